@@ -1,0 +1,34 @@
+"""Configuration: what a pipeline's YAML may say (`models`), and how it is read with errors for people (`load`)."""
+
+from brev_pipeline.config.load import load_config, parse_config
+from brev_pipeline.config.models import (
+    AugmentationSettings,
+    DatasetSettings,
+    EngineSettings,
+    ImageSettings,
+    IntegritySettings,
+    ListingSettings,
+    PipelineConfig,
+    SamplingSettings,
+    ShardSettings,
+    SplitSettings,
+    StorageSettings,
+    ValidationSettings,
+)
+
+__all__ = [
+    "AugmentationSettings",
+    "DatasetSettings",
+    "EngineSettings",
+    "ImageSettings",
+    "IntegritySettings",
+    "ListingSettings",
+    "PipelineConfig",
+    "SamplingSettings",
+    "ShardSettings",
+    "SplitSettings",
+    "StorageSettings",
+    "ValidationSettings",
+    "load_config",
+    "parse_config",
+]

@@ -1,0 +1,471 @@
+"""What a pipeline's YAML may say.
+
+One frozen pydantic model per section, and `PipelineConfig` over them. These models are the single truth: the
+assets, the command and the notebook's objects all receive them (or build them from keyword arguments), and
+nobody reads YAML again. Unknown keys are errors. Nothing here imports more than pydantic.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+
+_NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
+
+
+def _compilable(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return pattern
+
+
+def _one_group(key: str | list[str] | None) -> str | list[str] | None:
+    if isinstance(key, str) and re.compile(_compilable(key)).groups == 0:
+        raise ValueError(
+            f"the regular expression {key!r} has no group: put parentheses around the part of the path that is "
+            r"the key, as in '/(\d*)_\d*\.bmp'"
+        )
+    return key
+
+
+Regex = Annotated[str, AfterValidator(_compilable)]
+Columns = Annotated[list[str], Field(min_length=1)]
+Key = Annotated[str | Columns | None, AfterValidator(_one_group)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Section(BaseModel):
+    """A part of a configuration: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class StorageSettings(Section):
+    """How to reach a bucket. Credentials are never here: they come from the environment, a profile or a role."""
+
+    anon: bool = Field(False, description="Read without credentials (a public bucket).")
+    endpoint_url: str | None = Field(None, description="S3 endpoint, for a store that is not AWS.")
+    profile: str | None = Field(None, description="Profile of the AWS configuration files.")
+    region: str | None = Field(None, description="AWS region of the bucket.")
+    requester_pays: bool = Field(False, description="Accept the cost of the requests.")
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _with_scheme(cls, url: str | None) -> str | None:
+        # The seed names its endpoint by host alone.
+        return f"https://{url}" if url and "://" not in url else url
+
+
+class DatasetSettings(Section):
+    """A folder or bucket prefix with images in class folders."""
+
+    name: str = Field(min_length=1, description="Name of the dataset.")
+    id: str = Field(min_length=1, description="Id of the dataset, unique in the pipeline.")
+    bucket: str = Field(
+        min_length=1,
+        description="Local folder (relative to the configuration file, or absolute) or s3://bucket/prefix.",
+    )
+    reference: str = Field("N/A", description="Where the dataset is documented.")
+    storage: StorageSettings = StorageSettings()
+
+    @field_validator("bucket")
+    @classmethod
+    def _place(cls, bucket: str) -> str:
+        scheme, found, rest = bucket.partition("://")
+        if found and scheme != "s3":
+            raise ValueError(f"{bucket!r}: only s3:// and local folders can be listed")
+        if found and not rest.strip("/"):
+            raise ValueError(f"{bucket!r} names no bucket: write s3://bucket or s3://bucket/prefix")
+        return bucket.rstrip("/") or bucket
+
+
+class ListingSettings(Section):
+    """Which objects count as images, and what class they are."""
+
+    sample_filter: Regex = Field(
+        r"\.(bmp|jpe?g|png|tiff?|webp|gif|jp2|j2k|p[bgpn]m)$",
+        description="Regular expression, searched in the file name in any case.",
+    )
+    class_mapping: dict[str, list[str]] = Field(
+        {}, description="Folder name → categories. The nearest mapped folder wins, from the leaf to the root; "
+        "without one the leaf folder's name is the category."
+    )
+    classes: Columns | None = Field(None, description="Keep only images with one of these categories.")
+    url_template: str = Field(
+        "{path}", description="Address for people: {path}, {bucket}, {key}, {quoted_key} are filled in."
+    )
+
+    @field_validator("class_mapping", mode="before")
+    @classmethod
+    def _lists(cls, mapping: Any) -> Any:
+        if isinstance(mapping, dict):
+            return {key: [value] if isinstance(value, str) else value for key, value in mapping.items()}
+        return mapping
+
+    @field_validator("url_template")
+    @classmethod
+    def _fields(cls, template: str) -> str:
+        try:
+            template.format(path="", bucket="", key="", quoted_key="")
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(f"{template!r}: only {{path}}, {{bucket}}, {{key}}, {{quoted_key}} are known ({error})") from error
+        return template
+
+
+class IntegritySettings(Section):
+    """What to do with copies."""
+
+    duplicates: Literal["keep_all", "keep_first"] = Field(
+        "keep_all", description="Use every copy of the same bytes, or only the first by path."
+    )
+    label_conflicts: Literal["fail", "quarantine", "keep"] = Field(
+        "fail", description="The same bytes under two categories: stop the run, leave them out, or use both."
+    )
+
+
+Box = tuple[tuple[int, int], tuple[int, int]]
+
+
+class ImageSettings(Section):
+    """How bytes become the pixels that are stored. Names and defaults follow the reference's ImagePipeline."""
+
+    target_size: tuple[int, int] | None = Field(
+        None, description="[height, width] in px; without it images keep their size."
+    )
+    rois: list[Box] = Field([], description="Regions to cut out: [[x1, y1], [x2, y2]] in px, x2 and y2 exclusive.")
+    roi_mode: Literal["concatenate_height", "as_timeseries"] = "concatenate_height"
+    color_mode: Literal["rgb", "greyscale", "bayer"] = "rgb"
+    keep_aspect_ratio: bool = Field(False, description="Fit into target_size and pad the rest.")
+    resize_method: Literal["bilinear", "nearest", "area"] = "bilinear"
+    antialias: bool = Field(False, description="Average over the source area when shrinking.")
+    padding_mode: Literal["constant", "reflect", "symmetric"] = "constant"
+    center_padding: bool = Field(False, description="Pad on both sides instead of below and right.")
+    background: tuple[int, int, int] = Field((0, 0, 0), description="RGB that transparent pixels are composed on, 0..255.")
+    roi_outside: Literal["error", "quarantine"] = Field("quarantine", description="A roi outside of an image.")
+    max_pixels: int = Field(
+        100_000_000, gt=0, description="Images with more pixels are refused from their header, before decoding."
+    )
+
+    @field_validator("target_size")
+    @classmethod
+    def _positive(cls, size: tuple[int, int] | None) -> tuple[int, int] | None:
+        if size is not None and not all(1 <= side <= 32_767 for side in size):
+            raise ValueError(f"[height, width] must each be 1..32767 px, got {list(size)}")
+        return size
+
+    @field_validator("rois")
+    @classmethod
+    def _boxes(cls, rois: list[Box]) -> list[Box]:
+        for (x1, y1), (x2, y2) in rois:
+            if not (0 <= x1 < x2 and 0 <= y1 < y2):
+                raise ValueError(f"[[{x1}, {y1}], [{x2}, {y2}]] is empty or negative: want x1 < x2 and y1 < y2")
+        return rois
+
+    @field_validator("background")
+    @classmethod
+    def _bytes(cls, colour: tuple[int, int, int]) -> tuple[int, int, int]:
+        if not all(0 <= value <= 255 for value in colour):
+            raise ValueError(f"each value must be 0..255, got {list(colour)}")
+        return colour
+
+
+SplitMethod = Literal["ranked_hash", "sorted_permutation", "murmurhash3"]
+
+
+class SplitSettings(Section):
+    """Who trains and who tests."""
+
+    stratification: Key = Field(None, description="Columns, or a regular expression with a group on the path.")
+    uniqueness: Key = Field(
+        None, description="What names the physical item: columns, or a regular expression with a group on the path."
+    )
+    uniqueness_scope: Literal["stratum", "global"] = Field(
+        "global", description="Whether the same item key in two strata is the same item (global) or not (stratum)."
+    )
+    unmatched: Literal["error", "own_item"] = Field(
+        "error", description="Paths that the regular expression does not match: an error, or each an item of its own."
+    )
+    method: SplitMethod = "ranked_hash"
+    seed: Seed = 0
+    purposes: dict[str, Fraction] = Field(
+        {"train": 0.8}, description="Purpose → share of each stratum's images, filled in this order."
+    )
+    remainder: str = Field("devel", pattern=_NAME, description="Purpose of all others.")
+
+    @field_validator("purposes")
+    @classmethod
+    def _sum(cls, purposes: dict[str, float]) -> dict[str, float]:
+        if not purposes:
+            raise ValueError("name at least one purpose, for example {train: 0.8}")
+        if (total := sum(purposes.values())) > 1 + 1e-9:
+            raise ValueError(f"the shares {purposes} sum to {total:g}, more than 1")
+        if bad := [name for name in purposes if not re.match(_NAME, name)]:
+            raise ValueError(f"{bad}: purposes are letters, digits and _, beginning with a letter")
+        return purposes
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if self.remainder in self.purposes:
+            raise ValueError(f"the remainder {self.remainder!r} is one of the purposes too")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """All purposes, the remainder last."""
+        return [*self.purposes, self.remainder]
+
+
+Weighing = Literal["uniform", "count", "square root", "log", "logx+1"]
+
+
+class SamplingSettings(Section):
+    """How often each group of images is drawn for training."""
+
+    groupby: Columns = Field(["folder"], description="Columns that make a sampling group.")
+    group_weighing: Weighing = Field("uniform", description="Weight of a group as a function of its size.")
+    seed: Seed = 0
+    max_epoch_samples: int | None = Field(None, gt=0, description="Draws per epoch at most; default: one per image.")
+    purposes: list[str] = Field(["train"], description="Purposes that are drawn by weight and augmented; others once each, as they are.")
+
+
+Chance = Fraction
+Range = tuple[float, float]
+
+
+def _ascending(span: Range) -> Range:
+    if span[0] > span[1]:
+        raise ValueError(f"{list(span)}: the lower end comes first")
+    return span
+
+
+AscendingRange = Annotated[Range, AfterValidator(_ascending)]
+
+
+class RandomTransformer(Section):
+    """Geometry: all parts become one affine warp. Each part has its own coin."""
+
+    chance: Chance = Field(0.5, description="Of flips, scale, translation and shear, each.")
+    flip_up_down: bool = True
+    flip_left_right: bool = True
+    scale: float = Field(0.2, ge=0, lt=1, description="Zoom by up to ± this fraction.")
+    rotate_chance: Chance = 0.5
+    rotate: float = Field(90, ge=0, le=180, description="Degrees, up to ± this.")
+    translate_horizontal: Fraction = Field(0.1, description="Fraction of the width, up to ± this.")
+    translate_vertical: Fraction = Field(0.1, description="Fraction of the height, up to ± this.")
+    shear: float = Field(0.04, ge=0, lt=1, description="Tangent of the shear angle, up to ± this.")
+
+
+class ImageDeformation(Section):
+    """Elastic deformation by a smoothed random field."""
+
+    alpha: float = Field(0.1, ge=0, le=1, description="Largest displacement, fraction of the shorter side.")
+    sigma: float = Field(0.1, gt=0, le=1, description="Smoothness of the field, fraction of the shorter side.")
+    chance: Chance = 0.5
+
+
+class ImageFiltering(Section):
+    """Filters; each has its own coin."""
+
+    emboss: AscendingRange = Field((0.0, 0.25), description="Strength of the relief, drawn from this range.")
+    mean: Literal[0, 3, 5, 7] = Field(3, description="Side of the mean filter in px; 0 switches it off.")
+    gaussian: float = Field(0.5, ge=0, le=20, description="Sigma of the Gaussian blur in px; 0 switches it off.")
+    chance: Chance = 0.5
+
+
+class ImageNoise(Section):
+    """Colour and white noise; each part has its own coin. Magnitudes are fractions of full scale."""
+
+    brightness: Fraction = Field(0.25, description="Added, up to ± this fraction of full scale.")
+    contrast: AscendingRange = Field((0.5, 1.25), description="Factor about the image's mean grey.")
+    hue: float = Field(0.05, ge=0, le=0.5, description="Rotation about the grey axis, up to ± this fraction of a turn.")
+    saturation: AscendingRange = Field((0.0, 2.0), description="Factor on the distance from the grey axis.")
+    stddev: Fraction = Field(0.01, description="Standard deviation of white noise, fraction of full scale.")
+    chance: Chance = 0.5
+
+    @field_validator("contrast", "saturation")
+    @classmethod
+    def _factors(cls, span: Range) -> Range:
+        if span[0] < 0:
+            raise ValueError(f"{list(span)}: a factor is not negative")
+        return span
+
+
+class ImageSaltAndPepper(Section):
+    """Single bright and dark specks."""
+
+    fraction: Fraction = Field(0.0002, description="Share of the pixels that become a speck's corner.")
+    scale: list[Literal[1, 3, 5]] = Field([1, 3, 5], min_length=1, description="Sides of the specks in px.")
+    chance: Chance = 0.5
+
+
+class AugmentationSettings(Section):
+    """The parts of the augmentation, in the order in which they act; null switches a part off."""
+
+    transform: RandomTransformer | None = RandomTransformer()
+    deformation: ImageDeformation | None = None
+    filtering: ImageFiltering | None = ImageFiltering()
+    noise: ImageNoise | None = ImageNoise()
+    salt_and_pepper: ImageSaltAndPepper | None = None
+
+
+class ShardSettings(Section):
+    """The files that training reads."""
+
+    encoding: Literal["png", "jpeg", "raw"] = "png"
+    jpeg_quality: int = Field(95, ge=1, le=100)
+    compression: Literal["none", "gzip"] = Field("none", description="gzip shards cannot be opened by tfds.")
+    records_per_shard: int = Field(1000, gt=0, description="Records per shard at most; shards of a purpose differ by one record.")
+    epochs: int = Field(1, gt=0, description="Epochs of differently drawn and augmented training records, written ahead.")
+
+
+class ListingTolerance(Section):
+    """Tolerances of raw_listing."""
+
+    min_images: int = Field(1, ge=1)
+    max_shrinkage: Fraction = Field(0.1, description="Share of the last listing's images that may be gone.")
+
+
+class IntegrityTolerance(Section):
+    """Tolerances of sample_integrity."""
+
+    max_duplicates: Fraction = Field(1.0, description="Share of images that may be copies of another.")
+
+
+class ImagesTolerance(Section):
+    """Tolerances of prepared_images."""
+
+    max_quarantined: Fraction = Field(0.05, description="Share of contents that may be unusable.")
+
+
+class SplitTolerance(Section):
+    """Tolerances of sample_split."""
+
+    max_fraction_error: Fraction = Field(
+        0.05, description="Distance of a stratum's share from the wanted one, beyond the size of its largest leak group."
+    )
+
+
+class ValidationSettings(Section):
+    """How much each stage's suite tolerates."""
+
+    raw_listing: ListingTolerance = ListingTolerance()
+    sample_integrity: IntegrityTolerance = IntegrityTolerance()
+    prepared_images: ImagesTolerance = ImagesTolerance()
+    sample_split: SplitTolerance = SplitTolerance()
+
+
+class EngineSettings(Section):
+    """Where parallel work runs."""
+
+    kind: Literal["local"] = "local"
+    workers: Annotated[int, Field(gt=0)] | Literal["auto"] = Field("auto", description="Processes; auto: one per core.")
+
+
+class ScheduleSettings(Section):
+    """When the pipeline runs by itself."""
+
+    cron: str = Field("0 3 * * *", description="Five fields: minute, hour, day, month, weekday.")
+    timezone: str = Field("UTC", description="IANA name, for example Europe/Copenhagen.")
+    enabled: bool = False
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{name!r} is not an IANA time zone such as Europe/Copenhagen") from error
+        return name
+
+    @field_validator("cron")
+    @classmethod
+    def _cron(cls, expression: str) -> str:
+        if len(expression.split()) != 5:
+            raise ValueError(f"{expression!r}: a cron has five fields, as in '0 3 * * *'")
+        return expression
+
+
+class SensorSettings(Section):
+    """Watches the datasets for new images."""
+
+    interval_seconds: int = Field(300, ge=10)
+    enabled: bool = False
+
+
+class PipelineConfig(Section):
+    """One pipeline: one asset group, one job, one schedule, one sensor."""
+
+    name: str = Field(pattern=_NAME, max_length=64, description="Letters, digits and _; names the assets, the job and the files.")
+    description: str = ""
+    owners: list[str] = Field([], description="E-mail addresses, or team:name.")
+    store: str = Field(
+        min_length=1, description="Local folder (relative to the configuration file, or absolute) or s3://bucket/prefix."
+    )
+    store_storage: StorageSettings = Field(StorageSettings(), description="How to reach an s3:// store.")
+    datasets: list[DatasetSettings] = Field(min_length=1)
+    listing: ListingSettings = ListingSettings()
+    integrity: IntegritySettings = IntegritySettings()
+    image: ImageSettings = ImageSettings()
+    split: SplitSettings = SplitSettings()
+    sampling: SamplingSettings = SamplingSettings()
+    augmentation: AugmentationSettings = AugmentationSettings()
+    shards: ShardSettings = ShardSettings()
+    validation: ValidationSettings = ValidationSettings()
+    engine: EngineSettings = EngineSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    new_images_sensor: SensorSettings = SensorSettings()
+
+    # Folder of the YAML file: relative places are meant from here, so that a checkout can be moved.
+    _base: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @field_validator("owners")
+    @classmethod
+    def _owners(cls, owners: list[str]) -> list[str]:
+        for owner in owners:
+            if not re.match(r"^(team:[A-Za-z0-9_-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$", owner):
+                raise ValueError(f"{owner!r}: an owner is an e-mail address or team:name")
+        return owners
+
+    @field_validator("datasets")
+    @classmethod
+    def _distinct(cls, datasets: list[DatasetSettings]) -> list[DatasetSettings]:
+        for field in ("id", "bucket"):
+            values = [getattr(dataset, field) for dataset in datasets]
+            if twice := sorted({value for value in values if values.count(value) > 1}):
+                raise ValueError(f"two datasets have the same {field}: {', '.join(twice)}")
+        return datasets
+
+    @model_validator(mode="after")
+    def _purposes(self) -> Self:
+        if unknown := set(self.sampling.purposes) - set(self.split.names):
+            raise ValueError(
+                f"sampling.purposes names {sorted(unknown)}, but the split has only {self.split.names}"
+            )
+        return self
+
+    @property
+    def base(self) -> Path:
+        """Folder that relative places are meant from."""
+        return self._base
+
+    def at(self, base: Path) -> Self:
+        """The same configuration with relative places meant from ``base``."""
+        copy = self.model_copy()
+        copy._base = base
+        return copy
+
+    def resolve(self, place: str) -> str:
+        """``place`` as an absolute local path, or unchanged if it is a URL."""
+        return place if "://" in place else str((self._base / place).resolve())
+
+    def contents(self) -> dict[str, Any]:
+        """What the version's bytes depend on, JSON-safe: everything but places of work and automation."""
+        return self.model_dump(
+            mode="json",
+            exclude={"store", "store_storage", "engine", "schedule", "new_images_sensor", "owners", "description"},
+        )

@@ -1,0 +1,72 @@
+"""What every engine promises: the same function over independent tasks, wherever the work is done."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar, overload
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a call of `Engine.map` is."""
+
+    label: str
+    """What is being done, for example ``"prepare images"``."""
+    done: int
+    """Tasks finished."""
+    total: int | None
+    """Tasks in all, where that is known."""
+    seconds: float
+    """Seconds since the call began."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Stands for the result of a task whose worker died each time that the task was tried."""
+
+    reason: str
+    """What is known of the death, for example ``"the worker was ended by signal 11 (SIGSEGV)"``."""
+
+
+class Engine(Protocol):
+    """Runs a function over independent tasks. Which engine it is never changes a result."""
+
+    @property
+    def workers(self) -> int:
+        """Tasks that run at the same time."""
+        ...
+
+    @overload
+    def map(
+        self, function: Callable[[T], R], tasks: Iterable[T], *, label: str = ..., lost: Literal["raise"] = ...
+    ) -> Iterator[tuple[T, R]]: ...
+
+    @overload
+    def map(
+        self, function: Callable[[T], R], tasks: Iterable[T], *, label: str = ..., lost: Literal["yield"]
+    ) -> Iterator[tuple[T, R | Lost]]: ...
+
+    def map(
+        self,
+        function: Callable[[T], R],
+        tasks: Iterable[T],
+        *,
+        label: str = "",
+        lost: Literal["raise", "yield"] = "raise",
+    ) -> Iterator[tuple[T, R | Lost]]:
+        """Run ``function`` on every task; yield ``(task, result)`` in order of completion.
+
+        Args:
+            function: importable by name (or picklable); takes one task.
+            tasks: picklable; taken one by one as workers become free, never all at once.
+            label: what is being done, for progress and errors.
+            lost: what happens when a worker dies on a task, and again when the task is retried: an
+                `EngineError` that names the task, or a `Lost` in place of its result.
+
+        Raises:
+            BrevPipelineError: ``function`` raised it; the rest is stopped.
+            EngineError: ``function`` raised anything else, or a task was lost.
+        """
+        ...

@@ -1,0 +1,52 @@
+"""The house's exceptions: one family, so that a caller can catch everything that is ours with one name.
+
+A message says what is wrong, where (file, YAML key, asset), and what to do about it.
+"""
+
+
+class BrevPipelineError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConfigError(BrevPipelineError):
+    """A configuration file cannot be used; the message lists every problem with its YAML path."""
+
+
+class ListingError(BrevPipelineError):
+    """A dataset cannot be listed: missing, unreadable, or empty."""
+
+
+class SourceError(BrevPipelineError):
+    """A raw image cannot be fetched; ``status`` says how (``missing`` or ``changed``)."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class DecodeError(BrevPipelineError):
+    """Bytes are not an image that we accept; ``status`` is ``corrupt``, ``unsupported`` or ``too_large``."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class SplitError(BrevPipelineError):
+    """Samples cannot be divided as asked: a bad pattern, a missing column, an unusable key."""
+
+
+class SamplingError(BrevPipelineError):
+    """Sampling weights cannot be computed, for example because a group would weigh nothing."""
+
+
+class ShardError(BrevPipelineError):
+    """A shard cannot be written or read back as it was recorded."""
+
+
+class StoreError(BrevPipelineError):
+    """The store cannot be read or written, or holds something other than was recorded."""
+
+
+class EngineError(BrevPipelineError):
+    """A task of a parallel stage failed for good; the message names the task."""

@@ -1,0 +1,215 @@
+"""A folder in which nothing is ever overwritten, on a local disk or on S3.
+
+Every file appears whole or not at all: locally it is written under a temporary name, flushed and renamed; on
+S3 an object becomes visible when its upload ends. `Folder.create` makes a file only if there is none (hard
+link locally, ``If-None-Match: *`` on S3), which is what publications rest on.
+"""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from brev_pipeline.errors import StoreError
+
+_TEMPORARY = ".tmp-"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of the store; cheap to make, picklable, holds no connection until it is used.
+
+    Args:
+        url: absolute local path, or ``s3://bucket/prefix``.
+        options: keyword arguments of the fsspec filesystem, without credentials.
+    """
+
+    url: str
+    options: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"url": self.url, "options": self.options}
+
+    def __truediv__(self, name: str) -> "Folder":
+        return Folder(f"{self.url.rstrip('/')}/{name}", self.options)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this is a folder of this machine's file system."""
+        return "://" not in self.url
+
+    def place(self, name: str) -> str:
+        """Address of a file in this folder, for messages and readers."""
+        return f"{self.url.rstrip('/')}/{name}"
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file. One that is there already is kept: its name stands for its content.
+
+        Raises:
+            StoreError: the store cannot be written (full, read-only, no permission).
+        """
+        if not self.exists(name):
+            self.create(name, data, exist_ok=True)
+
+    def create(self, name: str, data: bytes, *, exist_ok: bool = False) -> bool:
+        """Write a file if there is none of this name; of two writers at once exactly one succeeds.
+
+        Returns:
+            Whether this call wrote the file.
+
+        Raises:
+            FileExistsError: there is one already and ``exist_ok`` is false.
+            StoreError: the store cannot be written.
+        """
+        place = self.place(name)
+        try:
+            if self.is_local:
+                _create_local(place, data)
+            else:
+                self._fs.pipe_file(place, data, mode="create")
+        except FileExistsError:
+            if exist_ok:
+                return False
+            raise
+        except OSError as error:
+            raise StoreError(_explain(place, "written", error)) from error
+        return True
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        """Read a file, or ``length`` bytes of it from ``offset``.
+
+        Raises:
+            StoreError: there is no such file, it cannot be read, or it is shorter than that.
+        """
+        place = self.place(name)
+        try:
+            if self.is_local:
+                with open(place, "rb") as file:
+                    file.seek(offset)
+                    data = file.read(-1 if length is None else length)
+            else:
+                end = None if length is None else offset + length
+                data = self._fs.cat_file(place, start=offset or None, end=end)
+        except OSError as error:
+            raise StoreError(_explain(place, "read", error)) from error
+        if length is not None and len(data) != length:
+            raise StoreError(f"{place} was cut short: {length} bytes at {offset} were recorded, {len(data)} are there")
+        return bytes(data)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file or folder of this name."""
+        place = self.place(name)
+        return os.path.exists(place) if self.is_local else bool(self._fs.exists(place))
+
+    def size(self, name: str) -> int:
+        """Bytes of a file. Raises `StoreError` where there is none."""
+        place = self.place(name)
+        try:
+            return os.path.getsize(place) if self.is_local else int(self._fs.size(place))
+        except OSError as error:
+            raise StoreError(_explain(place, "read", error)) from error
+
+    def names(self) -> list[str]:
+        """Names of the files and folders directly in here, sorted; empty where the folder does not exist."""
+        try:
+            if self.is_local:
+                found = os.listdir(self.url)
+            else:
+                self._fs.invalidate_cache()
+                found = [entry.rstrip("/").rpartition("/")[2] for entry in self._fs.ls(self.url, detail=False)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreError(_explain(self.url, "listed", error)) from error
+        return sorted(name for name in found if name and not name.startswith(_TEMPORARY))
+
+    def walk(self) -> Iterator[str]:
+        """Names of all files below this folder, with ``/`` between the parts, sorted within each folder."""
+        if self.is_local:
+            for folder, folders, files in os.walk(self.url):
+                folders.sort()
+                for name in sorted(files):
+                    if not name.startswith(_TEMPORARY):
+                        yield os.path.relpath(os.path.join(folder, name), self.url).replace(os.sep, "/")
+        else:
+            root = self._fs._strip_protocol(self.url).rstrip("/") + "/"
+            self._fs.invalidate_cache()
+            for entry in sorted(self._fs.find(self.url)):
+                yield entry.removeprefix(root)
+
+    def move(self, name: str, target: "Folder", new_name: str) -> None:
+        """Move a whole folder to a name that is free: one rename locally, copies then removals on S3.
+
+        Raises:
+            FileExistsError: the target is there already.
+            StoreError: the store cannot be written.
+        """
+        source, place = self.place(name), target.place(new_name)
+        if target.exists(new_name):
+            raise FileExistsError(place)
+        try:
+            if self.is_local:
+                os.makedirs(os.path.dirname(place), exist_ok=True)
+                os.rename(source, place)
+            else:
+                for file in (self / name).walk():
+                    self._fs.cp_file(f"{source}/{file}", f"{place}/{file}")
+                self._fs.rm(source, recursive=True)
+        except OSError as error:
+            raise StoreError(_explain(place, "written", error)) from error
+
+    def remove(self, name: str) -> None:
+        """Remove a file or a whole folder that was never published; nothing happens where there is none."""
+        place = self.place(name)
+        try:
+            if not self.is_local:
+                if self._fs.exists(place):
+                    self._fs.rm(place, recursive=True)
+            elif os.path.isdir(place):
+                shutil.rmtree(place)
+            elif os.path.exists(place):
+                os.unlink(place)
+        except OSError as error:
+            raise StoreError(_explain(place, "removed", error)) from error
+
+    @cached_property
+    def _fs(self) -> Any:
+        import fsspec
+
+        return fsspec.filesystem(self.url.partition("://")[0], **self.options)
+
+
+def _create_local(place: str, data: bytes) -> None:
+    folder = os.path.dirname(place)
+    os.makedirs(folder, exist_ok=True)
+    temporary = os.path.join(folder, f"{_TEMPORARY}{uuid.uuid4().hex}")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # A hard link fails where the name is taken; a rename would replace it.
+        os.link(temporary, place)
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def _explain(place: str, verb: str, error: OSError) -> str:
+    hint = {
+        "ENOSPC": "free some space or choose another store",
+        "EROFS": "the file system is read-only: choose another store",
+        "EACCES": "check the permissions of the folder",
+        "EPERM": "check the permissions of the folder",
+        "ENOENT": "it was removed, or never written",
+    }.get(_errno_name(error), "check the store's address, network and credentials")
+    return f"{place} cannot be {verb}: {error.strerror or error}; {hint}"
+
+
+def _errno_name(error: OSError) -> str:
+    import errno
+
+    return errno.errorcode.get(error.errno or 0, "")

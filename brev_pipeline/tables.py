@@ -1,0 +1,144 @@
+"""Tables: the columns of everything that passes from one stage to the next.
+
+This is the only thing that all stages share. A stage takes Arrow tables with (at least) these columns and
+returns one; it knows nothing of who made its input.
+"""
+
+from typing import Final
+
+import pyarrow as pa
+
+from brev_pipeline.errors import BrevPipelineError
+
+_TEXT = pa.string()
+
+RAW_LISTING: Final = pa.schema(
+    [
+        pa.field("category", pa.list_(_TEXT), False, {"description": "class names, from the folders by class_mapping"}),
+        pa.field("folder", _TEXT, False, {"description": "name of the folder that holds the image"}),
+        pa.field("path", _TEXT, False, {"description": "the dataset's bucket as configured, '/', the object's key"}),
+        pa.field("etag", _TEXT, True, {"description": "entity tag of the object; null where it could not be had"}),
+        pa.field("bucket", _TEXT, False, {"description": "the dataset's bucket as configured"}),
+        pa.field("dataset", _TEXT, False, {"description": "the dataset's name"}),
+        pa.field("dataset_id", _TEXT, False, {"description": "the dataset's id"}),
+        pa.field("reference", _TEXT, False, {"description": "where the dataset is documented"}),
+        pa.field("url", _TEXT, False, {"description": "address under which a person can look at the image"}),
+        pa.field("size", pa.int64(), False, {"description": "bytes"}),
+        pa.field("modified", pa.timestamp("us", "UTC"), False, {"description": "last change, UTC"}),
+        pa.field("etag_source", _TEXT, False, {"description": "s3 (as the server gave it), md5 (of a local file), none"}),
+    ]
+)
+
+SAMPLE_INTEGRITY: Final = pa.schema(
+    [
+        *RAW_LISTING,
+        pa.field("content_id", _TEXT, False, {"description": "MD5 of the bytes, 32 hex digits; 'unread-…' where they could not be read"}),
+        pa.field("content_source", _TEXT, False, {"description": "how content_id was had: etag, metadata, read, unreadable"}),
+        pa.field("duplicate_of", _TEXT, True, {"description": "path of the first image with the same bytes; null for that first one"}),
+        pa.field("copies", pa.int32(), False, {"description": "listed images with these bytes, itself included"}),
+        pa.field("label_conflict", pa.bool_(), False, {"description": "the same bytes stand under another category too"}),
+    ]
+)
+
+PREPARED_IMAGES: Final = pa.schema(
+    [
+        pa.field("content_id", _TEXT, False),
+        pa.field("status", _TEXT, False, {"description": "ok, corrupt, unsupported, too_large, missing, changed"}),
+        pa.field("reason", _TEXT, True, {"description": "why the image is not usable; null where status is ok"}),
+        pa.field("source_path", _TEXT, False, {"description": "the path that was read"}),
+        pa.field("format", _TEXT, True, {"description": "bmp, jpeg, png, tiff, webp, gif, jpeg2000, pnm"}),
+        pa.field("height", pa.int32(), True, {"description": "px, as stored in the file"}),
+        pa.field("width", pa.int32(), True, {"description": "px, as stored in the file"}),
+        pa.field("channels", pa.int32(), True, {"description": "as stored in the file"}),
+        pa.field("bit_depth", pa.int32(), True, {"description": "bits per channel, as stored in the file"}),
+        pa.field("pixel_id", _TEXT, True, {"description": "XXH3-128 of the decoded pixels; equal pixels, equal id"}),
+        pa.field("mean", pa.float64(), True, {"description": "mean of the prepared pixels, 0..255"}),
+        pa.field("std", pa.float64(), True, {"description": "standard deviation of the prepared pixels, 0..255"}),
+        pa.field("prepared_height", pa.int32(), True, {"description": "px"}),
+        pa.field("prepared_width", pa.int32(), True, {"description": "px"}),
+        pa.field("prepared_channels", pa.int32(), True),
+        pa.field("file", _TEXT, True, {"description": "prepared pixels: file below the pipeline's store"}),
+        pa.field("offset", pa.int64(), True, {"description": "prepared pixels: first byte in the file"}),
+        pa.field("length", pa.int64(), True, {"description": "prepared pixels: bytes"}),
+    ]
+)
+
+SAMPLE_SPLIT: Final = pa.schema(
+    [
+        pa.field("path", _TEXT, False),
+        pa.field("category", pa.list_(_TEXT), False),
+        pa.field("folder", _TEXT, False),
+        pa.field("etag", _TEXT, True),
+        pa.field("bucket", _TEXT, False),
+        pa.field("dataset", _TEXT, False),
+        pa.field("dataset_id", _TEXT, False),
+        pa.field("reference", _TEXT, False),
+        pa.field("content_id", _TEXT, False),
+        pa.field("pixel_id", _TEXT, False),
+        pa.field("item", _TEXT, False, {"description": "key of the physical item, from uniqueness"}),
+        pa.field("stratum", _TEXT, False, {"description": "key of the stratum, from stratification"}),
+        pa.field("leak_group", _TEXT, False, {"description": "smallest path of the connected component that may not be divided"}),
+        pa.field("purpose", _TEXT, False, {"description": "train, devel, test, …"}),
+        pa.field("assigned_by", _TEXT, False, {"description": "ledger, new, duplicate"}),
+    ]
+)
+
+TFRECORD_SHARDS: Final = pa.schema(
+    [
+        pa.field("purpose", _TEXT, False),
+        pa.field("epoch", pa.int32(), False, {"description": "0-based; devel and test have epoch 0 only"}),
+        pa.field("shard", pa.int32(), False, {"description": "0-based number of the file within its purpose"}),
+        pa.field("position", pa.int32(), False, {"description": "0-based place of the record in its shard"}),
+        pa.field("file", _TEXT, False, {"description": "file name of the shard"}),
+        pa.field("offset", pa.int64(), False, {"description": "first byte of the record's frame in the file"}),
+        pa.field("length", pa.int64(), False, {"description": "bytes of the tf.train.Example, frame not counted"}),
+        pa.field("path", _TEXT, False),
+        pa.field("content_id", _TEXT, False),
+        pa.field("item", _TEXT, False),
+        pa.field("group", _TEXT, False, {"description": "sampling group"}),
+        pa.field("label", pa.int64(), False, {"description": "index into the version's class names"}),
+        pa.field("ordinal", pa.int32(), False, {"description": "how often this content was drawn before in this epoch"}),
+        pa.field("seed", pa.uint64(), False, {"description": "seed of the record's augmentation"}),
+        pa.field("augmented", pa.bool_(), False),
+        pa.field("crc", pa.uint32(), False, {"description": "masked CRC-32C of the record, as in its frame"}),
+    ]
+)
+
+
+def sampling_weights_schema(groupby: list[str]) -> pa.Schema:
+    """Schema of the weight table: one row per purpose and sampling group.
+
+    Args:
+        groupby: the columns that make a group; each becomes a text column of the table.
+    """
+    return pa.schema(
+        [
+            pa.field("purpose", _TEXT, False),
+            pa.field("group", _TEXT, False, {"description": "the group's columns joined with ' / '"}),
+            *(pa.field(column, _TEXT, False) for column in groupby),
+            pa.field("samples", pa.int64(), False, {"description": "images in the group"}),
+            pa.field("weight", pa.float64(), False, {"description": "of the group, by the preset; not normalised"}),
+            pa.field("probability", pa.float64(), False, {"description": "share of the draws; sums to 1 within a purpose"}),
+            pa.field("draws", pa.int64(), False, {"description": "draws in the first epoch"}),
+        ]
+    )
+
+
+def conform(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
+    """Bring ``table`` to ``schema``: its columns, in its order, of its types.
+
+    Raises:
+        BrevPipelineError: a column is missing, has another type that cannot be cast without loss, or is null
+            where it may not be. That is a fault of the stage, not of the data.
+    """
+    missing = [field.name for field in schema if field.name not in table.column_names]
+    if missing:
+        raise BrevPipelineError(f"table {name} lacks the columns {missing}; it has {table.column_names}")
+    try:
+        cast = table.select(schema.names).cast(pa.schema([field.with_nullable(True) for field in schema]))
+    except pa.ArrowInvalid as error:
+        raise BrevPipelineError(f"table {name} does not have the columns' types: {error}") from error
+    for field in schema:
+        if not field.nullable and cast.column(field.name).null_count:
+            raise BrevPipelineError(f"table {name} has nulls in column {field.name}")
+    return pa.Table.from_arrays(cast.columns, schema=schema)
