@@ -7,6 +7,7 @@ changes every shard ever made: it is a major version.
 """
 
 import hashlib
+import struct
 from collections.abc import Iterable
 
 # Parts are joined with a byte that no UTF-8 text contains, so ("ab", "c") and ("a", "bc") differ.
@@ -27,17 +28,25 @@ def seed64(seed: int, *parts: str | int) -> int:
     return int.from_bytes(hashlib.blake2b(message, digest_size=8, key=_key(seed)).digest(), "big")
 
 
-def seeds64(seed: int, prefix: tuple[str | int, ...], items: Iterable[str]) -> list[int]:
-    """``seed64(seed, *prefix, item)`` for every item, without hashing key and prefix anew each time."""
+def seeds64(
+    seed: int, prefix: tuple[str | int, ...], items: Iterable[str], ordinals: Iterable[int] | None = None
+) -> list[int]:
+    """``seed64(seed, *prefix, item)`` for every item, without hashing key and prefix anew each time.
+
+    With ``ordinals`` (one per item): ``seed64(seed, *prefix, item, ordinal)``.
+    """
     start = hashlib.blake2b(digest_size=8, key=_key(seed))
     for part in prefix:
         start.update(str(part).encode() + _SEPARATOR)
-    out = []
-    for item in items:
-        state = start.copy()
-        state.update(item.encode())
-        out.append(int.from_bytes(state.digest(), "big"))
-    return out
+    messages = [item.encode() for item in items]
+    if ordinals is not None:
+        messages = [b"%b\xff%d" % pair for pair in zip(messages, ordinals, strict=True)]
+    copy, digests = start.copy, []
+    for message in messages:
+        state = copy()
+        state.update(message)
+        digests.append(state.digest())
+    return list(struct.unpack(f">{len(digests)}Q", b"".join(digests)))
 
 
 def _key(seed: int) -> bytes:

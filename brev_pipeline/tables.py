@@ -25,18 +25,18 @@ RAW_LISTING: Final = pa.schema(
         pa.field("url", _TEXT, False, {"description": "address under which a person can look at the image"}),
         pa.field("size", pa.int64(), False, {"description": "bytes"}),
         pa.field("modified", pa.timestamp("us", "UTC"), False, {"description": "last change, UTC"}),
-        pa.field("etag_source", _TEXT, False, {"description": "s3 (as the server gave it), md5 (of a local file), none"}),
+        pa.field("etag_source", _TEXT, False, {"description": "s3 (the server's), md5 (of a local file), none"}),
     ]
 )
 
 SAMPLE_INTEGRITY: Final = pa.schema(
     [
         *RAW_LISTING,
-        pa.field("content_id", _TEXT, False, {"description": "MD5 of the bytes, 32 hex digits; 'unread-…' where they could not be read"}),
-        pa.field("content_source", _TEXT, False, {"description": "how content_id was had: etag, metadata, read, unreadable"}),
-        pa.field("duplicate_of", _TEXT, True, {"description": "path of the first image with the same bytes; null for that first one"}),
+        pa.field("content_id", _TEXT, False, {"description": "MD5 of the bytes; 'unread-…' without them"}),
+        pa.field("content_source", _TEXT, False, {"description": "etag, metadata, read or unreadable"}),
+        pa.field("duplicate_of", _TEXT, True, {"description": "first path with the same bytes; null there"}),
         pa.field("copies", pa.int32(), False, {"description": "listed images with these bytes, itself included"}),
-        pa.field("label_conflict", pa.bool_(), False, {"description": "the same bytes stand under another category too"}),
+        pa.field("label_conflict", pa.bool_(), False, {"description": "same bytes under another category"}),
     ]
 )
 
@@ -51,13 +51,17 @@ PREPARED_IMAGES: Final = pa.schema(
         pa.field("width", pa.int32(), True, {"description": "px, as stored in the file"}),
         pa.field("channels", pa.int32(), True, {"description": "as stored in the file"}),
         pa.field("bit_depth", pa.int32(), True, {"description": "bits per channel, as stored in the file"}),
+        pa.field("note", _TEXT, True, {"description": "what a person should know of a usable image: first page of 3, …"}),
         pa.field("pixel_id", _TEXT, True, {"description": "XXH3-128 of the decoded pixels; equal pixels, equal id"}),
         pa.field("mean", pa.float64(), True, {"description": "mean of the prepared pixels, 0..255"}),
         pa.field("std", pa.float64(), True, {"description": "standard deviation of the prepared pixels, 0..255"}),
+        pa.field("sharpness", pa.float64(), True, {"description": "variance of the prepared pixels' Laplacian"}),
+        pa.field("clipped", pa.float64(), True, {"description": "share of the prepared values that are 0 or 255"}),
+        pa.field("prepared_frames", pa.int32(), True, {"description": "frames of a time series; null: one image"}),
         pa.field("prepared_height", pa.int32(), True, {"description": "px"}),
         pa.field("prepared_width", pa.int32(), True, {"description": "px"}),
         pa.field("prepared_channels", pa.int32(), True),
-        pa.field("file", _TEXT, True, {"description": "prepared pixels: file below the pipeline's store"}),
+        pa.field("file", _TEXT, True, {"description": "prepared pixels: file below the store's prepared/"}),
         pa.field("offset", pa.int64(), True, {"description": "prepared pixels: first byte in the file"}),
         pa.field("length", pa.int64(), True, {"description": "prepared pixels: bytes"}),
     ]
@@ -77,7 +81,7 @@ SAMPLE_SPLIT: Final = pa.schema(
         pa.field("pixel_id", _TEXT, False),
         pa.field("item", _TEXT, False, {"description": "key of the physical item, from uniqueness"}),
         pa.field("stratum", _TEXT, False, {"description": "key of the stratum, from stratification"}),
-        pa.field("leak_group", _TEXT, False, {"description": "smallest path of the connected component that may not be divided"}),
+        pa.field("leak_group", _TEXT, False, {"description": "smallest path of what may not be divided"}),
         pa.field("purpose", _TEXT, False, {"description": "train, devel, test, …"}),
         pa.field("assigned_by", _TEXT, False, {"description": "ledger, new, duplicate"}),
     ]
@@ -97,7 +101,7 @@ TFRECORD_SHARDS: Final = pa.schema(
         pa.field("item", _TEXT, False),
         pa.field("group", _TEXT, False, {"description": "sampling group"}),
         pa.field("label", pa.int64(), False, {"description": "index into the version's class names"}),
-        pa.field("ordinal", pa.int32(), False, {"description": "how often this content was drawn before in this epoch"}),
+        pa.field("ordinal", pa.int32(), False, {"description": "earlier draws of this content in this epoch"}),
         pa.field("seed", pa.uint64(), False, {"description": "seed of the record's augmentation"}),
         pa.field("augmented", pa.bool_(), False),
         pa.field("crc", pa.uint32(), False, {"description": "masked CRC-32C of the record, as in its frame"}),
@@ -118,7 +122,7 @@ def sampling_weights_schema(groupby: list[str]) -> pa.Schema:
             *(pa.field(column, _TEXT, False) for column in groupby),
             pa.field("samples", pa.int64(), False, {"description": "images in the group"}),
             pa.field("weight", pa.float64(), False, {"description": "of the group, by the preset; not normalised"}),
-            pa.field("probability", pa.float64(), False, {"description": "share of the draws; sums to 1 within a purpose"}),
+            pa.field("probability", pa.float64(), False, {"description": "sums to 1 within a purpose"}),
             pa.field("draws", pa.int64(), False, {"description": "draws in the first epoch"}),
         ]
     )

@@ -9,7 +9,10 @@ from pydantic import ValidationError
 from brev_pipeline.config.models import PipelineConfig
 from brev_pipeline.errors import ConfigError
 
-_SECRETS = {"key", "secret", "token", "password", "aws_access_key_id", "aws_secret_access_key", "access_key", "secret_key"}
+_SECRETS = {"key", "secret", "token", "password", "access_key", "secret_key"} | {
+    "aws_access_key_id",
+    "aws_secret_access_key",
+}
 
 
 def load_config(path: str | Path) -> PipelineConfig:
@@ -44,11 +47,16 @@ def parse_config(text: str, name: str = "<text>", base: Path | None = None) -> P
     try:
         config = PipelineConfig.model_validate(yaml.safe_load(text))
     except (ValidationError, yaml.YAMLError) as error:
-        details = error.errors() if isinstance(error, ValidationError) else [{"loc": (), "type": "yaml", "msg": str(error)}]
-        problems += [_problem(name, tree, dict(detail)) for detail in details]
+        problems += [_problem(name, tree, dict(detail)) for detail in _details(error)]
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
     return config.at(base or Path.cwd())
+
+
+def _details(error: ValidationError | yaml.YAMLError) -> list[Any]:
+    if isinstance(error, ValidationError):
+        return list(error.errors())
+    return [{"loc": (), "type": "yaml", "msg": str(error)}]
 
 
 def _problem(name: str, tree: yaml.Node, detail: dict[str, Any]) -> str:

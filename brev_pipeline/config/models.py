@@ -92,8 +92,9 @@ class ListingSettings(Section):
         description="Regular expression, searched in the file name in any case.",
     )
     class_mapping: dict[str, list[str]] = Field(
-        {}, description="Folder name → categories. The nearest mapped folder wins, from the leaf to the root; "
-        "without one the leaf folder's name is the category."
+        {},
+        description="Folder name → categories. The nearest mapped folder wins, from the leaf to the root; "
+        "without one the leaf folder's name is the category.",
     )
     classes: Columns | None = Field(None, description="Keep only images with one of these categories.")
     url_template: str = Field(
@@ -113,7 +114,8 @@ class ListingSettings(Section):
         try:
             template.format(path="", bucket="", key="", quoted_key="")
         except (KeyError, IndexError, ValueError) as error:
-            raise ValueError(f"{template!r}: only {{path}}, {{bucket}}, {{key}}, {{quoted_key}} are known ({error})") from error
+            known = "{path}, {bucket}, {key}, {quoted_key}"
+            raise ValueError(f"{template!r}: only {known} are known ({error})") from error
         return template
 
 
@@ -145,8 +147,11 @@ class ImageSettings(Section):
     antialias: bool = Field(False, description="Average over the source area when shrinking.")
     padding_mode: Literal["constant", "reflect", "symmetric"] = "constant"
     center_padding: bool = Field(False, description="Pad on both sides instead of below and right.")
-    background: tuple[int, int, int] = Field((0, 0, 0), description="RGB that transparent pixels are composed on, 0..255.")
+    background: tuple[int, int, int] = Field((0, 0, 0), description="RGB behind transparent pixels, 0..255.")
     roi_outside: Literal["error", "quarantine"] = Field("quarantine", description="A roi outside of an image.")
+    strict_jpeg: bool = Field(
+        False, description="Refuse JPEGs with damaged data that can be read to the end; otherwise they get a note."
+    )
     max_pixels: int = Field(
         100_000_000, gt=0, description="Images with more pixels are refused from their header, before decoding."
     )
@@ -165,6 +170,15 @@ class ImageSettings(Section):
             if not (0 <= x1 < x2 and 0 <= y1 < y2):
                 raise ValueError(f"[[{x1}, {y1}], [{x2}, {y2}]] is empty or negative: want x1 < x2 and y1 < y2")
         return rois
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        sizes = [(y2 - y1, x2 - x1) for (x1, y1), (x2, y2) in self.rois]
+        if self.roi_mode == "concatenate_height" and len({width for _, width in sizes}) > 1:
+            raise ValueError(f"rois under each other must be equally wide, got widths {[width for _, width in sizes]}")
+        if self.roi_mode == "as_timeseries" and self.target_size is None and len(set(sizes)) > 1:
+            raise ValueError("the frames of a time series must be equally large: give target_size, or equal rois")
+        return self
 
     @field_validator("background")
     @classmethod
@@ -230,7 +244,9 @@ class SamplingSettings(Section):
     group_weighing: Weighing = Field("uniform", description="Weight of a group as a function of its size.")
     seed: Seed = 0
     max_epoch_samples: int | None = Field(None, gt=0, description="Draws per epoch at most; default: one per image.")
-    purposes: list[str] = Field(["train"], description="Purposes that are drawn by weight and augmented; others once each, as they are.")
+    purposes: list[str] = Field(
+        ["train"], description="Drawn by weight and augmented; other purposes once each, as they are."
+    )
 
 
 Chance = Fraction
@@ -319,8 +335,8 @@ class ShardSettings(Section):
     encoding: Literal["png", "jpeg", "raw"] = "png"
     jpeg_quality: int = Field(95, ge=1, le=100)
     compression: Literal["none", "gzip"] = Field("none", description="gzip shards cannot be opened by tfds.")
-    records_per_shard: int = Field(1000, gt=0, description="Records per shard at most; shards of a purpose differ by one record.")
-    epochs: int = Field(1, gt=0, description="Epochs of differently drawn and augmented training records, written ahead.")
+    records_per_shard: int = Field(1000, gt=0, description="At most; the shards of a purpose differ by one record.")
+    epochs: int = Field(1, gt=0, description="Epochs of differently drawn and augmented records, written ahead.")
 
 
 class ListingTolerance(Section):
@@ -346,7 +362,7 @@ class SplitTolerance(Section):
     """Tolerances of sample_split."""
 
     max_fraction_error: Fraction = Field(
-        0.05, description="Distance of a stratum's share from the wanted one, beyond the size of its largest leak group."
+        0.05, description="Of a stratum's share, beyond the size of its largest leak group."
     )
 
 
@@ -400,11 +416,12 @@ class SensorSettings(Section):
 class PipelineConfig(Section):
     """One pipeline: one asset group, one job, one schedule, one sensor."""
 
-    name: str = Field(pattern=_NAME, max_length=64, description="Letters, digits and _; names the assets, the job and the files.")
+    name: str = Field(pattern=_NAME, max_length=64, description="Letters, digits and _.")
     description: str = ""
     owners: list[str] = Field([], description="E-mail addresses, or team:name.")
     store: str = Field(
-        min_length=1, description="Local folder (relative to the configuration file, or absolute) or s3://bucket/prefix."
+        min_length=1,
+        description="Local folder (relative to the configuration file, or absolute) or s3://bucket/prefix.",
     )
     store_storage: StorageSettings = Field(StorageSettings(), description="How to reach an s3:// store.")
     datasets: list[DatasetSettings] = Field(min_length=1)
@@ -443,9 +460,7 @@ class PipelineConfig(Section):
     @model_validator(mode="after")
     def _purposes(self) -> Self:
         if unknown := set(self.sampling.purposes) - set(self.split.names):
-            raise ValueError(
-                f"sampling.purposes names {sorted(unknown)}, but the split has only {self.split.names}"
-            )
+            raise ValueError(f"sampling.purposes names {sorted(unknown)}, but the split has only {self.split.names}")
         return self
 
     @property

@@ -40,12 +40,24 @@ class Engine(Protocol):
 
     @overload
     def map(
-        self, function: Callable[[T], R], tasks: Iterable[T], *, label: str = ..., lost: Literal["raise"] = ...
+        self,
+        function: Callable[[T], R],
+        tasks: Iterable[T],
+        *,
+        label: str = ...,
+        lost: Literal["raise"] = ...,
+        task_timeout: float | None = ...,
     ) -> Iterator[tuple[T, R]]: ...
 
     @overload
     def map(
-        self, function: Callable[[T], R], tasks: Iterable[T], *, label: str = ..., lost: Literal["yield"]
+        self,
+        function: Callable[[T], R],
+        tasks: Iterable[T],
+        *,
+        label: str = ...,
+        lost: Literal["yield"],
+        task_timeout: float | None = ...,
     ) -> Iterator[tuple[T, R | Lost]]: ...
 
     def map(
@@ -55,6 +67,7 @@ class Engine(Protocol):
         *,
         label: str = "",
         lost: Literal["raise", "yield"] = "raise",
+        task_timeout: float | None = None,
     ) -> Iterator[tuple[T, R | Lost]]:
         """Run ``function`` on every task; yield ``(task, result)`` in order of completion.
 
@@ -64,6 +77,8 @@ class Engine(Protocol):
             label: what is being done, for progress and errors.
             lost: what happens when a worker dies on a task, and again when the task is retried: an
                 `EngineError` that names the task, or a `Lost` in place of its result.
+            task_timeout: seconds that one task may take before its worker is ended, which counts as a death;
+                None: what the engine was made with.
 
         Raises:
             BrevPipelineError: ``function`` raised it; the rest is stopped.

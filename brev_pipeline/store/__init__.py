@@ -1,5 +1,12 @@
-"""The store: where results lie. Append-only; see `Folder` for how files appear whole or not at all."""
+"""The store: where results lie. Append-only, on a local disk or on S3.
+
+`Folder` knows how a file appears whole or not at all, `Version` what an immutable version is, `Publications`
+the log of them, and `PipelineStore` where all of it lies.
+"""
 
 from brev_pipeline.store.folder import Folder
+from brev_pipeline.store.pipeline_store import PipelineStore
+from brev_pipeline.store.publications import Publication, Publications
+from brev_pipeline.store.versions import Version
 
-__all__ = ["Folder"]
+__all__ = ["Folder", "PipelineStore", "Publication", "Publications", "Version"]

@@ -5,6 +5,7 @@ S3 an object becomes visible when its upload ends. `Folder.create` makes a file 
 link locally, ``If-None-Match: *`` on S3), which is what publications rest on.
 """
 
+import errno
 import os
 import shutil
 import uuid
@@ -140,24 +141,22 @@ class Folder:
             for entry in sorted(self._fs.find(self.url)):
                 yield entry.removeprefix(root)
 
-    def move(self, name: str, target: "Folder", new_name: str) -> None:
-        """Move a whole folder to a name that is free: one rename locally, copies then removals on S3.
+    def link(self, name: str, target: "Folder", new_name: str) -> None:
+        """Give a file a second name: a hard link locally, a server-side copy on S3; kept if it is there already.
 
         Raises:
-            FileExistsError: the target is there already.
             StoreError: the store cannot be written.
         """
         source, place = self.place(name), target.place(new_name)
-        if target.exists(new_name):
-            raise FileExistsError(place)
         try:
-            if self.is_local:
-                os.makedirs(os.path.dirname(place), exist_ok=True)
-                os.rename(source, place)
-            else:
-                for file in (self / name).walk():
-                    self._fs.cp_file(f"{source}/{file}", f"{place}/{file}")
-                self._fs.rm(source, recursive=True)
+            if not self.is_local:
+                if not target.exists(new_name):
+                    self._fs.cp_file(source, place)
+                return
+            _make_folder(os.path.dirname(place))
+            os.link(source, place)
+        except FileExistsError:
+            return
         except OSError as error:
             raise StoreError(_explain(place, "written", error)) from error
 
@@ -184,7 +183,7 @@ class Folder:
 
 def _create_local(place: str, data: bytes) -> None:
     folder = os.path.dirname(place)
-    os.makedirs(folder, exist_ok=True)
+    _make_folder(folder)
     temporary = os.path.join(folder, f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
         with open(temporary, "xb") as file:
@@ -196,6 +195,14 @@ def _create_local(place: str, data: bytes) -> None:
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def _make_folder(folder: str) -> None:
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError as error:
+        # Not to be mistaken for "the file is there already".
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder) from error
 
 
 def _explain(place: str, verb: str, error: OSError) -> str:
@@ -210,6 +217,4 @@ def _explain(place: str, verb: str, error: OSError) -> str:
 
 
 def _errno_name(error: OSError) -> str:
-    import errno
-
     return errno.errorcode.get(error.errno or 0, "")

@@ -1,0 +1,51 @@
+# make demo   draw vials, run the whole chain on them
+# make test   the fast tests
+# make ui     Dagster's UI on http://127.0.0.1:3000, with the daemon
+# make lint   ruff, mypy, import-linter
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export DAGSTER_HOME := $(CURDIR)/.dagster
+# Dagster's in-process runs start no other Python; do not let numerical libraries start a thread per core each.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: setup demo test test-slow lint ui lock clean
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+$(DAGSTER_HOME)/dagster.yaml: deploy/local/dagster.yaml
+	@mkdir -p $(DAGSTER_HOME) && cp $< $@
+
+demo: $(READY) $(DAGSTER_HOME)/dagster.yaml
+	$(BIN)/brev-pipeline demo-data data/demo --flaws
+	$(BIN)/brev-pipeline run configs/demo.yaml
+
+test: $(READY)
+	env -u DAGSTER_HOME $(BIN)/python -m pytest -m "not slow" -n 2 -q
+
+test-slow: $(READY)
+	env -u DAGSTER_HOME $(BIN)/python -m pytest -m slow -q
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+ui: $(READY) $(DAGSTER_HOME)/dagster.yaml
+	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p 3000
+
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url --no-annotate --no-header \
+		pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .dagster data

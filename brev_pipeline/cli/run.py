@@ -1,0 +1,195 @@
+"""``brev-pipeline run``: the pipeline's own job, in this process, with a display for people."""
+
+import logging
+import os
+import time
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import dagster as dg
+from rich.console import Console
+from rich.table import Table
+
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.orchestration.build import pipeline_definitions
+from brev_pipeline.orchestration.names import STAGES, VERSION
+
+_DISPLAY = "display"
+
+
+def run_pipeline(config: PipelineConfig) -> bool:
+    """Run the whole chain; print what happens and a closing table.
+
+    The run is recorded in Dagster's instance when ``DAGSTER_HOME`` is set, and forgotten otherwise.
+
+    Returns:
+        Whether a version stands published and all blocking checks passed.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    began = time.perf_counter()
+    display = RunDisplay(console)
+    definitions = pipeline_definitions(config, loggers={_DISPLAY: _logger(display)})
+    job = definitions.resolve_job_def(config.name)
+    with display.live(), _instance() as instance:
+        result = job.execute_in_process(
+            instance=instance, raise_on_error=False, run_config={"loggers": {_DISPLAY: {}}}
+        )
+    report = RunReport(config.name, result.all_events)
+    report.show(console, time.perf_counter() - began)
+    return bool(result.success)
+
+
+def _instance() -> AbstractContextManager[dg.DagsterInstance]:
+    if os.environ.get("DAGSTER_HOME"):
+        return nullcontext(dg.DagsterInstance.get())
+    return dg.DagsterInstance.ephemeral()  # type: ignore[no-any-return]
+
+
+class RunDisplay(logging.Handler):
+    """Shows which step runs, and the progress that it logs; on a terminal in one line that is drawn anew."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self._status = console.status("starting") if console.is_terminal else None
+        self._console = console
+        self._step = ""
+
+    def live(self) -> AbstractContextManager[Any]:
+        """While this is open, the line is drawn."""
+        return self._status or nullcontext()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a record of the run's log: Dagster's events carry their event, the stages' messages do not."""
+        meta = getattr(record, "dagster_meta", {})
+        event = meta.get("dagster_event")
+        if event is None:
+            self._say(f"{self._step}: {meta.get('orig_message', record.getMessage())}")
+        elif event.event_type_value == "STEP_START":
+            self._step = _title(event.step_key)
+            self._say(self._step)
+
+    def _say(self, text: str) -> None:
+        if self._status:
+            self._status.update(text)
+        else:
+            self._console.print(text)
+
+
+def _logger(display: RunDisplay) -> dg.LoggerDefinition:
+    @dg.logger
+    def make(_: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.Logger(_DISPLAY, logging.INFO)
+        logger.addHandler(display)
+        return logger
+
+    return make
+
+
+def _title(step_key: str) -> str:
+    """``demo__raw_listing_suite`` → ``raw_listing: checks``; ``demo__raw_listing`` → ``raw_listing``."""
+    stage = step_key.partition("__")[2]
+    return f"{stage.removesuffix('_suite')}: checks" if stage.endswith("_suite") else stage
+
+
+class RunReport:
+    """What a run did, out of its events.
+
+    Args:
+        pipeline: its name.
+        events: Dagster's events of the run.
+    """
+
+    def __init__(self, pipeline: str, events: list[dg.DagsterEvent]) -> None:
+        self._pipeline = pipeline
+        self._events = events
+        self._seconds = {
+            _title(event.step_key or ""): event.event_specific_data.duration_ms / 1000
+            for event in events
+            if event.event_type_value == "STEP_SUCCESS"
+        }
+        self._metadata = {
+            event.asset_key.path[-1]: event.materialization.metadata
+            for event in events
+            if event.event_type_value == "ASSET_MATERIALIZATION" and event.asset_key
+        }
+        self._checks = [
+            event.asset_check_evaluation_data
+            for event in events
+            if event.event_type_value == "ASSET_CHECK_EVALUATION"
+        ]
+
+    def show(self, console: Console, total: float) -> None:
+        """Print the closing table, what went wrong, and which version stands published."""
+        console.print(self._table())
+        console.print(self._time(total), style="dim")
+        self._show_checks(console)
+        self._show_failures(console)
+        version = self._metadata.get(VERSION)
+        if version:
+            console.print(
+                f"\n[bold green]Published[/] version {version['version'].value} ({version['published'].value})\n"
+                f"{version['path'].value}"
+            )
+        else:
+            console.print("\n[bold red]Nothing was published.[/]")
+
+    def _table(self) -> Table:
+        table = Table(title=self._pipeline, title_justify="left")
+        for name in ("stage", "rows", "checks passed", "failed", "seconds"):
+            table.add_column(name, justify="left" if name == "stage" else "right")
+        for stage in (*STAGES, VERSION):
+            table.add_row(stage, self._rows(stage), *self._tally(stage), self._time_of(stage))
+        return table
+
+    def _rows(self, stage: str) -> str:
+        count = self._metadata.get(stage, {}).get("dagster/row_count")
+        return f"{count.value:,}" if count else ("" if stage in self._metadata else "–")
+
+    def _tally(self, stage: str) -> tuple[str, str]:
+        own = [check for check in self._checks if check.asset_key.path[-1] == stage]
+        failed = [check for check in own if not check.passed]
+        warned = sum(check.severity == dg.AssetCheckSeverity.WARN for check in failed)
+        wrong = f"[red]{len(failed) - warned}[/]" if len(failed) > warned else "0"
+        warning = f" [yellow](+{warned} warned)[/]" if warned else ""
+        return (str(len(own) - len(failed)), wrong + warning) if own else ("", "")
+
+    def _time_of(self, stage: str) -> str:
+        own = self._seconds.get(stage)
+        checks = self._seconds.get(f"{stage}: checks")
+        if own is None:
+            return "–"
+        return f"{own:.1f}" + (f" + {checks:.1f}" if checks is not None else "")
+
+    def _time(self, total: float) -> str:
+        checks = sum(seconds for title, seconds in self._seconds.items() if title.endswith(": checks"))
+        stages = sum(self._seconds.values()) - checks
+        rest = total - stages - checks
+        return (
+            f"{total:.1f} s: stages {stages:.1f}, checks {checks:.1f} (the first imports Great Expectations), "
+            f"Dagster {rest:.1f}"
+        )
+
+    def _show_checks(self, console: Console) -> None:
+        for check in self._checks:
+            if not check.passed:
+                mark = "[yellow]warning[/]" if check.severity == dg.AssetCheckSeverity.WARN else "[bold red]failed[/]"
+                console.print(f"{mark} {check.asset_key.path[-1]}.{check.check_name}: {check.description}")
+                self._show_examples(console, check)
+
+    def _show_examples(self, console: Console, check: Any) -> None:
+        examples = check.metadata.get("examples")
+        if check.severity == dg.AssetCheckSeverity.ERROR and examples:
+            for record in examples.records[:5]:
+                console.print("    " + ", ".join(f"{key}={value}" for key, value in record.data.items()), markup=False)
+
+    def _show_failures(self, console: Console) -> None:
+        for event in self._events:
+            if event.event_type_value != "STEP_FAILURE":
+                continue
+            data = event.step_failure_data
+            reason = data.user_failure_data.description if data.user_failure_data else None
+            if reason is None and data.error and "blocking check" not in str(data.error).lower():
+                reason = data.error.to_string()
+            if reason:
+                console.print(f"[bold red]{_title(event.step_key or '')}[/]: ", end="")
+                console.print(reason, markup=False)

@@ -1,0 +1,54 @@
+"""The subcommands that look at things: published versions, their verification, the demo photos."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from brev_pipeline.store import PipelineStore
+
+
+def show_versions(store: PipelineStore) -> None:
+    """Print the log of publications, oldest first, with the chain checked."""
+    console = Console(highlight=False, soft_wrap=True)
+    entries = store.publications.all()
+    if not entries:
+        console.print(f"nothing was published yet in {store.folder.url}")
+        return
+    table = Table()
+    for name in ("no.", "version", "published at", "by", "records", "path"):
+        table.add_column(name, overflow="fold")
+    for entry in entries:
+        version = store.version(entry.version)
+        records = version.manifest()["counts"]["records"]
+        said = ", ".join(f"{purpose} {count:,}" for purpose, count in records.items())
+        table.add_row(str(entry.number), entry.version, entry.published_at, entry.published_by, said, version.path)
+    console.print(table)
+
+
+def show_verification(store: PipelineStore, version_id: str | None) -> bool:
+    """Verify a version, or the newest one; print what is wrong, or that all is well."""
+    from brev_pipeline.verify import verify_version
+
+    console = Console(highlight=False, soft_wrap=True)
+    with console.status("reading"):
+        result = verify_version(store, version_id)
+    for problem in result.problems:
+        console.print("[red]✗[/] ", end="")
+        console.print(problem, markup=False)
+    if not result.problems:
+        console.print(
+            f"[green]✓[/] version {result.version.id}: {result.files} files, {result.records:,} records, "
+            f"{result.publications} publication(s): every hash, checksum and count is right, and no leak"
+        )
+    return not result.problems
+
+
+def show_demo(folder: Path, *, seed: int, flaws: bool) -> None:
+    """Draw the demo photos and say what was drawn."""
+    from brev_pipeline.demo import draw_demo
+
+    console = Console(highlight=False, soft_wrap=True)
+    with console.status(f"drawing into {folder}"):
+        summary = draw_demo(folder, seed=seed, flaws=flaws)
+    console.print(str(summary))

@@ -1,0 +1,126 @@
+"""The engine of one machine: a few worker processes, one task each at a time.
+
+Why a pool of our own: in `concurrent.futures` the death of one worker breaks the whole pool and loses every task in
+it, and `multiprocessing` imports the parent's main script into each worker. Here a worker that is killed, crashes or
+hangs costs the one task that it held, and no process outlives the call, however that ends.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, TypeVar, overload
+
+from brev_pipeline.engine.base import Lost
+from brev_pipeline.engine.call import Call
+from brev_pipeline.engine.cores import usable_cores
+from brev_pipeline.engine.ticker import Listener, Ticker
+from brev_pipeline.engine.wire import Kind, Part, dump
+from brev_pipeline.engine.worker import HINT
+from brev_pipeline.errors import EngineError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class LocalEngine:
+    """Runs tasks in worker processes of this machine.
+
+    Workers are fresh interpreters that live for one call of `map`; no more are started than there are tasks. At most
+    ``workers + 1`` tasks are taken from the iterable ahead of the results. When the call ends (used up, an error, the
+    caller stops iterating or is interrupted), its workers have ended within a second; when this process is killed, they
+    end by themselves. Safe in a process with threads, and in several threads at once.
+
+    A task whose worker dies is tried once more on a fresh worker.
+
+    Args:
+        workers: processes; ``"auto"``: one per core that this process may use.
+        on_progress: called now and then during `map`, and once at its end, in the thread that iterates.
+        progress_seconds: seconds between those calls.
+        task_timeout: seconds that one task may take before its worker is killed, which counts as a death;
+            None: any time.
+
+    Raises:
+        EngineError: ``workers``, ``progress_seconds`` or ``task_timeout`` is out of range.
+    """
+
+    def __init__(
+        self,
+        workers: int | Literal["auto"] = "auto",
+        on_progress: Listener | None = None,
+        progress_seconds: float = 2.0,
+        task_timeout: float | None = None,
+    ) -> None:
+        self._workers = usable_cores() if workers == "auto" else workers
+        if self._workers < 1:
+            raise EngineError(f"workers is {workers!r}: give 1 or more, or 'auto'")
+        if not progress_seconds >= 0:
+            raise EngineError(f"progress_seconds is {progress_seconds!r}: give 0 or more")
+        self._on_progress = on_progress
+        self._progress_seconds = progress_seconds
+        self._task_timeout = _checked(task_timeout)
+
+    @property
+    def workers(self) -> int:
+        """Tasks that run at the same time."""
+        return self._workers
+
+    @overload
+    def map(
+        self,
+        function: Callable[[T], R],
+        tasks: Iterable[T],
+        *,
+        label: str = ...,
+        lost: Literal["raise"] = ...,
+        task_timeout: float | None = ...,
+    ) -> Iterator[tuple[T, R]]: ...
+
+    @overload
+    def map(
+        self,
+        function: Callable[[T], R],
+        tasks: Iterable[T],
+        *,
+        label: str = ...,
+        lost: Literal["yield"],
+        task_timeout: float | None = ...,
+    ) -> Iterator[tuple[T, R | Lost]]: ...
+
+    def map(
+        self,
+        function: Callable[[T], R],
+        tasks: Iterable[T],
+        *,
+        label: str = "",
+        lost: Literal["raise", "yield"] = "raise",
+        task_timeout: float | None = None,
+    ) -> Iterator[tuple[T, R | Lost]]:
+        """Run ``function`` on every task; yield ``(task, result)`` in order of completion. See `Engine.map`.
+
+        Raises:
+            BrevPipelineError: ``function`` raised it in a worker; its class and attributes are kept.
+            EngineError: ``function`` raised anything else; a task was lost; the function, a task or a result
+                cannot be pickled; workers cannot be started.
+        """
+        timeout = self._task_timeout if task_timeout is None else _checked(task_timeout)
+        ticker = Ticker(label, tasks, self._on_progress, self._progress_seconds)
+        call: Call[T, R] = Call(_dump_function(function), iter(tasks), self._workers, label, timeout, lost, ticker)
+        return call.results()
+
+
+def _checked(timeout: float | None) -> float | None:
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise EngineError(f"task_timeout is {timeout!r}: give seconds above 0, or None for any time")
+    return timeout
+
+
+def _dump_function(function: Callable[..., Any]) -> list[Part]:
+    # partial objects have no __module__ of their own.
+    core: Any = function
+    while hasattr(core, "func"):
+        core = core.func
+    if getattr(core, "__module__", None) == "__main__":
+        raise EngineError(f"workers cannot import {core!r} from the main script: {HINT}")
+    try:
+        return dump(Kind.FUNCTION, function)
+    except Exception as error:
+        raise EngineError(f"{function!r} cannot be sent to workers: {error}; {HINT}") from error

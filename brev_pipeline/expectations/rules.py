@@ -1,0 +1,83 @@
+"""What a rule is: one sentence for people, one expectation for Great Expectations.
+
+Rules are described here without importing Great Expectations, so that Dagster can list the checks of a code
+location without paying for it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Severity = Literal["error", "warn"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of a stage's suite.
+
+    Attributes:
+        name: of the asset check.
+        says: the rule as a sentence for people.
+        frame: which of the stage's frames it is about (see `frames`).
+        expectation: class name of the expectation in Great Expectations.
+        arguments: of the expectation.
+        severity: ``error`` stops everything after the stage, ``warn`` is shown.
+    """
+
+    name: str
+    says: str
+    frame: str
+    expectation: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    severity: Severity = "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule found.
+
+    Attributes:
+        rule: the rule.
+        passed: whether the frame keeps it.
+        observed: the observed value of a rule about the whole, for example a share; None for a rule about rows.
+        offending: how many rows break the rule.
+        rows: up to 20 of them.
+        reason: why the rule could not be applied, where that was so.
+    """
+
+    rule: Rule
+    passed: bool
+    observed: Any = None
+    offending: int = 0
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    reason: str | None = None
+
+
+def holds(name: str, says: str, column: str, *, frame: str = "rows", severity: Severity = "error") -> Rule:
+    """A rule that a column of truth values is true in every row."""
+    return Rule(name, says, frame, "ExpectColumnValuesToBeInSet", {"column": column, "value_set": [True]}, severity)
+
+
+def unique(name: str, says: str, column: str) -> Rule:
+    """A rule that no two rows have the same value."""
+    return Rule(name, says, "rows", "ExpectColumnValuesToBeUnique", {"column": column})
+
+
+def member(name: str, says: str, column: str, values: list[str]) -> Rule:
+    """A rule that every value is one of ``values``."""
+    return Rule(name, says, "rows", "ExpectColumnValuesToBeInSet", {"column": column, "value_set": values})
+
+
+def within(
+    name: str,
+    says: str,
+    column: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    frame: str = "summary",
+    severity: Severity = "error",
+) -> Rule:
+    """A rule that every value of a column lies in [low, high]."""
+    arguments = {"column": column, "min_value": low, "max_value": high}
+    return Rule(name, says, frame, "ExpectColumnValuesToBeBetween", arguments, severity)

@@ -1,0 +1,144 @@
+"""The suites: for each stage, the rules that its result must keep before anything after it may run.
+
+They are functions of the configuration because tolerances and policies stand there.
+"""
+
+from collections.abc import Callable
+
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.expectations.rules import Rule, Severity, holds, member, unique, within
+
+STATUSES = ["ok", "corrupt", "unsupported", "too_large", "missing", "changed"]
+
+
+def raw_listing(config: PipelineConfig) -> list[Rule]:
+    """Rules of what was found."""
+    tolerance = config.validation.raw_listing
+    return [
+        within(
+            "enough_images", f"at least {tolerance.min_images} image(s) are listed", "images", low=tolerance.min_images
+        ),
+        unique("paths_unique", "no image is listed twice", "path"),
+        holds("category_known", "every image has at least one category", "has_category"),
+        holds("not_empty", "no file has zero bytes (it will be quarantined)", "has_bytes", severity="warn"),
+        within(
+            "not_shrunk",
+            f"at most {tolerance.max_shrinkage:.0%} of the images in the newest published version are gone",
+            "shrinkage",
+            high=tolerance.max_shrinkage,
+        ),
+    ]
+
+
+def sample_integrity(config: PipelineConfig) -> list[Rule]:
+    """Rules of who is a copy of whom."""
+    conflicts: Severity = "error" if config.integrity.label_conflicts == "fail" else "warn"
+    most = config.validation.sample_integrity.max_duplicates
+    return [
+        within("nothing_lost", "every listed image has a row, and no other", "rows_lost", low=0, high=0),
+        holds("identity_known", "every image's content is known by checksum", "has_content_id"),
+        holds("readable", "every image's bytes could be read where they had to be", "readable", severity="warn"),
+        holds(
+            "no_label_conflict",
+            "the same bytes do not stand under two categories",
+            "no_label_conflict",
+            severity=conflicts,
+        ),
+        within("few_copies", f"at most {most:.0%} of the images are byte copies", "duplicate_share", high=most),
+    ]
+
+
+def prepared_images(config: PipelineConfig) -> list[Rule]:
+    """Rules of the decoded images."""
+    conflicts: Severity = "error" if config.integrity.label_conflicts == "fail" else "warn"
+    most = config.validation.prepared_images.max_quarantined
+    return [
+        within("nothing_lost", "every content has a row, and no other", "contents_lost", low=0, high=0),
+        unique("contents_unique", "no content is prepared twice", "content_id"),
+        member("status_known", "every status is a known one", "status", STATUSES),
+        holds("reason_given", "every image in quarantine has its reason", "reason_given"),
+        holds("pixels_kept", "every usable image has its pixels in the store, of the wanted size", "pixels_kept"),
+        within("few_quarantined", f"at most {most:.0%} of the contents are unusable", "quarantined_share", high=most),
+        holds("not_blank", "no usable image is of one single colour", "not_blank", severity="warn"),
+        holds(
+            "no_pixel_label_conflict",
+            "the same pixels do not stand under two categories",
+            "no_pixel_conflict",
+            frame="rows",
+            severity=conflicts,
+        ),
+    ]
+
+
+def sample_split(config: PipelineConfig) -> list[Rule]:
+    """Rules of the split: first of all, no leak."""
+    tolerance = config.validation.sample_split.max_fraction_error
+    return [
+        within("nothing_lost", "every usable image has a row, and no other", "rows_lost", low=0, high=0),
+        member("purpose_known", "every image has one of the configured purposes", "purpose", config.split.names),
+        holds("leak_groups_whole", "no leak group stands on two sides", "leak_group_whole"),
+        holds("contents_whole", "no byte copies stand on two sides", "content_whole"),
+        holds("pixels_whole", "no pixel copies stand on two sides", "pixels_whole"),
+        within(
+            "fractions_met",
+            f"each stratum's shares are within {tolerance:.0%}, or one leak group, of the wanted ones",
+            "excess_error",
+            high=tolerance,
+            frame="strata",
+        ),
+        holds(
+            "strata_on_every_side",
+            "every stratum with enough leak groups stands on every side",
+            "on_every_side",
+            frame="strata",
+            severity="warn",
+        ),
+        holds("ledger_kept", "no published assignment was changed", "ledger_kept"),
+    ]
+
+
+def sampling_weights(config: PipelineConfig) -> list[Rule]:
+    """Rules of the weight table."""
+    return [
+        member("purpose_known", "every row has one of the configured purposes", "purpose", config.split.names),
+        within("weights_positive", "every group is drawn", "probability", low=1e-12, high=1.0, frame="rows"),
+        within("probabilities_sum", "the probabilities of a purpose sum to 1", "error", high=1e-9, frame="purposes"),
+        within("nothing_lost", "every image of the split is in one group", "rows_lost", low=0, high=0),
+        within(
+            "draws_follow_weights",
+            "each group's draws are its share of the epoch, rounded",
+            "draws_error",
+            high=1.0,
+            frame="rows",
+        ),
+    ]
+
+
+def tfrecord_shards(config: PipelineConfig) -> list[Rule]:
+    """Rules of the records."""
+    return [
+        member("purpose_known", "every record has one of the configured purposes", "purpose", config.split.names),
+        holds("purpose_of_split", "every record's image has that purpose in the split", "purpose_of_split"),
+        holds("places_unique", "no two records stand at the same place", "place_unique"),
+        holds("label_known", "every label is a class of the version", "label_known"),
+        within("nothing_lost", "every image of devel and test has its record", "never_recorded", low=0, high=0),
+        within(
+            "frequencies_met",
+            "each group is recorded as often as the weights say, to within one record per epoch",
+            "records_error",
+            high=1.0,
+            frame="groups",
+        ),
+        within("shards_even", "the shards of a purpose differ by at most one record", "spread", high=1, frame="shards"),
+    ]
+
+
+SUITES: dict[str, Callable[[PipelineConfig], list[Rule]]] = {
+    "raw_listing": raw_listing,
+    "sample_integrity": sample_integrity,
+    "prepared_images": prepared_images,
+    "sample_split": sample_split,
+    "sampling_weights": sampling_weights,
+    "tfrecord_shards": tfrecord_shards,
+}
+"""Stage → its suite, in the order of the flow."""

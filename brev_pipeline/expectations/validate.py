@@ -1,0 +1,102 @@
+"""The only module that imports Great Expectations (seconds, and some 200 MB): applies a suite to its frames.
+
+The context is ephemeral: nothing is written to disk, and nothing is sent anywhere.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from brev_pipeline.expectations.rules import Finding, Rule
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN_ROWS = 20
+
+
+def validate(rules: Sequence[Rule], frames: Mapping[str, "pd.DataFrame"]) -> list[Finding]:
+    """Apply ``rules`` to their frames.
+
+    Args:
+        rules: of one stage.
+        frames: name → frame, with a default index; every frame that a rule names.
+
+    Returns:
+        One finding per rule, in the rules' order. A rule that cannot be applied (a column is missing) fails,
+        with the reason.
+    """
+    found: dict[str, Finding] = {}
+    for name in dict.fromkeys(rule.frame for rule in rules):
+        own = [rule for rule in rules if rule.frame == name]
+        found |= {finding.rule.name: finding for finding in _validate_frame(own, frames[name])}
+    return [found[rule.name] for rule in rules]
+
+
+def _validate_frame(rules: Sequence[Rule], frame: "pd.DataFrame") -> list[Finding]:
+    import_great_expectations()
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    batch = context.data_sources.add_pandas("pandas").add_dataframe_asset("frame")
+    suite = gx.ExpectationSuite(
+        name="suite",
+        expectations=[
+            getattr(gx.expectations, rule.expectation)(**rule.arguments, meta={"rule": rule.name}) for rule in rules
+        ],
+    )
+    # One definition per call: one that threads share was seen to return another frame's result.
+    definition = context.validation_definitions.add(
+        gx.ValidationDefinition(
+            name="validation",
+            data=batch.add_batch_definition_whole_dataframe("whole"),
+            suite=context.suites.add(suite),
+        )
+    )
+    outcome = definition.run(batch_parameters={"dataframe": frame}, result_format="SUMMARY")
+    # Results come in another order than the suite; `meta` survives.
+    by_name = {result.expectation_config.meta["rule"]: result for result in outcome.results}
+    return [_finding(rule, by_name[rule.name], frame) for rule in rules]
+
+
+def import_great_expectations() -> None:
+    """Pay for the import now, with usage statistics off (they are read from the environment at import)."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations  # noqa: F401
+
+
+def _finding(rule: Rule, result: Any, frame: "pd.DataFrame") -> Finding:
+    facts = result.result or {}
+    index = facts.get("partial_unexpected_index_list") or []
+    return Finding(
+        rule,
+        passed=bool(result.success),
+        observed=_observed(rule, facts, frame),
+        offending=int(facts.get("unexpected_count") or 0),
+        rows=[_plain(frame.iloc[place].to_dict()) for place in index[:SHOWN_ROWS]],
+        reason=_exception(result.exception_info or {}),
+    )
+
+
+def _observed(rule: Rule, facts: Mapping[str, Any], frame: "pd.DataFrame") -> Any:
+    if rule.frame == "summary" and len(frame) == 1 and rule.arguments.get("column") in frame:
+        return _plain({"value": frame[rule.arguments["column"]].iloc[0]})["value"]
+    return _plain({"value": facts.get("observed_value")})["value"]
+
+
+def _exception(info: Mapping[str, Any]) -> str | None:
+    details = [info, *(value for value in info.values() if isinstance(value, Mapping))]
+    messages = [str(detail["exception_message"]) for detail in details if detail.get("raised_exception") is True]
+    return "; ".join(messages) or None
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON-safe values: NumPy scalars to Python's, lists as they are, missing values to None."""
+    plain: dict[str, Any] = {}
+    for key, value in row.items():
+        if hasattr(value, "tolist"):
+            value = value.tolist()
+        plain[str(key)] = None if isinstance(value, float) and value != value else value
+    return plain

@@ -1,0 +1,191 @@
+"""The seven assets of a pipeline. Each reads its inputs, calls one stage, and returns the table with metadata."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.orchestration.names import STAGES, VERSION, asset_key
+
+CODE_VERSION = "1"
+"""Data made by another code version shows as stale in Dagster's UI; raise it when a stage's result changes."""
+
+
+def pipeline_assets(config: PipelineConfig) -> list[dg.AssetsDefinition]:
+    """The assets of one pipeline, in the order of the flow.
+
+    Args:
+        config: the pipeline's configuration; assets close over it, none reads YAML.
+    """
+    return [
+        _asset(config, "raw_listing", _raw_listing, [], {"s3"} if _on_s3(config) else {"python"}),
+        _asset(config, "sample_integrity", _sample_integrity, ["raw_listing"], {"pyarrow"}),
+        _asset(config, "prepared_images", _prepared_images, ["sample_integrity"], {"opencv"}),
+        _asset(config, "sample_split", _sample_split, ["sample_integrity", "prepared_images"], {"pandas"}),
+        _asset(config, "sampling_weights", _sampling_weights, ["sample_split"], {"pandas"}),
+        _asset(
+            config,
+            "tfrecord_shards",
+            _tfrecord_shards,
+            ["sample_split", "sampling_weights", "prepared_images"],
+            {"tensorflow"},
+        ),
+        _asset(config, VERSION, _dataset_version, list(STAGES), {"parquet", "tfrecord"}),
+    ]
+
+
+DESCRIPTIONS = {
+    "raw_listing": "What is there: one row per image object of the datasets, with its class from the folders.",
+    "sample_integrity": "Who is a copy of whom: each image's content by checksum, copies and label conflicts.",
+    "prepared_images": "Bytes to pixels, once per content: decoded, cropped, resized, or in quarantine with a reason.",
+    "sample_split": "Who trains and who tests: leak groups kept whole, strata balanced, old assignments kept.",
+    "sampling_weights": "How often each group of images is drawn for training.",
+    "tfrecord_shards": "The drawn, augmented records as TFRecord shards, byte for byte reproducible.",
+    VERSION: "The published version: shards, tables, and a manifest that accounts for every byte.",
+}
+
+Compute = Callable[..., Any]
+
+
+def _asset(
+    config: PipelineConfig, stage: str, compute: Compute, inputs: Sequence[str], kinds: set[str]
+) -> dg.AssetsDefinition:
+    tables, engine = f"{config.name}__tables", f"{config.name}__engine"
+    named = {name: dg.AssetIn(asset_key(config.name, name), input_manager_key=tables) for name in inputs}
+
+    @dg.asset(
+        key=asset_key(config.name, stage),
+        group_name=config.name,
+        description=DESCRIPTIONS[stage],
+        owners=config.owners,
+        kinds=kinds,
+        code_version=CODE_VERSION,
+        ins=named,
+        io_manager_key=tables,
+        required_resource_keys={engine},
+    )
+    def stage_asset(context: dg.AssetExecutionContext, **upstream: Any) -> Any:
+        try:
+            return compute(context, config, upstream)
+        except BrevPipelineError as error:
+            # The message is for people; the traceback would bury it. The data will not mend itself by a retry.
+            raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
+
+    return stage_asset
+
+
+Upstream = Mapping[str, Any]
+
+
+def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+    from brev_pipeline.listing import list_datasets, listing_fingerprint
+    from brev_pipeline.orchestration.metadata import counts
+    from brev_pipeline.source import Sources
+
+    table = list_datasets(config.datasets, config.listing, Sources.of(config))
+    context.add_output_metadata(
+        {"fingerprint": listing_fingerprint(table), "images by class": counts(table, "category")}
+    )
+    return table
+
+
+def _sample_integrity(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+    from brev_pipeline.integrity import check_integrity
+    from brev_pipeline.orchestration.metadata import integrity_metadata
+    from brev_pipeline.source import Sources
+
+    table = check_integrity(upstream["raw_listing"], fetch=Sources.of(config))
+    context.add_output_metadata(integrity_metadata(table))
+    return table
+
+
+def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+    from brev_pipeline.images import prepare_images
+    from brev_pipeline.orchestration.metadata import prepared_metadata
+    from brev_pipeline.source import Sources
+    from brev_pipeline.store import PipelineStore
+
+    table = prepare_images(
+        upstream["sample_integrity"],
+        config.image,
+        fetch=Sources.of(config),
+        folder=PipelineStore.of(config).prepared,
+        engine=_engine(context, config),
+    )
+    context.add_output_metadata(prepared_metadata(table))
+    return table
+
+
+def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+    from brev_pipeline.orchestration.metadata import split_metadata
+    from brev_pipeline.orchestration.published import published_tables
+    from brev_pipeline.split import split_samples, usable_samples
+    from brev_pipeline.store import PipelineStore
+
+    usable, excluded = usable_samples(
+        upstream["sample_integrity"],
+        upstream["prepared_images"],
+        duplicates=config.integrity.duplicates,
+        label_conflicts=config.integrity.label_conflicts,
+    )
+    ledger = published_tables(PipelineStore.of(config)).assignments
+    table = split_samples(usable, config.split, ledger)
+    context.add_output_metadata(split_metadata(table, excluded))
+    return table
+
+
+def _sampling_weights(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+    from brev_pipeline.orchestration.metadata import weights_metadata
+    from brev_pipeline.sampling import sampling_weights
+
+    table = sampling_weights(upstream["sample_split"], config.sampling)
+    context.add_output_metadata(weights_metadata(table))
+    return table
+
+
+def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+    from brev_pipeline.orchestration.metadata import shards_metadata
+    from brev_pipeline.production import make_shards
+    from brev_pipeline.store import PipelineStore
+
+    table = make_shards(
+        config,
+        PipelineStore.of(config),
+        split=upstream["sample_split"],
+        weights=upstream["sampling_weights"],
+        prepared=upstream["prepared_images"],
+        engine=_engine(context, config),
+    )
+    context.add_output_metadata(shards_metadata(table))
+    return table
+
+
+def _dataset_version(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+    from brev_pipeline.orchestration.metadata import release_metadata
+    from brev_pipeline.orchestration.tables_io import TABLE_NAME
+    from brev_pipeline.orchestration.verdicts import Verdicts
+    from brev_pipeline.production import release
+    from brev_pipeline.store import PipelineStore
+
+    store = PipelineStore.of(config)
+    verdicts = Verdicts(store.tables)
+    checks = {
+        stage: verdicts.require(upstream[stage].schema.metadata[TABLE_NAME].decode(), stage) for stage in STAGES
+    }
+    done = release(config, store, upstream, checks=checks, run_id=context.run.run_id)
+    context.log.info(
+        f"published version {done.version.id}: {done.version.path}"
+        if done.is_new
+        else f"nothing new: {done.version.id} is the newest published version already"
+    )
+    return dg.MaterializeResult(metadata=release_metadata(done))
+
+
+def _engine(context: dg.AssetExecutionContext, config: PipelineConfig) -> Any:
+    return getattr(context.resources, f"{config.name}__engine").make(context)
+
+
+def _on_s3(config: PipelineConfig) -> bool:
+    return any(dataset.bucket.startswith("s3://") for dataset in config.datasets)

@@ -1,0 +1,105 @@
+"""Asset checks: one per rule of a stage's suite, all of a stage found in one pass of Great Expectations."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.expectations import SUITES, Finding
+from brev_pipeline.orchestration.names import STAGES, asset_key
+
+
+def pipeline_checks(config: PipelineConfig) -> list[dg.AssetChecksDefinition]:
+    """The blocking checks of a pipeline, one definition per stage."""
+    return [_stage_checks(config, stage) for stage in STAGES]
+
+
+def _stage_checks(config: PipelineConfig, stage: str) -> dg.AssetChecksDefinition:
+    from brev_pipeline.expectations.frames import NEEDS
+    from brev_pipeline.orchestration.tables_io import UNCHECKED
+
+    key = asset_key(config.name, stage)
+    rules = SUITES[stage](config)
+
+    @dg.multi_asset_check(
+        name=f"{config.name}__{stage}_suite",
+        description=f"The suite of {stage}: {len(rules)} rules, by Great Expectations.",
+        specs=[dg.AssetCheckSpec(rule.name, asset=key, description=rule.says, blocking=True) for rule in rules],
+        ins={
+            name: dg.AssetIn(
+                asset_key(config.name, name),
+                input_manager_key=f"{config.name}__tables",
+                metadata={UNCHECKED: name == stage},
+            )
+            for name in (stage, *NEEDS[stage])
+        },
+        compute_kind="great_expectations",
+    )
+    def suite(context: dg.AssetCheckExecutionContext, **tables: Any) -> Iterator[dg.AssetCheckResult]:
+        # All results are yielded before the step ends; a list that is returned would be lost with a failure.
+        for finding in _find(context, config, stage, tables):
+            yield _result(key, finding)
+
+    return suite
+
+
+def _find(context: Any, config: PipelineConfig, stage: str, tables: dict[str, Any]) -> list[Finding]:
+    from brev_pipeline.expectations.frames import frames
+    from brev_pipeline.expectations.validate import validate
+    from brev_pipeline.orchestration.tables_io import TABLE_NAME
+    from brev_pipeline.orchestration.published import published_tables
+    from brev_pipeline.orchestration.verdicts import Verdicts
+    from brev_pipeline.store import PipelineStore
+
+    store = PipelineStore.of(config)
+    rules = SUITES[stage](config)
+    findings = validate(rules, frames(stage, tables, config, published_tables(store)))
+    Verdicts(store.tables).write(tables[stage].schema.metadata[TABLE_NAME].decode(), findings, context.run.run_id)
+    return findings
+
+
+def _result(key: dg.AssetKey, finding: Finding) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.ERROR if finding.rule.severity == "error" else dg.AssetCheckSeverity.WARN
+    metadata: dict[str, Any] = {"rule": finding.rule.says, "expectation": finding.rule.expectation}
+    if finding.observed is not None:
+        metadata["observed"] = finding.observed
+    if finding.offending:
+        metadata["offending rows"] = finding.offending
+    if finding.rows:
+        metadata["examples"] = _as_table(finding.rows)
+    if finding.reason:
+        metadata["reason"] = finding.reason
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=finding.rule.name,
+        passed=finding.passed,
+        severity=severity,
+        metadata=metadata,
+        description=describe(finding),
+    )
+
+
+def describe(finding: Finding) -> str:
+    """One sentence: what the rule is, and what was found."""
+    if finding.passed:
+        return finding.rule.says
+    found = f"{finding.offending} row(s) break this" if finding.offending else f"found {finding.observed}"
+    return f"Not so: {finding.rule.says}; {finding.reason or found}"
+
+
+def _as_table(rows: list[dict[str, Any]]) -> dg.MetadataValue:
+    """Rows as Dagster's table; it takes text, numbers and truth values only."""
+    plain = (str, int, float, bool, type(None))
+    records = [
+        dg.TableRecord({key: value if isinstance(value, plain) else str(value) for key, value in row.items()})
+        for row in rows
+    ]
+    types = {key: _type({type(row[key]) for row in rows if row[key] is not None}) for key in rows[0]}
+    columns = [dg.TableColumn(name, type=kind) for name, kind in types.items()]
+    return dg.MetadataValue.table(records=records, schema=dg.TableSchema(columns=columns))
+
+
+def _type(types: set[type]) -> str:
+    names = {bool: "bool", int: "int", float: "float"}
+    return names.get(types.pop(), "string") if len(types) == 1 else "string"

@@ -1,0 +1,96 @@
+"""What a materialization tells of itself in Dagster's UI: counts that plot over time, tables that people read."""
+
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.store.publish import Release
+
+SHOWN_ROWS = 20
+
+
+def counts(table: pa.Table, *columns: str) -> dg.MetadataValue:
+    """How many rows have each combination of values, as a markdown table; lists are joined with commas."""
+    flat = pa.table({name: _flat(table[name]) for name in columns})
+    grouped = flat.group_by(list(columns)).aggregate([([], "count_all")]).sort_by([(name, "ascending") for name in columns])
+    return markdown(grouped.rename_columns([*columns, "rows"]))
+
+
+def markdown(table: pa.Table, limit: int = SHOWN_ROWS) -> dg.MetadataValue:
+    """The first ``limit`` rows as a markdown table, with a note of how many more there are."""
+    lines = ["| " + " | ".join(table.column_names) + " |", "|" + " --- |" * table.num_columns]
+    lines += ["| " + " | ".join(_cell(value) for value in row.values()) + " |" for row in table.slice(0, limit).to_pylist()]
+    if table.num_rows > limit:
+        lines.append(f"\n… and {table.num_rows - limit} more")
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def integrity_metadata(table: pa.Table) -> dict[str, Any]:
+    """Copies and conflicts, counted and listed."""
+    copies = table.filter(pc.is_valid(table["duplicate_of"]))
+    conflicts = table.filter(table["label_conflict"])
+    found: dict[str, Any] = {"byte copies": copies.num_rows, "label conflicts": conflicts.num_rows}
+    if copies.num_rows:
+        found["copies"] = markdown(copies.select(["path", "duplicate_of"]))
+    if conflicts.num_rows:
+        found["conflicts"] = markdown(conflicts.select(["path", "category", "content_id"]))
+    return found
+
+
+def prepared_metadata(table: pa.Table) -> dict[str, Any]:
+    """What was decoded, and what is in quarantine and why."""
+    quarantine = table.filter(pc.not_equal(table["status"], "ok"))
+    found: dict[str, Any] = {"quarantined": quarantine.num_rows, "contents by status": counts(table, "status", "format")}
+    if quarantine.num_rows:
+        found["quarantine"] = markdown(quarantine.select(["source_path", "status", "reason"]))
+    return found
+
+
+def split_metadata(table: pa.Table, excluded: pa.Table) -> dict[str, Any]:
+    """The split per stratum, leak groups, and what was left out."""
+    found: dict[str, Any] = {
+        "leak groups": len(pc.unique(table["leak_group"])),
+        "left out": excluded.num_rows,
+        "images by stratum and purpose": counts(table, "stratum", "purpose"),
+    }
+    if excluded.num_rows:
+        found["exclusions"] = markdown(excluded.select(["path", "rule", "reason"]))
+    return found
+
+
+def weights_metadata(table: pa.Table) -> dict[str, Any]:
+    """The whole table, as far as it fits."""
+    return {"weights": markdown(table.drop_columns([name for name in ("weight",) if name in table.column_names]))}
+
+
+def shards_metadata(table: pa.Table) -> dict[str, Any]:
+    """Records and files per purpose."""
+    return {
+        "shards": len(pc.unique(table["file"])),
+        "record bytes": int(pc.sum(table["length"]).as_py() or 0),
+        "records by purpose and group": counts(table, "purpose", "group"),
+    }
+
+
+def release_metadata(release: Release) -> dict[str, Any]:
+    """Which version stands published, and where."""
+    return {
+        "version": release.version.id,
+        "published": "new" if release.is_new else "nothing new: it was the newest one already",
+        "publication": release.publication.number,
+        "path": dg.MetadataValue.path(release.version.path),
+    }
+
+
+def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.binary_join(column, ", ") if pa.types.is_list(column.type) else column
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value)
+    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")

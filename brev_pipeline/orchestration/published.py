@@ -1,0 +1,13 @@
+"""What the newest published version remembers, for the stages and suites that compare with it."""
+
+from brev_pipeline.expectations.frames import Published
+from brev_pipeline.store import PipelineStore
+
+
+def published_tables(store: PipelineStore) -> Published:
+    """Listing and split of the newest published version, or nothing."""
+    newest = store.newest()
+    if newest is None:
+        return Published()
+    _, version = newest
+    return Published(version.table("listing"), version.table("assignments"))

@@ -1,0 +1,108 @@
+"""Dagster's IO manager for the stages' tables: Parquet in the store, one folder per run, never overwritten.
+
+A table that comes from an earlier run is taken only if its checks passed (see `verdicts`). One that was recorded
+and is gone fails for good: retrying does not bring it back.
+"""
+
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from brev_pipeline.errors import BrevPipelineError, StoreError
+from brev_pipeline.orchestration.verdicts import Verdicts
+from brev_pipeline.store import PipelineStore
+from brev_pipeline.store.versions import from_parquet, to_parquet
+
+TABLE = "table"
+"""Metadata key: where the table lies, below the pipeline's ``tables`` folder."""
+
+TABLE_NAME = b"brev_pipeline.table"
+"""Schema metadata of a loaded table: its place, as under `TABLE`."""
+
+UNCHECKED = "unchecked"
+"""Metadata key of an input that may be loaded before its checks ran: the checks' own."""
+
+
+class StoreTables(dg.IOManager):  # type: ignore[misc]
+    """Keeps the tables of one pipeline.
+
+    Args:
+        store: the pipeline's store.
+    """
+
+    def __init__(self, store: PipelineStore) -> None:
+        self._store = store
+
+    def handle_output(self, context: dg.OutputContext, table: Any) -> None:
+        """Write a stage's table; its place, schema and rows become metadata of the materialization."""
+        stage = context.asset_key.path[-1]
+        try:
+            name = self._write(f"{context.run_id}/{stage}", to_parquet(table))
+        except StoreError as error:
+            raise dg.Failure(str(error)) from error
+        context.add_output_metadata(
+            {
+                TABLE: name,
+                "address": dg.MetadataValue.path(self._store.tables.place(name)),
+                "dagster/row_count": table.num_rows,
+                "dagster/column_schema": column_schema(table.schema),
+            }
+        )
+
+    def load_input(self, context: dg.InputContext) -> pa.Table:
+        """Read a stage's table: this run's, or else the newest that was materialized."""
+        stage = context.asset_key.path[-1]
+        try:
+            name = self.find(context, stage)
+            if not (context.definition_metadata or {}).get(UNCHECKED):
+                Verdicts(self._store.tables).require(name, stage)
+            table = from_parquet(self._store.tables.read(name))
+            return table.replace_schema_metadata({**(table.schema.metadata or {}), TABLE_NAME: name})
+        except BrevPipelineError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+
+    def find(self, context: dg.InputContext, stage: str) -> str:
+        """Name of the newest table of ``stage`` that this run may see, below the ``tables`` folder."""
+        run_id = context.step_context.run_id
+        own = [name for name in (self._store.tables / run_id).names() if _is_table(name, stage)]
+        if own:
+            return f"{run_id}/{max(own, key=_number)}"
+        event = context.instance.get_latest_materialization_event(context.asset_key)
+        materialization = event.asset_materialization if event else None
+        if materialization is None or TABLE not in materialization.metadata:
+            raise StoreError(f"{context.asset_key.to_user_string()} was never materialized: materialize it first")
+        return str(materialization.metadata[TABLE].value)
+
+    def _write(self, stem: str, data: bytes) -> str:
+        number = 1
+        while True:
+            # A retry of a step finds what its first try wrote; the newest number counts.
+            name = f"{stem}.parquet" if number == 1 else f"{stem}.{number}.parquet"
+            if self._store.tables.create(name, data, exist_ok=True):
+                return name
+            number += 1
+
+
+def _is_table(name: str, stage: str) -> bool:
+    return name.startswith(f"{stage}.") and name.endswith(".parquet")
+
+
+def _number(name: str) -> int:
+    middle = name.split(".")[1]
+    return int(middle) if middle.isdigit() else 1
+
+
+def column_schema(schema: pa.Schema) -> dg.TableSchema:
+    """Dagster's view of a table's columns, with the descriptions of `brev_pipeline.tables`."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=field.name,
+                type=str(field.type),
+                description=(field.metadata or {}).get(b"description", b"").decode() or None,
+                constraints=dg.TableColumnConstraints(nullable=field.nullable),
+            )
+            for field in schema
+        ]
+    )

@@ -1,0 +1,80 @@
+"""What the checks said of a stage's table, kept beside the table in the store.
+
+Dagster stops what comes after a failed blocking check in the same run, but a later run may begin after it. So
+whoever takes a table from the store looks at its verdict first, and the published manifest quotes it.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from brev_pipeline.errors import StoreError
+from brev_pipeline.expectations import Finding
+from brev_pipeline.store import Folder
+
+
+class NotValidated(StoreError):
+    """A table may not be used: its checks failed, or never ran."""
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The verdicts on the tables of one pipeline.
+
+    Args:
+        tables: the pipeline's ``tables`` folder.
+    """
+
+    tables: Folder
+
+    def write(self, table: str, findings: Sequence[Finding], run_id: str) -> None:
+        """Keep what a run of the checks found of ``table`` (its name in the folder)."""
+        record = {
+            "checked_at": datetime.now(UTC).isoformat(),
+            "run_id": run_id,
+            "checks": [summary(finding) for finding in findings],
+        }
+        data = (json.dumps(record, indent=1, ensure_ascii=False, default=str) + "\n").encode()
+        # A retry in the same run may find the same again.
+        self.tables.create(f"{table}.checks.{run_id}.{record['checked_at']}.json", data, exist_ok=True)
+
+    def of(self, table: str) -> list[dict[str, Any]]:
+        """The newest verdict on ``table``: one entry per check; empty where it was never checked."""
+        folder, _, name = table.rpartition("/")
+        there = self.tables / folder
+        found = [json.loads(there.read(file)) for file in there.names() if file.startswith(f"{name}.checks.")]
+        newest = max(found, key=lambda record: str(record["checked_at"]), default={"checks": []})
+        return list(newest["checks"])
+
+    def require(self, table: str, stage: str) -> list[dict[str, Any]]:
+        """The newest verdict on ``table`` if it lets the table be used.
+
+        Raises:
+            NotValidated: a check of severity error failed, or no check ran; the message names them.
+        """
+        checks = self.of(table)
+        if not checks:
+            raise NotValidated(
+                f"{stage} ({table}) was never validated: materialize {stage} together with its checks, then run again"
+            )
+        failed = [check["check"] for check in checks if not check["passed"] and check["severity"] == "error"]
+        if failed:
+            raise NotValidated(
+                f"{stage} ({table}) failed its check(s) {', '.join(failed)}: mend the data or the tolerances, "
+                f"materialize {stage} again, then what comes after it"
+            )
+        return checks
+
+
+def summary(finding: Finding) -> dict[str, Any]:
+    """What a verdict keeps of a finding."""
+    return {
+        "check": finding.rule.name,
+        "says": finding.rule.says,
+        "severity": finding.rule.severity,
+        "passed": finding.passed,
+        "observed": finding.observed,
+        "offending": finding.offending,
+    }

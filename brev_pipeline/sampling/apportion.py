@@ -1,0 +1,53 @@
+"""Draws per group and epoch: shares of a whole number of draws, in whole numbers, with the rest carried over."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+
+def apportion(weights: Sequence[float], total: int, epochs: int) -> npt.NDArray[np.int64]:
+    """Divide ``total`` draws per epoch among groups in proportion to their weights.
+
+    After every epoch each group has been drawn its exact share of all draws so far, rounded up or down: never a
+    whole draw off. Within an epoch each group gets what is due in full; the rest goes to the largest remainders
+    (Hamilton's method). Groups so small that they are not due a draw in each epoch (that happens only if
+    ``max_epoch_samples`` is below the number of images) come in the order in which their next draw is due, which
+    is what keeps the promise for them. All arithmetic is on whole numbers.
+
+    Args:
+        weights: of the groups, finite and positive.
+        total: draws per epoch.
+        epochs: number of epochs.
+
+    Returns:
+        Shape (epochs, groups), draws; each row sums to ``total``.
+    """
+    shares = _whole(weights)
+    per_epoch = [total * share for share in shares]
+    drawn = [0] * len(shares)
+    draws = np.zeros((epochs, len(shares)), dtype=np.int64)
+    for epoch in range(epochs):
+        entitled = [(epoch + 1) * share for share in per_epoch]
+        counts = _one_epoch(entitled, per_epoch, sum(shares), drawn, total)
+        drawn = [before + count for before, count in zip(drawn, counts, strict=True)]
+        draws[epoch] = counts
+    return draws
+
+
+def _one_epoch(entitled: list[int], per_epoch: list[int], unit: int, drawn: list[int], total: int) -> list[int]:
+    """Draws of one epoch; ``entitled`` (so far) and ``per_epoch`` are in parts of 1 / ``unit`` draw."""
+    counts = [max(0, due // unit - before) for due, before in zip(entitled, drawn, strict=True)]
+    # Who was rounded up in an earlier epoch and is not yet due again takes no part.
+    open_ = [i for i, due in enumerate(entitled) if due % unit and drawn[i] + counts[i] == due // unit]
+    open_.sort(key=lambda i: (-(-(entitled[i] // unit + 1) * unit // per_epoch[i]), -(entitled[i] % unit), i))
+    for i in open_[: total - sum(counts)]:
+        counts[i] += 1
+    return counts
+
+
+def _whole(weights: Sequence[float]) -> list[int]:
+    """The weights as whole numbers in exactly the same proportions: a float is a whole number over a power of 2."""
+    ratios = [float(weight).as_integer_ratio() for weight in weights]
+    unit = max((below for _, below in ratios), default=1)
+    return [above * (unit // below) for above, below in ratios]

@@ -1,0 +1,121 @@
+"""The draws: which image, in which epoch, with which seed. Made before any pixel is touched."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.config import SamplingSettings
+from brev_pipeline.errors import SamplingError
+from brev_pipeline.sampling.apportion import apportion
+from brev_pipeline.sampling.groups import Groups, groups_of
+from brev_pipeline.sampling.order import in_hash_order
+from brev_pipeline.sampling.rotation import Counts, times_drawn
+from brev_pipeline.seeds import seeds64
+
+DRAWS: Final = pa.schema(
+    [
+        pa.field("purpose", pa.string(), False),
+        pa.field("epoch", pa.int32(), False, {"description": "0-based; purposes that are not sampled have epoch 0 only"}),
+        pa.field("path", pa.string(), False),
+        pa.field("content_id", pa.string(), False),
+        pa.field("item", pa.string(), False),
+        pa.field("category", pa.list_(pa.string()), False),
+        pa.field("group", pa.string(), False, {"description": "sampling group"}),
+        pa.field("ordinal", pa.int32(), False, {"description": "how often this content was drawn before in this epoch"}),
+        pa.field("seed", pa.uint64(), False, {"description": "seed of the record's augmentation"}),
+        pa.field("augmented", pa.bool_(), False),
+    ]
+)
+
+
+def draw_plan(split: pa.Table, weights: pa.Table, settings: SamplingSettings, *, epochs: int) -> pa.Table:
+    """Draw every epoch by the weight table: exactly, and the same whatever the order of the rows.
+
+    Sampled purposes: each epoch has as many draws as the table's sum; after every epoch each group has its exact
+    share, rounded up or down (`apportion`), and within a group the images' counts differ by at most one, over
+    one epoch and over all of them (`times_drawn`). All other purposes: each image once, in epoch 0.
+
+    A draw's seed is ``seed64(settings.seed, purpose, epoch, content_id, ordinal)``; ``ordinal`` counts the draws
+    of a content, so that two copies of the same bytes never share a seed.
+
+    Args:
+        split: one row per image: purpose, path, content_id, item, category and the groupby columns.
+        weights: what `sampling_weights` made of the same ``split`` and ``settings``.
+        settings: see `SamplingSettings`.
+        epochs: epochs to draw, at least 1.
+
+    Returns:
+        One row per draw, schema `DRAWS`, sorted by purpose and epoch, then by the keyed hash of the content.
+
+    Raises:
+        SamplingError: ``weights`` was made of another split or other settings.
+    """
+    if epochs < 1:
+        raise SamplingError(f"shards.epochs must be at least 1, got {epochs}")
+    purposes = sorted(split.column("purpose").unique().to_pylist())
+    parts = [draws for name in purposes for draws in _one_purpose(split, weights, name, settings, epochs)]
+    return pa.concat_tables(parts) if parts else DRAWS.empty_table()
+
+
+def _one_purpose(
+    split: pa.Table, weights: pa.Table, purpose: str, settings: SamplingSettings, epochs: int
+) -> Iterator[pa.Table]:
+    rows = in_hash_order(split.filter(pc.equal(split["purpose"], purpose)), settings.seed)
+    groups = groups_of(rows, settings.groupby)
+    table = weights.filter(pc.equal(weights["purpose"], purpose))
+    _demand_match(groups, table, purpose)
+    sampled = purpose in settings.purposes
+    draws = _draws(table, epochs) if sampled else groups.counts[np.newaxis]
+    for epoch, counts in enumerate(draws):
+        times = times_drawn(groups.index, draws[:epoch].sum(axis=0), counts)
+        yield _one_epoch(rows, groups, times, (purpose, epoch, settings.seed, sampled))
+
+
+def _draws(table: pa.Table, epochs: int) -> Counts:
+    return apportion(table["weight"].to_pylist(), pc.sum(table["draws"]).as_py(), epochs)
+
+
+def _one_epoch(rows: pa.Table, groups: Groups, times: Counts, what: tuple[str, int, int, bool]) -> pa.Table:
+    purpose, epoch, seed, sampled = what
+    drawn = np.repeat(np.arange(rows.num_rows), times)
+    images = rows.select(["path", "content_id", "item", "category"]).take(pa.array(drawn))
+    ordinal = _ordinals(rows["content_id"], times)
+    ids = images["content_id"].to_pylist()
+    columns = {name: images[name] for name in images.column_names} | {
+        "purpose": _constant(purpose, len(drawn)),
+        "epoch": _constant(epoch, len(drawn)),
+        "group": pa.array(groups.names, pa.string()).take(pa.array(groups.index[drawn])),
+        "ordinal": ordinal,
+        "seed": np.array(seeds64(seed, (purpose, epoch), ids, ordinal.tolist()), dtype=np.uint64),
+        "augmented": _constant(sampled, len(drawn)),
+    }
+    return pa.table([columns[name] for name in DRAWS.names], names=DRAWS.names).cast(DRAWS)
+
+
+def _ordinals(contents: pa.ChunkedArray, times: Counts) -> npt.NDArray[np.int32]:
+    """Shape (draws,): how many draws of the same content come before; rows of one content lie side by side."""
+    new = np.ones(len(times), dtype=bool)
+    if len(times) > 1:
+        new[1:] = pc.not_equal(contents.slice(1), contents.slice(0, len(times) - 1)).to_numpy()
+    runs = np.add.reduceat(times, np.flatnonzero(new)) if len(times) else times
+    starts = np.repeat(np.cumsum(runs) - runs, runs)
+    return (np.arange(len(starts)) - starts).astype(np.int32)
+
+
+def _constant(value: str | int | bool, length: int) -> pa.Array:
+    return pa.repeat(pa.scalar(value), length)
+
+
+def _demand_match(groups: Groups, table: pa.Table, purpose: str) -> None:
+    recorded = dict(zip(table["group"].to_pylist(), table["samples"].to_pylist(), strict=True))
+    found = dict(zip(groups.names, groups.counts.tolist(), strict=True))
+    if list(recorded.items()) != list(found.items()):
+        differing = sorted({name for name, _ in recorded.items() ^ found.items()})
+        raise SamplingError(
+            f"the weight table does not fit the split: in {purpose} these groups differ: "
+            f"{', '.join(differing) or 'their order'}; compute sampling_weights anew from this split"
+        )

@@ -1,0 +1,105 @@
+"""The rooms of one pipeline's store, and where each of them lies.
+
+::
+
+    <store>/<pipeline>/
+      tables/<run id>/            Parquet of each asset, by run
+      prepared/                   prepared pixels, content-addressed
+      staging/<plan digest>/      shards on their way to a version; finished ones are taken up by the next run
+      versions/<version id>/      immutable
+      publications/00000001.json  the log; the newest entry is what training reads
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from brev_pipeline.config import PipelineConfig, StorageSettings
+from brev_pipeline.errors import StoreError
+from brev_pipeline.store.folder import Folder
+from brev_pipeline.store.publications import Publication, Publications
+from brev_pipeline.store.versions import Version
+
+
+@dataclass(frozen=True)
+class PipelineStore:
+    """The store of one pipeline.
+
+    Args:
+        folder: ``<store>/<pipeline>``.
+    """
+
+    folder: Folder
+
+    @classmethod
+    def of(cls, config: PipelineConfig) -> "PipelineStore":
+        """The store that a configuration names."""
+        return cls.at(config.resolve(config.store), config.name, config.store_storage)
+
+    @classmethod
+    def at(cls, store: str, pipeline: str, storage: StorageSettings | None = None) -> "PipelineStore":
+        """The store of ``pipeline`` below ``store``, an absolute path or ``s3://…``."""
+        options = _s3_options(storage or StorageSettings()) if "://" in store else {}
+        return cls(Folder(store, options) / pipeline)
+
+    @property
+    def tables(self) -> Folder:
+        """Tables of the assets, by run."""
+        return self.folder / "tables"
+
+    @property
+    def prepared(self) -> Folder:
+        """Prepared pixels."""
+        return self.folder / "prepared"
+
+    @property
+    def staging(self) -> Folder:
+        """Shards on their way to a version."""
+        return self.folder / "staging"
+
+    @property
+    def versions(self) -> Folder:
+        """Published versions, and at most a few that a killed run did not come to publish."""
+        return self.folder / "versions"
+
+    @property
+    def publications(self) -> Publications:
+        """The log of publications."""
+        return Publications(self.folder / "publications")
+
+    def version(self, version_id: str) -> Version:
+        """A version by its id, or by the beginning of it.
+
+        Raises:
+            StoreError: no version, or more than one, begins so.
+        """
+        found = [name for name in self.versions.names() if name.startswith(version_id)]
+        if version_id in found:
+            found = [version_id]
+        if len(found) != 1:
+            known = ", ".join(entry.version for entry in self.publications.all()) or "none"
+            raise StoreError(
+                f"{self.versions.url}: {len(found) or 'no'} version(s) named {version_id}…; published: {known}"
+            )
+        return Version(self.versions / found[0], found[0])
+
+    def newest(self) -> tuple[Publication, Version] | None:
+        """The newest publication and its version; None where nothing was published yet."""
+        entry = self.publications.newest()
+        return (entry, Version(self.versions / entry.version, entry.version)) if entry else None
+
+    def published(self) -> Iterator[tuple[Publication, Version]]:
+        """Every publication with its version, oldest first."""
+        for entry in self.publications.all():
+            yield entry, Version(self.versions / entry.version, entry.version)
+
+
+def _s3_options(storage: StorageSettings) -> dict[str, Any]:
+    options: dict[str, Any] = {"anon": storage.anon, "use_listings_cache": False}
+    if storage.profile:
+        options["profile"] = storage.profile
+    if storage.endpoint_url:
+        options["endpoint_url"] = storage.endpoint_url
+    if storage.region:
+        options["client_kwargs"] = {"region_name": storage.region}
+    return options

@@ -1,0 +1,124 @@
+"""The log of what was published, when, and by which run: one JSON file per publication, each carrying the hash
+of the one before it.
+
+A publication is created exclusively, under the next number. Two publishers at once both aim at the same name:
+one makes it, the other is told. To remove, alter or re-order an entry unnoticed one would have to rewrite all
+that follow, and the hash of the newest one is what a careful reader keeps elsewhere.
+"""
+
+import getpass
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from brev_pipeline.errors import StoreError
+from brev_pipeline.store.folder import Folder
+
+FIRST_PARENT = "0" * 64
+"""What the first publication carries in place of the hash of the one before it."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One entry of the log."""
+
+    number: int
+    """1, 2, 3, …"""
+    version: str
+    """Id of the published version."""
+    parent: str
+    """SHA-256 of the previous entry's file; zeros for the first."""
+    published_at: str
+    """UTC, ISO 8601."""
+    published_by: str
+    """Account that the run worked under."""
+    run_id: str
+    """Dagster's id of the run."""
+    manifest_sha256: str
+    """SHA-256 of the version's manifest.json."""
+    sha256: str
+    """SHA-256 of this entry's own file."""
+
+
+class Publications:
+    """The publications of one pipeline.
+
+    Args:
+        folder: the pipeline's ``publications`` folder.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+
+    def all(self) -> list[Publication]:
+        """Every publication, oldest first, with the chain checked.
+
+        Raises:
+            StoreError: an entry is missing, altered or out of order; the message names it.
+        """
+        entries: list[Publication] = []
+        for name in self._folder.names():
+            entry = _parse(self._folder.place(name), self._folder.read(name))
+            expected = entries[-1].sha256 if entries else FIRST_PARENT
+            if entry.number != len(entries) + 1 or name != _name(entry.number):
+                raise StoreError(f"{self._folder.place(name)}: publication {len(entries) + 1} was expected here")
+            if entry.parent != expected:
+                raise StoreError(
+                    f"{self._folder.place(name)}: does not continue the chain; it or publication "
+                    f"{entry.number - 1} was altered after it was written"
+                )
+            entries.append(entry)
+        return entries
+
+    def newest(self) -> Publication | None:
+        """The newest publication, or None; reads that one file only, so the chain is not checked."""
+        names = self._folder.names()
+        return _parse(self._folder.place(names[-1]), self._folder.read(names[-1])) if names else None
+
+    def append(self, version: str, *, run_id: str, manifest_sha256: str, after: Publication | None) -> Publication:
+        """Publish ``version`` as the successor of ``after`` (None: as the first).
+
+        Raises:
+            StoreError: another run published in the meantime; or the store cannot be written.
+        """
+        number = after.number + 1 if after else 1
+        record = {
+            "number": number,
+            "version": version,
+            "parent": after.sha256 if after else FIRST_PARENT,
+            "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "published_by": _account(),
+            "run_id": run_id,
+            "manifest_sha256": manifest_sha256,
+        }
+        data = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
+        try:
+            self._folder.create(_name(number), data)
+        except FileExistsError as error:
+            raise StoreError(
+                f"{self._folder.place(_name(number))}: another run published while this one worked; "
+                "its version stands. Run again to publish what is newer."
+            ) from error
+        return _parse(_name(number), data)
+
+
+def _name(number: int) -> str:
+    return f"{number:08d}.json"
+
+
+def _parse(place: str, data: bytes) -> Publication:
+    try:
+        record: dict[str, Any] = json.loads(data)
+        return Publication(**record, sha256=hashlib.sha256(data).hexdigest())
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"{place}: not a publication: {error}") from error
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # A container may run under a number that has no name.
+        return "unknown"

@@ -1,0 +1,102 @@
+"""A version: an immutable folder of shards, tables and the manifest that accounts for every byte of it.
+
+The version's id is the SHA-256 of its manifest, and the manifest lists every other file with its SHA-256: the
+same inputs give the same id, and no file can change without the id being wrong. Nothing in the folder knows
+the time, the run, the host or the store; that stands in the publication.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from brev_pipeline.errors import StoreError
+from brev_pipeline.store.folder import Folder
+
+MANIFEST = "manifest.json"
+_ID_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version in the store.
+
+    Args:
+        folder: its folder.
+        id: the first 16 hex digits of its manifest's SHA-256.
+    """
+
+    folder: Folder
+    id: str
+
+    @property
+    def path(self) -> str:
+        """Address of its folder."""
+        return self.folder.url
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest, unchecked. Raises `StoreError` where there is none or it is not JSON."""
+        try:
+            manifest: dict[str, Any] = json.loads(self.folder.read(MANIFEST))
+        except ValueError as error:
+            raise StoreError(f"{self.folder.place(MANIFEST)}: not JSON: {error}") from error
+        return manifest
+
+    def table(self, name: str) -> pa.Table:
+        """One of its tables: records, assignments, weights, listing, images, exclusions."""
+        return from_parquet(self.folder.read(f"{name}.parquet"))
+
+    def problems(self, on_file: Callable[[str], None] = lambda _: None) -> list[str]:
+        """Compare every file with the manifest, and the manifest with the id.
+
+        Args:
+            on_file: called with each file's name before it is read.
+
+        Returns:
+            One line per file that is missing, altered, of another size, or not listed; empty if all is well.
+        """
+        raw = self.folder.read(MANIFEST)
+        found = [] if version_id(raw) == self.id else [f"{MANIFEST}: altered: its hash does not begin with {self.id}"]
+        listed = json.loads(raw)["files"]
+        there = set(self.folder.walk()) - {MANIFEST}
+        for name in sorted(there | set(listed)):
+            on_file(name)
+            if name not in there:
+                found.append(f"{name}: missing")
+            elif name not in listed:
+                found.append(f"{name}: not in the manifest")
+            elif (facts := file_facts(self.folder.read(name))) != listed[name]:
+                found.append(f"{name}: altered: the manifest says {listed[name]}, the file is {facts}")
+        return found
+
+
+def file_facts(data: bytes) -> dict[str, Any]:
+    """What the manifest says of a file: its bytes and their SHA-256."""
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def version_id(manifest: bytes) -> str:
+    """The id of the version that has this manifest: 16 hex digits."""
+    return hashlib.sha256(manifest).hexdigest()[:_ID_DIGITS]
+
+
+def to_json(content: Mapping[str, Any]) -> bytes:
+    """JSON with sorted keys: the same bytes for the same content."""
+    return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """Parquet bytes of a table; the same for the same table and version of pyarrow."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def from_parquet(data: bytes) -> pa.Table:
+    """The table in Parquet bytes."""
+    return pq.read_table(pa.BufferReader(data))
