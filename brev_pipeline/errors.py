@@ -40,6 +40,10 @@ class SamplingError(BrevPipelineError):
     """Sampling weights cannot be computed, for example because a group would weigh nothing."""
 
 
+class AugmentError(BrevPipelineError, ValueError):
+    """An image, its labels, a seed or a part of the augmentation is not what can be augmented."""
+
+
 class ShardError(BrevPipelineError):
     """A shard cannot be written or read back as it was recorded."""
 

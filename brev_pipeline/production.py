@@ -3,6 +3,8 @@
 Both need the results of several rooms; this is the only place outside the orchestration that knows more than one.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,12 +14,161 @@ import pyarrow.compute as pc
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.store import PipelineStore
-from brev_pipeline.store.publish import Release, publish_version
+from brev_pipeline.store.publish import Release, package_versions, publish_version
+from brev_pipeline.store.versions import to_json, to_parquet
 
 STAGING = b"brev_pipeline.staging"
 """Schema metadata of the record table: name of the staging folder that holds its shards."""
 
 
-def class_names(split: pa.Table) -> list[str]:
-    """The version's classes: every category that occurs, sorted; a label is an index into this list."""
-    return sorted(set(pc.unique(pc.list_flatten(split["category"])).to_pylist()))
+def make_shards(
+    config: PipelineConfig,
+    store: PipelineStore,
+    *,
+    split: pa.Table,
+    weights: pa.Table,
+    prepared: pa.Table,
+    engine: Engine,
+) -> pa.Table:
+    """Draw, augment, encode and write the shards into a staging folder that belongs to exactly this plan.
+
+    Shards that an earlier run with the same plan finished are taken up.
+
+    Args:
+        config: the pipeline's configuration.
+        store: the pipeline's store.
+        split: table of sample_split.
+        weights: table of sampling_weights.
+        prepared: table of prepared_images.
+        engine: writes the shards, one task each.
+
+    Returns:
+        The record table, schema `tables.TFRECORD_SHARDS`; its metadata names the staging folder.
+    """
+    from brev_pipeline.augment import ImageAugmenter
+    from brev_pipeline.images import PreparedPixels
+    from brev_pipeline.sampling import draw_plan
+    from brev_pipeline.shards import class_names, plan_shards, write_shards
+
+    draws = draw_plan(split, weights, config.sampling, epochs=config.shards.epochs)
+    plan = plan_shards(draws, prepared, config.shards, class_names=class_names(split))
+    fingerprint = pixel_fingerprint(config)
+    staging = hashlib.sha256(to_parquet(plan) + fingerprint.encode() + to_json(config.contents())).hexdigest()[:16]
+    records = write_shards(
+        plan,
+        prepared,
+        pipeline=config.name,
+        settings=config.shards,
+        augmenter=ImageAugmenter(config.augmentation),
+        pixels=PreparedPixels(store.prepared),
+        folder=store.staging / staging,
+        engine=engine,
+        fingerprint=fingerprint,
+    )
+    return records.replace_schema_metadata({STAGING: staging})
+
+
+def pixel_fingerprint(config: PipelineConfig) -> str:
+    """What a record's pixels depend on besides its row of the plan: settings, and packages that touch pixels."""
+    settings = {
+        "image": config.image.model_dump(mode="json"),
+        "augmentation": config.augmentation.model_dump(mode="json"),
+    }
+    return json.dumps([settings, package_versions()], sort_keys=True)
+
+
+def release(
+    config: PipelineConfig,
+    store: PipelineStore,
+    tables: Mapping[str, pa.Table],
+    *,
+    checks: Mapping[str, Any],
+    run_id: str,
+) -> Release:
+    """Publish the version that the stages' tables and shards make.
+
+    Args:
+        config: the pipeline's configuration.
+        store: the pipeline's store.
+        tables: stage → its table.
+        checks: stage → its checks' verdicts; they go into the manifest.
+        run_id: of the run that publishes.
+
+    Raises:
+        StoreError: the store cannot be written, or another run published meanwhile.
+    """
+    from brev_pipeline.listing import listing_fingerprint
+    from brev_pipeline.shards import class_names, record_features, shard_files
+
+    listing, split, records = (tables[name] for name in ("raw_listing", "sample_split", "tfrecord_shards"))
+    excluded = exclusions(config, tables)
+    account = {
+        "format": 1,
+        "pipeline": config.name,
+        "configuration": config.contents(),
+        "classes": class_names(split),
+        "listing_fingerprint": listing_fingerprint(listing),
+        "counts": {
+            "listed": listing.num_rows,
+            "excluded": excluded.num_rows,
+            "images": _by_purpose(split),
+            "records": _by_purpose(records),
+        },
+        "checks": dict(checks),
+    }
+    staging = (records.schema.metadata or {})[STAGING].decode()
+    shards = {row.pop("file"): row for row in shard_files(store.staging / staging).to_pylist()}
+    return publish_version(
+        store,
+        staging=staging,
+        shards={name: {key: facts[key] for key in ("bytes", "sha256")} for name, facts in shards.items()},
+        tables={
+            # What a clock or a place of work would put into the version stays out.
+            "listing": _bare(tables["sample_integrity"].drop_columns(["modified"])),
+            "images": _bare(tables["prepared_images"].drop_columns(["file", "offset", "length"])),
+            "assignments": _bare(split),
+            "weights": _bare(tables["sampling_weights"]),
+            "records": _bare(records),
+            "exclusions": _bare(excluded),
+        },
+        extras={},
+        account=account,
+        run_id=run_id,
+    )
+
+
+def exclusions(config: PipelineConfig, tables: Mapping[str, pa.Table]) -> pa.Table:
+    """Every listed image that is in no shard: path, content_id, the rule that took it out, its partner, the reason.
+
+    Listed images = images with a record + these.
+    """
+    from brev_pipeline.split import usable_samples
+
+    _, excluded = usable_samples(
+        tables["sample_integrity"],
+        tables["prepared_images"],
+        duplicates=config.integrity.duplicates,
+        label_conflicts=config.integrity.label_conflicts,
+    )
+    split = tables["sample_split"]
+    undrawn = split.filter(pc.invert(pc.is_in(split["path"], value_set=pc.unique(tables["tfrecord_shards"]["path"]))))
+    rows = pa.table(
+        {
+            "path": undrawn["path"],
+            "content_id": undrawn["content_id"],
+            "rule": pa.repeat(pa.scalar("not_drawn"), undrawn.num_rows),
+            "partner": pa.nulls(undrawn.num_rows, pa.string()),
+            "reason": pa.repeat(pa.scalar("its sampling group has fewer draws than images"), undrawn.num_rows),
+        }
+    )
+    return pa.concat_tables([excluded.select(rows.column_names).cast(rows.schema), rows]).sort_by("path")
+
+
+def _by_purpose(table: pa.Table) -> dict[str, int]:
+    counted = table.group_by("purpose").aggregate([([], "count_all")]).sort_by("purpose").to_pylist()
+    return {row["purpose"]: row["count_all"] for row in counted}
+
+
+def _bare(table: pa.Table) -> pa.Table:
+    """Without the schema's metadata of a run."""
+    return table.replace_schema_metadata(None)

@@ -51,7 +51,7 @@ PREPARED_IMAGES: Final = pa.schema(
         pa.field("width", pa.int32(), True, {"description": "px, as stored in the file"}),
         pa.field("channels", pa.int32(), True, {"description": "as stored in the file"}),
         pa.field("bit_depth", pa.int32(), True, {"description": "bits per channel, as stored in the file"}),
-        pa.field("note", _TEXT, True, {"description": "what a person should know of a usable image: first page of 3, …"}),
+        pa.field("note", _TEXT, True, {"description": "what to know of a usable image: first page of 3, …"}),
         pa.field("pixel_id", _TEXT, True, {"description": "XXH3-128 of the decoded pixels; equal pixels, equal id"}),
         pa.field("mean", pa.float64(), True, {"description": "mean of the prepared pixels, 0..255"}),
         pa.field("std", pa.float64(), True, {"description": "standard deviation of the prepared pixels, 0..255"}),

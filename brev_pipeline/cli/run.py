@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -31,9 +32,7 @@ def run_pipeline(config: PipelineConfig) -> bool:
     definitions = pipeline_definitions(config, loggers={_DISPLAY: _logger(display)})
     job = definitions.resolve_job_def(config.name)
     with display.live(), _instance() as instance:
-        result = job.execute_in_process(
-            instance=instance, raise_on_error=False, run_config={"loggers": {_DISPLAY: {}}}
-        )
+        result = job.execute_in_process(instance=instance, raise_on_error=False, run_config={"loggers": {_DISPLAY: {}}})
     report = RunReport(config.name, result.all_events)
     report.show(console, time.perf_counter() - began)
     return bool(result.success)
@@ -42,7 +41,7 @@ def run_pipeline(config: PipelineConfig) -> bool:
 def _instance() -> AbstractContextManager[dg.DagsterInstance]:
     if os.environ.get("DAGSTER_HOME"):
         return nullcontext(dg.DagsterInstance.get())
-    return dg.DagsterInstance.ephemeral()  # type: ignore[no-any-return]
+    return dg.DagsterInstance.ephemeral()
 
 
 class RunDisplay(logging.Handler):
@@ -99,11 +98,11 @@ class RunReport:
         events: Dagster's events of the run.
     """
 
-    def __init__(self, pipeline: str, events: list[dg.DagsterEvent]) -> None:
+    def __init__(self, pipeline: str, events: Sequence[dg.DagsterEvent]) -> None:
         self._pipeline = pipeline
         self._events = events
         self._seconds = {
-            _title(event.step_key or ""): event.event_specific_data.duration_ms / 1000
+            _title(event.step_key or ""): event.step_success_data.duration_ms / 1000
             for event in events
             if event.event_type_value == "STEP_SUCCESS"
         }
@@ -113,9 +112,7 @@ class RunReport:
             if event.event_type_value == "ASSET_MATERIALIZATION" and event.asset_key
         }
         self._checks = [
-            event.asset_check_evaluation_data
-            for event in events
-            if event.event_type_value == "ASSET_CHECK_EVALUATION"
+            event.asset_check_evaluation_data for event in events if event.event_type_value == "ASSET_CHECK_EVALUATION"
         ]
 
     def show(self, console: Console, total: float) -> None:

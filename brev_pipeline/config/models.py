@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
+from brev_pipeline.config.cron import check_cron
+
 _NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 
 
@@ -210,6 +212,22 @@ class SplitSettings(Section):
         {"train": 0.8}, description="Purpose → share of each stratum's images, filled in this order."
     )
     remainder: str = Field("devel", pattern=_NAME, description="Purpose of all others.")
+    locked: list[str] = Field(
+        [],
+        description="Purposes that take no new images once the newest published version (the ledger) holds some of theirs.",
+    )
+    allow_additions: bool = Field(
+        False, description="Let new images into locked purposes; else a new photo of a locked item fails the check."
+    )
+    allow_moves: bool = Field(
+        False, description="Let old items change sides where a new copy joins two of them; else that fails the check."
+    )
+    ledger_csv: str | None = Field(
+        None,
+        min_length=1,
+        description="CSV of known assignments: key columns (path, etag, item, or those of uniqueness) and purpose. "
+        "Relative to the configuration file, or absolute.",
+    )
 
     @field_validator("purposes")
     @classmethod
@@ -226,6 +244,10 @@ class SplitSettings(Section):
     def _distinct(self) -> Self:
         if self.remainder in self.purposes:
             raise ValueError(f"the remainder {self.remainder!r} is one of the purposes too")
+        if unknown := sorted(set(self.locked) - set(self.names)):
+            raise ValueError(f"locked names {unknown}, but the purposes are {self.names}")
+        if self.method != "ranked_hash" and self.seed >= 2**32:
+            raise ValueError(f"the method {self.method} takes seeds below 2**32, got {self.seed}")
         return self
 
     @property
@@ -385,7 +407,9 @@ class EngineSettings(Section):
 class ScheduleSettings(Section):
     """When the pipeline runs by itself."""
 
-    cron: str = Field("0 3 * * *", description="Five fields: minute, hour, day, month, weekday.")
+    cron: Annotated[str, AfterValidator(check_cron)] = Field(
+        "0 3 * * *", description="Five fields: minute, hour, day, month, weekday."
+    )
     timezone: str = Field("UTC", description="IANA name, for example Europe/Copenhagen.")
     enabled: bool = False
 
@@ -397,13 +421,6 @@ class ScheduleSettings(Section):
         except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"{name!r} is not an IANA time zone such as Europe/Copenhagen") from error
         return name
-
-    @field_validator("cron")
-    @classmethod
-    def _cron(cls, expression: str) -> str:
-        if len(expression.split()) != 5:
-            raise ValueError(f"{expression!r}: a cron has five fields, as in '0 3 * * *'")
-        return expression
 
 
 class SensorSettings(Section):

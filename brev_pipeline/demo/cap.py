@@ -1,15 +1,15 @@
 """Cap: an aluminium seal crimped round the vial's lip, with a coloured flip-off button; and its faults."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from brev_pipeline.demo.exact import Field, band, bell, colour, lookup, over, root, sample, smooth
+from brev_pipeline.demo.exact import Field, band, bell, clip, colour, lookup, over, root, sample, smooth
 from brev_pipeline.demo.frame import Frame
 from brev_pipeline.demo.glass import TOP
 from brev_pipeline.demo.item import Item
-from brev_pipeline.demo.light import Normal, diffuse, fresnel, normal_of, reflection, surroundings
+from brev_pipeline.demo.light import Normal, diffuse, flared, fresnel, reflection, round_wall, surroundings, unit
 
 _SEAL: Final = 10.65  # mm, radius
 _SEAL_TOP: Final = TOP + 0.9  # mm above the vial's foot
@@ -35,18 +35,19 @@ def put_on(picture: Field, frame: Frame, item: Item, turn: float) -> Field:
     fit = _fit(item)
     own = _dented(_seated(frame, item, fit), item, fit)
     picture = _skirt(picture, own, item, fit, turn)
-    return _button(picture, own, item, fit)
+    return _button(picture, own, item)
 
 
 def shade(picture: Field, frame: Frame, item: Item) -> Field:
     """The picture of the glass with the shadow that the item's cap throws on the neck: the light comes from above."""
-    below = np.float32(_CRIMP) - _seated(frame, item, _fit(item)).height(_SEAL - 1.5)
-    return picture * (np.float32(1) - np.float32(0.65) * smooth(4.5, 0, below))
+    below = _CRIMP - _seated(frame, item, _fit(item)).height(_SEAL - 1.5)
+    return picture * (1 - 0.65 * smooth(4.5, 0, below))
 
 
 def _seated(frame: Frame, item: Item, fit: _Fit) -> Frame:
     # A tilted cap rests on one end of its lower edge.
-    return frame.turned(fit.slope, -0.9 * _SEAL * item.side, _CRIMP, fit.lift, fit.down)
+    seated = frame.turned(fit.slope, -0.9 * _SEAL * item.side, _CRIMP, fit.lift)
+    return replace(seated, down=fit.down)
 
 
 def _fit(item: Item) -> _Fit:
@@ -66,57 +67,59 @@ def _dented(frame: Frame, item: Item, fit: _Fit) -> Frame:
     if not fit.dent:
         return frame
     height = smooth(_CRIMP - 1, _BUTTON_TOP, frame.y)
-    crushed = np.float32(fit.dent) * bell(frame.u, item.side * item.draws.between(8.0, 10.5, "dent"), 6.5) * height
-    return Frame(frame.u, frame.y + crushed, frame.scale, frame.down)
+    crushed = fit.dent * bell(frame.u, item.side * item.draws.between(8.0, 10.5, "dent"), 6.5) * height
+    return replace(frame, y=frame.y + crushed)
 
 
 def _skirt(picture: Field, frame: Frame, item: Item, fit: _Fit, turn: float) -> Field:
     height = frame.height(_SEAL)
-    radius = lookup(_outline(fit.rolled), (height - np.float32(_CRIMP)) * np.float32(_FINE))
-    growth = lookup(_growth(fit.rolled), (height - np.float32(_CRIMP)) * np.float32(_FINE))
-    s = np.clip(frame.u / radius, -1, 1)
-    n = _pushed(normal_of(s, growth, root(np.float32(1) - s * s)), s, height, item, fit)
-    inside = np.minimum(radius - np.abs(frame.u), np.minimum(height - np.float32(_CRIMP), np.float32(_SEAL_TOP) - height))
-    metal = _metal(n, s, height, item, turn) * (np.float32(1) - np.float32(0.75) * _gap(height))
-    return over(picture, metal, frame.edge(inside))
+    outline, at = _outline(fit.rolled), (height - _CRIMP) * _FINE
+    radius, growth = lookup(outline, at), lookup(_growth(outline), at)
+    s = clip(frame.u / radius, -1, 1)
+    n = _pushed(flared(round_wall(s), growth), s, height, item, fit)
+    inside = np.minimum(radius - np.abs(frame.u), np.minimum(frame.y - _CRIMP, _SEAL_TOP - height))
+    coverage = np.maximum(frame.edge(inside), frame.disc(float(outline[0]), _CRIMP))
+    metal = _metal(n, s, height, item, turn) * (1 - 0.75 * _gap(height))
+    return over(picture, metal, coverage)
 
 
 def _outline(rolled: float) -> Field:
     """Radius of the skirt from its lower edge up: rolled in under the lip, or left straight."""
-    steps = np.arange(int((_SEAL_TOP - _CRIMP) * _FINE) + 2, dtype=np.float32) * np.float32(1 / _FINE)
-    return np.float32(_SEAL) - np.float32(1.5 * rolled) * smooth(1.7, -0.1, steps) - np.float32(0.5) * smooth(7.0, 8.0, steps)
+    steps = np.arange(int((_SEAL_TOP - _CRIMP) * _FINE) + 2, dtype=np.float32) * (1 / _FINE)
+    return _SEAL - 1.5 * rolled * smooth(1.7, -0.1, steps) - 0.5 * smooth(7.0, 8.0, steps)
 
 
-def _growth(rolled: float) -> Field:
-    outline = _outline(rolled)
-    return np.diff(outline, append=outline[-1:]) * np.float32(_FINE)
+def _growth(outline: Field) -> Field:
+    """Change of the radius per mm of height."""
+    return np.diff(outline, append=outline[-1:]) * _FINE
 
 
 def _pushed(n: Normal, s: Field, height: Field, item: Item, fit: _Fit) -> Normal:
-    """The normal of a wall that is dented: it leans toward the dent's middle on all sides of it."""
+    """The normal of a wall with a crease: above it the metal faces down, below it up, on a slant."""
     if not fit.dent:
         return n
-    x, y = (s - np.float32(0.50 * item.side)) * np.float32(2.0), (height - np.float32(53.5)) * np.float32(0.21)
-    inside = np.maximum(np.float32(1) - x * x - y * y, np.float32(0))
-    inside = inside * inside * np.float32(0.62 * fit.dent)
-    nx, ny = n.x - x * inside, n.y - y * inside
-    inverse = np.float32(1) / np.sqrt(nx * nx + ny * ny + n.z * n.z)
-    return Normal(nx * inverse, ny * inverse, n.z * inverse)
+    across = s - 0.50 * item.side
+    slant = height - 52.6 + across * (3.2 * item.side)
+    x, y = across * 2.1, slant * 0.30
+    reach: Field = np.maximum(1 - x * x - y * y, 0)
+    tip = reach * (smooth(0.8, -0.8, slant) - 0.55) * (0.45 * fit.dent)
+    nx, ny = n.x - x * reach * 0.22, n.y + tip
+    return unit(nx, ny, n.z)
 
 
 def _metal(n: Normal, s: Field, height: Field, item: Item, turn: float) -> Field:
     """Drawn aluminium: it mirrors lamps and hall, smeared out, with fine drawing marks up and down."""
     marks = item.draws.clouds((64, 256), 1, "marks")
-    at = sample(marks, (height - np.float32(_CRIMP)) * np.float32(0.8) + np.float32(8), (s + np.float32(turn)) * np.float32(90) + np.float32(128))
-    light = np.float32(0.95) * reflection(n, 0.30) + np.float32(1.15) * surroundings(n) + np.float32(0.07) * diffuse(n)
-    folds = np.float32(0.10) * _knurl(s, height, turn)
-    return light * (np.float32(0.95) + np.float32(0.07) * at - folds) * colour((0.93, 0.95, 0.97))
+    mark = sample(marks, (height - _CRIMP) * 0.8 + 8, (s + turn) * 90 + 128)
+    light: Field = 0.95 * reflection(n, 0.30) + 1.15 * surroundings(n) + 0.07 * diffuse(n)
+    folds = 0.10 * _knurl(s, height, turn)
+    return light * (0.95 + 0.07 * mark - folds) * colour(0.93, 0.95, 0.97)
 
 
 def _knurl(s: Field, height: Field, turn: float) -> Field:
     """Small folds that the crimping rollers leave above the edge."""
-    x = (s + np.float32(turn)) * np.float32(11)
-    wave = np.abs(x - np.rint(x)) * np.float32(2)
+    x = (s + turn) * 11
+    wave: Field = np.abs(x - np.rint(x)) * 2
     return wave * band(_CRIMP + 0.6, _CRIMP + 2.0, 0.8, height)
 
 
@@ -125,31 +128,25 @@ def _gap(height: Field) -> Field:
     return bell(height, _SEAL_TOP - 0.1, 0.35)
 
 
-def _button(picture: Field, frame: Frame, item: Item, fit: _Fit) -> Field:
-    height = frame.height(_BUTTON)
-    low, high = _SEAL_TOP, _BUTTON_TOP
-    s = np.clip(frame.u * np.float32(1 / _BUTTON), -1, 1)
-    upright = root(np.float32(1) - s * s)
-    # The upper edge is rounded: its normal leans from level to upward over the last 0.9 mm.
-    lean = np.float32(-1.6) * smooth(high - 0.9, high + 0.1, height)
-    n = normal_of(s, lean, upright)
-    side = frame.edge(np.float32(_BUTTON) - np.abs(frame.u)) * frame.edge(height - np.float32(low)) * frame.edge(np.float32(high) - height)
-    picture = over(picture, _plastic(n, item), side)
-    return over(picture, _face(frame, item), frame.disc(_BUTTON - 0.25, high))
+def _button(picture: Field, frame: Frame, item: Item) -> Field:
+    # The upper edge is rounded: its normal turns upward over the last 0.9 mm.
+    growth = -1.6 * smooth(_BUTTON_TOP - 0.9, _BUTTON_TOP + 0.1, frame.height(_BUTTON))
+    n = flared(round_wall(clip(frame.u / _BUTTON, -1, 1)), growth)
+    picture = over(picture, _plastic(n, item), frame.drum(_BUTTON, _SEAL_TOP, _BUTTON_TOP))
+    return over(picture, _face(frame, item), frame.disc(_BUTTON - 0.25, _BUTTON_TOP))
 
 
 def _plastic(n: Normal, item: Item) -> Field:
-    gloss = reflection(n, 0.16) * (np.float32(0.10) + np.float32(0.5) * fresnel(n)) + surroundings(n) * fresnel(n)
-    return colour(item.button) * diffuse(n) * np.float32(1.05) + gloss
+    gloss = reflection(n, 0.16) * (0.10 + 0.5 * fresnel(n)) + surroundings(n) * fresnel(n)
+    return colour(*item.button) * diffuse(n) * 1.05 + gloss
 
 
 def _face(frame: Frame, item: Item) -> Field:
     """The button's top: it lies in the light of the lamp above, with an embossed ring, and mirrors the hall behind."""
     across, along = frame.radial(_BUTTON, _BUTTON_TOP)
     out = root(across + along)
-    far = (frame.y - np.float32(_BUTTON_TOP)) * np.float32(1 / (_BUTTON * frame.down))
-    light = np.float32(0.98) + np.float32(0.10) * far + np.float32(0.16) * bell(out, 0.72, 0.06)
-    light = light - np.float32(0.14) * bell(out, 0.80, 0.05) + np.float32(0.16) * bell(out, 1.0, 0.05)
-    gloss = np.float32(0.050) + np.float32(0.075) * smooth(-0.6, 1.0, far) * bell(frame.u, -2.5, 9.0)
-    return colour(item.button) * light + gloss
-
+    far = (frame.y - _BUTTON_TOP) / (_BUTTON * frame.down)
+    light: Field = 0.98 + 0.10 * far + 0.16 * bell(out, 0.72, 0.06)
+    light = light - 0.14 * bell(out, 0.80, 0.05) + 0.16 * bell(out, 1.0, 0.05)
+    gloss = 0.050 + 0.075 * smooth(-0.6, 1.0, far) * bell(frame.u, -2.5, 9.0)
+    return colour(*item.button) * light + gloss

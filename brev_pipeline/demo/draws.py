@@ -6,6 +6,7 @@ vial 7 stays the same whatever else the drawing learns to draw.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -55,12 +56,17 @@ class Draws:
         sums = words.astype("<u8").view(np.uint8).reshape(-1, 4).astype(np.int32)
         total = sums[:, 0] + sums[:, 1] + sums[:, 2] + sums[:, 3]
         # Four bytes: mean 4 · 127.5, variance 4 · (256² − 1) / 12.
-        return ((total - 510).astype(np.float32) * np.float32(1 / 147.8))[:count].reshape(shape)
+        return ((total - 510).astype(np.float32) * (1 / 147.8))[:count].reshape(shape)
 
     def clouds(self, shape: tuple[int, int], radius: int, name: str) -> Field:
         """Smooth noise, roughly of standard deviation 1, with features about ``radius`` px in size."""
-        # Averaging n² pixels divides the deviation by n; two passes by a little more.
-        return blur(self.grain(shape, name), radius, radius, passes=2) * np.float32(1.4 * (2 * radius + 1))
+        return _clouds(self, shape, radius, name)
 
     def _bits(self, name: str) -> int:
         return seed64(self.seed, "demo", *self.subject, name)
+
+
+@lru_cache(maxsize=16)
+def _clouds(draws: Draws, shape: tuple[int, int], radius: int, name: str) -> Field:
+    # Averaging n² pixels divides the deviation by n; the other passes by a little more.
+    return blur(draws.grain(shape, name), radius, radius) * (1.7 * (2 * radius + 1))

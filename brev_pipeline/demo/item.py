@@ -53,6 +53,11 @@ class Item:
     severity: float
     side: int
 
+    @property
+    def capped(self) -> bool:
+        """Whether there is a cap at all."""
+        return self.fault not in ("stoppered", "open")
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -68,7 +73,7 @@ class Shot:
         exposure: factor on the light.
         warmth: red against blue, 0 neutral.
         defocus: 0 sharp to 1.
-        motion: px that the vial moved while the shutter was open.
+        motion: px that the vial moved either way while the shutter was open.
     """
 
     draws: Draws

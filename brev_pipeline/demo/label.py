@@ -6,11 +6,11 @@ from typing import Final
 import numpy as np
 
 from brev_pipeline.demo.draws import Draws
-from brev_pipeline.demo.exact import Field, band, colour, over, root, sample, soften
+from brev_pipeline.demo.exact import Field, band, clip, colour, over, sample, soften
 from brev_pipeline.demo.frame import Frame
 from brev_pipeline.demo.glass import BODY
 from brev_pipeline.demo.item import Item
-from brev_pipeline.demo.light import diffuse, fresnel, normal_of, reflection
+from brev_pipeline.demo.light import diffuse, fresnel, reflection, round_wall
 
 _LOW: Final = 4.2  # mm above the foot
 _HIGH: Final = 18.8
@@ -21,38 +21,38 @@ _PRINT: Final = (117, 556)  # px: 14.6 mm × 69.5 mm
 
 def put_on(picture: Field, frame: Frame, item: Item, turn: float) -> Field:
     """The picture with the item's label, where the vial's front shows it."""
-    s = np.clip(frame.u * np.float32(1 / BODY), -1, 1)
+    s = clip(frame.u / BODY, -1, 1)
     height = frame.height(BODY)
-    half_turns = _half_turns(s) - np.float32(item.turn + turn)
-    half_turns = half_turns - np.float32(2) * np.rint(half_turns * np.float32(0.5))
-    n = normal_of(s, np.zeros_like(s), root(np.float32(1) - s * s))
+    half_turns = _half_turns(s) - (item.turn + turn)
+    half_turns = half_turns - 2 * np.rint(half_turns * 0.5)
+    n = round_wall(s)
     paper = sample(_print(item), *_place(height, half_turns)) * diffuse(n)
-    paper = paper + fresnel(n) * np.float32(0.6) * reflection(n, 0.5)
-    round_body = frame.edge(np.float32(BODY) - np.abs(frame.u))
+    paper = paper + fresnel(n) * 0.6 * reflection(n, 0.5)
+    round_body = frame.edge(BODY - np.abs(frame.u))
     ends = band(-_SHARE, _SHARE, 0.006, half_turns)
-    tall = frame.edge(height - np.float32(_LOW)) * frame.edge(np.float32(_HIGH) - height)
+    tall = frame.edge(height - _LOW) * frame.edge(_HIGH - height)
     return over(picture, paper, round_body * ends * tall)
 
 
 def _half_turns(s: Field) -> Field:
-    """Arc sine over π by an odd polynomial, exact at 0 and ±1 and within half a degree between."""
+    """Arc sine over π by an odd polynomial, exact at 0 and ±1 and within 6 degrees between."""
     s2 = s * s
     s4 = s2 * s2
-    return s * (np.float32(0.3195) + np.float32(0.0555) * s2 + np.float32(0.125) * (s4 * s4)) 
+    return s * (0.3195 + 0.0555 * s2 + 0.125 * (s4 * s4))
 
 
 def _place(height: Field, half_turns: Field) -> tuple[Field, Field]:
-    rows = (np.float32(_HIGH) - height) * np.float32(_FINE)
-    columns = (half_turns * np.float32(0.5 / _SHARE) + np.float32(0.5)) * np.float32(_PRINT[1])
+    rows = (_HIGH - height) * _FINE
+    columns = (half_turns * (0.5 / _SHARE) + 0.5) * _PRINT[1]
     return rows, columns
 
 
 @lru_cache(maxsize=8)
 def _print(item: Item) -> Field:
-    """What is printed: the product's band and name, small text, a code of squares, the item's number as bars."""
+    """What is printed: the product's band and name, small text, the lot, a code of squares."""
     sheet = np.full((3, *_PRINT), 0.82, np.float32)
-    ink = colour((0.05, 0.05, 0.06))[:, 0]
-    brand = colour(item.button)[:, 0] * np.float32(0.9)
+    ink = colour(0.05, 0.05, 0.06)[:, 0]
+    brand = colour(*item.button)[:, 0] * 0.9
     # The product's printing is the same on all its vials; lot and number are the item's own.
     product = Draws(item.draws.seed, ("label", item.product))
     sheet[:, :22] = brand[:, :, None]
@@ -77,14 +77,11 @@ def _words(sheet: Field, draws: Draws, top: int, left: int, width: int, height: 
 
 
 def _letter(cell: Field, bits: int, stroke: int, ink: Field) -> None:
+    """The strokes that ``bits`` name: left always, right, upper, lower, middle."""
     middle = cell.shape[1] // 2
-    strokes = [
-        np.s_[:, :, :stroke],
-        np.s_[:, :, -stroke:],
-        np.s_[:, :stroke],
-        np.s_[:, -stroke:],
-        np.s_[:, middle : middle + stroke],
-    ]
+    columns = [slice(stroke), slice(-stroke, None)]
+    rows = [slice(stroke), slice(-stroke, None), slice(middle, middle + stroke)]
+    strokes = [np.s_[:, :, at] for at in columns] + [np.s_[:, at] for at in rows]
     for number, stroke_at in enumerate(strokes):
         if bits >> number & 1 or number == 0:
             cell[stroke_at] = ink[:, :, None]
@@ -96,4 +93,4 @@ def _code(sheet: Field, draws: Draws, top: int, left: int) -> None:
     dark[:, 0] = dark[-1] = True
     dark[0], dark[:, -1] = np.arange(10) % 2 == 0, np.arange(10) % 2 == 1
     squares = np.kron(dark, np.ones((3, 3), bool))
-    sheet[:, top : top + 30, left : left + 30][:, squares] = np.float32(0.06)
+    sheet[:, top : top + 30, left : left + 30][:, squares] = 0.06

@@ -11,7 +11,7 @@ from brev_pipeline.demo import scene
 from brev_pipeline.demo.camera import expose
 from brev_pipeline.demo.draws import Draws
 from brev_pipeline.demo.exact import Field, blur
-from brev_pipeline.demo.frame import HEIGHT, WIDTH, frame_of
+from brev_pipeline.demo.frame import WIDTH
 from brev_pipeline.demo.item import Item, Shot, draw_item, draw_shot
 from brev_pipeline.demo.vial import stand
 
@@ -23,7 +23,7 @@ def photograph(item: Item, shot: Shot) -> NDArray[np.uint8]:
     plate = item.draws.pick(range(_PLATES), "plate")
     left = scene.MARGIN + round(shot.x * -0.6)
     behind = _plate(item.draws.seed, plate)[:, :, left : left + WIDTH]
-    light = stand(behind, frame_of(shot), item, shot.turn)
+    light = stand(behind, item, shot)
     return expose(scene.mirrored(light, scene.foot_of(shot.y)), shot)
 
 
@@ -39,5 +39,5 @@ def _plate(seed: int, number: int) -> Field:
 
 def _neighbour(picture: Field, draws: Draws, place: int) -> Field:
     item = draw_item(draws, "none")
-    shot = replace(draw_shot(draws), x=place * draws.near(132, 5, "distance"), y=-13.0, scale=3.75, lean=0.0)
-    return stand(picture, frame_of(shot, HEIGHT, picture.shape[-1]), item, 0)
+    shot = replace(draw_shot(draws), x=place * draws.near(132, 5, "distance"), y=-13.0, scale=3.75, lean=0.0, turn=0.0)
+    return stand(picture, item, shot)

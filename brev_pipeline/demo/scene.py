@@ -18,7 +18,7 @@ def machine(draws: Draws) -> Field:
     """The machine without vials, in linear light; 320 × 320 px."""
     y, x = np.mgrid[0:HEIGHT, 0:_WIDE].astype(np.float32)
     wall = _wall(x, y)
-    wall = _posts(wall, x, y, draws)
+    wall = _posts(wall, x, y)
     wall = _lamps(blur(wall, 7, 7), x, y, draws)
     return over(blur(wall, 2, 2), _conveyor(x, y, draws), smooth(_HORIZON - 5, _HORIZON + 5, y))
 
@@ -26,20 +26,20 @@ def machine(draws: Draws) -> Field:
 def _wall(x: Field, y: Field) -> Field:
     """A bright panel behind the vial's place, a dark enclosure about it."""
     panel = band(70, 250, 60, x) * band(44, 300, 70, y)
-    fall = np.float32(1) - np.float32(0.0011) * (np.float32(300) - y)
-    dark = colour((0.030, 0.036, 0.046))
-    return dark + colour((0.66, 0.69, 0.70)) * panel * fall
+    fall = 1 - 0.0011 * (300 - y)
+    dark = colour(0.024, 0.029, 0.038)
+    return dark + colour(0.47, 0.505, 0.53) * panel * fall
 
 
-def _posts(wall: Field, x: Field, y: Field, draws: Draws) -> Field:
+def _posts(wall: Field, x: Field, y: Field) -> Field:
     """Guide rods, a cross rail, a dark gripper arm."""
     for at, width, bright in ((52, 15, 0.16), (268, 20, 0.10), (226, 6, 0.30)):
-        shine = np.float32(bright) + np.float32(0.5 * bright) * bell(x, at - width / 5, width / 5)
-        wall = over(wall, shine * colour((0.96, 1.0, 1.03)), band(at - width / 2, at + width / 2, 2, x))
-    rail = np.float32(0.16) + np.float32(0.30) * bell(y, 205, 3)
-    wall = over(wall, rail * colour((0.97, 1.0, 1.02)), band(200, 222, 2, y) * np.float32(0.85))
-    arm = band(-20, 70, 2, x) * band(24, 46, 2, y - x * np.float32(0.12))
-    return over(wall, colour((0.05, 0.05, 0.055)), np.maximum(arm, band(246, 330, 2, x) * band(60, 92, 2, y)))
+        shine = bright + (0.5 * bright) * bell(x, at - width / 5, width / 5)
+        wall = over(wall, shine * colour(0.96, 1.0, 1.03), band(at - width / 2, at + width / 2, 2, x))
+    rail = 0.16 + 0.30 * bell(y, 205, 3)
+    wall = over(wall, rail * colour(0.97, 1.0, 1.02), band(200, 222, 2, y) * 0.85)
+    arm = band(-20, 70, 2, x) * band(24, 46, 2, y - x * 0.12)
+    return over(wall, colour(0.05, 0.05, 0.055), np.maximum(arm, band(246, 330, 2, x) * band(60, 92, 2, y)))
 
 
 def _lamps(wall: Field, x: Field, y: Field, draws: Draws) -> Field:
@@ -47,28 +47,28 @@ def _lamps(wall: Field, x: Field, y: Field, draws: Draws) -> Field:
     colours: list[Rgb] = [(0.05, 0.55, 0.20), (0.75, 0.38, 0.04), (0.10, 0.30, 0.70), (0.6, 0.62, 0.6)]
     for number, (at_x, at_y) in enumerate(((84, 25), (104, 23), (232, 31), (262, 120))):
         radius = draws.between(5.5, 8.5, f"lamp {number}")
-        dx, dy = x - np.float32(at_x), y - np.float32(at_y)
+        dx, dy = x - at_x, y - at_y
         disc = smooth(radius + 1.2, radius - 1.2, root(dx * dx + dy * dy))
-        wall = wall + disc * colour(colours[number]) * np.float32(1.1)
+        wall = wall + disc * colour(*colours[number]) * 1.1
     return wall
 
 
 def _conveyor(x: Field, y: Field, draws: Draws) -> Field:
     """Brushed steel: lighter toward the camera, streaked along its run, with the panel's glow in it."""
     near = smooth(_HORIZON, HEIGHT + 30, y)
-    streaks = draws.grain((HEIGHT, 1), "streaks") * np.float32(0.018)
-    glow = band(50, 270, 90, x) * (np.float32(0.26) - np.float32(0.12) * near)
-    light = np.float32(0.15) + np.float32(0.10) * near + glow + streaks
-    lip = np.float32(0.22) * bell(y, _HORIZON + 3, 2.5) - np.float32(0.10) * bell(y, _HORIZON + 9, 3)
-    return (light + lip) * colour((0.96, 1.0, 1.035))
+    streaks = draws.grain((HEIGHT, 1), "streaks") * 0.018
+    glow = band(50, 270, 90, x) * (0.26 - 0.12 * near)
+    light = 0.15 + 0.10 * near + glow + streaks
+    lip = 0.22 * bell(y, _HORIZON + 3, 2.5) - 0.10 * bell(y, _HORIZON + 9, 3)
+    return (light + lip) * colour(0.96, 1.0, 1.035)
 
 
 def contact(picture: Field, frame: Frame) -> Field:
     """The picture with the vial's shadow on the conveyor."""
-    across = frame.u * np.float32(1 / 19)
-    along = (frame.y + np.float32(0.7)) * np.float32(1 / 3.4)
+    across = frame.u * (1 / 19)
+    along = (frame.y + 0.7) * (1 / 3.4)
     out = across * across + along * along
-    return picture * (np.float32(1) - np.float32(0.72) * smooth(1.25, 0.25, out))
+    return picture * (1 - 0.72 * smooth(1.25, 0.25, out))
 
 
 def mirrored(picture: Field, foot: float) -> Field:
@@ -77,8 +77,8 @@ def mirrored(picture: Field, foot: float) -> Field:
     first = int(foot) + 1
     source = np.clip(2 * first - rows, 0, HEIGHT - 1)
     image = blur(picture[:, source[first:]], 2, 1, passes=2)
-    fade = np.float32(0.42) * smooth(34, 0, (rows[first:] - first).astype(np.float32))[:, None]
-    below = over(picture[:, first:], image * np.float32(0.8), fade)
+    fade = 0.42 * smooth(34, 0, (rows[first:] - first).astype(np.float32))[:, None]
+    below = over(picture[:, first:], image * 0.8, fade)
     return np.concatenate([picture[:, :first], below], axis=1)
 
 

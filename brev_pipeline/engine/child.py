@@ -24,6 +24,7 @@ _ONE_THREAD = dict.fromkeys(
 )
 _START_SECONDS = 120.0
 """A worker that is not ready by then never will be."""
+_AHEAD = 64 * 1024  # bytes that surely fit into a socket's buffer
 
 
 @dataclass(eq=False)
@@ -48,6 +49,7 @@ class Child(Generic[T]):
     def __init__(self, function: list[Part], job: Job[T], timeout: float | None) -> None:
         self.job: Job[T] | None = job
         self.ready = False
+        self._given = False
         self.deadline: float | None = time.monotonic() + _START_SECONDS
         self._timeout = timeout
         self._connection, theirs = socket.socketpair()
@@ -56,6 +58,9 @@ class Child(Generic[T]):
         with theirs:
             self._process = _start(theirs.fileno())
         self._send(function)
+        # The first job waits in the socket for the worker to be ready, unless so large that we had to wait as well.
+        if sum(map(len, [*function, *job.parts])) <= _AHEAD:
+            self._give(job)
 
     def fileno(self) -> int:
         """What to wait on for the next frame."""
@@ -66,10 +71,16 @@ class Child(Generic[T]):
         return self._receiver.receive()
 
     def begin(self, job: Job[T]) -> None:
-        """Let it work on a job. If it is gone, `receive` says so later."""
+        """Let it work on a job; it is ready. If it is gone, `receive` says so later."""
         self.job = job
         self.ready = True
-        self._send(job.parts)
+        if not self._given:
+            self._give(job)
+        self._given = False
+        self.extend()
+
+    def extend(self) -> None:
+        """Begin to count the task's seconds (again: while a result arrives, the worker does not hang)."""
         self.deadline = None if self._timeout is None else time.monotonic() + self._timeout
 
     def rest(self) -> None:
@@ -98,6 +109,10 @@ class Child(Generic[T]):
             reason = reason or "the worker closed its connection"
         self._connection.close()
         return reason or _explain(self._process.returncode)
+
+    def _give(self, job: Job[T]) -> None:
+        self._given = True
+        self._send(job.parts)
 
     def _send(self, parts: list[Part]) -> None:
         self._connection.settimeout(_START_SECONDS)

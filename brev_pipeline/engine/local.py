@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, overload
 from brev_pipeline.engine.base import Lost
 from brev_pipeline.engine.call import Call
 from brev_pipeline.engine.cores import usable_cores
+from brev_pipeline.engine.crew import Crew
 from brev_pipeline.engine.ticker import Listener, Ticker
 from brev_pipeline.engine.wire import Kind, Part, dump
 from brev_pipeline.engine.worker import HINT
@@ -29,7 +30,8 @@ class LocalEngine:
     caller stops iterating or is interrupted), its workers have ended within a second; when this process is killed, they
     end by themselves. Safe in a process with threads, and in several threads at once.
 
-    A task whose worker dies is tried once more on a fresh worker.
+    A task whose worker dies is tried once more on a fresh worker. What workers print appears where this process
+    prints; set ``PYTHONFAULTHANDLER=1`` to see there at which line one crashed.
 
     Args:
         workers: processes; ``"auto"``: one per core that this process may use.
@@ -103,8 +105,8 @@ class LocalEngine:
         """
         timeout = self._task_timeout if task_timeout is None else _checked(task_timeout)
         ticker = Ticker(label, tasks, self._on_progress, self._progress_seconds)
-        call: Call[T, R] = Call(_dump_function(function), iter(tasks), self._workers, label, timeout, lost, ticker)
-        return call.results()
+        crew: Crew[T] = Crew(_dump_function(function), self._workers, timeout)
+        return Call[T, R](crew, iter(tasks), self._workers + 1, label, lost, ticker).results()
 
 
 def _checked(timeout: float | None) -> float | None:

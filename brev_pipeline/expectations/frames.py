@@ -36,22 +36,11 @@ def frames(stage: str, tables: Tables, config: PipelineConfig, published: Publis
 
     Args:
         stage: for example ``sample_split``.
-        tables: the stage's own table and those it is compared with (see `NEEDS`), by stage.
+        tables: the stage's own table and those it is compared with (see `suites.NEEDS`), by stage.
         config: the pipeline's configuration.
         published: what the newest published version remembers.
     """
     return _FRAMES[stage](tables, config, published)
-
-
-NEEDS: dict[str, tuple[str, ...]] = {
-    "raw_listing": (),
-    "sample_integrity": ("raw_listing",),
-    "prepared_images": ("sample_integrity",),
-    "sample_split": ("sample_integrity", "prepared_images"),
-    "sampling_weights": ("sample_split",),
-    "tfrecord_shards": ("sample_split", "sampling_weights"),
-}
-"""Stage → the other stages' tables that its suite compares it with."""
 
 
 def _raw_listing(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
@@ -203,7 +192,7 @@ def _tfrecord_shards(tables: Tables, config: PipelineConfig, published: Publishe
 
 def _groups(rows: "pd.DataFrame", weights: pa.Table) -> "pd.DataFrame":
     """Records of each group beside what its probability asks for, over all epochs."""
-    wanted = weights.select(["purpose", "group", "probability"]).to_pandas()
+    wanted: pd.DataFrame = weights.select(["purpose", "group", "probability"]).to_pandas()
     counts = rows.groupby(["purpose", "group"], as_index=False).size()
     totals = rows.groupby("purpose").size()
     both = wanted.merge(counts, on=["purpose", "group"], how="outer").fillna({"size": 0, "probability": 0.0})
@@ -226,7 +215,9 @@ def _lengths(table: pa.Table, column: str) -> Any:
 def _with_category(table: pa.Table, columns: list[str]) -> "pd.DataFrame":
     import pyarrow.compute as pc
 
-    return table.select(columns).append_column("category_key", pc.binary_join(table["category"], "\x1f")).to_pandas()
+    keyed = table.select(columns).append_column("category_key", pc.binary_join(table["category"], "\x1f"))
+    frame: pd.DataFrame = keyed.to_pandas()
+    return frame
 
 
 def _one_row(**values: float) -> "pd.DataFrame":

@@ -142,3 +142,13 @@ SUITES: dict[str, Callable[[PipelineConfig], list[Rule]]] = {
     "tfrecord_shards": tfrecord_shards,
 }
 """Stage → its suite, in the order of the flow."""
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "raw_listing": (),
+    "sample_integrity": ("raw_listing",),
+    "prepared_images": ("sample_integrity",),
+    "sample_split": ("sample_integrity", "prepared_images"),
+    "sampling_weights": ("sample_split",),
+    "tfrecord_shards": ("sample_split", "sampling_weights"),
+}
+"""Stage → the other stages' tables that its suite compares it with."""

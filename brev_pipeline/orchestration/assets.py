@@ -171,9 +171,7 @@ def _dataset_version(context: dg.AssetExecutionContext, config: PipelineConfig, 
 
     store = PipelineStore.of(config)
     verdicts = Verdicts(store.tables)
-    checks = {
-        stage: verdicts.require(upstream[stage].schema.metadata[TABLE_NAME].decode(), stage) for stage in STAGES
-    }
+    checks = {stage: verdicts.require(upstream[stage].schema.metadata[TABLE_NAME].decode(), stage) for stage in STAGES}
     done = release(config, store, upstream, checks=checks, run_id=context.run.run_id)
     context.log.info(
         f"published version {done.version.id}: {done.version.path}"

@@ -35,7 +35,7 @@ def definitions_of_folder(folder: Path) -> dg.Definitions:
             part = pipeline_definitions(config)
             dg.Definitions.validate_loadable(part)
         except (BrevPipelineError, dg.DagsterError) as error:
-            _log.error("%s cannot be used, its pipeline is left out:\n%s", file, error)  # noqa: TRY400
+            _log.error("%s cannot be used, its pipeline is left out:\n%s", file, error)
             part = _broken(file, str(error))
         else:
             names[config.name] = file
@@ -45,7 +45,9 @@ def definitions_of_folder(folder: Path) -> dg.Definitions:
     return dg.Definitions.merge(*parts, dg.Definitions(executor=dg.in_process_executor))
 
 
-def pipeline_definitions(config: PipelineConfig, *, loggers: dict[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:
+def pipeline_definitions(
+    config: PipelineConfig, *, loggers: dict[str, dg.LoggerDefinition] | None = None
+) -> dg.Definitions:
     """Definitions of one pipeline: seven assets, their checks, a job, a schedule and a sensor."""
     job = pipeline_job(config)
     return dg.Definitions(
@@ -56,6 +58,7 @@ def pipeline_definitions(config: PipelineConfig, *, loggers: dict[str, dg.Logger
         sensors=[pipeline_sensor(config, job)],
         resources={
             f"{config.name}__tables": StoreTables(PipelineStore.of(config)),
+            f"{config.name}__unchecked_tables": StoreTables(PipelineStore.of(config), unchecked=True),
             f"{config.name}__engine": EngineResource(kind=config.engine.kind, workers=str(config.engine.workers)),
         },
         loggers=loggers,
@@ -75,5 +78,3 @@ def _broken(file: Path, problems: str) -> dg.Definitions:
 
 def _identifier(stem: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in stem)
-
-

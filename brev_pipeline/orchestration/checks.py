@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.expectations import SUITES, Finding
+from brev_pipeline.expectations import NEEDS, SUITES, Finding
 from brev_pipeline.orchestration.names import STAGES, asset_key
 
 
@@ -16,21 +16,27 @@ def pipeline_checks(config: PipelineConfig) -> list[dg.AssetChecksDefinition]:
 
 
 def _stage_checks(config: PipelineConfig, stage: str) -> dg.AssetChecksDefinition:
-    from brev_pipeline.expectations.frames import NEEDS
-    from brev_pipeline.orchestration.tables_io import UNCHECKED
-
     key = asset_key(config.name, stage)
     rules = SUITES[stage](config)
 
     @dg.multi_asset_check(
         name=f"{config.name}__{stage}_suite",
         description=f"The suite of {stage}: {len(rules)} rules, by Great Expectations.",
-        specs=[dg.AssetCheckSpec(rule.name, asset=key, description=rule.says, blocking=True) for rule in rules],
+        specs=[
+            dg.AssetCheckSpec(
+                rule.name,
+                asset=key,
+                description=rule.says,
+                blocking=True,
+                additional_deps=[asset_key(config.name, name) for name in NEEDS[stage]],
+            )
+            for rule in rules
+        ],
         ins={
             name: dg.AssetIn(
                 asset_key(config.name, name),
-                input_manager_key=f"{config.name}__tables",
-                metadata={UNCHECKED: name == stage},
+                # The checks' own table is what nobody else may load before they passed.
+                input_manager_key=f"{config.name}__unchecked_tables" if name == stage else f"{config.name}__tables",
             )
             for name in (stage, *NEEDS[stage])
         },
@@ -47,8 +53,8 @@ def _stage_checks(config: PipelineConfig, stage: str) -> dg.AssetChecksDefinitio
 def _find(context: Any, config: PipelineConfig, stage: str, tables: dict[str, Any]) -> list[Finding]:
     from brev_pipeline.expectations.frames import frames
     from brev_pipeline.expectations.validate import validate
-    from brev_pipeline.orchestration.tables_io import TABLE_NAME
     from brev_pipeline.orchestration.published import published_tables
+    from brev_pipeline.orchestration.tables_io import TABLE_NAME
     from brev_pipeline.orchestration.verdicts import Verdicts
     from brev_pipeline.store import PipelineStore
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from brev_pipeline.engine import Engine, Progress
 
 
-class EngineResource(dg.ConfigurableResource):  # type: ignore[misc]
+class EngineResource(dg.ConfigurableResource[Any]):
     """Runs tasks on this machine's cores.
 
     Attributes:
@@ -26,8 +26,7 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[misc]
         def report(progress: "Progress") -> None:
             context.log.info(describe(progress))
 
-        workers = "auto" if self.workers == "auto" else int(self.workers)
-        return LocalEngine(workers, on_progress=report)
+        return LocalEngine("auto" if self.workers == "auto" else int(self.workers), on_progress=report)
 
 
 def describe(progress: "Progress") -> str:

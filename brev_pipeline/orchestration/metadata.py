@@ -14,14 +14,18 @@ SHOWN_ROWS = 20
 def counts(table: pa.Table, *columns: str) -> dg.MetadataValue:
     """How many rows have each combination of values, as a markdown table; lists are joined with commas."""
     flat = pa.table({name: _flat(table[name]) for name in columns})
-    grouped = flat.group_by(list(columns)).aggregate([([], "count_all")]).sort_by([(name, "ascending") for name in columns])
+    grouped = (
+        flat.group_by(list(columns)).aggregate([([], "count_all")]).sort_by([(name, "ascending") for name in columns])
+    )
     return markdown(grouped.rename_columns([*columns, "rows"]))
 
 
 def markdown(table: pa.Table, limit: int = SHOWN_ROWS) -> dg.MetadataValue:
     """The first ``limit`` rows as a markdown table, with a note of how many more there are."""
     lines = ["| " + " | ".join(table.column_names) + " |", "|" + " --- |" * table.num_columns]
-    lines += ["| " + " | ".join(_cell(value) for value in row.values()) + " |" for row in table.slice(0, limit).to_pylist()]
+    lines += [
+        "| " + " | ".join(_cell(value) for value in row.values()) + " |" for row in table.slice(0, limit).to_pylist()
+    ]
     if table.num_rows > limit:
         lines.append(f"\n… and {table.num_rows - limit} more")
     return dg.MetadataValue.md("\n".join(lines))
@@ -42,7 +46,10 @@ def integrity_metadata(table: pa.Table) -> dict[str, Any]:
 def prepared_metadata(table: pa.Table) -> dict[str, Any]:
     """What was decoded, and what is in quarantine and why."""
     quarantine = table.filter(pc.not_equal(table["status"], "ok"))
-    found: dict[str, Any] = {"quarantined": quarantine.num_rows, "contents by status": counts(table, "status", "format")}
+    found: dict[str, Any] = {
+        "quarantined": quarantine.num_rows,
+        "contents by status": counts(table, "status", "format"),
+    }
     if quarantine.num_rows:
         found["quarantine"] = markdown(quarantine.select(["source_path", "status", "reason"]))
     return found

@@ -4,15 +4,17 @@ A table that comes from an earlier run is taken only if its checks passed (see `
 and is gone fails for good: retrying does not bring it back.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pyarrow as pa
 
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.orchestration.verdicts import Verdicts
 from brev_pipeline.store import PipelineStore
 from brev_pipeline.store.versions import from_parquet, to_parquet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TABLE = "table"
 """Metadata key: where the table lies, below the pipeline's ``tables`` folder."""
@@ -20,19 +22,18 @@ TABLE = "table"
 TABLE_NAME = b"brev_pipeline.table"
 """Schema metadata of a loaded table: its place, as under `TABLE`."""
 
-UNCHECKED = "unchecked"
-"""Metadata key of an input that may be loaded before its checks ran: the checks' own."""
 
-
-class StoreTables(dg.IOManager):  # type: ignore[misc]
+class StoreTables(dg.IOManager):
     """Keeps the tables of one pipeline.
 
     Args:
         store: the pipeline's store.
+        unchecked: load tables whether their checks passed or not, for the checks themselves.
     """
 
-    def __init__(self, store: PipelineStore) -> None:
+    def __init__(self, store: PipelineStore, *, unchecked: bool = False) -> None:
         self._store = store
+        self._unchecked = unchecked
 
     def handle_output(self, context: dg.OutputContext, table: Any) -> None:
         """Write a stage's table; its place, schema and rows become metadata of the materialization."""
@@ -50,12 +51,12 @@ class StoreTables(dg.IOManager):  # type: ignore[misc]
             }
         )
 
-    def load_input(self, context: dg.InputContext) -> pa.Table:
+    def load_input(self, context: dg.InputContext) -> "pa.Table":
         """Read a stage's table: this run's, or else the newest that was materialized."""
         stage = context.asset_key.path[-1]
         try:
             name = self.find(context, stage)
-            if not (context.definition_metadata or {}).get(UNCHECKED):
+            if not self._unchecked:
                 Verdicts(self._store.tables).require(name, stage)
             table = from_parquet(self._store.tables.read(name))
             return table.replace_schema_metadata({**(table.schema.metadata or {}), TABLE_NAME: name})
@@ -93,7 +94,7 @@ def _number(name: str) -> int:
     return int(middle) if middle.isdigit() else 1
 
 
-def column_schema(schema: pa.Schema) -> dg.TableSchema:
+def column_schema(schema: "pa.Schema") -> dg.TableSchema:
     """Dagster's view of a table's columns, with the descriptions of `brev_pipeline.tables`."""
     return dg.TableSchema(
         columns=[

@@ -15,7 +15,7 @@ from brev_pipeline.expectations import Finding
 from brev_pipeline.store import Folder
 
 
-class NotValidated(StoreError):
+class NotValidatedError(StoreError):
     """A table may not be used: its checks failed, or never ran."""
 
 
@@ -45,23 +45,23 @@ class Verdicts:
         folder, _, name = table.rpartition("/")
         there = self.tables / folder
         found = [json.loads(there.read(file)) for file in there.names() if file.startswith(f"{name}.checks.")]
-        newest = max(found, key=lambda record: str(record["checked_at"]), default={"checks": []})
+        newest: dict[str, Any] = max(found, key=lambda record: str(record["checked_at"]), default={"checks": []})
         return list(newest["checks"])
 
     def require(self, table: str, stage: str) -> list[dict[str, Any]]:
         """The newest verdict on ``table`` if it lets the table be used.
 
         Raises:
-            NotValidated: a check of severity error failed, or no check ran; the message names them.
+            NotValidatedError: a check of severity error failed, or no check ran; the message names them.
         """
         checks = self.of(table)
         if not checks:
-            raise NotValidated(
+            raise NotValidatedError(
                 f"{stage} ({table}) was never validated: materialize {stage} together with its checks, then run again"
             )
         failed = [check["check"] for check in checks if not check["passed"] and check["severity"] == "error"]
         if failed:
-            raise NotValidated(
+            raise NotValidatedError(
                 f"{stage} ({table}) failed its check(s) {', '.join(failed)}: mend the data or the tolerances, "
                 f"materialize {stage} again, then what comes after it"
             )

@@ -19,13 +19,17 @@ from brev_pipeline.seeds import seeds64
 DRAWS: Final = pa.schema(
     [
         pa.field("purpose", pa.string(), False),
-        pa.field("epoch", pa.int32(), False, {"description": "0-based; purposes that are not sampled have epoch 0 only"}),
+        pa.field(
+            "epoch", pa.int32(), False, {"description": "0-based; purposes that are not sampled have epoch 0 only"}
+        ),
         pa.field("path", pa.string(), False),
         pa.field("content_id", pa.string(), False),
         pa.field("item", pa.string(), False),
         pa.field("category", pa.list_(pa.string()), False),
         pa.field("group", pa.string(), False, {"description": "sampling group"}),
-        pa.field("ordinal", pa.int32(), False, {"description": "how often this content was drawn before in this epoch"}),
+        pa.field(
+            "ordinal", pa.int32(), False, {"description": "how often this content was drawn before in this epoch"}
+        ),
         pa.field("seed", pa.uint64(), False, {"description": "seed of the record's augmentation"}),
         pa.field("augmented", pa.bool_(), False),
     ]
@@ -103,7 +107,7 @@ def _ordinals(contents: pa.ChunkedArray, times: Counts) -> npt.NDArray[np.int32]
         new[1:] = pc.not_equal(contents.slice(1), contents.slice(0, len(times) - 1)).to_numpy()
     runs = np.add.reduceat(times, np.flatnonzero(new)) if len(times) else times
     starts = np.repeat(np.cumsum(runs) - runs, runs)
-    return (np.arange(len(starts)) - starts).astype(np.int32)
+    return np.asarray(np.arange(len(starts)) - starts, dtype=np.int32)
 
 
 def _constant(value: str | int | bool, length: int) -> pa.Array:

@@ -13,9 +13,9 @@ _DIGITS: Final = decimal.Context(prec=50, rounding=decimal.ROUND_HALF_EVEN)
 
 
 @functools.cache
-def _log(number: int) -> float:
+def _log(count: int, plus: int = 0) -> float:
     # The C library's and NumPy's log differ in the last bit from CPU to CPU; decimal's is correctly rounded.
-    return float(_DIGITS.ln(decimal.Decimal(number)))
+    return float(_DIGITS.add(_DIGITS.ln(decimal.Decimal(count)), plus))
 
 
 _PRESETS: Final[dict[Weighing, Callable[[int], float]]] = {
@@ -23,7 +23,7 @@ _PRESETS: Final[dict[Weighing, Callable[[int], float]]] = {
     "count": float,
     "square root": math.sqrt,
     "log": _log,
-    "logx+1": lambda count: _log(count + 1),
+    "logx+1": lambda count: _log(count, 1),
 }
 
 
@@ -32,7 +32,7 @@ def group_weights(counts: Sequence[int], weighing: Weighing) -> list[float]:
 
     Args:
         counts: images in each group, each at least 1.
-        weighing: ``uniform`` 1, ``count`` n, ``square root`` √n, ``log`` ln n, ``logx+1`` ln(n + 1).
+        weighing: ``uniform`` 1, ``count`` n, ``square root`` √n, ``log`` ln n, ``logx+1`` ln(n) + 1.
 
     Returns:
         One weight per group, not normalised. ``log`` of a group of one is 0: such a group is never drawn.

@@ -10,14 +10,15 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.pipeline_store import PipelineStore
 from brev_pipeline.store.publications import Publication
 from brev_pipeline.store.versions import MANIFEST, Version, file_facts, to_json, to_parquet, version_id
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BYTES_DEPEND_ON = (
     "brev-pipeline",
@@ -49,7 +50,7 @@ def publish_version(
     *,
     staging: str,
     shards: Mapping[str, Mapping[str, Any]],
-    tables: Mapping[str, pa.Table],
+    tables: Mapping[str, "pa.Table"],
     extras: Mapping[str, bytes],
     account: Mapping[str, Any],
     run_id: str,

@@ -10,13 +10,13 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MANIFEST = "manifest.json"
 _ID_DIGITS = 16
@@ -47,7 +47,7 @@ class Version:
             raise StoreError(f"{self.folder.place(MANIFEST)}: not JSON: {error}") from error
         return manifest
 
-    def table(self, name: str) -> pa.Table:
+    def table(self, name: str) -> "pa.Table":
         """One of its tables: records, assignments, weights, listing, images, exclusions."""
         return from_parquet(self.folder.read(f"{name}.parquet"))
 
@@ -90,13 +90,18 @@ def to_json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def to_parquet(table: pa.Table) -> bytes:
+def to_parquet(table: "pa.Table") -> bytes:
     """Parquet bytes of a table; the same for the same table and version of pyarrow."""
+    import pyarrow.parquet as pq
+
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
 
 
-def from_parquet(data: bytes) -> pa.Table:
+def from_parquet(data: bytes) -> "pa.Table":
     """The table in Parquet bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     return pq.read_table(pa.BufferReader(data))

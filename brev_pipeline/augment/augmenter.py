@@ -1,0 +1,190 @@
+"""The door: `ImageAugmenter`, which draws an image's parameters and applies them part by part."""
+
+from collections.abc import Mapping
+from operator import index
+from typing import Any, Final, overload
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from brev_pipeline.augment.colour import coloured
+from brev_pipeline.augment.deformation import displacements
+from brev_pipeline.augment.draws import heads, plan, record, words
+from brev_pipeline.augment.filters import filtered
+from brev_pipeline.augment.geometry import Image, Matrix, affine, warp, warp_labels
+from brev_pipeline.augment.grain import salt_and_pepper, white_noise
+from brev_pipeline.config.models import AugmentationSettings
+from brev_pipeline.errors import AugmentError
+
+Labels = npt.NDArray[Any]
+
+_PARTS: Final = tuple(AugmentationSettings.model_fields)
+_REFERENCE_NAMES: Final = {
+    "random_transformer": "transform",
+    "image_deformation": "deformation",
+    "image_filter": "filtering",
+    "image_noise": "noise",
+}
+_LABEL_KEYS: Final = ("segmentation", "annotation")
+_MAX_SIDE: Final = 32766  # px; OpenCV cannot warp more
+
+
+class ImageAugmenter:
+    """Random changes of an image: a pure function of pixels, seed and settings.
+
+    The same image, seed and settings give the same bytes on every x86-64 CPU, in every thread, process and order.
+    An augmenter holds nothing but its settings: cheap to make, to pickle, and to share between threads.
+
+    Args:
+        settings: the parts; default: the reference's parts and ranges.
+        **parts: replace single parts: ``transform``, ``deformation``, ``filtering``, ``noise``, ``salt_and_pepper``.
+            None switches a part off. The reference package's names (``random_transformer``, ``image_deformation``,
+            ``image_filter``, ``image_noise``) are understood too.
+
+    Raises:
+        AugmentError: a part is unknown or cannot be used.
+    """
+
+    def __init__(self, settings: AugmentationSettings | None = None, **parts: Any) -> None:
+        if settings is None:
+            settings = AugmentationSettings()
+        if parts:
+            renamed = {_REFERENCE_NAMES.get(name, name): part for name, part in parts.items()}
+            try:
+                settings = AugmentationSettings.model_validate({**dict(settings), **renamed})
+            except ValidationError as error:
+                raise AugmentError(f"ImageAugmenter cannot be made of these parts: {error}") from error
+        self.settings = settings
+        self._plan = plan(settings)
+
+    def __repr__(self) -> str:
+        return f"ImageAugmenter({self.settings!r})"
+
+    def parameters(self, seed: int, height: int, width: int) -> dict[str, Any]:
+        """What `augment` does to an image of this size with this seed; JSON-safe.
+
+        A parameter's draw depends on the seed and on its own setting, on nothing else.
+
+        Args:
+            seed: 0 ≤ seed < 2**64.
+            height: of the image, px.
+            width: of the image, px.
+
+        Returns:
+            ``seed``, ``height``, ``width``, and for each part (None where it is off) its parameters, each with
+            ``applied`` (its coin) and ``value`` in the unit of the setting: ``scale`` zoom factor − 1, ``rotate``
+            degrees counter-clockwise, ``translate_…`` fractions of the side to the right and down, ``shear`` tangents
+            [x by y, y by x], ``emboss`` strengths [right, down], ``brightness`` fraction of full scale, ``contrast``
+            and ``saturation`` factors, ``hue`` turns, ``salt_and_pepper`` side of the specks in px. ``transform`` has
+            ``matrix`` too: 2×3, from a pixel (x, y) of the result to its place in the image, px, exact.
+
+        Raises:
+            AugmentError: the seed or the size is out of range.
+        """
+        if not (1 <= height <= _MAX_SIDE and 1 <= width <= _MAX_SIDE):
+            raise AugmentError(f"an image of {height}×{width} px cannot be augmented: sides are 1 to {_MAX_SIDE} px")
+        drawn = words(_seed(seed))
+        parts = record(self._plan, drawn)
+        if "transform" in parts:
+            parts["transform"]["matrix"] = _matrix(heads(self._plan, drawn), height, width).rows()
+        return {"seed": index(seed), "height": height, "width": width} | {part: parts.get(part) for part in _PARTS}
+
+    @overload
+    def augment(self, image: Image, seed: int, labels: None = None) -> Image: ...
+
+    @overload
+    def augment(self, image: Image, seed: int, labels: Labels) -> tuple[Image, Labels]: ...
+
+    def augment(self, image: Image, seed: int, labels: Labels | None = None) -> Image | tuple[Image, Labels]:
+        """Augment one image: the same bytes for the same image, seed and settings, always and everywhere.
+
+        Args:
+            image: uint8 (height, width), (height, width, 1) or (height, width, 3); never written to.
+            seed: 0 ≤ seed < 2**64.
+            labels: integers (height, width) or (height, width, c); get the same geometry by nearest neighbour.
+
+        Returns:
+            A new C-contiguous uint8 array of the image's shape; with labels a pair, the second a new C-contiguous
+            array of the labels' shape and type.
+
+        Raises:
+            AugmentError: image, labels or seed are not as above.
+        """
+        _check(image, labels)
+        height, width = image.shape[:2]
+        seed = _seed(seed)
+        applied = heads(self._plan, words(seed))
+        matrix = _matrix(applied, height, width)
+        field = None
+        if "deformation" in applied and (part := self.settings.deformation):
+            field = displacements(part, seed, height, width)
+        pixels = warp(image.reshape(height, width) if image.shape[2:] == (1,) else image, matrix, field)
+        pixels = self._finish(pixels, applied, seed).reshape(image.shape)
+        return pixels if labels is None else (pixels, warp_labels(labels, matrix, field))
+
+    def __call__(self, sample: Mapping[str, Any], seed: int) -> dict[str, Any]:
+        """A sample with a new ``img``, and alike a new ``segmentation`` or ``annotation`` where it has one."""
+        out = dict(sample)
+        keys = [key for key in _LABEL_KEYS if key in out]
+        for key in keys:
+            out["img"], out[key] = self.augment(sample["img"], seed, sample[key])
+        if not keys:
+            out["img"] = self.augment(sample["img"], seed)
+        return out
+
+    def _finish(self, image: Image, applied: dict[str, Any], seed: int) -> Image:
+        """Everything after the geometry."""
+        image = coloured(filtered(image, applied), applied)
+        if "stddev" in applied:
+            image = white_noise(image, applied["stddev"], seed)
+        if "salt_and_pepper" in applied and (part := self.settings.salt_and_pepper):
+            image = salt_and_pepper(image, part.fraction, applied["salt_and_pepper"], seed)
+        return image
+
+
+def _matrix(applied: dict[str, Any], height: int, width: int) -> Matrix:
+    get = applied.get
+    return affine(
+        height,
+        width,
+        flip_up_down="flip_up_down" in applied,
+        flip_left_right="flip_left_right" in applied,
+        scale=get("scale", 0.0),
+        rotate=get("rotate", 0.0),
+        translate=(get("translate_horizontal", 0.0), get("translate_vertical", 0.0)),
+        shear=get("shear", (0.0, 0.0)),
+    )
+
+
+def _seed(seed: int) -> int:
+    try:
+        number = index(seed)
+    except TypeError as error:
+        raise AugmentError(f"the seed {seed!r} is not an integer") from error
+    if not 0 <= number < 2**64:
+        raise AugmentError(f"the seed {number} is not in [0, 2**64)")
+    return number
+
+
+def _check(image: Image, labels: Labels | None) -> None:
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        kind = getattr(image, "dtype", type(image).__name__)
+        raise AugmentError(f"the image is {kind}, not uint8: augment the prepared pixels, before they are rescaled")
+    shape = image.shape
+    if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))) or not all(shape):
+        raise AugmentError(f"an image of shape {shape} cannot be augmented: (height, width), or with 1 or 3 channels")
+    if max(shape) > _MAX_SIDE:
+        raise AugmentError(f"an image of shape {shape} cannot be augmented: a side has at most {_MAX_SIDE} px")
+    if labels is not None:
+        _check_labels(labels, shape[:2])
+
+
+def _check_labels(labels: Labels, size: tuple[int, ...]) -> None:
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "uib":
+        kind = getattr(labels, "dtype", type(labels).__name__)
+        raise AugmentError(f"the labels are {kind}, not an array of integers")
+    if labels.ndim not in (2, 3) or labels.shape[:2] != size:
+        raise AugmentError(
+            f"the labels have shape {labels.shape}, the image has {size[0]}×{size[1]} px: both need the same size"
+        )

@@ -1,0 +1,154 @@
+"""One task of the stage: fetch, decode, measure and shelve a chunk of contents. It runs in a worker.
+
+Whatever is wrong with an image becomes a row with a status and a reason; only what is wrong with the
+configuration or the store is raised.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from brev_pipeline.config import ImageSettings
+from brev_pipeline.errors import BrevPipelineError, DecodeError, SourceError
+from brev_pipeline.images.decoding import decode
+from brev_pipeline.images.formats import sniff
+from brev_pipeline.images.formats.header import Header
+from brev_pipeline.images.geometry import RoiOutsideError, arrange
+from brev_pipeline.images.limits import decoding_limits
+from brev_pipeline.images.shelf import Shelf, settings_id
+from brev_pipeline.images.statistics import measure, pixel_id
+from brev_pipeline.source_base import Fetcher, SourceRow
+from brev_pipeline.tables import PREPARED_IMAGES
+
+_FULL = 64 << 20  # bytes of prepared pixels after which a pair of files is written
+_UNREAD = "unread-"
+
+Content = tuple[SourceRow, ...]
+"""All objects that hold one content, in order of preference."""
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all tasks of one call have in common."""
+
+    settings: ImageSettings
+    fetch: Fetcher
+    shelf: Shelf
+
+    def __call__(self, contents: Sequence[Content]) -> pa.Table:
+        """Prepare a chunk.
+
+        Returns:
+            Rows of ``prepared_images``, one per content; those that are true of the bytes for good are on the
+            shelf already, those that may be otherwise next time (missing, changed) are not.
+
+        Raises:
+            BrevPipelineError: a roi lies outside of an image and the settings call that an error; the store
+                cannot be written; this worker's decoders have other versions than the caller's.
+        """
+        if settings_id(self.settings) != self.shelf.id:
+            raise BrevPipelineError(
+                "a worker has other versions of OpenCV, Pillow or simplejpeg than the process that runs the pipeline: "
+                "install the same versions on all machines"
+            )
+        tables = [PREPARED_IMAGES.empty_table()]
+        rows: list[Row] = []
+        images: list[npt.NDArray[np.uint8] | None] = []
+        passing: list[Row] = []
+        with decoding_limits(self.settings.max_pixels):
+            for source, found in _fetched(self.fetch, contents):
+                if isinstance(found, SourceError):
+                    passing.append(_refused(source, found.status, str(found)))
+                    continue
+                row, image = prepare_row(source, found, self.settings)
+                rows.append(row)
+                images.append(image)
+                if sum(image.nbytes for image in images if image is not None) >= _FULL:
+                    tables.append(self.shelf.add(rows, images))
+                    rows, images = [], []
+        if rows:
+            tables.append(self.shelf.add(rows, images))
+        return pa.concat_tables([*tables, pa.Table.from_pylist(passing, schema=PREPARED_IMAGES)])
+
+
+def _fetched(fetch: Fetcher, contents: Sequence[Content]) -> Iterator[tuple[SourceRow, bytes | SourceError]]:
+    """Each content once: its bytes from the first object that still holds them, else the first object's error."""
+    failures: dict[str, tuple[SourceRow, SourceError]] = {}
+    waiting = {content[0].content_id: content for content in contents}
+    turn = 0
+    while waiting:
+        for source, found in fetch.fetch_many([content[turn] for content in waiting.values()]):
+            checked = _checked(source, found)
+            if isinstance(checked, bytes):
+                del waiting[source.content_id]
+                failures.pop(source.content_id, None)
+                yield source, checked
+            else:
+                failures.setdefault(source.content_id, (source, checked))
+        turn += 1
+        waiting = {key: content for key, content in waiting.items() if len(content) > turn}
+    yield from failures.values()
+
+
+def _checked(source: SourceRow, found: bytes | SourceError) -> bytes | SourceError:
+    if source.content_id.startswith(_UNREAD):
+        if isinstance(found, SourceError):
+            return SourceError("missing", str(found))
+        return SourceError("changed", "it could not be read when it was listed, and can be read now: run again")
+    if isinstance(found, SourceError):
+        return found
+    if hashlib.md5(found, usedforsecurity=False).hexdigest() != source.content_id:
+        return SourceError("changed", "its bytes are not those that were listed (their MD5 differs): run again")
+    return found
+
+
+def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> tuple[Row, npt.NDArray[np.uint8] | None]:
+    """One image's row, without its place in the store, and its prepared pixels if it has any.
+
+    Raises:
+        BrevPipelineError: a roi lies outside, and the settings call that an error.
+    """
+    header: Header | None = None
+    try:
+        header = sniff(data)
+        decoded = decode(data, settings, header)
+        image = arrange(decoded.pixels, settings)
+    except DecodeError as error:
+        if isinstance(error, RoiOutsideError) and settings.roi_outside == "error":
+            raise BrevPipelineError(
+                f"{source.path}: {error}; correct image.rois, or set image.roi_outside: quarantine"
+            ) from error
+        return _refused(source, error.status, str(error), header), None
+    statistics = measure(image)
+    row = {
+        **_refused(source, "ok", None, header),
+        "note": decoded.note,
+        "pixel_id": pixel_id(decoded.pixels),
+        "mean": statistics.mean,
+        "std": statistics.std,
+        "sharpness": statistics.sharpness,
+        "clipped": statistics.clipped,
+        "prepared_frames": image.shape[0] if image.ndim == 4 else None,
+        "prepared_height": image.shape[-3],
+        "prepared_width": image.shape[-2],
+        "prepared_channels": image.shape[-1],
+    }
+    return row, image
+
+
+def _refused(source: SourceRow, status: str, reason: str | None, header: Header | None = None) -> Row:
+    row: Row = {"content_id": source.content_id, "status": status, "reason": reason, "source_path": source.path}
+    if header is not None:
+        row |= {name: getattr(header, name) for name in ("format", "height", "width", "channels", "bit_depth")}
+    return row
+
+
+def dead_row(source: SourceRow, reason: str) -> Row:
+    """The row of an image on which the decoder died."""
+    return _refused(source, "corrupt", f"the decoder died on it: {reason}")

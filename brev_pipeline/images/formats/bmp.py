@@ -1,0 +1,129 @@
+"""BMP: Windows and OS/2 bitmaps.
+
+The common kinds (8, 24 and 32 bits, not compressed) are no more than rows of bytes, so they are viewed in
+place, after a check that every row is there. All others are left to Pillow; run-length codes are walked
+first, because Pillow fills in what a damaged stream leaves out.
+"""
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from brev_pipeline.images.formats.header import Header, damaged, unsupported
+
+_OS2 = 12  # bytes of the smallest DIB header, with 16-bit sizes
+_SIZES = {_OS2, 16, 40, 52, 56, 64, 108, 124}
+_RGB, _RLE8, _RLE4, _JPEG, _PNG = 0, 1, 2, 4, 5
+
+
+@dataclass(frozen=True)
+class BmpHeader(Header):
+    """A BMP's header."""
+
+    offset: int
+    """First byte of the pixels."""
+    bits: int
+    """Bits per pixel."""
+    compression: int
+    top_down: bool
+    palette: int
+    """First byte of the palette."""
+    colours: int
+    """Entries of the palette, as the header says; 0 stands for all that ``bits`` can name."""
+
+
+def read_header(data: bytes) -> BmpHeader:
+    """Read a BMP's header."""
+    offset, dib = struct.unpack_from("<II", data, 10)
+    if dib not in _SIZES:
+        raise damaged(f"its header's length of {dib} bytes is that of no BMP")
+    compression = colours = 0
+    if dib == _OS2:
+        width, height, _, bits = struct.unpack_from("<4H", data, 18)
+    elif dib == 16:
+        width, height, _, bits = struct.unpack_from("<iiHH", data, 18)
+    else:
+        width, height, _, bits, compression, _, _, _, colours = struct.unpack_from("<iiHHIIiiI", data, 18)
+    if compression in (_JPEG, _PNG):
+        raise unsupported(f"a {'JPEG' if compression == _JPEG else 'PNG'} image wrapped in a BMP is not read here")
+    if bits not in (1, 2, 4, 8, 16, 24, 32):
+        raise damaged(f"its header claims {bits} bits per pixel")
+    return BmpHeader(
+        format="bmp",
+        height=abs(height),
+        width=width,
+        channels=1 if bits <= 8 else 4 if _has_alpha(data, dib, bits) else 3,
+        bit_depth=bits if bits <= 8 else 5 if bits == 16 else 8,
+        offset=offset,
+        bits=bits,
+        compression=compression,
+        top_down=height < 0,
+        palette=14 + dib,
+        colours=colours,
+    )
+
+
+def _has_alpha(data: bytes, dib: int, bits: int) -> bool:
+    return bits == 32 and dib >= 56 and data[66:70] != bytes(4)
+
+
+def fast(data: bytes, header: BmpHeader) -> npt.NDArray[np.uint8] | None:
+    """Pixels (height, width, 1 or 3) of a BMP of a common kind; None for one that is left to Pillow."""
+    import cv2
+
+    bits, height, width = header.bits, header.height, header.width
+    stride = (width * bits + 31) // 32 * 4
+    first_row = header.palette + (0 if bits > 8 else 4 * (header.colours or 256))
+    if bits not in (8, 24, 32) or header.compression != _RGB or header.offset < first_row:
+        return None
+    if header.offset + stride * height > len(data):
+        raise damaged(f"it ends before its last row: {len(data)} bytes of {header.offset + stride * height}")
+    rows = np.frombuffer(data, np.uint8, stride * height, header.offset).reshape(height, stride)
+    if bits == 8:
+        pixels = _look_up(rows[:, :width], data, header)
+    else:
+        bgr = rows[:, : width * bits // 8].reshape(height, width, bits // 8)
+        pixels = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB if bits == 24 else cv2.COLOR_BGRA2RGB)
+    if pixels is None or header.top_down:
+        return pixels
+    return cv2.flip(pixels, 0).reshape(pixels.shape)  # type: ignore[no-any-return]
+
+
+_IDENTITY = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+
+
+def _look_up(indexes: npt.NDArray[np.uint8], data: bytes, header: BmpHeader) -> npt.NDArray[np.uint8] | None:
+    if header.palette == 14 + _OS2 or header.colours not in (0, 256):
+        return None  # three-byte or short palettes
+    bgr0 = np.frombuffer(data, np.uint8, 4 * 256, header.palette).reshape(256, 4)
+    if np.array_equal(bgr0[:, :3], _IDENTITY):
+        return np.ascontiguousarray(indexes)[:, :, None]
+    return np.take(np.ascontiguousarray(bgr0[:, 2::-1]), indexes, axis=0)
+
+
+def verify(data: bytes, header: BmpHeader) -> None:
+    """Refuse a run-length coded BMP whose codes leave their row, or end before the image does."""
+    if header.compression not in (_RLE8, _RLE4) or header.bits > 8:
+        return
+    # A run of 4-bit pixels may be written with an even count where the row's length is odd.
+    limit = header.width + (header.compression == _RLE4)
+    place, x, y = header.offset, 0, 0
+    while place + 1 < len(data):
+        count, value = data[place], data[place + 1]
+        place += 2
+        if count == 0 and value == 0:
+            x, y = 0, y + 1
+        elif count == 0 and value == 1:
+            return
+        elif count == 0 and value == 2:
+            x, y, place = x + data[place], y + data[place + 1], place + 2
+        else:
+            x += count or value
+            if count == 0:
+                place += (value if header.compression == _RLE8 else (value + 1) // 2) + 1 & ~1
+            if x > limit or y >= header.height:
+                raise damaged(f"its run-length codes leave the image at row {y}")
+    if y < header.height and not (y == header.height - 1 and x >= header.width):
+        raise damaged(f"its run-length codes end in row {y} of {header.height}")

@@ -1,0 +1,108 @@
+"""JPEG: the header's facts, and the fast decoder, which refuses what is damaged.
+
+libjpeg fills in what is missing from a damaged stream and calls that a warning. simplejpeg's strict mode makes
+the warning an error, at no cost. What it refuses goes to Pillow, with the complaint; see `damage`.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from brev_pipeline.images.formats.exif import orientation
+from brev_pipeline.images.formats.header import Header, damaged
+
+_SOS, _EOI, _APP1, _APP2 = 0xDA, 0xD9, 0xE1, 0xE2
+# Start of frame: all of C0..CF but the tables DHT, JPG and DAC.
+_SOF = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
+# TEM, restart markers and start of image have no length; FF00 is a stuffed byte.
+_BARE = {0x00, 0x01, *range(0xD0, 0xD9)}
+_XMP = b"http://ns.adobe.com/xap/"
+
+
+@dataclass(frozen=True)
+class JpegHeader(Header):
+    """A JPEG's header."""
+
+    orientation: int | None
+    """From EXIF, 1..8; None where it stands in XMP only, which is left to Pillow."""
+    lossless: bool
+    several: bool
+    """Whether more pictures follow the first (MPO)."""
+
+
+def read_header(data: bytes) -> JpegHeader:
+    """Read a JPEG's segments up to its first scan."""
+    turn: int | None = None
+    in_xmp = several = False
+    frame: tuple[int, int] | None = None
+    place, size = 2, len(data)
+    while 0 <= (place := data.find(b"\xff", place)) < size - 3:
+        marker = data[place + 1]
+        if marker == 0xFF or marker in _BARE:
+            place += 1 if marker == 0xFF else 2
+            continue
+        if marker in (_SOS, _EOI):
+            break
+        start, end = place + 4, place + 2 + max(2, data[place + 2] << 8 | data[place + 3])
+        if marker in _SOF and frame is None:
+            frame = marker, start
+        elif marker == _APP1 and turn is None and data.startswith(b"Exif\0\0", start):
+            turn = orientation(data[start + 6 : end])
+        elif marker == _APP1 and data.startswith(_XMP, start):
+            in_xmp = in_xmp or data.find(b"tiff:Orientation", start, end) >= 0
+        elif marker == _APP2 and data.startswith(b"MPF\0", start):
+            several = True
+        place = end
+    if frame is None:
+        raise damaged("it ends, or its image data begin, before the size of the image is told")
+    return _header(data, *frame, None if in_xmp and turn in (None, 1) else turn or 1, several)
+
+
+def _header(data: bytes, marker: int, start: int, turn: int | None, several: bool) -> JpegHeader:
+    depth, h1, h0, w1, w0, channels = data[start : start + 6]
+    return JpegHeader(
+        format="jpeg",
+        height=h1 << 8 | h0,
+        width=w1 << 8 | w0,
+        channels=channels,
+        bit_depth=depth,
+        orientation=turn,
+        lossless=marker in _LOSSLESS,
+        several=several,
+    )
+
+
+def fast(data: bytes, header: JpegHeader) -> npt.NDArray[np.uint8] | str | None:
+    """Decode strictly.
+
+    Returns:
+        Pixels (height, width, 1 or 3); the decoder's complaint, if it has one; None for a kind that is left
+        to Pillow.
+    """
+    import simplejpeg
+
+    if header.channels not in (1, 3) or header.bit_depth != 8 or header.orientation is None:
+        return None
+    try:
+        pixels: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "GRAY" if header.channels == 1 else "RGB")
+    except ValueError as error:
+        return str(error)
+    if pixels.shape != (header.height, header.width, header.channels):
+        return "two sizes"
+    return pixels
+
+
+_DAMAGE = re.compile(
+    # Left-over bytes before a table or comment between the segments are harmless; before these they are
+    # the rest of a scan that did not decode: end of image, next scan, its Huffman table, restart.
+    r"premature end|bad huffman code|extraneous bytes before marker 0x(d[0-7]|d9|da|c4)|out of sync|resync",
+    re.IGNORECASE,
+)
+
+
+def damage(complaint: str) -> bool:
+    """Whether the fast decoder's complaint means that pixels are lost or wrong."""
+    return bool(_DAMAGE.search(complaint))

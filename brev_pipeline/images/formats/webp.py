@@ -1,0 +1,33 @@
+"""WebP: the header's facts, and that the file is as long as it says."""
+
+import struct
+
+from brev_pipeline.images.formats.header import Header, damaged
+
+_ANIMATED, _ALPHA = 0x02, 0x10
+
+
+def read_header(data: bytes) -> Header:
+    """Read the first chunk of a WebP: VP8X (extended), VP8L (lossless) or VP8 (lossy)."""
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(data[place : place + 3], "little") + 1 for place in (24, 27))
+        channels = 4 if data[20] & _ALPHA else 3
+    elif kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        channels = 4 if bits >> 28 & 1 else 3
+    elif kind == b"VP8 ":
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
+        channels = 3
+    else:
+        raise damaged("its first chunk is none of a WebP's")
+    return Header("webp", height, width, channels, 8)
+
+
+def verify(data: bytes, _header: Header) -> str | None:
+    """Check the length; returns the note on an animation."""
+    (length,) = struct.unpack_from("<I", data, 4)
+    if len(data) < length + 8:
+        raise damaged(f"it is cut short: {len(data)} bytes of {length + 8}")
+    return "first frame of an animation" if data[12:16] == b"VP8X" and data[20] & _ANIMATED else None

@@ -1,0 +1,134 @@
+"""The stage: `prepare_images`, from the samples of ``sample_integrity`` to the table ``prepared_images``.
+
+What the shelf holds already is looked up; the rest is cut into chunks and given to the engine. A chunk whose
+worker died is divided until the one image is found that kills it.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.config import ImageSettings
+from brev_pipeline.engine.base import Engine, Lost
+from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.images.chunk import Content, Work, dead_row
+from brev_pipeline.images.shelf import Shelf
+from brev_pipeline.source_base import Fetcher, SourceRow
+from brev_pipeline.store import Folder
+from brev_pipeline.tables import PREPARED_IMAGES, conform
+
+_LEAST, _MOST = 16, 256  # contents in a chunk
+_CHUNKS = 64  # chunks that a run should have at least, so that many workers have work
+_BYTES = 64 << 20  # of image files in a chunk
+_PARTS = 8  # of a chunk whose worker died
+
+
+def prepare_images(
+    samples: pa.Table, settings: ImageSettings, *, fetch: Fetcher, folder: Folder, engine: Engine
+) -> pa.Table:
+    """Prepare every distinct content, each once in its life; an image that cannot be used gets a row with a reason.
+
+    The pixels lie in ``folder``, content-addressed by content and settings; see `shelf`. They and the table's
+    facts depend on the bytes and the settings alone, on no engine, CPU, order or earlier run; where they lie
+    (file, offset) depends on which run prepared them.
+
+    Args:
+        samples: columns of ``sample_integrity``.
+        settings: how images are prepared.
+        fetch: reads the images.
+        folder: below which the pixels lie, in a folder per settings; ``file`` is relative to it.
+        engine: where the work runs.
+
+    Returns:
+        ``prepared_images``: one row per content_id, sorted by it. What can be otherwise next time (missing,
+        changed, a decoder that died) is tried again by the next run.
+
+    Raises:
+        BrevPipelineError: a roi lies outside of an image and ``roi_outside`` is error.
+        StoreError: the folder cannot be read or written.
+        EngineError: workers cannot be had.
+    """
+    shelf = Shelf.of(folder, settings)
+    samples = samples.sort_by([("content_id", "ascending"), ("path", "ascending")])
+    known = shelf.known(samples["content_id"])
+    rest = samples.filter(pc.invert(pc.is_in(samples["content_id"], value_set=known["content_id"].combine_chunks())))
+    fresh = _run(engine, Work(settings, fetch, shelf), _chunks(rest))
+    table = pa.concat_tables([_at_listed_paths(known, samples), *fresh])
+    if table.num_rows != (distinct := pc.count_distinct(samples["content_id"]).as_py()):
+        raise BrevPipelineError(
+            f"{distinct} contents were to be prepared, {table.num_rows} came back: a fault of the source"
+        )
+    return conform(table.sort_by("content_id"), PREPARED_IMAGES, "prepared_images")
+
+
+def _chunks(samples: pa.Table) -> Iterator[tuple[Content, ...]]:
+    """Contents in chunks of bounded count and bytes; they depend on the samples only, not on the workers."""
+    distinct = pc.count_distinct(samples["content_id"]).as_py()
+    most = min(_MOST, max(_LEAST, -(-distinct // _CHUNKS)))
+    chunk: list[Content] = []
+    size = 0
+    for content, length in _contents(samples):
+        if chunk and (len(chunk) == most or size + length > _BYTES):
+            yield tuple(chunk)
+            chunk, size = [], 0
+        chunk.append(content)
+        size += length
+    if chunk:
+        yield tuple(chunk)
+
+
+def _contents(samples: pa.Table) -> Iterator[tuple[Content, int]]:
+    """Samples sorted by content, put together: the objects that hold a content, and its bytes."""
+    content: list[SourceRow] = []
+    size = 0
+    for batch in samples.select([*SourceRow._fields, "size"]).to_batches(4096):
+        for row in batch.to_pylist():
+            length = row.pop("size")
+            if content and content[0].content_id != row["content_id"]:
+                yield tuple(content), size
+                content = []
+            content.append(SourceRow(**row))
+            size = length
+    if content:
+        yield tuple(content), size
+
+
+def _run(engine: Engine, work: Work, chunks: Iterator[tuple[Content, ...]]) -> Iterator[pa.Table]:
+    """Results of all chunks. Those whose worker died are divided, and tried again part by part."""
+    waiting: Iterator[tuple[Content, ...]] | Sequence[tuple[Content, ...]] = chunks
+    most = _MOST
+    while True:
+        died: list[tuple[Content, ...]] = []
+        results = engine.map(work, waiting, label="prepare images", lost="yield", task_timeout=60.0 + 2 * most)
+        for chunk, result in results:
+            if not isinstance(result, Lost):
+                yield result
+            elif len(chunk) > 1:
+                died.append(chunk)
+            else:
+                yield pa.Table.from_pylist([dead_row(chunk[0][0], result.reason)], schema=PREPARED_IMAGES)
+        if not died:
+            return
+        waiting = [part for chunk in died for part in _divided(chunk)]
+        most = max(len(part) for part in waiting)
+
+
+def _divided(chunk: tuple[Content, ...]) -> list[tuple[Content, ...]]:
+    length = -(-len(chunk) // _PARTS)
+    return [chunk[start : start + length] for start in range(0, len(chunk), length)]
+
+
+def _at_listed_paths(known: pa.Table, samples: pa.Table) -> pa.Table:
+    """The path that was read, where it still holds the content; else the first path that holds it now."""
+    if not known.num_rows:
+        return known
+    first = samples.group_by("content_id", use_threads=False).aggregate([("path", "first")])
+    place = pc.index_in(known["content_id"], value_set=first["content_id"].combine_chunks())
+    listed = pc.binary_join_element_wise(samples["content_id"], samples["path"], " ")
+    stays = pc.is_in(
+        pc.binary_join_element_wise(known["content_id"], known["source_path"], " "), value_set=listed.combine_chunks()
+    )
+    paths = pc.if_else(stays, known["source_path"], pc.take(first["path_first"], place))
+    column = known.schema.get_field_index("source_path")
+    return known.set_column(column, known.schema.field(column), paths)

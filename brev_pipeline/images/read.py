@@ -1,0 +1,116 @@
+"""Reading prepared pixels back: by range, few reads for many images, every checksum looked at."""
+
+import struct
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from brev_pipeline.errors import StoreError
+from brev_pipeline.images.shelf import FOOT, HEAD, masked_crc
+from brev_pipeline.store import Folder
+
+_GAP = 64 << 10  # bytes between two images that are read and thrown away rather than read around
+_WINDOW = 64 << 20  # bytes of pixels that are in memory at a time, at least one image
+_COLUMNS = [
+    "file",
+    "offset",
+    "length",
+    "prepared_frames",
+    "prepared_height",
+    "prepared_width",
+    "prepared_channels",
+    "content_id",
+]
+
+
+class _Place(NamedTuple):
+    file: str
+    offset: int
+    length: int
+
+
+def read_prepared(folder: Folder, rows: pa.Table) -> Iterator[npt.NDArray[np.uint8]]:
+    """Read the pixels of rows of ``prepared_images``, in the rows' order.
+
+    Rows that lie near each other in the store should be near each other here: within a window of 64 MB, ranges
+    are grouped by file and read together.
+
+    Args:
+        folder: the one that `prepare_images` was given.
+        rows: rows with status ok, in any order; one content may stand there several times.
+
+    Yields:
+        uint8 (height, width, channels), or (frames, height, width, channels) for a time series; read-only.
+
+    Raises:
+        StoreError: a row has no pixels, the file is gone or cut short, or its checksum is wrong.
+    """
+    for window in _windows(_rows(rows)):
+        found = _fetch(folder, {place for place, _, _ in window})
+        for place, shape, _ in window:
+            yield np.frombuffer(found[place], np.uint8).reshape(shape)
+
+
+def _rows(rows: pa.Table) -> Iterator[tuple[_Place, tuple[int, ...], str]]:
+    for batch in rows.select(_COLUMNS).to_batches(4096):
+        for row in batch.to_pylist():
+            if row["file"] is None:
+                raise StoreError(f"content {row['content_id']} has no prepared pixels; only rows with status ok have")
+            yield _Place(row["file"], row["offset"], row["length"]), _shape(row), row["content_id"]
+
+
+def _shape(row: dict[str, Any]) -> tuple[int, ...]:
+    frames = () if row["prepared_frames"] is None else (row["prepared_frames"],)
+    return (*frames, row["prepared_height"], row["prepared_width"], row["prepared_channels"])
+
+
+def _windows(
+    rows: Iterable[tuple[_Place, tuple[int, ...], str]],
+) -> Iterator[list[tuple[_Place, tuple[int, ...], str]]]:
+    window: list[tuple[_Place, tuple[int, ...], str]] = []
+    size = 0
+    for row in rows:
+        if window and size + row[0].length > _WINDOW:
+            yield window
+            window, size = [], 0
+        window.append(row)
+        size += row[0].length
+    if window:
+        yield window
+
+
+def _fetch(folder: Folder, places: set[_Place]) -> dict[_Place, memoryview]:
+    found = {}
+    for file, in_file in groupby(sorted(places), key=lambda place: place.file):
+        for run in _runs(list(in_file)):
+            start = run[0].offset - HEAD
+            data = folder.read(file, start, run[-1].offset + run[-1].length + FOOT - start)
+            for place in run:
+                found[place] = _checked(memoryview(data)[place.offset - HEAD - start :], place, folder)
+    return found
+
+
+def _runs(places: list[_Place]) -> Iterator[list[_Place]]:
+    """Places of one file, in order, cut where the way to the next one is too long to be read."""
+    run = places[:1]
+    for place in places[1:]:
+        if place.offset - (run[-1].offset + run[-1].length) > _GAP + HEAD + FOOT:
+            yield run
+            run = []
+        run.append(place)
+    yield run
+
+
+def _checked(frame: memoryview, place: _Place, folder: Folder) -> memoryview:
+    (length,) = struct.unpack_from("<Q", frame)
+    values = frame[HEAD : HEAD + place.length]
+    if length != place.length or masked_crc(bytes(values)) != struct.unpack_from("<I", frame, HEAD + place.length)[0]:
+        raise StoreError(
+            f"{folder.place(place.file)} is damaged at byte {place.offset}: the checksum is wrong; "
+            "remove the file and its index, and run again"
+        )
+    return values

@@ -1,0 +1,82 @@
+"""Statistics and identity of pixels: what tells a blank, blurred, clipped or copied photo.
+
+Everything is computed from exact integer sums, so the numbers are equal on every CPU, to the last bit.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from brev_pipeline.images.channels import greyscale
+
+_Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of the prepared pixels, over all rows, columns, channels and frames."""
+
+    mean: float
+    """0..255."""
+    std: float
+    """Standard deviation (of the population), 0..255."""
+    sharpness: float
+    """Variance of the Laplacian (0 1 0, 1 -4 1, 0 1 0; mirrored at the border pixels) of the luma. Small means
+    blurred or blank; what is small depends on the motif."""
+    clipped: float
+    """Share of the values that are 0 or 255, 0..1."""
+
+
+def measure(pixels: _Pixels) -> Statistics:
+    """Statistics of prepared pixels.
+
+    Args:
+        pixels: ([frames,] height, width, 1 or 3).
+    """
+    import cv2
+
+    values = pixels.reshape(-1, pixels.shape[-2] * pixels.shape[-1])  # long rows: OpenCV is slow on columns
+    # Sums of whole numbers below 2**53: float64 holds them exactly in whatever order they are added.
+    total, squares = int(cv2.sumElems(values)[0]), int(cv2.norm(values, cv2.NORM_L2SQR))
+    extremes = values.size - cv2.countNonZero(values) + int(np.count_nonzero(values == 255))
+    return Statistics(
+        mean=total / values.size,
+        std=math.sqrt(_variance(values.size, total, squares)),
+        sharpness=_sharpness(pixels),
+        clipped=extremes / values.size,
+    )
+
+
+def _variance(count: int, total: int, squares: int) -> float:
+    return (count * squares - total * total) / (count * count)
+
+
+def _sharpness(pixels: _Pixels) -> float:
+    import cv2
+
+    total = squares = count = 0
+    for frame in pixels.reshape(-1, *pixels.shape[-3:]):
+        luma = greyscale(frame) if frame.shape[2] == 3 else frame
+        edges = cv2.Laplacian(luma, cv2.CV_16S, ksize=1, borderType=cv2.BORDER_REFLECT_101)
+        total += int(cv2.sumElems(edges)[0])
+        squares += int(cv2.norm(edges, cv2.NORM_L2SQR))
+        count += edges.size
+    return _variance(count, total, squares)
+
+
+def pixel_id(pixels: _Pixels) -> str:
+    """Identity of decoded pixels: equal for a BMP and its PNG copy, different where any value or the shape is.
+
+    Args:
+        pixels: (height, width, channels), C-contiguous, upright, in the wanted channels, not yet cropped or
+            resized.
+
+    Returns:
+        XXH3-128 (xxHash 0.8) of "height width channels " and the bytes, 32 hex digits.
+    """
+    state = xxhash.xxh3_128("{} {} {} ".format(*pixels.shape).encode())
+    state.update(pixels.data)
+    return state.hexdigest()

@@ -1,0 +1,44 @@
+"""Shards: the TFRecord files that training reads, the same bytes on every run.
+
+A *record* is a ``tf.train.Example`` with one image and what is known of it (`RECORD_FEATURES`); a *shard* is a
+file of records; the *plan* says which draw stands where, before any pixel is touched (`plan_shards`). Shards are
+written one task each, without TensorFlow (`write_shards`), and read back one record at a time (`read_record`) or
+all in order (`records`), every checksum checked.
+"""
+
+from brev_pipeline.shards.example import decode_example, encode_example
+from brev_pipeline.shards.plan import PLAN, class_names, plan_shards, shard_name
+from brev_pipeline.shards.protocols import Augmenter, PixelReader
+from brev_pipeline.shards.read import pixels_of, read_record, records
+from brev_pipeline.shards.schema import (
+    RECORD_FEATURES,
+    RECORD_VERSION,
+    RecordFeature,
+    feature_spec,
+    record_features,
+    tfds_features,
+)
+from brev_pipeline.shards.write import forget_progress, shard_files, write_shards
+
+__all__ = [
+    "PLAN",
+    "RECORD_FEATURES",
+    "RECORD_VERSION",
+    "Augmenter",
+    "PixelReader",
+    "RecordFeature",
+    "class_names",
+    "decode_example",
+    "encode_example",
+    "feature_spec",
+    "forget_progress",
+    "pixels_of",
+    "plan_shards",
+    "read_record",
+    "record_features",
+    "records",
+    "shard_files",
+    "shard_name",
+    "tfds_features",
+    "write_shards",
+]

@@ -1,0 +1,145 @@
+"""The plan: which draw stands in which shard at which place. A table, made before any pixel is touched."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.config import ShardSettings
+from brev_pipeline.errors import ShardError
+
+PLAN: Final = pa.schema(
+    [
+        pa.field("purpose", pa.string(), False),
+        pa.field("epoch", pa.int32(), False),
+        pa.field("shard", pa.int32(), False, {"description": "0-based number of the file within its purpose"}),
+        pa.field("position", pa.int32(), False, {"description": "0-based place of the record in its shard"}),
+        pa.field("path", pa.string(), False),
+        pa.field("content_id", pa.string(), False),
+        pa.field("item", pa.string(), False),
+        pa.field("group", pa.string(), False),
+        pa.field("label", pa.int64(), False, {"description": "class of the first category"}),
+        pa.field("multi_hot", pa.list_(pa.int8()), True, {"description": "null if no image has several categories"}),
+        pa.field("ordinal", pa.int32(), False),
+        pa.field("seed", pa.uint64(), False),
+        pa.field("augmented", pa.bool_(), False),
+    ]
+)
+
+
+def class_names(split: pa.Table) -> list[str]:
+    """Class names of a version: the distinct category names of all its images, sorted; a label is an index here."""
+    return sorted(pc.unique(pc.list_flatten(split["category"])).to_pylist())
+
+
+def shard_name(pipeline: str, purpose: str, shard: int, shards: int) -> str:
+    """File name of a shard, as tfds expects it."""
+    return f"{pipeline}-{purpose}.tfrecord-{shard:05d}-of-{shards:05d}"
+
+
+def plan_shards(
+    draws: pa.Table, prepared: pa.Table, settings: ShardSettings, *, class_names: Sequence[str]
+) -> pa.Table:
+    """Give each draw its place: every draw exactly once, mixed by hash, in shards of equal size.
+
+    A shard holds draws of one purpose and one epoch, at most ``records_per_shard``; sizes within a purpose differ
+    by at most one. Shards are numbered through the epochs of a purpose. A draw's place hangs on its seed
+    and on how many draws the epoch has, not on the order of the rows.
+
+    The label is the class of the *first* category of an image. If any drawn image has several, all rows get a
+    multi-hot vector too.
+
+    Args:
+        draws: purpose, epoch, path, content_id, item, category, group, ordinal, seed, augmented.
+        prepared: content_id, status and file of the prepared images.
+        settings: see `ShardSettings`.
+        class_names: all class names of the version, in the order of the labels.
+
+    Returns:
+        One row per draw, schema `PLAN`, sorted by purpose, shard and position.
+
+    Raises:
+        ShardError: an image has no category or one that is not among ``class_names``; drawn contents have no
+            prepared pixels.
+    """
+    _demand_pixels(draws, prepared)
+    order, shard, position = _places(draws, settings)
+    rows = draws.take(pa.array(order))
+    label, multi_hot = _labels(rows, class_names)
+    columns = {"shard": shard, "position": position, "label": label, "multi_hot": multi_hot}
+    return pa.table([columns.get(name, rows[name] if name in rows.column_names else None) for name in PLAN.names], PLAN)
+
+
+def _places(draws: pa.Table, settings: ShardSettings) -> tuple[npt.NDArray[np.int64], ...]:
+    """Order of the draws in the plan, and shard and position of each in that order."""
+    purposes = pc.rank(draws["purpose"], tiebreaker="dense").to_numpy().astype(np.int64)
+    # Unlike text, one number per (purpose, epoch) sorts fast; epochs are 32 bits.
+    blocks = purposes * 2**32 + draws["epoch"].to_numpy()
+    order = np.lexsort((_mixed(draws["seed"].to_numpy()), blocks))
+    names, records = np.unique(blocks, return_counts=True)
+    sizes = [_sizes(count, settings.records_per_shard) for count in records.tolist()]
+    number = _numbers(names >> 32, [len(size) for size in sizes])
+    each = np.concatenate([*sizes, np.empty(0, np.int64)])
+    starts = np.repeat(np.cumsum(each) - each, each)
+    return order, np.repeat(number, each), np.arange(len(order)) - starts
+
+
+def _numbers(purposes: npt.NDArray[np.int64], shards: list[int]) -> npt.NDArray[np.int64]:
+    """Number of each shard within its purpose; blocks of one purpose, with that many shards, lie side by side."""
+    of = np.repeat(purposes, shards)
+    _, first, inverse = np.unique(of, return_index=True, return_inverse=True)
+    return np.asarray(np.arange(len(of)) - first[inverse], dtype=np.int64)
+
+
+def _sizes(records: int, most: int) -> npt.NDArray[np.int64]:
+    """Records of each shard: as few shards as hold them all, sizes differing by at most one, larger ones first."""
+    shards = math.ceil(records / most)
+    return np.asarray(records // shards + (np.arange(shards) < records % shards), dtype=np.int64)
+
+
+def _mixed(seeds: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """A second, unrelated 64-bit hash of each seed, so that a place tells nothing of the augmentation.
+
+    The finaliser of SplitMix64 (Steele, Lea, Flood 2014), a bijection: distinct seeds never tie.
+    """
+    mixed = seeds + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _labels(rows: pa.Table, names: Sequence[str]) -> tuple[pa.Array, pa.Array]:
+    categories = rows["category"].combine_chunks()
+    lengths = pc.list_value_length(categories)
+    classes = pc.index_in(categories.flatten(), pa.array(names, pa.string()))
+    _demand_known(rows, lengths, classes, names)
+    ends = np.cumsum(lengths.to_numpy())
+    known = classes.to_numpy()
+    label = pa.array(known[ends - lengths.to_numpy()], pa.int64())
+    if not len(rows) or pc.max(lengths).as_py() == 1:
+        return label, pa.nulls(len(rows), PLAN.field("multi_hot").type)
+    hot = np.zeros((len(rows), len(names)), dtype=np.int8)
+    hot[np.repeat(np.arange(len(rows)), lengths.to_numpy()), known] = 1
+    return label, pa.FixedSizeListArray.from_arrays(hot.ravel(), len(names)).cast(PLAN.field("multi_hot").type)
+
+
+def _demand_known(rows: pa.Table, lengths: pa.Array, classes: pa.Array, names: Sequence[str]) -> None:
+    if (none := pc.index(lengths, 0).as_py()) >= 0:
+        raise ShardError(f"{rows['path'][none].as_py()} has no category: map its folder in listing.class_mapping")
+    if classes.null_count:
+        unknown = set(pc.unique(pc.list_flatten(rows["category"])).to_pylist()) - set(names)
+        raise ShardError(f"the categories {sorted(unknown)} are not among the class names {list(names)}")
+
+
+def _demand_pixels(draws: pa.Table, prepared: pa.Table) -> None:
+    ready = prepared.filter(pc.and_(pc.equal(prepared["status"], "ok"), pc.is_valid(prepared["file"])))
+    lost = draws.filter(pc.invert(pc.is_in(draws["content_id"], ready["content_id"].combine_chunks())))
+    if paths := pc.unique(lost["path"]).to_pylist():
+        raise ShardError(
+            f"{len(paths)} drawn images have no prepared pixels, the first: {', '.join(sorted(paths)[:3])}; "
+            "split only images whose status in prepared_images is ok"
+        )

@@ -1,0 +1,116 @@
+"""What a record holds: the one place from which the manifest, TensorFlow's feature spec and tfds' are derived.
+
+Names are flat, and tfds and TensorFlow know them by the same keys: ``example["image/encoded"]``. A change of
+anything here is a new `RECORD_VERSION`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from brev_pipeline.config import ShardSettings
+
+RECORD_VERSION: Final = "1.0.0"
+"""Version of this schema; tfds shows it as the data set's version."""
+
+_TFDS: Final = "tensorflow_datasets.core.features."
+
+
+@dataclass(frozen=True)
+class RecordFeature:
+    """One feature of a record."""
+
+    name: str
+    """Its key in the ``tf.train.Example``."""
+    kind: Literal["bytes", "text", "int64", "uint64"]
+    """bytes and text (UTF-8) are stored in a bytes list; uint64 as the int64 of the same bits."""
+    description: str
+    stored: Literal["always", "encoded", "raw", "several"] = "always"
+    """When it is there: encoding png or jpeg; encoding raw; some image of the version has several categories."""
+    tfds: Literal["Text", "Scalar", "ClassLabel", "Image", "pixels", "classes"] = "Text"
+    """How tfds reads it."""
+
+
+RECORD_FEATURES: Final = (
+    RecordFeature("content_id", "text", "MD5 of the image file's bytes, 32 hex digits"),
+    RecordFeature("epoch", "int64", "0-based epoch that the draw belongs to", tfds="Scalar"),
+    RecordFeature("image/channels", "int64", "1 grey, 3 RGB", tfds="Scalar"),
+    RecordFeature("image/encoded", "bytes", "the image as a PNG or JPEG file", "encoded", "Image"),
+    RecordFeature("image/format", "text", "png, jpeg or raw"),
+    RecordFeature("image/height", "int64", "px", tfds="Scalar"),
+    RecordFeature("image/raw", "bytes", "uint8 pixels, row by row, channels innermost", "raw", "pixels"),
+    RecordFeature("image/width", "int64", "px", tfds="Scalar"),
+    RecordFeature("item", "text", "key of the physical item"),
+    RecordFeature("label", "int64", "index into the class names; of several categories, the first", tfds="ClassLabel"),
+    RecordFeature("label/multi_hot", "int64", "1 for each class that the image has, else 0", "several", "classes"),
+    RecordFeature("path", "text", "where the image was read: bucket as configured, '/', key"),
+    RecordFeature("seed", "uint64", "seed of the augmentation, as the int64 of the same 64 bits", tfds="Scalar"),
+)
+"""All features that a record can have, in stored order."""
+
+
+def record_features(encoding: str = "png", *, several: bool = False) -> tuple[RecordFeature, ...]:
+    """The features of a version's records, in stored order.
+
+    Args:
+        encoding: png, jpeg or raw.
+        several: whether some image of the version has more than one category.
+    """
+    kept = {"always", "raw" if encoding == "raw" else "encoded", *(["several"] if several else [])}
+    return tuple(feature for feature in RECORD_FEATURES if feature.stored in kept)
+
+
+def feature_spec(encoding: str = "png", *, several: bool = False, classes: int = 0) -> dict[str, Any]:
+    """What ``tf.io.parse_example`` needs to read the records. Imports TensorFlow.
+
+    Args:
+        encoding: png, jpeg or raw.
+        several: whether some image of the version has more than one category.
+        classes: number of class names; used only if ``several``.
+    """
+    import tensorflow as tf
+
+    def one(feature: RecordFeature) -> Any:
+        shape = [classes] if feature.tfds == "classes" else []
+        return tf.io.FixedLenFeature(shape, tf.string if feature.kind in ("bytes", "text") else tf.int64)
+
+    return {feature.name: one(feature) for feature in record_features(encoding, several=several)}
+
+
+def tfds_features(
+    settings: ShardSettings, shape: tuple[int | None, int | None, int], *, classes: int, several: bool = False
+) -> dict[str, Any]:
+    """Content of tfds' ``features.json``, JSON-safe.
+
+    Args:
+        settings: of the shards.
+        shape: height and width in px (None where images differ), channels.
+        classes: number of class names.
+        several: whether some image of the version has more than one category.
+    """
+    features = record_features(settings.encoding, several=several)
+    # Pixels without a shape cannot be read back by tfds; it may list a part of what is stored.
+    shown = [feature for feature in features if feature.tfds != "pixels" or None not in shape]
+    return {
+        "pythonClassName": f"{_TFDS}features_dict.FeaturesDict",
+        "featuresDict": {"features": {f.name: _tfds_feature(f, settings, shape, classes) for f in shown}},
+    }
+
+
+def _tfds_feature(
+    feature: RecordFeature, settings: ShardSettings, shape: tuple[int | None, ...], classes: int
+) -> dict[str, Any]:
+    sides = {"dimensions": [str(-1 if side is None else side) for side in shape]}
+    whole = {"dtype": "int64", "encoding": "none"}
+    form: dict[str, tuple[str, dict[str, Any]]] = {
+        "Text": ("text_feature.Text", {"text": {}}),
+        "Scalar": ("scalar.Scalar", {"tensor": {"shape": {}, **whole}}),
+        "ClassLabel": ("class_label_feature.ClassLabel", {"classLabel": {"numClasses": str(classes)}}),
+        "classes": ("tensor_feature.Tensor", {"tensor": {"shape": {"dimensions": [str(classes)]}, **whole}}),
+        "Image": (
+            "image_feature.Image",
+            {"image": {"shape": sides, "dtype": "uint8", "encodingFormat": settings.encoding}},
+        ),
+        "pixels": ("tensor_feature.Tensor", {"tensor": {"shape": sides, "dtype": "uint8", "encoding": "bytes"}}),
+    }
+    name, content = form[feature.tfds]
+    return {"pythonClassName": _TFDS + name, "description": feature.description, **content}

@@ -1,0 +1,53 @@
+"""The bytes of one shard while it is written: framed, compressed and hashed record by record."""
+
+import hashlib
+import io
+import zlib
+from dataclasses import dataclass, field
+from typing import Literal
+
+from brev_pipeline.shards.framing import FOOTER_BYTES, HEADER_BYTES, frame, masked_crc
+
+
+@dataclass
+class Sink:
+    """Collects records; holds the file's bytes and nothing more.
+
+    gzip has no clock and no name in its header (window bits 16 + 15 write time 0): the same records, the same bytes.
+    """
+
+    compression: Literal["none", "gzip"]
+    offsets: list[int] = field(default_factory=list)
+    """First byte of each frame, in the uncompressed stream."""
+    lengths: list[int] = field(default_factory=list)
+    """Bytes of each record, without its frame."""
+    crcs: list[int] = field(default_factory=list)
+    """Masked CRC-32C of each record."""
+
+    def __post_init__(self) -> None:
+        self._bytes = io.BytesIO()
+        self._hash = hashlib.sha256()
+        self._next = 0
+        self._gzip = zlib.compressobj(6, zlib.DEFLATED, 31) if self.compression == "gzip" else None
+
+    def add(self, record: bytes) -> None:
+        """Append a record."""
+        crc = masked_crc(record)
+        header, footer = frame(record, crc)
+        self.offsets.append(self._next)
+        self.lengths.append(len(record))
+        self.crcs.append(crc)
+        self._next += HEADER_BYTES + len(record) + FOOTER_BYTES
+        for part in (header, record, footer):
+            self._put(self._gzip.compress(part) if self._gzip else part)
+
+    def finish(self) -> tuple[bytes, str]:
+        """The file's bytes and their SHA-256."""
+        if self._gzip:
+            self._put(self._gzip.flush())
+        # getvalue hands over the buffer without a copy, as nothing is written after it.
+        return self._bytes.getvalue(), self._hash.hexdigest()
+
+    def _put(self, part: bytes) -> None:
+        self._bytes.write(part)
+        self._hash.update(part)

@@ -1,0 +1,147 @@
+"""Faults: what botocore raises, told apart and put into words that say what to do.
+
+A fault's kind decides what a caller makes of it: the listing makes every fault an error; the fetcher makes those
+that are about one object (``missing``, ``changed``, ``refused``) a quarantine row, and stops at the others, since a
+network that is down or a key that has expired is no photo's fault.
+"""
+
+from typing import Any, Literal
+
+from brev_pipeline.config.models import StorageSettings
+from brev_pipeline.errors import BrevPipelineError
+
+Kind = Literal["missing", "changed", "refused", "no_bucket", "credentials", "unreachable", "not_s3"]
+
+_PASSING_CODES = {
+    "InternalError",
+    "OperationAborted",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "RequestThrottled",
+    "TooManyRequests",
+    "503 SlowDown",
+}
+_PASSING_STATUS = {429, 500, 502, 503, 504}
+_CREDENTIALS = {
+    "AccountProblem",
+    "AuthorizationHeaderMalformed",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidSecurity",
+    "InvalidToken",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+}
+_WAYS = "environment variables (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), storage.profile, or a role"
+
+
+class S3Error(BrevPipelineError):
+    """S3 did not give what was asked for; ``kind`` says in what way, the message what to do about it."""
+
+    def __init__(self, kind: Kind, message: str) -> None:
+        super().__init__(message)
+        self.kind: Kind = kind
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the same request may succeed a little later: 5xx, SlowDown, time-outs, lost connections."""
+    from botocore import exceptions as boto
+
+    if isinstance(error, boto.ClientError):
+        return _status(error) in _PASSING_STATUS or _code(error) in _PASSING_CODES
+    # A certificate that is not trusted and a proxy that is not there stay as they are.
+    if isinstance(error, boto.SSLError | boto.ProxyConnectionError):
+        return False
+    lost = (boto.HTTPClientError, boto.IncompleteReadError, boto.ResponseStreamingError, ConnectionError)
+    return isinstance(error, lost)
+
+
+def has_answered(error: Exception) -> bool:
+    """Whether ``error`` is a server's answer, so that there is a server."""
+    return hasattr(error, "response")
+
+
+def fault(error: Exception, place: str, storage: StorageSettings) -> S3Error:
+    """The fault behind what botocore raised.
+
+    Args:
+        error: as raised.
+        place: what was asked for, for example ``s3://bucket/key``.
+        storage: how it was asked.
+    """
+    from botocore import exceptions as boto
+
+    if isinstance(error, S3Error):
+        return error
+    if isinstance(error, boto.ClientError):
+        return _answered(error, place, storage)
+    if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError):
+        message = f"{place}: no AWS credentials were found; set them by {_WAYS}, or anon: true if the bucket is public"
+        return S3Error("credentials", message)
+    if isinstance(error, boto.ProfileNotFound):
+        return S3Error("credentials", f"{place}: {error}; correct storage.profile, or add it to ~/.aws/config")
+    if isinstance(error, boto.ResponseParserError):
+        return not_s3(place, storage, "something that is not XML")
+    if isinstance(error, boto.ParamValidationError | ValueError):
+        return S3Error("no_bucket", f"{place}: {error}; correct the bucket's name or storage.endpoint_url")
+    if isinstance(error, boto.SSLError):
+        hint = "the server's certificate is not trusted: set AWS_CA_BUNDLE, or correct storage.endpoint_url"
+        return S3Error("unreachable", f"{place}: {error}; {hint}")
+    hint = f"check storage.endpoint_url ({storage.endpoint_url or 'not set: AWS'}) and the network"
+    return S3Error("unreachable", f"{place}: the server cannot be reached, retries included: {error}; {hint}")
+
+
+def not_s3(place: str, storage: StorageSettings, what: str) -> S3Error:
+    """The fault of an endpoint that answers, but not as S3 does."""
+    endpoint = storage.endpoint_url or "AWS"
+    return S3Error("not_s3", f"{place}: {endpoint} answered with {what}: is storage.endpoint_url an S3 endpoint?")
+
+
+def _answered(error: Any, place: str, storage: StorageSettings) -> S3Error:
+    code, status = _code(error), _status(error)
+    # radosgw sends an empty message with some errors; botocore then has None.
+    said = error.response["Error"].get("Message") or ""
+    answer = f"{status} {code}".strip() + (f": {said}" if said else "")
+    if "text/html" in _headers(error).get("content-type", ""):
+        return not_s3(place, storage, f"an HTML page (status {status})")
+    if code in _CREDENTIALS:
+        return S3Error("credentials", f"{place}: the credentials are not accepted ({answer}); check {_WAYS}")
+    if code == "NoSuchBucket":
+        hint = "correct datasets[].bucket, or storage.region and storage.endpoint_url"
+        return S3Error("no_bucket", f"{place}: there is no such bucket ({answer}); {hint}")
+    if code == "InvalidBucketName":
+        return S3Error("no_bucket", f"{place}: not a name that a bucket can have ({answer})")
+    if status == 412:
+        return S3Error("changed", f"{place} was replaced after it was listed; run again to list it anew")
+    if status == 404:
+        return S3Error("missing", f"{place} was deleted after it was listed")
+    if is_passing(error):
+        return S3Error("unreachable", f"{place}: the server kept answering {answer}, retries included; try again later")
+    return S3Error("refused", f"{place}: {_refusal(code, status, storage)} ({answer})")
+
+
+def _refusal(code: str, status: int, storage: StorageSettings) -> str:
+    if code == "InvalidObjectState":
+        return "the object is archived and must be restored before it can be read"
+    if status != 403:
+        return "the server refuses the request"
+    if storage.anon:
+        return "the bucket does not let everybody do this: set anon: false and give credentials"
+    return "access is denied: the credentials need s3:ListBucket on the bucket and s3:GetObject on its objects"
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code") or "")
+
+
+def _status(error: Any) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
+
+
+def _headers(error: Any) -> dict[str, str]:
+    return dict(error.response.get("ResponseMetadata", {}).get("HTTPHeaders") or {})

@@ -1,0 +1,61 @@
+"""Patience: how long a passing failure is waited out, and how the waits grow.
+
+All waiting for S3 happens here, none in botocore (its own retries are switched off), so that one rule holds for
+listing, HEAD and GET, and a server that restarts in the middle of a listing costs seconds, not the run.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+R = TypeVar("R")
+
+# Only spreads the waits of threads that failed together; no result hangs on it.
+_jitter = random.SystemRandom()
+
+FIRST_WAIT = 0.2  # s
+LONGEST_WAIT = 8.0  # s
+
+
+def waits(limit: float) -> Iterator[float]:
+    """Waits in seconds, doubling from `FIRST_WAIT` to `LONGEST_WAIT`, each shortened by up to half at random.
+
+    Args:
+        limit: s; the waits end when their full lengths sum to this.
+    """
+    spent, wait = 0.0, FIRST_WAIT
+    while spent < limit:
+        spent += wait
+        yield wait * _jitter.uniform(0.5, 1)
+        wait = min(2 * wait, LONGEST_WAIT)
+
+
+def patiently(
+    call: Callable[[], R],
+    passing: Callable[[Exception], bool],
+    limit: Callable[[], float],
+    sleep: Callable[[float], None] = time.sleep,
+) -> R:
+    """The result of ``call``, which is made again after each failure that is ``passing``.
+
+    Args:
+        call: what to do; safe to do more than once.
+        passing: whether a failure may pass by itself.
+        limit: s to wait in all, asked anew at each failure.
+        sleep: for tests.
+
+    Raises:
+        Exception: the first failure that is not passing, or the last one when patience is at its end.
+    """
+    pauses = waits(float("inf"))
+    spent = 0.0
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            if not passing(error) or spent >= limit():
+                raise
+            pause = next(pauses)
+            spent += pause
+        sleep(pause)

@@ -1,0 +1,56 @@
+"""Places: what a dataset's configured bucket stands for, and how paths of images map to keys in it."""
+
+from dataclasses import dataclass
+
+from brev_pipeline.config.models import StorageSettings
+
+
+@dataclass(frozen=True)
+class LocalPlace:
+    """A folder of this machine."""
+
+    bucket: str
+    """As configured: what stands in the tables, so that no record carries this machine's folders unasked."""
+    root: str
+    """Absolute path of the folder."""
+
+
+@dataclass(frozen=True)
+class S3Place:
+    """A prefix of an S3 bucket."""
+
+    bucket: str
+    """As configured, for example ``s3://bucket/prefix``."""
+    name: str
+    """Name of the S3 bucket."""
+    prefix: str
+    """What all keys begin with: empty, or ending with ``/``."""
+    storage: StorageSettings
+
+
+Place = LocalPlace | S3Place
+
+
+def place_of(bucket: str, resolved: str, storage: StorageSettings) -> Place:
+    """The place that a configured bucket stands for.
+
+    Args:
+        bucket: as configured, without a slash at its end.
+        resolved: the same, relative folders made absolute.
+        storage: how to reach it, where it is on S3.
+    """
+    if not bucket.startswith("s3://"):
+        return LocalPlace(bucket, resolved)
+    name, _, prefix = bucket.removeprefix("s3://").partition("/")
+    prefix = prefix.strip("/")
+    return S3Place(bucket, name, f"{prefix}/" if prefix else "", storage)
+
+
+def path_prefix(bucket: str) -> str:
+    """What the path of every image of ``bucket`` begins with: the bucket as configured, and one slash."""
+    return bucket if bucket.endswith("/") else f"{bucket}/"
+
+
+def key_of(bucket: str, path: str) -> str:
+    """The key, relative to the place, of the image with this ``path``."""
+    return path[len(path_prefix(bucket)) :]

@@ -1,0 +1,122 @@
+"""Sources: the places of a configuration, and the `Fetcher` that reads images from them.
+
+What arrives is checked against what was listed: S3 by ``If-Match`` on the entity tag, and the bytes of either kind
+by their MD5 where one is on record. So an image that was replaced between listing and reading, or whose metadata
+states an MD5 that it does not have, is never taken for the one that was listed.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from brev_pipeline.config.models import PipelineConfig
+from brev_pipeline.errors import BrevPipelineError, SourceError
+from brev_pipeline.source.faults import S3Error
+from brev_pipeline.source.local import read_file
+from brev_pipeline.source.places import LocalPlace, Place, S3Place, key_of, place_of
+from brev_pipeline.source.s3 import Head, S3Client
+from brev_pipeline.source.window import windowed
+from brev_pipeline.source_base import SourceRow
+
+_MD5 = re.compile(r"[0-9a-f]{32}")
+# Reads under way at once, in each process that reads: a request waits some 40 ms for its first byte.
+READS = 8
+# HEAD requests under way at once; only one process sends them.
+HEADS = 32
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The places of a configuration, by bucket as configured. Picklable: connections open on first use."""
+
+    places: dict[str, Place]
+    _clients: dict[Any, S3Client] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, config: PipelineConfig) -> "Sources":
+        """The sources of a configuration's datasets."""
+        buckets = ((dataset.bucket, dataset.storage) for dataset in config.datasets)
+        return cls({bucket: place_of(bucket, config.resolve(bucket), storage) for bucket, storage in buckets})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"places": self.places, "_clients": {}}
+
+    def place(self, bucket: str) -> Place:
+        """The place of a configured bucket. Raises `BrevPipelineError` where no dataset has it."""
+        try:
+            return self.places[bucket]
+        except KeyError:
+            known = ", ".join(self.places)
+            raise BrevPipelineError(f"no dataset has the bucket {bucket!r}; the configured ones are {known}") from None
+
+    def client(self, place: S3Place) -> S3Client:
+        """The client for a place; places with the same storage settings share one."""
+        return self._clients.setdefault(place.storage, S3Client(place.storage))
+
+    def fetch_many(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, bytes | SourceError]]:
+        """Read every row, up to `READS` at once; yield in the order of ``rows``. See `Fetcher.fetch_many`.
+
+        Raises:
+            BrevPipelineError: no dataset has a row's bucket, the server is out of reach after retries, or the
+                credentials are not accepted: what is no single image's fault.
+        """
+        for row in rows:
+            self.place(row.bucket)
+        return windowed(self._fetch, rows, READS)
+
+    def head_many(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, Head | SourceError]]:
+        """Ask for every row's headers, up to `HEADS` at once; yield in the order of ``rows``.
+
+        Local files have none. Anonymous readers cannot read what is encrypted with a key, so for them no request
+        is sent for an entity tag that looks like an MD5.
+
+        Raises:
+            BrevPipelineError: as `fetch_many`.
+        """
+        for row in rows:
+            self.place(row.bucket)
+        return windowed(self._head, rows, HEADS)
+
+    def _fetch(self, row: SourceRow) -> bytes | SourceError:
+        place = self.place(row.bucket)
+        try:
+            data = self._read(place, row)
+            _check_identity(row, data)
+        except SourceError as error:
+            return error
+        except S3Error as error:
+            return _source_error(error)
+        return data
+
+    def _read(self, place: Place, row: SourceRow) -> bytes:
+        key = key_of(row.bucket, row.path)
+        if isinstance(place, LocalPlace):
+            return read_file(f"{place.root}/{key}", row.path)
+        return self.client(place).get(place.name, place.prefix + key, row.etag)
+
+    def _head(self, row: SourceRow) -> Head | SourceError:
+        place = self.place(row.bucket)
+        if isinstance(place, LocalPlace) or (place.storage.anon and _MD5.fullmatch(row.etag or "")):
+            return Head(None, False)
+        try:
+            return self.client(place).head(place.name, place.prefix + key_of(row.bucket, row.path), row.etag)
+        except S3Error as error:
+            return _source_error(error)
+
+
+def _check_identity(row: SourceRow, data: bytes) -> None:
+    listed = row.etag if row.etag_source == "md5" else row.content_id
+    if listed is None or not _MD5.fullmatch(listed):
+        return
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if md5 != listed:
+        raise SourceError("changed", f"{row.path} has other bytes than were recorded: MD5 {md5}, recorded {listed}")
+
+
+def _source_error(error: S3Error) -> SourceError:
+    """What a fault of one object means for its image; other faults are raised again."""
+    if error.kind not in ("missing", "changed", "refused"):
+        raise error
+    return SourceError("changed" if error.kind == "changed" else "missing", str(error))

@@ -1,0 +1,52 @@
+"""Arrays: the few vector operations that the split's modules share."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Words = npt.NDArray[np.uint64]
+
+
+def compress(values: Ints, bound: int) -> tuple[Ints, Ints]:
+    """Number the distinct values in ascending order.
+
+    Args:
+        values: (rows,) in [0, bound).
+        bound: upper end of the values.
+
+    Returns:
+        (rows,) number of each row's value, and (distinct,) the values, ascending.
+    """
+    if bound > 8 * len(values) + 1_000_000:
+        distinct, codes = np.unique(values, return_inverse=True)
+        return codes.astype(np.int64, copy=False), distinct
+    there = np.zeros(bound, np.bool_)
+    there[values] = True
+    number = np.cumsum(there, dtype=np.int64)
+    number -= 1
+    return number[values], np.flatnonzero(there)
+
+
+def first_of(codes: Ints, count: int) -> Ints:
+    """(count,) the first position at which each code of ``codes`` (0 … count − 1, or −1 to skip) stands; −1: nowhere."""
+    first = np.full(count, -1, np.int64)
+    rows = np.flatnonzero(codes >= 0)[::-1]
+    first[codes[rows]] = rows  # the last writer wins, and that is the first position
+    return first
+
+
+def least(codes: Ints, values: npt.NDArray[Any], count: int, start: Any) -> npt.NDArray[Any]:
+    """(count,) the least of ``values`` for each code; ``start`` for codes that do not occur."""
+    out = np.full(count, start, values.dtype)
+    np.minimum.at(out, codes, values)
+    return out
+
+
+def table(rows: Ints, columns: Ints, weights: Ints, shape: tuple[int, int]) -> Floats:
+    """Sum of ``weights`` per (row, column), as float64 of ``shape``."""
+    flat = np.bincount(rows * shape[1] + columns, weights, shape[0] * shape[1])
+    return flat.reshape(shape)

@@ -1,0 +1,121 @@
+"""Balance: spanning leak groups that leave a stratum out of balance change sides.
+
+Groups that span strata are dealt together, so a single stratum may get more of a purpose than its share, by the
+chance of who has how many images where. Its own groups make up for that as long as there are enough. Where there
+are not, spanning groups near the bound change sides until each stratum is within one leak group of its share, or no
+change helps. Only the excess moves, so the rest stays where its rank puts it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from brev_pipeline.split.arrays import Bools, Floats, Ints, Words, table
+from brev_pipeline.split.draw import Parts
+
+_TINY = 1e-6  # images squared; a gain below it is rounding
+
+
+@dataclass
+class Balance:
+    """Spanning groups, numbered 0 … groups − 1, and what their strata want.
+
+    Attributes:
+        group: (entries,) group of each entry, ascending; an entry is a group's images in one stratum.
+        stratum: (entries,).
+        images: (entries,).
+        wanted: (strata, purposes) images that each purpose is to get in each stratum.
+        room: (strata,) images of groups that lie in this stratum alone and are dealt afterwards.
+        parts: all groups, for the size of each stratum's largest.
+        closed: (purposes,) takes nothing.
+    """
+
+    group: Ints
+    stratum: Ints
+    images: Ints
+    wanted: Floats
+    room: Floats
+    parts: Parts
+    closed: Bools
+
+    def __post_init__(self) -> None:
+        self._largest = np.zeros(len(self.wanted))
+        np.maximum.at(self._largest, self.parts.stratum, self.parts.images)
+
+    def settle(self, purpose: Ints, rank: Words) -> Ints:
+        """Change the sides of as few groups as needed.
+
+        Args:
+            purpose: (groups,) as dealt.
+            rank: (groups,) order in which they were dealt.
+
+        Returns:
+            (groups,) purposes; the same where nothing was out of balance.
+        """
+        purpose = purpose.copy()
+        place = np.empty(len(rank), np.int64)
+        place[np.argsort(rank, kind="stable")] = np.arange(len(rank))
+        stuck = np.zeros(self.wanted.shape, np.bool_)
+        while True:
+            over = self._over(purpose)
+            excess = np.where(stuck, 0, np.maximum(over - self._largest[:, None], self._short(over)))
+            if not (excess > 1e-9).any():
+                return purpose
+            stratum, side = np.unravel_index(int(np.argmax(excess)), excess.shape)
+            stuck[stratum, side] = not self._improve(purpose, place, int(stratum), int(side), over)
+
+    def _improve(self, purpose: Ints, place: Ints, stratum: int, side: int, over: Floats) -> bool:
+        """Change the side of some groups with images in ``stratum``; false if that makes nothing better."""
+        here = np.zeros(len(purpose), np.bool_)
+        here[self.group[self.stratum == stratum]] = True
+        takes = over[stratum, side] < 0
+        for other in np.flatnonzero(~self.closed):
+            if other == side or (takes and self.closed[side]):
+                continue
+            source, target = (int(other), side) if takes else (side, int(other))
+            able = here & (purpose == source)
+            able &= self._gain(able, source, target, over) > _TINY
+            movers = np.flatnonzero(able)
+            if len(movers):
+                near = np.argsort(place[movers] if target < source else -place[movers], kind="stable")
+                self._move(purpose, movers[near], source, target, abs(over[stratum, side]), stratum)
+                return True
+        return False
+
+    def _move(self, purpose: Ints, movers: Ints, source: int, target: int, amount: float, stratum: int) -> None:
+        """Move the nearest ``movers`` that hold ``amount`` images of the stratum; fewer, if that is too many."""
+        held = np.zeros(len(purpose), np.int64)
+        own = self.stratum == stratum
+        held[self.group[own]] = self.images[own]
+        count = max(1, int(np.searchsorted(np.cumsum(held[movers]), amount, side="right")))
+        before = self._cost(self._over(purpose)).sum()
+        while count > 1:
+            tried = purpose.copy()
+            tried[movers[:count]] = target
+            if self._cost(self._over(tried)).sum() < before - _TINY:
+                break
+            count //= 2
+        purpose[movers[:count]] = target
+
+    def _gain(self, able: Bools, source: int, target: int, over: Floats) -> Floats:
+        """(groups,) by how much each of the groups that are ``able`` lowers the cost if it alone moves."""
+        entries = np.flatnonzero(able[self.group])
+        stratum = self.stratum[entries]
+        moved = over[stratum]
+        before = self._cost(moved, stratum).sum(axis=1)
+        moved[:, source] -= self.images[entries]
+        moved[:, target] += self.images[entries]
+        after = self._cost(moved, stratum).sum(axis=1)
+        return np.bincount(self.group[entries], before - after, len(able))
+
+    def _over(self, purpose: Ints) -> Floats:
+        """(strata, purposes) images beyond what is wanted."""
+        return table(self.stratum, purpose[self.group], self.images, self.wanted.shape) - self.wanted
+
+    def _short(self, over: Floats, strata: Ints | slice = slice(None)) -> Floats:
+        """Images that are missing beyond one leak group even if the stratum's own groups all go there."""
+        return np.asarray(-over - (self._largest[strata] + self.room[strata])[:, None])
+
+    def _cost(self, over: Floats, strata: Ints | slice = slice(None)) -> Floats:
+        out = np.maximum(over - self._largest[strata][:, None], self._short(over, strata))
+        return np.asarray(np.maximum(out, 0) ** 2)

@@ -1,0 +1,79 @@
+"""Copies: which rows have an id (of bytes, of pixels) that another row has too.
+
+Ids are nearly always distinct, so the question is answered for all rows at once on 64-bit digests of the ids, in a
+quarter of the time that a table of the texts takes, and only rows whose digests meet are compared as texts.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.split.arrays import Ints, Words
+
+# Odd multipliers from the fractional digits of the golden ratio and of π (SplitMix64, FNV's successors): they only
+# have to spread. Nothing depends on them but speed, since equal digests are compared as texts.
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_TURN = np.uint64(29)
+
+
+def repeated(ids: pa.ChunkedArray) -> Ints:
+    """Number the ids that occur more than once.
+
+    Args:
+        ids: (rows,) text. Nulls and empty texts are no ids: they are never copies of each other.
+
+    Returns:
+        (rows,) a number that two rows share exactly if they share an id; −1 where no other row has the row's id.
+    """
+    out = np.full(len(ids), -1, np.int64)
+    rows = _valid(ids)
+    valid = ids if len(rows) == len(ids) else ids.take(pa.array(rows))
+    digests = _digests(valid)
+    if digests is not None:
+        meeting = _meeting(digests)
+        rows, valid = rows[meeting], valid.take(pa.array(meeting))
+    if len(rows):
+        codes = _codes(valid)
+        twice = np.bincount(codes) > 1
+        out[rows] = np.where(twice[codes], codes, -1)
+    return out
+
+
+def _valid(ids: pa.ChunkedArray) -> Ints:
+    there = pc.fill_null(pc.greater(pc.binary_length(ids), 0), False)
+    return np.flatnonzero(there.to_numpy())
+
+
+def _digests(ids: pa.ChunkedArray) -> Words | None:
+    """(rows,) 64-bit digest of each id if all are of one length that is a multiple of 8 bytes, such as hex digits."""
+    found = [_digest(chunk) for chunk in ids.chunks if len(chunk)]
+    whole = [digest for digest in found if digest is not None]
+    return np.concatenate(whole) if whole and len(whole) == len(found) else None
+
+
+def _digest(chunk: pa.Array) -> Words | None:
+    wide = pa.types.is_large_string(chunk.type) or pa.types.is_large_binary(chunk.type)
+    _, offsets, data = chunk.buffers()
+    edges = np.frombuffer(offsets, np.int64 if wide else np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+    length = int(edges[1] - edges[0])
+    if length == 0 or length % 8 or bool((np.diff(edges) != length).any()):
+        return None
+    words = np.frombuffer(data, np.uint8)[edges[0] : edges[-1]].view(np.uint64).reshape(-1, length // 8)
+    digest = words[:, 0] * _MIX
+    for column in range(1, words.shape[1]):
+        digest ^= digest >> _TURN
+        digest += words[:, column]
+        digest *= _MIX
+    return digest
+
+
+def _meeting(digests: Words) -> Ints:
+    """Rows whose digest another row has too, ascending."""
+    ordered = np.sort(digests)
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    return np.flatnonzero(np.isin(digests, twice)) if len(twice) else np.zeros(0, np.int64)
+
+
+def _codes(ids: pa.ChunkedArray) -> Ints:
+    encoded = ids.dictionary_encode().unify_dictionaries()
+    return np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks]).astype(np.int64)

@@ -1,0 +1,117 @@
+"""Draw: what a split method is told, and what it answers.
+
+A method sees numbers only: nodes with their sizes, strata and groups, the purposes' shares, and which purposes are
+given already. It answers with one purpose per leak group.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from brev_pipeline.split.arrays import Bools, Floats, Ints, compress, least, table
+from brev_pipeline.split.groups import Nodes
+
+OPEN = -1  # no purpose yet
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One question to a method.
+
+    Attributes:
+        nodes: items within strata.
+        group: (nodes,) leak group of each node.
+        fixed: (groups,) the purpose that a group has already, or −1.
+        node_fixed: (nodes,) the same per node; differs from its group's only where purposes given by hand disagree.
+        shares: (purposes,) share of each stratum's images; the remainder is the last of the drawn ones, and purposes
+            that occur without being drawn follow with share 0.
+        closed: (purposes,) takes nothing new.
+        remainder: number of the purpose that takes what is left.
+        strata: (strata,) their names.
+        items: (items,) their names.
+        spelled: (items,) as the reference spells them.
+        over_strata: the same item in two strata is one item.
+        seed: 0 ≤ seed < 2**63.
+    """
+
+    nodes: Nodes
+    group: Ints
+    fixed: Ints
+    node_fixed: Ints
+    shares: Floats
+    closed: Bools
+    remainder: int
+    strata: pa.StringArray
+    items: pa.StringArray
+    spelled: pa.StringArray
+    over_strata: bool
+    seed: int
+
+    @property
+    def images(self) -> Ints:
+        """(strata,) images of each stratum."""
+        return np.bincount(self.nodes.stratum, self.nodes.images, len(self.strata)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """How leak groups lie over the strata: one entry per group and stratum that it has images in.
+
+    Attributes:
+        group: (entries,) ascending.
+        stratum: (entries,).
+        images: (entries,).
+        spans: (groups,) whether the group lies in more than one stratum.
+    """
+
+    group: Ints
+    stratum: Ints
+    images: Ints
+    spans: Bools
+
+    def of(self, groups: Bools) -> "Parts":
+        """The entries of some groups only, numbered as before."""
+        kept = groups[self.group]
+        return Parts(self.group[kept], self.stratum[kept], self.images[kept], self.spans)
+
+    def by_purpose(self, purpose: Ints, shape: tuple[int, int]) -> Floats:
+        """(strata, purposes) images of the entries' groups, by the purpose of each group."""
+        return table(self.stratum, purpose[self.group], self.images, shape)
+
+
+def parts_of(draw: Draw) -> Parts:
+    """Lay a draw's groups over the strata."""
+    strata, nodes = len(draw.strata), draw.nodes
+    number, distinct = compress(draw.group * strata + nodes.stratum, len(draw.fixed) * strata)
+    images = np.bincount(number, nodes.images, len(distinct)).astype(np.int64)
+    group = distinct // strata
+    return Parts(group, distinct % strata, images, np.bincount(group, minlength=len(draw.fixed)) > 1)
+
+
+def strictest(groups: Ints, purposes: Ints, strictness: Ints, count: int) -> Ints:
+    """(groups,) the strictest of the purposes given to each group's rows; −1 where none is.
+
+    Args:
+        groups: (rows,) group of each row.
+        purposes: (rows,) purpose of each row, or −1.
+        strictness: (purposes,) distinct ranks; the lowest wins.
+        count: number of groups.
+    """
+    given = purposes >= 0
+    best = least(groups[given], strictness[purposes[given]], count, len(strictness))
+    back = np.full(len(strictness) + 1, OPEN, np.int64)
+    back[strictness] = np.arange(len(strictness))
+    return back[best]
+
+
+def strictness_of(names: list[str]) -> Ints:
+    """(purposes,) rank of each purpose where two of them meet in one leak group; 0 wins.
+
+    ``test`` comes first: what a model is judged by must not shrink, nor be trained on. Then come all others in
+    their order, and ``train`` last.
+    """
+    rank = sorted(range(len(names)), key=lambda at: (names[at] != "test", names[at] == "train", at))
+    out = np.empty(len(names), np.int64)
+    out[rank] = np.arange(len(names))
+    return out

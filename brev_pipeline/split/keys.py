@@ -1,0 +1,199 @@
+"""Keys: which stratum and which item each image belongs to.
+
+A key comes from columns or from a pattern on the path. Its distinct values are numbered in sorted order (by their
+own type; text by code point), because the reference visits strata and items in that order. No row is ever without
+a key: it has one, is an item of its own where the configuration says so, or the split is refused.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.errors import SplitError
+from brev_pipeline.split.arrays import Ints, compress
+from brev_pipeline.split.patterns import extract, some_paths
+
+Spec = str | Sequence[str]
+_UNIT = "\x1f"  # between the names of a category while it is encoded
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key over the rows of a table.
+
+    Attributes:
+        codes: (rows,) number of the row's value, 0 … distinct − 1; −1 where it has none.
+        labels: (distinct,) text that names the value: equal texts, equal values.
+        spelled: (distinct,) the value as the reference spells it for hashing, parts joined with ``_``.
+    """
+
+    codes: Ints
+    labels: pa.StringArray
+    spelled: pa.StringArray
+
+    def texts(self) -> pa.StringArray:
+        """(rows,) the label of every row."""
+        return self.labels.take(pa.array(self.codes))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def stratum_key(samples: pa.Table, spec: Spec | None) -> Key:
+    """Stratum of every row; without ``spec`` all rows are one stratum.
+
+    Raises:
+        SplitError: a column is missing, the pattern cannot be used, or a row has no key.
+    """
+    if spec is None or len(spec) == 0:
+        one = pa.array(["all"])
+        return Key(np.zeros(len(samples), np.int64), one, one)
+    key = find_key(samples, spec, "stratification")
+    _refuse_missing(samples, spec, key, "stratification", "let the pattern end in an alternative that always matches")
+    return key
+
+
+def item_key(samples: pa.Table, spec: Spec, unmatched: str) -> Key:
+    """Item of every row.
+
+    Args:
+        samples: the listing.
+        spec: pattern, or columns.
+        unmatched: ``error``, or ``own_item``: a row without a key is an item named by its path.
+
+    Raises:
+        SplitError: as `stratum_key`; or all of several rows are one item.
+    """
+    key = find_key(samples, spec, "uniqueness")
+    if unmatched == "own_item" and "path" in samples.column_names:
+        return own_items(key, samples["path"])
+    _refuse_missing(samples, spec, key, "uniqueness", "unmatched: own_item makes each an item of its own")
+    return key
+
+
+def refuse_one_item(samples: pa.Table, spec: Spec, item: Key, stratum: Key) -> None:
+    """Raise `SplitError` if ``uniqueness`` does not tell any two images apart."""
+    if len(item) == 1 and len(samples) > len(stratum):
+        raise SplitError(
+            f"uniqueness: {_said(spec)} puts all {len(samples)} images into one item, {item.labels[0].as_py()!r}, and "
+            "one item cannot be divided: name what differs between items"
+        )
+
+
+def find_key(samples: pa.Table, spec: Spec, name: str) -> Key:
+    """Key of every row, −1 where it has none. Raises `SplitError` where ``spec`` cannot be used."""
+    if isinstance(spec, str):
+        column = _column(samples, "path", name)
+        _refuse_null_paths(column)
+        return encode(extract(column, spec, name))
+    keys = [encode(_column(samples, column, name)) for column in spec]
+    return keys[0] if len(keys) == 1 else _combine(keys)
+
+
+def encode(column: pa.ChunkedArray) -> Key:
+    """Number the distinct values of a column in ascending order."""
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        return _encode_lists(column)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    codes, values = _encode_scalars(column)
+    texts = values.cast(pa.string()) if _is_text(values.type) else pa.array(map(str, values.to_pylist()), pa.string())
+    return Key(codes, texts, texts)
+
+
+def own_items(key: Key, paths: pa.ChunkedArray) -> Key:
+    """The key with every row that has none as a value of its own, named by its path."""
+    missing = key.codes < 0
+    if not missing.any():
+        return key
+    own = encode(paths.filter(pa.array(missing)).cast(pa.string()))
+    labels = pa.concat_arrays([key.labels, own.labels])
+    codes = key.codes.copy()
+    codes[missing] = own.codes + len(key)
+    order = pc.sort_indices(labels).to_numpy()
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return Key(place[codes], labels.take(order), pa.concat_arrays([key.spelled, own.spelled]).take(order))
+
+
+def join_texts(parts: Sequence[pa.Array], separator: str) -> pa.Array:
+    """Join texts so that different parts give different results: ``\\`` and ``/`` within a part are escaped."""
+    escaped = [pc.replace_substring(pc.replace_substring(part, "\\", "\\\\"), "/", "\\/") for part in parts]
+    return pc.binary_join_element_wise(*escaped, separator)
+
+
+def _encode_scalars(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
+    encoded = column.dictionary_encode().unify_dictionaries()
+    chunks = [chunk for chunk in encoded.chunks if len(chunk)]
+    if not chunks:
+        return np.zeros(0, np.int64), pa.array([], column.type)
+    values = chunks[0].dictionary
+    order = pc.sort_indices(values).to_numpy()
+    place = np.empty(len(order) + 1, np.int64)
+    place[order] = np.arange(len(order))
+    place[-1] = -1  # where a null's code, −1, points
+    codes = np.concatenate([place[chunk.indices.fill_null(-1).to_numpy()] for chunk in chunks])
+    return codes, values.take(pa.array(order))
+
+
+def _encode_lists(column: pa.ChunkedArray) -> Key:
+    joined = pc.binary_join(column.cast(pa.list_(pa.string())), _UNIT)
+    codes, values = _encode_scalars(joined)
+    parts = [tuple(value.split(_UNIT)) for value in values.to_pylist()]
+    labels = [", ".join(name.replace("\\", "\\\\").replace(",", "\\,") for name in names) for names in parts]
+    return Key(codes, pa.array(labels, pa.string()), pa.array(map(str, parts), pa.string()))
+
+
+def _combine(keys: list[Key]) -> Key:
+    """One key of several: its values are the tuples that occur, in lexicographic order."""
+    there = np.logical_and.reduce([key.codes >= 0 for key in keys])
+    codes, parts = keys[0].codes[there], [np.arange(len(keys[0]))]
+    for key in keys[1:]:
+        size = max(1, len(key))
+        codes, distinct = compress(codes * size + key.codes[there], max(1, len(parts[0])) * size)
+        parts = [part[distinct // size] for part in parts] + [distinct % size]
+    every = np.full(len(there), -1, np.int64)
+    every[there] = codes
+    labels = join_texts([key.labels.take(pa.array(part)) for key, part in zip(keys, parts, strict=True)], " / ")
+    spelled = pc.binary_join_element_wise(
+        *(key.spelled.take(pa.array(part)) for key, part in zip(keys, parts, strict=True)), "_"
+    )
+    return Key(every, labels, spelled)
+
+
+def _column(samples: pa.Table, column: str, name: str) -> pa.ChunkedArray:
+    if column not in samples.column_names:
+        raise SplitError(
+            f"{name}: the samples have no column {column!r}; their columns are {', '.join(samples.column_names)}"
+        )
+    return samples[column]
+
+
+def _refuse_null_paths(paths: pa.ChunkedArray) -> None:
+    if paths.null_count:
+        raise SplitError(f"{paths.null_count} of {len(paths)} samples have no path; every image needs one")
+
+
+def _refuse_missing(samples: pa.Table, spec: Spec, key: Key, name: str, hint: str) -> None:
+    missing = key.codes < 0
+    count = int(missing.sum())
+    if not count:
+        return
+    paths = samples["path"] if "path" in samples.column_names else None
+    some = some_paths(paths, missing)
+    if not isinstance(spec, str):
+        raise SplitError(f"{name}: {count} of {len(missing)} images have no value in {_said(spec)}: {some}; {hint}")
+    if count == len(missing):
+        raise SplitError(f"{name}: {_said(spec)} matches none of the {count} paths, for example {some}")
+    raise SplitError(f"{name}: {_said(spec)} does not match {count} of {len(missing)} paths: {some}; {hint}")
+
+
+def _said(spec: Spec) -> str:
+    return f"the pattern {spec!r}" if isinstance(spec, str) else f"the columns {list(spec)}"
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

@@ -1,0 +1,175 @@
+"""Notebook: the reference's `SampleSplit`, on a pandas DataFrame."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.errors import SplitError
+from brev_pipeline.split.arrays import Ints, least
+from brev_pipeline.split.draw import OPEN
+from brev_pipeline.split.layout import Layout, Rules, lay_out
+from brev_pipeline.split.methods import check_method, run_method
+from brev_pipeline.split.patterns import compile_key
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_IDS = (("content_id", "etag"), ("pixel_id",))  # of copies; the first that is there of each
+_REFERENCE_ORDER = ("train", "test")  # which of an item's purposes the reference goes on with
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleSplit:
+    r"""Divide a listing into purposes, so that no item and no copy stands on two sides.
+
+    Example:
+        >>> split = SampleSplit(stratification=["folder"], uniqueness=r"/(\d*)_\d*\.bmp", split=0.8, seed=42)
+        >>> samples = split.assign(samples)  # doctest: +SKIP
+
+    Attributes:
+        stratification: columns, or a pattern with a group on ``path``: each stratum is divided by itself.
+        uniqueness: columns, or a pattern with a group on ``path``: what names an item. Default: the etag.
+        split: share of each stratum's images that get the purpose, 0 … 1.
+        seed: the same seed gives the same result; negative: another result each time.
+        method: ``ranked_hash``, or the reference's ``sorted_permutation`` or ``murmurhash3``.
+        uniqueness_scope: ``stratum``: the same key in two strata is two items, as in the reference; ``global``: one.
+        unmatched: images without an item: an ``error``, or each its ``own_item``.
+    """
+
+    stratification: str | Sequence[str] | None = None
+    uniqueness: str | Sequence[str] | None = None
+    split: float = 0.8
+    seed: int = 0
+    method: str = "ranked_hash"
+    uniqueness_scope: str = "stratum"
+    unmatched: str = "error"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.split <= 1:
+            raise SplitError(f"split is a share of the images, 0 … 1; got {self.split!r}")
+        if not isinstance(self.seed, int | np.integer) or isinstance(self.seed, bool):
+            raise SplitError(f"seed is an integer (negative: another split each time); got {self.seed!r}")
+        check_method(self.method, int(self.seed))
+        _one_of("uniqueness_scope", self.uniqueness_scope, ("stratum", "global"))
+        _one_of("unmatched", self.unmatched, ("error", "own_item"))
+        for name in ("stratification", "uniqueness"):
+            if isinstance(spec := getattr(self, name), str) and spec:
+                compile_key(spec, name)
+
+    def assign(
+        self, samples: pd.DataFrame, purpose: str = "train", remainder: str | None = "devel", column: str = "purpose"
+    ) -> pd.DataFrame:
+        """Give every image without a purpose one; the frame that came in stays as it was.
+
+        Images that have a purpose keep it, and images that hang together with them follow. Images with the same
+        content_id (or else etag) or the same pixel_id are copies, and never divided.
+
+        Args:
+            samples: one row per image.
+            purpose: what ``split`` of each stratum's images get, those that have it already included.
+            remainder: what the others get; None leaves them open.
+            column: where the purposes stand.
+
+        Returns:
+            The same rows in the same order, with ``column`` filled.
+
+        Raises:
+            SplitError: the frame is empty, a column is missing, or a row has no key.
+        """
+        if purpose == remainder:
+            raise SplitError(f"purpose and remainder are both {purpose!r}")
+        given = _given(samples, column)
+        names = _names(given, purpose, remainder)
+        rules, table = self._table(samples)
+        layout = lay_out(table, rules)
+        codes = pc.index_in(given, value_set=pa.array(names, pa.string())).fill_null(OPEN).to_numpy().astype(np.int64)
+        chosen = self._choose(layout, names, codes)
+        texts = pa.array([*names[:1], remainder, *names[2:]], pa.string()).take(pa.array(chosen))
+        return samples.assign(**{column: texts.to_pandas().to_numpy()}).astype({column: "str"})
+
+    def _choose(self, layout: Layout, names: list[str], given: Ints) -> Ints:
+        """(rows,) purpose of each row."""
+        no_past = np.zeros(0, np.int64)
+        fixed = layout.given(names, given, no_past)
+        by_node = _node_purposes(layout, names, given)
+        shares = np.array([self.split, 1 - self.split] + [0.0] * (len(names) - 2))
+        closed = np.arange(len(names)) > 1
+        seed = int(self.seed)
+        if seed < 0:
+            seed = secrets.randbits(63 if self.method == "ranked_hash" else 32)
+        draw = layout.draw(shares, closed, int(self.split < 1), seed, fixed, by_node)
+        chosen = run_method(self.method, draw)[layout.row_group]
+        if self.method != "ranked_hash":
+            chosen = _as_reference(layout, chosen, by_node, given)
+        return np.where(given == OPEN, chosen, given)
+
+    def _table(self, samples: pd.DataFrame) -> tuple[Rules, pa.Table]:
+        ids = [next((name for name in names if name in samples.columns), None) for names in _IDS]
+        uniqueness = self.uniqueness or ["etag" if "etag" in samples.columns else "content_id"]
+        copies = [name for name in ids if name is not None]
+        rules = Rules(
+            self.stratification or None, uniqueness, self.uniqueness_scope == "global", self.unmatched, copies
+        )
+        specs = [rules.stratification or [], uniqueness, copies, ["path"]]
+        wanted = dict.fromkeys(name for spec in specs for name in (["path"] if isinstance(spec, str) else spec))
+        columns = {name: _arrow(samples[name]) for name in wanted if name in samples.columns}
+        for name in copies:
+            columns[name] = columns[name].cast(pa.string())
+        return rules, pa.table(columns)
+
+
+def _given(samples: pd.DataFrame, column: str) -> pa.ChunkedArray:
+    """Purposes that stand there; an empty text is none."""
+    if column not in samples.columns:
+        return pa.chunked_array([pa.nulls(len(samples), pa.string())])
+    texts = _arrow(samples[column]).cast(pa.string())
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+
+
+def _names(given: pa.ChunkedArray, purpose: str, remainder: str | None) -> list[str]:
+    # "" stands for the remainder that stays open: no purpose is called so.
+    there = [name for name in pc.unique(given).to_pylist() if name is not None]
+    return list(dict.fromkeys([purpose, remainder or "", *sorted(there)]))
+
+
+def _node_purposes(layout: Layout, names: list[str], given: Ints) -> Ints:
+    """(nodes,) the purpose that each node has by its own rows: of several, the one the reference goes on with."""
+    order = sorted(range(len(names)), key=lambda at: (_REFERENCE_ORDER + (names[at],)).index(names[at]))
+    rank = np.empty(len(names), np.int64)
+    rank[order] = np.arange(len(names))
+    rows = given != OPEN
+    best = least(layout.nodes.of_row[rows], rank[given[rows]], len(layout.nodes), len(names))
+    return np.append(order, OPEN)[best]
+
+
+def _as_reference(layout: Layout, chosen: Ints, by_node: Ints, given: Ints) -> Ints:
+    """Where purposes given by hand divide a leak group already, open rows follow their own item, as in the reference."""
+    rows = np.flatnonzero(given != OPEN)
+    groups = layout.row_group
+    low = least(groups[rows], given[rows], layout.groups, np.iinfo(np.int64).max)
+    high = least(groups[rows], -given[rows], layout.groups, 1)
+    divided = (high <= 0) & (low != -high)
+    own = by_node[layout.nodes.of_row]
+    return np.where(divided[groups] & (own != OPEN), own, chosen)
+
+
+def _arrow(series: pd.Series[Any]) -> pa.ChunkedArray:
+    """A column as Arrow: text, lists of text, numbers; anything else as the text that it prints as."""
+    try:
+        out = pa.Array.from_pandas(series)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        there = series.notna()
+        out = pa.array([str(value) if ok else None for value, ok in zip(series, there, strict=True)], pa.string())
+    return out if isinstance(out, pa.ChunkedArray) else pa.chunked_array([out])
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise SplitError(f"{name} is one of {', '.join(known)}; got {value!r}")

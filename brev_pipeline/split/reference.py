@@ -1,0 +1,96 @@
+"""Reference methods: the assignments of the ``brevettiai`` package, sample for sample.
+
+Both visit the strata in sorted order with one `numpy.random.RandomState`, whose stream NumPy guarantees for good,
+and the items of a stratum in sorted order. Items are drawn per stratum; a leak group that reaches over items or
+strata then takes the purpose that its first node drew, so that everything else stays as the reference has it. Where
+the reference is wrong, these do not follow: purposes given before are kept, and a purpose that has its share already
+takes no further item (the number is drawn all the same, so that later strata agree).
+
+Beyond the reference: with several purposes, each continues where the one before it stopped, on the same permutation
+or the same hash; with one purpose that is the reference's result.
+"""
+
+from collections.abc import Iterator
+
+import mmh3
+import numpy as np
+import pyarrow as pa
+
+from brev_pipeline.split.arrays import Floats, Ints, first_of
+from brev_pipeline.split.draw import OPEN, Draw
+
+_SEEDS = 0x7FFFFFFF  # of murmurhash3 per stratum
+_HASHES = 0xFFFFFFFF
+_TINY = 1e-9  # images; below it, a share is met and the difference is rounding
+
+
+def sorted_permutation(draw: Draw, random: np.random.RandomState) -> Ints:
+    """(groups,) purposes: items are permuted, and each purpose takes items until it has its share of the images."""
+    purpose, sides = draw.node_fixed.copy(), _sides(draw)
+    for own in _strata(draw):
+        here, images = purpose[own], draw.nodes.images[own]
+        open_ = np.flatnonzero(here == OPEN)
+        if not len(open_):
+            continue
+        given = here != OPEN
+        taken = np.bincount(here[given], images[given], len(draw.shares))
+        order = open_[random.permutation(len(open_))]
+        here[order] = _deal(images[order], draw, sides, images.sum() * draw.shares - taken, random)
+    return _whole_groups(draw, purpose)
+
+
+def _deal(images: Ints, draw: Draw, sides: Ints, wanted: Floats, random: np.random.RandomState) -> Ints:
+    running, done = np.cumsum(images), 0
+    out = np.full(len(images), draw.remainder)
+    for side in sides:
+        base = running[done - 1] if done else 0
+        count = _count(running[done:] - base, wanted[side], draw.shares[side], random)
+        out[done : done + count] = side
+        done += count
+    return out
+
+
+def _count(running: Ints, wanted: float, share: float, random: np.random.RandomState) -> int:
+    """How many items a purpose takes: the one that reaches over its share by the chance of how much of it fits."""
+    at = int(np.searchsorted(running, wanted, side="right"))
+    if at == len(running):
+        return at
+    if at == 0:
+        return int(random.rand() <= share and wanted > _TINY)
+    fits = (wanted - running[at - 1]) / (running[at] - running[at - 1])
+    return at + int(random.rand() <= fits)
+
+
+def murmurhash3(draw: Draw, random: np.random.RandomState) -> Ints:
+    """(groups,) purposes: an item goes where its hash lies among the shares, so shares are met on average only."""
+    purpose, sides = draw.node_fixed.copy(), _sides(draw)
+    bounds = np.cumsum(draw.shares[sides])
+    bounds = np.where(bounds > 1 - 1e-9, np.inf, _HASHES * bounds)
+    targets = np.append(sides, draw.remainder)
+    for own in _strata(draw):
+        here = purpose[own]
+        open_ = np.flatnonzero(here == OPEN)
+        if len(open_):
+            seed = random.randint(_SEEDS)
+            names = draw.spelled.take(pa.array(draw.nodes.item[own][open_])).to_pylist()
+            hashes = np.array([mmh3.hash(name, seed, signed=False) for name in names], np.float64)
+            here[open_] = targets[np.searchsorted(bounds, hashes, side="right")]
+    return _whole_groups(draw, purpose)
+
+
+def _sides(draw: Draw) -> Ints:
+    """Purposes that are drawn, in order; the remainder gets the rest."""
+    able = (draw.shares > 0) & ~draw.closed
+    able[draw.remainder] = False
+    return np.flatnonzero(able)
+
+
+def _strata(draw: Draw) -> Iterator[slice]:
+    """The nodes of each stratum, in order."""
+    ends = np.searchsorted(draw.nodes.stratum, np.arange(len(draw.strata) + 1)).tolist()
+    return map(slice, ends, ends[1:])
+
+
+def _whole_groups(draw: Draw, purpose: Ints) -> Ints:
+    drawn = purpose[first_of(draw.group, len(draw.fixed))]
+    return np.where(draw.fixed == OPEN, drawn, draw.fixed)

@@ -1,0 +1,108 @@
+"""Samples: the split of a pipeline's listing, from table to table."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.config import SplitSettings
+from brev_pipeline.errors import SplitError
+from brev_pipeline.split.arrays import Bools, Floats, Ints, first_of
+from brev_pipeline.split.draw import OPEN
+from brev_pipeline.split.layout import Layout, lay_out
+from brev_pipeline.split.ledger import closed_purposes, match_known, purpose_codes, rules_of
+from brev_pipeline.split.methods import run_method
+from brev_pipeline.tables import SAMPLE_SPLIT, conform
+
+_ASSIGNED = pa.array(["new", "duplicate", "ledger"])
+
+
+def split_samples(
+    samples: pa.Table, settings: SplitSettings, ledger: pa.Table | None = None, known: pa.Table | None = None
+) -> pa.Table:
+    """Give every image a purpose; no leak group stands on two sides, and what the ledger says stays.
+
+    The result does not depend on the order of the rows. With ``ranked_hash`` a stratum's result depends on its own
+    rows alone, and those of strata that leak groups connect it with.
+
+    Args:
+        samples: `USABLE` images, one row each.
+        settings: of the split.
+        ledger: assignments of the newest published version, with at least path, content_id, pixel_id, item, stratum
+            and purpose.
+        known: further known assignments, as from `read_known_assignments`.
+
+    Returns:
+        `tables.SAMPLE_SPLIT`, one row per sample, sorted by path. ``assigned_by`` is ``ledger`` where the image's
+        item was known, ``duplicate`` where a copy brought its leak group a known purpose, else ``new``.
+
+    Raises:
+        SplitError: the samples cannot be divided as asked: a bad pattern, a missing column, rows without a key, no
+            rows, or a known purpose that the configuration does not have.
+    """
+    samples = _sorted(samples)
+    layout = lay_out(samples, rules_of(settings), ledger)
+    given, past = _given(samples, layout, settings, ledger, known)
+    fixed = layout.given(settings.names, given, past)[: layout.groups]
+    closed = closed_purposes(settings, np.concatenate([given, past]))
+    shares = shares_of(settings)
+    draw = layout.draw(shares, closed, _remainder(settings, shares, closed), settings.seed, fixed)
+    purpose = run_method(settings.method, draw)
+    return _result(samples, layout, settings.names, purpose, _assigned(layout, given, fixed))
+
+
+def shares_of(settings: SplitSettings) -> Floats:
+    """(purposes,) the wanted share of each purpose, the remainder last."""
+    shares = list(settings.purposes.values())
+    return np.array([*shares, max(0.0, 1 - sum(shares))])
+
+
+def _given(
+    samples: pa.Table, layout: Layout, settings: SplitSettings, ledger: pa.Table | None, known: pa.Table | None
+) -> tuple[Ints, Ints]:
+    given = match_known(known, samples, layout, settings.names)
+    if ledger is None:
+        return given, np.zeros(0, np.int64)
+    return given, purpose_codes(ledger["purpose"], settings.names, "the ledger")
+
+
+def _remainder(settings: SplitSettings, shares: Floats, closed: Bools) -> int:
+    """The purpose that takes what is left: the configured one, unless it is locked or has no share."""
+    wanted = np.flatnonzero((shares > 1e-9) & ~closed)
+    able = wanted if len(wanted) else np.flatnonzero(~closed)
+    if not len(able):
+        raise SplitError(
+            f"all purposes are locked ({', '.join(settings.locked)}), so new images have nowhere to go: set "
+            "split.allow_additions: true, or lock fewer purposes"
+        )
+    return int(able[-1])
+
+
+def _assigned(layout: Layout, given: Ints, fixed: Ints) -> Ints:
+    held = fixed[layout.row_group] != OPEN
+    return np.where(layout.known(given), 2, held.astype(np.int64))
+
+
+def _sorted(samples: pa.Table) -> pa.Table:
+    paths = samples["path"]
+    if not pc.all(pc.less_equal(paths[:-1], paths[1:])).as_py():
+        samples = samples.sort_by("path")
+        paths = samples["path"]
+    twice = pc.equal(paths[:-1], paths[1:])
+    if pc.any(twice).as_py():
+        some = ", ".join(paths[:-1].filter(twice)[:5].to_pylist())
+        raise SplitError(f"{pc.sum(twice)} paths stand in the listing more than once: {some}")
+    return samples
+
+
+def _result(samples: pa.Table, layout: Layout, names: list[str], purpose: Ints, assigned: Ints) -> pa.Table:
+    groups = layout.row_group
+    added = {
+        "item": layout.item.texts(),
+        "stratum": layout.stratum.texts(),
+        "leak_group": samples["path"].take(pa.array(first_of(groups, layout.groups)[groups])),
+        "purpose": pa.array(names, pa.string()).take(pa.array(purpose[groups])),
+        "assigned_by": _ASSIGNED.take(pa.array(assigned)),
+    }
+    for name, column in added.items():
+        samples = samples.append_column(name, column)
+    return conform(samples, SAMPLE_SPLIT, "sample_split")

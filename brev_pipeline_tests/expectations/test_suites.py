@@ -1,0 +1,225 @@
+"""Each rule passes on good tables and fails on the fault that it is there for, naming the rows."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from brev_pipeline import tables
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.expectations import SUITES, Finding
+from brev_pipeline.expectations.frames import Published, frames
+from brev_pipeline.expectations.validate import validate
+from brev_pipeline_tests.pipelines import configure
+
+PATHS = [f"photos/{folder}/{item}_{photo}.png" for folder in ("bad", "good") for item in range(5) for photo in range(2)]
+CONTENT = {path: f"{number:032x}" for number, path in enumerate(PATHS)}
+
+
+def purpose_of(path: str) -> str:
+    return {"3": "test", "4": "devel"}.get(path.split("/")[2][0], "train")
+
+
+def build() -> dict[str, pa.Table]:
+    """Good tables of every stage: two classes, five items each, two photos per item."""
+    rows = [_image(path) for path in PATHS]
+    split = [row | _assignment(row) for row in rows]
+    weights = [
+        {
+            "purpose": purpose,
+            "group": folder,
+            "folder": folder,
+            "samples": n,
+            "weight": 1.0,
+            "probability": 0.5,
+            "draws": n,
+        }
+        for purpose, n in (("devel", 2), ("test", 2), ("train", 6))
+        for folder in ("bad", "good")
+    ]
+    records = [_record(row, split) for row in split]
+    schemas = {
+        "raw_listing": (rows, tables.RAW_LISTING),
+        "sample_integrity": (rows, tables.SAMPLE_INTEGRITY),
+        "prepared_images": (rows, tables.PREPARED_IMAGES),
+        "sample_split": (split, tables.SAMPLE_SPLIT),
+        "sampling_weights": (weights, tables.sampling_weights_schema(["folder"])),
+        "tfrecord_shards": (records, tables.TFRECORD_SHARDS),
+    }
+    return {name: pa.Table.from_pylist(own, schema=schema) for name, (own, schema) in schemas.items()}
+
+
+def _image(path: str) -> dict[str, Any]:
+    folder = path.split("/")[1]
+    texts = {"folder": folder, "path": path, "bucket": "photos", "dataset": "d", "dataset_id": "d", "reference": "N/A"}
+    numbers = {"size": 9, "length": 9, "offset": 0, "copies": 1, "prepared_height": 24, "prepared_width": 32}
+    identity = {"content_id": CONTENT[path], "etag": CONTENT[path], "etag_source": "md5", "content_source": "etag"}
+    pixels = {"status": "ok", "pixel_id": CONTENT[path], "std": 5.0, "file": "f", "source_path": path}
+    return (
+        {"category": [folder], "url": path, "modified": 0, "label_conflict": False}
+        | texts
+        | numbers
+        | identity
+        | pixels
+    )
+
+
+def _assignment(row: dict[str, Any]) -> dict[str, Any]:
+    item = row["path"].split("/")[2][0]
+    group = f"photos/{row['folder']}/{item}_0.png"
+    return {
+        "item": item,
+        "stratum": row["folder"],
+        "leak_group": group,
+        "purpose": purpose_of(row["path"]),
+        "assigned_by": "new",
+    }
+
+
+def _record(row: dict[str, Any], split: list[dict[str, Any]]) -> dict[str, Any]:
+    own = [other["path"] for other in split if other["purpose"] == row["purpose"]]
+    place = {"epoch": 0, "shard": 0, "position": own.index(row["path"]), "file": "f", "offset": 0, "length": 1}
+    label = 1 if row["folder"] == "good" else 0
+    return row | place | {"group": row["folder"], "label": label, "ordinal": 0, "seed": 1, "augmented": False, "crc": 0}
+
+
+def change(table: pa.Table, column: str, value: Any, row: int = 0) -> pa.Table:
+    field = table.schema.field(column)
+    values = table[column].to_pylist()
+    values[row] = value
+    return table.set_column(table.column_names.index(column), field, pa.array(values, field.type))
+
+
+def find(stage: str, own: dict[str, pa.Table], config: PipelineConfig, published: Published) -> dict[str, Finding]:
+    findings = validate(SUITES[stage](config), frames(stage, own, config, published))
+    return {finding.rule.name: finding for finding in findings}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> PipelineConfig:
+    return configure(tmp_path, sampling={"groupby": ["folder"]})
+
+
+@pytest.fixture
+def published() -> Published:
+    good = build()
+    return Published(good["raw_listing"], good["sample_split"])
+
+
+@pytest.mark.parametrize("stage", SUITES)
+def test_good_tables_pass_every_rule(stage: str, config: PipelineConfig, published: Published) -> None:
+    found = find(stage, build(), config, published)
+    assert list(found) == [rule.name for rule in SUITES[stage](config)]
+    assert {name: finding for name, finding in found.items() if not finding.passed} == {}
+
+
+FAULTS: list[tuple[str, dict[str, Any], str]] = [
+    ("raw_listing", {"raw_listing": lambda t: t.slice(0, 0)}, "enough_images"),
+    ("raw_listing", {"raw_listing": lambda t: change(t, "path", PATHS[1])}, "paths_unique"),
+    ("raw_listing", {"raw_listing": lambda t: change(t, "category", [])}, "category_known"),
+    ("raw_listing", {"raw_listing": lambda t: change(t, "size", 0)}, "not_empty"),
+    ("raw_listing", {"raw_listing": lambda t: t.slice(3)}, "not_shrunk"),
+    ("sample_integrity", {"sample_integrity": lambda t: t.slice(1)}, "nothing_lost"),
+    ("sample_integrity", {"sample_integrity": lambda t: change(t, "content_id", "unknown")}, "identity_known"),
+    ("sample_integrity", {"sample_integrity": lambda t: change(t, "content_source", "unreadable")}, "readable"),
+    ("sample_integrity", {"sample_integrity": lambda t: change(t, "label_conflict", True)}, "no_label_conflict"),
+    ("prepared_images", {"prepared_images": lambda t: t.slice(1)}, "nothing_lost"),
+    ("prepared_images", {"prepared_images": lambda t: change(t, "content_id", CONTENT[PATHS[1]])}, "contents_unique"),
+    ("prepared_images", {"prepared_images": lambda t: change(t, "status", "strange")}, "status_known"),
+    ("prepared_images", {"prepared_images": lambda t: change(t, "status", "corrupt")}, "reason_given"),
+    ("prepared_images", {"prepared_images": lambda t: change(t, "file", None)}, "pixels_kept"),
+    ("prepared_images", {"prepared_images": lambda t: change(t, "prepared_width", 31)}, "pixels_kept"),
+    (
+        "prepared_images",
+        {"prepared_images": lambda t: change(change(t, "status", "corrupt"), "status", "corrupt", 1)},
+        "few_quarantined",
+    ),
+    ("prepared_images", {"prepared_images": lambda t: change(t, "std", 0.0)}, "not_blank"),
+    (
+        "prepared_images",
+        {"prepared_images": lambda t: change(t, "pixel_id", CONTENT[PATHS[-1]])},
+        "no_pixel_label_conflict",
+    ),
+    ("sample_split", {"sample_split": lambda t: t.slice(1)}, "nothing_lost"),
+    ("sample_split", {"sample_split": lambda t: change(t, "purpose", "holiday")}, "purpose_known"),
+    ("sample_split", {"sample_split": lambda t: change(t, "purpose", "test")}, "leak_groups_whole"),
+    ("sample_split", {"sample_split": lambda t: change(t, "content_id", CONTENT[PATHS[-1]])}, "contents_whole"),
+    ("sample_split", {"sample_split": lambda t: change(t, "pixel_id", CONTENT[PATHS[-1]])}, "pixels_whole"),
+    ("sample_split", {"sample_split": lambda t: change(t, "purpose", "test")}, "ledger_kept"),
+    ("sampling_weights", {"sampling_weights": lambda t: change(t, "purpose", "holiday")}, "purpose_known"),
+    ("sampling_weights", {"sampling_weights": lambda t: change(t, "probability", 0.0)}, "weights_positive"),
+    ("sampling_weights", {"sampling_weights": lambda t: change(t, "probability", 0.6)}, "probabilities_sum"),
+    ("sampling_weights", {"sampling_weights": lambda t: change(t, "samples", 1)}, "nothing_lost"),
+    ("sampling_weights", {"sampling_weights": lambda t: change(t, "draws", 9, 4)}, "draws_follow_weights"),
+    ("tfrecord_shards", {"tfrecord_shards": lambda t: change(t, "purpose", "holiday")}, "purpose_known"),
+    ("tfrecord_shards", {"tfrecord_shards": lambda t: change(t, "path", PATHS[6])}, "purpose_of_split"),
+    ("tfrecord_shards", {"tfrecord_shards": lambda t: change(t, "position", 1)}, "places_unique"),
+    ("tfrecord_shards", {"tfrecord_shards": lambda t: change(t, "label", 2)}, "label_known"),
+    (
+        "tfrecord_shards",
+        {"tfrecord_shards": lambda t: change(t, "path", PATHS[7], PATHS.index(PATHS[6]))},
+        "nothing_lost",
+    ),
+    (
+        "tfrecord_shards",
+        {"tfrecord_shards": lambda t: change(change(t, "group", "good"), "group", "good", 1)},
+        "frequencies_met",
+    ),
+    (
+        "tfrecord_shards",
+        {"tfrecord_shards": lambda t: change(t, "shard", 1)},
+        "shards_even",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("stage", "faults", "rule"), FAULTS, ids=[f"{s}.{r}-{i}" for i, (s, _, r) in enumerate(FAULTS)]
+)
+def test_each_fault_fails_its_rule(
+    stage: str, faults: dict[str, Any], rule: str, config: PipelineConfig, published: Published
+) -> None:
+    own = build()
+    found = find(stage, own | {name: fault(own[name]) for name, fault in faults.items()}, config, published)
+    finding = found[rule]
+    assert not finding.passed
+    assert finding.reason is None
+    if finding.rule.frame == "rows":
+        assert finding.offending >= 1
+        assert 1 <= len(finding.rows) <= 20
+
+
+def test_a_stratum_far_from_its_fractions_fails(config: PipelineConfig, published: Published) -> None:
+    own = build()
+    split = own["sample_split"]
+    # Every item of one stratum on the same side: four items of five too many.
+    for row, path in enumerate(PATHS):
+        if "/bad/" in path:
+            split = change(split, "purpose", "test", row)
+    found = find("sample_split", own | {"sample_split": split}, config, published)
+    assert not found["fractions_met"].passed
+    assert [row["stratum"] for row in found["fractions_met"].rows] == ["bad"]
+    assert not found["strata_on_every_side"].passed
+    assert found["strata_on_every_side"].rule.severity == "warn"
+
+
+def test_a_missing_column_fails_with_the_reason(config: PipelineConfig, published: Published) -> None:
+    own = build()
+    whole = frames("raw_listing", own, config, published)
+    whole["rows"] = whole["rows"].drop(columns="path")
+    found = {finding.rule.name: finding for finding in validate(SUITES["raw_listing"](config), whole)}
+    assert not found["paths_unique"].passed
+    assert "path" in (found["paths_unique"].reason or "")
+
+
+def test_policies_decide_what_a_label_conflict_does(tmp_path: Path) -> None:
+    severity = {
+        policy: next(
+            rule.severity
+            for rule in SUITES["sample_integrity"](configure(tmp_path, integrity={"label_conflicts": policy}))
+            if rule.name == "no_label_conflict"
+        )
+        for policy in ("fail", "quarantine", "keep")
+    }
+    assert severity == {"fail": "error", "quarantine": "warn", "keep": "warn"}
