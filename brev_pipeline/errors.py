@@ -48,6 +48,10 @@ class ShardError(BrevPipelineError):
     """A shard cannot be written or read back as it was recorded."""
 
 
+class ReadError(BrevPipelineError):
+    """Records cannot be read as asked: there is no such version, purpose, epoch or field."""
+
+
 class StoreError(BrevPipelineError):
     """The store cannot be read or written, or holds something other than was recorded."""
 

@@ -5,20 +5,43 @@ Both need the results of several rooms; this is the only place outside the orche
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
-from brev_pipeline.store import PipelineStore
+from brev_pipeline.errors import SplitError
+from brev_pipeline.store import Folder, PipelineStore
 from brev_pipeline.store.publish import Release, package_versions, publish_version
 from brev_pipeline.store.versions import to_json, to_parquet
+from brev_pipeline.tables import SAMPLE_SPLIT
 
 STAGING = b"brev_pipeline.staging"
 """Schema metadata of the record table: name of the staging folder that holds its shards."""
+
+
+@dataclass(frozen=True)
+class PreparedPixels:
+    """Reads prepared pixels where `prepare_images` put them; goes to every worker.
+
+    Args:
+        folder: the store's ``prepared`` folder.
+    """
+
+    folder: Folder
+
+    def read(self, rows: pa.Table) -> Iterator[npt.NDArray[np.uint8]]:
+        """One array per row of prepared_images' columns, in order."""
+        from brev_pipeline.images import read_prepared
+
+        return read_prepared(self.folder, rows)
 
 
 def make_shards(
@@ -46,7 +69,6 @@ def make_shards(
         The record table, schema `tables.TFRECORD_SHARDS`; its metadata names the staging folder.
     """
     from brev_pipeline.augment import ImageAugmenter
-    from brev_pipeline.images import PreparedPixels
     from brev_pipeline.sampling import draw_plan
     from brev_pipeline.shards import class_names, plan_shards, write_shards
 
@@ -126,7 +148,7 @@ def release(
             # What a clock or a place of work would put into the version stays out.
             "listing": _bare(tables["sample_integrity"].drop_columns(["modified"])),
             "images": _bare(tables["prepared_images"].drop_columns(["file", "offset", "length"])),
-            "assignments": _bare(split),
+            "assignments": _bare(remembered(config, store, split)),
             "weights": _bare(tables["sampling_weights"]),
             "records": _bare(records),
             "exclusions": _bare(excluded),
@@ -135,6 +157,47 @@ def release(
         account=account,
         run_id=run_id,
     )
+
+
+def remembered(config: PipelineConfig, store: PipelineStore, split: pa.Table) -> pa.Table:
+    """What the version remembers of who was assigned where: this split, and images of earlier ones that left.
+
+    How a run came to an assignment is the run's own affair: without that column, a second run over the same images
+    gives the same table.
+    """
+    from brev_pipeline.split import next_ledger
+
+    table = next_ledger(split, published_ledger(store), config.split).drop_columns(["assigned_by"])
+    keys = [pc.binary_join_element_wise(rows["path"], rows["content_id"], "\x1f") for rows in (table, split)]
+    return table.append_column("listed", pc.is_in(keys[0], value_set=keys[1].combine_chunks()))
+
+
+def published_ledger(store: PipelineStore) -> pa.Table | None:
+    """The assignments of the newest published version, as `split_samples` takes them; None before the first."""
+    newest = store.newest()
+    if newest is None:
+        return None
+    table = newest[1].table("assignments").drop_columns(["listed"])
+    by = pa.field("assigned_by", pa.string(), False)
+    return table.append_column(by, pa.repeat(pa.scalar("ledger"), table.num_rows)).cast(SAMPLE_SPLIT)
+
+
+def known_assignments(config: PipelineConfig) -> pa.Table | None:
+    """The configured CSV of known assignments, read; None where none is configured.
+
+    Raises:
+        SplitError: it cannot be read, or is not such a file.
+    """
+    from brev_pipeline.split import read_known_assignments
+
+    if config.split.ledger_csv is None:
+        return None
+    place = config.resolve(config.split.ledger_csv)
+    try:
+        data = Path(place).read_bytes()
+    except OSError as error:
+        raise SplitError(f"split.ledger_csv: {place} cannot be read: {error.strerror}") from error
+    return read_known_assignments(data, place)
 
 
 def exclusions(config: PipelineConfig, tables: Mapping[str, pa.Table]) -> pa.Table:

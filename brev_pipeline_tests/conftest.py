@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The machine may be busy: no property fails for being slow.
+settings.register_profile("house", deadline=None, print_blob=True)
+settings.load_profile("house")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -119,8 +119,8 @@ class ImageAugmenter:
         field = None
         if "deformation" in applied and (part := self.settings.deformation):
             field = displacements(part, seed, height, width)
-        pixels = warp(image.reshape(height, width) if image.shape[2:] == (1,) else image, matrix, field)
-        pixels = self._finish(pixels, applied, seed).reshape(image.shape)
+        flat = image.reshape(height, width) if image.shape[2:] == (1,) else image
+        pixels = self._finish(warp(flat, matrix, field), applied, seed).reshape(image.shape)
         return pixels if labels is None else (pixels, warp_labels(labels, matrix, field))
 
     def __call__(self, sample: Mapping[str, Any], seed: int) -> dict[str, Any]:

@@ -6,7 +6,9 @@ as they were. A parameter that is added later gets the next two words.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from itertools import compress
+from operator import lt
+from typing import Any, Final, Literal, NamedTuple
 
 from brev_pipeline.augment.streams import raw_words
 from brev_pipeline.config.models import AugmentationSettings
@@ -31,8 +33,6 @@ ORDER: Final = (
     "salt_and_pepper",
 )
 
-Span = tuple[float, float]  # (middle, half width) of a uniform distribution
-
 
 class Parameter(NamedTuple):
     """How one parameter is drawn."""
@@ -40,20 +40,25 @@ class Parameter(NamedTuple):
     part: str  # field of AugmentationSettings
     name: str  # one of ORDER
     threshold: int  # the coin shows heads where its word is below this: chance * 2**64
-    span: Span | None = None  # of a value that is drawn
-    pair: bool = False  # two values are drawn from the span
-    signed: bool = False  # each value gets a sign by a fair coin
-    options: Sequence[Any] = (True,)  # of a value that is chosen; one option: it is what the coin decides on
+    kind: Literal["option", "uniform", "pair", "signed pair"] = "option"
+    middle: float = 0.0  # of the uniform distribution of a value, or of each of a pair
+    half: float = 0.0  # half its width
+    options: Sequence[Any] = (True,)  # what a value is chosen from; a single one is what the coin decides on
 
 
-Plan = tuple[Parameter | None, ...]  # in the order of ORDER; None where the part is off
+class Plan(NamedTuple):
+    """How all parameters are drawn, in the order of ORDER."""
+
+    parameters: tuple[Parameter | None, ...]  # None: the part is off
+    thresholds: tuple[int, ...]
 
 
 def plan(settings: AugmentationSettings) -> Plan:
     """How each parameter is drawn under these settings."""
     parts = (_transform, _deformation, _filtering, _noise, _specks)
     on = {parameter.name: parameter for part in parts for parameter in part(settings)}
-    return tuple(on.get(name) for name in ORDER)
+    parameters = tuple(on.get(name) for name in ORDER)
+    return Plan(parameters, tuple(p.threshold if p else 0 for p in parameters))
 
 
 def words(seed: int) -> list[int]:
@@ -61,16 +66,16 @@ def words(seed: int) -> list[int]:
     return raw_words(seed, b"parameters", 2 * len(ORDER)).tolist()  # type: ignore[no-any-return]
 
 
-def heads(parameters: Plan, drawn: list[int]) -> dict[str, Any]:
+def heads(plan: Plan, drawn: list[int]) -> dict[str, Any]:
     """Name → value of the parameters whose coin shows heads: what is applied."""
-    each = zip(parameters, drawn[::2], drawn[1::2], strict=True)
-    return {p.name: value(p, word) for p, coin, word in each if p and coin < p.threshold}
+    coins = map(lt, drawn[::2], plan.thresholds)
+    return {p.name: value(p, word) for p, word in compress(zip(plan.parameters, drawn[1::2], strict=True), coins) if p}
 
 
-def record(parameters: Plan, drawn: list[int]) -> dict[str, dict[str, Any]]:
+def record(plan: Plan, drawn: list[int]) -> dict[str, dict[str, Any]]:
     """Part → name → coin (``applied``) and ``value`` of all parameters; a part of one parameter is that parameter."""
     out: dict[str, dict[str, Any]] = {}
-    for p, coin, word in zip(parameters, drawn[::2], drawn[1::2], strict=True):
+    for p, coin, word in zip(plan.parameters, drawn[::2], drawn[1::2], strict=True):
         if p is None:
             continue
         one = {"applied": coin < p.threshold, "value": value(p, word)}
@@ -82,24 +87,23 @@ def record(parameters: Plan, drawn: list[int]) -> dict[str, dict[str, Any]]:
 
 
 def value(parameter: Parameter, word: int) -> Any:
-    """The value that a word means: a float, a list of two, or one of the options."""
-    span = parameter.span
-    if span is None:
-        return parameter.options[word * len(parameter.options) >> 64]
-    one = _signed if parameter.signed else _uniform
-    if parameter.pair:
-        return [one(span, word >> 32), one(span, word & 0xFFFFFFFF)]
-    return one(span, word >> 32)
+    """The value that a word means: a float, a list of two, or one of the options.
+
+    A uniform value is an odd multiple of 2⁻³² (2⁻³¹ where a bit is its sign) of the half width beside the middle:
+    symmetric, and made by IEEE operations alone.
+    """
+    _, _, _, kind, middle, half, options = parameter
+    if kind == "uniform":
+        return middle + half * (((word >> 32) * 2 - 0xFFFFFFFF) * 2.0**-32)
+    if kind == "option":
+        return options[word * len(options) >> 64]
+    if kind == "pair":
+        return [middle + half * ((bits * 2 - 0xFFFFFFFF) * 2.0**-32) for bits in (word >> 32, word & 0xFFFFFFFF)]
+    return [_signed(middle, half, bits) for bits in (word >> 32, word & 0xFFFFFFFF)]
 
 
-def _uniform(span: Span, bits: int) -> float:
-    """32 bits as a number in the span, symmetric about its middle. IEEE operations only: the same everywhere."""
-    return span[0] + span[1] * ((2 * bits - 0xFFFFFFFF) * 2.0**-32)
-
-
-def _signed(span: Span, bits: int) -> float:
-    """31 bits as a number in the span, the last bit as its sign."""
-    size = span[0] + span[1] * ((2 * (bits >> 1) - 0x7FFFFFFF) * 2.0**-31)
+def _signed(middle: float, half: float, bits: int) -> float:
+    size = middle + half * (((bits | 1) - 0x80000000) * 2.0**-31)
     return -size if bits & 1 else size
 
 
@@ -107,7 +111,7 @@ def _threshold(chance: float) -> int:
     return int(chance * 2**64)  # exact: a power of two only moves the exponent
 
 
-def _between(low: float, high: float) -> Span:
+def _between(low: float, high: float) -> tuple[float, float]:
     return (low + high) / 2, (high - low) / 2
 
 
@@ -118,11 +122,11 @@ def _transform(settings: AugmentationSettings) -> list[Parameter]:
     return [
         Parameter("transform", "flip_up_down", chance if part.flip_up_down else 0),
         Parameter("transform", "flip_left_right", chance if part.flip_left_right else 0),
-        Parameter("transform", "scale", chance, (0, part.scale)),
-        Parameter("transform", "rotate", _threshold(part.rotate_chance), (0, part.rotate)),
-        Parameter("transform", "translate_horizontal", chance, (0, part.translate_horizontal)),
-        Parameter("transform", "translate_vertical", chance, (0, part.translate_vertical)),
-        Parameter("transform", "shear", chance, (0, part.shear), pair=True),
+        Parameter("transform", "scale", chance, "uniform", 0, part.scale),
+        Parameter("transform", "rotate", _threshold(part.rotate_chance), "uniform", 0, part.rotate),
+        Parameter("transform", "translate_horizontal", chance, "uniform", 0, part.translate_horizontal),
+        Parameter("transform", "translate_vertical", chance, "uniform", 0, part.translate_vertical),
+        Parameter("transform", "shear", chance, "pair", 0, part.shear),
     ]
 
 
@@ -137,7 +141,7 @@ def _filtering(settings: AugmentationSettings) -> list[Parameter]:
         return []
     chance = _threshold(part.chance)
     return [
-        Parameter("filtering", "emboss", chance, _between(*part.emboss), pair=True, signed=True),
+        Parameter("filtering", "emboss", chance, "signed pair", *_between(*part.emboss)),
         Parameter("filtering", "mean", chance if part.mean else 0, options=(part.mean,)),
         Parameter("filtering", "gaussian", chance if part.gaussian else 0, options=(part.gaussian,)),
     ]
@@ -148,10 +152,10 @@ def _noise(settings: AugmentationSettings) -> list[Parameter]:
         return []
     chance = _threshold(part.chance)
     return [
-        Parameter("noise", "brightness", chance, (0, part.brightness)),
-        Parameter("noise", "contrast", chance, _between(*part.contrast)),
-        Parameter("noise", "hue", chance, (0, part.hue)),
-        Parameter("noise", "saturation", chance, _between(*part.saturation)),
+        Parameter("noise", "brightness", chance, "uniform", 0, part.brightness),
+        Parameter("noise", "contrast", chance, "uniform", *_between(*part.contrast)),
+        Parameter("noise", "hue", chance, "uniform", 0, part.hue),
+        Parameter("noise", "saturation", chance, "uniform", *_between(*part.saturation)),
         Parameter("noise", "stddev", chance if part.stddev else 0, options=(part.stddev,)),
     ]
 

@@ -7,7 +7,7 @@ nearer than 4e-9 to a rounding border, a million times further than libraries di
 
 from functools import lru_cache
 from statistics import NormalDist
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -58,7 +58,8 @@ def noise_table(stddev: float) -> npt.NDArray[np.int8] | npt.NDArray[np.int16]:
     factor = int(stddev * 255 * 2**_SHIFT + 0.5)
     size = np.abs(quantiles()) * factor
     levels = (size + _SIGMA * 2 ** (_SHIFT - 1)) // (_SIGMA * 2**_SHIFT)
-    table = (np.sign(quantiles()) * levels).astype(np.int8 if levels.max() < 128 else np.int16)[None]
+    noise = (np.sign(quantiles()) * levels)[None]
+    table: npt.NDArray[Any] = noise.astype(np.int8 if levels.max() < 128 else np.int16)
     table.flags.writeable = False
     return table
 

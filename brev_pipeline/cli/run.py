@@ -48,7 +48,7 @@ class RunDisplay(logging.Handler):
     """Shows which step runs, and the progress that it logs; on a terminal in one line that is drawn anew."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__(logging.INFO)
+        super().__init__(logging.DEBUG)
         self._status = console.status("starting") if console.is_terminal else None
         self._console = console
         self._step = ""
@@ -62,7 +62,8 @@ class RunDisplay(logging.Handler):
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
         if event is None:
-            self._say(f"{self._step}: {meta.get('orig_message', record.getMessage())}")
+            if record.levelno >= logging.INFO:
+                self._say(f"{self._step}: {meta.get('orig_message', record.getMessage())}")
         elif event.event_type_value == "STEP_START":
             self._step = _title(event.step_key)
             self._say(self._step)
@@ -77,7 +78,7 @@ class RunDisplay(logging.Handler):
 def _logger(display: RunDisplay) -> dg.LoggerDefinition:
     @dg.logger
     def make(_: dg.InitLoggerContext) -> logging.Logger:
-        logger = logging.Logger(_DISPLAY, logging.INFO)
+        logger = logging.Logger(_DISPLAY, logging.DEBUG)
         logger.addHandler(display)
         return logger
 

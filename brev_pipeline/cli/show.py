@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from brev_pipeline.store import PipelineStore
 
@@ -15,15 +14,12 @@ def show_versions(store: PipelineStore) -> None:
     if not entries:
         console.print(f"nothing was published yet in {store.folder.url}")
         return
-    table = Table()
-    for name in ("no.", "version", "published at", "by", "records", "path"):
-        table.add_column(name, overflow="fold")
     for entry in entries:
         version = store.version(entry.version)
         records = version.manifest()["counts"]["records"]
         said = ", ".join(f"{purpose} {count:,}" for purpose, count in records.items())
-        table.add_row(str(entry.number), entry.version, entry.published_at, entry.published_by, said, version.path)
-    console.print(table)
+        console.print(f"{entry.number:>4}  {entry.version}  {entry.published_at}  {entry.published_by:10}  {said}")
+    console.print(f"in {store.versions.url}")
 
 
 def show_verification(store: PipelineStore, version_id: str | None) -> bool:
@@ -51,4 +47,7 @@ def show_demo(folder: Path, *, seed: int, flaws: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
     with console.status(f"drawing into {folder}"):
         summary = draw_demo(folder, seed=seed, flaws=flaws)
-    console.print(str(summary))
+    said = ", ".join(f"{name} {count}" for name, count in summary.photos.items())
+    console.print(f"{folder}: {said} photos, {summary.size / 1e6:.0f} MB ({summary.drawn} drawn, {summary.kept} kept)")
+    for flaw in summary.flaws:
+        console.print(f"  {flaw.kind}: {flaw.path}" + (f" of {flaw.of}" if flaw.of else ""))

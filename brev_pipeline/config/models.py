@@ -290,7 +290,7 @@ class RandomTransformer(Section):
     chance: Chance = Field(0.5, description="Of flips, scale, translation and shear, each.")
     flip_up_down: bool = True
     flip_left_right: bool = True
-    scale: float = Field(0.2, ge=0, lt=1, description="Zoom by up to ± this fraction.")
+    scale: float = Field(0.2, ge=0, le=0.9, description="Zoom by up to ± this fraction.")
     rotate_chance: Chance = 0.5
     rotate: float = Field(90, ge=0, le=180, description="Degrees, up to ± this.")
     translate_horizontal: Fraction = Field(0.1, description="Fraction of the width, up to ± this.")
@@ -309,10 +309,19 @@ class ImageDeformation(Section):
 class ImageFiltering(Section):
     """Filters; each has its own coin."""
 
-    emboss: AscendingRange = Field((0.0, 0.25), description="Strength of the relief, drawn from this range.")
+    emboss: AscendingRange = Field(
+        (0.0, 0.25), description="Strength of the relief along each axis, 0 to 1, drawn from this range; its sign is drawn too."
+    )
     mean: Literal[0, 3, 5, 7] = Field(3, description="Side of the mean filter in px; 0 switches it off.")
     gaussian: float = Field(0.5, ge=0, le=20, description="Sigma of the Gaussian blur in px; 0 switches it off.")
     chance: Chance = 0.5
+
+    @field_validator("emboss")
+    @classmethod
+    def _strengths(cls, span: Range) -> Range:
+        if not 0 <= span[0] <= span[1] <= 1:
+            raise ValueError(f"{list(span)}: a strength is between 0 and 1")
+        return span
 
 
 class ImageNoise(Section):
@@ -328,16 +337,17 @@ class ImageNoise(Section):
     @field_validator("contrast", "saturation")
     @classmethod
     def _factors(cls, span: Range) -> Range:
-        if span[0] < 0:
-            raise ValueError(f"{list(span)}: a factor is not negative")
+        # Above 5 the colour matrix could leave the range in which its arithmetic is exact.
+        if not 0 <= span[0] <= span[1] <= 5:
+            raise ValueError(f"{list(span)}: a factor is between 0 and 5")
         return span
 
 
 class ImageSaltAndPepper(Section):
     """Single bright and dark specks."""
 
-    fraction: Fraction = Field(0.0002, description="Share of the pixels that become a speck's corner.")
-    scale: list[Literal[1, 3, 5]] = Field([1, 3, 5], min_length=1, description="Sides of the specks in px.")
+    fraction: Fraction = Field(0.0002, description="Share of the pixels at which a speck is centred.")
+    scale: list[Literal[1, 3, 5]] = Field([1, 3, 5], min_length=1, description="Sides of the specks in px; one is drawn for each image.")
     chance: Chance = 0.5
 
 

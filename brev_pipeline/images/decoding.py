@@ -1,7 +1,7 @@
 """Decoding: bytes to pixels, whole or not at all.
 
-The size is read from the header and checked first. JPEG and plain BMP go through fast decoders that refuse
-damage; everything else, and every JPEG that the fast decoder complains of, is for Pillow to judge.
+The size is read from the header and checked first. JPEG and the common kinds of BMP and PNG go through
+fast decoders that refuse damage; everything else, and what they complain of, is for Pillow to judge.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
 from brev_pipeline.images.channels import to_channels
-from brev_pipeline.images.formats import FORMATS, bmp, entitled, jpeg, sniff, tiff
+from brev_pipeline.images.formats import FORMATS, bmp, entitled, jpeg, png, sniff, tiff
 from brev_pipeline.images.formats.header import Header, damaged, unsupported
 from brev_pipeline.images.judge import Raster, judge, too_large
 from brev_pipeline.images.orient import orient
@@ -85,6 +85,8 @@ def _decode(data: bytes, header: Header, settings: ImageSettings) -> tuple[Raste
         return Raster(pixels, 1), None
     if isinstance(header, jpeg.JpegHeader):
         return _decode_jpeg(data, header, settings)
+    if isinstance(header, png.PngHeader):
+        return _decode_png(data, header, settings)
     if isinstance(header, tiff.TiffHeader) and header.orientation != 1 and settings.color_mode == "bayer":
         raise unsupported("color_mode bayer wants the sensor's rows as they were read, and this image is turned")
     verify = FORMATS[header.format].verify
@@ -103,3 +105,12 @@ def _decode_jpeg(data: bytes, header: jpeg.JpegHeader, settings: ImageSettings) 
         raise damaged(f"its compressed image data are damaged ({found})")
     raster = judge(data, header, settings.max_pixels)
     return raster, f"read in spite of a warning: {found}" if found else note
+
+
+def _decode_png(data: bytes, header: png.PngHeader, settings: ImageSettings) -> tuple[Raster, str | None]:
+    found = png.survey(data)
+    pixels = png.fast(data, header, found)
+    if pixels is not None:
+        return Raster(pixels, 1), found.note
+    png.check_rows(data, header, found)
+    return judge(data, header, settings.max_pixels), found.note

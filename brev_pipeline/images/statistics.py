@@ -39,8 +39,7 @@ def measure(pixels: _Pixels) -> Statistics:
     import cv2
 
     values = pixels.reshape(-1, pixels.shape[-2] * pixels.shape[-1])  # long rows: OpenCV is slow on columns
-    # Sums of whole numbers below 2**53: float64 holds them exactly in whatever order they are added.
-    total, squares = int(cv2.sumElems(values)[0]), int(cv2.norm(values, cv2.NORM_L2SQR))
+    total, squares = _sums(values)
     extremes = values.size - cv2.countNonZero(values) + int(np.count_nonzero(values == 255))
     return Statistics(
         mean=total / values.size,
@@ -48,6 +47,15 @@ def measure(pixels: _Pixels) -> Statistics:
         sharpness=_sharpness(pixels),
         clipped=extremes / values.size,
     )
+
+
+def _sums(values: npt.NDArray[np.uint8] | npt.NDArray[np.int16]) -> tuple[int, int]:
+    """Exact sums of the values and of their squares; values (rows, columns)."""
+    import cv2
+
+    # Sums of whole numbers below 2**53 are exact in float64 in whatever order they are added. OpenCV's Intel
+    # library gives the squares' sum as the square of a root, which is off by a few units in the last place.
+    return round(cv2.sumElems(values)[0]), round(cv2.norm(values, cv2.NORM_L2SQR))
 
 
 def _variance(count: int, total: int, squares: int) -> float:
@@ -61,9 +69,8 @@ def _sharpness(pixels: _Pixels) -> float:
     for frame in pixels.reshape(-1, *pixels.shape[-3:]):
         luma = greyscale(frame) if frame.shape[2] == 3 else frame
         edges = cv2.Laplacian(luma, cv2.CV_16S, ksize=1, borderType=cv2.BORDER_REFLECT_101)
-        total += int(cv2.sumElems(edges)[0])
-        squares += int(cv2.norm(edges, cv2.NORM_L2SQR))
-        count += edges.size
+        sums = _sums(edges)
+        total, squares, count = total + sums[0], squares + sums[1], count + edges.size
     return _variance(count, total, squares)
 
 

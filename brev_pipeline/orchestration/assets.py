@@ -120,7 +120,7 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
 
 def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import split_metadata
-    from brev_pipeline.orchestration.published import published_tables
+    from brev_pipeline.production import known_assignments, published_ledger
     from brev_pipeline.split import split_samples, usable_samples
     from brev_pipeline.store import PipelineStore
 
@@ -130,8 +130,8 @@ def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, ups
         duplicates=config.integrity.duplicates,
         label_conflicts=config.integrity.label_conflicts,
     )
-    ledger = published_tables(PipelineStore.of(config)).assignments
-    table = split_samples(usable, config.split, ledger)
+    ledger = published_ledger(PipelineStore.of(config))
+    table = split_samples(usable, config.split, ledger, known_assignments(config))
     context.add_output_metadata(split_metadata(table, excluded))
     return table
 

@@ -1,13 +1,11 @@
 """What the newest published version remembers, for the stages and suites that compare with it."""
 
 from brev_pipeline.expectations.frames import Published
+from brev_pipeline.production import published_ledger
 from brev_pipeline.store import PipelineStore
 
 
 def published_tables(store: PipelineStore) -> Published:
     """Listing and split of the newest published version, or nothing."""
     newest = store.newest()
-    if newest is None:
-        return Published()
-    _, version = newest
-    return Published(version.table("listing"), version.table("assignments"))
+    return Published(newest[1].table("listing"), published_ledger(store)) if newest else Published()

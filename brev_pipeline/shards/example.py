@@ -8,6 +8,7 @@ that begins with another key, as ``label/multi_hot`` with ``label``, before that
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from brev_pipeline.errors import ShardError
@@ -18,6 +19,7 @@ Value: TypeAlias = bytes | int | Sequence[int]
 # A tag is the field's number shifted left by 3, plus the wire type: 0 varint, 2 length-delimited.
 _FIELD_1, _FIELD_2, _INT64_LIST = b"\x0a", b"\x12", b"\x1a"
 _DELIMITED: Final = 2
+_MASK: Final = 2**64 - 1
 _KINDS: Final = {1: "bytes", 2: "float", 3: "int64"}
 
 
@@ -27,11 +29,20 @@ def encode_example(features: Mapping[str, Value]) -> bytes:
     Args:
         features: name → bytes, an int in [-2**63, 2**63), or a sequence of such.
     """
-    entries = []
-    for name in sorted(features, key=str.encode):
-        entry = _delimited(_FIELD_1, name.encode()) + _delimited(_FIELD_2, _feature(features[name]))
-        entries.append(_delimited(_FIELD_1, entry))
-    return _delimited(_FIELD_1, b"".join(entries))
+    parts: list[bytes] = []
+    total = 0
+    # Inside out: content < list < Feature < map entry. Only lengths are added up; the image is copied once.
+    for name in sorted(features):
+        content, kind = _content(features[name])
+        # An empty list of numbers is left out, an empty string of bytes is not.
+        listed = b"" if kind == _INT64_LIST and not content else _FIELD_1 + _varint(len(content))
+        inside = len(listed) + len(content)
+        feature = kind + _varint(inside)
+        key = _key(name) + _varint(len(feature) + inside)
+        entry = _FIELD_1 + _varint(len(key) + len(feature) + inside)
+        parts += (entry, key, feature, listed, content)
+        total += len(entry) + len(key) + len(feature) + inside
+    return b"".join((_FIELD_1, _varint(total), *parts))
 
 
 def decode_example(data: bytes) -> dict[str, list[bytes] | list[int]]:
@@ -49,21 +60,30 @@ def decode_example(data: bytes) -> dict[str, list[bytes] | list[int]]:
     return features
 
 
-def _feature(value: Value) -> bytes:
+def _content(value: Value) -> tuple[bytes, bytes]:
+    """What a feature's list holds, and the tag of its kind."""
     if isinstance(value, bytes):
-        return _delimited(_FIELD_1, _delimited(_FIELD_1, value))
-    numbers = (value,) if isinstance(value, int) else value
-    packed = b"".join(_varint(number & 0xFFFFFFFFFFFFFFFF) for number in numbers)
-    return _delimited(_INT64_LIST, _delimited(_FIELD_1, packed) if packed else b"")
+        return value, _FIELD_1
+    if isinstance(value, int):
+        return _varint(value & _MASK), _INT64_LIST
+    return b"".join([_varint(number & _MASK) for number in value]), _INT64_LIST
 
 
-def _delimited(tag: bytes, content: bytes) -> bytes:
-    return b"%b%b%b" % (tag, _varint(len(content)), content)
+@lru_cache(256)
+def _key(name: str) -> bytes:
+    """A map entry's key, and the tag of its value."""
+    key = name.encode()
+    return _FIELD_1 + _varint(len(key)) + key + _FIELD_2
+
+
+_ONE_BYTE: Final = [bytes((number,)) for number in range(0x80)]
 
 
 def _varint(number: int) -> bytes:
     if number < 0x80:
-        return bytes((number,))
+        return _ONE_BYTE[number]
+    if number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
     out = bytearray()
     while number >= 0x80:
         out.append(number & 0x7F | 0x80)

@@ -6,7 +6,7 @@ digest. And it is not believed blindly: the shard's size and SHA-256 are checked
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from brev_pipeline.store import Folder
 
@@ -45,7 +45,7 @@ def is_whole(folder: Folder, finished: Finished) -> bool:
 def remember(progress: Folder, finished: Finished) -> None:
     """Note that a shard is finished, in place of what was noted of an earlier one of this name."""
     progress.remove(_name(finished.file))
-    progress.write(_name(finished.file), json.dumps(asdict(finished)).encode())
+    progress.write(_name(finished.file), json.dumps(vars(finished)).encode())
 
 
 def all_finished(progress: Folder) -> list[Finished]:

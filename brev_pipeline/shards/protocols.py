@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-"""Shape (height, width, channels), uint8; 1 channel is grey, 3 are RGB."""
+"""uint8 (height, width, channels), 1 channel grey, 3 RGB; or (frames, height, width, channels), a time series."""
 
 
 class PixelReader(Protocol):
@@ -18,7 +18,8 @@ class PixelReader(Protocol):
         """Give one array per row, in order. The same content may be asked for in several rows.
 
         Args:
-            rows: content_id, file, offset, length, prepared_height, prepared_width, prepared_channels.
+            rows: content_id, file, offset, length, prepared_height, prepared_width, prepared_channels, and
+                prepared_frames, null for a single image.
         """
         ...
 
@@ -30,7 +31,7 @@ class Augmenter(Protocol):
         """Augment one image.
 
         Args:
-            image: is not changed.
+            image: shape (height, width, channels); is not written to.
             seed: 0 ≤ seed < 2**64.
         """
         ...

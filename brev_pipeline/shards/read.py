@@ -72,16 +72,18 @@ def records(
 
 
 def pixels_of(record: Mapping[str, Any]) -> Pixels:
-    """Decode a record's image: shape (height, width, channels), uint8, RGB or grey.
+    """Decode a record's image: uint8 (height, width, channels), RGB or grey; a time series has its frames in front.
 
     Raises:
         ShardError: the image cannot be decoded, or has another shape than the record says.
     """
-    shape = (record["image/height"], record["image/width"], record["image/channels"])
+    height, width, channels = (record[f"image/{side}"] for side in ("height", "width", "channels"))
+    frames = record.get("image/frames", 1)
     image = _decoded(record)
-    if image.size != np.prod(shape) or (image.ndim > 1 and image.shape[:2] != shape[:2]):
+    if image.size != frames * height * width * channels or (image.ndim > 1 and image.shape[1] != width):
+        shape = (frames, height, width, channels)
         raise ShardError(f"the record of {record['path']} does not hold pixels of shape {shape}, as it says")
-    return image.reshape(shape)
+    return image.reshape(*([frames] if "image/frames" in record else []), height, width, channels)
 
 
 def _decoded(record: Mapping[str, Any]) -> Pixels:

@@ -24,8 +24,8 @@ class RecordFeature:
     kind: Literal["bytes", "text", "int64", "uint64"]
     """bytes and text (UTF-8) are stored in a bytes list; uint64 as the int64 of the same bits."""
     description: str
-    stored: Literal["always", "encoded", "raw", "several"] = "always"
-    """When it is there: encoding png or jpeg; encoding raw; some image of the version has several categories."""
+    stored: Literal["always", "encoded", "raw", "several", "series"] = "always"
+    """When it is there: encoding png or jpeg; raw; some image of the version has several categories; time series."""
     tfds: Literal["Text", "Scalar", "ClassLabel", "Image", "pixels", "classes"] = "Text"
     """How tfds reads it."""
 
@@ -36,7 +36,10 @@ RECORD_FEATURES: Final = (
     RecordFeature("image/channels", "int64", "1 grey, 3 RGB", tfds="Scalar"),
     RecordFeature("image/encoded", "bytes", "the image as a PNG or JPEG file", "encoded", "Image"),
     RecordFeature("image/format", "text", "png, jpeg or raw"),
-    RecordFeature("image/height", "int64", "px", tfds="Scalar"),
+    RecordFeature(
+        "image/frames", "int64", "frames of a time series, one below the other in the image", "series", "Scalar"
+    ),
+    RecordFeature("image/height", "int64", "px, of one frame", tfds="Scalar"),
     RecordFeature("image/raw", "bytes", "uint8 pixels, row by row, channels innermost", "raw", "pixels"),
     RecordFeature("image/width", "int64", "px", tfds="Scalar"),
     RecordFeature("item", "text", "key of the physical item"),
@@ -48,23 +51,28 @@ RECORD_FEATURES: Final = (
 """All features that a record can have, in stored order."""
 
 
-def record_features(encoding: str = "png", *, several: bool = False) -> tuple[RecordFeature, ...]:
+def record_features(encoding: str = "png", *, several: bool = False, series: bool = False) -> tuple[RecordFeature, ...]:
     """The features of a version's records, in stored order.
 
     Args:
         encoding: png, jpeg or raw.
         several: whether some image of the version has more than one category.
+        series: whether the images are time series.
     """
-    kept = {"always", "raw" if encoding == "raw" else "encoded", *(["several"] if several else [])}
+    kept = {"always", "raw" if encoding == "raw" else "encoded"}
+    kept |= {name for name, there in (("several", several), ("series", series)) if there}
     return tuple(feature for feature in RECORD_FEATURES if feature.stored in kept)
 
 
-def feature_spec(encoding: str = "png", *, several: bool = False, classes: int = 0) -> dict[str, Any]:
+def feature_spec(
+    encoding: str = "png", *, several: bool = False, series: bool = False, classes: int = 0
+) -> dict[str, Any]:
     """What ``tf.io.parse_example`` needs to read the records. Imports TensorFlow.
 
     Args:
         encoding: png, jpeg or raw.
         several: whether some image of the version has more than one category.
+        series: whether the images are time series.
         classes: number of class names; used only if ``several``.
     """
     import tensorflow as tf
@@ -73,21 +81,27 @@ def feature_spec(encoding: str = "png", *, several: bool = False, classes: int =
         shape = [classes] if feature.tfds == "classes" else []
         return tf.io.FixedLenFeature(shape, tf.string if feature.kind in ("bytes", "text") else tf.int64)
 
-    return {feature.name: one(feature) for feature in record_features(encoding, several=several)}
+    return {feature.name: one(feature) for feature in record_features(encoding, several=several, series=series)}
 
 
 def tfds_features(
-    settings: ShardSettings, shape: tuple[int | None, int | None, int], *, classes: int, several: bool = False
+    settings: ShardSettings,
+    shape: tuple[int | None, int | None, int],
+    *,
+    classes: int,
+    several: bool = False,
+    series: bool = False,
 ) -> dict[str, Any]:
     """Content of tfds' ``features.json``, JSON-safe.
 
     Args:
         settings: of the shards.
-        shape: height and width in px (None where images differ), channels.
+        shape: height and width in px (None where images differ), channels; of a time series' frames together.
         classes: number of class names.
         several: whether some image of the version has more than one category.
+        series: whether the images are time series.
     """
-    features = record_features(settings.encoding, several=several)
+    features = record_features(settings.encoding, several=several, series=series)
     # Pixels without a shape cannot be read back by tfds; it may list a part of what is stored.
     shown = [feature for feature in features if feature.tfds != "pixels" or None not in shape]
     return {

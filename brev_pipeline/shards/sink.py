@@ -6,7 +6,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Literal
 
-from brev_pipeline.shards.framing import FOOTER_BYTES, HEADER_BYTES, frame, masked_crc
+from brev_pipeline.shards.framing import frame, masked_crc
 
 
 @dataclass
@@ -37,9 +37,9 @@ class Sink:
         self.offsets.append(self._next)
         self.lengths.append(len(record))
         self.crcs.append(crc)
-        self._next += HEADER_BYTES + len(record) + FOOTER_BYTES
-        for part in (header, record, footer):
-            self._put(self._gzip.compress(part) if self._gzip else part)
+        framed = b"".join((header, record, footer))
+        self._next += len(framed)
+        self._put(self._gzip.compress(framed) if self._gzip else framed)
 
     def finish(self) -> tuple[bytes, str]:
         """The file's bytes and their SHA-256."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Final, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.config import ShardSettings
@@ -24,6 +25,8 @@ from brev_pipeline.shards.sink import Sink
 from brev_pipeline.store import Folder
 
 PIXEL_COLUMNS: Final = ["file", "offset", "length", "prepared_height", "prepared_width", "prepared_channels"]
+"""Columns of ``prepared_images`` that say where pixels lie; `FRAMES` too, where it is not null."""
+FRAMES: Final = "prepared_frames"
 _PIXELS_AT_ONCE: Final = 32_000_000
 """Bytes of pixels that are asked for at once."""
 
@@ -80,9 +83,9 @@ class ShardWriter:
     def _records(self, rows: pa.Table) -> Iterator[bytes]:
         encode = encoder(self.settings)
         for row, image in _with_pixels(rows, self.pixels):
-            drawn = self.augmenter.augment(image, row["seed"]) if self.augmenter and row["augmented"] else image
+            drawn = _augmented(image, self.augmenter, row["seed"]) if self.augmenter and row["augmented"] else image
             try:
-                data = encode(drawn)
+                data = encode(_tall(drawn))
             except ShardError as error:
                 raise ShardError(f"{row['path']}: {error}") from error
             yield encode_example(_features(row, drawn, data, self.settings.encoding))
@@ -100,13 +103,24 @@ class ShardWriter:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def _augmented(image: Pixels, augmenter: Augmenter, seed: int) -> Pixels:
+    """One image, or every frame of a time series in the same way."""
+    if image.ndim == 3:
+        return augmenter.augment(image, seed)
+    return np.stack([augmenter.augment(frame, seed) for frame in image])
+
+
+def _tall(image: Pixels) -> Pixels:
+    """One image, or the frames of a time series one below the other."""
+    return image if image.ndim == 3 else image.reshape(-1, *image.shape[2:])
+
+
 def _with_pixels(rows: pa.Table, pixels: PixelReader) -> Iterator[tuple[dict[str, Any], Pixels]]:
     """Each row with its pixels, read some megabytes at a time."""
-    sides = zip(*(rows[column].to_pylist() for column in PIXEL_COLUMNS[3:]), strict=True)
-    step = max(1, _PIXELS_AT_ONCE // max(height * width * channels for height, width, channels in sides))
+    step = max(1, _PIXELS_AT_ONCE // max(1, *rows["length"].to_pylist()))
     for start in range(0, rows.num_rows, step):
         chunk = rows.slice(start, step)
-        images = pixels.read(chunk.select(["content_id", *PIXEL_COLUMNS]))
+        images = pixels.read(chunk.select(["content_id", *PIXEL_COLUMNS, FRAMES]))
         for row, image in zip_longest(chunk.to_pylist(), images):
             if row is None or image is None:
                 raise ShardError(f"the pixels of {chunk.num_rows} images were asked for, more or fewer came")
@@ -120,14 +134,18 @@ def _features(
     features: dict[str, Value] = {
         "content_id": row["content_id"].encode(),
         "epoch": row["epoch"],
-        "image/channels": image.shape[2],
+        "image/channels": image.shape[-1],
         "image/raw" if encoding == "raw" else "image/encoded": data,
         "image/format": encoding.encode(),
-        "image/height": image.shape[0],
-        "image/width": image.shape[1],
+        "image/height": image.shape[-3],
+        "image/width": image.shape[-2],
         "item": row["item"].encode(),
         "label": row["label"],
         "path": row["path"].encode(),
         "seed": row["seed"],
     }
-    return features if row["multi_hot"] is None else {**features, "label/multi_hot": row["multi_hot"]}
+    if row["multi_hot"] is not None:
+        features["label/multi_hot"] = row["multi_hot"]
+    if image.ndim == 4:
+        features["image/frames"] = len(image)
+    return features

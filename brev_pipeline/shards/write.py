@@ -17,7 +17,7 @@ from brev_pipeline.errors import ShardError
 from brev_pipeline.shards.plan import shard_name
 from brev_pipeline.shards.progress import all_finished
 from brev_pipeline.shards.protocols import Augmenter, PixelReader
-from brev_pipeline.shards.task import PIXEL_COLUMNS, ShardTask, ShardWriter
+from brev_pipeline.shards.task import FRAMES, PIXEL_COLUMNS, ShardTask, ShardWriter
 from brev_pipeline.store import Folder
 
 _LOG = logging.getLogger(__name__)
@@ -109,10 +109,10 @@ def _with_places(plan: pa.Table, prepared: pa.Table) -> pa.Table:
     if at.null_count:
         path = plan["path"].filter(pc.is_null(at))[0].as_py()
         raise ShardError(f"{at.null_count} records have no prepared image, the first of {path}; make the plan anew")
-    places = prepared.select(PIXEL_COLUMNS).take(at)
+    places = prepared.select([*PIXEL_COLUMNS, FRAMES]).take(at)
     if nulls := [name for name in PIXEL_COLUMNS if places[name].null_count]:
         raise ShardError(f"records have prepared images without {', '.join(nulls)}; make the plan anew")
-    for name in PIXEL_COLUMNS:
+    for name in places.column_names:
         plan = plan.append_column(name, places[name])
     return plan.combine_chunks()
 

@@ -4,11 +4,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.uint64]
+
+
+def one_array(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece. Each piece of a column would get a dictionary of its own, at a cost that is quadratic."""
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    if pa.types.is_string(column.type) and column.nbytes >= 2**31:
+        column = column.cast(pa.large_string())
+    return column.combine_chunks()
 
 
 def compress(values: Ints, bound: int) -> tuple[Ints, Ints]:
@@ -32,14 +42,14 @@ def compress(values: Ints, bound: int) -> tuple[Ints, Ints]:
 
 
 def first_of(codes: Ints, count: int) -> Ints:
-    """(count,) the first position at which each code of ``codes`` (0 … count − 1, or −1 to skip) stands; −1: nowhere."""
+    """(count,) the first row of each code 0 … count − 1, or −1 where there is none; a code of −1 is skipped."""
     first = np.full(count, -1, np.int64)
     rows = np.flatnonzero(codes >= 0)[::-1]
     first[codes[rows]] = rows  # the last writer wins, and that is the first position
     return first
 
 
-def least(codes: Ints, values: npt.NDArray[Any], count: int, start: Any) -> npt.NDArray[Any]:
+def least(codes: npt.NDArray[np.integer[Any]], values: npt.NDArray[Any], count: int, start: Any) -> npt.NDArray[Any]:
     """(count,) the least of ``values`` for each code; ``start`` for codes that do not occur."""
     out = np.full(count, start, values.dtype)
     np.minimum.at(out, codes, values)
@@ -49,4 +59,4 @@ def least(codes: Ints, values: npt.NDArray[Any], count: int, start: Any) -> npt.
 def table(rows: Ints, columns: Ints, weights: Ints, shape: tuple[int, int]) -> Floats:
     """Sum of ``weights`` per (row, column), as float64 of ``shape``."""
     flat = np.bincount(rows * shape[1] + columns, weights, shape[0] * shape[1])
-    return flat.reshape(shape)
+    return flat.astype(np.float64, copy=False).reshape(shape)

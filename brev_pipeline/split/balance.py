@@ -78,11 +78,11 @@ class Balance:
             movers = np.flatnonzero(able)
             if len(movers):
                 near = np.argsort(place[movers] if target < source else -place[movers], kind="stable")
-                self._move(purpose, movers[near], source, target, abs(over[stratum, side]), stratum)
+                self._move(purpose, movers[near], target, abs(over[stratum, side]), stratum)
                 return True
         return False
 
-    def _move(self, purpose: Ints, movers: Ints, source: int, target: int, amount: float, stratum: int) -> None:
+    def _move(self, purpose: Ints, movers: Ints, target: int, amount: float, stratum: int) -> None:
         """Move the nearest ``movers`` that hold ``amount`` images of the stratum; fewer, if that is too many."""
         held = np.zeros(len(purpose), np.int64)
         own = self.stratum == stratum
@@ -106,7 +106,7 @@ class Balance:
         moved[:, source] -= self.images[entries]
         moved[:, target] += self.images[entries]
         after = self._cost(moved, stratum).sum(axis=1)
-        return np.bincount(self.group[entries], before - after, len(able))
+        return np.asarray(np.bincount(self.group[entries], before - after, len(able)), np.float64)
 
     def _over(self, purpose: Ints) -> Floats:
         """(strata, purposes) images beyond what is wanted."""

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.split.arrays import Ints, Words
+from brev_pipeline.split.arrays import Ints, Words, one_array
 
 # Odd multipliers from the fractional digits of the golden ratio and of π (SplitMix64, FNV's successors): they only
 # have to spread. Nothing depends on them but speed, since equal digests are compared as texts.
@@ -75,5 +75,4 @@ def _meeting(digests: Words) -> Ints:
 
 
 def _codes(ids: pa.ChunkedArray) -> Ints:
-    encoded = ids.dictionary_encode().unify_dictionaries()
-    return np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks]).astype(np.int64)
+    return np.asarray(one_array(ids).dictionary_encode().indices.to_numpy(), np.int64)

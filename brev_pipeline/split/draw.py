@@ -102,7 +102,7 @@ def strictest(groups: Ints, purposes: Ints, strictness: Ints, count: int) -> Int
     best = least(groups[given], strictness[purposes[given]], count, len(strictness))
     back = np.full(len(strictness) + 1, OPEN, np.int64)
     back[strictness] = np.arange(len(strictness))
-    return back[best]
+    return np.asarray(back[best])
 
 
 def strictness_of(names: list[str]) -> Ints:

@@ -138,9 +138,7 @@ def lay_out(samples: pa.Table, rules: Rules, ledger: pa.Table | None = None) -> 
     )
 
 
-def _past_nodes(
-    ledger: pa.Table | None, rules: Rules, stratum: Key, item: Key, nodes: Nodes
-) -> tuple[Ints, Ints]:
+def _past_nodes(ledger: pa.Table | None, rules: Rules, stratum: Key, item: Key, nodes: Nodes) -> tuple[Ints, Ints]:
     """(ledger rows,) node of each row, and (all nodes,) item of each node, those beyond the listing included."""
     if ledger is None or not len(ledger):
         return np.zeros(0, np.int64), nodes.item

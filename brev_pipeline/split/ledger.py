@@ -33,7 +33,7 @@ def rules_of(settings: SplitSettings) -> Rules:
 def purpose_codes(column: pa.ChunkedArray, names: list[str], where: str) -> Ints:
     """(rows,) number of each purpose in ``names``; −1 for none. Raises `SplitError` for one that is not there."""
     found = pc.index_in(column.cast(pa.string()), value_set=pa.array(names, pa.string()))
-    codes = found.fill_null(OPEN).to_numpy().astype(np.int64)
+    codes: Ints = found.fill_null(OPEN).to_numpy().astype(np.int64)
     unknown = (codes == OPEN) & column.is_valid().to_numpy()
     if unknown.any():
         other = sorted(set(column.filter(pa.array(unknown)).to_pylist()))
@@ -105,7 +105,7 @@ def match_known(known: pa.Table | None, samples: pa.Table, layout: Layout, names
     _refuse_contradictions(texts, known["purpose"])
     at = pc.index_in(_joined([_known_column(samples, layout, column) for column in keys]), value_set=texts)
     found = at.fill_null(-1).to_numpy(zero_copy_only=False)
-    return np.append(purposes, OPEN)[found]
+    return np.asarray(np.append(purposes, OPEN)[found], np.int64)
 
 
 def next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitSettings) -> pa.Table:
@@ -126,9 +126,9 @@ def next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitSetting
     purposes = group_purposes(layout, split, ledger, settings.names)
     moved = pa.array(settings.names, pa.string()).take(pa.array(purposes[layout.past_group]))
     past = ledger.set_column(ledger.column_names.index("purpose"), "purpose", moved)
-    there = pa.chunked_array(_joined([split["path"], split["content_id"]]).chunks)
-    absent = pc.invert(pc.is_in(_joined([past["path"], past["content_id"]]), value_set=there.combine_chunks()))
-    both = pa.concat_tables([conform(split, SAMPLE_SPLIT, "split"), conform(past.filter(absent), SAMPLE_SPLIT, "ledger")])
+    there = _joined([split["path"], split["content_id"]]).combine_chunks()
+    absent = past.filter(pc.invert(pc.is_in(_joined([past["path"], past["content_id"]]), value_set=there)))
+    both = pa.concat_tables([conform(table, SAMPLE_SPLIT, "ledger") for table in (split, absent)])
     return both.sort_by([("path", "ascending"), ("content_id", "ascending")])
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Ints, least
 from brev_pipeline.split.draw import OPEN
+from brev_pipeline.split.keys import encode
 from brev_pipeline.split.layout import Layout, Rules, lay_out
 from brev_pipeline.split.methods import check_method, run_method
 from brev_pipeline.split.patterns import compile_key
@@ -85,14 +85,12 @@ class SampleSplit:
         """
         if purpose == remainder:
             raise SplitError(f"purpose and remainder are both {purpose!r}")
-        given = _given(samples, column)
-        names = _names(given, purpose, remainder)
+        names, given = _given(samples, column, purpose, remainder)
         rules, table = self._table(samples)
-        layout = lay_out(table, rules)
-        codes = pc.index_in(given, value_set=pa.array(names, pa.string())).fill_null(OPEN).to_numpy().astype(np.int64)
-        chosen = self._choose(layout, names, codes)
-        texts = pa.array([*names[:1], remainder, *names[2:]], pa.string()).take(pa.array(chosen))
-        return samples.assign(**{column: texts.to_pandas().to_numpy()}).astype({column: "str"})
+        chosen = self._choose(lay_out(table, rules), names, given)
+        texts = pa.array([purpose, remainder, *names[2:]], pa.string()).take(pa.array(chosen))
+        # An array, not a series: rows are matched by position, whatever the frame's index.
+        return samples.assign(**{column: texts.to_pandas().astype("str").array})
 
     def _choose(self, layout: Layout, names: list[str], given: Ints) -> Ints:
         """(rows,) purpose of each row."""
@@ -125,34 +123,32 @@ class SampleSplit:
         return rules, pa.table(columns)
 
 
-def _given(samples: pd.DataFrame, column: str) -> pa.ChunkedArray:
-    """Purposes that stand there; an empty text is none."""
+def _given(samples: pd.DataFrame, column: str, purpose: str, remainder: str | None) -> tuple[list[str], Ints]:
+    """Names of all purposes, and (rows,) the number of the one that stands there, −1 for none or an empty text."""
+    names = [purpose, remainder or ""]  # no purpose is called "": it stands for a remainder that stays open
     if column not in samples.columns:
-        return pa.chunked_array([pa.nulls(len(samples), pa.string())])
-    texts = _arrow(samples[column]).cast(pa.string())
-    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
-
-
-def _names(given: pa.ChunkedArray, purpose: str, remainder: str | None) -> list[str]:
-    # "" stands for the remainder that stays open: no purpose is called so.
-    there = [name for name in pc.unique(given).to_pylist() if name is not None]
-    return list(dict.fromkeys([purpose, remainder or "", *sorted(there)]))
+        return names, np.full(len(samples), OPEN)
+    there = encode(_arrow(samples[column]).cast(pa.string()))
+    names += [name for name in there.labels.to_pylist() if name and name not in names]
+    number = [names.index(name) if name else OPEN for name in there.labels.to_pylist()]
+    return names, np.array([*number, OPEN])[there.codes]
 
 
 def _node_purposes(layout: Layout, names: list[str], given: Ints) -> Ints:
     """(nodes,) the purpose that each node has by its own rows: of several, the one the reference goes on with."""
-    order = sorted(range(len(names)), key=lambda at: (_REFERENCE_ORDER + (names[at],)).index(names[at]))
+    order = sorted(range(len(names)), key=lambda at: (*_REFERENCE_ORDER, names[at]).index(names[at]))
     rank = np.empty(len(names), np.int64)
     rank[order] = np.arange(len(names))
     rows = given != OPEN
     best = least(layout.nodes.of_row[rows], rank[given[rows]], len(layout.nodes), len(names))
-    return np.append(order, OPEN)[best]
+    return np.asarray(np.append(order, OPEN)[best], np.int64)
 
 
 def _as_reference(layout: Layout, chosen: Ints, by_node: Ints, given: Ints) -> Ints:
-    """Where purposes given by hand divide a leak group already, open rows follow their own item, as in the reference."""
-    rows = np.flatnonzero(given != OPEN)
-    groups = layout.row_group
+    """Where purposes given by hand divide a leak group already, open rows follow their own item, as there."""
+    rows, groups = np.flatnonzero(given != OPEN), layout.row_group
+    if not len(rows):
+        return chosen
     low = least(groups[rows], given[rows], layout.groups, np.iinfo(np.int64).max)
     high = least(groups[rows], -given[rows], layout.groups, 1)
     divided = (high <= 0) & (low != -high)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brev_pipeline.split.arrays import Bools, Floats, Ints, table
+from brev_pipeline.split.arrays import Bools, Floats, Ints, Words, table
 
 _TINY = 1e-9  # images; below it, a difference of sums of shares is rounding
 
@@ -77,7 +77,7 @@ def ration(missing: Floats, total: Floats, remainder: int) -> Floats:
     return out
 
 
-def divide(segment: Ints, rank: Ints, images: Ints, wanted: Floats, lacking: Bools) -> Ints:
+def divide(segment: Ints, rank: Words, images: Ints, wanted: Floats, lacking: Bools) -> Ints:
     """Give every group a purpose.
 
     Args:

@@ -18,7 +18,9 @@ EXCLUSIONS: Final = pa.schema(
         pa.field("path", pa.string(), False),
         pa.field("content_id", pa.string(), False),
         pa.field("rule", pa.string(), False, {"description": "quarantined, label_conflict, duplicate"}),
-        pa.field("partner", pa.string(), True, {"description": "path of the image that it is a copy of, or contradicts"}),
+        pa.field(
+            "partner", pa.string(), True, {"description": "path of the image that it is a copy of, or contradicts"}
+        ),
         pa.field("reason", pa.string(), False, {"description": "in words"}),
     ]
 )
@@ -46,7 +48,7 @@ def usable_samples(
     at = _content_rows(integrity, prepared)
     unusable = _unusable(prepared, at)
     category = encode(integrity["category"]).codes
-    partner = _contradicted(integrity, prepared, at, category, ~unusable)
+    partner = _contradicted(prepared, at, category, ~unusable)
     if label_conflicts == "fail":
         _refuse_conflicts(integrity, partner)
     conflict = ~unusable & (partner >= 0) if label_conflicts == "quarantine" else np.zeros(len(at), np.bool_)
@@ -65,7 +67,7 @@ def usable_samples(
 def _content_rows(integrity: pa.Table, prepared: pa.Table) -> Ints:
     """(images,) row of ``prepared`` that holds each image's content; −1 for none."""
     found = pc.index_in(integrity["content_id"], value_set=prepared["content_id"].combine_chunks())
-    return found.fill_null(-1).to_numpy().astype(np.int64)
+    return np.asarray(found.fill_null(-1).to_numpy(), np.int64)
 
 
 def _unusable(prepared: pa.Table, at: Ints) -> Bools:
@@ -73,7 +75,7 @@ def _unusable(prepared: pa.Table, at: Ints) -> Bools:
     return np.asarray(~np.append(ok, False)[at])
 
 
-def _contradicted(integrity: pa.Table, prepared: pa.Table, at: Ints, category: Ints, usable: Bools) -> Ints:
+def _contradicted(prepared: pa.Table, at: Ints, category: Ints, usable: Bools) -> Ints:
     """(images,) an image of another category with the same bytes or pixels; −1 where there is none."""
     partner = np.full(len(at), -1, np.int64)
     pixels = np.append(encode(prepared["pixel_id"]).codes, -1)[at]

@@ -95,8 +95,21 @@ def to_parquet(table: "pa.Table") -> bytes:
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(_plain(table), sink, compression="zstd", row_group_size=1_000_000)
     return sink.getvalue()
+
+
+def _plain(table: "pa.Table") -> "pa.Table":
+    """Without what would show in the file and is not content: chunks in memory, names of lists' elements."""
+    import pyarrow as pa
+
+    fields = [
+        field.with_type(pa.list_(pa.field("element", field.type.value_type)))
+        if pa.types.is_list(field.type)
+        else field
+        for field in table.schema
+    ]
+    return pa.table(table.combine_chunks().columns, schema=pa.schema(fields, table.schema.metadata))
 
 
 def from_parquet(data: bytes) -> "pa.Table":

@@ -140,6 +140,7 @@ def test_golden_draws_of_a_tiny_split() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_million_draws_take_seconds() -> None:
     folders = np.array(["a", "b", "c", "d"])[np.random.default_rng(0).integers(0, 4, 100_000)]
     split = split_of([("train", folder, str(i)) for i, folder in enumerate(folders)])

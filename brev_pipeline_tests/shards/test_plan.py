@@ -127,6 +127,7 @@ def test_a_plan_of_nothing_is_empty() -> None:
     assert planned(draws_of({})).num_rows == 0
 
 
+@pytest.mark.slow
 def test_a_million_draws_take_seconds() -> None:
     draws = draws_of({("train", 0): 300_000, ("train", 1): 300_000})
     plan = planned(draws, 1000)

@@ -1,5 +1,9 @@
 import hashlib
 import logging
+import os
+import signal
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -75,9 +79,22 @@ def test_images_of_different_sizes_stand_in_one_shard(tmp_path: Path) -> None:
     world = build(tmp_path, SIZES)
     flat = pa.array([6 if i % 2 else 12 for i in range(world.prepared.num_rows)], pa.int32())
     halved = pa.array([32 if i % 2 else 16 for i in range(world.prepared.num_rows)], pa.int32())
-    odd = world.prepared.set_column(2, "prepared_height", flat).set_column(3, "prepared_width", halved)
+    odd = world.prepared.set_column(3, "prepared_height", flat).set_column(4, "prepared_width", halved)
     table = World(world.root, world.split, odd).write(ShardSettings())
     assert {pixels_of(record).shape for _, record in records(world.folder(), table)} == {(12, 16, 3), (6, 32, 3)}
+
+
+@pytest.mark.parametrize("encoding", ["png", "raw"])
+def test_frames_of_a_time_series_are_augmented_alike_and_come_back_as_frames(tmp_path: Path, encoding: str) -> None:
+    world = build(tmp_path, SIZES, shape=(12, 16, 3))
+    three = world.prepared.set_column(2, "prepared_frames", pa.array([3] * 31, pa.int32()))
+    series = three.set_column(3, "prepared_height", pa.array([4] * 31, pa.int32()))
+    table = World(world.root, world.split, series).write(ShardSettings(encoding=encoding))
+    for row, record in records(world.folder(), table):
+        tall = photo(content_of(row), (12, 16, 3))
+        expected = Invert().augment(tall, row["seed"]) if row["augmented"] else tall
+        np.testing.assert_array_equal(pixels_of(record), expected.reshape(3, 4, 16, 3))
+        assert list(record) == [feature.name for feature in record_features(encoding, series=True)]
 
 
 def test_one_and_two_workers_and_this_process_write_the_same_bytes(world: World) -> None:
@@ -116,6 +133,21 @@ def test_a_worker_that_is_killed_costs_nothing(world: World, tmp_path: Path) -> 
     world.write(SMALL, "killed", augmenter=augmenter, engine=LocalEngine(workers=2))
     assert augmenter.marker.exists()
     assert world.files("killed") == world.files("calm")
+
+
+def test_a_run_that_is_killed_is_taken_up_by_the_next(world: World, tmp_path: Path) -> None:
+    world.write(SMALL, "calm")
+    seed = world.plan(SMALL).filter(pa.compute.field("purpose") == "train")["seed"][14].as_py()
+    code = (
+        "from pathlib import Path; from brev_pipeline_tests.shards.test_write import *\n"
+        f"world = build(Path({str(tmp_path)!r}), SIZES)\n"
+        f"world.write(SMALL, augmenter=DieOnce({seed}, Path({str(tmp_path / 'died')!r})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == -signal.SIGKILL
+    assert 0 < len(world.files()) < len(world.files("calm"))
+    world.write(SMALL)
+    assert world.files() == world.files("calm")
 
 
 def test_a_run_that_failed_is_resumed_where_it_was(world: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -28,7 +28,8 @@ class RawReader:
 
     def read(self, rows: pa.Table) -> Iterator[np.ndarray]:
         for row in rows.to_pylist():
-            shape = (row["prepared_height"], row["prepared_width"], row["prepared_channels"])
+            frames = [row["prepared_frames"]] if row["prepared_frames"] else []
+            shape = (*frames, row["prepared_height"], row["prepared_width"], row["prepared_channels"])
             data = self.folder.read(row["file"], row["offset"], row["length"])
             yield np.frombuffer(data, dtype=np.uint8).reshape(shape)
 
@@ -131,6 +132,7 @@ def build(root: Path, sizes: dict[str, int], *, devel: int = 5, shape: tuple[int
         {
             "content_id": split["content_id"],
             "status": ["ok"] * len(rows),
+            "prepared_frames": pa.nulls(len(rows), pa.int32()),
             "prepared_height": pa.array([shape[0]] * len(rows), pa.int32()),
             "prepared_width": pa.array([shape[1]] * len(rows), pa.int32()),
             "prepared_channels": pa.array([shape[2]] * len(rows), pa.int32()),

@@ -116,7 +116,7 @@ def verify(data: bytes, header: BmpHeader) -> None:
         if count == 0 and value == 0:
             x, y = 0, y + 1
         elif count == 0 and value == 1:
-            return
+            break
         elif count == 0 and value == 2:
             x, y, place = x + data[place], y + data[place + 1], place + 2
         else:
@@ -125,5 +125,6 @@ def verify(data: bytes, header: BmpHeader) -> None:
                 place += (value if header.compression == _RLE8 else (value + 1) // 2) + 1 & ~1
             if x > limit or y >= header.height:
                 raise damaged(f"its run-length codes leave the image at row {y}")
-    if y < header.height and not (y == header.height - 1 and x >= header.width):
+    # The last row may end with the end of the image, or with an end of its own before that.
+    if y < header.height - 1 or (y == header.height - 1 and x < header.width):
         raise damaged(f"its run-length codes end in row {y} of {header.height}")

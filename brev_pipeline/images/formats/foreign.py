@@ -22,7 +22,6 @@ _SIGNATURES = (
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
     (rb"v/1\x01", "OpenEXR"),
     (rb"#\?RADIANCE", "Radiance HDR"),
-    (rb"GIF8", "GIF of an unknown version"),
     (rb"\xd7\xcd\xc6\x9a|\x01\0\0\0.{36} EMF", "Windows metafile"),
     (rb"\s*<(\?xml|svg|!DOCTYPE|html)", "text (XML, SVG or a web page)"),
     (rb"PK\x03\x04", "ZIP"),

@@ -95,6 +95,17 @@ def fast(data: bytes, header: JpegHeader) -> npt.NDArray[np.uint8] | str | None:
     return pixels
 
 
+def complaint(data: bytes) -> str | None:
+    """What the strict decoder says against a JPEG stream; None where it decodes."""
+    import simplejpeg
+
+    try:
+        simplejpeg.decode_jpeg(data, "GRAY")
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 _DAMAGE = re.compile(
     # Left-over bytes before a table or comment between the segments are harmless; before these they are
     # the rest of a scan that did not decode: end of image, next scan, its Huffman table, restart.

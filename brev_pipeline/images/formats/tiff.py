@@ -1,12 +1,14 @@
-"""TIFF and BigTIFF: the first page's facts, the number of pages, and the check of deflated data.
+"""TIFF and BigTIFF: the first page's facts, the number of pages, and the checks that libtiff leaves out.
 
-libtiff does not look at the checksums that end deflated strips and tiles; they are checked here first.
+libtiff does not look at the checksums that end deflated strips and tiles, and fills in what is missing from
+JPEG-coded ones. Both are checked here first. Fax codes (Group 3 and 4) have nothing that could be checked.
 """
 
 import itertools
 import zlib
 from dataclasses import dataclass
 
+from brev_pipeline.images.formats import jpeg
 from brev_pipeline.images.formats.exif import orientation_of
 from brev_pipeline.images.formats.header import Header, damaged, unsupported
 from brev_pipeline.images.formats.ifd import Directory, directories
@@ -15,7 +17,7 @@ SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _CHANNELS, _FORMAT = 256, 257, 258, 259, 277, 339
 _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
 _DEFLATE = {8, 32946}
-_WEBP = 50001
+_JPEG, _WEBP, _JPEG_TABLES = 7, 50001, 347
 _MOST_PAGES = 10_000
 _PIECE = 1 << 20  # bytes inflated at a time
 
@@ -57,9 +59,12 @@ def _first(data: bytes) -> Directory:
 def verify(data: bytes, _header: Header) -> str | None:
     """Check the checksums of deflated data; returns the note on further pages."""
     page = _first(data)
-    if page.value(_COMPRESSION, 1) in _DEFLATE:
-        for place, length in _parts(page):
-            _inflate(memoryview(data)[place : place + length])
+    compression = page.value(_COMPRESSION, 1)
+    for place, length in _parts(page):
+        if compression in _DEFLATE:
+            _inflate(data[place : place + length])
+        elif compression == _JPEG:
+            _check_jpeg(bytes(page.values(_JPEG_TABLES)), data[place : place + length])
     pages = sum(1 for _ in itertools.islice(directories(data), _MOST_PAGES))
     return f"first page of {pages}" if pages > 1 else None
 
@@ -70,9 +75,16 @@ def _parts(page: Directory) -> list[tuple[int, int]]:
     return list(zip(starts, lengths, strict=False))
 
 
-def _inflate(packed: memoryview) -> None:
+def _check_jpeg(tables: bytes, coded: bytes) -> None:
+    """Decode a JPEG-coded strip or tile strictly. It has no tables of its own: they stand in a field before all."""
+    complaint = jpeg.complaint(tables[:-2] + coded[2:] if tables else coded)
+    if complaint and jpeg.damage(complaint):
+        raise damaged(f"its compressed image data are damaged ({complaint})")
+
+
+def _inflate(rest: bytes) -> None:
     """Inflate and forget, a piece at a time, so that a small strip cannot fill the memory."""
-    stream, rest = zlib.decompressobj(), bytes(packed)
+    stream = zlib.decompressobj()
     try:
         while rest and not stream.eof:
             stream.decompress(rest, _PIECE)

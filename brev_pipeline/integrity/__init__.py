@@ -1,0 +1,27 @@
+"""Integrity: who is a copy of whom. Each image's identity is the MD5 of its bytes, and bytes decide.
+
+`check_integrity` is the stage; the other functions put its findings into tables for people and suites.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from brev_pipeline.integrity.check import check_integrity
+    from brev_pipeline.integrity.findings import compare_listings, duplicate_groups, label_conflicts, shrinkage
+
+_HOMES = {
+    "check_integrity": "check",
+    "compare_listings": "findings",
+    "duplicate_groups": "findings",
+    "label_conflicts": "findings",
+    "shrinkage": "findings",
+}
+
+__all__ = ["check_integrity", "compare_listings", "duplicate_groups", "label_conflicts", "shrinkage"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,120 @@
+"""Datasets: the listing of a pipeline, and of one dataset in it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.config.models import DatasetSettings, ListingSettings
+from brev_pipeline.errors import BrevPipelineError, ListingError
+from brev_pipeline.listing.checksums import checksums
+from brev_pipeline.listing.columns import Images, choose, raw_listing
+from brev_pipeline.listing.refusals import nothing_found, refuse_overlaps
+from brev_pipeline.listing.scan import scan
+from brev_pipeline.listing.walk import walk
+from brev_pipeline.source import LocalPlace, Place, S3Place, Sources
+from brev_pipeline.source.places import path_prefix
+
+
+def list_datasets(
+    datasets: Sequence[DatasetSettings],
+    settings: ListingSettings,
+    sources: Sources,
+    known: pa.Table | None = None,
+) -> pa.Table:
+    """Every image of the datasets exactly once, sorted by the bytes of its path: schema `tables.RAW_LISTING`.
+
+    The same objects give the same table, whatever threads found first.
+
+    Args:
+        datasets: what is listed.
+        settings: what counts as an image, and what class it is.
+        sources: where the datasets lie.
+        known: rows of an earlier listing (columns path, size, modified, etag, and etag_source if there is one); a
+            local file that has not changed since is not read again for its MD5.
+
+    Raises:
+        ListingError: a dataset is not there, may not be listed, or holds no image; or two of them overlap. The
+            message names the dataset and says what to do.
+    """
+    refuse_overlaps(datasets, sources)
+    ordered = sorted(datasets, key=lambda dataset: path_prefix(dataset.bucket).encode())
+    tables = [list_dataset(dataset, settings, sources, known=known) for dataset in ordered]
+    return by_path(pa.concat_tables(tables))
+
+
+def list_dataset(
+    dataset: DatasetSettings,
+    settings: ListingSettings,
+    sources: Sources,
+    *,
+    location: str = "",
+    known: pa.Table | None = None,
+    hashed: bool = True,
+) -> pa.Table:
+    """The images of one dataset, or of a folder in it.
+
+    Args:
+        dataset: what is listed.
+        settings: what counts as an image, and what class it is.
+        sources: where it lies.
+        location: folder below the dataset's root; classes are meant from there.
+        known: see `list_datasets`.
+        hashed: whether local files get their MD5; without it they have no etag.
+
+    Raises:
+        ListingError: see `list_datasets`.
+    """
+    place = _below(sources.place(dataset.bucket), location)
+    try:
+        objects = _objects(place, sources)
+        pieces = choose(objects, settings)
+        if not any(piece.objects.num_rows for piece in pieces):
+            raise ListingError(nothing_found(objects, settings))
+        return pa.concat_tables([_rows(piece, dataset, place, settings, known, hashed) for piece in pieces])
+    except BrevPipelineError as error:
+        raise ListingError(f"dataset {dataset.name!r} ({place.bucket}): {error}") from error
+
+
+def _objects(place: Place, sources: Sources) -> pa.Table:
+    """What lies in a place, keys relative to it."""
+    if isinstance(place, LocalPlace):
+        return walk(place.root)
+    found = scan(sources.client(place).page, place.name, place.prefix)
+    keys = pc.binary_replace_slice(found["key"], 0, len(place.prefix.encode()), "")
+    return found.set_column(0, "key", keys)
+
+
+def _rows(
+    images: Images,
+    dataset: DatasetSettings,
+    place: Place,
+    settings: ListingSettings,
+    known: pa.Table | None,
+    hashed: bool,
+) -> pa.Table:
+    if isinstance(place, LocalPlace) and hashed:
+        paths = pc.binary_replace_slice(images.objects["key"], 0, 0, path_prefix(place.bucket))
+        images = replace(images, objects=checksums(place.root, images.objects, paths, known))
+    source = "md5" if isinstance(place, LocalPlace) else "s3"
+    etag_source = pc.if_else(pc.is_valid(images.objects["etag"]), source, "none").combine_chunks()
+    return raw_listing(images, dataset, place, settings.url_template, etag_source)
+
+
+def _below(place: Place, location: str) -> Place:
+    folder = location.strip("/")
+    if not folder:
+        return place
+    bucket = path_prefix(place.bucket) + folder
+    if isinstance(place, S3Place):
+        return replace(place, bucket=bucket, prefix=f"{place.prefix}{folder}/")
+    return replace(place, bucket=bucket, root=f"{place.root}/{folder}")
+
+
+def by_path(table: pa.Table) -> pa.Table:
+    """The rows in the order of their paths' bytes."""
+    paths = table["path"]
+    if pc.all(pc.less(paths[:-1], paths[1:]), min_count=0).as_py():
+        return table
+    return table.take(pc.sort_indices(paths))

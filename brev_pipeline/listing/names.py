@@ -1,0 +1,58 @@
+"""Names: which keys count as images: not hidden, no folder marker, and the file name matches the filter.
+
+The filter is a Python regular expression. Where it is plain enough to mean the same to RE2 (the engine inside
+Arrow), all keys are searched at once; else Python searches their file names one by one. Both give the same answer.
+"""
+
+import re
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+# Literal characters, sets of them, groups and "may be absent": nothing that could match a slash.
+_TOKEN: Final = re.compile(r"\\\.|[A-Za-z0-9_-]|\[[A-Za-z0-9]+\]|\((?:\?:)?|\)|\||\?", re.ASCII)
+
+
+def are_images(keys: pa.Array, sample_filter: str) -> pa.Array:
+    """Whether each key is that of an image. Shape (n,), bool.
+
+    Args:
+        keys: relative to the dataset's root, without nulls.
+        sample_filter: regular expression, searched in the file name in any case.
+    """
+    hidden = pc.or_(pc.starts_with(keys, "."), pc.match_substring(keys, "/."))
+    marker = pc.or_(pc.ends_with(keys, "/"), pc.equal(keys, ""))
+    return pc.and_not(_match(keys, sample_filter), pc.or_(hidden, marker))
+
+
+def file_name(key: str) -> str:
+    """What stands behind the last slash."""
+    return key.rpartition("/")[2]
+
+
+def _match(keys: pa.Array, pattern: str) -> pa.Array:
+    # Python and RE2 fold the case of some letters beyond ASCII differently, and Python's $ matches before a final
+    # line break too.
+    plain = pc.all(pc.and_not(pc.string_is_ascii(keys), pc.match_substring(keys, "\n")), min_count=0)
+    if plain.as_py() and is_plain_suffix(pattern):
+        return pc.match_substring_regex(keys, pattern, ignore_case=True)
+    search = re.compile(pattern, re.IGNORECASE).search
+    return pa.array([search(file_name(key)) is not None for key in keys.to_pylist()], pa.bool_())
+
+
+def is_plain_suffix(pattern: str) -> bool:
+    """Whether a pattern is so plain that searching a whole key for it finds what searching the file name finds.
+
+    That is: it is anchored to the end as a whole, and nothing in it can match a slash.
+    """
+    if not pattern.endswith("$"):
+        return False
+    place, depth = 0, 0
+    while place < len(pattern) - 1:
+        token = _TOKEN.match(pattern, place, len(pattern) - 1)
+        if token is None or (token[0] == "|" and not depth):
+            return False
+        depth += token[0].startswith("(") - (token[0] == ")")
+        place = token.end()
+    return True

@@ -1,0 +1,139 @@
+"""The notebook's `Dataset`: the pipeline's own listing, as a pandas frame."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import uuid4
+
+from pydantic import BaseModel, ValidationError
+
+from brev_pipeline.config.models import DatasetSettings, ListingSettings
+from brev_pipeline.errors import ConfigError
+from brev_pipeline.listing.datasets import list_dataset
+from brev_pipeline.source import Sources
+from brev_pipeline.source.places import place_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS: Final = ("category", "folder", "path", "etag", "bucket", "dataset", "dataset_id", "reference", "url")
+"""Columns of the frame, in the order in which notebooks know them."""
+
+M = TypeVar("M", bound=BaseModel)
+
+_LOCATIONS: Final = {"data": "", "annotations": ".annotations", "meta": ".meta", "samples": ".samples"}
+_SECRETS: Final = {"key", "secret", "token", "username", "password"}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A folder or bucket prefix with images in class folders, for interactive work.
+
+    Args:
+        name: name of the dataset.
+        bucket: local folder, or ``s3://bucket/prefix``.
+        id: id of the dataset; a new one for each object by default.
+        reference: where the dataset is documented.
+        storage_options: how to reach an S3 bucket: the keys of `StorageSettings` (anon, endpoint_url, profile,
+            region, requester_pays), or s3fs's spelling of them (``client_kwargs={"endpoint_url": …}``).
+
+    Raises:
+        ConfigError: an option is unknown, or is a credential: those come from the environment, a profile or a role.
+    """
+
+    name: str = ""
+    bucket: str = ""
+    id: str = field(default_factory=lambda: str(uuid4()))
+    reference: str = ""
+    storage_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        self._settings()
+
+    def get_image_samples(
+        self,
+        sample_filter: str | Iterable[str] | None = None,
+        class_mapping: Mapping[str, str | Iterable[str]] | None = None,
+        classes: Iterable[str] | None = None,
+        location: str = "data",
+        url_template: str = "{path}",
+    ) -> "pd.DataFrame":
+        r"""One row per image, sorted by path; the same rows as in the pipeline's ``raw_listing``.
+
+        Args:
+            sample_filter: regular expression (or several, one of which must match), searched in the file name in any
+                case; default: the usual image endings.
+            class_mapping: folder name → category or categories. The nearest mapped folder wins, from the leaf to the
+                root; without one the leaf folder's name is the category.
+            classes: keep only these categories, after mapping, and only images that have one.
+            location: ``data`` (all), ``annotations``, ``meta``, ``samples``, or a folder of the dataset.
+            url_template: address for people, see `ListingSettings.url_template`.
+
+        Returns:
+            Columns category (tuple of text), folder, path, etag, bucket, dataset, dataset_id, reference, url.
+
+        Raises:
+            ListingError: the dataset is not there, may not be listed, or holds no such image.
+            ConfigError: an argument is not what it may be, for example not a regular expression.
+        """
+        given: dict[str, Any] = {"url_template": url_template}
+        if sample_filter is not None:
+            given["sample_filter"] = _either(sample_filter)
+        if class_mapping:
+            given["class_mapping"] = {
+                key: value if isinstance(value, str) else list(value) for key, value in class_mapping.items()
+            }
+        if classes:
+            given["classes"] = list(classes)
+        settings = _validated(ListingSettings, given)
+        dataset = self._settings()
+        place = place_of(dataset.bucket, str(Path(dataset.bucket).resolve()), dataset.storage)
+        below = _LOCATIONS.get(location, location)
+        table = list_dataset(dataset, settings, Sources({dataset.bucket: place}), location=below)
+        frame: pd.DataFrame = table.select(COLUMNS).to_pandas()
+        frame["category"] = frame["category"].map(tuple)
+        return frame
+
+    def _settings(self) -> DatasetSettings:
+        given = {
+            "name": self.name or self.bucket,
+            "id": self.id,
+            "bucket": self.bucket,
+            "reference": self.reference or "N/A",
+        }
+        return _validated(DatasetSettings, given | {"storage": _storage(self.storage_options)})
+
+
+def _either(sample_filter: str | Iterable[str]) -> str:
+    if isinstance(sample_filter, str):
+        return sample_filter
+    return "|".join(f"(?:{pattern})" for pattern in sample_filter)
+
+
+def _storage(options: Mapping[str, Any]) -> dict[str, Any]:
+    """``options`` in the words of `StorageSettings`."""
+    found = {key: value for key, value in options.items() if key != "client_kwargs"}
+    inner = dict(options.get("client_kwargs", {}))
+    if "region_name" in inner:
+        inner["region"] = inner.pop("region_name")
+    found |= inner
+    if secret := sorted(_SECRETS & found.keys()):
+        raise ConfigError(
+            f"storage_options: {', '.join(secret)}: credentials do not belong into code: use the environment "
+            "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), a profile or a role"
+        )
+    return found
+
+
+def _validated(model: type[M], given: dict[str, Any]) -> M:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        said = [
+            f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}" for one in error.errors()
+        ]
+        raise ConfigError("; ".join(said)) from error
+
+
+__all__ = ["COLUMNS", "Dataset"]

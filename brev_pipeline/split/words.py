@@ -1,0 +1,60 @@
+"""Words: short texts as 64-bit numbers, which sort and compare ten times as fast."""
+
+import numpy as np
+import pyarrow as pa
+
+from brev_pipeline.split.arrays import Ints, Words
+
+WIDTH = 8  # bytes of a word
+
+
+def pack(texts: pa.Array) -> Words | None:
+    """Write each text into one word, first byte highest, so that words sort as the texts do by code point.
+
+    Args:
+        texts: any array.
+
+    Returns:
+        (rows,) words; None where that cannot be done: not text, nulls, a text of more than 8 bytes, a zero byte.
+    """
+    if texts.null_count or not len(texts) or not (is_text(texts.type)):
+        return None
+    edges, data = text_bytes(texts)
+    lengths = np.diff(edges)
+    if lengths.max() > WIDTH or not len(data) or data.min() == 0:
+        return None
+    padded = np.concatenate([data, np.zeros(WIDTH, np.uint8)])
+    # (bytes,) the eight bytes from each position on
+    windows = np.ndarray((len(data) + 1,), ">u8", padded, strides=(1,))
+    words = windows[edges[:-1] - edges[0]].astype(np.uint64)
+    unused = (8 * (WIDTH - lengths)).astype(np.uint64)
+    # Shifts by 64 are undefined: an empty text is set by hand.
+    return np.where(lengths > 0, words >> np.minimum(unused, 63) << np.minimum(unused, 63), np.uint64(0))
+
+
+def number_words(words: Words) -> tuple[Ints, Ints]:
+    """Number the distinct words in ascending order.
+
+    Returns:
+        (rows,) number of each word, and (distinct,) a row that holds it.
+    """
+    order = np.argsort(words)
+    ordered = words[order]
+    new = np.ones(len(words), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    codes = np.empty(len(words), np.int64)
+    codes[order] = np.cumsum(new) - 1
+    return codes, order[new]
+
+
+def text_bytes(texts: pa.Array) -> tuple[Ints, np.ndarray[tuple[int], np.dtype[np.uint8]]]:
+    """(rows + 1,) where each text begins and ends in the buffer, and the bytes of all."""
+    wide = pa.types.is_large_string(texts.type) or pa.types.is_large_binary(texts.type)
+    _, offsets, data = texts.buffers()
+    edges = np.frombuffer(offsets, np.int64 if wide else np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return edges.astype(np.int64), np.frombuffer(data or b"", np.uint8)[edges[0] : edges[-1]]
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type is text with offsets into one buffer."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
