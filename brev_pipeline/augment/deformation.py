@@ -16,7 +16,8 @@ from brev_pipeline.augment.geometry import ONE, Integers
 from brev_pipeline.augment.streams import raw_words
 from brev_pipeline.config.models import ImageDeformation
 
-_WEIGHT: Final = 1024  # sum of the four B-spline weights of a pixel
+_BITS: Final = 10
+_WEIGHT: Final = 1 << _BITS  # sum of the four B-spline weights of a pixel
 _SQRT3: Final = 1.7320508075688772
 
 
@@ -30,7 +31,7 @@ def displacements(settings: ImageDeformation, seed: int, height: int, width: int
         width: px.
 
     Returns:
-        int64 (2, height, width): displacement to the right and down, in 1/256 px, at most alpha · side.
+        int32 (2, height, width): displacement to the right and down, in 1/256 px, at most alpha · side.
     """
     side = min(height, width)
     spacing = max(1.0, settings.sigma * side * _SQRT3)
@@ -42,7 +43,7 @@ def displacements(settings: ImageDeformation, seed: int, height: int, width: int
     bound = int(settings.alpha * side * ONE)
     control = np.rint((random * bound).astype(np.float64) / 2**24)
     total: npt.NDArray[np.float64] = down @ control @ along.T
-    return (total.astype(np.int64) + _WEIGHT * _WEIGHT // 2) // (_WEIGHT * _WEIGHT)
+    return np.floor(total / _WEIGHT**2 + 0.5).astype(np.int32)
 
 
 @lru_cache(maxsize=64)

@@ -87,8 +87,8 @@ def _decode(data: bytes, header: Header, settings: ImageSettings) -> tuple[Raste
         return _decode_jpeg(data, header, settings)
     if isinstance(header, png.PngHeader):
         return _decode_png(data, header, settings)
-    if isinstance(header, tiff.TiffHeader) and header.orientation != 1 and settings.color_mode == "bayer":
-        raise unsupported("color_mode bayer wants the sensor's rows as they were read, and this image is turned")
+    if isinstance(header, tiff.TiffHeader):
+        return _decode_tiff(data, header, settings)
     verify = FORMATS[header.format].verify
     note = verify(data, header) if verify else None
     return judge(data, header, settings.max_pixels), note
@@ -97,14 +97,13 @@ def _decode(data: bytes, header: Header, settings: ImageSettings) -> tuple[Raste
 def _decode_jpeg(data: bytes, header: jpeg.JpegHeader, settings: ImageSettings) -> tuple[Raster, str | None]:
     if header.lossless:
         raise unsupported("lossless JPEG is not read")
-    note = "first picture of several" if header.several else None
     found = jpeg.fast(data, header)
+    note = (
+        _warned(found, settings) if isinstance(found, str) else "first picture of several" if header.several else None
+    )
     if isinstance(found, np.ndarray):
         return Raster(found, header.orientation or 1), note
-    if found and settings.strict_jpeg and jpeg.damage(found):
-        raise damaged(f"its compressed image data are damaged ({found})")
-    raster = judge(data, header, settings.max_pixels)
-    return raster, f"read in spite of a warning: {found}" if found else note
+    return judge(data, header, settings.max_pixels), note
 
 
 def _decode_png(data: bytes, header: png.PngHeader, settings: ImageSettings) -> tuple[Raster, str | None]:
@@ -114,3 +113,22 @@ def _decode_png(data: bytes, header: png.PngHeader, settings: ImageSettings) -> 
         return Raster(pixels, 1), found.note
     png.check_rows(data, header, found)
     return judge(data, header, settings.max_pixels), found.note
+
+
+def _decode_tiff(data: bytes, header: tiff.TiffHeader, settings: ImageSettings) -> tuple[Raster, str | None]:
+    if header.orientation != 1 and settings.color_mode == "bayer":
+        raise unsupported("color_mode bayer wants the sensor's rows as they were read, and this image is turned")
+    note = tiff.verify(data, header)
+    if complaint := tiff.jpeg_complaint(data):
+        note = _warned(complaint, settings)
+    return judge(data, header, settings.max_pixels), note
+
+
+def _warned(complaint: str, settings: ImageSettings) -> str:
+    """The note on an image that the strict JPEG decoder complains of, unless that is a refusal."""
+    cut = complaint.startswith("Premature end of JPEG file")
+    if cut or (settings.strict_jpeg and jpeg.damage(complaint)):
+        raise damaged(
+            f"it ends before its image does ({complaint})" if cut else f"its image data are damaged ({complaint})"
+        )
+    return f"read in spite of a warning: {complaint}"

@@ -1,7 +1,7 @@
 """Geometry: cut out the regions of interest, resize, pad.
 
-One convention everywhere: half-pixel centres (pixel i covers i..i + 1). Only OpenCV calls that give the same
-uint8 on every CPU are used: INTER_LINEAR, INTER_AREA, INTER_NEAREST_EXACT, and copies.
+One convention everywhere: half-pixel centres (pixel i covers i..i + 1). Only calls that give the same uint8 on
+every CPU are used: OpenCV's INTER_LINEAR and INTER_AREA, and copies.
 """
 
 from collections.abc import Sequence
@@ -79,12 +79,20 @@ def resize(pixels: _Pixels, size: tuple[int, int], settings: ImageSettings) -> _
     if pixels.shape[:2] == size:
         return np.ascontiguousarray(pixels)
     if settings.resize_method == "nearest":
-        return _resize(pixels, size, cv2.INTER_NEAREST_EXACT)
+        return _nearest(pixels, size)
     if settings.resize_method == "area" or settings.antialias:
         # INTER_AREA shrinks only; asked to grow, OpenCV would leave the half-pixel convention.
         smaller = min(pixels.shape[0], size[0]), min(pixels.shape[1], size[1])
         pixels = _resize(pixels, smaller, cv2.INTER_AREA)
     return _resize(pixels, size, cv2.INTER_LINEAR)
+
+
+def _nearest(pixels: _Pixels, size: tuple[int, int]) -> _Pixels:
+    # OpenCV's INTER_NEAREST_EXACT is off by one where a centre falls on a border between pixels.
+    rows, columns = (
+        (2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(pixels.shape[:2], size, strict=True)
+    )
+    return pixels.take(rows, axis=0).take(columns, axis=1)
 
 
 def _resize(pixels: _Pixels, size: tuple[int, int], interpolation: int) -> _Pixels:

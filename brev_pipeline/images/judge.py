@@ -152,7 +152,8 @@ def _refusal(error: Exception, header: Header) -> DecodeError:
     if isinstance(error, MemoryError):
         return DecodeError("too_large", f"{header.width}×{header.height} px do not fit into the memory of a worker")
     known = next((text for pattern, text in _REASONS if re.search(pattern, words)), None)
-    if known == _VARIANT or ("cannot identify" in words and header.bit_depth not in (1, 2, 4, 8, 16)):
+    odd = header.format == "tiff" and header.bit_depth not in (1, 2, 4, 8, 16)
+    if known == _VARIANT or (odd and "cannot identify" in words):
         return unsupported(f"{known} ({words})")
     if isinstance(error, (OSError, ValueError, SyntaxError, EOFError)) and words:
         return damaged(f"{known or 'it cannot be decoded'} ({words})")

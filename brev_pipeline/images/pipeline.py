@@ -24,7 +24,7 @@ class ImagePipeline:
     object prepares a sample, or a batch of samples, for training.
 
     Args:
-        settings: all settings at once; default: those given by name.
+        settings: all settings at once, or target_size alone; default: those given by name.
         rescale: None (uint8, 0..255), ``"unit"`` (float32, 0..1) or ``"imagenet"`` (float32, -1..1). Used by a
             call only; what is stored is always uint8.
         path_key: the sample's column with the image's path.
@@ -38,7 +38,7 @@ class ImagePipeline:
 
     def __init__(
         self,
-        settings: ImageSettings | None = None,
+        settings: ImageSettings | tuple[int, int] | None = None,
         *,
         rescale: Rescale | None = None,
         path_key: str = "path",
@@ -46,6 +46,8 @@ class ImagePipeline:
         read: Callable[[str], bytes] | None = None,
         **fields: Any,
     ) -> None:
+        if isinstance(settings, (tuple, list)):
+            settings, fields = None, {"target_size": settings, **fields}
         if settings is not None and fields:
             raise ConfigError(f"ImagePipeline: give settings or {', '.join(fields)}, not both")
         if rescale is not None and rescale not in get_args(Rescale):

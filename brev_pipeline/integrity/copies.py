@@ -87,8 +87,9 @@ def _members(mixed: Words, repeated: Words) -> Rows:
     shift = np.uint64(64 - _BITS)
     marked = np.zeros(1 << _BITS, np.bool_)
     marked[(repeated >> shift).astype(np.int64)] = True
-    rows = np.flatnonzero(marked[(mixed >> shift).astype(np.int64)])
-    return rows[np.isin(mixed[rows], repeated)]
+    rows: Rows = np.flatnonzero(marked[(mixed >> shift).astype(np.int64)])
+    found: Rows = rows[np.isin(mixed[rows], repeated)]
+    return found
 
 
 def _first_by(rank: npt.NDArray[np.uint64], ids: npt.NDArray[np.int32], count: int) -> Rows:

@@ -1,23 +1,23 @@
 """S3 as one set of storage settings reaches it, on botocore.
 
-botocore (which s3fs brings along) signs, resolves endpoints and regions, and finds credentials in the standard AWS
-order. Two things are taken from it: retries (`patience` has them, for every call alike), and the parsing of listing
-pages, which cost 80 CPU-ms per 1,000 keys where the request itself costs 3; pages are handed on as the bytes that came.
-s3fs itself is not used for reading: it sends a HEAD before every GET.
+Every call waits out passing failures (`patience`) and raises an `S3Error` for people (`faults`) for the others. s3fs
+is not used for reading: it sends a HEAD before every GET. Objects are asked for directly (`direct`) once botocore has
+shown the way.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, TypeVar
 
 from brev_pipeline.config.models import StorageSettings
-from brev_pipeline.source.faults import S3Error, fault, has_answered, is_passing, not_s3
+from brev_pipeline.source.connect import CONNECTIONS, TIMEOUTS, connect, whole
+from brev_pipeline.source.direct import Direct
+from brev_pipeline.source.faults import fault, has_answered, is_passing, not_s3
 from brev_pipeline.source.patience import patiently
 
 R = TypeVar("R")
 
-CONNECTIONS = 64
 PATIENCE = 60.0  # s, with a server that has answered before
 FIRST_PATIENCE = 4.0  # s, with one that has not: most likely its address is wrong
 
@@ -31,6 +31,14 @@ class Head:
     keyed: bool
     """Encrypted with a key of the customer's or of KMS: its entity tag is no MD5."""
 
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> "Head":
+        """From an answer's headers, whose names are in any case."""
+        named = {name.lower(): value for name, value in headers.items()}
+        keyed = any("kms" in value for name, value in named.items() if name == "x-amz-server-side-encryption")
+        customer = "x-amz-server-side-encryption-customer-algorithm" in named
+        return cls(named.get("x-amz-meta-md5"), keyed or customer)
+
 
 class S3Client:
     """One connection pool to one S3 service. Threads may share it; processes make their own."""
@@ -41,6 +49,7 @@ class S3Client:
         self._answered = False
         self._lock = Lock()
         self._made: Any = None
+        self._direct: Direct | None = None
 
     def page(self, bucket: str, prefix: str, *, after: str = "", delimiter: str = "", token: str = "") -> bytes:
         """One page of a listing as it came: the XML of ``ListBucketResult``, keys URL-encoded.
@@ -63,7 +72,7 @@ class S3Client:
         if delimiter:
             request["Delimiter"] = delimiter
         place = f"s3://{bucket}/{prefix}"
-        body = self._call(place, lambda client: _whole(client.list_objects_v2(**request)["RawPage"]))
+        body = self._call(place, lambda client: whole(client.list_objects_v2(**request)["RawPage"]))
         if b"<ListBucketResult" not in body[:1000]:
             html = body.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html"))
             raise not_s3(place, self._storage, "an HTML page" if html else "something else than a listing")
@@ -71,23 +80,41 @@ class S3Client:
 
     def get(self, bucket: str, key: str, etag: str | None) -> bytes:
         """The bytes of an object. Raises `S3Error`, of kind ``changed`` if it no longer has this entity tag."""
+        answer = self._directly("GET", bucket, key, etag)
+        if answer is not None:
+            return bytes(answer.content)
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
 
         def read(client: Any) -> bytes:
             return bytes(client.get_object(Bucket=bucket, Key=key, **condition, **self._payer)["Body"].read())
 
-        return self._call(f"s3://{bucket}/{key}", read)
+        return self._learned(bucket, key, self._call(f"s3://{bucket}/{key}", read))
 
     def head(self, bucket: str, key: str, etag: str | None) -> Head:
         """What the object's headers tell of its identity. Raises `S3Error` as `get` does."""
+        answer = self._directly("HEAD", bucket, key, etag)
+        if answer is not None:
+            return Head.of(answer.headers)
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
 
         def ask(client: Any) -> Head:
             answer = client.head_object(Bucket=bucket, Key=key, **condition, **self._payer)
-            keyed = "kms" in answer.get("ServerSideEncryption", "") or "SSECustomerAlgorithm" in answer
-            return Head(answer["Metadata"].get("md5"), keyed)
+            return Head.of(answer["ResponseMetadata"]["HTTPHeaders"])
 
-        return self._call(f"s3://{bucket}/{key}", ask)
+        return self._learned(bucket, key, self._call(f"s3://{bucket}/{key}", ask))
+
+    def _directly(self, method: str, bucket: str, key: str, etag: str | None) -> Any:
+        if self._direct is None:
+            return None
+        headers = {"If-Match": f'"{etag}"'} if etag else {}
+        if self._storage.requester_pays:
+            headers["x-amz-request-payer"] = "requester"
+        return self._direct.send(method, bucket, key, headers)
+
+    def _learned(self, bucket: str, key: str, result: R) -> R:
+        if self._direct is not None:
+            self._direct.learn(bucket, key)
+        return result
 
     @property
     def _payer(self) -> dict[str, str]:
@@ -115,54 +142,6 @@ class S3Client:
     def _client(self) -> Any:
         with self._lock:
             if self._made is None:
-                self._made = _connect(self._storage)
+                self._made, credentials = connect(self._storage)
+                self._direct = Direct(self._made, credentials, CONNECTIONS, TIMEOUTS)
             return self._made
-
-
-def _connect(storage: StorageSettings) -> Any:
-    import botocore.session
-    from botocore import UNSIGNED
-    from botocore.config import Config
-    from botocore.exceptions import NoCredentialsError
-
-    session = botocore.session.Session(profile=storage.profile)
-    if not storage.anon and session.get_credentials() is None:
-        raise NoCredentialsError
-    config = Config(
-        connect_timeout=10,
-        read_timeout=60,
-        max_pool_connections=CONNECTIONS,
-        retries={"total_max_attempts": 1},
-        # Bytes are checked against the MD5 by which they are known; servers other than AWS may not know these headers.
-        response_checksum_validation="when_required",
-        signature_version=UNSIGNED if storage.anon else "s3v4",
-        # Host names like bucket.127.0.0.1 do not resolve: other endpoints are asked by path.
-        s3={
-            "addressing_style": "path"
-            if storage.endpoint_url or session.get_config_variable("endpoint_url")
-            else "auto"
-        },
-    )
-    region = storage.region or session.get_config_variable("region") or "us-east-1"
-    client = session.create_client("s3", region_name=region, endpoint_url=storage.endpoint_url, config=config)
-    # Under a wildcard: botocore runs these before its own handlers, one of which parses the page in full.
-    client.meta.events.register("before-parse.*.ListObjectsV2", _set_page_aside)
-    return client
-
-
-def _whole(page: bytes) -> bytes:
-    """``page``; a `ConnectionError`, which passes, where it breaks off or S3 put an error into it after all."""
-    cut = b"<ListBucketResult" in page[:1000] and not page.rstrip().endswith(b"</ListBucketResult>")
-    if cut or b"<Error>" in page[:200]:
-        raise ConnectionError("the page of the listing broke off")
-    return page
-
-
-def _set_page_aside(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Hand a page of a listing on as it came; botocore then has nothing left to parse."""
-    if response_dict["status_code"] == 200:
-        customized_response_dict["RawPage"] = bytes(response_dict["body"])
-        response_dict["body"] = b""
-
-
-__all__ = ["Head", "S3Client", "S3Error"]

@@ -91,7 +91,7 @@ def test_tensorflow_reads_every_record_with_its_own_crc_check(ran: Run) -> None:
         for raw in tf.data.TFRecordDataset(version.folder.place(file)):
             example = tf.train.Example.FromString(raw.numpy())
             read[file] += 1
-            pixels = tf.io.decode_png(example.features.feature["image"].bytes_list.value[0])
+            pixels = tf.io.decode_png(example.features.feature["image/encoded"].bytes_list.value[0])
             assert pixels.shape == (128, 128, 3)
     assert read == Counter(records["file"].to_pylist())
 

@@ -8,6 +8,7 @@ are left to Pillow they are inflated and counted first.
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -84,12 +85,14 @@ def fast(data: bytes, header: PngHeader, found: Survey) -> npt.NDArray[np.uint8]
 
     if header.bit_depth != 8 or header.colour == _PALETTE or not found.kinds <= _HARMLESS:
         return None
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.shape[:2] != (header.height, header.width):
         return None
     if pixels.ndim == 2:
-        return pixels[:, :, None]
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+        pixels = pixels[:, :, None]
+    else:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+    return np.asarray(pixels, np.uint8)
 
 
 def check_rows(data: bytes, header: PngHeader, found: Survey) -> None:

@@ -56,15 +56,27 @@ def _first(data: bytes) -> Directory:
     return page
 
 
+def jpeg_complaint(data: bytes) -> str | None:
+    """What the strict JPEG decoder says against the JPEG-coded strips or tiles of the first page, if there are any."""
+    page = _first(data)
+    if page.value(_COMPRESSION, 1) != _JPEG:
+        return None
+    # Strips have no tables of their own: they stand in a field, as a stream without an image.
+    tables = bytes(page.values(_JPEG_TABLES))
+    for place, length in _parts(page):
+        coded = data[place : place + length]
+        found = jpeg.complaint(tables[:-2] + coded[2:] if tables else coded)
+        if found and jpeg.damage(found):
+            return found
+    return None
+
+
 def verify(data: bytes, _header: Header) -> str | None:
     """Check the checksums of deflated data; returns the note on further pages."""
     page = _first(data)
-    compression = page.value(_COMPRESSION, 1)
-    for place, length in _parts(page):
-        if compression in _DEFLATE:
+    if page.value(_COMPRESSION, 1) in _DEFLATE:
+        for place, length in _parts(page):
             _inflate(data[place : place + length])
-        elif compression == _JPEG:
-            _check_jpeg(bytes(page.values(_JPEG_TABLES)), data[place : place + length])
     pages = sum(1 for _ in itertools.islice(directories(data), _MOST_PAGES))
     return f"first page of {pages}" if pages > 1 else None
 
@@ -73,13 +85,6 @@ def _parts(page: Directory) -> list[tuple[int, int]]:
     starts = page.values(_STRIPS) or page.values(_TILES)
     lengths = page.values(_STRIP_BYTES) or page.values(_TILE_BYTES)
     return list(zip(starts, lengths, strict=False))
-
-
-def _check_jpeg(tables: bytes, coded: bytes) -> None:
-    """Decode a JPEG-coded strip or tile strictly. It has no tables of its own: they stand in a field before all."""
-    complaint = jpeg.complaint(tables[:-2] + coded[2:] if tables else coded)
-    if complaint and jpeg.damage(complaint):
-        raise damaged(f"its compressed image data are damaged ({complaint})")
 
 
 def _inflate(rest: bytes) -> None:

@@ -1,0 +1,91 @@
+"""Samples: of a row of the record table and the bytes of its record, the fields that were asked for."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from brev_pipeline.reading.fields import IN_TABLE, PIXELS, SEVERAL
+from brev_pipeline.reading.order import Rows, mixed, windows
+from brev_pipeline.reading.pixels import PixelDecoder
+from brev_pipeline.reading.stored import StoredRecords, runs
+
+AT_ONCE: Final = 8_000_000
+"""Bytes that are read at once when the order is the written one."""
+TO_MIX: Final = 64_000_000
+"""Bytes of records that are held and mixed when records are shuffled."""
+
+
+class Samples:
+    """Makes samples. Picklable, and small: a worker can have one.
+
+    Args:
+        stored: the records' bytes.
+        table: their rows of the record table.
+        fields: what a sample holds, checked.
+        decoder: makes the pixels.
+        as_dict: a sample is a dictionary, else a tuple in the order of ``fields``.
+    """
+
+    def __init__(
+        self, stored: StoredRecords, table: pa.Table, fields: tuple[str, ...], decoder: PixelDecoder, *, as_dict: bool
+    ) -> None:
+        self.stored, self.fields, self.as_dict = stored, fields, as_dict
+        self._decoder = decoder
+        self._columns = {name: _column(table[name]) for name in fields if name in IN_TABLE}
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def values(self, row: int, record: bytes) -> list[Any]:
+        """The fields of one record: pixels and multi-hot labels as arrays, the rest as int or str."""
+        return [self._value(name, row, record) for name in self.fields]
+
+    def packed(self, values: list[Any]) -> Any:
+        """Values as a sample, in the form that was asked for."""
+        return dict(zip(self.fields, values, strict=True)) if self.as_dict else tuple(values)
+
+    def in_order(self, rows: Rows, *, seed: int | None = None, epoch: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Each of ``rows`` with its record, neighbours read together; mixed some megabytes at a time by a seed.
+
+        Raises:
+            ShardError: a record is damaged.
+            StoreError: a file cannot be read.
+        """
+        for window in windows(self.stored.length[rows], AT_ONCE if seed is None else TO_MIX):
+            yield from self._window(rows[window], seed, epoch)
+
+    def _window(self, rows: Rows, seed: int | None, epoch: int) -> Iterator[tuple[int, bytes]]:
+        if seed is None:
+            yield from self._read(rows)
+            return
+        held = dict(pair for part in windows(self.stored.length[rows], AT_ONCE) for pair in self._read(rows[part]))
+        for row in mixed(rows, seed, epoch).tolist():
+            yield row, held.pop(row)
+
+    def _read(self, rows: Rows) -> Iterator[tuple[int, bytes]]:
+        for first, last in runs(rows, self.stored.file):
+            yield from zip(range(first, last + 1), self.stored.span(first, last), strict=True)
+
+    def _value(self, name: str, row: int, record: bytes) -> Any:
+        if name == PIXELS:
+            return self._decoder(record)
+        if name == SEVERAL:
+            return multi_hot(record)
+        column = self._columns[name]
+        return column.item(row) if isinstance(column, np.ndarray) else column[row].as_py()
+
+
+def multi_hot(record: bytes) -> Any:
+    """1 for each class that the record's image has, else 0: int64, shape (classes,)."""
+    from brev_pipeline.shards.example import decode_example
+
+    return np.array(decode_example(record)[SEVERAL], np.int64)
+
+
+def _column(column: pa.ChunkedArray) -> Any:
+    """Numbers as a NumPy array, texts as one Arrow array: what is quick to look up, and to send to a worker."""
+    if pa.types.is_integer(column.type):
+        return column.to_numpy()
+    return column.combine_chunks()

@@ -1,0 +1,124 @@
+"""The bytes of records: read by their rows of the record table, one at a time or neighbours together, each checked.
+
+A record's CRC-32C stands in its row, so a byte that changed since the version was written is found whoever reads it,
+and so is a row that belongs to another record. Objects of this room travel to worker processes: they carry a few
+numbers per record and open their files anew where they arrive.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from brev_pipeline.errors import ShardError
+from brev_pipeline.reading.handles import Handles
+from brev_pipeline.shards.framing import HEADER_BYTES, masked_crc
+from brev_pipeline.store import Folder
+
+_REQUESTS: Final = 16
+"""Requests to a store elsewhere that are under way at the same time."""
+_UNZIPPED: Final = 2
+"""Unzipped shards that are kept, for records that are read one by one."""
+
+
+class StoredRecords:
+    """The records of some rows of the record table.
+
+    Args:
+        folder: of the version.
+        table: rows of the record table; neighbours in a file are neighbours here.
+        compression: of the shards, none or gzip. A gzip file is read whole for each record that is asked for
+            singly, unless it is one of the last two that were: iterate instead.
+    """
+
+    def __init__(self, folder: Folder, table: pa.Table, compression: str) -> None:
+        files = table["file"].combine_chunks().dictionary_encode()
+        self.names: list[str] = files.dictionary.to_pylist()
+        self.file = files.indices.to_numpy()
+        self.start = table["offset"].to_numpy() + HEADER_BYTES
+        self.length = table["length"].to_numpy()
+        self._crc = table["crc"].to_numpy()
+        self._zipped = compression == "gzip"
+        self._handles = Handles(folder)
+        self._unzipped: dict[int, bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_unzipped": {}}
+
+    def one(self, row: int) -> bytes:
+        """The record of a row.
+
+        Raises:
+            ShardError: its bytes are not those that were written.
+            StoreError: its file cannot be read.
+        """
+        file, start, length = int(self.file[row]), int(self.start[row]), int(self.length[row])
+        if self._zipped:
+            return self._checked(row, self._whole(file)[start : start + length])
+        return self._checked(row, self._handles.read(self.names[file], start, length))
+
+    def many(self, rows: Sequence[int]) -> list[bytes]:
+        """The records of rows, in their order; from a store elsewhere, several at a time.
+
+        Raises:
+            ShardError: see `one`.
+            StoreError: see `one`.
+        """
+        if self._handles.is_local or self._zipped:
+            return [self.one(row) for row in rows]
+        with ThreadPoolExecutor(_REQUESTS) as pool:
+            return list(pool.map(self.one, rows))
+
+    def span(self, first: int, last: int) -> Iterator[bytes]:
+        """The records of the rows from ``first`` to ``last``, which stand in one file; it is read once.
+
+        Raises:
+            ShardError: see `one`.
+            StoreError: see `one`.
+        """
+        file, begin = int(self.file[first]), int(self.start[first])
+        end = int(self.start[last] + self.length[last])
+        if self._zipped:
+            data = self._whole(file)[begin:end]
+        else:
+            data = self._handles.read(self.names[file], begin, end - begin)
+        starts = (self.start[first : last + 1] - begin).tolist()
+        for row, at, length in zip(range(first, last + 1), starts, self.length[first : last + 1].tolist(), strict=True):
+            yield self._checked(row, data[at : at + length])
+
+    def files(self, rows: range) -> list[str]:
+        """Names of the files that hold ``rows``, in their order."""
+        return [self.names[file] for file in dict.fromkeys(self.file[rows.start : rows.stop].tolist())]
+
+    def _whole(self, file: int) -> bytes:
+        if file not in self._unzipped:
+            while len(self._unzipped) >= _UNZIPPED:
+                self._unzipped.pop(next(iter(self._unzipped)), None)
+            name = self.names[file]
+            try:
+                self._unzipped[file] = zlib.decompress(self._handles.whole(name), 31)
+            except zlib.error as error:
+                raise ShardError(f"{self._handles.place(name)} is not a whole gzip file: {error}") from error
+        return self._unzipped[file]
+
+    def _checked(self, row: int, record: bytes) -> bytes:
+        if len(record) == self.length[row] and masked_crc(record) == self._crc[row]:
+            return record
+        raise ShardError(
+            f"{self._handles.place(self.names[self.file[row]])} is damaged: the record at byte "
+            f"{self.start[row] - HEADER_BYTES} is not the one that the record table describes; restore the file, "
+            "or write the version again"
+        )
+
+
+def runs(rows: npt.NDArray[np.int64], file: npt.NDArray[np.int32]) -> list[tuple[int, int]]:
+    """Cut an order of rows into runs of neighbours in one file: (first, last) of each."""
+    cuts = np.flatnonzero((np.diff(rows) != 1) | (np.diff(file[rows]) != 0)) + 1
+    return [(int(part[0]), int(part[-1])) for part in np.split(rows, cuts)] if len(rows) else []

@@ -1,0 +1,122 @@
+"""Records as PyTorch data sets: one with random access, one that is read in order and shared out.
+
+The only module that imports PyTorch. Both data sets are picklable and open their files where they are used, so they
+serve loaders with worker processes, forked or spawned.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, IterableDataset, get_worker_info
+
+from brev_pipeline.errors import ReadError
+from brev_pipeline.reading.order import reading_order, share
+from brev_pipeline.reading.samples import Samples
+
+
+class RecordDataset(Dataset[Any]):
+    """The records of one epoch, each by its number.
+
+    Args:
+        samples: of the epoch.
+        layout: CHW or HWC.
+    """
+
+    def __init__(self, samples: Samples, layout: str) -> None:
+        self._samples, self._layout = samples, layout
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """Samples of several numbers at once; from a store elsewhere they are fetched together."""
+        rows = [self._row(int(index)) for index in indices]
+        records = self._samples.stored.many(rows)
+        return [_sample(self._samples, self._layout, *pair) for pair in zip(rows, records, strict=True)]
+
+    def _row(self, index: int) -> int:
+        if -len(self) <= index < len(self):
+            return index % len(self)
+        raise IndexError(f"record {index} of {len(self)}")
+
+
+class RecordStream(IterableDataset[Any]):
+    """The records of an epoch in order, each read by exactly one worker of one rank.
+
+    Args:
+        by_epoch: samples of each written epoch.
+        epoch: 0-based.
+        layout: CHW or HWC.
+        seed: of the shuffling; None: written order.
+        place: rank and number of ranks; None: as torch.distributed or torchrun says.
+        even: leave out the last few records, so that all ranks read the same number.
+    """
+
+    def __init__(
+        self,
+        by_epoch: list[Samples],
+        epoch: int,
+        layout: str,
+        *,
+        seed: int | None,
+        place: tuple[int, int] | None,
+        even: bool,
+    ) -> None:
+        self._by_epoch, self._epoch, self._layout = by_epoch, epoch, layout
+        self._seed, self._even = seed, even
+        # Asked here: a spawned worker does not know it.
+        self._rank, self._ranks = place or _place()
+        share(0, rank=self._rank, ranks=self._ranks)
+
+    def __len__(self) -> int:
+        """Records that this rank reads in an epoch."""
+        return len(share(len(self._now), rank=self._rank, ranks=self._ranks, even=self._even))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Read another epoch from the next iteration on: the written epochs in turn, shuffled otherwise each time."""
+        if epoch < 0:
+            raise ReadError(f"epochs count from 0, got {epoch}")
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[Any]:
+        samples, order = self._now, np.arange(len(self._now))
+        if self._seed is not None:
+            order = reading_order(samples.stored.names, samples.stored.file, self._seed, self._epoch)
+        part = self._part(len(order))
+        for row, record in samples.in_order(order[part.start : part.stop], seed=self._seed, epoch=self._epoch):
+            yield _sample(samples, self._layout, row, record)
+
+    @property
+    def _now(self) -> Samples:
+        return self._by_epoch[self._epoch % len(self._by_epoch)]
+
+    def _part(self, rows: int) -> range:
+        info = get_worker_info()
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        return share(rows, rank=self._rank, ranks=self._ranks, worker=worker, workers=workers, even=self._even)
+
+
+def _place() -> tuple[int, int]:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    # What torchrun sets, for a data set that is made before the process group is.
+    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+
+
+def _sample(samples: Samples, layout: str, row: int, record: bytes) -> Any:
+    values = zip(samples.fields, samples.values(row, record), strict=True)
+    return samples.packed([_tensor(name, value, layout) for name, value in values])
+
+
+def _tensor(name: str, value: Any, layout: str) -> Any:
+    if isinstance(value, np.ndarray):
+        tensor = torch.from_numpy(value)
+        return tensor.permute(2, 0, 1) if name == "image" and layout == "CHW" else tensor
+    # torch has no arithmetic for uint64; the same 64 bits as int64, as the record holds them.
+    return value - 2**64 if name == "seed" and value >= 2**63 else value

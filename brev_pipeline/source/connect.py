@@ -1,0 +1,62 @@
+"""Connecting: a botocore client for one set of storage settings, with what this package does itself taken out of it.
+
+botocore (which s3fs brings along) signs, resolves endpoints and regions, and finds credentials in the standard AWS
+order. Two things are taken from it: retries (`patience` has them, for every call alike), and the parsing of listing
+pages, which cost 80 CPU-ms per 1,000 keys where the request itself costs 3; pages are handed on as the bytes that came.
+"""
+
+from typing import Any, Final
+
+from brev_pipeline.config.models import StorageSettings
+
+CONNECTIONS: Final = 64
+TIMEOUTS: Final = (10.0, 60.0)
+"""Seconds to connect, and to wait for the next bytes."""
+
+
+def connect(storage: StorageSettings) -> tuple[Any, Any]:
+    """A botocore client and its credentials; without these where access is anonymous."""
+    import botocore.session
+    from botocore import UNSIGNED
+    from botocore.config import Config
+    from botocore.exceptions import NoCredentialsError
+
+    session = botocore.session.Session(profile=storage.profile)
+    credentials = None if storage.anon else session.get_credentials()
+    if credentials is None and not storage.anon:
+        raise NoCredentialsError
+    config = Config(
+        connect_timeout=TIMEOUTS[0],
+        read_timeout=TIMEOUTS[1],
+        max_pool_connections=CONNECTIONS,
+        retries={"total_max_attempts": 1},
+        # Bytes are checked against the MD5 by which they are known; servers other than AWS may not know these headers.
+        response_checksum_validation="when_required",
+        signature_version=UNSIGNED if storage.anon else "s3v4",
+        # Host names like bucket.127.0.0.1 do not resolve: other endpoints are asked by path.
+        s3={
+            "addressing_style": "path"
+            if storage.endpoint_url or session.get_config_variable("endpoint_url")
+            else "auto"
+        },
+    )
+    region = storage.region or session.get_config_variable("region") or "us-east-1"
+    client = session.create_client("s3", region_name=region, endpoint_url=storage.endpoint_url, config=config)
+    # Under a wildcard: botocore runs these before its own handlers, one of which parses the page in full.
+    client.meta.events.register("before-parse.*.ListObjectsV2", _set_page_aside)
+    return client, credentials
+
+
+def whole(page: bytes) -> bytes:
+    """``page``; a `ConnectionError`, which passes, where it breaks off or S3 put an error into it after all."""
+    cut = b"<ListBucketResult" in page[:1000] and not page.rstrip().endswith(b"</ListBucketResult>")
+    if cut or b"<Error>" in page[:200]:
+        raise ConnectionError("the page of the listing broke off")
+    return page
+
+
+def _set_page_aside(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Hand a page of a listing on as it came; botocore then has nothing left to parse."""
+    if response_dict["status_code"] == 200:
+        customized_response_dict["RawPage"] = bytes(response_dict["body"])
+        response_dict["body"] = b""
