@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from brev_pipeline.augment import ImageAugmenter
     from brev_pipeline.images import ImagePipeline
     from brev_pipeline.listing import Dataset
+    from brev_pipeline.reading import read
     from brev_pipeline.split import SampleSplit
 
 _HOMES = {
@@ -16,9 +17,10 @@ _HOMES = {
     "ImageAugmenter": "brev_pipeline.augment",
     "ImagePipeline": "brev_pipeline.images",
     "SampleSplit": "brev_pipeline.split",
+    "read": "brev_pipeline.reading",
 }
 
-__all__ = ["Dataset", "ImageAugmenter", "ImagePipeline", "SampleSplit"]
+__all__ = ["Dataset", "ImageAugmenter", "ImagePipeline", "SampleSplit", "read"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """Augmentation: one image and one 64-bit seed in, one image out, the same on every machine.
 
-`ImageAugmenter` is the room's door. Behind it, in the order in which they act: `draws` (what a seed means),
+`ImageAugmenter` is the room's door. Behind it, in the order in which they act: `plan` and `draws` (what a seed means),
 `geometry` with `deformation`, `filters`, `colour`, and `grain` (white noise, salt and pepper).
 
 How a result can be the same on every CPU: random words are a bit generator's raw integers, parameters come from

@@ -1,23 +1,20 @@
 """The door: `ImageAugmenter`, which draws an image's parameters and applies them part by part."""
 
 from collections.abc import Mapping
-from operator import index
 from typing import Any, Final, overload
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
+from brev_pipeline.augment.checks import Labels, check_image, check_labels, check_size, checked_seed
 from brev_pipeline.augment.colour import coloured
 from brev_pipeline.augment.deformation import displacements
-from brev_pipeline.augment.draws import heads, plan, record, words
+from brev_pipeline.augment.draws import heads, record, words
 from brev_pipeline.augment.filters import filtered
 from brev_pipeline.augment.geometry import Image, Matrix, affine, warp, warp_labels
 from brev_pipeline.augment.grain import salt_and_pepper, white_noise
+from brev_pipeline.augment.plan import plan
 from brev_pipeline.config.models import AugmentationSettings
 from brev_pipeline.errors import AugmentError
-
-Labels = npt.NDArray[Any]
 
 _PARTS: Final = tuple(AugmentationSettings.model_fields)
 _REFERENCE_NAMES: Final = {
@@ -27,7 +24,6 @@ _REFERENCE_NAMES: Final = {
     "image_noise": "noise",
 }
 _LABEL_KEYS: Final = ("segmentation", "annotation")
-_MAX_SIDE: Final = 32766  # px; OpenCV cannot warp more
 
 
 class ImageAugmenter:
@@ -82,13 +78,13 @@ class ImageAugmenter:
         Raises:
             AugmentError: the seed or the size is out of range.
         """
-        if not (1 <= height <= _MAX_SIDE and 1 <= width <= _MAX_SIDE):
-            raise AugmentError(f"an image of {height}×{width} px cannot be augmented: sides are 1 to {_MAX_SIDE} px")
-        drawn = words(_seed(seed))
+        check_size(height, width)
+        seed = checked_seed(seed)
+        drawn = words(seed)
         parts = record(self._plan, drawn)
         if "transform" in parts:
             parts["transform"]["matrix"] = _matrix(heads(self._plan, drawn), height, width).rows()
-        return {"seed": index(seed), "height": height, "width": width} | {part: parts.get(part) for part in _PARTS}
+        return {"seed": seed, "height": int(height), "width": int(width)} | {part: parts.get(part) for part in _PARTS}
 
     @overload
     def augment(self, image: Image, seed: int, labels: None = None) -> Image: ...
@@ -111,9 +107,11 @@ class ImageAugmenter:
         Raises:
             AugmentError: image, labels or seed are not as above.
         """
-        _check(image, labels)
+        check_image(image)
+        if labels is not None:
+            check_labels(labels, image.shape[:2])
         height, width = image.shape[:2]
-        seed = _seed(seed)
+        seed = checked_seed(seed)
         applied = heads(self._plan, words(seed))
         matrix = _matrix(applied, height, width)
         field = None
@@ -155,36 +153,3 @@ def _matrix(applied: dict[str, Any], height: int, width: int) -> Matrix:
         translate=(get("translate_horizontal", 0.0), get("translate_vertical", 0.0)),
         shear=get("shear", (0.0, 0.0)),
     )
-
-
-def _seed(seed: int) -> int:
-    try:
-        number = index(seed)
-    except TypeError as error:
-        raise AugmentError(f"the seed {seed!r} is not an integer") from error
-    if not 0 <= number < 2**64:
-        raise AugmentError(f"the seed {number} is not in [0, 2**64)")
-    return number
-
-
-def _check(image: Image, labels: Labels | None) -> None:
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-        kind = getattr(image, "dtype", type(image).__name__)
-        raise AugmentError(f"the image is {kind}, not uint8: augment the prepared pixels, before they are rescaled")
-    shape = image.shape
-    if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))) or not all(shape):
-        raise AugmentError(f"an image of shape {shape} cannot be augmented: (height, width), or with 1 or 3 channels")
-    if max(shape) > _MAX_SIDE:
-        raise AugmentError(f"an image of shape {shape} cannot be augmented: a side has at most {_MAX_SIDE} px")
-    if labels is not None:
-        _check_labels(labels, shape[:2])
-
-
-def _check_labels(labels: Labels, size: tuple[int, ...]) -> None:
-    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "uib":
-        kind = getattr(labels, "dtype", type(labels).__name__)
-        raise AugmentError(f"the labels are {kind}, not an array of integers")
-    if labels.ndim not in (2, 3) or labels.shape[:2] != size:
-        raise AugmentError(
-            f"the labels have shape {labels.shape}, the image has {size[0]}×{size[1]} px: both need the same size"
-        )

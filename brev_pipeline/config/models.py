@@ -216,6 +216,10 @@ class SplitSettings(Section):
         [],
         description="Purposes that take no new images once the newest published version (the ledger) holds some of theirs.",
     )
+    access_log: list[str] = Field(
+        [],
+        description="Purposes, such as test, whose readings by brev_pipeline.read are logged: who, when, what, why.",
+    )
     allow_additions: bool = Field(
         False, description="Let new images into locked purposes; else a new photo of a locked item fails the check."
     )
@@ -246,6 +250,8 @@ class SplitSettings(Section):
             raise ValueError(f"the remainder {self.remainder!r} is one of the purposes too")
         if unknown := sorted(set(self.locked) - set(self.names)):
             raise ValueError(f"locked names {unknown}, but the purposes are {self.names}")
+        if unknown := sorted(set(self.access_log) - set(self.names)):
+            raise ValueError(f"access_log names {unknown}, but the purposes are {self.names}")
         if self.method != "ranked_hash" and self.seed >= 2**32:
             raise ValueError(f"the method {self.method} takes seeds below 2**32, got {self.seed}")
         return self
@@ -310,7 +316,7 @@ class ImageFiltering(Section):
     """Filters; each has its own coin."""
 
     emboss: AscendingRange = Field(
-        (0.0, 0.25), description="Strength of the relief along each axis, 0 to 1, drawn from this range; its sign is drawn too."
+        (0.0, 0.25), description="Strength of the relief along each axis, 0 to 1; its sign is drawn too."
     )
     mean: Literal[0, 3, 5, 7] = Field(3, description="Side of the mean filter in px; 0 switches it off.")
     gaussian: float = Field(0.5, ge=0, le=20, description="Sigma of the Gaussian blur in px; 0 switches it off.")
@@ -347,7 +353,9 @@ class ImageSaltAndPepper(Section):
     """Single bright and dark specks."""
 
     fraction: Fraction = Field(0.0002, description="Share of the pixels at which a speck is centred.")
-    scale: list[Literal[1, 3, 5]] = Field([1, 3, 5], min_length=1, description="Sides of the specks in px; one is drawn for each image.")
+    scale: list[Literal[1, 3, 5]] = Field(
+        [1, 3, 5], min_length=1, description="Sides of the specks in px; one is drawn for each image."
+    )
     chance: Chance = 0.5
 
 

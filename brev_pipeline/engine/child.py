@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from brev_pipeline.engine.program import Program
 from brev_pipeline.engine.wire import Frame, Kind, Part, Receiver, dump, send
 from brev_pipeline.engine.worker import GRACE_SECONDS
 
@@ -17,7 +18,10 @@ T = TypeVar("T")
 
 # -P keeps the current folder out of the import path until the parent's own path is in place.
 _FLAGS = ["-P", "-c"]
-_BOOT = "import sys; sys.path[:] = sys.argv[2:]; from brev_pipeline.engine.worker import main; main(int(sys.argv[1]))"
+_BOOT = (
+    "import sys; sys.path[:] = sys.argv[3:]; "
+    "from brev_pipeline.engine.worker import main; main(int(sys.argv[1]), int(sys.argv[2]))"
+)
 # One process per core: threads below that (OpenCV, OpenBLAS, Arrow) would only fight for it.
 _ONE_THREAD = dict.fromkeys(
     ["OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1"
@@ -41,12 +45,12 @@ class Child(Generic[T]):
     """Starts a worker process for a job; then it takes further jobs, one at a time.
 
     Args:
-        function: frame with the function.
+        program: what it runs.
         job: what it does first.
         timeout: seconds that a task may take, not counting the worker's start.
     """
 
-    def __init__(self, function: list[Part], job: Job[T], timeout: float | None) -> None:
+    def __init__(self, program: Program, job: Job[T], timeout: float | None) -> None:
         self.job: Job[T] | None = job
         self.ready = False
         self._given = False
@@ -55,11 +59,12 @@ class Child(Generic[T]):
         self._connection, theirs = socket.socketpair()
         self._connection.setblocking(False)
         self._receiver = Receiver(self._connection)
-        with theirs:
-            self._process = _start(theirs.fileno())
-        self._send(function)
+        self._lifeline, their_lifeline = socket.socketpair()
+        with theirs, their_lifeline:
+            self._process = _start(program.path, [theirs.fileno(), their_lifeline.fileno()])
+        self._send(program.frame)
         # The first job waits in the socket for the worker to be ready, unless so large that we had to wait as well.
-        if sum(map(len, [*function, *job.parts])) <= _AHEAD:
+        if sum(map(len, [*program.frame, *job.parts])) <= _AHEAD:
             self._give(job)
 
     def fileno(self) -> int:
@@ -107,7 +112,7 @@ class Child(Generic[T]):
             self._process.kill()
             self._process.wait()
             reason = reason or "the worker closed its connection"
-        self._connection.close()
+        self._close()
         return reason or _explain(self._process.returncode)
 
     def _give(self, job: Job[T]) -> None:
@@ -143,7 +148,11 @@ class Child(Generic[T]):
         """Leave nothing of it."""
         self._process.kill()
         self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
         self._connection.close()
+        self._lifeline.close()
 
 
 def end(children: Iterable[Child[Any]], *, gently: bool) -> None:
@@ -160,14 +169,13 @@ def end(children: Iterable[Child[Any]], *, gently: bool) -> None:
             child.kill()
 
 
-def _start(descriptor: int) -> subprocess.Popen[bytes]:
-    path = [os.path.abspath(entry) for entry in sys.path]
-    command = [sys.executable, *_FLAGS, _BOOT, str(descriptor), *path]
+def _start(path: list[str], descriptors: list[int]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, *_FLAGS, _BOOT, *map(str, descriptors), *path]
     # A process inherits the blocked signals: Ctrl-C cannot hit a worker before it has learnt to ignore it.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return subprocess.Popen(  # noqa: S603 (our own interpreter)
-            command, pass_fds=[descriptor], stdin=subprocess.DEVNULL, env=os.environ | _ONE_THREAD
+            command, pass_fds=descriptors, stdin=subprocess.DEVNULL, env=os.environ | _ONE_THREAD
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

@@ -6,7 +6,8 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from brev_pipeline.engine.child import Child, Job, end
-from brev_pipeline.engine.wire import Frame, Kind, Part
+from brev_pipeline.engine.program import Program
+from brev_pipeline.engine.wire import Frame, Kind
 from brev_pipeline.errors import EngineError
 
 T = TypeVar("T")
@@ -22,13 +23,13 @@ class Crew(Generic[T]):
     """Up to ``size`` workers, started as they are needed. A context: when it is left, none of them is.
 
     Args:
-        function: frame with the function that they run.
+        program: what they run.
         size: processes at most.
         timeout: seconds per job before its worker is killed, or None.
     """
 
-    def __init__(self, function: list[Part], size: int, timeout: float | None) -> None:
-        self._function = function
+    def __init__(self, program: Program, size: int, timeout: float | None) -> None:
+        self._program = program
         self._size = size
         self._timeout = timeout
         self._selector = selectors.DefaultSelector()
@@ -68,10 +69,10 @@ class Crew(Generic[T]):
     def give_to_fresh(self, job: Job[T]) -> None:
         """Have a fresh worker do a job. Raises `EngineError` if the system gives no process."""
         try:
-            child = Child(self._function, job, self._timeout)
+            child = Child(self._program, job, self._timeout)
         except OSError as error:
             raise EngineError(f"a worker process cannot be started: {error}; check the limits on processes") from error
-        # An interrupt just before this line loses the child; its socket closes then, and it ends by itself.
+        # An interrupt just before this line loses the child; its sockets close then, and it ends.
         self._busy.add(child)
         self._selector.register(child, selectors.EVENT_READ, child)
 

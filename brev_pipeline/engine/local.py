@@ -7,15 +7,14 @@ hangs costs the one task that it held, and no process outlives the call, however
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, TypeVar, overload
+from typing import Literal, TypeVar, overload
 
 from brev_pipeline.engine.base import Lost
 from brev_pipeline.engine.call import Call
 from brev_pipeline.engine.cores import usable_cores
 from brev_pipeline.engine.crew import Crew
+from brev_pipeline.engine.program import program
 from brev_pipeline.engine.ticker import Listener, Ticker
-from brev_pipeline.engine.wire import Kind, Part, dump
-from brev_pipeline.engine.worker import HINT
 from brev_pipeline.errors import EngineError
 
 T = TypeVar("T")
@@ -105,7 +104,7 @@ class LocalEngine:
         """
         timeout = self._task_timeout if task_timeout is None else _checked(task_timeout)
         ticker = Ticker(label, tasks, self._on_progress, self._progress_seconds)
-        crew: Crew[T] = Crew(_dump_function(function), self._workers, timeout)
+        crew: Crew[T] = Crew(program(function), self._workers, timeout)
         return Call[T, R](crew, iter(tasks), self._workers + 1, label, lost, ticker).results()
 
 
@@ -113,16 +112,3 @@ def _checked(timeout: float | None) -> float | None:
     if timeout is not None and not 0 < timeout < math.inf:
         raise EngineError(f"task_timeout is {timeout!r}: give seconds above 0, or None for any time")
     return timeout
-
-
-def _dump_function(function: Callable[..., Any]) -> list[Part]:
-    # partial objects have no __module__ of their own.
-    core: Any = function
-    while hasattr(core, "func"):
-        core = core.func
-    if getattr(core, "__module__", None) == "__main__":
-        raise EngineError(f"workers cannot import {core!r} from the main script: {HINT}")
-    try:
-        return dump(Kind.FUNCTION, function)
-    except Exception as error:
-        raise EngineError(f"{function!r} cannot be sent to workers: {error}; {HINT}") from error

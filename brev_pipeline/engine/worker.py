@@ -3,17 +3,17 @@
 It is a fresh interpreter, so it holds no lock, thread or memory of the parent, and knows nothing of the parent's
 main script. It imports this module and whatever the function needs.
 
-When the parent vanishes (SIGKILL, a crash), the kernel hangs up the socket and a thread that waits for that ends
-the process. Linux's parent-death signal would be simpler and wrong: it fires when the *thread* that started the
-worker ends, which in Dagster may be long before the work does.
+When the parent vanishes (SIGKILL, a crash), the kernel ends the worker: the hang-up of a socket on which nothing is
+ever sent raises SIGIO, whose default is death. That works in the middle of C code too, where no Python thread could.
+Linux's parent-death signal would be simpler and wrong: it fires when the *thread* that started the worker ends, which
+in Dagster may be long before the work does.
 """
 
+import fcntl
 import os
 import select
 import signal
 import socket
-import threading
-import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -30,14 +30,15 @@ class _Stopped(BaseException):
     """Raised in the middle of a task by SIGTERM."""
 
 
-def main(descriptor: int) -> None:
-    """Serve the parent at the other end of a socket."""
+def main(descriptor: int, lifeline: int) -> None:
+    """Serve the parent at the other end of a socket, as long as it holds the other end of the lifeline."""
     # Ctrl-C goes to the whole terminal; it is the parent who decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    os.set_inheritable(descriptor, False)
-    threading.Thread(target=_watch, args=(descriptor,), daemon=True).start()
+    for one in (descriptor, lifeline):
+        os.set_inheritable(one, False)
+    _die_at_hang_up(lifeline)
     try:
         _serve(socket.socket(fileno=descriptor))
     except (_Stopped, EOFError, OSError):
@@ -50,22 +51,25 @@ def _stop(*_: object) -> NoReturn:
     raise _Stopped
 
 
-def _watch(descriptor: int) -> None:
+def _die_at_hang_up(lifeline: int) -> None:
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGIO})
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, os.O_ASYNC)
+    # If the parent was gone before, no signal comes any more.
     hang_up = select.poll()
-    hang_up.register(descriptor, select.POLLHUP)
-    hang_up.poll()
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
-    time.sleep(GRACE_SECONDS)
-    os._exit(1)
+    hang_up.register(lifeline, select.POLLHUP)
+    if hang_up.poll(0):
+        signal.raise_signal(signal.SIGIO)
 
 
 def _serve(connection: socket.socket) -> None:
     receiver = Receiver(connection)
-    function, answer = _accept(_next(receiver))
-    send(connection, answer)
+    function = _load_function(_next(receiver), connection)
+    send(connection, dump(Kind.READY))
     while (frame := _next(receiver)).kind is Kind.TASK:
         send(connection, _run(function, frame))
-        # Neither the task nor its result is kept in memory while waiting for the next one.
+        # The task is not kept in memory while waiting for the next one.
         del frame
 
 
@@ -75,14 +79,18 @@ def _next(receiver: Receiver) -> Frame:
     return frame
 
 
-def _accept(frame: Frame) -> tuple[Callable[[Any], Any], list[Part]]:
+def _load_function(frame: Frame, connection: socket.socket) -> Callable[[Any], Any]:
     try:
-        return frame.load(), dump(Kind.READY)
+        function: Callable[[Any], Any] = frame.load()
     except _Stopped:
         raise
     except BaseException as error:  # noqa: BLE001 (the caller hears of it)
         what = f"was not begun: the function cannot be imported in the worker ({HINT})"
-        return print, dump(Kind.FAILED, describe(error, what))
+        send(connection, dump(Kind.FAILED, describe(error, what)))
+        # Until the parent has read that and ends this process: a task may lie in the socket, which must not close.
+        while True:
+            signal.pause()
+    return function
 
 
 def _run(function: Callable[[Any], Any], frame: Frame) -> list[Part]:

@@ -92,7 +92,7 @@ def _nearest(pixels: _Pixels, size: tuple[int, int]) -> _Pixels:
     rows, columns = (
         (2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(pixels.shape[:2], size, strict=True)
     )
-    return pixels.take(rows, axis=0).take(columns, axis=1)
+    return pixels.take(rows, axis=0).take(columns, axis=1)  # type: ignore[no-any-return]
 
 
 def _resize(pixels: _Pixels, size: tuple[int, int], interpolation: int) -> _Pixels:

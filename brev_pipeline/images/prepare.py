@@ -100,7 +100,7 @@ def _run(engine: Engine, work: Work, chunks: Iterator[tuple[Content, ...]]) -> I
     most = _MOST
     while True:
         died: list[tuple[Content, ...]] = []
-        results = engine.map(work, waiting, label="prepare images", lost="yield", task_timeout=60.0 + 2 * most)
+        results = engine.map(work, waiting, label="prepare images", lost="yield", task_timeout=_seconds(most))
         for chunk, result in results:
             if not isinstance(result, Lost):
                 yield result
@@ -112,6 +112,11 @@ def _run(engine: Engine, work: Work, chunks: Iterator[tuple[Content, ...]]) -> I
             return
         waiting = [part for chunk in died for part in _divided(chunk)]
         most = max(len(part) for part in waiting)
+
+
+def _seconds(contents: int) -> float:
+    """How long a chunk may take. Generous, because a slow network is no fault of an image."""
+    return 60.0 + 2 * contents
 
 
 def _divided(chunk: tuple[Content, ...]) -> list[tuple[Content, ...]]:

@@ -106,7 +106,9 @@ def _category_numbers(category: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     encoded = pc.binary_join(category, "\0").combine_chunks().dictionary_encode()
     sets = [frozenset(joined.split("\0")) for joined in encoded.dictionary.to_pylist()]
     numbers = {one: number for number, one in enumerate(dict.fromkeys(sets))}
-    return np.array([numbers[one] for one in sets], np.int64)[encoded.indices.to_numpy()]
+    of_sets: Rows = np.array([numbers[one] for one in sets], np.int64)
+    of_rows: Rows = of_sets[encoded.indices.to_numpy()]
+    return of_rows
 
 
 def _disagree(categories: npt.NDArray[np.int64], ids: npt.NDArray[np.int32], first: Rows) -> npt.NDArray[np.bool_]:

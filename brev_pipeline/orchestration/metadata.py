@@ -33,13 +33,17 @@ def markdown(table: pa.Table, limit: int = SHOWN_ROWS) -> dg.MetadataValue:
 
 def integrity_metadata(table: pa.Table) -> dict[str, Any]:
     """Copies and conflicts, counted and listed."""
-    copies = table.filter(pc.is_valid(table["duplicate_of"]))
-    conflicts = table.filter(table["label_conflict"])
-    found: dict[str, Any] = {"byte copies": copies.num_rows, "label conflicts": conflicts.num_rows}
+    from brev_pipeline.integrity import duplicate_groups, label_conflicts
+
+    copies, conflicts = duplicate_groups(table), label_conflicts(table)
+    found: dict[str, Any] = {
+        "byte copies": table.num_rows - table["duplicate_of"].null_count,
+        "label conflicts": conflicts.num_rows,
+    }
     if copies.num_rows:
-        found["copies"] = markdown(copies.select(["path", "duplicate_of"]))
+        found["copies"] = markdown(copies)
     if conflicts.num_rows:
-        found["conflicts"] = markdown(conflicts.select(["path", "category", "content_id"]))
+        found["conflicts"] = markdown(conflicts)
     return found
 
 

@@ -79,14 +79,14 @@ class AccessLog:
         said = {"version": version, "purpose": purpose, "why": why, "read_by": _account()}
         for _ in range(_TRIES):
             last = self._last()
-            entry = {"number": last.number + 1 if last else 1, "parent": last.sha256 if last else _FIRST_PARENT}
-            entry |= said | {"read_at": datetime.now(UTC).isoformat(timespec="seconds")}
+            number, parent = (last.number + 1, last.sha256) if last else (1, _FIRST_PARENT)
+            entry = {"number": number, "parent": parent, **said, "read_at": datetime.now(UTC).isoformat()}
             data = (json.dumps(entry, indent=2, ensure_ascii=False) + "\n").encode()
             try:
-                self._folder.create(_name(int(entry["number"])), data)
+                self._folder.create(_name(number), data)
             except FileExistsError:
                 continue
-            return _parse(self._folder.place(_name(int(entry["number"]))), data)
+            return _parse(self._folder.place(_name(number)), data)
         raise StoreError(f"{self._folder.url}: {_TRIES} others wrote in between; try again")
 
     def _last(self) -> Access | None:

@@ -80,5 +80,7 @@ def _nothing(folder: Folder, names: list[str]) -> str:
     stores = [name for name in names if "publications" in (folder / name).names()]
     if stores:
         return f"{folder.url} holds several pipelines' stores; name one of them: {', '.join(map(folder.place, stores))}"
-    found = f"it holds {', '.join(names[:8])}{', …' if len(names) > 8 else ''}" if names else "it is not there, or empty"
+    found = (
+        f"it holds {', '.join(names[:8])}{', …' if len(names) > 8 else ''}" if names else "it is not there, or empty"
+    )
     return f"{folder.url} is neither a version nor a pipeline's store (<store>/<pipeline>): {found}"

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from brev_pipeline.errors import ShardError
 from brev_pipeline.reading.handles import Handles
-from brev_pipeline.shards.framing import HEADER_BYTES, masked_crc
+from brev_pipeline.shards.framing import HEADER_BYTES, frames, masked_crc
 from brev_pipeline.store import Folder
 
 _REQUESTS: Final = 16
@@ -93,19 +93,12 @@ class StoredRecords:
         for row, at, length in zip(range(first, last + 1), starts, self.length[first : last + 1].tolist(), strict=True):
             yield self._checked(row, data[at : at + length])
 
-    def files(self, rows: range) -> list[str]:
-        """Names of the files that hold ``rows``, in their order."""
-        return [self.names[file] for file in dict.fromkeys(self.file[rows.start : rows.stop].tolist())]
-
     def _whole(self, file: int) -> bytes:
         if file not in self._unzipped:
             while len(self._unzipped) >= _UNZIPPED:
                 self._unzipped.pop(next(iter(self._unzipped)), None)
             name = self.names[file]
-            try:
-                self._unzipped[file] = zlib.decompress(self._handles.whole(name), 31)
-            except zlib.error as error:
-                raise ShardError(f"{self._handles.place(name)} is not a whole gzip file: {error}") from error
+            self._unzipped[file] = unzipped(self._handles.whole(name), self._handles.place(name))
         return self._unzipped[file]
 
     def _checked(self, row: int, record: bytes) -> bytes:
@@ -116,6 +109,28 @@ class StoredRecords:
             f"{self.start[row] - HEADER_BYTES} is not the one that the record table describes; restore the file, "
             "or write the version again"
         )
+
+
+def whole_shard(folder: Folder, name: str, count: int, compression: str) -> list[bytes]:
+    """All records of a shard, every checksum checked.
+
+    Raises:
+        ShardError: the shard is damaged, or does not hold ``count`` records.
+        StoreError: it cannot be read.
+    """
+    place, data = folder.place(name), folder.read(name)
+    found = [record for _, record, _ in frames(unzipped(data, place) if compression == "gzip" else data, place)]
+    if len(found) != count:
+        raise ShardError(f"{place} holds {len(found)} records, the record table says {count}; restore the file")
+    return found
+
+
+def unzipped(data: bytes, place: str) -> bytes:
+    """The content of a gzip file. Raises `ShardError` where it is damaged."""
+    try:
+        return zlib.decompress(data, 31)
+    except zlib.error as error:
+        raise ShardError(f"{place} is not a whole gzip file: {error}; restore it") from error
 
 
 def runs(rows: npt.NDArray[np.int64], file: npt.NDArray[np.int32]) -> list[tuple[int, int]]:

@@ -6,9 +6,9 @@ import numpy as np
 
 from brev_pipeline.errors import ReadError
 from brev_pipeline.reading.fields import PIXELS
-from brev_pipeline.reading.pixels import Shape
 from brev_pipeline.reading.rescale import Rescale
 from brev_pipeline.reading.samples import Samples
+from brev_pipeline.reading.shape import Shape
 
 
 def to_arrays(samples: Samples, shape: Shape, rescale: Rescale) -> Any:
@@ -20,17 +20,19 @@ def to_arrays(samples: Samples, shape: Shape, rescale: Rescale) -> Any:
         rescale: what the samples' decoder does.
 
     Returns:
-        A tuple in the order of the fields, or a dictionary: images (records, height, width, channels) uint8, or
-        float32 if rescaled; numbers (records,) int64, the seed uint64; texts (records,) str; multi-hot labels
+        A tuple in the order of the fields, or a dictionary: images (records, [frames,] height, width, channels)
+        uint8, or float32 if rescaled; numbers (records,) int64, the seed uint64; texts (records,) str; multi-hot labels
         (records, classes) int64.
 
     Raises:
         ReadError: the images differ in size.
         ShardError: a record is damaged.
     """
-    if PIXELS in samples.fields and None in shape:
+    if PIXELS in samples.fields and not shape.is_known:
         raise ReadError("the images differ in size and make no array: set image.target_size, or read them one by one")
-    images = np.empty((len(samples), *_sides(shape)), np.uint8 if rescale is None else np.float32)
+    # Without the pixels among the fields, sides that are not known do not matter.
+    sides = [side or 0 for side in shape.array] if PIXELS in samples.fields else []
+    images = np.empty((len(samples), *sides), np.uint8 if rescale is None else np.float32)
     columns: list[list[Any]] = [[] for _ in samples.fields]
     for row, record in samples.in_order(np.arange(len(samples))):
         for name, column, value in zip(samples.fields, columns, samples.values(row, record), strict=True):
@@ -40,11 +42,6 @@ def to_arrays(samples: Samples, shape: Shape, rescale: Rescale) -> Any:
                 column.append(value)
     found = zip(samples.fields, columns, strict=True)
     return samples.packed([images if name == PIXELS else _array(name, column) for name, column in found])
-
-
-def _sides(shape: Shape) -> tuple[int, ...]:
-    # Without the pixels among the fields, sides that are not known do not matter.
-    return tuple(side or 0 for side in shape)
 
 
 def _array(name: str, column: list[Any]) -> Any:

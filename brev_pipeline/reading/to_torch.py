@@ -48,8 +48,7 @@ def _torch_sets() -> Any:
         import torch  # noqa: F401
     except ImportError as error:
         raise ReadError(
-            "to_torch needs PyTorch, which is not installed here: pip install torch "
-            "(to_numpy and to_tf do without it)"
+            "to_torch needs PyTorch, which is not installed here: pip install torch (to_numpy and to_tf do without it)"
         ) from error
     from brev_pipeline.reading import torch_sets
 

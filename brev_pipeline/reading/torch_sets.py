@@ -13,11 +13,12 @@ import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from brev_pipeline.errors import ReadError
+from brev_pipeline.reading.fields import PIXELS
 from brev_pipeline.reading.order import reading_order, share
 from brev_pipeline.reading.samples import Samples
 
 
-class RecordDataset(Dataset[Any]):
+class RecordDataset(Dataset[Any]):  # type: ignore[misc]
     """The records of one epoch, each by its number.
 
     Args:
@@ -46,7 +47,7 @@ class RecordDataset(Dataset[Any]):
         raise IndexError(f"record {index} of {len(self)}")
 
 
-class RecordStream(IterableDataset[Any]):
+class RecordStream(IterableDataset[Any]):  # type: ignore[misc]
     """The records of an epoch in order, each read by exactly one worker of one rank.
 
     Args:
@@ -117,6 +118,6 @@ def _sample(samples: Samples, layout: str, row: int, record: bytes) -> Any:
 def _tensor(name: str, value: Any, layout: str) -> Any:
     if isinstance(value, np.ndarray):
         tensor = torch.from_numpy(value)
-        return tensor.permute(2, 0, 1) if name == "image" and layout == "CHW" else tensor
+        return tensor.movedim(-1, -3) if name == PIXELS and layout == "CHW" else tensor
     # torch has no arithmetic for uint64; the same 64 bits as int64, as the record holds them.
     return value - 2**64 if name == "seed" and value >= 2**63 else value

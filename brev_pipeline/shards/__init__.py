@@ -6,6 +6,8 @@ written one task each, without TensorFlow (`write_shards`), and read back one re
 all in order (`records`), every checksum checked.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from brev_pipeline.shards.example import decode_example, encode_example
 from brev_pipeline.shards.plan import PLAN, class_names, plan_shards, shard_name
 from brev_pipeline.shards.protocols import Augmenter, PixelReader
@@ -18,7 +20,9 @@ from brev_pipeline.shards.schema import (
     record_features,
     tfds_features,
 )
-from brev_pipeline.shards.write import forget_progress, shard_files, write_shards
+
+if TYPE_CHECKING:
+    from brev_pipeline.shards.write import forget_progress, shard_files, write_shards
 
 __all__ = [
     "PLAN",
@@ -42,3 +46,12 @@ __all__ = [
     "tfds_features",
     "write_shards",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # The writer is imported when it is first used: who reads records needs nothing of it.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from brev_pipeline.shards import write
+
+    return getattr(write, name)

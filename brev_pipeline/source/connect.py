@@ -33,15 +33,17 @@ def connect(storage: StorageSettings) -> tuple[Any, Any]:
         # Bytes are checked against the MD5 by which they are known; servers other than AWS may not know these headers.
         response_checksum_validation="when_required",
         signature_version=UNSIGNED if storage.anon else "s3v4",
-        # Host names like bucket.127.0.0.1 do not resolve: other endpoints are asked by path.
-        s3={
-            "addressing_style": "path"
-            if storage.endpoint_url or session.get_config_variable("endpoint_url")
-            else "auto"
-        },
     )
     region = storage.region or session.get_config_variable("region") or "us-east-1"
-    client = session.create_client("s3", region_name=region, endpoint_url=storage.endpoint_url, config=config)
+
+    def client_of(config: Config) -> Any:
+        return session.create_client("s3", region_name=region, endpoint_url=storage.endpoint_url, config=config)
+
+    client = client_of(config)
+    # The endpoint may also stand in the environment or the AWS configuration. Host names such as bucket.minio.local
+    # do not resolve: other endpoints than AWS are asked by path.
+    if "amazonaws.com" not in client.meta.endpoint_url or storage.endpoint_url:
+        client = client_of(config.merge(Config(s3={"addressing_style": "path"})))
     # Under a wildcard: botocore runs these before its own handlers, one of which parses the page in full.
     client.meta.events.register("before-parse.*.ListObjectsV2", _set_page_aside)
     return client, credentials

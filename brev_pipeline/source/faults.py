@@ -51,14 +51,15 @@ class S3Error(BrevPipelineError):
 def is_passing(error: Exception) -> bool:
     """Whether the same request may succeed a little later: 5xx, SlowDown, time-outs, lost connections."""
     from botocore import exceptions as boto
+    from urllib3.exceptions import HTTPError
 
     if isinstance(error, boto.ClientError):
         return _status(error) in _PASSING_STATUS or _code(error) in _PASSING_CODES
     # A certificate that is not trusted and a proxy that is not there stay as they are.
     if isinstance(error, boto.SSLError | boto.ProxyConnectionError):
         return False
-    lost = (boto.HTTPClientError, boto.IncompleteReadError, boto.ResponseStreamingError, ConnectionError)
-    return isinstance(error, lost)
+    lost = (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError, boto.ResponseStreamingError)
+    return isinstance(error, (*lost, HTTPError, ConnectionError))
 
 
 def has_answered(error: Exception) -> bool:
@@ -75,6 +76,7 @@ def fault(error: Exception, place: str, storage: StorageSettings) -> S3Error:
         storage: how it was asked.
     """
     from botocore import exceptions as boto
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, S3Error):
         return error
@@ -85,10 +87,12 @@ def fault(error: Exception, place: str, storage: StorageSettings) -> S3Error:
         return S3Error("credentials", message)
     if isinstance(error, boto.ProfileNotFound):
         return S3Error("credentials", f"{place}: {error}; correct storage.profile, or add it to ~/.aws/config")
-    if isinstance(error, boto.ResponseParserError):
+    if isinstance(error, ResponseParserError):
         return not_s3(place, storage, "something that is not XML")
-    if isinstance(error, boto.ParamValidationError | ValueError):
-        return S3Error("no_bucket", f"{place}: {error}; correct the bucket's name or storage.endpoint_url")
+    if isinstance(error, boto.ParamValidationError):
+        return S3Error("no_bucket", f"{place}: this is not a name that a bucket can have; correct datasets[].bucket")
+    if isinstance(error, ValueError):
+        return S3Error("unreachable", f"{place}: {error}; correct storage.endpoint_url")
     if isinstance(error, boto.SSLError):
         hint = "the server's certificate is not trusted: set AWS_CA_BUNDLE, or correct storage.endpoint_url"
         return S3Error("unreachable", f"{place}: {error}; {hint}")
@@ -107,7 +111,9 @@ def _answered(error: Any, place: str, storage: StorageSettings) -> S3Error:
     # radosgw sends an empty message with some errors; botocore then has None.
     said = error.response["Error"].get("Message") or ""
     answer = f"{status} {code}".strip() + (f": {said}" if said else "")
-    if "text/html" in _headers(error).get("content-type", ""):
+    # Without S3's XML in the body botocore has no code, or takes the status for it. A HEAD has no body to go by.
+    named = code and not code.isdigit()
+    if not named and error.operation_name != "HeadObject" and "html" in _headers(error).get("content-type", ""):
         return not_s3(place, storage, f"an HTML page (status {status})")
     if code in _CREDENTIALS:
         return S3Error("credentials", f"{place}: the credentials are not accepted ({answer}); check {_WAYS}")

@@ -18,15 +18,10 @@ FIRST_WAIT = 0.2  # s
 LONGEST_WAIT = 8.0  # s
 
 
-def waits(limit: float) -> Iterator[float]:
-    """Waits in seconds, doubling from `FIRST_WAIT` to `LONGEST_WAIT`, each shortened by up to half at random.
-
-    Args:
-        limit: s; the waits end when their full lengths sum to this.
-    """
-    spent, wait = 0.0, FIRST_WAIT
-    while spent < limit:
-        spent += wait
+def waits() -> Iterator[float]:
+    """Waits in seconds, doubling from `FIRST_WAIT` to `LONGEST_WAIT`, each shortened by up to half at random."""
+    wait = FIRST_WAIT
+    while True:
         yield wait * _jitter.uniform(0.5, 1)
         wait = min(2 * wait, LONGEST_WAIT)
 
@@ -48,7 +43,7 @@ def patiently(
     Raises:
         Exception: the first failure that is not passing, or the last one when patience is at its end.
     """
-    pauses = waits(float("inf"))
+    pauses = waits()
     spent = 0.0
     while True:
         try:

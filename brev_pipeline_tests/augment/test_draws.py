@@ -16,7 +16,8 @@ from brev_pipeline.augment import (
     ImageSaltAndPepper,
     RandomTransformer,
 )
-from brev_pipeline.augment.draws import ORDER, heads, plan, words
+from brev_pipeline.augment.draws import ORDER, heads, words
+from brev_pipeline.augment.plan import plan
 
 SEEDS = 20_000
 ALL_ON = ImageAugmenter(deformation=ImageDeformation(), salt_and_pepper=ImageSaltAndPepper())

@@ -1,6 +1,7 @@
 """What the tests let workers do. Workers import this module, so it imports little itself."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -213,6 +214,12 @@ def stubborn(started):
             time.sleep(60)
         except BaseException:  # noqa: BLE001
             continue
+
+
+def backtrack(tell):
+    """Never returns from C code that holds the interpreter's lock."""
+    Path(tell).write_text(str(os.getpid()))
+    re.match("(a+)+$", "a" * 60 + "b")
 
 
 def modules_loaded(_):

@@ -13,6 +13,8 @@ from brev_pipeline.engine import LocalEngine
 from brev_pipeline_tests.engine import tasks
 from brev_pipeline_tests.engine.processes import alive, children, read_number, wait_until
 
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
 
 class Interrupted(BaseException):
     """Like Dagster's own: no Exception."""
@@ -114,10 +116,9 @@ for _ in LocalEngine(2).map(tasks.wait_and_tell, plan):
 @pytest.fixture
 def parent(tmp_path):
     """A process that runs the engine: one worker idle, one busy for ever. Yields it and its workers."""
-    root = str(Path(__file__).parents[2])
     process = subprocess.Popen(
         [sys.executable, "-c", PARENT, str(tmp_path)],
-        env=os.environ | {"PYTHONPATH": root},
+        env=ENVIRONMENT,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -134,6 +135,23 @@ def test_when_the_parent_is_killed_its_workers_end_themselves(parent):
     process.kill()
     process.wait()
     wait_until(lambda: not any(alive(worker) for worker in workers), 3)
+
+
+BACKTRACKING = """
+import sys
+from brev_pipeline.engine import LocalEngine
+from brev_pipeline_tests.engine import tasks
+list(LocalEngine(1).map(tasks.backtrack, [sys.argv[1]]))
+"""
+
+
+def test_when_the_parent_is_killed_a_worker_stuck_in_c_code_ends_too(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", BACKTRACKING, str(tmp_path / "told")], env=ENVIRONMENT)
+    worker = read_number(tmp_path / "told")
+    time.sleep(0.1)
+    process.kill()
+    process.wait()
+    wait_until(lambda: not alive(worker), 3)
 
 
 def test_ctrl_c_in_a_terminal_ends_all_and_only_the_parent_complains(parent):

@@ -85,6 +85,14 @@ def test_a_task_that_the_worker_cannot_read_is_named():
         list(LocalEngine(1).map(tasks.square, [tasks.BreaksWhenLoaded()]))
 
 
+def test_a_function_that_the_worker_cannot_import_runs_no_task(capfd):
+    with pytest.raises(
+        EngineError, match=r"squares: task 1 was not begun: the function cannot be imported .*ValueError"
+    ):
+        list(LocalEngine(2).map(tasks.BreaksWhenLoaded(), [1, 2, 3], label="squares"))
+    assert capfd.readouterr().out == ""
+
+
 def test_a_function_without_a_name_to_import_is_refused_before_any_worker_starts():
     with pytest.raises(EngineError, match=r"cannot be sent to workers: .*define it at the top level of a module"):
         LocalEngine(1).map(lambda task: task, [1])

@@ -45,10 +45,10 @@ def test_the_main_script_is_not_run_again_in_a_worker(tmp_path):
     assert second == "[None, None, None]"
 
 
-def test_a_worker_works_in_one_thread_beside_the_one_that_watches_the_parent():
+def test_a_worker_has_one_thread_although_its_libraries_would_like_more():
     opencv, threads = run_one(tasks.threads_after_image_work)
     assert opencv == 1
-    assert len(threads) == 2
+    assert len(threads) == 1
 
 
 def test_a_worker_has_the_parents_folder_and_import_path_and_no_standard_input(tmp_path, monkeypatch):
@@ -57,7 +57,7 @@ def test_a_worker_has_the_parents_folder_and_import_path_and_no_standard_input(t
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     folder, path, read = run_one(tasks.environment)
     assert Path(folder) == tmp_path
-    assert path == [os.path.abspath(entry) for entry in sys.path]
+    assert path == list(dict.fromkeys(os.path.abspath(entry) for entry in sys.path))
     assert read == ""
 
 
@@ -65,6 +65,23 @@ def test_a_module_beside_the_script_can_be_imported_in_a_worker(tmp_path, monkey
     (tmp_path / "beside_the_script.py").write_text("VALUE = 42\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert run_one(tasks.import_path_module, "beside_the_script") == 42
+
+
+def test_a_function_is_found_although_its_path_entry_is_gone_from_the_parent(tmp_path):
+    # As Dagster does when it imports a code location from a file or from the working directory.
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("def inside(task): return task + 1\n")
+    (tmp_path / "package" / "module.py").write_text("def deeper(task): return task + 2\n")
+    code = (
+        "import sys\n"
+        f"sys.path += [{str(tmp_path)!r}, {ROOT!r}]\n"
+        "from brev_pipeline.engine import LocalEngine\n"
+        "import package.module\n"
+        "sys.path = sys.path[:-2]\n"
+        "print(list(LocalEngine(1).map(package.inside, [1])), list(LocalEngine(1).map(package.module.deeper, [1])))\n"
+    )
+    process = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True, cwd="/")
+    assert process.stdout == "[(1, 2)] [(1, 3)]\n"
 
 
 def test_a_file_named_like_a_standard_module_in_the_current_folder_does_no_harm(tmp_path, monkeypatch):

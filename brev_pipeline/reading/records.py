@@ -1,0 +1,268 @@
+"""`Records`: the records of one purpose of a version, for whatever library trains on them."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from brev_pipeline.errors import ReadError
+from brev_pipeline.reading.checked import Manifest, checked_file
+from brev_pipeline.reading.fields import SEVERAL, demand_fields
+from brev_pipeline.reading.pixels import PixelDecoder
+from brev_pipeline.reading.rescale import Rescale
+from brev_pipeline.reading.samples import Samples
+from brev_pipeline.reading.shape import COLUMNS, Shape, shape_of
+from brev_pipeline.reading.stored import StoredRecords
+from brev_pipeline.reading.to_torch import Layout, torch_data
+from brev_pipeline.store import Version
+
+_PAIR = ("image", "label")
+
+
+class Records:
+    """The records of one purpose; made by `read`.
+
+    ``len(records)`` counts the records of all written epochs, and ``records[i]`` reads one of them: a dictionary of
+    every field (`FIELDS`). Pixels are the same whichever way they are read: uint8 (height, width, channels), RGB or
+    grey, exactly as written (png, raw) or as libjpeg-turbo decodes them (jpeg).
+
+    Args:
+        version: where they lie.
+        manifest: of the version, checked.
+        purpose: whose records.
+        table: the purpose's rows of the record table, in its order.
+    """
+
+    def __init__(self, version: Version, manifest: Manifest, purpose: str, table: pa.Table) -> None:
+        self._version, self._manifest, self._table = version, manifest, table
+        self.purpose = purpose
+
+    def __repr__(self) -> str:
+        epochs = f" in {self.epochs} epochs" if self.epochs > 1 else ""
+        name = self._manifest["pipeline"]
+        return f"<Records {name} {self.version} {self.purpose}: {len(self)} records{epochs}>"
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Read one record.
+
+        Raises:
+            IndexError: there is no record of this number.
+            ShardError: the record is damaged.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"record {index} of {len(self)}")
+        row = index % len(self)
+        sample: dict[str, Any] = self._every.packed(self._every.values(row, self._every.stored.one(row)))
+        return sample
+
+    @property
+    def records(self) -> pa.Table:
+        """The record table of this purpose: a row per record, schema `tables.TFRECORD_SHARDS`."""
+        return self._table
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names; a label is an index into them."""
+        return list(self._manifest["classes"])
+
+    @property
+    def version(self) -> str:
+        """Id of the version."""
+        return self._version.id
+
+    @cached_property
+    def epochs(self) -> int:
+        """Epochs that are written."""
+        return int(pc.max(self._table["epoch"]).as_py()) + 1
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What is common to the shapes of the images: frames, height, width, channels."""
+        data = checked_file(self._version, self._manifest, "images.parquet")
+        return shape_of(pq.read_table(pa.BufferReader(data), columns=COLUMNS), self._table["content_id"])
+
+    def to_tf(
+        self,
+        batch_size: int | None = 32,
+        epoch: int = 0,
+        shuffle: bool = False,
+        repeat: bool = False,
+        rescale: Rescale = None,
+        *,
+        seed: int = 0,
+        drop_remainder: bool = False,
+        prefetch: int | None = None,
+        fields: Sequence[str] | None = _PAIR,
+        as_dict: bool = False,
+    ) -> Any:
+        """A ``tf.data.Dataset`` with static shapes and a known number of elements; fit for ``model.fit``.
+
+        Each record once a pass, in written order, or shuffled: the files, and the records of a buffer of up to
+        256 MB. The same seed gives the same order (TensorFlow mixes ``tf.random.set_seed`` in); iterating again, or
+        repeating, gives another.
+
+        Args:
+            batch_size: records per batch; None: single records.
+            epoch: the written epoch to read, or to begin with.
+            shuffle: read in random order.
+            repeat: go on for ever, through the written epochs in turn.
+            rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"symmetric"`` (float32); see `rescale.factors`.
+            seed: of the shuffling.
+            drop_remainder: leave out a last batch that is not full.
+            prefetch: batches made ahead; None: as TensorFlow finds best.
+            fields: names out of `FIELDS`; None: all.
+            as_dict: elements are dictionaries by field; else tuples in the order of ``fields``.
+
+        Raises:
+            ReadError: there is no such epoch, field or value; or the images differ in size.
+            StoreError: a file is missing or has another size than the manifest says.
+        """
+        from brev_pipeline.reading.to_tf import TfOptions, TfSource, tf_dataset
+
+        self._demand_epoch(epoch)
+        shards = self._manifest["configuration"]["shards"]
+        sizes = {name: facts["bytes"] for name, facts in self._manifest["files"].items()}
+        source = TfSource(
+            folder=self._version.folder,
+            table=self._table,
+            bytes=sizes,
+            encoding=shards["encoding"],
+            compression=shards["compression"],
+            classes=len(self.classes),
+            shape=self.shape,
+        )
+        options = TfOptions(
+            batch_size=batch_size,
+            epochs=[(epoch + later) % self.epochs for later in range(self.epochs)] if repeat else [epoch],
+            shuffle=shuffle,
+            repeat=repeat,
+            rescale=rescale,
+            seed=seed,
+            drop_remainder=drop_remainder,
+            prefetch=prefetch,
+            fields=self._fields(fields),
+            as_dict=as_dict,
+        )
+        return tf_dataset(source, options)
+
+    def to_torch(
+        self,
+        epoch: int = 0,
+        rescale: Rescale = None,
+        *,
+        fields: Sequence[str] | None = _PAIR,
+        as_dict: bool = False,
+        layout: Layout = "CHW",
+        iterable: bool = False,
+        shuffle: bool = False,
+        seed: int = 0,
+        drop_remainder: bool = False,
+        rank: int | None = None,
+        ranks: int | None = None,
+    ) -> Any:
+        """A PyTorch data set for ``torch.utils.data.DataLoader``; needs neither TensorFlow nor what wrote the records.
+
+        By default one with random access (``len``, ``[i]``): shuffling and sharing out are the loader's. With
+        ``iterable`` one that reads files from begin to end, the better choice for a store on S3: each record comes
+        from exactly one worker of exactly one rank; ``set_epoch`` goes on to the next written epoch and another
+        order; the order is a function of seed, epoch, and the numbers of ranks and workers.
+
+        Args:
+            epoch: the written epoch.
+            rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"symmetric"`` (float32); see `rescale.factors`.
+            fields: names out of `FIELDS`; None: all. Pixels and multi-hot labels are tensors, numbers int (the seed
+                as the int64 of the same bits), texts str.
+            as_dict: samples are dictionaries by field; else tuples in the order of ``fields``.
+            layout: of the pixels: CHW (a view; as torch's layers want them) or HWC (as stored).
+            iterable: see above.
+            shuffle: iterable only: read in random order, files first, then within 64 MB of records.
+            seed: of the shuffling.
+            drop_remainder: iterable only: leave out up to ``ranks - 1`` records, so that all ranks read as many.
+            rank: iterable only: this process' rank; by default what ``torch.distributed`` or torchrun says.
+            ranks: iterable only: the number of ranks.
+
+        Raises:
+            ReadError: PyTorch is not installed; there is no such epoch, field or value.
+        """
+        self._demand_epoch(epoch)
+        names = self._fields(fields)
+        epochs = range(self.epochs) if iterable else [epoch]
+        return torch_data(
+            [self._samples(self._of_epoch(number), names, rescale, as_dict=as_dict) for number in epochs],
+            epoch if iterable else 0,
+            layout=layout,
+            iterable=iterable,
+            shuffle=shuffle,
+            seed=seed,
+            rank=rank,
+            ranks=ranks,
+            drop_remainder=drop_remainder,
+        )
+
+    def to_numpy(
+        self,
+        epoch: int = 0,
+        rescale: Rescale = None,
+        *,
+        fields: Sequence[str] | None = _PAIR,
+        as_dict: bool = False,
+    ) -> Any:
+        """All records of an epoch in memory: ``images, labels = records.to_numpy()``.
+
+        Args:
+            epoch: the written epoch.
+            rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"symmetric"`` (float32); see `rescale.factors`.
+            fields: names out of `FIELDS`; None: all.
+            as_dict: give a dictionary by field; else a tuple in the order of ``fields``.
+
+        Returns:
+            Images (records, height, width, channels); labels and epochs (records,) int64, seeds uint64; texts
+            (records,) str; multi-hot labels (records, classes) int64.
+
+        Raises:
+            ReadError: there is no such epoch, field or value; or the images differ in size.
+            ShardError: a record is damaged.
+        """
+        from brev_pipeline.reading.to_numpy import to_arrays
+
+        self._demand_epoch(epoch)
+        samples = self._samples(self._of_epoch(epoch), self._fields(fields), rescale, as_dict=as_dict)
+        return to_arrays(samples, self.shape, rescale)
+
+    @cached_property
+    def _every(self) -> Samples:
+        return self._samples(self._table, self._fields(None), None, as_dict=True)
+
+    @cached_property
+    def _several(self) -> bool:
+        """Whether the records have multi-hot labels: all of a version have them, or none."""
+        from brev_pipeline.shards.example import decode_example
+
+        return SEVERAL in decode_example(self._stored(self._table.slice(0, 1)).one(0))
+
+    def _samples(self, table: pa.Table, fields: tuple[str, ...], rescale: Rescale, *, as_dict: bool) -> Samples:
+        encoding = self._manifest["configuration"]["shards"]["encoding"]
+        decoder = PixelDecoder(encoding, self.shape, rescale)
+        return Samples(self._stored(table), table, fields, decoder, as_dict=as_dict)
+
+    def _stored(self, table: pa.Table) -> StoredRecords:
+        compression = self._manifest["configuration"]["shards"]["compression"]
+        return StoredRecords(self._version.folder, table, compression)
+
+    def _of_epoch(self, epoch: int) -> pa.Table:
+        return self._table.filter(pc.equal(self._table["epoch"], epoch)).combine_chunks()
+
+    def _demand_epoch(self, epoch: int) -> None:
+        if not 0 <= epoch < self.epochs:
+            raise ReadError(
+                f"there is no epoch {epoch}: {self.epochs} written (0..{self.epochs - 1}); shards.epochs says how many"
+            )
+
+    def _fields(self, fields: Sequence[str] | None) -> tuple[str, ...]:
+        return demand_fields(fields, several=self._several)

@@ -1,0 +1,67 @@
+"""Serialized records out of shards, for TensorFlow: by its own reader from a disk, by ours from a store elsewhere.
+
+TensorFlow knows no ``s3://``. A shard from there is fetched whole, a few at a time, and its records handed on.
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from brev_pipeline.errors import StoreError
+from brev_pipeline.reading.stored import whole_shard
+
+if TYPE_CHECKING:
+    from brev_pipeline.reading.to_tf import TfSource
+
+_AHEAD: Final = 2
+"""Shards that are fetched at the same time."""
+
+
+def local_files(source: "TfSource", names: Any, files: pa.Table) -> Any:
+    """Records of the files ``names``, by TensorFlow's reader, which checks each record's checksum.
+
+    Args:
+        source: what is read.
+        names: data set of file names.
+        files: file and count_all of the same files.
+
+    Raises:
+        StoreError: a file is missing, or its size is not the manifest's. (A file that was cut at a record's end is
+            whole to TensorFlow.)
+    """
+    import tensorflow as tf
+
+    for name in files["file"].to_pylist():
+        if (size := source.folder.size(name)) != source.bytes[name]:
+            raise StoreError(
+                f"{source.folder.place(name)} has {size} bytes, the manifest says {source.bytes[name]}: "
+                "restore the file, or write the version again"
+            )
+    root = source.folder.place("")
+    kind = "GZIP" if source.compression == "gzip" else ""
+    return tf.data.TFRecordDataset(names.map(lambda name: root + name), compression_type=kind)
+
+
+def remote_files(source: "TfSource", names: Any, files: pa.Table) -> Any:
+    """Records of the files ``names``, fetched by fsspec; every checksum and each file's number of records checked.
+
+    Args:
+        source: what is read.
+        names: data set of file names.
+        files: file and count_all of the same files.
+    """
+    import tensorflow as tf
+
+    counts = dict(zip(files["file"].to_pylist(), files["count_all"].to_pylist(), strict=True))
+
+    def fetch(name: bytes) -> Any:
+        file = name.decode()
+        return np.array(whole_shard(source.folder, file, counts[file], source.compression), object)
+
+    def of_file(name: Any) -> Any:
+        records = tf.numpy_function(fetch, [name], tf.string, stateful=False)
+        records.set_shape([None])
+        return records
+
+    return names.map(of_file, num_parallel_calls=_AHEAD, deterministic=True).unbatch()

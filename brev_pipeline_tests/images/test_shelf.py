@@ -1,0 +1,164 @@
+"""The shelf: standard files, append-only, read by range, every checksum looked at."""
+
+import json
+import struct
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from brev_pipeline.config import ImageSettings
+from brev_pipeline.errors import StoreError
+from brev_pipeline.images import read_prepared
+from brev_pipeline.images.shelf import Shelf, settings_id
+from brev_pipeline.store import Folder
+from brev_pipeline_tests.images import worlds
+
+SETTINGS = ImageSettings(target_size=(8, 8))
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    return Shelf.of(Folder(str(tmp_path)), SETTINGS)
+
+
+def rows_of(images, start=0):
+    return [
+        {
+            "content_id": f"{number + start:032x}",
+            "status": "ok",
+            "source_path": f"b/{number}",
+            "prepared_height": image.shape[0],
+            "prepared_width": image.shape[1],
+            "prepared_channels": image.shape[2],
+        }
+        for number, image in enumerate(images)
+    ]
+
+
+def filled(shelf, count=10, start=0):
+    images = [worlds.photo(number + start, 8 + number % 3, 9) for number in range(count)]
+    return images, shelf.add(rows_of(images, start), images)
+
+
+def test_pixels_come_back_bit_for_bit_in_any_order(shelf):
+    images, table = filled(shelf)
+    order = [3, 3, 9, 0, 5, 1]
+    found = list(read_prepared(shelf.folder, table.take(pa.array(order))))
+    assert all(np.array_equal(a, images[b]) for a, b in zip(found, order, strict=True))
+    assert not found[0].flags.writeable
+
+
+def test_neighbours_are_read_together(shelf, monkeypatch):
+    _, table = filled(shelf, 50)
+    _, other = filled(shelf, 5, start=100)
+    reads = []
+    read = Folder.read
+    monkeypatch.setattr(Folder, "read", lambda self, *place: reads.append(place) or read(self, *place))
+    assert len(list(read_prepared(shelf.folder, pa.concat_tables([table, other, table])))) == 105
+    assert len(reads) == 2
+
+
+def test_what_lies_far_apart_is_not_read_through(shelf, monkeypatch):
+    images = [worlds.photo(number, 200, 200) for number in range(4)]
+    table = shelf.add(rows_of(images), images)
+    reads = []
+    read = Folder.read
+    monkeypatch.setattr(Folder, "read", lambda self, *place: reads.append(place) or read(self, *place))
+    found = list(read_prepared(shelf.folder, table.take(pa.array([0, 3]))))
+    assert [len(reads), np.array_equal(found[1], images[3])] == [2, True]
+    assert sum(length for _, _, length in reads) == 2 * (images[0].nbytes + 16)
+
+
+def test_the_pixels_are_a_tfrecord_file(shelf):
+    images, table = filled(shelf)
+    data = shelf.folder.read(table["file"][0].as_py())
+    place, records = 0, []
+    while place < len(data):
+        (length,) = struct.unpack_from("<Q", data, place)
+        records.append(data[place + 12 : place + 12 + length])
+        place += length + 16
+    assert records == [image.tobytes() for image in images]
+
+
+@pytest.mark.slow
+def test_tensorflow_reads_the_pixels_and_finds_no_wrong_checksum(shelf):
+    import tensorflow as tf
+
+    images, table = filled(shelf)
+    place = shelf.folder.place(table["file"][0].as_py())
+    assert [record.numpy() for record in tf.data.TFRecordDataset(place)] == [image.tobytes() for image in images]
+
+
+def test_the_index_is_parquet_with_the_tables_rows(shelf):
+    _, table = filled(shelf)
+    (name,) = [name for name in (shelf.folder / shelf.id).names() if name.endswith(".parquet")]
+    assert pq.read_table((shelf.folder / shelf.id).place(name)).equals(table)
+
+
+def test_what_the_folder_holds_is_written_beside_it(shelf):
+    about = json.loads((shelf.folder / shelf.id).read("settings.json"))
+    assert about["image"]["target_size"] == [8, 8]
+    assert about.keys() == {"image", "prepare", "opencv", "pillow", "simplejpeg"}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"target_size": (8, 9)}, {"antialias": True}, {"max_pixels": 5}, {"color_mode": "bayer"}]
+)
+def test_other_settings_have_another_id(fields):
+    assert settings_id(ImageSettings(**{"target_size": (8, 8), **fields})) != settings_id(SETTINGS)
+
+
+def test_another_decoder_has_another_id(monkeypatch):
+    import PIL
+
+    before = settings_id(SETTINGS)
+    monkeypatch.setattr(PIL, "__version__", "99")
+    assert settings_id(SETTINGS) != before
+
+
+def test_of_two_runs_that_prepared_the_same_content_one_counts(shelf):
+    images, first = filled(shelf, 3)
+    second = shelf.add(rows_of(images[::-1]), images[::-1])
+    known = shelf.known(first["content_id"])
+    assert known["content_id"].to_pylist() == first["content_id"].to_pylist()
+    assert set(known["file"].to_pylist()) <= {first["file"][0].as_py(), second["file"][0].as_py()}
+
+
+def test_pixels_without_an_index_are_not_there(shelf):
+    _, table = filled(shelf, 3)
+    own = shelf.folder / shelf.id
+    for name in own.names():
+        if name.endswith(".parquet"):
+            own.remove(name)
+    assert shelf.known(table["content_id"]).num_rows == 0
+
+
+def test_refused_images_have_rows_but_no_pixels(shelf):
+    table = shelf.add([{"content_id": "a", "status": "corrupt", "reason": "cut", "source_path": "b/a"}], [None])
+    assert table["file"].to_pylist() == [None]
+    assert [name.rpartition(".")[2] for name in (shelf.folder / shelf.id).names()] == ["parquet", "json"]
+    with pytest.raises(StoreError, match="content a has no prepared pixels"):
+        list(read_prepared(shelf.folder, table))
+
+
+@pytest.mark.parametrize("where", ["length", "values", "checksum"])
+def test_damage_is_found_when_it_is_read(shelf, where):
+    _, table = filled(shelf, 3)
+    row = table.to_pylist()[1]
+    place = shelf.folder.place(row["file"])
+    with open(place, "r+b") as file:
+        file.seek(row["offset"] + {"length": -12, "values": 5, "checksum": row["length"] + 2}[where])
+        byte = file.read(1)
+        file.seek(-1, 1)
+        file.write(bytes([byte[0] ^ 1]))
+    with pytest.raises(StoreError, match="the checksum is wrong; remove the file and its index, and run again"):
+        list(read_prepared(shelf.folder, table))
+
+
+def test_a_file_that_is_gone_is_named(shelf):
+    _, table = filled(shelf, 3)
+    shelf.folder.remove(table["file"][0].as_py())
+    with pytest.raises(StoreError, match="cannot be read"):
+        list(read_prepared(shelf.folder, table))

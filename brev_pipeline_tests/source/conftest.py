@@ -1,0 +1,20 @@
+"""Servers that the tests of this folder share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from brev_pipeline_tests.buckets import Server, isolated_credentials, mock_server
+from brev_pipeline_tests.source.odd_server import OddServer
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Server]:
+    with mock_server() as server:
+        yield server
+
+
+@pytest.fixture
+def odd() -> Iterator[OddServer]:
+    with isolated_credentials(), OddServer() as server:
+        yield server
