@@ -2,7 +2,7 @@
 
 Run ``python bench/split.py`` for 10⁵ and 10⁶ rows, ``--rows 1e7`` for other sizes, ``--growth`` for how many old
 images change sides when a listing grows. Each figure comes from a process of its own: CPU seconds of the call alone
-(the input is made before, and a small call has loaded the libraries), and how far the process's resident memory rose
+(the input is made by another process, and a small call has loaded the libraries), and how far the process's resident memory rose
 above what it was before the call, per row. scikit-learn's splitters run beside it where they are installed; they get
 the item's key ready-made, do not know copies, and GroupShuffleSplit does not stratify.
 """
@@ -15,10 +15,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pyarrow import feather
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.split import SampleSplit, split_samples
@@ -62,36 +64,40 @@ def samples(rows: int) -> pa.Table:
 CONSTANT = ("bucket", "dataset", "dataset_id", "reference")
 
 
-def work(name: str, rows: int) -> Callable[[], object]:
-    """What is measured, its input made."""
+def make(name: str, rows: int) -> pa.Table:
+    """The input of what is measured."""
+    return samples(rows) if name.startswith("split_samples") else pa.Table.from_pandas(listing(rows))
+
+
+def work(name: str, table: pa.Table) -> Callable[[], object]:
+    """What is measured."""
     settings = SplitSettings(stratification=["folder"], uniqueness=PATTERN, uniqueness_scope="stratum", seed=42)
-    if name in METHODS:
-        frame = listing(rows)
-        split = SampleSplit(stratification=["folder"], uniqueness=PATTERN, seed=42, method=name)
-        return lambda: split.assign(frame)
     if name == "split_samples":
-        table = samples(rows)
         return lambda: split_samples(table, settings)
     if name == "split_samples again":
-        table = samples(rows)
         ledger = split_samples(table, settings)
         return lambda: split_samples(table, settings, ledger)
+    frame = table.to_pandas()
+    if name in METHODS:
+        split = SampleSplit(stratification=["folder"], uniqueness=PATTERN, seed=42, method=name)
+        return lambda: split.assign(frame)
     from sklearn import model_selection
 
-    frame = listing(rows)
     key = (frame["folder"] + "/" + frame["path"].str.extract(PATTERN)[0]).to_numpy(object)
     strata = frame["folder"].to_numpy(object)
     if name == "GroupShuffleSplit":
         splitter = model_selection.GroupShuffleSplit(1, train_size=0.8, random_state=42)
     else:
         splitter = model_selection.StratifiedGroupKFold(5, shuffle=True, random_state=42)
-    return lambda: next(splitter.split(np.zeros((rows, 1)), strata, key))
+    return lambda: next(splitter.split(np.zeros((len(key), 1)), strata, key))
 
 
-def measure(name: str, rows: int) -> dict[str, float]:
+def measure(name: str, file: Path) -> dict[str, float]:
     """CPU seconds and bytes per row of one call, in this process."""
-    work(name, 1000)()
-    call = work(name, rows)
+    work(name, make(name, 1000))()
+    table = feather.read_table(file, memory_map=False)
+    call, rows = work(name, table), len(table)
+    pa.default_memory_pool().release_unused()
     before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
     start = time.process_time()
@@ -108,10 +114,10 @@ def resident(field: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
-def apart(name: str, rows: int) -> dict[str, float]:
-    """`measure` in a process of its own."""
-    command = [sys.executable, __file__, "--one", name, "--rows", str(rows)]
-    return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+def apart(*arguments: str | Path) -> str:
+    """Run this file in a process of its own; what it prints."""
+    command = [sys.executable, __file__, *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def speed(sizes: list[int], repeats: int) -> None:
@@ -122,7 +128,10 @@ def speed(sizes: list[int], repeats: int) -> None:
             print(f"{name:22}  scikit-learn is not installed")
             continue
         for rows in sizes:
-            runs = [apart(name, rows) for _ in range(repeats)]
+            with TemporaryDirectory() as folder:
+                file = Path(folder, "input.arrow")
+                apart("--make", file, "--one", name, "--rows", str(rows))
+                runs = [json.loads(apart("--one", name, "--input", file)) for _ in range(repeats)]
             seconds, peak = min(run["seconds"] for run in runs), max(run["bytes"] for run in runs)
             beside = f"   {REFERENCE[name] / seconds:.1f} times as long" if rows == 10**6 and name in REFERENCE else ""
             print(f"{name:22}{rows:12,}{seconds:9.2f}{seconds / rows * 1e6:9.2f}{peak:8.0f}{beside}", flush=True)
@@ -135,7 +144,7 @@ def growth(rows: int) -> None:
     old = frame[number % 11 != 10]
     first = frame[frame["folder"] == "class_0"].copy()
     first["path"] = first["path"].str.replace("class_0", "a_new_one")
-    first["etag"] = "0" + first["etag"].str[1:]
+    first["etag"] = first["etag"].str[::-1]
     first["folder"] = "a_new_one"
     print(f"{'old images that change sides':32}{'10 % new items':>16}{'a new first stratum':>21}")
     for method in METHODS:
@@ -156,10 +165,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="runs of which the fastest counts")
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--input", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     sizes = [int(rows) for rows in arguments.rows]
-    if arguments.one:
-        print(json.dumps(measure(arguments.one, sizes[0])))
+    if arguments.make:
+        feather.write_feather(make(arguments.one, sizes[0]), arguments.make, compression="uncompressed")
+    elif arguments.one:
+        print(json.dumps(measure(arguments.one, arguments.input)))
     elif arguments.growth:
         growth(sizes[0])
     else:

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -33,7 +33,7 @@ def run_pipeline(config: PipelineConfig) -> bool:
     job = definitions.resolve_job_def(config.name)
     with display.live(), _instance() as instance:
         result = job.execute_in_process(instance=instance, raise_on_error=False, run_config={"loggers": {_DISPLAY: {}}})
-    report = RunReport(config.name, result.all_events)
+    report = RunReport(config.name, result.all_events, display.seconds)
     report.show(console, time.perf_counter() - began)
     return bool(result.success)
 
@@ -52,6 +52,9 @@ class RunDisplay(logging.Handler):
         self._status = console.status("starting") if console.is_terminal else None
         self._console = console
         self._step = ""
+        self._began = 0.0
+        self.seconds: dict[str, float] = {}
+        """Step → wall seconds, of the steps that have ended."""
 
     def live(self) -> AbstractContextManager[Any]:
         """While this is open, the line is drawn."""
@@ -62,11 +65,14 @@ class RunDisplay(logging.Handler):
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
         if event is None:
-            if record.levelno >= logging.INFO:
+            # Errors come again, for people, at the end.
+            if logging.INFO <= record.levelno < logging.ERROR:
                 self._say(f"{self._step}: {meta.get('orig_message', record.getMessage())}")
         elif event.event_type_value == "STEP_START":
-            self._step = _title(event.step_key)
+            self._step, self._began = _title(event.step_key), time.perf_counter()
             self._say(self._step)
+        elif event.event_type_value in ("STEP_SUCCESS", "STEP_FAILURE"):
+            self.seconds[_title(event.step_key)] = time.perf_counter() - self._began
 
     def _say(self, text: str) -> None:
         if self._status:
@@ -97,16 +103,13 @@ class RunReport:
     Args:
         pipeline: its name.
         events: Dagster's events of the run.
+        seconds: step → wall seconds.
     """
 
-    def __init__(self, pipeline: str, events: Sequence[dg.DagsterEvent]) -> None:
+    def __init__(self, pipeline: str, events: Sequence[dg.DagsterEvent], seconds: Mapping[str, float]) -> None:
         self._pipeline = pipeline
         self._events = events
-        self._seconds = {
-            _title(event.step_key or ""): event.step_success_data.duration_ms / 1000
-            for event in events
-            if event.event_type_value == "STEP_SUCCESS"
-        }
+        self._seconds = seconds
         self._metadata = {
             event.asset_key.path[-1]: event.materialization.metadata
             for event in events
@@ -186,7 +189,8 @@ class RunReport:
                 continue
             data = event.step_failure_data
             reason = data.user_failure_data.description if data.user_failure_data else None
-            if reason is None and data.error and "blocking check" not in str(data.error).lower():
+            # A failed check was shown above; anything else that is no failure of ours is a bug and shows its trace.
+            if reason is None and data.error and data.error.cls_name != "DagsterAssetCheckFailedError":
                 reason = data.error.to_string()
             if reason:
                 console.print(f"[bold red]{_title(event.step_key or '')}[/]: ", end="")

@@ -74,13 +74,14 @@ def _finding(rule: Rule, result: Any, frame: "pd.DataFrame") -> Finding:
         rule,
         passed=bool(result.success),
         observed=_observed(rule, facts, frame),
-        offending=int(facts.get("unexpected_count") or 0),
-        rows=[_plain(frame.iloc[place].to_dict()) for place in index[:SHOWN_ROWS]],
+        offending=0 if rule.frame == "summary" else int(facts.get("unexpected_count") or 0),
+        rows=[] if rule.frame == "summary" else _rows(frame, index[:SHOWN_ROWS]),
         reason=_exception(result.exception_info or {}),
     )
 
 
 def _observed(rule: Rule, facts: Mapping[str, Any], frame: "pd.DataFrame") -> Any:
+    # The summary is one row: what stands there is what was observed.
     if rule.frame == "summary" and len(frame) == 1 and rule.arguments.get("column") in frame:
         return _plain({"value": frame[rule.arguments["column"]].iloc[0]})["value"]
     return _plain({"value": facts.get("observed_value")})["value"]
@@ -90,6 +91,10 @@ def _exception(info: Mapping[str, Any]) -> str | None:
     details = [info, *(value for value in info.values() if isinstance(value, Mapping))]
     messages = [str(detail["exception_message"]) for detail in details if detail.get("raised_exception") is True]
     return "; ".join(messages) or None
+
+
+def _rows(frame: "pd.DataFrame", places: list[int]) -> list[dict[str, Any]]:
+    return [_plain({str(key): value for key, value in row.items()}) for row in frame.iloc[places].to_dict("records")]
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

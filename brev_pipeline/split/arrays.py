@@ -32,13 +32,27 @@ def compress(values: Ints, bound: int) -> tuple[Ints, Ints]:
         (rows,) number of each row's value, and (distinct,) the values, ascending.
     """
     if bound > 8 * len(values) + 1_000_000:
-        distinct, codes = np.unique(values, return_inverse=True)
-        return codes.astype(np.int64, copy=False), distinct
+        codes, first = number(values)
+        return codes, values[first]
     there = np.zeros(bound, np.bool_)
     there[values] = True
-    number = np.cumsum(there, dtype=np.int64)
-    number -= 1
-    return number[values], np.flatnonzero(there)
+    place = np.cumsum(there, dtype=np.int64)
+    place -= 1
+    return place[values], np.flatnonzero(there)
+
+
+def number(values: npt.NDArray[Any]) -> tuple[Ints, Ints]:
+    """Number the distinct values in ascending order: (rows,) the numbers, and (distinct,) a row of each value.
+
+    By sorting: `numpy.unique` took four times as long on a million different values.
+    """
+    order = np.argsort(values)
+    ordered = values[order]
+    new = np.ones(len(values), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    codes = np.empty(len(values), np.int64)
+    codes[order] = np.cumsum(new) - 1
+    return codes, order[new]
 
 
 def first_of(codes: Ints, count: int) -> Ints:

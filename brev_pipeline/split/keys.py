@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.arrays import Ints, compress, one_array
-from brev_pipeline.split.words import number_words, pack
+from brev_pipeline.split.arrays import Ints, compress, number, one_array
 from brev_pipeline.split.patterns import extract, some_paths
+from brev_pipeline.split.words import is_text, pack
 
 Spec = str | Sequence[str]
 _SAMPLE = 4096
@@ -102,7 +102,7 @@ def encode(column: pa.ChunkedArray) -> Key:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     codes, values = _encode_scalars(column)
-    texts = values.cast(pa.string()) if _is_text(values.type) else pa.array(map(str, values.to_pylist()), pa.string())
+    texts = values.cast(pa.string()) if is_text(values.type) else pa.array(map(str, values.to_pylist()), pa.string())
     return Key(codes, texts, texts)
 
 
@@ -131,7 +131,7 @@ def _encode_scalars(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     whole = one_array(column)
     packed = pack(whole) if _looks_diverse(whole) else None
     if packed is not None:
-        codes, first = number_words(packed)
+        codes, first = number(packed)
         return codes, whole.take(pa.array(first))
     encoded = whole.dictionary_encode()
     values = encoded.dictionary
@@ -201,7 +201,3 @@ def _refuse_missing(samples: pa.Table, spec: Spec, key: Key, name: str, hint: st
 
 def _said(spec: Spec) -> str:
     return f"the pattern {spec!r}" if isinstance(spec, str) else f"the columns {list(spec)}"
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

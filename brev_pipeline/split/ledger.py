@@ -54,8 +54,8 @@ def closed_purposes(settings: SplitSettings, given: Ints) -> Bools:
     names = settings.names
     out = np.zeros(len(names), np.bool_)
     if not settings.allow_additions:
-        there = np.unique(given[given != OPEN])
-        out[there] = [names[at] in settings.locked for at in there]
+        held = np.bincount(given[given != OPEN], minlength=len(names)) > 0
+        out[:] = held & np.isin(names, settings.locked)
     return out
 
 

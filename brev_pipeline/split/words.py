@@ -32,21 +32,6 @@ def pack(texts: pa.Array) -> Words | None:
     return np.where(lengths > 0, words >> np.minimum(unused, 63) << np.minimum(unused, 63), np.uint64(0))
 
 
-def number_words(words: Words) -> tuple[Ints, Ints]:
-    """Number the distinct words in ascending order.
-
-    Returns:
-        (rows,) number of each word, and (distinct,) a row that holds it.
-    """
-    order = np.argsort(words)
-    ordered = words[order]
-    new = np.ones(len(words), np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
-    codes = np.empty(len(words), np.int64)
-    codes[order] = np.cumsum(new) - 1
-    return codes, order[new]
-
-
 def text_bytes(texts: pa.Array) -> tuple[Ints, np.ndarray[tuple[int], np.dtype[np.uint8]]]:
     """(rows + 1,) where each text begins and ends in the buffer, and the bytes of all."""
     wide = pa.types.is_large_string(texts.type) or pa.types.is_large_binary(texts.type)

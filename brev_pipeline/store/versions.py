@@ -104,9 +104,7 @@ def _plain(table: "pa.Table") -> "pa.Table":
     import pyarrow as pa
 
     fields = [
-        field.with_type(pa.list_(pa.field("element", field.type.value_type)))
-        if pa.types.is_list(field.type)
-        else field
+        field.with_type(pa.list_(pa.field("element", field.type.value_type))) if pa.types.is_list(field.type) else field
         for field in table.schema
     ]
     return pa.table(table.combine_chunks().columns, schema=pa.schema(fields, table.schema.metadata))

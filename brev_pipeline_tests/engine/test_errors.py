@@ -87,7 +87,7 @@ def test_a_task_that_the_worker_cannot_read_is_named():
 
 def test_a_function_that_the_worker_cannot_import_runs_no_task(capfd):
     with pytest.raises(
-        EngineError, match=r"squares: task 1 was not begun: the function cannot be imported .*ValueError"
+        EngineError, match=r"squares: task \d was not begun: the function cannot be imported .*ValueError"
     ):
         list(LocalEngine(2).map(tasks.BreaksWhenLoaded(), [1, 2, 3], label="squares"))
     assert capfd.readouterr().out == ""

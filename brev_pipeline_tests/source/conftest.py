@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from brev_pipeline.source import patience
 from brev_pipeline_tests.buckets import Server, isolated_credentials, mock_server
 from brev_pipeline_tests.source.odd_server import OddServer
 
@@ -15,6 +16,8 @@ def s3() -> Iterator[Server]:
 
 
 @pytest.fixture
-def odd() -> Iterator[OddServer]:
+def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[OddServer]:
+    # Back-off grows as always, from less.
+    monkeypatch.setattr(patience, "FIRST_WAIT", 0.02)
     with isolated_credentials(), OddServer() as server:
         yield server

@@ -1,0 +1,1 @@
+"""Dagster only: assets, checks, IO manager, resources, automation. Thin: the stages' logic lies in their rooms."""

@@ -1,0 +1,128 @@
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brev_pipeline.config import DatasetSettings, ListingSettings
+from brev_pipeline.listing import columns
+from brev_pipeline.listing.classes import categories, folder_name, kept
+from brev_pipeline.listing.columns import choose, raw_listing
+from brev_pipeline.listing.pages import OBJECTS
+from brev_pipeline.source import LocalPlace, Place, S3Place
+from brev_pipeline.tables import RAW_LISTING
+
+WHEN = datetime(2024, 5, 6, tzinfo=UTC)
+DATASET = DatasetSettings(name="Vials", id="v1", bucket="s3://photos/line 7", reference="QA-12")
+PLACE = S3Place(DATASET.bucket, "photos", "line 7/", DATASET.storage)
+PARTS = st.text(st.sampled_from("ab.é %"), min_size=1, max_size=3)
+KEYS = st.lists(
+    st.tuples(st.lists(PARTS, max_size=3).map("/".join), st.sampled_from([".png", ".txt", ".BMP", ""])).map("".join),
+    max_size=40,
+    unique=True,
+)
+MAPPINGS = st.dictionaries(
+    st.sampled_from(["a", "b", "ab", "__root__"]), st.lists(st.sampled_from("xyz"), min_size=1), max_size=3
+)
+CLASSES = st.none() | st.lists(st.sampled_from(["x", "y", "a", "b"]), min_size=1)
+
+
+def objects(keys: list[str]) -> pa.Table:
+    rows = [{"key": key, "etag": f"{len(key):032x}", "size": len(key), "modified": WHEN} for key in keys]
+    return pa.Table.from_pylist(rows, OBJECTS)
+
+
+def listing(
+    keys: list[str], settings: ListingSettings, dataset: DatasetSettings = DATASET, place: Place = PLACE
+) -> pa.Table:
+    pieces = choose(objects(keys), settings)
+    empty = RAW_LISTING.empty_table()
+    sources = (pa.repeat("s3", piece.objects.num_rows) for piece in pieces)
+    tables = [raw_listing(p, dataset, place, settings.url_template, s) for p, s in zip(pieces, sources, strict=True)]
+    return pa.concat_tables([empty, *tables])
+
+
+def row_by_row(keys: list[str], settings: ListingSettings) -> list[dict[str, Any]]:
+    rows = []
+    for key in sorted(keys):
+        folder, _, name = key.rpartition("/")
+        found = kept(categories(folder, settings.class_mapping), settings.classes)
+        hidden = any(part.startswith(".") for part in key.split("/"))
+        if hidden or not name.lower().endswith((".png", ".bmp")) or not found:
+            continue
+        path = f"s3://photos/line 7/{key}"
+        rows.append(
+            {
+                "category": found,
+                "folder": folder_name(folder),
+                "path": path,
+                "etag": f"{len(key):032x}",
+                "bucket": "s3://photos/line 7",
+                "dataset": "Vials",
+                "dataset_id": "v1",
+                "reference": "QA-12",
+                "url": f"https://photos.example/{quote('line 7/' + key)}?of={path}",
+                "size": len(key),
+                "modified": WHEN,
+                "etag_source": "s3",
+            }
+        )
+    return rows
+
+
+@given(KEYS, MAPPINGS, CLASSES, st.sampled_from([1, 3, 1000]))
+def test_the_table_is_what_a_row_by_row_loop_makes(
+    keys: list[str], mapping: dict[str, list[str]], classes: list[str] | None, rows_at_once: int
+) -> None:
+    template = "https://{bucket}.example/{quoted_key}?of={path}"
+    settings = ListingSettings(class_mapping=mapping, classes=classes, url_template=template)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "_ROWS", rows_at_once)
+        table = listing(keys, settings)
+    assert table.schema == RAW_LISTING
+    assert table.to_pylist() == row_by_row(keys, settings)
+
+
+@pytest.mark.parametrize(
+    ("template", "url"),
+    [
+        ("{path}", "s3://photos/line 7/good/1+1.png"),
+        ("https://{bucket}.s3.amazonaws.com/{quoted_key}", "https://photos.s3.amazonaws.com/line%207/good/1%2B1.png"),
+        ("s3://{bucket}/{key}", "s3://photos/line 7/good/1+1.png"),
+        ("{bucket:>8}|{key!r}", "  photos|'line 7/good/1+1.png'"),
+        ("https://viewer.example/", "https://viewer.example/"),
+        ("{{{bucket}}}", "{photos}"),
+    ],
+)
+def test_urls_follow_the_template(template: str, url: str) -> None:
+    assert listing(["good/1+1.png"], ListingSettings(url_template=template))["url"].to_pylist() == [url]
+
+
+def test_urls_of_local_files_are_filled_with_the_configured_folder() -> None:
+    dataset = DatasetSettings(name="Vials", id="v1", bucket="../photos")
+    settings = ListingSettings(url_template="https://viewer/{bucket}|{quoted_key}")
+    table = listing(["a b.png"], settings, dataset, LocalPlace("../photos", "/somewhere/photos"))
+    assert table["url"].to_pylist() == ["https://viewer/../photos|a%20b.png"]
+    assert table["path"].to_pylist() == ["../photos/a b.png"]
+
+
+def test_a_million_rows_take_less_than_a_kilobyte_each() -> None:
+    keys = pa.array([f"line{n % 7}/good/{n:07d}_1543412161923.bmp" for n in range(200_000)])
+    found = pa.table(
+        {
+            "key": keys,
+            "etag": pa.repeat("0" * 32, len(keys)),
+            "size": pa.repeat(pa.scalar(1, pa.int64()), len(keys)),
+            "modified": pa.repeat(pa.scalar(WHEN, OBJECTS.field("modified").type), len(keys)),
+        }
+    )
+    before = pa.total_allocated_bytes()
+    pool = pa.default_memory_pool()
+    pieces = choose(found, ListingSettings())
+    tables = [raw_listing(p, DATASET, PLACE, "{path}", pa.repeat("s3", p.objects.num_rows)) for p in pieces]
+    assert sum(table.num_rows for table in tables) == len(keys)
+    assert pa.total_allocated_bytes() - before < 500 * len(keys)
+    del pool

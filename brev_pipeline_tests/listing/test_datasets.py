@@ -1,0 +1,179 @@
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.errors import ListingError
+from brev_pipeline.listing import list_datasets
+from brev_pipeline.source import Sources
+from brev_pipeline.tables import RAW_LISTING
+from brev_pipeline_tests.buckets import Server, config_of
+
+ODD_KEYS = [
+    "a b.png",
+    "a+b.png",
+    "100%.png",
+    "%41.png",
+    "#1.png",
+    "ü/漢字.png",
+    "a&b<c>.png",
+    '"q".png',
+    "x" * 1000 + ".png",
+]
+
+
+def listed(config: PipelineConfig, known: pa.Table | None = None) -> pa.Table:
+    return list_datasets(config.datasets, config.listing, Sources.of(config), known)
+
+
+def make(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(name.encode())
+
+
+def test_a_local_folder_is_listed_with_checksums_and_configured_paths(tmp_path: Path) -> None:
+    make(tmp_path, "photos/good/b.png", "photos/good/a.PNG", "photos/bad/c.bmp", "photos/notes.txt", "photos/top.png")
+    table = listed(config_of({"bucket": "photos", "reference": "QA-12"}, base=tmp_path))
+    assert table.schema == RAW_LISTING
+    names = ["photos/bad/c.bmp", "photos/good/a.PNG", "photos/good/b.png", "photos/top.png"]
+    assert table["path"].to_pylist() == names
+    assert table["folder"].to_pylist() == ["bad", "good", "good", "__root__"]
+    assert table["category"].to_pylist() == [["bad"], ["good"], ["good"], ["__root__"]]
+    sums = [hashlib.md5(name.removeprefix("photos/").encode(), usedforsecurity=False).hexdigest() for name in names]
+    assert table["etag"].to_pylist() == sums
+    constant = {
+        "bucket": "photos",
+        "dataset": "Set 0",
+        "dataset_id": "set-0",
+        "reference": "QA-12",
+        "etag_source": "md5",
+    }
+    assert {name: table[name].unique().to_pylist() for name in constant} == {
+        name: [one] for name, one in constant.items()
+    }
+    assert str(tmp_path) not in str(table.to_pylist())
+
+
+def test_several_datasets_are_one_table_sorted_by_path_whatever_their_order(tmp_path: Path) -> None:
+    make(tmp_path, "b/good/1.png", "a/good/1.png", "a-2/good/1.png")
+    first = listed(
+        config_of({"bucket": "a", "id": "x"}, {"bucket": "a-2", "id": "y"}, {"bucket": "b", "id": "z"}, base=tmp_path)
+    )
+    assert first["path"].to_pylist() == ["a-2/good/1.png", "a/good/1.png", "b/good/1.png"]
+    assert first["dataset_id"].to_pylist() == ["y", "x", "z"]
+
+
+def test_classes_come_from_folders_by_mapping_and_filter(tmp_path: Path) -> None:
+    make(tmp_path, "p/A/1/x.png", "p/A/2/x.png", "p/B/1/x.png", "p/C/x.png")
+    mapping = {"A": "Tilted", "1": ["Crimp", "Cap"]}
+    config = config_of({"bucket": "p"}, base=tmp_path, listing={"class_mapping": mapping, "classes": ["Tilted", "Cap"]})
+    table = listed(config)
+    found = dict(zip(table["path"].to_pylist(), table["category"].to_pylist(), strict=True))
+    assert found == {"p/A/1/x.png": ["Cap"], "p/A/2/x.png": ["Tilted"], "p/B/1/x.png": ["Cap"]}
+
+
+def test_known_files_are_not_read_again(tmp_path: Path) -> None:
+    make(tmp_path, "p/good/a.png", "p/good/b.png")
+    config = config_of({"bucket": "p"}, base=tmp_path)
+    known = listed(config)
+    before = (tmp_path / "p/good/a.png").stat()
+    (tmp_path / "p/good/a.png").write_bytes(b"GOOD/A.PNG")
+    os.utime(tmp_path / "p/good/a.png", ns=(0, before.st_mtime_ns))
+    assert listed(config, known).equals(known)
+
+
+def test_the_real_photos_are_all_listed(shared: Path) -> None:
+    table = listed(config_of({"bucket": str(shared / "data/inspection")}))
+    assert table.num_rows == 278
+    assert sorted(table["folder"].unique().to_pylist()) == ["no_pitting", "pitting", "recheck"]
+    labels = (shared / "data/inspection/labels.csv").read_text().splitlines()[1:]
+    assert set(table["etag"].to_pylist()) <= {field for line in labels for field in line.split(",")}
+
+
+def test_a_bucket_is_listed_over_many_pages_with_the_servers_etags(s3: Server) -> None:
+    name = s3.bucket({f"set/{folder}/{number:04d}.png": b"x" for folder in ("good", "bad") for number in range(520)})
+    s3.client.put_object(Bucket=name, Key="other/good/1.png", Body=b"x")
+    table = listed(config_of({"bucket": f"s3://{name}/set/", "storage": s3.storage()}))
+    assert table.num_rows == 1040
+    assert table["path"].to_pylist() == sorted(
+        f"s3://{name}/set/{f}/{n:04d}.png" for f in ("good", "bad") for n in range(520)
+    )
+    assert table["etag"].unique().to_pylist() == [hashlib.md5(b"x", usedforsecurity=False).hexdigest()]
+    assert table["etag_source"].unique().to_pylist() == ["s3"]
+    assert table["bucket"].unique().to_pylist() == [f"s3://{name}/set"]
+
+
+def test_odd_keys_markers_and_hidden_parts_of_a_bucket(s3: Server) -> None:
+    name = s3.bucket(dict.fromkeys([*ODD_KEYS, "good/", ".hidden/a.png", "good/.b.png", "good/a.txt"], b"x"))
+    config = config_of({"bucket": f"s3://{name}", "storage": s3.storage()})
+    assert listed(config)["path"].to_pylist() == sorted((f"s3://{name}/{key}" for key in ODD_KEYS), key=str.encode)
+
+
+def test_a_bucket_and_a_folder_are_listed_together(s3: Server, tmp_path: Path) -> None:
+    make(tmp_path, "p/good/a.png")
+    name = s3.bucket({"good/a.png": b"x"})
+    config = config_of({"bucket": "p"}, {"bucket": f"s3://{name}", "storage": s3.storage()}, base=tmp_path)
+    assert listed(config)["etag_source"].to_pylist() == ["md5", "s3"]
+
+
+def test_listing_twice_gives_the_same_table(s3: Server) -> None:
+    name = s3.bucket({f"f{number % 7}/{number}.png": b"x" for number in range(60)})
+    config = config_of({"bucket": f"s3://{name}", "storage": s3.storage()})
+    assert listed(config).equals(listed(config))
+
+
+@pytest.mark.parametrize(
+    ("files", "listing", "words"),
+    [
+        ([], {}, "holds no files at all"),
+        (
+            ["good/a.txt", "bad/b.txt", "c.csv"],
+            {},
+            r"its 3 files end in \.txt \(2\), \.csv \(1\), in the folders \., bad, good",
+        ),
+        (["good/a.png"], {"classes": ["broken"]}, r"listing.classes \['broken'\] would let pass"),
+        (["good/a.png"], {"sample_filter": "^b"}, r"listing.sample_filter '\^b'"),
+        ([".good/a.png"], {}, "holds no files at all"),
+    ],
+)
+def test_a_dataset_without_images_says_what_was_seen(
+    tmp_path: Path, files: list[str], listing: dict[str, Any], words: str
+) -> None:
+    (tmp_path / "p").mkdir()
+    make(tmp_path / "p", *files)
+    with pytest.raises(ListingError, match=rf"dataset 'Set 0' \(p\): .*{words}"):
+        listed(config_of({"bucket": "p"}, base=tmp_path, listing=listing))
+
+
+def test_a_missing_folder_and_a_missing_bucket_name_the_dataset(s3: Server, tmp_path: Path) -> None:
+    with pytest.raises(ListingError, match=r"dataset 'Set 0' \(nowhere\): .*there is no such folder"):
+        listed(config_of({"bucket": "nowhere"}, base=tmp_path))
+    with pytest.raises(ListingError, match=r"dataset 'Set 0' \(s3://no-bucket-here\): .*there is no such bucket"):
+        listed(config_of({"bucket": "s3://no-bucket-here", "storage": s3.storage()}))
+
+
+def test_an_empty_prefix_of_a_bucket_is_an_error(s3: Server) -> None:
+    name = s3.bucket({"good/a.png": b"x"})
+    with pytest.raises(ListingError, match="holds no files at all"):
+        listed(config_of({"bucket": f"s3://{name}/goo", "storage": s3.storage()}))
+
+
+@pytest.mark.parametrize(("outer", "inner"), [("p", "p/good"), ("p/good", "p"), ("p", "./p"), ("p", "link")])
+def test_datasets_that_overlap_are_refused_by_name(tmp_path: Path, outer: str, inner: str) -> None:
+    make(tmp_path, "p/good/a.png")
+    (tmp_path / "link").symlink_to(tmp_path / "p/good")
+    with pytest.raises(ListingError, match="'Set [01]' and 'Set [01]' overlap.*listed twice"):
+        listed(config_of({"bucket": outer}, {"bucket": inner}, base=tmp_path))
+
+
+def test_prefixes_of_one_bucket_overlap_only_at_slashes(s3: Server) -> None:
+    name = s3.bucket({"a/good/1.png": b"x", "ab/good/1.png": b"x", "a/good/x/1.png": b"x"})
+    of = lambda prefix: {"bucket": f"s3://{name}/{prefix}", "storage": s3.storage()}  # noqa: E731
+    assert listed(config_of(of("a"), of("ab"))).num_rows == 3
+    with pytest.raises(ListingError, match="overlap"):
+        listed(config_of(of("a"), of("a/good")))

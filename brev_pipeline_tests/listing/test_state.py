@@ -1,0 +1,49 @@
+import os
+from pathlib import Path
+
+from brev_pipeline.listing import listing_state
+from brev_pipeline.listing.state import ListingState
+from brev_pipeline.source import Sources
+from brev_pipeline_tests.buckets import Server, config_of
+
+
+def state(bucket: str, base: Path | None = None, **storage: object) -> ListingState:
+    config = config_of({"bucket": bucket, "storage": storage}, base=base)
+    return listing_state(config.datasets, config.listing, Sources.of(config))
+
+
+def test_the_state_of_a_folder_changes_with_its_files_and_only_then(tmp_path: Path) -> None:
+    photo = tmp_path / "p/good/a.png"
+    photo.parent.mkdir(parents=True)
+    photo.write_bytes(b"a")
+    (tmp_path / "p/good/b.png").write_bytes(b"b")
+    seen = [state("p", tmp_path)]
+    assert seen[0].images == 2
+    assert state("p", tmp_path).fingerprint == seen[0].fingerprint
+    (tmp_path / "p/good/c.png").write_bytes(b"c")
+    seen.append(state("p", tmp_path))
+    photo.unlink()
+    seen.append(state("p", tmp_path))
+    os.utime(tmp_path / "p/good/b.png", ns=(0, 10**18))
+    seen.append(state("p", tmp_path))
+    (tmp_path / "p/good/notes.txt").write_bytes(b"not an image")
+    assert state("p", tmp_path).fingerprint == seen[-1].fingerprint
+    assert len({one.fingerprint for one in seen}) == len(seen)
+    assert [one.images for one in seen] == [2, 3, 2, 2]
+
+
+def test_no_file_is_read_for_the_state(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    # Reading it would block for ever.
+    os.mkfifo(tmp_path / "p/pipe.png")
+    (tmp_path / "p/a.png").symlink_to(tmp_path / "nowhere")
+    assert state("p", tmp_path).listing["etag"].null_count == 2
+
+
+def test_the_state_of_a_bucket_goes_by_entity_tags(s3: Server) -> None:
+    name = s3.bucket({"good/a.png": b"a"})
+    before = state(f"s3://{name}", **s3.storage())
+    s3.client.put_object(Bucket=name, Key="good/a.png", Body=b"a")
+    assert state(f"s3://{name}", **s3.storage()).fingerprint == before.fingerprint
+    s3.client.put_object(Bucket=name, Key="good/a.png", Body=b"b")
+    assert state(f"s3://{name}", **s3.storage()).fingerprint != before.fingerprint
