@@ -2,7 +2,7 @@
 
 Run ``python bench/split.py`` for 10⁵ and 10⁶ rows, ``--rows 1e7`` for other sizes, ``--growth`` for how many old
 images change sides when a listing grows. Each figure comes from a process of its own: CPU seconds of the call alone
-(the input is made by another process, and a small call has loaded the libraries), and how far the process's resident memory rose
+(another process makes the input, and a small call has loaded the libraries), and how far the resident memory rose
 above what it was before the call, per row. scikit-learn's splitters run beside it where they are installed; they get
 the item's key ready-made, do not know copies, and GroupShuffleSplit does not stratify.
 """

@@ -7,20 +7,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from brev_pipeline.augment import ImageAugmenter
+    from brev_pipeline.generator import DataGenerator, OneHotEncoder, StratifiedSampler
     from brev_pipeline.images import ImagePipeline
     from brev_pipeline.listing import Dataset
     from brev_pipeline.reading import read
     from brev_pipeline.split import SampleSplit
 
 _HOMES = {
+    "DataGenerator": "brev_pipeline.generator",
     "Dataset": "brev_pipeline.listing",
     "ImageAugmenter": "brev_pipeline.augment",
     "ImagePipeline": "brev_pipeline.images",
+    "OneHotEncoder": "brev_pipeline.generator",
     "SampleSplit": "brev_pipeline.split",
+    "StratifiedSampler": "brev_pipeline.generator",
     "read": "brev_pipeline.reading",
 }
 
-__all__ = ["Dataset", "ImageAugmenter", "ImagePipeline", "SampleSplit", "read"]
+__all__ = [
+    "DataGenerator",
+    "Dataset",
+    "ImageAugmenter",
+    "ImagePipeline",
+    "OneHotEncoder",
+    "SampleSplit",
+    "StratifiedSampler",
+    "read",
+]
 
 
 def __getattr__(name: str) -> Any:

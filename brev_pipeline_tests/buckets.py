@@ -66,6 +66,15 @@ def mock_server() -> Iterator[Server]:
         moto.stop()
 
 
+def put_in_process(bucket: str, keys: list[str], data: bytes) -> None:
+    """Put many objects into the mock server's bucket, past its slow HTTP side."""
+    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.s3.models import s3_backends
+
+    for key in keys:
+        s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(bucket, key, data)
+
+
 def config_of(*datasets: dict[str, Any], base: Path | None = None, **sections: Any) -> PipelineConfig:
     """A configuration of these datasets; each needs only a bucket, and storage where it has any."""
     named = [{"name": f"Set {number}", "id": f"set-{number}", **dataset} for number, dataset in enumerate(datasets)]

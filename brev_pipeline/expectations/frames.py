@@ -72,10 +72,12 @@ def _prepared_images(tables: Tables, config: PipelineConfig, published: Publishe
     rows["reason_given"] = ok | rows["reason"].fillna("").astype(bool)
     rows["pixels_kept"] = ~ok | (rows["file"].notna() & (rows["length"] > 0) & _wanted_size(rows, config))
     rows["not_blank"] = ~ok | (rows["std"].fillna(0) > 0)
+    rows["read_cleanly"] = ~ok | ~rows["note"].fillna("").str.contains("in spite of")
     rows["no_pixel_conflict"] = ~rows["content_id"].isin(_pixel_conflicts(rows, samples))
-    kept = ["content_id", "source_path", "status", "reason", "reason_given", "pixels_kept", "not_blank"]
+    kept = ["content_id", "source_path", "status", "reason", "note"]
+    truths = ["reason_given", "pixels_kept", "not_blank", "read_cleanly", "no_pixel_conflict"]
     return {
-        "rows": rows[[*kept, "no_pixel_conflict"]],
+        "rows": rows[[*kept, *truths]],
         "summary": _one_row(
             contents_lost=_difference(samples["content_id"], table["content_id"]),
             quarantined_share=float((~ok).mean()) if len(rows) else 0.0,

@@ -61,10 +61,15 @@ def prepared_images(config: PipelineConfig) -> list[Rule]:
         within("few_quarantined", f"at most {most:.0%} of the contents are unusable", "quarantined_share", high=most),
         holds("not_blank", "no usable image is of one single colour", "not_blank", severity="warn"),
         holds(
+            "read_cleanly",
+            "no usable image was read in spite of a decoder's warning (image.strict_jpeg refuses such JPEGs)",
+            "read_cleanly",
+            severity="warn",
+        ),
+        holds(
             "no_pixel_label_conflict",
             "the same pixels do not stand under two categories",
             "no_pixel_conflict",
-            frame="rows",
             severity=conflicts,
         ),
     ]

@@ -53,14 +53,14 @@ def raw_listing(
     Args:
         images: the piece.
         dataset: names the dataset.
-        place: where it lies.
+        place: where it lies, or the folder in it that was listed.
         url_template: address for people, see `ListingSettings.url_template`. On S3 ``{bucket}`` is the bucket's bare
             name and ``{key}`` the object's whole key; of a local folder they are the folder and the name in it.
         etag_source: per row: s3, md5, none.
     """
     objects = images.objects.combine_chunks()
     keys, count = _column(objects, "key"), objects.num_rows
-    paths = _before(path_prefix(dataset.bucket), keys)
+    paths = _before(path_prefix(place.bucket), keys)
     columns = {
         "category": images.category,
         "folder": images.folder,

@@ -72,8 +72,8 @@ def _folder(where: str, storage: StorageSettings | None) -> Folder:
     where = where.removeprefix("file://").rstrip("/") or "/"
     if "://" not in where:
         return Folder(str(Path(where).expanduser().absolute()))
-    parent, _, name = where.rpartition("/")
-    return PipelineStore.at(parent, name, storage).folder
+    # Only the options are wanted, which are the same for every folder of a store.
+    return Folder(where, PipelineStore.at(where, "", storage).folder.options)
 
 
 def _nothing(folder: Folder, names: list[str]) -> str:

@@ -97,7 +97,8 @@ def die_and_leave_a_heir(file):
     if heir == 0:
         time.sleep(60)
         os._exit(0)
-    Path(file).write_text(str(heir))
+    with open(file, "a") as heirs:
+        heirs.write(f"{heir}\n")
     os.kill(os.getpid(), signal.SIGKILL)
 
 

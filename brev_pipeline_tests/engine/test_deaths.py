@@ -59,10 +59,14 @@ def test_a_crash_in_c_code_is_a_death_like_any_other():
 
 
 def test_a_death_is_noticed_although_a_process_that_the_task_started_lives_on(tmp_path):
-    file = str(tmp_path / "heir")
-    ((_, result),) = LocalEngine(1).map(tasks.die_and_leave_a_heir, [file], lost="yield")
+    file = tmp_path / "heirs"
+    ((_, result),) = LocalEngine(1).map(tasks.die_and_leave_a_heir, [str(file)], lost="yield")
     assert isinstance(result, Lost)
-    os.kill(read_number(file), signal.SIGKILL)
+    heirs = [int(line) for line in file.read_text().splitlines()]
+    assert len(heirs) == 2
+    for heir in heirs:
+        assert alive(heir)
+        os.kill(heir, signal.SIGKILL)
 
 
 def test_a_worker_killed_between_tasks_costs_nothing():

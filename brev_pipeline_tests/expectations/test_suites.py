@@ -138,6 +138,11 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("prepared_images", {"prepared_images": lambda t: change(t, "std", 0.0)}, "not_blank"),
     (
         "prepared_images",
+        {"prepared_images": lambda t: change(t, "note", "read in spite of a warning: damaged")},
+        "read_cleanly",
+    ),
+    (
+        "prepared_images",
         {"prepared_images": lambda t: change(t, "pixel_id", CONTENT[PATHS[-1]])},
         "no_pixel_label_conflict",
     ),

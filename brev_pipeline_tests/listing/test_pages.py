@@ -63,7 +63,8 @@ def test_namespaces_owners_and_checksums_do_not_disturb() -> None:
 
 
 def test_tokens_are_unescaped() -> None:
-    xml = f"<ListBucketResult><EncodingType>url</EncodingType>{contents('a')}<NextContinuationToken>a&amp;b&lt;</NextContinuationToken></ListBucketResult>"
+    token = "<NextContinuationToken>a&amp;b&lt;</NextContinuationToken>"
+    xml = f"<ListBucketResult><EncodingType>url</EncodingType>{contents('a')}{token}</ListBucketResult>"
     page = parse_page(xml.encode(), "p")
     assert page.token == "a&b<"
     assert page.last == "a"

@@ -9,7 +9,7 @@ import pytest
 from brev_pipeline_tests.conftest import REPOSITORY
 from brev_pipeline_tests.reading.worlds import World
 
-HEAVY = "tensorflow", "torch", "cv2", "pandas", "s3fs", "dagster", "great_expectations", "ray", "sympy"
+HEAVY = "tensorflow", "torch", "cv2", "s3fs", "dagster", "great_expectations", "ray", "sympy"
 WRITERS = "brev_pipeline.shards.write", "brev_pipeline.shards.task", "brev_pipeline.images", "brev_pipeline.augment"
 
 

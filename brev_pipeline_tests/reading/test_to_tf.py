@@ -10,7 +10,8 @@ import pytest
 
 from brev_pipeline import read
 from brev_pipeline.errors import ReadError, StoreError
-from brev_pipeline.store import Folder
+from brev_pipeline.reading.stored import whole_shard
+from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.reading.test_records import WORLDS
 from brev_pipeline_tests.reading.worlds import World
 
@@ -119,7 +120,7 @@ def test_what_cannot_be_batched_is_refused(tf: Any, world: World, tmp_path: Path
     with pytest.raises(ReadError, match="there is no epoch 2"):
         read(world.store, "train").to_tf(epoch=2)
     records = read(World(tmp_path, **WORLDS["sizes"]).publish(), "train")
-    with pytest.raises(ReadError, match="make no batch: set image.target_size, or use batch_size=None"):
+    with pytest.raises(ReadError, match=r"make no batch: set image.target_size, or use batch_size=None"):
         records.to_tf()
     assert len(seeds(records.to_tf(fields=["seed"]))) == 23
 
@@ -139,31 +140,35 @@ def test_damage_is_found(tf: Any, world: World, tmp_path: Path) -> None:
         list(records.to_tf())
 
 
-@pytest.mark.parametrize("compression", ["none", "gzip"])
-def test_a_store_on_s3_gives_the_same_in_the_same_order(
-    tf: Any, s3_folder: Folder, tmp_path: Path, compression: str
-) -> None:
-    shape = {"counts": {("train", 0): 23, ("train", 1): 20}, "shards": {"compression": compression}}
-    here, there = (World(tmp_path, folder=folder, **shape) for folder in (None, s3_folder))
-    assert here.publish().id == there.publish().id
+def test_a_store_on_s3_gives_the_same_in_the_same_order(tf: Any, s3_store: PipelineStore, world: World) -> None:
     asked = {"batch_size": 4, "epoch": 1, "fields": ["seed"], "shuffle": True, "repeat": True, "seed": 7}
-    orders = [seeds(read(world.store, "train").to_tf(**asked).take(30)) for world in (here, there)]
+    orders = [seeds(read(store, "train").to_tf(**asked).take(30)) for store in (world.store, s3_store)]
     assert orders[0] == orders[1]
-    images, labels = next(iter(read(there.store, "train").to_tf(23).as_numpy_iterator()))
-    expected = read(here.store, "train").to_numpy()
+    images, labels = next(iter(read(s3_store, "train").to_tf(23).as_numpy_iterator()))
+    expected = read(world.store, "train").to_numpy()
     np.testing.assert_array_equal(images, expected[0])
     np.testing.assert_array_equal(labels, expected[1])
 
 
-def test_a_damaged_shard_on_s3_is_found(tf: Any, s3_folder: Folder, tmp_path: Path) -> None:
-    version = World(tmp_path, folder=s3_folder).publish()
-    records = read(version, "train")
-    name = records.records["file"][0].as_py()
-    cut = version.folder.read(name)[: records.records["offset"][5].as_py()]
-    version.folder.remove(name)
-    version.folder.write(name, cut)
+def test_a_shard_on_s3_that_was_cut_is_found(tf: Any, s3_store: PipelineStore) -> None:
+    records = read(s3_store, "train")
+    folder = s3_store.newest()[1].folder  # type: ignore[index]
+    row = records.records.to_pylist()[5]
+    whole = folder.read(row["file"])
+    folder.remove(row["file"])
+    folder.write(row["file"], whole[: row["offset"]])
     with pytest.raises(tf.errors.OpError, match="holds 5 records, the record table says 6"):
         list(records.to_tf())
+    folder.remove(row["file"])
+    folder.write(row["file"], whole)
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_a_shard_that_is_fetched_whole_gives_its_records(tmp_path: Path, compression: str) -> None:
+    version = World(tmp_path, shards={"compression": compression}).publish()
+    rows = read(version, "train").records.to_pylist()[:6]
+    found = whole_shard(version.folder, rows[0]["file"], 6, compression)
+    assert [len(record) for record in found] == [row["length"] for row in rows]
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import pytest
 from brev_pipeline import read
 from brev_pipeline.errors import ReadError, ShardError
 from brev_pipeline.reading import Records
-from brev_pipeline.store import Folder
+from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.reading.test_records import WORLDS
 from brev_pipeline_tests.reading.worlds import World
 
@@ -85,7 +85,7 @@ def test_records_are_read_by_number_also_from_behind_and_no_further(records: Rec
             data[outside]
 
 
-@pytest.mark.parametrize("context", ["fork", "spawn"])
+@pytest.mark.parametrize("context", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_loaders_with_workers_read_every_record_once(records: Records, context: str) -> None:
     data = records.to_torch(fields=["seed"])
     _ = data[0]  # a file is open when the workers begin
@@ -165,9 +165,9 @@ def test_data_sets_travel_to_other_processes_without_their_open_files(records: R
         torch.testing.assert_close(next(iter(pickle.loads(pickle.dumps(data)))), first)
 
 
-@pytest.mark.parametrize("context", ["fork", "spawn"])
-def test_workers_read_from_s3_after_their_parent_did(s3_folder: Folder, tmp_path: Path, context: str) -> None:
-    records = read(World(tmp_path, folder=s3_folder).publish(), "train")
+@pytest.mark.parametrize("context", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_workers_read_from_s3_after_their_parent_did(s3_store: PipelineStore, context: str) -> None:
+    records = read(s3_store, "train")
     options = {"batch_size": 4, "num_workers": 2, "multiprocessing_context": context, "timeout": 60}
     for iterable in (False, True):
         data = records.to_torch(fields=["seed"], iterable=iterable)

@@ -1,9 +1,12 @@
 """Listings for the split's tests: small worlds of folders, items, photos and copies."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pyarrow as pa
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brev_pipeline.split import USABLE
@@ -40,6 +43,11 @@ def listing(photos: Iterable[Photo]) -> pa.Table:
     return pa.Table.from_pylist(rows, USABLE)
 
 
+def sides(split: pa.Table) -> dict[str, str]:
+    """Purpose by path."""
+    return dict(zip(split["path"].to_pylist(), split["purpose"].to_pylist(), strict=True))
+
+
 def plain(folders: dict[str, list[int]]) -> pa.Table:
     """A listing without copies: per folder, the number of photos of each item."""
     return listing(
@@ -71,3 +79,17 @@ FRACTIONS = st.sampled_from(
         {"test": 0.01, "train": 0.98},
     ]
 )
+
+
+def always(**strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Any]:
+    """A property: a few examples in the quick suite, 500 in the slow one."""
+
+    def decorate(holds: Callable[..., None]) -> Any:
+        @pytest.mark.parametrize("examples", [25, pytest.param(500, marks=pytest.mark.slow)])
+        def test(examples: int) -> None:
+            settings(max_examples=examples)(given(**strategies)(holds))()
+
+        test.__doc__ = holds.__doc__
+        return test
+
+    return decorate
