@@ -17,7 +17,7 @@ from brev_pipeline.engine.serial import SerialEngine
 from brev_pipeline.reading.example import bytes_feature
 from brev_pipeline.seeds import seed64
 from brev_pipeline.shards import plan_shards, shard_files, write_shards
-from brev_pipeline.shards.framing import HEADER_BYTES
+from brev_pipeline.shards.framing import HEADER_BYTES, masked_crc
 from brev_pipeline.store import PipelineStore
 from brev_pipeline.store.publish import publish_version
 
@@ -33,6 +33,7 @@ class Photos:
         self._base = cv2.GaussianBlur(rng.integers(0, 256, (size, size, 3), np.uint8), (0, 0), 3)
 
     def read(self, rows: pa.Table) -> Iterator[NDArray[np.uint8]]:
+        """One picture per row."""
         for content in rows["content_id"].to_pylist():
             rng = np.random.default_rng(int(content[:8], 16))
             yield cv2.add(self._base, rng.integers(0, 6, self._base.shape, np.uint8))
@@ -100,15 +101,17 @@ def decoder(encoding: str, side: int) -> Callable[[bytes], NDArray[np.uint8]]:
 
 
 class BareSet:
-    """Seek, read, cut out the image, decode, label."""
+    """Seek, read, check the record's checksum, cut out the image, decode, label."""
 
     def __init__(self, records: Any, encoding: str) -> None:
         table = records.records
-        self._files = {name: open(records._version.folder.place(name), "rb") for name in set(table["file"].to_pylist())}
+        folder = records._version.folder
+        self._files = {name: open(folder.place(name), "rb") for name in set(table["file"].to_pylist())}  # noqa: SIM115
         self._decode = decoder(encoding, records.shape.height)
         self._key = b"image/raw" if encoding == "raw" else b"image/encoded"
         starts = (table["offset"].to_numpy() + HEADER_BYTES).tolist()
-        rows = table["file"].to_pylist(), starts, table["length"].to_pylist(), table["label"].to_pylist()
+        files = [self._files[name] for name in table["file"].to_pylist()]
+        rows = files, starts, *(table[name].to_pylist() for name in ("length", "crc", "label"))
         self._rows = list(zip(*rows, strict=True))
 
     def __len__(self) -> int:
@@ -122,10 +125,11 @@ class BareSet:
 
     def stored(self, index: int) -> tuple[bytes, int]:
         """The image's stored bytes, and the label."""
-        name, start, length, label = self._rows[index]
-        file = self._files[name]
+        file, start, length, crc, label = self._rows[index]
         file.seek(start)
-        data = bytes_feature(file.read(length), self._key)
+        record = file.read(length)
+        assert masked_crc(record) == crc
+        data = bytes_feature(record, self._key)
         assert data is not None
         return data, label
 

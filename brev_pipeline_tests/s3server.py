@@ -17,6 +17,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -184,16 +185,11 @@ def missing_programs() -> list[str]:
     return [program for program in PROGRAMS if shutil.which(program) is None]
 
 
-@pytest.fixture(scope="session")
-def ceph() -> Iterator[Ceph]:
-    """A real S3 server, the credentials of the environment being its user's."""
+@contextmanager
+def real_server() -> Iterator[Ceph]:
+    """The server, running; the credentials of the environment are its user's."""
     import botocore.session
 
-    if missing := missing_programs():
-        message = f"{', '.join(missing)} not installed: apt-get install ceph-mon ceph-osd radosgw"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
     port, monitor_port, store_port = free_ports(3)
     endpoint = f"http://127.0.0.1:{port}"
     folder = Path(tempfile.mkdtemp(prefix="s3-server-"))
@@ -207,6 +203,18 @@ def ceph() -> Iterator[Ceph]:
         finally:
             server.stop()
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def ceph() -> Iterator[Ceph]:
+    """A real S3 server; the test is skipped where its packages are missing."""
+    if missing := missing_programs():
+        message = f"{', '.join(missing)} not installed: apt-get install ceph-mon ceph-osd radosgw"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with real_server() as server:
+        yield server
 
 
 def _client(session: Any, endpoint: str) -> Any:

@@ -96,6 +96,20 @@ def verify(config: Path, version: str | None, store: str | None) -> None:
     sys.exit(0 if show_verification(_store(_load(config, store)), version) else 1)
 
 
+@main.command()
+@CONFIG
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="PNG file to write.")
+@click.option("--images", type=click.IntRange(1, 20), default=2, show_default=True, help="Photos of each class.")
+def preview(config: Path, out: Path, images: int) -> None:
+    """Draw a sheet that shows what a configuration makes of some photos of each class: prepared, and augmented.
+
+    Reads the datasets directly; no run is needed.
+    """
+    from brev_pipeline.cli.show import show_preview
+
+    show_preview(_load(config), out, images)
+
+
 @main.command("demo-data")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)

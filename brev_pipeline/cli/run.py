@@ -136,11 +136,22 @@ class RunReport:
 
     def _table(self) -> Table:
         table = Table(title=self._pipeline, title_justify="left")
-        for name in ("stage", "rows", "checks passed", "failed", "seconds"):
-            table.add_column(name, justify="left" if name == "stage" else "right")
+        for name in ("stage", "rows", "passed", "failed", "seconds", "found"):
+            table.add_column(name, justify="left" if name in ("stage", "found") else "right", no_wrap=name == "stage")
         for stage in (*STAGES, VERSION):
-            table.add_row(stage, self._rows(stage), *self._tally(stage), self._time_of(stage))
+            table.add_row(stage, self._rows(stage), *self._tally(stage), self._time_of(stage), self._found(stage))
         return table
+
+    def _found(self, stage: str) -> str:
+        """The counts that a stage tells of itself, as far as there is something to tell."""
+        counts = {
+            name: entry.value
+            for name, entry in self._metadata.get(stage, {}).items()
+            if isinstance(entry, dg.IntMetadataValue)
+            and name not in ("dagster/row_count", "record bytes")
+            and entry.value
+        }
+        return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
     def _rows(self, stage: str) -> str:
         count = self._metadata.get(stage, {}).get("dagster/row_count")

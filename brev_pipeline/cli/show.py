@@ -1,9 +1,11 @@
-"""The subcommands that look at things: published versions, their verification, the demo photos."""
+"""The subcommands that look at things: published versions, their verification, the demo photos, a preview."""
 
 from pathlib import Path
 
 from rich.console import Console
 
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.store import PipelineStore
 
 
@@ -51,3 +53,25 @@ def show_demo(folder: Path, *, seed: int, flaws: bool) -> None:
     console.print(f"{folder}: {said} photos, {summary.size / 1e6:.0f} MB ({summary.drawn} drawn, {summary.kept} kept)")
     for flaw in summary.flaws:
         console.print(f"  {flaw.kind}: {flaw.path}" + (f" of {flaw.of}" if flaw.of else ""))
+
+
+def show_preview(config: PipelineConfig, out: Path, images: int) -> None:
+    """Draw the sheet of a configuration and say where it is and what is on it.
+
+    Raises:
+        BrevPipelineError: the file cannot be written.
+    """
+    from brev_pipeline.preview import draw_sheet, gather
+
+    console = Console(highlight=False, soft_wrap=True)
+    with console.status("reading and drawing"):
+        preview = gather(config, images)
+        sheet = draw_sheet(preview)
+        try:
+            sheet.save(out, "PNG")
+        except OSError as error:
+            raise BrevPipelineError(f"{out} cannot be written: {error.strerror or error}") from error
+    shown = ", ".join(f"{name or '(no class)'} {len(some)}" for name, some in preview.exhibits.items())
+    console.print(f"wrote {out}, {sheet.width}x{sheet.height} px: {shown}", markup=False)
+    for reason in preview.refused:
+        console.print(f"  left out: {reason}", markup=False)

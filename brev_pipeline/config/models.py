@@ -74,6 +74,12 @@ class DatasetSettings(Section):
     )
     reference: str = Field("N/A", description="Where the dataset is documented.")
     storage: StorageSettings = StorageSettings()
+    inventory: str | None = Field(
+        None,
+        min_length=1,
+        description="S3 Inventory report to read in place of listing the bucket: a manifest.json, or the folder of the "
+        "dated reports, of which the newest complete one is taken. On S3, or a local folder.",
+    )
 
     @field_validator("bucket")
     @classmethod
@@ -84,6 +90,12 @@ class DatasetSettings(Section):
         if found and not rest.strip("/"):
             raise ValueError(f"{bucket!r} names no bucket: write s3://bucket or s3://bucket/prefix")
         return bucket.rstrip("/") or bucket
+
+    @model_validator(mode="after")
+    def _listable(self) -> Self:
+        if self.inventory and not self.bucket.startswith("s3://"):
+            raise ValueError("an inventory lists a bucket on S3; this dataset is a local folder")
+        return self
 
 
 class ListingSettings(Section):

@@ -24,7 +24,9 @@ class Published:
     listing: pa.Table | None = None
     """Its listing; None where nothing was published yet."""
     assignments: pa.Table | None = None
-    """Its split."""
+    """Its split, and what earlier ones remembered: the ledger."""
+    known: pa.Table | None = None
+    """The configured file of known assignments."""
 
 
 Tables = Mapping[str, pa.Table]
@@ -111,18 +113,28 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Published) 
         ("pixel_id", "pixels_whole"),
     ):
         rows[truth] = rows.groupby(column)["purpose"].transform("nunique") == 1
-    rows["ledger_kept"] = _ledger_kept(rows, published)
     lost = _difference(_usable_paths(tables, config), split["path"])
-    return {"rows": rows, "summary": _one_row(rows_lost=lost), "strata": _strata(rows, config)}
+    return {
+        "rows": rows,
+        "summary": _one_row(rows_lost=lost),
+        "strata": _strata(rows, config),
+        **_report(split, config, published),
+    }
 
 
-def _ledger_kept(rows: "pd.DataFrame", published: Published) -> Any:
-    if published.assignments is None:
-        return True
-    # A path stands there twice if its bytes changed; both times with the purpose of its item.
-    before = published.assignments.select(["path", "purpose"]).to_pandas().drop_duplicates("path")
-    old = rows["path"].map(before.set_index("path")["purpose"])
-    return old.isna() | (old == rows["purpose"])
+def _report(split: pa.Table, config: PipelineConfig, published: Published) -> Frames:
+    """What the split's own report finds, each finding a row; rows outside of the configured names are left to others."""
+    import pyarrow.compute as pc
+
+    from brev_pipeline.split import split_report
+
+    named = split.filter(pc.is_in(split["purpose"], value_set=pa.array(config.split.names)))
+    report = split_report(named, config.split, published.assignments, published.known)
+    return {
+        "oversize": report.oversize.to_pandas().assign(fits=False),
+        "moved": report.moved.to_pandas().assign(kept=False),
+        "additions": report.locked_additions.to_pandas().assign(allowed=False),
+    }
 
 
 def _usable_paths(tables: Tables, config: PipelineConfig) -> pa.ChunkedArray:

@@ -78,6 +78,8 @@ def prepared_images(config: PipelineConfig) -> list[Rule]:
 def sample_split(config: PipelineConfig) -> list[Rule]:
     """Rules of the split: first of all, no leak."""
     tolerance = config.validation.sample_split.max_fraction_error
+    moves: Severity = "warn" if config.split.allow_moves else "error"
+    additions: Severity = "warn" if config.split.allow_additions else "error"
     return [
         within("nothing_lost", "every usable image has a row, and no other", "rows_lost", low=0, high=0),
         member("purpose_known", "every image has one of the configured purposes", "purpose", config.split.names),
@@ -98,7 +100,27 @@ def sample_split(config: PipelineConfig) -> list[Rule]:
             frame="strata",
             severity="warn",
         ),
-        holds("ledger_kept", "no published assignment was changed", "ledger_kept"),
+        holds(
+            "groups_fit",
+            "no leak group is larger than its purpose's whole quota in a stratum",
+            "fits",
+            frame="oversize",
+            severity="warn",
+        ),
+        holds(
+            "ledger_kept",
+            "no assignment of an earlier version, or of the known ones, was changed (split.allow_moves)",
+            "kept",
+            frame="moved",
+            severity=moves,
+        ),
+        holds(
+            "locks_kept",
+            "no new image came to a locked purpose (split.allow_additions)",
+            "allowed",
+            frame="additions",
+            severity=additions,
+        ),
     ]
 
 

@@ -10,6 +10,7 @@ from brev_pipeline.config.models import DatasetSettings, ListingSettings
 from brev_pipeline.errors import BrevPipelineError, ListingError
 from brev_pipeline.listing.checksums import checksums
 from brev_pipeline.listing.columns import Images, choose, raw_listing
+from brev_pipeline.listing.inventory import read_inventory
 from brev_pipeline.listing.refusals import nothing_found, refuse_overlaps
 from brev_pipeline.listing.scan import scan
 from brev_pipeline.listing.walk import walk
@@ -81,7 +82,10 @@ def _objects(place: Place, sources: Sources) -> pa.Table:
     """What lies in a place, keys relative to it."""
     if isinstance(place, LocalPlace):
         return walk(place.root)
-    found = scan(sources.client(place).page, place.name, place.prefix)
+    if place.inventory:
+        found = read_inventory(place, sources)
+    else:
+        found = scan(sources.client(place).page, place.name, place.prefix)
     keys = pc.binary_replace_slice(found["key"], 0, len(place.prefix.encode()), "")
     return found.set_column(0, "key", keys)
 
@@ -97,8 +101,10 @@ def _rows(
     if isinstance(place, LocalPlace) and hashed:
         paths = pc.binary_replace_slice(images.objects["key"], 0, 0, path_prefix(place.bucket))
         images = replace(images, objects=checksums(place.root, images.objects, paths, known))
-    source = "md5" if isinstance(place, LocalPlace) else "s3"
-    etag_source = pc.if_else(pc.is_valid(images.objects["etag"]), source, "none").combine_chunks()
+    objects = images.objects
+    given = "md5" if isinstance(place, LocalPlace) else "s3"
+    source = objects["etag_source"] if "etag_source" in objects.column_names else given
+    etag_source = pc.if_else(pc.is_valid(objects["etag"]), source, "none").combine_chunks()
     return raw_listing(images, dataset, place, settings.url_template, etag_source)
 
 

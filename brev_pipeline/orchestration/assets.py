@@ -121,7 +121,7 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
 def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import split_metadata
     from brev_pipeline.production import known_assignments, published_ledger
-    from brev_pipeline.split import split_samples, usable_samples
+    from brev_pipeline.split import split_report, split_samples, usable_samples
     from brev_pipeline.store import PipelineStore
 
     usable, excluded = usable_samples(
@@ -131,8 +131,9 @@ def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, ups
         label_conflicts=config.integrity.label_conflicts,
     )
     ledger = published_ledger(PipelineStore.of(config))
-    table = split_samples(usable, config.split, ledger, known_assignments(config))
-    context.add_output_metadata(split_metadata(table, excluded))
+    known = known_assignments(config)
+    table = split_samples(usable, config.split, ledger, known)
+    context.add_output_metadata(split_metadata(table, excluded, split_report(table, config.split, ledger, known)))
     return table
 
 

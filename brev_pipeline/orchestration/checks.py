@@ -60,7 +60,7 @@ def _find(context: Any, config: PipelineConfig, stage: str, tables: dict[str, An
 
     store = PipelineStore.of(config)
     rules = SUITES[stage](config)
-    findings = validate(rules, frames(stage, tables, config, published_tables(store)))
+    findings = validate(rules, frames(stage, tables, config, published_tables(config)))
     Verdicts(store.tables).write(tables[stage].schema.metadata[TABLE_NAME].decode(), findings, context.run.run_id)
     return findings
 

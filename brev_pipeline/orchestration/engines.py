@@ -33,6 +33,6 @@ def describe(progress: "Progress") -> str:
     """Progress for people: done, rate, time left."""
     rate = progress.done / progress.seconds if progress.seconds else 0.0
     if progress.total is None or not rate:
-        return f"{progress.label}: {progress.done} done, {rate:.1f}/s"
+        return f"{progress.label}: {progress.done} tasks done, {rate:.1f}/s"
     left = (progress.total - progress.done) / rate
-    return f"{progress.label}: {progress.done} of {progress.total}, {rate:.1f}/s, {left:.0f} s left"
+    return f"{progress.label}: {progress.done} of {progress.total} tasks, {rate:.1f}/s, {left:.0f} s left"

@@ -1,12 +1,15 @@
 """What a materialization tells of itself in Dagster's UI: counts that plot over time, tables that people read."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.store.publish import Release
+
+if TYPE_CHECKING:
+    from brev_pipeline.split import SplitReport
 
 SHOWN_ROWS = 20
 
@@ -50,8 +53,10 @@ def integrity_metadata(table: pa.Table) -> dict[str, Any]:
 def prepared_metadata(table: pa.Table) -> dict[str, Any]:
     """What was decoded, and what is in quarantine and why."""
     quarantine = table.filter(pc.not_equal(table["status"], "ok"))
+    pixels = table["pixel_id"].drop_null()
     found: dict[str, Any] = {
         "quarantined": quarantine.num_rows,
+        "pixel copies": len(pixels) - len(pc.unique(pixels)),
         "contents by status": counts(table, "status", "format"),
     }
     if quarantine.num_rows:
@@ -59,13 +64,20 @@ def prepared_metadata(table: pa.Table) -> dict[str, Any]:
     return found
 
 
-def split_metadata(table: pa.Table, excluded: pa.Table) -> dict[str, Any]:
-    """The split per stratum, leak groups, and what was left out."""
+def split_metadata(table: pa.Table, excluded: pa.Table, report: "SplitReport") -> dict[str, Any]:
+    """The split per stratum, leak groups, what was left out, and what a person should look at."""
     found: dict[str, Any] = {
         "leak groups": len(pc.unique(table["leak_group"])),
         "left out": excluded.num_rows,
-        "images by stratum and purpose": counts(table, "stratum", "purpose"),
+        "moved by a copy": report.moved.num_rows,
+        "images by stratum and purpose": markdown(
+            report.shares.select(["stratum", "purpose", "images", "leak_groups", "share", "wanted_share"])
+        ),
     }
+    if report.warnings:
+        found["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in report.warnings))
+    if report.moved.num_rows:
+        found["moved"] = markdown(report.moved)
     if excluded.num_rows:
         found["exclusions"] = markdown(excluded.select(["path", "rule", "reason"]))
     return found

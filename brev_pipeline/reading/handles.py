@@ -20,6 +20,7 @@ class Handles:
     """
 
     def __init__(self, folder: Folder) -> None:
+        self.is_local = folder.is_local
         self._open: dict[str, _File] = {}
         self._folder = folder
         self._process = os.getpid()
@@ -29,11 +30,6 @@ class Handles:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["folder"])  # type: ignore[misc]
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the files lie on a disk of this machine."""
-        return self._folder.is_local
 
     def place(self, name: str) -> str:
         """Address of a file, for messages."""
@@ -45,9 +41,9 @@ class Handles:
         Raises:
             StoreError: the file cannot be read.
         """
-        if not self.is_local:
-            return self._own().read(name, start, length)
-        return os.pread(self._file(name).number, length, start)
+        if self.is_local:
+            return os.pread((self._open.get(name) or self._file(name)).number, length, start)
+        return self._own().read(name, start, length)
 
     def whole(self, name: str) -> bytes:
         """A whole file. Raises `StoreError` where it cannot be read."""
@@ -60,16 +56,15 @@ class Handles:
         return self._folder
 
     def _file(self, name: str) -> "_File":
-        if (file := self._open.get(name)) is None:
-            while len(self._open) >= _OPEN:
-                # Closed when the last thread that reads from it lets go.
-                self._open.pop(next(iter(self._open), ""), None)
-            try:
-                file = self._open[name] = _File(self.place(name))
-            except OSError:
-                # The folder's own way of failing explains what is wrong.
-                self._folder.read(name, 0, 0)
-                raise
+        while len(self._open) >= _OPEN:
+            # Closed when the last thread that reads from it lets go.
+            self._open.pop(next(iter(self._open), ""), None)
+        try:
+            file = self._open[name] = _File(self.place(name))
+        except OSError:
+            # The folder's own way of failing explains what is wrong.
+            self._folder.read(name, 0, 0)
+            raise
         return file
 
 

@@ -59,7 +59,7 @@ class StoredRecords:
             ShardError: its bytes are not those that were written.
             StoreError: its file cannot be read.
         """
-        file, start, length = int(self.file[row]), int(self.start[row]), int(self.length[row])
+        file, start, length = self.file.item(row), self.start.item(row), self.length.item(row)
         if self._zipped:
             return self._checked(row, self._whole(file)[start : start + length])
         return self._checked(row, self._handles.read(self.names[file], start, length))
@@ -77,21 +77,23 @@ class StoredRecords:
             return list(pool.map(self.one, rows))
 
     def span(self, first: int, last: int) -> Iterator[bytes]:
-        """The records of the rows from ``first`` to ``last``, which stand in one file; it is read once.
+        """The records of the rows from ``first`` to ``last``, which stand in one file; read together where that pays.
 
         Raises:
             ShardError: see `one`.
             StoreError: see `one`.
         """
-        file, begin = int(self.file[first]), int(self.start[first])
-        end = int(self.start[last] + self.length[last])
-        if self._zipped:
-            data = self._whole(file)[begin:end]
-        else:
-            data = self._handles.read(self.names[file], begin, end - begin)
-        starts = (self.start[first : last + 1] - begin).tolist()
-        for row, at, length in zip(range(first, last + 1), starts, self.length[first : last + 1].tolist(), strict=True):
-            yield self._checked(row, data[at : at + length])
+        rows = range(first, last + 1)
+        if self._handles.is_local or self._zipped:
+            # The kernel reads ahead; copying records out of a larger piece would cost more than a call for each.
+            yield from map(self.one, rows)
+            return
+        begin = self.start.item(first)
+        end = self.start.item(last) + self.length.item(last)
+        data = self._handles.read(self.names[self.file.item(first)], begin, end - begin)
+        for row in rows:
+            at = self.start.item(row) - begin
+            yield self._checked(row, data[at : at + self.length.item(row)])
 
     def _whole(self, file: int) -> bytes:
         if file not in self._unzipped:
@@ -102,7 +104,7 @@ class StoredRecords:
         return self._unzipped[file]
 
     def _checked(self, row: int, record: bytes) -> bytes:
-        if len(record) == self.length[row] and masked_crc(record) == self._crc[row]:
+        if masked_crc(record) == self._crc.item(row) and len(record) == self.length.item(row):
             return record
         raise ShardError(
             f"{self._handles.place(self.names[self.file[row]])} is damaged: the record at byte "

@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from brev_pipeline.errors import ReadError
-from brev_pipeline.reading.fields import PIXELS
+from brev_pipeline.reading.fields import PIXELS, SEVERAL
 from brev_pipeline.reading.order import reading_order, share
 from brev_pipeline.reading.samples import Samples
 
@@ -111,13 +111,14 @@ def _place() -> tuple[int, int]:
 
 
 def _sample(samples: Samples, layout: str, row: int, record: bytes) -> Any:
-    values = zip(samples.fields, samples.values(row, record), strict=True)
-    return samples.packed([_tensor(name, value, layout) for name, value in values])
-
-
-def _tensor(name: str, value: Any, layout: str) -> Any:
-    if isinstance(value, np.ndarray):
-        tensor = torch.from_numpy(value)
-        return tensor.movedim(-1, -3) if name == PIXELS and layout == "CHW" else tensor
-    # torch has no arithmetic for uint64; the same 64 bits as int64, as the record holds them.
-    return value - 2**64 if name == "seed" and value >= 2**63 else value
+    values = samples.values(row, record)
+    for at, name in enumerate(samples.fields):
+        if name == PIXELS:
+            pixels = torch.from_numpy(values[at])
+            values[at] = pixels.movedim(-1, -3) if layout == "CHW" else pixels
+        elif name == SEVERAL:
+            values[at] = torch.from_numpy(values[at])
+        elif name == "seed" and values[at] >= 2**63:
+            # torch has no arithmetic for uint64: the same 64 bits as int64, as the record holds them.
+            values[at] -= 2**64
+    return samples.packed(values)

@@ -26,24 +26,27 @@ class S3Place:
     prefix: str
     """What all keys begin with: empty, or ending with ``/``."""
     storage: StorageSettings
+    inventory: str | None = None
+    """Where an S3 Inventory report lies that is read in place of listing: local folders absolute."""
 
 
 Place = LocalPlace | S3Place
 
 
-def place_of(bucket: str, resolved: str, storage: StorageSettings) -> Place:
+def place_of(bucket: str, resolved: str, storage: StorageSettings, inventory: str | None = None) -> Place:
     """The place that a configured bucket stands for.
 
     Args:
         bucket: as configured, without a slash at its end.
         resolved: the same, relative folders made absolute.
         storage: how to reach it, where it is on S3.
+        inventory: where an S3 Inventory report of it lies, local folders absolute.
     """
     if not bucket.startswith("s3://"):
         return LocalPlace(bucket, resolved)
     name, _, prefix = bucket.removeprefix("s3://").partition("/")
     prefix = prefix.strip("/")
-    return S3Place(bucket, name, f"{prefix}/" if prefix else "", storage)
+    return S3Place(bucket, name, f"{prefix}/" if prefix else "", storage, inventory)
 
 
 def path_prefix(bucket: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from brev_pipeline.config.models import PipelineConfig
+from brev_pipeline.config.models import DatasetSettings, PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
 from brev_pipeline.source.faults import S3Error
 from brev_pipeline.source.local import read_file
@@ -37,8 +37,12 @@ class Sources:
     @classmethod
     def of(cls, config: PipelineConfig) -> "Sources":
         """The sources of a configuration's datasets."""
-        buckets = ((dataset.bucket, dataset.storage) for dataset in config.datasets)
-        return cls({bucket: place_of(bucket, config.resolve(bucket), storage) for bucket, storage in buckets})
+
+        def place(dataset: DatasetSettings) -> Place:
+            inventory = config.resolve(dataset.inventory) if dataset.inventory else None
+            return place_of(dataset.bucket, config.resolve(dataset.bucket), dataset.storage, inventory)
+
+        return cls({dataset.bucket: place(dataset) for dataset in config.datasets})
 
     def __getstate__(self) -> dict[str, Any]:
         return {"places": self.places, "_clients": {}}

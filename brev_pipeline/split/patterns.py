@@ -89,7 +89,9 @@ def _extract_batch(
 
 
 def _only_group(pattern: str, name: str) -> Callable[[Any], Any]:
-    def key(match: re.Match[Any]) -> Any:
+    def key(match: Match) -> Any:
+        if match is None:
+            return None
         groups = [group for group in match.groups() if group is not None]
         if len(groups) > 1:
             path = match.string.decode() if isinstance(match.string, bytes) else match.string

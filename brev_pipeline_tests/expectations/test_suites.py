@@ -209,6 +209,32 @@ def test_a_stratum_far_from_its_fractions_fails(config: PipelineConfig, publishe
     assert found["strata_on_every_side"].rule.severity == "warn"
 
 
+def test_a_leak_group_larger_than_the_quota_is_named(config: PipelineConfig, published: Published) -> None:
+    own = build()
+    split = own["sample_split"]
+    # One item of a stratum has all photos of it that go to test, and more than the quota of two.
+    for row, path in enumerate(PATHS):
+        if "/bad/" in path and path.split("/")[2][0] in "23":
+            for column, value in (("item", "3"), ("leak_group", "photos/bad/3_0.png"), ("purpose", "test")):
+                split = change(split, column, value, row)
+    found = find("sample_split", own | {"sample_split": split}, config, Published())
+    assert not found["groups_fit"].passed
+    assert [row["leak_group"] for row in found["groups_fit"].rows] == ["photos/bad/3_0.png"]
+
+
+def test_an_addition_to_a_locked_purpose_fails(tmp_path: Path, published: Published) -> None:
+    own = build()
+    locked = configure(
+        tmp_path, split={"uniqueness": "/(\\d+)_", "purposes": {"train": 0.6, "test": 0.2}, "locked": ["test"]}
+    )
+    assert published.assignments is not None
+    first_test = next(row for row, path in enumerate(PATHS) if purpose_of(path) == "test")
+    before = pa.concat_tables([published.assignments.slice(0, first_test), published.assignments.slice(first_test + 1)])
+    found = find("sample_split", own, locked, Published(published.listing, before))
+    assert not found["locks_kept"].passed
+    assert [row["path"] for row in found["locks_kept"].rows] == [PATHS[first_test]]
+
+
 def test_a_missing_column_fails_with_the_reason(config: PipelineConfig, published: Published) -> None:
     own = build()
     whole = frames("raw_listing", own, config, published)

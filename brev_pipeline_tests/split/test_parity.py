@@ -41,7 +41,7 @@ def nodes(samples: pd.DataFrame, settings: dict[str, Any]) -> tuple[pd.Series, p
 def divided(samples: pd.DataFrame, item: pd.Series, reference: pd.Series) -> pd.Series:
     """Whether the reference puts the row's leak group on two sides."""
     group = item.copy()
-    for _ in range(len(samples)):
+    for _ in range(0 if samples["etag"].is_unique else len(samples)):
         joined = group.groupby(samples["etag"]).transform("min").groupby(item).transform("min")
         if (joined == group).all():
             break

@@ -1,0 +1,89 @@
+"""A pipeline over the years: images come, go, return and are copied; old assignments stay."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from brev_pipeline_tests.pipelines import Run, configure, draw_photos, run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    draw_photos(tmp_path / "photos", {"good": 10, "bad": 8})
+    return tmp_path
+
+
+def purposes(done: Run, *, listed: bool = True) -> dict[str, str]:
+    _, version = done.store.newest()
+    rows = version.table("assignments").to_pylist()
+    return {row["path"]: row["purpose"] for row in rows if row["listed"] or not listed}
+
+
+def test_old_items_keep_their_side_when_the_data_grows_shrinks_and_returns(folder: Path) -> None:
+    tolerant = configure(folder, validation={"raw_listing": {"max_shrinkage": 1.0}})
+    first = run(tolerant)
+    assert first.success, first.failures
+    before = purposes(first)
+
+    away = folder / "away"
+    gone = [folder / "photos/good" / f"{item}_{number}.png" for item in range(4) for number in range(2)]
+    away.mkdir()
+    for photo in gone:
+        shutil.move(photo, away / photo.name)
+    draw_photos(folder / "photos", {"bad": 14})
+    second = run(tolerant)
+    assert second.success, second.failures
+    after = purposes(second)
+    assert len(second.store.publications.all()) == 2
+    assert {path: after[path] for path in before if path in after} == {
+        path: purpose for path, purpose in before.items() if path in after
+    }
+    assert len(purposes(second, listed=False)) == len(after) + len(gone)
+
+    for photo in gone:
+        shutil.move(away / photo.name, photo)
+    third = run(tolerant)
+    assert third.success, third.failures
+    assert {path: purposes(third)[path] for path in before} == before
+    assert len(third.store.publications.all()) == 3
+
+
+def test_a_copy_that_joins_two_sides_fails_the_check_and_names_what_moved(folder: Path) -> None:
+    assert run(configure(folder)).success
+    sides = purposes(run(configure(folder)))
+    train = next(path for path, purpose in sides.items() if purpose == "train" and "/good/" in path)
+    test = next(path for path, purpose in sides.items() if purpose == "test" and "/good/" in path)
+    # A photo of a test item under the name of a train item: now the two items hang together.
+    item = Path(train).name.split("_")[0]
+    shutil.copy(folder / test, folder / "photos/good" / f"{item}_99.png")
+
+    stopped = run(configure(folder))
+    assert not stopped.success
+    assert "sample_split.ledger_kept" in stopped.failed_checks
+    (check,) = [check for check in stopped.checks if check.check_name == "ledger_kept"]
+    moved = {record.data["path"]: record.data["now"] for record in check.metadata["examples"].records}
+    assert moved[train] == "test"
+
+    settings = configure(folder).split.model_dump() | {"allow_moves": True}
+    allowed = run(configure(folder, split=settings))
+    assert allowed.success, allowed.failures
+    assert purposes(allowed)[train] == "test"
+
+
+def test_a_listing_that_shrinks_too_far_is_an_error(folder: Path) -> None:
+    assert run(configure(folder)).success
+    shutil.rmtree(folder / "photos/bad")
+    stopped = run(configure(folder))
+    assert not stopped.success
+    assert "raw_listing.not_shrunk" in stopped.failed_checks
+
+
+def test_known_assignments_are_kept(folder: Path) -> None:
+    (folder / "known.csv").write_text("folder,item,purpose\ngood,3,test\nbad,1,test\n")
+    settings = configure(folder).split.model_dump() | {"ledger_csv": "known.csv"}
+    done = run(configure(folder, split=settings))
+    assert done.success, done.failures
+    found = purposes(done)
+    assert {found[f"photos/good/3_{n}.png"] for n in range(2)} == {"test"}
+    assert {found[f"photos/bad/1_{n}.png"] for n in range(2)} == {"test"}

@@ -1,0 +1,132 @@
+"""The preview sheet: which photos, which pixels, what it looks like at its edges."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from brev_pipeline.augment import ImageAugmenter
+from brev_pipeline.cli import main
+from brev_pipeline.errors import ListingError
+from brev_pipeline.preview import draw_sheet, gather
+from brev_pipeline.preview.describe import describe
+from brev_pipeline.preview.text import font, shortened, wrapped
+from brev_pipeline.sampling import draw_plan, sampling_weights
+from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    draw_photos(tmp_path / "photos", {"good": 3, "bad": 2})
+    return tmp_path
+
+
+def test_every_class_shows_so_many_photos_the_same_ones_each_time(folder: Path) -> None:
+    first, again = (gather(configure(folder), images=2) for _ in range(2))
+    assert first.counts == {"bad": 4, "good": 6}
+    assert {name: len(shown) for name, shown in first.exhibits.items()} == {"bad": 2, "good": 2}
+    for name, shown in first.exhibits.items():
+        assert [one.path for one in shown] == [one.path for one in again.exhibits[name]]
+
+
+def test_the_augmented_pixels_are_those_of_the_records(folder: Path) -> None:
+    config = configure(folder, split={"uniqueness": ["path"], "purposes": {"train": 1.0}})
+    made = run(config)
+    assert made.success, made.failures
+    _, version = made.store.newest()
+    split = version.table("assignments").drop_columns(["listed"])
+    draws = draw_plan(split, sampling_weights(split, config.sampling), config.sampling, epochs=1)
+    seeds = {(row["path"], row["ordinal"]): row["seed"] for row in draws.to_pylist()}
+    augmenter = ImageAugmenter(config.augmentation)
+    compared = 0
+    for one in (one for shown in gather(config).exhibits.values() for one in shown):
+        for ordinal, image in enumerate(one.augmented):
+            if (seed := seeds.get((one.path, ordinal))) is not None:
+                assert np.array_equal(image, augmenter.augment(one.prepared, seed))
+                compared += 1
+    assert compared >= 2
+
+
+def test_photos_that_cannot_be_used_are_left_out_and_named(folder: Path) -> None:
+    for file in sorted((folder / "photos" / "bad").iterdir())[:3]:
+        file.write_bytes(file.read_bytes()[:500])
+    preview = gather(configure(folder))
+    assert len(preview.exhibits["bad"]) == 1
+    assert 1 <= len(preview.refused) <= 3
+    assert all("photos/bad/" in reason for reason in preview.refused)
+    for file in (folder / "photos" / "bad").iterdir():
+        file.write_bytes(b"")
+    assert gather(configure(folder)).exhibits["bad"] == []
+    assert draw_sheet(gather(configure(folder))).width > 1000
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        {},
+        {"target_size": [7, 5]},
+        {"target_size": [300, 40]},
+        {"color_mode": "greyscale"},
+        {"target_size": [16, 16], "rois": [[[0, 0], [20, 20]], [[10, 10], [30, 30]]], "roi_mode": "as_timeseries"},
+    ],
+)
+def test_any_image_settings_make_a_sheet(folder: Path, image: dict[str, Any]) -> None:
+    sheet = np.asarray(draw_sheet(gather(configure(folder, image=image), images=1)))
+    assert sheet.shape[2] == 3
+    assert sheet.std() > 5
+
+
+def test_class_names_in_any_script_and_of_any_length_make_a_sheet(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"Fläche – 缺陷 ×": 1, "n" * 200: 1})
+    assert draw_sheet(gather(configure(tmp_path))).height > 500
+
+
+def test_the_command_writes_a_png_and_says_what_is_on_it(folder: Path) -> None:
+    (folder / "parts.yaml").write_text(SETTINGS, encoding="utf-8")
+    out = folder / "sheet.png"
+    done = CliRunner().invoke(main, ["preview", str(folder / "parts.yaml"), "--out", str(out), "--images", "1"])
+    assert done.exit_code == 0, done.output
+    assert "bad 1, good 1" in done.output
+    assert Image.open(out).format == "PNG"
+    assert not (folder / "store").exists()
+
+
+def test_a_sheet_that_cannot_be_written_is_a_clear_error(folder: Path) -> None:
+    (folder / "parts.yaml").write_text(SETTINGS, encoding="utf-8")
+    done = CliRunner().invoke(main, ["preview", str(folder / "parts.yaml"), "--out", str(folder / "no" / "sheet.png")])
+    assert done.exit_code == 1
+    assert "cannot be written: No such file or directory" in done.output
+
+
+def test_a_folder_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ListingError, match="photos"):
+        gather(configure(tmp_path))
+
+
+def test_the_words_tell_what_is_applied_and_nothing_else() -> None:
+    augmenter = ImageAugmenter(noise=None, filtering=None)
+    said = [describe(augmenter.parameters(seed, 8, 8)) for seed in range(300)]
+    assert "unchanged" in said
+    assert any("mirrored" in one and "turned" not in one for one in said)
+    assert not any("noise" in one or "-0%" in one or "blur" in one for one in said)
+    elastic = ImageAugmenter(deformation={"chance": 1}, salt_and_pepper={"chance": 1})
+    assert all(word in describe(elastic.parameters(1, 8, 8)) for word in ("deformation", "salt and pepper"))
+
+
+def test_lines_fit_their_width() -> None:
+    own = font(11)
+    for line in wrapped(", ".join(["brightness +12%", "x" * 90, "sheared"] * 3), own, 100, 4):
+        assert own.getlength(line) <= 100
+    assert len(wrapped("a, " * 200, own, 100, 4)) == 4
+    assert shortened("0123456789" * 9, own, 100, middle=True).endswith("789")
+
+
+def test_the_room_is_cheap_to_import() -> None:
+    script = "import sys, brev_pipeline.preview; print(*{'cv2', 'PIL', 'dagster', 'tensorflow'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
