@@ -17,7 +17,7 @@ from brev_pipeline.engine.serial import SerialEngine
 from brev_pipeline.reading.example import bytes_feature
 from brev_pipeline.seeds import seed64
 from brev_pipeline.shards import plan_shards, shard_files, write_shards
-from brev_pipeline.shards.framing import HEADER_BYTES, masked_crc
+from brev_pipeline.framing import HEADER_BYTES, masked_crc
 from brev_pipeline.store import PipelineStore
 from brev_pipeline.store.publish import publish_version
 

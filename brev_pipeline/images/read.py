@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.errors import StoreError
-from brev_pipeline.images.shelf import FOOT, HEAD, masked_crc
+from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, masked_crc
 from brev_pipeline.store import Folder
 
 _GAP = 64 << 10  # bytes between two images that are read and thrown away rather than read around
@@ -87,10 +87,10 @@ def _fetch(folder: Folder, places: set[_Place]) -> dict[_Place, memoryview]:
     found = {}
     for file, in_file in groupby(sorted(places), key=lambda place: place.file):
         for run in _runs(list(in_file)):
-            start = run[0].offset - HEAD
-            data = folder.read(file, start, run[-1].offset + run[-1].length + FOOT - start)
+            start = run[0].offset - HEADER_BYTES
+            data = folder.read(file, start, run[-1].offset + run[-1].length + FOOTER_BYTES - start)
             for place in run:
-                found[place] = _checked(memoryview(data)[place.offset - HEAD - start :], place, folder)
+                found[place] = _checked(memoryview(data)[place.offset - HEADER_BYTES - start :], place, folder)
     return found
 
 
@@ -98,7 +98,7 @@ def _runs(places: list[_Place]) -> Iterator[list[_Place]]:
     """Places of one file, in order, cut where the way to the next one is too long to be read."""
     run = places[:1]
     for place in places[1:]:
-        if place.offset - (run[-1].offset + run[-1].length) > _GAP + HEAD + FOOT:
+        if place.offset - (run[-1].offset + run[-1].length) > _GAP + HEADER_BYTES + FOOTER_BYTES:
             yield run
             run = []
         run.append(place)
@@ -107,8 +107,11 @@ def _runs(places: list[_Place]) -> Iterator[list[_Place]]:
 
 def _checked(frame: memoryview, place: _Place, folder: Folder) -> memoryview:
     (length,) = struct.unpack_from("<Q", frame)
-    values = frame[HEAD : HEAD + place.length]
-    if length != place.length or masked_crc(bytes(values)) != struct.unpack_from("<I", frame, HEAD + place.length)[0]:
+    values = frame[HEADER_BYTES : HEADER_BYTES + place.length]
+    if (
+        length != place.length
+        or masked_crc(bytes(values)) != struct.unpack_from("<I", frame, HEADER_BYTES + place.length)[0]
+    ):
         raise StoreError(
             f"{folder.place(place.file)} is damaged at byte {place.offset}: the checksum is wrong; "
             "remove the file and its index, and run again"

@@ -13,7 +13,6 @@ Nothing is ever overwritten, so a killed run leaves its finished pairs, and two 
 import hashlib
 import io
 import json
-import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,13 +25,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from brev_pipeline.config import ImageSettings
+from brev_pipeline.framing import frame, masked_crc
 from brev_pipeline.store import Folder
 from brev_pipeline.tables import PREPARED_IMAGES
 
 PREPARE_VERSION = 1
 """Changes whenever the same bytes and settings give other pixels, statistics or verdicts than before."""
 
-HEAD, FOOT = 12, 4  # bytes of a TFRecord frame before and after its data
 _READERS = 16  # index files read at a time
 
 
@@ -135,25 +134,12 @@ def _frames(pixels: Sequence[npt.NDArray[np.uint8] | None]) -> tuple[bytes, list
         if image is None:
             places.append(None)
             continue
-        head, values, foot = frame(image.tobytes())
-        places.append({"offset": end + HEAD, "length": len(values)})
+        values = image.tobytes()
+        head, foot = frame(values, masked_crc(values))
+        places.append({"offset": end + len(head), "length": len(values)})
         parts += [head, values, foot]
-        end += HEAD + len(values) + FOOT
+        end += len(head) + len(values) + len(foot)
     return b"".join(parts), places
-
-
-def frame(data: bytes) -> tuple[bytes, bytes, bytes]:
-    """A TFRecord frame: the length (uint64) and its checksum, the data, their checksum."""
-    length = struct.pack("<Q", len(data))
-    return length + struct.pack("<I", masked_crc(length)), data, struct.pack("<I", masked_crc(data))
-
-
-def masked_crc(data: bytes) -> int:
-    """CRC-32C, rotated and shifted as TFRecord has it (tensorflow/core/lib/hash/crc32c.h)."""
-    import google_crc32c
-
-    crc: int = google_crc32c.value(data)
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def _hash(data: bytes) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from brev_pipeline.errors import ShardError
 from brev_pipeline.shards.example import decode_example
-from brev_pipeline.shards.framing import FOOTER_BYTES, HEADER_BYTES, frames, unframe
+from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, frames, unframe
 from brev_pipeline.shards.protocols import Pixels
 from brev_pipeline.shards.schema import RECORD_FEATURES
 from brev_pipeline.store import Folder

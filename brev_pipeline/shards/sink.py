@@ -6,7 +6,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Literal
 
-from brev_pipeline.shards.framing import frame, masked_crc
+from brev_pipeline.framing import frame, masked_crc
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Frames of a TFRecord file: length, its checksum, the record, its checksum.
+"""Frames of a TFRecord file, for shards and for prepared pixels: length, its checksum, the record, its checksum.
 
 Format: ``uint64 length | uint32 masked CRC-32C of length | record | uint32 masked CRC-32C of record``, all
 little-endian, as documented in TensorFlow's guide "TFRecord and tf.train.Example". Written here without
