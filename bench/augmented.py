@@ -1,18 +1,18 @@
 """Preparing and augmenting, beside a bare loop of the same OpenCV calls, TensorFlow's graph, and albumentations.
 
-    python -m bench.augmented [--count 400] [--rounds 5] [--tensorflow] [--albumentations] [--workers]
+    python -m bench.augmented [--count 400] [--rounds 7] [--tensorflow] [--albumentations] [--workers]
 
 BMP and JPEG photos of 640×480 px become 128×128×3 and are augmented with all defaults. Two figures, in images per
-CPU-second of the quickest round (loops take turns, so that a busy machine slows all of them alike), each with its
-ratio to the bare loop:
+CPU-second, each with its ratio to the bare loop. Short turns one after the other, and the quickest of each, so that a
+busy machine slows all of them alike:
 
 * (b) from the files' bytes: decoded, prepared, augmented
 * (c) from prepared pixels: augmented
 
-The bare loop knows all parameters beforehand and checks nothing; see `bench.images` and `bench.augment`. "generator" is
-(b) through `DataGenerator`, with its draws and dicts, as NumPy batches. TensorFlow's graph does the same steps as far as
-it has them, in a tf.data pipeline without parallel calls. albumentations (not among our dependencies: install it to look) does its
-closest ones, each with the same chance. With --workers: images per wall-second of 1 and 2 processes.
+The bare loop knows all parameters beforehand and checks nothing; see `bench.images` and `bench.augment`. "generator"
+is (b) through a `DataGenerator`, with its draws and dicts, as NumPy batches. TensorFlow's graph does the same steps as
+far as it has them, in a tf.data pipeline without parallel calls. albumentations (not among our dependencies; install it
+to look) does its closest ones, each with the same chance. --workers: images per wall-second of 1 and 2 processes.
 """
 
 import argparse
@@ -21,7 +21,6 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from itertools import count, cycle
 from typing import Any
 
 import cv2
@@ -36,43 +35,50 @@ REFERENCE = {"BMP": 87, "JPEG": 83}  # of the reference package, images per CPU-
 SUFFIX = {"BMP": ".bmp", "JPEG": ".jpg"}
 BARE = {"BMP": bare_bmp, "JPEG": bare_jpeg}
 
-Inputs = list[Any]
+CHUNK = 40  # images in one turn
+
+Inputs = list[tuple[int, Any]]  # seed, and a file's bytes or pixels
+Step = Callable[[int, Any], object]
 Loop = Callable[[Inputs], object]
 
 
-def each(function: Callable[[Any], object]) -> Loop:
+def each(step: Step) -> Loop:
     def loop(inputs: Inputs) -> None:
-        for one in inputs:
-            function(one)
+        for seed, one in inputs:
+            step(seed, one)
 
     return loop
 
 
-def ours() -> tuple[Callable[[bytes], object], Callable[[Any], object]]:
-    prepare, augment, seeds = ImagePipeline(target_size=(SIDE, SIDE)).prepare, ImageAugmenter().augment, count()
-    return lambda data: augment(prepare(data), next(seeds)), lambda image: augment(image, next(seeds))
+def ours() -> tuple[Step, Step]:
+    prepare, augment = ImagePipeline(target_size=(SIDE, SIDE)).prepare, ImageAugmenter().augment
+    return lambda seed, data: augment(prepare(data), seed), lambda seed, image: augment(image, seed)
 
 
-def limit(title: str) -> tuple[Callable[[bytes], object], Callable[[Any], object]]:
+def limit(title: str, count: int) -> tuple[Step, Step]:
     augmenter = ImageAugmenter()
-    plans = cycle([ready(augmenter.parameters(seed, SIDE, SIDE)) for seed in range(400)])
+    plans = [ready(augmenter.parameters(seed, SIDE, SIDE)) for seed in range(count)]
     bits, table = np.random.SFC64(0), noise_table(augmenter.settings.noise.stddev).astype(np.int16)  # type: ignore[union-attr]
     decode: Any = BARE[title]
     return (
-        lambda data: bare(decode(data), next(plans), bits, table),
-        lambda image: bare(image, next(plans), bits, table),
+        lambda seed, data: bare(decode(data), plans[seed], bits, table),
+        lambda seed, image: bare(image, plans[seed], bits, table),
     )
 
 
-def generator(files: Inputs) -> None:
-    by_path = {str(number): data for number, data in enumerate(files)}
+def generator(files: Inputs) -> Loop:
+    by_path = {str(seed): data for seed, data in files}
     samples = DataGenerator({"path": list(by_path), "category": [("good",)] * len(files)}, batch_size=16, shuffle=True)
-    pipeline = ImagePipeline(target_size=(SIDE, SIDE), read=by_path.__getitem__)
-    for _ in samples.map([pipeline, ImageAugmenter()]).get_dataset_numpy(structure=("img", "category")):
-        pass
+    samples = samples.map([ImagePipeline(target_size=(SIDE, SIDE), read=by_path.__getitem__), ImageAugmenter()])
+
+    def loop(_: Inputs) -> None:
+        for _batch in samples.get_dataset_numpy(structure=("img", "category")):
+            pass
+
+    return loop
 
 
-def albumentations(title: str) -> tuple[Callable[[bytes], object], Callable[[Any], object]]:
+def albumentations(title: str) -> tuple[Step, Step]:
     import albumentations as a
 
     half = {"p": 0.5}
@@ -93,7 +99,7 @@ def albumentations(title: str) -> tuple[Callable[[bytes], object], Callable[[Any
         ]
     )
     decode: Any = BARE[title]
-    return lambda data: augment(image=decode(data))["image"], lambda image: augment(image=image)["image"]
+    return lambda _, data: augment(image=decode(data))["image"], lambda _, image: augment(image=image)["image"]
 
 
 def tensorflow(title: str) -> tuple[Loop, Loop]:
@@ -156,12 +162,16 @@ def tensorflow(title: str) -> tuple[Loop, Loop]:
         return tf.image.resize(image, (SIDE, SIDE))
 
     def loop(step: Callable[[Any, Any], Any]) -> Loop:
+        made: list[Any] = []  # once: tracing the graph is not what is measured
+
         def run(inputs: Inputs) -> None:
-            options = tf.data.Options()
-            options.threading.private_threadpool_size = 1
-            numbers = tf.data.Dataset.range(len(inputs))
-            dataset = tf.data.Dataset.zip((tf.data.Dataset.from_tensor_slices(inputs), numbers)).map(step)
-            for _ in dataset.batch(16).with_options(options):
+            if not made:
+                options = tf.data.Options()
+                options.threading.private_threadpool_size = 1
+                numbers, values = (tf.data.Dataset.from_tensor_slices(list(part)) for part in zip(*inputs, strict=True))
+                dataset = tf.data.Dataset.zip((values, numbers)).map(step)
+                made.append(dataset.batch(16).with_options(options))
+            for _ in made[0]:
                 pass
 
         return run
@@ -169,15 +179,18 @@ def tensorflow(title: str) -> tuple[Loop, Loop]:
     return loop(lambda data, number: augment(prepare(data), number)), loop(augment)
 
 
-def measured(loops: dict[str, Loop], inputs: Inputs, rounds: int) -> dict[str, float]:
-    """Images per CPU-second of each loop, in its quickest round."""
-    best = dict.fromkeys(loops, float("inf"))
+def measured(loops: dict[str, Loop], inputs: Inputs, rounds: int, whole: tuple[str, ...]) -> dict[str, float]:
+    """Images per CPU-second of each loop, out of the quickest turn of each chunk; loops in ``whole`` take all at once."""
+    best: dict[tuple[str, int], float] = {}
     for _ in range(rounds):
-        for name, loop in loops.items():
-            began = time.process_time()
-            loop(inputs)
-            best[name] = min(best[name], time.process_time() - began)
-    return {name: len(inputs) / seconds for name, seconds in best.items()}
+        for start in range(0, len(inputs), CHUNK):
+            for name, loop in loops.items():
+                if name in whole and start:
+                    continue
+                began = time.process_time()
+                loop(inputs if name in whole else inputs[start : start + CHUNK])
+                best[name, start] = min(best.get((name, start), float("inf")), time.process_time() - began)
+    return {name: len(inputs) / sum(best[key] for key in best if key[0] == name) for name in loops}
 
 
 _files: Inputs = []
@@ -185,7 +198,7 @@ _files: Inputs = []
 
 def _start(title: str, number: int) -> None:
     cv2.setNumThreads(1)
-    _files.extend(encoded(SUFFIX[title], number))
+    _files.extend(enumerate(encoded(SUFFIX[title], number)))
 
 
 def _work(start: int) -> int:
@@ -208,7 +221,7 @@ def walls(title: str, number: int) -> Iterator[tuple[int, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=400, help="photos of each format")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--tensorflow", action="store_true")
     parser.add_argument("--albumentations", action="store_true")
     parser.add_argument("--workers", action="store_true")
@@ -216,16 +229,20 @@ def main() -> None:
     cv2.setNumThreads(1)
     figures: dict[str, Any] = {}
     for title in SUFFIX:
-        files = encoded(SUFFIX[title], args.count)
-        pixels = list(map(ImagePipeline(target_size=(SIDE, SIDE)).prepare, files))
-        pairs = {"bare": limit(title), "ours": ours()}
+        files = list(enumerate(encoded(SUFFIX[title], args.count)))
+        pipeline = ImagePipeline(target_size=(SIDE, SIDE))
+        pixels = [(seed, pipeline.prepare(data)) for seed, data in files]
+        pairs = {"bare": limit(title, args.count), "ours": ours()}
         if args.albumentations:
             pairs["albumentations"] = albumentations(title)
-        whole: dict[str, Loop] = {name: each(pair[0]) for name, pair in pairs.items()} | {"generator": generator}
+        whole: dict[str, Loop] = {name: each(pair[0]) for name, pair in pairs.items()} | {"generator": generator(files)}
         alone: dict[str, Loop] = {name: each(pair[1]) for name, pair in pairs.items()}
         if args.tensorflow:
             whole["TensorFlow"], alone["TensorFlow"] = tensorflow(title)
-        parts = {"b": measured(whole, files, args.rounds), "c": measured(alone, pixels, args.rounds)}
+        parts = {
+            part: measured(loops, inputs, args.rounds, ("generator", "TensorFlow"))
+            for part, loops, inputs in (("b", whole, files), ("c", alone, pixels))
+        }
         for part, says in (("b", f"{title} → prepared → augmented"), ("c", "prepared → augmented")):
             print(f"({part}) {says}: {args.count} photos; the reference {REFERENCE[title]} images per CPU-second")
             for name, speed in parts[part].items():

@@ -83,8 +83,10 @@ def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upst
     from brev_pipeline.listing import list_datasets, listing_fingerprint
     from brev_pipeline.orchestration.metadata import counts
     from brev_pipeline.source import Sources
+    from brev_pipeline.store import PipelineStore
 
-    table = list_datasets(config.datasets, config.listing, Sources.of(config))
+    known = PipelineStore.of(config).memory.recall()
+    table = list_datasets(config.datasets, config.listing, Sources.of(config), known)
     context.add_output_metadata(
         {"fingerprint": listing_fingerprint(table), "images by class": counts(table, "category")}
     )
@@ -95,8 +97,11 @@ def _sample_integrity(context: dg.AssetExecutionContext, config: PipelineConfig,
     from brev_pipeline.integrity import check_integrity
     from brev_pipeline.orchestration.metadata import integrity_metadata
     from brev_pipeline.source import Sources
+    from brev_pipeline.store import PipelineStore
 
-    table = check_integrity(upstream["raw_listing"], fetch=Sources.of(config))
+    memory = PipelineStore.of(config).memory
+    table = check_integrity(upstream["raw_listing"], fetch=Sources.of(config), known=memory.recall())
+    memory.remember(table, context.run.run_id)
     context.add_output_metadata(integrity_metadata(table))
     return table
 

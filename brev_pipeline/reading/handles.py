@@ -45,6 +45,12 @@ class Handles:
             return os.pread((self._open.get(name) or self._file(name)).number, length, start)
         return self._own().read(name, start, length)
 
+    def announce(self, name: str, start: int, length: int) -> None:
+        """Have the disk read ``length`` bytes from ``start`` ahead, where the system can."""
+        if hasattr(os, "posix_fadvise"):
+            number = (self._open.get(name) or self._file(name)).number
+            os.posix_fadvise(number, start, length, os.POSIX_FADV_WILLNEED)
+
     def whole(self, name: str) -> bytes:
         """A whole file. Raises `StoreError` where it cannot be read."""
         return self._own().read(name)

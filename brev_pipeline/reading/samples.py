@@ -14,7 +14,7 @@ from brev_pipeline.reading.stored import StoredRecords, runs
 AT_ONCE: Final = 8_000_000
 """Bytes that are read at once when the order is the written one."""
 TO_MIX: Final = 64_000_000
-"""Bytes of records that are held and mixed when records are shuffled."""
+"""Bytes of records that are mixed with each other when records are shuffled; held, if they come from elsewhere."""
 
 
 class Samples:
@@ -60,9 +60,14 @@ class Samples:
         if seed is None:
             yield from self._read(rows)
             return
+        order = mixed(rows, seed, epoch).tolist()
+        if self.stored.is_direct:
+            for first, last in runs(rows, self.stored.file):
+                self.stored.announce(first, last)
+            yield from ((row, self.stored.one(row)) for row in order)
+            return
         held = dict(pair for part in windows(self.stored.length[rows], AT_ONCE) for pair in self._read(rows[part]))
-        for row in mixed(rows, seed, epoch).tolist():
-            yield row, held.pop(row)
+        yield from ((row, held.pop(row)) for row in order)
 
     def _read(self, rows: Rows) -> Iterator[tuple[int, bytes]]:
         for first, last in runs(rows, self.stored.file):

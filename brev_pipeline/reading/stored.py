@@ -44,6 +44,8 @@ class StoredRecords:
         self._crc = table["crc"].to_numpy()
         self._zipped = compression == "gzip"
         self._handles = Handles(folder)
+        self.is_direct = folder.is_local and not self._zipped
+        """Whether records are read one by one at no more cost than together: whole files of a disk."""
         self._unzipped: dict[int, bytes] = {}
 
     def __len__(self) -> int:
@@ -84,16 +86,23 @@ class StoredRecords:
             StoreError: see `one`.
         """
         rows = range(first, last + 1)
-        if self._handles.is_local or self._zipped:
-            # The kernel reads ahead; copying records out of a larger piece would cost more than a call for each.
+        if self.is_direct or self._zipped:
+            # Copying records out of a larger piece would cost more than a call for each.
             yield from map(self.one, rows)
             return
-        begin = self.start.item(first)
-        end = self.start.item(last) + self.length.item(last)
-        data = self._handles.read(self.names[self.file.item(first)], begin, end - begin)
+        name, begin, size = self._range(first, last)
+        data = self._handles.read(name, begin, size)
         for row in rows:
             at = self.start.item(row) - begin
             yield self._checked(row, data[at : at + self.length.item(row)])
+
+    def announce(self, first: int, last: int) -> None:
+        """Have the disk read the rows from ``first`` to ``last``, of one file, before they are asked for singly."""
+        self._handles.announce(*self._range(first, last))
+
+    def _range(self, first: int, last: int) -> tuple[str, int, int]:
+        begin = self.start.item(first)
+        return self.names[self.file.item(first)], begin, self.start.item(last) + self.length.item(last) - begin
 
     def _whole(self, file: int) -> bytes:
         if file not in self._unzipped:

@@ -33,17 +33,18 @@ class RecordDataset(Dataset[Any]):  # type: ignore[misc]
         return len(self._samples)
 
     def __getitem__(self, index: int) -> Any:
-        return self.__getitems__([index])[0]
+        row = self._row(index)
+        return _sample(self._samples, self._layout, row, self._samples.stored.one(row))
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Samples of several numbers at once; from a store elsewhere they are fetched together."""
-        rows = [self._row(int(index)) for index in indices]
+        rows = [self._row(index) for index in indices]
         records = self._samples.stored.many(rows)
         return [_sample(self._samples, self._layout, *pair) for pair in zip(rows, records, strict=True)]
 
     def _row(self, index: int) -> int:
         if -len(self) <= index < len(self):
-            return index % len(self)
+            return int(index % len(self))
         raise IndexError(f"record {index} of {len(self)}")
 
 

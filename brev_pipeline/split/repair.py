@@ -56,7 +56,7 @@ def _first_fit(segment: Segments) -> Ints:
 
 
 def _fitting(images: Ints, wanted: float) -> Ints:
-    """Positions of the groups that fit, one after the other, and of a last one that brings them nearer to ``wanted``."""
+    """Positions of the groups that fit, one by one, and of a last one that brings them nearer to ``wanted``."""
     taken: list[Ints] = []
     start, left = 0, wanted + TINY
     while start < len(images):

@@ -4,6 +4,7 @@
 
     <store>/<pipeline>/
       tables/<run id>/            Parquet of each asset, by run
+      memory/                     identities of objects, so that no bytes are read twice to find an MD5
       prepared/                   prepared pixels, content-addressed
       staging/<plan digest>/      shards on their way to a version; finished ones are taken up by the next run
       versions/<version id>/      immutable
@@ -17,6 +18,7 @@ from typing import Any
 from brev_pipeline.config import PipelineConfig, StorageSettings
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
+from brev_pipeline.store.memory import IdentityMemory
 from brev_pipeline.store.publications import Publication, Publications
 from brev_pipeline.store.versions import Version
 
@@ -46,6 +48,11 @@ class PipelineStore:
     def tables(self) -> Folder:
         """Tables of the assets, by run."""
         return self.folder / "tables"
+
+    @property
+    def memory(self) -> IdentityMemory:
+        """Identities that earlier runs found."""
+        return IdentityMemory(self.folder / "memory")
 
     @property
     def prepared(self) -> Folder:
