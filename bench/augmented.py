@@ -30,6 +30,7 @@ from bench.augment import bare, ready
 from bench.images import SIDE, bare_bmp, bare_jpeg, encoded
 from brev_pipeline import DataGenerator, ImageAugmenter, ImagePipeline
 from brev_pipeline.augment.grain import noise_table
+from brev_pipeline.generator.stack import stack
 
 REFERENCE = {"BMP": 87, "JPEG": 83}  # of the reference package, images per CPU-second, on two busy cores
 SUFFIX = {"BMP": ".bmp", "JPEG": ".jpg"}
@@ -68,12 +69,13 @@ def limit(title: str, count: int) -> tuple[Step, Step]:
 
 def generator(files: Inputs) -> Loop:
     by_path = {str(seed): data for seed, data in files}
-    samples = DataGenerator({"path": list(by_path), "category": [("good",)] * len(files)}, batch_size=16, shuffle=True)
+    samples = DataGenerator({"path": list(by_path), "category": [("good",)] * len(files)}, shuffle=True)
     samples = samples.map([ImagePipeline(target_size=(SIDE, SIDE), read=by_path.__getitem__), ImageAugmenter()])
 
-    def loop(_: Inputs) -> None:
-        for _batch in samples.get_dataset_numpy(structure=("img", "category")):
-            pass
+    def loop(inputs: Inputs) -> None:
+        drawn = [samples.sample(position) for position, _ in inputs]
+        for start in range(0, len(drawn), 16):
+            stack(drawn[start : start + 16])
 
     return loop
 
@@ -180,7 +182,7 @@ def tensorflow(title: str) -> tuple[Loop, Loop]:
 
 
 def measured(loops: dict[str, Loop], inputs: Inputs, rounds: int, whole: tuple[str, ...]) -> dict[str, float]:
-    """Images per CPU-second of each loop, out of the quickest turn of each chunk; loops in ``whole`` take all at once."""
+    """Images per CPU-second of each loop, of the quickest turn of each chunk; those in ``whole`` take all at once."""
     best: dict[tuple[str, int], float] = {}
     for _ in range(rounds):
         for start in range(0, len(inputs), CHUNK):
@@ -240,7 +242,7 @@ def main() -> None:
         if args.tensorflow:
             whole["TensorFlow"], alone["TensorFlow"] = tensorflow(title)
         parts = {
-            part: measured(loops, inputs, args.rounds, ("generator", "TensorFlow"))
+            part: measured(loops, inputs, args.rounds, ("TensorFlow",))
             for part, loops, inputs in (("b", whole, files), ("c", alone, pixels))
         }
         for part, says in (("b", f"{title} → prepared → augmented"), ("c", "prepared → augmented")):

@@ -8,7 +8,6 @@ of its own; seconds, and the peak of memory above the input in bytes per row. Ru
 
 import argparse
 import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from memory import forget_peak, peak
 
 from brev_pipeline.integrity.copies import find_copies
 
@@ -63,11 +63,12 @@ def measured(name: str, file: str) -> tuple[Found, float, float]:
     """The result, CPU seconds, and peak of memory above the input in bytes per row. Runs in a process of its own."""
     table = pa.ipc.open_file(file).read_all()
     WAYS[name](table.slice(0, 1000))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    forget_peak()
+    before = peak()
     began = time.process_time()
     found = WAYS[name](table)
     seconds = time.process_time() - began
-    return found, seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / table.num_rows
+    return found, seconds, (peak() - before) / table.num_rows
 
 
 def compare(rows: int) -> None:

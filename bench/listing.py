@@ -14,7 +14,6 @@ very process, whose time is then the greater part of every figure. Run it from t
 import argparse
 import contextlib
 import multiprocessing
-import resource
 import statistics
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from typing import Any
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
 import pyarrow as pa
+from memory import forget_peak, peak
 
 from brev_pipeline.config import DatasetSettings, ListingSettings
 from brev_pipeline.listing.columns import choose, raw_listing
@@ -170,12 +170,13 @@ def measured(name: str, file: str) -> tuple[float, float]:
     else:
         by_columns(objects.slice(0, 1000))
         build = lambda: by_columns(objects)  # noqa: E731
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    forget_peak()
+    before = peak()
     began = time.process_time()
     if build() != objects.num_rows:
         raise SystemExit(f"{name} lost rows")
     used = time.process_time() - began
-    return used, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / objects.num_rows
+    return used, (peak() - before) / objects.num_rows
 
 
 def in_memory(rounds: int, count: int) -> None:

@@ -1,10 +1,14 @@
-"""What all tests share: where the optional material lies."""
+"""What all tests share: where the optional material lies, and a real S3 server."""
 
 import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from brev_pipeline_tests.s3server import ceph
+
+__all__ = ["ceph", "shared"]
 
 # The machine may be busy: no property fails for being slow.
 settings.register_profile("house", deadline=None, print_blob=True)

@@ -101,9 +101,12 @@ class Folder:
         return bytes(data)
 
     def exists(self, name: str) -> bool:
-        """Whether there is a file or folder of this name."""
+        """Whether there is a file or folder of this name. Raises `StoreError` where the store cannot be asked."""
         place = self.place(name)
-        return os.path.exists(place) if self.is_local else bool(self._fs.exists(place))
+        try:
+            return os.path.exists(place) if self.is_local else bool(self._fs.exists(place))
+        except OSError as error:
+            raise StoreError(_explain(place, "read", error)) from error
 
     def size(self, name: str) -> int:
         """Bytes of a file. Raises `StoreError` where there is none."""
@@ -137,8 +140,12 @@ class Folder:
                         yield os.path.relpath(os.path.join(folder, name), self.url).replace(os.sep, "/")
         else:
             root = self._fs._strip_protocol(self.url).rstrip("/") + "/"
-            self._fs.invalidate_cache()
-            for entry in sorted(self._fs.find(self.url)):
+            try:
+                self._fs.invalidate_cache()
+                found = sorted(self._fs.find(self.url))
+            except OSError as error:
+                raise StoreError(_explain(self.url, "listed", error)) from error
+            for entry in found:
                 yield entry.removeprefix(root)
 
     def link(self, name: str, target: "Folder", new_name: str) -> None:

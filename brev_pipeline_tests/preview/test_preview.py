@@ -1,5 +1,6 @@
 """The preview sheet: which photos, which pixels, what it looks like at its edges."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +14,11 @@ from PIL import Image
 from brev_pipeline.augment import ImageAugmenter
 from brev_pipeline.cli import main
 from brev_pipeline.errors import ListingError
+from brev_pipeline.images import ImagePipeline
 from brev_pipeline.preview import draw_sheet, gather
 from brev_pipeline.preview.describe import describe
 from brev_pipeline.preview.text import font, shortened, wrapped
-from brev_pipeline.sampling import draw_plan, sampling_weights
+from brev_pipeline.seeds import seed64
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
 
 
@@ -34,21 +36,32 @@ def test_every_class_shows_so_many_photos_the_same_ones_each_time(folder: Path) 
         assert [one.path for one in shown] == [one.path for one in again.exhibits[name]]
 
 
-def test_the_augmented_pixels_are_those_of_the_records(folder: Path) -> None:
+def test_the_augmented_pixels_are_those_of_the_plans_draws(folder: Path) -> None:
+    config = configure(folder)
+    shown = [one for some in gather(config).exhibits.values() for one in some]
+    contents = [hashlib.md5((folder / one.path).read_bytes()).hexdigest() for one in shown]
+    augmenter = ImageAugmenter(config.augmentation)
+    for one, content in zip(shown, contents, strict=True):
+        assert np.array_equal(one.prepared, ImagePipeline(config.image).prepare((folder / one.path).read_bytes()))
+        for ordinal, image in enumerate(one.augmented):
+            seed = seed64(config.sampling.seed, "train", 0, content, ordinal)
+            assert np.array_equal(image, augmenter.augment(one.prepared, seed))
+
+
+@pytest.mark.slow
+def test_the_augmented_pixels_are_those_of_a_runs_records(folder: Path) -> None:
     config = configure(folder, split={"uniqueness": ["path"], "purposes": {"train": 1.0}})
     made = run(config)
     assert made.success, made.failures
-    _, version = made.store.newest()
-    split = version.table("assignments").drop_columns(["listed"])
-    draws = draw_plan(split, sampling_weights(split, config.sampling), config.sampling, epochs=1)
-    seeds = {(row["path"], row["ordinal"]): row["seed"] for row in draws.to_pylist()}
+    seeds: dict[str, list[int]] = {}
+    for row in made.store.newest()[1].table("records").to_pylist():
+        seeds.setdefault(row["path"], []).append(row["seed"])
     augmenter = ImageAugmenter(config.augmentation)
     compared = 0
-    for one in (one for shown in gather(config).exhibits.values() for one in shown):
-        for ordinal, image in enumerate(one.augmented):
-            if (seed := seeds.get((one.path, ordinal))) is not None:
-                assert np.array_equal(image, augmenter.augment(one.prepared, seed))
-                compared += 1
+    for one in (one for some in gather(config).exhibits.values() for one in some):
+        for seed in seeds.get(one.path, []):
+            assert any(np.array_equal(augmenter.augment(one.prepared, seed), image) for image in one.augmented)
+            compared += 1
     assert compared >= 2
 
 

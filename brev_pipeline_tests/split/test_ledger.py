@@ -246,7 +246,9 @@ def test_ledger_and_known_assignments_stand_side_by_side() -> None:
 def test_a_global_item_is_remembered_over_strata() -> None:
     old = split_samples(plain({"pitting": [2] * 20}), GLOBAL)
     later = split_samples(
-        listing([("no_pitting", item, 100 + item, None) for item in range(20)]), GLOBAL.model_copy(update={"seed": 4}), old
+        listing([("no_pitting", item, 100 + item, None) for item in range(20)]),
+        GLOBAL.model_copy(update={"seed": 4}),
+        old,
     )
     purpose = {row["item"]: row["purpose"] for row in old.to_pylist()}
     assert all(row["purpose"] == purpose[row["item"]] for row in later.to_pylist())

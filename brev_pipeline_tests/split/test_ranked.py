@@ -101,7 +101,7 @@ def test_golden_split() -> None:
     table = plain({"good": [2] * 12, "bad": [1, 3, 2, 1, 1, 2]})
     golden = {
         "stratum": {("bad", 3): "test", ("good", 5): "test"}
-        | dict.fromkeys([("bad", 4), ("good", 1), ("good", 7)], "devel"),
+        | dict.fromkeys([("bad", 5), ("good", 1), ("good", 7)], "devel"),
         "global": {("bad", 2): "test", ("good", 2): "test"}
         | dict.fromkeys([("bad", 4), ("good", 4), ("good", 11)], "devel"),
     }
