@@ -86,8 +86,8 @@ def compare(rows: int) -> None:
         raise SystemExit(f"the results differ: {results}")
     (later, conflicts, most), base, _ = results["pandas groupby"]
     print(f"  {later} copies, {conflicts} images in label conflicts, at most {most} of one content")
-    for name, (_, seconds, peak) in results.items():
-        print(f"  {name:15} {seconds:7.2f} CPU-s  {peak:6.0f} B/row at the peak  {base / seconds:5.1f} × as fast")
+    for name, (_, seconds, extra) in results.items():
+        print(f"  {name:15} {seconds:7.2f} CPU-s  {extra:6.0f} B/row at the peak  {base / seconds:5.1f} × as fast")
 
 
 if __name__ == "__main__":

@@ -190,9 +190,9 @@ def in_memory(rounds: int, count: int) -> None:
         for name in ("row by row", "ours"):
             with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
                 runs = [pool.apply(measured, (name, file.name)) for _ in range(rounds)]
-            seconds, peak = (statistics.median(values) for values in zip(*runs, strict=True))
+            seconds, extra = (statistics.median(values) for values in zip(*runs, strict=True))
             base = base or seconds
-            print(f"  {name:12} {seconds:6.2f} CPU-s  {peak:6.0f} B/row at the peak  {base / seconds:5.1f} × as fast")
+            print(f"  {name:12} {seconds:6.2f} CPU-s  {extra:6.0f} B/row at the peak  {base / seconds:5.1f} × as fast")
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from brev_pipeline.config import parse_config
 from brev_pipeline.engine.serial import SerialEngine
+from brev_pipeline.framing import HEADER_BYTES, masked_crc
 from brev_pipeline.reading.example import bytes_feature
 from brev_pipeline.seeds import seed64
 from brev_pipeline.shards import plan_shards, shard_files, write_shards
-from brev_pipeline.framing import HEADER_BYTES, masked_crc
 from brev_pipeline.store import PipelineStore
 from brev_pipeline.store.publish import publish_version
 
@@ -83,7 +83,7 @@ def publish(root: Path, encoding: str, count: int, size: int) -> int:
     shards = {row.pop("file"): row for row in shard_files(store.staging / "now").to_pylist()}
     publish_version(
         store,
-        staging="now",
+        shards_in=store.staging / "now",
         shards={name: {key: facts[key] for key in ("bytes", "sha256")} for name, facts in shards.items()},
         tables={"records": records, "images": prepared},
         extras={},
@@ -105,8 +105,7 @@ class BareSet:
 
     def __init__(self, records: Any, encoding: str) -> None:
         table = records.records
-        folder = records._version.folder
-        self._files = {name: open(folder.place(name), "rb") for name in set(table["file"].to_pylist())}  # noqa: SIM115
+        self._files = {name: open(Path(records.path) / name, "rb") for name in set(table["file"].to_pylist())}  # noqa: SIM115
         self._decode = decoder(encoding, records.shape.height)
         self._key = b"image/raw" if encoding == "raw" else b"image/encoded"
         starts = (table["offset"].to_numpy() + HEADER_BYTES).tolist()

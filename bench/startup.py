@@ -1,8 +1,9 @@
 """Start-up: what loading the code location costs beyond Dagster itself, and what it must not import.
 
-Run ``python bench/startup.py`` (a minute). Each import runs in a fresh interpreter, the two in turn, so that a
-machine that changes its speed changes both; the medians and the median of the paired differences are printed.
-The aim: at most 0.5 s beyond ``import dagster``, and none of the heavy modules.
+Run ``python bench/startup.py`` (a minute); with ``--demo`` it also runs ``configs/demo.yaml`` into a throw-away store
+and says where the seconds go (``make demo`` must have drawn the photos). Each import runs in a fresh interpreter,
+the two in turn, so that a machine that changes its speed changes both; the medians and the median of the paired
+differences are printed. The aim: at most 0.5 s beyond ``import dagster``, and none of the heavy modules.
 """
 
 import json
@@ -11,6 +12,9 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 
 RUNS = 9
 HEAVY = ("tensorflow", "great_expectations", "ray", "pandas", "pyarrow", "numpy", "cv2", "s3fs")
@@ -32,6 +36,41 @@ def measure(module: str) -> tuple[float, float, list[str]]:
     return wall, cpu, heavy
 
 
+def demo() -> None:
+    """Run the demo once, and again with nothing new; print its tables and what its imports cost."""
+    with tempfile.TemporaryDirectory() as store:
+        command = [
+            sys.executable,
+            "-X",
+            "importtime",
+            "-m",
+            "brev_pipeline",
+            "run",
+            "configs/demo.yaml",
+            "--store",
+            store,
+        ]
+        for title in ("first run", "nothing new"):
+            began = time.perf_counter()
+            environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+            run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+            wall = time.perf_counter() - began
+            print(f"\n{title}: {wall:.1f} s with interpreter and imports")
+            print("\n".join(run.stdout.splitlines()[run.stdout.splitlines().index("demo") :]))
+        print("imports of that process, seconds each with what it pulls in first:", imports(run.stderr))
+
+
+def imports(log: str) -> str:
+    """Seconds of the large packages, out of what ``-X importtime`` printed."""
+    wanted = ("dagster", "great_expectations", "pandas", "pyarrow", "scipy", "cv2", "rich", "botocore")
+    seconds: dict[str, float] = {}
+    for line in log.splitlines():
+        name = line.rpartition("|")[2].strip()
+        if name in wanted and line.startswith("import time:"):
+            seconds[name] = float(line.split("|")[1]) / 1e6
+    return ", ".join(f"{name} {cost:.2f}" for name, cost in sorted(seconds.items(), key=lambda pair: -pair[1]))
+
+
 def main() -> None:
     ours, dagster, heavy = [], [], set()
     for _ in range(RUNS):
@@ -50,3 +89,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    if "--demo" in sys.argv:
+        os.chdir(Path(__file__).resolve().parents[1])
+        demo()

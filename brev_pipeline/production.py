@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import SplitError
-from brev_pipeline.store import Folder, PipelineStore
+from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.publish import Release, package_versions, publish_version
 from brev_pipeline.store.versions import to_json, to_parquet
 from brev_pipeline.tables import SAMPLE_SPLIT
@@ -55,7 +55,8 @@ def make_shards(
 ) -> pa.Table:
     """Draw, augment, encode and write the shards into a staging folder that belongs to exactly this plan.
 
-    Shards that an earlier run with the same plan finished are taken up.
+    Shards that an earlier run with the same plan finished are taken up; if the newest version was made by this very
+    plan, nothing is written and no pixel is read.
 
     Args:
         config: the pipeline's configuration.
@@ -76,6 +77,8 @@ def make_shards(
     plan = plan_shards(draws, prepared, config.shards, class_names=class_names(split))
     fingerprint = pixel_fingerprint(config)
     staging = hashlib.sha256(to_parquet(plan) + fingerprint.encode() + to_json(config.contents())).hexdigest()[:16]
+    if (made := _made_already(store, staging)) is not None:
+        return made.table("records").replace_schema_metadata({STAGING: staging})
     records = write_shards(
         plan,
         prepared,
@@ -88,6 +91,12 @@ def make_shards(
         fingerprint=fingerprint,
     )
     return records.replace_schema_metadata({STAGING: staging})
+
+
+def _made_already(store: PipelineStore, plan: str) -> Version | None:
+    """The newest published version, if it was made by this plan."""
+    newest = store.newest()
+    return newest[1] if newest and newest[1].manifest().get("plan") == plan else None
 
 
 def pixel_fingerprint(config: PipelineConfig) -> str:
@@ -120,12 +129,14 @@ def release(
         StoreError: the store cannot be written, or another run published meanwhile.
     """
     from brev_pipeline.listing import listing_fingerprint
-    from brev_pipeline.shards import class_names, record_features, shard_files
+    from brev_pipeline.shards import class_names
 
     listing, split, records = (tables[name] for name in ("raw_listing", "sample_split", "tfrecord_shards"))
     excluded = exclusions(config, tables)
+    plan = (records.schema.metadata or {})[STAGING].decode()
     account = {
         "format": 1,
+        "plan": plan,
         "pipeline": config.name,
         "configuration": config.contents(),
         "classes": class_names(split),
@@ -138,12 +149,12 @@ def release(
         },
         "checks": dict(checks),
     }
-    staging = (records.schema.metadata or {})[STAGING].decode()
-    shards = {row.pop("file"): row for row in shard_files(store.staging / staging).to_pylist()}
-    return publish_version(
+    made = _made_already(store, plan)
+    shards_in = made.folder if made else store.staging / plan
+    done = publish_version(
         store,
-        staging=staging,
-        shards={name: {key: facts[key] for key in ("bytes", "sha256")} for name, facts in shards.items()},
+        shards_in=shards_in,
+        shards=_shard_facts(made, shards_in),
         tables={
             # What a clock or a place of work would put into the version stays out.
             "listing": _bare(tables["sample_integrity"].drop_columns(["modified"])),
@@ -157,6 +168,18 @@ def release(
         account=account,
         run_id=run_id,
     )
+    store.staging.remove(plan)
+    return done
+
+
+def _shard_facts(made: Version | None, staging: Folder) -> dict[str, dict[str, Any]]:
+    """File name → bytes and SHA-256 of every shard: from the manifest of the version that has them, or as written."""
+    from brev_pipeline.shards import shard_files
+
+    if made is not None:
+        return {name: facts for name, facts in made.manifest()["files"].items() if ".tfrecord-" in name}
+    rows = shard_files(staging).to_pylist()
+    return {row["file"]: {"bytes": row["bytes"], "sha256": row["sha256"]} for row in rows}
 
 
 def remembered(config: PipelineConfig, store: PipelineStore, split: pa.Table) -> pa.Table:

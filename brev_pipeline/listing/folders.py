@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from brev_pipeline.listing.texts import contents, offsets
+
 _SLASH = ord("/")
 
 
@@ -41,12 +43,14 @@ def runs(keys: pa.Array) -> list[Run]:
 
 def folder_lengths(keys: pa.Array) -> npt.NDArray[np.int64]:
     """Bytes of each key up to and with its last slash; 0 where it has none. Shape (n,)."""
-    offsets = np.frombuffer(keys.buffers()[1], np.int32)[keys.offset : keys.offset + len(keys) + 1]
-    data = keys.buffers()[2]
-    # Positions of all slashes, with one before everything for keys that have none.
-    slashes = np.flatnonzero(np.frombuffer(data, np.uint8) == _SLASH) if data is not None else np.empty(0, np.int64)
-    last = np.concatenate([[-1], slashes])[np.searchsorted(slashes, offsets[1:])]
-    return np.maximum(last + 1 - offsets[:-1], 0)
+    if not len(keys):
+        return np.empty(0, np.int64)
+    ends = offsets(keys) - offsets(keys)[0]
+    slashes = np.flatnonzero(contents(keys) == _SLASH)
+    # The last slash before each end; one before everything stands for "none".
+    last = np.concatenate([[-1], slashes])[np.searchsorted(slashes, ends[1:])]
+    lengths: npt.NDArray[np.int64] = np.maximum(last + 1 - ends[:-1], 0)
+    return lengths
 
 
 def _same_depth(keys: pa.Array, depths: npt.NDArray[np.int64], start: int, stop: int) -> Iterator[Run]:

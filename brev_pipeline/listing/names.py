@@ -7,8 +7,11 @@ Arrow), all keys are searched at once; else Python searches their file names one
 import re
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from brev_pipeline.listing.texts import contents
 
 # Literal characters, sets of them, groups and "may be absent": nothing that could match a slash.
 _TOKEN: Final = re.compile(r"\\\.|[A-Za-z0-9_-]|\[[A-Za-z0-9]+\]|\((?:\?:)?|\)|\||\?", re.ASCII)
@@ -21,9 +24,8 @@ def are_images(keys: pa.Array, sample_filter: str) -> pa.Array:
         keys: relative to the dataset's root, without nulls.
         sample_filter: regular expression, searched in the file name in any case.
     """
-    hidden = pc.or_(pc.starts_with(keys, "."), pc.match_substring(keys, "/."))
-    marker = pc.or_(pc.ends_with(keys, "/"), pc.equal(keys, ""))
-    return pc.and_not(_match(keys, sample_filter), pc.or_(hidden, marker))
+    found = pc.and_not(_match(keys, sample_filter), pc.or_(pc.ends_with(keys, "/"), pc.equal(keys, "")))
+    return pc.and_not(found, _hidden(keys))
 
 
 def file_name(key: str) -> str:
@@ -31,11 +33,20 @@ def file_name(key: str) -> str:
     return key.rpartition("/")[2]
 
 
+def _hidden(keys: pa.Array) -> pa.Array:
+    first = pc.starts_with(keys, ".")
+    data = contents(keys)
+    if not np.any((data[:-1] == ord("/")) & (data[1:] == ord("."))):
+        return first
+    return pc.or_(first, pc.match_substring(keys, "/."))
+
+
 def _match(keys: pa.Array, pattern: str) -> pa.Array:
     # Python and RE2 fold the case of some letters beyond ASCII differently, and Python's $ matches before a final
     # line break too.
-    plain = pc.all(pc.and_not(pc.string_is_ascii(keys), pc.match_substring(keys, "\n")), min_count=0)
-    if plain.as_py() and is_plain_suffix(pattern):
+    data = contents(keys)
+    plain = not len(data) or (data.max() < 128 and not np.any(data == ord("\n")))
+    if plain and is_plain_suffix(pattern):
         return pc.match_substring_regex(keys, pattern, ignore_case=True)
     search = re.compile(pattern, re.IGNORECASE).search
     return pa.array([search(file_name(key)) is not None for key in keys.to_pylist()], pa.bool_())

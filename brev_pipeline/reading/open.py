@@ -7,6 +7,7 @@ from brev_pipeline.config import StorageSettings
 from brev_pipeline.errors import ReadError
 from brev_pipeline.reading.access import note_access
 from brev_pipeline.reading.checked import Manifest, check_files, checked_file, checked_manifest
+from brev_pipeline.reading.contents import Contents
 from brev_pipeline.reading.find import Where, find_version
 from brev_pipeline.reading.records import Records
 from brev_pipeline.store import Version
@@ -47,7 +48,7 @@ def read(
     if verify:
         check_files(found, manifest, pc.unique(table["file"]).to_pylist())
     note_access(found, manifest["configuration"], purpose, why)
-    return Records(found, manifest, purpose, table)
+    return Records(Contents(found, manifest, table), purpose)
 
 
 def _rows(version: Version, manifest: Manifest, purpose: str) -> pa.Table:

@@ -5,19 +5,12 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from brev_pipeline.errors import ReadError
-from brev_pipeline.reading.checked import Manifest, checked_file
-from brev_pipeline.reading.fields import SEVERAL, demand_fields
-from brev_pipeline.reading.pixels import PixelDecoder
+from brev_pipeline.reading.contents import Contents
 from brev_pipeline.reading.rescale import Rescale
 from brev_pipeline.reading.samples import Samples
-from brev_pipeline.reading.shape import COLUMNS, Shape, shape_of
-from brev_pipeline.reading.stored import StoredRecords
+from brev_pipeline.reading.shape import Shape
 from brev_pipeline.reading.to_torch import Layout, torch_data
-from brev_pipeline.store import Version
 
 _PAIR = ("image", "label")
 
@@ -30,23 +23,21 @@ class Records:
     grey, exactly as written (png, raw) or as libjpeg-turbo decodes them (jpeg).
 
     Args:
-        version: where they lie.
-        manifest: of the version, checked.
-        purpose: whose records.
-        table: the purpose's rows of the record table, in its order.
+        contents: what there is to read.
+        purpose: whose records they are.
     """
 
-    def __init__(self, version: Version, manifest: Manifest, purpose: str, table: pa.Table) -> None:
-        self._version, self._manifest, self._table = version, manifest, table
+    def __init__(self, contents: Contents, purpose: str) -> None:
+        self._contents = contents
         self.purpose = purpose
 
     def __repr__(self) -> str:
         epochs = f" in {self.epochs} epochs" if self.epochs > 1 else ""
-        name = self._manifest["pipeline"]
+        name = self._contents.manifest["pipeline"]
         return f"<Records {name} {self.version} {self.purpose}: {len(self)} records{epochs}>"
 
     def __len__(self) -> int:
-        return int(self._table.num_rows)
+        return int(self._contents.table.num_rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Read one record.
@@ -64,28 +55,32 @@ class Records:
     @property
     def records(self) -> pa.Table:
         """The record table of this purpose: a row per record, schema `tables.TFRECORD_SHARDS`."""
-        return self._table
+        return self._contents.table
 
     @property
     def classes(self) -> list[str]:
         """Class names; a label is an index into them."""
-        return list(self._manifest["classes"])
+        return self._contents.classes
 
     @property
     def version(self) -> str:
         """Id of the version."""
-        return self._version.id
+        return self._contents.version.id
 
-    @cached_property
+    @property
+    def path(self) -> str:
+        """Address of the version's folder."""
+        return self._contents.version.path
+
+    @property
     def epochs(self) -> int:
         """Epochs that are written."""
-        return int(pc.max(self._table["epoch"]).as_py()) + 1
+        return self._contents.epochs
 
-    @cached_property
+    @property
     def shape(self) -> Shape:
         """What is common to the shapes of the images: frames, height, width, channels."""
-        data = checked_file(self._version, self._manifest, "images.parquet")
-        return shape_of(pq.read_table(pa.BufferReader(data), columns=COLUMNS), self._table["content_id"])
+        return self._contents.shape
 
     def to_tf(
         self,
@@ -123,33 +118,22 @@ class Records:
             ReadError: there is no such epoch, field or value; or the images differ in size.
             StoreError: a file is missing or has another size than the manifest says.
         """
-        from brev_pipeline.reading.to_tf import TfOptions, TfSource, tf_dataset
+        from brev_pipeline.reading.to_tf import TfOptions, tf_dataset
 
-        self._demand_epoch(epoch)
-        shards = self._manifest["configuration"]["shards"]
-        sizes = {name: facts["bytes"] for name, facts in self._manifest["files"].items()}
-        source = TfSource(
-            folder=self._version.folder,
-            table=self._table,
-            bytes=sizes,
-            encoding=shards["encoding"],
-            compression=shards["compression"],
-            classes=len(self.classes),
-            shape=self.shape,
-        )
+        written = self.epochs
         options = TfOptions(
             batch_size=batch_size,
-            epochs=[(epoch + later) % self.epochs for later in range(self.epochs)] if repeat else [epoch],
+            epochs=[epoch, *((epoch + later) % written for later in range(1, written if repeat else 1))],
             shuffle=shuffle,
             repeat=repeat,
             rescale=rescale,
             seed=seed,
             drop_remainder=drop_remainder,
             prefetch=prefetch,
-            fields=self._fields(fields),
+            fields=self._contents.fields(fields),
             as_dict=as_dict,
         )
-        return tf_dataset(source, options)
+        return tf_dataset(self._contents, options)
 
     def to_torch(
         self,
@@ -190,11 +174,11 @@ class Records:
         Raises:
             ReadError: PyTorch is not installed; there is no such epoch, field or value.
         """
-        self._demand_epoch(epoch)
-        names = self._fields(fields)
-        epochs = range(self.epochs) if iterable else [epoch]
+        rows = [self._contents.of_epoch(epoch)]
+        if iterable:
+            rows = [self._contents.of_epoch(number) for number in range(self.epochs)]
         return torch_data(
-            [self._samples(self._of_epoch(number), names, rescale, as_dict=as_dict) for number in epochs],
+            [self._contents.samples(part, fields, rescale, as_dict=as_dict) for part in rows],
             epoch if iterable else 0,
             layout=layout,
             iterable=iterable,
@@ -231,38 +215,9 @@ class Records:
         """
         from brev_pipeline.reading.to_numpy import to_arrays
 
-        self._demand_epoch(epoch)
-        samples = self._samples(self._of_epoch(epoch), self._fields(fields), rescale, as_dict=as_dict)
+        samples = self._contents.samples(self._contents.of_epoch(epoch), fields, rescale, as_dict=as_dict)
         return to_arrays(samples, self.shape, rescale)
 
     @cached_property
     def _every(self) -> Samples:
-        return self._samples(self._table, self._fields(None), None, as_dict=True)
-
-    @cached_property
-    def _several(self) -> bool:
-        """Whether the records have multi-hot labels: all of a version have them, or none."""
-        from brev_pipeline.shards.example import decode_example
-
-        return SEVERAL in decode_example(self._stored(self._table.slice(0, 1)).one(0))
-
-    def _samples(self, table: pa.Table, fields: tuple[str, ...], rescale: Rescale, *, as_dict: bool) -> Samples:
-        encoding = self._manifest["configuration"]["shards"]["encoding"]
-        decoder = PixelDecoder(encoding, self.shape, rescale)
-        return Samples(self._stored(table), table, fields, decoder, as_dict=as_dict)
-
-    def _stored(self, table: pa.Table) -> StoredRecords:
-        compression = self._manifest["configuration"]["shards"]["compression"]
-        return StoredRecords(self._version.folder, table, compression)
-
-    def _of_epoch(self, epoch: int) -> pa.Table:
-        return self._table.filter(pc.equal(self._table["epoch"], epoch)).combine_chunks()
-
-    def _demand_epoch(self, epoch: int) -> None:
-        if not 0 <= epoch < self.epochs:
-            raise ReadError(
-                f"there is no epoch {epoch}: {self.epochs} written (0..{self.epochs - 1}); shards.epochs says how many"
-            )
-
-    def _fields(self, fields: Sequence[str] | None) -> tuple[str, ...]:
-        return demand_fields(fields, several=self._several)
+        return self._contents.samples(self._contents.table, None, None, as_dict=True)

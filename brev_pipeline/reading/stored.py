@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.errors import ShardError
-from brev_pipeline.reading.handles import Handles
 from brev_pipeline.framing import HEADER_BYTES, frames, masked_crc
+from brev_pipeline.reading.handles import Handles
 from brev_pipeline.store import Folder
 
 _REQUESTS: Final = 16

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from brev_pipeline.reading.contents import Contents
 from brev_pipeline.reading.fields import PIXELS
 from brev_pipeline.reading.rescale import Rescale, factors
 from brev_pipeline.reading.shape import Shape
 from brev_pipeline.shards.schema import feature_spec
 
 if TYPE_CHECKING:
-    from brev_pipeline.reading.to_tf import TfOptions, TfSource
+    from brev_pipeline.reading.to_tf import TfOptions
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,16 @@ class TfDecoder:
     as_dict: bool
 
     @classmethod
-    def of(cls, source: "TfSource", options: "TfOptions") -> "TfDecoder":
+    def of(cls, contents: Contents, options: "TfOptions") -> "TfDecoder":
         """For what is read, and how."""
-        return cls(source.encoding, source.classes, source.shape, options.rescale, options.fields, options.as_dict)
+        return cls(
+            encoding=contents.shards["encoding"],
+            classes=len(contents.classes),
+            shape=contents.shape,
+            rescale=options.rescale,
+            fields=options.fields,
+            as_dict=options.as_dict,
+        )
 
     def batch(self, serialized: Any) -> Any:
         """A batch of serialized records (batch,) as a batch of samples."""

@@ -3,26 +3,24 @@
 TensorFlow knows no ``s3://``. A shard from there is fetched whole, a few at a time, and its records handed on.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.errors import StoreError
+from brev_pipeline.reading.contents import Contents
 from brev_pipeline.reading.stored import whole_shard
-
-if TYPE_CHECKING:
-    from brev_pipeline.reading.to_tf import TfSource
 
 _AHEAD: Final = 2
 """Shards that are fetched at the same time."""
 
 
-def local_files(source: "TfSource", names: Any, files: pa.Table) -> Any:
+def local_files(contents: Contents, names: Any, files: pa.Table) -> Any:
     """Records of the files ``names``, by TensorFlow's reader, which checks each record's checksum.
 
     Args:
-        source: what is read.
+        contents: what is read.
         names: data set of file names.
         files: file and count_all of the same files.
 
@@ -33,21 +31,21 @@ def local_files(source: "TfSource", names: Any, files: pa.Table) -> Any:
     import tensorflow as tf
 
     for name in files["file"].to_pylist():
-        if (size := source.folder.size(name)) != source.bytes[name]:
+        if (size := contents.folder.size(name)) != contents.size(name):
             raise StoreError(
-                f"{source.folder.place(name)} has {size} bytes, the manifest says {source.bytes[name]}: "
+                f"{contents.folder.place(name)} has {size} bytes, the manifest says {contents.size(name)}: "
                 "restore the file, or write the version again"
             )
-    root = source.folder.place("")
-    kind = "GZIP" if source.compression == "gzip" else ""
+    root = contents.folder.place("")
+    kind = "GZIP" if contents.shards["compression"] == "gzip" else ""
     return tf.data.TFRecordDataset(names.map(lambda name: root + name), compression_type=kind)
 
 
-def remote_files(source: "TfSource", names: Any, files: pa.Table) -> Any:
+def remote_files(contents: Contents, names: Any, files: pa.Table) -> Any:
     """Records of the files ``names``, fetched by fsspec; every checksum and each file's number of records checked.
 
     Args:
-        source: what is read.
+        contents: what is read.
         names: data set of file names.
         files: file and count_all of the same files.
     """
@@ -57,7 +55,7 @@ def remote_files(source: "TfSource", names: Any, files: pa.Table) -> Any:
 
     def fetch(name: bytes) -> Any:
         file = name.decode()
-        return np.array(whole_shard(source.folder, file, counts[file], source.compression), object)
+        return np.array(whole_shard(contents.folder, file, counts[file], contents.shards["compression"]), object)
 
     def of_file(name: Any) -> Any:
         records = tf.numpy_function(fetch, [name], tf.string, stateful=False)

@@ -11,37 +11,19 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from brev_pipeline.errors import ReadError
+from brev_pipeline.reading.contents import Contents
 from brev_pipeline.reading.fields import PIXELS
 from brev_pipeline.reading.rescale import Rescale
-from brev_pipeline.reading.shape import Shape
 from brev_pipeline.reading.tf_decode import TfDecoder
 from brev_pipeline.reading.tf_files import local_files, remote_files
 from brev_pipeline.seeds import seed64
-from brev_pipeline.store import Folder
 
 _TO_MIX: Final = 256_000_000
 """Bytes of records that the shuffle buffer may hold."""
 _PARSED_AT_ONCE: Final = 32
 """Records parsed together where no batches are asked for."""
-
-
-@dataclass(frozen=True)
-class TfSource:
-    """What is read."""
-
-    folder: Folder
-    table: pa.Table
-    """The purpose's rows of the record table."""
-    bytes: dict[str, int]
-    """Size of each file, by the manifest."""
-    encoding: str
-    compression: str
-    classes: int
-    shape: Shape
-    """Of the images."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +43,7 @@ class TfOptions:
     as_dict: bool
 
 
-def tf_dataset(source: TfSource, options: TfOptions) -> Any:
+def tf_dataset(contents: Contents, options: TfOptions) -> Any:
     """Make the data set.
 
     Raises:
@@ -73,15 +55,15 @@ def tf_dataset(source: TfSource, options: TfOptions) -> Any:
     size = options.batch_size
     if size is not None and size < 1:
         raise ReadError(f"batch_size is at least 1, or None for single records; got {size}")
-    if size is not None and not source.shape.is_known and PIXELS in options.fields:
+    if size is not None and not contents.shape.is_known and PIXELS in options.fields:
         raise ReadError("the images differ in size and make no batch: set image.target_size, or use batch_size=None")
-    passes = [_one_pass(source, options, epoch) for epoch in options.epochs]
+    passes = [_one_pass(contents, options, epoch) for epoch in options.epochs]
     dataset = passes[0]
     for following in passes[1:]:
         dataset = dataset.concatenate(following)
     if options.repeat:
         dataset = dataset.repeat()
-    decoder = TfDecoder.of(source, options)
+    decoder = TfDecoder.of(contents, options)
     dataset = _batched(dataset, size, decoder, options) if size else _single(dataset, decoder)
     return dataset.prefetch(tf.data.AUTOTUNE if options.prefetch is None else options.prefetch)
 
@@ -100,17 +82,17 @@ def _single(dataset: Any, decoder: TfDecoder) -> Any:
     return parsed.map(decoder.one, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _one_pass(source: TfSource, options: TfOptions, epoch: int) -> Any:
+def _one_pass(contents: Contents, options: TfOptions, epoch: int) -> Any:
     """Each serialized record of an epoch once."""
     import tensorflow as tf
 
-    rows = source.table.filter(pc.equal(source.table["epoch"], epoch))
+    rows = contents.of_epoch(epoch)
     files = rows.group_by("file", use_threads=False).aggregate([([], "count_all")])
     names = tf.data.Dataset.from_tensor_slices(files["file"].to_pylist())
     seed = seed64(options.seed, "read", epoch) >> 1
     if options.shuffle:
         names = names.shuffle(files.num_rows, seed=seed)
-    records = (local_files if source.folder.is_local else remote_files)(source, names, files)
+    records = (local_files if contents.folder.is_local else remote_files)(contents, names, files)
     if options.shuffle:
         records = records.shuffle(_buffer(rows, options), seed=seed)
     # Known beforehand, so that progress can be shown; and fewer or more at the end is an error.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from brev_pipeline.split.arrays import Ints, compress, first_of, least
-from brev_pipeline.split.keys import Key
+from brev_pipeline.split.encode import Key
 
 
 @dataclass(frozen=True)

@@ -6,42 +6,17 @@ a key: it has one, is an item of its own where the configuration says so, or the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.arrays import Ints, compress, number, one_array
+from brev_pipeline.split.arrays import compress
+from brev_pipeline.split.encode import Key, encode, join_texts
 from brev_pipeline.split.patterns import extract, some_paths
-from brev_pipeline.split.words import is_text, pack
 
 Spec = str | Sequence[str]
-_SAMPLE = 4096
-_UNIT = "\x1f"  # between the names of a category while it is encoded
-
-
-@dataclass(frozen=True)
-class Key:
-    """A key over the rows of a table.
-
-    Attributes:
-        codes: (rows,) number of the row's value, 0 … distinct − 1; −1 where it has none.
-        labels: (distinct,) text that names the value: equal texts, equal values.
-        spelled: (distinct,) the value as the reference spells it for hashing, parts joined with ``_``.
-    """
-
-    codes: Ints
-    labels: pa.StringArray
-    spelled: pa.StringArray
-
-    def texts(self) -> pa.StringArray:
-        """(rows,) the label of every row."""
-        return self.labels.take(pa.array(self.codes))
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 def stratum_key(samples: pa.Table, spec: Spec | None) -> Key:
@@ -54,7 +29,8 @@ def stratum_key(samples: pa.Table, spec: Spec | None) -> Key:
         one = pa.array(["all"])
         return Key(np.zeros(len(samples), np.int64), one, one)
     key = find_key(samples, spec, "stratification")
-    _refuse_missing(samples, spec, key, "stratification", "let the pattern end in an alternative that always matches")
+    hint = "give it an alternative that matches them" if isinstance(spec, str) else "fill it, or leave them out"
+    _refuse_missing(samples, spec, key, "stratification", hint)
     return key
 
 
@@ -70,7 +46,8 @@ def item_key(samples: pa.Table, spec: Spec, unmatched: str) -> Key:
         SplitError: as `stratum_key`; or all of several rows are one item.
     """
     key = find_key(samples, spec, "uniqueness")
-    if unmatched == "own_item" and "path" in samples.column_names:
+    # A pattern that matches nothing is a mistake, not a listing of single photos.
+    if unmatched == "own_item" and "path" in samples.column_names and len(key):
         return own_items(key, samples["path"])
     _refuse_missing(samples, spec, key, "uniqueness", "unmatched: own_item makes each an item of its own")
     return key
@@ -95,17 +72,6 @@ def find_key(samples: pa.Table, spec: Spec, name: str) -> Key:
     return keys[0] if len(keys) == 1 else _combine(keys)
 
 
-def encode(column: pa.ChunkedArray) -> Key:
-    """Number the distinct values of a column in ascending order."""
-    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-        return _encode_lists(column)
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    codes, values = _encode_scalars(column)
-    texts = values.cast(pa.string()) if is_text(values.type) else pa.array(map(str, values.to_pylist()), pa.string())
-    return Key(codes, texts, texts)
-
-
 def own_items(key: Key, paths: pa.ChunkedArray) -> Key:
     """The key with every row that has none as a value of its own, named by its path."""
     missing = key.codes < 0
@@ -119,40 +85,6 @@ def own_items(key: Key, paths: pa.ChunkedArray) -> Key:
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     return Key(place[codes], labels.take(order), pa.concat_arrays([key.spelled, own.spelled]).take(order))
-
-
-def join_texts(parts: Sequence[pa.Array], separator: str) -> pa.Array:
-    r"""Join texts so that different parts give different results: ``\`` and ``/`` within a part are escaped."""
-    escaped = [pc.replace_substring(pc.replace_substring(part, "\\", "\\\\"), "/", "\\/") for part in parts]
-    return pc.binary_join_element_wise(*escaped, separator)
-
-
-def _encode_scalars(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
-    whole = one_array(column)
-    packed = pack(whole) if _looks_diverse(whole) else None
-    if packed is not None:
-        codes, first = number(packed)
-        return codes, whole.take(pa.array(first))
-    encoded = whole.dictionary_encode()
-    values = encoded.dictionary
-    order = pc.sort_indices(values).to_numpy()
-    place = np.empty(len(order) + 1, np.int64)
-    place[order] = np.arange(len(order))
-    place[-1] = -1  # where a null's code, −1, points
-    return place[encoded.indices.fill_null(-1).to_numpy()], values.take(pa.array(order))
-
-
-def _looks_diverse(whole: pa.Array) -> bool:
-    """Whether sorting will be faster than a dictionary: the result is the same."""
-    return len(pc.unique(whole.slice(0, _SAMPLE))) > _SAMPLE // 16
-
-
-def _encode_lists(column: pa.ChunkedArray) -> Key:
-    joined = pc.binary_join(column.cast(pa.list_(pa.string())), _UNIT)
-    codes, values = _encode_scalars(joined)
-    parts = [tuple(value.split(_UNIT)) for value in values.to_pylist()]
-    labels = [", ".join(name.replace("\\", "\\\\").replace(",", "\\,") for name in names) for names in parts]
-    return Key(codes, pa.array(labels, pa.string()), pa.array(map(str, parts), pa.string()))
 
 
 def _combine(keys: list[Key]) -> Key:

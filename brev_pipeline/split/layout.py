@@ -1,8 +1,7 @@
 """Layout: a listing, and what is remembered of it, as one graph of nodes and leak groups.
 
 The ledger's rows are nodes too. So an item that is known keeps its side, also where only a photo that has left the
-listing shows that two items hang together. The ledger's keys are read anew from its paths and columns where that
-can be done: what an item is says the present configuration, not the one of old.
+listing shows that two items hang together.
 """
 
 from collections.abc import Sequence
@@ -10,14 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.arrays import Bools, Floats, Ints, compress
+from brev_pipeline.split.arrays import Bools, Floats, Ints
 from brev_pipeline.split.copies import repeated
 from brev_pipeline.split.draw import OPEN, Draw, strictest, strictness_of
+from brev_pipeline.split.encode import Key
 from brev_pipeline.split.groups import Nodes, edges_by, leak_groups, nodes_of
-from brev_pipeline.split.keys import Key, Spec, encode, find_key, item_key, own_items, refuse_one_item, stratum_key
+from brev_pipeline.split.keys import Spec, item_key, refuse_one_item, stratum_key
+from brev_pipeline.split.past import past_nodes
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def lay_out(samples: pa.Table, rules: Rules, ledger: pa.Table | None = None) -> 
     item = item_key(samples, rules.uniqueness, rules.unmatched)
     refuse_one_item(samples, rules.uniqueness, item, stratum)
     nodes = nodes_of(stratum, item)
-    past_node, items = _past_nodes(ledger, rules, stratum, item, nodes)
+    past_node, items = past_nodes(ledger, rules.stratification, rules.uniqueness, stratum, item, nodes)
     edges = [edges_by(np.arange(len(items)), items)] if rules.over_strata else []
     row_node = np.concatenate([nodes.of_row, past_node])
     edges += [edges_by(row_node, repeated(_together(samples, ledger, column))) for column in rules.copies]
@@ -136,41 +136,6 @@ def lay_out(samples: pa.Table, rules: Rules, ledger: pa.Table | None = None) -> 
         int(group.max()) + 1,
         rules.over_strata,
     )
-
-
-def _past_nodes(ledger: pa.Table | None, rules: Rules, stratum: Key, item: Key, nodes: Nodes) -> tuple[Ints, Ints]:
-    """(ledger rows,) node of each row, and (all nodes,) item of each node, those beyond the listing included."""
-    if ledger is None or not len(ledger):
-        return np.zeros(0, np.int64), nodes.item
-    strata, _ = _codes_in(stratum, _past_texts(ledger, rules.stratification, "stratum"))
-    items, bound = _codes_in(item, _past_texts(ledger, rules.uniqueness, "item"))
-    both = np.concatenate([nodes.stratum * bound + nodes.item, strata * bound + items])
-    number, distinct = compress(both, (int(strata.max(initial=len(stratum))) + 1) * bound)
-    # The listing's nodes keep their numbers; those of the ledger alone follow.
-    place = np.full(len(distinct), -1, np.int64)
-    place[number[: len(nodes)]] = np.arange(len(nodes))
-    beyond = np.flatnonzero(place < 0)
-    place[beyond] = np.arange(len(beyond)) + len(nodes)
-    return place[number[len(nodes) :]], np.concatenate([nodes.item, distinct[beyond] % bound])
-
-
-def _past_texts(ledger: pa.Table, spec: Spec | None, stored: str) -> pa.Array:
-    if spec is None or len(spec) == 0:
-        return pa.array(["all"]).take(pa.array(np.zeros(len(ledger), np.int64)))
-    columns = ["path"] if isinstance(spec, str) else spec
-    if all(column in ledger.column_names for column in columns) and "path" in ledger.column_names:
-        return own_items(find_key(ledger, spec, stored), ledger["path"]).texts()
-    return encode(ledger[stored]).texts()
-
-
-def _codes_in(key: Key, texts: pa.Array) -> tuple[Ints, int]:
-    """(rows,) number of each text in ``key``, or a number beyond; and the end of the numbers."""
-    found = pc.index_in(texts, value_set=key.labels)
-    codes = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    unknown = codes < 0
-    other = encode(pa.chunked_array([texts.filter(pa.array(unknown))]))
-    codes[unknown] = other.codes + len(key)
-    return codes, len(key) + len(other)
 
 
 def _together(samples: pa.Table, ledger: pa.Table | None, column: str) -> pa.ChunkedArray:

@@ -15,6 +15,7 @@ from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints
 from brev_pipeline.split.draw import OPEN
+from brev_pipeline.split.encode import encode
 from brev_pipeline.split.layout import Layout, Rules, lay_out
 from brev_pipeline.tables import SAMPLE_SPLIT, conform
 
@@ -147,8 +148,6 @@ def _known_column(samples: pa.Table, layout: Layout, column: str) -> pa.ChunkedA
             f"the file of known assignments has the column {column!r}, which is neither item nor stratum nor one of "
             f"the samples': {', '.join(samples.column_names)}"
         )
-    from brev_pipeline.split.keys import encode
-
     return pa.chunked_array([encode(samples[column]).texts()])
 
 

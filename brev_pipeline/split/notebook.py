@@ -13,7 +13,7 @@ import pyarrow as pa
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Ints, least
 from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.keys import encode
+from brev_pipeline.split.encode import encode
 from brev_pipeline.split.layout import Layout, Rules, lay_out
 from brev_pipeline.split.methods import check_method, run_method
 from brev_pipeline.split.patterns import compile_key

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.split.arrays import Bools, Ints, compress, first_of, least, table
-from brev_pipeline.split.copies import repeated
+from brev_pipeline.split.arrays import Bools, Ints, compress, first_of, table
 from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.keys import Key, encode
+from brev_pipeline.split.encode import Key, encode
 from brev_pipeline.split.layout import Layout, lay_out
+from brev_pipeline.split.leaks import find_leaks
 from brev_pipeline.split.ledger import closed_purposes, group_purposes, match_known, purpose_codes, rules_of
 from brev_pipeline.split.samples import shares_of
 
@@ -111,7 +111,7 @@ def split_report(
         oversize=_oversize(settings, stratum, group, purpose),
         moved=_moved(split, layout, names, ledger, past, given, purpose),
         locked_additions=_additions(split, ledger, given, purpose, closed),
-        leaks=_leaks(split, settings, purpose),
+        leaks=find_leaks(split, purpose, names, layout.over_strata),
         absent=0 if ledger is None else len(ledger) - int(pc.sum(_is_in(ledger["path"], split["path"])).as_py() or 0),
         moves_allowed=settings.allow_moves,
         additions_allowed=settings.allow_additions,
@@ -214,37 +214,6 @@ def _additions(split: pa.Table, ledger: pa.Table | None, given: Ints, purpose: I
     if ledger is not None:
         new &= ~_is_in(split["content_id"], ledger["content_id"]).to_numpy()
     return split.select(["path", "item", "purpose"]).filter(pa.array(new))
-
-
-def _leaks(split: pa.Table, settings: SplitSettings, purpose: Ints) -> pa.Table:
-    kinds = {"item": _items(split, settings), "leak_group": encode(split["leak_group"]).codes}
-    kinds |= {name: repeated(split[name]) for name in ("content_id", "pixel_id")}
-    rows: list[dict[str, object]] = []
-    for kind, codes in kinds.items():
-        for at in _divided(codes, purpose):
-            sides = np.unique(purpose[codes == codes[at]])
-            found = {"kind": kind, "id": split[kind][int(at)].as_py()}
-            rows.append({**found, "purposes": [settings.names[side] for side in sides]})
-    schema = pa.schema([("kind", _TEXT), ("id", _TEXT), ("purposes", pa.list_(_TEXT))])
-    return pa.Table.from_pylist(rows, schema)
-
-
-def _items(split: pa.Table, settings: SplitSettings) -> Ints:
-    item = encode(split["item"])
-    if settings.uniqueness_scope == "global":
-        return item.codes
-    stratum = encode(split["stratum"])
-    return compress(stratum.codes * len(item) + item.codes, len(stratum) * len(item))[0]
-
-
-def _divided(codes: Ints, purpose: Ints) -> Ints:
-    """First row of every code that stands on more than one side."""
-    rows = np.flatnonzero(codes >= 0)
-    count = int(codes.max(initial=-1)) + 1
-    low = least(codes[rows], purpose[rows], count, np.iinfo(np.int64).max)
-    high = -least(codes[rows], -purpose[rows], count, 1)
-    first = first_of(codes, count)
-    return np.asarray(first[(first >= 0) & (low != high)])
 
 
 def _is_in(values: pa.ChunkedArray, among: pa.ChunkedArray) -> pa.ChunkedArray:

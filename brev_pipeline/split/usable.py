@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints
-from brev_pipeline.split.keys import encode
+from brev_pipeline.split.encode import encode
 from brev_pipeline.tables import SAMPLE_SPLIT, conform
 
 USABLE: Final = pa.schema(list(SAMPLE_SPLIT)[: SAMPLE_SPLIT.get_field_index("item")])

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from brev_pipeline.errors import StoreError
+from brev_pipeline.store.folder import Folder
 from brev_pipeline.store.pipeline_store import PipelineStore
 from brev_pipeline.store.publications import Publication
 from brev_pipeline.store.versions import MANIFEST, Version, file_facts, to_json, to_parquet, version_id
@@ -48,7 +49,7 @@ class Release:
 def publish_version(
     store: PipelineStore,
     *,
-    staging: str,
+    shards_in: Folder,
     shards: Mapping[str, Mapping[str, Any]],
     tables: Mapping[str, "pa.Table"],
     extras: Mapping[str, bytes],
@@ -59,7 +60,7 @@ def publish_version(
 
     Args:
         store: the pipeline's store.
-        staging: name of the folder below ``store.staging`` that holds the shards.
+        shards_in: the folder that holds the shards: of the staging, or of an earlier version with the same ones.
         shards: file name → its ``bytes`` and ``sha256``.
         tables: name → table; written as ``<name>.parquet``.
         extras: file name → bytes of further files.
@@ -77,14 +78,12 @@ def publish_version(
     manifest = to_json({**account, "packages": package_versions(), "files": files})
     version = Version(store.versions / version_id(manifest), version_id(manifest))
     if newest and newest.version == version.id:
-        store.staging.remove(staging)
         return Release(version, newest, is_new=False)
-    _fill(store, staging, version, shards, written)
+    _fill(shards_in, version, shards, written)
     version.folder.write(MANIFEST, manifest)
     entry = store.publications.append(
         version.id, run_id=run_id, manifest_sha256=hashlib.sha256(manifest).hexdigest(), after=newest
     )
-    store.staging.remove(staging)
     return Release(version, entry, is_new=True)
 
 
@@ -100,14 +99,13 @@ def package_versions() -> dict[str, str]:
 
 
 def _fill(
-    store: PipelineStore,
-    staging: str,
+    shards_in: Folder,
     version: Version,
     shards: Mapping[str, Mapping[str, Any]],
     written: Mapping[str, bytes],
 ) -> None:
     for name, facts in shards.items():
-        (store.staging / staging).link(name, version.folder, name)
+        shards_in.link(name, version.folder, name)
         if (size := version.folder.size(name)) != facts["bytes"]:
             raise StoreError(
                 f"{version.folder.place(name)} has {size} bytes, {facts['bytes']} were written: "

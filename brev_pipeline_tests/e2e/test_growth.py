@@ -87,3 +87,33 @@ def test_known_assignments_are_kept(folder: Path) -> None:
     found = purposes(done)
     assert {found[f"photos/good/3_{n}.png"] for n in range(2)} == {"test"}
     assert {found[f"photos/bad/1_{n}.png"] for n in range(2)} == {"test"}
+
+
+def test_a_run_with_nothing_new_writes_no_shard_and_reads_no_pixel(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(configure(folder))
+    assert first.success, first.failures
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("this should not be needed")
+
+    monkeypatch.setattr("brev_pipeline.shards.write_shards", refuse)
+    monkeypatch.setattr("brev_pipeline.images.read_prepared", refuse)
+    again = run(configure(folder))
+    assert again.success, again.failures
+    assert len(again.store.publications.all()) == 1
+
+
+def test_a_version_with_the_same_records_takes_the_shards_of_the_one_before(folder: Path) -> None:
+    first = run(configure(folder))
+    assert first.success, first.failures
+    # One more file, which is no image, changes what is listed and excluded, and no record.
+    (folder / "photos/good/99_0.png").write_bytes(b"no image")
+    second = run(configure(folder))
+    assert second.success, second.failures
+    (_, one), (_, two) = second.store.published()
+    assert one.id != two.id
+    shards = [name for name in one.manifest()["files"] if ".tfrecord-" in name]
+    assert [two.manifest()["files"][name] for name in shards] == [one.manifest()["files"][name] for name in shards]
+    assert two.problems() == one.problems() == []

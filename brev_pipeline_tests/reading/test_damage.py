@@ -16,7 +16,7 @@ from brev_pipeline_tests.reading.worlds import World
 @pytest.fixture
 def copy(world: World, tmp_path: Path) -> Path:
     """A version of one's own to damage."""
-    shutil.copytree(read(world.store, "train")._version.path, tmp_path / "version")
+    shutil.copytree(read(world.store, "train").path, tmp_path / "version")
     return tmp_path / "version"
 
 

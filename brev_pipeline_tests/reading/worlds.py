@@ -140,7 +140,7 @@ class World:
         shards = {row.pop("file"): row for row in shard_files(staging).to_pylist()}
         release = publish_version(
             self.store,
-            staging="now",
+            shards_in=staging,
             shards={name: {key: facts[key] for key in ("bytes", "sha256")} for name, facts in shards.items()},
             tables={"records": records, "images": self.prepared},
             extras={},

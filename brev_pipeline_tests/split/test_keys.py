@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.keys import encode, find_key, item_key, stratum_key
+from brev_pipeline.split.encode import encode
+from brev_pipeline.split.keys import find_key, item_key, stratum_key
 from brev_pipeline.split.patterns import extract
 from brev_pipeline.split.words import pack
 
@@ -76,6 +77,11 @@ def test_unmatched_paths_can_be_items_of_their_own() -> None:
     key = item_key(paths("x/odd2.bmp", "x/1_0.bmp", "x/1_1.bmp", "x/odd1.bmp"), r"/(\d*)_", "own_item")
     assert key.texts().to_pylist() == ["x/odd2.bmp", "1", "1", "x/odd1.bmp"]
     assert key.labels.to_pylist() == sorted(key.labels.to_pylist())
+
+
+def test_a_pattern_that_matches_nothing_is_refused_even_then() -> None:
+    with pytest.raises(SplitError, match=r"matches none of the 1 paths"):
+        item_key(paths("x/odd.bmp"), r"/(\d+)_", "own_item")
 
 
 def test_a_missing_column_is_named_with_those_that_are_there() -> None:

@@ -14,7 +14,7 @@ METHODS = ["ranked_hash", "sorted_permutation", "murmurhash3"]
 
 
 def frame(items: int = 20, photos: int = 2) -> pd.DataFrame:
-    return plain({"a": [photos] * items, "b": [photos] * items}).to_pandas()
+    return pd.DataFrame(plain({"a": [photos] * items, "b": [photos] * items}).to_pandas())
 
 
 def split(**changes: Any) -> SampleSplit:
@@ -97,7 +97,7 @@ def test_the_default_item_is_the_etag() -> None:
 def test_keys_of_any_type_can_be_used() -> None:
     samples = frame().assign(
         number=lambda rows: np.arange(len(rows)) // 2,
-        labels=lambda rows: [(folder,) for folder in rows["folder"]],
+        labels=lambda rows: rows["folder"].map(lambda folder: (folder,)),
         day=pd.Timestamp("2024-01-01"),
         kind=pd.Categorical(["x", "y"] * 40),
         mixed=[1, "one"] * 40,
@@ -153,7 +153,7 @@ def test_bad_frames_are_refused_with_the_reason() -> None:
 
 
 def test_rows_without_a_key_can_be_items_of_their_own() -> None:
-    samples = frame().assign(vial=[None if row % 4 == 0 else str(row // 2) for row in range(80)])
+    samples = frame().assign(vial=pd.Series([None if row % 4 == 0 else str(row // 2) for row in range(80)]))
     out = SampleSplit(uniqueness=["vial"], seed=1, unmatched="own_item").assign(samples)
     assert len(out) == 80
     assert (out["purpose"] == "train").sum() == 64

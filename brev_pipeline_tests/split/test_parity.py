@@ -32,7 +32,10 @@ def nodes(samples: pd.DataFrame, settings: dict[str, Any]) -> tuple[pd.Series, p
     def key(spec: str | list[str] | None, default: pd.Series) -> pd.Series:
         if isinstance(spec, str):
             return samples["path"].str.extract(spec)[0]
-        return samples[spec].astype(str).agg("|".join, axis=1) if spec else default
+        if not spec:
+            return default
+        first, *others = (samples[column].astype(str) for column in spec)
+        return first.str.cat(pd.concat(others, axis=1), sep="|") if others else first
 
     stratum = key(settings["stratification"], pd.Series("", samples.index))
     return stratum, stratum + "|" + key(settings["uniqueness"], samples["etag"])
@@ -81,7 +84,7 @@ def test_reference_is_reproduced_where_it_is_right(shared: Path, cases: dict[str
     assert (ours["purpose"][given.notna()] == given[given.notna()]).all()
     stratum, item = nodes(samples, settings)
     # The reference draws once more in a stratum that has its share already.
-    trained = given.groupby(item).transform(lambda own: (own == settings["purpose"]).any())
+    trained = (given == settings["purpose"]).groupby(item).transform("any")
     share = trained.groupby(stratum).transform("mean")
     met = (share > 0) & (share >= settings["split"] - 1e-9)
     undefined = given.notna() | divided(samples, item, reference) | met
@@ -100,7 +103,7 @@ def test_the_seed_data_set_splits_the_same_in_the_pipeline(
 
     case = next(c for c in cases.values() if c["listing"] == "L1_seed180" and c["settings"]["mode"] == method)
     frame = read_listing(shared, case).fillna("N/A")
-    frame = frame.assign(category=[[folder] for folder in frame["folder"]], content_id=frame["etag"])
+    frame = frame.assign(category=frame["folder"].map(lambda folder: [folder]), content_id=frame["etag"])
     samples = conform(pa.Table.from_pandas(frame.assign(pixel_id=frame["etag"])), USABLE, "samples")
     settings = configured(uniqueness=case["settings"]["uniqueness"], uniqueness_scope="stratum", seed=42, method=method)
     split = split_samples(samples, settings).to_pandas().set_index("path")["purpose"]

@@ -1,0 +1,50 @@
+"""Leaks: ids that stand on more than one side, found from the table alone."""
+
+import numpy as np
+import pyarrow as pa
+
+from brev_pipeline.split.arrays import Ints, compress, first_of, least
+from brev_pipeline.split.copies import repeated
+from brev_pipeline.split.encode import encode
+
+
+def find_leaks(split: pa.Table, purpose: Ints, names: list[str], over_strata: bool) -> pa.Table:
+    """Items, leak groups, contents and pixels with images on more than one side.
+
+    Args:
+        split: `tables.SAMPLE_SPLIT`.
+        purpose: (rows,) number of each row's purpose.
+        names: of the purposes.
+        over_strata: the same item in two strata is one item.
+
+    Returns:
+        kind, id, and purposes (list of text); no rows if all is well.
+    """
+    kinds = {"item": _items(split, over_strata), "leak_group": encode(split["leak_group"]).codes}
+    kinds |= {name: repeated(split[name]) for name in ("content_id", "pixel_id")}
+    rows: list[dict[str, object]] = []
+    for kind, codes in kinds.items():
+        for at in _divided(codes, purpose):
+            sides = np.unique(purpose[codes == codes[at]])
+            found = {"kind": kind, "id": split[kind][int(at)].as_py()}
+            rows.append({**found, "purposes": [names[side] for side in sides]})
+    schema = pa.schema([("kind", pa.string()), ("id", pa.string()), ("purposes", pa.list_(pa.string()))])
+    return pa.Table.from_pylist(rows, schema)
+
+
+def _items(split: pa.Table, over_strata: bool) -> Ints:
+    item = encode(split["item"])
+    if over_strata:
+        return item.codes
+    stratum = encode(split["stratum"])
+    return compress(stratum.codes * len(item) + item.codes, len(stratum) * len(item))[0]
+
+
+def _divided(codes: Ints, purpose: Ints) -> Ints:
+    """First row of every code that stands on more than one side."""
+    rows = np.flatnonzero(codes >= 0)
+    count = int(codes.max(initial=-1)) + 1
+    low = least(codes[rows], purpose[rows], count, np.iinfo(np.int64).max)
+    high = -least(codes[rows], -purpose[rows], count, 1)
+    first = first_of(codes, count)
+    return np.asarray(first[(first >= 0) & (low != high)])

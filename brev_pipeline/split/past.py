@@ -1,0 +1,64 @@
+"""Past: where the ledger's rows stand among the nodes of a listing.
+
+The ledger's keys are read anew from its paths and columns where that can be done, because what an item is says the
+present configuration, not the one of old; else its own columns ``item`` and ``stratum`` are taken.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.split.arrays import Ints, compress
+from brev_pipeline.split.encode import Key, encode
+from brev_pipeline.split.groups import Nodes
+from brev_pipeline.split.keys import Spec, find_key, own_items
+
+
+def past_nodes(
+    ledger: pa.Table | None, stratification: Spec | None, uniqueness: Spec, stratum: Key, item: Key, nodes: Nodes
+) -> tuple[Ints, Ints]:
+    """Find the ledger's nodes.
+
+    Args:
+        ledger: assignments to remember, or none.
+        stratification: as for the listing.
+        uniqueness: as for the listing.
+        stratum: of the listing.
+        item: of the listing.
+        nodes: of the listing.
+
+    Returns:
+        (ledger rows,) the node of each row: one of the listing's, or a number beyond. And (all nodes,) the item of
+        each node, those beyond the listing included.
+    """
+    if ledger is None or not len(ledger):
+        return np.zeros(0, np.int64), nodes.item
+    strata, _ = _codes_in(stratum, _past_texts(ledger, stratification, "stratum"))
+    items, bound = _codes_in(item, _past_texts(ledger, uniqueness, "item"))
+    both = np.concatenate([nodes.stratum * bound + nodes.item, strata * bound + items])
+    number, distinct = compress(both, (int(strata.max(initial=len(stratum))) + 1) * bound)
+    # The listing's nodes keep their numbers; those of the ledger alone follow.
+    place = np.full(len(distinct), -1, np.int64)
+    place[number[: len(nodes)]] = np.arange(len(nodes))
+    beyond = np.flatnonzero(place < 0)
+    place[beyond] = np.arange(len(beyond)) + len(nodes)
+    return place[number[len(nodes) :]], np.concatenate([nodes.item, distinct[beyond] % bound])
+
+
+def _past_texts(ledger: pa.Table, spec: Spec | None, stored: str) -> pa.Array:
+    if spec is None or len(spec) == 0:
+        return pa.array(["all"]).take(pa.array(np.zeros(len(ledger), np.int64)))
+    columns = ["path"] if isinstance(spec, str) else spec
+    if all(column in ledger.column_names for column in columns) and "path" in ledger.column_names:
+        return own_items(find_key(ledger, spec, stored), ledger["path"]).texts()
+    return encode(ledger[stored]).texts()
+
+
+def _codes_in(key: Key, texts: pa.Array) -> tuple[Ints, int]:
+    """(rows,) number of each text in ``key``, or a number beyond; and the end of the numbers."""
+    found = pc.index_in(texts, value_set=key.labels)
+    codes = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    unknown = codes < 0
+    other = encode(pa.chunked_array([texts.filter(pa.array(unknown))]))
+    codes[unknown] = other.codes + len(key)
+    return codes, len(key) + len(other)
