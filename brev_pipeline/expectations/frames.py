@@ -88,11 +88,11 @@ def _prepared_images(tables: Tables, config: PipelineConfig, published: Publishe
 
 
 def _wanted_size(rows: "pd.DataFrame", config: PipelineConfig) -> Any:
-    size = config.image.target_size
-    # Frames of a time series, and regions laid one above the other, have heights of their own.
-    if size is None or config.image.rois:
-        return rows["prepared_height"].fillna(0) > 0
-    return (rows["prepared_height"] == size[0]) & (rows["prepared_width"] == size[1])
+    channels = rows["prepared_channels"] == (1 if config.image.color_mode == "greyscale" else 3)
+    if config.image.target_size is None:
+        return channels & (rows["prepared_height"].fillna(0) > 0)
+    height, width = config.image.target_size
+    return channels & (rows["prepared_height"] == height) & (rows["prepared_width"] == width)
 
 
 def _pixel_conflicts(rows: "pd.DataFrame", samples: pa.Table) -> Any:

@@ -57,7 +57,11 @@ def prepared_images(config: PipelineConfig) -> list[Rule]:
         unique("contents_unique", "no content is prepared twice", "content_id"),
         member("status_known", "every status is a known one", "status", STATUSES),
         holds("reason_given", "every image in quarantine has its reason", "reason_given"),
-        holds("pixels_kept", "every usable image has its pixels in the store, of the wanted size", "pixels_kept"),
+        holds(
+            "pixels_kept",
+            "every usable image has its pixels in the store, of the wanted size and channels",
+            "pixels_kept",
+        ),
         within("few_quarantined", f"at most {most:.0%} of the contents are unusable", "quarantined_share", high=most),
         holds("not_blank", "no usable image is of one single colour", "not_blank", severity="warn"),
         holds(

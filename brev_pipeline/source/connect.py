@@ -5,8 +5,9 @@ order. Two things are taken from it: retries (`patience` has them, for every cal
 pages, which cost 80 CPU-ms per 1,000 keys where the request itself costs 3; pages are handed on as the bytes that came.
 """
 
+import os
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from brev_pipeline.config.models import StorageSettings
 
@@ -15,8 +16,19 @@ TIMEOUTS: Final = (10.0, 60.0)
 """Seconds to connect, and to wait for the next bytes."""
 
 
-def connect(storage: StorageSettings) -> tuple[Any, Any]:
-    """A botocore client and its credentials; without these where access is anonymous."""
+class Connection(NamedTuple):
+    """What is needed to talk to one S3 service."""
+
+    client: Any
+    """A botocore client."""
+    credentials: Any
+    """botocore's, which renew themselves; None where access is anonymous."""
+    verify: str | bool
+    """The file of certificates to trust, or whether to trust the usual ones."""
+
+
+def connect(storage: StorageSettings) -> Connection:
+    """Set up a connection; nothing is sent yet."""
     import botocore.session
     from botocore import UNSIGNED
     from botocore.config import Config
@@ -49,7 +61,9 @@ def connect(storage: StorageSettings) -> tuple[Any, Any]:
         client = client_of(by_path)
     # Under a wildcard: botocore runs these before its own handlers, one of which parses the page in full.
     client.meta.events.register("before-parse.*.ListObjectsV2", _set_page_aside)
-    return client, credentials
+    # botocore looks in the same places, in this order.
+    verify = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE", True)
+    return Connection(client, credentials, verify)
 
 
 @cache

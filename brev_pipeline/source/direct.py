@@ -14,6 +14,8 @@ from threading import local
 from typing import Any, Final
 from urllib.parse import quote
 
+from brev_pipeline.source.connect import CONNECTIONS, TIMEOUTS, Connection
+
 _SCOPE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]*/\d{8}/([^/,]+)/s3/aws4_request")
 
 
@@ -43,14 +45,18 @@ class Route:
 class Direct:
     """Sends requests along learned routes. Threads may share it."""
 
-    def __init__(self, client: Any, credentials: Any, connections: int, timeouts: tuple[float, float]) -> None:
+    def __init__(self, connection: Connection) -> None:
         from botocore.httpsession import URLLib3Session
         from botocore.utils import get_environ_proxies
 
-        url = client.meta.endpoint_url
-        proxies = get_environ_proxies(url)
-        self._http = URLLib3Session(max_pool_connections=connections, timeout=timeouts, proxies=proxies)
-        self._credentials = credentials
+        client = connection.client
+        self._http = URLLib3Session(
+            verify=connection.verify,
+            proxies=get_environ_proxies(client.meta.endpoint_url),
+            timeout=TIMEOUTS,
+            max_pool_connections=CONNECTIONS,
+        )
+        self._credentials = connection.credentials
         self._routes: dict[str, Route] = {}
         self._thread = local()
         for operation in ("GetObject", "HeadObject"):

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from brev_pipeline.config.models import StorageSettings
-from brev_pipeline.source.connect import CONNECTIONS, TIMEOUTS, connect, whole
+from brev_pipeline.source.connect import connect, whole
 from brev_pipeline.source.direct import Direct
 from brev_pipeline.source.faults import fault, has_answered, is_passing, not_s3
 from brev_pipeline.source.patience import patiently
@@ -142,6 +142,6 @@ class S3Client:
     def _client(self) -> Any:
         with self._lock:
             if self._made is None:
-                self._made, credentials = connect(self._storage)
-                self._direct = Direct(self._made, credentials, CONNECTIONS, TIMEOUTS)
+                connection = connect(self._storage)
+                self._made, self._direct = connection.client, Direct(connection)
             return self._made

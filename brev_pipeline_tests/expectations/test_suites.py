@@ -53,7 +53,15 @@ def build() -> dict[str, pa.Table]:
 def _image(path: str) -> dict[str, Any]:
     folder = path.split("/")[1]
     texts = {"folder": folder, "path": path, "bucket": "photos", "dataset": "d", "dataset_id": "d", "reference": "N/A"}
-    numbers = {"size": 9, "length": 9, "offset": 0, "copies": 1, "prepared_height": 24, "prepared_width": 32}
+    numbers = {
+        "size": 9,
+        "length": 9,
+        "offset": 0,
+        "copies": 1,
+        "prepared_height": 24,
+        "prepared_width": 32,
+        "prepared_channels": 3,
+    }
     identity = {"content_id": CONTENT[path], "etag": CONTENT[path], "etag_source": "md5", "content_source": "etag"}
     pixels = {"status": "ok", "pixel_id": CONTENT[path], "std": 5.0, "file": "f", "source_path": path}
     return (
@@ -130,6 +138,7 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("prepared_images", {"prepared_images": lambda t: change(t, "status", "corrupt")}, "reason_given"),
     ("prepared_images", {"prepared_images": lambda t: change(t, "file", None)}, "pixels_kept"),
     ("prepared_images", {"prepared_images": lambda t: change(t, "prepared_width", 31)}, "pixels_kept"),
+    ("prepared_images", {"prepared_images": lambda t: change(t, "prepared_channels", 1)}, "pixels_kept"),
     (
         "prepared_images",
         {"prepared_images": lambda t: change(change(t, "status", "corrupt"), "status", "corrupt", 1)},

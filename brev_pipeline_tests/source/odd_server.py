@@ -1,5 +1,6 @@
 """A server that answers as it is told, request by request: errors, pages of HTML, answers that break off."""
 
+import ssl
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,7 +30,7 @@ EMPTY_PAGE = Answer(body=b"<ListBucketResult><EncodingType>url</EncodingType></L
 class OddServer:
     """Gives ``answers`` one after the other, the last one for ever; counts the requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.answers: list[Answer] = [EMPTY_PAGE]
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         server = self
@@ -56,7 +57,10 @@ class OddServer:
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
-        self.endpoint = f"http://127.0.0.1:{self._http.server_address[1]}"
+        if context is not None:
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+        scheme = "http" if context is None else "https"
+        self.endpoint = f"{scheme}://127.0.0.1:{self._http.server_address[1]}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import pickle
 from typing import Any
@@ -73,6 +74,14 @@ def test_bytes_that_do_not_have_the_stated_md5_are_changed(s3: Server) -> None:
     [(_, error)] = sources.fetch_many([stated])
     assert isinstance(error, SourceError)
     assert error.status == "changed"
+
+
+def test_bytes_come_as_they_are_stored_whatever_their_encoding_says(s3: Server) -> None:
+    name, data = s3.bucket(), gzip.compress(b"pixels")
+    s3.client.put_object(Bucket=name, Key="a.png", Body=data, ContentEncoding="gzip")
+    sources, bucket = sources_of(s3, name)
+    for _ in range(2):
+        assert [got for _, got in sources.fetch_many([row(bucket, "a.png", data)])] == [data]
 
 
 def test_a_missing_bucket_stops_the_reading(s3: Server) -> None:
