@@ -226,7 +226,7 @@ class SplitSettings(Section):
     remainder: str = Field("devel", pattern=_NAME, description="Purpose of all others.")
     locked: list[str] = Field(
         [],
-        description="Purposes that take no new images once the newest published version (the ledger) holds some of theirs.",
+        description="Purposes that take no new images once the ledger (the newest published version) holds some.",
     )
     access_log: list[str] = Field(
         [],

@@ -123,7 +123,7 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Published) 
 
 
 def _report(split: pa.Table, config: PipelineConfig, published: Published) -> Frames:
-    """What the split's own report finds, each finding a row; rows outside of the configured names are left to others."""
+    """What the split's own report finds, each finding a row; unknown purposes are left to their own rule."""
     import pyarrow.compute as pc
 
     from brev_pipeline.split import split_report

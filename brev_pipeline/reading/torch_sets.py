@@ -70,8 +70,9 @@ class RecordStream(IterableDataset[Any]):  # type: ignore[misc]
         place: tuple[int, int] | None,
         even: bool,
     ) -> None:
-        self._by_epoch, self._epoch, self._layout = by_epoch, epoch, layout
-        self._seed, self._even = seed, even
+        self._by_epoch, self._layout, self._seed, self._even = by_epoch, layout, seed, even
+        # In shared memory: a loader's persistent workers hear of another epoch too.
+        self._shared_epoch = torch.tensor(epoch).share_memory_()
         # Asked here: a spawned worker does not know it.
         self._rank, self._ranks = place or _place()
         share(0, rank=self._rank, ranks=self._ranks)
@@ -84,15 +85,20 @@ class RecordStream(IterableDataset[Any]):  # type: ignore[misc]
         """Read another epoch from the next iteration on: the written epochs in turn, shuffled otherwise each time."""
         if epoch < 0:
             raise ReadError(f"epochs count from 0, got {epoch}")
-        self._epoch = epoch
+        self._shared_epoch.fill_(epoch)
 
     def __iter__(self) -> Iterator[Any]:
-        samples, order = self._now, np.arange(len(self._now))
+        samples, epoch = self._now, self._epoch
+        order = np.arange(len(samples))
         if self._seed is not None:
-            order = reading_order(samples.stored.names, samples.stored.file, self._seed, self._epoch)
+            order = reading_order(samples.stored.names, samples.stored.file, self._seed, epoch)
         part = self._part(len(order))
-        for row, record in samples.in_order(order[part.start : part.stop], seed=self._seed, epoch=self._epoch):
+        for row, record in samples.in_order(order[part.start : part.stop], seed=self._seed, epoch=epoch):
             yield _sample(samples, self._layout, row, record)
+
+    @property
+    def _epoch(self) -> int:
+        return int(self._shared_epoch)
 
     @property
     def _now(self) -> Samples:

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.errors import ShardError
-from brev_pipeline.shards.example import decode_example
 from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, frames, unframe
+from brev_pipeline.shards.example import decode_example
 from brev_pipeline.shards.protocols import Pixels
 from brev_pipeline.shards.schema import RECORD_FEATURES
 from brev_pipeline.store import Folder

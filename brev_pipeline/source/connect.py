@@ -5,7 +5,6 @@ order. Two things are taken from it: retries (`patience` has them, for every cal
 pages, which cost 80 CPU-ms per 1,000 keys where the request itself costs 3; pages are handed on as the bytes that came.
 """
 
-import os
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -61,9 +60,7 @@ def connect(storage: StorageSettings) -> Connection:
         client = client_of(by_path)
     # Under a wildcard: botocore runs these before its own handlers, one of which parses the page in full.
     client.meta.events.register("before-parse.*.ListObjectsV2", _set_page_aside)
-    # botocore looks in the same places, in this order.
-    verify = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE", True)
-    return Connection(client, credentials, verify)
+    return Connection(client, credentials, session.get_config_variable("ca_bundle") or True)
 
 
 @cache

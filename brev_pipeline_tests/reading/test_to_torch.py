@@ -111,6 +111,19 @@ def test_a_stream_keeps_the_written_order_and_shuffles_by_seed_and_epoch(records
     assert order(1, 2) != order(1)
 
 
+@pytest.mark.parametrize("context", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_persistent_workers_hear_of_another_epoch(records: Records, context: str) -> None:
+    data = records.to_torch(fields=["seed"], iterable=True, shuffle=True)
+    options = {"batch_size": 4, "num_workers": 2, "persistent_workers": True, "multiprocessing_context": context}
+    loader = loaders.DataLoader(data, **options)
+    orders = []
+    for epoch in range(3):
+        data.set_epoch(epoch)
+        orders.append([int(seed) for batch in loader for seed in batch[0]])
+    assert [sorted(order) for order in orders] == [sorted(written(records, epoch)) for epoch in (0, 1, 0)]
+    assert orders[0] != orders[2]
+
+
 @pytest.mark.parametrize("workers", [0, 2, 3])
 @pytest.mark.parametrize("even", [False, True])
 def test_ranks_and_workers_share_the_records_exactly(records: Records, workers: int, even: bool) -> None:

@@ -18,9 +18,7 @@ def memory(tmp_path: Path) -> IdentityMemory:
 
 def integrity(*paths: str) -> pa.Table:
     known = {"size": 1, "modified": datetime(2026, 1, 1, tzinfo=UTC), "copies": 1, "label_conflict": False}
-    rows = [
-        {name: "x" for name in SAMPLE_INTEGRITY.names} | known | {"path": path, "category": ["a"]} for path in paths
-    ]
+    rows = [dict.fromkeys(SAMPLE_INTEGRITY.names, "x") | known | {"path": path, "category": ["a"]} for path in paths]
     return pa.Table.from_pylist(rows, schema=SAMPLE_INTEGRITY)
 
 
