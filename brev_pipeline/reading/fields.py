@@ -7,8 +7,7 @@ from brev_pipeline.errors import ReadError
 
 PIXELS: Final = "image"
 SEVERAL: Final = "label/multi_hot"
-IN_TABLE: Final = ("label", "path", "content_id", "item", "epoch", "seed")
-"""Known from the record table; the pixels and the multi-hot labels are in the record alone."""
+"""These two stand in the record alone; all others in the record table too."""
 
 FIELDS: Final = (PIXELS, "label", SEVERAL, "path", "content_id", "item", "epoch", "seed")
 """Every field: the decoded pixels, then the record's features under the names that they are stored under."""

@@ -1,12 +1,14 @@
 """Samples: of a row of the record table and the bytes of its record, the fields that were asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from brev_pipeline.reading.fields import IN_TABLE, PIXELS, SEVERAL
+from brev_pipeline.reading.fields import PIXELS, SEVERAL
 from brev_pipeline.reading.order import Rows, mixed, windows
 from brev_pipeline.reading.pixels import PixelDecoder
 from brev_pipeline.reading.stored import StoredRecords, runs
@@ -32,15 +34,14 @@ class Samples:
         self, stored: StoredRecords, table: pa.Table, fields: tuple[str, ...], decoder: PixelDecoder, *, as_dict: bool
     ) -> None:
         self.stored, self.fields, self.as_dict = stored, fields, as_dict
-        self._decoder = decoder
-        self._columns = {name: _column(table[name]) for name in fields if name in IN_TABLE}
+        self._getters = [_getter(name, table, decoder) for name in fields]
 
     def __len__(self) -> int:
         return len(self.stored)
 
     def values(self, row: int, record: bytes) -> list[Any]:
         """The fields of one record: pixels and multi-hot labels as arrays, the rest as int or str."""
-        return [self._value(name, row, record) for name in self.fields]
+        return [get(row, record) for get in self._getters]
 
     def packed(self, values: list[Any]) -> Any:
         """Values as a sample, in the form that was asked for."""
@@ -73,24 +74,35 @@ class Samples:
         for first, last in runs(rows, self.stored.file):
             yield from zip(range(first, last + 1), self.stored.span(first, last), strict=True)
 
-    def _value(self, name: str, row: int, record: bytes) -> Any:
-        if name == PIXELS:
-            return self._decoder(record)
-        if name == SEVERAL:
-            return multi_hot(record)
-        column = self._columns[name]
-        return column.item(row) if isinstance(column, np.ndarray) else column[row].as_py()
+
+Getter = Callable[[int, bytes], Any]
+"""Gives a field of a row and its record. These are found once, not for every record, and can be pickled."""
 
 
-def multi_hot(record: bytes) -> Any:
-    """1 for each class that the record's image has, else 0: int64, shape (classes,)."""
+def _getter(name: str, table: pa.Table, decoder: PixelDecoder) -> Getter:
+    if name == PIXELS:
+        return partial(_pixels, decoder)
+    if name == SEVERAL:
+        return _multi_hot
+    column = table[name]
+    if pa.types.is_integer(column.type):
+        return partial(_number, column.to_numpy())
+    return partial(_text, column.combine_chunks())
+
+
+def _pixels(decoder: PixelDecoder, _: int, record: bytes) -> Any:
+    return decoder(record)
+
+
+def _multi_hot(_: int, record: bytes) -> Any:
     from brev_pipeline.shards.example import decode_example
 
     return np.array(decode_example(record)[SEVERAL], np.int64)
 
 
-def _column(column: pa.ChunkedArray) -> Any:
-    """Numbers as a NumPy array, texts as one Arrow array: what is quick to look up, and to send to a worker."""
-    if pa.types.is_integer(column.type):
-        return column.to_numpy()
-    return column.combine_chunks()
+def _number(column: npt.NDArray[Any], row: int, _: bytes) -> Any:
+    return column.item(row)
+
+
+def _text(column: pa.Array, row: int, _: bytes) -> Any:
+    return column[row].as_py()

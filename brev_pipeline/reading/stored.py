@@ -73,7 +73,7 @@ class StoredRecords:
             ShardError: see `one`.
             StoreError: see `one`.
         """
-        if self._handles.is_local or self._zipped:
+        if self._zipped:
             return [self.one(row) for row in rows]
         with ThreadPoolExecutor(_REQUESTS) as pool:
             return list(pool.map(self.one, rows))

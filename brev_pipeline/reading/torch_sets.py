@@ -38,6 +38,8 @@ class RecordDataset(Dataset[Any]):  # type: ignore[misc]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Samples of several numbers at once; from a store elsewhere they are fetched together."""
+        if self._samples.stored.is_direct:
+            return [self[index] for index in indices]
         rows = [self._row(index) for index in indices]
         records = self._samples.stored.many(rows)
         return [_sample(self._samples, self._layout, *pair) for pair in zip(rows, records, strict=True)]

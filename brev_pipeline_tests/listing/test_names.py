@@ -9,7 +9,7 @@ from brev_pipeline.config import ListingSettings
 from brev_pipeline.listing.names import are_images, is_plain_suffix
 
 DEFAULT = ListingSettings().sample_filter
-PARTS = st.text(st.sampled_from("abgmnpPjJB.0_é K\n"), max_size=6)
+PARTS = st.text(st.sampled_from("abgmnpPjJB.0_é KıİI\n"), max_size=6)
 KEYS = st.lists(st.lists(PARTS, min_size=1, max_size=3).map("/".join), max_size=30)
 PLAIN = st.recursive(
     st.sampled_from([r"\.", "b", "mp", "p?", "[bg]", "j2k", "_", "-"]),
@@ -27,7 +27,12 @@ def naive(key: str, pattern: str) -> bool:
     return bool(name) and not hidden and re.search(pattern, name, re.IGNORECASE) is not None
 
 
-@given(KEYS, st.sampled_from([DEFAULT, r"^a", "b|p$", "(a|b)$", ".", r"\.b$|\.p$", r"a/b", "(?:B)$", r"\d", "[^/]p$"]))
+@given(
+    KEYS,
+    st.sampled_from(
+        [DEFAULT, r"^a", "b|p$", "(a|b)$", ".", r"\.b$|\.p$", r"a/b", "(?:B)$", r"\d", "[^/]p$", "i$", "k$"]
+    ),
+)
 def test_the_filter_means_what_python_means_by_it(keys: list[str], pattern: str) -> None:
     assert are_images(pa.array(keys, pa.string()), pattern).to_pylist() == [naive(key, pattern) for key in keys]
 
