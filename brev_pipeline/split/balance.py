@@ -2,8 +2,8 @@
 
 Groups that span strata are dealt together, so a single stratum may get more of a purpose than its share, by the
 chance of who has how many images where. Its own groups make up for that as long as there are enough. Where there
-are not, spanning groups near the bound change sides until each stratum is within one leak group of its share, or no
-change helps. Only the excess moves, so the rest stays where its rank puts it.
+are not, spanning groups near the bound change sides until each stratum is within its median leak group (or an image in
+a hundred) of its share, or no change helps. Only the excess moves, so the rest stays where its rank puts it.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import numpy as np
 
 from brev_pipeline.split.arrays import Bools, Floats, Ints, Words, table
 from brev_pipeline.split.draw import Parts
+from brev_pipeline.split.repair import MISSED
 
 _TINY = 1e-6  # images squared; a gain below it is rounding
 
@@ -26,7 +27,7 @@ class Balance:
         images: (entries,).
         wanted: (strata, purposes) images that each purpose is to get in each stratum.
         room: (strata,) images of groups that lie in this stratum alone and are dealt afterwards.
-        parts: all groups, for the size of each stratum's largest.
+        parts: all groups, for the size of each stratum's median group.
         closed: (purposes,) takes nothing.
     """
 
@@ -39,8 +40,7 @@ class Balance:
     closed: Bools
 
     def __post_init__(self) -> None:
-        self._largest = np.zeros(len(self.wanted))
-        np.maximum.at(self._largest, self.parts.stratum, self.parts.images)
+        self._allowed = _allowances(self.parts, len(self.wanted))
 
     def settle(self, purpose: Ints, rank: Words) -> Ints:
         """Change the sides of as few groups as needed.
@@ -58,7 +58,7 @@ class Balance:
         stuck = np.zeros(self.wanted.shape, np.bool_)
         while True:
             over = self._over(purpose)
-            excess = np.where(stuck, 0, np.maximum(over - self._largest[:, None], self._short(over)))
+            excess = np.where(stuck, 0, np.maximum(over - self._allowed[:, None], self._short(over)))
             if not (excess > 1e-9).any():
                 return purpose
             stratum, side = np.unravel_index(int(np.argmax(excess)), excess.shape)
@@ -113,9 +113,20 @@ class Balance:
         return table(self.stratum, purpose[self.group], self.images, self.wanted.shape) - self.wanted
 
     def _short(self, over: Floats, strata: Ints | slice = slice(None)) -> Floats:
-        """Images that are missing beyond one leak group even if the stratum's own groups all go there."""
-        return np.asarray(-over - (self._largest[strata] + self.room[strata])[:, None])
+        """Images that are missing beyond the allowance even if the stratum's own groups all go there."""
+        return np.asarray(-over - (self._allowed[strata] + self.room[strata])[:, None])
 
     def _cost(self, over: Floats, strata: Ints | slice = slice(None)) -> Floats:
-        out = np.maximum(over - self._largest[strata][:, None], self._short(over, strata))
+        out = np.maximum(over - self._allowed[strata][:, None], self._short(over, strata))
         return np.asarray(np.maximum(out, 0) ** 2)
+
+
+def _allowances(parts: Parts, strata: int) -> Floats:
+    """(strata,) how many images a share may be missed by: the median group, or 1 % of all, but no more than a group."""
+    order = np.lexsort((parts.images, parts.stratum))
+    ends = np.cumsum(np.bincount(parts.stratum, minlength=strata))
+    counts = np.diff(ends, prepend=0)
+    sizes = parts.images[order]
+    median, largest = sizes[ends - (counts + 1) // 2], sizes[ends - 1]
+    total = np.bincount(parts.stratum, parts.images, strata)
+    return np.asarray(np.minimum(np.maximum(median, MISSED * total), largest), np.float64)

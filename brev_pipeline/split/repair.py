@@ -4,7 +4,7 @@ In hash order a share is missed by half of the group that happens to lie on the 
 stratum's median group, smaller groups from beyond the bound take its place: groups near the bound move, no others.
 Where the shares are still missed, by more than one image in a hundred, the largest groups are placed first, each
 where most is wanted, and the others fill up: one group, then two, four, … until the shares hold. That moves more, so
-it is the last resort. Strata in no need stay as they are.
+it is the last resort. A group that is alone goes where most is wanted. Strata in no need stay as they are.
 """
 
 import numpy as np
@@ -12,13 +12,16 @@ import numpy as np
 from brev_pipeline.split.arrays import Ints
 from brev_pipeline.split.fill import TINY, Segments, fill, ration, starts
 
-_MISSED = 0.01  # of a stratum's images
+MISSED = 0.01  # of a stratum's images
 
 
 def repair(segments: Segments, purpose: Ints) -> Ints:
     """(groups,) purposes, better ones where there are better; changes ``purpose`` itself."""
     first = starts(segments)
-    there = np.flatnonzero(np.diff(first))
+    groups = np.diff(first)
+    alone = first[np.flatnonzero(groups == 1)]
+    purpose[alone] = np.argmax(segments.wanted[segments.of[alone]], axis=1)
+    there = np.flatnonzero(groups)
     smallest = np.minimum.reduceat(segments.images, first[there]) if len(there) else there
     for at in there[segments.error(purpose)[there] > smallest + TINY]:
         own = slice(first[at], first[at + 1])
@@ -31,7 +34,7 @@ def _repair_one(segment: Segments, purpose: Ints) -> Ints:
     if segment.error(purpose)[0] > median + TINY:
         purpose = _better(segment, purpose, _first_fit(segment))
     large = np.argsort(-segment.images, kind="stable")[: int((segment.images > median).sum())]
-    enough = max(median, _MISSED * float(segment.images.sum()))
+    enough = max(median, MISSED * float(segment.images.sum()))
     count = 1
     while segment.error(purpose)[0] > enough + TINY and count < 2 * len(large):
         purpose = _better(segment, purpose, _with_first(segment, large[:count]))

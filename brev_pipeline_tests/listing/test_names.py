@@ -33,6 +33,7 @@ def naive(key: str, pattern: str) -> bool:
         [DEFAULT, r"^a", "b|p$", "(a|b)$", ".", r"\.b$|\.p$", r"a/b", "(?:B)$", r"\d", "[^/]p$", "i$", "k$"]
     ),
 )
+@example(["good/a.tıf"], DEFAULT)
 def test_the_filter_means_what_python_means_by_it(keys: list[str], pattern: str) -> None:
     assert are_images(pa.array(keys, pa.string()), pattern).to_pylist() == [naive(key, pattern) for key in keys]
 
