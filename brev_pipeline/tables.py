@@ -25,7 +25,7 @@ RAW_LISTING: Final = pa.schema(
         pa.field("url", _TEXT, False, {"description": "address under which a person can look at the image"}),
         pa.field("size", pa.int64(), False, {"description": "bytes"}),
         pa.field("modified", pa.timestamp("us", "UTC"), False, {"description": "last change, UTC"}),
-        pa.field("etag_source", _TEXT, False, {"description": "s3 (the server's), md5 (local, or so by S3 Inventory), none"}),
+        pa.field("etag_source", _TEXT, False, {"description": "s3, md5 (local, or so by S3 Inventory), none"}),
     ]
 )
 

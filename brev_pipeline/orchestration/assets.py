@@ -80,16 +80,15 @@ Upstream = Mapping[str, Any]
 
 
 def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
-    from brev_pipeline.listing import list_datasets, listing_fingerprint
-    from brev_pipeline.orchestration.metadata import counts
+    from brev_pipeline.listing import list_datasets
+    from brev_pipeline.orchestration.metadata import listing_metadata
     from brev_pipeline.source import Sources
     from brev_pipeline.store import PipelineStore
 
-    known = PipelineStore.of(config).memory.recall()
-    table = list_datasets(config.datasets, config.listing, Sources.of(config), known)
-    context.add_output_metadata(
-        {"fingerprint": listing_fingerprint(table), "images by class": counts(table, "category")}
-    )
+    store = PipelineStore.of(config)
+    table = list_datasets(config.datasets, config.listing, Sources.of(config), store.memory.recall())
+    newest = store.newest()
+    context.add_output_metadata(listing_metadata(table, newest[1].table("listing") if newest else None))
     return table
 
 

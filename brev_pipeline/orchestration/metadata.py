@@ -34,6 +34,22 @@ def markdown(table: pa.Table, limit: int = SHOWN_ROWS) -> dg.MetadataValue:
     return dg.MetadataValue.md("\n".join(lines))
 
 
+def listing_metadata(table: pa.Table, published: pa.Table | None) -> dict[str, Any]:
+    """What is there, and what appeared, vanished and was replaced since the newest published version."""
+    from brev_pipeline.integrity import compare_listings
+    from brev_pipeline.listing import listing_fingerprint
+
+    found: dict[str, Any] = {"fingerprint": listing_fingerprint(table), "images by class": counts(table, "category")}
+    if published is None:
+        return found
+    changes = compare_listings(published, table)
+    if changes.num_rows:
+        found["changes"] = markdown(changes)
+    for row in pc.value_counts(changes["change"]).to_pylist():
+        found[row["values"]] = row["counts"]
+    return found
+
+
 def integrity_metadata(table: pa.Table) -> dict[str, Any]:
     """Copies and conflicts, counted and listed."""
     from brev_pipeline.integrity import duplicate_groups, label_conflicts

@@ -36,6 +36,9 @@ def test_old_items_keep_their_side_when_the_data_grows_shrinks_and_returns(folde
     assert second.success, second.failures
     after = purposes(second)
     assert len(second.store.publications.all()) == 2
+    (listed, *_) = second.result.get_asset_materialization_events()
+    said = {name: entry.value for name, entry in listed.materialization.metadata.items()}
+    assert (said["appeared"], said["vanished"]) == (12, 8)
     assert {path: after[path] for path in before if path in after} == {
         path: purpose for path, purpose in before.items() if path in after
     }
