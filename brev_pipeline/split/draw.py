@@ -83,6 +83,8 @@ class Parts:
 def parts_of(draw: Draw) -> Parts:
     """Lay a draw's groups over the strata."""
     strata, nodes = len(draw.strata), draw.nodes
+    if len(draw.fixed) == len(nodes):  # nothing hangs together: each node is a group, in the same order
+        return Parts(draw.group, nodes.stratum, nodes.images, np.zeros(len(nodes), np.bool_))
     number, distinct = compress(draw.group * strata + nodes.stratum, len(draw.fixed) * strata)
     images = np.bincount(number, nodes.images, len(distinct)).astype(np.int64)
     group = distinct // strata

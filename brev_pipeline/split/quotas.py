@@ -1,5 +1,7 @@
 """Quotas: divide leak groups over the purposes so that each gets its share of the images in every stratum."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from brev_pipeline.split.arrays import Bools, Floats, Ints, Words
@@ -7,6 +9,8 @@ from brev_pipeline.split.fill import Segments, fill, ration
 from brev_pipeline.split.repair import repair
 
 __all__ = ["divide", "ration"]
+
+_LONG = 1000  # groups of a segment, on average, that are worth a sort of their own
 
 
 def divide(segment: Ints, rank: Words, images: Ints, wanted: Floats, lacking: Bools) -> Ints:
@@ -22,9 +26,24 @@ def divide(segment: Ints, rank: Words, images: Ints, wanted: Floats, lacking: Bo
     Returns:
         (groups,) purposes.
     """
-    order = np.lexsort((rank, segment))
+    order = _order(segment, rank)
     segments = Segments(segment[order], images[order], wanted, lacking)
     purpose = repair(segments, fill(segments))
     out = np.empty(len(order), np.int64)
     out[order] = purpose
     return out
+
+
+def _order(segment: Ints, rank: Words) -> Ints:
+    """(groups,) positions in ascending order of segment, then rank, then position."""
+    ends = np.flatnonzero(np.diff(segment)) + 1
+    if len(ends) > len(segment) // _LONG or (np.diff(segment) < 0).any():
+        return np.lexsort((rank, segment))
+    # Few segments, together already: sorting one by one takes half the time.
+    edges = [0, *ends.tolist(), len(segment)]
+    order = np.concatenate([np.argsort(rank[start:stop]) + start for start, stop in pairwise(edges)])
+    ranked = rank[order]
+    # Equal ranks, one chance in 10⁸, come out in an order that hangs on the processor: sort them by position.
+    if ((ranked[1:] == ranked[:-1]) & (segment[1:] == segment[:-1])).any():
+        return np.lexsort((rank, segment))
+    return order

@@ -218,6 +218,7 @@ def _explain(place: str, verb: str, error: OSError) -> str:
         "EROFS": "the file system is read-only: choose another store",
         "EACCES": "check the permissions of the folder",
         "EPERM": "check the permissions of the folder",
+        "ENOTDIR": "a file stands where a folder should be: choose another store",
         "ENOENT": "it was removed, or never written",
     }.get(_errno_name(error), "check the store's address, network and credentials")
     return f"{place} cannot be {verb}: {error.strerror or error}; {hint}"

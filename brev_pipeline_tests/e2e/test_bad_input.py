@@ -170,7 +170,7 @@ def test_a_store_that_cannot_be_written_is_named(folder: Path) -> None:
     (folder / "file").write_text("in the way")
     done = run(configure(folder, store=str(folder / "file")))
     assert not done.success
-    assert "cannot be written" in done.failures
+    assert "Not a directory; a file stands where a folder should be" in done.failures
     assert str(folder / "file") in done.failures
 
 

@@ -1,5 +1,6 @@
 """The method of the house: shares, small strata, stability, and the golden split."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import xxhash
@@ -7,6 +8,7 @@ import xxhash
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.seeds import seed64
 from brev_pipeline.split import split_report, split_samples
+from brev_pipeline.split.quotas import _order
 from brev_pipeline_tests.split.listings import listing, plain, sides
 from brev_pipeline_tests.split.test_properties import configured
 
@@ -110,3 +112,13 @@ def test_golden_split() -> None:
         assert expected == {
             (row["folder"], int(row["item"])): row["purpose"] for row in split if row["purpose"] != "train"
         }
+
+
+@pytest.mark.parametrize("segments", [1, 4, 4000])
+@pytest.mark.parametrize("ranks", [5, 2**62])
+def test_groups_are_ordered_by_segment_then_rank_then_position(segments: int, ranks: int) -> None:
+    random = np.random.default_rng(segments)
+    segment, rank = random.integers(0, segments, 20_000), random.integers(0, ranks, 20_000).astype(np.uint64)
+    for given in (np.sort(segment), segment):
+        expected = np.lexsort((rank, given))
+        assert (_order(given, rank) == expected).all()
