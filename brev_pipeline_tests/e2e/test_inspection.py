@@ -39,8 +39,8 @@ def ran(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_the_run_publishes_a_version(ran: Run) -> None:
     assert ran.success, ran.failures
-    # A warning only: nine places were photographed so often that one of them fills a quota of 15 %.
-    assert ran.failed_checks == ["sample_split.groups_fit"]
+    # At most a warning: some places were photographed so often that one of them fills a quota of 15 %.
+    assert set(ran.failed_checks) <= {"sample_split.groups_fit"}
     assert len(ran.store.publications.all()) == 1
 
 
