@@ -33,7 +33,7 @@ OTHERS = ("split_samples", "split_samples again", "GroupShuffleSplit", "Stratifi
 REFERENCE = {"sorted_permutation": 7.5, "murmurhash3": 15.0}
 
 
-def listing(rows: int, shuffled: bool = True) -> pd.DataFrame:
+def listing(rows: int, shuffled: bool = False) -> pd.DataFrame:
     """Two photos per item, five strata; in no order, or sorted by path as a listing is."""
     item = np.arange(rows) // 2
     order = np.random.default_rng(0).permutation(rows) if shuffled else np.arange(rows)
@@ -53,7 +53,7 @@ def listing(rows: int, shuffled: bool = True) -> pd.DataFrame:
 
 def samples(rows: int) -> pa.Table:
     """The same as the pipeline's table of usable images, sorted by path."""
-    frame = listing(rows, shuffled=False)
+    frame = listing(rows)
     columns = {name: pa.array(frame[name], pa.string()) for name in frame.columns}
     constant = {name: pa.array([name]).take(pa.array(np.zeros(rows, np.int32))) for name in CONSTANT}
     category = pa.ListArray.from_arrays(pa.array(np.arange(rows + 1, dtype=np.int32)), columns["folder"])
@@ -64,9 +64,9 @@ def samples(rows: int) -> pa.Table:
 CONSTANT = ("bucket", "dataset", "dataset_id", "reference")
 
 
-def make(name: str, rows: int) -> pa.Table:
+def make(name: str, rows: int, shuffled: bool = False) -> pa.Table:
     """The input of what is measured."""
-    return samples(rows) if name.startswith("split_samples") else pa.Table.from_pandas(listing(rows))
+    return samples(rows) if name.startswith("split_samples") else pa.Table.from_pandas(listing(rows, shuffled))
 
 
 def work(name: str, table: pa.Table) -> Callable[[], object]:
@@ -120,17 +120,17 @@ def apart(*arguments: str | Path) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def speed(sizes: list[int], repeats: int) -> None:
+def speed(names: list[str], sizes: list[int], repeats: int, shuffled: bool) -> None:
     """Print the table of seconds and bytes."""
     print(f"{'':22}{'rows':>12}{'CPU s':>9}{'µs/row':>9}{'B/row':>8}   at 10⁶ the reference took")
-    for name in (*METHODS, *OTHERS):
+    for name in names:
         if name in OTHERS[2:] and not importlib.util.find_spec("sklearn"):
             print(f"{name:22}  scikit-learn is not installed")
             continue
         for rows in sizes:
             with TemporaryDirectory() as folder:
                 file = Path(folder, "input.arrow")
-                apart("--make", file, "--one", name, "--rows", str(rows))
+                apart("--make", file, "--one", name, "--rows", str(rows), *["--shuffled"] * shuffled)
                 runs = [json.loads(apart("--one", name, "--input", file)) for _ in range(repeats)]
             seconds, peak = min(run["seconds"] for run in runs), max(run["bytes"] for run in runs)
             beside = f"   {REFERENCE[name] / seconds:.1f} times as long" if rows == 10**6 and name in REFERENCE else ""
@@ -163,6 +163,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", nargs="+", type=float, default=[1e5, 1e6])
     parser.add_argument("--repeats", type=int, default=3, help="runs of which the fastest counts")
+    parser.add_argument("--only", nargs="+", default=[*METHODS, *OTHERS], help="what to measure")
+    parser.add_argument("--shuffled", action="store_true", help="rows in no order, not sorted by path as listed")
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
@@ -170,13 +172,14 @@ def main() -> None:
     arguments = parser.parse_args()
     sizes = [int(rows) for rows in arguments.rows]
     if arguments.make:
-        feather.write_feather(make(arguments.one, sizes[0]), arguments.make, compression="uncompressed")
+        table = make(arguments.one, sizes[0], arguments.shuffled)
+        feather.write_feather(table, arguments.make, compression="uncompressed")
     elif arguments.one:
         print(json.dumps(measure(arguments.one, arguments.input)))
     elif arguments.growth:
         growth(sizes[0])
     else:
-        speed(sizes, arguments.repeats)
+        speed(arguments.only, sizes, arguments.repeats, arguments.shuffled)
 
 
 if __name__ == "__main__":

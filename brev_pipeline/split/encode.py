@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.split.arrays import Ints, number, one_array
+from brev_pipeline.split.arrays import Ints, Words, number, one_array
 from brev_pipeline.split.words import is_text, pack
 
 _SAMPLE = 4096  # rows that tell whether a column has few different values
@@ -54,12 +54,11 @@ def join_texts(parts: Sequence[pa.Array], separator: str) -> pa.Array:
 
 
 def _encode_scalars(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
-    whole = one_array(column)
-    packed = pack(whole) if _looks_diverse(whole) else None
+    packed = _pack(column) if _looks_diverse(column) else None
     if packed is not None:
         codes, first = number(packed)
-        return codes, whole.take(pa.array(first))
-    encoded = whole.dictionary_encode()
+        return codes, one_array(column).take(pa.array(first))
+    encoded = one_array(column).dictionary_encode()
     values = encoded.dictionary
     order = pc.sort_indices(values).to_numpy()
     place = np.empty(len(order) + 1, np.int64)
@@ -68,9 +67,20 @@ def _encode_scalars(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     return place[encoded.indices.fill_null(-1).to_numpy()], values.take(pa.array(order))
 
 
-def _looks_diverse(whole: pa.Array) -> bool:
+def _looks_diverse(column: pa.ChunkedArray) -> bool:
     """Whether sorting will be faster than a dictionary: the result is the same."""
-    return len(pc.unique(whole.slice(0, _SAMPLE))) > _SAMPLE // 16
+    return len(pc.unique(column.slice(0, _SAMPLE))) > _SAMPLE // 16
+
+
+def _pack(column: pa.ChunkedArray) -> Words | None:
+    found: list[Words] = []
+    for chunk in column.chunks:  # one by one: a piece of a column fits into the processor's cache
+        if len(chunk):
+            words = pack(chunk)
+            if words is None:
+                return None
+            found.append(words)
+    return np.concatenate(found)
 
 
 def _encode_lists(column: pa.ChunkedArray) -> Key:

@@ -35,7 +35,9 @@ class Nodes:
 def nodes_of(stratum: Key, item: Key) -> Nodes:
     """The nodes of a listing."""
     items = max(1, len(item))
-    of_row, distinct = compress(stratum.codes * items + item.codes, max(1, len(stratum)) * items)
+    pair = stratum.codes * items
+    pair += item.codes
+    of_row, distinct = compress(pair, max(1, len(stratum)) * items)
     return Nodes(of_row, distinct // items, distinct % items, np.bincount(of_row, minlength=len(distinct)))
 
 
