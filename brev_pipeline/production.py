@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
-from brev_pipeline.errors import SplitError
+from brev_pipeline.errors import SplitError, StoreError
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.publish import Release, package_versions, publish_version
 from brev_pipeline.store.versions import to_json, to_parquet
@@ -151,10 +151,16 @@ def release(
     }
     made = _made_already(store, plan)
     shards_in = made.folder if made else store.staging / plan
+    shards = _shard_facts(made, shards_in)
+    if missing := sorted(set(pc.unique(records["file"]).to_pylist()) - set(shards)):
+        raise StoreError(
+            f"{shards_in.url} lacks {len(missing)} of the shards that the records stand in, the first {missing[0]}: "
+            "another run published meanwhile, or the staging was removed; materialize tfrecord_shards again"
+        )
     done = publish_version(
         store,
         shards_in=shards_in,
-        shards=_shard_facts(made, shards_in),
+        shards=shards,
         tables={
             # What a clock or a place of work would put into the version stays out.
             "listing": _bare(tables["sample_integrity"].drop_columns(["modified"])),

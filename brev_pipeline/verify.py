@@ -4,14 +4,16 @@ The chain of publications, the manifest against the id and the publication, ever
 record against the record table, the counts, and that no leak group, content or pixels stand on two sides.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.store import PipelineStore, Publication, Version
+from brev_pipeline.store.versions import MANIFEST
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,6 @@ def verify_version(store: PipelineStore, version_id: str | None = None) -> Verif
     Raises:
         StoreError: nothing was published, the chain of publications is broken, or there is no such version.
     """
-    from brev_pipeline.errors import StoreError
-
     entries = store.publications.all()
     if not entries:
         raise StoreError(f"{store.folder.url}: nothing was published yet")
@@ -54,10 +54,6 @@ def verify_version(store: PipelineStore, version_id: str | None = None) -> Verif
 
 
 def _publication(version: Version, entries: list[Publication]) -> Iterator[str]:
-    import hashlib
-
-    from brev_pipeline.store.versions import MANIFEST
-
     own = [entry for entry in entries if entry.version == version.id]
     if not own:
         yield f"{version.id} was never published: a run that was stopped left it"

@@ -1,6 +1,6 @@
 """A folder in which nothing is ever overwritten, on a local disk or on S3.
 
-Every file appears whole or not at all: locally it is written under a temporary name, flushed and renamed; on
+Every file appears whole or not at all: locally it is written under a temporary name, flushed and linked; on
 S3 an object becomes visible when its upload ends. `Folder.create` makes a file only if there is none (hard
 link locally, ``If-None-Match: *`` on S3), which is what publications rest on.
 """
