@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, overload
 
+import numpy as np
 from pydantic import ValidationError
 
 from brev_pipeline.augment.checks import Labels, check_image, check_labels, check_size, checked_seed
@@ -122,8 +123,14 @@ class ImageAugmenter:
         return pixels if labels is None else (pixels, warp_labels(labels, matrix, field))
 
     def __call__(self, sample: Mapping[str, Any], seed: int) -> dict[str, Any]:
-        """A sample with a new ``img``, and alike a new ``segmentation`` or ``annotation`` where it has one."""
+        """A sample with a new ``img``, and alike a new ``segmentation`` or ``annotation`` where it has one.
+
+        A time series, (frames, height, width, channels), is changed in all its frames alike.
+        """
         out = dict(sample)
+        if np.ndim(sample["img"]) == 4:
+            frames = [self({**sample, "img": frame}, seed) for frame in sample["img"]]
+            return {**(frames[0] if frames else out), "img": np.stack([frame["img"] for frame in frames])}
         keys = [key for key in _LABEL_KEYS if key in out]
         for key in keys:
             out["img"], out[key] = self.augment(sample["img"], seed, sample[key])

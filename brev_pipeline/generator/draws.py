@@ -40,7 +40,7 @@ class Epoch:
     ordinals: Ints
     """How often the same content was drawn in this epoch by the pipeline's count; see `sampling.DRAWS`."""
     seeds: npt.NDArray[np.uint64]
-    """``seed64(seed, purpose, epoch, content_id, ordinal)`` of each draw."""
+    """``seed64(seed, epoch, content_id, ordinal)`` of each draw."""
 
 
 class Draws:
@@ -74,7 +74,6 @@ class Draws:
         self.per_epoch = _epoch_draws(len(samples), max_epoch_samples)
         table = identities(samples)
         self._contents: list[str] = table["content_id"].to_pylist()
-        self._purposes = table["purpose"].combine_chunks().dictionary_encode()
         self.groups = group_samples(samples, groupby, table["path"])
         self.weights = weigh(self.groups.names, self.groups.counts.tolist(), weighing)
         self._arrange(table)
@@ -110,7 +109,7 @@ class Draws:
         rows = self._circle[self._starts[group] + place]
         times = np.bincount(rows, minlength=len(self._contents))
         ordinals = self._first_ordinals(times)[rows] + within // self._sizes[group]
-        seeds = self._seeds(number, rows, ordinals)
+        seeds = self._hashes((number,), rows, ordinals)
         order = self._mixed(number, rows, ordinals, group, turn) if self._shuffle else _even(group, within, counts)
         return Epoch(rows[order], ordinals[order], seeds[order])
 
@@ -130,14 +129,6 @@ class Draws:
         first = np.empty_like(starts)
         first[self._hashed] = starts - starts[new][np.cumsum(new) - 1]
         return first
-
-    def _seeds(self, epoch: int, rows: Ints, ordinals: Ints) -> npt.NDArray[np.uint64]:
-        seeds = np.empty(len(rows), dtype=np.uint64)
-        codes = self._purposes.indices.to_numpy()[rows]
-        for code, purpose in enumerate(self._purposes.dictionary.to_pylist()):
-            own = np.flatnonzero(codes == code)
-            seeds[own] = self._hashes((purpose, epoch), rows[own], ordinals[own])
-        return seeds
 
     def _hashes(self, what: tuple[str | int, ...], rows: Ints, ordinals: Ints) -> npt.NDArray[np.uint64]:
         contents = [self._contents[row] for row in rows.tolist()]

@@ -13,10 +13,10 @@ _IDS: Final = ("content_id", "etag", "path")
 
 
 def identities(samples: "pd.DataFrame") -> pa.Table:
-    """Columns content_id, path and purpose of each row, as the pipeline's tables have them.
+    """Columns content_id and path of each row, as the pipeline's tables have them.
 
     The content is named by the frame's content_id, else by its etag (the MD5 of the bytes, for most objects), else
-    by its path. A frame without purposes has the purpose ``""``.
+    by its path.
 
     Raises:
         SamplingError: the frame has none of these columns, or a row has a value in none of them.
@@ -34,8 +34,4 @@ def identities(samples: "pd.DataFrame") -> pa.Table:
         raise SamplingError(f"{int(ids.isna().sum())} samples have no {' and no '.join(there)}: fill the column")
     paths = samples["path"].astype(object) if "path" in samples.columns else ids
     paths = paths.where(paths.notna(), ids)
-    purposes = [""] * len(samples)
-    if "purpose" in samples.columns:
-        column = samples["purpose"].astype(object)
-        purposes = column.where(column.notna(), "").astype(str).tolist()
-    return pa.table({"content_id": [*map(str, ids)], "path": [*map(str, paths)], "purpose": purposes})
+    return pa.table({"content_id": [*map(str, ids)], "path": [*map(str, paths)]})

@@ -1,7 +1,7 @@
 """`ImagePipeline`: the whole of preparing as one object, for notebooks and for the stage alike."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,7 @@ from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import ConfigError, DecodeError
 from brev_pipeline.images.decoding import decode
 from brev_pipeline.images.geometry import arrange
-
-Rescale = Literal["unit", "imagenet"]
-# Factor and offset, as in the reference: unit gives 0..1, imagenet -1..1.
-_RESCALE: dict[str, tuple[float, float]] = {"unit": (1 / 255, 0.0), "imagenet": (1 / 127.5, -1.0)}
+from brev_pipeline.rescaling import Rescale, check, factors
 
 
 class ImagePipeline:
@@ -25,8 +22,8 @@ class ImagePipeline:
 
     Args:
         settings: all settings at once, or target_size alone; default: those given by name.
-        rescale: None (uint8, 0..255), ``"unit"`` (float32, 0..1) or ``"imagenet"`` (float32, -1..1). Used by a
-            call only; what is stored is always uint8.
+        rescale: None (uint8, 0..255), ``"unit"`` (float32, 0..1), ``"imagenet"`` (float32, -1..1) or
+            ``"imagenet_stats"``, see `rescaling.factors`. Used by a call only; what is stored is always uint8.
         path_key: the sample's column with the image's path.
         output_key: the column that a call adds.
         read: bytes of a path; default: a local file, or any address that fsspec knows.
@@ -40,7 +37,7 @@ class ImagePipeline:
         self,
         settings: ImageSettings | tuple[int, int] | None = None,
         *,
-        rescale: Rescale | None = None,
+        rescale: Rescale = None,
         path_key: str = "path",
         output_key: str = "img",
         read: Callable[[str], bytes] | None = None,
@@ -50,8 +47,7 @@ class ImagePipeline:
             settings, fields = None, {"target_size": settings, **fields}
         if settings is not None and fields:
             raise ConfigError(f"ImagePipeline: give settings or {', '.join(fields)}, not both")
-        if rescale is not None and rescale not in get_args(Rescale):
-            raise ConfigError(f"ImagePipeline: rescale is None, 'unit' or 'imagenet', not {rescale!r}")
+        check(rescale)
         self.settings = settings or _settings(fields)
         self.rescale = rescale
         self.path_key = path_key
@@ -106,10 +102,8 @@ class ImagePipeline:
             pixels = self.prepare(self._read(name))
         except DecodeError as error:
             raise DecodeError(error.status, f"{name}: {error}") from error
-        if self.rescale is None:
-            return pixels
-        scale, offset = _RESCALE[self.rescale]
-        return pixels * np.float32(scale) + np.float32(offset)
+        found = factors(self.rescale, pixels.shape[-1])
+        return pixels if found is None else pixels * found[0] + found[1]
 
 
 def _settings(fields: dict[str, Any]) -> ImageSettings:

@@ -114,7 +114,7 @@ def _read(rows: Sequence[SourceRow], sources: Sources) -> Iterator[tuple[str, by
 def _exhibit(path: str, data: bytes, config: PipelineConfig) -> Exhibit:
     prepared = ImagePipeline(config.image).prepare(data)
     content = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    seeds = [seed64(config.sampling.seed, purpose_of(config), 0, content, ordinal) for ordinal in range(DRAWS)]
+    seeds = [seed64(config.sampling.seed, 0, content, ordinal) for ordinal in range(DRAWS)]
     augmenter = ImageAugmenter(config.augmentation)
     height, width = prepared.shape[-3:-1]
     return Exhibit(

@@ -1,7 +1,8 @@
 """The log of who read what a pipeline wants watched, above all its test set: one JSON file per reading.
 
 Each entry carries the hash of the one before it, and is created exclusively under the next number: two readers at
-once both get in, and none can be removed, altered or re-ordered without the chain breaking.
+once both get in, and none can be removed, altered or re-ordered without the chain breaking. A second copy of each
+entry (its seal) lies elsewhere, so that the newest one cannot either; ``brev-pipeline verify`` compares the two.
 """
 
 import getpass
@@ -52,6 +53,7 @@ class AccessLog:
 
     def __init__(self, store: PipelineStore) -> None:
         self._folder: Folder = store.folder / _FOLDER
+        self._seals = store.seals(_FOLDER)
 
     def all(self) -> list[Access]:
         """Every reading, oldest first, with the chain checked.
@@ -86,6 +88,7 @@ class AccessLog:
                 self._folder.create(_name(number), data)
             except FileExistsError:
                 continue
+            self._seals.seal(number, data)
             return _parse(self._folder.place(_name(number)), data)
         raise StoreError(f"{self._folder.url}: {_TRIES} others wrote in between; try again")
 

@@ -12,10 +12,10 @@ from brev_pipeline.errors import ReadError
 from brev_pipeline.reading.checked import Manifest, checked_file
 from brev_pipeline.reading.fields import SEVERAL, demand_fields
 from brev_pipeline.reading.pixels import PixelDecoder
-from brev_pipeline.reading.rescale import Rescale
 from brev_pipeline.reading.samples import Samples
 from brev_pipeline.reading.shape import COLUMNS, Shape, shape_of
 from brev_pipeline.reading.stored import StoredRecords
+from brev_pipeline.rescaling import Rescale
 from brev_pipeline.store import Folder, Version
 
 

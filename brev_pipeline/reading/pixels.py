@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from brev_pipeline.errors import ShardError
 from brev_pipeline.reading.example import bytes_feature
-from brev_pipeline.reading.rescale import Rescale, lookup
 from brev_pipeline.reading.shape import Shape
+from brev_pipeline.rescaling import Rescale, lookup
 
 Image: TypeAlias = npt.NDArray[Any]
 """Shape ([frames,] height, width, channels), uint8 or float32; channels 1 (grey) or 3 (RGB)."""
@@ -22,7 +22,7 @@ class PixelDecoder:
     Args:
         encoding: of the version: png, jpeg or raw.
         shape: of the version's images.
-        rescale: see `rescale.factors`.
+        rescale: see `rescaling.factors`.
     """
 
     def __init__(self, encoding: str, shape: Shape, rescale: Rescale = None) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import pyarrow as pa
 
 from brev_pipeline.reading.contents import Contents
-from brev_pipeline.reading.rescale import Rescale
 from brev_pipeline.reading.samples import Samples
 from brev_pipeline.reading.shape import Shape
 from brev_pipeline.reading.to_torch import Layout, torch_data
+from brev_pipeline.rescaling import Rescale
 
 _PAIR = ("image", "label")
 
@@ -107,7 +107,8 @@ class Records:
             epoch: the written epoch to read, or to begin with.
             shuffle: read in random order.
             repeat: go on for ever, through the written epochs in turn.
-            rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"symmetric"`` (float32); see `rescale.factors`.
+            rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"imagenet_stats"`` (float32), see
+                `rescaling.factors`.
             seed: of the shuffling.
             drop_remainder: leave out a last batch that is not full.
             prefetch: batches made ahead; None: as TensorFlow finds best.
@@ -159,7 +160,8 @@ class Records:
 
         Args:
             epoch: the written epoch.
-            rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"symmetric"`` (float32); see `rescale.factors`.
+            rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"imagenet_stats"`` (float32), see
+                `rescaling.factors`.
             fields: names out of `FIELDS`; None: all. Pixels and multi-hot labels are tensors, numbers int (the seed
                 as the int64 of the same bits), texts str.
             as_dict: samples are dictionaries by field; else tuples in the order of ``fields``.
@@ -201,7 +203,8 @@ class Records:
 
         Args:
             epoch: the written epoch.
-            rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"symmetric"`` (float32); see `rescale.factors`.
+            rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"imagenet_stats"`` (float32), see
+                `rescaling.factors`.
             fields: names out of `FIELDS`; None: all.
             as_dict: give a dictionary by field; else a tuple in the order of ``fields``.
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from brev_pipeline.reading.contents import Contents
 from brev_pipeline.reading.fields import PIXELS
-from brev_pipeline.reading.rescale import Rescale, factors
 from brev_pipeline.reading.shape import Shape
+from brev_pipeline.rescaling import Rescale, factors
 from brev_pipeline.shards.schema import feature_spec
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import numpy as np
 
 from brev_pipeline.errors import ReadError
 from brev_pipeline.reading.fields import PIXELS
-from brev_pipeline.reading.rescale import Rescale
 from brev_pipeline.reading.samples import Samples
 from brev_pipeline.reading.shape import Shape
+from brev_pipeline.rescaling import Rescale
 
 
 def to_arrays(samples: Samples, shape: Shape, rescale: Rescale) -> Any:

@@ -15,9 +15,9 @@ import pyarrow as pa
 from brev_pipeline.errors import ReadError
 from brev_pipeline.reading.contents import Contents
 from brev_pipeline.reading.fields import PIXELS
-from brev_pipeline.reading.rescale import Rescale
 from brev_pipeline.reading.tf_decode import TfDecoder
 from brev_pipeline.reading.tf_files import local_files, remote_files
+from brev_pipeline.rescaling import Rescale
 from brev_pipeline.seeds import seed64
 
 _TO_MIX: Final = 256_000_000

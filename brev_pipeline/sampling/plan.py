@@ -43,8 +43,9 @@ def draw_plan(split: pa.Table, weights: pa.Table, settings: SamplingSettings, *,
     share, rounded up or down (`apportion`), and within a group the images' counts differ by at most one, over
     one epoch and over all of them (`times_drawn`). All other purposes: each image once, in epoch 0.
 
-    A draw's seed is ``seed64(settings.seed, purpose, epoch, content_id, ordinal)``; ``ordinal`` counts the draws
-    of a content, so that two copies of the same bytes never share a seed.
+    A draw's seed is ``seed64(settings.seed, epoch, content_id, ordinal)``: a content has one purpose, so its seed
+    need not know which. ``ordinal`` counts the draws of a content, so that two copies of the same bytes never share
+    a seed.
 
     Args:
         split: one row per image: purpose, path, content_id, item, category and the groupby columns.
@@ -94,7 +95,7 @@ def _one_epoch(rows: pa.Table, groups: Groups, times: Counts, what: tuple[str, i
         "epoch": _constant(epoch, len(drawn)),
         "group": pa.array(groups.names, pa.string()).take(pa.array(groups.index[drawn])),
         "ordinal": ordinal,
-        "seed": np.array(seeds64(seed, (purpose, epoch), ids, ordinal.tolist()), dtype=np.uint64),
+        "seed": np.array(seeds64(seed, (epoch,), ids, ordinal.tolist()), dtype=np.uint64),
         "augmented": _constant(sampled, len(drawn)),
     }
     return pa.table([columns[name] for name in DRAWS.names], names=DRAWS.names).cast(DRAWS)

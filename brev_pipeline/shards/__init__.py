@@ -6,6 +6,7 @@ written one task each, without TensorFlow (`write_shards`), and read back one re
 all in order (`records`), every checksum checked.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from brev_pipeline.shards.example import decode_example, encode_example
@@ -22,6 +23,8 @@ from brev_pipeline.shards.schema import (
 )
 
 if TYPE_CHECKING:
+    from brev_pipeline.shards.earlier import Earlier
+    from brev_pipeline.shards.task import RecordMaker
     from brev_pipeline.shards.write import forget_progress, shard_files, write_shards
 
 __all__ = [
@@ -29,8 +32,10 @@ __all__ = [
     "RECORD_FEATURES",
     "RECORD_VERSION",
     "Augmenter",
+    "Earlier",
     "PixelReader",
     "RecordFeature",
+    "RecordMaker",
     "class_names",
     "decode_example",
     "encode_example",
@@ -48,10 +53,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # The writer is imported when it is first used: who reads records needs nothing of it.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from brev_pipeline.shards import write
+# The writer is imported when it is first used: who reads records needs nothing of it.
+_LAZY = {
+    "Earlier": "earlier",
+    "RecordMaker": "task",
+    "forget_progress": "write",
+    "shard_files": "write",
+    "write_shards": "write",
+}
 
-    return getattr(write, name)
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -35,7 +35,7 @@ def read_record(folder: Folder, row: Mapping[str, Any], compression: str = "none
     """
     place = folder.place(row["file"])
     if compression == "gzip":
-        record, crc = unframe(_whole(folder, row["file"], compression), row["offset"], place)
+        record, crc = unframe(whole_file(folder, row["file"], compression), row["offset"], place)
     else:
         size = HEADER_BYTES + row["length"] + FOOTER_BYTES
         record, crc = unframe(folder.read(row["file"], row["offset"], size), 0, f"{place} from byte {row['offset']}")
@@ -62,7 +62,7 @@ def records(
     """
     for file, rows in groupby(_rows(table), key=lambda row: row["file"]):
         place = folder.place(file)
-        found = frames(_whole(folder, file, compression), place)
+        found = frames(whole_file(folder, file, compression), place)
         for row in rows:
             offset, record, crc = next(found, (-1, b"", 0))
             _demand_same(row, (offset, len(record), crc), place)
@@ -102,7 +102,8 @@ def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
-def _whole(folder: Folder, file: str, compression: str) -> bytes:
+def whole_file(folder: Folder, file: str, compression: str) -> bytes:
+    """All bytes of a shard, uncompressed. Raises `ShardError` where it is not a whole gzip file."""
     data = folder.read(file)
     if compression == "none":
         return data

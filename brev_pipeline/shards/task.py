@@ -1,7 +1,7 @@
 """One shard, start to end, in one worker: rows of the plan and prepared pixels in, a file out.
 
-Memory: the bytes of one shard, some 32 MB of pixels, and one image and its record. Nothing grows with
-the number of shards.
+Memory: the bytes of one shard, some 32 MB of pixels, and one image and its record; with an earlier version to copy
+from, one of its shards too. Nothing grows with the number of shards.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
+from brev_pipeline.shards.earlier import Copier, chunks
 from brev_pipeline.shards.encode import encoder
 from brev_pipeline.shards.example import Value, encode_example
 from brev_pipeline.shards.progress import Finished, is_whole, recall, remember
@@ -37,6 +38,20 @@ class ShardTask:
 
     file: str
     rows: pa.Table = field(repr=False)
+    places: pa.Table | None = field(default=None, repr=False)
+    """Where the same records lie in an earlier version, `Earlier.places`; None: nowhere."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a task did."""
+
+    finished: Finished
+    """What stands in the folder now."""
+    before: bool
+    """An earlier run had finished this shard."""
+    copied: int
+    """Records that were copied from an earlier version."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,7 @@ class ShardWriter:
         folder: where shards are written.
         progress: where finished shards are noted.
         fingerprint: what the pixels depend on besides the rows.
+        earlier: folder of an earlier version to copy records from, and the compression of its shards.
     """
 
     settings: ShardSettings
@@ -58,12 +74,10 @@ class ShardWriter:
     folder: Folder
     progress: Folder
     fingerprint: str
+    earlier: tuple[Folder, str] | None = None
 
-    def __call__(self, task: ShardTask) -> tuple[Finished, bool]:
+    def __call__(self, task: ShardTask) -> Written:
         """Write a shard unless it is there already.
-
-        Returns:
-            What stands in the folder now, and whether it stood there before.
 
         Raises:
             ShardError: an image cannot be encoded, or the pixel reader gave another number of images.
@@ -71,24 +85,32 @@ class ShardWriter:
         """
         digest = self._digest(task)
         if finished := recall(self.folder, self.progress, task.file, digest):
-            return finished, True
-        sink = Sink(self.settings.compression)
-        for record in self._records(task.rows):
+            return Written(finished, before=True, copied=0)
+        sink, copied = Sink(self.settings.compression), 0
+        for record, is_copy in self._records(task):
             sink.add(record)
+            copied += is_copy
         data, sha256 = sink.finish()
         finished = Finished(task.file, digest, len(data), sha256, sink.offsets, sink.lengths, sink.crcs)
         self._store(finished, data)
-        return finished, False
+        return Written(finished, before=False, copied=copied)
 
-    def _records(self, rows: pa.Table) -> Iterator[bytes]:
-        encode = encoder(self.settings)
-        for row, image in _with_pixels(rows, self.pixels):
-            drawn = _augmented(image, self.augmenter, row["seed"]) if self.augmenter and row["augmented"] else image
-            try:
-                data = encode(_tall(drawn))
-            except ShardError as error:
-                raise ShardError(f"{row['path']}: {error}") from error
-            yield encode_example(_features(row, drawn, data, self.settings.encoding))
+    def _records(self, task: ShardTask) -> Iterator[tuple[bytes, bool]]:
+        """Each record in order, and whether it is a copy."""
+        make = RecordMaker(self.settings, self.augmenter)
+        copier = Copier(*self.earlier, task.places) if self.earlier and task.places else None
+        step = max(1, _PIXELS_AT_ONCE // max(1, *task.rows["length"].to_pylist()))
+        for chunk, places in chunks(task.rows, task.places if copier else None, step):
+            rows = chunk.to_pylist()
+            copies = [
+                copier.record(place, row) if copier and place["file"] is not None else None
+                for place, row in zip(places, rows, strict=True)
+            ]
+            missing = pa.array([copy is None for copy in copies], pa.bool_())
+            images = _read(chunk.filter(missing), self.pixels)
+            for row, copy in zip(rows, copies, strict=True):
+                yield (make(row, next(images)), False) if copy is None else (copy, True)
+            next(images, None)  # there must be no more of them
 
     def _store(self, finished: Finished, data: bytes) -> None:
         """Put the file in its place. One of the same name that another plan left there gives way."""
@@ -103,6 +125,39 @@ class ShardWriter:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+class RecordMaker:
+    """Makes the bytes of one record from its row of the plan and its prepared pixels: a pure function of both.
+
+    Args:
+        settings: of the shards.
+        augmenter: see `ShardWriter`.
+    """
+
+    def __init__(self, settings: ShardSettings, augmenter: Augmenter | None) -> None:
+        self._encoding, self._encode = settings.encoding, encoder(settings)
+        self._augmenter = augmenter
+
+    def __call__(self, row: Mapping[str, Any], image: Pixels) -> bytes:
+        """Augment, encode and wrap one image.
+
+        Args:
+            row: of the plan, schema `plan.PLAN`.
+            image: its prepared pixels.
+
+        Returns:
+            A serialized ``tf.train.Example``.
+
+        Raises:
+            ShardError: the image cannot be encoded.
+        """
+        drawn = _augmented(image, self._augmenter, row["seed"]) if self._augmenter and row["augmented"] else image
+        try:
+            data = self._encode(_tall(drawn))
+        except ShardError as error:
+            raise ShardError(f"{row['path']}: {error}") from error
+        return encode_example(_features(row, drawn, data, self._encoding))
+
+
 def _augmented(image: Pixels, augmenter: Augmenter, seed: int) -> Pixels:
     """One image, or every frame of a time series in the same way."""
     if image.ndim == 3:
@@ -115,16 +170,13 @@ def _tall(image: Pixels) -> Pixels:
     return image if image.ndim == 3 else image.reshape(-1, *image.shape[2:])
 
 
-def _with_pixels(rows: pa.Table, pixels: PixelReader) -> Iterator[tuple[dict[str, Any], Pixels]]:
-    """Each row with its pixels, read some megabytes at a time."""
-    step = max(1, _PIXELS_AT_ONCE // max(1, *rows["length"].to_pylist()))
-    for start in range(0, rows.num_rows, step):
-        chunk = rows.slice(start, step)
-        images = pixels.read(chunk.select(["content_id", *PIXEL_COLUMNS, FRAMES]))
-        for row, image in zip_longest(chunk.to_pylist(), images):
-            if row is None or image is None:
-                raise ShardError(f"the pixels of {chunk.num_rows} images were asked for, more or fewer came")
-            yield row, image
+def _read(rows: pa.Table, pixels: PixelReader) -> Iterator[Pixels]:
+    """The pixels of each row, exactly as many as there are rows."""
+    images = pixels.read(rows.select(["content_id", *PIXEL_COLUMNS, FRAMES])) if rows.num_rows else ()
+    for asked, image in zip_longest(range(rows.num_rows), images):
+        if asked is None or image is None:
+            raise ShardError(f"the pixels of {rows.num_rows} images were asked for, more or fewer came")
+        yield image
 
 
 def _features(

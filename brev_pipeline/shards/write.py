@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from brev_pipeline import tables
 from brev_pipeline.config import ShardSettings
-from brev_pipeline.engine.base import Engine
+from brev_pipeline.engine.base import Counted, Engine
 from brev_pipeline.errors import ShardError
+from brev_pipeline.shards.earlier import Earlier
 from brev_pipeline.shards.plan import shard_name
 from brev_pipeline.shards.progress import all_finished
 from brev_pipeline.shards.protocols import Augmenter, PixelReader
@@ -38,6 +39,7 @@ def write_shards(
     folder: Folder,
     engine: Engine,
     fingerprint: str,
+    earlier: Earlier | None = None,
 ) -> pa.Table:
     """Write every shard of a plan; the same bytes whatever the engine, its workers, or how often it was interrupted.
 
@@ -58,6 +60,8 @@ def write_shards(
         engine: what runs the tasks.
         fingerprint: all else that the pixels depend on, as text: image and augmentation settings and the versions
             of the packages that touch pixels. Another fingerprint, and no finished shard is used again.
+        earlier: records that were written with the same ``fingerprint`` and encoding; those that are wanted again are
+            copied.
 
     Returns:
         One row per record, schema `tables.TFRECORD_SHARDS`, sorted by purpose, shard and position.
@@ -70,16 +74,23 @@ def write_shards(
     rows = _with_places(plan, prepared)
     starts, names = _shards(plan, pipeline)
     _remove_strangers(folder, pipeline, set(names))
-    writer = ShardWriter(settings, augmenter, pixels, folder, folder / _PROGRESS, fingerprint)
+    old = (earlier.folder, earlier.compression) if earlier else None
+    writer = ShardWriter(settings, augmenter, pixels, folder, folder / _PROGRESS, fingerprint, old)
+    places = earlier.places(plan) if earlier else None
     first = dict(zip(names, starts.tolist(), strict=False))
     columns = {name: np.empty(plan.num_rows, dtype) for name, dtype in _FOUND.items()}
-    reused = 0
-    for task, (finished, before) in engine.map(writer, _tasks(rows, starts, names), label="write shards"):
+    reused = copied = 0
+    tasks = Counted(_tasks(rows, places, starts, names), lambda task: task.rows.num_rows, plan.num_rows, "records")
+    for task, written in engine.map(writer, tasks, label="write shards"):
         for name, values in columns.items():
-            found = getattr(finished, f"{name}s")
+            found = getattr(written.finished, f"{name}s")
             values[first[task.file] : first[task.file] + len(found)] = found
-        reused += before
-    _LOG.info("%d shards, %d of them finished by an earlier run", len(names), reused)
+        reused += written.before
+        copied += written.copied
+    _LOG.info(
+        "%d shards, %d of them finished by an earlier run; %d of %d records copied from the newest version",
+        *(len(names), reused, copied, plan.num_rows),
+    )
     files = pa.array(names, pa.string()).take(pa.array(np.repeat(np.arange(len(names)), np.diff(starts))))
     augmented = pc.and_(plan["augmented"], augmenter is not None)
     return _record_table(plan, {"file": files, "augmented": augmented, **columns})
@@ -127,10 +138,11 @@ def _shards(plan: pa.Table, pipeline: str) -> tuple[Rows, list[str]]:
     return starts, [shard_name(pipeline, *key, counts[key[0]]) for key in zip(purposes, shards, strict=True)]
 
 
-def _tasks(rows: pa.Table, starts: Rows, names: list[str]) -> Iterator[ShardTask]:
+def _tasks(rows: pa.Table, places: pa.Table | None, starts: Rows, names: list[str]) -> Iterator[ShardTask]:
     for name, start, stop in zip(names, starts[:-1], starts[1:], strict=True):
         # take copies: a slice would be pickled with the whole table behind it.
-        yield ShardTask(name, rows.take(pa.array(np.arange(start, stop))))
+        own = pa.array(np.arange(start, stop))
+        yield ShardTask(name, rows.take(own), places.take(own) if places else None)
 
 
 def _remove_strangers(folder: Folder, pipeline: str, names: set[str]) -> None:

@@ -50,7 +50,7 @@ def test_settings_may_be_given_by_name_in_the_references_spelling_too():
         ({"target_size": (0, 5)}, "must each be 1..32767"),
         ({"target_sise": (5, 5)}, "target_sise: unknown; known are target_size"),
         ({"rois": [((5, 5), (5, 9))]}, "empty or negative"),
-        ({"rescale": "half"}, "rescale is None, 'unit' or 'imagenet', not 'half'"),
+        ({"rescale": "half"}, "rescale is None, 'unit', 'imagenet' or 'imagenet_stats', not 'half'"),
         ({"color_mode": "cmyk"}, "color_mode"),
     ],
 )

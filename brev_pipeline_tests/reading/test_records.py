@@ -100,8 +100,8 @@ def test_rescaling_is_done_when_reading(world: World) -> None:
     images, _ = records.to_numpy()
     for rescale, expected in (
         ("unit", images / 255),
-        ("symmetric", images / 127.5 - 1),
-        ("imagenet", (images / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]),
+        ("imagenet", images / 127.5 - 1),
+        ("imagenet_stats", (images / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]),
     ):
         found, _ = records.to_numpy(rescale=rescale)
         assert found.dtype == np.float32

@@ -47,7 +47,7 @@ def test_single_records_hold_what_numpy_reads_in_any_size(tf: Any, name: str, tm
         assert label == sample["label"]
 
 
-@pytest.mark.parametrize("rescale", ["unit", "imagenet", "symmetric"])
+@pytest.mark.parametrize("rescale", ["unit", "imagenet_stats", "imagenet"])
 def test_rescaled_pixels_are_those_that_numpy_reads(tf: Any, world: World, rescale: Any) -> None:
     records = read(world.store, "train")
     found = np.concatenate([images for images, _ in records.to_tf(rescale=rescale).as_numpy_iterator()])

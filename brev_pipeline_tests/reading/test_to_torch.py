@@ -71,8 +71,8 @@ def test_a_time_series_has_its_channels_before_its_sides(tmp_path: Path) -> None
 
 
 def test_rescaled_pixels_are_those_that_numpy_reads(records: Records) -> None:
-    image, _ = records.to_torch(rescale="imagenet")[7]
-    np.testing.assert_array_equal(image.permute(1, 2, 0).numpy(), records.to_numpy(rescale="imagenet")[0][7])
+    image, _ = records.to_torch(rescale="imagenet_stats")[7]
+    np.testing.assert_array_equal(image.permute(1, 2, 0).numpy(), records.to_numpy(rescale="imagenet_stats")[0][7])
 
 
 def test_records_are_read_by_number_also_from_behind_and_no_further(records: Records) -> None:
