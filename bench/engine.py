@@ -1,16 +1,28 @@
-"""What an engine costs by itself: starting, a task, a large result, memory.
+"""What an engine costs: starting, a task, a large result, memory; and how fast shards are written with it.
 
-Compares `LocalEngine` with `concurrent.futures.ProcessPoolExecutor` (spawned workers, its own `map`, which takes
-all tasks at once) in one run, taking turns; each figure is the median of the rounds. Run it from the repository:
+Compares in one run, taking turns, with 1 and with 2 workers:
 
-    python bench/engine.py [--rounds 5]
+* `concurrent.futures.ProcessPoolExecutor` (spawned workers, its own `map`, which takes all tasks at once),
+* `LocalEngine`,
+* `RayEngine` on a Ray cluster of two nodes of one CPU each on this machine, where Ray is installed.
+
+Each figure is the median of the rounds. The shards are those of ``bench/shards.py`` (128×128 px, augmented, PNG);
+their rate is counted from the moment at which every worker has finished one, so that starting does not count: how long
+that takes stands beside it. Run it from the repository:
+
+    python bench/engine.py [--rounds 5] [--records 4000] [--only shards]
 """
 
 import argparse
+import contextlib
+import importlib.util
+import itertools
 import multiprocessing
+import os
 import resource
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -21,16 +33,20 @@ sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
 import engine_tasks
 
-from brev_pipeline.engine import LocalEngine
+from brev_pipeline.engine import Engine, LocalEngine, RayEngine
 
 Results = Iterator[Any]
+Run = Callable[..., Results]
 EMPTY_TASKS = 1000
 LARGE = 50_000_000  # bytes
 LARGE_RESULTS = 12
 
 
-def local(workers: int, function: Callable[[Any], Any], tasks: list[Any]) -> Results:
-    return (result for _, result in LocalEngine(workers).map(function, tasks))
+def ours(make: Callable[[int], Engine]) -> Run:
+    def run(workers: int, function: Callable[[Any], Any], tasks: list[Any]) -> Results:
+        return (result for _, result in make(workers).map(function, tasks))
+
+    return run
 
 
 def futures(workers: int, function: Callable[[Any], Any], tasks: list[Any]) -> Results:
@@ -38,12 +54,20 @@ def futures(workers: int, function: Callable[[Any], Any], tasks: list[Any]) -> R
         yield from pool.map(function, tasks)
 
 
-ENGINES = {"ProcessPoolExecutor": futures, "LocalEngine": local}
-
-
 def cpu_seconds() -> float:
+    """Of this process, of those it has started, and of their descendants (a worker of Ray is a raylet's child)."""
+    from brev_pipeline_tests.engine.clusters import descendants
+
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    return sum(one.ru_utime + one.ru_stime for one in used) + sum(map(_ticks, descendants(os.getpid())[1:]))
+
+
+def _ticks(process: int) -> float:
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(int(one) for one in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def empty_tasks(run: Callable[..., Results], workers: int) -> dict[str, float]:
@@ -102,34 +126,115 @@ def scaling(run: Callable[..., Results], workers: int) -> dict[str, float]:
     return {"tasks of 5 CPU-ms, per s": 200 / seconds}
 
 
-def measure(rounds: int, workers: int) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, list[float]]] = {engine: {} for engine in ENGINES}
-    for _ in range(rounds):
-        for engine, run in ENGINES.items():
-            for part in (empty_tasks, large_results, memory, scaling):
-                for figure, value in part(run, workers).items():
-                    found[engine].setdefault(figure, []).append(value)
+PARTS = {part.__name__: part for part in (empty_tasks, large_results, memory, scaling)}
+
+
+class Watched:
+    """An engine that notes when its results came."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.times: list[float] = []
+
+    def map(self, function: Any, tasks: Any, **options: Any) -> Any:
+        """As the engine's."""
+        for result in self._engine.map(function, tasks, **options):
+            self.times.append(time.perf_counter())
+            yield result
+
+
+class Shards:
+    """Writes the same plan again and again."""
+
+    def __init__(self, folder: Path, records: int, records_per_shard: int) -> None:
+        import shards
+
+        from brev_pipeline.config import ShardSettings
+
+        self._settings = ShardSettings(records_per_shard=records_per_shard)
+        self._tables = shards.world(folder, shards.photos())
+        self._plan = shards.plan_of(*self._tables[:2], records, self._settings)
+        self._write, self._folder, self._numbers = shards.write, folder, itertools.count()
+
+    def __call__(self, engine: Engine, workers: int) -> dict[str, float]:
+        """Write them; images per second once all workers are at it, and seconds until then."""
+        watched, began = Watched(engine), time.perf_counter()
+        out = self._folder / f"out{next(self._numbers)}"
+        self._write(self._plan, *self._tables[1:], self._settings, out, watched)
+        first, last = watched.times[workers - 1], watched.times[-1]
+        records = self._plan.num_rows * (len(watched.times) - workers) / len(watched.times)
+        return {"images/s": records / (last - first), "s to the first shards": first - began}
+
+
+def of_shards(make: dict[str, Callable[[int], Engine]], rounds: int, records: int) -> None:
+    found: dict[tuple[str, int], dict[str, list[float]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        write = Shards(Path(folder), records, max(1, records // 40))
+        for _, workers, engine in itertools.product(range(rounds), (1, 2), make):
+            for figure, value in write(make[engine](workers), workers).items():
+                found.setdefault((engine, workers), {}).setdefault(figure, []).append(value)
+    medians = {key: {name: statistics.median(values) for name, values in one.items()} for key, one in found.items()}
+    print(f"\n{f'{records} records in 40 shards, {rounds} rounds':36}{'1 worker':>12}{'2 workers':>12}{'growth':>9}")
+    for engine in make:
+        for figure in medians[engine, 1]:
+            one, two = medians[engine, 1][figure], medians[engine, 2][figure]
+            print(
+                f"{engine + ', ' + figure:36}{one:12.1f}{two:12.1f}" + (f"{two / one:9.2f}" if "/s" in figure else "")
+            )
+    if "RayEngine" in make:
+        ratios = [medians["RayEngine", n]["images/s"] / medians["LocalEngine", n]["images/s"] for n in (1, 2)]
+        print(f"{'Ray to local':36}{ratios[0]:12.2f}{ratios[1]:12.2f}")
+
+
+def measure(engines: dict[str, Run], parts: list[str], rounds: int, workers: int) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, list[float]]] = {engine: {} for engine in engines}
+    for _, part, (engine, run) in itertools.product(range(rounds), parts, engines.items()):
+        for figure, value in PARTS[part](run, workers).items():
+            found[engine].setdefault(figure, []).append(value)
     return {
         engine: {figure: statistics.median(values) for figure, values in figures.items()}
         for engine, figures in found.items()
     }
 
 
+def of_tasks(engines: dict[str, Run], parts: list[str], rounds: int) -> None:
+    for workers in (1, 2):
+        medians = measure(engines, parts, rounds, workers)
+        print(f"\n{f'{workers} worker(s), {rounds} rounds':32}" + "".join(f"{engine:>21}" for engine in engines))
+        for figure in next(iter(medians.values())):
+            print(f"{figure:32}" + "".join(f"{medians[engine][figure]:21.1f}" for engine in engines))
+
+
+@contextlib.contextmanager
+def all_engines() -> Iterator[dict[str, Callable[[int], Engine]]]:
+    make: dict[str, Callable[[int], Engine]] = {"LocalEngine": LocalEngine}
+    if importlib.util.find_spec("ray") is None:
+        yield make
+        return
+    from brev_pipeline_tests.engine.clusters import Cluster
+
+    os.environ["RAY_AUTH_MODE"] = "disabled"
+    cluster = Cluster(nodes=2)
+    cluster.start()
+    try:
+        yield make | {"RayEngine": lambda workers: RayEngine(cluster.address, workers)}
+    finally:
+        cluster.stop()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    first, *others = ENGINES
-    for workers in (1, 2):
-        medians = measure(rounds, workers)
-        print(
-            f"\n{f'{workers} worker(s), {rounds} rounds':32}", *(f"{engine:>20}" for engine in ENGINES), f"{'ratio':>7}"
-        )
-        for figure, base in medians[first].items():
-            values = [medians[engine][figure] for engine in others]
-            print(
-                f"{figure:32}", *(f"{value:20.1f}" for value in [base, *values]), *(f"{v / base:7.2f}" for v in values)
-            )
+    parser.add_argument("--records", type=int, default=4000)
+    parser.add_argument("--only", nargs="+", choices=[*PARTS, "shards"], default=[*PARTS, "shards"])
+    options = parser.parse_args()
+    parts = [part for part in options.only if part in PARTS]
+    with all_engines() as make:
+        if parts:
+            engines = {"ProcessPoolExecutor": futures} | {name: ours(one) for name, one in make.items()}
+            of_tasks(engines, parts, options.rounds)
+        if "shards" in options.only:
+            of_shards(make, options.rounds, options.records)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Start-up: what loading the code location costs beyond Dagster itself, and what it must not import.
 
 Run ``python bench/startup.py`` (a minute); with ``--demo`` it also runs ``configs/demo.yaml`` into a throw-away store
-and says where the seconds go (``make demo`` must have drawn the photos). Each import runs in a fresh interpreter,
+and says where the seconds go (``make demo`` must have drawn the photos); with ``--steps`` it measures what a step
+costs in a process of its own (some minutes; see `startup_steps`). Each import runs in a fresh interpreter,
 the two in turn, so that a machine that changes its speed changes both; the medians and the median of the paired
 differences are printed. The aim: at most 0.5 s beyond ``import dagster``, and none of the heavy modules.
 """
@@ -92,3 +93,7 @@ if __name__ == "__main__":
     if "--demo" in sys.argv:
         os.chdir(Path(__file__).resolve().parents[1])
         demo()
+    if "--steps" in sys.argv:
+        from startup_steps import steps
+
+        steps()

@@ -7,6 +7,19 @@ A message says what is wrong, where (file, YAML key, asset), and what to do abou
 class BrevPipelineError(Exception):
     """Base of every error that this package raises on purpose."""
 
+    passing: bool = False
+    """Whether the same may succeed a little later without anybody's doing: a network that is down, a busy store."""
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether this error is passing, or was raised because of one of ours that is."""
+        error: BaseException | None = self
+        while isinstance(error, BrevPipelineError):
+            if error.passing:
+                return True
+            error = error.__cause__
+        return False
+
 
 class ConfigError(BrevPipelineError):
     """A configuration file cannot be used; the message lists every problem with its YAML path."""
@@ -54,6 +67,10 @@ class ReadError(BrevPipelineError):
 
 class StoreError(BrevPipelineError):
     """The store cannot be read or written, or holds something other than was recorded."""
+
+    def __init__(self, reason: str, *, passing: bool = False) -> None:
+        super().__init__(reason)
+        self.passing = passing
 
 
 class EngineError(BrevPipelineError):

@@ -5,26 +5,43 @@ Both need the results of several rooms; this is the only place outside the orche
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.account import (
+    KNOWN,
+    demand_whole_account,
+    exclusions,
+    filtered_images,
+    known_sha256,
+    purpose_locks,
+)
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import SplitError, StoreError
 from brev_pipeline.store import Folder, PipelineStore, Version
-from brev_pipeline.store.publish import Release, package_versions, publish_version
-from brev_pipeline.store.versions import to_json, to_parquet
+from brev_pipeline.store.publish import Release, ReportMaker, package_versions, publish_version
+from brev_pipeline.store.versions import file_facts, from_parquet, to_json, to_parquet
 from brev_pipeline.tables import SAMPLE_SPLIT
+
+if TYPE_CHECKING:
+    from brev_pipeline.shards import Earlier
+
+_LOG = logging.getLogger(__name__)
 
 STAGING = b"brev_pipeline.staging"
 """Schema metadata of the record table: name of the staging folder that holds its shards."""
+
+LEDGER = b"brev_pipeline.ledger"
+"""Schema metadata of the split: number of the publication whose ledger it was made with; 0 where there was none."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +72,8 @@ def make_shards(
 ) -> pa.Table:
     """Draw, augment, encode and write the shards into a staging folder that belongs to exactly this plan.
 
-    Shards that an earlier run with the same plan finished are taken up; if the newest version was made by this very
-    plan, nothing is written and no pixel is read.
+    Shards that an earlier run with the same plan finished are taken up, and records that the newest version holds are
+    copied from it; if the newest version was made by this very plan, nothing is written and no pixel is read.
 
     Args:
         config: the pipeline's configuration.
@@ -89,6 +106,7 @@ def make_shards(
         folder=store.staging / staging,
         engine=engine,
         fingerprint=fingerprint,
+        earlier=_earlier_records(store, recipe(config)),
     )
     return records.replace_schema_metadata({STAGING: staging})
 
@@ -97,6 +115,30 @@ def _made_already(store: PipelineStore, plan: str) -> Version | None:
     """The newest published version, if it was made by this plan."""
     newest = store.newest()
     return newest[1] if newest and newest[1].manifest().get("plan") == plan else None
+
+
+def _earlier_records(store: PipelineStore, wanted: str) -> "Earlier | None":
+    """The records of the newest published version, if they were made by the same recipe and their table is whole."""
+    from brev_pipeline.shards import Earlier
+
+    newest = store.newest()
+    if newest is None or newest[1].manifest().get("recipe") != wanted:
+        return None
+    version, manifest = newest[1], newest[1].manifest()
+    data = version.folder.read("records.parquet")
+    if file_facts(data) != manifest["files"]["records.parquet"]:
+        _LOG.warning("%s is altered: its records are made anew", version.folder.place("records.parquet"))
+        return None
+    return Earlier(version.folder, from_parquet(data), manifest["configuration"]["shards"]["compression"])
+
+
+def recipe(config: PipelineConfig) -> str:
+    """What a record's bytes depend on besides its row of the plan, as a hash: pixels, encoding, the record's schema."""
+    from brev_pipeline.shards import RECORD_VERSION
+
+    shards = config.shards.model_dump(mode="json", include={"encoding", "jpeg_quality"})
+    parts = [RECORD_VERSION, pixel_fingerprint(config), shards]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def pixel_fingerprint(config: PipelineConfig) -> str:
@@ -115,6 +157,7 @@ def release(
     *,
     checks: Mapping[str, Any],
     run_id: str,
+    documents: Callable[[], Mapping[str, bytes]] = dict,
 ) -> Release:
     """Publish the version that the stages' tables and shards make.
 
@@ -124,25 +167,32 @@ def release(
         tables: stage → its table.
         checks: stage → its checks' verdicts; they go into the manifest.
         run_id: of the run that publishes.
+        documents: makes further files of the report folder (the Data Docs), by name; asked only when something is new.
 
     Raises:
         StoreError: the store cannot be written, or another run published meanwhile.
     """
+    from brev_pipeline.consumers import consumer_files
     from brev_pipeline.listing import listing_fingerprint
     from brev_pipeline.shards import class_names
 
     listing, split, records = (tables[name] for name in ("raw_listing", "sample_split", "tfrecord_shards"))
-    excluded = exclusions(config, tables)
+    filtered = filtered_images(store, listing)
+    excluded = exclusions(config, tables, filtered)
+    demand_whole_account(listing, filtered, records, excluded)
     plan = (records.schema.metadata or {})[STAGING].decode()
     account = {
         "format": 1,
         "plan": plan,
+        "recipe": recipe(config),
         "pipeline": config.name,
         "configuration": config.contents(),
+        "known_assignments_sha256": known_sha256(split),
         "classes": class_names(split),
+        "test_lock": purpose_locks(split, config.split),
         "listing_fingerprint": listing_fingerprint(listing),
         "counts": {
-            "listed": listing.num_rows,
+            "listed": listing.num_rows + filtered.num_rows,
             "excluded": excluded.num_rows,
             "images": _by_purpose(split),
             "records": _by_purpose(records),
@@ -157,25 +207,69 @@ def release(
             f"{shards_in.url} lacks {len(missing)} of the shards that the records stand in, the first {missing[0]}: "
             "another run published meanwhile, or the staging was removed; materialize tfrecord_shards again"
         )
+    shown = {
+        # What a clock or a place of work would put into the version stays out.
+        "listing": tables["sample_integrity"].drop_columns(["modified"]),
+        "images": tables["prepared_images"].drop_columns(["file", "offset", "length"]),
+        "assignments": remembered(config, store, split),
+        "weights": tables["sampling_weights"],
+        "records": records,
+        "exclusions": excluded,
+    }
+    packed = {f"{name}.parquet": to_parquet(_bare(table)) for name, table in shown.items()}
+    for_others = consumer_files(
+        config,
+        classes=account["classes"],
+        split=split,
+        images=tables["prepared_images"],
+        records=records,
+        files=shards | {name: file_facts(data) for name, data in packed.items()},
+    )
     done = publish_version(
         store,
         shards_in=shards_in,
         shards=shards,
-        tables={
-            # What a clock or a place of work would put into the version stays out.
-            "listing": _bare(tables["sample_integrity"].drop_columns(["modified"])),
-            "images": _bare(tables["prepared_images"].drop_columns(["file", "offset", "length"])),
-            "assignments": _bare(remembered(config, store, split)),
-            "weights": _bare(tables["sampling_weights"]),
-            "records": _bare(records),
-            "exclusions": _bare(excluded),
-        },
-        extras={},
+        tables={},
+        extras=packed | for_others,
         account=account,
         run_id=run_id,
+        report=_reporter(store, tables, excluded, documents),
+        based_on=int((split.schema.metadata or {})[LEDGER]) if LEDGER in (split.schema.metadata or {}) else None,
     )
     store.staging.remove(plan)
     return done
+
+
+def _reporter(
+    store: PipelineStore,
+    tables: Mapping[str, pa.Table],
+    excluded: pa.Table,
+    documents: Callable[[], Mapping[str, bytes]],
+) -> ReportMaker:
+    """Makes the version's report: without time and run, so that two runs at once would write the same one."""
+
+    def make(version: Version, parent: Version | None, number: int) -> dict[str, bytes]:
+        from brev_pipeline.report import ReportInputs, build_report
+
+        others = documents()
+        index = "data_docs/index.html"
+        inputs = ReportInputs(
+            manifest=version.manifest(),
+            version=version.id,
+            listing=tables["sample_integrity"],
+            images=tables["prepared_images"],
+            split=tables["sample_split"],
+            weights=tables["sampling_weights"],
+            records=tables["tfrecord_shards"],
+            exclusions=excluded,
+            number=number,
+            parent=parent,
+            pixels=PreparedPixels(store.prepared),
+            data_docs=index if index in others else None,
+        )
+        return build_report(inputs) | dict(others)
+
+    return make
 
 
 def _shard_facts(made: Version | None, staging: Folder) -> dict[str, dict[str, Any]]:
@@ -212,7 +306,7 @@ def published_ledger(store: PipelineStore) -> pa.Table | None:
 
 
 def known_assignments(config: PipelineConfig) -> pa.Table | None:
-    """The configured CSV of known assignments, read; None where none is configured.
+    """The configured CSV of known assignments, read, its SHA-256 as `KNOWN`; None where none is configured.
 
     Raises:
         SplitError: it cannot be read, or is not such a file.
@@ -226,34 +320,8 @@ def known_assignments(config: PipelineConfig) -> pa.Table | None:
         data = Path(place).read_bytes()
     except OSError as error:
         raise SplitError(f"split.ledger_csv: {place} cannot be read: {error.strerror}") from error
-    return read_known_assignments(data, place)
-
-
-def exclusions(config: PipelineConfig, tables: Mapping[str, pa.Table]) -> pa.Table:
-    """Every listed image that is in no shard: path, content_id, the rule that took it out, its partner, the reason.
-
-    Listed images = images with a record + these.
-    """
-    from brev_pipeline.split import usable_samples
-
-    _, excluded = usable_samples(
-        tables["sample_integrity"],
-        tables["prepared_images"],
-        duplicates=config.integrity.duplicates,
-        label_conflicts=config.integrity.label_conflicts,
-    )
-    split = tables["sample_split"]
-    undrawn = split.filter(pc.invert(pc.is_in(split["path"], value_set=pc.unique(tables["tfrecord_shards"]["path"]))))
-    rows = pa.table(
-        {
-            "path": undrawn["path"],
-            "content_id": undrawn["content_id"],
-            "rule": pa.repeat(pa.scalar("not_drawn"), undrawn.num_rows),
-            "partner": pa.nulls(undrawn.num_rows, pa.string()),
-            "reason": pa.repeat(pa.scalar("its sampling group has fewer draws than images"), undrawn.num_rows),
-        }
-    )
-    return pa.concat_tables([excluded.select(rows.column_names).cast(rows.schema), rows]).sort_by("path")
+    digest = hashlib.sha256(data).hexdigest()
+    return read_known_assignments(data, place).replace_schema_metadata({KNOWN: digest})
 
 
 def _by_purpose(table: pa.Table) -> dict[str, int]:

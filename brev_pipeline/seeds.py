@@ -35,9 +35,7 @@ def seeds64(
 
     With ``ordinals`` (one per item): ``seed64(seed, *prefix, item, ordinal)``.
     """
-    start = hashlib.blake2b(digest_size=8, key=_key(seed))
-    for part in prefix:
-        start.update(str(part).encode() + _SEPARATOR)
+    start = hash_state(seed, prefix)
     messages = [item.encode() for item in items]
     if ordinals is not None:
         messages = [b"%b\xff%d" % pair for pair in zip(messages, ordinals, strict=True)]
@@ -47,6 +45,14 @@ def seeds64(
         state.update(message)
         digests.append(state.digest())
     return list(struct.unpack(f">{len(digests)}Q", b"".join(digests)))
+
+
+def hash_state(seed: int, prefix: tuple[str | int, ...]) -> "hashlib.blake2b":
+    """The hash after key and prefix; a copy that is given one more text holds `seed64(seed, *prefix, text)`."""
+    state = hashlib.blake2b(digest_size=8, key=_key(seed))
+    for part in prefix:
+        state.update(str(part).encode() + _SEPARATOR)
+    return state
 
 
 def _key(seed: int) -> bytes:

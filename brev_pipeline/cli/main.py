@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from brev_pipeline.cli.output import AS_JSON, FLAG, print_error, print_json
 from brev_pipeline.errors import BrevPipelineError, ConfigError
 
 if TYPE_CHECKING:
@@ -24,14 +25,17 @@ class _Group(click.Group):
     """Turns our errors into a message and an exit status; anything else is a bug and keeps its traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        as_json = FLAG in ctx.args
         try:
             return super().invoke(ctx)
-        except ConfigError as error:
-            click.echo(str(error), err=True)
-            ctx.exit(2)
+        except click.UsageError as error:
+            if not as_json:
+                raise
+            print_error(error, as_json=True)
+            ctx.exit(error.exit_code)
         except BrevPipelineError as error:
-            click.echo(f"{type(error).__name__}: {error}", err=True)
-            ctx.exit(1)
+            print_error(error, as_json=as_json)
+            ctx.exit(2 if isinstance(error, ConfigError) else 1)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,81 +48,261 @@ def main() -> None:
 @CONFIG
 @STORE
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: what the configuration says.")
-def run(config: Path, store: str | None, workers: int | None) -> None:
+@AS_JSON
+def run(config: Path, store: str | None, workers: int | None, as_json: bool) -> None:
     """Run a pipeline: list, check, prepare, split, weigh, write, publish.
 
     Exit status 0 only when a version stands published and all blocking checks passed.
     """
     from brev_pipeline.cli.run import run_pipeline
 
-    sys.exit(0 if run_pipeline(_load(config, store, workers)) else 1)
+    sys.exit(0 if run_pipeline(_load(config, store, workers), as_json=as_json) else 1)
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@click.option("--bucket", metavar="PLACE", help="Folder, or s3://bucket/prefix, that holds the class folders.")
+@click.option("--pattern", metavar="REGEX", help="Finds the physical item in a photo's path; its group is the item.")
+@click.option("--name", help="Of the pipeline.")
+@click.option("--store", metavar="URL", help="Where the results go.")
+@click.option("--anon", is_flag=True, help="Read the bucket without credentials.")
+@click.option("--endpoint-url", metavar="URL", help="S3 endpoint, for a store that is not AWS.")
+@click.option("--profile", help="Profile of the AWS configuration files.")
+@click.option("--region", help="AWS region of the bucket.")
+@click.option("--yes", is_flag=True, help="Ask nothing: take the best guess for what is not given.")
+@click.option("--force", is_flag=True, help="Replace FILE.")
+def init(
+    file: Path | None,
+    bucket: str | None,
+    pattern: str | None,
+    name: str | None,
+    store: str | None,
+    anon: bool,
+    endpoint_url: str | None,
+    profile: str | None,
+    region: str | None,
+    yes: bool,
+    force: bool,
+) -> None:
+    """Write a configuration for your photos: a few questions, answered while looking at their file names.
+
+    FILE is configs/NAME.yaml if it is not given. Credentials are never asked for: they come from the standard AWS
+    chain (environment, profile, role).
+    """
+    from brev_pipeline.cli.init import write_configuration
+    from brev_pipeline.config import StorageSettings
+
+    reach = {"anon": anon, "endpoint_url": endpoint_url, "profile": profile, "region": region}
+    write_configuration(
+        file,
+        bucket=bucket,
+        pattern=pattern,
+        name=name,
+        store=store,
+        storage=StorageSettings(**reach),
+        ask=not yes,
+        overwrite=force,
+    )
 
 
 @main.command()
 @click.argument("files", type=click.Path(dir_okay=False, path_type=Path), nargs=-1, required=True)
-def check(files: tuple[Path, ...]) -> None:
+@AS_JSON
+def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Check configuration files; print every problem with its line and YAML path."""
+    found = {str(file): _problems(file) for file in files}
+    if as_json:
+        told = [{"file": file, "good": not problems, "problems": problems} for file, problems in found.items()]
+        print_json({"files": told})
+    else:
+        for file, problems in found.items():
+            click.echo("\n".join(problems) or f"{file}: good", err=bool(problems))
+    sys.exit(2 if any(found.values()) else 0)
+
+
+def _problems(file: Path) -> list[str]:
     from brev_pipeline.config import load_config
 
-    bad = 0
-    for file in files:
-        try:
-            load_config(file)
-        except ConfigError as error:
-            bad += 1
-            click.echo(str(error), err=True)
-        else:
-            click.echo(f"{file}: good")
-    sys.exit(2 if bad else 0)
+    try:
+        load_config(file)
+    except ConfigError as error:
+        return str(error).splitlines()
+    return []
 
 
 @main.command()
 @CONFIG
 @STORE
-def versions(config: Path, store: str | None) -> None:
+@AS_JSON
+def versions(config: Path, store: str | None, as_json: bool) -> None:
     """List the published versions of a pipeline, oldest first."""
-    from brev_pipeline.cli.show import show_versions
+    from brev_pipeline.cli.show import show_versions, versions_of
 
-    show_versions(_store(_load(config, store)))
+    found = versions_of(_store(_load(config, store)))
+    print_json(found) if as_json else show_versions(found)
 
 
 @main.command()
 @CONFIG
 @click.argument("version", required=False)
 @STORE
-def verify(config: Path, version: str | None, store: str | None) -> None:
-    """Recompute every hash, checksum and count of a published version, and look for leaks.
+@click.option("--all", "every", is_flag=True, help="Every published version, oldest first.")
+@click.option("--deep", type=click.IntRange(min=1), default=None, metavar="N", help="Make N records again, see above.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Chooses the records of --deep.")
+@click.option("--head", metavar="SHA256", help="Hash of a publication that was kept elsewhere: the log must hold it.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: what the configuration says.")
+@AS_JSON
+def verify(
+    config: Path,
+    version: str | None,
+    store: str | None,
+    every: bool,
+    deep: int | None,
+    seed: int,
+    head: str | None,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Recompute every hash, checksum, count, draw and seed of a published version, and look for leaks.
+
+    VERSION is an id or the beginning of one; without it, the newest published version. The logs of publications,
+    removals and readings are verified each time.
+
+    --deep makes N records again from the raw images and compares their bytes. Images that have gone or changed since
+    are named apart from what is wrong with the version.
+
+    Exit status: 0 all is well; 1 something was changed, lost or added, and is named; 3 the version is whole, but raw
+    images that --deep asked for have gone or changed since.
+    """
+    from brev_pipeline.cli import audit
+
+    configured = _load(config, store, workers)
+    found, remade = audit.verify(configured, version, every=every, deep=deep or 0, seed=seed, head=head)
+    if as_json:
+        print_json({**found.contents(), "remade": [one.contents() for one in remade]})
+    else:
+        audit.show_verify(found, remade)
+    sys.exit(audit.verify_status(found, remade))
+
+
+@main.command()
+@CONFIG
+@click.argument("version", required=False)
+@STORE
+@click.option("--purpose", help="Of the record: train, devel, test, …")
+@click.option("--shard", type=click.IntRange(min=0), help="Number of its shard within the purpose, from 0.")
+@click.option("--record", type=click.IntRange(min=0), help="Its place in the shard, from 0.")
+@click.option("--path", help="In place of a record: an image, as it was listed.")
+@click.option("--content", help="In place of a record: an image's content id (MD5).")
+@AS_JSON
+def trace(
+    config: Path,
+    version: str | None,
+    store: str | None,
+    purpose: str | None,
+    shard: int | None,
+    record: int | None,
+    path: str | None,
+    content: str | None,
+    as_json: bool,
+) -> None:
+    """Tell where a record comes from: object, etag, listing, copies, split, weight, seed, and what the seed did.
+
+    Name a record by --purpose, --shard and --record, or an image by --path or --content: then all of its records are
+    told, or the rule that left it out.
 
     VERSION is an id or the beginning of one; without it, the newest published version.
     """
-    from brev_pipeline.cli.show import show_verification
+    from brev_pipeline.cli.audit import show_trace
+    from brev_pipeline.cli.audit import trace as traced
 
-    sys.exit(0 if show_verification(_store(_load(config, store)), version) else 1)
+    place = (purpose, shard, record)
+    if sum((None not in place, path is not None, content is not None)) != 1 or (
+        None in place and any(part is not None for part in place)
+    ):
+        raise click.UsageError("name a record by --purpose, --shard and --record, or an image by --path or --content")
+    own = None if purpose is None or shard is None or record is None else (purpose, shard, record)
+    facts = traced(_load(config, store), version, record=own, path=path, content=content)
+    print_json(facts) if as_json else show_trace(facts)
+
+
+@main.command()
+@CONFIG
+@STORE
+@click.option("--remove", is_flag=True, help="Remove what is listed; without it nothing is changed.")
+@click.option("--min-age", type=click.FloatRange(min=0), default=24, show_default=True, metavar="HOURS")
+@click.option("--older-than", type=click.FloatRange(min=0), default=30, show_default=True, metavar="DAYS")
+@click.option("--keep-runs", type=click.IntRange(min=0), default=10, show_default=True, metavar="N")
+@click.option("--force", "forced", metavar="VERSION", help="Remove this published version for good, on record.")
+@click.option("--why", help="With --force: the reason, which goes on record.")
+@AS_JSON
+def gc(
+    config: Path,
+    store: str | None,
+    remove: bool,
+    min_age: float,
+    older_than: float,
+    keep_runs: int,
+    forced: str | None,
+    why: str | None,
+    as_json: bool,
+) -> None:
+    """List what runs left in the store and nothing needs any more; with --remove, remove it.
+
+    That is: staged shards and unfinished versions of runs that were stopped, temporary files, old memories of
+    identities; tables of runs older than --older-than but for the newest --keep-runs; and prepared pixels older than
+    --older-than that no published version and not the newest listing refers to. Nothing younger than --min-age goes,
+    and while something in the store was written within the last hour, nothing that a run may be working with.
+
+    Published versions and the logs stay. --force VERSION --why REASON --remove removes one published version, but for
+    the newest: its manifest stays, and who removed it, when and why goes on record, where verify finds it.
+    """
+    from datetime import timedelta
+
+    from brev_pipeline.audit import GarbageRules
+    from brev_pipeline.cli import audit
+
+    if (forced is None) != (why is None):
+        raise click.UsageError("--force and --why go together: the reason goes on record")
+    configured = _load(config, store)
+    if forced is not None and why is not None:
+        if not remove:
+            raise click.UsageError(f"nothing was changed: give --remove too to remove version {forced} for good")
+        removal = audit.force(configured, forced, why)
+        print_json(vars(removal)) if as_json else audit.show_force(removal)
+        return
+    rules = GarbageRules(timedelta(hours=min_age), timedelta(days=older_than), keep_runs)
+    found = audit.gc(configured, rules, remove=remove)
+    print_json(found) if as_json else audit.show_gc(found, remove=remove)
 
 
 @main.command()
 @CONFIG
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="PNG file to write.")
 @click.option("--images", type=click.IntRange(1, 20), default=2, show_default=True, help="Photos of each class.")
-def preview(config: Path, out: Path, images: int) -> None:
+@AS_JSON
+def preview(config: Path, out: Path, images: int, as_json: bool) -> None:
     """Draw a sheet that shows what a configuration makes of some photos of each class: prepared, and augmented.
 
     Reads the datasets directly; no run is needed.
     """
-    from brev_pipeline.cli.show import show_preview
+    from brev_pipeline.cli.show import draw_preview, show_preview
 
-    show_preview(_load(config), out, images)
+    found = draw_preview(_load(config), out, images, as_json=as_json)
+    print_json(found) if as_json else show_preview(found)
 
 
 @main.command("demo-data")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--flaws", is_flag=True, help="Add copies and a truncated file, so that a run has something to report.")
-def demo_data(folder: Path, seed: int, flaws: bool) -> None:
+@AS_JSON
+def demo_data(folder: Path, seed: int, flaws: bool, as_json: bool) -> None:
     """Draw photographs of vials into FOLDER: good, bad_cap, missing_cap."""
-    from brev_pipeline.cli.show import show_demo
+    from brev_pipeline.cli.show import draw_demo_photos, show_demo
 
-    show_demo(folder, seed=seed, flaws=flaws)
+    found = draw_demo_photos(folder, seed=seed, flaws=flaws, as_json=as_json)
+    print_json(found) if as_json else show_demo(found)
 
 
 @main.command()
@@ -141,6 +325,20 @@ def schema(out: Path) -> None:
     else:
         out.write_text(text, encoding="utf-8")
         click.echo(f"wrote {out}")
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that lets SHELL complete commands, options and files; to be sourced by it.
+
+    bash: brev-pipeline completion bash > ~/.local/share/bash-completion/completions/brev-pipeline
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(main, {}, "brev-pipeline", "_BREV_PIPELINE_COMPLETE").source())
 
 
 def _load(file: Path, store: str | None = None, workers: int | None = None) -> "PipelineConfig":

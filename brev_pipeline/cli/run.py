@@ -3,45 +3,77 @@
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
+from brev_pipeline.cli import output
+from brev_pipeline.cli.document import run_document
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.orchestration.automation import PIPELINE_TAG
 from brev_pipeline.orchestration.build import pipeline_definitions
 from brev_pipeline.orchestration.names import STAGES, VERSION
+from brev_pipeline.orchestration.processes import PROCESS_TAG, this_process
 
 _DISPLAY = "display"
+NOT_TOLD = frozenset({"dagster/row_count", "images", "records", "bytes", "record bytes"})
+"""Counts that the closing table shows elsewhere, or not at all; those of one class or group (``…: …``) neither."""
 
 
-def run_pipeline(config: PipelineConfig) -> bool:
-    """Run the whole chain; print what happens and a closing table.
+def run_pipeline(config: PipelineConfig, *, as_json: bool = False) -> bool:
+    """Run the whole chain; print what happens and a closing table, or one JSON document (see `run_document`).
 
     The run is recorded in Dagster's instance when ``DAGSTER_HOME`` is set, and forgotten otherwise.
 
     Returns:
         Whether a version stands published and all blocking checks passed.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = output.console(as_json=as_json)
     began = time.perf_counter()
     display = RunDisplay(console)
     definitions = pipeline_definitions(config, loggers={_DISPLAY: _logger(display)})
     job = definitions.resolve_job_def(config.name)
     with display.live(), _instance() as instance:
-        result = job.execute_in_process(instance=instance, raise_on_error=False, run_config={"loggers": {_DISPLAY: {}}})
-    report = RunReport(config.name, result.all_events, display.seconds)
-    report.show(console, time.perf_counter() - began)
+        _warn_of_others(console, instance, config.name)
+        result = job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            run_config={"loggers": {_DISPLAY: {}}},
+            tags={PROCESS_TAG: this_process()},
+        )
+    total, events = time.perf_counter() - began, result.all_events
+    if as_json:
+        document = run_document(config.name, events, display.seconds, success=bool(result.success), total=total)
+        output.print_json(document)
+    else:
+        RunReport(config.name, events, display.seconds).show(console, total)
     return bool(result.success)
 
 
-def _instance() -> AbstractContextManager[dg.DagsterInstance]:
+@contextmanager
+def _instance() -> Iterator[dg.DagsterInstance]:
     if os.environ.get("DAGSTER_HOME"):
-        return nullcontext(dg.DagsterInstance.get())
-    return dg.DagsterInstance.ephemeral()
+        yield dg.DagsterInstance.get()
+        return
+    instance = dg.DagsterInstance.ephemeral().__enter__()
+    try:
+        yield instance
+    finally:
+        # It removes a temporary folder, which may have become read-only: no fault of the run.
+        with suppress(OSError):
+            instance.__exit__(None, None, None)
+
+
+def _warn_of_others(console: Console, instance: dg.DagsterInstance, pipeline: str) -> None:
+    """Say it where the daemon, or another terminal, works on the same pipeline: only one of them will publish."""
+    under_way = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    others = instance.get_runs(dg.RunsFilter(tags={PIPELINE_TAG: pipeline}, statuses=under_way), limit=1)
+    for other in others:
+        console.print(f"[yellow]run {other.run_id} of {pipeline} is under way; of two runs at once, one publishes[/]")
 
 
 class RunDisplay(logging.Handler):
@@ -147,9 +179,7 @@ class RunReport:
         counts = {
             name: entry.value
             for name, entry in self._metadata.get(stage, {}).items()
-            if isinstance(entry, dg.IntMetadataValue)
-            and name not in ("dagster/row_count", "record bytes")
-            and entry.value
+            if isinstance(entry, dg.IntMetadataValue) and name not in NOT_TOLD and ": " not in name and entry.value
         }
         return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
@@ -193,6 +223,8 @@ class RunReport:
         if check.severity == dg.AssetCheckSeverity.ERROR and examples:
             for record in examples.records[:5]:
                 console.print("    " + ", ".join(f"{key}={value}" for key, value in record.data.items()), markup=False)
+        if (page := check.metadata.get("data docs")) and check.severity == dg.AssetCheckSeverity.ERROR:
+            console.print(f"    all of it: {page.value}", markup=False)
 
     def _show_failures(self, console: Console) -> None:
         for event in self._events:

@@ -1,77 +1,115 @@
-"""The subcommands that look at things: published versions, their verification, the demo photos, a preview."""
+"""The subcommands that look at things: published versions, the demo photos, a preview.
 
+Each has a function that gives JSON-safe facts, and one that shows them to people.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
-
+from brev_pipeline.cli.output import console
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.store import PipelineStore
 
 
-def show_versions(store: PipelineStore) -> None:
-    """Print the log of publications, oldest first, with the chain checked."""
-    console = Console(highlight=False, soft_wrap=True)
-    entries = store.publications.all()
-    if not entries:
-        console.print(f"nothing was published yet in {store.folder.url}")
+def versions_of(store: PipelineStore) -> dict[str, Any]:
+    """The log of publications, oldest first, with the chain checked, and what each version holds.
+
+    Raises:
+        StoreError: the log or a manifest cannot be read, or was altered.
+    """
+    entries = [
+        {**vars(entry), "records": store.version(entry.version).manifest()["counts"]["records"]}
+        for entry in store.publications.all()
+    ]
+    return {"store": store.folder.url, "versions": entries}
+
+
+def show_versions(found: Mapping[str, Any]) -> None:
+    """Print what `versions_of` gave."""
+    out = console()
+    if not found["versions"]:
+        out.print(f"nothing was published yet in {found['store']}", markup=False)
         return
-    for entry in entries:
-        version = store.version(entry.version)
-        records = version.manifest()["counts"]["records"]
-        said = ", ".join(f"{purpose} {count:,}" for purpose, count in records.items())
-        console.print(f"{entry.number:>4}  {entry.version}  {entry.published_at}  {entry.published_by:10}  {said}")
-    console.print(f"in {store.versions.url}")
+    for entry in found["versions"]:
+        said = ", ".join(f"{purpose} {count:,}" for purpose, count in entry["records"].items())
+        who = f"{entry['published_at']}  {entry['published_by']:10}"
+        out.print(f"{entry['number']:>4}  {entry['version']}  {who}  {said}", markup=False)
+    out.print(f"in {found['store']}/versions", markup=False)
 
 
-def show_verification(store: PipelineStore, version_id: str | None) -> bool:
-    """Verify a version, or the newest one; print what is wrong, or that all is well."""
-    from brev_pipeline.verify import verify_version
+def draw_demo_photos(folder: Path, *, seed: int, flaws: bool, as_json: bool = False) -> dict[str, Any]:
+    """Draw the demo photos; what was drawn.
 
-    console = Console(highlight=False, soft_wrap=True)
-    with console.status("reading"):
-        result = verify_version(store, version_id)
-    for problem in result.problems:
-        console.print("[red]✗[/] ", end="")
-        console.print(problem, markup=False)
-    if not result.problems:
-        console.print(
-            f"[green]✓[/] version {result.version.id}: {result.files} files, {result.records:,} records, "
-            f"{result.publications} publication(s): every hash, checksum and count is right, and no leak"
-        )
-    return not result.problems
-
-
-def show_demo(folder: Path, *, seed: int, flaws: bool) -> None:
-    """Draw the demo photos and say what was drawn."""
+    Args:
+        folder: where to.
+        seed: of the drawing.
+        flaws: add some copies and a truncated file.
+        as_json: whether standard output is for programs.
+    """
     from brev_pipeline.demo import draw_demo
 
-    console = Console(highlight=False, soft_wrap=True)
-    with console.status(f"drawing into {folder}"):
+    with console(as_json=as_json).status(f"drawing into {folder}"):
         summary = draw_demo(folder, seed=seed, flaws=flaws)
-    said = ", ".join(f"{name} {count}" for name, count in summary.photos.items())
-    console.print(f"{folder}: {said} photos, {summary.size / 1e6:.0f} MB ({summary.drawn} drawn, {summary.kept} kept)")
-    for flaw in summary.flaws:
-        console.print(f"  {flaw.kind}: {flaw.path}" + (f" of {flaw.of}" if flaw.of else ""))
+    return {
+        "folder": str(folder),
+        "photos": dict(summary.photos),
+        "bytes": summary.size,
+        "drawn": summary.drawn,
+        "kept": summary.kept,
+        "flaws": [
+            {"kind": flaw.kind, "path": str(flaw.path), "of": flaw.of and str(flaw.of)} for flaw in summary.flaws
+        ],
+    }
 
 
-def show_preview(config: PipelineConfig, out: Path, images: int) -> None:
-    """Draw the sheet of a configuration and say where it is and what is on it.
+def show_demo(found: Mapping[str, Any]) -> None:
+    """Print what `draw_demo_photos` gave."""
+    out = console()
+    said = ", ".join(f"{name} {count}" for name, count in found["photos"].items())
+    made = f"{found['drawn']} drawn, {found['kept']} kept"
+    out.print(f"{found['folder']}: {said} photos, {found['bytes'] / 1e6:.0f} MB ({made})", markup=False)
+    for flaw in found["flaws"]:
+        out.print(f"  {flaw['kind']}: {flaw['path']}" + (f" of {flaw['of']}" if flaw["of"] else ""), markup=False)
+
+
+def draw_preview(config: PipelineConfig, out: Path, images: int, *, as_json: bool = False) -> dict[str, Any]:
+    """Draw the sheet of a configuration; where it is, what is on it, and what was left out and why.
+
+    Args:
+        config: the pipeline's.
+        out: PNG file to write.
+        images: photos of each class.
+        as_json: whether standard output is for programs.
 
     Raises:
         BrevPipelineError: the file cannot be written.
     """
     from brev_pipeline.preview import draw_sheet, gather
 
-    console = Console(highlight=False, soft_wrap=True)
-    with console.status("reading and drawing"):
+    with console(as_json=as_json).status("reading and drawing"):
         preview = gather(config, images)
         sheet = draw_sheet(preview)
         try:
             sheet.save(out, "PNG")
         except OSError as error:
-            raise BrevPipelineError(f"{out} cannot be written: {error.strerror or error}") from error
-    shown = ", ".join(f"{name or '(no class)'} {len(some)}" for name, some in preview.exhibits.items())
-    console.print(f"wrote {out}, {sheet.width}x{sheet.height} px: {shown}", markup=False)
-    for reason in preview.refused:
-        console.print(f"  left out: {reason}", markup=False)
+            raise BrevPipelineError(
+                f"{out} cannot be written: {error.strerror or error}; give another --out, or make its folder"
+            ) from error
+    return {
+        "file": str(out),
+        "width": sheet.width,
+        "height": sheet.height,
+        "shown": {name: len(some) for name, some in preview.exhibits.items()},
+        "refused": list(preview.refused),
+    }
+
+
+def show_preview(found: Mapping[str, Any]) -> None:
+    """Print what `draw_preview` gave."""
+    out = console()
+    shown = ", ".join(f"{name or '(no class)'} {count}" for name, count in found["shown"].items())
+    out.print(f"wrote {found['file']}, {found['width']}x{found['height']} px: {shown}", markup=False)
+    for reason in found["refused"]:
+        out.print(f"  left out: {reason}", markup=False)

@@ -6,6 +6,7 @@ nobody reads YAML again. Unknown keys are errors. Nothing here imports more than
 """
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -154,12 +155,20 @@ class ImageSettings(Section):
         None, description="[height, width] in px; without it images keep their size."
     )
     rois: list[Box] = Field([], description="Regions to cut out: [[x1, y1], [x2, y2]] in px, x2 and y2 exclusive.")
-    roi_mode: Literal["concatenate_height", "as_timeseries"] = "concatenate_height"
-    color_mode: Literal["rgb", "greyscale", "bayer"] = "rgb"
+    roi_mode: Literal["concatenate_height", "as_timeseries"] = Field(
+        "concatenate_height", description="Put the rois below each other, or make each a frame of a time series."
+    )
+    color_mode: Literal["rgb", "greyscale", "bayer"] = Field(
+        "rgb", description="Channels that are kept; bayer: a grey image holds a Bayer pattern, and becomes RGB."
+    )
     keep_aspect_ratio: bool = Field(False, description="Fit into target_size and pad the rest.")
-    resize_method: Literal["bilinear", "nearest", "area"] = "bilinear"
+    resize_method: Literal["bilinear", "nearest", "area"] = Field(
+        "bilinear", description="How pixels are interpolated; with half-pixel centres."
+    )
     antialias: bool = Field(False, description="Average over the source area when shrinking.")
-    padding_mode: Literal["constant", "reflect", "symmetric"] = "constant"
+    padding_mode: Literal["constant", "reflect", "symmetric"] = Field(
+        "constant", description="What the padding holds: black, or the image mirrored without or with its edge pixel."
+    )
     center_padding: bool = Field(False, description="Pad on both sides instead of below and right.")
     background: tuple[int, int, int] = Field((0, 0, 0), description="RGB behind transparent pixels, 0..255.")
     roi_outside: Literal["error", "quarantine"] = Field("quarantine", description="A roi outside of an image.")
@@ -218,8 +227,12 @@ class SplitSettings(Section):
     unmatched: Literal["error", "own_item"] = Field(
         "error", description="Paths that the regular expression does not match: an error, or each an item of its own."
     )
-    method: SplitMethod = "ranked_hash"
-    seed: Seed = 0
+    method: SplitMethod = Field(
+        "ranked_hash",
+        description="ranked_hash depends on neither row order nor other strata; the other two are the methods of the "
+        "brevettiai package, with its results.",
+    )
+    seed: Seed = Field(0, description="Another seed, another split; a whole number below 2**63.")
     purposes: dict[str, Fraction] = Field(
         {"train": 0.8}, description="Purpose → share of each stratum's images, filled in this order."
     )
@@ -282,7 +295,7 @@ class SamplingSettings(Section):
 
     groupby: Columns = Field(["folder"], description="Columns that make a sampling group.")
     group_weighing: Weighing = Field("uniform", description="Weight of a group as a function of its size.")
-    seed: Seed = 0
+    seed: Seed = Field(0, description="Of the draws, of their order, and of each record's augmentation.")
     max_epoch_samples: int | None = Field(None, gt=0, description="Draws per epoch at most; default: one per image.")
     purposes: list[str] = Field(
         ["train"], description="Drawn by weight and augmented; other purposes once each, as they are."
@@ -306,10 +319,10 @@ class RandomTransformer(Section):
     """Geometry: all parts become one affine warp. Each part has its own coin."""
 
     chance: Chance = Field(0.5, description="Of flips, scale, translation and shear, each.")
-    flip_up_down: bool = True
-    flip_left_right: bool = True
+    flip_up_down: bool = Field(True, description="Mirror top and bottom.")
+    flip_left_right: bool = Field(True, description="Mirror left and right.")
     scale: float = Field(0.2, ge=0, le=0.9, description="Zoom by up to ± this fraction.")
-    rotate_chance: Chance = 0.5
+    rotate_chance: Chance = Field(0.5, description="Of a rotation.")
     rotate: float = Field(90, ge=0, le=180, description="Degrees, up to ± this.")
     translate_horizontal: Fraction = Field(0.1, description="Fraction of the width, up to ± this.")
     translate_vertical: Fraction = Field(0.1, description="Fraction of the height, up to ± this.")
@@ -321,7 +334,7 @@ class ImageDeformation(Section):
 
     alpha: float = Field(0.1, ge=0, le=1, description="Largest displacement, fraction of the shorter side.")
     sigma: float = Field(0.1, gt=0, le=1, description="Smoothness of the field, fraction of the shorter side.")
-    chance: Chance = 0.5
+    chance: Chance = Field(0.5, description="Of a deformation.")
 
 
 class ImageFiltering(Section):
@@ -332,7 +345,7 @@ class ImageFiltering(Section):
     )
     mean: Literal[0, 3, 5, 7] = Field(3, description="Side of the mean filter in px; 0 switches it off.")
     gaussian: float = Field(0.5, ge=0, le=20, description="Sigma of the Gaussian blur in px; 0 switches it off.")
-    chance: Chance = 0.5
+    chance: Chance = Field(0.5, description="Of each filter.")
 
     @field_validator("emboss")
     @classmethod
@@ -350,7 +363,7 @@ class ImageNoise(Section):
     hue: float = Field(0.05, ge=0, le=0.5, description="Rotation about the grey axis, up to ± this fraction of a turn.")
     saturation: AscendingRange = Field((0.0, 2.0), description="Factor on the distance from the grey axis.")
     stddev: Fraction = Field(0.01, description="Standard deviation of white noise, fraction of full scale.")
-    chance: Chance = 0.5
+    chance: Chance = Field(0.5, description="Of each part.")
 
     @field_validator("contrast", "saturation")
     @classmethod
@@ -368,7 +381,7 @@ class ImageSaltAndPepper(Section):
     scale: list[Literal[1, 3, 5]] = Field(
         [1, 3, 5], min_length=1, description="Sides of the specks in px; one is drawn for each image."
     )
-    chance: Chance = 0.5
+    chance: Chance = Field(0.5, description="Of specks.")
 
 
 class AugmentationSettings(Section):
@@ -384,17 +397,40 @@ class AugmentationSettings(Section):
 class ShardSettings(Section):
     """The files that training reads."""
 
-    encoding: Literal["png", "jpeg", "raw"] = "png"
-    jpeg_quality: int = Field(95, ge=1, le=100)
+    encoding: Literal["png", "jpeg", "raw"] = Field(
+        "png", description="How a record holds its image; png and raw keep every pixel, jpeg does not."
+    )
+    jpeg_quality: int = Field(95, ge=1, le=100, description="Of encoding jpeg, as libjpeg counts it.")
     compression: Literal["none", "gzip"] = Field("none", description="gzip shards cannot be opened by tfds.")
     records_per_shard: int = Field(1000, gt=0, description="At most; the shards of a purpose differ by one record.")
+    target_shard_mb: float | None = Field(
+        None, gt=0, description="About so many megabytes per shard, as estimated from the pixels; no records_per_shard."
+    )
     epochs: int = Field(1, gt=0, description="Epochs of differently drawn and augmented records, written ahead.")
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if self.target_shard_mb is not None and "records_per_shard" in self.model_fields_set:
+            raise ValueError("give records_per_shard or target_shard_mb, not both")
+        return self
+
+
+class CardSettings(Section):
+    """What a version says of itself to others, in ``croissant.json`` and to tfds; where this is silent, so is it."""
+
+    license: str | None = Field(
+        None, min_length=1, description="Licence of the images, best an address such as one of spdx.org/licenses."
+    )
+    citation: str | None = Field(
+        None, min_length=1, description="How to cite the data; default: the names and references of the datasets."
+    )
+    published: date | None = Field(None, description="Date of publication, such as 2026-11-30.")
 
 
 class ListingTolerance(Section):
     """Tolerances of raw_listing."""
 
-    min_images: int = Field(1, ge=1)
+    min_images: int = Field(1, ge=1, description="Fewer listed images stop the run.")
     max_shrinkage: Fraction = Field(0.1, description="Share of the last listing's images that may be gone.")
 
 
@@ -428,10 +464,51 @@ class ValidationSettings(Section):
 
 
 class EngineSettings(Section):
-    """Where parallel work runs."""
+    """Where parallel work runs: on this machine's cores, or on a Ray cluster."""
 
-    kind: Literal["local"] = "local"
-    workers: Annotated[int, Field(gt=0)] | Literal["auto"] = Field("auto", description="Processes; auto: one per core.")
+    kind: Literal["local", "ray"] = Field(
+        "local", description="Processes of this machine, or a Ray cluster; the shards are the same bytes."
+    )
+    workers: Annotated[int, Field(gt=0)] | Literal["auto"] = Field(
+        "auto", description="Processes; auto: one per core of this machine, or per CPU that the cluster has by then."
+    )
+    address: str | None = Field(
+        None,
+        pattern=r"^(ray://)?(\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):\d{1,5}$",
+        description="ray: the cluster's head, as host:6379 on a machine that belongs to the cluster, or as "
+        "ray://host:10001 from anywhere.",
+    )
+    ship_package: bool = Field(
+        True, description="ray: send this package to the workers; false: it is installed there, the same one."
+    )
+    runtime_env: dict[str, Any] = Field(
+        {}, description="ray: what else workers need, as Ray's runtime_env says it (env_vars, pip, …). No credentials."
+    )
+    connect_seconds: float = Field(30, gt=0, le=600, description="ray: to wait for the cluster's answer.")
+    start_seconds: float = Field(600, gt=0, description="ray: to wait for a first free CPU of the cluster.")
+
+    @field_validator("runtime_env")
+    @classmethod
+    def _no_secrets(cls, env: dict[str, Any]) -> dict[str, Any]:
+        variables = env.get("env_vars", {})
+        if not (isinstance(variables, dict) and all(isinstance(value, str) for value in variables.values())):
+            raise ValueError("env_vars must be a mapping of names to texts; put numbers into quotes")
+        if found := [name for name in variables if re.search(r"(?i)secret|token|password|passwd|access_key", name)]:
+            raise ValueError(
+                f"{', '.join(found)}: credentials do not belong into this file; workers find them as their machine "
+                "gives them: environment, profile or role"
+            )
+        return env
+
+    @model_validator(mode="after")
+    def _of_kind(self) -> Self:
+        fields = type(self).model_fields
+        given = [name for name in fields if getattr(self, name) != fields[name].default]
+        if self.kind == "local" and (unused := sorted({*given} - {"kind", "workers"})):
+            raise ValueError(f"{', '.join(unused)}: only for kind: ray")
+        if self.kind == "ray" and self.address is None:
+            raise ValueError("kind: ray needs address: host:6379 of the cluster's head, or ray://host:10001")
+        return self
 
 
 class ScheduleSettings(Section):
@@ -441,7 +518,7 @@ class ScheduleSettings(Section):
         "0 3 * * *", description="Five fields: minute, hour, day, month, weekday."
     )
     timezone: str = Field("UTC", description="IANA name, for example Europe/Copenhagen.")
-    enabled: bool = False
+    enabled: bool = Field(False, description="Switch it on when Dagster starts; it can be switched in the UI too.")
 
     @field_validator("timezone")
     @classmethod
@@ -456,22 +533,29 @@ class ScheduleSettings(Section):
 class SensorSettings(Section):
     """Watches the datasets for new images."""
 
-    interval_seconds: int = Field(300, ge=10)
-    enabled: bool = False
+    interval_seconds: int = Field(300, ge=10, description="Between two looks at the datasets, at least.")
+    enabled: bool = Field(False, description="Switch it on when Dagster starts; it can be switched in the UI too.")
+
+
+class RetrySettings(Section):
+    """What a step does about a fault that may pass: a network that is down, a busy store. Others end the run."""
+
+    times: int = Field(3, ge=0, le=20, description="How often the step is tried again.")
+    wait_seconds: float = Field(30, ge=0, le=3600, description="Before the first retry; doubled for each further one.")
 
 
 class PipelineConfig(Section):
     """One pipeline: one asset group, one job, one schedule, one sensor."""
 
     name: str = Field(pattern=_NAME, max_length=64, description="Letters, digits and _.")
-    description: str = ""
+    description: str = Field("", description="For people; shown in Dagster's UI.")
     owners: list[str] = Field([], description="E-mail addresses, or team:name.")
     store: str = Field(
         min_length=1,
         description="Local folder (relative to the configuration file, or absolute) or s3://bucket/prefix.",
     )
     store_storage: StorageSettings = Field(StorageSettings(), description="How to reach an s3:// store.")
-    datasets: list[DatasetSettings] = Field(min_length=1)
+    datasets: list[DatasetSettings] = Field(min_length=1, description="Where the images lie: one entry per place.")
     listing: ListingSettings = ListingSettings()
     integrity: IntegritySettings = IntegritySettings()
     image: ImageSettings = ImageSettings()
@@ -479,10 +563,17 @@ class PipelineConfig(Section):
     sampling: SamplingSettings = SamplingSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
     shards: ShardSettings = ShardSettings()
+    card: CardSettings = CardSettings()
     validation: ValidationSettings = ValidationSettings()
     engine: EngineSettings = EngineSettings()
+    executor: Literal["in_process", "multiprocess"] = Field(
+        "in_process",
+        description="Dagster's steps in the run's own process, or each in one of its own, which gives its memory back "
+        "and whose death is not the run's.",
+    )
     schedule: ScheduleSettings = ScheduleSettings()
     new_images_sensor: SensorSettings = SensorSettings()
+    retry: RetrySettings = RetrySettings()
 
     # Folder of the YAML file: relative places are meant from here, so that a checkout can be moved.
     _base: Path = PrivateAttr(default_factory=Path.cwd)
@@ -529,5 +620,6 @@ class PipelineConfig(Section):
         """What the version's bytes depend on, JSON-safe: everything but places of work and automation."""
         return self.model_dump(
             mode="json",
-            exclude={"store", "store_storage", "engine", "schedule", "new_images_sensor", "owners", "description"},
+            exclude={"store", "store_storage", "owners", "description"}
+            | {"engine", "executor", "schedule", "new_images_sensor", "retry"},
         )

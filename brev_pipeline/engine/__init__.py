@@ -9,13 +9,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from brev_pipeline.engine.base import Engine, Lost, Progress
+    from brev_pipeline.engine.base import Counted, Engine, Lost, Progress
+    from brev_pipeline.engine.choose import engine_of
+    from brev_pipeline.engine.cluster.engine import RayEngine
     from brev_pipeline.engine.local import LocalEngine
     from brev_pipeline.engine.serial import SerialEngine
 
-__all__ = ["Engine", "LocalEngine", "Lost", "Progress", "SerialEngine"]
+__all__ = ["Counted", "Engine", "LocalEngine", "Lost", "Progress", "RayEngine", "SerialEngine", "engine_of"]
 
-_HOMES = {"Engine": "base", "Lost": "base", "Progress": "base", "LocalEngine": "local", "SerialEngine": "serial"}
+_HOMES = {
+    "Counted": "base",
+    "Engine": "base",
+    "Lost": "base",
+    "Progress": "base",
+    "LocalEngine": "local",
+    "RayEngine": "cluster.engine",
+    "SerialEngine": "serial",
+    "engine_of": "choose",
+}
 
 
 def __getattr__(name: str) -> Any:

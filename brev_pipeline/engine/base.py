@@ -2,10 +2,26 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar, overload
+from typing import Generic, Literal, Protocol, TypeVar, overload
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Counted(Generic[T]):
+    """Tasks of different sizes, for `Engine.map`: progress then counts what they hold, for example images."""
+
+    tasks: Iterable[T]
+    size: Callable[[T], int]
+    """How much one task holds."""
+    total: int | None = None
+    """How much all tasks hold, where that is known."""
+    unit: str = "tasks"
+    """What is counted, for example ``"images"``."""
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.tasks)
 
 
 @dataclass(frozen=True)
@@ -15,11 +31,15 @@ class Progress:
     label: str
     """What is being done, for example ``"prepare images"``."""
     done: int
-    """Tasks finished."""
+    """Tasks finished, or what they held (see `Counted`)."""
     total: int | None
-    """Tasks in all, where that is known."""
+    """In all, where that is known."""
     seconds: float
     """Seconds since the call began."""
+    unit: str = "tasks"
+    """What is counted."""
+    ended: bool = False
+    """Whether this is the call's last report."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +93,8 @@ class Engine(Protocol):
 
         Args:
             function: importable by name (or picklable); takes one task.
-            tasks: picklable; taken one by one as workers become free, never all at once.
+            tasks: picklable; taken one by one as workers become free, never all at once. `Counted` tasks: progress
+                counts what they hold.
             label: what is being done, for progress and errors.
             lost: what happens when a worker dies on a task, and again when the task is retried: an
                 `EngineError` that names the task, or a `Lost` in place of its result.

@@ -1,16 +1,20 @@
-"""One call of `LocalEngine.map`: takes tasks, hands them to the workers, and makes results of their news.
+"""One call of `Engine.map` on workers: takes tasks, hands them out, and makes results of the workers' news.
 
-All of it happens in the caller's thread, whenever the caller asks for the next result.
+All of it happens in the caller's thread, whenever the caller asks for the next result. Who the workers are, processes
+of this machine or of a cluster, is the crew's affair.
 """
 
+import heapq
+import itertools
+import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Generic, Literal, TypeVar
+from types import TracebackType
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from brev_pipeline.engine.base import Lost
-from brev_pipeline.engine.child import Job
-from brev_pipeline.engine.crew import Crew, News
 from brev_pipeline.engine.failures import name, revive
+from brev_pipeline.engine.job import Death, Job, News
 from brev_pipeline.engine.ticker import Ticker
 from brev_pipeline.engine.wire import Frame, Kind, dump
 from brev_pipeline.errors import EngineError
@@ -19,14 +23,50 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _TRIES = 2
+_MISHAPS = 5
+"""How often a task is tried again for what is not its fault, such as the loss of a machine."""
+_BACK_OFF = 0.1  # seconds before the first retry; four times as long before each further one
+_LONGEST_BACK_OFF = 10.0  # seconds
 _LONG = 3600.0  # seconds; the crew wakes up sooner by itself
+
+
+class Crew(Protocol[T]):
+    """Workers that do jobs. A context: when it is left, none of them works any more."""
+
+    def __enter__(self) -> Any: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+    @property
+    def busy(self) -> int:
+        """Jobs taken."""
+        ...
+
+    @property
+    def free(self) -> int:
+        """Jobs that can be taken at once."""
+        ...
+
+    def give(self, job: Job[T]) -> None:
+        """Have a job done."""
+        ...
+
+    def give_again(self, job: Job[T]) -> None:
+        """Have a job done by another worker than the one that died on it."""
+        ...
+
+    def listen(self, seconds: float) -> list[tuple[Job[T], News]]:
+        """Wait for news, for some seconds or a fraction of one at most; return what there is."""
+        ...
 
 
 class Call(Generic[T, R]):
     """The state of one call.
 
     Args:
-        crew: who works.
+        crew: who works; the call enters and leaves it.
         tasks: taken one by one.
         ahead: tasks that may be taken ahead of the results.
         label: for messages.
@@ -51,6 +91,8 @@ class Call(Generic[T, R]):
         self._ticker = ticker
         self._exhausted = False
         self._waiting: deque[Job[T]] = deque()
+        self._resting: list[tuple[float, int, Job[T]]] = []
+        self._numbers = itertools.count()
         self._finished: deque[tuple[T, R | Lost]] = deque()
 
     def results(self) -> Iterator[tuple[T, R | Lost]]:
@@ -65,13 +107,15 @@ class Call(Generic[T, R]):
                 self._listen(0)
                 self._hand_out()
                 yield result
-        self._ticker.report()
+        self._ticker.end()
 
     def _hand_out(self) -> bool:
         """Take tasks and give them to workers as far as allowed; return whether anything is under way."""
         while True:
-            under_way = len(self._waiting) + self._crew.busy + len(self._finished)
-            if self._waiting and self._crew.free:
+            under_way = len(self._resting) + len(self._waiting) + self._crew.busy + len(self._finished)
+            if self._resting and self._resting[0][0] <= time.monotonic() and self._crew.free:
+                self._crew.give_again(heapq.heappop(self._resting)[2])
+            elif self._waiting and self._crew.free:
                 self._crew.give(self._waiting.popleft())
             elif under_way < self._ahead and not self._exhausted:
                 self._take()
@@ -90,12 +134,14 @@ class Call(Generic[T, R]):
             raise EngineError(f"{name(self._label, task)} cannot be sent to a worker: {error}") from error
 
     def _listen(self, seconds: float) -> None:
+        if self._resting:
+            seconds = min(seconds, max(0.0, self._resting[0][0] - time.monotonic()))
         for job, news in self._crew.listen(seconds):
             self._heed(job, news)
         self._ticker.tick()
 
     def _heed(self, job: Job[T], news: News) -> None:
-        if isinstance(news, str):
+        if isinstance(news, Death):
             self._mourn(job, news)
         elif news.kind is Kind.FAILED:
             raise revive(news.load(), self._label, job.task)
@@ -111,17 +157,27 @@ class Call(Generic[T, R]):
         return result
 
     def _finish(self, job: Job[T], result: R | Lost) -> None:
-        self._ticker.done += 1
+        self._ticker.finish(job.task)
         self._finished.append((job.task, result))
 
-    def _mourn(self, job: Job[T], reason: str) -> None:
-        job.deaths.append(reason)
-        if len(job.deaths) < _TRIES:
-            self._crew.give_to_fresh(job)
-        elif self._lost == "yield":
-            self._finish(job, Lost(_both(job.deaths)))
+    def _mourn(self, job: Job[T], death: Death) -> None:
+        (job.mishaps if death.blameless else job.deaths).append(death.reason)
+        if len(job.deaths) < _TRIES and len(job.mishaps) <= _MISHAPS:
+            self._rest(job)
+            return
+        why = _both(job.deaths) if len(job.deaths) >= _TRIES else f"{job.mishaps[-1]}, {len(job.mishaps)} times"
+        if self._lost == "yield" and not death.blameless:
+            self._finish(job, Lost(why))
         else:
-            raise EngineError(f"{name(self._label, job.task)} was lost: {_both(job.deaths)}")
+            error = EngineError(f"{name(self._label, job.task)} was lost: {why}")
+            error.passing = death.blameless
+            raise error
+
+    def _rest(self, job: Job[T]) -> None:
+        """Let a while pass before the next try: what killed a worker (no memory, no network) may pass."""
+        tries = len(job.deaths) + len(job.mishaps)
+        due = time.monotonic() + min(_BACK_OFF * 4 ** (tries - 1), _LONGEST_BACK_OFF)
+        heapq.heappush(self._resting, (due, next(self._numbers), job))
 
 
 def _both(deaths: list[str]) -> str:

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from brev_pipeline.engine.cores import ONE_THREAD
+from brev_pipeline.engine.job import Job
 from brev_pipeline.engine.program import Program
 from brev_pipeline.engine.wire import Frame, Kind, Part, Receiver, dump, send
 from brev_pipeline.engine.worker import GRACE_SECONDS
@@ -22,23 +23,9 @@ _BOOT = (
     "import sys; sys.path[:] = sys.argv[3:]; "
     "from brev_pipeline.engine.worker import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 )
-# One process per core: threads below that (OpenCV, OpenBLAS, Arrow) would only fight for it.
-_ONE_THREAD = dict.fromkeys(
-    ["OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1"
-)
 _START_SECONDS = 120.0
 """A worker that is not ready by then never will be."""
 _AHEAD = 64 * 1024  # bytes that surely fit into a socket's buffer
-
-
-@dataclass(eq=False)
-class Job(Generic[T]):
-    """One task on its way."""
-
-    task: T
-    parts: list[Part]
-    deaths: list[str] = field(default_factory=list)
-    """Why each worker ended that died on it."""
 
 
 class Child(Generic[T]):
@@ -175,7 +162,7 @@ def _start(path: list[str], descriptors: list[int]) -> subprocess.Popen[bytes]:
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return subprocess.Popen(  # noqa: S603 (our own interpreter)
-            command, pass_fds=descriptors, stdin=subprocess.DEVNULL, env=os.environ | _ONE_THREAD
+            command, pass_fds=descriptors, stdin=subprocess.DEVNULL, env=os.environ | ONE_THREAD
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

@@ -1,8 +1,14 @@
-"""How many cores this process may use: what ``workers: auto`` stands for."""
+"""How many cores this process may use: what ``workers: auto`` stands for. And one thread on each."""
 
 import math
 import os
 from pathlib import Path
+
+# One process per core: threads below that (OpenCV, OpenBLAS, Arrow) would only fight for it.
+ONE_THREAD = dict.fromkeys(
+    ["OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1"
+)
+"""Environment of a worker process."""
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 

@@ -5,18 +5,16 @@ import time
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from brev_pipeline.engine.child import Child, Job, end
+from brev_pipeline.engine.child import Child, end
+from brev_pipeline.engine.job import Death, Job, News
 from brev_pipeline.engine.program import Program
-from brev_pipeline.engine.wire import Frame, Kind
+from brev_pipeline.engine.wire import Kind
 from brev_pipeline.errors import EngineError
 
 T = TypeVar("T")
 
 _START_TRIES = 3
 _HEARTBEAT = 0.25  # seconds between looks for processes that died without closing their socket
-
-News = Frame | str
-"""What became of a job: the worker's frame (`Kind.DONE` or `Kind.FAILED`), or why the worker died."""
 
 
 class Crew(Generic[T]):
@@ -64,10 +62,17 @@ class Crew(Generic[T]):
             self._busy.add(child)
             child.begin(job)
         else:
-            self.give_to_fresh(job)
+            self._give_to_fresh(job)
 
-    def give_to_fresh(self, job: Job[T]) -> None:
-        """Have a fresh worker do a job. Raises `EngineError` if the system gives no process."""
+    def give_again(self, job: Job[T]) -> None:
+        """Have a fresh worker do a job, in the place of an idle one where there is no other."""
+        if self._idle and len(self._idle) + len(self._busy) >= self._size:
+            child = self._idle.pop()
+            self._selector.unregister(child)
+            end([child], gently=True)
+        self._give_to_fresh(job)
+
+    def _give_to_fresh(self, job: Job[T]) -> None:
         try:
             child = Child(self._program, job, self._timeout)
         except OSError as error:
@@ -128,7 +133,7 @@ class Crew(Generic[T]):
         if child.job is None:
             return []
         if child.ready:
-            return [(child.job, reason)]
+            return [(child.job, Death(reason))]
         self._start_again(child.job, reason)
         return []
 
@@ -138,4 +143,4 @@ class Crew(Generic[T]):
         if self._failed_starts >= _START_TRIES:
             what = f"no worker process could be started in {_START_TRIES} tries"
             raise EngineError(f"{what}: {reason}; see what it wrote to stderr")
-        self.give_to_fresh(job)
+        self._give_to_fresh(job)

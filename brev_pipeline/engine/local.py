@@ -5,17 +5,16 @@ it, and `multiprocessing` imports the parent's main script into each worker. Her
 hangs costs the one task that it held, and no process outlives the call, however that ends.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, TypeVar, overload
 
 from brev_pipeline.engine.base import Lost
 from brev_pipeline.engine.call import Call
+from brev_pipeline.engine.checks import checked_progress, checked_timeout, checked_workers
 from brev_pipeline.engine.cores import usable_cores
 from brev_pipeline.engine.crew import Crew
 from brev_pipeline.engine.program import program
 from brev_pipeline.engine.ticker import Listener, Ticker
-from brev_pipeline.errors import EngineError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,14 +49,10 @@ class LocalEngine:
         progress_seconds: float = 2.0,
         task_timeout: float | None = None,
     ) -> None:
-        self._workers = usable_cores() if workers == "auto" else workers
-        if self._workers < 1:
-            raise EngineError(f"workers is {workers!r}: give 1 or more, or 'auto'")
-        if not progress_seconds >= 0:
-            raise EngineError(f"progress_seconds is {progress_seconds!r}: give 0 or more")
+        self._workers = usable_cores() if workers == "auto" else checked_workers(workers)
         self._on_progress = on_progress
-        self._progress_seconds = progress_seconds
-        self._task_timeout = _checked(task_timeout)
+        self._progress_seconds = checked_progress(progress_seconds)
+        self._task_timeout = checked_timeout(task_timeout)
 
     @property
     def workers(self) -> int:
@@ -102,13 +97,7 @@ class LocalEngine:
             EngineError: ``function`` raised anything else; a task was lost; the function, a task or a result
                 cannot be pickled; workers cannot be started.
         """
-        timeout = self._task_timeout if task_timeout is None else _checked(task_timeout)
+        timeout = self._task_timeout if task_timeout is None else checked_timeout(task_timeout)
         ticker = Ticker(label, tasks, self._on_progress, self._progress_seconds)
         crew: Crew[T] = Crew(program(function), self._workers, timeout)
         return Call[T, R](crew, iter(tasks), self._workers + 1, label, lost, ticker).results()
-
-
-def _checked(timeout: float | None) -> float | None:
-    if timeout is not None and not 0 < timeout < math.inf:
-        raise EngineError(f"task_timeout is {timeout!r}: give seconds above 0, or None for any time")
-    return timeout

@@ -52,7 +52,7 @@ class SerialEngine:
                 raise
             except Exception as error:
                 raise EngineError(f"{name(label, task)} failed: {type(error).__name__}: {error}") from error
-            ticker.done += 1
+            ticker.finish(task)
             ticker.tick()
             yield task, result
-        ticker.report()
+        ticker.end()

@@ -1,9 +1,10 @@
-"""Messages between a process and its workers: frames on a socket, without copies of large arrays.
+"""Messages between a process and its workers: frames, on a socket without copies of large arrays.
 
 A frame is a head (kind, sizes), a pickle, and the large buffers that pickle protocol 5 leaves out of it (NumPy
 arrays, Arrow tables). Buffers go from the array's own memory into the socket and from the socket into the new
-array's memory. Large ``bytes`` leave without a copy too. Nothing of this is ever written to a disk or sent to
-another machine: both ends are one program, and the socket has no name.
+array's memory. Large ``bytes`` leave without a copy too. Nothing of this is ever written to a disk: both ends are one
+program, and the socket has no name. Between machines of a cluster a frame travels as one piece (`pack`, `unpack`), by
+the cluster's own means.
 """
 
 import pickle
@@ -85,6 +86,24 @@ def send(connection: socket.socket, parts: list[Part]) -> None:
             first += 1
         if sent:
             left[first] = left[first][sent:]
+
+
+def pack(parts: list[Part]) -> bytes:
+    """A frame as one piece."""
+    return b"".join(parts)
+
+
+def unpack(data: bytes) -> Frame:
+    """The frame that `pack` made a piece of; its parts are copies, so arrays are writable."""
+    view = memoryview(data)
+    kind, count, size = _HEAD.unpack_from(view)
+    start = _HEAD.size + _SIZE.size * count
+    sizes = [size, *(large for (large,) in _SIZE.iter_unpack(view[_HEAD.size : start]))]
+    parts = []
+    for length in sizes:
+        parts.append(bytearray(view[start : start + length]))
+        start += length
+    return Frame(Kind(kind), parts)
 
 
 class Receiver:

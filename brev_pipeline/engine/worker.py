@@ -26,6 +26,9 @@ GRACE_SECONDS = 0.5
 HINT = "define it at the top level of a module that can be imported, not in the script that runs or a notebook"
 
 
+NOT_IMPORTED = f"was not begun: the function cannot be imported in the worker ({HINT})"
+
+
 class _Stopped(BaseException):
     """Raised in the middle of a task by SIGTERM."""
 
@@ -68,7 +71,7 @@ def _serve(connection: socket.socket) -> None:
     function = _load_function(_next(receiver), connection)
     send(connection, dump(Kind.READY))
     while (frame := _next(receiver)).kind is Kind.TASK:
-        send(connection, _run(function, frame))
+        send(connection, run(function, frame))
         # The task is not kept in memory while waiting for the next one.
         del frame
 
@@ -85,15 +88,15 @@ def _load_function(frame: Frame, connection: socket.socket) -> Callable[[Any], A
     except _Stopped:
         raise
     except BaseException as error:  # noqa: BLE001 (the caller hears of it)
-        what = f"was not begun: the function cannot be imported in the worker ({HINT})"
-        send(connection, dump(Kind.FAILED, describe(error, what)))
+        send(connection, dump(Kind.FAILED, describe(error, NOT_IMPORTED)))
         # Until the parent has read that and ends this process: a task may lie in the socket, which must not close.
         while True:
             signal.pause()
     return function
 
 
-def _run(function: Callable[[Any], Any], frame: Frame) -> list[Part]:
+def run(function: Callable[[Any], Any], frame: Frame) -> list[Part]:
+    """Do one task; whatever comes of it is a frame: `Kind.DONE` or `Kind.FAILED`."""
     what = f"cannot be read in the worker ({HINT})"
     try:
         task = frame.load()

@@ -52,7 +52,7 @@ def _raw_listing(tables: Tables, config: PipelineConfig, published: Published) -
     rows["has_bytes"] = rows["size"] > 0
     gone = 0.0
     if published.listing is not None and published.listing.num_rows:
-        gone = 1 - published.listing["path"].to_pandas().isin(rows["path"]).mean()
+        gone = 1 - float(_in(published.listing["path"], listing["path"]).mean())
     return {"rows": rows, "summary": _one_row(images=len(rows), shrinkage=gone)}
 
 
@@ -75,7 +75,7 @@ def _prepared_images(tables: Tables, config: PipelineConfig, published: Publishe
     rows["pixels_kept"] = ~ok | (rows["file"].notna() & (rows["length"] > 0) & _wanted_size(rows, config))
     rows["not_blank"] = ~ok | (rows["std"].fillna(0) > 0)
     rows["read_cleanly"] = ~ok | ~rows["note"].fillna("").str.contains("in spite of")
-    rows["no_pixel_conflict"] = ~rows["content_id"].isin(_pixel_conflicts(rows, samples))
+    rows["no_pixel_conflict"] = ~_in(table["content_id"], _pixel_conflicts(rows, samples))
     kept = ["content_id", "source_path", "status", "reason", "note"]
     truths = ["reason_given", "pixels_kept", "not_blank", "read_cleanly", "no_pixel_conflict"]
     return {
@@ -100,7 +100,7 @@ def _pixel_conflicts(rows: "pd.DataFrame", samples: pa.Table) -> Any:
     labels = _with_category(samples, ["content_id"]).merge(rows[["content_id", "pixel_id"]], on="content_id")
     labels = labels[labels["pixel_id"].notna()]
     counts = labels.groupby("pixel_id")["category_key"].nunique()
-    return labels.loc[labels["pixel_id"].isin(counts.index[counts > 1]), "content_id"]
+    return labels.loc[_in(labels["pixel_id"], counts.index[counts > 1]), "content_id"]
 
 
 def _sample_split(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
@@ -141,12 +141,12 @@ def _usable_paths(tables: Tables, config: PipelineConfig) -> pa.ChunkedArray:
     """Paths that the split should hold, by the configured policies."""
     samples = tables["sample_integrity"].select(["path", "content_id", "duplicate_of", "label_conflict"]).to_pandas()
     prepared = tables["prepared_images"].select(["content_id", "status", "pixel_id"]).to_pandas()
-    usable = samples["content_id"].isin(prepared.loc[prepared["status"] == "ok", "content_id"])
+    usable = _in(samples["content_id"], prepared.loc[prepared["status"] == "ok", "content_id"])
     if config.integrity.duplicates == "keep_first":
         usable &= samples["duplicate_of"].isna()
     if config.integrity.label_conflicts == "quarantine":
         conflicts = _pixel_conflicts(prepared, tables["sample_integrity"])
-        usable &= ~samples["label_conflict"] & ~samples["content_id"].isin(conflicts)
+        usable &= ~samples["label_conflict"] & ~_in(samples["content_id"], conflicts)
     return pa.chunked_array([pa.array(samples.loc[usable, "path"], pa.string())])
 
 
@@ -194,14 +194,14 @@ def _tfrecord_shards(tables: Tables, config: PipelineConfig, published: Publishe
     rows["purpose_of_split"] = rows["path"].map(purpose) == rows["purpose"]
     rows["place_unique"] = ~rows.duplicated(["purpose", "shard", "position"], keep=False)
     rows["label_known"] = rows["label"].between(0, len(classes) - 1)
-    once = purpose[~purpose.isin(config.sampling.purposes)]
+    once = purpose[~_in(purpose, list(config.sampling.purposes))]
     shards = rows.groupby(["purpose", "shard"], as_index=False).size()
     spread = shards.groupby("purpose")["size"].agg(["min", "max"])
     return {
         "rows": rows,
         "groups": _groups(rows, tables["sampling_weights"]),
         "shards": spread.assign(spread=spread["max"] - spread["min"]).reset_index(),
-        "summary": _one_row(never_recorded=int((~once.index.isin(rows["path"])).sum())),
+        "summary": _one_row(never_recorded=int((~_in(once.index, table["path"])).sum())),
     }
 
 
@@ -218,7 +218,26 @@ def _groups(rows: "pd.DataFrame", weights: pa.Table) -> "pd.DataFrame":
 
 def _difference(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int:
     """How many distinct values stand in only one of the two columns."""
-    return len(set(one.to_pylist()) ^ set(other.to_pylist()))
+    import pyarrow.compute as pc
+
+    values = [pc.unique(one), pc.unique(other)]
+    return sum(int((~_in(own, others)).sum()) for own, others in (values, values[::-1]))
+
+
+def _in(values: Any, wanted: Any) -> Any:
+    """Whether each text is one of those wanted, as NumPy's truth values (pandas' ``isin`` walks through Python)."""
+    import pyarrow.compute as pc
+
+    own, others = (
+        pa.chunked_array([one]) if isinstance(one, pa.Array) else one for one in map(_texts, (values, wanted))
+    )
+    return pc.is_in(own, value_set=others).to_numpy()
+
+
+def _texts(values: Any) -> Any:
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values
+    return pa.array(values, pa.string())
 
 
 def _lengths(table: pa.Table, column: str) -> Any:

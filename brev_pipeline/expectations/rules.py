@@ -43,6 +43,7 @@ class Finding:
         offending: how many rows break the rule.
         rows: up to 20 of them.
         reason: why the rule could not be applied, where that was so.
+        result: what Great Expectations said of it, as JSON, without places, clocks and ids of the run.
     """
 
     rule: Rule
@@ -51,6 +52,7 @@ class Finding:
     offending: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
     reason: str | None = None
+    result: Mapping[str, Any] = field(default_factory=dict)
 
 
 def holds(name: str, says: str, column: str, *, frame: str = "rows", severity: Severity = "error") -> Rule:

@@ -77,7 +77,24 @@ def _finding(rule: Rule, result: Any, frame: "pd.DataFrame") -> Finding:
         offending=0 if rule.frame == "summary" else int(facts.get("unexpected_count") or 0),
         rows=[] if rule.frame == "summary" else _rows(frame, index[:SHOWN_ROWS]),
         reason=_exception(result.exception_info or {}),
+        result=_kept(result.to_json_dict()),
     )
+
+
+def _kept(result: dict[str, Any]) -> dict[str, Any]:
+    """A result without what differs from run to run (ids, metric keys) or names places of this machine (traces)."""
+    config = result["expectation_config"]
+    kwargs = {name: value for name, value in config["kwargs"].items() if name != "batch_id"}
+    facts = {name: value for name, value in result["result"].items() if "index_list" not in name}
+    message = _exception(result["exception_info"] or {})
+    raised = {"raised_exception": message is not None, "exception_message": message, "exception_traceback": None}
+    return {
+        "success": bool(result["success"]),
+        "expectation_config": {"type": config["type"], "kwargs": kwargs, "meta": config["meta"]},
+        "result": facts,
+        "exception_info": raised,
+        "meta": {},
+    }
 
 
 def _observed(rule: Rule, facts: Mapping[str, Any], frame: "pd.DataFrame") -> Any:

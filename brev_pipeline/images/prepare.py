@@ -4,13 +4,14 @@ What the shelf holds already is looked up; the rest is cut into chunks and given
 worker died is divided until the one image is found that kills it.
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.engine.base import Engine, Lost
+from brev_pipeline.engine.base import Counted, Engine, Lost
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.images.chunk import Content, Work, dead_row
 from brev_pipeline.images.shelf import Shelf
@@ -18,7 +19,8 @@ from brev_pipeline.source_base import Fetcher, SourceRow
 from brev_pipeline.store import Folder
 from brev_pipeline.tables import PREPARED_IMAGES, conform
 
-_LEAST, _MOST = 16, 256  # contents in a chunk
+_LOG = logging.getLogger(__name__)
+_LEAST, _MOST = 32, 256  # contents in a chunk; each costs some 5 ms besides
 _CHUNKS = 64  # chunks that a run should have at least, so that many workers have work
 _BYTES = 64 << 20  # of image files in a chunk
 _PARTS = 8  # of a chunk whose worker died
@@ -53,7 +55,8 @@ def prepare_images(
     samples = samples.sort_by([("content_id", "ascending"), ("path", "ascending")])
     known = shelf.known(samples["content_id"])
     rest = samples.filter(pc.invert(pc.is_in(samples["content_id"], value_set=known["content_id"].combine_chunks())))
-    fresh = _run(engine, Work(settings, fetch, shelf), _chunks(rest))
+    work = Counted(_chunks(rest), len, pc.count_distinct(rest["content_id"]).as_py(), "images")
+    fresh = _run(engine, Work(settings, fetch, shelf), work)
     table = pa.concat_tables([_at_listed_paths(known, samples), *fresh])
     if table.num_rows != (distinct := pc.count_distinct(samples["content_id"]).as_py()):
         raise BrevPipelineError(
@@ -94,10 +97,9 @@ def _contents(samples: pa.Table) -> Iterator[tuple[Content, int]]:
         yield tuple(content), size
 
 
-def _run(engine: Engine, work: Work, chunks: Iterator[tuple[Content, ...]]) -> Iterator[pa.Table]:
+def _run(engine: Engine, work: Work, chunks: Counted[tuple[Content, ...]]) -> Iterator[pa.Table]:
     """Results of all chunks. Those whose worker died are divided, and tried again part by part."""
-    waiting: Iterator[tuple[Content, ...]] | Sequence[tuple[Content, ...]] = chunks
-    most = _MOST
+    waiting, most = chunks, _MOST
     while True:
         died: list[tuple[Content, ...]] = []
         results = engine.map(work, waiting, label="prepare images", lost="yield", task_timeout=_seconds(most))
@@ -107,16 +109,17 @@ def _run(engine: Engine, work: Work, chunks: Iterator[tuple[Content, ...]]) -> I
             elif len(chunk) > 1:
                 died.append(chunk)
             else:
-                yield pa.Table.from_pylist([dead_row(chunk[0][0], result.reason)], schema=PREPARED_IMAGES)
+                _LOG.warning("%s: the decoder died on it: %s", chunk[0][0].path, result.reason)
+                yield pa.Table.from_pylist([dead_row(chunk[0][0])], schema=PREPARED_IMAGES)
         if not died:
             return
-        waiting = [part for chunk in died for part in _divided(chunk)]
-        most = max(len(part) for part in waiting)
+        parts = [part for chunk in died for part in _divided(chunk)]
+        waiting, most = Counted(parts, len, sum(map(len, parts)), "images"), max(map(len, parts))
 
 
 def _seconds(contents: int) -> float:
-    """How long a chunk may take. Generous, because a slow network is no fault of an image."""
-    return 60.0 + 2 * contents
+    """How long a chunk may take: longer than it takes to give up a server that stalls, which is no image's fault."""
+    return 150.0 + 2 * contents
 
 
 def _divided(chunk: tuple[Content, ...]) -> list[tuple[Content, ...]]:

@@ -1,6 +1,7 @@
 """Checksums: the MD5 of local files, read once and then remembered by path, size and time of last change."""
 
 import hashlib
+import logging
 import os
 import stat
 from collections.abc import Sequence
@@ -11,8 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.engine.telling import log_ticker
 from brev_pipeline.listing.pages import OBJECTS
 
+_LOG = logging.getLogger(__name__)
 _THREADS: Final = min(8, os.cpu_count() or 1)
 _KEY: Final = ("path", "size", "modified")
 
@@ -67,8 +70,12 @@ def recall(objects: pa.Table, known: pa.Table | None) -> pa.Array:
 
 def read_sums(files: Sequence[str]) -> list[Sum]:
     """The MD5 of each file, several at a time (hashing lets other threads run)."""
+    ticker, sums = log_ticker(_LOG, "checksums of local files", "files", len(files)), []
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="md5") as pool:
-        return list(pool.map(_read_sum, files))
+        for one in pool.map(_read_sum, files):
+            sums.append(one)
+            ticker.add(1)
+    return sums
 
 
 def _read_sum(file: str) -> Sum:

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -32,6 +33,8 @@ class Images:
     """Name of the leaf folder."""
     category: pa.Array
     """Class names, lists of text."""
+    left_out: pa.Table | None = None
+    """Images of no wanted class: key, etag, and category, all of their class names; None: there are none."""
 
 
 def choose(objects: pa.Table, settings: ListingSettings) -> list[Images]:
@@ -85,14 +88,24 @@ def _choose(objects: pa.Table, settings: ListingSettings) -> Images:
     described = {run.folder: kept(categories(run.folder, settings.class_mapping), settings.classes) for run in found}
     counts = np.array([run.keys for run in found], np.int64)
     of_class = np.array([bool(described[run.folder]) for run in found], np.bool_)
+    left_out = None
     if not of_class.all():
+        left_out = _left_out(objects, np.repeat(of_class, counts), settings)
         objects = _filtered(objects, pa.array(np.repeat(of_class, counts)))
         found = [run for run in found if described[run.folder]]
         counts = counts[of_class]
     names = pa.array([folder_name(run.folder) for run in found], pa.string())
     lists = pa.array([described[run.folder] for run in found], pa.list_(pa.string()))
     rows = pa.array(np.repeat(np.arange(len(found)), counts))
-    return Images(objects, names.take(rows), lists.take(rows))
+    return Images(objects, names.take(rows), lists.take(rows), left_out)
+
+
+def _left_out(objects: pa.Table, of_class: npt.NDArray[np.bool_], settings: ListingSettings) -> pa.Table:
+    own = objects.filter(pa.array(~of_class)).combine_chunks()
+    found = runs(_column(own, "key"))
+    lists = pa.array([categories(run.folder, settings.class_mapping) for run in found], pa.list_(pa.string()))
+    rows = pa.array(np.repeat(np.arange(len(found)), [run.keys for run in found]))
+    return own.select(["key", "etag"]).append_column("category", lists.take(rows))
 
 
 def _sorted(objects: pa.Table) -> pa.Table:

@@ -1,6 +1,6 @@
 """Datasets: the listing of a pipeline, and of one dataset in it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ def list_datasets(
     settings: ListingSettings,
     sources: Sources,
     known: pa.Table | None = None,
+    on_left_out: Callable[[pa.Table], None] | None = None,
 ) -> pa.Table:
     """Every image of the datasets exactly once, sorted by the bytes of its path: schema `tables.RAW_LISTING`.
 
@@ -34,6 +35,8 @@ def list_datasets(
         sources: where the datasets lie.
         known: rows of an earlier listing (columns path, size, modified, etag, and etag_source if there is one); a
             local file that has not changed since is not read again for its MD5.
+        on_left_out: is given the images that ``settings.classes`` leaves out, in pieces: path, etag (null for local
+            files, which are not read for this) and category, all their class names.
 
     Raises:
         ListingError: a dataset is not there, may not be listed, or holds no image; or two of them overlap. The
@@ -41,7 +44,9 @@ def list_datasets(
     """
     refuse_overlaps(datasets, sources)
     ordered = sorted(datasets, key=lambda dataset: path_prefix(dataset.bucket).encode())
-    tables = [list_dataset(dataset, settings, sources, known=known) for dataset in ordered]
+    tables = [
+        list_dataset(dataset, settings, sources, known=known, on_left_out=on_left_out) for dataset in ordered
+    ]
     return by_path(pa.concat_tables(tables))
 
 
@@ -53,6 +58,7 @@ def list_dataset(
     location: str = "",
     known: pa.Table | None = None,
     hashed: bool = True,
+    on_left_out: Callable[[pa.Table], None] | None = None,
 ) -> pa.Table:
     """The images of one dataset, or of a folder in it.
 
@@ -63,6 +69,7 @@ def list_dataset(
         location: folder below the dataset's root; classes are meant from there.
         known: see `list_datasets`.
         hashed: whether local files get their MD5; without it they have no etag.
+        on_left_out: see `list_datasets`.
 
     Raises:
         ListingError: see `list_datasets`.
@@ -73,9 +80,18 @@ def list_dataset(
         pieces = choose(objects, settings)
         if not any(piece.objects.num_rows for piece in pieces):
             raise ListingError(nothing_found(objects, settings))
+        if on_left_out:
+            _tell_left_out(pieces, place, on_left_out)
         return pa.concat_tables([_rows(piece, dataset, place, settings, known, hashed) for piece in pieces])
     except BrevPipelineError as error:
         raise ListingError(f"dataset {dataset.name!r} ({place.bucket}): {error}") from error
+
+
+def _tell_left_out(pieces: Sequence[Images], place: Place, on_left_out: Callable[[pa.Table], None]) -> None:
+    for piece in pieces:
+        if piece.left_out is not None:
+            paths = pc.binary_replace_slice(piece.left_out["key"], 0, 0, path_prefix(place.bucket))
+            on_left_out(piece.left_out.set_column(0, "path", paths).select(["path", "etag", "category"]))
 
 
 def _objects(place: Place, sources: Sources) -> pa.Table:

@@ -6,16 +6,19 @@ more than it brings). A thread that runs out of work has another's span cut in t
 folder is listed in parallel too.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Condition
 from typing import Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.engine.telling import log_ticker
 from brev_pipeline.listing.pages import OBJECTS, Page, parse_page
 from brev_pipeline.listing.spans import Span, at_folders, by_folder, cut
 
+_LOG = logging.getLogger(__name__)
 THREADS: Final = 16
 # With fewer keys per folder than this, folders are listed in groups.
 _LARGE_FOLDER: Final = 250
@@ -61,9 +64,17 @@ class _Scan:
         if first.token:
             self._open = self._divide(Span(prefix, first.last), first, self._page(Span(prefix), delimiter="/"))
             with ThreadPoolExecutor(self._threads, thread_name_prefix="listing") as pool:
-                for worker in [pool.submit(self._work) for _ in range(self._threads)]:
-                    worker.result()
+                self._watch([pool.submit(self._work) for _ in range(self._threads)], f"list {self._bucket}/{prefix}")
         return _joined(self._found)
+
+    def _watch(self, workers: list[Future[None]], label: str) -> None:
+        """Wait for the workers, telling now and then how far they are; raises what one of them raised."""
+        ticker, under_way = log_ticker(_LOG, label, "objects"), set(workers)
+        while under_way:
+            under_way = wait(under_way, timeout=1.0).not_done
+            ticker.add(sum(objects.num_rows for _, objects in list(self._found)) - ticker.done)
+        for worker in workers:
+            worker.result()
 
     def _divide(self, rest: Span, first: Page, level: Page) -> list[Span]:
         """The spans that the rest of the prefix is listed in, given its first page and what lies directly below it."""

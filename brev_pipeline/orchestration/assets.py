@@ -1,16 +1,18 @@
 """The seven assets of a pipeline. Each reads its inputs, calls one stage, and returns the table with metadata."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.orchestration.data_versions import code_version, data_version
+from brev_pipeline.orchestration.freshness import freshness_policy
 from brev_pipeline.orchestration.names import STAGES, VERSION, asset_key
-
-CODE_VERSION = "1"
-"""Data made by another code version shows as stale in Dagster's UI; raise it when a stage's result changes."""
+from brev_pipeline.orchestration.retries import failures_for_people
+from brev_pipeline.orchestration.story import pace, settings
+from brev_pipeline.orchestration.told import told
 
 
 def pipeline_assets(config: PipelineConfig) -> list[dg.AssetsDefinition]:
@@ -61,17 +63,23 @@ def _asset(
         description=DESCRIPTIONS[stage],
         owners=config.owners,
         kinds=kinds,
-        code_version=CODE_VERSION,
+        code_version=code_version(config, stage),
+        freshness_policy=freshness_policy(config.schedule),
+        # One run of a pipeline at a time: dagster.yaml limits every pool to one run (see `deploy/`).
+        pool=config.name,
         ins=named,
         io_manager_key=tables,
         required_resource_keys={engine},
     )
     def stage_asset(context: dg.AssetExecutionContext, **upstream: Any) -> Any:
-        try:
-            return compute(context, config, upstream)
-        except BrevPipelineError as error:
-            # The message is for people; the traceback would bury it. The data will not mend itself by a retry.
-            raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
+        with failures_for_people(context, config.retry), told(context):
+            began = time.perf_counter()
+            made = compute(context, config, upstream)
+            took = time.perf_counter() - began
+            context.add_output_metadata(pace(stage, made, took) | settings(config, stage))
+            if isinstance(made, dg.MaterializeResult):
+                return made
+            return dg.MaterializeResult(value=made, data_version=dg.DataVersion(data_version(stage, made)))
 
     return stage_asset
 
@@ -80,13 +88,19 @@ Upstream = Mapping[str, Any]
 
 
 def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+    from brev_pipeline.account import keep_filtered
     from brev_pipeline.listing import list_datasets
+    from brev_pipeline.orchestration.guards import refuse_a_strangers_store
     from brev_pipeline.orchestration.metadata import listing_metadata
     from brev_pipeline.source import Sources
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.of(config)
-    table = list_datasets(config.datasets, config.listing, Sources.of(config), store.memory.recall())
+    refuse_a_strangers_store(config, store)
+    left_out: list[Any] = []
+    sources, known = Sources.of(config), store.memory.recall()
+    table = list_datasets(config.datasets, config.listing, sources, known, left_out.append)
+    table = keep_filtered(store, table, left_out)
     newest = store.newest()
     context.add_output_metadata(listing_metadata(table, newest[1].table("listing") if newest else None))
     return table
@@ -99,7 +113,9 @@ def _sample_integrity(context: dg.AssetExecutionContext, config: PipelineConfig,
     from brev_pipeline.store import PipelineStore
 
     memory = PipelineStore.of(config).memory
-    table = check_integrity(upstream["raw_listing"], fetch=Sources.of(config), known=memory.recall())
+    table = check_integrity(
+        upstream["raw_listing"], fetch=Sources.of(config), known=memory.recall(), engine=_engine(context, config)
+    )
     memory.remember(table, context.run.run_id)
     context.add_output_metadata(integrity_metadata(table))
     return table
@@ -111,20 +127,22 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
     from brev_pipeline.source import Sources
     from brev_pipeline.store import PipelineStore
 
+    sources = Sources.of(config)
     table = prepare_images(
         upstream["sample_integrity"],
         config.image,
-        fetch=Sources.of(config),
+        fetch=sources,
         folder=PipelineStore.of(config).prepared,
         engine=_engine(context, config),
     )
-    context.add_output_metadata(prepared_metadata(table))
+    context.add_output_metadata(prepared_metadata(table, upstream["sample_integrity"], sources))
     return table
 
 
 def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+    from brev_pipeline.account import note_known
     from brev_pipeline.orchestration.metadata import split_metadata
-    from brev_pipeline.production import known_assignments, published_ledger
+    from brev_pipeline.production import LEDGER, known_assignments, published_ledger
     from brev_pipeline.split import split_report, split_samples, usable_samples
     from brev_pipeline.store import PipelineStore
 
@@ -134,11 +152,14 @@ def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, ups
         duplicates=config.integrity.duplicates,
         label_conflicts=config.integrity.label_conflicts,
     )
-    ledger = published_ledger(PipelineStore.of(config))
+    store = PipelineStore.of(config)
+    newest = store.publications.newest()
+    ledger = published_ledger(store)
     known = known_assignments(config)
-    table = split_samples(usable, config.split, ledger, known)
+    table = note_known(split_samples(usable, config.split, ledger, known), known)
     context.add_output_metadata(split_metadata(table, excluded, split_report(table, config.split, ledger, known)))
-    return table
+    made_with = str(newest.number if newest else 0)
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), LEDGER: made_with})
 
 
 def _sampling_weights(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
@@ -155,15 +176,19 @@ def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, 
     from brev_pipeline.production import make_shards
     from brev_pipeline.store import PipelineStore
 
+    store = PipelineStore.of(config)
     table = make_shards(
         config,
-        PipelineStore.of(config),
+        store,
         split=upstream["sample_split"],
         weights=upstream["sampling_weights"],
         prepared=upstream["prepared_images"],
         engine=_engine(context, config),
     )
-    context.add_output_metadata(shards_metadata(table))
+    described = shards_metadata(
+        table, config, store, split=upstream["sample_split"], prepared=upstream["prepared_images"]
+    )
+    context.add_output_metadata(described)
     return table
 
 
@@ -176,14 +201,21 @@ def _dataset_version(context: dg.AssetExecutionContext, config: PipelineConfig, 
 
     store = PipelineStore.of(config)
     verdicts = Verdicts(store.tables)
-    checks = {stage: verdicts.require(upstream[stage].schema.metadata[TABLE_NAME].decode(), stage) for stage in STAGES}
-    done = release(config, store, upstream, checks=checks, run_id=context.run.run_id)
+    names = {stage: upstream[stage].schema.metadata[TABLE_NAME].decode() for stage in STAGES}
+    checks = {stage: verdicts.require(name, stage) for stage, name in names.items()}
+
+    def documents() -> Mapping[str, bytes]:
+        from brev_pipeline.expectations.data_docs import data_docs_files
+
+        return data_docs_files({stage: verdicts.results(name) for stage, name in names.items()})
+
+    done = release(config, store, upstream, checks=checks, run_id=context.run.run_id, documents=documents)
     context.log.info(
         f"published version {done.version.id}: {done.version.path}"
         if done.is_new
         else f"nothing new: {done.version.id} is the newest published version already"
     )
-    return dg.MaterializeResult(metadata=release_metadata(done))
+    return dg.MaterializeResult(metadata=release_metadata(done), data_version=dg.DataVersion(done.version.id))
 
 
 def _engine(context: dg.AssetExecutionContext, config: PipelineConfig) -> Any:

@@ -6,6 +6,7 @@ import dagster as dg
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.orchestration.executors import executor_of
 
 _TAG = "brev_pipeline"
 PIPELINE_TAG = f"{_TAG}/pipeline"
@@ -18,13 +19,15 @@ def pipeline_job(config: PipelineConfig) -> "dg.UnresolvedAssetJobDefinition":
         selection=dg.AssetSelection.groups(config.name),
         description=config.description or f"The whole chain of {config.name}.",
         tags={PIPELINE_TAG: config.name},
+        executor_def=executor_of(config.executor),
     )
 
 
 def pipeline_schedule(config: PipelineConfig, job: "dg.UnresolvedAssetJobDefinition") -> dg.ScheduleDefinition:
-    """The pipeline's schedule, on only if the configuration says so."""
+    """The pipeline's schedule, on only if the configuration says so; skips while an earlier run still waits."""
     status = dg.DefaultScheduleStatus.RUNNING if config.schedule.enabled else dg.DefaultScheduleStatus.STOPPED
-    return dg.ScheduleDefinition(
+
+    @dg.schedule(
         name=f"{config.name}_schedule",
         job=job,
         cron_schedule=config.schedule.cron,
@@ -32,15 +35,22 @@ def pipeline_schedule(config: PipelineConfig, job: "dg.UnresolvedAssetJobDefinit
         default_status=status,
         description=f"Runs {config.name} at '{config.schedule.cron}', {config.schedule.timezone}.",
     )
+    def scheduled(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return _waiting(context.instance, config) or dg.RunRequest()
+
+    return scheduled
 
 
 def pipeline_sensor(config: PipelineConfig, job: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefinition:
-    """Requests one run for each new state of the datasets; says why it skips."""
+    """Requests one run when the datasets changed; says why it skips.
+
+    A tick lists the datasets and reads no file. Its cursor is the fingerprint of the listing that it last saw.
+    """
     settings = config.new_images_sensor
     status = dg.DefaultSensorStatus.RUNNING if settings.enabled else dg.DefaultSensorStatus.STOPPED
 
     @dg.sensor(
-        name=f"{config.name}_new_images",
+        name=sensor_name(config),
         job=job,
         minimum_interval_seconds=settings.interval_seconds,
         default_status=status,
@@ -50,21 +60,55 @@ def pipeline_sensor(config: PipelineConfig, job: "dg.UnresolvedAssetJobDefinitio
         from brev_pipeline.listing import listing_state
         from brev_pipeline.source import Sources
 
+        if waiting := _waiting(context.instance, config):
+            return waiting
         try:
             state = listing_state(config.datasets, config.listing, Sources.of(config))
+            if state.fingerprint == context.cursor:
+                return dg.SkipReason(_nothing_new(context.instance, config, state.images))
+            changes = _changes(config, state.listing)
+            if context.cursor is None and changes == {} and _all_known(config, state.listing):
+                # The first tick: what a run by hand has published already is not new.
+                said = f"nothing new: the {state.images} images of the newest version"
+                return dg.SensorResult(skip_reason=said, cursor=state.fingerprint)
         except BrevPipelineError as error:
-            return dg.SkipReason(f"the datasets cannot be listed: {error}")
-        if state.fingerprint == context.cursor:
-            return dg.SkipReason(f"nothing new: the same {state.images} images as before")
-        tags = {PIPELINE_TAG: config.name, f"{_TAG}/images": str(state.images), **_changes(config, state.listing)}
-        request = dg.RunRequest(run_key=state.fingerprint, tags=tags)
-        return dg.SensorResult(run_requests=[request], cursor=state.fingerprint)
+            if error.may_pass:
+                return dg.SkipReason(f"the datasets cannot be listed now: {error}")
+            # A person has to do something: a failed tick is what people see.
+            raise dg.DagsterError(f"the datasets cannot be listed: {error}") from error
+        found = {"appeared": state.images} if changes is None else changes
+        tags = {f"{_TAG}/{name}": str(count) for name, count in {"images": state.images, **found}.items()}
+        # No run key: where images go and come back, the same listing is new once more.
+        return dg.SensorResult(run_requests=[dg.RunRequest(tags=tags)], cursor=state.fingerprint)
 
     return new_images
 
 
-def _changes(config: PipelineConfig, listing: Any) -> dict[str, str]:
-    """Tags that say what is new since the newest published version."""
+def sensor_name(config: PipelineConfig) -> str:
+    """Name of a pipeline's new-images sensor."""
+    return f"{config.name}_new_images"
+
+
+def _waiting(instance: dg.DagsterInstance, config: PipelineConfig) -> dg.SkipReason | None:
+    """A reason to request no run: one waits already, and will find what is there when it begins."""
+    statuses = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+    wanted = dg.RunsFilter(tags={PIPELINE_TAG: config.name}, statuses=statuses)
+    runs = instance.get_runs(wanted, limit=1)
+    return dg.SkipReason(f"run {runs[0].run_id} waits in the queue already, and will see it") if runs else None
+
+
+def _nothing_new(instance: dg.DagsterInstance, config: PipelineConfig, images: int) -> str:
+    """Why nothing is to be done, and whether what was last requested came to a bad end."""
+    said = f"nothing new: the same {images} images as before"
+    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/sensor_name": sensor_name(config)}), limit=1)
+    if runs and runs[0].status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
+        ended = runs[0].status.value.lower()
+        said += f"; the run for them, {runs[0].run_id}, ended as {ended}: see its log, then launch it again"
+    return said
+
+
+def _changes(config: PipelineConfig, listing: Any) -> dict[str, int] | None:
+    """How many images appeared, vanished and were replaced since the newest published version; None before it."""
     import pyarrow.compute as pc
 
     from brev_pipeline.integrity import compare_listings
@@ -72,6 +116,21 @@ def _changes(config: PipelineConfig, listing: Any) -> dict[str, str]:
 
     newest = PipelineStore.of(config).newest()
     if newest is None:
-        return {f"{_TAG}/appeared": str(listing.num_rows)}
+        return None
     changes = compare_listings(newest[1].table("listing"), listing)
-    return {f"{_TAG}/{row['values']}": str(row["counts"]) for row in pc.value_counts(changes["change"]).to_pylist()}
+    return {row["values"]: row["counts"] for row in pc.value_counts(changes["change"]).to_pylist()}
+
+
+def _all_known(config: PipelineConfig, listing: Any) -> bool:
+    """Whether an earlier run saw each image as it is now, by size and time of last change."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from brev_pipeline.store import PipelineStore
+
+    def stamps(table: pa.Table) -> pa.ChunkedArray:
+        numbers = [table[name].cast(pa.int64()).cast(pa.string()) for name in ("size", "modified")]
+        return pc.binary_join_element_wise(table["path"], *numbers, "\x1f")
+
+    known = PipelineStore.of(config).memory.recall()
+    return known is not None and bool(pc.all(pc.is_in(stamps(listing), value_set=stamps(known))).as_py())

@@ -4,45 +4,55 @@ import logging
 from pathlib import Path
 
 import dagster as dg
+from dagster._check import CheckError
 
 from brev_pipeline.config import PipelineConfig, load_config
 from brev_pipeline.errors import BrevPipelineError, ConfigError
 from brev_pipeline.orchestration.assets import pipeline_assets
 from brev_pipeline.orchestration.automation import pipeline_job, pipeline_schedule, pipeline_sensor
+from brev_pipeline.orchestration.broken import BROKEN_GROUP, broken_definitions
 from brev_pipeline.orchestration.checks import pipeline_checks
 from brev_pipeline.orchestration.engines import EngineResource
+from brev_pipeline.orchestration.purge import PURGE_JOB
 from brev_pipeline.orchestration.tables_io import StoreTables
+from brev_pipeline.orchestration.upkeep import upkeep_definitions
 from brev_pipeline.store import PipelineStore
-
-BROKEN_GROUP = "broken_configurations"
 
 _log = logging.getLogger(__name__)
 
 
 def definitions_of_folder(folder: Path) -> dg.Definitions:
-    """Definitions of every ``*.yaml`` in a folder.
+    """Definitions of every ``*.yaml`` and ``*.yml`` in a folder.
 
-    A file that cannot be used is logged and stands in the asset group ``broken_configurations``, with what is
-    wrong in its description.
+    A file that cannot be used is logged, stands in the asset group ``broken_configurations`` with what is wrong in
+    its description, and makes the ticks of a sensor of that name fail.
     """
     parts: list[dg.Definitions] = []
+    broken: dict[Path, str] = {}
     names: dict[str, Path] = {}
-    for file in sorted(folder.glob("*.yaml")):
+    configs: list[PipelineConfig] = []
+    for file in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
         try:
             config = load_config(file)
             if config.name in names:
                 raise ConfigError(f"{file}: name: {config.name} is the name of {names[config.name]} too")
+            if config.name in (PURGE_JOB, BROKEN_GROUP) or "__" in config.name:
+                # Dagster's names of steps are <pipeline>__<stage>; two that are equal would take everything down.
+                raise ConfigError(f"{file}: name: {config.name} is kept for Dagster's own use; choose another")
             part = pipeline_definitions(config)
             dg.Definitions.validate_loadable(part)
-        except (BrevPipelineError, dg.DagsterError) as error:
+        except (BrevPipelineError, dg.DagsterError, CheckError) as error:
             _log.error("%s cannot be used, its pipeline is left out:\n%s", file, error)
-            part = _broken(file, str(error))
+            broken[file] = str(error)
         else:
+            parts.append(part)
             names[config.name] = file
-        parts.append(part)
-    if not parts:
-        _log.warning("%s holds no *.yaml: there are no pipelines", folder)
-    return dg.Definitions.merge(*parts, dg.Definitions(executor=dg.in_process_executor))
+            configs.append(config)
+    if not configs and not broken:
+        what = "holds no *.yaml" if folder.is_dir() else "does not exist"
+        _log.warning("%s %s, so there are no pipelines; BREV_PIPELINE_CONFIGS names another folder", folder, what)
+    parts.append(broken_definitions(broken))
+    return dg.Definitions.merge(*parts, upkeep_definitions(configs), dg.Definitions(executor=dg.in_process_executor))
 
 
 def pipeline_definitions(
@@ -57,24 +67,9 @@ def pipeline_definitions(
         schedules=[pipeline_schedule(config, job)],
         sensors=[pipeline_sensor(config, job)],
         resources={
-            f"{config.name}__tables": StoreTables(PipelineStore.of(config)),
-            f"{config.name}__unchecked_tables": StoreTables(PipelineStore.of(config), unchecked=True),
-            f"{config.name}__engine": EngineResource(kind=config.engine.kind, workers=str(config.engine.workers)),
+            f"{config.name}__tables": StoreTables(PipelineStore.of(config), config.retry),
+            f"{config.name}__unchecked_tables": StoreTables(PipelineStore.of(config), config.retry, unchecked=True),
+            f"{config.name}__engine": EngineResource.of(config.engine),
         },
         loggers=loggers,
     )
-
-
-def _broken(file: Path, problems: str) -> dg.Definitions:
-    lines = "\n".join(f"- {line}" for line in problems.splitlines())
-    spec = dg.AssetSpec(
-        dg.AssetKey([BROKEN_GROUP, _identifier(file.stem)]),
-        group_name=BROKEN_GROUP,
-        description=f"`{file.name}` cannot be used, so its pipeline is missing:\n\n{lines}",
-        kinds={"yaml"},
-    )
-    return dg.Definitions(assets=[spec])
-
-
-def _identifier(stem: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in stem)

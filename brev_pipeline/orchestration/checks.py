@@ -8,6 +8,7 @@ import dagster as dg
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import NEEDS, SUITES, Finding
 from brev_pipeline.orchestration.names import STAGES, asset_key
+from brev_pipeline.orchestration.retries import failures_for_people
 
 
 def pipeline_checks(config: PipelineConfig) -> list[dg.AssetChecksDefinition]:
@@ -41,16 +42,20 @@ def _stage_checks(config: PipelineConfig, stage: str) -> dg.AssetChecksDefinitio
             for name in (stage, *NEEDS[stage])
         },
         compute_kind="great_expectations",
+        pool=config.name,
     )
     def suite(context: dg.AssetCheckExecutionContext, **tables: Any) -> Iterator[dg.AssetCheckResult]:
         # All results are yielded before the step ends; a list that is returned would be lost with a failure.
-        for finding in _find(context, config, stage, tables):
-            yield _result(key, finding)
+        with failures_for_people(context, config.retry):
+            findings, page = _find(context, config, stage, tables)
+        for finding in findings:
+            yield _result(key, finding, page)
 
     return suite
 
 
-def _find(context: Any, config: PipelineConfig, stage: str, tables: dict[str, Any]) -> list[Finding]:
+def _find(context: Any, config: PipelineConfig, stage: str, tables: dict[str, Any]) -> tuple[list[Finding], str]:
+    """What the suite found, and where the page about it lies."""
     from brev_pipeline.expectations.frames import frames
     from brev_pipeline.expectations.validate import validate
     from brev_pipeline.orchestration.published import published_tables
@@ -61,11 +66,11 @@ def _find(context: Any, config: PipelineConfig, stage: str, tables: dict[str, An
     store = PipelineStore.of(config)
     rules = SUITES[stage](config)
     findings = validate(rules, frames(stage, tables, config, published_tables(config)))
-    Verdicts(store.tables).write(tables[stage].schema.metadata[TABLE_NAME].decode(), findings, context.run.run_id)
-    return findings
+    table = tables[stage].schema.metadata[TABLE_NAME].decode()
+    return findings, Verdicts(store.tables).write(table, findings, context.run.run_id)
 
 
-def _result(key: dg.AssetKey, finding: Finding) -> dg.AssetCheckResult:
+def _result(key: dg.AssetKey, finding: Finding, page: str) -> dg.AssetCheckResult:
     severity = dg.AssetCheckSeverity.ERROR if finding.rule.severity == "error" else dg.AssetCheckSeverity.WARN
     metadata: dict[str, Any] = {"rule": finding.rule.says, "expectation": finding.rule.expectation}
     if finding.observed is not None:
@@ -76,6 +81,7 @@ def _result(key: dg.AssetKey, finding: Finding) -> dg.AssetCheckResult:
         metadata["examples"] = _as_table(finding.rows)
     if finding.reason:
         metadata["reason"] = finding.reason
+    metadata["data docs"] = dg.MetadataValue.path(page)
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=finding.rule.name,

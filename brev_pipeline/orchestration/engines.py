@@ -4,35 +4,43 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from brev_pipeline.config import EngineSettings
+
 if TYPE_CHECKING:
     from brev_pipeline.engine import Engine, Progress
 
 
 class EngineResource(dg.ConfigurableResource[Any]):
-    """Runs tasks on this machine's cores.
+    """Runs tasks on this machine's cores, or on a Ray cluster.
 
     Attributes:
-        kind: ``local``.
+        kind: ``local`` or ``ray``.
         workers: number of processes, or ``auto``.
+        address: of the Ray cluster; empty for ``local``.
+        settings: ``engine`` of the configuration in full, which the others are taken from.
     """
 
-    kind: str = "local"
-    workers: str = "auto"
+    kind: str
+    workers: str
+    address: str
+    settings: dict[str, Any]
+
+    @classmethod
+    def of(cls, settings: EngineSettings) -> "EngineResource":
+        """The resource of a configuration."""
+        return cls(
+            kind=settings.kind,
+            workers=str(settings.workers),
+            address=settings.address or "",
+            settings=settings.model_dump(mode="json", exclude_unset=True, exclude_none=True),
+        )
 
     def make(self, context: Any) -> "Engine":
         """An engine whose progress goes to the log of the run."""
-        from brev_pipeline.engine import LocalEngine
+        from brev_pipeline.engine import engine_of
+        from brev_pipeline.engine.telling import EVERY, describe
 
         def report(progress: "Progress") -> None:
             context.log.info(describe(progress))
 
-        return LocalEngine("auto" if self.workers == "auto" else int(self.workers), on_progress=report)
-
-
-def describe(progress: "Progress") -> str:
-    """Progress for people: done, rate, time left."""
-    rate = progress.done / progress.seconds if progress.seconds else 0.0
-    if progress.total is None or not rate:
-        return f"{progress.label}: {progress.done} tasks done, {rate:.1f}/s"
-    left = (progress.total - progress.done) / rate
-    return f"{progress.label}: {progress.done} of {progress.total} tasks, {rate:.1f}/s, {left:.0f} s left"
+        return engine_of(EngineSettings.model_validate(self.settings), report, EVERY)

@@ -6,12 +6,18 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.orchestration.story import pictured
 from brev_pipeline.store.publish import Release
 
 if TYPE_CHECKING:
+    from brev_pipeline.config import PipelineConfig
+    from brev_pipeline.source_base import Fetcher
     from brev_pipeline.split import SplitReport
+    from brev_pipeline.store import PipelineStore
 
 SHOWN_ROWS = 20
+PLOTTED = 20
+"""Classes or groups of which each has a number of its own, that plots over time."""
 
 
 def counts(table: pa.Table, *columns: str) -> dg.MetadataValue:
@@ -38,8 +44,14 @@ def listing_metadata(table: pa.Table, published: pa.Table | None) -> dict[str, A
     """What is there, and what appeared, vanished and was replaced since the newest published version."""
     from brev_pipeline.integrity import compare_listings
     from brev_pipeline.listing import listing_fingerprint
+    from brev_pipeline.pictures import class_balance
 
-    found: dict[str, Any] = {"fingerprint": listing_fingerprint(table), "images by class": counts(table, "category")}
+    found: dict[str, Any] = {
+        "fingerprint": listing_fingerprint(table),
+        "bytes": int(pc.sum(table["size"]).as_py() or 0),
+        "images by class": counts(table, "dataset", "category"),
+        **pictured("class balance", lambda: class_balance(table)),
+    }
     if published is None:
         return found
     changes = compare_listings(published, table)
@@ -66,8 +78,16 @@ def integrity_metadata(table: pa.Table) -> dict[str, Any]:
     return found
 
 
-def prepared_metadata(table: pa.Table) -> dict[str, Any]:
-    """What was decoded, and what is in quarantine and why."""
+def prepared_metadata(table: pa.Table, samples: pa.Table, fetch: "Fetcher") -> dict[str, Any]:
+    """What was decoded, and what is in quarantine and why.
+
+    Args:
+        table: of the stage.
+        samples: of sample_integrity.
+        fetch: reads a few of the images in quarantine, to show them.
+    """
+    from brev_pipeline.pictures import quarantine_sheet
+
     quarantine = table.filter(pc.not_equal(table["status"], "ok"))
     pixels = table["pixel_id"].drop_null()
     found: dict[str, Any] = {
@@ -77,11 +97,14 @@ def prepared_metadata(table: pa.Table) -> dict[str, Any]:
     }
     if quarantine.num_rows:
         found["quarantine"] = markdown(quarantine.select(["source_path", "status", "reason"]))
+        found |= pictured("quarantined images", lambda: quarantine_sheet(quarantine, samples, fetch))
     return found
 
 
 def split_metadata(table: pa.Table, excluded: pa.Table, report: "SplitReport") -> dict[str, Any]:
     """The split per stratum, leak groups, what was left out, and what a person should look at."""
+    from brev_pipeline.pictures import split_shares
+
     found: dict[str, Any] = {
         "leak groups": len(pc.unique(table["leak_group"])),
         "left out": excluded.num_rows,
@@ -89,6 +112,8 @@ def split_metadata(table: pa.Table, excluded: pa.Table, report: "SplitReport") -
         "images by stratum and purpose": markdown(
             report.shares.select(["stratum", "purpose", "images", "leak_groups", "share", "wanted_share"])
         ),
+        **pictured("split by stratum", lambda: split_shares(report.shares)),
+        **_plotted("images: ", table["purpose"]),
     }
     if report.warnings:
         found["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in report.warnings))
@@ -100,13 +125,50 @@ def split_metadata(table: pa.Table, excluded: pa.Table, report: "SplitReport") -
 
 
 def weights_metadata(table: pa.Table) -> dict[str, Any]:
-    """The whole table, as far as it fits."""
-    return {"weights": markdown(table.drop_columns([name for name in ("weight",) if name in table.column_names]))}
+    """The whole table, as far as it fits, and the share of the draws of each group that is weighed."""
+    from brev_pipeline.pictures import drawn_shares
 
-
-def shards_metadata(table: pa.Table) -> dict[str, Any]:
-    """Records and files per purpose."""
+    shown = markdown(table.drop_columns([name for name in ("weight",) if name in table.column_names]))
+    several = len(pc.unique(table["purpose"])) > 1
+    largest = table.select(["purpose", "group", "probability", "samples"]).sort_by([("samples", "descending")])
     return {
+        "weights": shown,
+        **pictured("drawn and natural frequency", lambda: drawn_shares(table)),
+        **{
+            f"drawn share: {row['purpose'] + ' / ' if several else ''}{row['group']}": round(row["probability"], 6)
+            for row in largest.slice(0, PLOTTED).to_pylist()
+        },
+    }
+
+
+def shards_metadata(
+    table: pa.Table, config: "PipelineConfig", store: "PipelineStore", *, split: pa.Table, prepared: pa.Table
+) -> dict[str, Any]:
+    """Records and files per purpose, the share of each class, and a sheet of augmented samples.
+
+    Args:
+        table: of the stage.
+        config: whose augmentation is shown.
+        store: where the prepared pixels lie.
+        split: of sample_split, for the names of the classes.
+        prepared: of prepared_images.
+    """
+    from brev_pipeline.augment import ImageAugmenter
+    from brev_pipeline.pictures import sample_sheet
+    from brev_pipeline.production import PreparedPixels
+    from brev_pipeline.shards import class_names
+
+    names = class_names(split)
+    pixels, augmenter = PreparedPixels(store.prepared), ImageAugmenter(config.augmentation)
+    # Labels out of range are for the checks to find.
+    known = table.filter(pc.and_(table["augmented"], pc.is_in(table["label"], pa.array(range(len(names)), pa.int64()))))
+    labels = pa.array(names, pa.string()).take(known["label"])
+    return {
+        **pictured(
+            "augmented samples",
+            lambda: sample_sheet(table, prepared, pixels=pixels, augmenter=augmenter, classes=names),
+        ),
+        **_plotted("drawn share: ", labels, share=True),
         "shards": len(pc.unique(table["file"])),
         "record bytes": int(pc.sum(table["length"]).as_py() or 0),
         "records by purpose and group": counts(table, "purpose", "group"),
@@ -114,12 +176,24 @@ def shards_metadata(table: pa.Table) -> dict[str, Any]:
 
 
 def release_metadata(release: Release) -> dict[str, Any]:
-    """Which version stands published, and where."""
+    """Which version stands published, and where; its report and its Data Docs, where it has them."""
+    folder = release.version.folder
+    pages = {"report": "report/index.html", "data docs": "report/data_docs/index.html"}
     return {
+        **{name: dg.MetadataValue.path(folder.place(page)) for name, page in pages.items() if folder.exists(page)},
         "version": release.version.id,
         "published": "new" if release.is_new else "nothing new: it was the newest one already",
         "publication": release.publication.number,
         "path": dg.MetadataValue.path(release.version.path),
+    }
+
+
+def _plotted(prefix: str, column: pa.ChunkedArray, *, share: bool = False) -> dict[str, Any]:
+    """How often each value stands in a column, the most frequent of them, each as a number of its own."""
+    counted = sorted(pc.value_counts(column).to_pylist(), key=lambda row: (-row["counts"], row["values"]))
+    return {
+        f"{prefix}{row['values']}": round(row["counts"] / len(column), 6) if share else row["counts"]
+        for row in counted[:PLOTTED]
     }
 
 

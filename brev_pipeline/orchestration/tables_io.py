@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from brev_pipeline.errors import BrevPipelineError, StoreError
+from brev_pipeline.config.models import RetrySettings
+from brev_pipeline.errors import StoreError
+from brev_pipeline.orchestration.retries import failures_for_people
 from brev_pipeline.orchestration.verdicts import Verdicts
 from brev_pipeline.store import PipelineStore
 from brev_pipeline.store.versions import from_parquet, to_parquet
@@ -28,20 +30,20 @@ class StoreTables(dg.IOManager):
 
     Args:
         store: the pipeline's store.
+        retry: what to do about a store that cannot be reached just now.
         unchecked: load tables whether their checks passed or not, for the checks themselves.
     """
 
-    def __init__(self, store: PipelineStore, *, unchecked: bool = False) -> None:
+    def __init__(self, store: PipelineStore, retry: RetrySettings, *, unchecked: bool = False) -> None:
         self._store = store
+        self._retry = retry
         self._unchecked = unchecked
 
     def handle_output(self, context: dg.OutputContext, table: Any) -> None:
         """Write a stage's table; its place, schema and rows become metadata of the materialization."""
         stage = context.asset_key.path[-1]
-        try:
+        with failures_for_people(context, self._retry):
             name = self._write(f"{context.run_id}/{stage}", to_parquet(table))
-        except StoreError as error:
-            raise dg.Failure(str(error)) from error
         context.add_output_metadata(
             {
                 TABLE: name,
@@ -54,14 +56,12 @@ class StoreTables(dg.IOManager):
     def load_input(self, context: dg.InputContext) -> "pa.Table":
         """Read a stage's table: this run's, or else the newest that was materialized."""
         stage = context.asset_key.path[-1]
-        try:
+        with failures_for_people(context, self._retry):
             name = self.find(context, stage)
             if not self._unchecked:
                 Verdicts(self._store.tables).require(name, stage)
             table = from_parquet(self._store.tables.read(name))
             return table.replace_schema_metadata({**(table.schema.metadata or {}), TABLE_NAME: name})
-        except BrevPipelineError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
 
     def find(self, context: dg.InputContext, stage: str) -> str:
         """Name of the newest table of ``stage`` that this run may see, below the ``tables`` folder."""

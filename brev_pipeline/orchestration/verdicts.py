@@ -29,24 +29,51 @@ class Verdicts:
 
     tables: Folder
 
-    def write(self, table: str, findings: Sequence[Finding], run_id: str) -> None:
-        """Keep what a run of the checks found of ``table`` (its name in the folder)."""
+    def write(self, table: str, findings: Sequence[Finding], run_id: str) -> str:
+        """Keep what a run of the checks found of ``table`` (its name in the folder), for programs and for people.
+
+        Returns:
+            Where the page for people lies (HTML, whole in itself).
+        """
+        from brev_pipeline.expectations.data_docs import kept, stage_page
+
+        results = json.loads(json.dumps([kept(finding) for finding in findings], default=str))
         record = {
             "checked_at": datetime.now(UTC).isoformat(),
             "run_id": run_id,
             "checks": [summary(finding) for finding in findings],
+            "results": results,
         }
         data = (json.dumps(record, indent=1, ensure_ascii=False, default=str) + "\n").encode()
+        stage = table.rpartition("/")[2].partition(".")[0]
+        page = self._write_page(table.removesuffix(".parquet"), stage_page(stage, results))
         # A retry in the same run may find the same again.
         self.tables.create(f"{table}.checks.{run_id}.{record['checked_at']}.json", data, exist_ok=True)
+        return page
+
+    def _write_page(self, stem: str, page: bytes) -> str:
+        """Where the page lies: beside the table, behind those of earlier checks of it."""
+        number = 1
+        while True:
+            name = f"{stem}.validation.html" if number == 1 else f"{stem}.validation.{number}.html"
+            if self.tables.create(name, page, exist_ok=True):
+                return self.tables.place(name)
+            number += 1
 
     def of(self, table: str) -> list[dict[str, Any]]:
         """The newest verdict on ``table``: one entry per check; empty where it was never checked."""
+        return list(self._newest(table).get("checks", []))
+
+    def results(self, table: str) -> list[dict[str, Any]]:
+        """The newest verdict in full, as the Data Docs want it; empty where ``table`` was never checked."""
+        return list(self._newest(table).get("results", []))
+
+    def _newest(self, table: str) -> dict[str, Any]:
         folder, _, name = table.rpartition("/")
         there = self.tables / folder
-        found = [json.loads(there.read(file)) for file in there.names() if file.startswith(f"{name}.checks.")]
-        newest: dict[str, Any] = max(found, key=lambda record: str(record["checked_at"]), default={"checks": []})
-        return list(newest["checks"])
+        files = [file for file in there.names() if file.startswith(f"{name}.checks.") and file.endswith(".json")]
+        found: list[dict[str, Any]] = [json.loads(there.read(file)) for file in files]
+        return max(found, key=lambda record: str(record["checked_at"]), default={})
 
     def require(self, table: str, stage: str) -> list[dict[str, Any]]:
         """The newest verdict on ``table`` if it lets the table be used.

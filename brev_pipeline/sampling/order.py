@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from brev_pipeline.seeds import seeds64
+from brev_pipeline.sampling.hashes import hashed
 
 
 def in_hash_order(rows: pa.Table, seed: int) -> pa.Table:
@@ -15,7 +15,7 @@ def in_hash_order(rows: pa.Table, seed: int) -> pa.Table:
         rows: has the columns content_id and path.
         seed: the configured seed of the sampling.
     """
-    keys = np.array(seeds64(seed, ("order",), rows["content_id"].to_pylist()), dtype=np.uint64)
+    keys = hashed(seed, ("order",), rows["content_id"])
     order = np.argsort(keys, kind="stable")
     ranked = keys[order]
     equal = np.flatnonzero(ranked[1:] == ranked[:-1])

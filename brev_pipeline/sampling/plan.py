@@ -12,9 +12,9 @@ from brev_pipeline.config import SamplingSettings
 from brev_pipeline.errors import SamplingError
 from brev_pipeline.sampling.apportion import apportion
 from brev_pipeline.sampling.groups import Groups, groups_of
+from brev_pipeline.sampling.hashes import hashed
 from brev_pipeline.sampling.order import in_hash_order
 from brev_pipeline.sampling.rotation import Counts, times_drawn
-from brev_pipeline.seeds import seeds64
 
 DRAWS: Final = pa.schema(
     [
@@ -34,6 +34,9 @@ DRAWS: Final = pa.schema(
         pa.field("augmented", pa.bool_(), False),
     ]
 )
+
+
+_DRAWN: Final = ["path", "content_id", "item", "category"]
 
 
 def draw_plan(split: pa.Table, weights: pa.Table, settings: SamplingSettings, *, epochs: int) -> pa.Table:
@@ -69,7 +72,9 @@ def draw_plan(split: pa.Table, weights: pa.Table, settings: SamplingSettings, *,
 def _one_purpose(
     split: pa.Table, weights: pa.Table, purpose: str, settings: SamplingSettings, epochs: int
 ) -> Iterator[pa.Table]:
-    rows = in_hash_order(split.filter(pc.equal(split["purpose"], purpose)), settings.seed)
+    # Only what is drawn: putting all columns of the split in order costs more than all else.
+    needed = [name for name in split.column_names if name in {*_DRAWN, *settings.groupby}]
+    rows = in_hash_order(split.select(needed).filter(pc.equal(split["purpose"], purpose)), settings.seed)
     groups = groups_of(rows, settings.groupby)
     table = weights.filter(pc.equal(weights["purpose"], purpose))
     _demand_match(groups, table, purpose)
@@ -87,15 +92,14 @@ def _draws(table: pa.Table, epochs: int) -> Counts:
 def _one_epoch(rows: pa.Table, groups: Groups, times: Counts, what: tuple[str, int, int, bool]) -> pa.Table:
     purpose, epoch, seed, sampled = what
     drawn = np.repeat(np.arange(rows.num_rows), times)
-    images = rows.select(["path", "content_id", "item", "category"]).take(pa.array(drawn))
+    images = rows.select(_DRAWN).take(pa.array(drawn))
     ordinal = _ordinals(rows["content_id"], times)
-    ids = images["content_id"].to_pylist()
     columns = {name: images[name] for name in images.column_names} | {
         "purpose": _constant(purpose, len(drawn)),
         "epoch": _constant(epoch, len(drawn)),
         "group": pa.array(groups.names, pa.string()).take(pa.array(groups.index[drawn])),
         "ordinal": ordinal,
-        "seed": np.array(seeds64(seed, (epoch,), ids, ordinal.tolist()), dtype=np.uint64),
+        "seed": hashed(seed, (epoch,), images["content_id"], ordinal),
         "augmented": _constant(sampled, len(drawn)),
     }
     return pa.table([columns[name] for name in DRAWS.names], names=DRAWS.names).cast(DRAWS)

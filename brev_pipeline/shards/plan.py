@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -30,6 +31,9 @@ PLAN: Final = pa.schema(
     ]
 )
 
+_OTHER_BYTES: Final = 300
+"""Of a record besides its pixels: names, path, seed, frame."""
+
 
 def class_names(split: pa.Table) -> list[str]:
     """Class names of a version: the distinct category names of all its images, sorted; a label is an index here."""
@@ -46,7 +50,7 @@ def plan_shards(
 ) -> pa.Table:
     """Give each draw its place: every draw exactly once, mixed by hash, in shards of equal size.
 
-    A shard holds draws of one purpose and one epoch, at most ``records_per_shard``; sizes within a purpose differ
+    A shard holds draws of one purpose and one epoch, at most `records_per_shard`; sizes within a purpose differ
     by at most one. Shards are numbered through the epochs of a purpose. A draw's place hangs on its seed
     and on how many draws the epoch has, not on the order of the rows.
 
@@ -67,21 +71,48 @@ def plan_shards(
             prepared pixels.
     """
     _demand_pixels(draws, prepared)
-    order, shard, position = _places(draws, settings)
+    order, shard, position = _places(draws, records_per_shard(draws, prepared, settings))
     rows = draws.take(pa.array(order))
     label, multi_hot = _labels(rows, class_names)
     columns = {"shard": shard, "position": position, "label": label, "multi_hot": multi_hot}
     return pa.table([columns.get(name, rows[name] if name in rows.column_names else None) for name in PLAN.names], PLAN)
 
 
-def _places(draws: pa.Table, settings: ShardSettings) -> tuple[npt.NDArray[np.int64], ...]:
+def records_per_shard(draws: pa.Table, prepared: pa.Table, settings: ShardSettings) -> int:
+    """How many records a shard holds at most: as configured, or as many as make up the wanted size.
+
+    Nothing is encoded yet, so a record's bytes are estimated: its pixel values times what a value took in photographs
+    of parts, 128 to 512 px wide, augmented, with this package's encoders. Shards of other photos may come out at half
+    or twice the wanted size; raw ones are exact.
+
+    Args:
+        draws: content_id.
+        prepared: content_id, prepared_height, prepared_width, prepared_channels and prepared_frames.
+        settings: see `ShardSettings`.
+    """
+    if settings.target_shard_mb is None or not draws.num_rows:
+        return settings.records_per_shard
+    own = prepared.take(pc.index_in(draws["content_id"], prepared["content_id"].combine_chunks()))
+    sides = (own[f"prepared_{side}"].cast(pa.float64()) for side in ("height", "width", "channels"))
+    values = reduce(pc.multiply, [pc.fill_null(own["prepared_frames"], 1).cast(pa.float64()), *sides])
+    mean = _OTHER_BYTES + pc.mean(values).as_py() * _bytes_per_value(settings)
+    return max(1, int(settings.target_shard_mb * 1e6 / mean))
+
+
+def _bytes_per_value(settings: ShardSettings) -> float:
+    if settings.encoding != "jpeg":
+        return {"raw": 1.0, "png": 0.6}[settings.encoding]
+    return next(share for quality, share in ((98, 0.3), (90, 0.15), (0, 0.07)) if settings.jpeg_quality >= quality)
+
+
+def _places(draws: pa.Table, most: int) -> tuple[npt.NDArray[np.int64], ...]:
     """Order of the draws in the plan, and shard and position of each in that order."""
     purposes = pc.rank(draws["purpose"], tiebreaker="dense").to_numpy().astype(np.int64)
     # Unlike text, one number per (purpose, epoch) sorts fast; epochs are 32 bits.
     blocks = purposes * 2**32 + draws["epoch"].to_numpy()
     order = np.lexsort((_mixed(draws["seed"].to_numpy()), blocks))
     names, records = np.unique(blocks, return_counts=True)
-    sizes = [_sizes(count, settings.records_per_shard) for count in records.tolist()]
+    sizes = [_sizes(count, most) for count in records.tolist()]
     number = _numbers(names >> 32, [len(size) for size in sizes])
     each = np.concatenate([*sizes, np.empty(0, np.int64)])
     starts = np.repeat(np.cumsum(each) - each, each)

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from brev_pipeline.config.models import StorageSettings
 
 CONNECTIONS: Final = 64
-TIMEOUTS: Final = (10.0, 60.0)
+TIMEOUTS: Final = (10.0, 30.0)
 """Seconds to connect, and to wait for the next bytes."""
 
 

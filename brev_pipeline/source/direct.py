@@ -14,8 +14,10 @@ from threading import local
 from typing import Any, Final
 from urllib.parse import quote
 
-from brev_pipeline.source.connect import CONNECTIONS, TIMEOUTS, Connection
+from brev_pipeline.source.connect import CONNECTIONS, Connection
 
+# Seconds to connect, and to wait for the next bytes: what stalls is asked again, so there is no use in waiting long.
+_TIMEOUTS: Final = (10.0, 15.0)
 _SCOPE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]*/\d{8}/([^/,]+)/s3/aws4_request")
 
 
@@ -53,7 +55,7 @@ class Direct:
         self._http = URLLib3Session(
             verify=connection.verify,
             proxies=get_environ_proxies(client.meta.endpoint_url),
-            timeout=TIMEOUTS,
+            timeout=_TIMEOUTS,
             max_pool_connections=CONNECTIONS,
         )
         self._credentials = connection.credentials

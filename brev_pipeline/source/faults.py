@@ -43,9 +43,10 @@ _WAYS = "environment variables (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), stora
 class S3Error(BrevPipelineError):
     """S3 did not give what was asked for; ``kind`` says in what way, the message what to do about it."""
 
-    def __init__(self, kind: Kind, message: str) -> None:
+    def __init__(self, kind: Kind, message: str, *, passing: bool = False) -> None:
         super().__init__(message)
         self.kind: Kind = kind
+        self.passing = passing
 
 
 def is_passing(error: Exception) -> bool:
@@ -97,7 +98,8 @@ def fault(error: Exception, place: str, storage: StorageSettings) -> S3Error:
         hint = "the server's certificate is not trusted: set AWS_CA_BUNDLE, or correct storage.endpoint_url"
         return S3Error("unreachable", f"{place}: {error}; {hint}")
     hint = f"check storage.endpoint_url ({storage.endpoint_url or 'not set: AWS'}) and the network"
-    return S3Error("unreachable", f"{place}: the server cannot be reached, retries included: {error}; {hint}")
+    message = f"{place}: the server cannot be reached, retries included: {error}; {hint}"
+    return S3Error("unreachable", message, passing=is_passing(error))
 
 
 def not_s3(place: str, storage: StorageSettings, what: str) -> S3Error:
@@ -127,7 +129,8 @@ def _answered(error: Any, place: str, storage: StorageSettings) -> S3Error:
     if status == 404:
         return S3Error("missing", f"{place} was deleted after it was listed")
     if is_passing(error):
-        return S3Error("unreachable", f"{place}: the server kept answering {answer}, retries included; try again later")
+        message = f"{place}: the server kept answering {answer}, retries included; try again later"
+        return S3Error("unreachable", message, passing=True)
     return S3Error("refused", f"{place}: {_refusal(code, status, storage)} ({answer})")
 
 

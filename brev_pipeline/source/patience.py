@@ -37,19 +37,22 @@ def patiently(
     Args:
         call: what to do; safe to do more than once.
         passing: whether a failure may pass by itself.
-        limit: s to wait in all, asked anew at each failure.
+        limit: s that calls and waits may take in all, asked anew at each failure; two calls are made in any case.
         sleep: for tests.
 
     Raises:
         Exception: the first failure that is not passing, or the last one when patience is at its end.
     """
     pauses = waits()
-    spent = 0.0
+    spent, pause = 0.0, 0.0
     while True:
+        began = time.monotonic()
         try:
             return call()
         except Exception as error:
-            if not passing(error) or spent >= limit():
+            # A call that stalls costs more patience than one that is refused at once.
+            spent += time.monotonic() - began
+            if not passing(error) or (pause and spent >= limit()):
                 raise
             pause = next(pauses)
             spent += pause

@@ -23,7 +23,7 @@ from brev_pipeline.source_base import SourceRow
 _MD5 = re.compile(r"[0-9a-f]{32}")
 # Reads under way at once, in each process that reads: a request waits some 40 ms for its first byte.
 READS = 8
-# HEAD requests under way at once; only one process sends them.
+# HEAD requests under way at once, in each process that asks.
 HEADS = 32
 
 

@@ -7,6 +7,7 @@ the log of them, and `PipelineStore` where all of it lies.
 from brev_pipeline.store.folder import Folder
 from brev_pipeline.store.pipeline_store import PipelineStore
 from brev_pipeline.store.publications import Publication, Publications
+from brev_pipeline.store.seals import Seals
 from brev_pipeline.store.versions import Version
 
-__all__ = ["Folder", "PipelineStore", "Publication", "Publications", "Version"]
+__all__ = ["Folder", "PipelineStore", "Publication", "Publications", "Seals", "Version"]

@@ -1,6 +1,6 @@
 """A folder in which nothing is ever overwritten, on a local disk or on S3.
 
-Every file appears whole or not at all: locally it is written under a temporary name, flushed and linked; on
+Every file appears whole or not at all: locally it is written without a name, flushed and linked; on
 S3 an object becomes visible when its upload ends. `Folder.create` makes a file only if there is none (hard
 link locally, ``If-None-Match: *`` on S3), which is what publications rest on.
 """
@@ -8,15 +8,22 @@ link locally, ``If-None-Match: *`` on S3), which is what publications rest on.
 import errno
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import IO, Any
 
 from brev_pipeline.errors import StoreError
 
 _TEMPORARY = ".tmp-"
+_WRITER = "writer"  # metadata of an object: a token of the call that wrote it
+# EIO, ESTALE: of a network's file system. s3fs says EREMOTEIO and EBUSY for "internal error" and "slow down".
+_PASSING = {
+    *(errno.EIO, errno.EREMOTEIO, errno.ESTALE, errno.EBUSY, errno.EAGAIN),
+    *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ETIMEDOUT),
+}
 
 
 @dataclass(frozen=True)
@@ -70,14 +77,25 @@ class Folder:
             if self.is_local:
                 _create_local(place, data)
             else:
-                self._fs.pipe_file(place, data, mode="create")
+                self._create_remote(place, data)
         except FileExistsError:
             if exist_ok:
                 return False
             raise
-        except OSError as error:
-            raise StoreError(_explain(place, "written", error)) from error
+        except _faults() as error:
+            raise _store_error(place, "written", error) from error
         return True
+
+    def _create_remote(self, place: str, data: bytes) -> None:
+        token = uuid.uuid4().hex
+        try:
+            self._fs.pipe_file(place, data, mode="create", Metadata={_WRITER: token})
+        except OSError as error:
+            if not _is_taken(error):
+                raise
+            # By ourselves, if the answer to a first try was lost and the second met what that had written.
+            if self._fs.metadata(place).get(_WRITER) != token:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), place) from error
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         """Read a file, or ``length`` bytes of it from ``offset``.
@@ -94,8 +112,8 @@ class Folder:
             else:
                 end = None if length is None else offset + length
                 data = self._fs.cat_file(place, start=offset or None, end=end)
-        except OSError as error:
-            raise StoreError(_explain(place, "read", error)) from error
+        except _faults() as error:
+            raise _store_error(place, "read", error) from error
         if length is not None and len(data) != length:
             raise StoreError(f"{place} was cut short: {length} bytes at {offset} were recorded, {len(data)} are there")
         return bytes(data)
@@ -105,16 +123,16 @@ class Folder:
         place = self.place(name)
         try:
             return os.path.exists(place) if self.is_local else bool(self._fs.exists(place))
-        except OSError as error:
-            raise StoreError(_explain(place, "read", error)) from error
+        except _faults() as error:
+            raise _store_error(place, "read", error) from error
 
     def size(self, name: str) -> int:
         """Bytes of a file. Raises `StoreError` where there is none."""
         place = self.place(name)
         try:
             return os.path.getsize(place) if self.is_local else int(self._fs.size(place))
-        except OSError as error:
-            raise StoreError(_explain(place, "read", error)) from error
+        except _faults() as error:
+            raise _store_error(place, "read", error) from error
 
     def names(self) -> list[str]:
         """Names of the files and folders directly in here, sorted; empty where the folder does not exist."""
@@ -126,8 +144,8 @@ class Folder:
                 found = [entry.rstrip("/").rpartition("/")[2] for entry in self._fs.ls(self.url, detail=False)]
         except FileNotFoundError:
             return []
-        except OSError as error:
-            raise StoreError(_explain(self.url, "listed", error)) from error
+        except _faults() as error:
+            raise _store_error(self.url, "listed", error) from error
         return sorted(name for name in found if name and not name.startswith(_TEMPORARY))
 
     def walk(self) -> Iterator[str]:
@@ -143,8 +161,8 @@ class Folder:
             try:
                 self._fs.invalidate_cache()
                 found = sorted(self._fs.find(self.url))
-            except OSError as error:
-                raise StoreError(_explain(self.url, "listed", error)) from error
+            except _faults() as error:
+                raise _store_error(self.url, "listed", error) from error
             for entry in found:
                 yield entry.removeprefix(root)
 
@@ -164,8 +182,8 @@ class Folder:
             os.link(source, place)
         except FileExistsError:
             return
-        except OSError as error:
-            raise StoreError(_explain(place, "written", error)) from error
+        except _faults() as error:
+            raise _store_error(place, "written", error) from error
 
     def remove(self, name: str) -> None:
         """Remove a file or a whole folder that was never published; nothing happens where there is none."""
@@ -178,8 +196,8 @@ class Folder:
                 shutil.rmtree(place)
             elif os.path.exists(place):
                 os.unlink(place)
-        except OSError as error:
-            raise StoreError(_explain(place, "removed", error)) from error
+        except _faults() as error:
+            raise _store_error(place, "removed", error) from error
 
     @cached_property
     def _fs(self) -> Any:
@@ -188,20 +206,45 @@ class Folder:
         return fsspec.filesystem(self.url.partition("://")[0], **self.options)
 
 
+def _is_taken(error: OSError) -> bool:
+    """Whether ``If-None-Match: *`` was not met. s3fs has a name for that only where the server explains itself."""
+    answer = getattr(error.__cause__, "response", None) or {}
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return isinstance(error, FileExistsError) or status == 412
+
+
 def _create_local(place: str, data: bytes) -> None:
     folder = os.path.dirname(place)
     _make_folder(folder)
-    temporary = os.path.join(folder, f"{_TEMPORARY}{uuid.uuid4().hex}")
+    try:
+        # A file without a name: a kill cannot leave it behind, not even in the folder of a published version.
+        handle = os.open(folder, os.O_WRONLY | os.O_TMPFILE, 0o666)
+    except (OSError, AttributeError):
+        # Neither every file system nor every system has them. Whatever else is wrong shows again.
+        _create_named(place, data)
+        return
+    with os.fdopen(handle, "wb") as file:
+        _write_through(file, data)
+        # A link fails where the name is taken; a rename would replace it. The descriptor has the C library follow
+        # the link of /proc; it is of no other use.
+        os.link(f"/proc/self/fd/{handle}", place, src_dir_fd=handle)
+
+
+def _create_named(place: str, data: bytes) -> None:
+    temporary = os.path.join(os.path.dirname(place), f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
         with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # A hard link fails where the name is taken; a rename would replace it.
+            _write_through(file, data)
         os.link(temporary, place)
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def _write_through(file: IO[bytes], data: bytes) -> None:
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _make_folder(folder: str) -> None:
@@ -212,7 +255,27 @@ def _make_folder(folder: str) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder) from error
 
 
-def _explain(place: str, verb: str, error: OSError) -> str:
+def _faults() -> tuple[type[Exception], ...]:
+    """What a file system raises. s3fs lets botocore's own errors through where no server answered."""
+    botocore = sys.modules.get("botocore.exceptions")
+    return (OSError, botocore.BotoCoreError) if botocore else (OSError,)
+
+
+def _store_error(place: str, verb: str, error: Exception) -> StoreError:
+    return StoreError(_explain(place, verb, error), passing=_is_passing(error))
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether the same may succeed a little later. A full disk, a missing file, a refused user stay as they are."""
+    if isinstance(error, OSError):
+        return isinstance(error, ConnectionError | TimeoutError) or error.errno in _PASSING
+    from botocore.exceptions import ConnectionError as Unreachable
+    from botocore.exceptions import HTTPClientError, SSLError
+
+    return isinstance(error, HTTPClientError | Unreachable) and not isinstance(error, SSLError)
+
+
+def _explain(place: str, verb: str, error: Exception) -> str:
     hint = {
         "ENOSPC": "free some space or choose another store",
         "EROFS": "the file system is read-only: choose another store",
@@ -221,8 +284,8 @@ def _explain(place: str, verb: str, error: OSError) -> str:
         "ENOTDIR": "a file stands where a folder should be: choose another store",
         "ENOENT": "it was removed, or never written",
     }.get(_errno_name(error), "check the store's address, network and credentials")
-    return f"{place} cannot be {verb}: {error.strerror or error}; {hint}"
+    return f"{place} cannot be {verb}: {getattr(error, 'strerror', None) or error}; {hint}"
 
 
-def _errno_name(error: OSError) -> str:
-    return errno.errorcode.get(error.errno or 0, "")
+def _errno_name(error: Exception) -> str:
+    return errno.errorcode.get(getattr(error, "errno", None) or 0, "")

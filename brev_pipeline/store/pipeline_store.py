@@ -9,6 +9,10 @@
       staging/<plan digest>/      shards on their way to a version; finished ones are taken up by the next run
       versions/<version id>/      immutable
       publications/00000001.json  the log; the newest entry is what training reads
+      removals/00000001.json      the log of published versions that were removed on purpose
+      access/00000001.json        the log of readings, where the configuration wants it
+      filtered/<hash>.parquet     images that `listing.classes` leaves out, for a version's account
+      seals/<log>/                a second copy of every entry of the logs
 """
 
 from collections.abc import Iterator
@@ -20,6 +24,7 @@ from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
 from brev_pipeline.store.memory import IdentityMemory
 from brev_pipeline.store.publications import Publication, Publications
+from brev_pipeline.store.seals import Seals
 from brev_pipeline.store.versions import Version
 
 
@@ -72,7 +77,16 @@ class PipelineStore:
     @property
     def publications(self) -> Publications:
         """The log of publications."""
-        return Publications(self.folder / "publications")
+        return Publications(self.folder / "publications", self.seals("publications"))
+
+    @property
+    def filtered(self) -> Folder:
+        """Images that ``listing.classes`` leaves out, one content-addressed table per listing that had some."""
+        return self.folder / "filtered"
+
+    def seals(self, log: str) -> Seals:
+        """The seals of one of the logs: publications, removals, access."""
+        return Seals(self.folder / "seals" / log)
 
     def version(self, version_id: str) -> Version:
         """A version by its id, or by the beginning of it.

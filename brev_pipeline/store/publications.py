@@ -9,12 +9,14 @@ that follow, and the hash of the newest one is what a careful reader keeps elsew
 import getpass
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
+from brev_pipeline.store.seals import Seals
 
 FIRST_PARENT = "0" * 64
 """What the first publication carries in place of the hash of the one before it."""
@@ -40,6 +42,9 @@ class Publication:
     """SHA-256 of the version's manifest.json."""
     sha256: str
     """SHA-256 of this entry's own file."""
+    report: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """File name → ``bytes`` and ``sha256`` of what lies in the version's ``report`` folder: it tells of the parent, so
+    the version's own manifest, which is the same in every store, does not list it."""
 
 
 class Publications:
@@ -47,10 +52,12 @@ class Publications:
 
     Args:
         folder: the pipeline's ``publications`` folder.
+        seals: where each publication is sealed (see `seals`); None: nowhere.
     """
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, seals: Seals | None = None) -> None:
         self._folder = folder
+        self._seals = seals
 
     def all(self) -> list[Publication]:
         """Every publication, oldest first, with the chain checked.
@@ -77,8 +84,23 @@ class Publications:
         names = self._folder.names()
         return _parse(self._folder.place(names[-1]), self._folder.read(names[-1])) if names else None
 
-    def append(self, version: str, *, run_id: str, manifest_sha256: str, after: Publication | None) -> Publication:
+    def append(
+        self,
+        version: str,
+        *,
+        run_id: str,
+        manifest_sha256: str,
+        report: Mapping[str, Mapping[str, Any]] | None = None,
+        after: Publication | None,
+    ) -> Publication:
         """Publish ``version`` as the successor of ``after`` (None: as the first).
+
+        Args:
+            version: its id.
+            run_id: Dagster's id of the run.
+            manifest_sha256: SHA-256 of the version's manifest.
+            report: file name → bytes and SHA-256 of the files of its report.
+            after: the newest publication that the run knows.
 
         Raises:
             StoreError: another run published in the meantime; or the store cannot be written.
@@ -92,6 +114,7 @@ class Publications:
             "published_by": _account(),
             "run_id": run_id,
             "manifest_sha256": manifest_sha256,
+            "report": {name: dict(facts) for name, facts in (report or {}).items()},
         }
         data = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
         try:
@@ -101,6 +124,10 @@ class Publications:
                 f"{self._folder.place(_name(number))}: another run published while this one worked; "
                 "its version stands. Run again to publish what is newer."
             ) from error
+        if self._seals:
+            if after:
+                self._seals.heal(after.number, self._folder.read(_name(after.number)))
+            self._seals.seal(number, data)
         return _parse(_name(number), data)
 
 

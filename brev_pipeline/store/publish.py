@@ -7,7 +7,7 @@ a reader half a version.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
 from brev_pipeline.store.pipeline_store import PipelineStore
 from brev_pipeline.store.publications import Publication
-from brev_pipeline.store.versions import MANIFEST, Version, file_facts, to_json, to_parquet, version_id
+from brev_pipeline.store.versions import MANIFEST, REPORT, Version, file_facts, to_json, to_parquet, version_id
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,6 +34,10 @@ BYTES_DEPEND_ON = (
     "xxhash",
 )
 """Packages whose version may show in a version's bytes."""
+
+
+ReportMaker = Callable[[Version, Version | None, int], Mapping[str, bytes]]
+"""(the version, which lies there complete; the one before it; number of the publication) → file name → bytes."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ def publish_version(
     extras: Mapping[str, bytes],
     account: Mapping[str, Any],
     run_id: str,
+    report: ReportMaker | None = None,
+    based_on: int | None = None,
 ) -> Release:
     """Make a version of finished shards and tables, and publish it.
 
@@ -67,6 +73,9 @@ def publish_version(
         account: what else the manifest says: configuration, fingerprints, counts, checks. JSON-safe, without
             time, run, host or store.
         run_id: of the run that publishes; goes into the publication.
+        report: makes the files of the version's ``report`` folder.
+        based_on: number of the publication whose ledger the split was made with (0: of none); a version made with
+            an older one than the newest could put an item on two sides, so it is refused. None: not known.
 
     Raises:
         StoreError: the store cannot be written, or another run published meanwhile.
@@ -79,12 +88,45 @@ def publish_version(
     version = Version(store.versions / version_id(manifest), version_id(manifest))
     if newest and newest.version == version.id:
         return Release(version, newest, is_new=False)
+    if based_on is not None and newest and newest.number != based_on and not _same_split(store, newest, files):
+        raise StoreError(
+            f"{store.folder.url}: another run published while this one worked (publication {newest.number}; this split "
+            f"was made after publication {based_on}): its version stands. Run again to publish what is newer."
+        )
     _fill(shards_in, version, shards, written)
     version.folder.write(MANIFEST, manifest)
     entry = store.publications.append(
-        version.id, run_id=run_id, manifest_sha256=hashlib.sha256(manifest).hexdigest(), after=newest
+        version.id,
+        run_id=run_id,
+        manifest_sha256=hashlib.sha256(manifest).hexdigest(),
+        report=_report(store, version, newest, report) if report else None,
+        after=newest,
     )
     return Release(version, entry, is_new=True)
+
+
+def _same_split(store: PipelineStore, newest: Publication, files: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a version assigns as the newest one does, as when only the weights or shards were made anew."""
+    name = "assignments.parquet"
+    listed = store.version(newest.version).manifest()["files"]
+    return name in files and files[name] == listed.get(name)
+
+
+def _report(
+    store: PipelineStore, version: Version, newest: Publication | None, make: ReportMaker
+) -> Mapping[str, Mapping[str, Any]]:
+    """Write the report, and say what was written. A version that was published before keeps the one it has."""
+    for entry in store.publications.all():
+        if entry.version == version.id and entry.report and (version.folder / REPORT).names():
+            return entry.report
+    files = make(version, store.version(newest.version) if newest else None, newest.number + 1 if newest else 1)
+    folder = version.folder / REPORT
+    if any(name not in files or folder.read(name) != files[name] for name in folder.walk()):
+        # Of a run that was stopped before it published, and that had another version before it.
+        version.folder.remove(REPORT)
+    for name, data in files.items():
+        folder.write(name, data)
+    return {name: file_facts(data) for name, data in sorted(files.items())}
 
 
 def package_versions() -> dict[str, str]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MANIFEST = "manifest.json"
+REPORT = "report"
+"""Folder of a version that its publication accounts for."""
 _ID_DIGITS = 16
 
 
@@ -52,7 +54,7 @@ class Version:
         return from_parquet(self.folder.read(f"{name}.parquet"))
 
     def problems(self, on_file: Callable[[str], None] = lambda _: None) -> list[str]:
-        """Compare every file with the manifest, and the manifest with the id.
+        """Compare every file with the manifest, and the manifest with the id; all but the report.
 
         Args:
             on_file: called with each file's name before it is read.
@@ -63,7 +65,7 @@ class Version:
         raw = self.folder.read(MANIFEST)
         found = [] if version_id(raw) == self.id else [f"{MANIFEST}: altered: its hash does not begin with {self.id}"]
         listed = json.loads(raw)["files"]
-        there = set(self.folder.walk()) - {MANIFEST}
+        there = {name for name in self.folder.walk() if name != MANIFEST and not name.startswith(f"{REPORT}/")}
         for name in sorted(there | set(listed)):
             on_file(name)
             if name not in there:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import s3fs
 
-from brev_pipeline.verify import verify_version
+from brev_pipeline.audit import verify_version
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
 from brev_pipeline_tests.s3server import Ceph
 

@@ -12,7 +12,7 @@ import pytest
 
 from brev_pipeline.config import load_config
 from brev_pipeline.store import PipelineStore
-from brev_pipeline.verify import verify_version
+from brev_pipeline.audit import verify_version
 from brev_pipeline_tests.pipelines import SETTINGS, draw_photos, hashes
 
 

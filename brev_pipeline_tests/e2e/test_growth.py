@@ -1,11 +1,13 @@
 """A pipeline over the years: images come, go, return and are copied; old assignments stay."""
 
+import logging
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from brev_pipeline_tests.pipelines import Run, configure, draw_photos, run
+from brev_pipeline_tests.pipelines import Run, configure, draw_photos, hashes, run
 
 
 @pytest.fixture
@@ -120,3 +122,30 @@ def test_a_version_with_the_same_records_takes_the_shards_of_the_one_before(fold
     shards = [name for name in one.manifest()["files"] if ".tfrecord-" in name]
     assert [two.manifest()["files"][name] for name in shards] == [one.manifest()["files"][name] for name in shards]
     assert two.problems() == one.problems() == []
+
+
+def test_new_photos_cost_their_own_records_and_the_version_is_that_of_a_run_from_scratch(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    draw_photos(folder / "photos", {"good": 40})
+    assert run(configure(folder)).success
+    shutil.copytree(folder / "store", folder / "scratch")
+    draw_photos(folder / "photos", {"good": 41})
+    caplog.clear()
+    with caplog.at_level(logging.INFO, logger="brev_pipeline.shards"):
+        grown = run(configure(folder))
+    assert grown.success, grown.failures
+    found = re.search(r"(\d+) of (\d+) records copied from the newest version", caplog.text)
+    assert found
+    copied, records = map(int, found.groups())
+    assert 0.8 * records < copied < records
+    # The other store remembers who was assigned where, and nothing else: no pixels, no shards.
+    for gone in ("prepared", "memory"):
+        shutil.rmtree(folder / "scratch" / "parts" / gone)
+    for shard in (folder / "scratch").rglob("*.tfrecord-*"):
+        shard.unlink()
+    scratch = run(configure(folder, store="scratch"))
+    assert scratch.success, scratch.failures
+    versions = [one.store.newest()[1] for one in (grown, scratch)]
+    assert versions[0].id == versions[1].id
+    assert hashes(Path(versions[0].path)) == hashes(Path(versions[1].path))

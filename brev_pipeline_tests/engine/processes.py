@@ -37,7 +37,7 @@ def wait_until(condition, seconds=20.0):
     return time.monotonic() - began
 
 
-def read_number(file):
+def read_number(file, seconds=20.0):
     """The number that another process writes into a file, as soon as it is there."""
-    wait_until(lambda: Path(file).exists() and Path(file).read_text())
+    wait_until(lambda: Path(file).exists() and Path(file).read_text(), seconds)
     return int(Path(file).read_text())

@@ -244,6 +244,15 @@ def threads_after_image_work(_):
     ]
 
 
+def worker_facts(_):
+    """Where a worker of a cluster has things from."""
+    import cv2
+
+    import brev_pipeline
+
+    return {"opencv threads": cv2.getNumThreads(), "package": brev_pipeline.__file__, "environment": sorted(os.environ)}
+
+
 def environment(_):
     return os.getcwd(), list(sys.path), sys.stdin.read()
 

@@ -24,15 +24,16 @@ def prepared(source, folder):
     return prepare_images(samples, SETTINGS, fetch=source, folder=folder, engine=LocalEngine(2))
 
 
-def test_an_image_on_which_the_decoder_dies_is_the_only_one_lost(tmp_path):
+def test_an_image_on_which_the_decoder_dies_is_the_only_one_lost(tmp_path, caplog):
     source = worlds.Deadly(files(20), ["b/7.bmp"])
     table = prepared(source, Folder(str(tmp_path)))
     rows = {row["source_path"]: row for row in table.to_pylist()}
     assert len(rows) == 20
     assert {path for path, row in rows.items() if row["status"] != "ok"} == {"b/7.bmp"}
     assert rows["b/7.bmp"]["status"] == "corrupt"
-    assert rows["b/7.bmp"]["reason"].startswith("the decoder died on it: ")
-    assert "SIGSEGV" in rows["b/7.bmp"]["reason"]
+    # How it died is for the log: the table is the same whatever ran the decoder.
+    assert rows["b/7.bmp"]["reason"].startswith("the decoder died on it, or came to no end")
+    assert "SIGSEGV" in caplog.text
 
 
 def test_what_killed_a_decoder_is_tried_again_by_the_next_run(tmp_path):

@@ -258,7 +258,7 @@ def test_a_run_that_was_killed_leaves_its_finished_chunks(on_disk, tmp_path):
         prepare_images(samples, SETTINGS, fetch=source, folder=folder, engine=Killed())
     memory = worlds.Memory({})
     again = prepare_images(samples, SETTINGS, fetch=memory, folder=folder, engine=SerialEngine())
-    assert sum(status != "missing" for status in again["status"].to_pylist()) == 32
+    assert sum(status != "missing" for status in again["status"].to_pylist()) == 64
     whole = prepare_images(samples, SETTINGS, fetch=source, folder=folder, engine=SerialEngine())
     fresh = prepare_images(samples, SETTINGS, fetch=source, folder=Folder(str(tmp_path / "new")), engine=SerialEngine())
     assert whole.drop(["file", "offset"]).equals(fresh.drop(["file", "offset"]))

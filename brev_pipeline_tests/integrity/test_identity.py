@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from brev_pipeline.errors import SourceError
-from brev_pipeline.integrity.identity import identify, stated_md5
+from brev_pipeline.integrity.asking import stated_md5
+from brev_pipeline.integrity.identity import identify
 from brev_pipeline.source.s3 import Head
 from brev_pipeline_tests.integrity.listings import Memory, MemoryWithHeads, listing, md5
 

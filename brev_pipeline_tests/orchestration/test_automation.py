@@ -1,11 +1,15 @@
 """The sensor requests one run per state of the datasets, and says why it skips."""
 
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 
-from brev_pipeline.orchestration.automation import pipeline_job, pipeline_sensor
+from brev_pipeline.orchestration.automation import pipeline_job, pipeline_schedule, pipeline_sensor
+from brev_pipeline.orchestration.build import pipeline_definitions
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
 
 
@@ -33,14 +37,95 @@ def test_a_new_image_requests_one_run_and_the_same_state_none(tmp_path: Path) ->
     (tmp_path / "photos/bad/0_0.png").unlink()
     third = evaluate(sensor, first.cursor)
     (request,) = third.run_requests
-    assert request.run_key != first.run_requests[0].run_key
     assert request.tags["brev_pipeline/appeared"] == "2"
     assert request.tags["brev_pipeline/vanished"] == "1"
 
 
-def test_datasets_that_cannot_be_listed_are_a_reason_to_skip(tmp_path: Path) -> None:
+def test_what_was_published_before_the_first_tick_is_not_new(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 3, "bad": 3})
     config = configure(tmp_path)
-    skipped = evaluate(pipeline_sensor(config, pipeline_job(config)), None)
+    assert run(config).success
+    sensor = pipeline_sensor(config, pipeline_job(config))
+    first = evaluate(sensor, None)
+    assert first.run_requests == []
+    assert first.skip_message == "nothing new: the 12 images of the newest version"
+    assert evaluate(sensor, first.cursor).run_requests == []
+
+    # Bytes may change while the size stays, as that of a bitmap does.
+    photo = tmp_path / "photos/good/0_0.png"
+    os.utime(photo, (0, 0))
+    assert len(evaluate(sensor, None).run_requests) == 1
+
+
+def test_images_that_go_and_come_back_are_new_once_more(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 2})
+    config = configure(tmp_path)
+    sensor = pipeline_sensor(config, pipeline_job(config))
+    photo, aside = tmp_path / "photos/good/0_0.png", tmp_path / "aside.png"
+    cursor, requests = None, []
+    for move in (lambda: None, lambda: photo.rename(aside), lambda: aside.rename(photo), lambda: photo.rename(aside)):
+        move()
+        tick = evaluate(sensor, cursor)
+        cursor = tick.cursor
+        requests += tick.run_requests
+    assert len(requests) == 4
+    # Dagster would take a second request with the same key for one that it has met already.
+    assert [request.run_key for request in requests] == [None] * 4
+
+
+def test_datasets_that_cannot_be_listed_are_seen_as_a_failed_tick(tmp_path: Path) -> None:
+    config = configure(tmp_path)
+    with pytest.raises(dg.DagsterError, match="cannot be listed") as caught:
+        evaluate(pipeline_sensor(config, pipeline_job(config)), None)
+    assert str(tmp_path / "photos") in str(caught.value)
+
+
+def test_a_server_that_does_not_answer_is_a_reason_to_skip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "something")
+    monkeypatch.setattr("brev_pipeline.source.s3.FIRST_PATIENCE", 0.1)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        storage = {"endpoint_url": f"http://127.0.0.1:{taken.getsockname()[1]}", "region": "eu-west-1"}
+        dataset = {"name": "Parts", "id": "parts", "bucket": "s3://parts/photos", "storage": storage}
+        config = configure(tmp_path, datasets=[dataset])
+        skipped = evaluate(pipeline_sensor(config, pipeline_job(config)), None)
     assert skipped.run_requests == []
-    assert "cannot be listed" in skipped.skip_message
-    assert "photos" in skipped.skip_message
+    assert skipped.skip_message.startswith("the datasets cannot be listed now: ")
+
+
+@pytest.mark.parametrize("trigger", ["schedule", "sensor"])
+def test_no_run_is_requested_while_one_waits(tmp_path: Path, trigger: str) -> None:
+    draw_photos(tmp_path / "photos", {"good": 2})
+    config = configure(tmp_path)
+    job = pipeline_job(config)
+    with dg.instance_for_test() as instance:
+        if trigger == "schedule":
+            context: Any = dg.build_schedule_context(instance=instance)
+            evaluated = pipeline_schedule(config, job)
+        else:
+            context = dg.build_sensor_context(instance=instance)
+            evaluated = pipeline_sensor(config, job)
+        definition = pipeline_definitions(config).resolve_job_def(config.name)
+        waiting = instance.create_run_for_job(
+            definition, status=dg.DagsterRunStatus.NOT_STARTED, tags=definition.run_tags
+        )
+        skipped = evaluated.evaluate_tick(context)
+        assert skipped.run_requests == []
+        assert skipped.skip_message == f"run {waiting.run_id} waits in the queue already, and will see it"
+        instance.report_run_canceled(waiting)
+        assert len(evaluated.evaluate_tick(context).run_requests) == 1
+
+
+def test_the_sensor_says_where_its_last_run_came_to_a_bad_end(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 2})
+    config = configure(tmp_path)
+    sensor = pipeline_sensor(config, pipeline_job(config))
+    definition = pipeline_definitions(config).resolve_job_def(config.name)
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
+        failed = instance.create_run_for_job(
+            definition, status=dg.DagsterRunStatus.FAILURE, tags={"dagster/sensor_name": sensor.name}
+        )
+        again = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=first.cursor))
+    assert f"the run for them, {failed.run_id}, ended as failure" in again.skip_message

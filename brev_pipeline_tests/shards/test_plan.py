@@ -1,6 +1,7 @@
 import random
 from collections import Counter
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
 from brev_pipeline.shards import PLAN, class_names, plan_shards, shard_name
+from brev_pipeline_tests.shards.worlds import build
 
 
 def draws_of(sizes: dict[tuple[str, int], int], category: list[str] | None = None) -> pa.Table:
@@ -132,3 +134,26 @@ def test_a_million_draws_take_seconds() -> None:
     draws = draws_of({("train", 0): 300_000, ("train", 1): 300_000})
     plan = planned(draws, 1000)
     assert Counter(plan["shard"].to_pylist()) == Counter(dict.fromkeys(range(600), 1000))
+
+
+@pytest.mark.parametrize(("encoding", "quality"), [("raw", 95), ("png", 95), ("jpeg", 95), ("jpeg", 60)])
+def test_shards_come_out_near_the_wanted_size(tmp_path: Path, encoding: str, quality: int) -> None:
+    world = build(tmp_path, {"good": 60, "bad_cap": 20}, shape=(64, 48, 3))
+    wanted = 64 * 48 * 3 * 12 * {"raw": 1.0, "png": 0.6, "jpeg": 0.15 if quality > 90 else 0.07}[encoding] / 1e6
+    settings = ShardSettings(encoding=encoding, jpeg_quality=quality, target_shard_mb=wanted)
+    table = world.write(settings, augmenter=None)
+    sizes = {name: len(data) / 1e6 for name, data in world.files().items() if "train" in name}
+    assert len(sizes) > 2
+    if encoding == "raw":
+        assert all(0.8 * wanted < size <= wanted for size in sizes.values())
+    assert table.num_rows == 85
+
+
+def test_a_shard_smaller_than_a_record_holds_one(tmp_path: Path) -> None:
+    world = build(tmp_path, {"good": 3}, devel=1)
+    assert len(set(world.write(ShardSettings(target_shard_mb=1e-6))["file"].to_pylist())) == 4
+
+
+def test_records_and_megabytes_per_shard_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="records_per_shard or target_shard_mb, not both"):
+        ShardSettings(records_per_shard=4, target_shard_mb=1)

@@ -1,0 +1,182 @@
+"""The account that a version gives of itself: which images are in no shard and why, and the lock on its test set.
+
+Every image that is listed stands in a shard or among the exclusions, with the rule that took it out; the version is
+not published otherwise. What counts as an image at all is the listing's definition (``listing.sample_filter``):
+other files in the datasets are not listed, and need no account.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.config import PipelineConfig, SplitSettings
+from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.store import PipelineStore
+from brev_pipeline.store.versions import from_parquet, to_parquet
+
+FILTERED: Final = b"brev_pipeline.filtered"
+"""Schema metadata of raw_listing: name, below ``filtered/``, of the images that ``listing.classes`` left out."""
+KNOWN: Final = b"brev_pipeline.known_assignments"
+"""Schema metadata of sample_split, and of the known assignments: SHA-256 of the file that they were read from."""
+
+RULES: Final = ("quarantined", "label_conflict", "duplicate", "class_filter", "unassigned", "not_drawn")
+"""What may take an image out: the values of the column ``rule`` of the exclusions."""
+
+_FILTERED_SCHEMA: Final = pa.schema(
+    [pa.field("path", pa.string()), pa.field("etag", pa.string()), pa.field("category", pa.list_(pa.string()))]
+)
+_EXCLUSIONS: Final = pa.schema(
+    [pa.field(name, pa.string()) for name in ("path", "content_id", "rule", "partner", "reason")]
+)
+
+
+def keep_filtered(store: PipelineStore, listing: pa.Table, left_out: Iterable[pa.Table]) -> pa.Table:
+    """Keep what ``listing.classes`` left out, for the account of the version that comes of this listing.
+
+    Args:
+        store: the pipeline's store.
+        listing: table of raw_listing.
+        left_out: as `list_datasets` tells it.
+
+    Returns:
+        The listing, its schema's metadata naming what was kept (nothing, where nothing was left out).
+    """
+    parts = [part.cast(_FILTERED_SCHEMA) for part in left_out]
+    if not parts:
+        return listing
+    data = to_parquet(pa.concat_tables(parts).sort_by("path"))
+    name = f"{hashlib.sha256(data).hexdigest()[:32]}.parquet"
+    store.filtered.write(name, data)
+    return listing.replace_schema_metadata({**(listing.schema.metadata or {}), FILTERED: name})
+
+
+def filtered_images(store: PipelineStore, listing: pa.Table) -> pa.Table:
+    """What `keep_filtered` kept for this listing: path, etag, category; sorted by path."""
+    name = (listing.schema.metadata or {}).get(FILTERED)
+    return _FILTERED_SCHEMA.empty_table() if name is None else from_parquet(store.filtered.read(name.decode()))
+
+
+def exclusions(config: PipelineConfig, tables: Mapping[str, pa.Table], filtered: pa.Table) -> pa.Table:
+    """Every listed image that is in no shard: path, content_id, the rule that took it out, its partner, the reason.
+
+    Args:
+        config: the pipeline's configuration.
+        tables: stage → its table.
+        filtered: as `filtered_images` gives it.
+
+    Returns:
+        One row per image, sorted by path. ``content_id`` is null for images of other classes, which are not read.
+        ``partner`` is the path of the image that it is a copy of, or contradicts; null for the other rules.
+    """
+    from brev_pipeline.split import usable_samples
+
+    usable, excluded = usable_samples(
+        tables["sample_integrity"],
+        tables["prepared_images"],
+        duplicates=config.integrity.duplicates,
+        label_conflicts=config.integrity.label_conflicts,
+    )
+    split, records = tables["sample_split"], tables["tfrecord_shards"]
+    classes = pc.binary_join_element_wise(_NOT_WANTED, pc.binary_join(filtered["category"], ", "), "")
+    parts = [
+        excluded.select(_EXCLUSIONS.names).cast(_EXCLUSIONS),
+        _rows(filtered, "class_filter", classes),
+        _rows(_without(usable, split), "unassigned", "the split gave it no purpose"),
+        _rows(_without(split, records), "not_drawn", "its sampling group has fewer draws than images"),
+    ]
+    return pa.concat_tables(parts).sort_by("path")
+
+
+_NOT_WANTED: Final = "not among listing.classes: "
+
+
+def demand_whole_account(listing: pa.Table, filtered: pa.Table, records: pa.Table, excluded: pa.Table) -> None:
+    """Demand that every listed image is in a shard or excluded, never both, and no other is.
+
+    Raises:
+        BrevPipelineError: it is not so; that is a fault of the pipeline, not of the data.
+    """
+    if problems := account_problems(listing["path"], filtered["path"], records["path"], excluded["path"]):
+        raise BrevPipelineError("the account of the images does not come out even: " + "; ".join(problems))
+
+
+def account_problems(
+    listed: pa.ChunkedArray, filtered: pa.ChunkedArray, recorded: pa.ChunkedArray, excluded: pa.ChunkedArray
+) -> list[str]:
+    """Why listed = used + excluded does not hold; empty where it holds, image by image.
+
+    Args:
+        listed: paths of the listing.
+        filtered: paths of images that ``listing.classes`` left out.
+        recorded: paths of the records.
+        excluded: paths of the exclusions.
+    """
+    every = pc.unique(pa.chunked_array([*listed.chunks, *filtered.chunks], pa.string()))
+    used, out = pc.unique(recorded), pc.unique(excluded)
+    found = [
+        ("listed, but neither in a shard nor excluded", _not_in(every, pa.concat_arrays([used, out]))),
+        ("both in a shard and excluded", out.filter(pc.is_in(out, value_set=used))),
+        ("in a shard or excluded, but not listed", _not_in(pa.concat_arrays([used, out]), every)),
+    ]
+    problems = [
+        f"{len(paths)} images are {what}, the first {min(paths.to_pylist())}" for what, paths in found if len(paths)
+    ]
+    if len(out) != len(excluded):
+        problems.append(f"{len(excluded) - len(out)} images are excluded twice")
+    return problems
+
+
+def held_out(settings: SplitSettings) -> list[str]:
+    """The purposes that are locked by their contents: ``test``, and those that are locked, or logged when read."""
+    return [name for name in settings.names if name == "test" or name in (*settings.locked, *settings.access_log)]
+
+
+def purpose_locks(split: pa.Table, settings: SplitSettings) -> dict[str, dict[str, Any]]:
+    """The lock on the test set: a hash that any image that came, left or changed would change.
+
+    Args:
+        split: columns purpose and content_id, of the images that are listed.
+        settings: of the split.
+
+    Returns:
+        Purpose (`held_out`, where it has images) → ``contents``, how many distinct ones it has, and ``sha256`` of
+        their content ids, sorted, each followed by a line feed: what ``sort -u ids.txt | sha256sum`` says.
+    """
+    found = {}
+    for name in held_out(settings):
+        ids = sorted(pc.unique(split["content_id"].filter(pc.equal(split["purpose"], name))).to_pylist())
+        text = "".join(f"{content}\n" for content in ids)
+        if ids:
+            found[name] = {"contents": len(ids), "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    return found
+
+
+def note_known(split: pa.Table, known: pa.Table | None) -> pa.Table:
+    """The split, its schema's metadata naming the file of known assignments that it was made with."""
+    digest = (known.schema.metadata or {}).get(KNOWN) if known is not None else None
+    return split if digest is None else split.replace_schema_metadata({**(split.schema.metadata or {}), KNOWN: digest})
+
+
+def known_sha256(split: pa.Table) -> str | None:
+    """SHA-256 of the file of known assignments that a split was made with; None where there was none."""
+    digest = (split.schema.metadata or {}).get(KNOWN)
+    return digest.decode() if digest else None
+
+
+def _without(table: pa.Table, other: pa.Table) -> pa.Table:
+    return table.filter(pc.invert(pc.is_in(table["path"], value_set=pc.unique(other["path"]))))
+
+
+def _not_in(paths: pa.Array, others: pa.Array) -> pa.Array:
+    return paths.filter(pc.invert(pc.is_in(paths, value_set=others)))
+
+
+def _rows(table: pa.Table, rule: str, reason: str | pa.ChunkedArray) -> pa.Table:
+    count = table.num_rows
+    contents = table["content_id"] if "content_id" in table.column_names else pa.nulls(count, pa.string())
+    reasons = pa.repeat(pa.scalar(reason), count) if isinstance(reason, str) else reason
+    columns = [table["path"], contents, pa.repeat(pa.scalar(rule), count), pa.nulls(count, pa.string()), reasons]
+    return pa.table(columns, schema=_EXCLUSIONS)

@@ -1,0 +1,151 @@
+"""Files: every file of a version against the manifest, and every record against the record table; one task per file."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.engine import Engine, Lost
+from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.store import Folder, Version
+from brev_pipeline.store.versions import MANIFEST, REPORT, file_facts
+
+COMPARED: Final = ("content_id", "label", "seed", "path", "epoch", "item")
+"""Fields that a record and its row of the record table both have."""
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True)
+class FileTask:
+    """A file to be read."""
+
+    name: str
+    facts: Mapping[str, Any]
+    """What the manifest says of it: bytes and sha256."""
+    rows: pa.Table | None = field(default=None, repr=False)
+    """Its rows of the record table, if it is a shard."""
+
+
+@dataclass(frozen=True)
+class _Held(Folder):
+    """A folder of one file, which was read already."""
+
+    data: bytes = field(default=b"", repr=False)
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:  # noqa: ARG002 (the folder's)
+        """The file, whatever its name."""
+        return self.data if length is None else self.data[offset : offset + length]
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """Reads one file and says what is wrong with it; sent to each worker once.
+
+    Args:
+        folder: the version's.
+        compression: of its shards.
+    """
+
+    folder: Folder
+    compression: str
+
+    def __call__(self, task: FileTask) -> list[str]:
+        """One line per problem: bytes that are not those of the manifest, and records that are not their rows'."""
+        try:
+            data = self.folder.read(task.name)
+        except BrevPipelineError as error:
+            return [f"{task.name}: {error}"]
+        problems = []
+        if (facts := file_facts(data)) != task.facts:
+            problems.append(f"{task.name}: altered: the manifest says {dict(task.facts)}, the file is {facts}")
+        if task.rows is None:
+            return problems
+        held = _Held(self.folder.url, self.folder.options, data)
+        return [*problems, *self._records(task.name, task.rows, held)]
+
+    def _records(self, name: str, rows: pa.Table, held: Folder) -> list[str]:
+        from brev_pipeline.shards import records
+
+        problems = []
+        try:
+            for row, record in records(held, rows, self.compression):
+                problems += [
+                    f"{name}, record {row['position']}: {key} is {record.get(key)!r}, recorded {row[key]!r}"
+                    for key in COMPARED
+                    if record.get(key) != row[key]
+                ]
+        except BrevPipelineError as error:
+            problems.append(f"{name}: {error}")
+        return shortened(problems, name)
+
+
+def file_problems(
+    version: Version,
+    manifest: Mapping[str, Any],
+    records: pa.Table | None,
+    engine: Engine,
+    report: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, list[str]]:
+    """What is wrong with each file: missing, not in the manifest, altered, or with records that are not as recorded.
+
+    Args:
+        version: the version.
+        manifest: its manifest.
+        records: its record table; None where that cannot be relied on: then shards are only hashed.
+        engine: reads one file per task.
+        report: what the publication says of the files of the report folder.
+
+    Returns:
+        File name → one line per problem; files without problems are left out.
+
+    Raises:
+        StoreError: the store cannot be listed.
+    """
+    told = {f"{REPORT}/{name}": facts for name, facts in (report or {}).items()}
+    listed: Mapping[str, Mapping[str, Any]] = {**manifest["files"], **told}
+    there = set(version.folder.walk()) - {MANIFEST}
+    problems = {name: [f"{name}: missing"] for name in sorted(set(listed) - there)}
+    problems |= {name: [f"{name}: not in the manifest"] for name in sorted(there - set(listed))}
+    check = FileCheck(version.folder, manifest["configuration"]["shards"]["compression"])
+    tasks = _tasks({name: facts for name, facts in sorted(listed.items()) if name in there}, records)
+    for task, found in engine.map(check, tasks, label="verify files", lost="yield"):
+        lines = [f"{task.name}: cannot be read: {found.reason}"] if isinstance(found, Lost) else found
+        if lines:
+            problems[task.name] = lines
+    return dict(sorted(problems.items()))
+
+
+def shortened(problems: list[str], where: str) -> list[str]:
+    """The first few, and how many more there are."""
+    more = len(problems) - _SHOWN
+    return problems if more <= 0 else [*problems[:_SHOWN], f"{where}: and {more} more problems of this kind"]
+
+
+def _tasks(files: Mapping[str, Mapping[str, Any]], records: pa.Table | None) -> Iterator[FileTask]:
+    rows = {} if records is None else _rows_by_file(records)
+    # The largest first, so that no worker begins with one when all others are done.
+    for name in sorted(files, key=lambda name: -int(files[name]["bytes"])):
+        own = rows.get(name)
+        # take copies: a slice would be pickled with the whole table behind it.
+        yield FileTask(name, files[name], None if own is None or records is None else records.take(own))
+
+
+def _rows_by_file(records: pa.Table) -> dict[str, pa.Array]:
+    coded = records["file"].combine_chunks().dictionary_encode()
+    codes = coded.indices.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))[:-1])
+    return {name: pa.array(part) for name, part in zip(coded.dictionary.to_pylist(), parts, strict=True)}
+
+
+def unlisted_shards(manifest: Mapping[str, Any], records: pa.Table) -> Iterator[str]:
+    """Shards that the manifest lists and the record table does not, and the other way round."""
+    shards = {name for name in manifest["files"] if ".tfrecord-" in name}
+    recorded = set(pc.unique(records["file"]).to_pylist())
+    for name in sorted(shards - recorded):
+        yield f"{name}: no record of it stands in records.parquet"
+    for name in sorted(recorded - set(manifest["files"])):
+        yield f"records.parquet: has records in {name}, which the manifest does not list"

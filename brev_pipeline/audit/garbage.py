@@ -1,0 +1,269 @@
+"""Garbage: what runs left in the store and nothing needs any more; and how it is removed safely beside a run.
+
+A published version is never garbage (see `removals` for the one way to remove one), nor are the logs. Everything else
+is made again by a run that needs it, so the worst that a wrong removal could do is a run that fails and says so. To
+keep even that from happening, what a run may be working with is left alone:
+
+* nothing younger than ``min_age`` goes, by the store's own clock stamps;
+* while anything in the store was written within the last hour (or within ``min_age``, if that is shorter), a run may
+  be under way, and what it might take up again (staging, unfinished versions, prepared pixels) stays;
+* whether a version is published is asked again right before its files go; of prepared pixels the index goes first, and
+  pixels without an index are not there.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from brev_pipeline.audit import shelves
+from brev_pipeline.audit.removals import Removals, is_removed
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.store import PipelineStore
+from brev_pipeline.store.entries import FileEntry, entries, remove_files
+from brev_pipeline.store.versions import MANIFEST
+
+_QUIET: Final = timedelta(hours=1)
+_KEPT_MEMORIES: Final = 2
+_TAKEN_UP: Final = ("staging", "unpublished version", "prepared pixels", "filtered listing")
+"""Kinds that a run under way might take up again."""
+
+
+@dataclass(frozen=True)
+class GarbageRules:
+    """What counts as old."""
+
+    min_age: timedelta = timedelta(hours=24)
+    """Nothing younger is removed. 0 only if no run is under way."""
+    older_than: timedelta = timedelta(days=30)
+    """Of the tables of old runs, and of prepared pixels that nothing refers to."""
+    keep_runs: int = 10
+    """Newest runs whose tables are kept whatever their age."""
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """Files that belong together and may go."""
+
+    kind: str
+    """staging, unpublished version, rest of a removed version, tables of an old run, memory, filtered listing,
+    prepared pixels, temporary file."""
+    place: str
+    """Below the pipeline's folder of the store."""
+    why: str
+    names: tuple[str, ...] = field(repr=False)
+    """Files, below the pipeline's folder, in the order in which they are removed."""
+    bytes: int
+    freed: int
+    """Bytes that come free: those that have no other name (a shard in a version, for example)."""
+    changed: datetime
+    """UTC; the last change of any of them."""
+
+    def contents(self) -> dict[str, Any]:
+        """The same, JSON-safe, without the files' names."""
+        facts = {name: value for name, value in vars(self).items() if name not in ("names", "changed")}
+        return {**facts, "files": len(self.names), "changed": self.changed.isoformat(timespec="seconds")}
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What lies in a store."""
+
+    garbage: list[Garbage]
+    """May go."""
+    kept: list[Garbage]
+    """Nothing needs it, but it is too young, or a run may be under way."""
+    rooms: dict[str, tuple[int, int]]
+    """Folder of the store → files and bytes in it, all together."""
+    running: str | None
+    """Why a run may be under way; None if none seems to be."""
+    mixed: int
+    """Bytes of prepared pixels that nothing needs, in files with others that are needed: they stay."""
+
+    def contents(self) -> dict[str, Any]:
+        """The same, JSON-safe."""
+        return {
+            "garbage": [one.contents() for one in self.garbage],
+            "kept": [one.contents() for one in self.kept],
+            "rooms": {name: {"files": files, "bytes": size} for name, (files, size) in self.rooms.items()},
+            "running": self.running,
+            "mixed": self.mixed,
+        }
+
+
+def find_garbage(
+    config: PipelineConfig, store: PipelineStore, rules: GarbageRules | None = None, *, now: datetime | None = None
+) -> Survey:
+    """List what nothing needs any more. Nothing is changed.
+
+    Args:
+        config: the pipeline as it runs now: pixels prepared by its settings are kept for the newest listing.
+        store: the pipeline's store.
+        rules: what counts as old.
+        now: the time; None: the clock's.
+
+    Raises:
+        StoreError: the store cannot be read, or its log of publications is damaged: then nobody can tell what is
+            garbage.
+    """
+    rules, now = rules or GarbageRules(), now or datetime.now(UTC)
+    every = list(entries(store.folder))
+    rooms = _by_folder(every)
+    running = _running(every, min(_QUIET, rules.min_age), now)
+    pixels, mixed = _prepared(config, store, rooms.get("prepared", []), rules, now)
+    found = [
+        *_staging(store, rooms.get("staging", []), rooms.get("tables", [])),
+        *_versions(store, rooms.get("versions", [])),
+        *_tables(store, rooms.get("tables", []), rules, now),
+        *_memories(rooms.get("memory", [])),
+        *_filtered(store, rooms.get("filtered", []), rooms.get("tables", [])),
+        *pixels,
+        *(_garbage("temporary file", entry.name, [entry], _TEMPORARY) for entry in every if entry.is_temporary),
+    ]
+    old = [one for one in found if now - one.changed >= rules.min_age and not (running and one.kind in _TAKEN_UP)]
+    kept = [one for one in found if one not in old]
+    sizes = {name: (len(some), sum(entry.bytes for entry in some)) for name, some in sorted(rooms.items())}
+    return Survey(old, kept, sizes, running, mixed)
+
+
+_TEMPORARY: Final = "a file that was being written when its run was stopped"
+
+
+def remove_garbage(store: PipelineStore, garbage: Sequence[Garbage]) -> list[Garbage]:
+    """Remove what `find_garbage` listed; what was published meanwhile stays.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        StoreError: the store cannot be written; what was removed before is gone.
+    """
+    removed = []
+    for one in garbage:
+        if one.kind == "unpublished version" and one.place.partition("/")[2] in published(store):
+            continue
+        remove_files(store.folder, one.names)
+        removed.append(one)
+    return removed
+
+
+def published(store: PipelineStore) -> set[str]:
+    """Ids of all versions that were ever published, those included whose publication only its seal remembers.
+
+    Raises:
+        StoreError: the log of publications is damaged.
+    """
+    sealed, _ = store.seals("publications").all()
+    copies = (shelves.loaded(data) for entry in sealed.values() for data in entry.values())
+    return {entry.version for entry in store.publications.all()} | {str(copy.get("version")) for copy in copies}
+
+
+def _by_folder(entries: Sequence[FileEntry]) -> dict[str, list[FileEntry]]:
+    """Entries by the first part of their names."""
+    found: dict[str, list[FileEntry]] = {}
+    for entry in entries:
+        if not entry.is_temporary:
+            found.setdefault(entry.name.partition("/")[0], []).append(entry)
+    return found
+
+
+def _within(entries: Sequence[FileEntry]) -> dict[str, list[FileEntry]]:
+    """Entries by the second part of their names."""
+    found: dict[str, list[FileEntry]] = {}
+    for entry in entries:
+        found.setdefault(entry.name.split("/")[1], []).append(entry)
+    return found
+
+
+def _running(entries: Sequence[FileEntry], quiet: timedelta, now: datetime) -> str | None:
+    newest = max(entries, key=lambda entry: entry.written, default=None)
+    if newest is None or now - newest.written >= quiet:
+        return None
+    minutes = max(0, int((now - newest.written).total_seconds() // 60))
+    return f"{newest.name} was written {minutes} minutes ago"
+
+
+def _staging(store: PipelineStore, entries: list[FileEntry], tables: list[FileEntry]) -> Iterator[Garbage]:
+    """Staged shards, but for those that the newest record table stands on."""
+    in_use = shelves.named_by(store, tables, "tfrecord_shards", b"brev_pipeline.staging") if entries else None
+    for plan, some in _within(entries).items():
+        if plan != in_use:
+            yield _garbage("staging", f"staging/{plan}", some, "shards of a run that did not publish them")
+
+
+def _versions(store: PipelineStore, entries: list[FileEntry]) -> Iterator[Garbage]:
+    known = published(store)
+    last = {entry.version: entry.number for entry in store.publications.all()}
+    removals = Removals(store)
+    for name, some in _within(entries).items():
+        if name not in known:
+            yield _garbage("unpublished version", f"versions/{name}", some, "a run was stopped before it published it")
+        elif name in last and is_removed(removals.of(name), last[name]):
+            rest = [entry for entry in some if entry.name != f"versions/{name}/{MANIFEST}"]
+            if rest:
+                yield _garbage("rest of a removed version", f"versions/{name}", rest, "its removal was interrupted")
+
+
+def _tables(store: PipelineStore, entries: list[FileEntry], rules: GarbageRules, now: datetime) -> Iterator[Garbage]:
+    """Tables of runs that are neither among the newest, nor hold the newest table of a stage, nor published last."""
+    runs = _within(entries)
+    age = {run: max(entry.written for entry in some) for run, some in runs.items()}
+    kept = set(sorted(age, key=lambda run: age[run], reverse=True)[: rules.keep_runs])
+    kept |= {entry.name.split("/")[1] for entry in shelves.newest_tables(entries).values()}
+    newest = store.publications.newest()
+    for run, some in runs.items():
+        if run not in kept and now - age[run] >= rules.older_than and (newest is None or run != newest.run_id):
+            yield _garbage("tables of an old run", f"tables/{run}", some, f"older than {rules.older_than.days} days")
+
+
+def _memories(entries: list[FileEntry]) -> Iterator[Garbage]:
+    # Only the newest counts; the one before is kept in case that is damaged.
+    old = sorted(entries, key=lambda entry: entry.name)[:-_KEPT_MEMORIES]
+    if old:
+        yield _garbage("memory", "memory", old, "newer ones hold all that is known")
+
+
+def _filtered(store: PipelineStore, entries: list[FileEntry], tables: list[FileEntry]) -> Iterator[Garbage]:
+    in_use = shelves.named_by(store, tables, "raw_listing", b"brev_pipeline.filtered") if entries else None
+    old = [entry for entry in entries if entry.name != f"filtered/{in_use}"]
+    if old:
+        yield _garbage("filtered listing", "filtered", old, "the newest listing does not refer to them")
+
+
+def _prepared(
+    config: PipelineConfig, store: PipelineStore, entries: list[FileEntry], rules: GarbageRules, now: datetime
+) -> tuple[list[Garbage], int]:
+    """Files of prepared pixels none of which any published version or the newest listing refers to."""
+    found: list[Garbage] = []
+    mixed = 0
+    if not entries:
+        return found, mixed
+    needed = shelves.needed_contents(config, store, published(store))
+    for shelf, some in _within(entries).items():
+        part = shelves.unneeded(store, some, needed.get(shelf), lambda entry: now - entry.changed >= rules.older_than)
+        mixed += part.mixed
+        if part.files:
+            why = f"older than {rules.older_than.days} days, and no version and not the newest listing refers to them"
+            found.append(_garbage("prepared pixels", f"prepared/{shelf}", part.files, why))
+    return found, mixed
+
+
+def _garbage(kind: str, place: str, entries: Sequence[FileEntry], why: str) -> Garbage:
+    return Garbage(
+        kind,
+        place,
+        why,
+        tuple(entry.name for entry in entries),
+        sum(entry.bytes for entry in entries),
+        sum(entry.bytes for entry in entries if entry.names == 1),
+        max(entry.changed for entry in entries),
+    )
+
+
+def by_kind(garbage: Sequence[Garbage]) -> Mapping[str, tuple[int, int, int]]:
+    """Kind → how many, files, and bytes that come free."""
+    found: dict[str, tuple[int, int, int]] = {}
+    for one in garbage:
+        count, files, size = found.get(one.kind, (0, 0, 0))
+        found[one.kind] = (count + 1, files + len(one.names), size + one.freed)
+    return found

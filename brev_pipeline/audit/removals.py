@@ -1,0 +1,163 @@
+"""Removals: published versions that were removed on purpose, on record for good.
+
+A version's files go; its manifest stays, so that the log of publications still means something and every file's
+hash is still on record, and an entry of the log of removals says who removed it, when and why. The entry is written
+before the first file goes: nothing vanishes without it, and a removal that was interrupted is finished by ``gc``.
+"""
+
+import getpass
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from brev_pipeline.errors import StoreError
+from brev_pipeline.store import PipelineStore, Version
+from brev_pipeline.store.versions import MANIFEST
+
+LOG: Final = "removals"
+_FIRST_PARENT: Final = "0" * 64
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One entry of the log."""
+
+    number: int
+    """1, 2, 3, …"""
+    parent: str
+    """SHA-256 of the previous entry's file; zeros for the first."""
+    version: str
+    """Id of the version that was removed."""
+    publication: int
+    """Number of the newest publication at that time: one that is newer may have brought the version back."""
+    publication_sha256: str
+    """SHA-256 of that publication's file."""
+    files: int
+    """How many files were removed."""
+    bytes: int
+    """Their bytes."""
+    why: str
+    removed_at: str
+    """UTC, ISO 8601."""
+    removed_by: str
+    """Account that removed it."""
+    sha256: str
+    """SHA-256 of this entry's own file."""
+
+
+class Removals:
+    """The log of one pipeline's removals.
+
+    Args:
+        store: the pipeline's store.
+    """
+
+    def __init__(self, store: PipelineStore) -> None:
+        self.folder = store.folder / LOG
+        self.seals = store.seals(LOG)
+
+    def of(self, version: str) -> Removal | None:
+        """The newest removal of a version; None where it was never removed.
+
+        Raises:
+            StoreError: an entry cannot be read.
+        """
+        found = [entry for entry in self._all() if entry.version == version]
+        return found[-1] if found else None
+
+    def append(self, **said: str | int) -> Removal:
+        """Write an entry.
+
+        Raises:
+            StoreError: the log cannot be written, or somebody else wrote at the same time.
+        """
+        entries = self._all()
+        number, parent = (entries[-1].number + 1, entries[-1].sha256) if entries else (1, _FIRST_PARENT)
+        data = (json.dumps({"number": number, "parent": parent, **said}, indent=2, ensure_ascii=False) + "\n").encode()
+        try:
+            self.folder.create(_name(number), data)
+        except FileExistsError as error:
+            raise StoreError(f"{self.folder.place(_name(number))}: somebody else removed a version just now") from error
+        self.seals.seal(number, data)
+        return _parse(self.folder.place(_name(number)), data)
+
+    def _all(self) -> list[Removal]:
+        return [_parse(self.folder.place(name), self.folder.read(name)) for name in self.folder.names()]
+
+
+def remove_version(store: PipelineStore, version_id: str, why: str) -> Removal:
+    """Remove a published version's files for good, all but its manifest, and put that on record first.
+
+    Args:
+        store: the pipeline's store.
+        version_id: its whole id.
+        why: the reason, for the record.
+
+    Raises:
+        StoreError: it was never published, is the newest one (from which training reads and the next run learns who
+            was assigned where), was removed already, or no reason is given.
+    """
+    newest, version = _removable(store, version_id, why)
+    names = sorted(set(version.folder.walk()) - {MANIFEST})
+    entry = Removals(store).append(
+        version=version.id,
+        publication=newest[0],
+        publication_sha256=newest[1],
+        files=len(names),
+        bytes=sum(version.folder.size(name) for name in names),
+        why=why.strip(),
+        removed_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        removed_by=_account(),
+    )
+    remove_files(version)
+    return entry
+
+
+def remove_files(version: Version) -> None:
+    """Remove all files of a version but its manifest."""
+    for name in sorted(set(version.folder.walk()) - {MANIFEST}):
+        version.folder.remove(name)
+
+
+def is_removed(removal: Removal | None, last_publication: int) -> bool:
+    """Whether a version is removed: by its newest removal, unless it was published again since."""
+    return removal is not None and removal.publication >= last_publication
+
+
+def _removable(store: PipelineStore, version_id: str, why: str) -> tuple[tuple[int, str], Version]:
+    entries = store.publications.all()
+    numbers = [entry.number for entry in entries if entry.version == version_id]
+    if not why.strip():
+        raise StoreError(f"say why version {version_id} is to be removed: the reason goes on record")
+    if not numbers:
+        known = ", ".join(dict.fromkeys(entry.version for entry in entries)) or "none"
+        raise StoreError(f"{store.versions.url}: no version {version_id} was published; published are: {known}")
+    if entries[-1].version == version_id:
+        raise StoreError(
+            f"version {version_id} is the newest one: training reads it, and the next run learns from it who was "
+            "assigned where; publish another one first"
+        )
+    if is_removed(Removals(store).of(version_id), numbers[-1]):
+        raise StoreError(f"version {version_id} was removed already")
+    return (entries[-1].number, entries[-1].sha256), Version(store.versions / version_id, version_id)
+
+
+def _name(number: int) -> str:
+    return f"{number:08d}.json"
+
+
+def _parse(place: str, data: bytes) -> Removal:
+    try:
+        return Removal(**json.loads(data), sha256=hashlib.sha256(data).hexdigest())
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"{place}: not an entry of the log of removals: {error}") from error
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # A container may run under a number that has no name.
+        return "unknown"

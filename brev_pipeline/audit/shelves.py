@@ -1,0 +1,151 @@
+"""Shelves: which prepared pixels are referred to, and what the newest tables of the runs name."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.errors import StoreError
+from brev_pipeline.store import PipelineStore, Version
+from brev_pipeline.store.entries import FileEntry
+
+Contents = set[str]
+_SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class Unneeded:
+    """What may go from a shelf."""
+
+    files: list[FileEntry]
+    """In the order in which they are to be removed: indexes, then pixels, then what the settings were."""
+    mixed: int
+    """Bytes of pixels that nothing refers to, in files that stay."""
+
+
+def loaded(data: bytes) -> dict[str, Any]:
+    """A JSON object; empty where it is none."""
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def newest_tables(entries: Sequence[FileEntry]) -> dict[str, FileEntry]:
+    """Stage → its newest table, of the entries of ``tables/<run>/<stage>[.n].parquet``."""
+    found: dict[str, FileEntry] = {}
+    for entry in sorted(entries, key=lambda entry: entry.written):
+        name = entry.name.rpartition("/")[2]
+        if name.endswith(".parquet"):
+            found[name.partition(".")[0]] = entry
+    return found
+
+
+def named_by(store: PipelineStore, entries: Sequence[FileEntry], stage: str, key: bytes) -> str | None:
+    """What the schema's metadata of a stage's newest table says under ``key``."""
+    newest = newest_tables(entries).get(stage)
+    if newest is None:
+        return None
+    try:
+        schema = pq.read_schema(pa.BufferReader(store.folder.read(newest.name)))
+    except (pa.ArrowInvalid, StoreError):
+        return None
+    value = (schema.metadata or {}).get(key)
+    return value.decode() if value else None
+
+
+def needed_contents(config: PipelineConfig, store: PipelineStore, published: set[str]) -> dict[str, Contents]:
+    """Shelf → contents that a published version made by its settings holds, or that the newest listing has.
+
+    Args:
+        config: the pipeline as it runs now.
+        store: the pipeline's store.
+        published: ids of the published versions.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    from brev_pipeline.images.shelf import settings_id
+
+    needed: dict[str, Contents] = {settings_id(config.image): _newest_listing(store)}
+    ids = [name for name in store.prepared.names() if (store.prepared / name).exists(_SETTINGS)]
+    settings = {name: loaded((store.prepared / name).read(_SETTINGS)) for name in ids}
+    for version in sorted(published):
+        own = Version(store.versions / version, version)
+        if not own.folder.exists("images.parquet"):
+            continue
+        contents = set(own.table("images")["content_id"].to_pylist())
+        for shelf, made_by in settings.items():
+            if _made(made_by, own.manifest()):
+                needed.setdefault(shelf, set()).update(contents)
+    return needed
+
+
+def unneeded(
+    store: PipelineStore,
+    entries: Sequence[FileEntry],
+    needed: Contents | None,
+    old: Callable[[FileEntry], bool],
+) -> Unneeded:
+    """What may go from a shelf: index and pixel files that are old, with no content in them that is needed.
+
+    Args:
+        store: the pipeline's store.
+        entries: the shelf's files.
+        needed: contents that are referred to; None: none.
+        old: whether a file is old enough.
+    """
+    by_name = {entry.name.rpartition("/")[2]: entry for entry in entries}
+    wanted = pa.array(sorted(needed or ()), pa.string())
+    going: list[FileEntry] = []
+    staying: set[str] = set()
+    mixed = 0
+    for name in sorted(by_name):
+        if not name.endswith(".parquet"):
+            continue
+        index = _index(store, by_name[name])
+        used = pc.is_in(index["content_id"], value_set=wanted)
+        if pc.any(used, min_count=0).as_py() or not old(by_name[name]):
+            staying |= {str(file).rpartition("/")[2] for file in index["file"].drop_null().to_pylist()}
+            mixed += pc.sum(index["length"].filter(pc.invert(used))).as_py() or 0
+        else:
+            going.append(by_name[name])
+    going += [
+        by_name[name]
+        for name in sorted(by_name)
+        if name.endswith(".tfrecord") and name not in staying and old(by_name[name])
+    ]
+    if needed is None and len(going) == len(by_name) - 1 and _SETTINGS in by_name:
+        going.append(by_name[_SETTINGS])
+    return Unneeded(going, mixed)
+
+
+def _index(store: PipelineStore, entry: FileEntry) -> pa.Table:
+    try:
+        return pq.read_table(pa.BufferReader(store.folder.read(entry.name)), columns=["content_id", "file", "length"])
+    except pa.ArrowInvalid as error:
+        raise StoreError(f"{store.folder.place(entry.name)} is damaged: {error}; remove it, and run again") from error
+
+
+def _newest_listing(store: PipelineStore) -> Contents:
+    memory = store.memory.recall()
+    return set() if memory is None else set(memory["content_id"].to_pylist())
+
+
+def _made(made_by: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
+    """Whether a version's pixels were prepared by a shelf's settings and decoders; where that is unclear: yes."""
+    if not made_by:
+        return True
+    packages = manifest.get("packages", {})
+    decoders = {"pillow": "Pillow", "simplejpeg": "simplejpeg", "opencv": "opencv-python-headless"}
+    # The package of OpenCV has a build number behind OpenCV's own version.
+    same = all(
+        str(packages.get(package, "")).startswith(str(made_by.get(name, ""))) for name, package in decoders.items()
+    )
+    return same and made_by.get("image") == manifest["configuration"]["image"]

@@ -1,0 +1,138 @@
+"""Tables: those of a version against its manifest, and against each other.
+
+All of them are hashed by the manifest, so what is found here is no damage of a file but a wrong account: a fault of
+the run that published it, or a version that somebody rewrote from end to end.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.account import account_problems, purpose_locks
+from brev_pipeline.config import SplitSettings
+
+TABLES: Final = ("listing", "images", "assignments", "weights", "records", "exclusions")
+"""Every version has these, as ``<name>.parquet``."""
+Tables = Mapping[str, pa.Table]
+
+
+def listed_now(assignments: pa.Table) -> pa.Table:
+    """The split of this very version: assignments without the images that have left the listing."""
+    return assignments.filter(assignments["listed"])
+
+
+def count_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
+    """The manifest's counts against the tables; listed = used + excluded, image by image."""
+    filtered = tables["exclusions"].filter(pc.equal(tables["exclusions"]["rule"], "class_filter"))
+    found = {
+        "listed": tables["listing"].num_rows + filtered.num_rows,
+        "excluded": tables["exclusions"].num_rows,
+        "images": _by_purpose(listed_now(tables["assignments"])),
+        "records": _by_purpose(tables["records"]),
+    }
+    for name, said in found.items():
+        if manifest["counts"].get(name) != said:
+            yield f"manifest.json: counts.{name} is {manifest['counts'].get(name)}, the tables hold {said}"
+    paths = [table["path"] for table in (tables["listing"], filtered, tables["records"], tables["exclusions"])]
+    yield from (f"exclusions.parquet: {problem}" for problem in account_problems(*paths))
+
+
+def fingerprint_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
+    """The listing's fingerprint, computed anew."""
+    from brev_pipeline.listing import listing_fingerprint
+
+    if (found := listing_fingerprint(tables["listing"])) != manifest["listing_fingerprint"]:
+        yield f"listing.parquet: its fingerprint is {found}, the manifest says {manifest['listing_fingerprint']}"
+
+
+def class_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
+    """Class names and labels: each label is the class of its image's first category."""
+    classes, split, records = manifest["classes"], listed_now(tables["assignments"]), tables["records"]
+    if (found := sorted(pc.unique(pc.list_flatten(split["category"])).to_pylist())) != classes:
+        yield f"manifest.json: classes is {classes}, the assignments hold {found}"
+    at = pc.index_in(records["path"], value_set=split["path"].combine_chunks())
+    names = pc.list_element(pc.take(split["category"], at.drop_null()), 0)
+    wanted = pc.index_in(names, value_set=pa.array(classes, pa.string())).cast(pa.int64())
+    labels = records["label"].filter(pc.is_valid(at))
+    yield from _rows_that_differ("label", records.filter(pc.is_valid(at)), labels, wanted, "its image's class")
+
+
+def side_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
+    """Each record's purpose, content and item are those of its image's assignment."""
+    split, records = listed_now(tables["assignments"]), tables["records"]
+    at = pc.index_in(records["path"], value_set=split["path"].combine_chunks())
+    if at.null_count:
+        path = records["path"].filter(pc.is_null(at))[0].as_py()
+        yield f"records.parquet: {at.null_count} records are of images without an assignment, the first {path}"
+    there = records.filter(pc.is_valid(at))
+    for name in ("purpose", "content_id", "item"):
+        wanted = pc.take(split[name], at.drop_null())
+        yield from _rows_that_differ(name, there, there[name], wanted, "the assignment")
+
+
+def leak_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
+    """What stands on two sides, by the records themselves and by the assignments."""
+    split, records = tables["assignments"], tables["records"]
+    pixels = records.select(["content_id", "purpose"]).join(
+        tables["images"].select(["content_id", "pixel_id"]), "content_id", use_threads=False
+    )
+    for name, rows, column in (
+        ("content", records, "content_id"),
+        ("picture", pixels, "pixel_id"),
+        ("leak group", split, "leak_group"),
+        ("content", split, "content_id"),
+        ("picture", split, "pixel_id"),
+    ):
+        sides = rows.select([column, "purpose"]).group_by([column]).aggregate([("purpose", "count_distinct")])
+        for key in sorted(sides.filter(pc.greater(sides["purpose_count_distinct"], 1))[column].to_pylist()):
+            yield f"LEAK: the {name} {key} stands on more than one side"
+
+
+def draw_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
+    """Records of the first epoch, per purpose and group, against the draws of the weight table."""
+    records, weights = tables["records"], tables["weights"]
+    first = records.filter(pc.equal(records["epoch"], 0)).group_by(["purpose", "group"]).aggregate([([], "count_all")])
+    found = {(row["purpose"], row["group"]): row["count_all"] for row in first.to_pylist()}
+    wanted = {(row["purpose"], row["group"]): row["draws"] for row in weights.to_pylist()}
+    for key in sorted(found.keys() | {key for key, draws in wanted.items() if draws}):
+        if found.get(key, 0) != wanted.get(key):
+            purpose, group = key
+            yield (
+                f"weights.parquet: the group {group!r} of {purpose} has {wanted.get(key)} draws, "
+                f"records.parquet has {found.get(key, 0)} in the first epoch"
+            )
+
+
+def lock_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
+    """The lock on the test set, computed anew."""
+    settings = SplitSettings.model_validate(manifest["configuration"]["split"])
+    found, said = purpose_locks(listed_now(tables["assignments"]), settings), manifest.get("test_lock")
+    if said is not None and found != said:
+        yield f"manifest.json: test_lock is {said}, the assignments give {found}"
+
+
+def verdict_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
+    """No version is published whose blocking checks failed."""
+    for stage, checks in manifest["checks"].items():
+        for check in checks:
+            if not check["passed"] and check["severity"] == "error":
+                yield f"manifest.json: the check {stage}.{check['check']} failed, and the version was published"
+
+
+def _by_purpose(table: pa.Table) -> dict[str, int]:
+    return {row["values"]: row["counts"] for row in pc.value_counts(table["purpose"]).to_pylist()}
+
+
+def _rows_that_differ(
+    name: str, rows: pa.Table, found: pa.ChunkedArray, wanted: pa.ChunkedArray | pa.Array, whose: str
+) -> Iterator[str]:
+    differs = pc.fill_null(pc.not_equal(found, wanted), True)
+    if count := pc.sum(differs).as_py() or 0:
+        place = pc.index(differs, True).as_py()
+        row = rows.slice(place, 1).to_pylist()[0]
+        yield (
+            f"records.parquet: {name} of {count} records is not {whose}'s, the first: {row['file']}, record "
+            f"{row['position']}: {found[place].as_py()!r} instead of {wanted[place].as_py()!r}"
+        )

@@ -1,0 +1,187 @@
+"""Trace: from a record back to the object that it came from, and from an image to all of its records."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.audit.tables import listed_now
+from brev_pipeline.config import AugmentationSettings
+from brev_pipeline.errors import ReadError
+from brev_pipeline.store import PipelineStore, Version
+from brev_pipeline.tables import PREPARED_IMAGES
+
+_OBJECT = ("path", "url", "bucket", "dataset", "dataset_id", "reference", "etag", "etag_source", "size")
+_RECORD = ("purpose", "shard", "position", "file", "offset", "length", "crc", "epoch", "ordinal", "seed", "augmented")
+_IMAGE = tuple(name for name in PREPARED_IMAGES.names if name not in ("content_id", "file", "offset", "length"))
+_SIZED = ("leak_group", "stratum")
+
+
+def trace_record(store: PipelineStore, version: Version, *, purpose: str, shard: int, position: int) -> dict[str, Any]:
+    """Where one record comes from.
+
+    Args:
+        store: the pipeline's store.
+        version: a published version.
+        purpose: train, devel, test, …
+        shard: number of the file within the purpose, from 0.
+        position: place of the record in the shard, from 0.
+
+    Returns:
+        JSON-safe: ``record`` (its place, epoch, ordinal, seed, label), ``augmentation`` (what the seed does, as
+        `ImageAugmenter.parameters`; None where the record is not augmented), and all of `trace_image` but its records.
+
+    Raises:
+        ReadError: the version has no such record; the message says what it has.
+        StoreError: the version cannot be read.
+    """
+    records = version.table("records")
+    row = _find(records, version, purpose, shard, position)
+    return {
+        "record": _record(row, version),
+        "augmentation": _augmentation(row, version),
+        "sampling": _sampling(row, version, records),
+        **_image(store, version, row["path"], row["content_id"]),
+    }
+
+
+def trace_image(
+    store: PipelineStore, version: Version, *, path: str | None = None, content: str | None = None
+) -> dict[str, Any]:
+    """Everything that a version knows of an image: its object, copies, split, and its records or its exclusion.
+
+    Args:
+        store: the pipeline's store.
+        version: a published version.
+        path: as listed.
+        content: in place of a path: the content's id (MD5); the first path that holds it is shown, with its copies.
+
+    Returns:
+        JSON-safe: ``version``, ``object``, ``copies``, ``image``, ``split``, ``exclusion`` (None for one that is in a
+        shard), ``records`` (of all copies, where ``content`` is given).
+
+    Raises:
+        ReadError: the version does not know it.
+        StoreError: the version cannot be read.
+    """
+    listing, excluded = version.table("listing"), version.table("exclusions")
+    columns = pa.schema([("path", pa.string()), ("content_id", pa.string())])
+    known = pa.concat_tables([table.select(columns.names).cast(columns) for table in (listing, excluded)])
+    wanted = pc.equal(known["path"], path) if path is not None else pc.equal(known["content_id"], content)
+    found = known.filter(pc.fill_null(wanted, False)).sort_by("path")
+    if not found.num_rows:
+        raise ReadError(f"version {version.id} lists no image {path or content}; listing.parquet has all that it lists")
+    own, content_id = found["path"][0].as_py(), found["content_id"][0].as_py()
+    records = version.table("records")
+    mine = pc.equal(records["path"], own) if path is not None else pc.equal(records["content_id"], content_id)
+    rows = records.filter(pc.fill_null(mine, False)).to_pylist()
+    return {**_image(store, version, own, content_id), "records": [_record(row, version) for row in rows]}
+
+
+def _find(records: pa.Table, version: Version, purpose: str, shard: int, position: int) -> dict[str, Any]:
+    own = records.filter(pc.equal(records["purpose"], purpose))
+    if not own.num_rows:
+        there = ", ".join(sorted(pc.unique(records["purpose"]).to_pylist()))
+        raise ReadError(f"version {version.id} has no records of purpose {purpose!r}; it has {there}")
+    in_shard = own.filter(pc.equal(own["shard"], shard))
+    if not in_shard.num_rows:
+        raise ReadError(f"{purpose} of version {version.id} has the shards 0 to {pc.max(own['shard'])}, and no {shard}")
+    row = in_shard.filter(pc.equal(in_shard["position"], position)).to_pylist()
+    if not row:
+        last = pc.max(in_shard["position"])
+        raise ReadError(f"shard {shard} of {purpose} has the records 0 to {last}, and no {position}")
+    found: dict[str, Any] = row[0]
+    return found
+
+
+def _image(store: PipelineStore, version: Version, path: str, content: str | None) -> dict[str, Any]:
+    listing, excluded = version.table("listing"), version.table("exclusions")
+    copies = listing.filter(
+        pc.and_(pc.equal(listing["content_id"], content or ""), pc.not_equal(listing["path"], path))
+    )
+    row = _one(listing, "path", path)
+    return {
+        "version": _version(store, version),
+        "object": None if row is None else {name: row[name] for name in _OBJECT if name in row},
+        "content_id": content,
+        "content_source": None if row is None else row["content_source"],
+        "category": None if row is None else row["category"],
+        "label_conflict": None if row is None else row["label_conflict"],
+        "duplicate_of": None if row is None else row["duplicate_of"],
+        "copies": sorted(copies["path"].to_pylist()),
+        "image": _prepared(version, content),
+        "split": _split(version, path),
+        "exclusion": _only(_one(excluded, "path", path), ("rule", "partner", "reason")),
+    }
+
+
+def _version(store: PipelineStore, version: Version) -> dict[str, Any]:
+    manifest = version.manifest()
+    entries = [entry for entry in store.publications.all() if entry.version == version.id]
+    published = [
+        {name: getattr(entry, name) for name in ("number", "published_at", "published_by", "run_id")}
+        for entry in entries
+    ]
+    return {
+        "id": version.id,
+        "pipeline": manifest["pipeline"],
+        "publications": published,
+        "listing_fingerprint": manifest["listing_fingerprint"],
+    }
+
+
+def _record(row: Mapping[str, Any], version: Version) -> dict[str, Any]:
+    classes = version.manifest()["classes"]
+    return {
+        **{name: row[name] for name in _RECORD},
+        "path": row["path"],
+        "label": row["label"],
+        "class": classes[row["label"]],
+    }
+
+
+def _augmentation(row: Mapping[str, Any], version: Version) -> dict[str, Any] | None:
+    from brev_pipeline.augment import ImageAugmenter
+
+    if not row["augmented"]:
+        return None
+    settings = AugmentationSettings.model_validate(version.manifest()["configuration"]["augmentation"])
+    image = _one(version.table("images"), "content_id", row["content_id"])
+    height, width = (image["prepared_height"], image["prepared_width"]) if image else (0, 0)
+    return ImageAugmenter(settings).parameters(row["seed"], height, width)
+
+
+def _sampling(row: Mapping[str, Any], version: Version, records: pa.Table) -> dict[str, Any]:
+    weights = version.table("weights")
+    own = weights.filter(
+        pc.and_(pc.equal(weights["purpose"], row["purpose"]), pc.equal(weights["group"], row["group"]))
+    )
+    drawn = records.filter(pc.and_(pc.equal(records["path"], row["path"]), pc.equal(records["epoch"], row["epoch"])))
+    group = own.to_pylist()[0] if own.num_rows else {}
+    kept = ("group", "samples", "weight", "probability", "draws")
+    return {**{name: group.get(name) for name in kept}, "draws_of_this_image_in_this_epoch": drawn.num_rows}
+
+
+def _split(version: Version, path: str) -> dict[str, Any] | None:
+    """The image's side, its item, stratum and leak group, and how many images these have."""
+    table = listed_now(version.table("assignments"))
+    row = _one(table, "path", path)
+    if row is None:
+        return None
+    sizes = {f"images_of_{name}": len(table.filter(pc.equal(table[name], row[name]))) for name in _SIZED}
+    return {name: row[name] for name in ("purpose", "item", "stratum", "leak_group")} | sizes
+
+
+def _prepared(version: Version, content: str | None) -> dict[str, Any] | None:
+    row = _one(version.table("images"), "content_id", content or "")
+    return _only(row, _IMAGE)
+
+
+def _one(table: pa.Table, column: str, value: str) -> dict[str, Any] | None:
+    rows: list[dict[str, Any]] = table.filter(pc.equal(table[column], value)).slice(0, 1).to_pylist()
+    return rows[0] if rows else None
+
+
+def _only(row: Mapping[str, Any] | None, names: tuple[str, ...]) -> dict[str, Any] | None:
+    return None if row is None else {name: row.get(name) for name in names}

@@ -1,0 +1,262 @@
+"""The subcommands of the auditor: verify, trace, gc. Each shows what a function of `brev_pipeline.audit` found."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rich.console import Console
+
+from brev_pipeline.audit import (
+    GarbageRules,
+    Remade,
+    Removal,
+    StoreVerification,
+    Verification,
+    find_garbage,
+    remake,
+    remove_garbage,
+    remove_version,
+    trace_image,
+    trace_record,
+    verify_store,
+)
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.engine import Engine
+from brev_pipeline.store import PipelineStore, Version
+
+_WORTH_WORKERS: Final = 400_000_000
+"""Bytes of a version from which starting worker processes is sooner done than hashing in this one."""
+_OF_OBJECT: Final = ("content_id", "content_source", "category", "label_conflict", "duplicate_of")
+_WORTH_RECORDS: Final = 200
+"""The same, of records that are made again."""
+OK, BROKEN, NOT_REMADE = 0, 1, 3
+"""Exit status of ``verify``."""
+
+
+def verify(
+    config: PipelineConfig,
+    version: str | None,
+    *,
+    every: bool = False,
+    deep: int = 0,
+    seed: int = 0,
+    head: str | None = None,
+) -> tuple[StoreVerification, list[Remade]]:
+    """Verify as the command does, and make ``deep`` records of each verified version again."""
+    store = PipelineStore.of(config)
+    engine = _engine(config, store, version, deep)
+    with Console(stderr=True).status("verifying"):
+        found = verify_store(store, version, every=every, engine=engine, head=head)
+        whole = [one.version for one in found.versions if not (one.problems or one.removed)]
+        return found, [remake(config, own, records=deep, seed=seed, engine=engine) for own in whole if deep]
+
+
+def verify_status(found: StoreVerification, remade: Sequence[Remade]) -> int:
+    """The exit status that says what `verify` found."""
+    if not found.is_well or any(again.problems for again in remade):
+        return BROKEN
+    return NOT_REMADE if any(again.gone for again in remade) else OK
+
+
+def show_verify(found: StoreVerification, remade: Sequence[Remade]) -> None:
+    """Print what `verify` found."""
+    console = _console()
+    for problem in [*found.problems, *(line for one in found.versions for line in one.problems)]:
+        _line(console, "[red]✗[/]", problem)
+    for note in [*found.notes, *(f"{one.version.id}: {line}" for one in found.versions for line in one.notes)]:
+        _line(console, "[yellow]![/]", note)
+    for one in found.versions:
+        if not (one.problems or found.problems or one.removed):
+            _line(console, "[green]✓[/]", _well(one))
+    for again in remade:
+        _show_remade(console, again)
+    if not found.problems and found.head:
+        console.print(f"publication {found.publications} has the hash {found.head}", style="dim")
+
+
+def show_trace(facts: Mapping[str, Any]) -> None:
+    """Print where a record or an image comes from."""
+    console = _console()
+    for title, part in _chapters(facts):
+        console.print(f"[bold]{title}[/]")
+        for name, value in part:
+            console.print(f"  {name}: ", end="", style="dim")
+            console.print(_text(value), markup=False)
+
+
+def trace(
+    config: PipelineConfig,
+    version: str | None,
+    *,
+    record: tuple[str, int, int] | None = None,
+    path: str | None = None,
+    content: str | None = None,
+) -> dict[str, Any]:
+    """Trace a record (purpose, shard, position), or an image by its path or content, in a published version."""
+    store = PipelineStore.of(config)
+    own = _version(store, version)
+    if record is not None:
+        purpose, shard, position = record
+        return trace_record(store, own, purpose=purpose, shard=shard, position=position)
+    return trace_image(store, own, path=path, content=content)
+
+
+def gc(config: PipelineConfig, rules: GarbageRules, *, remove: bool) -> dict[str, Any]:
+    """List what nothing needs, and remove it if asked; JSON-safe."""
+    store = PipelineStore.of(config)
+    survey = find_garbage(config, store, rules)
+    removed = remove_garbage(store, survey.garbage) if remove else []
+    return {**survey.contents(), "removed": [one.contents() for one in removed], "store": store.folder.url}
+
+
+def show_gc(found: Mapping[str, Any], *, remove: bool) -> None:
+    """Print what `gc` found and did."""
+    console = _console()
+    shown = found["removed"] if remove else found["garbage"]
+    for one in shown:
+        console.print(f"{one['kind']}: {one['place']}: {_size(one)}; {one['why']}", markup=False)
+    for one in found["kept"]:
+        console.print(
+            f"kept: {one['kind']}: {one['place']}: {_size(one)}; {_why_kept(one, found)}", style="dim", markup=False
+        )
+    if found["mixed"]:
+        said = f"{_bytes(found['mixed'])} of prepared pixels that nothing needs lie in files with others, and stay"
+        console.print(said, style="dim")
+    if not shown:
+        console.print("nothing to remove")
+        return
+    freed = _bytes(sum(one["freed"] for one in shown))
+    verb = "removed" if remove else "would be removed (run again with --remove)"
+    console.print(f"{len(shown)} thing(s), {sum(one['files'] for one in shown):,} files, {freed}: {verb}")
+
+
+def force(config: PipelineConfig, version: str, why: str) -> Removal:
+    """Remove a published version for good, on record."""
+    store = PipelineStore.of(config)
+    return remove_version(store, _version(store, version).id, why)
+
+
+def show_force(removal: Removal) -> None:
+    """Print what `force` did."""
+    _console().print(
+        f"removed version {removal.version}: {removal.files:,} files, {_bytes(removal.bytes)}; its manifest stays, and "
+        f"removal {removal.number} is on record: {removal.why}"
+    )
+
+
+def _engine(config: PipelineConfig, store: PipelineStore, version: str | None, deep: int) -> Engine:
+    """Worker processes where they are worth their start."""
+    from brev_pipeline.engine import SerialEngine, engine_of
+
+    if deep > _WORTH_RECORDS or _heavy(store, version):
+        return engine_of(config.engine)
+    return SerialEngine()
+
+
+def _heavy(store: PipelineStore, version: str | None) -> bool:
+    try:
+        files = _version(store, version).manifest()["files"].values()
+        return sum(int(facts["bytes"]) for facts in files) > _WORTH_WORKERS
+    except Exception:  # noqa: BLE001 - whatever is wrong is the verification's to name
+        return False
+
+
+def _version(store: PipelineStore, version: str | None) -> Version:
+    from brev_pipeline.reading.find import find_version
+
+    return find_version(store, version)
+
+
+def _well(one: Verification) -> str:
+    return (
+        f"version {one.version.id}: {one.files} files, {one.records:,} records, {one.publications} publication(s): "
+        "every hash, checksum and count is right, and no leak"
+    )
+
+
+def _show_remade(console: Console, again: Remade) -> None:
+    for line in again.problems:
+        _line(console, "[red]✗[/]", line)
+    if again.problems and again.packages:
+        said = ", ".join(f"{name} {then} → {now}" for name, (then, now) in again.packages.items())
+        _line(console, "[yellow]![/]", f"other packages than those that made the version: {said}")
+    for line in again.gone:
+        _line(console, "[yellow]◌[/]", f"not made again: {line}")
+    if again.same:
+        said = (
+            f"version {again.version}: {again.same} of {again.asked} records made again from the raw images: same bytes"
+        )
+        _line(console, "[green]✓[/]", said)
+    if again.gone:
+        said = (
+            f"{len(again.gone)} of {again.asked} records could not be made again: their raw images have gone or changed"
+        )
+        _line(console, "[yellow]◌[/]", f"{said}; the version itself is whole")
+
+
+def _chapters(facts: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, Any]]]]:
+    """The facts by chapter, as pairs of name and value."""
+    loose = {name: facts[name] for name in _OF_OBJECT}
+    chapters = [("record", facts.get("record")), ("object", {**(facts.get("object") or {}), **loose})]
+    chapters += [(name, facts.get(name)) for name in ("split", "sampling", "exclusion", "image", "version")]
+    found = [(name, list(part.items())) for name, part in chapters if part]
+    if facts.get("copies"):
+        found.insert(2, ("copies", [("path", path) for path in facts["copies"]]))
+    if facts.get("augmentation"):
+        found.append(("augmentation", _applied(facts["augmentation"])))
+    records = facts.get("records", [])
+    return found + [
+        (f"{one['purpose']}, shard {one['shard']}, record {one['position']}", [*one.items()]) for one in records
+    ]
+
+
+def _applied(parameters: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What the augmentation did; parts that were not applied are left out."""
+    found = []
+    for part, drawn in parameters.items():
+        if not isinstance(drawn, dict):
+            continue
+        for name, value in drawn.items():
+            if isinstance(value, dict) and value["applied"]:
+                found.append((f"{part}.{name}", value["value"]))
+        if "matrix" in drawn:
+            found.append((f"{part}.matrix", drawn["matrix"]))
+    return found
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return "; ".join(_text(item) for item in value)
+    return "–" if value is None else str(value)
+
+
+def _why_kept(one: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    if found["running"]:
+        return f"a run may be under way: {found['running']}"
+    return f"too young: changed {one['changed']}"
+
+
+def _size(one: Mapping[str, Any]) -> str:
+    said = f"{one['files']:,} files, {_bytes(one['bytes'])}"
+    return said if one["freed"] == one["bytes"] else f"{said}, {_bytes(one['freed'])} of them under no other name"
+
+
+def _bytes(count: int) -> str:
+    size, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):  # noqa: B007 - the last one is kept
+        if size < 1000:
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+def _line(console: Console, mark: str, text: str) -> None:
+    console.print(f"{mark} ", end="")
+    console.print(text, markup=False)

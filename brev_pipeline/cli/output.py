@@ -1,0 +1,42 @@
+"""What commands print for programs: with ``--json`` one JSON document on standard output, and nothing else there.
+
+Progress and warnings go to standard error then, the exit status is the same, and an error is a document too.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+from rich.console import Console
+
+FLAG: Final = "--json"
+
+AS_JSON = click.option(FLAG, "as_json", is_flag=True, help="Print one JSON document; progress goes to standard error.")
+"""The option that every command has which prints results."""
+
+
+def console(*, as_json: bool = False) -> Console:
+    """Where text for people goes: standard output, or standard error where that is for programs."""
+    return Console(highlight=False, soft_wrap=True, stderr=as_json)
+
+
+def print_json(facts: Mapping[str, Any]) -> None:
+    """Print the document."""
+    click.echo(json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def print_error(error: Exception, *, as_json: bool) -> None:
+    """Print an error: as a document on standard output, or as text on standard error.
+
+    Args:
+        error: one of ours, or one of click's about how the command was called.
+        as_json: which of the two.
+    """
+    usage = isinstance(error, click.ClickException)
+    said = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    name = "UsageError" if usage else type(error).__name__
+    if as_json:
+        print_json({"error": {"type": name, "message": said}})
+    else:
+        click.echo(said if name == "ConfigError" else f"{name}: {said}", err=True)

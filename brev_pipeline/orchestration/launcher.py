@@ -1,0 +1,56 @@
+"""Dagster's run launcher, able to say whether a run still lives.
+
+Runs work beside the code server, as its children. Dagster's own launcher starts them there, but cannot be asked for
+their health: a run whose process died with a restarted server would count as running until its maximum runtime,
+and would hold up its pipeline's queue as long. The code server knows which runs it works on, so we ask it. What run
+monitoring then finds dead is failed within one poll, and `run_retries` of dagster.yaml may start it again.
+
+The code server and its runs must live and die together, as in a container or a systemd unit they do.
+"""
+
+import socket
+
+from dagster import DagsterRun
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
+from dagster._grpc.types import GetCurrentRunsResult
+from dagster._serdes import deserialize_value
+
+from brev_pipeline.orchestration.processes import PROCESS_TAG, is_gone
+
+
+class WatchedRunLauncher(DefaultRunLauncher):
+    """Launches runs on their code server, and asks it whether they still work there."""
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """Run monitoring may ask."""
+        return True
+
+    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
+        """Whether the code server that was given ``run`` works on it.
+
+        A server that does not answer leaves the question open: the run counts as running until the server is back,
+        or the maximum runtime is over. Only a server of `dagster dev` is known to be gone: its socket is.
+        """
+        client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
+        if client is None:
+            if is_gone(run.tags.get(PROCESS_TAG, "::")):
+                return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "its process is gone")
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "not launched on a code server, so it cannot be asked")
+        try:
+            working = deserialize_value(client.get_current_runs(), GetCurrentRunsResult).current_runs
+        except DagsterUserCodeUnreachableError:
+            if client.socket and not _listens(client.socket):
+                return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "its code server is gone")
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "the code server does not answer; asked again later")
+        if run.run_id in working:
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "its process is gone: the code server was restarted")
+
+
+def _listens(path: str) -> bool:
+    """Whether a process of this machine listens on a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0

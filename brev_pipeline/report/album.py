@@ -1,0 +1,190 @@
+"""The album: every picture of the page, read once, augmented by its record's own seed, and small.
+
+Sections ask for pictures while they are made; `Album.develop` then reads the prepared pixels in one pass, in the order
+in which they lie in the store, and encodes thumbnails as WebP (half the bytes of JPEG) at the largest of a few sizes
+with which all pictures together keep to the page's budget.
+"""
+
+import base64
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Final, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.report.inputs import PixelReader, Pixels
+
+BUDGET: Final = 2_600_000
+"""Bytes of all encoded pictures together, before base64 makes them a third longer."""
+_RUNGS: Final = ((128, 78), (112, 72), (96, 66), (80, 58), (64, 48), (48, 36))  # longer side in px, WebP quality
+_SPEED: Final = 2  # of WebP's methods 0..6: 1 ms a picture; 4 is twice as slow and 5 % smaller
+_EVERY: Final = 8  # one picture in so many is encoded to guess the bytes of all
+_THREADS: Final = 8  # that read, each some rows at a time
+_ROWS: Final = 8
+_PLACES: Final = ["file", "offset", "length"]
+
+
+class Augmenter(Protocol):
+    """What the album needs of `ImageAugmenter`."""
+
+    def augment(self, image: Pixels, seed: int) -> Pixels:
+        """Augment (height, width, channels)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A wish: the prepared pixels of a content, or with a seed what a record's augmentation makes of them."""
+
+    content_id: str
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A picture as the page has it: a data URI, and the size in px of what it shows."""
+
+    src: str
+    width: int
+    height: int
+
+    @property
+    def tiny(self) -> bool:
+        """Whether single pixels should be seen when it is shown larger."""
+        return max(self.width, self.height) < 64
+
+
+class Album:
+    """The pictures of one page.
+
+    Args:
+        images: prepared_images.
+        pixels: reads them; None: there are no pictures.
+        augmenter: makes the augmented ones.
+        withheld: contents that may not be looked at.
+    """
+
+    def __init__(
+        self, images: pa.Table, pixels: PixelReader | None, augmenter: Augmenter, withheld: frozenset[str] = frozenset()
+    ) -> None:
+        self._images, self._pixels, self._augmenter, self._withheld = images, pixels, augmenter, withheld
+        self._wanted: dict[Picture, None] = {}
+        self._thumbnails: dict[Picture, Thumbnail] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are pictures at all."""
+        return self._pixels is not None and set(_PLACES) <= set(self._images.column_names)
+
+    def ask(self, content_id: str, seed: int | None = None) -> Picture:
+        """Ask for a picture."""
+        picture = Picture(content_id, seed)
+        self._wanted[picture] = None
+        return picture
+
+    def withholds(self, picture: Picture) -> bool:
+        """Whether a picture may not be looked at."""
+        return picture.content_id in self._withheld
+
+    def __getitem__(self, picture: Picture) -> Thumbnail | None:
+        return self._thumbnails.get(picture)
+
+    def develop(self) -> None:
+        """Read, augment, shrink and encode everything that was asked for.
+
+        Raises:
+            StoreError: the prepared pixels are gone or damaged.
+        """
+        small = dict(self._small())
+        pictures = [picture for picture in self._wanted if picture in small]
+        encoded = _within_budget([small[picture] for picture in pictures])
+        for picture, (data, width, height) in zip(pictures, encoded, strict=True):
+            self._thumbnails[picture] = _thumbnail(data, width, height)
+
+    def _small(self) -> Iterator[tuple[Picture, Pixels]]:
+        """Each picture, at most as large as the largest rung."""
+        if self._pixels is None or not self.is_open:
+            return
+        wishes: dict[str, list[Picture]] = {}
+        for picture in self._wanted:
+            if not self.withholds(picture):
+                wishes.setdefault(picture.content_id, []).append(picture)
+        ready = pc.and_(pc.equal(self._images["status"], "ok"), pc.is_valid(self._images["file"]))
+        rows = self._images.filter(pc.and_(ready, pc.is_in(self._images["content_id"], pa.array(wishes, pa.string()))))
+        rows = rows.sort_by([(name, "ascending") for name in _PLACES])
+        for content, image in zip(rows["content_id"].to_pylist(), _read(self._pixels, rows), strict=True):
+            for picture in wishes[content]:
+                drawn = image if picture.seed is None else self._augmented(image, picture.seed)
+                yield picture, shrunk(tall(drawn), _RUNGS[0][0])
+
+    def _augmented(self, image: Pixels, seed: int) -> Pixels:
+        if image.ndim == 3:
+            return self._augmenter.augment(image, seed)
+        return np.stack([self._augmenter.augment(frame, seed) for frame in image])
+
+
+def _read(pixels: PixelReader, rows: pa.Table) -> Iterator[Pixels]:
+    """Pixels of the rows, in order; a few rows per thread, and never more than a batch in memory."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for start in range(0, rows.num_rows, _THREADS * _ROWS):
+            parts = [rows.slice(start + _ROWS * one, _ROWS) for one in range(_THREADS)]
+            # A batch is cut off where the table ends.
+            for images in pool.map(lambda part: list(pixels.read(part)), [part for part in parts if part.num_rows]):
+                yield from images
+
+
+def tall(image: Pixels) -> Pixels:
+    """One image, or the frames of a time series one below the other."""
+    return image if image.ndim == 3 else image.reshape(-1, *image.shape[2:])
+
+
+def shrunk(image: Pixels, side: int) -> Pixels:
+    """An image whose longer side is at most ``side`` px; smaller ones stay as they are."""
+    import cv2
+
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return image
+    to = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(image, to, interpolation=cv2.INTER_AREA)).reshape(to[1], to[0], -1)
+
+
+def encoded(image: Pixels, side: int, quality: int) -> tuple[bytes, int, int]:
+    """WebP bytes, width and height of an image at a size."""
+    from PIL import Image
+
+    small = shrunk(image, side)
+    sink = BytesIO()
+    Image.fromarray(small[..., 0] if small.shape[-1] == 1 else small).save(sink, "WEBP", quality=quality, method=_SPEED)
+    return sink.getvalue(), small.shape[1], small.shape[0]
+
+
+def thumbnail_of(image: Pixels) -> Thumbnail:
+    """A thumbnail of pixels from elsewhere: uint8 (height, width, 1 or 3)."""
+    return _thumbnail(*encoded(image, *_RUNGS[0]))
+
+
+def _thumbnail(data: bytes, width: int, height: int) -> Thumbnail:
+    return Thumbnail("data:image/webp;base64," + base64.b64encode(data).decode(), width, height)
+
+
+def _within_budget(images: Sequence[Pixels]) -> list[tuple[bytes, int, int]]:
+    sample = images[::_EVERY]
+    for rung in _RUNGS[:-1]:
+        guess = sum(len(encoded(image, *rung)[0]) for image in sample) * len(images) / max(1, len(sample))
+        if guess <= 0.9 * BUDGET:
+            done = _encoded(images, *rung)
+            if sum(len(data) for data, _, _ in done) <= BUDGET:
+                return done
+    return _encoded(images, *_RUNGS[-1])
+
+
+def _encoded(images: Sequence[Pixels], side: int, quality: int) -> list[tuple[bytes, int, int]]:
+    # Pillow lets other threads run while it encodes.
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(lambda image: encoded(image, side, quality), images))

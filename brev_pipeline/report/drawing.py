@@ -1,0 +1,112 @@
+"""Natural against drawn: how often each group stands in the bucket, and how often in the training files."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow.compute as pc
+
+from brev_pipeline.report.ground import Ground, tally
+from brev_pipeline.report.opening import Opening
+from brev_pipeline.report.text import counted, joined, percent
+
+_GROUPS: Final = 60
+
+WEIGHING: Final = {
+    "uniform": "every group equally often",
+    "count": "every group as often as it has images",
+    "square root": "by the square root of a group's size",
+    "log": "by the logarithm of a group's size",
+    "logx+1": "by the logarithm of a group's size plus one",
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A group: its images and its records."""
+
+    name: str
+    images: int
+    natural: float
+    """0..1, share of the purpose's images."""
+    records: int
+    drawn: float
+    """0..1, share of the purpose's records."""
+
+    @property
+    def factor(self) -> float:
+        """How many times as often as by nature."""
+        return self.drawn / self.natural if self.natural else 0.0
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The groups of a purpose that is drawn by weight."""
+
+    purpose: str
+    images: int
+    records: int
+    epochs: int
+    groups: list[Drawn]
+    more: int
+
+    @property
+    def longest(self) -> float:
+        """The largest share, which fills its bar."""
+        return max((max(group.natural, group.drawn) for group in self.groups), default=1.0) or 1.0
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The section."""
+
+    opening: Opening
+    draws: list[Draws]
+    plain: list[tuple[str, int]]
+    """Purposes whose images are used once each, as they are: name and records."""
+    rule: str
+
+
+def drawing(ground: Ground) -> Drawing:
+    """Natural and drawn frequencies, from the weights and the records themselves."""
+    settings = ground.configuration["sampling"]
+    weighed = [name for name in ground.purposes if name in settings["purposes"]]
+    draws = [_draws(ground, name) for name in weighed]
+    records = {row["purpose"]: row["count"] for row in tally(ground.inputs.records, "purpose")}
+    plain = [(name, records[name]) for name in ground.purposes if name in records and name not in weighed]
+    rule = f"Groups are made by {joined(settings['groupby'])} and drawn {WEIGHING[settings['group_weighing']]}."
+    return Drawing(_opening(draws, plain), draws, plain, rule)
+
+
+def _draws(ground: Ground, purpose: str) -> Draws:
+    weights, records = (
+        table.filter(pc.equal(table["purpose"], purpose)) for table in (ground.inputs.weights, ground.inputs.records)
+    )
+    counts = {row["group"]: row["count"] for row in tally(records, "group")}
+    images = pc.sum(weights["samples"]).as_py() or 0
+    groups = [
+        Drawn(
+            row["group"],
+            row["samples"],
+            row["samples"] / max(1, images),
+            counts.get(row["group"], 0),
+            counts.get(row["group"], 0) / max(1, records.num_rows),
+        )
+        for row in weights.sort_by([("samples", "descending"), ("group", "ascending")]).to_pylist()
+    ]
+    epochs = pc.count_distinct(records["epoch"]).as_py()
+    return Draws(purpose, images, records.num_rows, epochs, groups[:_GROUPS], max(0, len(groups) - _GROUPS))
+
+
+def _opening(draws: list[Draws], plain: list[tuple[str, int]]) -> Opening:
+    parts = []
+    for one in draws:
+        lifted = max(one.groups, key=lambda group: (group.factor, group.name), default=None)
+        said = f"{one.purpose} has {counted(one.records, 'record')} drawn from {counted(one.images, 'image')}"
+        if lifted and lifted.factor > 1.05:
+            said += f", “{lifted.name}” lifted from {percent(lifted.natural)} to {percent(lifted.drawn)}"
+        parts.append(said)
+    once = joined([f"{name} ({records:,})" for name, records in plain])
+    if once:
+        parts.append(f"{once} {'is' if len(plain) == 1 else 'are'} used once each, as they are")
+    text = "; ".join(parts) + "." if parts else "Nothing was drawn."
+    return Opening("drawing", "How often each group is drawn", "good" if parts else "look", text[0].upper() + text[1:])

@@ -1,0 +1,146 @@
+"""What was found in the bucket: images per dataset and class, their sizes, formats and dates."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.report.ground import Ground, tally
+from brev_pipeline.report.opening import Opening
+from brev_pipeline.report.text import counted, joined, size
+from brev_pipeline.report.timeline import Timeline, timeline
+
+_ROWS: Final = 60
+_COLUMNS: Final = 6
+_SHAPES: Final = 8
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset as it was found."""
+
+    name: str
+    id: str
+    place: str
+    reference: str
+    images: int
+    bytes: int
+    smallest: int
+    largest: int
+    first: str
+    """Date of the oldest change; empty where dates are unknown."""
+    last: str
+    formats: str
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class and its images."""
+
+    name: str
+    images: int
+    share: float
+    """0..1, of all images."""
+    of_largest: float
+    """0..1, of the largest class: the length of its bar."""
+    by_dataset: list[int]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The section."""
+
+    opening: Opening
+    datasets: list[Dataset]
+    columns: list[str]
+    """Names of the datasets that the classes' table has columns for; empty where there is one, or too many."""
+    classes: list[ClassRow]
+    more_classes: int
+    shapes: list[dict[str, Any]]
+    """format, width, height, channels, bit_depth, count: of distinct contents, the most frequent first."""
+    more_shapes: int
+    timeline: Timeline | None
+
+
+def found(ground: Ground) -> Found:
+    """What the listing and the images' headers tell."""
+    datasets = _datasets(ground)
+    classes = _classes(ground, [one.id for one in datasets])
+    columns = [one.name for one in datasets] if 1 < len(datasets) <= _COLUMNS else []
+    shapes = tally(ground.inputs.images, "format", "width", "height", "channels", "bit_depth")
+    shapes = [row for row in shapes if row["format"] is not None]
+    return Found(
+        _opening(ground, datasets),
+        datasets,
+        columns,
+        classes[:_ROWS],
+        max(0, len(classes) - _ROWS),
+        shapes[:_SHAPES],
+        max(0, len(shapes) - _SHAPES),
+        timeline(ground.listing),
+    )
+
+
+def _datasets(ground: Ground) -> list[Dataset]:
+    listing = ground.listing
+    dated = "modified" in listing.column_names
+    wanted = [("size", "sum"), ("size", "min"), ("size", "max"), ([], "count_all")]
+    wanted += [("modified", "min"), ("modified", "max")] if dated else []
+    keys = ["dataset", "dataset_id", "bucket", "reference"]
+    rows = listing.group_by(keys, use_threads=False).aggregate(wanted).sort_by("dataset_id").to_pylist()
+    formats = _formats(ground)
+    return [
+        Dataset(
+            row["dataset"],
+            row["dataset_id"],
+            row["bucket"],
+            row["reference"],
+            row["count_all"],
+            row["size_sum"],
+            row["size_min"],
+            row["size_max"],
+            f"{row['modified_min']:%Y-%m-%d}" if dated else "",
+            f"{row['modified_max']:%Y-%m-%d}" if dated else "",
+            joined(formats.get(row["dataset_id"], [])),
+        )
+        for row in rows
+    ]
+
+
+def _formats(ground: Ground) -> dict[str, list[str]]:
+    """Dataset's id → its images by format: ``178 bmp``."""
+    images = ground.inputs.images
+    at = pc.index_in(ground.listing["content_id"], value_set=images["content_id"].combine_chunks())
+    kinds = pa.table({"dataset_id": ground.listing["dataset_id"], "format": images["format"].take(at)})
+    rows: dict[str, list[str]] = {}
+    for row in tally(kinds, "dataset_id", "format"):
+        rows.setdefault(row["dataset_id"], []).append(f"{row['count']:,} {row['format'] or 'unknown'}")
+    return rows
+
+
+def _classes(ground: Ground, ids: list[str]) -> list[ClassRow]:
+    counts: dict[str, dict[str, int]] = {}
+    for row in tally(ground.listing, "class", "dataset_id"):
+        counts.setdefault(row["class"], {})[row["dataset_id"]] = row["count"]
+    total, largest = ground.listing.num_rows, max((sum(one.values()) for one in counts.values()), default=1)
+    return [
+        ClassRow(name, images, images / total, images / largest, [counts[name].get(one, 0) for one in ids])
+        for name, images in ((name, sum(counts[name].values())) for name in ground.classes)
+    ]
+
+
+def _opening(ground: Ground, datasets: list[Dataset]) -> Opening:
+    listing = ground.listing
+    distinct = pc.count_distinct(listing["content_id"]).as_py()
+    alike = "every one has its own content" if distinct == listing.num_rows else f"{distinct:,} differ in content"
+    places = "1 dataset" if len(datasets) == 1 else f"{len(datasets)} datasets"
+    said = (
+        f"{counted(listing.num_rows, 'image')} in {counted(len(ground.classes), 'class', 'classes')} "
+        f"{'was' if listing.num_rows == 1 else 'were'} found in {places}, {size(sum(one.bytes for one in datasets))} "
+        f"together; {alike}."
+    )
+    broken = [one for one in ground.inputs.manifest.get("checks", {}).get("raw_listing", []) if not one["passed"]]
+    if broken:
+        said += " Not all was as it should be: see the checks."
+    return Opening("found", "What was found", "look" if broken else "good", said)

@@ -1,0 +1,82 @@
+"""Left out: every listed image that is in no training file, and the rule that took it out."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow.compute as pc
+
+from brev_pipeline.report.ground import RULES, Ground, tally
+from brev_pipeline.report.opening import Opening
+from brev_pipeline.report.text import counted
+
+_ROWS: Final = 60
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """An image that was left out."""
+
+    path: str
+    partner: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule and the images that it took out."""
+
+    name: str
+    says: str
+    images: int
+    share: float
+    """0..1, of all listed images."""
+    examples: list[Excluded]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """The section."""
+
+    opening: Opening
+    listed: int
+    used: int
+    rules: list[Rule]
+
+    @property
+    def out(self) -> int:
+        """Images left out in all."""
+        return sum(rule.images for rule in self.rules)
+
+
+def left_out(ground: Ground) -> LeftOut:
+    """The exclusions by rule, and whether they and the used images together are the listing."""
+    table, listed = ground.inputs.exclusions, ground.listing.num_rows
+    rules = []
+    for row in tally(table, "rule"):
+        mine = table.filter(pc.equal(table["rule"], row["rule"])).sort_by("path").slice(0, _ROWS)
+        examples = [
+            Excluded(one["path"], one["partner"] or "", one["reason"])
+            for one in mine.select(["path", "partner", "reason"]).to_pylist()
+        ]
+        says = RULES.get(row["rule"], row["rule"].replace("_", " "))
+        rules.append(Rule(row["rule"], says, row["count"], row["count"] / max(1, listed), examples))
+    used = pc.count_distinct(ground.inputs.records["path"]).as_py()
+    return LeftOut(_opening(listed, used, rules), listed, used, rules)
+
+
+def _opening(listed: int, used: int, rules: list[Rule]) -> Opening:
+    out = sum(rule.images for rule in rules)
+    title = "What was left out"
+    if used + out != listed:
+        said = (
+            f"{listed:,} images are listed, but {used:,} used and {out:,} left out make {used + out:,}: see the checks."
+        )
+        return Opening("left-out", title, "bad", said)
+    if not out:
+        said = f"Nothing was left out: every one of the {counted(listed, 'listed image')} is in the training files."
+        return Opening("left-out", title, "good", said)
+    said = (
+        f"{used:,} of the {counted(listed, 'listed image')} {'is' if used == 1 else 'are'} in the training files, "
+        f"{out:,} {'is' if out == 1 else 'are'} not, and each of these has its reason: nothing was lost."
+    )
+    return Opening("left-out", title, "good", said)

@@ -1,0 +1,72 @@
+"""Seals: a second copy of every entry of a hash-chained log, named by the entry's own hash, in a folder of its own.
+
+A chain misses an entry that was altered or removed because the next one carries its hash. The newest entry has no
+next one: its seal is what misses it. And where an entry is gone, its seal still says what stood there.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from brev_pipeline.store.folder import Folder
+
+_NAME: Final = re.compile(r"(\d{8,})-([0-9a-f]{64})\.json")
+
+
+@dataclass(frozen=True)
+class Seals:
+    """The seals of one log.
+
+    Args:
+        folder: where they lie.
+    """
+
+    folder: Folder
+
+    def seal(self, number: int, data: bytes) -> None:
+        """Seal an entry that was just created. A run that is killed before leaves an entry without a seal.
+
+        Args:
+            number: of the entry.
+            data: its file's bytes.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        self.folder.write(f"{number:08d}-{hashlib.sha256(data).hexdigest()}.json", data)
+
+    def heal(self, number: int, data: bytes) -> None:
+        """Seal an entry that was left without a seal by a run that was killed; nothing happens where it has one.
+
+        Args:
+            number: of the entry.
+            data: its file's bytes.
+
+        Raises:
+            StoreError: the store cannot be read or written.
+        """
+        if not any(name.startswith(f"{number:08d}-") for name in self.folder.names()):
+            self.seal(number, data)
+
+    def all(self) -> tuple[dict[int, dict[str, bytes]], list[str]]:
+        """Every seal, and what is wrong with them.
+
+        Returns:
+            Number → SHA-256 of the entry → its bytes; and one line for each file that is not a seal, or whose bytes
+            are not those that its name says.
+        """
+        found: dict[int, dict[str, bytes]] = {}
+        problems = []
+        for name in self.folder.names():
+            parts = _NAME.fullmatch(name)
+            if parts is None:
+                problems.append(f"{self.folder.place(name)}: not a seal; somebody else put it there")
+                continue
+            data = self.folder.read(name)
+            if hashlib.sha256(data).hexdigest() != parts[2]:
+                problems.append(
+                    f"{self.folder.place(name)}: altered: its bytes do not have the hash that it is named by"
+                )
+            found.setdefault(int(parts[1]), {})[parts[2]] = data
+        return found, problems

@@ -1,0 +1,111 @@
+"""Records are made again from the raw images to the same bytes; where they cannot be, it is said why."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from brev_pipeline.audit import Remade, remake
+from brev_pipeline.engine import LocalEngine
+from brev_pipeline.errors import StoreError
+from brev_pipeline_tests.audit.worlds import World, flip
+from brev_pipeline_tests.pipelines import draw_photos
+
+ALL = 10_000
+
+
+def again(world: World, records: int = ALL, seed: int = 0) -> Remade:
+    return remake(world.config, world.newest, records=records, seed=seed)
+
+
+def test_every_record_is_made_again_to_the_same_bytes(world: World) -> None:
+    count = world.newest.table("records").num_rows
+    found = again(world)
+    assert (found.asked, found.same, found.problems, found.gone, found.packages) == (count, count, [], [], {})
+    assert json.loads(json.dumps(found.contents()))["same"] == count
+
+
+def test_as_many_as_asked_are_chosen_by_the_seed_and_by_nothing_else(copy: World) -> None:
+    shutil.rmtree(copy.folder / "photos")
+    first, same, other = (again(copy, 5, seed).gone for seed in (1, 1, 2))
+    assert len(first) == 5
+    assert first == same != other
+
+
+def test_worker_processes_find_the_same(world: World) -> None:
+    assert remake(world.config, world.newest, records=ALL, engine=LocalEngine(2)) == again(world)
+
+
+def test_raw_images_that_have_gone_or_changed_are_named_and_no_problem_of_the_version(copy: World) -> None:
+    rows = copy.newest.table("records").to_pylist()
+    gone, changed = sorted({row["path"] for row in rows if "1_" not in row["path"]})[:2]
+    (copy.folder / gone).unlink()
+    flip(copy.folder / changed, 2000)
+    found = again(copy)
+    lost = [row for row in rows if row["path"] in (gone, changed)]
+    assert found.problems == []
+    assert len(found.gone) == len(lost)
+    assert found.same == len(rows) - len(lost)
+    assert any(f"({gone})" in line and "deleted after it was listed" in line for line in found.gone)
+    assert any(f"({changed})" in line and "has other bytes than were listed" in line for line in found.gone)
+
+
+def test_a_copy_stands_in_for_a_raw_image_that_has_gone(copy: World) -> None:
+    # Photo 1_7 is a copy of 1_0.
+    (copy.folder / "photos/good/1_0.png").unlink()
+    assert again(copy).gone == []
+
+
+def test_records_that_come_out_otherwise_are_named_with_what_differs(copy: World) -> None:
+    configuration = copy.newest.manifest()["configuration"]
+    configuration["augmentation"]["transform"] = None
+    copy.republish({}, configuration=configuration)
+    found = again(copy)
+    records = copy.newest.table("records").to_pylist()
+    assert len(found.problems) + found.same == len(records)
+    assert found.problems
+    assert all("made again, it differs in image/encoded" in line for line in found.problems)
+    assert all("parts-train" in line for line in found.problems)
+
+
+def test_a_raw_image_that_is_refused_now_is_a_problem(copy: World) -> None:
+    configuration = copy.newest.manifest()["configuration"]
+    configuration["image"]["max_pixels"] = 10
+    copy.republish({}, configuration=configuration)
+    found = again(copy, 3)
+    assert len(found.problems) == 3
+    assert "the raw image is what it was, and is refused now" in found.problems[0]
+
+
+def test_a_damaged_shard_is_named_and_a_damaged_table_refused(copy: World) -> None:
+    version = Path(copy.newest.path)
+    flip(version / copy.newest.table("records")["file"][0].as_py(), 1000)
+    assert len(again(copy).problems) == 1
+    flip(version / "listing.parquet", 100)
+    with pytest.raises(StoreError, match=r"listing.*is not the file that was published"):
+        again(copy)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("shards", "image", "listing"),
+    [
+        ({"encoding": "jpeg", "compression": "gzip"}, {"target_size": [20, 20]}, {}),
+        (
+            {"encoding": "raw"},
+            {"color_mode": "greyscale", "target_size": [9, 30]},
+            {"class_mapping": {"bad": ["b", "x"]}},
+        ),
+        ({"epochs": 2}, {"rois": [[[0, 0], [20, 20]], [[20, 0], [40, 20]]], "roi_mode": "as_timeseries"}, {}),
+    ],
+)
+def test_every_encoding_is_made_again(
+    tmp_path: Path, shards: dict[str, object], image: dict[str, object], listing: dict[str, object]
+) -> None:
+    world = World(tmp_path)
+    draw_photos(tmp_path / "photos", {"good": 6, "bad": 5})
+    world.run(shards={"records_per_shard": 5} | shards, image=image, listing=listing)
+    found = again(world)
+    assert (found.problems, found.gone) == ([], [])
+    assert found.same == world.newest.table("records").num_rows

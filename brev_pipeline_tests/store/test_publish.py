@@ -1,0 +1,84 @@
+"""A version with its report: the manifest accounts for the data, the publication for the report."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from brev_pipeline.errors import StoreError
+from brev_pipeline.store import Folder, PipelineStore, Version
+from brev_pipeline.store.publish import Release, publish_version
+from brev_pipeline.store.versions import file_facts
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> PipelineStore:
+    return PipelineStore(Folder(str(tmp_path / "store")))
+
+
+def tells(version: Version, parent: Version | None, number: int) -> Mapping[str, bytes]:
+    return {"index.html": f"{version.id} after {parent and parent.id}, {number}".encode(), "docs/a.html": b"docs"}
+
+
+def publish(store: PipelineStore, content: str, report=tells) -> Release:
+    store.staging.write(f"{content}.shard", content.encode())
+    return publish_version(
+        store,
+        shards_in=store.staging,
+        shards={f"{content}.shard": file_facts(content.encode())},
+        tables={"records": pa.table({"path": [content]})},
+        extras={"note.txt": b"note"},
+        account={"format": 1},
+        run_id="run",
+        report=report,
+    )
+
+
+def test_the_report_knows_the_version_before_it_and_the_id_does_not(store: PipelineStore, tmp_path: Path) -> None:
+    first, second = publish(store, "one"), publish(store, "two")
+    told = second.version.folder.read("report/index.html").decode()
+    assert told == f"{second.version.id} after {first.version.id}, 2"
+    elsewhere = PipelineStore(Folder(str(tmp_path / "elsewhere")))
+    assert publish(elsewhere, "two").version.id == second.version.id
+
+
+def test_the_publication_accounts_for_the_report_and_the_manifest_for_all_else(store: PipelineStore) -> None:
+    done = publish(store, "one")
+    data = done.version.folder.read("report/index.html")
+    assert done.publication.report == {"docs/a.html": file_facts(b"docs"), "index.html": file_facts(data)}
+    assert sorted(done.version.manifest()["files"]) == ["note.txt", "one.shard", "records.parquet"]
+    assert done.version.problems() == []
+    assert store.publications.all() == [done.publication]
+
+
+def test_a_report_that_a_stopped_run_left_gives_way(store: PipelineStore) -> None:
+    def stops(version: Version, parent: Version | None, number: int) -> Mapping[str, bytes]:
+        version.folder.write("report/index.html", b"of a run that was killed here")
+        version.folder.write("report/more.html", b"too")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        publish(store, "one", stops)
+    assert store.publications.all() == []
+    done = publish(store, "one")
+    assert sorted((done.version.folder / "report").walk()) == ["docs/a.html", "index.html"]
+    assert file_facts(done.version.folder.read("report/index.html")) == done.publication.report["index.html"]
+
+
+def test_a_version_that_is_published_again_keeps_its_report(store: PipelineStore) -> None:
+    first, _, again = publish(store, "one"), publish(store, "two"), publish(store, "one")
+    assert again.is_new
+    assert again.publication.number == 3
+    assert again.publication.report == first.publication.report
+    assert again.version.folder.read("report/index.html").decode().endswith("after None, 1")
+
+
+def test_a_report_that_fails_publishes_nothing(store: PipelineStore) -> None:
+    def fails(*_: object) -> Mapping[str, bytes]:
+        raise StoreError("as the test wants")
+
+    with pytest.raises(StoreError, match="as the test wants"):
+        publish(store, "one", fails)
+    assert store.publications.all() == []
+    assert publish(store, "one", None).publication.report == {}
