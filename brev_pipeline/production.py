@@ -319,7 +319,10 @@ def known_assignments(config: PipelineConfig) -> pa.Table | None:
     try:
         data = Path(place).read_bytes()
     except OSError as error:
-        raise SplitError(f"split.ledger_csv: {place} cannot be read: {error.strerror}") from error
+        raise SplitError(
+            f"split.ledger_csv: {place} cannot be read: {error.strerror}; relative places are meant from the "
+            "configuration's folder"
+        ) from error
     digest = hashlib.sha256(data).hexdigest()
     return read_known_assignments(data, place).replace_schema_metadata({KNOWN: digest})
 

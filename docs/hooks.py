@@ -120,12 +120,11 @@ def rules() -> dict[str, list[Rule]]:
 
 def checks() -> str:
     """A table of all rules."""
-    rows = [
-        f"| `{stage}` | [`{rule.name}`](#{stage}-{rule.name}) | {rule.says} | {_effect(rule)} |"
-        for stage, suite in rules().items()
-        for rule in suite
-    ]
-    return "\n".join(["| asset | check | what must be so | if not |", "| --- | --- | --- | --- |", *rows, ""])
+    rows = []
+    for stage, suite in rules().items():
+        rows.append(f"| **{stage}** | | |")
+        rows += [f"| [{rule.name}](#{stage}-{rule.name}) | {rule.says} | {_effect(rule)} |" for rule in suite]
+    return "\n".join(["| check | what must be so | if not |", "| --- | --- | --- |", *rows, ""])
 
 
 def rule_sentence(stage: str, name: str) -> str:

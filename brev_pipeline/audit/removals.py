@@ -79,7 +79,10 @@ class Removals:
         try:
             self.folder.create(_name(number), data)
         except FileExistsError as error:
-            raise StoreError(f"{self.folder.place(_name(number))}: somebody else removed a version just now") from error
+            raise StoreError(
+                f"{self.folder.place(_name(number))}: somebody else removed a version just now: look at what is left, "
+                "then try again"
+            ) from error
         self.seals.seal(number, data)
         return _parse(self.folder.place(_name(number)), data)
 
@@ -140,7 +143,7 @@ def _removable(store: PipelineStore, version_id: str, why: str) -> tuple[tuple[i
             "assigned where; publish another one first"
         )
     if is_removed(Removals(store).of(version_id), numbers[-1]):
-        raise StoreError(f"version {version_id} was removed already")
+        raise StoreError(f"version {version_id} was removed already; nothing was changed")
     return (entries[-1].number, entries[-1].sha256), Version(store.versions / version_id, version_id)
 
 
@@ -152,7 +155,9 @@ def _parse(place: str, data: bytes) -> Removal:
     try:
         return Removal(**json.loads(data), sha256=hashlib.sha256(data).hexdigest())
     except (ValueError, TypeError) as error:
-        raise StoreError(f"{place}: not an entry of the log of removals: {error}") from error
+        raise StoreError(
+            f"{place}: not an entry of the log of removals: {error}; `brev-pipeline verify` says what its seal holds"
+        ) from error
 
 
 def _account() -> str:

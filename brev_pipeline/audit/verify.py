@@ -64,7 +64,7 @@ def verify_store(
     """
     logs = _inspect(store)
     if not (logs.publications.entries or logs.problems):
-        raise StoreError(f"{store.folder.url}: nothing was published yet")
+        raise StoreError(f"{store.folder.url}: nothing was published yet: run the pipeline first")
     problems, notes = list(logs.problems), list(logs.notes)
     if head is not None and head not in {entry.sha256 for entry in logs.publications.entries.values()}:
         problems.append(f"{store.folder.url}/publications: no entry has the hash {head}: the log was cut or rewritten")

@@ -112,22 +112,27 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Check configuration files; print every problem with its line and YAML path."""
     found = {str(file): _problems(file) for file in files}
     if as_json:
-        told = [{"file": file, "good": not problems, "problems": problems} for file, problems in found.items()]
+        told = [
+            {"file": file, "good": not problems, "problems": problems, "warnings": warnings}
+            for file, (problems, warnings) in found.items()
+        ]
         print_json({"files": told})
     else:
-        for file, problems in found.items():
+        for file, (problems, warnings) in found.items():
+            for warning in warnings:
+                click.echo(f"{file}: warning: {warning}", err=True)
             click.echo("\n".join(problems) or f"{file}: good", err=bool(problems))
-    sys.exit(2 if any(found.values()) else 0)
+    sys.exit(2 if any(problems for problems, _ in found.values()) else 0)
 
 
-def _problems(file: Path) -> list[str]:
+def _problems(file: Path) -> tuple[list[str], list[str]]:
+    """What makes a file unusable, and what one should know of it although it is good."""
     from brev_pipeline.config import load_config
 
     try:
-        load_config(file)
+        return [], load_config(file).warnings
     except ConfigError as error:
-        return str(error).splitlines()
-    return []
+        return str(error).splitlines(), []
 
 
 @main.command()

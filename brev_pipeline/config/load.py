@@ -29,7 +29,8 @@ def load_config(path: str | Path) -> PipelineConfig:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        hint = "; `brev-pipeline init` writes one" if isinstance(error, FileNotFoundError) else ""
+        raise ConfigError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}{hint}") from error
     return parse_config(text, str(file), file.resolve().parent)
 
 

@@ -95,7 +95,9 @@ class DatasetSettings(Section):
     @model_validator(mode="after")
     def _listable(self) -> Self:
         if self.inventory and not self.bucket.startswith("s3://"):
-            raise ValueError("an inventory lists a bucket on S3; this dataset is a local folder")
+            raise ValueError(
+                "an inventory lists a bucket on S3, and this dataset is a local folder: remove the inventory"
+            )
         return self
 
 
@@ -264,7 +266,9 @@ class SplitSettings(Section):
         if not purposes:
             raise ValueError("name at least one purpose, for example {train: 0.8}")
         if (total := sum(purposes.values())) > 1 + 1e-9:
-            raise ValueError(f"the shares {purposes} sum to {total:g}, more than 1")
+            raise ValueError(
+                f"the shares {purposes} sum to {total:g}, more than 1: lower them; what is left goes to the remainder"
+            )
         if bad := [name for name in purposes if not re.match(_NAME, name)]:
             raise ValueError(f"{bad}: purposes are letters, digits and _, beginning with a letter")
         return purposes
@@ -272,7 +276,7 @@ class SplitSettings(Section):
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         if self.remainder in self.purposes:
-            raise ValueError(f"the remainder {self.remainder!r} is one of the purposes too")
+            raise ValueError(f"the remainder {self.remainder!r} is one of the purposes too: give it another name")
         if unknown := sorted(set(self.locked) - set(self.names)):
             raise ValueError(f"locked names {unknown}, but the purposes are {self.names}")
         if unknown := sorted(set(self.access_log) - set(self.names)):
@@ -505,7 +509,7 @@ class EngineSettings(Section):
         fields = type(self).model_fields
         given = [name for name in fields if getattr(self, name) != fields[name].default]
         if self.kind == "local" and (unused := sorted({*given} - {"kind", "workers"})):
-            raise ValueError(f"{', '.join(unused)}: only for kind: ray")
+            raise ValueError(f"{', '.join(unused)}: only for kind: ray; remove it, or set kind: ray")
         if self.kind == "ray" and self.address is None:
             raise ValueError("kind: ray needs address: host:6379 of the cluster's head, or ray://host:10001")
         return self
@@ -592,7 +596,7 @@ class PipelineConfig(Section):
         for field in ("id", "bucket"):
             values = [getattr(dataset, field) for dataset in datasets]
             if twice := sorted({value for value in values if values.count(value) > 1}):
-                raise ValueError(f"two datasets have the same {field}: {', '.join(twice)}")
+                raise ValueError(f"two datasets have the same {field}: {', '.join(twice)}; each needs one of its own")
         return datasets
 
     @model_validator(mode="after")
@@ -615,6 +619,21 @@ class PipelineConfig(Section):
     def resolve(self, place: str) -> str:
         """``place`` as an absolute local path, or unchanged if it is a URL."""
         return place if "://" in place else str((self._base / place).resolve())
+
+    @property
+    def warnings(self) -> list[str]:
+        """What can be used and may still not be what was meant, one text each with its YAML path."""
+        if self.engine.kind == "local":
+            return []
+        places = [("store", self.store)]
+        places += [(f"datasets[{place}].bucket", dataset.bucket) for place, dataset in enumerate(self.datasets)]
+        return [
+            f"{path}: {place} is a local folder, but engine.kind is {self.engine.kind}: every machine of the cluster "
+            "has "
+            "has to see it under this very path; use a disk that all of them share, or s3://"
+            for path, place in places
+            if "://" not in place
+        ]
 
     def contents(self) -> dict[str, Any]:
         """What the version's bytes depend on, JSON-safe: everything but places of work and automation."""

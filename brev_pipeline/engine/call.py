@@ -131,7 +131,9 @@ class Call(Generic[T, R]):
         try:
             self._waiting.append(Job(task, dump(Kind.TASK, task)))
         except Exception as error:
-            raise EngineError(f"{name(self._label, task)} cannot be sent to a worker: {error}") from error
+            raise EngineError(
+                f"{name(self._label, task)} cannot be sent to a worker: {error}; tasks are plain data"
+            ) from error
 
     def _listen(self, seconds: float) -> None:
         if self._resting:

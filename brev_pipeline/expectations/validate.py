@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.expectations.rules import Finding, Rule
 
 if TYPE_CHECKING:
@@ -38,7 +39,12 @@ def _validate_frame(rules: Sequence[Rule], frame: "pd.DataFrame") -> list[Findin
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    context = gx.get_context(mode="ephemeral")
+    try:
+        context = gx.get_context(mode="ephemeral")
+    except OSError as error:
+        # Even an ephemeral context makes a temporary folder, and removes it again.
+        what = f"Great Expectations cannot make a temporary folder: {error.strerror}: {error.filename}"
+        raise BrevPipelineError(f"{what}; set TMPDIR to a folder that can be written, with some space") from error
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     batch = context.data_sources.add_pandas("pandas").add_dataframe_asset("frame")
     suite = gx.ExpectationSuite(

@@ -23,7 +23,9 @@ def stack_column(name: str, samples: Sequence[dict[str, Any]]) -> npt.NDArray[An
     try:
         values = [sample[name] for sample in samples]
     except KeyError:
-        raise SamplingError(f"some samples have no {name!r}: a callable of map adds it to others only") from None
+        raise SamplingError(
+            f"some samples have no {name!r}: a callable of map adds it to others only: let it add it to all"
+        ) from None
     if any(value is None or isinstance(value, tuple) for value in values):
         out = np.empty(len(values), dtype=object)
         out[:] = values

@@ -63,7 +63,10 @@ def _kinds(sample: dict[str, Any], structure: Structure) -> dict[str, Kind]:
         if kind is not None:
             kinds[name] = kind
         elif structure is not None:
-            raise SamplingError(f"{name!r} is a {type(sample[name]).__name__}, which TensorFlow has no type for")
+            raise SamplingError(
+                f"{name!r} is a {type(sample[name]).__name__}, which TensorFlow has no type for: leave it out of "
+                "structure, or use get_dataset_numpy"
+            )
         else:
             _log.warning("left %r out of the data set: TensorFlow has no type for %s", name, type(sample[name]))
     return kinds
@@ -111,7 +114,9 @@ def _compute(generator: "DataGenerator", kinds: dict[str, Kind], number: int, si
 
 def _as_kind(name: str, kind: Kind, sample: dict[str, Any]) -> npt.NDArray[Any]:
     if name not in sample:
-        raise SamplingError(f"some samples have no {name!r}: a callable of map adds it to others only")
+        raise SamplingError(
+            f"some samples have no {name!r}: a callable of map adds it to others only: let it add it to all"
+        )
     value = sample[name]
     if kind.dtype == object and not kind.ragged and not kind.shape:
         return _text("" if value is None else value)

@@ -44,7 +44,10 @@ def read_inventory(place: S3Place, sources: Sources) -> pa.Table:
     report = find_report(place, sources)
     manifest = report.manifest
     if manifest.get("sourceBucket") != place.name:
-        raise ListingError(f"{report.name} is of the bucket {manifest.get('sourceBucket')!r}, not of {place.name!r}")
+        raise ListingError(
+            f"{report.name} is of the bucket {manifest.get('sourceBucket')!r}, not of {place.name!r}: correct the "
+            "dataset's inventory or bucket"
+        )
     kind = str(manifest.get("fileFormat"))
     if kind not in ("CSV", "Parquet"):
         raise ListingError(f"{report.name} is in {kind}; have the report written as CSV or Parquet")
@@ -106,7 +109,7 @@ def _objects(table: pa.Table, report: str, kind: str, place: S3Place) -> pa.Tabl
         size = pc.fill_null(table["Size"].cast(pa.int64()), 0)
         modified = _utc(table["LastModifiedDate"])
     except pa.ArrowInvalid as error:
-        raise ListingError(f"{report} has a size or a date that is none: {error}") from error
+        raise ListingError(f"{report} has a size or a date that is none: {error}; take another report") from error
     etag = pc.utf8_trim(table["ETag"].cast(pa.string()), '"')
     columns = [keys, etag, size, modified, _etag_source(table, etag)]
     return pa.Table.from_arrays(columns, schema=OBJECTS.append(pa.field("etag_source", pa.string())))

@@ -76,7 +76,10 @@ def _objects(keys: pa.Array, etags: pa.Array, sizes: pa.Array, dates: pa.Array, 
     try:
         columns = [keys, _bare_etags(etags), sizes.cast(pa.int64()), dates.cast(pa.timestamp("us", "UTC"))]
     except pa.ArrowInvalid as error:
-        raise ListingError(f"{place}: the server's listing has a size or a date that is none: {error}") from error
+        raise ListingError(
+            f"{place}: the server's listing has a size or a date that is none: {error}; is storage.endpoint_url an S3 "
+            "service?"
+        ) from error
     return pa.Table.from_arrays(columns, schema=OBJECTS)
 
 
@@ -112,14 +115,19 @@ def _parse_slowly(xml: bytes, place: str, encoded: bool) -> Page:
     try:
         root = ElementTree.fromstring(xml)  # noqa: S314  expat here expands no external entities
     except ElementTree.ParseError as error:
-        raise ListingError(f"{place}: the server's listing is not XML: {error}") from error
+        raise ListingError(
+            f"{place}: the server's listing is not XML: {error}; is storage.endpoint_url an S3 service?"
+        ) from error
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     decode = (lambda key: unquote_plus(key, errors="strict")) if encoded else str
     found = root.findall("Contents")
     values = [[item.findtext(tag) for item in found] for tag in _TAGS]
     if any(value is None for column in (values[0], values[2], values[3]) for value in column):
-        raise ListingError(f"{place}: the server's listing has an object without key, size or date")
+        raise ListingError(
+            f"{place}: the server's listing has an object without key, size or date; is storage.endpoint_url an S3 "
+            "service?"
+        )
     keys = pa.array([decode(key) for key in values[0] if key is not None], pa.string())
     etags, sizes, dates = (pa.array(column, pa.string()) for column in values[1:])
     prefixes = [decode(prefix) for item in root.iterfind("CommonPrefixes/Prefix") if (prefix := item.text)]

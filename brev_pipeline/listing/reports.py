@@ -81,14 +81,19 @@ def _manifest(name: str, data: bytes, checksum: Callable[[], bytes]) -> dict[str
         manifest = json.loads(data)
         _ = manifest["fileFormat"], manifest["fileSchema"], manifest["files"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ListingError(f"{name} is not the manifest of an S3 Inventory report: {error!r}") from error
+        raise ListingError(
+            f"{name} is not the manifest of an S3 Inventory report: {error!r}; name its manifest.json"
+        ) from error
     return dict(manifest)
 
 
 def _newest(names: list[str], where: str) -> str:
     dated = [name for name in names if _DATED.fullmatch(name)]
     if not dated:
-        raise ListingError(f"{where} holds no S3 Inventory report: no folder is named like 2024-05-06T01-00Z")
+        raise ListingError(
+            f"{where} holds no S3 Inventory report: no folder is named like 2024-05-06T01-00Z; name the folder of the "
+            "dated ones, or a manifest.json"
+        )
     return f"{max(dated)}/{_MANIFEST}"
 
 

@@ -35,10 +35,14 @@ def definitions_of_folder(folder: Path) -> dg.Definitions:
         try:
             config = load_config(file)
             if config.name in names:
-                raise ConfigError(f"{file}: name: {config.name} is the name of {names[config.name]} too")
+                raise ConfigError(
+                    f"{file}: name: {config.name} is the name of {names[config.name]} too; rename one of them"
+                )
             if config.name in (PURGE_JOB, BROKEN_GROUP) or "__" in config.name:
                 # Dagster's names of steps are <pipeline>__<stage>; two that are equal would take everything down.
                 raise ConfigError(f"{file}: name: {config.name} is kept for Dagster's own use; choose another")
+            for warning in config.warnings:
+                _log.warning("%s: %s", file, warning)
             part = pipeline_definitions(config)
             dg.Definitions.validate_loadable(part)
         except (BrevPipelineError, dg.DagsterError, CheckError) as error:

@@ -67,7 +67,8 @@ class AccessLog:
             parent = found[-1].sha256 if found else _FIRST_PARENT
             if (entry.number, entry.parent, name) != (len(found) + 1, parent, _name(len(found) + 1)):
                 raise StoreError(
-                    f"{self._folder.place(name)} does not continue the access log: an entry was altered or removed"
+                    f"{self._folder.place(name)} does not continue the access log: an entry was altered or removed; "
+                    "`brev-pipeline verify` says which"
                 )
             found.append(entry)
         return found
@@ -128,7 +129,9 @@ def _parse(place: str, data: bytes) -> Access:
     try:
         return Access(**json.loads(data), sha256=hashlib.sha256(data).hexdigest())
     except (ValueError, TypeError) as error:
-        raise StoreError(f"{place}: not an entry of an access log: {error}") from error
+        raise StoreError(
+            f"{place}: not an entry of an access log: {error}; `brev-pipeline verify` says what its seal holds"
+        ) from error
 
 
 def _account() -> str:

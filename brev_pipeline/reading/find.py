@@ -28,7 +28,10 @@ def find_version(where: Where, version: str | None = None, storage: StorageSetti
     if isinstance(place, PipelineStore):
         return _published(place, version)
     if version and not place.id.startswith(version):
-        raise ReadError(f"{place.path} is version {place.id}, and {version} was asked for")
+        raise ReadError(
+            f"{place.path} is version {place.id}, and {version} was asked for; name the store (<store>/<pipeline>) to "
+            "choose a version"
+        )
     return place
 
 

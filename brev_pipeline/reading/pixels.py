@@ -39,7 +39,10 @@ class PixelDecoder:
         """
         data = bytes_feature(record, self._key)
         if data is None:
-            raise ShardError(f"the record has no feature {self._key.decode()}: the version was written otherwise")
+            raise ShardError(
+                f"the record has no feature {self._key.decode()}: the version was written otherwise; `brev-pipeline "
+                "verify` says how"
+            )
         image = self._decode(data, self._shape, record)
         if self._table is not None:
             image = _rescaled(image, self._table)
@@ -63,7 +66,7 @@ def _png(data: memoryview, shape: Shape, _: bytes) -> Image:
     flags = cv2.IMREAD_GRAYSCALE if shape.channels == _GREY else cv2.IMREAD_COLOR_RGB
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None:
-        raise ShardError("the record's image is not a PNG file")
+        raise ShardError("the record's image is not a PNG file; `brev-pipeline verify` names the record")
     return np.asarray(image).reshape(*image.shape[:2], shape.channels)
 
 
@@ -74,7 +77,9 @@ def _jpeg(data: memoryview, shape: Shape, _: bytes) -> Image:
     try:
         return np.asarray(simplejpeg.decode_jpeg(data, "GRAY" if shape.channels == _GREY else "RGB"))
     except ValueError as error:
-        raise ShardError(f"the record's image is not a JPEG file: {error}") from error
+        raise ShardError(
+            f"the record's image is not a JPEG file: {error}; `brev-pipeline verify` names the record"
+        ) from error
 
 
 def _raw(data: memoryview, shape: Shape, record: bytes) -> Image:

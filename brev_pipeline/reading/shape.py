@@ -54,6 +54,9 @@ def shape_of(images: pa.Table, contents: pa.ChunkedArray) -> Shape:
     own = images.filter(pc.is_in(images["content_id"], pc.unique(contents)))
     frames, height, width, channels = (pc.unique(own[side]).to_pylist() for side in _COLUMNS)
     if len(frames) != 1 or len(channels) != 1:
-        raise ReadError(f"images of {channels} channels and {frames} frames stand beside each other in one purpose")
+        raise ReadError(
+            f"images of {channels} channels and {frames} frames stand beside each other in one purpose: read them one "
+            "by one"
+        )
     (height_,), (width_,) = (sides if len(sides) == 1 else [None] for sides in (height, width))
     return Shape(frames[0], height_, width_, channels[0])

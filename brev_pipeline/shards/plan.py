@@ -163,7 +163,10 @@ def _demand_known(rows: pa.Table, lengths: pa.Array, classes: pa.Array, names: S
         raise ShardError(f"{rows['path'][none].as_py()} has no category: map its folder in listing.class_mapping")
     if classes.null_count:
         unknown = set(pc.unique(pc.list_flatten(rows["category"])).to_pylist()) - set(names)
-        raise ShardError(f"the categories {sorted(unknown)} are not among the class names {list(names)}")
+        raise ShardError(
+            f"the categories {sorted(unknown)} are not among the class names {list(names)}: make the plan anew, with "
+            "all of them"
+        )
 
 
 def _demand_pixels(draws: pa.Table, prepared: pa.Table) -> None:

@@ -68,7 +68,9 @@ def records(
             _demand_same(row, (offset, len(record), crc), place)
             yield row, _typed(record)
         if (more := next(found, None)) is not None:
-            raise ShardError(f"{place} holds more records than are in the table, the first at byte {more[0]}")
+            raise ShardError(
+                f"{place} holds more records than are in the table, the first at byte {more[0]}; restore the file"
+            )
 
 
 def pixels_of(record: Mapping[str, Any]) -> Pixels:
@@ -110,7 +112,7 @@ def whole_file(folder: Folder, file: str, compression: str) -> bytes:
     try:
         return zlib.decompress(data, 31)
     except zlib.error as error:
-        raise ShardError(f"{folder.place(file)} is not a whole gzip file: {error}") from error
+        raise ShardError(f"{folder.place(file)} is not a whole gzip file: {error}; restore it") from error
 
 
 def _demand_same(row: Mapping[str, Any], found: tuple[int, int, int], place: str) -> None:
@@ -118,7 +120,7 @@ def _demand_same(row: Mapping[str, Any], found: tuple[int, int, int], place: str
     if found != recorded:
         raise ShardError(
             f"{place}: the record table says (offset, length, crc) = {recorded}, the file has {found}; "
-            "one of the two was changed after they were written"
+            "one of the two was changed after they were written; `brev-pipeline verify` names all"
         )
 
 
@@ -129,7 +131,10 @@ def _typed(data: bytes) -> dict[str, Any]:
 def _value(name: str, values: list[bytes] | list[int]) -> Any:
     feature = _FEATURES.get(name)
     if feature is None:
-        raise ShardError(f"the record has a feature {name!r} that this version of the package does not know")
+        raise ShardError(
+            f"the record has a feature {name!r} that this version of the package does not know: read it with the one "
+            "that wrote it"
+        )
     if feature.stored == "several":
         return values
     if len(values) != 1:

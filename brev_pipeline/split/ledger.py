@@ -162,4 +162,7 @@ def _refuse_contradictions(texts: pa.ChunkedArray, purposes: pa.ChunkedArray) ->
     twice = counts.filter(pc.greater(counts["purpose_count"], 1))["key"]
     if len(twice):
         some = ", ".join(sorted(twice.to_pylist())[:5]).replace("\x1f", " / ")
-        raise SplitError(f"the file of known assignments gives {len(twice)} keys more than one purpose: {some}")
+        raise SplitError(
+            f"the file of known assignments gives {len(twice)} keys more than one purpose: {some}; keep one line of "
+            "each"
+        )

@@ -90,7 +90,9 @@ def _sorted(samples: pa.Table) -> pa.Table:
     twice = pc.equal(paths[:-1], paths[1:])
     if pc.any(twice).as_py():
         some = ", ".join(paths[:-1].filter(twice)[:5].to_pylist())
-        raise SplitError(f"{pc.sum(twice)} paths stand in the listing more than once: {some}")
+        raise SplitError(
+            f"{pc.sum(twice)} paths stand in the listing more than once: {some}; list each place in one dataset only"
+        )
     return samples
 
 

@@ -115,7 +115,10 @@ class Folder:
         except _faults() as error:
             raise _store_error(place, "read", error) from error
         if length is not None and len(data) != length:
-            raise StoreError(f"{place} was cut short: {length} bytes at {offset} were recorded, {len(data)} are there")
+            raise StoreError(
+                f"{place} was cut short: {length} bytes at {offset} were recorded, {len(data)} are there; restore the "
+                "file"
+            )
         return bytes(data)
 
     def exists(self, name: str) -> bool:

@@ -70,11 +70,14 @@ class Publications:
             entry = _parse(self._folder.place(name), self._folder.read(name))
             expected = entries[-1].sha256 if entries else FIRST_PARENT
             if entry.number != len(entries) + 1 or name != _name(entry.number):
-                raise StoreError(f"{self._folder.place(name)}: publication {len(entries) + 1} was expected here")
+                raise StoreError(
+                    f"{self._folder.place(name)}: publication {len(entries) + 1} was expected here; `brev-pipeline "
+                    "verify` says what is missing"
+                )
             if entry.parent != expected:
                 raise StoreError(
                     f"{self._folder.place(name)}: does not continue the chain; it or publication "
-                    f"{entry.number - 1} was altered after it was written"
+                    f"{entry.number - 1} was altered after it was written; `brev-pipeline verify` says which"
                 )
             entries.append(entry)
         return entries
@@ -140,7 +143,9 @@ def _parse(place: str, data: bytes) -> Publication:
         record: dict[str, Any] = json.loads(data)
         return Publication(**record, sha256=hashlib.sha256(data).hexdigest())
     except (ValueError, TypeError) as error:
-        raise StoreError(f"{place}: not a publication: {error}") from error
+        raise StoreError(
+            f"{place}: not a publication: {error}; `brev-pipeline verify` says what its seal holds"
+        ) from error
 
 
 def _account() -> str:

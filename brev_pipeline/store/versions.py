@@ -46,7 +46,7 @@ class Version:
         try:
             manifest: dict[str, Any] = json.loads(self.folder.read(MANIFEST))
         except ValueError as error:
-            raise StoreError(f"{self.folder.place(MANIFEST)}: not JSON: {error}") from error
+            raise StoreError(f"{self.folder.place(MANIFEST)}: not JSON: {error}; restore the file") from error
         return manifest
 
     def table(self, name: str) -> "pa.Table":

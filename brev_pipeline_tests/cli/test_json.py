@@ -51,8 +51,8 @@ def test_run_tells_the_version_and_the_stages(document: Any, folder: Path) -> No
     (version,) = (folder / "store/parts/versions").iterdir()
     assert document["published"] is True
     assert document["version"] == {"id": version.name, "path": str(version), "is_new": True}
-    assert [stage["stage"] for stage in document["stages"]][0] == "raw_listing"
     first = document["stages"][0]
+    assert first["stage"] == "raw_listing"
     assert (first["done"], first["rows"], first["failed"], first["counts"]["images"]) == (True, 20, 0, 20)
     assert first["passed"] == 5
     assert document["checks"] == []

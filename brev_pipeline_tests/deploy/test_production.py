@@ -174,6 +174,7 @@ def listening_addresses(port: int) -> set[str]:
             address, state = line.split()[1], line.split()[3]
             host, _, number = address.partition(":")
             if state == "0A" and int(number, 16) == port:
-                octets = reversed(bytes.fromhex(host)) if len(host) == 8 else ()
-                found.add(".".join(str(octet) for octet in octets) or host)
+                # The last four bytes, lowest first, are the address, in IPv6's tables too where it is mapped from IPv4.
+                plain = len(host) == 8 or host.startswith("0" * 16 + "FFFF0000")
+                found.add(".".join(str(octet) for octet in reversed(bytes.fromhex(host[-8:]))) if plain else host)
     return found

@@ -125,6 +125,7 @@ RUN = sorted({block.page for block in [*ran, *python]})
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", RUN)
 def test_a_page_does_what_it_says(page: str, checkout: Path, tmp_path: Path) -> None:
     folder = tmp_path / "checkout"

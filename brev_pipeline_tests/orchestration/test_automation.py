@@ -94,22 +94,18 @@ def test_a_server_that_does_not_answer_is_a_reason_to_skip(tmp_path: Path, monke
     assert skipped.skip_message.startswith("the datasets cannot be listed now: ")
 
 
-@pytest.mark.parametrize("trigger", ["schedule", "sensor"])
-def test_no_run_is_requested_while_one_waits(tmp_path: Path, trigger: str) -> None:
+@pytest.mark.parametrize(
+    ("trigger", "make_context"),
+    [(pipeline_schedule, dg.build_schedule_context), (pipeline_sensor, dg.build_sensor_context)],
+)
+def test_no_run_is_requested_while_one_waits(tmp_path: Path, trigger: Any, make_context: Any) -> None:
     draw_photos(tmp_path / "photos", {"good": 2})
     config = configure(tmp_path)
-    job = pipeline_job(config)
-    with dg.instance_for_test() as instance:
-        if trigger == "schedule":
-            context: Any = dg.build_schedule_context(instance=instance)
-            evaluated = pipeline_schedule(config, job)
-        else:
-            context = dg.build_sensor_context(instance=instance)
-            evaluated = pipeline_sensor(config, job)
-        definition = pipeline_definitions(config).resolve_job_def(config.name)
-        waiting = instance.create_run_for_job(
-            definition, status=dg.DagsterRunStatus.NOT_STARTED, tags=definition.run_tags
-        )
+    evaluated = trigger(config, pipeline_job(config))
+    job = pipeline_definitions(config).resolve_job_def(config.name)
+    # The context opens the instance once more, and closes it only if it is closed itself.
+    with dg.instance_for_test() as instance, make_context(instance=instance) as context:
+        waiting = instance.create_run_for_job(job, status=dg.DagsterRunStatus.NOT_STARTED, tags=job.run_tags)
         skipped = evaluated.evaluate_tick(context)
         assert skipped.run_requests == []
         assert skipped.skip_message == f"run {waiting.run_id} waits in the queue already, and will see it"

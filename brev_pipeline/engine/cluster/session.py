@@ -75,7 +75,10 @@ def worker_environment(given: dict[str, Any], *, ship_package: bool) -> dict[str
 
 def _open(address: Address, runtime_env: dict[str, Any], seconds: float) -> None:
     if others := sorted({user for user in _users if user != address.text}):
-        raise EngineError(f"this process works on the cluster {others[0]}; Ray allows no second one, {address.text}")
+        raise EngineError(
+            f"this process works on the cluster {others[0]}; Ray allows no second one, {address.text}: use another "
+            "process for it"
+        )
     if not _users:
         # Looked for first, imported last: that takes two seconds.
         if find_spec("ray") is None:
