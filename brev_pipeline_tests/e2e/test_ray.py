@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from brev_pipeline_tests.e2e.test_faults import start, versions
+from brev_pipeline_tests.e2e.processes import start, versions
 from brev_pipeline_tests.engine.clusters import Cluster, descendants
 from brev_pipeline_tests.engine.processes import alive, wait_until
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, hashes, run
