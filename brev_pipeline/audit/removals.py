@@ -14,7 +14,7 @@ from typing import Final
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store import PipelineStore, Version
-from brev_pipeline.store.versions import MANIFEST
+from brev_pipeline.store.versions import MANIFEST, REPORT
 
 LOG: Final = "removals"
 _FIRST_PARENT: Final = "0" * 64
@@ -122,6 +122,7 @@ def remove_files(version: Version) -> None:
     """Remove all files of a version but its manifest."""
     for name in sorted(set(version.folder.walk()) - {MANIFEST}):
         version.folder.remove(name)
+    version.folder.remove(REPORT)  # which is empty by now
 
 
 def is_removed(removal: Removal | None, last_publication: int) -> bool:

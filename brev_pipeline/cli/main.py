@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from brev_pipeline.cli.ending import clean_ending
 from brev_pipeline.cli.output import AS_JSON, FLAG, print_error, print_json
 from brev_pipeline.errors import BrevPipelineError, ConfigError
 
@@ -23,6 +24,11 @@ STORE = click.option("--store", metavar="URL", help="Use this store instead of t
 
 class _Group(click.Group):
     """Turns our errors into a message and an exit status; anything else is a bug and keeps its traceback."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As the program does it; tests call ``main`` without ending their process."""
+        with clean_ending():
+            return super().__call__(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         as_json = FLAG in ctx.args

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from brev_pipeline.seeds import hash_state
 
 _AT_ONCE: Final = 1 << 14
-_SEPARATOR: Final = pa.scalar(b"\xff")
+_SEPARATOR: Final = b"\xff"
 
 
 def hashed(
@@ -38,7 +38,7 @@ def hashed(
         texts = column.slice(start, _AT_ONCE).cast(pa.binary()).combine_chunks()
         if ordinals is not None:
             tails = pa.array(ordinals[start : start + _AT_ONCE]).cast(pa.string()).cast(pa.binary())
-            texts = pc.binary_join_element_wise(texts, tails, _SEPARATOR)
+            texts = pc.binary_join_element_wise(texts, tails, pa.scalar(_SEPARATOR))
         found[start : start + len(texts)] = np.frombuffer(_digests(state, texts.to_pylist()), ">u8")
     return found
 
