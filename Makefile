@@ -1,9 +1,10 @@
 # make demo   draw vials, run the whole chain on them
 # make test   the fast tests
 # make ui     Dagster's UI on http://127.0.0.1:3000, with the daemon
-# make lint   ruff, mypy, import-linter
+# make lint   ruff, mypy, import-linter, and the documentation's links
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+PORT ?= 3000
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -32,20 +33,21 @@ test: $(READY)
 	env -u DAGSTER_HOME $(BIN)/python -m pytest -m "not slow" -n 2 -q
 
 test-slow: $(READY)
-	env -u DAGSTER_HOME $(BIN)/python -m pytest -m slow -q
+	env -u DAGSTER_HOME $(BIN)/python -m pytest -m slow -n 2 --dist loadfile -q
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 ui: $(READY) $(DAGSTER_HOME)/dagster.yaml
-	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p 3000
+	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
 
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url --no-annotate --no-header \
 		pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) .dagster data
+	rm -rf $(VENV) .dagster data site

@@ -44,9 +44,7 @@ def list_datasets(
     """
     refuse_overlaps(datasets, sources)
     ordered = sorted(datasets, key=lambda dataset: path_prefix(dataset.bucket).encode())
-    tables = [
-        list_dataset(dataset, settings, sources, known=known, on_left_out=on_left_out) for dataset in ordered
-    ]
+    tables = [list_dataset(dataset, settings, sources, known=known, on_left_out=on_left_out) for dataset in ordered]
     return by_path(pa.concat_tables(tables))
 
 

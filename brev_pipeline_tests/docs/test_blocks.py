@@ -132,6 +132,7 @@ def test_a_page_does_what_it_says(page: str, checkout: Path, tmp_path: Path) -> 
     shutil.copytree(checkout, folder, symlinks=True)
     for block in ran:
         for command in block.commands if block.page == page else []:
+            assert words_of(command)[0] in RUNNABLE, f"{block}: {command} is not run by a test: mark the block"
             execute(["bash", "-e", "-c", command], folder)
     lines = "\n".join(block.text for block in python if block.page == page)
     if lines:
