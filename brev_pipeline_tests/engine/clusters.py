@@ -95,7 +95,13 @@ class Cluster:
 
     def _spawn(self, name, options):
         # Two nodes of one machine may not share the ports that Ray takes by default.
-        options += ["--block", f"--object-store-memory={OBJECT_STORE}", "--min-worker-port=0", "--max-worker-port=0"]
+        options += [
+            "--block",
+            "--node-ip-address=127.0.0.1",
+            f"--object-store-memory={OBJECT_STORE}",
+            "--min-worker-port=0",
+            "--max-worker-port=0",
+        ]
         options += ["--dashboard-agent-listen-port=0", "--log-color=false"]
         environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
         environment |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "PYTHONPATH": str(REPOSITORY)}
@@ -142,9 +148,7 @@ def _free_port():
 
 
 def _own_ip():
-    from ray._private.services import get_node_ip_address
-
-    return get_node_ip_address()
+    return "127.0.0.1"
 
 
 def _listens(port):
