@@ -1,6 +1,6 @@
 """How fast are shards written, beside a bare loop that augments, encodes and writes with TensorFlow's writer?
 
-Run: python bench/shards.py [--records 4000] [--rounds 3] [--flat 40000]
+Run: python bench/shards.py [--records 4000] [--rounds 3] [--flat 40000] [--incremental 10000]
 
 1. Worker processes: wall and CPU seconds with 1 and 2, their start included and alone, and a worker's peak memory.
    ``--flat`` writes that many records as well: the peak must not grow.
@@ -8,6 +8,8 @@ Run: python bench/shards.py [--records 4000] [--rounds 3] [--flat 40000]
    flushed to disk, noted as finished) against loops that have all pixels in memory and do nothing but augment,
    encode and write: with ``tf.train.Example`` and ``tf.io.TFRecordWriter``, and with a frame and checksums alone. They
    take turns, chunk by chunk, and the fastest turn of each chunk counts.
+3. ``--incremental``: so many records, of which one in a hundred is new and the others stand in the version before,
+   beside writing all of them; CPU seconds in one process. (`bench/incremental.py` does the same with whole runs.)
 """
 
 import argparse
@@ -37,7 +39,7 @@ from brev_pipeline.engine import LocalEngine, SerialEngine
 from brev_pipeline.images.shelf import Shelf
 from brev_pipeline.production import PreparedPixels
 from brev_pipeline.sampling import draw_plan, sampling_weights
-from brev_pipeline.shards import plan_shards, write_shards
+from brev_pipeline.shards import Earlier, plan_shards, write_shards
 from brev_pipeline.shards.encode import encoder
 from brev_pipeline.store import Folder
 
@@ -169,7 +171,41 @@ def compare(encoding: str, rounds: int, tables: tuple, images: dict, root: Path,
     }
 
 
-def write(plan: pa.Table, prepared: pa.Table, folder: Folder, settings: ShardSettings, out: Path, engine: Any) -> Any:
+def incremental(encoding: str, tables: tuple, root: Path, records: int, rounds: int) -> dict[str, Any]:
+    """CPU seconds of writing all records, and of writing them when 99 of 100 stand in the version before."""
+    split, prepared, folder = tables
+    settings = ShardSettings(encoding=encoding, records_per_shard=1000)
+    plan = plan_of(split, prepared, records, settings)
+    whole = write(plan, prepared, folder, settings, root / f"{encoding}-before", SerialEngine())
+    known = whole.filter(pa.array(np.arange(records) % 100 != 7))
+    earlier = Earlier(Folder(str(root / f"{encoding}-before")), known, "none")
+    full, again = [], []
+    for turn in range(rounds):
+        for seconds, old, name in ((full, None, "full"), (again, earlier, "again")):
+            out = root / f"{encoding}-{name}-{turn}"
+            seconds.append(
+                cpu_seconds(
+                    lambda old=old, out=out: write(plan, prepared, folder, settings, out, SerialEngine(), earlier=old)
+                )
+            )
+    return {
+        "encoding": encoding,
+        "records": records,
+        "full_cpu_s": round(min(full), 2),
+        "one_percent_new_cpu_s": round(min(again), 2),
+        "ratio": round(min(again) / min(full), 3),
+    }
+
+
+def write(
+    plan: pa.Table,
+    prepared: pa.Table,
+    folder: Folder,
+    settings: ShardSettings,
+    out: Path,
+    engine: Any,
+    earlier: Earlier | None = None,
+) -> Any:
     return write_shards(
         plan,
         prepared,
@@ -180,6 +216,7 @@ def write(plan: pa.Table, prepared: pa.Table, folder: Folder, settings: ShardSet
         folder=Folder(str(out)),
         engine=engine,
         fingerprint="bench",
+        earlier=earlier,
     )
 
 
@@ -237,6 +274,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--flat", type=int, default=0, help="write this many records too, to see a worker's memory")
+    parser.add_argument("--incremental", type=int, default=0, help="write this many records, 1 % of them new")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     pixels = photos()
@@ -249,6 +287,9 @@ def main() -> None:
                 print(json.dumps(workers(encoding, count, tables, root, args.records)), flush=True)
         if args.flat:
             print(json.dumps(workers("png", 2, tables, root, args.flat)), flush=True)
+        if args.incremental:
+            for encoding in ("png", "jpeg"):
+                print(json.dumps(incremental(encoding, tables, root, args.incremental, args.rounds)), flush=True)
         images = dict(zip(tables[0]["content_id"].to_pylist(), pixels, strict=True))
         for encoding in ("png", "jpeg"):
             print(json.dumps(compare(encoding, args.rounds, tables, images, root, args.records)), flush=True)

@@ -1,7 +1,7 @@
 """One shard, start to end, in one worker: rows of the plan and prepared pixels in, a file out.
 
-Memory: the bytes of one shard, some 32 MB of pixels, and one image and its record; with an earlier version to copy
-from, one of its shards too. Nothing grows with the number of shards.
+Memory: twice the bytes of one shard, some 32 MB of pixels, and one image and its record; with an earlier version to
+copy from, one of its shards too. Nothing grows with the number of shards.
 """
 
 import hashlib
@@ -87,16 +87,16 @@ class ShardWriter:
         if finished := recall(self.folder, self.progress, task.file, digest):
             return Written(finished, before=True, copied=0)
         sink, copied = Sink(self.settings.compression), 0
-        for record, is_copy in self._records(task):
-            sink.add(record)
-            copied += is_copy
+        for record, crc in self._records(task):
+            sink.add(record, crc)
+            copied += crc is not None
         data, sha256 = sink.finish()
         finished = Finished(task.file, digest, len(data), sha256, sink.offsets, sink.lengths, sink.crcs)
         self._store(finished, data)
         return Written(finished, before=False, copied=copied)
 
-    def _records(self, task: ShardTask) -> Iterator[tuple[bytes, bool]]:
-        """Each record in order, and whether it is a copy."""
+    def _records(self, task: ShardTask) -> Iterator[tuple[bytes, int | None]]:
+        """Each record in order; with a copy, its checksum, which was checked."""
         make = RecordMaker(self.settings, self.augmenter)
         copier = Copier(*self.earlier, task.places) if self.earlier and task.places else None
         step = max(1, _PIXELS_AT_ONCE // max(1, *task.rows["length"].to_pylist()))
@@ -108,8 +108,8 @@ class ShardWriter:
             ]
             missing = pa.array([copy is None for copy in copies], pa.bool_())
             images = _read(chunk.filter(missing), self.pixels)
-            for row, copy in zip(rows, copies, strict=True):
-                yield (make(row, next(images)), False) if copy is None else (copy, True)
+            for row, place, copy in zip(rows, places, copies, strict=True):
+                yield (make(row, next(images)), None) if copy is None else (copy, place["crc"])
             next(images, None)  # there must be no more of them
 
     def _store(self, finished: Finished, data: bytes) -> None:
