@@ -122,9 +122,12 @@ def _earlier_records(store: PipelineStore, wanted: str) -> "Earlier | None":
     from brev_pipeline.shards import Earlier
 
     newest = store.newest()
-    if newest is None or newest[1].manifest().get("recipe") != wanted:
+    if newest is None:
         return None
-    version, manifest = newest[1], newest[1].manifest()
+    version = newest[1]
+    manifest = version.manifest()
+    if manifest.get("recipe") != wanted:
+        return None
     data = version.folder.read("records.parquet")
     if file_facts(data) != manifest["files"]["records.parquet"]:
         _LOG.warning("%s is altered: its records are made anew", version.folder.place("records.parquet"))

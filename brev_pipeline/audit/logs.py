@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from brev_pipeline.store import Folder, Seals
+from brev_pipeline.store.chain import FIRST_PARENT, entry_name
 
-_FIRST_PARENT: Final = "0" * 64
 _NAME: Final = re.compile(r"\d{8,}\.json")
 
 T = TypeVar("T")
@@ -65,8 +65,8 @@ def inspect_log(folder: Folder, seals: Seals, noun: str, kind: Callable[..., T])
         problems += _entry_problems(number, files, sealed, known, folder, noun)
         if number in files and number not in sealed:
             notes.append(
-                f"{folder.place(_name(number))} has no seal in {seals.folder.url}: the run was stopped between writing "
-                "the two, or the seal was removed"
+                f"{folder.place(entry_name(number))} has no seal in {seals.folder.url}: the run was stopped between "
+                "writing the two, or the seal was removed"
             )
     head = max(files, default=None)
     entries = {number: entry.parsed for number, entry in files.items() if entry.parsed is not None}
@@ -77,7 +77,7 @@ def _read(folder: Folder, noun: str, kind: Callable[..., T]) -> tuple[dict[int, 
     files: dict[int, _Entry[T]] = {}
     problems = []
     for name in folder.names():
-        if not _NAME.fullmatch(name) or name != _name(int(name[:-5])):
+        if not _NAME.fullmatch(name) or name != entry_name(int(name[:-5])):
             problems.append(f"{folder.place(name)}: not a {noun}; somebody else put it there")
             continue
         data = folder.read(name)
@@ -103,7 +103,7 @@ def _hashes(files: dict[int, _Entry[T]], sealed: dict[int, dict[str, bytes]]) ->
 
 def _gap(number: int, known: dict[int, str]) -> str | None:
     """Name of the last entry that is missing right before this one; None if none is."""
-    return _name(number - 1) if number > 1 and number - 1 not in known else None
+    return entry_name(number - 1) if number > 1 and number - 1 not in known else None
 
 
 def _entry_problems(
@@ -114,7 +114,7 @@ def _entry_problems(
     folder: Folder,
     noun: str,
 ) -> Iterator[str]:
-    place, seals = folder.place(_name(number)), sealed.get(number, {})
+    place, seals = folder.place(entry_name(number)), sealed.get(number, {})
     if len(seals) > 1:
         yield f"{place}: {len(seals)} {noun}s were sealed under this number: one was removed and another put there"
     entry = files.get(number)
@@ -125,7 +125,7 @@ def _entry_problems(
         yield f"{place}: re-ordered or altered: it holds {noun} {entry.number}"
     if seals and entry.sha256 not in seals:
         yield f"{place}: altered after it was written: it is not what was sealed ({_told(seals)})"
-    elif entry.parsed is not None and entry.parent != known.get(number - 1, _FIRST_PARENT) and not _lost(number, known):
+    elif entry.parsed is not None and entry.parent != known.get(number - 1, FIRST_PARENT) and not _lost(number, known):
         yield f"{place}: does not continue the chain: it, or {noun} {number - 1}, was altered after it was written"
 
 
@@ -143,10 +143,6 @@ def _told(seals: dict[str, bytes]) -> str:
     except (ValueError, TypeError):
         return "what stood there cannot be read"
     return said or "no more is known"
-
-
-def _name(number: int) -> str:
-    return f"{number:08d}.json"
 
 
 def versions_in_order(entries: dict[int, Any]) -> list[str]:

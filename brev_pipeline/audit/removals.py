@@ -5,7 +5,6 @@ hash is still on record, and an entry of the log of removals says who removed it
 before the first file goes: nothing vanishes without it, and a removal that was interrupted is finished by ``gc``.
 """
 
-import getpass
 import hashlib
 import json
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from typing import Final
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store import PipelineStore, Version
+from brev_pipeline.store.chain import FIRST_PARENT, account, entry_name
 from brev_pipeline.store.versions import MANIFEST, REPORT
 
 LOG: Final = "removals"
-_FIRST_PARENT: Final = "0" * 64
 
 
 @dataclass(frozen=True)
@@ -74,17 +73,17 @@ class Removals:
             StoreError: the log cannot be written, or somebody else wrote at the same time.
         """
         entries = self._all()
-        number, parent = (entries[-1].number + 1, entries[-1].sha256) if entries else (1, _FIRST_PARENT)
+        number, parent = (entries[-1].number + 1, entries[-1].sha256) if entries else (1, FIRST_PARENT)
         data = (json.dumps({"number": number, "parent": parent, **said}, indent=2, ensure_ascii=False) + "\n").encode()
         try:
-            self.folder.create(_name(number), data)
+            self.folder.create(entry_name(number), data)
         except FileExistsError as error:
             raise StoreError(
-                f"{self.folder.place(_name(number))}: somebody else removed a version just now: look at what is left, "
-                "then try again"
+                f"{self.folder.place(entry_name(number))}: somebody else removed a version just now: look at what is "
+                "left, then try again"
             ) from error
         self.seals.seal(number, data)
-        return _parse(self.folder.place(_name(number)), data)
+        return _parse(self.folder.place(entry_name(number)), data)
 
     def _all(self) -> list[Removal]:
         return [_parse(self.folder.place(name), self.folder.read(name)) for name in self.folder.names()]
@@ -112,7 +111,7 @@ def remove_version(store: PipelineStore, version_id: str, why: str) -> Removal:
         bytes=sum(version.folder.size(name) for name in names),
         why=why.strip(),
         removed_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        removed_by=_account(),
+        removed_by=account(),
     )
     remove_files(version)
     return entry
@@ -148,10 +147,6 @@ def _removable(store: PipelineStore, version_id: str, why: str) -> tuple[tuple[i
     return (entries[-1].number, entries[-1].sha256), Version(store.versions / version_id, version_id)
 
 
-def _name(number: int) -> str:
-    return f"{number:08d}.json"
-
-
 def _parse(place: str, data: bytes) -> Removal:
     try:
         return Removal(**json.loads(data), sha256=hashlib.sha256(data).hexdigest())
@@ -159,11 +154,3 @@ def _parse(place: str, data: bytes) -> Removal:
         raise StoreError(
             f"{place}: not an entry of the log of removals: {error}; `brev-pipeline verify` says what its seal holds"
         ) from error
-
-
-def _account() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        # A container may run under a number that has no name.
-        return "unknown"

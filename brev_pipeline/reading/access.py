@@ -5,7 +5,6 @@ once both get in, and none can be removed, altered or re-ordered without the cha
 entry (its seal) lies elsewhere, so that the newest one cannot either; ``brev-pipeline verify`` compares the two.
 """
 
-import getpass
 import hashlib
 import json
 from dataclasses import dataclass
@@ -15,9 +14,9 @@ from typing import Any, Final
 from brev_pipeline.errors import ReadError, StoreError
 from brev_pipeline.reading.find import store_of
 from brev_pipeline.store import Folder, PipelineStore, Version
+from brev_pipeline.store.chain import FIRST_PARENT, account, entry_name
 
 _FOLDER: Final = "access"
-_FIRST_PARENT: Final = "0" * 64
 _TRIES: Final = 100
 """Readers that may get in between before this one gives up."""
 
@@ -64,8 +63,8 @@ class AccessLog:
         found: list[Access] = []
         for name in self._folder.names():
             entry = _parse(self._folder.place(name), self._folder.read(name))
-            parent = found[-1].sha256 if found else _FIRST_PARENT
-            if (entry.number, entry.parent, name) != (len(found) + 1, parent, _name(len(found) + 1)):
+            parent = found[-1].sha256 if found else FIRST_PARENT
+            if (entry.number, entry.parent, name) != (len(found) + 1, parent, entry_name(len(found) + 1)):
                 raise StoreError(
                     f"{self._folder.place(name)} does not continue the access log: an entry was altered or removed; "
                     "`brev-pipeline verify` says which"
@@ -79,18 +78,18 @@ class AccessLog:
         Raises:
             StoreError: the log cannot be written.
         """
-        said = {"version": version, "purpose": purpose, "why": why, "read_by": _account()}
+        said = {"version": version, "purpose": purpose, "why": why, "read_by": account()}
         for _ in range(_TRIES):
             last = self._last()
-            number, parent = (last.number + 1, last.sha256) if last else (1, _FIRST_PARENT)
+            number, parent = (last.number + 1, last.sha256) if last else (1, FIRST_PARENT)
             entry = {"number": number, "parent": parent, **said, "read_at": datetime.now(UTC).isoformat()}
             data = (json.dumps(entry, indent=2, ensure_ascii=False) + "\n").encode()
             try:
-                self._folder.create(_name(number), data)
+                self._folder.create(entry_name(number), data)
             except FileExistsError:
                 continue
             self._seals.seal(number, data)
-            return _parse(self._folder.place(_name(number)), data)
+            return _parse(self._folder.place(entry_name(number)), data)
         raise StoreError(f"{self._folder.url}: {_TRIES} others wrote in between; try again")
 
     def _last(self) -> Access | None:
@@ -121,10 +120,6 @@ def note_access(version: Version, configuration: dict[str, Any], purpose: str, w
     AccessLog(store).append(version.id, purpose, why.strip())
 
 
-def _name(number: int) -> str:
-    return f"{number:08d}.json"
-
-
 def _parse(place: str, data: bytes) -> Access:
     try:
         return Access(**json.loads(data), sha256=hashlib.sha256(data).hexdigest())
@@ -132,11 +127,3 @@ def _parse(place: str, data: bytes) -> Access:
         raise StoreError(
             f"{place}: not an entry of an access log: {error}; `brev-pipeline verify` says what its seal holds"
         ) from error
-
-
-def _account() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        # A container may run under a number that has no name.
-        return "unknown"

@@ -6,7 +6,6 @@ one makes it, the other is told. To remove, alter or re-order an entry unnoticed
 that follow, and the hash of the newest one is what a careful reader keeps elsewhere.
 """
 
-import getpass
 import hashlib
 import json
 from collections.abc import Mapping
@@ -15,11 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from brev_pipeline.errors import StoreError
+from brev_pipeline.store.chain import FIRST_PARENT, account, entry_name
 from brev_pipeline.store.folder import Folder
 from brev_pipeline.store.seals import Seals
-
-FIRST_PARENT = "0" * 64
-"""What the first publication carries in place of the hash of the one before it."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class Publications:
         for name in self._folder.names():
             entry = _parse(self._folder.place(name), self._folder.read(name))
             expected = entries[-1].sha256 if entries else FIRST_PARENT
-            if entry.number != len(entries) + 1 or name != _name(entry.number):
+            if entry.number != len(entries) + 1 or name != entry_name(entry.number):
                 raise StoreError(
                     f"{self._folder.place(name)}: publication {len(entries) + 1} was expected here; `brev-pipeline "
                     "verify` says what is missing"
@@ -114,28 +111,24 @@ class Publications:
             "version": version,
             "parent": after.sha256 if after else FIRST_PARENT,
             "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "published_by": _account(),
+            "published_by": account(),
             "run_id": run_id,
             "manifest_sha256": manifest_sha256,
             "report": {name: dict(facts) for name, facts in (report or {}).items()},
         }
         data = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
         try:
-            self._folder.create(_name(number), data)
+            self._folder.create(entry_name(number), data)
         except FileExistsError as error:
             raise StoreError(
-                f"{self._folder.place(_name(number))}: another run published while this one worked; "
+                f"{self._folder.place(entry_name(number))}: another run published while this one worked; "
                 "its version stands. Run again to publish what is newer."
             ) from error
         if self._seals:
             if after:
-                self._seals.heal(after.number, self._folder.read(_name(after.number)))
+                self._seals.heal(after.number, self._folder.read(entry_name(after.number)))
             self._seals.seal(number, data)
-        return _parse(_name(number), data)
-
-
-def _name(number: int) -> str:
-    return f"{number:08d}.json"
+        return _parse(entry_name(number), data)
 
 
 def _parse(place: str, data: bytes) -> Publication:
@@ -146,11 +139,3 @@ def _parse(place: str, data: bytes) -> Publication:
         raise StoreError(
             f"{place}: not a publication: {error}; `brev-pipeline verify` says what its seal holds"
         ) from error
-
-
-def _account() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        # A container may run under a number that has no name.
-        return "unknown"
