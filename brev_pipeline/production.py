@@ -96,18 +96,24 @@ def make_shards(
     staging = hashlib.sha256(to_parquet(plan) + fingerprint.encode() + to_json(config.contents())).hexdigest()[:16]
     if (made := _made_already(store, staging)) is not None:
         return made.table("records").replace_schema_metadata({STAGING: staging})
-    records = write_shards(
-        plan,
-        prepared,
-        pipeline=config.name,
-        settings=config.shards,
-        augmenter=ImageAugmenter(config.augmentation),
-        pixels=PreparedPixels(store.prepared),
-        folder=store.staging / staging,
-        engine=engine,
-        fingerprint=fingerprint,
-        earlier=_earlier_records(store, recipe(config)),
-    )
+    try:
+        records = write_shards(
+            plan,
+            prepared,
+            pipeline=config.name,
+            settings=config.shards,
+            augmenter=ImageAugmenter(config.augmentation),
+            pixels=PreparedPixels(store.prepared),
+            folder=store.staging / staging,
+            engine=engine,
+            fingerprint=fingerprint,
+            earlier=_earlier_records(store, recipe(config)),
+        )
+    except StoreError:
+        # A run with the same plan that publishes meanwhile clears the staging away under this one.
+        if (made := _made_already(store, staging)) is None:
+            raise
+        records = made.table("records")
     return records.replace_schema_metadata({STAGING: staging})
 
 
@@ -202,14 +208,7 @@ def release(
         },
         "checks": dict(checks),
     }
-    made = _made_already(store, plan)
-    shards_in = made.folder if made else store.staging / plan
-    shards = _shard_facts(made, shards_in)
-    if missing := sorted(set(pc.unique(records["file"]).to_pylist()) - set(shards)):
-        raise StoreError(
-            f"{shards_in.url} lacks {len(missing)} of the shards that the records stand in, the first {missing[0]}: "
-            "another run published meanwhile, or the staging was removed; materialize tfrecord_shards again"
-        )
+    shards_in, shards = _finished_shards(store, plan, records)
     shown = {
         # What a clock or a place of work would put into the version stays out.
         "listing": tables["sample_integrity"].drop_columns(["modified"]),
@@ -239,7 +238,11 @@ def release(
         report=_reporter(store, tables, excluded, documents),
         based_on=int((split.schema.metadata or {})[LEDGER]) if LEDGER in (split.schema.metadata or {}) else None,
     )
-    store.staging.remove(plan)
+    try:
+        store.staging.remove(plan)
+    except StoreError as error:
+        # A run with the same plan may be writing there. The version stands; `gc` finds what stays.
+        _LOG.warning("%s", error)
     return done
 
 
@@ -275,14 +278,37 @@ def _reporter(
     return make
 
 
-def _shard_facts(made: Version | None, staging: Folder) -> dict[str, dict[str, Any]]:
-    """File name → bytes and SHA-256 of every shard: from the manifest of the version that has them, or as written."""
+def _finished_shards(store: PipelineStore, plan: str, records: pa.Table) -> tuple[Folder, dict[str, dict[str, Any]]]:
+    """The folder with the shards of ``records`` (of the version that this plan made, or else the staging), and file
+    name → bytes and SHA-256 of each.
+
+    Raises:
+        StoreError: neither has them all.
+    """
+    wanted = set(pc.unique(records["file"]).to_pylist())
+    if (made := _made_already(store, plan)) is None:
+        staging = store.staging / plan
+        try:
+            return staging, _staged(staging, wanted)
+        except StoreError:
+            # A run with the same plan may have published just now, and cleared the staging away.
+            if (made := _made_already(store, plan)) is None:
+                raise
+    return made.folder, {name: facts for name, facts in made.manifest()["files"].items() if name in wanted}
+
+
+def _staged(staging: Folder, wanted: set[str]) -> dict[str, dict[str, Any]]:
     from brev_pipeline.shards import shard_files
 
-    if made is not None:
-        return {name: facts for name, facts in made.manifest()["files"].items() if ".tfrecord-" in name}
     rows = shard_files(staging).to_pylist()
-    return {row["file"]: {"bytes": row["bytes"], "sha256": row["sha256"]} for row in rows}
+    found = {row["file"]: {"bytes": row["bytes"], "sha256": row["sha256"]} for row in rows}
+    if missing := sorted(wanted - set(found)):
+        raise StoreError(
+            f"{staging.url} lacks {len(missing)} of the shards that the records stand in, the first {missing[0]}: "
+            "another run published meanwhile, or the staging was removed. Materialize tfrecord_shards again, or run "
+            "again."
+        )
+    return found
 
 
 def remembered(config: PipelineConfig, store: PipelineStore, split: pa.Table) -> pa.Table:

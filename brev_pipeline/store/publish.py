@@ -93,16 +93,36 @@ def publish_version(
             f"{store.folder.url}: another run published while this one worked (publication {newest.number}; this split "
             f"was made after publication {based_on}): its version stands. Run again to publish what is newer."
         )
-    _fill(shards_in, version, shards, written)
-    version.folder.write(MANIFEST, manifest)
-    entry = store.publications.append(
-        version.id,
-        run_id=run_id,
-        manifest_sha256=hashlib.sha256(manifest).hexdigest(),
-        report=_report(store, version, newest, report) if report else None,
-        after=newest,
-    )
+    try:
+        _fill(shards_in, version, shards, written)
+        version.folder.write(MANIFEST, manifest)
+        entry = store.publications.append(
+            version.id,
+            run_id=run_id,
+            manifest_sha256=hashlib.sha256(manifest).hexdigest(),
+            report=_report(store, version, newest, report) if report else None,
+            after=newest,
+        )
+    except StoreError as error:
+        return _beaten(store, version, newest, error)
     return Release(version, entry, is_new=True)
+
+
+def _beaten(store: PipelineStore, version: Version, newest: Publication | None, error: StoreError) -> Release:
+    """What an error while publishing means if another run published meanwhile: it also cleared the staging away.
+
+    Raises:
+        StoreError: the other run published something else; or there was none, and ``error`` stands.
+    """
+    other = store.publications.newest()
+    if other is None or other == newest:
+        raise error
+    if other.version == version.id:
+        return Release(version, other, is_new=False)
+    raise StoreError(
+        f"{store.folder.url}: another run published while this one worked (publication {other.number}): its version "
+        "stands. Run again to publish what is newer."
+    ) from error
 
 
 def _same_split(store: PipelineStore, newest: Publication, files: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -117,7 +117,7 @@ def test_shards_that_another_run_published_and_removed_meanwhile_stop_the_releas
     tables = stage_tables(copy)
     copy.republish({}, plan="another", note="of a third run")
     before = [entry.version for entry in copy.store.publications.all()]
-    with pytest.raises(StoreError, match=r"lacks \d+ of the shards.*: another run published meanwhile.*materialize"):
+    with pytest.raises(StoreError, match=r"lacks \d+ of the shards.*: another run published meanwhile.*Materialize"):
         release(copy.config, copy.store, tables, checks={}, run_id="late")
     assert [entry.version for entry in copy.store.publications.all()] == before
 

@@ -36,6 +36,35 @@ def test_of_two_runs_that_begin_together_one_publishes(
 
 
 @pytest.mark.parametrize(
+    ("moment", "nth"),
+    [
+        ("staging/*/*.tfrecord-*", 2),
+        ("tables/*/tfrecord_shards.parquet", 1),
+        ("versions/*/*.tfrecord-*", 2),
+        ("versions/*/manifest.json", 1),
+        ("versions/*/report/*", 1),
+        ("publications/*", 1),
+        ("staging/*", 1),
+    ],
+)
+def test_a_run_that_another_overtakes_with_the_same_images_finds_them_published(
+    nursery: Nursery, first: Undisturbed, tmp_path: Path, moment: str, nth: int
+) -> None:
+    world = first.before.copy(tmp_path / "world")
+    slow = nursery.start(*world.arguments, signal=before(signal.SIGSTOP, f"{world.own}/{moment}", nth))
+    assert slow.stops(), slow.said
+    fast = nursery.start(*world.arguments)
+    assert fast.wait() == 0, fast.said
+    published = world.published()
+    slow.go_on()
+    assert slow.wait() == 0, slow.said
+    assert "Traceback" not in slow.said
+    assert world.published() == published
+    assert world.problems() == []
+    assert world.store.staging.names() == []
+
+
+@pytest.mark.parametrize(
     ("moment", "told"),
     [
         ("tables/*/sample_split.parquet", "ledger_kept"),
