@@ -34,7 +34,7 @@ def images(count: int) -> pa.Table:
     digests[copied] = digests[random.integers(0, count, len(copied))]
     ends = pa.py_buffer(np.arange(count + 1, dtype=np.int32) * 32)
     content = pa.StringArray.from_buffers(count, ends, pa.py_buffer(digests.tobytes().hex().encode()))
-    number = pc.utf8_lpad(pa.array(np.arange(count)).cast(pa.string()), 9, "0")
+    number = pc.utf8_lpad(pa.array(np.arange(count)).cast(pa.large_string()), 9, "0")
     path = pc.binary_join_element_wise("s3://photos/set/good/", number, "")
     category = pa.array([[name] for name in CLASSES]).take(pa.array(random.integers(0, 3, count)))
     return pa.table({"content_id": content, "path": path, "category": category})

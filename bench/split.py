@@ -54,7 +54,7 @@ def listing(rows: int, shuffled: bool = False) -> pd.DataFrame:
 def samples(rows: int) -> pa.Table:
     """The same as the pipeline's table of usable images, sorted by path."""
     frame = listing(rows)
-    columns = {name: pa.array(frame[name], pa.string()) for name in frame.columns}
+    columns = {name: pa.array(frame[name], pa.large_string()) for name in frame.columns}
     constant = {name: pa.array([name]).take(pa.array(np.zeros(rows, np.int32))) for name in CONSTANT}
     category = pa.ListArray.from_arrays(pa.array(np.arange(rows + 1, dtype=np.int32)), columns["folder"])
     ids = {"content_id": columns["etag"], "pixel_id": columns["etag"]}

@@ -1,12 +1,15 @@
 """What the stages cost that stay on one machine: their tables at 10⁶ and 10⁷ images, and what 10⁸ would take.
 
-Listing (the table out of keys in memory), integrity, the choice of usable images and the split, weights, draws, and
-the shards' plan with the places of the pixels, one after the other on each other's results. Each runs in a process of
-its own: wall and CPU seconds, and the most memory that the whole process used, its inputs included. From the two
-sizes follows how a figure grows (its exponent), and from that what it would be at ``--to`` rows; memory is taken to
-grow by so much per row. Run it from the repository; 10⁷ rows want 16 GB:
+Listing (the table out of keys in memory), integrity, the choice of usable images and the split with its report,
+weights, and the shards: draws, plan, places of the pixels and the record table, all that is done besides writing them.
+Each reads what its asset reads of the tables before it from Parquet, and writes its own; ``checks: …`` is the suite of
+a stage with Great Expectations. Each runs in a process of its own: wall and CPU seconds, and the most memory that the
+whole process used. From the two sizes follows how a figure grows (its exponent), and from that what it would be at
+``--to`` rows; memory is taken to grow by so much per row. Run it from the repository; 10⁷ rows want 16 GB:
 
-    python bench/tables.py [--rows 1e6 1e7] [--to 1e8] [--only split draws]
+    python bench/tables.py [--rows 1e6 1e7] [--to 1e8] [--only split shards] [--path-bytes 1000]
+
+With long paths a column passes 2 GiB, where Arrow's 32-bit offsets end, at 2 million rows already.
 """
 
 import argparse
@@ -17,9 +20,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
 
@@ -28,22 +32,33 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from memory import forget_peak, peak
 
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.engine import Engine
+from brev_pipeline.expectations import NEEDS, SUITES
+from brev_pipeline.orchestration.data_versions import data_version
+from brev_pipeline.store import Folder, PipelineStore, StoredTable
+from brev_pipeline.store.parquet import to_parquet
+from brev_pipeline.texts import TEXT, joined
+
 Tables = dict[str, pa.Table]
+Stored = dict[str, StoredTable]
+PATTERN = r"/(\d+)_\d+\.bmp$"
 PHOTOS_PER_ITEM = 2
 CLASSES = ("bad_cap", "good", "missing_cap", "scratch", "underfilled")
 LIMIT = 64e9  # bytes
 
 
-def keys(rows: int) -> Tables:
+def keys(rows: int, path_bytes: int) -> Tables:
     """Keys of a bucket in order: class folder, item, time; entity tags that are MD5s."""
     from brev_pipeline.listing.pages import OBJECTS
 
     number = np.arange(rows)
     item, of = number // PHOTOS_PER_ITEM, -(-rows // len(CLASSES))
-    folder = pa.array([f"line1/{name}/" for name in CLASSES]).take(pa.array(number // of))
-    stem = pc.utf8_lpad(pa.array(item).cast(pa.string()), 9, "0")
-    time_of = pa.array(1_543_412_161_923 + number).cast(pa.string())
-    name = pc.binary_join_element_wise(folder, stem, "_", time_of, ".bmp", "")
+    deep = "line1/" + "d" * max(0, path_bytes - 50) + "/" * (path_bytes > 50)
+    folder = pa.array([f"{deep}{name}/" for name in CLASSES], TEXT).take(pa.array(number // of))
+    stem = pc.utf8_lpad(pa.array(item).cast(TEXT), 9, "0")
+    time_of = pa.array(1_543_412_161_923 + number).cast(TEXT)
+    name = joined(folder, stem, "_", time_of, ".bmp", by="")
     digests = np.random.Generator(np.random.Philox(7)).integers(0, 1 << 63, (rows, 2), np.int64)
     copied = np.flatnonzero(number % 50 == 1)
     # One photo in fifty is a copy of the one before it, of the same item.
@@ -57,16 +72,37 @@ def keys(rows: int) -> Tables:
     }
 
 
-def listing(tables: Tables) -> Tables:
-    from brev_pipeline.config import DatasetSettings, ListingSettings
+def config(folder: str) -> PipelineConfig:
+    """The pipeline whose stages are measured."""
+    contents = {
+        "name": "bench",
+        "datasets": [{"name": "Vials", "id": "v1", "bucket": "s3://photos/set"}],
+        "store": folder,
+        "integrity": {"duplicates": "keep_all"},
+        "image": {"target_size": [128, 128]},
+        "split": {
+            "stratification": ["folder"],
+            "uniqueness": PATTERN,
+            "seed": 42,
+            "purposes": {"train": 0.8, "test": 0.1},
+        },
+        "sampling": {"group_weighing": "logx+1", "seed": 3},
+    }
+    return PipelineConfig.model_validate(contents)
+
+
+def listing(_: Stored, folder: str) -> pa.Table:
     from brev_pipeline.listing.columns import choose, raw_listing
     from brev_pipeline.source import S3Place
 
-    dataset = DatasetSettings(name="Vials", id="v1", bucket="s3://photos/set")
+    objects = pa.ipc.open_file(f"{folder}/objects.arrow").read_all()
+    dataset, settings = config(folder).datasets[0], config(folder).listing
     place = S3Place(dataset.bucket, "photos", "set/", dataset.storage)
-    pieces = choose(tables["objects"], ListingSettings())
-    found = [raw_listing(one, dataset, place, "{path}", pa.repeat("s3", one.objects.num_rows)) for one in pieces]
-    return {"raw_listing": pa.concat_tables(found)}
+    found = [
+        raw_listing(one, dataset, place, "{path}", pa.repeat("s3", one.objects.num_rows))
+        for one in choose(objects, settings)
+    ]
+    return pa.concat_tables(found)
 
 
 class NoFetcher:
@@ -82,166 +118,155 @@ class NoEngine:
 
     workers = 1
 
-    def map(self, _: Any, tasks: Any, **__: Any) -> Iterator[Any]:
+    def map(self, _: Any, tasks: Any, **__: Any) -> Any:
         """Yield nothing."""
         for _task in tasks:
             pass
         yield from ()
 
 
-def integrity(tables: Tables) -> Tables:
+def integrity(tables: Stored, _: str) -> pa.Table:
     from brev_pipeline.integrity import check_integrity
 
-    return {"sample_integrity": check_integrity(tables["raw_listing"], fetch=NoFetcher())}
+    return check_integrity(tables["raw_listing"].read(), fetch=NoFetcher())
 
 
-def prepared(tables: Tables) -> Tables:
+def prepared(tables: Stored, _: str) -> pa.Table:
     """What preparing the images would leave (not measured: that is no table's work)."""
-    from brev_pipeline.tables import PREPARED_IMAGES
+    from brev_pipeline.tables import PREPARED_IMAGES, conform
 
-    rows = tables["sample_integrity"]
+    rows = tables["sample_integrity"].read(["path", "content_id", "duplicate_of"])
     first = rows.filter(pc.is_null(rows["duplicate_of"]))
+    first = first.take(pc.sort_indices(first["content_id"]))
     count = first.num_rows
+    files = pa.array([f"{number:032x}" for number in range(count // 1000 + 1)], TEXT)
     columns = {
         "content_id": first["content_id"],
         "pixel_id": first["content_id"],
         "source_path": first["path"],
         "status": _all("ok", count),
         "format": _all("bmp", count),
-        "file": pa.array([f"{number:032x}" for number in range(count // 1000 + 1)]).take(
-            pa.array(np.arange(count) // 1000)
-        ),
+        "file": files.take(pa.array(np.arange(count) // 1000)),
         "offset": pa.array(np.arange(count) % 1000 * 49_152),
         "length": pa.array(np.full(count, 49_152)),
     }
-    columns |= {
-        f"{kind}{name}": pa.array(np.full(count, 128, np.int32)) for kind in ("", "prepared_") for name in SIDES
-    }
+    wanted = {"prepared_height": 128, "prepared_width": 128, "prepared_channels": 3}
+    sides = {"height": 480, "width": 640, "channels": 3, "bit_depth": 8} | wanted
+    columns |= {name: pa.array(np.full(count, value, np.int32)) for name, value in sides.items()}
     columns |= {name: pa.array(np.full(count, 128.0)) for name in ("mean", "std", "sharpness", "clipped")}
     null = {field.name: pa.nulls(count, field.type) for field in PREPARED_IMAGES if field.name not in columns}
-    return {"prepared_images": pa.table({name: (columns | null)[name] for name in PREPARED_IMAGES.names})}
+    return conform(pa.table(columns | null), PREPARED_IMAGES, "prepared_images")
 
 
-SIDES = ("height", "width", "channels")
+def split(tables: Stored, folder: str) -> pa.Table:
+    from brev_pipeline.split import split_report, split_samples, usable_samples
+    from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
 
-
-def split(tables: Tables) -> Tables:
-    from brev_pipeline.config import SplitSettings
-    from brev_pipeline.split import split_samples, usable_samples
-
-    pattern = r"/(\d+)_\d+\.bmp$"
-    settings = SplitSettings(
-        stratification=["folder"], uniqueness=pattern, seed=42, purposes={"train": 0.8, "test": 0.1}
-    )
+    settings = config(folder)
     usable, _ = usable_samples(
-        tables["sample_integrity"], tables["prepared_images"], duplicates="keep_all", label_conflicts="fail"
+        tables["sample_integrity"].read(OF_INTEGRITY),
+        tables["prepared_images"].read(OF_PREPARED),
+        duplicates=settings.integrity.duplicates,
+        label_conflicts=settings.integrity.label_conflicts,
     )
-    return {"sample_split": split_samples(usable, settings)}
+    made = split_samples(usable, settings.split)
+    split_report(made, settings.split)
+    return made
 
 
-def weights(tables: Tables) -> Tables:
+def weights(tables: Stored, folder: str) -> pa.Table:
     from brev_pipeline.sampling import sampling_weights
 
-    return {"sampling_weights": sampling_weights(tables["sample_split"], _sampling())}
+    settings = config(folder).sampling
+    return sampling_weights(tables["sample_split"].read(["path", "purpose", *settings.groupby]), settings)
 
 
-def draws(tables: Tables) -> Tables:
-    from brev_pipeline.sampling import draw_plan
+def shards(tables: Stored, folder: str) -> pa.Table:
+    from brev_pipeline.production import make_shards
 
-    return {"draws": draw_plan(tables["sample_split"], tables["sampling_weights"], _sampling(), epochs=1)}
-
-
-def plan(tables: Tables) -> Tables:
-    from brev_pipeline.config import ShardSettings
-    from brev_pipeline.shards import plan_shards
-
-    return {"plan": plan_shards(tables["draws"], tables["prepared_images"], ShardSettings(), class_names=CLASSES)}
-
-
-def tasks(tables: Tables) -> Tables:
-    """What `write_shards` does besides writing: the tasks with the places of their pixels, and the record table."""
-    from brev_pipeline.config import ShardSettings
-    from brev_pipeline.shards import write_shards
-    from brev_pipeline.store import Folder
-
-    records = write_shards(
-        tables["plan"],
-        tables["prepared_images"],
-        pipeline="bench",
-        settings=ShardSettings(),
-        augmenter=None,
-        pixels=None,
-        folder=Folder(tempfile.mkdtemp()),
-        engine=NoEngine(),
-        fingerprint="bench",
+    return make_shards(
+        config(folder),
+        PipelineStore.of(config(folder)),
+        split=tables["sample_split"],
+        weights=tables["sampling_weights"].read(),
+        prepared=tables["prepared_images"],
+        engine=cast(Engine, NoEngine()),
     )
-    return {"records": records}
 
 
-def _sampling() -> Any:
-    from brev_pipeline.config import SamplingSettings
+def checks(stage: str) -> Callable[[Stored, str], None]:
+    def check(tables: Stored, folder: str) -> None:
+        from brev_pipeline.expectations.frames import Published, frames
+        from brev_pipeline.expectations.validate import validate
 
-    return SamplingSettings(group_weighing="logx+1", seed=3)
+        settings = config(folder)
+        findings = validate(SUITES[stage](settings), frames(stage, tables, settings, Published()))
+        if failed := [finding.rule.name for finding in findings if not finding.passed]:
+            raise AssertionError(f"{stage}: {failed}")
+
+    return check
 
 
 def _all(value: str, count: int) -> pa.Array:
-    return pa.array([value]).take(pa.array(np.zeros(count, np.int32)))
+    return pa.array([value], TEXT).take(pa.array(np.zeros(count, np.int32)))
 
 
-STAGES: dict[str, tuple[Callable[[Tables], Tables], list[str]]] = {
-    "listing": (listing, ["objects"]),
-    "integrity": (integrity, ["raw_listing"]),
-    "prepared": (prepared, ["sample_integrity"]),
-    "split": (split, ["sample_integrity", "prepared_images"]),
-    "weights": (weights, ["sample_split"]),
-    "draws": (draws, ["sample_split", "sampling_weights"]),
-    "plan": (plan, ["draws", "prepared_images"]),
-    "tasks": (tasks, ["plan", "prepared_images"]),
+# Name → what is measured, the tables that it reads, the table that it makes.
+STAGES: dict[str, tuple[Callable[[Stored, str], pa.Table | None], tuple[str, ...], str | None]] = {
+    "listing": (listing, (), "raw_listing"),
+    "integrity": (integrity, ("raw_listing",), "sample_integrity"),
+    "prepared": (prepared, ("sample_integrity",), "prepared_images"),
+    "split": (split, ("sample_integrity", "prepared_images"), "sample_split"),
+    "weights": (weights, ("sample_split",), "sampling_weights"),
+    "shards": (shards, ("sample_split", "sampling_weights", "prepared_images"), "tfrecord_shards"),
+    **{f"checks: {stage}": (checks(stage), (stage, *NEEDS[stage]), None) for stage in SUITES},
 }
 NOT_MEASURED = {"prepared"}
 
 
-def make(rows: int, folder: str) -> None:
-    _save(keys(rows), folder)
+def make(rows: int, folder: str, path_bytes: int) -> None:
+    with pa.ipc.new_file(f"{folder}/objects.arrow", (table := keys(rows, path_bytes)["objects"]).schema) as sink:
+        sink.write_table(table, max_chunksize=1 << 20)
 
 
 def run(stage: str, folder: str) -> dict[str, float]:
-    """One stage in this process: wall and CPU seconds, peak bytes of the process, bytes of its result."""
-    function, inputs = STAGES[stage]
-    # Read as Parquet would be: into memory.
-    tables = {name: pa.ipc.open_file(f"{folder}/{name}.arrow").read_all() for name in inputs}
+    """One stage in this process: wall and CPU seconds, peak bytes of the process."""
+    function, inputs, made = STAGES[stage]
+    place = Folder(folder)
+    tables = {name: StoredTable(place, f"{name}.parquet") for name in inputs}
     forget_peak()
     began, cpu = time.perf_counter(), time.process_time()
-    made = function(tables)
-    figures = {"wall": time.perf_counter() - began, "cpu": time.process_time() - cpu, "peak": float(peak())}
-    _save(made, folder)
-    return figures | {"result": float(sum(table.nbytes for table in made.values()))}
-
-
-def _save(tables: Tables, folder: str) -> None:
-    for name, table in tables.items():
-        with pa.ipc.new_file(f"{folder}/{name}.arrow", table.schema) as sink:
-            sink.write_table(table, max_chunksize=1 << 20)
+    table = function(tables, folder)
+    if made is not None and table is not None:
+        data_version(made, table)
+        place.write(f"{made}.parquet", to_parquet(table))
+    return {"wall": time.perf_counter() - began, "cpu": time.process_time() - cpu, "peak": float(peak())}
 
 
 def apart(function: Callable[..., Any], *arguments: Any) -> Any:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
-def measure(rows: int, only: list[str]) -> dict[str, dict[str, float]]:
+def measure(rows: int, only: list[str], path_bytes: int) -> dict[str, dict[str, float]]:
     found = {}
+    needed = {name for stage in only for name in _with_makers(stage)}
     with tempfile.TemporaryDirectory() as folder:
-        apart(make, rows, folder)
-        for stage in STAGES:
+        apart(make, rows, folder, path_bytes)
+        for stage in (stage for stage in STAGES if stage in needed):
             figures = apart(run, stage, folder)
             if stage in only:
                 found[stage] = figures
                 print(
-                    json.dumps({"rows": rows, "stage": stage, **{k: round(v, 2) for k, v in figures.items()}}),
+                    json.dumps({"rows": rows, "stage": stage} | {k: round(v, 2) for k, v in figures.items()}),
                     flush=True,
                 )
     return found
+
+
+def _with_makers(stage: str) -> set[str]:
+    makers = {made: name for name, (_, _, made) in STAGES.items() if made}
+    return {stage}.union(*(_with_makers(makers[table]) for table in STAGES[stage][1]))
 
 
 def extrapolated(sizes: list[int], figures: list[dict[str, float]], to: int) -> tuple[float, float, float]:
@@ -261,19 +286,20 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", choices=STAGES, default=[name for name in STAGES if name not in NOT_MEASURED]
     )
+    parser.add_argument("--path-bytes", type=int, default=0, help="length of the paths, at least (S3 allows 1024)")
     options = parser.parse_args()
     sizes, to = sorted(int(rows) for rows in options.rows), int(options.to)
-    found = [measure(rows, options.only) for rows in sizes]
-    print(f"\n{'':10}" + "".join(f"{f'{rows:,} rows':>30}" for rows in sizes) + f"{f'at {to:,} rows':>36}")
+    found = [measure(rows, options.only, options.path_bytes) for rows in sizes]
+    print(f"\n{'':26}" + "".join(f"{f'{rows:,} rows':>30}" for rows in sizes) + f"{f'at {to:,} rows':>36}")
     print(
-        f"{'':10}" + f"{'s':>10}{'CPU-s':>10}{'peak GB':>10}" * len(sizes) + f"{'growth':>16}{'s':>10}{'peak GB':>10}"
+        f"{'':26}" + f"{'s':>10}{'CPU-s':>10}{'peak GB':>10}" * len(sizes) + f"{'growth':>16}{'s':>10}{'peak GB':>10}"
     )
     for stage in options.only:
         each = [figures[stage] for figures in found]
         line = "".join(f"{one['wall']:10.2f}{one['cpu']:10.2f}{one['peak'] / 1e9:10.2f}" for one in each)
         exponent, seconds, most = extrapolated(sizes, each, to)
         over = "" if most < LIMIT else "  over the limit"
-        print(f"{stage:10}{line}{f'n^{exponent:.2f}':>16}{seconds:10.0f}{most / 1e9:10.1f}{over}")
+        print(f"{stage:26}{line}{f'n^{exponent:.2f}':>16}{seconds:10.0f}{most / 1e9:10.1f}{over}")
 
 
 if __name__ == "__main__":

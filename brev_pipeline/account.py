@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 from brev_pipeline.config import PipelineConfig, SplitSettings
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.store import PipelineStore
-from brev_pipeline.store.versions import from_parquet, to_parquet
+from brev_pipeline.store.parquet import from_parquet, to_parquet
+from brev_pipeline.tables import Columns
+from brev_pipeline.texts import NAMES, TEXT, joined, joined_names
 
 FILTERED: Final = b"brev_pipeline.filtered"
 """Schema metadata of raw_listing: name, below ``filtered/``, of the images that ``listing.classes`` left out."""
@@ -25,12 +27,8 @@ KNOWN: Final = b"brev_pipeline.known_assignments"
 RULES: Final = ("quarantined", "label_conflict", "duplicate", "class_filter", "unassigned", "not_drawn")
 """What may take an image out: the values of the column ``rule`` of the exclusions."""
 
-_FILTERED_SCHEMA: Final = pa.schema(
-    [pa.field("path", pa.string()), pa.field("etag", pa.string()), pa.field("category", pa.list_(pa.string()))]
-)
-_EXCLUSIONS: Final = pa.schema(
-    [pa.field(name, pa.string()) for name in ("path", "content_id", "rule", "partner", "reason")]
-)
+_FILTERED_SCHEMA: Final = pa.schema([pa.field("path", TEXT), pa.field("etag", TEXT), pa.field("category", NAMES)])
+_EXCLUSIONS: Final = pa.schema([pa.field(name, TEXT) for name in ("path", "content_id", "rule", "partner", "reason")])
 
 
 def keep_filtered(store: PipelineStore, listing: pa.Table, left_out: Iterable[pa.Table]) -> pa.Table:
@@ -59,7 +57,7 @@ def filtered_images(store: PipelineStore, listing: pa.Table) -> pa.Table:
     return _FILTERED_SCHEMA.empty_table() if name is None else from_parquet(store.filtered.read(name.decode()))
 
 
-def exclusions(config: PipelineConfig, tables: Mapping[str, pa.Table], filtered: pa.Table) -> pa.Table:
+def exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filtered: pa.Table) -> pa.Table:
     """Every listed image that is in no shard: path, content_id, the rule that took it out, its partner, the reason.
 
     Args:
@@ -72,15 +70,17 @@ def exclusions(config: PipelineConfig, tables: Mapping[str, pa.Table], filtered:
         ``partner`` is the path of the image that it is a copy of, or contradicts; null for the other rules.
     """
     from brev_pipeline.split import usable_samples
+    from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
 
     usable, excluded = usable_samples(
-        tables["sample_integrity"],
-        tables["prepared_images"],
+        tables["sample_integrity"].read(OF_INTEGRITY),
+        tables["prepared_images"].read(OF_PREPARED),
         duplicates=config.integrity.duplicates,
         label_conflicts=config.integrity.label_conflicts,
     )
-    split, records = tables["sample_split"], tables["tfrecord_shards"]
-    classes = pc.binary_join_element_wise(_NOT_WANTED, pc.binary_join(filtered["category"], ", "), "")
+    usable = usable.select(_IMAGE)
+    split, records = tables["sample_split"].read(_IMAGE), tables["tfrecord_shards"].read(["path"])
+    classes = joined(_NOT_WANTED, joined_names(filtered["category"], ", "), by="")
     parts = [
         excluded.select(_EXCLUSIONS.names).cast(_EXCLUSIONS),
         _rows(filtered, "class_filter", classes),
@@ -90,6 +90,7 @@ def exclusions(config: PipelineConfig, tables: Mapping[str, pa.Table], filtered:
     return pa.concat_tables(parts).sort_by("path")
 
 
+_IMAGE: Final = ["path", "content_id"]
 _NOT_WANTED: Final = "not among listing.classes: "
 
 
@@ -114,7 +115,7 @@ def account_problems(
         recorded: paths of the records.
         excluded: paths of the exclusions.
     """
-    every = pc.unique(pa.chunked_array([*listed.chunks, *filtered.chunks], pa.string()))
+    every = pc.unique(pa.chunked_array([*listed.chunks, *filtered.chunks], TEXT))
     used, out = pc.unique(recorded), pc.unique(excluded)
     found = [
         ("listed, but neither in a shard nor excluded", _not_in(every, pa.concat_arrays([used, out]))),
@@ -176,7 +177,7 @@ def _not_in(paths: pa.Array, others: pa.Array) -> pa.Array:
 
 def _rows(table: pa.Table, rule: str, reason: str | pa.ChunkedArray) -> pa.Table:
     count = table.num_rows
-    contents = table["content_id"] if "content_id" in table.column_names else pa.nulls(count, pa.string())
-    reasons = pa.repeat(pa.scalar(reason), count) if isinstance(reason, str) else reason
-    columns = [table["path"], contents, pa.repeat(pa.scalar(rule), count), pa.nulls(count, pa.string()), reasons]
+    contents = table["content_id"] if "content_id" in table.column_names else pa.nulls(count, TEXT)
+    reasons = pa.repeat(pa.scalar(reason, TEXT), count) if isinstance(reason, str) else reason
+    columns = [table["path"], contents, pa.repeat(pa.scalar(rule), count), pa.nulls(count, TEXT), reasons]
     return pa.table(columns, schema=_EXCLUSIONS)

@@ -28,9 +28,11 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import SplitError, StoreError
 from brev_pipeline.store import Folder, PipelineStore, Version
+from brev_pipeline.store.parquet import from_parquet, to_parquet
 from brev_pipeline.store.publish import Release, ReportMaker, package_versions, publish_version
-from brev_pipeline.store.versions import file_facts, from_parquet, to_json, to_parquet
-from brev_pipeline.tables import SAMPLE_SPLIT
+from brev_pipeline.store.versions import file_facts, to_json
+from brev_pipeline.tables import SAMPLE_SPLIT, Columns
+from brev_pipeline.texts import TEXT, joined
 
 if TYPE_CHECKING:
     from brev_pipeline.shards import Earlier
@@ -65,9 +67,9 @@ def make_shards(
     config: PipelineConfig,
     store: PipelineStore,
     *,
-    split: pa.Table,
+    split: Columns,
     weights: pa.Table,
-    prepared: pa.Table,
+    prepared: Columns,
     engine: Engine,
 ) -> pa.Table:
     """Draw, augment, encode and write the shards into a staging folder that belongs to exactly this plan.
@@ -88,10 +90,17 @@ def make_shards(
     """
     from brev_pipeline.augment import ImageAugmenter
     from brev_pipeline.sampling import draw_plan
+    from brev_pipeline.sampling.plan import OF_SPLIT
     from brev_pipeline.shards import class_names, plan_shards, write_shards
+    from brev_pipeline.shards.task import OF_PREPARED
 
-    draws = draw_plan(split, weights, config.sampling, epochs=config.shards.epochs)
-    plan = plan_shards(draws, prepared, config.shards, class_names=class_names(split))
+    classes = class_names(split.read(["category"]))
+    drawn_from = split.read(list(dict.fromkeys([*OF_SPLIT, *config.sampling.groupby])))
+    draws = draw_plan(drawn_from, weights, config.sampling, epochs=config.shards.epochs)
+    del drawn_from  # it, and the draws, are as long as the listing
+    places = prepared.read(OF_PREPARED)
+    plan = plan_shards(draws, places, config.shards, class_names=classes)
+    del draws
     fingerprint = pixel_fingerprint(config)
     staging = hashlib.sha256(to_parquet(plan) + fingerprint.encode() + to_json(config.contents())).hexdigest()[:16]
     if (made := _made_already(store, staging)) is not None:
@@ -99,7 +108,7 @@ def make_shards(
     try:
         records = write_shards(
             plan,
-            prepared,
+            places,
             pipeline=config.name,
             settings=config.shards,
             augmenter=ImageAugmenter(config.augmentation),
@@ -162,7 +171,7 @@ def pixel_fingerprint(config: PipelineConfig) -> str:
 def release(
     config: PipelineConfig,
     store: PipelineStore,
-    tables: Mapping[str, pa.Table],
+    tables: Mapping[str, Columns],
     *,
     checks: Mapping[str, Any],
     run_id: str,
@@ -182,13 +191,17 @@ def release(
         StoreError: the store cannot be written, or another run published meanwhile.
     """
     from brev_pipeline.consumers import consumer_files
+    from brev_pipeline.consumers.facts import OF_IMAGES, OF_RECORDS
     from brev_pipeline.listing import listing_fingerprint
     from brev_pipeline.shards import class_names
 
-    listing, split, records = (tables[name] for name in ("raw_listing", "sample_split", "tfrecord_shards"))
+    listing = tables["raw_listing"].read(["path", "etag"])
     filtered = filtered_images(store, listing)
     excluded = exclusions(config, tables, filtered)
+    records = tables["tfrecord_shards"].read(OF_RECORDS)
     demand_whole_account(listing, filtered, records, excluded)
+    split = tables["sample_split"].read(["path", "category", "content_id", "purpose"])
+    known_by = split.schema.metadata or {}
     plan = (records.schema.metadata or {})[STAGING].decode()
     account = {
         "format": 1,
@@ -208,25 +221,18 @@ def release(
         },
         "checks": dict(checks),
     }
+    del listing
     shards_in, shards = _finished_shards(store, plan, records)
-    shown = {
-        # What a clock or a place of work would put into the version stays out.
-        "listing": tables["sample_integrity"].drop_columns(["modified"]),
-        "images": tables["prepared_images"].drop_columns(["file", "offset", "length"]),
-        "assignments": remembered(config, store, split),
-        "weights": tables["sampling_weights"],
-        "records": records,
-        "exclusions": excluded,
-    }
-    packed = {f"{name}.parquet": to_parquet(_bare(table)) for name, table in shown.items()}
+    packed = {f"{name}.parquet": data for name, data in _packed(config, store, tables, excluded)}
     for_others = consumer_files(
         config,
         classes=account["classes"],
         split=split,
-        images=tables["prepared_images"],
+        images=tables["prepared_images"].read(OF_IMAGES),
         records=records,
         files=shards | {name: file_facts(data) for name, data in packed.items()},
     )
+    del split, records
     done = publish_version(
         store,
         shards_in=shards_in,
@@ -236,7 +242,7 @@ def release(
         account=account,
         run_id=run_id,
         report=_reporter(store, tables, excluded, documents),
-        based_on=int((split.schema.metadata or {})[LEDGER]) if LEDGER in (split.schema.metadata or {}) else None,
+        based_on=int(known_by[LEDGER]) if LEDGER in known_by else None,
     )
     try:
         store.staging.remove(plan)
@@ -246,9 +252,24 @@ def release(
     return done
 
 
+def _packed(
+    config: PipelineConfig, store: PipelineStore, tables: Mapping[str, Columns], excluded: pa.Table
+) -> Iterator[tuple[str, bytes]]:
+    """The version's tables as Parquet, one read after the other; what a clock or a place of work would put into them
+    stays out.
+    """
+    left_out = {"sample_integrity": {"modified"}, "prepared_images": {"file", "offset", "length"}}
+    names = {"listing": "sample_integrity", "images": "prepared_images", "weights": "sampling_weights"}
+    for name, stage in (names | {"records": "tfrecord_shards"}).items():
+        table = tables[stage].read()
+        yield name, to_parquet(_bare(table.drop_columns(sorted(left_out.get(stage, ())))))
+    yield "assignments", to_parquet(_bare(remembered(config, store, tables["sample_split"].read())))
+    yield "exclusions", to_parquet(_bare(excluded))
+
+
 def _reporter(
     store: PipelineStore,
-    tables: Mapping[str, pa.Table],
+    tables: Mapping[str, Columns],
     excluded: pa.Table,
     documents: Callable[[], Mapping[str, bytes]],
 ) -> ReportMaker:
@@ -262,11 +283,11 @@ def _reporter(
         inputs = ReportInputs(
             manifest=version.manifest(),
             version=version.id,
-            listing=tables["sample_integrity"],
-            images=tables["prepared_images"],
-            split=tables["sample_split"],
-            weights=tables["sampling_weights"],
-            records=tables["tfrecord_shards"],
+            listing=tables["sample_integrity"].read(),
+            images=tables["prepared_images"].read(),
+            split=tables["sample_split"].read(),
+            weights=tables["sampling_weights"].read(),
+            records=tables["tfrecord_shards"].read(),
             exclusions=excluded,
             number=number,
             parent=parent,
@@ -320,7 +341,7 @@ def remembered(config: PipelineConfig, store: PipelineStore, split: pa.Table) ->
     from brev_pipeline.split import next_ledger
 
     table = next_ledger(split, published_ledger(store), config.split).drop_columns(["assigned_by"])
-    keys = [pc.binary_join_element_wise(rows["path"], rows["content_id"], "\x1f") for rows in (table, split)]
+    keys = [joined(rows["path"], rows["content_id"], by="\x1f") for rows in (table, split)]
     return table.append_column("listed", pc.is_in(keys[0], value_set=keys[1].combine_chunks()))
 
 
@@ -330,8 +351,8 @@ def published_ledger(store: PipelineStore) -> pa.Table | None:
     if newest is None:
         return None
     table = newest[1].table("assignments").drop_columns(["listed"])
-    by = pa.field("assigned_by", pa.string(), False)
-    return table.append_column(by, pa.repeat(pa.scalar("ledger"), table.num_rows)).cast(SAMPLE_SPLIT)
+    by = pa.field("assigned_by", TEXT, False)
+    return table.append_column(by, pa.repeat(pa.scalar("ledger", TEXT), table.num_rows)).cast(SAMPLE_SPLIT)
 
 
 def known_assignments(config: PipelineConfig) -> pa.Table | None:

@@ -4,37 +4,46 @@ This is the only thing that all stages share. A stage takes Arrow tables with (a
 returns one; it knows nothing of who made its input.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 import pyarrow as pa
 
 from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.texts import NAMES, TEXT
 
-_TEXT = pa.string()
+
+class Columns(Protocol):
+    """A table that lies somewhere. Only what is asked for is read, and nothing of it is kept."""
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """These columns of it, or all, with its schema's metadata."""
+        ...
+
 
 RAW_LISTING: Final = pa.schema(
     [
-        pa.field("category", pa.list_(_TEXT), False, {"description": "class names, from the folders by class_mapping"}),
-        pa.field("folder", _TEXT, False, {"description": "name of the folder that holds the image"}),
-        pa.field("path", _TEXT, False, {"description": "the dataset's bucket as configured, '/', the object's key"}),
-        pa.field("etag", _TEXT, True, {"description": "entity tag of the object; null where it could not be had"}),
-        pa.field("bucket", _TEXT, False, {"description": "the dataset's bucket as configured"}),
-        pa.field("dataset", _TEXT, False, {"description": "the dataset's name"}),
-        pa.field("dataset_id", _TEXT, False, {"description": "the dataset's id"}),
-        pa.field("reference", _TEXT, False, {"description": "where the dataset is documented"}),
-        pa.field("url", _TEXT, False, {"description": "address under which a person can look at the image"}),
+        pa.field("category", NAMES, False, {"description": "class names, from the folders by class_mapping"}),
+        pa.field("folder", TEXT, False, {"description": "name of the folder that holds the image"}),
+        pa.field("path", TEXT, False, {"description": "the dataset's bucket as configured, '/', the object's key"}),
+        pa.field("etag", TEXT, True, {"description": "entity tag of the object; null where it could not be had"}),
+        pa.field("bucket", TEXT, False, {"description": "the dataset's bucket as configured"}),
+        pa.field("dataset", TEXT, False, {"description": "the dataset's name"}),
+        pa.field("dataset_id", TEXT, False, {"description": "the dataset's id"}),
+        pa.field("reference", TEXT, False, {"description": "where the dataset is documented"}),
+        pa.field("url", TEXT, False, {"description": "address under which a person can look at the image"}),
         pa.field("size", pa.int64(), False, {"description": "bytes"}),
         pa.field("modified", pa.timestamp("us", "UTC"), False, {"description": "last change, UTC"}),
-        pa.field("etag_source", _TEXT, False, {"description": "s3, md5 (local, or so by S3 Inventory), none"}),
+        pa.field("etag_source", TEXT, False, {"description": "s3, md5 (local, or so by S3 Inventory), none"}),
     ]
 )
 
 SAMPLE_INTEGRITY: Final = pa.schema(
     [
         *RAW_LISTING,
-        pa.field("content_id", _TEXT, False, {"description": "MD5 of the bytes; 'unread-…' without them"}),
-        pa.field("content_source", _TEXT, False, {"description": "etag, metadata, read or unreadable"}),
-        pa.field("duplicate_of", _TEXT, True, {"description": "first path with the same bytes; null there"}),
+        pa.field("content_id", TEXT, False, {"description": "MD5 of the bytes; 'unread-…' without them"}),
+        pa.field("content_source", TEXT, False, {"description": "etag, metadata, read or unreadable"}),
+        pa.field("duplicate_of", TEXT, True, {"description": "first path with the same bytes; null there"}),
         pa.field("copies", pa.int32(), False, {"description": "listed images with these bytes, itself included"}),
         pa.field("label_conflict", pa.bool_(), False, {"description": "same bytes under another category"}),
     ]
@@ -42,17 +51,17 @@ SAMPLE_INTEGRITY: Final = pa.schema(
 
 PREPARED_IMAGES: Final = pa.schema(
     [
-        pa.field("content_id", _TEXT, False),
-        pa.field("status", _TEXT, False, {"description": "ok, corrupt, unsupported, too_large, missing, changed"}),
-        pa.field("reason", _TEXT, True, {"description": "why the image is not usable; null where status is ok"}),
-        pa.field("source_path", _TEXT, False, {"description": "the path that was read"}),
-        pa.field("format", _TEXT, True, {"description": "bmp, jpeg, png, tiff, webp, gif, jpeg2000, pnm"}),
+        pa.field("content_id", TEXT, False),
+        pa.field("status", TEXT, False, {"description": "ok, corrupt, unsupported, too_large, missing, changed"}),
+        pa.field("reason", TEXT, True, {"description": "why the image is not usable; null where status is ok"}),
+        pa.field("source_path", TEXT, False, {"description": "the path that was read"}),
+        pa.field("format", TEXT, True, {"description": "bmp, jpeg, png, tiff, webp, gif, jpeg2000, pnm"}),
         pa.field("height", pa.int32(), True, {"description": "px, as stored in the file"}),
         pa.field("width", pa.int32(), True, {"description": "px, as stored in the file"}),
         pa.field("channels", pa.int32(), True, {"description": "as stored in the file"}),
         pa.field("bit_depth", pa.int32(), True, {"description": "bits per channel, as stored in the file"}),
-        pa.field("note", _TEXT, True, {"description": "what to know of a usable image: first page of 3, …"}),
-        pa.field("pixel_id", _TEXT, True, {"description": "XXH3-128 of the decoded pixels; equal pixels, equal id"}),
+        pa.field("note", TEXT, True, {"description": "what to know of a usable image: first page of 3, …"}),
+        pa.field("pixel_id", TEXT, True, {"description": "XXH3-128 of the decoded pixels; equal pixels, equal id"}),
         pa.field("mean", pa.float64(), True, {"description": "mean of the prepared pixels, 0..255"}),
         pa.field("std", pa.float64(), True, {"description": "standard deviation of the prepared pixels, 0..255"}),
         pa.field("sharpness", pa.float64(), True, {"description": "variance of the prepared pixels' Laplacian"}),
@@ -61,7 +70,7 @@ PREPARED_IMAGES: Final = pa.schema(
         pa.field("prepared_height", pa.int32(), True, {"description": "px"}),
         pa.field("prepared_width", pa.int32(), True, {"description": "px"}),
         pa.field("prepared_channels", pa.int32(), True),
-        pa.field("file", _TEXT, True, {"description": "prepared pixels: file below the store's prepared/"}),
+        pa.field("file", TEXT, True, {"description": "prepared pixels: file below the store's prepared/"}),
         pa.field("offset", pa.int64(), True, {"description": "prepared pixels: first byte in the file"}),
         pa.field("length", pa.int64(), True, {"description": "prepared pixels: bytes"}),
     ]
@@ -69,37 +78,37 @@ PREPARED_IMAGES: Final = pa.schema(
 
 SAMPLE_SPLIT: Final = pa.schema(
     [
-        pa.field("path", _TEXT, False),
-        pa.field("category", pa.list_(_TEXT), False),
-        pa.field("folder", _TEXT, False),
-        pa.field("etag", _TEXT, True),
-        pa.field("bucket", _TEXT, False),
-        pa.field("dataset", _TEXT, False),
-        pa.field("dataset_id", _TEXT, False),
-        pa.field("reference", _TEXT, False),
-        pa.field("content_id", _TEXT, False),
-        pa.field("pixel_id", _TEXT, False),
-        pa.field("item", _TEXT, False, {"description": "key of the physical item, from uniqueness"}),
-        pa.field("stratum", _TEXT, False, {"description": "key of the stratum, from stratification"}),
-        pa.field("leak_group", _TEXT, False, {"description": "smallest path of what may not be divided"}),
-        pa.field("purpose", _TEXT, False, {"description": "train, devel, test, …"}),
-        pa.field("assigned_by", _TEXT, False, {"description": "ledger, new, duplicate"}),
+        pa.field("path", TEXT, False),
+        pa.field("category", NAMES, False),
+        pa.field("folder", TEXT, False),
+        pa.field("etag", TEXT, True),
+        pa.field("bucket", TEXT, False),
+        pa.field("dataset", TEXT, False),
+        pa.field("dataset_id", TEXT, False),
+        pa.field("reference", TEXT, False),
+        pa.field("content_id", TEXT, False),
+        pa.field("pixel_id", TEXT, False),
+        pa.field("item", TEXT, False, {"description": "key of the physical item, from uniqueness"}),
+        pa.field("stratum", TEXT, False, {"description": "key of the stratum, from stratification"}),
+        pa.field("leak_group", TEXT, False, {"description": "smallest path of what may not be divided"}),
+        pa.field("purpose", TEXT, False, {"description": "train, devel, test, …"}),
+        pa.field("assigned_by", TEXT, False, {"description": "ledger, new, duplicate"}),
     ]
 )
 
 TFRECORD_SHARDS: Final = pa.schema(
     [
-        pa.field("purpose", _TEXT, False),
+        pa.field("purpose", TEXT, False),
         pa.field("epoch", pa.int32(), False, {"description": "0-based; devel and test have epoch 0 only"}),
         pa.field("shard", pa.int32(), False, {"description": "0-based number of the file within its purpose"}),
         pa.field("position", pa.int32(), False, {"description": "0-based place of the record in its shard"}),
-        pa.field("file", _TEXT, False, {"description": "file name of the shard"}),
+        pa.field("file", TEXT, False, {"description": "file name of the shard"}),
         pa.field("offset", pa.int64(), False, {"description": "first byte of the record's frame in the file"}),
         pa.field("length", pa.int64(), False, {"description": "bytes of the tf.train.Example, frame not counted"}),
-        pa.field("path", _TEXT, False),
-        pa.field("content_id", _TEXT, False),
-        pa.field("item", _TEXT, False),
-        pa.field("group", _TEXT, False, {"description": "sampling group"}),
+        pa.field("path", TEXT, False),
+        pa.field("content_id", TEXT, False),
+        pa.field("item", TEXT, False),
+        pa.field("group", TEXT, False, {"description": "sampling group"}),
         pa.field("label", pa.int64(), False, {"description": "index into the version's class names"}),
         pa.field("ordinal", pa.int32(), False, {"description": "earlier draws of this content in this epoch"}),
         pa.field("seed", pa.uint64(), False, {"description": "seed of the record's augmentation"}),
@@ -117,9 +126,9 @@ def sampling_weights_schema(groupby: list[str]) -> pa.Schema:
     """
     return pa.schema(
         [
-            pa.field("purpose", _TEXT, False),
-            pa.field("group", _TEXT, False, {"description": "the group's columns joined with ' / '"}),
-            *(pa.field(column, _TEXT, False) for column in groupby),
+            pa.field("purpose", TEXT, False),
+            pa.field("group", TEXT, False, {"description": "the group's columns joined with ' / '"}),
+            *(pa.field(column, TEXT, False) for column in groupby),
             pa.field("samples", pa.int64(), False, {"description": "images in the group"}),
             pa.field("weight", pa.float64(), False, {"description": "of the group, by the preset; not normalised"}),
             pa.field("probability", pa.float64(), False, {"description": "sums to 1 within a purpose"}),

@@ -20,8 +20,10 @@ from brev_pipeline.seeds import seeds64
 from brev_pipeline.source import Sources
 from brev_pipeline.source_base import SourceRow
 from brev_pipeline.store import Folder, Version
+from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline.store.publish import package_versions
-from brev_pipeline.store.versions import file_facts, from_parquet
+from brev_pipeline.store.versions import file_facts
+from brev_pipeline.texts import TEXT, joined
 
 _CHUNK: Final = 16  # records that a worker makes at a time
 
@@ -162,7 +164,7 @@ class Remaker:
 def _tasks(version: Version, manifest: Mapping[str, Any], records: int, seed: int) -> Iterator[tuple[Wanted, ...]]:
     table = _checked(version, manifest, "records")
     split = listed_now(_checked(version, manifest, "assignments"))
-    keys = pc.binary_join_element_wise(table["file"], table["position"].cast(pa.string()), "/").to_pylist()
+    keys = joined(table["file"], table["position"].cast(TEXT), by="/").to_pylist()
     drawn = np.argsort(np.array(seeds64(seed, ("deep",), keys), np.uint64), kind="stable")[:records]
     rows = table.take(pa.array(np.sort(drawn))).to_pylist()
     hot = _multi_hot(split, table, manifest["classes"], [row["path"] for row in rows])
@@ -177,13 +179,13 @@ def _multi_hot(split: pa.Table, records: pa.Table, classes: list[str], paths: li
     drawn = split.filter(pc.is_in(split["path"], value_set=pc.unique(records["path"])))
     if pc.max(pc.list_value_length(drawn["category"])).as_py() == 1:
         return dict.fromkeys(paths)
-    own = drawn.filter(pc.is_in(drawn["path"], value_set=pa.array(paths, pa.string()))).select(["path", "category"])
+    own = drawn.filter(pc.is_in(drawn["path"], value_set=pa.array(paths, TEXT))).select(["path", "category"])
     return {row["path"]: [int(name in row["category"]) for name in classes] for row in own.to_pylist()}
 
 
 def _sources(listing: pa.Table, rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[SourceRow, ...]]:
     """Path → the objects that held its content."""
-    contents = pa.array({row["content_id"] for row in rows}, pa.string())
+    contents = pa.array({row["content_id"] for row in rows}, TEXT)
     own = listing.filter(pc.is_in(listing["content_id"], value_set=contents))
     by_content: dict[str, list[SourceRow]] = {}
     for row in own.select(list(SourceRow._fields)).to_pylist():

@@ -13,6 +13,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.entries import FileEntry
+from brev_pipeline.texts import TEXT
 
 Contents = set[str]
 _SETTINGS = "settings.json"
@@ -102,7 +103,7 @@ def unneeded(
         old: whether a file is old enough.
     """
     by_name = {entry.name.rpartition("/")[2]: entry for entry in entries}
-    wanted = pa.array(sorted(needed or ()), pa.string())
+    wanted = pa.array(sorted(needed or ()), TEXT)
     going: list[FileEntry] = []
     staying: set[str] = set()
     mixed = 0

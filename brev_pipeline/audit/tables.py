@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.account import account_problems, purpose_locks
 from brev_pipeline.config import SplitSettings
+from brev_pipeline.texts import TEXT
 
 TABLES: Final = ("listing", "images", "assignments", "weights", "records", "exclusions")
 """Every version has these, as ``<name>.parquet``."""
@@ -54,7 +55,7 @@ def class_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]
         yield f"manifest.json: classes is {classes}, the assignments hold {found}"
     at = pc.index_in(records["path"], value_set=split["path"].combine_chunks())
     names = pc.list_element(pc.take(split["category"], at.drop_null()), 0)
-    wanted = pc.index_in(names, value_set=pa.array(classes, pa.string())).cast(pa.int64())
+    wanted = pc.index_in(names, value_set=pa.array(classes, TEXT)).cast(pa.int64())
     labels = records["label"].filter(pc.is_valid(at))
     yield from _rows_that_differ("label", records.filter(pc.is_valid(at)), labels, wanted, "its image's class")
 

@@ -11,6 +11,7 @@ from brev_pipeline.config import AugmentationSettings
 from brev_pipeline.errors import ReadError
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.tables import PREPARED_IMAGES
+from brev_pipeline.texts import TEXT
 
 _OBJECT = ("path", "url", "bucket", "dataset", "dataset_id", "reference", "etag", "etag_source", "size")
 _RECORD = ("purpose", "shard", "position", "file", "offset", "length", "crc", "epoch", "ordinal", "seed", "augmented")
@@ -66,7 +67,7 @@ def trace_image(
         StoreError: the version cannot be read.
     """
     listing, excluded = version.table("listing"), version.table("exclusions")
-    columns = pa.schema([("path", pa.string()), ("content_id", pa.string())])
+    columns = pa.schema([("path", TEXT), ("content_id", TEXT)])
     known = pa.concat_tables([table.select(columns.names).cast(columns) for table in (listing, excluded)])
     wanted = pc.equal(known["path"], path) if path is not None else pc.equal(known["content_id"], content)
     found = known.filter(pc.fill_null(wanted, False)).sort_by("path")

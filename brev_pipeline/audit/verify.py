@@ -25,8 +25,9 @@ from brev_pipeline.engine import Engine, SerialEngine
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.reading.access import Access
 from brev_pipeline.store import PipelineStore, Publication, Version
+from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline.store.publish import package_versions
-from brev_pipeline.store.versions import MANIFEST, file_facts, from_parquet, version_id
+from brev_pipeline.store.versions import MANIFEST, file_facts, version_id
 
 _CHECKS: Final[Sequence[Callable[[Mapping[str, Any], accounts.Tables], Iterator[str]]]] = (
     accounts.count_problems,

@@ -12,6 +12,10 @@ from brev_pipeline.errors import ShardError
 
 RECORD_TABLE: Final = "records.parquet"
 _SIDES: Final = ["prepared_frames", "prepared_height", "prepared_width", "prepared_channels"]
+OF_RECORDS: Final = ["purpose", "epoch", "shard", "file", "path", "content_id", "label", "augmented"]
+"""Columns of the record table that are read."""
+OF_IMAGES: Final = ["content_id", *_SIDES]
+"""Columns of ``prepared_images`` that are read."""
 _KEY: Final = [("purpose", "ascending"), ("shard", "ascending")]
 
 

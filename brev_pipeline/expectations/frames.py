@@ -7,11 +7,13 @@ person which image is meant.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.tables import Columns
+from brev_pipeline.texts import TEXT, joined_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +34,35 @@ class Published:
 Tables = Mapping[str, pa.Table]
 Frames = dict[str, "pd.DataFrame"]
 
+_READ: Final[dict[str, dict[str, list[str] | None]]] = {
+    "raw_listing": {"raw_listing": ["path", "size", "category"]},
+    "sample_integrity": {
+        "sample_integrity": ["path", "content_id", "content_source", "duplicate_of", "label_conflict"],
+        "raw_listing": ["path"],
+    },
+    "prepared_images": {
+        "prepared_images": [
+            *("content_id", "source_path", "status", "reason", "note", "pixel_id", "std", "file", "length"),
+            *("prepared_height", "prepared_width", "prepared_channels"),
+        ],
+        "sample_integrity": ["content_id", "category"],
+    },
+    "sample_split": {
+        "sample_split": None,
+        "sample_integrity": ["path", "content_id", "category", "duplicate_of", "label_conflict"],
+        "prepared_images": ["content_id", "status", "pixel_id"],
+    },
+    "sampling_weights": {"sampling_weights": None, "sample_split": ["purpose"]},
+    "tfrecord_shards": {
+        "tfrecord_shards": ["purpose", "epoch", "shard", "position", "path", "content_id", "group", "label"],
+        "sample_split": ["path", "purpose", "category"],
+        "sampling_weights": None,
+    },
+}
+"""Stage → table → the columns that its suite reads; None: all."""
 
-def frames(stage: str, tables: Tables, config: PipelineConfig, published: Published) -> Frames:
+
+def frames(stage: str, tables: Mapping[str, Columns], config: PipelineConfig, published: Published) -> Frames:
     """The frames of a stage's suite.
 
     Args:
@@ -42,7 +71,8 @@ def frames(stage: str, tables: Tables, config: PipelineConfig, published: Publis
         config: the pipeline's configuration.
         published: what the newest published version remembers.
     """
-    return _FRAMES[stage](tables, config, published)
+    read = {name: tables[name].read(columns) for name, columns in _READ[stage].items()}
+    return _FRAMES[stage](read, config, published)
 
 
 def _raw_listing(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
@@ -69,7 +99,7 @@ def _sample_integrity(tables: Tables, config: PipelineConfig, published: Publish
 
 def _prepared_images(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
     table, samples = tables["prepared_images"], tables["sample_integrity"]
-    rows = table.drop_columns(["offset"]).to_pandas()
+    rows = table.to_pandas()
     ok = rows["status"] == "ok"
     rows["reason_given"] = ok | rows["reason"].fillna("").astype(bool)
     rows["pixels_kept"] = ~ok | (rows["file"].notna() & (rows["length"] > 0) & _wanted_size(rows, config))
@@ -147,7 +177,7 @@ def _usable_paths(tables: Tables, config: PipelineConfig) -> pa.ChunkedArray:
     if config.integrity.label_conflicts == "quarantine":
         conflicts = _pixel_conflicts(prepared, tables["sample_integrity"])
         usable &= ~samples["label_conflict"] & ~_in(samples["content_id"], conflicts)
-    return pa.chunked_array([pa.array(samples.loc[usable, "path"], pa.string())])
+    return pa.chunked_array([pa.array(samples.loc[usable, "path"], TEXT)])
 
 
 def _strata(rows: "pd.DataFrame", config: PipelineConfig) -> "pd.DataFrame":
@@ -237,7 +267,7 @@ def _in(values: Any, wanted: Any) -> Any:
 def _texts(values: Any) -> Any:
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return values
-    return pa.array(values, pa.string())
+    return pa.array(values, TEXT)
 
 
 def _lengths(table: pa.Table, column: str) -> Any:
@@ -247,9 +277,8 @@ def _lengths(table: pa.Table, column: str) -> Any:
 
 
 def _with_category(table: pa.Table, columns: list[str]) -> "pd.DataFrame":
-    import pyarrow.compute as pc
 
-    keyed = table.select(columns).append_column("category_key", pc.binary_join(table["category"], "\x1f"))
+    keyed = table.select(columns).append_column("category_key", joined_names(table["category"], "\x1f"))
     frame: pd.DataFrame = keyed.to_pandas()
     return frame
 

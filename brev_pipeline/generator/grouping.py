@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from brev_pipeline.errors import SamplingError
 from brev_pipeline.sampling import Groups, groups_of
+from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,8 +38,8 @@ def _arrow(values: "pd.Series[Any]") -> pa.Array | pa.ChunkedArray:
         out = pa.Array.from_pandas(values)
         kind = out.type.value_type if pa.types.is_list(out.type) else out.type
         if pa.types.is_null(out.type) or not pa.types.is_nested(kind):
-            return out.cast(pa.string()) if pa.types.is_null(out.type) else out
+            return out.cast(TEXT) if pa.types.is_null(out.type) else out
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         pass
     there = values.notna()
-    return pa.array([str(value) if ok else None for value, ok in zip(values, there, strict=True)], pa.string())
+    return pa.array([str(value) if ok else None for value, ok in zip(values, there, strict=True)], TEXT)

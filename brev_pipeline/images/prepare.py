@@ -6,6 +6,7 @@ worker died is divided until the one image is found that kills it.
 
 import logging
 from collections.abc import Iterator
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +19,10 @@ from brev_pipeline.images.shelf import Shelf
 from brev_pipeline.source_base import Fetcher, SourceRow
 from brev_pipeline.store import Folder
 from brev_pipeline.tables import PREPARED_IMAGES, conform
+from brev_pipeline.texts import joined
 
+SAMPLES: Final = [*SourceRow._fields, "size"]
+"""Columns of ``sample_integrity`` that are read."""
 _LOG = logging.getLogger(__name__)
 _LEAST, _MOST = 32, 256  # contents in a chunk; each costs some 5 ms besides
 _CHUNKS = 64  # chunks that a run should have at least, so that many workers have work
@@ -85,7 +89,7 @@ def _contents(samples: pa.Table) -> Iterator[tuple[Content, int]]:
     """Samples sorted by content, put together: the objects that hold a content, and its bytes."""
     content: list[SourceRow] = []
     size = 0
-    for batch in samples.select([*SourceRow._fields, "size"]).to_batches(4096):
+    for batch in samples.select(SAMPLES).to_batches(4096):
         for row in batch.to_pylist():
             length = row.pop("size")
             if content and content[0].content_id != row["content_id"]:
@@ -133,10 +137,8 @@ def _at_listed_paths(known: pa.Table, samples: pa.Table) -> pa.Table:
         return known
     first = samples.group_by("content_id", use_threads=False).aggregate([("path", "first")])
     place = pc.index_in(known["content_id"], value_set=first["content_id"].combine_chunks())
-    listed = pc.binary_join_element_wise(samples["content_id"], samples["path"], " ")
-    stays = pc.is_in(
-        pc.binary_join_element_wise(known["content_id"], known["source_path"], " "), value_set=listed.combine_chunks()
-    )
+    listed = joined(samples["content_id"], samples["path"], by=" ")
+    stays = pc.is_in(joined(known["content_id"], known["source_path"], by=" "), value_set=listed.combine_chunks())
     paths = pc.if_else(stays, known["source_path"], pc.take(first["path_first"], place))
     column = known.schema.get_field_index("source_path")
     return known.set_column(column, known.schema.field(column), paths)

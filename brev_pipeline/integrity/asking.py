@@ -20,6 +20,7 @@ from brev_pipeline.engine.base import Counted, Engine
 from brev_pipeline.engine.telling import log_ticker
 from brev_pipeline.errors import SourceError
 from brev_pipeline.source_base import Fetcher, SourceRow
+from brev_pipeline.texts import TEXT
 
 _LOG = logging.getLogger(__name__)
 ASKED: Final = ("path", "bucket", "etag", "etag_source", "size")
@@ -172,7 +173,7 @@ def answers(content_id: pa.ChunkedArray, content_source: pa.ChunkedArray) -> pa.
 
 
 def _table(told: Sequence[Answer]) -> pa.Table:
-    return answers(*(pa.array([answer[place] for answer in told], pa.string()) for place in range(2)))
+    return answers(*(pa.array([answer[place] for answer in told], TEXT) for place in range(2)))
 
 
 def _source_rows(asked: pa.Table) -> list[SourceRow]:

@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.texts import contents, joined_names
+
 _DIGITS: Final = 32
 # Odd 64-bit constants with well-spread bits; any such would do.
 _MIX: Final = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5)
@@ -73,8 +75,7 @@ def _may_have_copies(content_id: pa.ChunkedArray) -> Rows:
 
 def _mixed(texts: pa.Array) -> Words:
     """64 bits of each text of `_DIGITS` bytes: equal texts, equal bits. Shape (n,)."""
-    start = int(np.frombuffer(texts.buffers()[1], np.int32)[texts.offset]) if len(texts) else 0
-    words = np.frombuffer(texts.buffers()[2] or b"", np.uint64, len(texts) * 4, start).reshape(-1, 4)
+    words = contents(texts).view(np.uint64).reshape(-1, 4)
     mixed = np.zeros(len(texts), np.uint64)
     for column, factor in enumerate(_MIX):
         mixed ^= mixed >> np.uint64(29)
@@ -103,7 +104,7 @@ def _first_by(rank: npt.NDArray[np.uint64], ids: npt.NDArray[np.int32], count: i
 
 def _category_numbers(category: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     """A number per set of class names. Shape (n,)."""
-    encoded = pc.binary_join(category, "\0").combine_chunks().dictionary_encode()
+    encoded = joined_names(category, "\0").combine_chunks().dictionary_encode()
     sets = [frozenset(joined.split("\0")) for joined in encoded.dictionary.to_pylist()]
     numbers = {one: number for number, one in enumerate(dict.fromkeys(sets))}
     of_sets: Rows = np.array([numbers[one] for one in sets], np.int64)
@@ -123,4 +124,4 @@ def _scattered(count: int, rows: Rows, values: pa.Array) -> pa.Array:
     """``values`` at ``rows`` (ascending) of an array that is null elsewhere."""
     mask = np.zeros(count, np.bool_)
     mask[rows] = True
-    return pc.replace_with_mask(pa.nulls(count, pa.string()), pa.array(mask), values)
+    return pc.replace_with_mask(pa.nulls(count, values.type), pa.array(mask), values)

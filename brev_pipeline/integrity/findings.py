@@ -5,11 +5,13 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_TEXTS: Final = pa.list_(pa.string())
+from brev_pipeline.texts import NAMES, TEXT, joined_names
+
+_TEXTS: Final = NAMES
 
 DUPLICATE_GROUPS: Final = pa.schema(
     [
-        pa.field("content_id", pa.string(), False),
+        pa.field("content_id", TEXT, False),
         pa.field("copies", pa.int32(), False, {"description": "images with these bytes"}),
         pa.field("folders", _TEXTS, False, {"description": "their folders, each once, sorted"}),
         pa.field("datasets", _TEXTS, False, {"description": "their datasets, each once, sorted"}),
@@ -18,17 +20,17 @@ DUPLICATE_GROUPS: Final = pa.schema(
 )
 LABEL_CONFLICTS: Final = pa.schema(
     [
-        pa.field("content_id", pa.string(), False),
+        pa.field("content_id", TEXT, False),
         pa.field("paths", _TEXTS, False, {"description": "sorted"}),
         pa.field("categories", _TEXTS, False, {"description": "of each path, several joined with ', '"}),
     ]
 )
 LISTING_CHANGES: Final = pa.schema(
     [
-        pa.field("change", pa.string(), False, {"description": "appeared, vanished or replaced"}),
-        pa.field("path", pa.string(), False),
-        pa.field("folder", pa.string(), False),
-        pa.field("dataset", pa.string(), False),
+        pa.field("change", TEXT, False, {"description": "appeared, vanished or replaced"}),
+        pa.field("path", TEXT, False),
+        pa.field("folder", TEXT, False),
+        pa.field("dataset", TEXT, False),
     ]
 )
 
@@ -50,7 +52,7 @@ def label_conflicts(integrity: pa.Table) -> pa.Table:
         integrity: schema `tables.SAMPLE_INTEGRITY`.
     """
     conflicting = integrity.filter(integrity["label_conflict"])
-    named = conflicting.append_column("categories", pc.binary_join(conflicting["category"], ", "))
+    named = conflicting.append_column("categories", joined_names(conflicting["category"], ", "))
     return _grouped(named, LABEL_CONFLICTS, {"paths": "path", "categories": "categories"})
 
 

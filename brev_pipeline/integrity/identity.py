@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from brev_pipeline.engine.base import Engine
 from brev_pipeline.integrity.asking import ASKED, answers, by_bytes, by_headers
 from brev_pipeline.source_base import Fetcher
+from brev_pipeline.texts import TEXT
 
 _MATCH: Final = ("etag", "size")
 
@@ -58,13 +59,13 @@ def _by_etag(listing: pa.Table) -> pa.Table:
     certain = pc.and_(
         pc.equal(listing["etag_source"], "md5"), pc.match_substring_regex(listing["etag"], "^[0-9a-f]{32}$")
     )
-    nothing = pa.scalar(None, pa.string())
+    nothing = pa.scalar(None, TEXT)
     return answers(pc.if_else(certain, listing["etag"], nothing), pc.if_else(certain, "etag", nothing))
 
 
 def _recalled(listing: pa.Table, known: pa.Table | None) -> pa.Table:
     """What earlier rows say of objects with the same path, entity tag and size; null where they are silent."""
-    nothing = pa.chunked_array([pa.nulls(listing.num_rows, pa.string())])
+    nothing = pa.chunked_array([pa.nulls(listing.num_rows, TEXT)])
     if known is None or not known.num_rows:
         return answers(nothing, nothing)
     known = known.filter(pc.not_equal(known["content_source"], "unreadable"))

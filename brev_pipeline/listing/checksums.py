@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.engine.telling import log_ticker
 from brev_pipeline.listing.pages import OBJECTS
+from brev_pipeline.texts import TEXT
 
 _LOG = logging.getLogger(__name__)
 _THREADS: Final = min(8, os.cpu_count() or 1)
@@ -50,14 +51,14 @@ def checksums(root: str, objects: pa.Table, paths: pa.Array, known: pa.Table | N
     read = np.array([one.md5 is not None for one in sums], np.bool_)
     sizes[unknown[read]] = [one.size for one in sums if one.md5]
     modified[unknown[read]] = [one.modified for one in sums if one.md5]
-    etags = pc.replace_with_mask(etags, pc.is_null(etags), pa.array([one.md5 for one in sums], pa.string()))
+    etags = pc.replace_with_mask(etags, pc.is_null(etags), pa.array([one.md5 for one in sums], TEXT))
     columns = [objects["key"], etags, pa.array(sizes), pa.array(modified).cast(OBJECTS.field("modified").type)]
     return pa.Table.from_arrays(columns, schema=OBJECTS)
 
 
 def recall(objects: pa.Table, known: pa.Table | None) -> pa.Array:
     """The etag on record for each object of the same path, size and time of last change; null where there is none."""
-    nothing = pa.nulls(objects.num_rows, pa.string())
+    nothing = pa.nulls(objects.num_rows, TEXT)
     if known is None or not known.num_rows:
         return nothing
     if "etag_source" in known.column_names:

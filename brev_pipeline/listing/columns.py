@@ -17,6 +17,7 @@ from brev_pipeline.listing.folders import runs
 from brev_pipeline.listing.names import are_images
 from brev_pipeline.source.places import Place, S3Place, path_prefix
 from brev_pipeline.tables import RAW_LISTING
+from brev_pipeline.texts import NAMES, TEXT, joined
 
 # Rows that are described at once: bounds the memory for what is in between.
 _ROWS: Final = 1 << 18
@@ -94,8 +95,8 @@ def _choose(objects: pa.Table, settings: ListingSettings) -> Images:
         objects = _filtered(objects, pa.array(np.repeat(of_class, counts)))
         found = [run for run in found if described[run.folder]]
         counts = counts[of_class]
-    names = pa.array([folder_name(run.folder) for run in found], pa.string())
-    lists = pa.array([described[run.folder] for run in found], pa.list_(pa.string()))
+    names = pa.array([folder_name(run.folder) for run in found], TEXT)
+    lists = pa.array([described[run.folder] for run in found], NAMES)
     rows = pa.array(np.repeat(np.arange(len(found)), counts))
     return Images(objects, names.take(rows), lists.take(rows), left_out)
 
@@ -103,7 +104,7 @@ def _choose(objects: pa.Table, settings: ListingSettings) -> Images:
 def _left_out(objects: pa.Table, of_class: npt.NDArray[np.bool_], settings: ListingSettings) -> pa.Table:
     own = objects.filter(pa.array(~of_class)).combine_chunks()
     found = runs(_column(own, "key"))
-    lists = pa.array([categories(run.folder, settings.class_mapping) for run in found], pa.list_(pa.string()))
+    lists = pa.array([categories(run.folder, settings.class_mapping) for run in found], NAMES)
     rows = pa.array(np.repeat(np.arange(len(found)), [run.keys for run in found]))
     return own.select(["key", "etag"]).append_column("category", lists.take(rows))
 
@@ -134,22 +135,20 @@ def _urls(template: str, place: Place, keys: pa.Array, paths: pa.Array) -> pa.Ar
     full = _before(prefix, keys)
     fields: dict[str, Callable[[], pa.Array | pa.Scalar]] = {
         "path": lambda: paths,
-        "bucket": lambda: pa.scalar(bucket),
+        "bucket": lambda: pa.scalar(bucket, TEXT),
         "key": lambda: full,
         "quoted_key": lambda: _quoted(full),
     }
     if any(spec or conversion for _, field, spec, conversion in Formatter().parse(template) if field is not None):
         values = zip(paths.to_pylist(), full.to_pylist(), _quoted(full).to_pylist(), strict=True)
-        return pa.array(
-            [template.format(path=p, bucket=bucket, key=k, quoted_key=q) for p, k, q in values], pa.string()
-        )
+        return pa.array([template.format(path=p, bucket=bucket, key=k, quoted_key=q) for p, k, q in values], TEXT)
     if template == "{path}":
         return paths
-    parts: list[pa.Array | pa.Scalar] = []
+    parts: list[pa.Array | pa.Scalar | str] = []
     for text, field, _, _ in Formatter().parse(template):
-        parts.append(pa.scalar(text))
+        parts.append(text)
         parts += [fields[field]()] if field else []
-    url = pc.binary_join_element_wise(*parts, "")
+    url = joined(*parts, by="")
     return url if isinstance(url, pa.Array) else pa.repeat(url, len(keys))
 
 
@@ -158,4 +157,4 @@ def _quoted(keys: pa.Array) -> pa.Array:
     odd = pc.match_substring_regex(keys, _UNRESERVED)
     if not pc.any(odd, min_count=0).as_py():
         return keys
-    return pc.replace_with_mask(keys, odd, pa.array([quote(key) for key in keys.filter(odd).to_pylist()], pa.string()))
+    return pc.replace_with_mask(keys, odd, pa.array([quote(key) for key in keys.filter(odd).to_pylist()], TEXT))

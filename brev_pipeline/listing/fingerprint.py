@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.texts import TEXT, contents
+
 
 def listing_fingerprint(listing: pa.Table) -> str:
     """32 hex digits that differ if a path or an entity tag differs; the order of rows and chunks does not matter.
@@ -27,17 +29,9 @@ def listing_fingerprint(listing: pa.Table) -> str:
 
 def _digest(texts: pa.ChunkedArray) -> bytes:
     """Hash of the texts' lengths (-1: null) and of their bytes: together no two columns have the same."""
-    lengths, contents = hashlib.blake2b(), hashlib.blake2b()
-    for chunk in texts.cast(pa.string()).chunks:
+    lengths, letters = hashlib.blake2b(), hashlib.blake2b()
+    for chunk in texts.cast(TEXT).chunks:
         length = pc.fill_null(pc.binary_length(chunk), -1).to_numpy(zero_copy_only=False)
         lengths.update(np.ascontiguousarray(length, "<i4").data)
-        contents.update(_bytes(pc.fill_null(chunk, "")))
-    return lengths.digest() + contents.digest()
-
-
-def _bytes(texts: pa.Array) -> memoryview:
-    _, offsets, data = texts.buffers()
-    if data is None or not len(texts):
-        return memoryview(b"")
-    ends = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]].tolist()
-    return memoryview(data)[ends[0] : ends[1]]
+        letters.update(contents(pc.fill_null(chunk, "")).data)
+    return lengths.digest() + letters.digest()

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from brev_pipeline.listing.texts import contents, offsets
+from brev_pipeline.texts import contents, ends
 
 _SLASH = ord("/")
 
@@ -45,11 +45,11 @@ def folder_lengths(keys: pa.Array) -> npt.NDArray[np.int64]:
     """Bytes of each key up to and with its last slash; 0 where it has none. Shape (n,)."""
     if not len(keys):
         return np.empty(0, np.int64)
-    ends = offsets(keys) - offsets(keys)[0]
+    stops = ends(keys) - ends(keys)[0]
     slashes = np.flatnonzero(contents(keys) == _SLASH)
     # The last slash before each end; one before everything stands for "none".
-    last = np.concatenate([[-1], slashes])[np.searchsorted(slashes, ends[1:])]
-    lengths: npt.NDArray[np.int64] = np.maximum(last + 1 - ends[:-1], 0)
+    last = np.concatenate([[-1], slashes])[np.searchsorted(slashes, stops[1:])]
+    lengths: npt.NDArray[np.int64] = np.maximum(last + 1 - stops[:-1], 0)
     return lengths
 
 

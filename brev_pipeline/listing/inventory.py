@@ -20,6 +20,7 @@ from brev_pipeline.listing.pages import OBJECTS
 from brev_pipeline.listing.reports import Report, find_report
 from brev_pipeline.source import S3Place, Sources
 from brev_pipeline.source.window import windowed
+from brev_pipeline.texts import TEXT
 
 # The report's names of the columns, as in CSV; in Parquet they are in lower case with underscores.
 _NEEDED: Final = {"Key": "key", "ETag": "e_tag", "Size": "size", "LastModifiedDate": "last_modified_date"}
@@ -52,7 +53,7 @@ def read_inventory(place: S3Place, sources: Sources) -> pa.Table:
     if kind not in ("CSV", "Parquet"):
         raise ListingError(f"{report.name} is in {kind}; have the report written as CSV or Parquet")
     tables = [_objects(_read(kind, data, manifest), report.name, kind, place) for data in _files(report)]
-    schema = OBJECTS.append(pa.field("etag_source", pa.string()))
+    schema = OBJECTS.append(pa.field("etag_source", TEXT))
     return pa.concat_tables([schema.empty_table(), *tables])
 
 
@@ -83,7 +84,7 @@ def _read(kind: str, data: bytes, manifest: dict[str, Any]) -> pa.Table:
                 read_options=csv.ReadOptions(column_names=names),
                 parse_options=csv.ParseOptions(newlines_in_values=True),
                 convert_options=csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()), include_columns=wanted, strings_can_be_null=True
+                    column_types=dict.fromkeys(names, TEXT), include_columns=wanted, strings_can_be_null=True
                 ),
             )
     import pyarrow.parquet as pq
@@ -102,7 +103,7 @@ def _objects(table: pa.Table, report: str, kind: str, place: S3Place) -> pa.Tabl
         if name in table.column_names:
             flags = table[name] if pa.types.is_boolean(table[name].type) else pc.equal(table[name], "true")
             table = table.filter(pc.equal(pc.fill_null(flags, wanted), wanted))
-    keys = _decoded(table["Key"]) if kind == "CSV" else table["Key"].cast(pa.string())
+    keys = _decoded(table["Key"]) if kind == "CSV" else table["Key"].cast(TEXT)
     inside = pc.starts_with(keys, place.prefix)
     table, keys = table.filter(inside), keys.filter(inside)
     try:
@@ -110,16 +111,16 @@ def _objects(table: pa.Table, report: str, kind: str, place: S3Place) -> pa.Tabl
         modified = _utc(table["LastModifiedDate"])
     except pa.ArrowInvalid as error:
         raise ListingError(f"{report} has a size or a date that is none: {error}; take another report") from error
-    etag = pc.utf8_trim(table["ETag"].cast(pa.string()), '"')
+    etag = pc.utf8_trim(table["ETag"].cast(TEXT), '"')
     columns = [keys, etag, size, modified, _etag_source(table, etag)]
-    return pa.Table.from_arrays(columns, schema=OBJECTS.append(pa.field("etag_source", pa.string())))
+    return pa.Table.from_arrays(columns, schema=OBJECTS.append(pa.field("etag_source", TEXT)))
 
 
 def _etag_source(table: pa.Table, etag: pa.ChunkedArray) -> pa.ChunkedArray:
     """md5 where the entity tag is one for certain: in one part, and not encrypted with a key."""
     if "EncryptionStatus" not in table.column_names:
         return pa.chunked_array([pa.repeat("s3", table.num_rows)])
-    plain = pc.is_in(table["EncryptionStatus"].cast(pa.string()), value_set=pa.array(_PLAIN))
+    plain = pc.is_in(table["EncryptionStatus"].cast(TEXT), value_set=pa.array(_PLAIN))
     certain = pc.and_(plain, pc.match_substring_regex(etag, "^[0-9a-f]{32}$"))
     return pc.if_else(pc.fill_null(certain, False), "md5", "s3")
 
@@ -127,7 +128,7 @@ def _etag_source(table: pa.Table, etag: pa.ChunkedArray) -> pa.ChunkedArray:
 def _decoded(keys: pa.ChunkedArray) -> pa.ChunkedArray:
     escaped = pc.match_substring_regex(keys, "[%+]").combine_chunks()
     plain = [unquote_plus(key, errors="strict") for key in keys.filter(escaped).to_pylist()]
-    return pa.chunked_array([pc.replace_with_mask(keys.combine_chunks(), escaped, pa.array(plain, pa.string()))])
+    return pa.chunked_array([pc.replace_with_mask(keys.combine_chunks(), escaped, pa.array(plain, TEXT))])
 
 
 def _utc(dates: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.listing.texts import contents
+from brev_pipeline.texts import contents
 
 # Literal characters, sets of them, groups and "may be absent": nothing that could match a slash.
 _TOKEN: Final = re.compile(r"\\\.|[A-Za-z0-9_-]|\[[A-Za-z0-9]+\]|\((?:\?:)?|\)|\||\?", re.ASCII)

@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import ListingError
+from brev_pipeline.texts import TEXT
 
 OBJECTS: Final = pa.schema(
     [
-        pa.field("key", pa.string()),
-        pa.field("etag", pa.string()),
+        pa.field("key", TEXT),
+        pa.field("etag", TEXT),
         pa.field("size", pa.int64()),
         pa.field("modified", pa.timestamp("us", "UTC")),
     ]
@@ -84,7 +85,7 @@ def _objects(keys: pa.Array, etags: pa.Array, sizes: pa.Array, dates: pa.Array, 
 
 
 def _texts(values: Sequence[bytes]) -> pa.Array:
-    return pa.array(values, pa.binary()).cast(pa.string())
+    return pa.array(values, pa.binary()).cast(TEXT)
 
 
 def _keys(values: list[bytes]) -> pa.Array:
@@ -93,7 +94,7 @@ def _keys(values: list[bytes]) -> pa.Array:
     escaped = pc.match_substring_regex(keys, "[%+]")
     if not pc.any(escaped, min_count=0).as_py():
         return keys
-    plain = pa.array([unquote_plus(key, errors="strict") for key in keys.filter(escaped).to_pylist()], pa.string())
+    plain = pa.array([unquote_plus(key, errors="strict") for key in keys.filter(escaped).to_pylist()], TEXT)
     return pc.replace_with_mask(keys, escaped, plain)
 
 
@@ -128,7 +129,7 @@ def _parse_slowly(xml: bytes, place: str, encoded: bool) -> Page:
             f"{place}: the server's listing has an object without key, size or date; is storage.endpoint_url an S3 "
             "service?"
         )
-    keys = pa.array([decode(key) for key in values[0] if key is not None], pa.string())
-    etags, sizes, dates = (pa.array(column, pa.string()) for column in values[1:])
+    keys = pa.array([decode(key) for key in values[0] if key is not None], TEXT)
+    etags, sizes, dates = (pa.array(column, TEXT) for column in values[1:])
     prefixes = [decode(prefix) for item in root.iterfind("CommonPrefixes/Prefix") if (prefix := item.text)]
     return Page(_objects(keys, etags, sizes, dates, place), prefixes, root.findtext("NextContinuationToken") or "")

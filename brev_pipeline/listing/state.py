@@ -15,6 +15,7 @@ from brev_pipeline.listing.datasets import by_path, list_dataset
 from brev_pipeline.listing.fingerprint import listing_fingerprint
 from brev_pipeline.listing.refusals import refuse_overlaps
 from brev_pipeline.source import Sources
+from brev_pipeline.texts import TEXT, joined
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def listing_state(datasets: Sequence[DatasetSettings], settings: ListingSettings
     refuse_overlaps(datasets, sources)
     tables = [list_dataset(dataset, settings, sources, hashed=False) for dataset in datasets]
     listing = by_path(pa.concat_tables(tables))
-    stamps = [listing[name].cast(pa.int64()).cast(pa.string()) for name in ("size", "modified")]
-    stood_for = pc.coalesce(listing["etag"], pc.binary_join_element_wise(*stamps, "-"))
+    stamps = [listing[name].cast(pa.int64()).cast(TEXT) for name in ("size", "modified")]
+    stood_for = pc.coalesce(listing["etag"], joined(*stamps, by="-"))
     stamped = pa.table({"path": listing["path"], "etag": stood_for})
     return ListingState(listing_fingerprint(stamped), listing.num_rows, listing)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from brev_pipeline.errors import ListingError
 from brev_pipeline.listing.pages import OBJECTS
+from brev_pipeline.texts import TEXT
 
 
 def walk(root: str) -> pa.Table:
@@ -33,11 +34,11 @@ def walk(root: str) -> pa.Table:
     rows.sort()
     keys, sizes, times = zip(*rows, strict=True) if rows else ((), (), ())
     try:
-        key = pa.array([os.fsencode(key).decode() for key in keys], pa.string())
+        key = pa.array([os.fsencode(key).decode() for key in keys], TEXT)
     except UnicodeDecodeError as error:
         raise ListingError(f"{root}: the file name {error.object!r} is not UTF-8; rename the file") from error
     modified = pa.array([time // 1000 for time in times], pa.int64()).cast(pa.timestamp("us", "UTC"))
-    etag = pa.nulls(len(rows), pa.string())
+    etag = pa.nulls(len(rows), TEXT)
     return pa.Table.from_arrays([key, etag, pa.array(sizes, pa.int64()), modified], schema=OBJECTS)
 
 

@@ -85,6 +85,7 @@ def _asset(
 
 
 Upstream = Mapping[str, Any]
+"""Stage → its `StoredTable`."""
 
 
 def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
@@ -113,29 +114,29 @@ def _sample_integrity(context: dg.AssetExecutionContext, config: PipelineConfig,
     from brev_pipeline.store import PipelineStore
 
     memory = PipelineStore.of(config).memory
-    table = check_integrity(
-        upstream["raw_listing"], fetch=Sources.of(config), known=memory.recall(), engine=_engine(context, config)
-    )
+    listing = upstream["raw_listing"].read()
+    table = check_integrity(listing, fetch=Sources.of(config), known=memory.recall(), engine=_engine(context, config))
     memory.remember(table, context.run.run_id)
     context.add_output_metadata(integrity_metadata(table))
     return table
 
 
 def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
-    from brev_pipeline.images import prepare_images
+    from brev_pipeline.images.prepare import SAMPLES, prepare_images
     from brev_pipeline.orchestration.metadata import prepared_metadata
     from brev_pipeline.source import Sources
     from brev_pipeline.store import PipelineStore
 
     sources = Sources.of(config)
+    samples = upstream["sample_integrity"].read(SAMPLES)
     table = prepare_images(
-        upstream["sample_integrity"],
+        samples,
         config.image,
         fetch=sources,
         folder=PipelineStore.of(config).prepared,
         engine=_engine(context, config),
     )
-    context.add_output_metadata(prepared_metadata(table, upstream["sample_integrity"], sources))
+    context.add_output_metadata(prepared_metadata(table, samples, sources))
     return table
 
 
@@ -144,11 +145,13 @@ def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, ups
     from brev_pipeline.orchestration.metadata import split_metadata
     from brev_pipeline.production import LEDGER, known_assignments, published_ledger
     from brev_pipeline.split import split_report, split_samples, usable_samples
+    from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
     from brev_pipeline.store import PipelineStore
 
+    # Not kept: what is usable stands in a table of its own.
     usable, excluded = usable_samples(
-        upstream["sample_integrity"],
-        upstream["prepared_images"],
+        upstream["sample_integrity"].read(OF_INTEGRITY),
+        upstream["prepared_images"].read(OF_PREPARED),
         duplicates=config.integrity.duplicates,
         label_conflicts=config.integrity.label_conflicts,
     )
@@ -166,7 +169,8 @@ def _sampling_weights(context: dg.AssetExecutionContext, config: PipelineConfig,
     from brev_pipeline.orchestration.metadata import weights_metadata
     from brev_pipeline.sampling import sampling_weights
 
-    table = sampling_weights(upstream["sample_split"], config.sampling)
+    split = upstream["sample_split"].read(["path", "purpose", *config.sampling.groupby])
+    table = sampling_weights(split, config.sampling)
     context.add_output_metadata(weights_metadata(table))
     return table
 
@@ -174,6 +178,7 @@ def _sampling_weights(context: dg.AssetExecutionContext, config: PipelineConfig,
 def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import shards_metadata
     from brev_pipeline.production import make_shards
+    from brev_pipeline.shards.task import OF_PREPARED
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.of(config)
@@ -181,12 +186,16 @@ def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, 
         config,
         store,
         split=upstream["sample_split"],
-        weights=upstream["sampling_weights"],
+        weights=upstream["sampling_weights"].read(),
         prepared=upstream["prepared_images"],
         engine=_engine(context, config),
     )
     described = shards_metadata(
-        table, config, store, split=upstream["sample_split"], prepared=upstream["prepared_images"]
+        table,
+        config,
+        store,
+        split=upstream["sample_split"].read(["category"]),
+        prepared=upstream["prepared_images"].read(OF_PREPARED),
     )
     context.add_output_metadata(described)
     return table
@@ -194,14 +203,13 @@ def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, 
 
 def _dataset_version(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import release_metadata
-    from brev_pipeline.orchestration.tables_io import TABLE_NAME
     from brev_pipeline.orchestration.verdicts import Verdicts
     from brev_pipeline.production import release
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.of(config)
     verdicts = Verdicts(store.tables)
-    names = {stage: upstream[stage].schema.metadata[TABLE_NAME].decode() for stage in STAGES}
+    names = {stage: upstream[stage].name for stage in STAGES}
     checks = {stage: verdicts.require(name, stage) for stage, name in names.items()}
 
     def documents() -> Mapping[str, bytes]:

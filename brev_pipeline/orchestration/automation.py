@@ -127,10 +127,11 @@ def _all_known(config: PipelineConfig, listing: Any) -> bool:
     import pyarrow.compute as pc
 
     from brev_pipeline.store import PipelineStore
+    from brev_pipeline.texts import TEXT, joined
 
     def stamps(table: pa.Table) -> pa.ChunkedArray:
-        numbers = [table[name].cast(pa.int64()).cast(pa.string()) for name in ("size", "modified")]
-        return pc.binary_join_element_wise(table["path"], *numbers, "\x1f")
+        numbers = [table[name].cast(pa.int64()).cast(TEXT) for name in ("size", "modified")]
+        return joined(table["path"], *numbers, by="\x1f")
 
     known = PipelineStore.of(config).memory.recall()
     return known is not None and bool(pc.all(pc.is_in(stamps(listing), value_set=stamps(known))).as_py())

@@ -59,15 +59,13 @@ def _find(context: Any, config: PipelineConfig, stage: str, tables: dict[str, An
     from brev_pipeline.expectations.frames import frames
     from brev_pipeline.expectations.validate import validate
     from brev_pipeline.orchestration.published import published_tables
-    from brev_pipeline.orchestration.tables_io import TABLE_NAME
     from brev_pipeline.orchestration.verdicts import Verdicts
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.of(config)
     rules = SUITES[stage](config)
     findings = validate(rules, frames(stage, tables, config, published_tables(config)))
-    table = tables[stage].schema.metadata[TABLE_NAME].decode()
-    return findings, Verdicts(store.tables).write(table, findings, context.run.run_id)
+    return findings, Verdicts(store.tables).write(tables[stage].name, findings, context.run.run_id)
 
 
 def _result(key: dg.AssetKey, finding: Finding, page: str) -> dg.AssetCheckResult:

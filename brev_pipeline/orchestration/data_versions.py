@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.orchestration.names import VERSION
+from brev_pipeline.store.parquet import row_groups
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,10 +53,11 @@ def data_version(stage: str, table: "pa.Table") -> str:
     import pyarrow as pa
 
     kept = [name for name in table.column_names if name not in _OF_THE_RUN.get(stage, ())]
-    plain = table.select(kept).replace_schema_metadata(None).combine_chunks()
+    plain = table.select(kept).replace_schema_metadata(None)
     hasher = _Hasher()
     with pa.ipc.new_stream(pa.PythonFile(hasher, "w"), plain.schema) as stream:
-        stream.write_table(plain)
+        for group in row_groups(plain):
+            stream.write_table(group)
     return hasher.digest.hexdigest()
 
 

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.orchestration.story import pictured
 from brev_pipeline.store.publish import Release
+from brev_pipeline.texts import TEXT, joined_names
 
 if TYPE_CHECKING:
     from brev_pipeline.config import PipelineConfig
@@ -162,7 +163,7 @@ def shards_metadata(
     pixels, augmenter = PreparedPixels(store.prepared), ImageAugmenter(config.augmentation)
     # Labels out of range are for the checks to find.
     known = table.filter(pc.and_(table["augmented"], pc.is_in(table["label"], pa.array(range(len(names)), pa.int64()))))
-    labels = pa.array(names, pa.string()).take(known["label"])
+    labels = pa.array(names, TEXT).take(known["label"])
     return {
         **pictured(
             "augmented samples",
@@ -198,7 +199,7 @@ def _plotted(prefix: str, column: pa.ChunkedArray, *, share: bool = False) -> di
 
 
 def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.binary_join(column, ", ") if pa.types.is_list(column.type) else column
+    return joined_names(column, ", ") if pa.types.is_list(column.type) else column
 
 
 def _cell(value: Any) -> str:

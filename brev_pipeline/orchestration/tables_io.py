@@ -12,17 +12,14 @@ from brev_pipeline.config.models import RetrySettings
 from brev_pipeline.errors import StoreError
 from brev_pipeline.orchestration.retries import failures_for_people
 from brev_pipeline.orchestration.verdicts import Verdicts
-from brev_pipeline.store import PipelineStore
-from brev_pipeline.store.versions import from_parquet, to_parquet
+from brev_pipeline.store import PipelineStore, StoredTable
+from brev_pipeline.store.parquet import to_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 TABLE = "table"
 """Metadata key: where the table lies, below the pipeline's ``tables`` folder."""
-
-TABLE_NAME = b"brev_pipeline.table"
-"""Schema metadata of a loaded table: its place, as under `TABLE`."""
 
 
 class StoreTables(dg.IOManager):
@@ -53,15 +50,14 @@ class StoreTables(dg.IOManager):
             }
         )
 
-    def load_input(self, context: dg.InputContext) -> "pa.Table":
-        """Read a stage's table: this run's, or else the newest that was materialized."""
+    def load_input(self, context: dg.InputContext) -> StoredTable:
+        """A stage's table, to read what is wanted of it: this run's, or else the newest that was materialized."""
         stage = context.asset_key.path[-1]
         with failures_for_people(context, self._retry):
             name = self.find(context, stage)
             if not self._unchecked:
                 Verdicts(self._store.tables).require(name, stage)
-            table = from_parquet(self._store.tables.read(name))
-            return table.replace_schema_metadata({**(table.schema.metadata or {}), TABLE_NAME: name})
+            return StoredTable(self._store.tables, name)
 
     def find(self, context: dg.InputContext, stage: str) -> str:
         """Name of the newest table of ``stage`` that this run may see, below the ``tables`` folder."""

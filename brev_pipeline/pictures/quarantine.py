@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from brev_pipeline.engine import LocalEngine, Lost
 from brev_pipeline.pictures.canvas import ALERT, MARGIN, SHEET_BYTES, SOFT, Canvas, Pixels, wrapped
 from brev_pipeline.source_base import Fetcher, SourceRow
+from brev_pipeline.texts import TEXT
 
 _SHOWN: Final = 12
 _COLUMNS: Final = 4
@@ -92,7 +93,7 @@ def _shown(quarantine: pa.Table) -> list[dict[str, Any]]:
 
 
 def _pictures(contents: Sequence[str], samples: pa.Table, fetch: Fetcher) -> Iterator[tuple[str, Pixels]]:
-    wanted = samples.filter(pc.is_in(samples["content_id"], value_set=pa.array(contents, pa.string())))
+    wanted = samples.filter(pc.is_in(samples["content_id"], value_set=pa.array(contents, TEXT)))
     wanted = wanted.filter((pc.field("size") > 0) & (pc.field("size") <= _LARGEST))
     rows = {row["content_id"]: SourceRow(**row) for row in wanted.select(list(SourceRow._fields)).to_pylist()}
     files = [(row.content_id, data) for row, data in fetch.fetch_many(list(rows.values())) if isinstance(data, bytes)]

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.pictures.canvas import FAINT, MARGIN, SHEET_BYTES, SOFT, Canvas, Pixels
+from brev_pipeline.texts import TEXT
 
 _CLASSES: Final = 5
 _PAIRS: Final = 3  # of each class
@@ -78,7 +79,7 @@ def _choose(rows: pa.Table) -> list[dict[str, Any]]:
 def _pairs(
     rows: list[dict[str, Any]], prepared: pa.Table, pixels: PixelReader, augmenter: Augmenter
 ) -> dict[int, list[_Pair]]:
-    contents = pa.array([row["content_id"] for row in rows], pa.string())
+    contents = pa.array([row["content_id"] for row in rows], TEXT)
     places = pc.index_in(contents, value_set=prepared["content_id"].combine_chunks())
     found: dict[int, list[_Pair]] = {}
     for row, image in zip(rows, pixels.read(prepared.take(places)) if rows else (), strict=True):

@@ -11,7 +11,7 @@ from brev_pipeline.reading.contents import Contents
 from brev_pipeline.reading.find import Where, find_version
 from brev_pipeline.reading.records import Records
 from brev_pipeline.store import Version
-from brev_pipeline.store.versions import from_parquet
+from brev_pipeline.store.parquet import from_parquet
 
 
 def read(

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.report.inputs import PixelReader, Pixels
+from brev_pipeline.texts import TEXT
 
 BUDGET: Final = 2_600_000
 """Bytes of all encoded pictures together, before base64 makes them a third longer."""
@@ -114,7 +115,7 @@ class Album:
             if not self.withholds(picture):
                 wishes.setdefault(picture.content_id, []).append(picture)
         ready = pc.and_(pc.equal(self._images["status"], "ok"), pc.is_valid(self._images["file"]))
-        rows = self._images.filter(pc.and_(ready, pc.is_in(self._images["content_id"], pa.array(wishes, pa.string()))))
+        rows = self._images.filter(pc.and_(ready, pc.is_in(self._images["content_id"], pa.array(wishes, TEXT))))
         rows = rows.sort_by([(name, "ascending") for name in _PLACES])
         for content, image in zip(rows["content_id"].to_pylist(), _read(self._pixels, rows), strict=True):
             for picture in wishes[content]:

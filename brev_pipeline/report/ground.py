@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.report.inputs import ReportInputs
+from brev_pipeline.texts import TEXT, joined_names
 
 _USUAL = ("train", "devel", "test")
 RULES = {
@@ -68,7 +69,7 @@ class Ground:
         """Contents of the guarded purposes."""
         if not self.guarded:
             return frozenset()
-        rows = self.split.filter(pc.is_in(self.split["purpose"], value_set=pa.array(sorted(self.guarded), pa.string())))
+        rows = self.split.filter(pc.is_in(self.split["purpose"], value_set=pa.array(sorted(self.guarded), TEXT)))
         return frozenset(rows["content_id"].to_pylist())
 
     @cached_property
@@ -79,7 +80,7 @@ class Ground:
 
     def fates(self, paths: Iterable[str]) -> dict[str, str]:
         """What became of some images, in words: their purpose, or why they were left out."""
-        wanted = pa.array(sorted(set(paths)), pa.string())
+        wanted = pa.array(sorted(set(paths)), TEXT)
         split, out = (rows_of(table, wanted) for table in (self.split, self.inputs.exclusions))
         fates = {row["path"]: row["purpose"] for row in split.select(["path", "purpose"]).to_pylist()}
         for row in out.select(["path", "rule"]).to_pylist():
@@ -89,8 +90,7 @@ class Ground:
 
 def with_class(table: pa.Table) -> pa.Table:
     """A table with the column ``class``: an image's category, several joined with commas."""
-    categories = table["category"].cast(pa.list_(pa.string()))
-    return table.append_column("class", pc.fill_null(pc.binary_join(categories, ", "), ""))
+    return table.append_column("class", pc.fill_null(joined_names(table["category"], ", "), ""))
 
 
 def present(assignments: pa.Table) -> pa.Table:

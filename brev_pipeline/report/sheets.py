@@ -19,6 +19,7 @@ from brev_pipeline.report.album import Album, Picture
 from brev_pipeline.report.ground import Ground, tally
 from brev_pipeline.report.opening import Opening
 from brev_pipeline.report.text import counted, joined
+from brev_pipeline.texts import TEXT
 
 _CLASSES: Final = 60
 _PICTURES: Final = 640  # on all sheets together
@@ -138,7 +139,7 @@ def _plain(ground: Ground, name: str, most: int) -> list[dict[str, Any]]:
 
 def _open_rows(ground: Ground, rows: pa.Table) -> pa.Table:
     """Rows of purposes that may be looked at."""
-    return rows.filter(pc.invert(pc.is_in(rows["purpose"], value_set=pa.array(sorted(ground.guarded), pa.string()))))
+    return rows.filter(pc.invert(pc.is_in(rows["purpose"], value_set=pa.array(sorted(ground.guarded), TEXT))))
 
 
 def _opening(ground: Ground, made: list[Sheet], album: Album) -> Opening:

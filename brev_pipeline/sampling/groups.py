@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import SamplingError
+from brev_pipeline.texts import TEXT, joined_names
 
 _BETWEEN_COLUMNS: Final = " / "
 _BETWEEN_NAMES: Final = ", "
@@ -73,10 +74,10 @@ def _encode(table: pa.Table, column: str) -> tuple[npt.NDArray[np.int64], list[s
 def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = values.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return pc.binary_join(values.cast(pa.list_(pa.string())), _UNIT)
+        return joined_names(values, _UNIT)
     if pa.types.is_floating(kind):
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values)
-    return values.cast(pa.string())
+    return values.cast(TEXT)
 
 
 def _demand_values(table: pa.Table, column: str, values: pa.ChunkedArray) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.seeds import hash_state
+from brev_pipeline.texts import TEXT
 
 _AT_ONCE: Final = 1 << 14
 _SEPARATOR: Final = b"\xff"
@@ -37,7 +38,7 @@ def hashed(
     for start in range(0, len(column), _AT_ONCE):
         texts = column.slice(start, _AT_ONCE).cast(pa.binary()).combine_chunks()
         if ordinals is not None:
-            tails = pa.array(ordinals[start : start + _AT_ONCE]).cast(pa.string()).cast(pa.binary())
+            tails = pa.array(ordinals[start : start + _AT_ONCE]).cast(TEXT).cast(pa.binary())
             texts = pc.binary_join_element_wise(texts, tails, pa.scalar(_SEPARATOR))
         found[start : start + len(texts)] = np.frombuffer(_digests(state, texts.to_pylist()), ">u8")
     return found

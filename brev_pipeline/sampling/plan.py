@@ -15,18 +15,19 @@ from brev_pipeline.sampling.groups import Groups, groups_of
 from brev_pipeline.sampling.hashes import hashed
 from brev_pipeline.sampling.order import in_hash_order
 from brev_pipeline.sampling.rotation import Counts, times_drawn
+from brev_pipeline.texts import NAMES, TEXT
 
 DRAWS: Final = pa.schema(
     [
-        pa.field("purpose", pa.string(), False),
+        pa.field("purpose", TEXT, False),
         pa.field(
             "epoch", pa.int32(), False, {"description": "0-based; purposes that are not sampled have epoch 0 only"}
         ),
-        pa.field("path", pa.string(), False),
-        pa.field("content_id", pa.string(), False),
-        pa.field("item", pa.string(), False),
-        pa.field("category", pa.list_(pa.string()), False),
-        pa.field("group", pa.string(), False, {"description": "sampling group"}),
+        pa.field("path", TEXT, False),
+        pa.field("content_id", TEXT, False),
+        pa.field("item", TEXT, False),
+        pa.field("category", NAMES, False),
+        pa.field("group", TEXT, False, {"description": "sampling group"}),
         pa.field(
             "ordinal", pa.int32(), False, {"description": "how often this content was drawn before in this epoch"}
         ),
@@ -37,6 +38,8 @@ DRAWS: Final = pa.schema(
 
 
 _DRAWN: Final = ["path", "content_id", "item", "category"]
+OF_SPLIT: Final = ["purpose", *_DRAWN]
+"""Columns of ``sample_split`` that are read, besides those of `SamplingSettings.groupby`."""
 
 
 def draw_plan(split: pa.Table, weights: pa.Table, settings: SamplingSettings, *, epochs: int) -> pa.Table:
@@ -97,7 +100,7 @@ def _one_epoch(rows: pa.Table, groups: Groups, times: Counts, what: tuple[str, i
     columns = {name: images[name] for name in images.column_names} | {
         "purpose": _constant(purpose, len(drawn)),
         "epoch": _constant(epoch, len(drawn)),
-        "group": pa.array(groups.names, pa.string()).take(pa.array(groups.index[drawn])),
+        "group": pa.array(groups.names, TEXT).take(pa.array(groups.index[drawn])),
         "ordinal": ordinal,
         "seed": hashed(seed, (epoch,), images["content_id"], ordinal),
         "augmented": _constant(sampled, len(drawn)),

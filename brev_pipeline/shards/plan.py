@@ -12,17 +12,18 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
+from brev_pipeline.texts import TEXT
 
 PLAN: Final = pa.schema(
     [
-        pa.field("purpose", pa.string(), False),
+        pa.field("purpose", TEXT, False),
         pa.field("epoch", pa.int32(), False),
         pa.field("shard", pa.int32(), False, {"description": "0-based number of the file within its purpose"}),
         pa.field("position", pa.int32(), False, {"description": "0-based place of the record in its shard"}),
-        pa.field("path", pa.string(), False),
-        pa.field("content_id", pa.string(), False),
-        pa.field("item", pa.string(), False),
-        pa.field("group", pa.string(), False),
+        pa.field("path", TEXT, False),
+        pa.field("content_id", TEXT, False),
+        pa.field("item", TEXT, False),
+        pa.field("group", TEXT, False),
         pa.field("label", pa.int64(), False, {"description": "class of the first category"}),
         pa.field("multi_hot", pa.list_(pa.int8()), True, {"description": "null if no image has several categories"}),
         pa.field("ordinal", pa.int32(), False),
@@ -146,7 +147,7 @@ def _mixed(seeds: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 def _labels(rows: pa.Table, names: Sequence[str]) -> tuple[pa.Array, pa.Array]:
     categories = rows["category"].combine_chunks()
     lengths = pc.list_value_length(categories)
-    classes = pc.index_in(categories.flatten(), pa.array(names, pa.string()))
+    classes = pc.index_in(categories.flatten(), pa.array(names, TEXT))
     _demand_known(rows, lengths, classes, names)
     ends = np.cumsum(lengths.to_numpy())
     known = classes.to_numpy()

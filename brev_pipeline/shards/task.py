@@ -28,6 +28,8 @@ from brev_pipeline.store import Folder
 PIXEL_COLUMNS: Final = ["file", "offset", "length", "prepared_height", "prepared_width", "prepared_channels"]
 """Columns of ``prepared_images`` that say where pixels lie; `FRAMES` too, where it is not null."""
 FRAMES: Final = "prepared_frames"
+OF_PREPARED: Final = ["content_id", "status", *PIXEL_COLUMNS, FRAMES]
+"""Columns of ``prepared_images`` that planning and writing shards read."""
 _PIXELS_AT_ONCE: Final = 32_000_000
 """Bytes of pixels that are asked for at once."""
 

@@ -20,6 +20,7 @@ from brev_pipeline.shards.progress import all_finished
 from brev_pipeline.shards.protocols import Augmenter, PixelReader
 from brev_pipeline.shards.task import FRAMES, PIXEL_COLUMNS, ShardTask, ShardWriter
 from brev_pipeline.store import Folder
+from brev_pipeline.texts import TEXT
 
 _LOG = logging.getLogger(__name__)
 _PROGRESS: Final = ".finished"
@@ -91,7 +92,7 @@ def write_shards(
         "%d shards, %d of them finished by an earlier run; %d of %d records copied from the newest version",
         *(len(names), reused, copied, plan.num_rows),
     )
-    files = pa.array(names, pa.string()).take(pa.array(np.repeat(np.arange(len(names)), np.diff(starts))))
+    files = pa.array(names, TEXT).take(pa.array(np.repeat(np.arange(len(names)), np.diff(starts))))
     augmented = pc.and_(plan["augmented"], augmenter is not None)
     return _record_table(plan, {"file": files, "augmented": augmented, **columns})
 
@@ -101,10 +102,10 @@ def shard_files(folder: Folder) -> pa.Table:
     finished = all_finished(folder / _PROGRESS)
     return pa.table(
         {
-            "file": pa.array([shard.file for shard in finished], pa.string()),
+            "file": pa.array([shard.file for shard in finished], TEXT),
             "records": pa.array([len(shard.offsets) for shard in finished], pa.int64()),
             "bytes": pa.array([shard.bytes for shard in finished], pa.int64()),
-            "sha256": pa.array([shard.sha256 for shard in finished], pa.string()),
+            "sha256": pa.array([shard.sha256 for shard in finished], TEXT),
         }
     )
 

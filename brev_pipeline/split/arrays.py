@@ -14,11 +14,7 @@ Words = npt.NDArray[np.uint64]
 
 def one_array(column: pa.ChunkedArray) -> pa.Array:
     """A column in one piece. Each piece of a column would get a dictionary of its own, at a cost that is quadratic."""
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    if pa.types.is_string(column.type) and column.nbytes >= 2**31:
-        column = column.cast(pa.large_string())
-    return column.combine_chunks()
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def compress(values: Ints, bound: int) -> tuple[Ints, Ints]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.split.arrays import Ints, Words, first_of, number, one_array
+from brev_pipeline.texts import contents, ends
 
 # Odd multipliers from the fractional digits of the golden ratio and of π (SplitMix64, FNV's successors): they only
 # have to spread. Nothing depends on them but speed, since equal digests are compared as texts.
@@ -48,13 +49,11 @@ def _digests(ids: pa.ChunkedArray) -> Words | None:
 
 
 def _digest(chunk: pa.Array) -> Words | None:
-    wide = pa.types.is_large_string(chunk.type) or pa.types.is_large_binary(chunk.type)
-    _, offsets, data = chunk.buffers()
-    edges = np.frombuffer(offsets, np.int64 if wide else np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+    edges = ends(chunk)
     length = int(edges[1] - edges[0])
     if length == 0 or length % 8 or bool((np.diff(edges) != length).any()):
         return None
-    words = np.frombuffer(data, np.uint8)[edges[0] : edges[-1]].view(np.uint64).reshape(-1, length // 8)
+    words = contents(chunk).view(np.uint64).reshape(-1, length // 8)
     digest = words[:, 0] * _MIX
     for column in range(1, words.shape[1]):
         digest ^= digest >> _TURN

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.split.arrays import Ints, Words, number, one_array
 from brev_pipeline.split.words import is_text, pack
+from brev_pipeline.texts import TEXT, joined, joined_names
 
 _SAMPLE = 4096  # rows that tell whether a column has few different values
 _UNIT = "\x1f"  # between the names of a category while it is encoded
@@ -25,10 +26,10 @@ class Key:
     """
 
     codes: Ints
-    labels: pa.StringArray
-    spelled: pa.StringArray
+    labels: pa.LargeStringArray
+    spelled: pa.LargeStringArray
 
-    def texts(self) -> pa.StringArray:
+    def texts(self) -> pa.LargeStringArray:
         """(rows,) the label of every row."""
         return self.labels.take(pa.array(self.codes))
 
@@ -43,14 +44,14 @@ def encode(column: pa.ChunkedArray) -> Key:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     codes, values = _encode_scalars(column)
-    texts = values.cast(pa.string()) if is_text(values.type) else pa.array(map(str, values.to_pylist()), pa.string())
+    texts = values.cast(TEXT) if is_text(values.type) else pa.array(map(str, values.to_pylist()), TEXT)
     return Key(codes, texts, texts)
 
 
 def join_texts(parts: Sequence[pa.Array], separator: str) -> pa.Array:
     r"""Join texts so that different parts give different results: ``\`` and ``/`` within a part are escaped."""
     escaped = [pc.replace_substring(pc.replace_substring(part, "\\", "\\\\"), "/", "\\/") for part in parts]
-    return pc.binary_join_element_wise(*escaped, separator)
+    return joined(*escaped, by=separator)
 
 
 def _encode_scalars(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
@@ -84,8 +85,8 @@ def _pack(column: pa.ChunkedArray) -> Words | None:
 
 
 def _encode_lists(column: pa.ChunkedArray) -> Key:
-    joined = pc.binary_join(column.cast(pa.list_(pa.string())), _UNIT)
+    joined = joined_names(column, _UNIT)
     codes, values = _encode_scalars(joined)
     parts = [tuple(value.split(_UNIT)) for value in values.to_pylist()]
     labels = [", ".join(name.replace("\\", "\\\\").replace(",", "\\,") for name in names) for names in parts]
-    return Key(codes, pa.array(labels, pa.string()), pa.array(map(str, parts), pa.string()))
+    return Key(codes, pa.array(labels, TEXT), pa.array(map(str, parts), TEXT))

@@ -15,6 +15,7 @@ from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import compress
 from brev_pipeline.split.encode import Key, encode, join_texts
 from brev_pipeline.split.patterns import extract, some_paths
+from brev_pipeline.texts import TEXT, joined
 
 Spec = str | Sequence[str]
 
@@ -26,7 +27,7 @@ def stratum_key(samples: pa.Table, spec: Spec | None) -> Key:
         SplitError: a column is missing, the pattern cannot be used, or a row has no key.
     """
     if spec is None or len(spec) == 0:
-        one = pa.array(["all"])
+        one = pa.array(["all"], TEXT)
         return Key(np.zeros(len(samples), np.int64), one, one)
     key = find_key(samples, spec, "stratification")
     hint = "give it an alternative that matches them" if isinstance(spec, str) else "fill it, or leave them out"
@@ -77,7 +78,7 @@ def own_items(key: Key, paths: pa.ChunkedArray) -> Key:
     missing = key.codes < 0
     if not missing.any():
         return key
-    own = encode(paths.filter(pa.array(missing)).cast(pa.string()))
+    own = encode(paths.filter(pa.array(missing)).cast(TEXT))
     labels = pa.concat_arrays([key.labels, own.labels])
     codes = key.codes.copy()
     codes[missing] = own.codes + len(key)
@@ -98,9 +99,7 @@ def _combine(keys: list[Key]) -> Key:
     every = np.full(len(there), -1, np.int64)
     every[there] = codes
     labels = join_texts([key.labels.take(pa.array(part)) for key, part in zip(keys, parts, strict=True)], " / ")
-    spelled = pc.binary_join_element_wise(
-        *(key.spelled.take(pa.array(part)) for key, part in zip(keys, parts, strict=True)), "_"
-    )
+    spelled = joined(*(key.spelled.take(pa.array(part)) for key, part in zip(keys, parts, strict=True)), by="_")
     return Key(every, labels, spelled)
 
 

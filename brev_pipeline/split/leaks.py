@@ -6,6 +6,7 @@ import pyarrow as pa
 from brev_pipeline.split.arrays import Ints, compress, first_of, least
 from brev_pipeline.split.copies import repeated
 from brev_pipeline.split.encode import encode
+from brev_pipeline.texts import NAMES, TEXT
 
 
 def find_leaks(split: pa.Table, purpose: Ints, names: list[str], over_strata: bool) -> pa.Table:
@@ -28,7 +29,7 @@ def find_leaks(split: pa.Table, purpose: Ints, names: list[str], over_strata: bo
             sides = np.unique(purpose[codes == codes[at]])
             found = {"kind": kind, "id": split[kind][int(at)].as_py()}
             rows.append({**found, "purposes": [names[side] for side in sides]})
-    schema = pa.schema([("kind", pa.string()), ("id", pa.string()), ("purposes", pa.list_(pa.string()))])
+    schema = pa.schema([("kind", TEXT), ("id", TEXT), ("purposes", NAMES)])
     return pa.Table.from_pylist(rows, schema)
 
 

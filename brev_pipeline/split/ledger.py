@@ -18,6 +18,7 @@ from brev_pipeline.split.draw import OPEN
 from brev_pipeline.split.encode import encode
 from brev_pipeline.split.layout import Layout, Rules, lay_out
 from brev_pipeline.tables import SAMPLE_SPLIT, conform
+from brev_pipeline.texts import TEXT, joined
 
 
 def rules_of(settings: SplitSettings) -> Rules:
@@ -33,7 +34,7 @@ def rules_of(settings: SplitSettings) -> Rules:
 
 def purpose_codes(column: pa.ChunkedArray, names: list[str], where: str) -> Ints:
     """(rows,) number of each purpose in ``names``; −1 for none. Raises `SplitError` for one that is not there."""
-    found = pc.index_in(column.cast(pa.string()), value_set=pa.array(names, pa.string()))
+    found = pc.index_in(column.cast(TEXT), value_set=pa.array(names, TEXT))
     codes: Ints = found.fill_null(OPEN).to_numpy().astype(np.int64)
     unknown = (codes == OPEN) & column.is_valid().to_numpy()
     if unknown.any():
@@ -77,7 +78,7 @@ def read_known_assignments(data: bytes, name: str) -> pa.Table:
 
     head = data.partition(b"\n")[0].decode("utf-8", "replace").strip().split(",")
     options = csv.ConvertOptions(
-        column_types={column.strip('"'): pa.string() for column in head}, strings_can_be_null=True, null_values=[""]
+        column_types={column.strip('"'): TEXT for column in head}, strings_can_be_null=True, null_values=[""]
     )
     try:
         table = csv.read_csv(io.BytesIO(data), convert_options=options)
@@ -125,7 +126,7 @@ def next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitSetting
         return split
     layout = lay_out(split, rules_of(settings), ledger)
     purposes = group_purposes(layout, split, ledger, settings.names)
-    moved = pa.array(settings.names, pa.string()).take(pa.array(purposes[layout.past_group]))
+    moved = pa.array(settings.names, TEXT).take(pa.array(purposes[layout.past_group]))
     past = ledger.set_column(ledger.column_names.index("purpose"), "purpose", moved)
     there = _joined([split["path"], split["content_id"]]).combine_chunks()
     absent = past.filter(pc.invert(pc.is_in(_joined([past["path"], past["content_id"]]), value_set=there)))
@@ -152,8 +153,8 @@ def _known_column(samples: pa.Table, layout: Layout, column: str) -> pa.ChunkedA
 
 
 def _joined(columns: list[pa.ChunkedArray]) -> pa.ChunkedArray:
-    texts = [column.cast(pa.string()) for column in columns]
-    return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, "\x1f")
+    texts = [column.cast(TEXT) for column in columns]
+    return texts[0] if len(texts) == 1 else joined(*texts, by="\x1f")
 
 
 def _refuse_contradictions(texts: pa.ChunkedArray, purposes: pa.ChunkedArray) -> None:

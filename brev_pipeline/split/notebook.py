@@ -17,6 +17,7 @@ from brev_pipeline.split.encode import encode
 from brev_pipeline.split.layout import Layout, Rules, lay_out
 from brev_pipeline.split.methods import check_method, run_method
 from brev_pipeline.split.patterns import compile_key
+from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +89,7 @@ class SampleSplit:
         names, given = _given(samples, column, purpose, remainder)
         rules, table = self._table(samples)
         chosen = self._choose(lay_out(table, rules), names, given)
-        texts = pa.array([purpose, remainder, *names[2:]], pa.string()).take(pa.array(chosen))
+        texts = pa.array([purpose, remainder, *names[2:]], TEXT).take(pa.array(chosen))
         # An array, not a series: rows are matched by position, whatever the frame's index.
         return samples.assign(**{column: texts.to_pandas().astype("str").array})
 
@@ -119,7 +120,7 @@ class SampleSplit:
         wanted = dict.fromkeys(name for spec in specs for name in (["path"] if isinstance(spec, str) else spec))
         columns = {name: _arrow(samples[name]) for name in wanted if name in samples.columns}
         for name in copies:
-            columns[name] = columns[name].cast(pa.string())
+            columns[name] = columns[name].cast(TEXT)
         return rules, pa.table(columns)
 
 
@@ -128,7 +129,7 @@ def _given(samples: pd.DataFrame, column: str, purpose: str, remainder: str | No
     names = [purpose, remainder or ""]  # no purpose is called "": it stands for a remainder that stays open
     if column not in samples.columns:
         return names, np.full(len(samples), OPEN)
-    there = encode(_arrow(samples[column]).cast(pa.string()))
+    there = encode(_arrow(samples[column]).cast(TEXT))
     names += [name for name in there.labels.to_pylist() if name and name not in names]
     number = [names.index(name) if name else OPEN for name in there.labels.to_pylist()]
     return names, np.array([*number, OPEN])[there.codes]
@@ -162,7 +163,7 @@ def _arrow(series: pd.Series[Any]) -> pa.ChunkedArray:
         out = pa.Array.from_pandas(series)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         there = series.notna()
-        out = pa.array([str(value) if ok else None for value, ok in zip(series, there, strict=True)], pa.string())
+        out = pa.array([str(value) if ok else None for value, ok in zip(series, there, strict=True)], TEXT)
     return out if isinstance(out, pa.ChunkedArray) else pa.chunked_array([out])
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.errors import SplitError
+from brev_pipeline.texts import TEXT, contents
 
 _STEP = 8192  # paths at a time: their Python objects stay in the processor's cache
 
@@ -67,7 +68,7 @@ def extract(paths: pa.ChunkedArray, pattern: str, name: str) -> pa.ChunkedArray:
     raw = _on_bytes(pattern)
     key = itemgetter(1) if text.groups == 1 else _only_group(text.pattern, name)
     found = [_extract_batch(batch, text, raw, key) for chunk in paths.chunks for batch in _batches(chunk)]
-    return pa.chunked_array(found, pa.string())
+    return pa.chunked_array(found, TEXT)
 
 
 def _extract_batch(
@@ -79,13 +80,13 @@ def _extract_batch(
         kind = pa.binary()
         values, search = batch.cast(pa.binary()).to_pylist(), raw.search
     else:
-        kind = pa.string()
+        kind = TEXT
         values, search = batch.to_pylist(), text.search
     try:
         keys = list(map(key, map(search, values)))
     except TypeError:  # None, where there is no match, has no groups
         keys = [None if match is None else key(match) for match in map(search, values)]
-    return pa.array(keys, kind).cast(pa.string())
+    return pa.array(keys, kind).cast(TEXT)
 
 
 def _only_group(pattern: str, name: str) -> Callable[[Any], Any]:
@@ -119,10 +120,7 @@ def _batches(chunk: pa.Array) -> Iterator[pa.Array]:
 
 
 def _printable_ascii(batch: pa.Array) -> bool:
-    wide = pa.types.is_large_string(batch.type)
-    _, offsets, data = batch.buffers()
-    edges = np.frombuffer(offsets, np.int64 if wide else np.int32)[batch.offset : batch.offset + len(batch) + 1]
-    letters = np.frombuffer(data or b"", np.uint8)[edges[0] : edges[-1]]
+    letters = contents(batch)
     return len(letters) > 0 and bool(letters.min() >= 0x20) and bool(letters.max() < 0x7F)
 
 

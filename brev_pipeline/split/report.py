@@ -15,8 +15,9 @@ from brev_pipeline.split.layout import Layout, lay_out
 from brev_pipeline.split.leaks import find_leaks
 from brev_pipeline.split.ledger import closed_purposes, group_purposes, match_known, purpose_codes, rules_of
 from brev_pipeline.split.samples import shares_of
+from brev_pipeline.texts import TEXT
 
-_TEXT: Final = pa.string()
+_TEXT: Final = TEXT
 _SLACK = 1e-9  # images; below it, a difference is rounding
 
 

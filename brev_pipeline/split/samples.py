@@ -12,8 +12,9 @@ from brev_pipeline.split.layout import Layout, lay_out
 from brev_pipeline.split.ledger import closed_purposes, match_known, purpose_codes, rules_of
 from brev_pipeline.split.methods import run_method
 from brev_pipeline.tables import SAMPLE_SPLIT, conform
+from brev_pipeline.texts import TEXT
 
-_ASSIGNED = pa.array(["new", "duplicate", "ledger"])
+_ASSIGNED = pa.array(["new", "duplicate", "ledger"], TEXT)
 
 
 def split_samples(
@@ -102,7 +103,7 @@ def _result(samples: pa.Table, layout: Layout, names: list[str], purpose: Ints, 
         "item": layout.item.texts(),
         "stratum": layout.stratum.texts(),
         "leak_group": samples["path"].take(pa.array(first_of(groups, layout.groups)[groups])),
-        "purpose": pa.array(names, pa.string()).take(pa.array(purpose[groups])),
+        "purpose": pa.array(names, TEXT).take(pa.array(purpose[groups])),
         "assigned_by": _ASSIGNED.take(pa.array(assigned)),
     }
     for name, column in added.items():

@@ -10,18 +10,22 @@ from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints
 from brev_pipeline.split.encode import encode
 from brev_pipeline.tables import SAMPLE_SPLIT, conform
+from brev_pipeline.texts import TEXT, joined
 
 USABLE: Final = pa.schema(list(SAMPLE_SPLIT)[: SAMPLE_SPLIT.get_field_index("item")])
 
+OF_INTEGRITY: Final = [*(name for name in USABLE.names if name != "pixel_id"), "duplicate_of"]
+"""Columns of ``sample_integrity`` that are read."""
+OF_PREPARED: Final = ["content_id", "status", "reason", "pixel_id"]
+"""Columns of ``prepared_images`` that are read."""
+
 EXCLUSIONS: Final = pa.schema(
     [
-        pa.field("path", pa.string(), False),
-        pa.field("content_id", pa.string(), False),
-        pa.field("rule", pa.string(), False, {"description": "quarantined, label_conflict, duplicate"}),
-        pa.field(
-            "partner", pa.string(), True, {"description": "path of the image that it is a copy of, or contradicts"}
-        ),
-        pa.field("reason", pa.string(), False, {"description": "in words"}),
+        pa.field("path", TEXT, False),
+        pa.field("content_id", TEXT, False),
+        pa.field("rule", TEXT, False, {"description": "quarantined, label_conflict, duplicate"}),
+        pa.field("partner", TEXT, True, {"description": "path of the image that it is a copy of, or contradicts"}),
+        pa.field("reason", TEXT, False, {"description": "in words"}),
     ]
 )
 
@@ -117,10 +121,8 @@ def _is_copy(integrity: pa.Table, duplicates: str) -> Bools:
 
 
 def _quarantined(integrity: pa.Table, prepared: pa.Table, at: Ints, rows: Bools) -> pa.Table:
-    reasons = pc.binary_join_element_wise(
-        prepared["status"], pc.fill_null(prepared["reason"], "no reason was recorded"), ": "
-    )
-    own = reasons.take(pa.array(at[rows], mask=at[rows] < 0))
+    found = prepared.select(["status", "reason"]).take(pa.array(at[rows], mask=at[rows] < 0))
+    own = joined(found["status"], pc.fill_null(found["reason"], "no reason was recorded"), by=": ")
     return _exclusions(integrity, rows, "quarantined", None, pc.fill_null(own, "missing: its content was not prepared"))
 
 
@@ -137,7 +139,7 @@ def _copies(integrity: pa.Table, rows: Bools) -> pa.Table:
 
 def _exclusions(integrity: pa.Table, rows: Bools, rule: str, partner: Any, reason: Any) -> pa.Table:
     own = integrity.select(["path", "content_id"]).filter(pa.array(rows))
-    own = own.append_column("rule", pa.array([rule] * len(own), pa.string()))
-    own = own.append_column("partner", pa.nulls(len(own), pa.string()) if partner is None else partner)
-    reasons = pa.array([reason] * len(own), pa.string()) if isinstance(reason, str) else reason
+    own = own.append_column("rule", pa.array([rule] * len(own), TEXT))
+    own = own.append_column("partner", pa.nulls(len(own), TEXT) if partner is None else partner)
+    reasons = pa.array([reason] * len(own), TEXT) if isinstance(reason, str) else reason
     return conform(own.append_column("reason", reasons), EXCLUSIONS, "exclusions")

@@ -3,7 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from brev_pipeline.split.arrays import Ints, Words
+from brev_pipeline.split.arrays import Words
+from brev_pipeline.texts import contents, ends
 
 WIDTH = 8  # bytes of a word
 
@@ -19,7 +20,7 @@ def pack(texts: pa.Array) -> Words | None:
     """
     if texts.null_count or not len(texts) or not (is_text(texts.type)):
         return None
-    edges, data = text_bytes(texts)
+    edges, data = ends(texts), contents(texts)
     lengths = np.diff(edges)
     if lengths.max() > WIDTH or not len(data) or data.min() == 0:
         return None
@@ -30,14 +31,6 @@ def pack(texts: pa.Array) -> Words | None:
     unused = (8 * (WIDTH - lengths)).astype(np.uint64)
     # Shifts by 64 are undefined: an empty text is set by hand.
     return np.where(lengths > 0, words >> np.minimum(unused, 63) << np.minimum(unused, 63), np.uint64(0))
-
-
-def text_bytes(texts: pa.Array) -> tuple[Ints, np.ndarray[tuple[int], np.dtype[np.uint8]]]:
-    """(rows + 1,) where each text begins and ends in the buffer, and the bytes of all."""
-    wide = pa.types.is_large_string(texts.type) or pa.types.is_large_binary(texts.type)
-    _, offsets, data = texts.buffers()
-    edges = np.frombuffer(offsets, np.int64 if wide else np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    return edges.astype(np.int64), np.frombuffer(data or b"", np.uint8)[edges[0] : edges[-1]]
 
 
 def is_text(kind: pa.DataType) -> bool:

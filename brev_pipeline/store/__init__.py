@@ -5,9 +5,10 @@ the log of them, and `PipelineStore` where all of it lies.
 """
 
 from brev_pipeline.store.folder import Folder
+from brev_pipeline.store.parquet import StoredTable
 from brev_pipeline.store.pipeline_store import PipelineStore
 from brev_pipeline.store.publications import Publication, Publications
 from brev_pipeline.store.seals import Seals
 from brev_pipeline.store.versions import Version
 
-__all__ = ["Folder", "PipelineStore", "Publication", "Publications", "Seals", "Version"]
+__all__ = ["Folder", "PipelineStore", "Publication", "Publications", "Seals", "StoredTable", "Version"]

@@ -5,6 +5,7 @@ S3 an object becomes visible when its upload ends. `Folder.create` makes a file 
 link locally, ``If-None-Match: *`` on S3), which is what publications rest on.
 """
 
+import contextlib
 import errno
 import os
 import shutil
@@ -120,6 +121,17 @@ class Folder:
                 "file"
             )
         return bytes(data)
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """A file, to read here and there in it. Raises `StoreError`, also for what goes wrong while it is open."""
+        place = self.place(name)
+        try:
+            # S3: each read is a request of its own; Parquet's reader asks for whole columns at once.
+            with open(place, "rb") if self.is_local else self._fs.open(place, "rb", cache_type="none") as file:
+                yield file
+        except _faults() as error:
+            raise _store_error(place, "read", error) from error
 
     def exists(self, name: str) -> bool:
         """Whether there is a file or folder of this name. Raises `StoreError` where the store cannot be asked."""

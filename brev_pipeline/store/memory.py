@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from brev_pipeline.store.folder import Folder
-from brev_pipeline.store.versions import from_parquet, to_parquet
+from brev_pipeline.store.parquet import from_parquet, to_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
+from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.pipeline_store import PipelineStore
 from brev_pipeline.store.publications import Publication
-from brev_pipeline.store.versions import MANIFEST, REPORT, Version, file_facts, to_json, to_parquet, version_id
+from brev_pipeline.store.versions import MANIFEST, REPORT, Version, file_facts, to_json, version_id
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,7 +6,6 @@ the time, the run, the host or the store; that stands in the publication.
 """
 
 import hashlib
-import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
+from brev_pipeline.store.parquet import from_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,31 +90,3 @@ def version_id(manifest: bytes) -> str:
 def to_json(content: Mapping[str, Any]) -> bytes:
     """JSON with sorted keys: the same bytes for the same content."""
     return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
-
-
-def to_parquet(table: "pa.Table") -> bytes:
-    """Parquet bytes of a table; the same for the same table and version of pyarrow."""
-    import pyarrow.parquet as pq
-
-    sink = io.BytesIO()
-    pq.write_table(_plain(table), sink, compression="zstd", row_group_size=1_000_000)
-    return sink.getvalue()
-
-
-def _plain(table: "pa.Table") -> "pa.Table":
-    """Without what would show in the file and is not content: chunks in memory, names of lists' elements."""
-    import pyarrow as pa
-
-    fields = [
-        field.with_type(pa.list_(pa.field("element", field.type.value_type))) if pa.types.is_list(field.type) else field
-        for field in table.schema
-    ]
-    return pa.table(table.combine_chunks().columns, schema=pa.schema(fields, table.schema.metadata))
-
-
-def from_parquet(data: bytes) -> "pa.Table":
-    """The table in Parquet bytes."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    return pq.read_table(pa.BufferReader(data))

@@ -14,8 +14,9 @@ from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.listing import list_datasets
 from brev_pipeline.production import release
 from brev_pipeline.source import Sources
-from brev_pipeline.store.versions import from_parquet
+from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline_tests.audit.worlds import World
+from brev_pipeline_tests.held import held
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
 
 STAGES = ("raw_listing", "sample_integrity", "prepared_images", "sample_split", "sampling_weights", "tfrecord_shards")
@@ -56,13 +57,13 @@ def test_an_image_without_a_purpose_is_excluded_as_unassigned(world: World) -> N
     lost = split["path"][0].as_py()
     tables["sample_split"] = split.slice(1)
     tables["tfrecord_shards"] = records.filter(pc.not_equal(records["path"], lost))
-    none = pa.table({"path": pa.array([], pa.string()), "category": pa.array([], pa.list_(pa.string()))})
-    found = exclusions(world.config, tables, none)
+    none = pa.table({"path": pa.array([], pa.large_string()), "category": pa.array([], pa.list_(pa.large_string()))})
+    found = exclusions(world.config, held(tables), none)
     assert found.filter(pc.equal(found["path"], lost))["rule"].to_pylist() == ["unassigned"]
 
 
 def paths(*names: str) -> pa.ChunkedArray:
-    return pa.chunked_array([pa.array(names, pa.string())])
+    return pa.chunked_array([pa.array(names, pa.large_string())])
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_shards_that_another_run_published_and_removed_meanwhile_stop_the_releas
     copy.republish({}, plan="another", note="of a third run")
     before = [entry.version for entry in copy.store.publications.all()]
     with pytest.raises(StoreError, match=r"lacks \d+ of the shards.*: another run published meanwhile.*Materialize"):
-        release(copy.config, copy.store, tables, checks={}, run_id="late")
+        release(copy.config, copy.store, held(tables), checks={}, run_id="late")
     assert [entry.version for entry in copy.store.publications.all()] == before
 
 

@@ -82,8 +82,9 @@ def test_several_categories_are_a_vector_of_all_classes(given_: dict) -> None:
 
 def test_a_category_of_an_image_that_was_not_drawn_adds_no_feature(tmp_path: Path) -> None:
     world = World(tmp_path)
-    undrawn = pa.table({"path": ["photos/x.bmp"], "category": [["good", "bad"]]})
-    split = pa.concat_tables([world.draws.select(["path", "category"]), undrawn])
+    drawn = world.draws.select(["path", "category"])
+    undrawn = pa.table({"path": ["photos/x.bmp"], "category": [["good", "bad"]]}, drawn.schema)
+    split = pa.concat_tables([drawn, undrawn])
     assert "label/multi_hot" not in parsed(made(world, split=split), "features.json")["featuresDict"]["features"]
 
 

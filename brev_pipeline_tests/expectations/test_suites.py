@@ -11,6 +11,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES, Finding
 from brev_pipeline.expectations.frames import Published, frames
 from brev_pipeline.expectations.validate import validate
+from brev_pipeline_tests.held import held
 from brev_pipeline_tests.pipelines import configure
 
 PATHS = [f"photos/{folder}/{item}_{photo}.png" for folder in ("bad", "good") for item in range(5) for photo in range(2)]
@@ -100,7 +101,7 @@ def change(table: pa.Table, column: str, value: Any, row: int = 0) -> pa.Table:
 
 
 def find(stage: str, own: dict[str, pa.Table], config: PipelineConfig, published: Published) -> dict[str, Finding]:
-    findings = validate(SUITES[stage](config), frames(stage, own, config, published))
+    findings = validate(SUITES[stage](config), frames(stage, held(own), config, published))
     return {finding.rule.name: finding for finding in findings}
 
 
@@ -246,7 +247,7 @@ def test_an_addition_to_a_locked_purpose_fails(tmp_path: Path, published: Publis
 
 def test_a_missing_column_fails_with_the_reason(config: PipelineConfig, published: Published) -> None:
     own = build()
-    whole = frames("raw_listing", own, config, published)
+    whole = frames("raw_listing", held(own), config, published)
     whole["rows"] = whole["rows"].drop(columns="path")
     found = {finding.rule.name: finding for finding in validate(SUITES["raw_listing"](config), whole)}
     assert not found["paths_unique"].passed

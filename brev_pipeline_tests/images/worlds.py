@@ -118,7 +118,7 @@ def sample(path, data, bucket="photos", etag_source="md5"):
 def table(rows):
     """Rows of samples as a table; extra columns of sample_integrity are not needed by the images."""
     text = ["path", "bucket", "etag", "etag_source", "content_id"]
-    schema = pa.schema([*((name, pa.string()) for name in text), ("size", pa.int64())])
+    schema = pa.schema([*((name, pa.large_string()) for name in text), ("size", pa.int64())])
     return pa.Table.from_pylist(rows, schema=schema)
 
 

@@ -17,11 +17,13 @@ ROWS = st.lists(st.tuples(CONTENTS, CATEGORIES), max_size=30)
 
 
 def found(rows: list[tuple[str, str, list[str]]], chunk: int = 1000) -> list[tuple[str | None, int, bool]]:
-    schema = pa.schema([("id", pa.string()), ("path", pa.string()), ("category", pa.list_(pa.string()))])
+    schema = pa.schema(
+        [("id", pa.large_string()), ("path", pa.large_string()), ("category", pa.list_(pa.large_string()))]
+    )
     table = pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
     table = pa.Table.from_batches(table.to_batches(max_chunksize=chunk), schema)
     result = find_copies(table["id"], table["path"], table["category"])
-    assert [array.type for array in result] == [pa.string(), pa.int32(), pa.bool_()]
+    assert [array.type for array in result] == [pa.large_string(), pa.int32(), pa.bool_()]
     return list(zip(*(array.to_pylist() for array in result), strict=True))
 
 

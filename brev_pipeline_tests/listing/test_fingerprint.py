@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from brev_pipeline.listing import listing_fingerprint
 
 ROWS = st.dictionaries(st.text(max_size=5), st.none() | st.text(max_size=5), max_size=10)
-SCHEMA = pa.schema([("path", pa.string()), ("etag", pa.string())])
+SCHEMA = pa.schema([("path", pa.large_string()), ("etag", pa.large_string())])
 
 
 def table(rows: dict[str, str | None]) -> pa.Table:

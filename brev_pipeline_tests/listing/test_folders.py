@@ -16,7 +16,7 @@ def folder(key: str) -> str:
 
 @given(KEYS, st.integers(0, 5))
 def test_runs_name_the_folder_of_every_key(keys: list[str], skipped: int) -> None:
-    array = pa.array(keys, pa.string()).slice(skipped)
+    array = pa.array(keys, pa.large_string()).slice(skipped)
     found = runs(array)
     assert [run.folder for run in found for _ in range(run.keys)] == [folder(key) for key in keys[skipped:]]
     assert all(one.folder != other.folder for one, other in pairwise(found))
@@ -24,7 +24,7 @@ def test_runs_name_the_folder_of_every_key(keys: list[str], skipped: int) -> Non
 
 @given(KEYS)
 def test_folder_lengths_are_counted_in_bytes(keys: list[str]) -> None:
-    lengths = folder_lengths(pa.array(keys, pa.string()))
+    lengths = folder_lengths(pa.array(keys, pa.large_string()))
     assert lengths.tolist() == [len(folder(key).encode()) for key in keys]
 
 

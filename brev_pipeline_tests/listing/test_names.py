@@ -35,14 +35,14 @@ def naive(key: str, pattern: str) -> bool:
 )
 @example(["good/a.tıf"], DEFAULT)
 def test_the_filter_means_what_python_means_by_it(keys: list[str], pattern: str) -> None:
-    assert are_images(pa.array(keys, pa.string()), pattern).to_pylist() == [naive(key, pattern) for key in keys]
+    assert are_images(pa.array(keys, pa.large_string()), pattern).to_pylist() == [naive(key, pattern) for key in keys]
 
 
 @given(KEYS, PLAIN)
 @example(["a.b/p", "b/"], "(b)")
 def test_plain_patterns_find_the_same_in_keys_as_in_names(keys: list[str], pattern: str) -> None:
     assert is_plain_suffix(f"{pattern}$")
-    assert are_images(pa.array(keys, pa.string()), f"{pattern}$").to_pylist() == [
+    assert are_images(pa.array(keys, pa.large_string()), f"{pattern}$").to_pylist() == [
         naive(key, f"{pattern}$") for key in keys
     ]
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from brev_pipeline.pictures import class_balance, drawn_shares, split_shares
 from brev_pipeline.pictures.canvas import CHART_BYTES, WIDTH, Canvas, font, shortened, wrapped
+from brev_pipeline.texts import TEXT
 
 NAMES = st.text(max_size=80)
 
@@ -25,8 +26,8 @@ def listing(datasets: dict[str, dict[str, int]]) -> pa.Table:
     rows = [(d, [c]) for d, classes in datasets.items() for c, count in classes.items() for _ in range(count)]
     return pa.table(
         {
-            "dataset": pa.array([d for d, _ in rows], pa.string()),
-            "category": pa.array([c for _, c in rows], pa.list_(pa.string())),
+            "dataset": pa.array([d for d, _ in rows], TEXT),
+            "category": pa.array([c for _, c in rows], pa.list_(TEXT)),
         }
     )
 
@@ -37,7 +38,12 @@ def shares(strata: dict[str, int], wanted: dict[str, float]) -> pa.Table:
         for stratum, images in strata.items()
         for purpose, share in wanted.items()
     ]
-    types = {"stratum": pa.string(), "purpose": pa.string(), "images": pa.int64(), "wanted_share": pa.float64()}
+    types = {
+        "stratum": TEXT,
+        "purpose": TEXT,
+        "images": pa.int64(),
+        "wanted_share": pa.float64(),
+    }
     return pa.Table.from_pylist(rows, schema=pa.schema(list(types.items())))
 
 
@@ -52,7 +58,12 @@ def weights(groups: dict[str, int], purpose: str = "train", flat: bool = False) 
         }
         for group, samples in groups.items()
     ]
-    types = {"purpose": pa.string(), "group": pa.string(), "samples": pa.int64(), "probability": pa.float64()}
+    types = {
+        "purpose": TEXT,
+        "group": TEXT,
+        "samples": pa.int64(),
+        "probability": pa.float64(),
+    }
     return pa.Table.from_pylist(rows, schema=pa.schema(list(types.items())))
 
 

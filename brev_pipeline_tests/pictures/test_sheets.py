@@ -122,9 +122,9 @@ def quarantine(files: dict[str, tuple[str, bytes]]) -> tuple[pa.Table, pa.Table,
         rows.append({"content_id": content, "status": status, "reason": f"why {path}", "source_path": path})
         sample = {"path": path, "bucket": "b", "etag": None, "etag_source": "none", "content_id": content}
         samples.append(sample | {"size": len(data)})
-    types = pa.schema([("content_id", pa.string()), ("status", pa.string()), ("reason", pa.string())])
-    schema = types.append(pa.field("source_path", pa.string()))
-    kept = pa.schema([(name, pa.string()) for name in SourceRow._fields] + [("size", pa.int64())])
+    types = pa.schema([("content_id", pa.large_string()), ("status", pa.large_string()), ("reason", pa.large_string())])
+    schema = types.append(pa.field("source_path", pa.large_string()))
+    kept = pa.schema([(name, pa.large_string()) for name in SourceRow._fields] + [("size", pa.int64())])
     fetcher = Files({path: data for path, (_, data) in files.items() if data})
     return pa.Table.from_pylist(rows, schema=schema), pa.Table.from_pylist(samples, schema=kept), fetcher
 

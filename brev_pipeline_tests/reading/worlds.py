@@ -67,7 +67,7 @@ class World:
     @cached_property
     def draws(self) -> pa.Table:
         rows = [self._draw(*key, i) for key, count in self.counts.items() for i in range(count)]
-        categories = pa.list_(pa.string())
+        categories = pa.list_(pa.large_string())
         return pa.table({name: pa.array([row[name] for row in rows], _TYPES.get(name, categories)) for name in rows[0]})
 
     def _draw(self, purpose: str, epoch: int, number: int) -> dict[str, Any]:
@@ -155,7 +155,7 @@ class World:
         return release.version
 
 
-_TYPES = {name: pa.string() for name in ("purpose", "path", "content_id", "item", "group")} | {
+_TYPES = {name: pa.large_string() for name in ("purpose", "path", "content_id", "item", "group")} | {
     "epoch": pa.int32(),
     "ordinal": pa.int32(),
     "seed": pa.uint64(),

@@ -21,8 +21,9 @@ from brev_pipeline.sampling import draw_plan, sampling_weights
 from brev_pipeline.shards import class_names, plan_shards
 from brev_pipeline.split import split_samples, usable_samples
 from brev_pipeline.store import Folder, Version
+from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.publish import package_versions
-from brev_pipeline.store.versions import file_facts, to_json, to_parquet, version_id
+from brev_pipeline.store.versions import file_facts, to_json, version_id
 from brev_pipeline.tables import PREPARED_IMAGES, SAMPLE_INTEGRITY, TFRECORD_SHARDS
 
 BUCKET = "s3://plant/vials"

@@ -14,14 +14,14 @@ texts = st.lists(st.text(max_size=40), max_size=30)
 
 @given(texts, st.integers(0, 2**63 - 1), st.sampled_from([(), ("order",), (0,), ("a", 7)]))
 def test_hashes_of_texts_are_their_seeds(column, seed, prefix):
-    array = pa.chunked_array([column[:3], column[3:]], pa.string())
+    array = pa.chunked_array([column[:3], column[3:]], pa.large_string())
     assert hashed(seed, prefix, array).tolist() == seeds64(seed, prefix, column)
 
 
 @given(st.lists(st.tuples(st.text(max_size=40), st.integers(0, 2**31 - 1)), max_size=30))
 def test_ordinals_are_part_of_it(pairs):
     column, ordinals = [text for text, _ in pairs], [number for _, number in pairs]
-    found = hashed(5, (2,), pa.chunked_array([column], pa.string()), np.array(ordinals, np.int32))
+    found = hashed(5, (2,), pa.chunked_array([column], pa.large_string()), np.array(ordinals, np.int32))
     assert found.dtype == np.uint64
     assert found.tolist() == seeds64(5, (2,), column, ordinals)
 

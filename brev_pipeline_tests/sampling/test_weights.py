@@ -113,7 +113,7 @@ def test_numbers_group_as_text() -> None:
         pa.array(["x", None] + ["x"] * 5),
         pa.array([1.0, float("nan")] + [1.0] * 5),
         pa.array([["x"], None] + [["x"]] * 5),
-        pa.array([["x"], [None]] + [["x"]] * 5, pa.list_(pa.string())),
+        pa.array([["x"], [None]] + [["x"]] * 5, pa.list_(pa.large_string())),
     ],
     ids=["text", "nan", "list", "name in a list"],
 )

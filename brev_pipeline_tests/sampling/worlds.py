@@ -14,9 +14,9 @@ def split_of(rows: Sequence[tuple[str, str, str]]) -> pa.Table:
             "path": [f"bucket/{folder}/{number}_{content}.bmp" for number, (_, folder, content) in enumerate(rows)],
             "content_id": [hashlib.md5(content.encode()).hexdigest() for _, _, content in rows],
             "item": [content for _, _, content in rows],
-            "category": pa.array([[folder] for _, folder, _ in rows], pa.list_(pa.string())),
-            "folder": pa.array([folder for _, folder, _ in rows], pa.string()),
-            "purpose": pa.array([purpose for purpose, _, _ in rows], pa.string()),
+            "category": pa.array([[folder] for _, folder, _ in rows], pa.list_(pa.large_string())),
+            "folder": pa.array([folder for _, folder, _ in rows], pa.large_string()),
+            "purpose": pa.array([purpose for purpose, _, _ in rows], pa.large_string()),
         }
     )
 

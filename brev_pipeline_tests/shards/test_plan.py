@@ -21,13 +21,13 @@ def draws_of(sizes: dict[tuple[str, int], int], category: list[str] | None = Non
     rng = np.random.default_rng(0)
     return pa.table(
         {
-            "purpose": pa.array([purpose for purpose, _, _ in keys], pa.string()),
+            "purpose": pa.array([purpose for purpose, _, _ in keys], pa.large_string()),
             "epoch": pa.array([epoch for _, epoch, _ in keys], pa.int32()),
-            "path": pa.array([f"bucket/{i}.bmp" for _, _, i in keys], pa.string()),
-            "content_id": pa.array([f"{i:032x}" for _, _, i in keys], pa.string()),
-            "item": pa.array([str(i) for _, _, i in keys], pa.string()),
-            "category": pa.array([category or ["a"] for _ in keys], pa.list_(pa.string())),
-            "group": pa.array(["a" for _ in keys], pa.string()),
+            "path": pa.array([f"bucket/{i}.bmp" for _, _, i in keys], pa.large_string()),
+            "content_id": pa.array([f"{i:032x}" for _, _, i in keys], pa.large_string()),
+            "item": pa.array([str(i) for _, _, i in keys], pa.large_string()),
+            "category": pa.array([category or ["a"] for _ in keys], pa.list_(pa.large_string())),
+            "group": pa.array(["a" for _ in keys], pa.large_string()),
             "ordinal": pa.array([0 for _ in keys], pa.int32()),
             "seed": pa.array(rng.integers(0, 2**64, len(keys), dtype=np.uint64)),
             "augmented": pa.array([True for _ in keys], pa.bool_()),
@@ -120,7 +120,7 @@ def test_a_draw_without_prepared_pixels_is_refused() -> None:
 )
 def test_categories_that_have_no_label_are_refused(category: list[str], message: str) -> None:
     draws = draws_of({("train", 0): 2}).drop_columns(["category"])
-    column = pa.array([category] * 2, pa.list_(pa.string()))
+    column = pa.array([category] * 2, pa.list_(pa.large_string()))
     with pytest.raises(ShardError, match=message):
         planned(draws.append_column("category", column))
 

@@ -22,7 +22,7 @@ def same(ids: list[str | None], codes: list[int]) -> None:
 
 @given(ids=st.lists(HEX | st.none()) | st.lists(st.none() | st.text("ab-", max_size=3)), cut=st.integers(0, 9))
 def test_ids_that_occur_twice_share_a_number_and_others_have_none(ids: list[str | None], cut: int) -> None:
-    column = pa.chunked_array([ids[:cut], ids[cut:]], pa.string())
+    column = pa.chunked_array([ids[:cut], ids[cut:]], pa.large_string())
     same(ids, repeated(column).tolist())
     same(ids, repeated(column.cast(pa.large_string())).tolist())
 

@@ -16,7 +16,7 @@ from brev_pipeline.split.words import pack
 
 
 def paths(*names: str) -> pa.Table:
-    return pa.table({"path": pa.array(names, pa.string())})
+    return pa.table({"path": pa.array(names, pa.large_string())})
 
 
 TEXTS = st.text(st.sampled_from("/ab0_.é\n\tıſK\x1c\xa0") | st.characters(codec="utf-8"), max_size=12)
@@ -41,7 +41,7 @@ def test_the_key_is_what_re_search_finds_in_the_text(pattern: str, texts: list[s
         match = re.search(pattern, text)
         return next((group for group in match.groups() if group is not None), None) if match else None
 
-    found = extract(pa.chunked_array([texts[:3], texts[3:]], pa.string()), pattern, "uniqueness").to_pylist()
+    found = extract(pa.chunked_array([texts[:3], texts[3:]], pa.large_string()), pattern, "uniqueness").to_pylist()
     assert found == [expected(text) for text in texts]
 
 
@@ -107,7 +107,7 @@ def test_several_columns_are_told_apart_and_sorted_by_each() -> None:
     assert key.spelled.to_pylist() == ["a_b / c", "a_z", "a / b_c", "b_a"]
 
 
-@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.large_string())])
 def test_text_is_numbered_in_the_order_of_code_points(kind: pa.DataType) -> None:
     texts = ["b", "é", "B", "a" * 20, None, "𝔷", "b", ""]
     key = encode(pa.chunked_array([pa.array(texts[:3]).cast(kind), pa.array(texts[3:]).cast(kind)]))
@@ -126,7 +126,7 @@ def test_numbers_are_sorted_as_numbers_and_categories_as_lists() -> None:
 
 @given(st.lists(st.text(max_size=9), min_size=1))
 def test_packed_words_sort_as_their_texts(texts: list[str]) -> None:
-    words = pack(pa.array(texts, pa.string()))
+    words = pack(pa.array(texts, pa.large_string()))
     if words is not None:
         assert max(len(text.encode()) for text in texts) <= 8
         assert np.argsort(words, kind="stable").tolist() == sorted(range(len(texts)), key=lambda at: texts[at])

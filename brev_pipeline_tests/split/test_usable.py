@@ -23,7 +23,7 @@ def world(rows: list[Row]) -> tuple[pa.Table, pa.Table]:
     first = {name: min(path for path, own in zip(paths, ids, strict=True) if own == name) for name in ids}
     copies = [None if first[name] == path else first[name] for path, name in zip(paths, ids, strict=True)]
     labels = {name: {folder for folder, own in zip(folders, ids, strict=True) if own == name} for name in ids}
-    integrity = samples.append_column("duplicate_of", pa.array(copies, pa.string())).append_column(
+    integrity = samples.append_column("duplicate_of", pa.array(copies, pa.large_string())).append_column(
         "label_conflict", pa.array([len(labels[name]) > 1 for name in ids])
     )
     prepared: dict[str, dict[str, Any]] = {}

@@ -4,13 +4,14 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brev_pipeline.store.versions import file_facts, from_parquet, to_json, to_parquet, version_id
+from brev_pipeline.store.parquet import from_parquet, to_parquet
+from brev_pipeline.store.versions import file_facts, to_json, version_id
 
 ROWS = st.lists(st.tuples(st.text(), st.lists(st.text(), max_size=3), st.booleans()), max_size=20)
 
 
 def table(rows: list[tuple[str, list[str], bool]]) -> pa.Table:
-    names = pa.schema([("path", pa.string()), ("category", pa.list_(pa.string())), ("listed", pa.bool_())])
+    names = pa.schema([("path", pa.large_string()), ("category", pa.list_(pa.large_string())), ("listed", pa.bool_())])
     return pa.table([list(column) for column in zip(*rows, strict=True)] or [[], [], []], schema=names)
 
 

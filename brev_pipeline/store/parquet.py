@@ -1,0 +1,83 @@
+"""Parquet: how tables lie in the store. Equal tables make equal bytes, and of a table only what is wanted is read."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from brev_pipeline.errors import StoreError
+from brev_pipeline.store.folder import Folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS = 1_000_000
+"""Of a row group."""
+
+
+def to_parquet(table: "pa.Table") -> bytes:
+    """Parquet bytes of a table; the same for the same table and version of pyarrow.
+
+    Chunks in memory and names of lists' elements do not show in them.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fields = [
+        field.with_type(pa.list_(pa.field("element", field.type.value_type))) if pa.types.is_list(field.type) else field
+        for field in table.schema
+    ]
+    schema = pa.schema(fields, table.schema.metadata)
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+        for group in row_groups(table):
+            writer.write_table(pa.table(group.columns, schema=schema), ROWS)
+    return sink.getvalue()
+
+
+def row_groups(table: "pa.Table") -> "Iterator[pa.Table]":
+    """The table in pieces of `ROWS` rows, each column in one chunk: only a piece is copied at a time."""
+    for start in range(0, max(1, table.num_rows), ROWS):
+        yield table.slice(start, ROWS).combine_chunks()
+
+
+def from_parquet(data: bytes) -> "pa.Table":
+    """The table in Parquet bytes; all text in it as `texts.TEXT`, however it was written."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from brev_pipeline.texts import widened
+
+    return widened(pq.read_table(pa.BufferReader(data)))
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """A table in the store; `tables.Columns`.
+
+    Args:
+        folder: that holds it.
+        name: of its Parquet file.
+    """
+
+    folder: Folder
+    name: str
+
+    def read(self, columns: Sequence[str] | None = None) -> "pa.Table":
+        """These columns of it, or all, with its schema's metadata; all text in it as `texts.TEXT`.
+
+        Raises:
+            StoreError: it cannot be read, or is no whole Parquet file.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        from brev_pipeline.texts import widened
+
+        try:
+            with self.folder.open(self.name) as file:
+                return widened(pq.read_table(file, columns=columns and list(columns)))
+        except pa.ArrowInvalid as error:
+            raise StoreError(
+                f"{self.folder.place(self.name)}: not a whole Parquet file: {error}; restore it"
+            ) from error

@@ -1,0 +1,22 @@
+"""Tables in memory where the package reads them from the store."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Held:
+    """A table as `brev_pipeline.tables.Columns`."""
+
+    table: pa.Table
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """These columns, or all."""
+        return self.table if columns is None else self.table.select(list(columns))
+
+
+def held(tables: Mapping[str, pa.Table]) -> dict[str, Held]:
+    """Each of some tables so."""
+    return {name: Held(table) for name, table in tables.items()}
