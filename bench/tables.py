@@ -38,6 +38,7 @@ from brev_pipeline.expectations import NEEDS, SUITES
 from brev_pipeline.orchestration.data_versions import data_version
 from brev_pipeline.store import Folder, PipelineStore, StoredTable
 from brev_pipeline.store.parquet import to_parquet
+from brev_pipeline.tables import give_memory_back
 from brev_pipeline.texts import TEXT, joined
 
 Tables = dict[str, pa.Table]
@@ -232,6 +233,7 @@ def make(rows: int, folder: str, path_bytes: int) -> None:
 def run(stage: str, folder: str) -> dict[str, float]:
     """One stage in this process: wall and CPU seconds, peak bytes of the process."""
     function, inputs, made = STAGES[stage]
+    give_memory_back()  # as every step of a run does
     place = Folder(folder)
     tables = {name: StoredTable(place, f"{name}.parquet") for name in inputs}
     forget_peak()

@@ -7,8 +7,10 @@ person which image is meant.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.config import PipelineConfig
@@ -31,38 +33,12 @@ class Published:
     """The configured file of known assignments."""
 
 
-Tables = Mapping[str, pa.Table]
+Tables = Mapping[str, Columns]
 Frames = dict[str, "pd.DataFrame"]
-
-_READ: Final[dict[str, dict[str, list[str] | None]]] = {
-    "raw_listing": {"raw_listing": ["path", "size", "category"]},
-    "sample_integrity": {
-        "sample_integrity": ["path", "content_id", "content_source", "duplicate_of", "label_conflict"],
-        "raw_listing": ["path"],
-    },
-    "prepared_images": {
-        "prepared_images": [
-            *("content_id", "source_path", "status", "reason", "note", "pixel_id", "std", "file", "length"),
-            *("prepared_height", "prepared_width", "prepared_channels"),
-        ],
-        "sample_integrity": ["content_id", "category"],
-    },
-    "sample_split": {
-        "sample_split": None,
-        "sample_integrity": ["path", "content_id", "category", "duplicate_of", "label_conflict"],
-        "prepared_images": ["content_id", "status", "pixel_id"],
-    },
-    "sampling_weights": {"sampling_weights": None, "sample_split": ["purpose"]},
-    "tfrecord_shards": {
-        "tfrecord_shards": ["purpose", "epoch", "shard", "position", "path", "content_id", "group", "label"],
-        "sample_split": ["path", "purpose", "category"],
-        "sampling_weights": None,
-    },
-}
-"""Stage → table → the columns that its suite reads; None: all."""
+Numbers = npt.NDArray[np.int64]
 
 
-def frames(stage: str, tables: Mapping[str, Columns], config: PipelineConfig, published: Published) -> Frames:
+def frames(stage: str, tables: Tables, config: PipelineConfig, published: Published) -> Frames:
     """The frames of a stage's suite.
 
     Args:
@@ -71,12 +47,11 @@ def frames(stage: str, tables: Mapping[str, Columns], config: PipelineConfig, pu
         config: the pipeline's configuration.
         published: what the newest published version remembers.
     """
-    read = {name: tables[name].read(columns) for name, columns in _READ[stage].items()}
-    return _FRAMES[stage](read, config, published)
+    return _FRAMES[stage](tables, config, published)
 
 
 def _raw_listing(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
-    listing = tables["raw_listing"]
+    listing = tables["raw_listing"].read(["path", "size", "category"])
     rows = listing.select(["path", "size"]).to_pandas()
     rows["has_category"] = _lengths(listing, "category") > 0
     rows["has_bytes"] = rows["size"] > 0
@@ -87,26 +62,29 @@ def _raw_listing(tables: Tables, config: PipelineConfig, published: Published) -
 
 
 def _sample_integrity(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
-    table = tables["sample_integrity"]
-    rows = table.select(["path", "content_id", "content_source", "duplicate_of", "label_conflict"]).to_pandas()
+    columns = ["path", "content_id", "content_source", "duplicate_of", "label_conflict"]
+    table = tables["sample_integrity"].read(columns)
+    rows = table.to_pandas()
     rows["has_content_id"] = rows["content_id"].str.match(r"^(?:[0-9a-f]{32}|unread-[0-9a-f]{32})$")
     rows["readable"] = rows["content_source"] != "unreadable"
     rows["no_label_conflict"] = ~rows["label_conflict"]
-    lost = _difference(tables["raw_listing"]["path"], table["path"])
+    lost = _difference(tables["raw_listing"].read(["path"])["path"], table["path"])
     share = float(rows["duplicate_of"].notna().mean()) if len(rows) else 0.0
     return {"rows": rows, "summary": _one_row(rows_lost=lost, duplicate_share=share)}
 
 
 def _prepared_images(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
-    table, samples = tables["prepared_images"], tables["sample_integrity"]
+    kept = ["content_id", "source_path", "status", "reason", "note"]
+    sides = ["prepared_height", "prepared_width", "prepared_channels"]
+    table = tables["prepared_images"].read([*kept, "pixel_id", "std", "file", "length", *sides])
+    samples = tables["sample_integrity"].read(["content_id", "category"])
     rows = table.to_pandas()
     ok = rows["status"] == "ok"
     rows["reason_given"] = ok | rows["reason"].fillna("").astype(bool)
     rows["pixels_kept"] = ~ok | (rows["file"].notna() & (rows["length"] > 0) & _wanted_size(rows, config))
     rows["not_blank"] = ~ok | (rows["std"].fillna(0) > 0)
     rows["read_cleanly"] = ~ok | ~rows["note"].fillna("").str.contains("in spite of")
-    rows["no_pixel_conflict"] = ~_in(table["content_id"], _pixel_conflicts(rows, samples))
-    kept = ["content_id", "source_path", "status", "reason", "note"]
+    rows["no_pixel_conflict"] = ~_in(table["content_id"], _pixel_conflicts(table, samples))
     truths = ["reason_given", "pixels_kept", "not_blank", "read_cleanly", "no_pixel_conflict"]
     return {
         "rows": rows[[*kept, *truths]],
@@ -125,29 +103,33 @@ def _wanted_size(rows: "pd.DataFrame", config: PipelineConfig) -> Any:
     return channels & (rows["prepared_height"] == height) & (rows["prepared_width"] == width)
 
 
-def _pixel_conflicts(rows: "pd.DataFrame", samples: pa.Table) -> Any:
+def _pixel_conflicts(images: pa.Table, samples: pa.Table) -> pa.ChunkedArray:
     """Content ids whose pixels stand under more than one category."""
-    labels = _with_category(samples, ["content_id"]).merge(rows[["content_id", "pixel_id"]], on="content_id")
-    labels = labels[labels["pixel_id"].notna()]
-    counts = labels.groupby("pixel_id")["category_key"].nunique()
-    return labels.loc[_in(labels["pixel_id"], counts.index[counts > 1]), "content_id"]
+    import pyarrow.compute as pc
+
+    at = pc.index_in(samples["content_id"], value_set=images["content_id"])
+    shown = samples.filter(pc.is_valid(at))
+    pixels = _numbers(images["pixel_id"])[at.drop_null().to_numpy()]
+    # Without pixels: one that nothing else shares.
+    pixels = np.where(pixels < 0, np.arange(len(pixels)) + len(images), pixels)
+    agree = _whole(pixels, _numbers(joined_names(shown["category"], "\x1f")))
+    return shown["content_id"].filter(pa.array(~agree))
 
 
 def _sample_split(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
-    split = tables["sample_split"]
+    paths = tables["sample_split"].read(["path"])["path"]
+    lost = _difference(_usable_paths(tables, config), paths)
+    split = tables["sample_split"].read()
     columns = ["path", "content_id", "pixel_id", "item", "stratum", "leak_group", "purpose", "assigned_by"]
     rows = split.select(columns).to_pandas()
-    for column, truth in (
-        ("leak_group", "leak_group_whole"),
-        ("content_id", "content_whole"),
-        ("pixel_id", "pixels_whole"),
-    ):
-        rows[truth] = rows.groupby(column)["purpose"].transform("nunique") == 1
-    lost = _difference(_usable_paths(tables, config), split["path"])
+    purpose, group = _numbers(split["purpose"]), _numbers(split["leak_group"])
+    rows["leak_group_whole"] = _whole(group, purpose)
+    rows["content_whole"] = _whole(_numbers(split["content_id"]), purpose)
+    rows["pixels_whole"] = _whole(_numbers(split["pixel_id"]), purpose)
     return {
         "rows": rows,
         "summary": _one_row(rows_lost=lost),
-        "strata": _strata(rows, config),
+        "strata": _strata(split, group, config),
         **_report(split, config, published),
     }
 
@@ -158,8 +140,9 @@ def _report(split: pa.Table, config: PipelineConfig, published: Published) -> Fr
 
     from brev_pipeline.split import split_report
 
-    named = split.filter(pc.is_in(split["purpose"], value_set=pa.array(config.split.names)))
-    report = split_report(named, config.split, published.assignments, published.known)
+    named = pc.is_in(split["purpose"], value_set=pa.array(config.split.names, TEXT))
+    split = split if pc.all(named, min_count=0).as_py() else split.filter(named)
+    report = split_report(split, config.split, published.assignments, published.known)
     return {
         "oversize": report.oversize.to_pandas().assign(fits=False),
         "moved": report.moved.to_pandas().assign(kept=False),
@@ -169,70 +152,110 @@ def _report(split: pa.Table, config: PipelineConfig, published: Published) -> Fr
 
 def _usable_paths(tables: Tables, config: PipelineConfig) -> pa.ChunkedArray:
     """Paths that the split should hold, by the configured policies."""
-    samples = tables["sample_integrity"].select(["path", "content_id", "duplicate_of", "label_conflict"]).to_pandas()
-    prepared = tables["prepared_images"].select(["content_id", "status", "pixel_id"]).to_pandas()
-    usable = _in(samples["content_id"], prepared.loc[prepared["status"] == "ok", "content_id"])
+    import pyarrow.compute as pc
+
+    samples = tables["sample_integrity"].read(["path", "content_id", "category", "duplicate_of", "label_conflict"])
+    prepared = tables["prepared_images"].read(["content_id", "status", "pixel_id"])
+    ready = prepared["content_id"].filter(pc.equal(prepared["status"], "ok"))
+    usable = _in(samples["content_id"], ready)
     if config.integrity.duplicates == "keep_first":
-        usable &= samples["duplicate_of"].isna()
+        usable &= samples["duplicate_of"].is_null().to_numpy()
     if config.integrity.label_conflicts == "quarantine":
-        conflicts = _pixel_conflicts(prepared, tables["sample_integrity"])
-        usable &= ~samples["label_conflict"] & ~_in(samples["content_id"], conflicts)
-    return pa.chunked_array([pa.array(samples.loc[usable, "path"], TEXT)])
+        usable &= ~samples["label_conflict"].to_numpy()
+        usable &= ~_in(samples["content_id"], _pixel_conflicts(prepared, samples))
+    return samples["path"].filter(pa.array(usable))
 
 
-def _strata(rows: "pd.DataFrame", config: PipelineConfig) -> "pd.DataFrame":
+def _strata(split: pa.Table, group: Numbers, config: PipelineConfig) -> "pd.DataFrame":
+    """One row per stratum.
+
+    Args:
+        split: table of the stage.
+        group: (rows,) number of each row's leak group.
+        config: says which shares are wanted.
+    """
     import pandas as pd
+    import pyarrow.compute as pc
 
     wanted = dict(config.split.purposes)
     wanted[config.split.remainder] = max(0.0, 1 - sum(wanted.values()))
+    names = sorted(pc.unique(split["stratum"]).to_pylist())
+    stratum = pc.index_in(split["stratum"], value_set=pa.array(names, TEXT)).to_numpy()
+    purpose = pc.index_in(split["purpose"], value_set=pa.array(wanted, TEXT)).fill_null(len(wanted)).to_numpy()
+    shape = (len(names), len(wanted) + 1)
+    images = np.bincount(np.ravel_multi_index((stratum, purpose), shape), minlength=shape[0] * shape[1]).reshape(shape)
+    bound = int(group.max(initial=0)) + 1
+    pairs, sizes = np.unique(stratum.astype(np.int64) * bound + group, return_counts=True)
+    groups, largest = np.bincount(pairs // bound, minlength=shape[0]), np.zeros(shape[0], np.int64)
+    np.maximum.at(largest, pairs // bound, sizes)
+    sides = sum(share > 0 for share in wanted.values())
     out = []
-    for stratum, own in rows.groupby("stratum", sort=True):
-        shares = own["purpose"].value_counts(normalize=True)
-        largest = own["leak_group"].value_counts().iloc[0] / len(own)
-        error = max(abs(shares.get(purpose, 0.0) - share) for purpose, share in wanted.items())
-        sides = sum(share > 0 for share in wanted.values())
+    for row, name in enumerate(names):
+        total = images[row].sum()
+        shares = dict(zip(wanted, (images[row] / total).tolist(), strict=False))
+        error = max(abs(shares[purpose] - share) for purpose, share in wanted.items())
         out.append(
             {
-                "stratum": stratum,
-                "images": len(own),
-                "leak_groups": own["leak_group"].nunique(),
-                **{f"share_{purpose}": float(shares.get(purpose, 0.0)) for purpose in wanted},
-                "excess_error": max(0.0, error - largest),
-                "on_every_side": own["leak_group"].nunique() < sides
-                or all(purpose in shares for purpose, share in wanted.items() if share > 0),
+                "stratum": name,
+                "images": int(total),
+                "leak_groups": int(groups[row]),
+                **{f"share_{purpose}": shares[purpose] for purpose in wanted},
+                "excess_error": max(0.0, error - float(largest[row] / total)),
+                "on_every_side": bool(groups[row] < sides)
+                or all(shares[purpose] > 0 for purpose, share in wanted.items() if share > 0),
             }
         )
     return pd.DataFrame(out)
 
 
 def _sampling_weights(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
-    rows = tables["sampling_weights"].to_pandas()
+    rows = tables["sampling_weights"].read().to_pandas()
     totals = rows.groupby("purpose")["draws"].transform("sum")
     rows["draws_error"] = (rows["draws"] - rows["probability"] * totals).abs()
     purposes = rows.groupby("purpose", as_index=False).agg(total=("probability", "sum"))
     purposes["error"] = (purposes["total"] - 1).abs()
-    lost = int(tables["sample_split"].num_rows - rows["samples"].sum())
+    lost = int(tables["sample_split"].read(["purpose"]).num_rows - rows["samples"].sum())
     return {"rows": rows, "purposes": purposes, "summary": _one_row(rows_lost=abs(lost))}
 
 
 def _tfrecord_shards(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
-    table, split = tables["tfrecord_shards"], tables["sample_split"]
+    import pyarrow.compute as pc
+
     columns = ["purpose", "epoch", "shard", "position", "path", "content_id", "group", "label"]
-    rows = table.select(columns).to_pandas()
-    purpose = split.select(["path", "purpose"]).to_pandas().set_index("path")["purpose"]
-    classes = {name for names in split["category"].to_pylist() for name in names}
-    rows["purpose_of_split"] = rows["path"].map(purpose) == rows["purpose"]
-    rows["place_unique"] = ~rows.duplicated(["purpose", "shard", "position"], keep=False)
-    rows["label_known"] = rows["label"].between(0, len(classes) - 1)
-    once = purpose[~_in(purpose, list(config.sampling.purposes))]
+    table = tables["tfrecord_shards"].read(columns)
+    split = tables["sample_split"].read(["path", "purpose", "category"])
+    rows = table.to_pandas()
+    classes = pc.count_distinct(pc.list_flatten(split["category"])).as_py()
+    rows["purpose_of_split"] = _same_purpose(table, split)
+    rows["place_unique"] = _alone(_numbers(table["purpose"]), table["shard"].to_numpy(), table["position"].to_numpy())
+    rows["label_known"] = rows["label"].between(0, classes - 1)
+    once = split["path"].filter(pa.array(~_in(split["purpose"], list(config.sampling.purposes))))
     shards = rows.groupby(["purpose", "shard"], as_index=False).size()
     spread = shards.groupby("purpose")["size"].agg(["min", "max"])
     return {
         "rows": rows,
-        "groups": _groups(rows, tables["sampling_weights"]),
+        "groups": _groups(rows, tables["sampling_weights"].read()),
         "shards": spread.assign(spread=spread["max"] - spread["min"]).reset_index(),
-        "summary": _one_row(never_recorded=int((~_in(once.index, table["path"])).sum())),
+        "summary": _one_row(never_recorded=int((~_in(once, table["path"])).sum())),
     }
+
+
+def _same_purpose(table: pa.Table, split: pa.Table) -> Any:
+    """(rows,) whether the split gives a record's image the record's purpose."""
+    import pyarrow.compute as pc
+
+    given = split["purpose"].take(pc.index_in(table["path"], value_set=split["path"]))
+    return pc.fill_null(pc.equal(given, table["purpose"]), False).to_numpy()
+
+
+def _alone(*columns: Numbers) -> Any:
+    """(rows,) whether no other row has the same numbers, none of them negative."""
+    key = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        key = key * (int(column.max(initial=0)) + 1) + column
+    ordered = np.sort(key)
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    return ~np.isin(key, twice)
 
 
 def _groups(rows: "pd.DataFrame", weights: pa.Table) -> "pd.DataFrame":
@@ -250,6 +273,8 @@ def _difference(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int:
     """How many distinct values stand in only one of the two columns."""
     import pyarrow.compute as pc
 
+    if len(one) == len(other) and pc.all(pc.equal(one, other), min_count=0).as_py():
+        return 0  # as a rule; two sets of all paths cost ten times as much
     values = [pc.unique(one), pc.unique(other)]
     return sum(int((~_in(own, others)).sum()) for own, others in (values, values[::-1]))
 
@@ -276,11 +301,19 @@ def _lengths(table: pa.Table, column: str) -> Any:
     return pc.list_value_length(table[column]).to_numpy()
 
 
-def _with_category(table: pa.Table, columns: list[str]) -> "pd.DataFrame":
+def _numbers(column: pa.ChunkedArray) -> Numbers:
+    """(rows,) a number for each different text; −1 for null."""
+    codes = column.combine_chunks().dictionary_encode().indices
+    return np.asarray(codes.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
 
-    keyed = table.select(columns).append_column("category_key", joined_names(table["category"], "\x1f"))
-    frame: pd.DataFrame = keyed.to_pandas()
-    return frame
+
+def _whole(number: Numbers, side: Numbers) -> Any:
+    """(rows,) whether all rows of a row's number stand on one side."""
+    count = int(number.max(initial=-1)) + 1
+    low, high = np.full(count, np.iinfo(np.int64).max), np.full(count, -1)
+    np.minimum.at(low, number, side)
+    np.maximum.at(high, number, side)
+    return (low == high)[number]
 
 
 def _one_row(**values: float) -> "pd.DataFrame":

@@ -42,10 +42,12 @@ def identify(listing: pa.Table, fetch: Fetcher, known: pa.Table | None, engine: 
 def _completed(listing: pa.Table, found: pa.Table, ask: Callable[[pa.Table], pa.Table]) -> pa.Table:
     """``found`` with what ``ask`` says of the rows that have no answer there."""
     silent = pc.is_null(found["content_id"]).combine_chunks()
-    asked = listing.select(ASKED).filter(silent)
-    if not asked.num_rows:
+    if not pc.any(silent, min_count=0).as_py():
         return found
-    told = ask(asked)
+    asked = listing.select(ASKED)
+    if pc.all(silent).as_py():
+        return ask(asked)  # as in a first run: nothing is copied
+    told = ask(asked.filter(silent))
     return pa.table(
         {
             name: pc.replace_with_mask(found[name].combine_chunks(), silent, told[name].combine_chunks())

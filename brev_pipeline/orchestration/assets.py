@@ -72,7 +72,10 @@ def _asset(
         required_resource_keys={engine},
     )
     def stage_asset(context: dg.AssetExecutionContext, **upstream: Any) -> Any:
+        from brev_pipeline.tables import give_memory_back
+
         with failures_for_people(context, config.retry), told(context):
+            give_memory_back()
             began = time.perf_counter()
             made = compute(context, config, upstream)
             took = time.perf_counter() - began

@@ -61,7 +61,9 @@ def _find(context: Any, config: PipelineConfig, stage: str, tables: dict[str, An
     from brev_pipeline.orchestration.published import published_tables
     from brev_pipeline.orchestration.verdicts import Verdicts
     from brev_pipeline.store import PipelineStore
+    from brev_pipeline.tables import give_memory_back
 
+    give_memory_back()
     store = PipelineStore.of(config)
     rules = SUITES[stage](config)
     findings = validate(rules, frames(stage, tables, config, published_tables(config)))

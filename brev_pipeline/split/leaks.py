@@ -21,16 +21,22 @@ def find_leaks(split: pa.Table, purpose: Ints, names: list[str], over_strata: bo
     Returns:
         kind, id, and purposes (list of text); no rows if all is well.
     """
-    kinds = {"item": _items(split, over_strata), "leak_group": encode(split["leak_group"]).codes}
-    kinds |= {name: repeated(split[name]) for name in ("content_id", "pixel_id")}
     rows: list[dict[str, object]] = []
-    for kind, codes in kinds.items():
+    for kind in ("item", "leak_group", "content_id", "pixel_id"):
+        codes = _codes(split, kind, over_strata)
         for at in _divided(codes, purpose):
             sides = np.unique(purpose[codes == codes[at]])
             found = {"kind": kind, "id": split[kind][int(at)].as_py()}
             rows.append({**found, "purposes": [names[side] for side in sides]})
     schema = pa.schema([("kind", TEXT), ("id", TEXT), ("purposes", NAMES)])
     return pa.Table.from_pylist(rows, schema)
+
+
+def _codes(split: pa.Table, kind: str, over_strata: bool) -> Ints:
+    """(rows,) a number that rows share which may not be divided; −1 for none."""
+    if kind == "item":
+        return _items(split, over_strata)
+    return encode(split[kind]).codes if kind == "leak_group" else repeated(split[kind])
 
 
 def _items(split: pa.Table, over_strata: bool) -> Ints:

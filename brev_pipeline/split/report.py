@@ -106,13 +106,17 @@ def split_report(
     past = np.zeros(0, np.int64) if ledger is None else purpose_codes(ledger["purpose"], names, "the ledger")
     closed = closed_purposes(settings.model_copy(update={"allow_additions": False}), np.concatenate([given, past]))
     shares = _shares(settings, stratum, group, purpose)
+    oversize = _oversize(settings, stratum, group, purpose)
+    moved = _moved(split, layout, names, ledger, past, given, purpose)
+    over_strata = layout.over_strata
+    del stratum, group, layout  # each as long as the listing
     return SplitReport(
         shares=shares,
         missing_sides=_missing_sides(shares, int((shares_of(settings) > _SLACK).sum())),
-        oversize=_oversize(settings, stratum, group, purpose),
-        moved=_moved(split, layout, names, ledger, past, given, purpose),
+        oversize=oversize,
+        moved=moved,
         locked_additions=_additions(split, ledger, given, purpose, closed),
-        leaks=find_leaks(split, purpose, names, layout.over_strata),
+        leaks=find_leaks(split, purpose, names, over_strata),
         absent=0 if ledger is None else len(ledger) - int(pc.sum(_is_in(ledger["path"], split["path"])).as_py() or 0),
         moves_allowed=settings.allow_moves,
         additions_allowed=settings.allow_additions,
@@ -205,7 +209,7 @@ def _changes(
             "item": item.take(at).cast(_TEXT),
             "was": texts.take(pa.array(was[rows])),
             "now": texts.take(pa.array(now[rows])),
-            "present": _is_in(path.take(at), there),
+            "present": _is_in(path.take(at), there) if len(rows) else pa.array([], pa.bool_()),
         }
     )
 

@@ -64,7 +64,9 @@ def usable_samples(
     ]
     kept = ~(unusable | conflict | copy)
     pixel_id = prepared["pixel_id"].take(pa.array(at, mask=at < 0))
-    usable = integrity.append_column("pixel_id", pixel_id).filter(pa.array(kept))
+    usable = integrity.append_column("pixel_id", pixel_id).select(USABLE.names)
+    if not kept.all():
+        usable = usable.filter(pa.array(kept))
     return conform(usable, USABLE, "usable samples"), pa.concat_tables(tables).sort_by("path")
 
 
