@@ -79,5 +79,5 @@ class StoredTable:
                 return widened(pq.read_table(file, columns=columns and list(columns)))
         except pa.ArrowInvalid as error:
             raise StoreError(
-                f"{self.folder.place(self.name)}: not a whole Parquet file: {error}; restore it"
+                f"{self.folder.place(self.name)}: not a whole Parquet file: {error}; restore the file"
             ) from error

@@ -102,8 +102,10 @@ def test_a_task_that_will_not_stop_is_killed(tmp_path):
     assert not alive(read_number(started))
 
 
+# What a shell starts in the background ignores Ctrl-C, and so would all that is started from there.
 PARENT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from brev_pipeline.engine import LocalEngine
 from brev_pipeline_tests.engine import tasks
 folder = sys.argv[1]

@@ -3,11 +3,11 @@ import os
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
 from brev_pipeline.listing.checksums import checksums, read_sums
 from brev_pipeline.listing.walk import walk
+from brev_pipeline.texts import joined
 from brev_pipeline_tests.source.test_fetch_local import without_root
 
 
@@ -24,7 +24,7 @@ def root(tmp_path: Path) -> Path:
 
 def summed(root: Path, known: pa.Table | None = None) -> pa.Table:
     objects = walk(str(root))
-    paths = pc.binary_join_element_wise("photos", objects["key"], "/")
+    paths = joined("photos", objects["key"], by="/")
     return checksums(str(root), objects, paths, known).append_column("path", paths)
 
 

@@ -1,0 +1,64 @@
+"""Texts: joined whatever their type, and their bytes found in any slice."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brev_pipeline.texts import NAMES, TEXT, contents, ends, joined, joined_names, widened
+from brev_pipeline_tests.pipelines import configure, draw_photos, run
+
+TEXTS = st.lists(st.text(max_size=5) | st.none(), max_size=8)
+KINDS = [pa.string(), TEXT, pa.binary(), pa.large_binary()]
+
+
+@given(TEXTS, st.sampled_from(KINDS), st.integers(0, 8), st.integers(0, 8))
+def test_the_bytes_of_a_slice_lie_between_its_ends(texts: list, kind: pa.DataType, start: int, count: int) -> None:
+    part = pa.array(texts, pa.string()).cast(kind).slice(start, count)
+    raw, edges = contents(part).tobytes(), ends(part)
+    assert len(edges) == len(part) + 1
+    found = [raw[one - edges[0] : two - edges[0]] for one, two in pairwise(edges)]
+    assert found == [b"" if text is None else text.encode() for text in texts[start : start + count]]
+
+
+@given(TEXTS, st.sampled_from([pa.string(), TEXT]), st.text(max_size=2))
+def test_joining_is_pythons_join_and_null_where_a_part_is(texts: list, kind: pa.DataType, by: str) -> None:
+    column = pa.chunked_array([pa.array(texts, kind)])
+    found = joined(column, "é", column, by=by)
+    assert found.type == TEXT
+    assert found.to_pylist() == [None if text is None else by.join((text, "é", text)) for text in texts]
+
+
+@given(st.lists(st.lists(st.text(max_size=3), max_size=3), max_size=6), st.sampled_from([pa.string(), TEXT]))
+def test_names_of_a_row_are_joined(rows: list, kind: pa.DataType) -> None:
+    found = joined_names(pa.chunked_array([pa.array(rows, pa.list_(kind))]), ", ")
+    assert (found.type, found.to_pylist()) == (TEXT, [", ".join(names) for names in rows])
+
+
+def test_widening_leaves_all_else_as_it_is() -> None:
+    schema = pa.schema(
+        [pa.field("a", pa.string(), False), ("b", pa.list_(pa.string())), ("c", pa.int8()), ("d", TEXT), ("e", NAMES)],
+        {"x": "y"},
+    )
+    table = pa.table([["ü"], [["a", None]], [1], ["d"], [["e"]]], schema)
+    assert widened(table).schema.types == [TEXT, NAMES, pa.int8(), TEXT, NAMES]
+    assert widened(table).schema.metadata == schema.metadata
+    assert not widened(table).schema.field("a").nullable
+    assert widened(table).to_pydict() == table.to_pydict()
+
+
+def text_types(schema: pa.Schema) -> set[pa.DataType]:
+    inner = [field.type.value_type if pa.types.is_list(field.type) else field.type for field in schema]
+    return {kind for kind in inner if pa.types.is_string(kind) or pa.types.is_large_string(kind)}
+
+
+def test_no_table_that_a_run_leaves_has_text_that_ends_at_two_gibibytes(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 5, "bad": 5})
+    done = run(configure(tmp_path))
+    assert done.success, done.failures
+    files = list(tmp_path.rglob("*.parquet"))
+    assert {text_types(pq.read_schema(file)) == {TEXT} for file in files if text_types(pq.read_schema(file))} == {True}
+    assert len(files) >= 12
