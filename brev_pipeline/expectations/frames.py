@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.tables import Columns
+from brev_pipeline.tables import SAMPLE_SPLIT, Columns
 from brev_pipeline.texts import TEXT, joined_names
 
 if TYPE_CHECKING:
@@ -119,8 +119,8 @@ def _pixel_conflicts(images: pa.Table, samples: pa.Table) -> pa.ChunkedArray:
 def _sample_split(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
     paths = tables["sample_split"].read(["path"])["path"]
     lost = _difference(_usable_paths(tables, config), paths)
-    split = tables["sample_split"].read()
     columns = ["path", "content_id", "pixel_id", "item", "stratum", "leak_group", "purpose", "assigned_by"]
+    split = tables["sample_split"].read(list(dict.fromkeys([*columns, *_key_columns(config, published)])))
     rows = split.select(columns).to_pandas()
     purpose, group = _numbers(split["purpose"]), _numbers(split["leak_group"])
     rows["leak_group_whole"] = _whole(group, purpose)
@@ -132,6 +132,14 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Published) 
         "strata": _strata(split, group, config),
         **_report(split, config, published),
     }
+
+
+def _key_columns(config: PipelineConfig, published: Published) -> list[str]:
+    """Columns of the split by which strata, items and known assignments are told."""
+    specs = (config.split.stratification, config.split.uniqueness)
+    named = [name for spec in specs if spec and not isinstance(spec, str) for name in spec]
+    known = [] if published.known is None else published.known.column_names
+    return [name for name in (*named, *known) if name in SAMPLE_SPLIT.names]
 
 
 def _report(split: pa.Table, config: PipelineConfig, published: Published) -> Frames:
