@@ -166,15 +166,43 @@ class Shards:
         return {"images/s": records / (last - first), "s to the first shards": first - began}
 
 
-def of_shards(make: dict[str, Callable[[int], Engine]], rounds: int, records: int) -> None:
-    found: dict[tuple[str, int], dict[str, list[float]]] = {}
+def _alone(records: int, barrier: Any, rates: Any) -> None:
+    from brev_pipeline.engine.serial import SerialEngine
+
     with tempfile.TemporaryDirectory() as folder:
         write = Shards(Path(folder), records, max(1, records // 40))
-        for _, workers, engine in itertools.product(range(rounds), (1, 2), make):
+        barrier.wait()
+        rates.put(write(SerialEngine(), 1)["images/s"])
+
+
+def limit(workers: int, records: int) -> float:
+    """What the machine gives: so many processes that know nothing of each other, each with all shards; images/s."""
+    context = multiprocessing.get_context("spawn")
+    barrier, rates = context.Barrier(workers), context.SimpleQueue()
+    processes = [context.Process(target=_alone, args=(records, barrier, rates)) for _ in range(workers)]
+    for process in processes:
+        process.start()
+    found = sum(rates.get() for _ in processes)
+    for process in processes:
+        process.join()
+    return found
+
+
+def of_shards(make: dict[str, Callable[[int], Engine]], rounds: int, records: int) -> None:
+    found: dict[tuple[str, int], dict[str, list[float]]] = {}
+    limits: dict[int, list[float]] = {1: [], 2: []}
+    with tempfile.TemporaryDirectory() as folder:
+        write = Shards(Path(folder), records, max(1, records // 40))
+        for _, workers, engine in itertools.product(range(rounds), (1, 2), ["", *make]):
+            if not engine:
+                limits[workers].append(limit(workers, records))
+                continue
             for figure, value in write(make[engine](workers), workers).items():
                 found.setdefault((engine, workers), {}).setdefault(figure, []).append(value)
     medians = {key: {name: statistics.median(values) for name, values in one.items()} for key, one in found.items()}
     print(f"\n{f'{records} records in 40 shards, {rounds} rounds':36}{'1 worker':>12}{'2 workers':>12}{'growth':>9}")
+    alone = [statistics.median(limits[workers]) for workers in (1, 2)]
+    print(f"{'processes of their own, images/s':36}{alone[0]:12.1f}{alone[1]:12.1f}{alone[1] / alone[0]:9.2f}")
     for engine in make:
         for figure in medians[engine, 1]:
             one, two = medians[engine, 1][figure], medians[engine, 2][figure]
