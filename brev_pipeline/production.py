@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from brev_pipeline.engine import Engine
 from brev_pipeline.errors import SplitError, StoreError
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.parquet import from_parquet, to_parquet
-from brev_pipeline.store.publish import Release, ReportMaker, package_versions, publish_version
+from brev_pipeline.store.publish import Made, Release, ReportMaker, package_versions, publish_version
 from brev_pipeline.store.versions import file_facts, to_json
 from brev_pipeline.tables import SAMPLE_SPLIT, Columns
 from brev_pipeline.texts import TEXT, joined
@@ -192,17 +193,52 @@ def release(
     """
     from brev_pipeline.consumers import consumer_files
     from brev_pipeline.consumers.facts import OF_IMAGES, OF_RECORDS
+
+    account, excluded, shards_in, shards = _account(config, store, tables, checks)
+    packed = _packed(config, store, tables, excluded)
+    for_others = consumer_files(
+        config,
+        classes=account["classes"],
+        split=tables["sample_split"].read(["path", "category"]),
+        images=tables["prepared_images"].read(OF_IMAGES),
+        records=tables["tfrecord_shards"].read(OF_RECORDS),
+        files=shards | {name: dict(made.facts) for name, made in packed.items()},
+    )
+    made_with = (tables["sample_split"].read(["purpose"]).schema.metadata or {}).get(LEDGER)
+    done = publish_version(
+        store,
+        shards_in=shards_in,
+        shards=shards,
+        tables={},
+        extras={**packed, **for_others},
+        account=account,
+        run_id=run_id,
+        report=_reporter(store, tables, excluded, documents),
+        based_on=None if made_with is None else int(made_with),
+    )
+    try:
+        store.staging.remove(account["plan"])
+    except StoreError as error:
+        # A run with the same plan may be writing there. The version stands; `gc` finds what stays.
+        _LOG.warning("%s", error)
+    return done
+
+
+def _account(
+    config: PipelineConfig, store: PipelineStore, tables: Mapping[str, Columns], checks: Mapping[str, Any]
+) -> tuple[dict[str, Any], pa.Table, Folder, dict[str, dict[str, Any]]]:
+    """What the manifest says besides the files; the exclusions; the folder of the shards, and the facts of each."""
     from brev_pipeline.listing import listing_fingerprint
     from brev_pipeline.shards import class_names
 
     listing = tables["raw_listing"].read(["path", "etag"])
     filtered = filtered_images(store, listing)
     excluded = exclusions(config, tables, filtered)
-    records = tables["tfrecord_shards"].read(OF_RECORDS)
+    records = tables["tfrecord_shards"].read(["path", "file", "purpose"])
     demand_whole_account(listing, filtered, records, excluded)
-    split = tables["sample_split"].read(["path", "category", "content_id", "purpose"])
-    known_by = split.schema.metadata or {}
     plan = (records.schema.metadata or {})[STAGING].decode()
+    shards_in, shards = _finished_shards(store, plan, records)
+    split = tables["sample_split"].read(["category", "content_id", "purpose"])
     account = {
         "format": 1,
         "plan": plan,
@@ -221,50 +257,30 @@ def release(
         },
         "checks": dict(checks),
     }
-    del listing
-    shards_in, shards = _finished_shards(store, plan, records)
-    packed = {f"{name}.parquet": data for name, data in _packed(config, store, tables, excluded)}
-    for_others = consumer_files(
-        config,
-        classes=account["classes"],
-        split=split,
-        images=tables["prepared_images"].read(OF_IMAGES),
-        records=records,
-        files=shards | {name: file_facts(data) for name, data in packed.items()},
-    )
-    del split, records
-    done = publish_version(
-        store,
-        shards_in=shards_in,
-        shards=shards,
-        tables={},
-        extras=packed | for_others,
-        account=account,
-        run_id=run_id,
-        report=_reporter(store, tables, excluded, documents),
-        based_on=int(known_by[LEDGER]) if LEDGER in known_by else None,
-    )
-    try:
-        store.staging.remove(plan)
-    except StoreError as error:
-        # A run with the same plan may be writing there. The version stands; `gc` finds what stays.
-        _LOG.warning("%s", error)
-    return done
+    return account, excluded, shards_in, shards
 
 
 def _packed(
     config: PipelineConfig, store: PipelineStore, tables: Mapping[str, Columns], excluded: pa.Table
-) -> Iterator[tuple[str, bytes]]:
-    """The version's tables as Parquet, one read after the other; what a clock or a place of work would put into them
-    stays out.
-    """
-    left_out = {"sample_integrity": {"modified"}, "prepared_images": {"file", "offset", "length"}}
-    names = {"listing": "sample_integrity", "images": "prepared_images", "weights": "sampling_weights"}
-    for name, stage in (names | {"records": "tfrecord_shards"}).items():
-        table = tables[stage].read()
-        yield name, to_parquet(_bare(table.drop_columns(sorted(left_out.get(stage, ())))))
-    yield "assignments", to_parquet(_bare(remembered(config, store, tables["sample_split"].read())))
-    yield "exclusions", to_parquet(_bare(excluded))
+) -> dict[str, Made]:
+    """The version's tables as Parquet files; what a clock or a place of work would put into them stays out."""
+
+    def of_stage(stage: str, *without: str) -> Callable[[], pa.Table]:
+        return lambda: tables[stage].read().drop_columns(list(without))
+
+    shown: dict[str, Callable[[], pa.Table]] = {
+        "listing": of_stage("sample_integrity", "modified"),
+        "images": of_stage("prepared_images", "file", "offset", "length"),
+        "assignments": lambda: remembered(config, store, tables["sample_split"].read()),
+        "weights": of_stage("sampling_weights"),
+        "records": of_stage("tfrecord_shards"),
+        "exclusions": lambda: excluded,
+    }
+    return {f"{name}.parquet": Made.of(partial(_parquet, make)) for name, make in shown.items()}
+
+
+def _parquet(make: Callable[[], pa.Table]) -> bytes:
+    return to_parquet(_bare(make()))
 
 
 def _reporter(
@@ -283,11 +299,11 @@ def _reporter(
         inputs = ReportInputs(
             manifest=version.manifest(),
             version=version.id,
-            listing=tables["sample_integrity"].read(),
-            images=tables["prepared_images"].read(),
-            split=tables["sample_split"].read(),
-            weights=tables["sampling_weights"].read(),
-            records=tables["tfrecord_shards"].read(),
+            listing=tables["sample_integrity"],
+            images=tables["prepared_images"],
+            split=tables["sample_split"],
+            weights=tables["sampling_weights"],
+            records=tables["tfrecord_shards"],
             exclusions=excluded,
             number=number,
             parent=parent,
@@ -341,15 +357,26 @@ def remembered(config: PipelineConfig, store: PipelineStore, split: pa.Table) ->
     from brev_pipeline.split import next_ledger
 
     table = next_ledger(split, published_ledger(store), config.split).drop_columns(["assigned_by"])
+    if len(table) == len(split):
+        return table.append_column("listed", pa.repeat(pa.scalar(True), len(table)))
     keys = [joined(rows["path"], rows["content_id"], by="\x1f") for rows in (table, split)]
-    return table.append_column("listed", pc.is_in(keys[0], value_set=keys[1].combine_chunks()))
+    return table.append_column("listed", pc.is_in(keys[0], value_set=keys[1]))
 
 
-def published_ledger(store: PipelineStore) -> pa.Table | None:
-    """The assignments of the newest published version, as `split_samples` takes them; None before the first."""
+def published_ledger(store: PipelineStore, config: PipelineConfig | None = None) -> pa.Table | None:
+    """The assignments of the newest published version, as `split_samples` takes them; None before the first.
+
+    Args:
+        store: the pipeline's store.
+        config: of the pipeline; only what its split reads of them is wanted. None: all.
+    """
     newest = store.newest()
     if newest is None:
         return None
+    if config is not None:
+        from brev_pipeline.split.ledger import ledger_columns
+
+        return newest[1].table("assignments", ledger_columns(config.split))
     table = newest[1].table("assignments").drop_columns(["listed"])
     by = pa.field("assigned_by", TEXT, False)
     return table.append_column(by, pa.repeat(pa.scalar("ledger", TEXT), table.num_rows)).cast(SAMPLE_SPLIT)

@@ -16,6 +16,11 @@ from brev_pipeline.texts import NAMES, TEXT
 class Columns(Protocol):
     """A table that lies somewhere. Only what is asked for is read, and nothing of it is kept."""
 
+    @property
+    def names(self) -> list[str]:
+        """Names of its columns."""
+        ...
+
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """These columns of it, or all, with its schema's metadata."""
         ...

@@ -12,6 +12,11 @@ class Held:
 
     table: pa.Table
 
+    @property
+    def names(self) -> list[str]:
+        """Of its columns."""
+        return self.table.column_names
+
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """These columns, or all."""
         return self.table if columns is None else self.table.select(list(columns))

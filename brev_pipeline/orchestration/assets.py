@@ -87,6 +87,8 @@ def _asset(
     return stage_asset
 
 
+_COMPARED = ["path", "etag", "size", "folder", "dataset"]
+
 Upstream = Mapping[str, Any]
 """Stage → its `StoredTable`."""
 
@@ -106,7 +108,7 @@ def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upst
     table = list_datasets(config.datasets, config.listing, sources, known, left_out.append)
     table = keep_filtered(store, table, left_out)
     newest = store.newest()
-    context.add_output_metadata(listing_metadata(table, newest[1].table("listing") if newest else None))
+    context.add_output_metadata(listing_metadata(table, newest[1].table("listing", _COMPARED) if newest else None))
     return table
 
 
@@ -160,7 +162,7 @@ def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, ups
     )
     store = PipelineStore.of(config)
     newest = store.publications.newest()
-    ledger = published_ledger(store)
+    ledger = published_ledger(store, config)
     known = known_assignments(config)
     table = note_known(split_samples(usable, config.split, ledger, known), known)
     context.add_output_metadata(split_metadata(table, excluded, split_report(table, config.split, ledger, known)))

@@ -117,7 +117,7 @@ def _changes(config: PipelineConfig, listing: Any) -> dict[str, int] | None:
     newest = PipelineStore.of(config).newest()
     if newest is None:
         return None
-    changes = compare_listings(newest[1].table("listing"), listing)
+    changes = compare_listings(newest[1].table("listing", ["path", "etag", "size", "folder", "dataset"]), listing)
     return {row["values"]: row["counts"] for row in pc.value_counts(changes["change"]).to_pylist()}
 
 

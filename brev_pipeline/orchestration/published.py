@@ -13,4 +13,4 @@ def published_tables(config: PipelineConfig) -> Published:
     known = known_assignments(config)
     if newest is None:
         return Published(known=known)
-    return Published(newest[1].table("listing"), published_ledger(store), known)
+    return Published(newest[1].table("listing", ["path"]), published_ledger(store, config), known)

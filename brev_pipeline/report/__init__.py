@@ -3,7 +3,8 @@
 `build_report` takes the version's tables and manifest and gives the page's files. Each section of the page is a module
 here that turns tables into a small frozen object (`found`, `copies`, `quarantine`, `division`, `drawing`, `sheets`,
 `verdicts`, `changes`, `left_out`, `provenance`); the templates lay these objects out and decide nothing. Pictures go
-through one `album`, so that pixels are read once and the page keeps to its size. What a bucket's owner may have
+through one `album`, so that pixels are read once and the page keeps to its size. Tables are read as `rows` says, a
+column at a time, so that memory follows from a column or two and not from a table. What a bucket's owner may have
 written into names passes `text` on its way to the page: it is escaped, and stripped of credentials.
 """
 

@@ -6,7 +6,7 @@ with which all pictures together keep to the page's budget.
 """
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.report.inputs import PixelReader, Pixels
+from brev_pipeline.report.rows import Rows
+from brev_pipeline.tables import Columns
 from brev_pipeline.texts import TEXT
 
 BUDGET: Final = 2_600_000
@@ -66,20 +68,25 @@ class Album:
         images: prepared_images.
         pixels: reads them; None: there are no pictures.
         augmenter: makes the augmented ones.
-        withheld: contents that may not be looked at.
+        withheld: tells those of some contents that may not be looked at; None: all may.
     """
 
     def __init__(
-        self, images: pa.Table, pixels: PixelReader | None, augmenter: Augmenter, withheld: frozenset[str] = frozenset()
+        self,
+        images: Columns,
+        pixels: PixelReader | None,
+        augmenter: Augmenter,
+        withheld: Callable[[Iterable[str]], frozenset[str]] | None = None,
     ) -> None:
-        self._images, self._pixels, self._augmenter, self._withheld = images, pixels, augmenter, withheld
+        self._images, self._pixels, self._augmenter = Rows(images), pixels, augmenter
+        self._ask_withheld, self._withheld = withheld, frozenset[str]()
         self._wanted: dict[Picture, None] = {}
         self._thumbnails: dict[Picture, Thumbnail] = {}
 
     @property
     def is_open(self) -> bool:
         """Whether there are pictures at all."""
-        return self._pixels is not None and set(_PLACES) <= set(self._images.column_names)
+        return self._pixels is not None and set(_PLACES) <= set(self._images.names)
 
     def ask(self, content_id: str, seed: int | None = None) -> Picture:
         """Ask for a picture."""
@@ -88,7 +95,7 @@ class Album:
         return picture
 
     def withholds(self, picture: Picture) -> bool:
-        """Whether a picture may not be looked at."""
+        """Whether a picture may not be looked at; known when the album is developed."""
         return picture.content_id in self._withheld
 
     def __getitem__(self, picture: Picture) -> Thumbnail | None:
@@ -108,14 +115,17 @@ class Album:
 
     def _small(self) -> Iterator[tuple[Picture, Pixels]]:
         """Each picture, at most as large as the largest rung."""
+        if self._ask_withheld is not None:
+            self._withheld = self._ask_withheld({picture.content_id for picture in self._wanted})
         if self._pixels is None or not self.is_open:
             return
         wishes: dict[str, list[Picture]] = {}
         for picture in self._wanted:
             if not self.withholds(picture):
                 wishes.setdefault(picture.content_id, []).append(picture)
-        ready = pc.and_(pc.equal(self._images["status"], "ok"), pc.is_valid(self._images["file"]))
-        rows = self._images.filter(pc.and_(ready, pc.is_in(self._images["content_id"], pa.array(wishes, TEXT))))
+        wanted = pc.is_in(self._images.column("content_id"), value_set=pa.array(wishes, TEXT))
+        rows = self._images.at(self._images.names, np.flatnonzero(wanted))
+        rows = rows.filter(pc.and_(pc.equal(rows["status"], "ok"), pc.is_valid(rows["file"])))
         rows = rows.sort_by([(name, "ascending") for name in _PLACES])
         for content, image in zip(rows["content_id"].to_pylist(), _read(self._pixels, rows), strict=True):
             for picture in wishes[content]:

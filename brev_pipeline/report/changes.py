@@ -5,25 +5,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from brev_pipeline.report.ground import RULES, Ground, present, tally, with_class
+from brev_pipeline.report.altered import Change, altered_images
+from brev_pipeline.report.ground import RULES, Ground
 from brev_pipeline.report.opening import Opening
+from brev_pipeline.report.rows import Rows, numbered, tally
 from brev_pipeline.report.text import counted, joined
+from brev_pipeline.store import StoredTable
 
-_PATHS: Final = 40
 _ABSENT: Final = "—"
-
-
-@dataclass(frozen=True)
-class Change:
-    """A kind of change and the images that it happened to."""
-
-    title: str
-    says: str
-    images: int
-    examples: list[tuple[str, str]]
-    """Paths, and what happened to each."""
 
 
 @dataclass(frozen=True)
@@ -69,51 +59,25 @@ def changes(ground: Ground) -> Changes:
         said = "This is the first published version of this pipeline: there is nothing to compare it with."
         return Changes(Opening("changes", "What changed", "plain", said), None, [], [], [], [], [])
     before, now = parent.manifest(), ground.inputs.manifest
-    listing, split = parent.table("listing"), present(parent.table("assignments"))
-    images = _images(ground, with_class(listing), split)
+    tables = {name: StoredTable(parent.folder, f"{name}.parquet") for name in ("listing", "assignments", "exclusions")}
+    listing = Rows(tables["listing"])
+    images = altered_images(ground, listing, Rows(tables["assignments"]))
     settings = list(_differences(before["configuration"], now["configuration"]))
     packages = list(_differences(before.get("packages", {}), now.get("packages", {})))
     return Changes(
         _opening(parent.id, images, settings, packages),
         parent.id,
         [change for change in images if change.images],
-        _classes(ground, with_class(listing)),
-        _numbers(ground, before, parent.table("exclusions")),
+        _classes(ground, listing),
+        _numbers(ground, before, tables["exclusions"].read(["rule"])),
         settings,
         packages,
     )
 
 
-def _images(ground: Ground, old: pa.Table, old_split: pa.Table) -> list[Change]:
-    new = ground.listing
-    appeared = new.filter(pc.invert(pc.is_in(new["path"], value_set=old["path"].combine_chunks())))
-    left = old.filter(pc.invert(pc.is_in(old["path"], value_set=new["path"].combine_chunks())))
-    return [
-        Change("New images", "listed now, not before", appeared.num_rows, _examples(appeared, "class", ground)),
-        Change("Images that left", "listed before, not now", left.num_rows, _examples(left, "class", None)),
-        _altered(old, new, "content_id", "Replaced images", "the same path, other bytes"),
-        _altered(old, new, "class", "Relabelled images", "the same path, another class"),
-        _altered(old_split, ground.split, "purpose", "Moved images", "they changed sides of the split"),
-    ]
-
-
-def _examples(rows: pa.Table, column: str, ground: Ground | None) -> list[tuple[str, str]]:
-    shown = rows.sort_by("path").slice(0, _PATHS).select(["path", column]).to_pylist()
-    fates = ground.fates(row["path"] for row in shown) if ground else {}
-    return [(row["path"], ", ".join(filter(None, [row[column], fates.get(row["path"], "")]))) for row in shown]
-
-
-def _altered(old: pa.Table, new: pa.Table, column: str, title: str, says: str) -> Change:
-    at = pc.index_in(new["path"], value_set=old["path"].combine_chunks())
-    was = old[column].take(at)
-    rows = pa.table({"path": new["path"], "was": was, "now": new[column]})
-    rows = rows.filter(pc.fill_null(pc.not_equal(rows["was"], rows["now"]), False)).sort_by("path")
-    shown = rows.slice(0, _PATHS).to_pylist()
-    return Change(title, says, rows.num_rows, [(row["path"], f"{row['was']} → {row['now']}") for row in shown])
-
-
-def _classes(ground: Ground, old: pa.Table) -> list[Difference]:
-    was, now = ({row["class"]: row["count"] for row in tally(one, "class")} for one in (old, ground.listing))
+def _classes(ground: Ground, old: Rows) -> list[Difference]:
+    was = {row["class"]: row["count"] for row in old.tally("class")}
+    now = {name: sum(one.values()) for name, one in ground.class_counts.items()}
     names = [*ground.classes, *sorted(set(was) - set(now))]
     return [one for name in names if (one := Difference(name, was.get(name, 0), now.get(name, 0))).was != one.now]
 
@@ -125,7 +89,8 @@ def _numbers(ground: Ground, before: Mapping[str, Any], old_out: pa.Table) -> li
         was, is_now = before["counts"][kind], now["counts"][kind]
         names = [*ground.purposes, *sorted(set(was) - set(ground.purposes))]
         rows += [Difference(f"{title} {name}", was.get(name, 0), is_now.get(name, 0)) for name in names]
-    out = [{row["rule"]: row["count"] for row in tally(table, "rule")} for table in (old_out, new_out)]
+    rules_of = [tally({"rule": numbered(table["rule"])}) for table in (old_out, new_out)]
+    out = [{row["rule"]: row["count"] for row in rows_of} for rows_of in rules_of]
     rules = [name for name in RULES if name in {**out[0], **out[1]}] + sorted({*out[0], *out[1]} - set(RULES))
     return rows + [
         Difference(f"Left out: {RULES.get(name, name)}", out[0].get(name, 0), out[1].get(name, 0)) for name in rules

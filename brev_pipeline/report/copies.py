@@ -1,14 +1,17 @@
 """Copies and conflicts: images that show the same pixels, side by side."""
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.report.album import Album, Picture
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening
+from brev_pipeline.report.rows import Codes, Mask, Numbers, numbered
 from brev_pipeline.report.text import counted
 
 _GROUPS: Final = 12  # of conflicts, and of copies
@@ -56,57 +59,90 @@ class Copies:
 def copies(ground: Ground, album: Album) -> Copies:
     """Groups of copies, those under different classes first; the largest groups first."""
     groups = _groups(ground)
-    conflicts, harmless = (groups.filter(pc.equal(groups["conflict"], wanted)) for wanted in (True, False))
-    shown = [_shown(ground, album, one.slice(0, _GROUPS)) for one in (conflicts, harmless)]
-    more = [max(0, one.num_rows - _GROUPS) for one in (conflicts, harmless)]
-    return Copies(_opening(ground, conflicts, harmless), shown[0], more[0], shown[1], more[1])
+    conflicts, harmless = (groups.order[groups.conflict[groups.order] == wanted] for wanted in (True, False))
+    shown = [_shown(ground, album, groups, one[:_GROUPS]) for one in (conflicts, harmless)]
+    more = [max(0, len(one) - _GROUPS) for one in (conflicts, harmless)]
+    opening = _opening(ground, len(conflicts), len(harmless), int(groups.size[harmless].sum()))
+    return Copies(opening, shown[0], more[0], shown[1], more[1])
 
 
-def _groups(ground: Ground) -> pa.Table:
-    """One row per group: paths, content_ids and classes of its images in order of path, contents, conflict."""
-    listing, images = ground.listing, ground.inputs.images
-    at = pc.index_in(listing["content_id"], value_set=images["content_id"].combine_chunks())
-    pixels = pc.coalesce(images["pixel_id"].take(at), listing["content_id"])
-    columns = listing.select(["path", "content_id", "class"]).append_column("pixels", pixels)
-    counts = pc.value_counts(pixels)
-    several = counts.filter(pc.greater(pc.struct_field(counts, "counts"), 1))
-    repeated = pc.is_in(pixels, value_set=pc.struct_field(several, "values"))
-    grouped = (
-        columns.filter(repeated)
-        .sort_by("path")
-        .group_by("pixels", use_threads=False)
-        .aggregate(
-            [
-                *((name, "list") for name in ("path", "content_id", "class")),
-                *((name, "count_distinct") for name in ("content_id", "class")),
-                ("path", "count"),
-            ]
+@dataclass(frozen=True)
+class _Groups:
+    """The images of which there are several with the same pixels, and their groups, by number.
+
+    Attributes:
+        rows: (images,) their rows in the listing, in the order of their paths.
+        group: (images,) of each its group.
+        size: (groups,) images.
+        conflict: (groups,) whether they stand under several classes.
+        same_bytes: (groups,) whether they have one content.
+        order: (groups,) the largest first, of equal ones that with the first path.
+    """
+
+    rows: Numbers
+    group: Numbers
+    size: Numbers
+    conflict: Mask
+    same_bytes: Mask
+    order: Numbers
+
+
+def _groups(ground: Ground) -> _Groups:
+    listing, pictures = ground.listing, _pictures(ground)
+    sizes = np.bincount(pictures)
+    several = sizes > 1
+    repeated = several[pictures]
+    rows, group = np.flatnonzero(repeated), (np.cumsum(several) - 1)[pictures[repeated]]
+    size = sizes[several]
+    conflict = _differ(listing.numbered("class", repeated).codes, group, len(size))
+    same_bytes = ~_differ(ground.contents.codes[repeated], group, len(size))
+    by_path = pc.sort_indices(listing.column("path", repeated)).to_numpy()
+    rows, group = rows[by_path], group[by_path]
+    foremost = np.full(len(size), len(rows))
+    np.minimum.at(foremost, group, np.arange(len(rows)))
+    return _Groups(rows, group, size, conflict, same_bytes, np.lexsort((foremost, -size)))
+
+
+def _pictures(ground: Ground) -> Codes:
+    """(listed images,) a number for each picture: equal pixels, or equal bytes where there are no pixels."""
+    contents, pixels = ground.contents, ground.images.column("pixel_id")
+    if pixels.null_count:
+        pixels = pc.coalesce(pixels, ground.images.column("content_id"))
+    texts = pa.chunked_array([*pixels.chunks, contents.strange.cast(pixels.type)], pixels.type)
+    del pixels
+    return numbered(texts).codes[contents.codes]
+
+
+def _differ(values: Codes, group: Numbers, groups: int) -> Mask:
+    """(groups,) whether the values of a group differ."""
+    low, high = np.full(groups, np.iinfo(np.int32).max), np.full(groups, -1)
+    np.minimum.at(low, group, values)
+    np.maximum.at(high, group, values)
+    differ: Mask = low != high
+    return differ
+
+
+def _shown(ground: Ground, album: Album, groups: _Groups, chosen: Numbers) -> list[Group]:
+    rows = [groups.rows[np.flatnonzero(groups.group == one)[:_MEMBERS]] for one in chosen]
+    if not rows:
+        return []
+    images = ground.listing.at(["path", "class", "content_id"], np.concatenate(rows)).to_pylist()
+    fates = ground.fates(one["path"] for one in images)
+    members = iter(images)
+    return [
+        Group(
+            bool(groups.conflict[one]),
+            bool(groups.same_bytes[one]),
+            int(groups.size[one]),
+            [_member(image, fates, album) for image in islice(members, len(mine))],
         )
-    )
-    conflict = pc.greater(grouped["class_count_distinct"], 1)
-    grouped = grouped.append_column("conflict", conflict).append_column(
-        "first", pc.list_element(grouped["path_list"], 0)
-    )
-    return grouped.sort_by([("path_count", "descending"), ("first", "ascending")])
+        for one, mine in zip(chosen, rows, strict=True)
+    ]
 
 
-def _shown(ground: Ground, album: Album, groups: pa.Table) -> list[Group]:
-    rows = groups.to_pylist()
-    fates = ground.fates(path for row in rows for path in row["path_list"][:_MEMBERS])
-    return [_group(row, fates, album) for row in rows]
-
-
-def _group(row: dict[str, Any], fates: dict[str, str], album: Album) -> Group:
-    members = zip(row["path_list"], row["class_list"], row["content_id_list"], strict=True)
-    return Group(
-        row["conflict"],
-        row["content_id_count_distinct"] == 1,
-        row["path_count"],
-        [
-            Member(path, category, fates.get(path, "not used"), album.ask(content))
-            for path, category, content in list(members)[:_MEMBERS]
-        ],
-    )
+def _member(image: dict[str, Any], fates: dict[str, str], album: Album) -> Member:
+    path, content = image["path"], image["content_id"]
+    return Member(path, image["class"], fates.get(path, "not used"), album.ask(content))
 
 
 _POLICY: Final = {
@@ -116,12 +152,10 @@ _POLICY: Final = {
 }
 
 
-def _opening(ground: Ground, conflicts: pa.Table, harmless: pa.Table) -> Opening:
-    clash, same = conflicts.num_rows, harmless.num_rows
+def _opening(ground: Ground, clash: int, same: int, images: int) -> Opening:
     if not clash and not same:
         said = "No two images show the same pixels: there are no copies, and no picture stands under two classes."
         return Opening("copies", "Copies and conflicts", "good", said)
-    images = pc.sum(harmless["path_count"]).as_py() or 0
     kept = "copies always stay on the same side of the split"
     said = (
         f"{counted(same, 'picture')} {'exists' if same == 1 else 'exist'} more than once under the same class "

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.report.album import Album, Picture
-from brev_pipeline.report.ground import Ground, tally
+from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening
+from brev_pipeline.report.rows import Codes, Numbered, Numbers, first
+from brev_pipeline.report.sides import Divided, Sides, divided
 from brev_pipeline.report.text import counted, joined, percent
 
 _STRATA: Final = 80
@@ -68,15 +71,16 @@ class Division:
 
 def division(ground: Ground, album: Album) -> Division:
     """How the split came out, found again from its table."""
-    proof = _proof(ground)
-    strata = _strata(ground)
+    sides = Sides.of(ground)
+    total, strata, together, largest = _grouped(ground, album, sides)
+    proof = _proof(ground, sides, together)
     return Division(
-        _opening(ground, proof),
-        _stratum("all images", ground, ground.split),
+        _opening(ground, total, proof),
+        total,
         strata[:_STRATA],
         max(0, len(strata) - _STRATA),
         proof,
-        _largest(ground, album),
+        largest,
         _rule(ground.configuration["split"]),
     )
 
@@ -88,52 +92,70 @@ def wanted_shares(ground: Ground) -> dict[str, float]:
     return named | {settings["remainder"]: max(0.0, 1 - sum(named.values()))}
 
 
-def _strata(ground: Ground) -> list[Stratum]:
-    names = sorted(pc.unique(ground.split["stratum"]).to_pylist())
-    if len(names) == 1:
-        return []
+def _grouped(ground: Ground, album: Album, sides: Sides) -> tuple[Stratum, list[Stratum], Divided, list[LeakGroup]]:
+    """All that is told of the leak groups: in all, by stratum, whether they are whole, and the largest of them."""
+    group = ground.split.numbered("leak_group")
+    met = sides.met(group.codes, len(group.values))
+    images = sides.images()
+    total = _stratum("all images", ground, images.sum(0), met.sum(0))
+    strata = _strata(ground, sides, images, group.codes) if len(sides.strata) > 1 else []
+    return total, strata, divided(met), _largest(ground, album, group)
+
+
+def _strata(ground: Ground, sides: Sides, images: Numbers, group: Codes) -> list[Stratum]:
+    pair = sides.with_stratum(group)
+    stratum = pair.values.to_numpy() % len(sides.strata)
+    met = sides.met(pair.codes, len(stratum))
+    groups = np.stack([np.bincount(stratum[one], minlength=len(sides.strata)) for one in met.T], 1)
     return [
-        _stratum(name or "(no name)", ground, ground.split.filter(pc.equal(ground.split["stratum"], name)))
-        for name in names[: _STRATA + 1]
-    ] + [Stratum("", 0, [])] * max(0, len(names) - _STRATA - 1)
+        _stratum(name or "(no name)", ground, images[row], groups[row])
+        for row, name in enumerate(sides.strata[: _STRATA + 1])
+    ] + [Stratum("", 0, [])] * max(0, len(sides.strata) - _STRATA - 1)
 
 
-def _stratum(name: str, ground: Ground, rows: pa.Table) -> Stratum:
-    images = {row["purpose"]: row["count"] for row in tally(rows, "purpose")}
-    whole = tally(rows.group_by(["purpose", "leak_group"], use_threads=False).aggregate([]), "purpose")
-    groups = {row["purpose"]: row["count"] for row in whole}
-    total, wanted = max(1, rows.num_rows), wanted_shares(ground)
+def _stratum(name: str, ground: Ground, images: Numbers, groups: Numbers) -> Stratum:
+    """A stratum by its images and leak groups, by purpose."""
+    total, wanted = int(images.sum()), wanted_shares(ground)
     parts = [
-        Part(one, images.get(one, 0), groups.get(one, 0), images.get(one, 0) / total, wanted.get(one, 0.0))
-        for one in ground.purposes
+        Part(one, own, whole, own / max(1, total), wanted.get(one, 0.0))
+        for one, own, whole in zip(ground.purposes, images.tolist(), groups.tolist(), strict=True)
     ]
-    return Stratum(name, rows.num_rows, parts)
+    return Stratum(name, total, parts)
 
 
-def _proof(ground: Ground) -> list[tuple[str, int, int]]:
-    scope = ["stratum"] if ground.configuration["split"]["uniqueness_scope"] == "stratum" else []
-    kinds = {
-        "physical items": [*scope, "item"],
-        "groups of images that hang together": ["leak_group"],
-        "files (copies have the same bytes)": ["content_id"],
-        "pictures (copies have the same pixels)": ["pixel_id"],
-    }
-    return [(name, *_divided(ground.split, columns)) for name, columns in kinds.items()]
+def _proof(ground: Ground, sides: Sides, together: Divided) -> list[tuple[str, int, int]]:
+    scope = ground.configuration["split"]["uniqueness_scope"] == "stratum"
+    return [
+        ("physical items", *_whole(ground, sides, "item", scope)),
+        ("groups of images that hang together", *together),
+        ("files (copies have the same bytes)", *_whole(ground, sides, "content_id")),
+        ("pictures (copies have the same pixels)", *_whole(ground, sides, "pixel_id")),
+    ]
 
 
-def _divided(split: pa.Table, columns: list[str]) -> tuple[int, int]:
-    sides = split.group_by([*columns, "purpose"], use_threads=False).aggregate([])
-    sides = sides.group_by(columns, use_threads=False).aggregate([([], "count_all")])
-    return sides.num_rows, pc.sum(pc.greater(sides["count_all"], 1)).as_py() or 0
+def _whole(ground: Ground, sides: Sides, column: str, scope: bool = False) -> Divided:
+    """Whether the images with the same value, in a stratum or in all, stand on one side."""
+    # Only the codes outlive this line; the texts take ten times as much.
+    codes = ground.split.numbered(column).codes
+    if scope:
+        codes = sides.with_stratum(codes).codes
+    return divided(sides.met(codes, int(codes.max(initial=-1)) + 1))
 
 
-def _largest(ground: Ground, album: Album) -> list[LeakGroup]:
-    rows = [row for row in tally(ground.split, "leak_group", most=_GROUPS) if row["count"] > 1]
-    return [_leak_group(ground, album, row["leak_group"]) for row in rows]
+def _largest(ground: Ground, album: Album, group: Numbered) -> list[LeakGroup]:
+    sizes = np.bincount(group.codes, minlength=len(group.values))
+    order = first(pa.table({"fewer": -sizes, "name": group.values}), _GROUPS)
+    chosen = [one for one in order.tolist() if sizes[one] > 1]
+    rows = np.flatnonzero(np.isin(group.codes, chosen))
+    if not len(rows):
+        return []
+    mine = ground.split.at(["path", "content_id", "item", "purpose", "stratum"], rows)
+    of = group.codes[rows]
+    return [_leak_group(album, group.values[one].as_py(), mine.filter(pa.array(of == one))) for one in chosen]
 
 
-def _leak_group(ground: Ground, album: Album, name: str) -> LeakGroup:
-    rows = ground.split.filter(pc.equal(ground.split["leak_group"], name)).sort_by("path")
+def _leak_group(album: Album, name: str, rows: pa.Table) -> LeakGroup:
+    rows = rows.sort_by("path")
     shown = rows.slice(0, _PICTURES).select(["content_id", "path"]).to_pylist()
     return LeakGroup(
         name,
@@ -161,10 +183,9 @@ def _key(key: str | list[str] | None) -> str:
     return f"the column{'s' * (len(key) > 1)} {joined(key)}"
 
 
-def _opening(ground: Ground, proof: list[tuple[str, int, int]]) -> Opening:
-    sides = {row["purpose"]: row["count"] for row in tally(ground.split, "purpose")}
-    numbers = joined([f"{sides.get(name, 0):,} for {name}" for name in ground.purposes])
-    images = ground.split.num_rows
+def _opening(ground: Ground, total: Stratum, proof: list[tuple[str, int, int]]) -> Opening:
+    numbers = joined([f"{part.images:,} for {part.purpose}" for part in total.parts])
+    images = total.images
     said = f"{counted(images, 'image')} {'was' if images == 1 else 'were'} divided: {numbers}"
     if leaks := sum(divided for _, _, divided in proof):
         return Opening("split", "Who trains, who tests", "bad", f"{said}; {leaks:,} that belong together were divided!")

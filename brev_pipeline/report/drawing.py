@@ -1,12 +1,16 @@
 """Natural against drawn: how often each group stands in the bucket, and how often in the training files."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.report.ground import Ground, tally
+from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening
+from brev_pipeline.report.rows import Numbered, tally
 from brev_pipeline.report.text import counted, joined, percent
 
 _GROUPS: Final = 60
@@ -70,18 +74,20 @@ def drawing(ground: Ground) -> Drawing:
     """Natural and drawn frequencies, from the weights and the records themselves."""
     settings = ground.configuration["sampling"]
     weighed = [name for name in ground.purposes if name in settings["purposes"]]
-    draws = [_draws(ground, name) for name in weighed]
-    records = {row["purpose"]: row["count"] for row in tally(ground.inputs.records, "purpose")}
+    weights = ground.inputs.weights.read(["purpose", "group", "samples"])
+    columns = {name: ground.records.numbered(name) for name in ("purpose", "group", "epoch")}
+    draws = [_draws(weights, columns, name) for name in weighed]
+    records = {row["purpose"]: row["count"] for row in tally({"purpose": columns["purpose"]})}
     plain = [(name, records[name]) for name in ground.purposes if name in records and name not in weighed]
     rule = f"Groups are made by {joined(settings['groupby'])} and drawn {WEIGHING[settings['group_weighing']]}."
     return Drawing(_opening(draws, plain), draws, plain, rule)
 
 
-def _draws(ground: Ground, purpose: str) -> Draws:
-    weights, records = (
-        table.filter(pc.equal(table["purpose"], purpose)) for table in (ground.inputs.weights, ground.inputs.records)
-    )
-    counts = {row["group"]: row["count"] for row in tally(records, "group")}
+def _draws(weights: pa.Table, records: Mapping[str, Numbered], purpose: str) -> Draws:
+    weights = weights.filter(pc.equal(weights["purpose"], purpose))
+    mine = records["purpose"].among([purpose])
+    counts = {row["group"]: row["count"] for row in tally({"group": records["group"].at(mine)})}
+    total = int(mine.sum())
     images = pc.sum(weights["samples"]).as_py() or 0
     groups = [
         Drawn(
@@ -89,12 +95,12 @@ def _draws(ground: Ground, purpose: str) -> Draws:
             row["samples"],
             row["samples"] / max(1, images),
             counts.get(row["group"], 0),
-            counts.get(row["group"], 0) / max(1, records.num_rows),
+            counts.get(row["group"], 0) / max(1, total),
         )
         for row in weights.sort_by([("samples", "descending"), ("group", "ascending")]).to_pylist()
     ]
-    epochs = pc.count_distinct(records["epoch"]).as_py()
-    return Draws(purpose, images, records.num_rows, epochs, groups[:_GROUPS], max(0, len(groups) - _GROUPS))
+    epochs = len(np.unique(records["epoch"].codes[mine]))
+    return Draws(purpose, images, total, epochs, groups[:_GROUPS], max(0, len(groups) - _GROUPS))
 
 
 def _opening(draws: list[Draws], plain: list[tuple[str, int]]) -> Opening:

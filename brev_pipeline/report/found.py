@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
 
-from brev_pipeline.report.ground import Ground, tally
+from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening
+from brev_pipeline.report.rows import Numbered, grouped, tally
 from brev_pipeline.report.text import counted, joined, size
 from brev_pipeline.report.timeline import Timeline, timeline
 
@@ -68,7 +68,7 @@ def found(ground: Ground) -> Found:
     datasets = _datasets(ground)
     classes = _classes(ground, [one.id for one in datasets])
     columns = [one.name for one in datasets] if 1 < len(datasets) <= _COLUMNS else []
-    shapes = tally(ground.inputs.images, "format", "width", "height", "channels", "bit_depth")
+    shapes = ground.images.tally("format", "width", "height", "channels", "bit_depth")
     shapes = [row for row in shapes if row["format"] is not None]
     return Found(
         _opening(ground, datasets),
@@ -78,17 +78,18 @@ def found(ground: Ground) -> Found:
         max(0, len(classes) - _ROWS),
         shapes[:_SHAPES],
         max(0, len(shapes) - _SHAPES),
-        timeline(ground.listing),
+        timeline(ground.inputs.listing.read(["modified"])) if "modified" in ground.listing.names else None,
     )
 
 
 def _datasets(ground: Ground) -> list[Dataset]:
     listing = ground.listing
-    dated = "modified" in listing.column_names
+    dated = "modified" in listing.names
     wanted = [("size", "sum"), ("size", "min"), ("size", "max"), ([], "count_all")]
     wanted += [("modified", "min"), ("modified", "max")] if dated else []
-    keys = ["dataset", "dataset_id", "bucket", "reference"]
-    rows = listing.group_by(keys, use_threads=False).aggregate(wanted).sort_by("dataset_id").to_pylist()
+    keys = {name: listing.numbered(name) for name in ("dataset", "dataset_id", "bucket", "reference")}
+    measured = {name: listing.column(name) for name in ("size", "modified")[: 1 + dated]}
+    rows = grouped(keys, wanted, **measured).sort_by("dataset_id").to_pylist()
     formats = _formats(ground)
     return [
         Dataset(
@@ -110,34 +111,31 @@ def _datasets(ground: Ground) -> list[Dataset]:
 
 def _formats(ground: Ground) -> dict[str, list[str]]:
     """Dataset's id → its images by format: ``178 bmp``."""
-    images = ground.inputs.images
-    at = pc.index_in(ground.listing["content_id"], value_set=images["content_id"].combine_chunks())
-    kinds = pa.table({"dataset_id": ground.listing["dataset_id"], "format": images["format"].take(at)})
+    contents, kinds = ground.contents, ground.images.numbered("format")
+    codes = np.append(kinds.codes, np.full(len(contents.strange), -1, np.int32))
+    kinds = Numbered(codes[contents.codes], kinds.values)
     rows: dict[str, list[str]] = {}
-    for row in tally(kinds, "dataset_id", "format"):
+    for row in tally({"dataset_id": ground.listing.numbered("dataset_id"), "format": kinds}):
         rows.setdefault(row["dataset_id"], []).append(f"{row['count']:,} {row['format'] or 'unknown'}")
     return rows
 
 
 def _classes(ground: Ground, ids: list[str]) -> list[ClassRow]:
-    counts: dict[str, dict[str, int]] = {}
-    for row in tally(ground.listing, "class", "dataset_id"):
-        counts.setdefault(row["class"], {})[row["dataset_id"]] = row["count"]
-    total, largest = ground.listing.num_rows, max((sum(one.values()) for one in counts.values()), default=1)
+    counts = ground.class_counts
+    total, largest = ground.listed, max((sum(one.values()) for one in counts.values()), default=1)
     return [
         ClassRow(name, images, images / total, images / largest, [counts[name].get(one, 0) for one in ids])
-        for name, images in ((name, sum(counts[name].values())) for name in ground.classes)
+        for name, images in ((name, sum(one.values())) for name, one in counts.items())
     ]
 
 
 def _opening(ground: Ground, datasets: list[Dataset]) -> Opening:
-    listing = ground.listing
-    distinct = pc.count_distinct(listing["content_id"]).as_py()
-    alike = "every one has its own content" if distinct == listing.num_rows else f"{distinct:,} differ in content"
+    listed, distinct = ground.listed, np.count_nonzero(np.bincount(ground.contents.codes))
+    alike = "every one has its own content" if distinct == listed else f"{distinct:,} differ in content"
     places = "1 dataset" if len(datasets) == 1 else f"{len(datasets)} datasets"
     said = (
-        f"{counted(listing.num_rows, 'image')} in {counted(len(ground.classes), 'class', 'classes')} "
-        f"{'was' if listing.num_rows == 1 else 'were'} found in {places}, {size(sum(one.bytes for one in datasets))} "
+        f"{counted(listed, 'image')} in {counted(len(ground.classes), 'class', 'classes')} "
+        f"{'was' if listed == 1 else 'were'} found in {places}, {size(sum(one.bytes for one in datasets))} "
         f"together; {alike}."
     )
     broken = [one for one in ground.inputs.manifest.get("checks", {}).get("raw_listing", []) if not one["passed"]]

@@ -1,15 +1,17 @@
-"""The ground that the sections stand on: the inputs' tables, each derived view of them computed once."""
+"""The ground that the sections stand on: the inputs' tables as rows, and what several sections ask of them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.report.inputs import ReportInputs
-from brev_pipeline.texts import TEXT, joined_names
+from brev_pipeline.report.rows import Codes, Rows, numbered
+from brev_pipeline.texts import TEXT
 
 _USUAL = ("train", "devel", "test")
 RULES = {
@@ -22,8 +24,21 @@ RULES = {
 
 
 @dataclass(frozen=True)
+class Contents:
+    """Which content each listed image has.
+
+    Args:
+        codes: (listed images,) row of the content in the table of images; numbers beyond it are of other contents.
+        strange: the content_ids of those others, as a rule none.
+    """
+
+    codes: Codes
+    strange: pa.Array
+
+
+@dataclass(frozen=True)
 class Ground:
-    """Views of a report's inputs.
+    """Views of a report's inputs. What is kept is small: a few bytes a row.
 
     Args:
         inputs: of the report.
@@ -38,81 +53,86 @@ class Ground:
         return found
 
     @cached_property
-    def listing(self) -> pa.Table:
-        """The listing with the column ``class``."""
-        return with_class(self.inputs.listing)
+    def listing(self) -> Rows:
+        """The listing."""
+        return Rows(self.inputs.listing)
 
     @cached_property
-    def split(self) -> pa.Table:
-        """The split with the column ``class``: images that are in the listing now."""
-        return with_class(present(self.inputs.split))
+    def images(self) -> Rows:
+        """The images' contents."""
+        return Rows(self.inputs.images)
+
+    @cached_property
+    def split(self) -> Rows:
+        """The split: images that are in the listing now."""
+        return Rows(self.inputs.split)
+
+    @cached_property
+    def records(self) -> Rows:
+        """The records of the training files."""
+        return Rows(self.inputs.records)
+
+    @cached_property
+    def contents(self) -> Contents:
+        """Which content each listed image has."""
+        listed, known = self.listing.column("content_id"), self.images.column("content_id")
+        found = pc.index_in(listed, value_set=known)
+        codes = np.array(found.fill_null(-1).to_numpy(), np.int32)
+        strange = numbered(listed.filter(found.is_null()))
+        codes[codes < 0] = len(known) + strange.codes
+        return Contents(codes, strange.values)
 
     @cached_property
     def purposes(self) -> list[str]:
         """The usual ones in their usual order, then any others by name."""
         split = self.configuration["split"]
-        names = {*split["purposes"], split["remainder"], *pc.unique(self.split["purpose"]).to_pylist()}
+        names = {*split["purposes"], split["remainder"], *pc.unique(self.split.column("purpose")).to_pylist()}
         return [name for name in _USUAL if name in names] + sorted(names - set(_USUAL))
 
     @cached_property
+    def class_counts(self) -> dict[str, dict[str, int]]:
+        """Class → dataset's id → listed images; the most frequent class first, then by name."""
+        counts: dict[str, dict[str, int]] = {}
+        for row in self.listing.tally("class", "dataset_id"):
+            counts.setdefault(row["class"], {})[row["dataset_id"]] = row["count"]
+        return {name: counts[name] for name in sorted(counts, key=lambda name: (-sum(counts[name].values()), name))}
+
+    @property
     def classes(self) -> list[str]:
         """Class names of the listing, the most frequent first, then by name."""
-        return [row["class"] for row in tally(self.listing, "class")]
+        return list(self.class_counts)
+
+    @cached_property
+    def listed(self) -> int:
+        """How many images are listed."""
+        return sum(sum(one.values()) for one in self.class_counts.values())
 
     @cached_property
     def guarded(self) -> set[str]:
         """Purposes whose readings are logged: their pictures are not shown."""
         return set(self.configuration["split"].get("access_log", []))
 
-    @cached_property
-    def withheld(self) -> frozenset[str]:
-        """Contents of the guarded purposes."""
+    def withheld(self, contents: Iterable[str]) -> frozenset[str]:
+        """Those of some contents that belong to the guarded purposes."""
         if not self.guarded:
             return frozenset()
-        rows = self.split.filter(pc.is_in(self.split["purpose"], value_set=pa.array(sorted(self.guarded), TEXT)))
-        return frozenset(rows["content_id"].to_pylist())
+        guarded = self.split.numbered("purpose").among(sorted(self.guarded))
+        rows = self.split.column("content_id", guarded)
+        return frozenset(rows.filter(pc.is_in(rows, value_set=pa.array(sorted(contents), TEXT))).to_pylist())
 
     @cached_property
     def root(self) -> str:
         """What all paths begin with: the bucket with its last slash where there is only one, else nothing."""
-        buckets = pc.unique(self.inputs.listing["bucket"]).to_pylist()
+        buckets = pc.unique(self.listing.column("bucket")).to_pylist()
         return f"{buckets[0].rstrip('/')}/" if len(buckets) == 1 else ""
 
     def fates(self, paths: Iterable[str]) -> dict[str, str]:
         """What became of some images, in words: their purpose, or why they were left out."""
-        wanted = pa.array(sorted(set(paths)), TEXT)
-        split, out = (rows_of(table, wanted) for table in (self.split, self.inputs.exclusions))
-        fates = {row["path"]: row["purpose"] for row in split.select(["path", "purpose"]).to_pylist()}
-        for row in out.select(["path", "rule"]).to_pylist():
+        wanted, out = pa.array(sorted(set(paths)), TEXT), self.inputs.exclusions.select(["path", "rule"])
+        if not len(wanted):
+            return {}
+        rows = np.flatnonzero(pc.is_in(self.split.column("path"), value_set=wanted))
+        fates = {row["path"]: row["purpose"] for row in self.split.at(["path", "purpose"], rows).to_pylist()}
+        for row in out.filter(pc.is_in(out["path"], value_set=wanted)).to_pylist():
             fates.setdefault(row["path"], f"left out: {RULES.get(row['rule'], row['rule'])}")
         return fates
-
-
-def with_class(table: pa.Table) -> pa.Table:
-    """A table with the column ``class``: an image's category, several joined with commas."""
-    return table.append_column("class", pc.fill_null(joined_names(table["category"], ", "), ""))
-
-
-def present(assignments: pa.Table) -> pa.Table:
-    """Assignments of images that are in the listing."""
-    return assignments.filter(assignments["listed"]) if "listed" in assignments.column_names else assignments
-
-
-def rows_of(table: pa.Table, paths: pa.Array) -> pa.Table:
-    """The rows with one of the paths."""
-    return table.filter(pc.is_in(table["path"], value_set=paths))
-
-
-def tally(table: pa.Table, *columns: str, most: int | None = None) -> list[dict[str, Any]]:
-    """How often each combination of values occurs: columns and ``count``, the most frequent first, then by value.
-
-    Args:
-        table: of any size.
-        columns: what makes a combination.
-        most: rows wanted; None: all.
-    """
-    found = table.group_by(list(columns), use_threads=False).aggregate([([], "count_all")])
-    found = found.rename_columns([*columns, "count"])
-    order = [("count", "descending"), *((column, "ascending") for column in columns)]
-    rows: list[dict[str, Any]] = found.sort_by(order).slice(0, most).to_pylist()
-    return rows

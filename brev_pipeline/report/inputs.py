@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.store import Version
+from brev_pipeline.tables import Columns
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -33,6 +34,8 @@ class PhotoReader(Protocol):
 class ReportInputs:
     """Everything that the page may say. Equal inputs make equal bytes.
 
+    Of the tables only the columns that a section needs are read, and only while it needs them.
+
     Args:
         manifest: of the version, as it stands in ``manifest.json``.
         version: the version's id.
@@ -41,7 +44,7 @@ class ReportInputs:
         split: columns of `tables.SAMPLE_SPLIT`, or a version's assignments; rows that are not ``listed`` are left out.
         weights: as `tables.sampling_weights_schema`.
         records: columns of `tables.TFRECORD_SHARDS`.
-        exclusions: path, content_id, rule, partner, reason.
+        exclusions: path, content_id, rule, partner, reason; in memory, for it is made when a version is.
         number: of the publication that this version gets.
         published_at: UTC, ISO 8601.
         published_by: account that the run works under.
@@ -54,11 +57,11 @@ class ReportInputs:
 
     manifest: Mapping[str, Any]
     version: str
-    listing: pa.Table = field(repr=False)
-    images: pa.Table = field(repr=False)
-    split: pa.Table = field(repr=False)
-    weights: pa.Table = field(repr=False)
-    records: pa.Table = field(repr=False)
+    listing: Columns = field(repr=False)
+    images: Columns = field(repr=False)
+    split: Columns = field(repr=False)
+    weights: Columns = field(repr=False)
+    records: Columns = field(repr=False)
     exclusions: pa.Table = field(repr=False)
     number: int | None = None
     published_at: str | None = None

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.report.ground import RULES, Ground, tally
+from brev_pipeline.report.ground import RULES, Ground
 from brev_pipeline.report.opening import Opening
+from brev_pipeline.report.rows import first, numbered, picked, tally
 from brev_pipeline.report.text import counted
 
 _ROWS: Final = 60
@@ -50,17 +52,15 @@ class LeftOut:
 
 def left_out(ground: Ground) -> LeftOut:
     """The exclusions by rule, and whether they and the used images together are the listing."""
-    table, listed = ground.inputs.exclusions, ground.listing.num_rows
-    rules = []
-    for row in tally(table, "rule"):
-        mine = table.filter(pc.equal(table["rule"], row["rule"])).sort_by("path").slice(0, _ROWS)
-        examples = [
-            Excluded(one["path"], one["partner"] or "", one["reason"])
-            for one in mine.select(["path", "partner", "reason"]).to_pylist()
-        ]
+    table, listed = ground.inputs.exclusions, ground.listed
+    by_rule, rules = numbered(table["rule"]), []
+    for row in tally({"rule": by_rule}):
+        mine = first(table.select(["path"]), _ROWS, by_rule.among([row["rule"]]))
+        shown = pa.table({name: picked(table[name], mine) for name in ("path", "partner", "reason")})
+        examples = [Excluded(one["path"], one["partner"] or "", one["reason"]) for one in shown.to_pylist()]
         says = RULES.get(row["rule"], row["rule"].replace("_", " "))
         rules.append(Rule(row["rule"], says, row["count"], row["count"] / max(1, listed), examples))
-    used = pc.count_distinct(ground.inputs.records["path"]).as_py()
+    used = pc.count_distinct(ground.records.column("path")).as_py()
     return LeftOut(_opening(listed, used, rules), listed, used, rules)
 
 

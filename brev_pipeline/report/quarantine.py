@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.report.album import Thumbnail, thumbnail_of
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening, Tone
+from brev_pipeline.report.rows import Mask, Numbered, first, tally
 from brev_pipeline.report.text import counted, joined, percent
 
 _ROWS: Final = 100
 _PICTURES: Final = 24
+_COLUMNS: Final = ["content_id", "status", "source_path", "format", "width", "height"]
 
 STATUSES: Final = {
     "corrupt": "Damaged file",
@@ -50,22 +53,29 @@ class Quarantine:
 
 def quarantine(ground: Ground) -> Quarantine:
     """Images that are not ok, and those that are but have a note."""
-    images = ground.inputs.images
-    ok = pc.equal(images["status"], "ok")
-    bad = images.filter(pc.invert(ok)).sort_by([("status", "ascending"), ("source_path", "ascending")])
-    noted = images.filter(pc.and_(ok, pc.is_valid(images["note"]))).sort_by("source_path")
+    images = ground.images
+    status = images.numbered("status")
+    bad = ~status.among(["ok"])
+    noted = ~bad & images.column("note").is_valid().to_numpy()
     return Quarantine(
-        _opening(ground, bad, noted.num_rows),
-        _rows(ground, bad.slice(0, _ROWS), "reason"),
-        max(0, bad.num_rows - _ROWS),
-        _rows(ground, noted.slice(0, _ROWS // 4), "note"),
-        max(0, noted.num_rows - _ROWS // 4),
+        _opening(ground, status, bad, int(noted.sum())),
+        _rows(ground, bad, ["status", "source_path"], _ROWS, "reason"),
+        max(0, int(bad.sum()) - _ROWS),
+        _rows(ground, noted, ["source_path"], _ROWS // 4, "note"),
+        max(0, int(noted.sum()) - _ROWS // 4),
     )
 
 
-def _rows(ground: Ground, rows: pa.Table, why: str) -> list[Unusable]:
-    there = ground.listing.filter(pc.is_in(ground.listing["content_id"], value_set=rows["content_id"].combine_chunks()))
-    copies = _counts(there)
+def _rows(ground: Ground, among: Mask, order: list[str], most: int, why: str) -> list[Unusable]:
+    if not among.any():
+        return []
+    images = ground.images
+    chosen = first(pa.table({name: images.column(name, among) for name in order}), most)
+    wanted = images.names if why == "reason" and ground.inputs.photos else [*_COLUMNS, why]
+    rows = images.at(wanted, np.flatnonzero(among)[chosen])
+    contents = ground.listing.column("content_id")
+    there = contents.filter(pc.is_in(contents, value_set=rows["content_id"]))
+    copies = {one["values"]: one["counts"] for one in pc.value_counts(there).to_pylist()}
     pictures = _pictures(ground, rows) if why == "reason" else {}
     return [
         Unusable(
@@ -78,10 +88,6 @@ def _rows(ground: Ground, rows: pa.Table, why: str) -> list[Unusable]:
         )
         for row in rows.to_pylist()
     ]
-
-
-def _counts(rows: pa.Table) -> dict[str, int]:
-    return {one["values"]: one["counts"] for one in pc.value_counts(rows["content_id"]).to_pylist()}
 
 
 def _pictures(ground: Ground, rows: pa.Table) -> dict[str, Thumbnail]:
@@ -97,22 +103,20 @@ def _format(name: str | None, width: int | None, height: int | None) -> str:
     return ", ".join(filter(None, [name, sides])) or "unknown"
 
 
-def _opening(ground: Ground, bad: pa.Table, noted: int) -> Opening:
-    contents = ground.inputs.images.num_rows
+def _opening(ground: Ground, status: Numbered, bad: Mask, noted: int) -> Opening:
+    contents, out = len(bad), int(bad.sum())
     most = ground.configuration["validation"]["prepared_images"]["max_quarantined"]
-    tone: Tone = "look" if bad.num_rows or noted else "good"
-    if not bad.num_rows:
+    tone: Tone = "look" if out or noted else "good"
+    if not out:
         said = f"All {counted(contents, 'image')} could be read and prepared; none is in quarantine."
         said = said.replace("All 1 image could", "The one image could")
     else:
-        kinds = [
-            f"{one['counts']:,} × {STATUSES.get(one['values'], one['values']).lower()}"
-            for one in pc.value_counts(bad["status"]).to_pylist()
-        ]
+        found = sorted(tally({"status": status.at(bad)}), key=lambda one: one["status"])
+        kinds = [f"{one['count']:,} × {STATUSES.get(one['status'], one['status']).lower()}" for one in found]
         said = (
-            f"{counted(bad.num_rows, 'image')} of {contents:,} could not be used and "
-            f"{'is' if bad.num_rows == 1 else 'are'} left out of training and testing ({joined(kinds)}): "
-            f"{percent(bad.num_rows / contents)}, where up to {percent(most)} is tolerated."
+            f"{counted(out, 'image')} of {contents:,} could not be used and "
+            f"{'is' if out == 1 else 'are'} left out of training and testing ({joined(kinds)}): "
+            f"{percent(out / contents)}, where up to {percent(most)} is tolerated."
         )
     if noted:
         said += f" {counted(noted, 'image')} {'was' if noted == 1 else 'were'} used, with a note."

@@ -7,19 +7,20 @@ as by lot and the same every time.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.augment import ImageAugmenter
 from brev_pipeline.preview.describe import describe
 from brev_pipeline.report.album import Album, Picture
-from brev_pipeline.report.ground import Ground, tally
+from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening
+from brev_pipeline.report.rows import Mask, Numbered, Numbers, Rows, first, numbered, tally
 from brev_pipeline.report.text import counted, joined
-from brev_pipeline.texts import TEXT
 
 _CLASSES: Final = 60
 _PICTURES: Final = 640  # on all sheets together
@@ -68,34 +69,29 @@ def sheets(ground: Ground, album: Album, augmenter: ImageAugmenter) -> Sheets:
     names: list[str] = ground.inputs.manifest["classes"]
     shown = names[:_CLASSES]
     most = _pictures_each(ground, len(shown))
-    by_class = _purposes(ground)
-    made = [
-        Sheet(
-            name,
-            by_class.get(name, ""),
-            [_exhibit(rows, album, augmenter) for rows in _chosen(ground, label, name, most)],
-        )
-        for label, name in enumerate(shown)
-        if album.is_open
-    ]
+    made = []
+    if album.is_open:
+        by_class, rows = _purposes(ground), _candidates(ground, shown, most)
+        made = [
+            Sheet(name, by_class.get(name, ""), [_exhibit(one, album, augmenter) for one in _chosen(rows[name], most)])
+            for name in shown
+        ]
     return Sheets(_opening(ground, made, album), made, len(names) - len(shown), sorted(ground.guarded))
 
 
 def _pictures_each(ground: Ground, classes: int) -> int:
     """How many pictures a sheet may have, for the page's bytes and the time it takes."""
-    columns = ground.inputs.images.select(["prepared_frames", "prepared_height", "prepared_width"])
-    frames, *sides = (pc.max(column).as_py() or 1 for column in columns.columns)
+    columns = (ground.images.column(f"prepared_{name}") for name in ("frames", "height", "width"))
+    frames, *sides = (pc.max(column).as_py() or 1 for column in columns)
     affordable = min(_PICTURES, _PIXELS // (frames * sides[0] * sides[1])) // max(1, classes)
     return max(_SPAN[0], min(affordable, _SPAN[1]))
 
 
 def _purposes(ground: Ground) -> dict[str, str]:
     """Class → its images by purpose, in words."""
-    flat = ground.split.select(["purpose"]).append_column("category", ground.split["category"])
-    lengths = pc.list_parent_indices(flat["category"])
-    rows = pa.table({"purpose": flat["purpose"].take(lengths), "category": pc.list_flatten(flat["category"])})
+    names, rows = _categories(ground)
     counts: dict[str, dict[str, int]] = {}
-    for row in tally(rows, "category", "purpose"):
+    for row in tally({"category": names, "purpose": ground.split.numbered("purpose").at(rows)}):
         counts.setdefault(row["category"], {})[row["purpose"]] = row["count"]
     return {
         name: joined([f"{sides[one]:,} {one}" for one in ground.purposes if one in sides])
@@ -103,13 +99,53 @@ def _purposes(ground: Ground) -> dict[str, str]:
     }
 
 
-def _chosen(ground: Ground, label: int, name: str, most: int) -> Iterator[list[dict[str, Any]]]:
-    """The rows of each image on a class's sheet: a row per record, until there are pictures enough."""
-    records = ground.inputs.records
-    mine = records.filter(pc.and_(records["augmented"], pc.equal(records["label"], label)))
-    rows = _open_rows(ground, mine).sort_by([(key, "ascending") for key in ("content_id", "epoch", "ordinal")])
-    found = rows.slice(0, 50 * most).select(_COLUMNS).to_pylist() or _plain(ground, name, most)
-    for _, group in groupby(found, key=lambda row: row["content_id"]):
+def _categories(ground: Ground) -> tuple[Numbered, Numbers]:
+    """Every category of every image of the split, and the image's row."""
+    column = ground.split.column("category")
+    return numbered(pc.list_flatten(column)), pc.list_parent_indices(column).to_numpy()
+
+
+def _candidates(ground: Ground, names: list[str], most: int) -> dict[str, list[dict[str, Any]]]:
+    """Class → rows for its sheet, in order: one per augmented record, or per image where there is no such record."""
+    found = _of_records(ground, names, most)
+    plain = [name for name in names if not found[name]]
+    return found | (_of_split(ground, plain, most) if plain else {})
+
+
+def _of_records(ground: Ground, names: list[str], most: int) -> dict[str, list[dict[str, Any]]]:
+    records = ground.records
+    label = records.column("label").to_numpy().astype(np.int32)
+    label[~(records.column("augmented").to_numpy() & _may_be_seen(ground, records))] = -1
+    keys = pa.table({name: records.column(name) for name in ("content_id", "epoch", "ordinal")})
+    chosen = [first(keys, 50 * most, label == one) for one in range(len(names))]
+    del keys
+    return dict(zip(names, _dealt(records, _COLUMNS, chosen), strict=True))
+
+
+def _of_split(ground: Ground, names: list[str], most: int) -> dict[str, list[dict[str, Any]]]:
+    """Images of classes without augmented records."""
+    category, rows = _categories(ground)
+    seen = _may_be_seen(ground, ground.split)
+    keys = pa.table({"content_id": ground.split.column("content_id")})
+    chosen = []
+    for name in names:
+        mine = np.zeros(len(seen), bool)
+        mine[rows[category.among([name])]] = True
+        chosen.append(first(keys, most, mine & seen))
+    del keys
+    dealt = _dealt(ground.split, _COLUMNS[:3], chosen)
+    return {name: [row | {"seed": None} for row in mine] for name, mine in zip(names, dealt, strict=True)}
+
+
+def _dealt(table: Rows, columns: list[str], chosen: list[Numbers]) -> list[list[dict[str, Any]]]:
+    """The rows with each of some lists of numbers."""
+    rows = iter(table.at(columns, np.concatenate([np.zeros(0, np.int64), *chosen])).to_pylist())
+    return [list(islice(rows, len(one))) for one in chosen]
+
+
+def _chosen(rows: list[dict[str, Any]], most: int) -> Iterator[list[dict[str, Any]]]:
+    """The rows of each image on a class's sheet, until there are pictures enough."""
+    for _, group in groupby(rows, key=lambda row: row["content_id"]):
         drawn = list({row["seed"]: row for row in group}.values())
         most -= 1 + min(_RECORDS, len(drawn))
         if most < 0:
@@ -124,22 +160,9 @@ def _exhibit(rows: list[dict[str, Any]], album: Album, augmenter: ImageAugmenter
     return Exhibit(rows[0]["path"], rows[0]["item"], album.ask(content), records, len(seeds))
 
 
-def _plain(ground: Ground, name: str, most: int) -> list[dict[str, Any]]:
-    """Images of a class without augmented records."""
-    flat = pa.table(
-        {
-            "row": pc.list_parent_indices(ground.split["category"]),
-            "category": pc.list_flatten(ground.split["category"]),
-        }
-    )
-    rows = ground.split.take(flat.filter(pc.equal(flat["category"], name))["row"])
-    rows = _open_rows(ground, rows).sort_by("content_id").slice(0, most).select(_COLUMNS[:3])
-    return [row | {"seed": None} for row in rows.to_pylist()]
-
-
-def _open_rows(ground: Ground, rows: pa.Table) -> pa.Table:
-    """Rows of purposes that may be looked at."""
-    return rows.filter(pc.invert(pc.is_in(rows["purpose"], value_set=pa.array(sorted(ground.guarded), TEXT))))
+def _may_be_seen(ground: Ground, table: Rows) -> Mask:
+    """(rows,) whether a row's purpose is one whose pictures may be looked at."""
+    return ~table.numbered("purpose").among(sorted(ground.guarded))
 
 
 def _opening(ground: Ground, made: list[Sheet], album: Album) -> Opening:

@@ -37,7 +37,7 @@ def summary(ground: Ground, checks: Verdicts, split: Division, out: LeftOut) -> 
     records = sum(manifest["counts"]["records"].values())
     passed = f"{checks.count('passed')} of {checks.total} checks passed"
     figures = [
-        (f"{ground.listing.num_rows:,}", "images found"),
+        (f"{ground.listed:,}", "images found"),
         (f"{out.used:,}", "images used"),
         (f"{len(manifest['classes']):,}", "class" if len(manifest["classes"]) == 1 else "classes"),
         (f"{records:,}", "training records" if records != 1 else "training record"),

@@ -32,6 +32,14 @@ def rules_of(settings: SplitSettings) -> Rules:
     )
 
 
+def ledger_columns(settings: SplitSettings) -> list[str]:
+    """The columns of a ledger that `split_samples` and `split_report` read."""
+    specs = (settings.stratification, settings.uniqueness)
+    named = [name for spec in specs if spec and not isinstance(spec, str) for name in spec]
+    usual = ["path", "content_id", "pixel_id", "item", "stratum", "purpose"]
+    return list(dict.fromkeys([*usual, *(name for name in named if name in SAMPLE_SPLIT.names)]))
+
+
 def purpose_codes(column: pa.ChunkedArray, names: list[str], where: str) -> Ints:
     """(rows,) number of each purpose in ``names``; −1 for none. Raises `SplitError` for one that is not there."""
     found = pc.index_in(column.cast(TEXT), value_set=pa.array(names, TEXT))
@@ -124,12 +132,14 @@ def next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitSetting
     """
     if ledger is None or not len(ledger):
         return split
+    at = pc.index_in(ledger["path"], value_set=split["path"])
+    gone = pc.invert(pc.fill_null(pc.equal(split["content_id"].take(at), ledger["content_id"]), False))
+    if not pc.any(gone).as_py():
+        return split
     layout = lay_out(split, rules_of(settings), ledger)
     purposes = group_purposes(layout, split, ledger, settings.names)
     moved = pa.array(settings.names, TEXT).take(pa.array(purposes[layout.past_group]))
-    past = ledger.set_column(ledger.column_names.index("purpose"), "purpose", moved)
-    there = _joined([split["path"], split["content_id"]]).combine_chunks()
-    absent = past.filter(pc.invert(pc.is_in(_joined([past["path"], past["content_id"]]), value_set=there)))
+    absent = ledger.set_column(ledger.column_names.index("purpose"), "purpose", moved).filter(gone)
     both = pa.concat_tables([conform(table, SAMPLE_SPLIT, "ledger") for table in (split, absent)])
     return both.sort_by([("path", "ascending"), ("content_id", "ascending")])
 

@@ -2,8 +2,9 @@
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
@@ -69,14 +70,33 @@ class StoredTable:
         Raises:
             StoreError: it cannot be read, or is no whole Parquet file.
         """
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         from brev_pipeline.texts import widened
 
+        with self._opened() as file:
+            return widened(pq.read_table(file, columns=columns and list(columns)))
+
+    @property
+    def names(self) -> list[str]:
+        """Names of its columns.
+
+        Raises:
+            StoreError: it cannot be read, or is no whole Parquet file.
+        """
+        import pyarrow.parquet as pq
+
+        with self._opened() as file:
+            names: list[str] = pq.read_schema(file).names
+            return names
+
+    @contextmanager
+    def _opened(self) -> Iterator[IO[bytes]]:
+        import pyarrow as pa
+
         try:
             with self.folder.open(self.name) as file:
-                return widened(pq.read_table(file, columns=columns and list(columns)))
+                yield file
         except pa.ArrowInvalid as error:
             raise StoreError(
                 f"{self.folder.place(self.name)}: not a whole Parquet file: {error}; restore the file"

@@ -42,6 +42,24 @@ ReportMaker = Callable[[Version, Version | None, int], Mapping[str, bytes]]
 
 
 @dataclass(frozen=True)
+class Made:
+    """A file that is made when it is wanted, rather than kept in memory: the tables of a version are large.
+
+    Args:
+        facts: its ``bytes`` and ``sha256``.
+        make: gives its bytes, the same each time.
+    """
+
+    facts: Mapping[str, Any]
+    make: Callable[[], bytes]
+
+    @classmethod
+    def of(cls, make: Callable[[], bytes]) -> "Made":
+        """The file that ``make`` gives; made once for its facts."""
+        return cls(file_facts(make()), make)
+
+
+@dataclass(frozen=True)
 class Release:
     """What `publish_version` did."""
 
@@ -57,7 +75,7 @@ def publish_version(
     shards_in: Folder,
     shards: Mapping[str, Mapping[str, Any]],
     tables: Mapping[str, "pa.Table"],
-    extras: Mapping[str, bytes],
+    extras: Mapping[str, bytes | Made],
     account: Mapping[str, Any],
     run_id: str,
     report: ReportMaker | None = None,
@@ -70,7 +88,7 @@ def publish_version(
         shards_in: the folder that holds the shards: of the staging, or of an earlier version with the same ones.
         shards: file name → its ``bytes`` and ``sha256``.
         tables: name → table; written as ``<name>.parquet``.
-        extras: file name → bytes of further files.
+        extras: file name → further files: their bytes, or how they are made.
         account: what else the manifest says: configuration, fingerprints, counts, checks. JSON-safe, without
             time, run, host or store.
         run_id: of the run that publishes; goes into the publication.
@@ -84,7 +102,7 @@ def publish_version(
     newest = store.publications.newest()
     written = {f"{name}.parquet": to_parquet(table) for name, table in tables.items()} | dict(extras)
     files = {name: dict(facts) for name, facts in shards.items()}
-    files |= {name: file_facts(data) for name, data in written.items()}
+    files |= {name: dict(data.facts) if isinstance(data, Made) else file_facts(data) for name, data in written.items()}
     manifest = to_json({**account, "packages": package_versions(), "files": files})
     version = Version(store.versions / version_id(manifest), version_id(manifest))
     if newest and newest.version == version.id:
@@ -165,7 +183,7 @@ def _fill(
     shards_in: Folder,
     version: Version,
     shards: Mapping[str, Mapping[str, Any]],
-    written: Mapping[str, bytes],
+    written: Mapping[str, bytes | Made],
 ) -> None:
     for name, facts in shards.items():
         shards_in.link(name, version.folder, name)
@@ -175,4 +193,4 @@ def _fill(
                 "the store was changed by somebody else; remove this unpublished version and run again"
             )
     for name, data in written.items():
-        version.folder.write(name, data)
+        version.folder.write(name, data.make() if isinstance(data, Made) else data)

@@ -7,13 +7,13 @@ the time, the run, the host or the store; that stands in the publication.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
-from brev_pipeline.store.parquet import from_parquet
+from brev_pipeline.store.parquet import StoredTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,9 +49,9 @@ class Version:
             raise StoreError(f"{self.folder.place(MANIFEST)}: not JSON: {error}; restore the file") from error
         return manifest
 
-    def table(self, name: str) -> "pa.Table":
-        """One of its tables: records, assignments, weights, listing, images, exclusions."""
-        return from_parquet(self.folder.read(f"{name}.parquet"))
+    def table(self, name: str, columns: Sequence[str] | None = None) -> "pa.Table":
+        """One of its tables (records, assignments, weights, listing, images, exclusions), or some columns of it."""
+        return StoredTable(self.folder, f"{name}.parquet").read(columns)
 
     def problems(self, on_file: Callable[[str], None] = lambda _: None) -> list[str]:
         """Compare every file with the manifest, and the manifest with the id; all but the report.

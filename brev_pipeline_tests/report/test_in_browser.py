@@ -7,11 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from brev_pipeline.production import PreparedPixels
 from brev_pipeline.report import ReportInputs, build_report
+from brev_pipeline.store import StoredTable
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
 from brev_pipeline_tests.report.test_hostile_names import NASTY
 from brev_pipeline_tests.report.world import Photo, checks_of, configuration, inputs_of, photos, published
@@ -66,15 +66,15 @@ def _real(folder: Path) -> ReportInputs:
     newest = done.store.newest()
     assert newest is not None
     publication, version = newest
-    tables = Path(done.store.tables.url) / publication.run_id
+    tables = done.store.tables / publication.run_id
     return ReportInputs(
         manifest=version.manifest(),
         version=version.id,
-        listing=pq.read_table(tables / "sample_integrity.parquet"),
-        images=pq.read_table(tables / "prepared_images.parquet"),
-        split=pq.read_table(tables / "sample_split.parquet"),
-        weights=version.table("weights"),
-        records=version.table("records"),
+        listing=StoredTable(tables, "sample_integrity.parquet"),
+        images=StoredTable(tables, "prepared_images.parquet"),
+        split=StoredTable(tables, "sample_split.parquet"),
+        weights=StoredTable(version.folder, "weights.parquet"),
+        records=StoredTable(version.folder, "records.parquet"),
         exclusions=version.table("exclusions"),
         number=publication.number,
         published_at=publication.published_at,

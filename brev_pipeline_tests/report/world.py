@@ -25,6 +25,7 @@ from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.publish import package_versions
 from brev_pipeline.store.versions import file_facts, to_json, version_id
 from brev_pipeline.tables import PREPARED_IMAGES, SAMPLE_INTEGRITY, TFRECORD_SHARDS
+from brev_pipeline_tests.held import held
 
 BUCKET = "s3://plant/vials"
 
@@ -206,17 +207,18 @@ def inputs_of(
     out = _exclusions(excluded, split, records)
     given: dict[str, Any] = {"pixels": Painted(grain), "number": 3, "published_at": "2026-11-22T15:11:27+00:00"}
     given |= {"published_by": "inspector", "run_id": "2fd7bf66"} | more
-    return ReportInputs(manifest=manifest, version=version_id(to_json(manifest)), **tables, exclusions=out, **given)
+    version = version_id(to_json(manifest))
+    return ReportInputs(manifest=manifest, version=version, **held(tables), exclusions=out, **given)
 
 
 def published(folder: Path, inputs: ReportInputs) -> Version:
     """The version in a folder, as a parent of the next one."""
     manifest = to_json(inputs.manifest)
     version = Version(Folder(str(folder / version_id(manifest))), version_id(manifest))
-    assignments = inputs.split.drop_columns(["assigned_by"])
+    assignments = inputs.split.read().drop_columns(["assigned_by"])
     assignments = assignments.append_column("listed", pa.array([True] * assignments.num_rows))
-    tables = {"assignments": assignments, "listing": inputs.listing.drop_columns(["modified"])}
-    tables |= {"images": inputs.images, "weights": inputs.weights, "records": inputs.records}
+    tables = {"assignments": assignments, "listing": inputs.listing.read().drop_columns(["modified"])}
+    tables |= {name: getattr(inputs, name).read() for name in ("images", "weights", "records")}
     for name, table in {**tables, "exclusions": inputs.exclusions}.items():
         version.folder.write(f"{name}.parquet", to_parquet(table))
     version.folder.write("manifest.json", manifest)

@@ -8,7 +8,7 @@ import pytest
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store import Folder, PipelineStore, Version
-from brev_pipeline.store.publish import Release, publish_version
+from brev_pipeline.store.publish import Made, Release, publish_version
 from brev_pipeline.store.versions import file_facts
 
 
@@ -72,6 +72,27 @@ def test_a_version_that_is_published_again_keeps_its_report(store: PipelineStore
     assert again.publication.number == 3
     assert again.publication.report == first.publication.report
     assert again.version.folder.read("report/index.html").decode().endswith("after None, 1")
+
+
+def test_a_file_that_is_made_when_wanted_is_made_for_its_facts_and_for_what_is_new(store: PipelineStore) -> None:
+    calls = []
+
+    def make() -> bytes:
+        calls.append(1)
+        return b"large"
+
+    def once() -> Release:
+        extras = {"table": Made.of(make)}
+        account = {"format": 1}
+        return publish_version(
+            store, shards_in=store.staging, shards={}, tables={}, extras=extras, account=account, run_id="run"
+        )
+
+    first = once()
+    assert (first.is_new, len(calls)) == (True, 2)
+    assert first.version.folder.read("table") == b"large"
+    assert first.version.manifest()["files"]["table"] == file_facts(b"large")
+    assert (once().is_new, len(calls)) == (False, 3)
 
 
 def test_a_report_that_fails_publishes_nothing(store: PipelineStore) -> None:

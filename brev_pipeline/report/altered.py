@@ -1,0 +1,96 @@
+"""Altered: what happened to the images since the version before."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.report.ground import Ground
+from brev_pipeline.report.rows import Codes, Mask, Numbers, Rows, first
+
+_PATHS: Final = 40
+_PIECE: Final = 1_000_000  # rows
+
+
+@dataclass(frozen=True)
+class Change:
+    """A kind of change and the images that it happened to."""
+
+    title: str
+    says: str
+    images: int
+    examples: list[tuple[str, str]]
+    """Paths, and what happened to each."""
+
+
+def altered_images(ground: Ground, old: Rows, old_split: Rows) -> list[Change]:
+    """New images, those that left, replaced, relabelled and moved ones, in this order.
+
+    Args:
+        ground: of this version.
+        old: listing of the version before.
+        old_split: its assignments.
+    """
+    new = ground.listing
+    at, before = _places(old, new)
+    left = np.ones(before, bool)
+    left[at[at >= 0]] = False
+    return [
+        Change("New images", "listed now, not before", int((at < 0).sum()), _examples(new, at < 0, ground)),
+        Change("Images that left", "listed before, not now", int(left.sum()), _examples(old, left, None)),
+        _altered(old, new, at, "content_id", "Replaced images", "the same path, other bytes"),
+        _altered(old, new, at, "class", "Relabelled images", "the same path, another class"),
+        _altered(
+            old_split,
+            ground.split,
+            _places(old_split, ground.split)[0],
+            "purpose",
+            "Moved images",
+            "they changed sides of the split",
+        ),
+    ]
+
+
+def _places(old: Rows, new: Rows) -> tuple[Codes, int]:
+    """(new rows,) the row of the same path in the old table, or −1; and the rows of that."""
+    was, now = old.column("path"), new.column("path")
+    if len(was) == len(now) and pc.all(pc.equal(was, now), min_count=0).as_py():
+        return np.arange(len(now), dtype=np.int32), len(was)  # as a rule, and far cheaper
+    return pc.index_in(now, value_set=was).fill_null(-1).to_numpy(), len(was)
+
+
+def _first(table: Rows, among: Mask) -> Numbers:
+    """The rows that are shown of some."""
+    if not among.any():
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(among)[first(pa.table({"path": table.column("path", among)}), _PATHS)]
+
+
+def _examples(table: Rows, among: Mask, ground: Ground | None) -> list[tuple[str, str]]:
+    if not len(rows := _first(table, among)):
+        return []
+    shown = table.at(["path", "class"], rows).to_pylist()
+    fates = ground.fates(row["path"] for row in shown) if ground else {}
+    return [(row["path"], ", ".join(filter(None, [row["class"], fates.get(row["path"], "")]))) for row in shown]
+
+
+def _altered(old: Rows, new: Rows, at: Codes, column: str, title: str, says: str) -> Change:
+    unlike = _unlike(old.column(column), new.column(column), at)
+    if not len(rows := _first(new, unlike)):
+        return Change(title, says, 0, [])
+    was, shown = old.at([column], at[rows])[column].to_pylist(), new.at(["path", column], rows).to_pylist()
+    told = [(row["path"], f"{before} → {row[column]}") for row, before in zip(shown, was, strict=True)]
+    return Change(title, says, int(unlike.sum()), told)
+
+
+def _unlike(old: pa.ChunkedArray, new: pa.ChunkedArray, at: Codes) -> Mask:
+    """(new rows,) whether there was another value at the old row; in pieces, for what is taken is a copy."""
+    old, unlike = old.combine_chunks(), np.zeros(len(new), bool)
+    for start in range(0, len(new), _PIECE):
+        places = at[start : start + _PIECE]
+        was = old.take(pa.array(places, mask=places < 0))
+        other = pc.not_equal(was, new.slice(start, _PIECE).combine_chunks())
+        unlike[start : start + _PIECE] = other.fill_null(False).to_numpy(zero_copy_only=False)
+    return unlike

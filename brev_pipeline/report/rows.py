@@ -1,0 +1,156 @@
+"""Rows: tables as the sections read them, a column at a time; what is only counted or compared becomes numbers.
+
+A listing may have tens of millions of rows. Texts of one column take some sixty bytes a row then, their numbers four.
+So a section holds the texts of a column or two while it numbers them, and asks for further columns of the few rows
+that it shows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.tables import Columns
+from brev_pipeline.texts import joined_names
+
+Codes = npt.NDArray[np.int32]
+Numbers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+CLASS = "class"
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A column as numbers: in a row stands ``values[codes[row]]``, or null where the code is −1."""
+
+    codes: Codes
+    values: pa.Array
+
+    def at(self, rows: npt.NDArray[Any]) -> "Numbered":
+        """Of some rows."""
+        return Numbered(self.codes[rows], self.values)
+
+    def code(self, value: Any) -> int:
+        """Number of a value; −2 for one that does not occur."""
+        found: int = pc.index(self.values, pa.scalar(value, self.values.type)).as_py()
+        return -2 if found < 0 else found
+
+    def among(self, values: Sequence[Any]) -> Mask:
+        """(rows,) whether one of the values stands there."""
+        return np.isin(self.codes, [self.code(one) for one in values])
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a table of images or records, also with the column ``class``; rows not ``listed`` are left out.
+
+    Args:
+        source: the table. Nothing of it is kept but which rows are listed.
+    """
+
+    source: Columns
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The table's own columns."""
+        return self.source.names
+
+    @cached_property
+    def _listed(self) -> pa.ChunkedArray | None:
+        return self.source.read(["listed"])["listed"] if "listed" in self.names else None
+
+    def column(self, name: str, where: Mask | None = None) -> pa.ChunkedArray:
+        """A column, or some of its rows; ``class`` is an image's category, several joined with commas."""
+        column = self._own(name)
+        return _finished(name, column if where is None else column.filter(pa.array(where)))
+
+    def numbered(self, name: str, where: Mask | None = None) -> Numbered:
+        """A column, or some of its rows, as numbers."""
+        return numbered(self.column(name, where))
+
+    def at(self, names: Sequence[str], rows: npt.NDArray[Any]) -> pa.Table:
+        """Columns of the rows with some numbers, in their order; no other column is in memory with one of them."""
+        return pa.table({name: _finished(name, picked(self._own(name), rows)) for name in names})
+
+    def tally(self, *names: str) -> list[dict[str, Any]]:
+        """How often each combination of values occurs, as `tally` gives it."""
+        return tally({name: self.numbered(name) for name in names})
+
+    def _own(self, name: str) -> pa.ChunkedArray:
+        """The column of the table that a column is, or is made of."""
+        own = "category" if name == CLASS else name
+        column = self.source.read([own])[own]
+        return column if self._listed is None else column.filter(self._listed)
+
+
+def _finished(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.fill_null(joined_names(column, ", "), "") if name == CLASS else column
+
+
+def picked(column: pa.ChunkedArray, rows: npt.NDArray[Any]) -> pa.ChunkedArray:
+    """Some rows of a column, in the order of ``rows``."""
+    # `take` alone would copy the whole of a column that comes in pieces.
+    ordered, back = np.unique(rows, return_inverse=True)
+    mask = np.zeros(len(column), bool)
+    mask[ordered] = True
+    return column.filter(pa.array(mask)).take(pa.array(back))
+
+
+def numbered(column: pa.ChunkedArray) -> Numbered:
+    """A column as numbers."""
+    coded = column.dictionary_encode()  # with one dictionary for all chunks
+    codes = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in coded.chunks]
+    values = coded.chunk(0).dictionary if codes else pa.array([], column.type)
+    return Numbered(np.concatenate([np.zeros(0, np.int32), *codes], dtype=np.int32), values)
+
+
+def grouped(keys: Mapping[str, Numbered], aggregates: list[Any], **others: Any) -> pa.Table:
+    """One row per combination of the keys' values: the keys, and what is aggregated as `pyarrow` names it.
+
+    Args:
+        keys: columns by name.
+        aggregates: as for `pyarrow.TableGroupBy.aggregate`.
+        **others: further columns, to be aggregated.
+    """
+    codes = {name: pa.array(key.codes) for name, key in keys.items()}
+    found = pa.table(codes | others).group_by(list(keys), use_threads=False).aggregate(aggregates)
+    values = {name: _values(key, found[name]) for name, key in keys.items()}
+    return pa.table({name: values.get(name, found[name]) for name in found.column_names})
+
+
+def _values(key: Numbered, codes: pa.ChunkedArray) -> pa.Array:
+    at = codes.to_numpy()
+    return key.values.take(pa.array(at, mask=at < 0))
+
+
+def tally(keys: Mapping[str, Numbered]) -> list[dict[str, Any]]:
+    """How often each combination of values occurs: columns and ``count``, the most frequent first, then by value."""
+    found = grouped(keys, [([], "count_all")]).rename_columns([*keys, "count"])
+    rows: list[dict[str, Any]] = found.sort_by(
+        [("count", "descending"), *((name, "ascending") for name in keys)]
+    ).to_pylist()
+    return rows
+
+
+def first(keys: pa.Table, most: int, among: Mask | None = None) -> Numbers:
+    """Numbers of the first rows by a table's columns; of equal rows the one that stands first is the first.
+
+    Args:
+        keys: by which, ascending; without nulls.
+        most: numbers wanted.
+        among: (rows,) which rows may be chosen; None: all.
+    """
+    rows = np.arange(keys.num_rows) if among is None else np.flatnonzero(among)
+    keys = keys if len(rows) == keys.num_rows else keys.filter(pa.array(among))
+    keys = keys.append_column(_ROW, pa.array(rows))
+    chosen = pc.select_k_unstable(keys, min(most, len(rows)), [(name, "ascending") for name in keys.column_names])
+    found: Numbers = rows[chosen.to_numpy()]
+    return found
+
+
+_ROW = "number of the row"
