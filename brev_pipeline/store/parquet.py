@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import IO, TYPE_CHECKING
 
 from brev_pipeline.errors import StoreError
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 ROWS = 1_000_000
 """Of a row group."""
+SMALL = 16 << 20
+"""Bytes up to which a table in a bucket is fetched once, however often it is read: a request takes longer."""
 
 
 def to_parquet(table: "pa.Table") -> bytes:
@@ -90,11 +93,21 @@ class StoredTable:
             names: list[str] = pq.read_schema(file).names
             return names
 
+    @cached_property
+    def _kept(self) -> bytes | None:
+        """The file's bytes, if it is a small one in a bucket."""
+        if self.folder.is_local or self.folder.size(self.name) > SMALL:
+            return None
+        return self.folder.read(self.name)
+
     @contextmanager
     def _opened(self) -> Iterator[IO[bytes]]:
         import pyarrow as pa
 
         try:
+            if self._kept is not None:
+                yield io.BytesIO(self._kept)
+                return
             with self.folder.open(self.name) as file:
                 yield file
         except pa.ArrowInvalid as error:

@@ -59,6 +59,23 @@ def test_wanted_columns_come_in_the_wanted_order_with_the_metadata(stored: Store
     assert stored.read().schema.names == SCHEMA.names
 
 
+@pytest.mark.parametrize("size", [1, 16 << 20])
+def test_a_small_table_in_a_bucket_is_fetched_once_and_a_large_one_by_columns(
+    s3_folder: Folder, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(parquet, "SMALL", size)
+    s3_folder.write("one.parquet", to_parquet(table([("a/1.png", ["good"], True)])))
+    stored = StoredTable(s3_folder, "one.parquet")
+    assert stored.read(["path"]).to_pydict() == {"path": ["a/1.png"]}
+    assert stored.names == SCHEMA.names
+    s3_folder.remove("one.parquet")
+    if size == 1:
+        with pytest.raises(StoreError, match=r"one\.parquet cannot be read"):
+            stored.read(["listed"])
+    else:
+        assert stored.read(["listed"]).to_pydict() == {"listed": [True]}
+
+
 def test_text_of_an_older_table_comes_as_it_is_now(folder: Folder) -> None:
     older = pa.table({"path": pa.array(["a"], pa.string()), "category": pa.array([["b"]], pa.list_(pa.string()))})
     folder.write("old.parquet", to_parquet(older))
