@@ -96,7 +96,7 @@ def make_shards(
     from brev_pipeline.shards.task import OF_PREPARED
 
     classes = class_names(split.read(["category"]))
-    drawn_from = split.read(list(dict.fromkeys([*OF_SPLIT, *config.sampling.groupby])))
+    drawn_from = split.read([*OF_SPLIT, *config.sampling.groupby])
     draws = draw_plan(drawn_from, weights, config.sampling, epochs=config.shards.epochs)
     del drawn_from  # it, and the draws, are as long as the listing
     places = prepared.read(OF_PREPARED)
@@ -264,6 +264,8 @@ def _packed(
     config: PipelineConfig, store: PipelineStore, tables: Mapping[str, Columns], excluded: pa.Table
 ) -> dict[str, Made]:
     """The version's tables as Parquet files; what a clock or a place of work would put into them stays out."""
+    # Published meanwhile: another ledger. Each making of the assignments has to be with the same.
+    newest = store.newest()
 
     def of_stage(stage: str, *without: str) -> Callable[[], pa.Table]:
         return lambda: tables[stage].read().drop_columns(list(without))
@@ -271,7 +273,7 @@ def _packed(
     shown: dict[str, Callable[[], pa.Table]] = {
         "listing": of_stage("sample_integrity", "modified"),
         "images": of_stage("prepared_images", "file", "offset", "length"),
-        "assignments": lambda: remembered(config, store, tables["sample_split"].read()),
+        "assignments": lambda: remembered(config, newest and newest[1], tables["sample_split"].read()),
         "weights": of_stage("sampling_weights"),
         "records": of_stage("tfrecord_shards"),
         "exclusions": lambda: excluded,
@@ -348,36 +350,32 @@ def _staged(staging: Folder, wanted: set[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def remembered(config: PipelineConfig, store: PipelineStore, split: pa.Table) -> pa.Table:
-    """What the version remembers of who was assigned where: this split, and images of earlier ones that left.
+def remembered(config: PipelineConfig, before: Version | None, split: pa.Table) -> pa.Table:
+    """What a version remembers of who was assigned where: this split, and images of the version before that left.
 
     How a run came to an assignment is the run's own affair: without that column, a second run over the same images
     gives the same table.
     """
     from brev_pipeline.split import next_ledger
 
-    table = next_ledger(split, published_ledger(store), config.split).drop_columns(["assigned_by"])
+    table = next_ledger(split, before and ledger_of(before), config.split).drop_columns(["assigned_by"])
     if len(table) == len(split):
         return table.append_column("listed", pa.repeat(pa.scalar(True), len(table)))
     keys = [joined(rows["path"], rows["content_id"], by="\x1f") for rows in (table, split)]
     return table.append_column("listed", pc.is_in(keys[0], value_set=keys[1]))
 
 
-def published_ledger(store: PipelineStore, config: PipelineConfig | None = None) -> pa.Table | None:
-    """The assignments of the newest published version, as `split_samples` takes them; None before the first.
+def published_ledger(store: PipelineStore, config: PipelineConfig) -> pa.Table | None:
+    """What `split_samples` reads of the assignments of the newest published version; None before the first."""
+    from brev_pipeline.split.ledger import ledger_columns
 
-    Args:
-        store: the pipeline's store.
-        config: of the pipeline; only what its split reads of them is wanted. None: all.
-    """
     newest = store.newest()
-    if newest is None:
-        return None
-    if config is not None:
-        from brev_pipeline.split.ledger import ledger_columns
+    return newest[1].table("assignments", ledger_columns(config.split)) if newest else None
 
-        return newest[1].table("assignments", ledger_columns(config.split))
-    table = newest[1].table("assignments").drop_columns(["listed"])
+
+def ledger_of(version: Version) -> pa.Table:
+    """The assignments of a version as a split: columns of `tables.SAMPLE_SPLIT`."""
+    table = version.table("assignments").drop_columns(["listed"])
     by = pa.field("assigned_by", TEXT, False)
     return table.append_column(by, pa.repeat(pa.scalar("ledger", TEXT), table.num_rows)).cast(SAMPLE_SPLIT)
 

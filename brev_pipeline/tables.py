@@ -22,7 +22,7 @@ class Columns(Protocol):
         ...
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """These columns of it, or all, with its schema's metadata."""
+        """These columns of it (those that it has, each once), or all, with its schema's metadata."""
         ...
 
 

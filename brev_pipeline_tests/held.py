@@ -19,7 +19,9 @@ class Held:
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """These columns, or all."""
-        return self.table if columns is None else self.table.select(list(columns))
+        if columns is None:
+            return self.table
+        return self.table.select([name for name in dict.fromkeys(columns) if name in self.table.column_names])
 
 
 def held(tables: Mapping[str, pa.Table]) -> dict[str, Held]:

@@ -120,7 +120,7 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Published) 
     paths = tables["sample_split"].read(["path"])["path"]
     lost = _difference(_usable_paths(tables, config), paths)
     columns = ["path", "content_id", "pixel_id", "item", "stratum", "leak_group", "purpose", "assigned_by"]
-    split = tables["sample_split"].read(list(dict.fromkeys([*columns, *_key_columns(config, published)])))
+    split = tables["sample_split"].read([*columns, *_key_columns(config, published)])
     rows = split.select(columns).to_pandas()
     purpose, group = _numbers(split["purpose"]), _numbers(split["leak_group"])
     rows["leak_group_whole"] = _whole(group, purpose)

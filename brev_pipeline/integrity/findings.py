@@ -56,6 +56,10 @@ def label_conflicts(integrity: pa.Table) -> pa.Table:
     return _grouped(named, LABEL_CONFLICTS, {"paths": "path", "categories": "categories"})
 
 
+COMPARED: Final = ["path", "etag", "size", "folder", "dataset"]
+"""Columns of two listings that `compare_listings` reads."""
+
+
 def compare_listings(old: pa.Table, new: pa.Table) -> pa.Table:
     """What appeared, vanished and was replaced since ``old``, sorted by path: schema `LISTING_CHANGES`.
 

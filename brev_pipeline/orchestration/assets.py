@@ -87,14 +87,13 @@ def _asset(
     return stage_asset
 
 
-_COMPARED = ["path", "etag", "size", "folder", "dataset"]
-
 Upstream = Mapping[str, Any]
 """Stage → its `StoredTable`."""
 
 
 def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.account import keep_filtered
+    from brev_pipeline.integrity.findings import COMPARED
     from brev_pipeline.listing import list_datasets
     from brev_pipeline.orchestration.guards import refuse_a_strangers_store
     from brev_pipeline.orchestration.metadata import listing_metadata
@@ -108,7 +107,7 @@ def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upst
     table = list_datasets(config.datasets, config.listing, sources, known, left_out.append)
     table = keep_filtered(store, table, left_out)
     newest = store.newest()
-    context.add_output_metadata(listing_metadata(table, newest[1].table("listing", _COMPARED) if newest else None))
+    context.add_output_metadata(listing_metadata(table, newest[1].table("listing", COMPARED) if newest else None))
     return table
 
 

@@ -111,13 +111,13 @@ def _changes(config: PipelineConfig, listing: Any) -> dict[str, int] | None:
     """How many images appeared, vanished and were replaced since the newest published version; None before it."""
     import pyarrow.compute as pc
 
-    from brev_pipeline.integrity import compare_listings
+    from brev_pipeline.integrity.findings import COMPARED, compare_listings
     from brev_pipeline.store import PipelineStore
 
     newest = PipelineStore.of(config).newest()
     if newest is None:
         return None
-    changes = compare_listings(newest[1].table("listing", ["path", "etag", "size", "folder", "dataset"]), listing)
+    changes = compare_listings(newest[1].table("listing", COMPARED), listing)
     return {row["values"]: row["counts"] for row in pc.value_counts(changes["change"]).to_pylist()}
 
 

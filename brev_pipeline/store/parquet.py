@@ -68,7 +68,7 @@ class StoredTable:
     name: str
 
     def read(self, columns: Sequence[str] | None = None) -> "pa.Table":
-        """These columns of it, or all, with its schema's metadata; all text in it as `texts.TEXT`.
+        """These columns of it (those that it has), or all, with its schema's metadata; all text as `texts.TEXT`.
 
         Raises:
             StoreError: it cannot be read, or is no whole Parquet file.
@@ -78,7 +78,11 @@ class StoredTable:
         from brev_pipeline.texts import widened
 
         with self._opened() as file:
-            return widened(pq.read_table(file, columns=columns and list(columns)))
+            parquet = pq.ParquetFile(file, pre_buffer=True)
+            there = parquet.schema_arrow.names
+            # Who misses one says so in his own words.
+            wanted = there if columns is None else [name for name in dict.fromkeys(columns) if name in there]
+            return widened(parquet.read(wanted).select(wanted))
 
     @property
     def names(self) -> list[str]:

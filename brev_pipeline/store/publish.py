@@ -193,4 +193,13 @@ def _fill(
                 "the store was changed by somebody else; remove this unpublished version and run again"
             )
     for name, data in written.items():
-        version.folder.write(name, data.make() if isinstance(data, Made) else data)
+        version.folder.write(name, _made_as_told(name, data) if isinstance(data, Made) else data)
+
+
+def _made_as_told(name: str, file: Made) -> bytes:
+    data = file.make()
+    if file_facts(data) != file.facts:
+        raise StoreError(
+            f"{name} came out otherwise when it was made again: something changed what it is made of. Run again"
+        )
+    return data

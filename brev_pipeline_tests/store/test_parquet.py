@@ -57,6 +57,7 @@ def test_wanted_columns_come_in_the_wanted_order_with_the_metadata(stored: Store
     assert found.to_pydict() == {"listed": [True, False], "path": ["a/1.png", "ü/2.png"]}
     assert found.schema.metadata == {b"made": b"of"}
     assert stored.read().schema.names == SCHEMA.names
+    assert stored.read(["path", "unknown", "path"]).schema.names == ["path"]
 
 
 @pytest.mark.parametrize("size", [1, 16 << 20])

@@ -95,6 +95,17 @@ def test_a_file_that_is_made_when_wanted_is_made_for_its_facts_and_for_what_is_n
     assert (once().is_new, len(calls)) == (False, 3)
 
 
+def test_a_file_that_comes_out_otherwise_the_second_time_is_not_published(store: PipelineStore) -> None:
+    made = iter([b"one", b"two"])
+    extras = {"table": Made.of(lambda: next(made))}
+    with pytest.raises(StoreError, match="table came out otherwise when it was made again"):
+        publish_version(
+            store, shards_in=store.staging, shards={}, tables={}, extras=extras, account={"format": 1}, run_id="run"
+        )
+    assert store.publications.all() == []
+    assert "table" not in [name for folder in store.versions.names() for name in (store.versions / folder).names()]
+
+
 def test_a_report_that_fails_publishes_nothing(store: PipelineStore) -> None:
     def fails(*_: object) -> Mapping[str, bytes]:
         raise StoreError("as the test wants")
