@@ -69,16 +69,17 @@ def exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filtered: 
         One row per image, sorted by path. ``content_id`` is null for images of other classes, which are not read.
         ``partner`` is the path of the image that it is a copy of, or contradicts; null for the other rules.
     """
-    from brev_pipeline.split import usable_samples
-    from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
+    from brev_pipeline.split.usable import JUDGED, OF_PREPARED, judge_samples
 
-    usable, excluded = usable_samples(
-        tables["sample_integrity"].read(OF_INTEGRITY),
+    samples = tables["sample_integrity"].read(JUDGED)
+    kept, _, excluded = judge_samples(
+        samples,
         tables["prepared_images"].read(OF_PREPARED),
         duplicates=config.integrity.duplicates,
         label_conflicts=config.integrity.label_conflicts,
     )
-    usable = usable.select(_IMAGE)
+    usable = samples.select(_IMAGE).filter(pa.array(kept))
+    del samples
     split, records = tables["sample_split"].read(_IMAGE), tables["tfrecord_shards"].read(["path"])
     classes = joined(_NOT_WANTED, joined_names(filtered["category"], ", "), by="")
     parts = [

@@ -231,9 +231,9 @@ def _account(
     from brev_pipeline.listing import listing_fingerprint
     from brev_pipeline.shards import class_names
 
-    listing = tables["raw_listing"].read(["path", "etag"])
-    filtered = filtered_images(store, listing)
+    filtered = filtered_images(store, tables["raw_listing"].read([]))
     excluded = exclusions(config, tables, filtered)
+    listing = tables["raw_listing"].read(["path", "etag"])
     records = tables["tfrecord_shards"].read(["path", "file", "purpose"])
     demand_whole_account(listing, filtered, records, excluded)
     plan = (records.schema.metadata or {})[STAGING].decode()

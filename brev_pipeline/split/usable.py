@@ -1,6 +1,6 @@
 """Usable: which images take part in the split, and why the others do not."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,8 @@ USABLE: Final = pa.schema(list(SAMPLE_SPLIT)[: SAMPLE_SPLIT.get_field_index("ite
 
 OF_INTEGRITY: Final = [*(name for name in USABLE.names if name != "pixel_id"), "duplicate_of"]
 """Columns of ``sample_integrity`` that are read."""
+JUDGED: Final = ["path", "category", "content_id", "duplicate_of"]
+"""Those of them by which it is told whether an image takes part."""
 OF_PREPARED: Final = ["content_id", "status", "reason", "pixel_id"]
 """Columns of ``prepared_images`` that are read."""
 
@@ -49,6 +51,38 @@ def usable_samples(
     Raises:
         SplitError: there are label conflicts, and the policy is ``fail``.
     """
+    judged = judge_samples(integrity, prepared, duplicates=duplicates, label_conflicts=label_conflicts)
+    at = judged.content_row
+    pixel_id = prepared["pixel_id"].take(pa.array(at, mask=at < 0))
+    usable = integrity.append_column("pixel_id", pixel_id).select(USABLE.names)
+    if not judged.takes_part.all():
+        usable = usable.filter(pa.array(judged.takes_part))
+    return conform(usable, USABLE, "usable samples"), judged.excluded
+
+
+class Judged(NamedTuple):
+    """Which images take part."""
+
+    takes_part: Bools
+    """(images,)"""
+    content_row: Ints
+    """(images,) row of prepared_images that holds the content; −1 for none."""
+    excluded: pa.Table
+    """`EXCLUSIONS`."""
+
+
+def judge_samples(integrity: pa.Table, prepared: pa.Table, *, duplicates: str, label_conflicts: str) -> Judged:
+    """As `usable_samples`, for who wants only to know which images take part.
+
+    Args:
+        integrity: columns `JUDGED`.
+        prepared: columns `OF_PREPARED`.
+        duplicates: as there.
+        label_conflicts: as there.
+
+    Raises:
+        SplitError: as there.
+    """
     at = _content_rows(integrity, prepared)
     unusable = _unusable(prepared, at)
     category = encode(integrity["category"]).codes
@@ -62,12 +96,7 @@ def usable_samples(
         _conflicts(integrity, partner, conflict),
         _copies(integrity, copy),
     ]
-    kept = ~(unusable | conflict | copy)
-    pixel_id = prepared["pixel_id"].take(pa.array(at, mask=at < 0))
-    usable = integrity.append_column("pixel_id", pixel_id).select(USABLE.names)
-    if not kept.all():
-        usable = usable.filter(pa.array(kept))
-    return conform(usable, USABLE, "usable samples"), pa.concat_tables(tables).sort_by("path")
+    return Judged(~(unusable | conflict | copy), at, pa.concat_tables(tables).sort_by("path"))
 
 
 def _content_rows(integrity: pa.Table, prepared: pa.Table) -> Ints:
