@@ -238,7 +238,8 @@ def test_a_server_that_stops_and_comes_back_costs_time_only(ceph: Ceph, many: tu
     assert scan(interrupted, name, "set/", 4)["key"].to_pylist() == sorted(keys)
     # The reading of objects waits it out too, by the direct road as by the other.
     sources, table = Sources.of(config(ceph, name)), listed(ceph, f"{name}/set").slice(0, 300)
-    table = table.set_column(4, table.schema.field(4), pa.array([f"s3://{name}"] * len(table)))
+    field = table.schema.field("bucket")
+    table = table.set_column(4, field, pa.array([f"s3://{name}"] * len(table), field.type))
     list(sources.fetch_many(rows(table.slice(0, 1))))
     ceph.stop_gateway()
     timer = threading.Timer(2, ceph.start_gateway)
