@@ -33,7 +33,7 @@ from brev_pipeline.store.parquet import from_parquet, to_parquet
 from brev_pipeline.store.publish import Made, Release, ReportMaker, package_versions, publish_version
 from brev_pipeline.store.versions import file_facts, to_json
 from brev_pipeline.tables import SAMPLE_SPLIT, Columns
-from brev_pipeline.texts import TEXT, joined
+from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:
     from brev_pipeline.shards import Earlier
@@ -204,7 +204,7 @@ def release(
         records=tables["tfrecord_shards"].read(OF_RECORDS),
         files=shards | {name: dict(made.facts) for name, made in packed.items()},
     )
-    made_with = (tables["sample_split"].read(["purpose"]).schema.metadata or {}).get(LEDGER)
+    made_with = (tables["sample_split"].read([]).schema.metadata or {}).get(LEDGER)
     done = publish_version(
         store,
         shards_in=shards_in,
@@ -356,13 +356,10 @@ def remembered(config: PipelineConfig, before: Version | None, split: pa.Table) 
     How a run came to an assignment is the run's own affair: without that column, a second run over the same images
     gives the same table.
     """
-    from brev_pipeline.split import next_ledger
+    from brev_pipeline.split.ledger import next_ledger, stands_in
 
     table = next_ledger(split, before and ledger_of(before), config.split).drop_columns(["assigned_by"])
-    if len(table) == len(split):
-        return table.append_column("listed", pa.repeat(pa.scalar(True), len(table)))
-    keys = [joined(rows["path"], rows["content_id"], by="\x1f") for rows in (table, split)]
-    return table.append_column("listed", pc.is_in(keys[0], value_set=keys[1]))
+    return table.append_column("listed", stands_in(table, split))
 
 
 def published_ledger(store: PipelineStore, config: PipelineConfig) -> pa.Table | None:

@@ -27,6 +27,14 @@ def joined_names(names: Any, by: str) -> Any:
     return pc.binary_join(names.cast(NAMES), pa.scalar(by, TEXT))
 
 
+def numbered(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
+    """(rows,) a number for each different value, −1 for null; and (distinct,) the values."""
+    coded = column.dictionary_encode()  # with one dictionary for all chunks
+    codes = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in coded.chunks]
+    values = coded.chunk(0).dictionary if codes else pa.array([], column.type)
+    return np.concatenate([np.zeros(0, np.int32), *codes], dtype=np.int32), values
+
+
 def widened(table: pa.Table) -> pa.Table:
     """The table with all its texts as `TEXT`, and its lists of texts as `NAMES`; nothing is copied but offsets."""
     plain = (pa.string(), pa.list_(pa.string()))

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brev_pipeline.texts import NAMES, TEXT, contents, ends, joined, joined_names, widened
+from brev_pipeline.tables import give_memory_back
+from brev_pipeline.texts import NAMES, TEXT, contents, ends, joined, joined_names, numbered, widened
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
 
 TEXTS = st.lists(st.text(max_size=5) | st.none(), max_size=8)
@@ -62,3 +63,17 @@ def test_no_table_that_a_run_leaves_has_text_that_ends_at_two_gibibytes(tmp_path
     files = list(tmp_path.rglob("*.parquet"))
     assert {text_types(pq.read_schema(file)) == {TEXT} for file in files if text_types(pq.read_schema(file))} == {True}
     assert len(files) >= 12
+
+
+@given(st.lists(TEXTS, max_size=4))
+def test_equal_texts_have_one_number_over_all_pieces_of_a_column(pieces: list) -> None:
+    column = pa.chunked_array([pa.array(texts, TEXT) for texts in pieces], TEXT)
+    codes, values = numbered(column)
+    assert [None if code < 0 else values[int(code)].as_py() for code in codes] == column.to_pylist()
+    assert len(set(values.to_pylist())) == len(values)
+
+
+def test_memory_goes_back_where_arrow_can_give_it_back() -> None:
+    give_memory_back()
+    if "jemalloc" in pa.supported_memory_backends():
+        assert pa.default_memory_pool().backend_name == "jemalloc"

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.tables import SAMPLE_SPLIT, Columns
-from brev_pipeline.texts import TEXT, joined_names
+from brev_pipeline.tables import Columns
+from brev_pipeline.texts import TEXT, joined_names, numbered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,8 +119,11 @@ def _pixel_conflicts(images: pa.Table, samples: pa.Table) -> pa.ChunkedArray:
 def _sample_split(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
     paths = tables["sample_split"].read(["path"])["path"]
     lost = _difference(_usable_paths(tables, config), paths)
+    from brev_pipeline.split.ledger import key_columns
+
     columns = ["path", "content_id", "pixel_id", "item", "stratum", "leak_group", "purpose", "assigned_by"]
-    split = tables["sample_split"].read([*columns, *_key_columns(config, published)])
+    known = [] if published.known is None else published.known.column_names
+    split = tables["sample_split"].read([*columns, *key_columns(config.split), *known])
     rows = split.select(columns).to_pandas()
     purpose, group = _numbers(split["purpose"]), _numbers(split["leak_group"])
     rows["leak_group_whole"] = _whole(group, purpose)
@@ -132,14 +135,6 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Published) 
         "strata": _strata(split, group, config),
         **_report(split, config, published),
     }
-
-
-def _key_columns(config: PipelineConfig, published: Published) -> list[str]:
-    """Columns of the split by which strata, items and known assignments are told."""
-    specs = (config.split.stratification, config.split.uniqueness)
-    named = [name for spec in specs if spec and not isinstance(spec, str) for name in spec]
-    known = [] if published.known is None else published.known.column_names
-    return [name for name in (*named, *known) if name in SAMPLE_SPLIT.names]
 
 
 def _report(split: pa.Table, config: PipelineConfig, published: Published) -> Frames:
@@ -311,8 +306,7 @@ def _lengths(table: pa.Table, column: str) -> Any:
 
 def _numbers(column: pa.ChunkedArray) -> Numbers:
     """(rows,) a number for each different text; −1 for null."""
-    codes = column.combine_chunks().dictionary_encode().indices
-    return np.asarray(codes.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+    return numbered(column)[0].astype(np.int64)
 
 
 def _whole(number: Numbers, side: Numbers) -> Any:

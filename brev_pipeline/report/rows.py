@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline import texts
 from brev_pipeline.tables import Columns
 from brev_pipeline.texts import joined_names
 
@@ -103,10 +104,7 @@ def picked(column: pa.ChunkedArray, rows: npt.NDArray[Any]) -> pa.ChunkedArray:
 
 def numbered(column: pa.ChunkedArray) -> Numbered:
     """A column as numbers."""
-    coded = column.dictionary_encode()  # with one dictionary for all chunks
-    codes = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in coded.chunks]
-    values = coded.chunk(0).dictionary if codes else pa.array([], column.type)
-    return Numbered(np.concatenate([np.zeros(0, np.int32), *codes], dtype=np.int32), values)
+    return Numbered(*texts.numbered(column))
 
 
 def grouped(keys: Mapping[str, Numbered], aggregates: list[Any], **others: Any) -> pa.Table:

@@ -32,12 +32,23 @@ def rules_of(settings: SplitSettings) -> Rules:
     )
 
 
-def ledger_columns(settings: SplitSettings) -> list[str]:
-    """The columns of a ledger that `split_samples` and `split_report` read."""
+def key_columns(settings: SplitSettings) -> list[str]:
+    """The columns of a split that `split.stratification` and `split.uniqueness` name, where they are no patterns."""
     specs = (settings.stratification, settings.uniqueness)
     named = [name for spec in specs if spec and not isinstance(spec, str) for name in spec]
+    return [name for name in dict.fromkeys(named) if name in SAMPLE_SPLIT.names]
+
+
+def ledger_columns(settings: SplitSettings) -> list[str]:
+    """The columns of a ledger that `split_samples` and `split_report` read."""
     usual = ["path", "content_id", "pixel_id", "item", "stratum", "purpose"]
-    return list(dict.fromkeys([*usual, *(name for name in named if name in SAMPLE_SPLIT.names)]))
+    return list(dict.fromkeys([*usual, *key_columns(settings)]))
+
+
+def stands_in(rows: pa.Table, split: pa.Table) -> pa.ChunkedArray:
+    """(rows,) whether the split has an image of the same path and content; its paths are unique."""
+    at = pc.index_in(rows["path"], value_set=split["path"])
+    return pc.fill_null(pc.equal(split["content_id"].take(at), rows["content_id"]), False)
 
 
 def purpose_codes(column: pa.ChunkedArray, names: list[str], where: str) -> Ints:
@@ -132,8 +143,7 @@ def next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitSetting
     """
     if ledger is None or not len(ledger):
         return split
-    at = pc.index_in(ledger["path"], value_set=split["path"])
-    gone = pc.invert(pc.fill_null(pc.equal(split["content_id"].take(at), ledger["content_id"]), False))
+    gone = pc.invert(stands_in(ledger, split))
     if not pc.any(gone).as_py():
         return split
     layout = lay_out(split, rules_of(settings), ledger)
