@@ -6,11 +6,11 @@ Both need the results of several rooms; this is the only place outside the orche
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +28,12 @@ from brev_pipeline.account import (
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import SplitError, StoreError
+from brev_pipeline.provenance import code_of, demand_current, read_lineage, settings_of
+from brev_pipeline.stages import SPECS, table_stages
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.parquet import from_parquet, to_parquet
 from brev_pipeline.store.publish import Made, Release, ReportMaker, package_versions, publish_version
-from brev_pipeline.store.versions import file_facts, to_json
+from brev_pipeline.store.versions import file_facts
 from brev_pipeline.tables import SAMPLE_SPLIT, Columns
 from brev_pipeline.texts import TEXT
 
@@ -103,7 +105,8 @@ def make_shards(
     plan = plan_shards(draws, places, config.shards, class_names=classes)
     del draws
     fingerprint = pixel_fingerprint(config)
-    staging = hashlib.sha256(to_parquet(plan) + fingerprint.encode() + to_json(config.contents())).hexdigest()[:16]
+    facts = _pixel_facts(prepared)
+    staging = _plan_digest(config, plan, facts)
     if (made := _made_already(store, staging)) is not None:
         return made.table("records").replace_schema_metadata({STAGING: staging})
     try:
@@ -117,7 +120,7 @@ def make_shards(
             folder=store.staging / staging,
             engine=engine,
             fingerprint=fingerprint,
-            earlier=_earlier_records(store, recipe(config)),
+            earlier=_earlier_records(store, recipe(config), facts),
         )
     except StoreError:
         # A run with the same plan that publishes meanwhile clears the staging away under this one.
@@ -133,8 +136,31 @@ def _made_already(store: PipelineStore, plan: str) -> Version | None:
     return newest[1] if newest and newest[1].manifest().get("plan") == plan else None
 
 
-def _earlier_records(store: PipelineStore, wanted: str) -> "Earlier | None":
-    """The records of the newest published version, if they were made by the same recipe and their table is whole."""
+def _plan_digest(config: PipelineConfig, plan: pa.Table, facts: pa.Table) -> str:
+    """What the shards are made by, as a hash: the plan, the pixels that it draws, and all that makes bytes of them.
+
+    What is only judged by (``validation``), or stands in the version alone (``card``), is no part of it.
+    """
+    made_by = [{stage: [settings_of(config, stage), code_of(stage)] for stage in table_stages()}, recipe(config)]
+    drawn = facts.filter(pc.is_in(facts["content_id"], value_set=pc.unique(plan["content_id"]))).sort_by("content_id")
+    parts = [to_parquet(plan), to_parquet(_bare(drawn)), json.dumps(made_by, sort_keys=True).encode()]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
+
+
+_FACTS: Final = ["content_id", "pixel_id", "mean", "std", "sharpness", "clipped"]
+"""Of prepared_images: what would be otherwise if the pixels were."""
+
+
+def _pixel_facts(images: Columns) -> pa.Table:
+    return images.read(_FACTS).select(_FACTS)
+
+
+def _earlier_records(store: PipelineStore, wanted: str, facts: pa.Table) -> "Earlier | None":
+    """The records of the newest published version, if they were made by the same recipe and their table is whole.
+
+    Only those of the very pixels that stand prepared now are offered. A decoder that was changed and kept its number
+    would otherwise leave the records of the old pixels in the new version.
+    """
     from brev_pipeline.shards import Earlier
 
     newest = store.newest()
@@ -144,11 +170,24 @@ def _earlier_records(store: PipelineStore, wanted: str) -> "Earlier | None":
     manifest = version.manifest()
     if manifest.get("recipe") != wanted:
         return None
-    data = version.folder.read("records.parquet")
-    if file_facts(data) != manifest["files"]["records.parquet"]:
-        _LOG.warning("%s is altered: its records are made anew", version.folder.place("records.parquet"))
-        return None
-    return Earlier(version.folder, from_parquet(data), manifest["configuration"]["shards"]["compression"])
+    found = {name: version.folder.read(f"{name}.parquet") for name in ("records", "images")}
+    for name, data in found.items():
+        if file_facts(data) != manifest["files"][f"{name}.parquet"]:
+            _LOG.warning("%s is altered: its records are made anew", version.folder.place(f"{name}.parquet"))
+            return None
+    records = from_parquet(found["records"])
+    same = _same_pixels(from_parquet(found["images"]), facts)
+    kept = records.filter(pc.is_in(records["content_id"], value_set=same))
+    return Earlier(version.folder, kept, manifest["configuration"]["shards"]["compression"])
+
+
+def _same_pixels(before: pa.Table, now: pa.Table) -> pa.ChunkedArray:
+    """Contents whose prepared pixels have the same facts in both tables."""
+    at = pc.index_in(now["content_id"], value_set=before["content_id"].combine_chunks())
+    same = pc.is_valid(at)
+    for name in _FACTS[1:]:
+        same = pc.and_(same, pc.fill_null(pc.equal(before[name].take(at), now[name]), False))
+    return now["content_id"].filter(same).combine_chunks()
 
 
 def recipe(config: PipelineConfig) -> str:
@@ -156,17 +195,19 @@ def recipe(config: PipelineConfig) -> str:
     from brev_pipeline.shards import RECORD_VERSION
 
     shards = config.shards.model_dump(mode="json", include={"encoding", "jpeg_quality"})
-    parts = [RECORD_VERSION, pixel_fingerprint(config), shards]
+    code = {stage: code_of(stage) for stage in ("prepared_images", "tfrecord_shards")}
+    parts = [RECORD_VERSION, pixel_fingerprint(config), shards, code]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def pixel_fingerprint(config: PipelineConfig) -> str:
-    """What a record's pixels depend on besides its row of the plan: settings, and packages that touch pixels."""
+    """What a record's pixels depend on besides its row of the plan: settings, code, and packages that touch pixels."""
     settings = {
         "image": config.image.model_dump(mode="json"),
         "augmentation": config.augmentation.model_dump(mode="json"),
     }
-    return json.dumps([settings, package_versions()], sort_keys=True)
+    code = {stage: SPECS[stage].code for stage in ("prepared_images", "tfrecord_shards")}
+    return json.dumps([settings, code, package_versions()], sort_keys=True)
 
 
 def release(
@@ -174,7 +215,8 @@ def release(
     store: PipelineStore,
     tables: Mapping[str, Columns],
     *,
-    checks: Mapping[str, Any],
+    checks: Mapping[str, Sequence[Mapping[str, Any]]],
+    own_checks: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     run_id: str,
     documents: Callable[[], Mapping[str, bytes]] = dict,
 ) -> Release:
@@ -184,17 +226,25 @@ def release(
         config: the pipeline's configuration.
         store: the pipeline's store.
         tables: stage → its table.
-        checks: stage → its checks' verdicts; they go into the manifest.
+        checks: stage → its checks' verdicts. The manifest quotes them, but for what those about history found, which
+            stands in the report: else the same data would make another version each time that it is asked.
+        own_checks: stage → check, severity and passed of users' blocking checks, for the manifest.
         run_id: of the run that publishes.
         documents: makes further files of the report folder (the Data Docs), by name; asked only when something is new.
 
     Raises:
+        StaleTableError: a table was not made by this configuration, or not of the others.
         StoreError: the store cannot be written, or another run published meanwhile.
     """
     from brev_pipeline.consumers import consumer_files
     from brev_pipeline.consumers.facts import OF_IMAGES, OF_RECORDS
 
-    account, excluded, shards_in, shards = _account(config, store, tables, checks)
+    demand_current(
+        config, {stage: read_lineage(table.read([]).schema.metadata, stage, "") for stage, table in tables.items()}
+    )
+    account, excluded, shards_in, shards = _account(config, store, tables)
+    account["checks"] = {stage: [_quoted(check) for check in found] for stage, found in checks.items()}
+    account["user_checks"] = {stage: list(found) for stage, found in (own_checks or {}).items()}
     packed = _packed(config, store, tables, excluded)
     for_others = consumer_files(
         config,
@@ -213,7 +263,7 @@ def release(
         extras={**packed, **for_others},
         account=account,
         run_id=run_id,
-        report=_reporter(store, tables, excluded, documents),
+        report=_reporter(store, tables, excluded, checks, documents),
         based_on=None if made_with is None else int(made_with),
     )
     try:
@@ -224,8 +274,15 @@ def release(
     return done
 
 
+def _quoted(check: Mapping[str, Any]) -> dict[str, Any]:
+    """What the manifest says of a check."""
+    kept = ["check", "says", "severity", "arguments"]
+    kept += ["history"] if check.get("history") else ["passed", "observed", "offending"]
+    return {name: check[name] for name in kept if name in check}
+
+
 def _account(
-    config: PipelineConfig, store: PipelineStore, tables: Mapping[str, Columns], checks: Mapping[str, Any]
+    config: PipelineConfig, store: PipelineStore, tables: Mapping[str, Columns]
 ) -> tuple[dict[str, Any], pa.Table, Folder, dict[str, dict[str, Any]]]:
     """What the manifest says besides the files; the exclusions; the folder of the shards, and the facts of each."""
     from brev_pipeline.listing import listing_fingerprint
@@ -240,7 +297,8 @@ def _account(
     shards_in, shards = _finished_shards(store, plan, records)
     split = tables["sample_split"].read(["category", "content_id", "purpose"])
     account = {
-        "format": 1,
+        "format": 2,
+        "stages": {stage: code_of(stage) for stage in SPECS},
         "plan": plan,
         "recipe": recipe(config),
         "pipeline": config.name,
@@ -255,7 +313,6 @@ def _account(
             "images": _by_purpose(split),
             "records": _by_purpose(records),
         },
-        "checks": dict(checks),
     }
     return account, excluded, shards_in, shards
 
@@ -267,12 +324,16 @@ def _packed(
     # Published meanwhile: another ledger. Each making of the assignments has to be with the same.
     newest = store.newest()
 
-    def of_stage(stage: str, *without: str) -> Callable[[], pa.Table]:
-        return lambda: tables[stage].read().drop_columns(list(without))
+    def of_stage(stage: str) -> Callable[[], pa.Table]:
+        def read() -> pa.Table:
+            table = tables[stage].read()
+            return table.drop_columns([name for name in table.column_names if name in SPECS[stage].run_columns])
+
+        return read
 
     shown: dict[str, Callable[[], pa.Table]] = {
-        "listing": of_stage("sample_integrity", "modified"),
-        "images": of_stage("prepared_images", "file", "offset", "length"),
+        "listing": of_stage("sample_integrity"),
+        "images": of_stage("prepared_images"),
         "assignments": lambda: remembered(config, newest and newest[1], tables["sample_split"].read()),
         "weights": of_stage("sampling_weights"),
         "records": of_stage("tfrecord_shards"),
@@ -289,6 +350,7 @@ def _reporter(
     store: PipelineStore,
     tables: Mapping[str, Columns],
     excluded: pa.Table,
+    checks: Mapping[str, Sequence[Mapping[str, Any]]],
     documents: Callable[[], Mapping[str, bytes]],
 ) -> ReportMaker:
     """Makes the version's report: without time and run, so that two runs at once would write the same one."""
@@ -307,6 +369,7 @@ def _reporter(
             weights=tables["sampling_weights"],
             records=tables["tfrecord_shards"],
             exclusions=excluded,
+            checks=checks,
             number=number,
             parent=parent,
             pixels=PreparedPixels(store.prepared),

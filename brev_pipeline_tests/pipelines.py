@@ -1,6 +1,7 @@
 """Small real pipelines for the tests: photos made on the spot, a configuration, and a run of the whole chain."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ import numpy as np
 
 from brev_pipeline.config import PipelineConfig, parse_config
 from brev_pipeline.orchestration.build import pipeline_definitions
+from brev_pipeline.stages import table_stages
 from brev_pipeline.store import PipelineStore
+
+STAGES = table_stages()
 
 SETTINGS = """
 name: parts
@@ -49,6 +53,12 @@ def configure(folder: Path, text: str = SETTINGS, **sections: Any) -> PipelineCo
     config = parse_config(text, "parts.yaml", folder)
     merged = config.model_dump(mode="json") | sections
     return PipelineConfig.model_validate(merged).at(folder)
+
+
+def table_name(store: PipelineStore, run_id: str, stage: str) -> str:
+    """Name of a stage's newest table of a run, below the store's ``tables`` folder."""
+    names = [name for name in (store.tables / run_id).names() if re.fullmatch(rf"{stage}\.\d+\.\w+\.parquet", name)]
+    return f"{run_id}/{max(names, key=lambda name: int(name.split('.')[1]))}"
 
 
 @dataclass(frozen=True)

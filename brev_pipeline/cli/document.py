@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from brev_pipeline.orchestration.names import STAGES, VERSION
+from brev_pipeline.stages import SPECS, VERSION
 
 _ROWS = "dagster/row_count"
 
@@ -37,7 +37,7 @@ def run_document(
         "pipeline": pipeline,
         "published": success and version is not None,
         "version": None if version is None else _version(version),
-        "stages": [_stage(stage, metadata.get(stage), checks, seconds) for stage in (*STAGES, VERSION)],
+        "stages": [_stage(stage, metadata.get(stage), checks, seconds) for stage in SPECS],
         "checks": [_check(check) for check in checks if not check.passed],
         "failures": [_failure(event) for event in events if event.event_type_value == "STEP_FAILURE"],
         "seconds": round(total, 3),

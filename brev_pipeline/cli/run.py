@@ -16,12 +16,10 @@ from brev_pipeline.cli.document import run_document
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.orchestration.automation import PIPELINE_TAG
 from brev_pipeline.orchestration.build import pipeline_definitions
-from brev_pipeline.orchestration.names import STAGES, VERSION
 from brev_pipeline.orchestration.processes import PROCESS_TAG, this_process
+from brev_pipeline.stages import SPECS, VERSION
 
 _DISPLAY = "display"
-NOT_TOLD = frozenset({"dagster/row_count", "images", "records", "bytes", "record bytes"})
-"""Counts that the closing table shows elsewhere, or not at all; those of one class or group (``…: …``) neither."""
 
 
 def run_pipeline(config: PipelineConfig, *, as_json: bool = False) -> bool:
@@ -170,18 +168,15 @@ class RunReport:
         table = Table(title=self._pipeline, title_justify="left")
         for name in ("stage", "rows", "passed", "failed", "seconds", "found"):
             table.add_column(name, justify="left" if name in ("stage", "found") else "right", no_wrap=name == "stage")
-        for stage in (*STAGES, VERSION):
+        for stage in SPECS:
             table.add_row(stage, self._rows(stage), *self._tally(stage), self._time_of(stage), self._found(stage))
         return table
 
     def _found(self, stage: str) -> str:
         """The counts that a stage tells of itself, as far as there is something to tell."""
-        counts = {
-            name: entry.value
-            for name, entry in self._metadata.get(stage, {}).items()
-            if isinstance(entry, dg.IntMetadataValue) and name not in NOT_TOLD and ": " not in name and entry.value
-        }
-        return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+        metadata = self._metadata.get(stage, {})
+        counts = {name: metadata[name].value for name in SPECS[stage].shown if name in metadata}
+        return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
 
     def _rows(self, stage: str) -> str:
         count = self._metadata.get(stage, {}).get("dagster/row_count")

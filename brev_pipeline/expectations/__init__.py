@@ -5,6 +5,6 @@ asset checks are listed.
 """
 
 from brev_pipeline.expectations.rules import Finding, Rule
-from brev_pipeline.expectations.suites import NEEDS, SUITES
+from brev_pipeline.expectations.suites import SUITES
 
-__all__ = ["NEEDS", "SUITES", "Finding", "Rule"]
+__all__ = ["SUITES", "Finding", "Rule"]

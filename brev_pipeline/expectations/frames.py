@@ -43,7 +43,7 @@ def frames(stage: str, tables: Tables, config: PipelineConfig, published: Publis
 
     Args:
         stage: for example ``sample_split``.
-        tables: the stage's own table and those it is compared with (see `suites.NEEDS`), by stage.
+        tables: the stage's own table and those it is compared with (see `stages.inputs_of`), by stage.
         config: the pipeline's configuration.
         published: what the newest published version remembers.
     """

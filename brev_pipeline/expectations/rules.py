@@ -22,6 +22,8 @@ class Rule:
         expectation: class name of the expectation in Great Expectations.
         arguments: of the expectation.
         severity: ``error`` stops everything after the stage, ``warn`` is shown.
+        of_history: whether it compares with earlier versions: what it finds depends on when it is asked, so the
+            manifest, which is the same for the same data, quotes the rule without what came of it.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Rule:
     expectation: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     severity: Severity = "error"
+    of_history: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,18 @@ class Finding:
     result: Mapping[str, Any] = field(default_factory=dict)
 
 
-def holds(name: str, says: str, column: str, *, frame: str = "rows", severity: Severity = "error") -> Rule:
+def holds(
+    name: str,
+    says: str,
+    column: str,
+    *,
+    frame: str = "rows",
+    severity: Severity = "error",
+    of_history: bool = False,
+) -> Rule:
     """A rule that a column of truth values is true in every row."""
-    return Rule(name, says, frame, "ExpectColumnValuesToBeInSet", {"column": column, "value_set": [True]}, severity)
+    arguments = {"column": column, "value_set": [True]}
+    return Rule(name, says, frame, "ExpectColumnValuesToBeInSet", arguments, severity, of_history)
 
 
 def unique(name: str, says: str, column: str) -> Rule:
@@ -79,7 +91,8 @@ def within(
     high: float | None = None,
     frame: str = "summary",
     severity: Severity = "error",
+    of_history: bool = False,
 ) -> Rule:
     """A rule that every value of a column lies in [low, high]."""
     arguments = {"column": column, "min_value": low, "max_value": high}
-    return Rule(name, says, frame, "ExpectColumnValuesToBeBetween", arguments, severity)
+    return Rule(name, says, frame, "ExpectColumnValuesToBeBetween", arguments, severity, of_history)

@@ -26,6 +26,7 @@ def raw_listing(config: PipelineConfig) -> list[Rule]:
             f"at most {tolerance.max_shrinkage:.0%} of the images in the newest published version are gone",
             "shrinkage",
             high=tolerance.max_shrinkage,
+            of_history=True,
         ),
     ]
 
@@ -117,6 +118,7 @@ def sample_split(config: PipelineConfig) -> list[Rule]:
             "kept",
             frame="moved",
             severity=moves,
+            of_history=True,
         ),
         holds(
             "locks_kept",
@@ -124,6 +126,7 @@ def sample_split(config: PipelineConfig) -> list[Rule]:
             "allowed",
             frame="additions",
             severity=additions,
+            of_history=True,
         ),
     ]
 
@@ -172,14 +175,4 @@ SUITES: dict[str, Callable[[PipelineConfig], list[Rule]]] = {
     "sampling_weights": sampling_weights,
     "tfrecord_shards": tfrecord_shards,
 }
-"""Stage → its suite, in the order of the flow."""
-
-NEEDS: dict[str, tuple[str, ...]] = {
-    "raw_listing": (),
-    "sample_integrity": ("raw_listing",),
-    "prepared_images": ("sample_integrity",),
-    "sample_split": ("sample_integrity", "prepared_images"),
-    "sampling_weights": ("sample_split",),
-    "tfrecord_shards": ("sample_split", "sampling_weights"),
-}
-"""Stage → the other stages' tables that its suite compares it with."""
+"""Stage → its suite, in the order of the flow; it compares the stage's table with those that the stage reads."""

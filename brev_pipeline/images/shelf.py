@@ -26,11 +26,9 @@ import pyarrow.parquet as pq
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.framing import frame, masked_crc
+from brev_pipeline.stages import SPECS
 from brev_pipeline.store import Folder
 from brev_pipeline.tables import PREPARED_IMAGES
-
-PREPARE_VERSION = 1
-"""Changes whenever the same bytes and settings give other pixels, statistics or verdicts than before."""
 
 _READERS = 16  # index files read at a time
 
@@ -51,7 +49,7 @@ def _ingredients(settings: ImageSettings) -> dict[str, Any]:
 
     return {
         "image": settings.model_dump(mode="json"),
-        "prepare": PREPARE_VERSION,
+        "prepare": SPECS["prepared_images"].code,
         "opencv": cv2.__version__,
         "pillow": PIL.__version__,
         "simplejpeg": simplejpeg.__version__,

@@ -1,18 +1,19 @@
 """The seven assets of a pipeline. Each reads its inputs, calls one stage, and returns the table with metadata."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import dagster as dg
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.orchestration.data_versions import code_version, data_version
 from brev_pipeline.orchestration.freshness import freshness_policy
-from brev_pipeline.orchestration.names import STAGES, VERSION, asset_key
+from brev_pipeline.orchestration.names import asset_key
 from brev_pipeline.orchestration.retries import failures_for_people
 from brev_pipeline.orchestration.story import pace, settings
 from brev_pipeline.orchestration.told import told
+from brev_pipeline.provenance import attach_provenance, code_version, demand_current, read_lineage
+from brev_pipeline.stages import SPECS, VERSION, StageSpec, inputs_of
 
 
 def pipeline_assets(config: PipelineConfig) -> list[dg.AssetsDefinition]:
@@ -21,53 +22,24 @@ def pipeline_assets(config: PipelineConfig) -> list[dg.AssetsDefinition]:
     Args:
         config: the pipeline's configuration; assets close over it, none reads YAML.
     """
-    return [
-        _asset(config, "raw_listing", _raw_listing, [], {"s3"} if _on_s3(config) else {"python"}),
-        _asset(config, "sample_integrity", _sample_integrity, ["raw_listing"], {"pyarrow"}),
-        _asset(config, "prepared_images", _prepared_images, ["sample_integrity"], {"opencv"}),
-        _asset(config, "sample_split", _sample_split, ["sample_integrity", "prepared_images"], {"pandas"}),
-        _asset(config, "sampling_weights", _sampling_weights, ["sample_split"], {"pandas"}),
-        _asset(
-            config,
-            "tfrecord_shards",
-            _tfrecord_shards,
-            ["sample_split", "sampling_weights", "prepared_images"],
-            {"tensorflow"},
-        ),
-        _asset(config, VERSION, _dataset_version, list(STAGES), {"parquet", "tfrecord"}),
-    ]
+    return [_asset(config, spec) for spec in SPECS.values()]
 
 
-DESCRIPTIONS = {
-    "raw_listing": "What is there: one row per image object of the datasets, with its class from the folders.",
-    "sample_integrity": "Who is a copy of whom: each image's content by checksum, copies and label conflicts.",
-    "prepared_images": "Bytes to pixels, once per content: decoded, cropped, resized, or in quarantine with a reason.",
-    "sample_split": "Who trains and who tests: leak groups kept whole, strata balanced, old assignments kept.",
-    "sampling_weights": "How often each group of images is drawn for training.",
-    "tfrecord_shards": "The drawn, augmented records as TFRecord shards, byte for byte reproducible.",
-    VERSION: "The published version: shards, tables, and a manifest that accounts for every byte.",
-}
-
-Compute = Callable[..., Any]
-
-
-def _asset(
-    config: PipelineConfig, stage: str, compute: Compute, inputs: Sequence[str], kinds: set[str]
-) -> dg.AssetsDefinition:
-    tables, engine = f"{config.name}__tables", f"{config.name}__engine"
-    named = {name: dg.AssetIn(asset_key(config.name, name), input_manager_key=tables) for name in inputs}
+def _asset(config: PipelineConfig, spec: StageSpec) -> dg.AssetsDefinition:
+    stage, tables, engine = spec.name, f"{config.name}__tables", f"{config.name}__engine"
+    inputs = inputs_of(stage)
 
     @dg.asset(
         key=asset_key(config.name, stage),
         group_name=config.name,
-        description=DESCRIPTIONS[stage],
+        description=spec.description,
         owners=config.owners,
-        kinds=kinds,
+        kinds=set(spec.kinds | ({"s3"} if not inputs and _on_s3(config) else set())),
         code_version=code_version(config, stage),
         freshness_policy=freshness_policy(config.schedule),
         # One run of a pipeline at a time: dagster.yaml limits every pool to one run (see `deploy/`).
         pool=config.name,
-        ins=named,
+        ins={name: dg.AssetIn(asset_key(config.name, name), input_manager_key=tables) for name in inputs},
         io_manager_key=tables,
         required_resource_keys={engine},
     )
@@ -76,19 +48,24 @@ def _asset(
 
         with failures_for_people(context, config.retry), told(context):
             give_memory_back()
+            lineages = {name: table.lineage for name, table in upstream.items()}
+            demand_current(config, lineages)
             began = time.perf_counter()
-            made = compute(context, config, upstream)
+            made = COMPUTE[stage](context, config, upstream)
             took = time.perf_counter() - began
             context.add_output_metadata(pace(stage, made, took) | settings(config, stage))
             if isinstance(made, dg.MaterializeResult):
                 return made
-            return dg.MaterializeResult(value=made, data_version=dg.DataVersion(data_version(stage, made)))
+            names = {name: table.name for name, table in upstream.items()}
+            made = attach_provenance(made, stage, config, lineages, names)
+            own = read_lineage(made.schema.metadata, stage, "this run's")[stage]
+            return dg.MaterializeResult(value=made, data_version=dg.DataVersion(own.id))
 
     return stage_asset
 
 
 Upstream = Mapping[str, Any]
-"""Stage → its `StoredTable`."""
+"""Stage → its `StageTable`."""
 
 
 def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
@@ -206,22 +183,31 @@ def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, 
 
 
 def _dataset_version(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+    from brev_pipeline.expectations import SUITES
     from brev_pipeline.orchestration.metadata import release_metadata
     from brev_pipeline.orchestration.verdicts import Verdicts
     from brev_pipeline.production import release
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.of(config)
-    verdicts = Verdicts(store.tables)
-    names = {stage: upstream[stage].name for stage in STAGES}
-    checks = {stage: verdicts.require(name, stage) for stage, name in names.items()}
 
     def documents() -> Mapping[str, bytes]:
         from brev_pipeline.expectations.data_docs import data_docs_files
 
-        return data_docs_files({stage: verdicts.results(name) for stage, name in names.items()})
+        verdicts = Verdicts(store.tables)
+        return data_docs_files(
+            {stage: verdicts.results(table.name, SUITES[stage](config)) for stage, table in upstream.items()}
+        )
 
-    done = release(config, store, upstream, checks=checks, run_id=context.run.run_id, documents=documents)
+    done = release(
+        config,
+        store,
+        upstream,
+        checks={stage: table.verdicts for stage, table in upstream.items()},
+        own_checks={stage: table.own_checks for stage, table in upstream.items() if table.own_checks},
+        run_id=context.run.run_id,
+        documents=documents,
+    )
     context.log.info(
         f"published version {done.version.id}: {done.version.path}"
         if done.is_new
@@ -236,3 +222,17 @@ def _engine(context: dg.AssetExecutionContext, config: PipelineConfig) -> Any:
 
 def _on_s3(config: PipelineConfig) -> bool:
     return any(dataset.bucket.startswith("s3://") for dataset in config.datasets)
+
+
+Compute = Callable[[dg.AssetExecutionContext, PipelineConfig, Upstream], Any]
+
+COMPUTE: Final[dict[str, Compute]] = {
+    "raw_listing": _raw_listing,
+    "sample_integrity": _sample_integrity,
+    "prepared_images": _prepared_images,
+    "sample_split": _sample_split,
+    "sampling_weights": _sampling_weights,
+    "tfrecord_shards": _tfrecord_shards,
+    VERSION: _dataset_version,
+}
+"""Stage → what makes its table."""

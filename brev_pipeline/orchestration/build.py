@@ -16,7 +16,6 @@ from brev_pipeline.orchestration.engines import EngineResource
 from brev_pipeline.orchestration.purge import PURGE_JOB
 from brev_pipeline.orchestration.tables_io import StoreTables
 from brev_pipeline.orchestration.upkeep import upkeep_definitions
-from brev_pipeline.store import PipelineStore
 
 _log = logging.getLogger(__name__)
 
@@ -71,8 +70,8 @@ def pipeline_definitions(
         schedules=[pipeline_schedule(config, job)],
         sensors=[pipeline_sensor(config, job)],
         resources={
-            f"{config.name}__tables": StoreTables(PipelineStore.of(config), config.retry),
-            f"{config.name}__unchecked_tables": StoreTables(PipelineStore.of(config), config.retry, unchecked=True),
+            f"{config.name}__tables": StoreTables(config),
+            f"{config.name}__unchecked_tables": StoreTables(config, unchecked=True),
             f"{config.name}__engine": EngineResource.of(config.engine),
         },
         loggers=loggers,

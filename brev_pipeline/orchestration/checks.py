@@ -6,14 +6,16 @@ from typing import Any
 import dagster as dg
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.expectations import NEEDS, SUITES, Finding
-from brev_pipeline.orchestration.names import STAGES, asset_key
+from brev_pipeline.expectations import SUITES, Finding
+from brev_pipeline.orchestration.names import asset_key
 from brev_pipeline.orchestration.retries import failures_for_people
+from brev_pipeline.provenance import demand_current
+from brev_pipeline.stages import inputs_of, table_stages
 
 
 def pipeline_checks(config: PipelineConfig) -> list[dg.AssetChecksDefinition]:
     """The blocking checks of a pipeline, one definition per stage."""
-    return [_stage_checks(config, stage) for stage in STAGES]
+    return [_stage_checks(config, stage) for stage in table_stages()]
 
 
 def _stage_checks(config: PipelineConfig, stage: str) -> dg.AssetChecksDefinition:
@@ -29,7 +31,7 @@ def _stage_checks(config: PipelineConfig, stage: str) -> dg.AssetChecksDefinitio
                 asset=key,
                 description=rule.says,
                 blocking=True,
-                additional_deps=[asset_key(config.name, name) for name in NEEDS[stage]],
+                additional_deps=[asset_key(config.name, name) for name in inputs_of(stage)],
             )
             for rule in rules
         ],
@@ -39,23 +41,28 @@ def _stage_checks(config: PipelineConfig, stage: str) -> dg.AssetChecksDefinitio
                 # The checks' own table is what nobody else may load before they passed.
                 input_manager_key=f"{config.name}__unchecked_tables" if name == stage else f"{config.name}__tables",
             )
-            for name in (stage, *NEEDS[stage])
+            for name in (stage, *inputs_of(stage))
         },
         compute_kind="great_expectations",
+        # Each check can be run by itself, as after a tolerance was changed.
+        can_subset=True,
         pool=config.name,
     )
     def suite(context: dg.AssetCheckExecutionContext, **tables: Any) -> Iterator[dg.AssetCheckResult]:
         # All results are yielded before the step ends; a list that is returned would be lost with a failure.
         with failures_for_people(context, config.retry):
-            findings, page = _find(context, config, stage, tables)
+            asked = {check.name for check in context.selected_asset_check_keys}
+            findings, page = _find(context, config, stage, tables, asked)
         for finding in findings:
-            yield _result(key, finding, page)
+            yield _result(key, finding, page, _earlier_run(context, tables[stage].name))
 
     return suite
 
 
-def _find(context: Any, config: PipelineConfig, stage: str, tables: dict[str, Any]) -> tuple[list[Finding], str]:
-    """What the suite found, and where the page about it lies."""
+def _find(
+    context: Any, config: PipelineConfig, stage: str, tables: dict[str, Any], asked: set[str]
+) -> tuple[list[Finding], str]:
+    """What the rules that were asked for found, and where the page about it lies."""
     from brev_pipeline.expectations.frames import frames
     from brev_pipeline.expectations.validate import validate
     from brev_pipeline.orchestration.published import published_tables
@@ -64,13 +71,21 @@ def _find(context: Any, config: PipelineConfig, stage: str, tables: dict[str, An
     from brev_pipeline.tables import give_memory_back
 
     give_memory_back()
-    store = PipelineStore.of(config)
-    rules = SUITES[stage](config)
+    demand_current(config, {name: table.lineage for name, table in tables.items()})
+    rules = [rule for rule in SUITES[stage](config) if rule.name in asked]
     findings = validate(rules, frames(stage, tables, config, published_tables(config)))
-    return findings, Verdicts(store.tables).write(tables[stage].name, findings, context.run.run_id)
+    own = tables[stage]
+    verdicts = Verdicts(PipelineStore.of(config).tables)
+    return findings, verdicts.write(own.name, stage, findings, own.lineage, context.run.run_id)
 
 
-def _result(key: dg.AssetKey, finding: Finding, page: str) -> dg.AssetCheckResult:
+def _earlier_run(context: Any, table: str) -> str | None:
+    """The run that made the table, if it is another one."""
+    made_by = table.partition("/")[0]
+    return None if made_by == context.run.run_id else made_by
+
+
+def _result(key: dg.AssetKey, finding: Finding, page: str, earlier_run: str | None) -> dg.AssetCheckResult:
     severity = dg.AssetCheckSeverity.ERROR if finding.rule.severity == "error" else dg.AssetCheckSeverity.WARN
     metadata: dict[str, Any] = {"rule": finding.rule.says, "expectation": finding.rule.expectation}
     if finding.observed is not None:
@@ -82,13 +97,20 @@ def _result(key: dg.AssetKey, finding: Finding, page: str) -> dg.AssetCheckResul
     if finding.reason:
         metadata["reason"] = finding.reason
     metadata["data docs"] = dg.MetadataValue.path(page)
+    description = describe(finding)
+    if earlier_run and not finding.passed:
+        # As after "Re-execute from failure": what was repaired since is not in this table.
+        description += (
+            f". This is the table of run {earlier_run}, as the data were then: if they were repaired since, launch "
+            "the whole job"
+        )
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=finding.rule.name,
         passed=finding.passed,
         severity=severity,
         metadata=metadata,
-        description=describe(finding),
+        description=description,
     )
 
 

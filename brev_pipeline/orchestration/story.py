@@ -3,28 +3,15 @@
 import base64
 import logging
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import dagster as dg
 
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.provenance import settings_of
+from brev_pipeline.stages import SPECS
 
 _LOG = logging.getLogger(__name__)
-_UNITS: Final = {
-    "raw_listing": "images",
-    "sample_integrity": "images",
-    "prepared_images": "images",
-    "sample_split": "images",
-    "tfrecord_shards": "records",
-}
-_SECTIONS: Final = {
-    "raw_listing": ("datasets", "listing"),
-    "sample_integrity": ("integrity",),
-    "prepared_images": ("image",),
-    "sample_split": ("integrity", "split"),
-    "sampling_weights": ("sampling",),
-    "tfrecord_shards": ("sampling", "augmentation", "shards"),
-}
 
 
 def pictured(title: str, draw: Callable[[], bytes]) -> dict[str, Any]:
@@ -44,17 +31,14 @@ def pictured(title: str, draw: Callable[[], bytes]) -> dict[str, Any]:
 def pace(stage: str, made: Any, seconds: float) -> dict[str, Any]:
     """How long a stage took, and its images (or records) per second: numbers that plot over time."""
     found: dict[str, Any] = {"seconds": round(seconds, 3)}
-    rows = getattr(made, "num_rows", None)
-    if stage in _UNITS and rows is not None:
-        found[_UNITS[stage]] = rows
+    rows, unit = getattr(made, "num_rows", None), SPECS[stage].unit
+    if unit and rows is not None:
+        found[unit] = rows
         if seconds > 0:
-            found[f"{_UNITS[stage]} per second"] = round(rows / seconds, 1)
+            found[f"{unit} per second"] = round(rows / seconds, 1)
     return found
 
 
 def settings(config: PipelineConfig, stage: str) -> dict[str, Any]:
-    """The sections of the configuration that a stage goes by, as far as they differ from the defaults."""
-    if stage not in _SECTIONS:
-        return {}
-    said = config.model_dump(mode="json", include=set(_SECTIONS[stage]), exclude_defaults=True)
-    return {"settings": dg.MetadataValue.json(said)}
+    """The settings that a stage goes by."""
+    return {"settings": dg.MetadataValue.json(settings_of(config, stage))}

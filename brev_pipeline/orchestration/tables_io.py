@@ -1,93 +1,117 @@
 """Dagster's IO manager for the stages' tables: Parquet in the store, one folder per run, never overwritten.
 
-A table that comes from an earlier run is taken only if its checks passed (see `verdicts`). One that was recorded
-and is gone fails for good: retrying does not bring it back.
+A table that comes from an earlier run is taken only if it was made by the present configuration and code (see
+`provenance`), and if its checks passed (see `verdicts`), users' own among them (see `own_checks`). One that was
+recorded and is gone fails for good: retrying does not bring it back.
 """
 
-from typing import TYPE_CHECKING, Any
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from brev_pipeline.config.models import RetrySettings
+from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import StoreError
+from brev_pipeline.expectations import SUITES
+from brev_pipeline.orchestration.own_checks import TABLE, require_own_checks
 from brev_pipeline.orchestration.retries import failures_for_people
-from brev_pipeline.orchestration.verdicts import Verdicts
+from brev_pipeline.orchestration.verdicts import Entry, Verdicts
+from brev_pipeline.provenance import Lineage, demand_current, read_lineage
+from brev_pipeline.stages import table_stages
 from brev_pipeline.store import PipelineStore, StoredTable
 from brev_pipeline.store.parquet import to_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TABLE = "table"
-"""Metadata key: where the table lies, below the pipeline's ``tables`` folder."""
+_NAME: Final = re.compile(r"(?P<stage>\w+)\.(?P<number>\d+)\.(?P<sha256>[0-9a-f]{32})\.parquet")
+"""Of a table in its run's folder: a retry of a step writes the next number; what it holds is named by its hash."""
+
+
+@dataclass(frozen=True)
+class StageTable(StoredTable):
+    """A stage's table as it was loaded.
+
+    Attributes:
+        stage: whose table it is.
+        lineage: what made it.
+        verdicts: of its suite, in the rules' order; empty where the checks themselves load it.
+        own_checks: what users' blocking checks said of it: check, severity, passed.
+    """
+
+    stage: str = ""
+    lineage: Lineage = field(default_factory=dict, repr=False)
+    verdicts: list[Entry] = field(default_factory=list, repr=False)
+    own_checks: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
 
 class StoreTables(dg.IOManager):
     """Keeps the tables of one pipeline.
 
     Args:
-        store: the pipeline's store.
-        retry: what to do about a store that cannot be reached just now.
+        config: the pipeline's configuration.
         unchecked: load tables whether their checks passed or not, for the checks themselves.
     """
 
-    def __init__(self, store: PipelineStore, retry: RetrySettings, *, unchecked: bool = False) -> None:
-        self._store = store
-        self._retry = retry
+    def __init__(self, config: PipelineConfig, *, unchecked: bool = False) -> None:
+        self._config = config
+        self._tables = PipelineStore.of(config).tables
         self._unchecked = unchecked
 
     def handle_output(self, context: dg.OutputContext, table: Any) -> None:
         """Write a stage's table; its place, schema and rows become metadata of the materialization."""
         stage = context.asset_key.path[-1]
-        with failures_for_people(context, self._retry):
-            name = self._write(f"{context.run_id}/{stage}", to_parquet(table))
+        with failures_for_people(context, self._config.retry):
+            name = self._write(context.run_id, stage, to_parquet(table))
         context.add_output_metadata(
             {
                 TABLE: name,
-                "address": dg.MetadataValue.path(self._store.tables.place(name)),
+                "address": dg.MetadataValue.path(self._tables.place(name)),
                 "dagster/row_count": table.num_rows,
                 "dagster/column_schema": column_schema(table.schema),
             }
         )
 
-    def load_input(self, context: dg.InputContext) -> StoredTable:
+    def load_input(self, context: dg.InputContext) -> StageTable:
         """A stage's table, to read what is wanted of it: this run's, or else the newest that was materialized."""
         stage = context.asset_key.path[-1]
-        with failures_for_people(context, self._retry):
+        with failures_for_people(context, self._config.retry):
             name = self.find(context, stage)
-            if not self._unchecked:
-                Verdicts(self._store.tables).require(name, stage)
-            return StoredTable(self._store.tables, name)
+            lineage = read_lineage(StoredTable(self._tables, name).read([]).schema.metadata, stage, name)
+            demand_current(self._config, {stage: lineage})
+            if self._unchecked:
+                return StageTable(self._tables, name, stage, lineage)
+            rules = {own: SUITES[own](self._config) for own in table_stages()}
+            verdicts = Verdicts(self._tables).require(name, stage, rules[stage], lineage)
+            ours = {own: {rule.name for rule in suite} for own, suite in rules.items()}
+            own = require_own_checks(context.step_context, self._config.name, ours, stage, name, lineage)
+            return StageTable(self._tables, name, stage, lineage, verdicts, own)
 
     def find(self, context: dg.InputContext, stage: str) -> str:
         """Name of the newest table of ``stage`` that this run may see, below the ``tables`` folder."""
         run_id = context.step_context.run_id
-        own = [name for name in (self._store.tables / run_id).names() if _is_table(name, stage)]
-        if own:
-            return f"{run_id}/{max(own, key=_number)}"
+        if own := self._of_run(run_id, stage):
+            return f"{run_id}/{own[-1]}"
         event = context.instance.get_latest_materialization_event(context.asset_key)
         materialization = event.asset_materialization if event else None
         if materialization is None or TABLE not in materialization.metadata:
             raise StoreError(f"{context.asset_key.to_user_string()} was never materialized: materialize it first")
         return str(materialization.metadata[TABLE].value)
 
-    def _write(self, stem: str, data: bytes) -> str:
-        number = 1
-        while True:
-            # A retry of a step finds what its first try wrote; the newest number counts.
-            name = f"{stem}.parquet" if number == 1 else f"{stem}.{number}.parquet"
-            if self._store.tables.create(name, data, exist_ok=True):
-                return name
-            number += 1
+    def _of_run(self, run_id: str, stage: str) -> list[str]:
+        """A run's tables of a stage, oldest first."""
+        found = [parts for parts in map(_NAME.fullmatch, (self._tables / run_id).names()) if parts]
+        own = [parts for parts in found if parts["stage"] == stage]
+        return [parts[0] for parts in sorted(own, key=lambda parts: int(parts["number"]))]
 
-
-def _is_table(name: str, stage: str) -> bool:
-    return name.startswith(f"{stage}.") and name.endswith(".parquet")
-
-
-def _number(name: str) -> int:
-    middle = name.split(".")[1]
-    return int(middle) if middle.isdigit() else 1
+    def _write(self, run_id: str, stage: str, data: bytes) -> str:
+        name = (
+            f"{run_id}/{stage}.{len(self._of_run(run_id, stage)) + 1}.{hashlib.sha256(data).hexdigest()[:32]}.parquet"
+        )
+        self._tables.create(name, data)
+        return name
 
 
 def column_schema(schema: "pa.Schema") -> dg.TableSchema:

@@ -10,8 +10,9 @@ import dagster as dg
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.expectations import SUITES
-from brev_pipeline.orchestration.names import STAGES, asset_key
+from brev_pipeline.orchestration.names import asset_key
 from brev_pipeline.orchestration.purge import PURGE_JOB, Purge, purge_runs
+from brev_pipeline.stages import table_stages
 from brev_pipeline.store import PipelineStore
 
 KEEP_DAYS = "BREV_PIPELINE_KEEP_RUNS_DAYS"
@@ -78,7 +79,9 @@ def _purge_job(configs: Sequence[PipelineConfig]) -> dg.JobDefinition:
 def check_keys(config: PipelineConfig) -> list[dg.AssetCheckKey]:
     """Keys of a pipeline's asset checks."""
     return [
-        dg.AssetCheckKey(asset_key(config.name, stage), rule.name) for stage in STAGES for rule in SUITES[stage](config)
+        dg.AssetCheckKey(asset_key(config.name, stage), rule.name)
+        for stage in table_stages()
+        for rule in SUITES[stage](config)
     ]
 
 

@@ -1,22 +1,32 @@
-"""What the checks said of a stage's table, kept beside the table in the store.
+"""Verdicts: what the checks said of a stage's table, kept beside the table in the store.
 
-Dagster stops what comes after a failed blocking check in the same run, but a later run may begin after it. So
-whoever takes a table from the store looks at its verdict first, and the published manifest quotes it.
+Dagster stops what comes after a failed blocking check in the same run, but a later run may begin after it. So whoever
+takes a table from the store looks at its verdicts first, and the published manifest quotes them. A verdict says which
+rule was applied with which arguments, to which table, beside which others: only one of the present rules, on this very
+table and those that it was made of, counts. Each check has its own, for checks can be run one by one.
 """
 
+import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from brev_pipeline.errors import StoreError
-from brev_pipeline.expectations import Finding
+from brev_pipeline.expectations import Finding, Rule
+from brev_pipeline.provenance import Lineage
+from brev_pipeline.stages import inputs_of
 from brev_pipeline.store import Folder
+
+_FILE: Final = re.compile(r"\.checks\.(?P<time>[0-9TZ.]+)\.(?P<run>[^/]+)\.(?P<sha256>[0-9a-f]{32})\.json")
+Entry = dict[str, Any]
+"""What is kept of one check of one table: `summarize`, and which tables it was about."""
 
 
 class NotValidatedError(StoreError):
-    """A table may not be used: its checks failed, or never ran."""
+    """A table may not be used: its checks failed, or never ran as they are now."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +39,15 @@ class Verdicts:
 
     tables: Folder
 
-    def write(self, table: str, findings: Sequence[Finding], run_id: str) -> str:
-        """Keep what a run of the checks found of ``table`` (its name in the folder), for programs and for people.
+    def write(self, table: str, stage: str, findings: Sequence[Finding], lineage: Lineage, run_id: str) -> str:
+        """Keep what a run of checks found of a table, for programs and for people.
+
+        Args:
+            table: its name in the folder.
+            stage: whose table it is.
+            findings: of the checks that were run: of the whole suite, or of some.
+            lineage: of the table.
+            run_id: of the run that checked it.
 
         Returns:
             Where the page for people lies (HTML, whole in itself).
@@ -38,17 +55,16 @@ class Verdicts:
         from brev_pipeline.expectations.data_docs import kept, stage_page
 
         results = json.loads(json.dumps([kept(finding) for finding in findings], default=str))
+        about = {"table_id": lineage[stage].id, "compared_with": _compared_with(stage, lineage)}
         record = {
-            "checked_at": datetime.now(UTC).isoformat(),
-            "run_id": run_id,
-            "checks": [summary(finding) for finding in findings],
+            "checks": [{**summarize(finding), **about} for finding in findings],
             "results": results,
         }
         data = (json.dumps(record, indent=1, ensure_ascii=False, default=str) + "\n").encode()
-        stage = table.rpartition("/")[2].partition(".")[0]
         page = self._write_page(table.removesuffix(".parquet"), stage_page(stage, results))
-        # A retry in the same run may find the same again.
-        self.tables.create(f"{table}.checks.{run_id}.{record['checked_at']}.json", data, exist_ok=True)
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        digest = hashlib.sha256(data).hexdigest()[:32]
+        self.tables.create(f"{table}.checks.{stamp}.{run_id}.{digest}.json", data, exist_ok=True)
         return page
 
     def _write_page(self, stem: str, page: bytes) -> str:
@@ -60,48 +76,102 @@ class Verdicts:
                 return self.tables.place(name)
             number += 1
 
-    def of(self, table: str) -> list[dict[str, Any]]:
-        """The newest verdict on ``table``: one entry per check; empty where it was never checked."""
-        return list(self._newest(table).get("checks", []))
-
-    def results(self, table: str) -> list[dict[str, Any]]:
-        """The newest verdict in full, as the Data Docs want it; empty where ``table`` was never checked."""
-        return list(self._newest(table).get("results", []))
-
-    def _newest(self, table: str) -> dict[str, Any]:
-        folder, _, name = table.rpartition("/")
-        there = self.tables / folder
-        files = [file for file in there.names() if file.startswith(f"{name}.checks.") and file.endswith(".json")]
-        found: list[dict[str, Any]] = [json.loads(there.read(file)) for file in files]
-        return max(found, key=lambda record: str(record["checked_at"]), default={})
-
-    def require(self, table: str, stage: str) -> list[dict[str, Any]]:
-        """The newest verdict on ``table`` if it lets the table be used.
+    def of(self, table: str) -> dict[str, Entry]:
+        """Check → the newest verdict on ``table``; empty where it was never checked.
 
         Raises:
-            NotValidatedError: a check of severity error failed, or no check ran; the message names them.
+            StoreError: a verdict is damaged.
         """
-        checks = self.of(table)
-        if not checks:
-            raise NotValidatedError(
-                f"{stage} ({table}) was never validated: materialize {stage} together with its checks, then run again"
+        return {entry["check"]: entry for record in self._records(table) for entry in record["checks"]}
+
+    def results(self, table: str, rules: Sequence[Rule]) -> list[dict[str, Any]]:
+        """The newest results on ``table`` in full, as the Data Docs want them, in the rules' order."""
+        found = {result["check"]: result for record in self._records(table) for result in record["results"]}
+        return [found[rule.name] for rule in rules if rule.name in found]
+
+    def _records(self, table: str) -> list[dict[str, Any]]:
+        """All that was kept of a table, oldest first."""
+        folder, _, name = table.rpartition("/")
+        there = self.tables / folder
+        named = [(file, _FILE.fullmatch(file.removeprefix(name))) for file in there.names() if file.startswith(name)]
+        found = sorted((parts["time"], file, parts["sha256"]) for file, parts in named if parts)
+        return [_load(there, file, digest) for _, file, digest in found]
+
+    def require(self, table: str, stage: str, rules: Sequence[Rule], lineage: Lineage) -> list[Entry]:
+        """The verdicts on a table, one per rule in the rules' order, if they let the table be used.
+
+        Args:
+            table: its name in the folder.
+            stage: whose table it is.
+            rules: of the stage as they are now.
+            lineage: of the table.
+
+        Raises:
+            NotValidatedError: a check of severity error failed; or a rule was never applied as it is now to this
+                table and those that it was made of. The message names them, and says what to do.
+            StoreError: a verdict is damaged.
+        """
+        found = self.of(table)
+        wanted = {rule.name: _asked(rule, stage, lineage) for rule in rules}
+        missing = [name for name, asked in wanted.items() if name not in found or not _answers(found[name], asked)]
+        if missing:
+            said = (
+                "never validated" if not found else f"not validated by its rules as they are now ({', '.join(missing)})"
             )
-        failed = [check["check"] for check in checks if not check["passed"] and check["severity"] == "error"]
+            raise NotValidatedError(
+                f"{stage} ({table}) was {said}: run the checks of {stage}, or materialize it together with them, then "
+                "run again"
+            )
+        failed = [name for name in wanted if not found[name]["passed"] and found[name]["severity"] == "error"]
         if failed:
             raise NotValidatedError(
-                f"{stage} ({table}) failed its check(s) {', '.join(failed)}: mend the data or the tolerances, "
-                f"materialize {stage} again, then what comes after it"
+                f"{stage} ({table}) failed its check(s) {', '.join(failed)}: mend the data and launch the whole job; "
+                f"or, where a tolerance was wrong, correct `validation` and run the checks of {stage} again"
             )
-        return checks
+        return [found[name] for name in wanted]
 
 
-def summary(finding: Finding) -> dict[str, Any]:
-    """What a verdict keeps of a finding."""
+def summarize(finding: Finding) -> Entry:
+    """What a verdict keeps of a finding: the rule as it was applied, and what came of it."""
     return {
-        "check": finding.rule.name,
-        "says": finding.rule.says,
-        "severity": finding.rule.severity,
+        **_rule(finding.rule),
         "passed": finding.passed,
         "observed": finding.observed,
         "offending": finding.offending,
     }
+
+
+def _rule(rule: Rule) -> Entry:
+    return {
+        "check": rule.name,
+        "says": rule.says,
+        "severity": rule.severity,
+        "frame": rule.frame,
+        "expectation": rule.expectation,
+        "arguments": json.loads(json.dumps(dict(rule.arguments))),
+        "history": rule.of_history,
+    }
+
+
+def _compared_with(stage: str, lineage: Lineage) -> dict[str, str]:
+    return {name: lineage[name].id for name in inputs_of(stage)}
+
+
+def _asked(rule: Rule, stage: str, lineage: Lineage) -> Entry:
+    """What a verdict has to say of itself so that it answers for a rule and a table."""
+    return {**_rule(rule), "table_id": lineage[stage].id, "compared_with": _compared_with(stage, lineage)}
+
+
+def _answers(entry: Entry, asked: Mapping[str, Any]) -> bool:
+    return all(entry.get(name) == value for name, value in asked.items())
+
+
+def _load(folder: Folder, file: str, digest: str) -> dict[str, Any]:
+    data = folder.read(file)
+    if hashlib.sha256(data).hexdigest()[:32] != digest:
+        raise StoreError(
+            f"{folder.place(file)} is damaged: its bytes are not those that it is named by; remove it, and run the "
+            "checks of its stage again"
+        )
+    record: dict[str, Any] = json.loads(data)
+    return record

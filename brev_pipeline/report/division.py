@@ -189,8 +189,7 @@ def _opening(ground: Ground, total: Stratum, proof: list[tuple[str, int, int]]) 
     said = f"{counted(images, 'image')} {'was' if images == 1 else 'were'} divided: {numbers}"
     if leaks := sum(divided for _, _, divided in proof):
         return Opening("split", "Who trains, who tests", "bad", f"{said}; {leaks:,} that belong together were divided!")
-    checks = ground.inputs.manifest.get("checks", {}).get("sample_split", [])
-    fine = all(one["passed"] for one in checks)
+    fine = ground.is_fine("sample_split")
     said += "; no item and no copy stands on two sides" + (
         "." if fine else ", but not all is as wanted: see the checks."
     )

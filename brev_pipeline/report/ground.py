@@ -1,6 +1,6 @@
 """The ground that the sections stand on: the inputs' tables as rows, and what several sections ask of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -51,6 +51,16 @@ class Ground:
         """As in the manifest."""
         found: Mapping[str, Any] = self.inputs.manifest["configuration"]
         return found
+
+    @property
+    def checks(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Stage → verdicts of its suite. Rules about history have none (no ``passed``) in a manifest."""
+        given = self.inputs.checks
+        return self.inputs.manifest.get("checks", {}) if given is None else given
+
+    def is_fine(self, stage: str) -> bool:
+        """Whether no check of a stage found anything."""
+        return all(one.get("passed", True) for one in self.checks.get(stage, []))
 
     @cached_property
     def listing(self) -> Rows:

@@ -1,6 +1,6 @@
 """What a report is made of: the version's account and tables, and where pictures come from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -45,6 +45,7 @@ class ReportInputs:
         weights: as `tables.sampling_weights_schema`.
         records: columns of `tables.TFRECORD_SHARDS`.
         exclusions: path, content_id, rule, partner, reason; in memory, for it is made when a version is.
+        checks: stage → verdicts of its suite, what rules about history found included; None: as the manifest has it.
         number: of the publication that this version gets.
         published_at: UTC, ISO 8601.
         published_by: account that the run works under.
@@ -63,6 +64,7 @@ class ReportInputs:
     weights: Columns = field(repr=False)
     records: Columns = field(repr=False)
     exclusions: pa.Table = field(repr=False)
+    checks: Mapping[str, Sequence[Mapping[str, Any]]] | None = field(default=None, repr=False)
     number: int | None = None
     published_at: str | None = None
     published_by: str | None = None

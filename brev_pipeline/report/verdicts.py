@@ -2,23 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening, Tone
 from brev_pipeline.report.text import counted, number, percent
+from brev_pipeline.stages import SPECS
 
 Verdict = Literal["passed", "warning", "failed"]
-
-STAGES: Final[dict[str, tuple[str, str]]] = {
-    "raw_listing": ("Finding the images", "what lies in the bucket"),
-    "sample_integrity": ("Knowing each image", "who is a copy of whom, by checksum"),
-    "prepared_images": ("Preparing the images", "from files to pixels of one size"),
-    "sample_split": ("Dividing the images", "who trains and who tests"),
-    "sampling_weights": ("Weighing the groups", "how often each group is drawn"),
-    "tfrecord_shards": ("Writing the training files", "the drawn and augmented records"),
-}
-"""Stage → its name for people, and what it is about."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +53,30 @@ class Verdicts:
 
 
 def verdicts(ground: Ground) -> Verdicts:
-    """The checks as the manifest quotes them."""
-    given = ground.inputs.manifest.get("checks", {})
-    order = [name for name in STAGES if name in given] + sorted(set(given) - set(STAGES))
-    stages = [Stage(name, *STAGES.get(name, (name, "")), [_check(one) for one in given[name]]) for name in order]
+    """The checks with what they found, and users' own as the manifest quotes them."""
+    manifest = ground.inputs.manifest
+    given = ground.checks
+    own = manifest.get("user_checks", {})
+    order = [name for name in SPECS if name in given] + sorted(set(given) - set(SPECS))
+    stages = [
+        Stage(
+            name,
+            SPECS[name].title if name in SPECS else name,
+            SPECS[name].about if name in SPECS else "",
+            [_check(one) for one in [*given[name], *(_own(one) for one in own.get(name, []))]],
+        )
+        for name in order
+    ]
     return Verdicts(_opening(stages), stages)
 
 
+def _own(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {**one, "says": f"a check of this project's own: {one['check']}"}
+
+
 def _check(one: Mapping[str, Any]) -> Check:
-    verdict: Verdict = "passed" if one["passed"] else "warning" if one["severity"] == "warn" else "failed"
+    passed = one.get("passed", True)  # a published version's rules about history: what came of them is in its report
+    verdict: Verdict = "passed" if passed else "warning" if one["severity"] == "warn" else "failed"
     return Check(one["check"], one["says"], verdict, _found(one), one["severity"] == "error")
 
 

@@ -17,15 +17,14 @@ from brev_pipeline.source import Sources
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline_tests.audit.worlds import World
 from brev_pipeline_tests.held import held
-from brev_pipeline_tests.pipelines import configure, draw_photos, run
-
-STAGES = ("raw_listing", "sample_integrity", "prepared_images", "sample_split", "sampling_weights", "tfrecord_shards")
+from brev_pipeline_tests.pipelines import STAGES, configure, draw_photos, run, table_name
 
 
 def stage_tables(world: World) -> dict[str, pa.Table]:
     """The tables of the run that published last."""
-    folder = world.root / "tables" / world.store.publications.all()[-1].run_id
-    return {stage: from_parquet((folder / f"{stage}.parquet").read_bytes()) for stage in STAGES}
+    run_id = world.store.publications.all()[-1].run_id
+    names = {stage: table_name(world.store, run_id, stage) for stage in STAGES}
+    return {stage: from_parquet(world.store.tables.read(name)) for stage, name in names.items()}
 
 
 def test_exclusions_name_rule_partner_and_reason(world: World) -> None:

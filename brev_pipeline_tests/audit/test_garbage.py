@@ -98,7 +98,7 @@ def test_while_a_run_may_be_under_way_nothing_that_it_could_take_up_goes(copy: W
 
 
 def test_staging_that_the_newest_record_table_stands_on_stays(copy: World) -> None:
-    tables = list(copy.root.glob("tables/*/tfrecord_shards.parquet"))
+    tables = list(copy.root.glob("tables/*/tfrecord_shards.*.parquet"))
     newest = max(tables, key=lambda file: file.stat().st_mtime)
     import pyarrow.parquet as pq
 

@@ -12,11 +12,11 @@ import pytest
 from brev_pipeline.config import load_config
 from brev_pipeline.demo import draw_demo
 from brev_pipeline.expectations import SUITES
-from brev_pipeline.orchestration.names import STAGES, VERSION
+from brev_pipeline.stages import VERSION
 from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.browser.screen import Screen, browser, pictures_folder
 from brev_pipeline_tests.dagster_processes import REPOSITORY, Dagster, until
-from brev_pipeline_tests.pipelines import SETTINGS, draw_photos
+from brev_pipeline_tests.pipelines import SETTINGS, STAGES, draw_photos
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 from brev_pipeline.orchestration.build import pipeline_definitions
-from brev_pipeline.orchestration.names import STAGES, VERSION
-from brev_pipeline_tests.pipelines import configure, draw_photos, run
+from brev_pipeline.stages import VERSION
+from brev_pipeline_tests.pipelines import STAGES, configure, draw_photos, run
 
 CLASSES = {"good": 8, "bad": 5}
 

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from brev_pipeline.config import load_config
-from brev_pipeline.orchestration.names import STAGES
 from brev_pipeline.production import release
 from brev_pipeline.store import PipelineStore, StoredTable
+from brev_pipeline_tests.pipelines import STAGES, table_name
 
 
 def publish(configuration: str, place: str, run_id: str) -> None:
     """Publish what the run left, as the asset ``dataset_version`` does."""
     config = load_config(Path(configuration))
     store = PipelineStore.of(config.model_copy(update={"store": place}).at(config.base))
-    tables = {stage: StoredTable(store.tables, f"{run_id}/{stage}.parquet") for stage in STAGES}
+    tables = {stage: StoredTable(store.tables, table_name(store, run_id, stage)) for stage in STAGES}
     release(config, store, tables, checks={}, run_id=run_id)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 def disturbed(nursery: Nursery, world: World, moment: str, photo: Path, data: bytes | None) -> None:
     """Run; before the run writes a table, put other bytes in a photo's place, or none."""
-    run = nursery.start(*world.arguments, signal=before(signal.SIGSTOP, f"{world.own}/tables/*/{moment}.parquet"))
+    run = nursery.start(*world.arguments, signal=before(signal.SIGSTOP, f"{world.own}/tables/*/{moment}.*.parquet"))
     assert run.stops(), run.said
     if data is None:
         photo.unlink()

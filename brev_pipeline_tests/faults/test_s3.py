@@ -140,7 +140,7 @@ def test_a_bucket_that_fails_for_good_in_mid_run_is_named_and_blames_no_photo(
     ceph: Ceph, nursery: Nursery, proxy: FaultyProxy, tmp_path: Path
 ) -> None:
     world = photos_on_s3(ceph, proxy, tmp_path, {"good": 4, "bad": 4})
-    run = start(nursery, world, signal=before(signal.SIGSTOP, f"{world.own}/tables/*/sample_integrity.parquet"))
+    run = start(nursery, world, signal=before(signal.SIGSTOP, f"{world.own}/tables/*/sample_integrity.*.parquet"))
     assert run.stops(), run.said
     proxy.kinds, proxy.share = ("reset",), 1
     run.go_on()

@@ -18,7 +18,7 @@ def test_a_run_without_its_temporary_folder_goes_on_or_names_it(
 ) -> None:
     world = first.before.copy(tmp_path / "world")
     place = disk("8m")
-    stop = before(signal.SIGSTOP, f"{world.own}/tables/*/sample_integrity.parquet")
+    stop = before(signal.SIGSTOP, f"{world.own}/tables/*/sample_integrity.*.parquet")
     run = nursery.start(*world.arguments, environment={"TMPDIR": str(place)}, signal=stop)
     assert run.stops(), run.said
     if lack == "locked":

@@ -39,7 +39,7 @@ def test_of_two_runs_that_begin_together_one_publishes(
     ("moment", "nth"),
     [
         ("staging/*/*.tfrecord-*", 2),
-        ("tables/*/tfrecord_shards.parquet", 1),
+        ("tables/*/tfrecord_shards.*.parquet", 1),
         ("versions/*/*.tfrecord-*", 2),
         ("versions/*/manifest.json", 1),
         ("versions/*/report/*", 1),
@@ -67,8 +67,8 @@ def test_a_run_that_another_overtakes_with_the_same_images_finds_them_published(
 @pytest.mark.parametrize(
     ("moment", "told"),
     [
-        ("tables/*/sample_split.parquet", "ledger_kept"),
-        ("tables/*/tfrecord_shards.parquet", BEATEN),
+        ("tables/*/sample_split.*.parquet", "ledger_kept"),
+        ("tables/*/tfrecord_shards.*.parquet", BEATEN),
         ("publications/*", BEATEN),
     ],
 )
@@ -97,7 +97,7 @@ def test_a_run_that_listed_before_another_published_keeps_what_that_assigned(
     nursery: Nursery, first: Undisturbed, tmp_path: Path
 ) -> None:
     world = first.before.copy(tmp_path / "world")
-    pattern = f"{world.own}/tables/*/sample_integrity.parquet"
+    pattern = f"{world.own}/tables/*/sample_integrity.*.parquet"
     slow = nursery.start(*world.arguments, signal=before(signal.SIGSTOP, pattern))
     assert slow.stops(), slow.said
     world.grow()

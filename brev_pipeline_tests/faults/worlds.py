@@ -9,9 +9,9 @@ from typing import Self
 from brev_pipeline.audit import verify_version
 from brev_pipeline.config import PipelineConfig, load_config
 from brev_pipeline.errors import BrevPipelineError
-from brev_pipeline.orchestration.names import STAGES, VERSION
+from brev_pipeline.stages import VERSION
 from brev_pipeline.store import PipelineStore
-from brev_pipeline_tests.pipelines import SETTINGS, draw_photos, hashes
+from brev_pipeline_tests.pipelines import SETTINGS, STAGES, draw_photos, hashes
 
 FIRST = {"good": 8, "bad": 4}
 GROWN = {"good": 10, "bad": 5}
@@ -95,9 +95,9 @@ class World:
         if len(self.store.publications.all()) > publications:
             return "published"
         tables = [name for run in self.runs() - earlier for name in (self.store.tables / run).names()]
-        done = {stage: [n for n in tables if n.startswith(f"{stage}.parquet")] for stage in STAGES}
+        done = {stage: [n for n in tables if n.startswith(f"{stage}.")] for stage in STAGES}
         for stage, names in done.items():
-            if f"{stage}.parquet" not in names:
+            if not any(name.endswith(".parquet") for name in names):
                 return stage
             if not any(name.endswith(".json") for name in names):
                 return f"{stage}: checks"

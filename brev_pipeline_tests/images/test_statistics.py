@@ -71,5 +71,5 @@ def test_one_grey_level_or_another_shape_is_another_id():
 
 
 def test_the_id_is_golden():
-    # It stands in published tables: another value here is another PREPARE_VERSION.
+    # It stands in published tables: another value here is another code of prepared_images (see `stages`).
     assert pixel_id(np.arange(60, dtype=np.uint8).reshape(4, 5, 3)) == "4a1c2751c62d0f3d45f7fb867693ac31"

@@ -11,8 +11,8 @@ import pytest
 
 from brev_pipeline.expectations import SUITES
 from brev_pipeline.orchestration.build import BROKEN_GROUP, definitions_of_folder, pipeline_definitions
-from brev_pipeline.orchestration.names import STAGES, VERSION
-from brev_pipeline_tests.pipelines import SETTINGS, configure
+from brev_pipeline.stages import VERSION
+from brev_pipeline_tests.pipelines import SETTINGS, STAGES, configure
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from brev_pipeline.orchestration.build import pipeline_definitions
-from brev_pipeline.orchestration.data_versions import code_version, data_version
-from brev_pipeline.orchestration.names import STAGES, VERSION
-from brev_pipeline_tests.pipelines import configure, draw_photos
+from brev_pipeline.provenance import code_version, table_id
+from brev_pipeline.stages import VERSION
+from brev_pipeline_tests.pipelines import STAGES, configure, draw_photos
 
 
 def table(**columns: list[Any]) -> pa.Table:
@@ -20,13 +20,13 @@ def table(**columns: list[Any]) -> pa.Table:
 def test_the_same_content_has_the_same_version_however_it_lies_in_memory() -> None:
     whole = table(path=["a", "b", "c", "d"], size=[1, 2, None, 4])
     parts = pa.concat_tables([whole.slice(0, 1), whole.slice(1)]).replace_schema_metadata({"run": "7"})
-    assert data_version("raw_listing", whole) == data_version("raw_listing", parts)
-    assert len(data_version("raw_listing", whole)) == 32
+    assert table_id("raw_listing", whole) == table_id("raw_listing", parts)
+    assert len(table_id("raw_listing", whole)) == 32
 
 
 def test_other_content_has_another_version() -> None:
     versions = {
-        data_version("raw_listing", table(path=paths, size=sizes))
+        table_id("raw_listing", table(path=paths, size=sizes))
         for paths in (["a", "b"], ["b", "a"], ["ab", ""], ["a", None])
         for sizes in ([1, 2], [1, None])
     }
@@ -35,18 +35,20 @@ def test_other_content_has_another_version() -> None:
 
 def test_what_tells_of_the_run_does_not_count() -> None:
     old, new = (table(path=["a"], modified=[time]) for time in (1, 2))
-    assert data_version("raw_listing", old) == data_version("raw_listing", new)
+    assert table_id("raw_listing", old) == table_id("raw_listing", new)
     there, here = (table(content_id=["a"], offset=[at]) for at in (1, 2))
-    assert data_version("prepared_images", there) == data_version("prepared_images", here)
-    assert data_version("tfrecord_shards", there) != data_version("tfrecord_shards", here)
+    assert table_id("prepared_images", there) == table_id("prepared_images", here)
+    assert table_id("tfrecord_shards", there) != table_id("tfrecord_shards", here)
 
 
 @pytest.mark.parametrize(
     ("sections", "changed"),
     [
         ({"split": {"uniqueness": r"/(\d+)_\d+\.png$", "seed": 7}}, {"sample_split", VERSION}),
-        ({"image": {"target_size": [8, 8]}}, {"prepared_images", "tfrecord_shards", VERSION}),
+        ({"image": {"target_size": [8, 8]}}, {"prepared_images", VERSION}),
+        ({"sampling": {"groupby": ["folder"], "group_weighing": "logx+1", "seed": 4}}, {"tfrecord_shards", VERSION}),
         ({"sampling": {"seed": 4}}, {"sampling_weights", "tfrecord_shards", VERSION}),
+        ({"validation": {"raw_listing": {"min_images": 2}}, "integrity": {"label_conflicts": "fail"}}, {VERSION}),
         ({"schedule": {"enabled": True}, "engine": {"workers": 2}, "store": "elsewhere"}, set()),
     ],
 )

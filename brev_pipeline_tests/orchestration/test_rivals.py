@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from brev_pipeline.orchestration.build import pipeline_definitions
-from brev_pipeline.orchestration.names import STAGES, VERSION
-from brev_pipeline_tests.pipelines import Run, configure, draw_photos, run
+from brev_pipeline.stages import VERSION
+from brev_pipeline_tests.pipelines import STAGES, Run, configure, draw_photos, run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -14,13 +14,15 @@ import pytest
 from PIL import Image
 
 from brev_pipeline.expectations import SUITES, Finding
-from brev_pipeline.orchestration.names import STAGES, VERSION
 from brev_pipeline.orchestration.story import pace, pictured
 from brev_pipeline.orchestration.told import told
 from brev_pipeline.orchestration.verdicts import Verdicts
+from brev_pipeline.provenance import StageRecord
+from brev_pipeline.stages import VERSION
 from brev_pipeline.store import Folder
-from brev_pipeline_tests.pipelines import Run, configure, draw_photos, run
+from brev_pipeline_tests.pipelines import STAGES, Run, configure, draw_photos, run, table_name
 
+LINEAGE = {stage: StageRecord("0" * 32, {}, {}) for stage in ("sample_integrity", "prepared_images", "sample_split")}
 PICTURES = {
     "raw_listing": "class balance",
     "prepared_images": "quarantined images",
@@ -103,22 +105,30 @@ def test_the_results_of_every_stage_are_kept_for_the_data_docs_of_a_later_releas
 
     verdicts = Verdicts(finished.store.tables)
     run_id = finished.result.run_id
-    results = {stage: verdicts.results(f"{run_id}/{stage}.parquet") for stage in STAGES}
+    results = {
+        stage: verdicts.results(table_name(finished.store, run_id, stage), SUITES[stage](configure(Path())))
+        for stage in STAGES
+    }
     assert all(results.values())
     assert len(data_docs_files(results)) == len(STAGES) + 1
-    summaries = verdicts.of(f"{run_id}/sample_split.parquet")
+    summaries = list(verdicts.of(table_name(finished.store, run_id, "sample_split")).values())
     assert [one["check"] for one in summaries] == [one["check"] for one in results["sample_split"]]
 
 
 def test_a_failed_check_has_its_page_too_and_an_earlier_page_is_kept(tmp_path: Path) -> None:
     verdicts = Verdicts(Folder(str(tmp_path)))
     rule = SUITES["sample_split"](configure(tmp_path))[0]
-    first = Path(verdicts.write("run/sample_split.parquet", [Finding(rule, passed=True)], "run"))
-    second = Path(verdicts.write("run/sample_split.parquet", [Finding(rule, passed=False, observed=7)], "later"))
-    assert first.name == "sample_split.validation.html"
+    about = "run/sample_split.1.parquet", "sample_split"
+    first = Path(verdicts.write(*about, [Finding(rule, passed=True)], LINEAGE, "run"))
+    second = Path(
+        verdicts.write(
+            "run/sample_split.1.parquet", "sample_split", [Finding(rule, passed=False, observed=7)], LINEAGE, "later"
+        )
+    )
+    assert first.name == "sample_split.1.validation.html"
     assert "✓ passed" in first.read_text()
     assert "✗ failed" in second.read_text()
-    assert not verdicts.of("run/sample_split.parquet")[0]["passed"]
+    assert not verdicts.of("run/sample_split.1.parquet")[rule.name]["passed"]
 
 
 def test_a_picture_that_cannot_be_drawn_is_told_of_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:

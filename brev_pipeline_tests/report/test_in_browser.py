@@ -12,7 +12,7 @@ import pytest
 from brev_pipeline.production import PreparedPixels
 from brev_pipeline.report import ReportInputs, build_report
 from brev_pipeline.store import StoredTable
-from brev_pipeline_tests.pipelines import configure, draw_photos, run
+from brev_pipeline_tests.pipelines import configure, draw_photos, run, table_name
 from brev_pipeline_tests.report.test_hostile_names import NASTY
 from brev_pipeline_tests.report.world import Photo, checks_of, configuration, inputs_of, photos, published
 
@@ -66,13 +66,16 @@ def _real(folder: Path) -> ReportInputs:
     newest = done.store.newest()
     assert newest is not None
     publication, version = newest
-    tables = done.store.tables / publication.run_id
+
+    def of_stage(stage: str) -> StoredTable:
+        return StoredTable(done.store.tables, table_name(done.store, publication.run_id, stage))
+
     return ReportInputs(
         manifest=version.manifest(),
         version=version.id,
-        listing=StoredTable(tables, "sample_integrity.parquet"),
-        images=StoredTable(tables, "prepared_images.parquet"),
-        split=StoredTable(tables, "sample_split.parquet"),
+        listing=of_stage("sample_integrity"),
+        images=of_stage("prepared_images"),
+        split=of_stage("sample_split"),
         weights=StoredTable(version.folder, "weights.parquet"),
         records=StoredTable(version.folder, "records.parquet"),
         exclusions=version.table("exclusions"),

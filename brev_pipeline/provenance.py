@@ -1,0 +1,268 @@
+"""Provenance: what made a table, carried by the table itself, and compared by whoever loads it.
+
+A stage's table carries, in its schema's metadata, one record for itself and one for each stage before it, down to the
+listing: the settings that its rows were made by, the versions of the code, and the identity of the table. A hash would
+say that something differs; the settings themselves say what. Whoever loads a table compares all of these records with
+the present configuration and code, and with the other tables that he loads, so that nothing can be made, judged or
+published of tables that do not belong together. Nothing of this goes into a version's files.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.config.differences import list_differences
+from brev_pipeline.errors import StoreError
+from brev_pipeline.stages import SPECS, VERSION, inputs_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PROVENANCE: Final = b"brev_pipeline.provenance"
+"""Schema metadata of a stage's table: its `Lineage` as JSON."""
+
+_PACKAGE: Final = "brev-pipeline"
+
+
+class StaleTableError(StoreError):
+    """A table was not made by the present configuration, code or tables; the message says what differs."""
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """How one stage's table was made."""
+
+    id: str
+    """Identity of the table: `table_id`."""
+    settings: Mapping[str, Any]
+    """Key of the configuration (as `StageSpec.settings` names it) → its value, JSON-safe."""
+    code: Mapping[str, str]
+    """What `code_of` said: the stage's number, this package's version, versions of the packages that it rests on."""
+    files: Mapping[str, str | None] = field(default_factory=dict)
+    """Key of the configuration that names a file → SHA-256 of that file's bytes; None where none is named."""
+    table: str | None = None
+    """Name below the store's ``tables`` folder, where it was taken as an input."""
+
+
+Lineage = dict[str, StageRecord]
+"""Stage → its record: of the table itself and of every stage before it."""
+
+
+def settings_of(config: PipelineConfig, stage: str) -> dict[str, Any]:
+    """The settings that a stage's rows are made by: key → value, JSON-safe."""
+    contents = config.contents()
+    return {key: _value_at(contents, key) for key in SPECS[stage].settings}
+
+
+def code_of(stage: str) -> dict[str, str]:
+    """The versions of code that a stage's rows are made by."""
+    spec = SPECS[stage]
+    return {"code": spec.code, **{name: _installed(name) for name in (_PACKAGE, *spec.packages)}}
+
+
+def files_of(config: PipelineConfig, stage: str) -> dict[str, str | None]:
+    """SHA-256 of the files that a stage reads besides its tables.
+
+    Raises:
+        StoreError: one cannot be read.
+    """
+    return {"split.ledger_csv": _file_sha256(config)} if stage == "sample_split" else {}
+
+
+def code_version(config: PipelineConfig, stage: str) -> str:
+    """What Dagster's UI compares to tell that an asset is stale: other settings or other code give another text.
+
+    The published version holds the whole configuration, so for that all of it counts.
+    """
+    settings = config.contents() if stage == VERSION else settings_of(config, stage)
+    data = json.dumps([settings, code_of(stage)], sort_keys=True).encode()
+    return f"{SPECS[stage].code}-{hashlib.sha256(data).hexdigest()[:12]}"
+
+
+def table_id(stage: str, table: "pa.Table") -> str:
+    """Identity of a stage's table, 32 hex digits: its content without the columns that tell of the run.
+
+    Chunks in memory, the schema's metadata and the order of nothing but rows and columns count.
+    """
+    import pyarrow as pa
+
+    from brev_pipeline.store.parquet import row_groups
+
+    kept = [name for name in table.column_names if name not in SPECS[stage].run_columns]
+    plain = table.select(kept).replace_schema_metadata(None)
+    hasher = _Hasher()
+    with pa.ipc.new_stream(pa.PythonFile(hasher, "w"), plain.schema) as stream:
+        for group in row_groups(plain):
+            stream.write_table(group)
+    return hasher.digest.hexdigest()
+
+
+def attach_provenance(
+    table: "pa.Table",
+    stage: str,
+    config: PipelineConfig,
+    inputs: Mapping[str, Lineage],
+    names: Mapping[str, str] | None = None,
+) -> "pa.Table":
+    """The table with its lineage in the schema's metadata.
+
+    Args:
+        table: what the stage made.
+        stage: its name.
+        config: by which it was made.
+        inputs: stage → lineage of the tables that were read, which agree with each other (`demand_current`).
+        names: stage → name of these tables in the store.
+    """
+    from brev_pipeline.account import known_sha256
+
+    lineage: Lineage = {}
+    for before in inputs.values():
+        lineage |= before
+    for name, place in (names or {}).items():
+        lineage[name] = StageRecord(**{**asdict(lineage[name]), "table": place})
+    # Of the file as it was read: it may have been changed since.
+    files = {"split.ledger_csv": known_sha256(table)} if stage == "sample_split" else {}
+    own = StageRecord(table_id(stage, table), settings_of(config, stage), code_of(stage), files)
+    records = {name: asdict(record) for name, record in {**lineage, stage: own}.items()}
+    data = json.dumps(records, sort_keys=True, ensure_ascii=False).encode()
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), PROVENANCE: data})
+
+
+def read_lineage(metadata: Mapping[bytes, bytes] | None, stage: str, name: str) -> Lineage:
+    """The lineage that a table's schema carries.
+
+    Args:
+        metadata: of the table's schema.
+        stage: whose table it is.
+        name: of the table, for messages.
+
+    Raises:
+        StaleTableError: it carries none, as tables of older releases do, or not that of this stage.
+    """
+    try:
+        records = json.loads((metadata or {})[PROVENANCE])
+        lineage = {key: StageRecord(**record) for key, record in records.items()}
+        lineage[stage]
+    except (KeyError, ValueError, TypeError) as error:
+        raise StaleTableError(
+            f"{stage} ({name}) does not say what it was made of, as tables of an older release do not: "
+            f"materialize {stage} and everything after it, or launch the whole job"
+        ) from error
+    return lineage
+
+
+def demand_current(config: PipelineConfig, lineages: Mapping[str, Lineage]) -> None:
+    """Demand that tables were made by the present configuration and code, and of each other.
+
+    Args:
+        config: the present configuration.
+        lineages: stage → lineage of its table, of all tables that are used together.
+
+    Raises:
+        StaleTableError: one was not; the message names the stages, each key with its old and new value, and what to
+            materialize.
+    """
+    found: dict[str, list[str]] = {}
+    for stage in SPECS:
+        records = [lineage[stage] for lineage in lineages.values() if stage in lineage]
+        lines = [line for record in records for line in _outdated(config, stage, record)]
+        if lines:
+            found[stage] = list(dict.fromkeys(lines))
+    if not found:
+        found = _strangers(lineages)
+    if found:
+        first = next(iter(found))
+        told = "\n".join(f"  {stage}: {line}" for stage, lines in found.items() for line in lines)
+        raise StaleTableError(
+            f"{', '.join(lineages)} cannot be used: not made by the present configuration and data:\n{told}\n"
+            f"Materialize {first} and everything after it, or launch the whole job of {config.name}. (Re-execution "
+            'from failure takes up the old tables; see the documentation, "When a check is red".)'
+        )
+
+
+def _outdated(config: PipelineConfig, stage: str, record: StageRecord) -> list[str]:
+    """What a record says otherwise than the present configuration, code and files: one line per key, old → new."""
+    return [
+        *list_differences(_nested(record.settings), _nested(settings_of(config, stage))),
+        *(f"version of {line}" for line in list_differences(dict(record.code), code_of(stage))),
+        *(f"content of {line}" for line in list_differences(dict(record.files), files_of(config, stage))),
+    ]
+
+
+def _strangers(lineages: Mapping[str, Lineage]) -> dict[str, list[str]]:
+    """Tables that did not come of one and the same earlier table: the stage that reads it first → what was found."""
+    for stage in SPECS:
+        ids = {name: lineage[stage].id for name, lineage in lineages.items() if stage in lineage}
+        if len(set(ids.values())) > 1:
+            stands = ids.get(stage)
+            others = [name for name in ids if ids[name] != stands] if stands else list(ids)
+            said = f"{', '.join(others)} came of another {stage} than {'stands now' if stands else 'each other'}"
+            return {next(name for name in SPECS if stage in inputs_of(name)): [said]}
+    return {}
+
+
+def _nested(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by their full keys as nested mappings, so that differences are told key by key."""
+    nested: dict[str, Any] = {}
+    for key, value in settings.items():
+        *sections, last = key.split(".")
+        place = nested
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[last] = value
+    return nested
+
+
+def _value_at(contents: Mapping[str, Any], key: str) -> Any:
+    value: Any = contents
+    for part in key.split("."):
+        value = value[part]
+    return value
+
+
+@functools.cache
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed as a package"
+
+
+def _file_sha256(config: PipelineConfig) -> str | None:
+    if config.split.ledger_csv is None:
+        return None
+    place = config.resolve(config.split.ledger_csv)
+    try:
+        return hashlib.sha256(Path(place).read_bytes()).hexdigest()
+    except OSError as error:
+        raise StoreError(f"split.ledger_csv: {place} cannot be read: {error.strerror}") from error
+
+
+class _Hasher:
+    """A file that keeps nothing of what is written but the hash."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.digest = hashlib.blake2b(digest_size=16)
+        self._written = 0
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        self._written += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._written
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
