@@ -47,7 +47,7 @@ def frames(stage: str, tables: Tables, config: PipelineConfig, published: Publis
         config: the pipeline's configuration.
         published: what the newest published version remembers.
     """
-    return _FRAMES[stage](tables, config, published)
+    return FRAMES[stage](tables, config, published)
 
 
 def _raw_listing(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
@@ -324,7 +324,7 @@ def _one_row(**values: float) -> "pd.DataFrame":
     return pd.DataFrame([values])
 
 
-_FRAMES: dict[str, Callable[[Tables, PipelineConfig, Published], Frames]] = {
+FRAMES: dict[str, Callable[[Tables, PipelineConfig, Published], Frames]] = {
     "raw_listing": _raw_listing,
     "sample_integrity": _sample_integrity,
     "prepared_images": _prepared_images,

@@ -71,7 +71,6 @@ def pipeline_definitions(
         sensors=[pipeline_sensor(config, job)],
         resources={
             f"{config.name}__tables": StoreTables(config),
-            f"{config.name}__unchecked_tables": StoreTables(config, unchecked=True),
             f"{config.name}__engine": EngineResource.of(config.engine),
         },
         loggers=loggers,

@@ -36,11 +36,7 @@ def _stage_checks(config: PipelineConfig, stage: str) -> dg.AssetChecksDefinitio
             for rule in rules
         ],
         ins={
-            name: dg.AssetIn(
-                asset_key(config.name, name),
-                # The checks' own table is what nobody else may load before they passed.
-                input_manager_key=f"{config.name}__unchecked_tables" if name == stage else f"{config.name}__tables",
-            )
+            name: dg.AssetIn(asset_key(config.name, name), input_manager_key=f"{config.name}__tables")
             for name in (stage, *inputs_of(stage))
         },
         compute_kind="great_expectations",

@@ -149,3 +149,23 @@ def test_new_photos_cost_their_own_records_and_the_version_is_that_of_a_run_from
     versions = [one.store.newest()[1] for one in (grown, scratch)]
     assert versions[0].id == versions[1].id
     assert hashes(Path(versions[0].path)) == hashes(Path(versions[1].path))
+
+
+@pytest.mark.parametrize("change", ["shrunk", "renamed"])
+def test_what_was_compared_with_history_makes_no_version_by_itself(folder: Path, change: str) -> None:
+    """The first run after a change compares with another version than the second: both find the same data."""
+    tolerant = configure(folder, validation={"raw_listing": {"max_shrinkage": 0.5}})
+    assert run(tolerant).success
+    photo = folder / "photos/good/3_0.png"
+    photo.unlink() if change == "shrunk" else photo.rename(folder / "photos/good/3_7.png")
+    changed = run(tolerant)
+    assert changed.success, changed.failures
+    assert len(changed.store.publications.all()) == 2
+    _, version = changed.store.newest()
+    (shrinkage,) = [one for one in version.manifest()["checks"]["raw_listing"] if one["check"] == "not_shrunk"]
+    assert shrinkage["history"]
+    assert not {"passed", "observed", "offending"} & set(shrinkage)
+    assert b"3.6" in version.folder.read("report/index.html") or change == "renamed"
+    again = run(tolerant)
+    assert again.success, again.failures
+    assert len(again.store.publications.all()) == 2

@@ -1,0 +1,33 @@
+"""A check of your own beside the pipeline's: here, that every class has enough photos that the model is judged by.
+
+Because it is blocking, nothing after `sample_split` is made or published before it passed on the very table that is
+to be used, in this run or a later one; the version's manifest quotes it. Load this module in place of
+`brev_pipeline.definitions` (in `workspace.yaml`: `module_name: own_checks`).
+"""
+
+from collections import Counter
+from typing import Any
+
+import dagster as dg
+
+from brev_pipeline.definitions import defs as pipelines
+
+LEAST = 3
+"""Photos of a class in devel."""
+
+
+@dg.asset_check(asset=dg.AssetKey(["demo", "sample_split"]), blocking=True)
+def enough_devel_photos(sample_split: Any) -> dg.AssetCheckResult:
+    """Every class has at least three photos that the model is judged by."""
+    rows = sample_split.read(["category", "purpose"]).to_pylist()
+    photos = Counter({name: 0 for row in rows for name in row["category"]})
+    photos.update(name for row in rows if row["purpose"] == "devel" for name in row["category"])
+    few = {name: count for name, count in photos.items() if count < LEAST}
+    return dg.AssetCheckResult(
+        passed=not few,
+        description=f"fewer than {LEAST} photos in devel: {few}" if few else None,
+        metadata={"photos in devel": dict(photos)},
+    )
+
+
+defs = dg.Definitions.merge(pipelines, dg.Definitions(asset_checks=[enough_devel_photos]))
