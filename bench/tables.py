@@ -35,9 +35,10 @@ from memory import forget_peak, peak
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
-from brev_pipeline.expectations import NEEDS, SUITES
+from brev_pipeline.expectations import SUITES
 from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, frame, masked_crc
-from brev_pipeline.orchestration.data_versions import data_version
+from brev_pipeline.provenance import attach_provenance, read_lineage
+from brev_pipeline.stages import inputs_of
 from brev_pipeline.store import Folder, PipelineStore, StoredTable
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.tables import give_memory_back
@@ -241,7 +242,7 @@ STAGES: dict[str, tuple[Callable[[Stored, str], pa.Table | None], tuple[str, ...
     "weights": (weights, ("sample_split",), "sampling_weights"),
     "shards": (shards, ("sample_split", "sampling_weights", "prepared_images"), "tfrecord_shards"),
     "version": (version, tuple(SUITES), None),
-    **{f"checks: {stage}": (checks(stage), (stage, *NEEDS[stage]), None) for stage in SUITES},
+    **{f"checks: {stage}": (checks(stage), (stage, *inputs_of(stage)), None) for stage in SUITES},
 }
 NOT_MEASURED = {"prepared"}
 
@@ -264,8 +265,8 @@ def run(stage: str, folder: str) -> dict[str, float]:
     began, cpu = time.perf_counter(), time.process_time()
     table = function(tables, folder)
     if made is not None and table is not None:
-        data_version(made, table)
-        place.write(f"{made}.parquet", to_parquet(table))
+        lineages = {name: read_lineage(stored.read([]).schema.metadata, name, name) for name, stored in tables.items()}
+        place.write(f"{made}.parquet", to_parquet(attach_provenance(table, made, config(folder), lineages)))
     return {"wall": time.perf_counter() - began, "cpu": time.process_time() - cpu, "peak": float(peak())}
 
 

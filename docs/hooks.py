@@ -2,11 +2,12 @@
 
 A page asks for it with a comment on a line of its own: ``<!-- generated: configuration -->`` (every key of the YAML),
 ``<!-- generated: checks -->`` (a table of all rules), ``<!-- rule: raw_listing.enough_images -->`` (one rule), or
-``<!-- generated: commands -->`` (the help of every command).
+``<!-- generated: commands -->`` (the help of every command), or ``<!-- generated: own_checks -->`` (an example).
 """
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -147,4 +148,15 @@ def commands() -> str:
     return "\n".join(parts)
 
 
-GENERATED: dict[str, Callable[[], str]] = {"configuration": configuration, "checks": checks, "commands": commands}
+def own_checks() -> str:
+    """The example of a user's own check, as it is tested."""
+    code = (Path(__file__).resolve().parents[1] / "examples/own_checks.py").read_text(encoding="utf-8")
+    return f"```python\n{code.partition('import dagster')[1]}{code.partition('import dagster')[2]}```\n"
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "configuration": configuration,
+    "checks": checks,
+    "commands": commands,
+    "own_checks": own_checks,
+}

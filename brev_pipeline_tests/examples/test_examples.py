@@ -13,6 +13,7 @@ import pytest
 
 from brev_pipeline.config import load_config
 from brev_pipeline.demo import draw_demo
+from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.pipelines import run
 
 pytestmark = pytest.mark.slow
@@ -87,3 +88,27 @@ def test_the_notebook_is_committed_without_outputs() -> None:
     notebook = json.loads((PROJECT / "examples/notebook.ipynb").read_text())
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+
+
+def test_a_check_of_ones_own_is_launched_by_dagster_and_stands_in_the_manifest(folder: Path) -> None:
+    configs = folder / "own"
+    shutil.copytree(folder / "configs", configs)
+    file = configs / "demo.yaml"
+    file.write_text(
+        file.read_text().replace("seed: 3", "seed: 5").replace("store: ../data/store", "store: ../data/own")
+    )
+    (folder / "home").mkdir()
+    environment = {
+        **os.environ,
+        "BREV_PIPELINE_CONFIGS": str(configs),
+        "DAGSTER_HOME": str(folder / "home"),
+        "PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "examples")]),
+    }
+    command = [Path(sys.executable).with_name("dagster"), "job", "execute", "-m", "own_checks", "-j", "demo"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    store = PipelineStore.of(load_config(file))
+    newest = store.newest()
+    assert newest is not None
+    own = {"check": "enough_devel_photos", "severity": "error", "passed": True}
+    assert newest[1].manifest()["user_checks"] == {"sample_split": [own]}
