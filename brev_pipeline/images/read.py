@@ -1,5 +1,6 @@
 """Reading prepared pixels back: by range, few reads for many images, every checksum looked at."""
 
+import math
 import struct
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, masked_crc
+from brev_pipeline.images.shelf import is_pixel_file
 from brev_pipeline.store import Folder
 
 _GAP = 64 << 10  # bytes between two images that are read and thrown away rather than read around
@@ -47,7 +49,8 @@ def read_prepared(folder: Folder, rows: pa.Table) -> Iterator[npt.NDArray[np.uin
         uint8 (height, width, channels), or (frames, height, width, channels) for a time series; read-only.
 
     Raises:
-        StoreError: a row has no pixels, the file is gone or cut short, or its checksum is wrong.
+        StoreError: a row has no pixels, or names them outside of the folder or in no such shape; the file is gone or
+            cut short, or its checksum is wrong.
     """
     for window in _windows(_rows(rows)):
         found = _fetch(folder, {place for place, _, _ in window})
@@ -60,7 +63,13 @@ def _rows(rows: pa.Table) -> Iterator[tuple[_Place, tuple[int, ...], str]]:
         for row in batch.to_pylist():
             if row["file"] is None:
                 raise StoreError(f"content {row['content_id']} has no prepared pixels; only rows with status ok have")
-            yield _Place(row["file"], row["offset"], row["length"]), _shape(row), row["content_id"]
+            place, shape = _Place(row["file"], row["offset"], row["length"]), _shape(row)
+            if not is_pixel_file(place.file) or place.offset < HEADER_BYTES or place.length != math.prod(shape):
+                raise StoreError(
+                    f"content {row['content_id']}: its pixels are said to be {place.length} bytes at {place.offset} of "
+                    f"{place.file!r}, of the shape {shape}: that cannot be; materialize prepared_images again"
+                )
+            yield place, shape, row["content_id"]
 
 
 def _shape(row: dict[str, Any]) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """What nothing needs is listed and removed; what was published, or a run may need, is not."""
 
+import json
 import os
 import shutil
 import time
@@ -18,6 +19,7 @@ from brev_pipeline.audit import (
     verify_version,
 )
 from brev_pipeline.errors import StoreError
+from brev_pipeline.images.shelf import id_of_ingredients
 from brev_pipeline.store import Folder
 from brev_pipeline.store.entries import entries, remove_files
 from brev_pipeline_tests.audit.worlds import World
@@ -168,13 +170,13 @@ def test_prepared_pixels_stay_while_a_version_or_the_newest_listing_refers_to_th
 
 def test_prepared_pixels_of_other_settings_go_when_no_version_refers_to_them(copy: World) -> None:
     (shelf,) = (copy.root / "prepared").iterdir()
-    other = copy.root / "prepared" / "0123456789abcdef"
+    settings = (shelf / "settings.json").read_text().replace('"opencv": "', '"opencv": "0.')
+    other = copy.root / "prepared" / id_of_ingredients(json.loads(settings))
     shutil.copytree(shelf, other)
-    settings = (other / "settings.json").read_text().replace('"opencv": "', '"opencv": "0.')
     (other / "settings.json").write_text(settings)
     assert "prepared pixels" not in kinds(found(copy, GarbageRules(min_age=NOW, keep_runs=0)))
     (garbage,) = (one for one in found(copy, AT_ONCE) if one.kind == "prepared pixels")
-    assert garbage.place == "prepared/0123456789abcdef"
+    assert garbage.place == f"prepared/{other.name}"
     endings = [name.rpartition(".")[2] for name in garbage.names]
     assert endings == sorted(endings, key=["parquet", "tfrecord", "json"].index)
     before = hashes(shelf)
