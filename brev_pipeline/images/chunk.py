@@ -27,6 +27,8 @@ from brev_pipeline.tables import PREPARED_IMAGES
 
 _FULL = 64 << 20  # bytes of prepared pixels after which a pair of files is written
 _UNREAD = "unread-"
+DIED = "the decoder died on it, or came to no end, each time that it was tried"
+"""The reason of `dead_row`."""
 
 Content = tuple[SourceRow, ...]
 """All objects that hold one content, in order of preference."""
@@ -154,4 +156,4 @@ def dead_row(source: SourceRow) -> Row:
 
     How it died depends on where it ran, and stands in the log: a version's tables are the same on every engine.
     """
-    return _refused(source, "corrupt", "the decoder died on it, or came to no end, each time that it was tried")
+    return _refused(source, "corrupt", DIED)

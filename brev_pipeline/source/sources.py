@@ -6,6 +6,7 @@ states an MD5 that it does not have, is never taken for the one that was listed.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -82,6 +83,25 @@ class Sources:
         for row in rows:
             self.place(row.bucket)
         return windowed(self._head, rows, HEADS)
+
+    def has_changed(self, row: SourceRow, size: int, modified: int, file_stamp: str | None = None) -> bool:
+        """Whether a local file no longer has the facts that it was listed with. In a bucket ``If-Match`` tells that.
+
+        Args:
+            row: names the object.
+            size: bytes, as listed.
+            modified: its last change as listed, microseconds since 1970.
+            file_stamp: ``<mtime_ns>-<ctime_ns>-<inode>`` as listed; None: not known.
+        """
+        place = self.place(row.bucket)
+        if not isinstance(place, LocalPlace):
+            return False
+        try:
+            facts = os.stat(f"{place.root}/{key_of(row.bucket, row.path)}")
+        except OSError:
+            return True
+        stamp = f"{facts.st_mtime_ns}-{facts.st_ctime_ns}-{facts.st_ino}"
+        return (facts.st_size, facts.st_mtime_ns // 1000, stamp) != (size, modified, file_stamp or stamp)
 
     def _fetch(self, row: SourceRow) -> bytes | SourceError:
         place = self.place(row.bucket)
