@@ -105,7 +105,7 @@ def make_shards(
     fingerprint = pixel_fingerprint(config)
     staging = hashlib.sha256(to_parquet(plan) + fingerprint.encode() + to_json(config.contents())).hexdigest()[:16]
     if (made := _made_already(store, staging)) is not None:
-        return made.table("records").replace_schema_metadata({STAGING: staging})
+        return made.table("records", verified=True).replace_schema_metadata({STAGING: staging})
     try:
         records = write_shards(
             plan,
@@ -123,7 +123,7 @@ def make_shards(
         # A run with the same plan that publishes meanwhile clears the staging away under this one.
         if (made := _made_already(store, staging)) is None:
             raise
-        records = made.table("records")
+        records = made.table("records", verified=True)
     return records.replace_schema_metadata({STAGING: staging})
 
 
@@ -367,7 +367,8 @@ def published_ledger(store: PipelineStore, config: PipelineConfig) -> pa.Table |
     from brev_pipeline.split.ledger import ledger_columns
 
     newest = store.newest()
-    return newest[1].table("assignments", ledger_columns(config.split)) if newest else None
+    # Whoever stands where for good must not come from a damaged file.
+    return newest[1].table("assignments", ledger_columns(config.split), verified=True) if newest else None
 
 
 def ledger_of(version: Version) -> pa.Table:

@@ -60,7 +60,30 @@ def verify_named(folder: Folder, name: str) -> None:
     Raises:
         StoreError: the name carries no hash, the file has another, or it cannot be read.
     """
-    _demand(folder, name, _sha256(folder, name))
+    _demand(folder, name, _sha256(folder, name)[:DIGITS])
+
+
+def verify_sha256(folder: Folder, name: str, wanted: str) -> None:
+    """Read a file, and compare it with the SHA-256 that is on record elsewhere; little of it is in memory at a time.
+
+    Raises:
+        StoreError: the file has another, or cannot be read.
+    """
+    if (found := _sha256(folder, name)) != wanted:
+        raise StoreError(_otherwise(folder, name, wanted, found))
+
+
+def verify_sha256_bytes(folder: Folder, name: str, data: bytes, wanted: str) -> None:
+    """Compare bytes that were read of a file with the SHA-256 on record. Raises `StoreError` as `verify_sha256`."""
+    if (found := hashlib.sha256(data).hexdigest()) != wanted:
+        raise StoreError(_otherwise(folder, name, wanted, found))
+
+
+def _otherwise(folder: Folder, name: str, wanted: str, found: str) -> str:
+    return (
+        f"{folder.place(name)}: damaged or altered: its SHA-256 on record is {wanted[:DIGITS]}…, its bytes have "
+        f"{found[:DIGITS]}…; restore the file (`brev-pipeline verify` says what else was changed)"
+    )
 
 
 def verify_named_bytes(folder: Folder, name: str, data: bytes) -> None:
@@ -103,4 +126,4 @@ def _sha256(folder: Folder, name: str) -> str:
         size = folder.size(name)
         for start in range(0, size, _RANGE):
             digest.update(folder.read(name, start, min(_RANGE, size - start)))
-    return digest.hexdigest()[:DIGITS]
+    return digest.hexdigest()

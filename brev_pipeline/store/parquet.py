@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
-from brev_pipeline.store.named import verify_named, verify_named_bytes
+from brev_pipeline.store.named import verify_named, verify_named_bytes, verify_sha256, verify_sha256_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -125,11 +125,13 @@ class StoredTable:
         name: of its Parquet file.
         verified: whether its name carries its SHA-256 (see `named`): the whole file is compared with that once,
             before anything of it is read.
+        sha256: of the whole file, where that is on record elsewhere: likewise.
     """
 
     folder: Folder
     name: str
     verified: bool = False
+    sha256: str | None = None
 
     def read(self, columns: Sequence[str] | None = None) -> "pa.Table":
         """These columns of it (those that it has), or all, with its schema's metadata; all text as `texts.TEXT`.
@@ -169,13 +171,18 @@ class StoredTable:
         return self.folder.read(self.name)
 
     def _verify_once(self) -> None:
-        """Compare the file with its name, if that is wanted and was not done yet."""
-        if not self.verified or self.__dict__.get("_is_verified"):
+        """Compare the file with its name and the hash on record, as far as that is wanted and was not done yet."""
+        if self.__dict__.get("_is_verified"):
             return
-        if self._kept is not None:
-            verify_named_bytes(self.folder, self.name, self._kept)
-        else:
+        kept = self._kept
+        if self.verified and kept is not None:
+            verify_named_bytes(self.folder, self.name, kept)
+        elif self.verified:
             verify_named(self.folder, self.name)
+        if self.sha256 is not None and kept is not None:
+            verify_sha256_bytes(self.folder, self.name, kept, self.sha256)
+        elif self.sha256 is not None:
+            verify_sha256(self.folder, self.name, self.sha256)
         self.__dict__["_is_verified"] = True
 
     @contextmanager

@@ -250,6 +250,7 @@ PLACES = {
     "index": "prepared/*/*.parquet",
     "pixels": "prepared/*/*.tfrecord",
     "publication": "publications/*.json",
+    "ledger": "versions/{newest}/assignments.parquet",
     "manifest": "versions/{newest}/manifest.json",
 }
 
