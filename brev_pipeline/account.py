@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config import PipelineConfig, SplitSettings
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.store import PipelineStore
+from brev_pipeline.store.named import read_named, short_sha256, write_whole
 from brev_pipeline.store.parquet import from_parquet, to_parquet
 from brev_pipeline.tables import Columns
 from brev_pipeline.texts import NAMES, TEXT, joined, joined_names
@@ -46,15 +47,22 @@ def keep_filtered(store: PipelineStore, listing: pa.Table, left_out: Iterable[pa
     if not parts:
         return listing
     data = to_parquet(pa.concat_tables(parts).sort_by("path"))
-    name = f"{hashlib.sha256(data).hexdigest()[:32]}.parquet"
-    store.filtered.write(name, data)
+    name = f"{short_sha256(data)}.parquet"
+    write_whole(store.filtered, name, data)
     return listing.replace_schema_metadata({**(listing.schema.metadata or {}), FILTERED: name})
 
 
 def filtered_images(store: PipelineStore, listing: pa.Table) -> pa.Table:
-    """What `keep_filtered` kept for this listing: path, etag, category; sorted by path."""
+    """What `keep_filtered` kept for this listing: path, etag, category; sorted by path.
+
+    Raises:
+        StoreError: it cannot be read, or is not the file that its name says.
+    """
     name = (listing.schema.metadata or {}).get(FILTERED)
-    return _FILTERED_SCHEMA.empty_table() if name is None else from_parquet(store.filtered.read(name.decode()))
+    if name is None:
+        return _FILTERED_SCHEMA.empty_table()
+    file = name.decode(errors="replace")
+    return from_parquet(read_named(store.filtered, file), store.filtered.place(file))
 
 
 def exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filtered: pa.Table) -> pa.Table:

@@ -108,7 +108,7 @@ def make_shards(
     facts = _pixel_facts(prepared)
     staging = _plan_digest(config, plan, facts)
     if (made := _made_already(store, staging)) is not None:
-        return made.table("records").replace_schema_metadata({STAGING: staging})
+        return made.table("records", verified=True).replace_schema_metadata({STAGING: staging})
     try:
         records = write_shards(
             plan,
@@ -126,7 +126,7 @@ def make_shards(
         # A run with the same plan that publishes meanwhile clears the staging away under this one.
         if (made := _made_already(store, staging)) is None:
             raise
-        records = made.table("records")
+        records = made.table("records", verified=True)
     return records.replace_schema_metadata({STAGING: staging})
 
 
@@ -430,7 +430,8 @@ def published_ledger(store: PipelineStore, config: PipelineConfig) -> pa.Table |
     from brev_pipeline.split.ledger import ledger_columns
 
     newest = store.newest()
-    return newest[1].table("assignments", ledger_columns(config.split)) if newest else None
+    # Whoever stands where for good must not come from a damaged file.
+    return newest[1].table("assignments", ledger_columns(config.split), verified=True) if newest else None
 
 
 def ledger_of(version: Version) -> pa.Table:

@@ -33,9 +33,10 @@ class Fetcher(Protocol):
 
         An object that cannot be had yields a `SourceError` with status ``missing`` (not there, no permission,
         network down after retries) or ``changed`` (the server refused ``If-Match``) and a reason for people,
-        in place of its bytes. The MD5 of the bytes is the caller's to check against ``content_id``: do not
-        compute it here. Holds few images in memory at a time: the next ones are read while the caller works
-        on this one, not all ahead.
+        in place of its bytes. The MD5 of the bytes is the caller's to check against ``content_id``, unless the source
+        says ``compares_md5``: then it yields no bytes of another MD5 than a row's ``content_id``, where that is one,
+        but a `SourceError` with status ``changed``. Holds few images in memory at a time: the next ones are read
+        while the caller works on this one, not all ahead.
 
         Raises:
             BrevPipelineError: nothing can be read at all, for example because no dataset has this bucket.

@@ -19,8 +19,11 @@ from typing import Any, Final
 from brev_pipeline.audit import shelves
 from brev_pipeline.audit.removals import Removals, is_removed
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.errors import StoreError
 from brev_pipeline.store import PipelineStore
 from brev_pipeline.store.entries import FileEntry, entries, remove_files
+from brev_pipeline.store.named import verify_named
+from brev_pipeline.store.rechecks import holds_all
 from brev_pipeline.store.versions import MANIFEST
 
 _QUIET: Final = timedelta(hours=1)
@@ -46,8 +49,8 @@ class Garbage:
     """Files that belong together and may go."""
 
     kind: str
-    """staging, unpublished version, rest of a removed version, tables of an old run, memory, filtered listing,
-    prepared pixels, temporary file."""
+    """staging, unpublished version, rest of a removed version, tables of an old run, memory, log of rechecks, filtered
+    listing, prepared pixels, temporary file."""
     place: str
     """Below the pipeline's folder of the store."""
     why: str
@@ -115,7 +118,8 @@ def find_garbage(
         *_staging(store, rooms.get("staging", []), rooms.get("tables", [])),
         *_versions(store, rooms.get("versions", [])),
         *_tables(store, rooms.get("tables", []), rules, now),
-        *_memories(rooms.get("memory", [])),
+        *_memories(store, rooms.get("memory", [])),
+        *_rechecks(store, rooms.get("rechecks", [])),
         *_filtered(store, rooms.get("filtered", []), rooms.get("tables", [])),
         *pixels,
         *(_garbage("temporary file", entry.name, [entry], _TEMPORARY) for entry in every if entry.is_temporary),
@@ -216,11 +220,39 @@ def _tables(store: PipelineStore, entries: list[FileEntry], rules: GarbageRules,
             yield _garbage("tables of an old run", f"tables/{run}", some, f"older than {rules.older_than.days} days")
 
 
-def _memories(entries: list[FileEntry]) -> Iterator[Garbage]:
-    # Only the newest counts; the one before is kept in case that is damaged.
-    old = sorted(entries, key=lambda entry: entry.name)[:-_KEPT_MEMORIES]
+def _memories(store: PipelineStore, entries: list[FileEntry]) -> Iterator[Garbage]:
+    # Only the newest whole one counts; the one before is kept in case that is damaged.
+    old = _behind(store, entries, _KEPT_MEMORIES)
     if old:
         yield _garbage("memory", "memory", old, "newer ones hold all that is known")
+
+
+def _rechecks(store: PipelineStore, entries: list[FileEntry]) -> Iterator[Garbage]:
+    """What lies before the newest whole file that holds all that counts."""
+    every = sorted(entries, key=lambda entry: entry.name)
+    kept = [place for place, entry in enumerate(every) if holds_all(entry.name)]
+    newest = next((place for place in reversed(kept) if _is_whole(store, every[place])), 0)
+    if newest:
+        yield _garbage("log of rechecks", "rechecks", every[:newest], "a newer one holds all that counts")
+
+
+def _behind(store: PipelineStore, entries: list[FileEntry], keep: int) -> list[FileEntry]:
+    """The entries, by name, that are older than the newest ``keep`` whole ones."""
+    every, whole = sorted(entries, key=lambda entry: entry.name), 0
+    while every and whole < keep:
+        whole += _is_whole(store, every.pop())
+    return every
+
+
+def _is_whole(store: PipelineStore, entry: FileEntry) -> bool:
+    """Whether a file has the hash that its name carries."""
+    try:
+        verify_named(store.folder, entry.name)
+    except StoreError as error:
+        if error.may_pass:
+            raise
+        return False
+    return True
 
 
 def _filtered(store: PipelineStore, entries: list[FileEntry], tables: list[FileEntry]) -> Iterator[Garbage]:

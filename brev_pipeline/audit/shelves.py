@@ -7,12 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.entries import FileEntry
+from brev_pipeline.store.named import hash_in_name, verify_named_bytes
+from brev_pipeline.store.parquet import parquet_metadata
 from brev_pipeline.texts import TEXT
 
 Contents = set[str]
@@ -54,11 +55,15 @@ def named_by(store: PipelineStore, entries: Sequence[FileEntry], stage: str, key
     if newest is None:
         return None
     try:
-        schema = pq.read_schema(pa.BufferReader(store.folder.read(newest.name)))
-    except (pa.ArrowInvalid, StoreError):
+        data = store.folder.read(newest.name)
+        if hash_in_name(newest.name):
+            verify_named_bytes(store.folder, newest.name, data)
+        value = parquet_metadata(data, store.folder.place(newest.name)).get(key)
+    except StoreError as error:
+        if error.may_pass:
+            raise
         return None
-    value = (schema.metadata or {}).get(key)
-    return value.decode() if value else None
+    return value.decode(errors="replace") if value else None
 
 
 def needed_contents(config: PipelineConfig, store: PipelineStore, published: set[str]) -> dict[str, Contents]:
@@ -76,7 +81,7 @@ def needed_contents(config: PipelineConfig, store: PipelineStore, published: set
 
     needed: dict[str, Contents] = {settings_id(config.image): _newest_listing(store)}
     ids = [name for name in store.prepared.names() if (store.prepared / name).exists(_SETTINGS)]
-    settings = {name: loaded((store.prepared / name).read(_SETTINGS)) for name in ids}
+    settings = {name: _settings(name, (store.prepared / name).read(_SETTINGS)) for name in ids}
     for version in sorted(published):
         own = Version(store.versions / version, version)
         if not own.folder.exists("images.parquet"):
@@ -111,6 +116,11 @@ def unneeded(
         if not name.endswith(".parquet"):
             continue
         index = _index(store, by_name[name])
+        if index is None:
+            # No run believes it either. The pixels that it named go with it, unless another one names them.
+            if old(by_name[name]):
+                going.append(by_name[name])
+            continue
         used = pc.is_in(index["content_id"], value_set=wanted)
         if pc.any(used, min_count=0).as_py() or not old(by_name[name]):
             staying |= {str(file).rpartition("/")[2] for file in index["file"].drop_null().to_pylist()}
@@ -127,11 +137,25 @@ def unneeded(
     return Unneeded(going, mixed)
 
 
-def _index(store: PipelineStore, entry: FileEntry) -> pa.Table:
+def _index(store: PipelineStore, entry: FileEntry) -> pa.Table | None:
+    """Columns content_id, file and length of an index; None where it is damaged."""
+    from brev_pipeline.images.shelf import read_index
+
+    shelf, _, name = entry.name.rpartition("/")
     try:
-        return pq.read_table(pa.BufferReader(store.folder.read(entry.name)), columns=["content_id", "file", "length"])
-    except pa.ArrowInvalid as error:
-        raise StoreError(f"{store.folder.place(entry.name)} is damaged: {error}; remove it, and run again") from error
+        return read_index(store.folder / shelf, name, ["content_id", "file", "length"])
+    except StoreError as error:
+        if error.may_pass:
+            raise
+        return None
+
+
+def _settings(shelf: str, data: bytes) -> dict[str, Any]:
+    """What a shelf's ``settings.json`` says; nothing where it is not what its shelf is named by."""
+    from brev_pipeline.images.shelf import id_of_ingredients
+
+    said = loaded(data)
+    return said if id_of_ingredients(said) == shelf else {}
 
 
 def _newest_listing(store: PipelineStore) -> Contents:

@@ -145,6 +145,11 @@ class IntegritySettings(Section):
     label_conflicts: Literal["fail", "quarantine", "keep"] = Field(
         "fail", description="The same bytes under two categories: stop the run, leave them out, or use both."
     )
+    recheck: Fraction = Field(
+        0.01,
+        description="Share of the remembered identities that each run reads again and compares, 20 at least; "
+        "0 switches it off. Makes no data: it stands in no version.",
+    )
 
 
 Box = tuple[tuple[int, int], tuple[int, int]]
@@ -637,8 +642,8 @@ class PipelineConfig(Section):
 
     def contents(self) -> dict[str, Any]:
         """What the version's bytes depend on, JSON-safe: everything but places of work and automation."""
+        outside = {"store", "store_storage", "owners", "description", "engine", "executor", "schedule", "retry"}
         return self.model_dump(
             mode="json",
-            exclude={"store", "store_storage", "owners", "description"}
-            | {"engine", "executor", "schedule", "new_images_sensor", "retry"},
+            exclude={**dict.fromkeys((*outside, "new_images_sensor"), True), "integrity": {"recheck"}},
         )

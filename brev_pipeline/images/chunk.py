@@ -27,6 +27,8 @@ from brev_pipeline.tables import PREPARED_IMAGES
 
 _FULL = 64 << 20  # bytes of prepared pixels after which a pair of files is written
 _UNREAD = "unread-"
+DIED = "the decoder died on it, or came to no end, each time that it was tried"
+"""The reason of `dead_row`."""
 
 Content = tuple[SourceRow, ...]
 """All objects that hold one content, in order of preference."""
@@ -81,10 +83,10 @@ def _fetched(fetch: Fetcher, contents: Sequence[Content]) -> Iterator[tuple[Sour
     """Each content once: its bytes from the first object that still holds them, else the first object's error."""
     failures: dict[str, tuple[SourceRow, SourceError]] = {}
     waiting = {content[0].content_id: content for content in contents}
-    turn = 0
+    turn, compared = 0, getattr(fetch, "compares_md5", False)
     while waiting:
         for source, found in fetch.fetch_many([content[turn] for content in waiting.values()]):
-            checked = _checked(source, found)
+            checked = _checked(source, found, compared=compared)
             if isinstance(checked, bytes):
                 del waiting[source.content_id]
                 failures.pop(source.content_id, None)
@@ -96,12 +98,12 @@ def _fetched(fetch: Fetcher, contents: Sequence[Content]) -> Iterator[tuple[Sour
     yield from failures.values()
 
 
-def _checked(source: SourceRow, found: bytes | SourceError) -> bytes | SourceError:
+def _checked(source: SourceRow, found: bytes | SourceError, *, compared: bool) -> bytes | SourceError:
     if source.content_id.startswith(_UNREAD):
         if isinstance(found, SourceError):
             return SourceError("missing", str(found))
         return SourceError("changed", "it could not be read when it was listed, and can be read now: run again")
-    if isinstance(found, SourceError):
+    if isinstance(found, SourceError) or compared:
         return found
     if hashlib.md5(found, usedforsecurity=False).hexdigest() != source.content_id:
         return SourceError("changed", "its bytes are not those that were listed (their MD5 differs): run again")
@@ -154,4 +156,4 @@ def dead_row(source: SourceRow) -> Row:
 
     How it died depends on where it ran, and stands in the log: a version's tables are the same on every engine.
     """
-    return _refused(source, "corrupt", "the decoder died on it, or came to no end, each time that it was tried")
+    return _refused(source, "corrupt", DIED)

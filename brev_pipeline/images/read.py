@@ -1,5 +1,6 @@
 """Reading prepared pixels back: by range, few reads for many images, every checksum looked at."""
 
+import math
 import struct
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, masked_crc
+from brev_pipeline.images.shelf import is_pixel_file
 from brev_pipeline.store import Folder
 
 _GAP = 64 << 10  # bytes between two images that are read and thrown away rather than read around
@@ -47,7 +49,8 @@ def read_prepared(folder: Folder, rows: pa.Table) -> Iterator[npt.NDArray[np.uin
         uint8 (height, width, channels), or (frames, height, width, channels) for a time series; read-only.
 
     Raises:
-        StoreError: a row has no pixels, the file is gone or cut short, or its checksum is wrong.
+        StoreError: a row has no pixels, or names them outside of the folder or in no such shape; the file is gone or
+            cut short, or its checksum is wrong.
     """
     for window in _windows(_rows(rows)):
         found = _fetch(folder, {place for place, _, _ in window})
@@ -60,7 +63,20 @@ def _rows(rows: pa.Table) -> Iterator[tuple[_Place, tuple[int, ...], str]]:
         for row in batch.to_pylist():
             if row["file"] is None:
                 raise StoreError(f"content {row['content_id']} has no prepared pixels; only rows with status ok have")
-            yield _Place(row["file"], row["offset"], row["length"]), _shape(row), row["content_id"]
+            place, shape = _Place(row["file"], row["offset"], row["length"]), _shape(row)
+            if not _can_be(place, shape):
+                raise StoreError(
+                    f"content {row['content_id']}: its pixels are said to be {place.length} bytes at {place.offset} of "
+                    f"{place.file!r}, of the shape {shape}: that cannot be; materialize prepared_images again"
+                )
+            yield place, shape, row["content_id"]
+
+
+def _can_be(place: _Place, shape: tuple[int, ...]) -> bool:
+    """Whether a table may name pixels so; it is not trusted to name no other file."""
+    if None in (place.offset, place.length, *shape) or not is_pixel_file(place.file):
+        return False
+    return place.offset >= HEADER_BYTES and min(shape) > 0 and place.length == math.prod(shape)
 
 
 def _shape(row: dict[str, Any]) -> tuple[int, ...]:
@@ -88,10 +104,20 @@ def _fetch(folder: Folder, places: set[_Place]) -> dict[_Place, memoryview]:
     for file, in_file in groupby(sorted(places), key=lambda place: place.file):
         for run in _runs(list(in_file)):
             start = run[0].offset - HEADER_BYTES
-            data = folder.read(file, start, run[-1].offset + run[-1].length + FOOTER_BYTES - start)
+            data = _read(folder, file, start, run[-1].offset + run[-1].length + FOOTER_BYTES - start)
             for place in run:
                 found[place] = _checked(memoryview(data)[place.offset - HEADER_BYTES - start :], place, folder)
     return found
+
+
+def _read(folder: Folder, file: str, start: int, length: int) -> bytes:
+    try:
+        return folder.read(file, start, length)
+    except (MemoryError, OverflowError) as error:
+        raise StoreError(
+            f"{folder.place(file)}: a table names {length} bytes at {start} of it, more than fit into memory; "
+            "materialize prepared_images again"
+        ) from error
 
 
 def _runs(places: list[_Place]) -> Iterator[list[_Place]]:

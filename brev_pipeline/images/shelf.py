@@ -7,30 +7,39 @@ One folder per `settings_id`. Each task adds one or more pairs of files, named b
 * ``<hash>.parquet``: the index, rows of ``prepared_images``. It is written last; pixels without an index are
   not there.
 
-Nothing is ever overwritten, so a killed run leaves its finished pairs, and two runs at once do no harm.
+Nothing whole is ever overwritten, so a killed run leaves its finished pairs, and two runs at once do no harm. An index
+is believed only if it has the hash that it is named by and names pixels of this very shelf; the contents of any other
+are prepared anew.
 """
 
 import hashlib
-import io
 import json
-from collections.abc import Sequence
+import logging
+import re
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.framing import frame, masked_crc
+from brev_pipeline.errors import BrevPipelineError, StoreError
+from brev_pipeline.framing import HEADER_BYTES, frame, masked_crc
 from brev_pipeline.stages import SPECS
 from brev_pipeline.store import Folder
-from brev_pipeline.tables import PREPARED_IMAGES
+from brev_pipeline.store.named import write_whole
+from brev_pipeline.store.parquet import from_parquet, to_parquet
+from brev_pipeline.tables import PREPARED_IMAGES, conform
 
-_READERS = 16  # index files read at a time
+_LOG = logging.getLogger(__name__)
+_READERS: Final = 16  # index files read at a time
+_PIXELS: Final = re.compile(r"[0-9a-f]{16}/[0-9a-f]{32}\.tfrecord")
+_SHAPE: Final = ("prepared_height", "prepared_width", "prepared_channels")
 
 
 def settings_id(settings: ImageSettings) -> str:
@@ -39,7 +48,17 @@ def settings_id(settings: ImageSettings) -> str:
     The decoders' versions belong to it: a new libjpeg may round otherwise, and a new Pillow may refuse what the
     old one read. An upgrade therefore prepares all images anew.
     """
-    return hashlib.sha256(json.dumps(_ingredients(settings), sort_keys=True).encode()).hexdigest()[:16]
+    return id_of_ingredients(_ingredients(settings))
+
+
+def id_of_ingredients(ingredients: Any) -> str:
+    """The `settings_id` of what a shelf's ``settings.json`` says."""
+    return hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def is_pixel_file(name: str) -> bool:
+    """Whether this can be the name of a file of prepared pixels, meant from the folder over all shelves."""
+    return _PIXELS.fullmatch(name) is not None
 
 
 def _ingredients(settings: ImageSettings) -> dict[str, Any]:
@@ -89,29 +108,124 @@ class Shelf:
         """
         own = self.folder / self.id
         data, places = _frames(pixels)
-        name = f"{_hash(data)}.tfrecord" if data else None
+        name = f"{content_hash(data)}.tfrecord" if data else None
         if name is not None:
-            own.write(name, data)
+            write_whole(own, name, data)
         file = {"file": f"{self.id}/{name}"}
         filled = [{**row, **(file | place if place else {})} for row, place in zip(rows, places, strict=True)]
         table = pa.Table.from_pylist(filled, schema=PREPARED_IMAGES)
-        index = io.BytesIO()
-        pq.write_table(table, index, compression="zstd")
-        own.write(f"{_hash(index.getvalue())}.parquet", index.getvalue())
+        index = to_parquet(table)
+        write_whole(own, f"{content_hash(index)}.parquet", index)
         return table
 
     def known(self, content_ids: pa.ChunkedArray) -> pa.Table:
-        """The rows of these contents that are here already, one per content."""
-        own = self.folder / self.id
-        names = [name for name in own.names() if name.endswith(".parquet")]
+        """The rows of these contents that are here already, one per content.
+
+        An index that is damaged, or that lies about where its pixels are, is passed over with a warning: its contents
+        are not there.
+
+        Raises:
+            StoreError: the store cannot be reached just now.
+        """
+        names = (self.folder / self.id).names()
+        there = frozenset(f"{self.id}/{name}" for name in names)
 
         def load(name: str) -> pa.Table:
-            return pq.read_table(pa.BufferReader(own.read(name)), schema=PREPARED_IMAGES, use_threads=False)
+            try:
+                return self._index(name, there)
+            except StoreError as error:
+                if error.may_pass:
+                    raise
+                _LOG.warning("%s: its images are prepared anew", error)
+                return PREPARED_IMAGES.empty_table()
 
         with ThreadPoolExecutor(_READERS) as pool:
-            table = pa.concat_tables([PREPARED_IMAGES.empty_table(), *pool.map(load, names)])
+            indexes = pool.map(load, [name for name in names if name.endswith(".parquet")])
+            table = pa.concat_tables([PREPARED_IMAGES.empty_table(), *indexes])
         wanted = pc.is_in(table["content_id"], value_set=content_ids.unique())
         return _first_of_each(table.filter(wanted))
+
+    def forget(self, content_ids: Iterable[str]) -> list[str]:
+        """Remove every index that has one of these contents; what is in them is prepared anew.
+
+        Returns:
+            The indexes' names, below the folder over all shelves.
+
+        Raises:
+            StoreError: the store cannot be read or written.
+        """
+        own, wanted = self.folder / self.id, set(content_ids)
+        removed = []
+        for name in own.names():
+            if not name.endswith(".parquet"):
+                continue
+            try:
+                held = from_parquet(own.read(name), own.place(name), ["content_id"])
+            except StoreError:
+                # It is passed over by those who look here.
+                continue
+            if not wanted.isdisjoint(held["content_id"].to_pylist()):
+                own.remove(name)
+                removed.append(f"{self.id}/{name}")
+        return removed
+
+    def _index(self, name: str, there: frozenset[str]) -> pa.Table:
+        """The rows of an index.
+
+        Args:
+            name: of its file.
+            there: names of the shelf's files.
+
+        Raises:
+            StoreError: it cannot be read, has not the hash of its name, or names what cannot be.
+        """
+        own = self.folder / self.id
+        table = read_index(own, name)
+        try:
+            table = conform(table, PREPARED_IMAGES, name)
+        except BrevPipelineError as error:
+            raise StoreError(f"{own.place(name)} is no index of prepared images: {error}") from error
+        if problem := _lie(table, there):
+            raise StoreError(f"{own.place(name)} is not to be believed: {problem}")
+        return table
+
+
+def read_index(folder: Folder, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """An index, or some columns of it, once its bytes are compared with the hash that it is named by.
+
+    Args:
+        folder: of its shelf.
+        name: of its file.
+        columns: that are wanted; None: all.
+
+    Raises:
+        StoreError: it cannot be read, or has not the hash of its name.
+    """
+    data = folder.read(name)
+    if content_hash(data) != name.removesuffix(".parquet"):
+        raise StoreError(f"{folder.place(name)} is damaged: it does not have the hash that it is named by")
+    return from_parquet(data, folder.place(name), columns)
+
+
+def _lie(index: pa.Table, there: frozenset[str]) -> str | None:
+    """What an index says that cannot be: pixels elsewhere than in files of its shelf, or in places that are none."""
+    has_pixels = pc.is_valid(index["file"])
+    if pc.any(pc.xor(has_pixels, pc.equal(index["status"], "ok")), min_count=0).as_py():
+        return "it names pixels of images that have none, or none of some that have"
+    rows = index.filter(has_pixels)
+    for file in pc.unique(rows["file"]).to_pylist():
+        if file not in there or not is_pixel_file(file):
+            return f"it names {file!r}, which is no file of pixels beside it"
+    sides = [rows[name].cast(pa.int64()) for name in _SHAPE] + [pc.fill_null(rows["prepared_frames"], 1)]
+    try:
+        values = reduce(pc.multiply_checked, sides)
+    except pa.ArrowInvalid:
+        return "it names images larger than can be"
+    sound = [pc.equal(rows["length"], values), pc.greater_equal(rows["offset"], HEADER_BYTES)]
+    sound += [pc.greater(side, 0) for side in sides]
+    if not pc.all(pc.fill_null(reduce(pc.and_, sound), False), min_count=0).as_py():
+        return "it names places of pixels that do not fit their images' shapes"
+    return None
 
 
 def _first_of_each(table: pa.Table) -> pa.Table:
@@ -140,5 +254,6 @@ def _frames(pixels: Sequence[npt.NDArray[np.uint8] | None]) -> tuple[bytes, list
     return b"".join(parts), places
 
 
-def _hash(data: bytes) -> str:
+def content_hash(data: bytes) -> str:
+    """The hash that the files of a shelf are named by: BLAKE2b, 32 hex digits."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()

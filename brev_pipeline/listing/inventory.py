@@ -7,7 +7,6 @@ encrypted saves the question for their headers: entity tags that are MD5s for ce
 """
 
 import hashlib
-import io
 from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import unquote_plus
@@ -15,11 +14,12 @@ from urllib.parse import unquote_plus
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.errors import ListingError
+from brev_pipeline.errors import ListingError, StoreError
 from brev_pipeline.listing.pages import OBJECTS
 from brev_pipeline.listing.reports import Report, find_report
 from brev_pipeline.source import S3Place, Sources
 from brev_pipeline.source.window import windowed
+from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline.texts import TEXT
 
 # The report's names of the columns, as in CSV; in Parquet they are in lower case with underscores.
@@ -52,7 +52,7 @@ def read_inventory(place: S3Place, sources: Sources) -> pa.Table:
     kind = str(manifest.get("fileFormat"))
     if kind not in ("CSV", "Parquet"):
         raise ListingError(f"{report.name} is in {kind}; have the report written as CSV or Parquet")
-    tables = [_objects(_read(kind, data, manifest), report.name, kind, place) for data in _files(report)]
+    tables = [_objects(_read(kind, data, report), report.name, kind, place) for data in _files(report)]
     schema = OBJECTS.append(pa.field("etag_source", TEXT))
     return pa.concat_tables([schema.empty_table(), *tables])
 
@@ -71,12 +71,12 @@ def _files(report: Report) -> Sequence[bytes]:
     return [data for _, data in windowed(checked, report.manifest["files"], _FILES)]
 
 
-def _read(kind: str, data: bytes, manifest: dict[str, Any]) -> pa.Table:
+def _read(kind: str, data: bytes, report: Report) -> pa.Table:
     """The columns that are used, under their names in CSV."""
     if kind == "CSV":
         from pyarrow import csv
 
-        names = [name.strip() for name in manifest["fileSchema"].split(",")]
+        names = [name.strip() for name in report.manifest["fileSchema"].split(",")]
         wanted = [name for name in _USED if name in names]
         with pa.input_stream(pa.py_buffer(data), compression="gzip" if data[:2] == b"\x1f\x8b" else None) as stream:
             return csv.read_csv(
@@ -87,11 +87,11 @@ def _read(kind: str, data: bytes, manifest: dict[str, Any]) -> pa.Table:
                     column_types=dict.fromkeys(names, TEXT), include_columns=wanted, strings_can_be_null=True
                 ),
             )
-    import pyarrow.parquet as pq
-
-    file = pq.ParquetFile(io.BytesIO(data))
-    present = {column: name for name, column in _USED.items() if column in file.schema_arrow.names}
-    table = file.read(columns=list(present))
+    try:
+        table = from_parquet(data, f"{report.name}: one of its files", list(_USED.values()))
+    except StoreError as error:
+        raise ListingError(f"{error}; or take another report") from error
+    present = {column: name for name, column in _USED.items()}
     return table.rename_columns([present[column] for column in table.column_names])
 
 

@@ -104,20 +104,17 @@ def _sample_integrity(context: dg.AssetExecutionContext, config: PipelineConfig,
 
 def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.images.prepare import SAMPLES, prepare_images
-    from brev_pipeline.orchestration.metadata import prepared_metadata
+    from brev_pipeline.orchestration.metadata import prepared_metadata, recheck_metadata
+    from brev_pipeline.recheck import FACTS, recheck_identities
     from brev_pipeline.source import Sources
     from brev_pipeline.store import PipelineStore
 
-    sources = Sources.of(config)
+    sources, store, engine = Sources.of(config), PipelineStore.of(config), _engine(context, config)
     samples = upstream["sample_integrity"].read(SAMPLES)
-    table = prepare_images(
-        samples,
-        config.image,
-        fetch=sources,
-        folder=PipelineStore.of(config).prepared,
-        engine=_engine(context, config),
-    )
-    context.add_output_metadata(prepared_metadata(table, samples, sources))
+    table = prepare_images(samples, config.image, fetch=sources, folder=store.prepared, engine=engine)
+    facts, run_id = upstream["sample_integrity"].read(FACTS), context.run.run_id
+    done = recheck_identities(store, facts, table, config, fetch=sources, engine=engine, run_id=run_id)
+    context.add_output_metadata(prepared_metadata(table, samples, sources) | recheck_metadata(done))
     return table
 
 

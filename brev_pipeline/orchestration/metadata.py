@@ -12,6 +12,7 @@ from brev_pipeline.texts import TEXT, joined_names
 
 if TYPE_CHECKING:
     from brev_pipeline.config import PipelineConfig
+    from brev_pipeline.recheck import Recheck
     from brev_pipeline.source_base import Fetcher
     from brev_pipeline.split import SplitReport
     from brev_pipeline.store import PipelineStore
@@ -99,6 +100,19 @@ def prepared_metadata(table: pa.Table, samples: pa.Table, fetch: "Fetcher") -> d
     if quarantine.num_rows:
         found["quarantine"] = markdown(quarantine.select(["source_path", "status", "reason"]))
         found |= pictured("quarantined images", lambda: quarantine_sheet(quarantine, samples, fetch))
+    return found
+
+
+def recheck_metadata(done: "Recheck") -> dict[str, Any]:
+    """How many of the remembered identities were read again; and which could not be."""
+    found: dict[str, Any] = {
+        "remembered": done.remembered,
+        "rechecked": done.identities,
+        "pixels rechecked": done.pixels,
+    }
+    if done.passed_over:
+        rows = pa.table({"went or changed since it was listed": list(done.passed_over)})
+        found["not rechecked"] = markdown(rows)
     return found
 
 

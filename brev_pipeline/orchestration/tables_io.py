@@ -5,9 +5,9 @@ A table that comes from an earlier run is taken only if it was made by the prese
 recorded and is gone fails for good: retrying does not bring it back.
 """
 
-import hashlib
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -36,15 +36,18 @@ class StageTable(StoredTable):
 
     Attributes:
         stage: whose table it is.
-        lineage: what made it.
         verdicts: of its suite, in the rules' order; empty where the checks themselves load it.
         own_checks: what users' blocking checks said of it: check, severity, passed.
     """
 
     stage: str = ""
-    lineage: Lineage = field(default_factory=dict, repr=False)
     verdicts: list[Entry] = field(default_factory=list, repr=False)
     own_checks: list[dict[str, Any]] = field(default_factory=list, repr=False)
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """What made it."""
+        return read_lineage(self.metadata, self.stage, self.name)
 
 
 class StoreTables(dg.IOManager):
@@ -76,16 +79,16 @@ class StoreTables(dg.IOManager):
         """A stage's table, to read what is wanted of it: this run's, or else the newest that was materialized."""
         stage = context.asset_key.path[-1]
         with failures_for_people(context, self._config.retry):
-            name = self.find(context, stage)
-            lineage = read_lineage(StoredTable(self._tables, name).read([]).schema.metadata, stage, name)
-            demand_current(self._config, {stage: lineage})
-            if _is_judged(context):
-                return StageTable(self._tables, name, stage, lineage)
-            rules = {own: SUITES[own](self._config) for own in table_stages()}
-            verdicts = Verdicts(self._tables).require(name, stage, rules[stage], lineage)
-            ours = {own: {rule.name for rule in suite} for own, suite in rules.items()}
-            own = require_own_checks(context.step_context, self._config.name, ours, stage, name, lineage)
-            return StageTable(self._tables, name, stage, lineage, verdicts, own)
+            table = StageTable(self._tables, self.find(context, stage), verified=True, stage=stage)
+            demand_current(self._config, {stage: table.lineage})
+            if not _is_judged(context):
+                rules = {own: SUITES[own](self._config) for own in table_stages()}
+                ours = {own: {rule.name for rule in suite} for own, suite in rules.items()}
+                table.verdicts.extend(Verdicts(self._tables).require(table.name, stage, rules[stage], table.lineage))
+                table.own_checks.extend(
+                    require_own_checks(context.step_context, self._config.name, ours, stage, table.name, table.lineage)
+                )
+            return table
 
     def find(self, context: dg.InputContext, stage: str) -> str:
         """Name of the newest table of ``stage`` that this run may see, below the ``tables`` folder."""

@@ -6,7 +6,6 @@ rule was applied with which arguments, to which table, beside which others: only
 table and those that it was made of, counts. Each check has its own, for checks can be run one by one.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from brev_pipeline.expectations import Finding, Rule
 from brev_pipeline.provenance import Lineage
 from brev_pipeline.stages import inputs_of
 from brev_pipeline.store import Folder
+from brev_pipeline.store.named import short_sha256
 
 _FILE: Final = re.compile(r"\.checks\.(?P<time>[0-9TZ.]+)\.(?P<run>[^/]+)\.(?P<sha256>[0-9a-f]{32})\.json")
 Entry = dict[str, Any]
@@ -63,8 +63,7 @@ class Verdicts:
         data = (json.dumps(record, indent=1, ensure_ascii=False, default=str) + "\n").encode()
         page = self._write_page(table.removesuffix(".parquet"), stage_page(stage, results))
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        digest = hashlib.sha256(data).hexdigest()[:32]
-        self.tables.create(f"{table}.checks.{stamp}.{run_id}.{digest}.json", data, exist_ok=True)
+        self.tables.create(f"{table}.checks.{stamp}.{run_id}.{short_sha256(data)}.json", data, exist_ok=True)
         return page
 
     def _write_page(self, stem: str, page: bytes) -> str:
@@ -168,7 +167,7 @@ def _answers(entry: Entry, asked: Mapping[str, Any]) -> bool:
 
 def _load(folder: Folder, file: str, digest: str) -> dict[str, Any]:
     data = folder.read(file)
-    if hashlib.sha256(data).hexdigest()[:32] != digest:
+    if short_sha256(data) != digest:
         raise StoreError(
             f"{folder.place(file)} is damaged: its bytes are not those that it is named by; remove it, and run the "
             "checks of its stage again"

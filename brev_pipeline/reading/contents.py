@@ -6,7 +6,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from brev_pipeline.errors import ReadError
 from brev_pipeline.reading.checked import Manifest, checked_file
@@ -17,6 +16,7 @@ from brev_pipeline.reading.shape import COLUMNS, Shape, shape_of
 from brev_pipeline.reading.stored import StoredRecords
 from brev_pipeline.rescaling import Rescale
 from brev_pipeline.store import Folder, Version
+from brev_pipeline.store.parquet import from_parquet
 
 
 class Contents:
@@ -55,8 +55,9 @@ class Contents:
     @cached_property
     def shape(self) -> Shape:
         """Of the images."""
-        data = checked_file(self.version, self.manifest, "images.parquet")
-        return shape_of(pq.read_table(pa.BufferReader(data), columns=COLUMNS), self.table["content_id"])
+        name = "images.parquet"
+        data = checked_file(self.version, self.manifest, name)
+        return shape_of(from_parquet(data, self.folder.place(name), COLUMNS), self.table["content_id"])
 
     @cached_property
     def several(self) -> bool:

@@ -6,10 +6,11 @@ states an MD5 that it does not have, is never taken for the one that was listed.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from brev_pipeline.config.models import DatasetSettings, PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
@@ -32,6 +33,8 @@ class Sources:
     """The places of a configuration, by bucket as configured. Picklable: connections open on first use."""
 
     places: dict[str, Place]
+    compares_md5: ClassVar[bool] = True
+    """See `Fetcher.fetch_many`."""
     _clients: dict[Any, S3Client] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -83,6 +86,25 @@ class Sources:
             self.place(row.bucket)
         return windowed(self._head, rows, HEADS)
 
+    def has_changed(self, row: SourceRow, size: int, modified: int, file_stamp: str | None = None) -> bool:
+        """Whether a local file no longer has the facts that it was listed with. In a bucket ``If-Match`` tells that.
+
+        Args:
+            row: names the object.
+            size: bytes, as listed.
+            modified: its last change as listed, microseconds since 1970.
+            file_stamp: ``<mtime_ns>-<ctime_ns>-<inode>`` as listed; None: not known.
+        """
+        place = self.place(row.bucket)
+        if not isinstance(place, LocalPlace):
+            return False
+        try:
+            facts = os.stat(f"{place.root}/{key_of(row.bucket, row.path)}")
+        except OSError:
+            return True
+        stamp = f"{facts.st_mtime_ns}-{facts.st_ctime_ns}-{facts.st_ino}"
+        return (facts.st_size, facts.st_mtime_ns // 1000, stamp) != (size, modified, file_stamp or stamp)
+
     def _fetch(self, row: SourceRow) -> bytes | SourceError:
         place = self.place(row.bucket)
         try:
@@ -111,8 +133,10 @@ class Sources:
 
 
 def _check_identity(row: SourceRow, data: bytes) -> None:
-    listed = row.etag if row.etag_source == "md5" else row.content_id
-    if listed is None or not _MD5.fullmatch(listed):
+    # What is remembered of the object comes before what its listing said: pixels are kept under the former.
+    told = (row.content_id, row.etag if row.etag_source == "md5" else None)
+    listed = next((md5 for md5 in told if md5 and _MD5.fullmatch(md5)), None)
+    if listed is None:
         return
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if md5 != listed:

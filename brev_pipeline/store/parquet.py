@@ -1,4 +1,9 @@
-"""Parquet: how tables lie in the store. Equal tables make equal bytes, and of a table only what is wanted is read."""
+"""Parquet: how tables lie in the store. Equal tables make equal bytes, and of a table only what is wanted is read.
+
+This is the one door: every page that is written carries its CRC-32, every page that is read is compared with it, and
+whatever the reader raises over damaged bytes becomes a `StoreError` that names the file. A Parquet file's footer has no
+checksum, so where that matters the file's name carries the SHA-256 of all of it (see `named`).
+"""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -9,9 +14,11 @@ from typing import IO, TYPE_CHECKING
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
+from brev_pipeline.store.named import verify_named, verify_named_bytes, verify_sha256, verify_sha256_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 ROWS = 1_000_000
 """Of a row group."""
@@ -33,7 +40,7 @@ def to_parquet(table: "pa.Table") -> bytes:
     ]
     schema = pa.schema(fields, table.schema.metadata)
     sink = io.BytesIO()
-    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer:
         for group in row_groups(table):
             writer.write_table(pa.table(group.columns, schema=schema), ROWS)
     return sink.getvalue()
@@ -45,14 +52,68 @@ def row_groups(table: "pa.Table") -> "Iterator[pa.Table]":
         yield table.slice(start, ROWS).combine_chunks()
 
 
-def from_parquet(data: bytes) -> "pa.Table":
-    """The table in Parquet bytes; all text in it as `texts.TEXT`, however it was written."""
+def from_parquet(data: bytes, place: str = "a table", columns: Sequence[str] | None = None) -> "pa.Table":
+    """The table in Parquet bytes, its page checksums verified; all text in it as `texts.TEXT`, however it was written.
+
+    Args:
+        data: a whole Parquet file.
+        place: its address, for messages.
+        columns: these of it (those that it has), in this order; None: all.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    with translating_damage(place):
+        return _read(io.BytesIO(data), columns)
+
+
+def parquet_metadata(data: bytes, place: str) -> dict[bytes, bytes]:
+    """The schema's metadata in Parquet bytes. Raises `StoreError` where they are damaged; see `from_parquet`."""
+    with translating_damage(place):
+        return dict(_parquet_file(io.BytesIO(data)).schema_arrow.metadata or {})
+
+
+@contextmanager
+def translating_damage(place: str) -> Iterator[None]:
+    """Turn what Parquet's reader raises over damaged bytes into a `StoreError` that names the file.
+
+    What the file system raises (it has an errno) and errors of ours pass through.
+    """
     import pyarrow as pa
+
+    try:
+        yield
+    except OSError as error:
+        # Arrow raises plain ones, for example where a page's checksum is wrong.
+        if error.errno is not None or type(error) is not OSError:
+            raise
+        raise _damaged(place, error) from error
+    except (pa.ArrowException, *_DAMAGE) as error:
+        raise _damaged(place, error) from error
+
+
+# Wrong lengths and counts end in any of these. A damaged length may ask for more memory than there is.
+_DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, MemoryError, NotImplementedError)
+
+
+def _damaged(place: str, error: BaseException) -> StoreError:
+    return StoreError(f"{place}: damaged, or not a whole Parquet file: {error}; restore the file, or run again")
+
+
+def _parquet_file(file: IO[bytes]) -> "pq.ParquetFile":
     import pyarrow.parquet as pq
 
+    return pq.ParquetFile(file, pre_buffer=True, page_checksum_verification=True)
+
+
+def _read(file: IO[bytes], columns: Sequence[str] | None) -> "pa.Table":
     from brev_pipeline.texts import widened
 
-    return widened(pq.read_table(pa.BufferReader(data)))
+    parquet = _parquet_file(file)
+    there = parquet.schema_arrow.names
+    # Who misses one says so in his own words.
+    wanted = there if columns is None else [name for name in dict.fromkeys(columns) if name in there]
+    return widened(parquet.read(wanted).select(wanted))
 
 
 @dataclass(frozen=True)
@@ -62,40 +123,45 @@ class StoredTable:
     Args:
         folder: that holds it.
         name: of its Parquet file.
+        verified: whether its name carries its SHA-256 (see `named`): the whole file is compared with that once,
+            before anything of it is read.
+        sha256: of the whole file, where that is on record elsewhere: likewise.
     """
 
     folder: Folder
     name: str
+    verified: bool = False
+    sha256: str | None = None
 
     def read(self, columns: Sequence[str] | None = None) -> "pa.Table":
         """These columns of it (those that it has), or all, with its schema's metadata; all text as `texts.TEXT`.
 
         Raises:
-            StoreError: it cannot be read, or is no whole Parquet file.
+            StoreError: it cannot be read, is damaged, or is not the file that its name says.
         """
-        import pyarrow.parquet as pq
-
-        from brev_pipeline.texts import widened
-
         with self._opened() as file:
-            parquet = pq.ParquetFile(file, pre_buffer=True)
-            there = parquet.schema_arrow.names
-            # Who misses one says so in his own words.
-            wanted = there if columns is None else [name for name in dict.fromkeys(columns) if name in there]
-            return widened(parquet.read(wanted).select(wanted))
+            return _read(file, columns)
 
     @property
     def names(self) -> list[str]:
         """Names of its columns.
 
         Raises:
-            StoreError: it cannot be read, or is no whole Parquet file.
+            StoreError: as `read`.
         """
-        import pyarrow.parquet as pq
-
         with self._opened() as file:
-            names: list[str] = pq.read_schema(file).names
+            names: list[str] = _parquet_file(file).schema_arrow.names
             return names
+
+    @property
+    def metadata(self) -> dict[bytes, bytes]:
+        """Its schema's metadata.
+
+        Raises:
+            StoreError: as `read`.
+        """
+        with self._opened() as file:
+            return dict(_parquet_file(file).schema_arrow.metadata or {})
 
     @cached_property
     def _kept(self) -> bytes | None:
@@ -104,17 +170,28 @@ class StoredTable:
             return None
         return self.folder.read(self.name)
 
+    def _verify_once(self) -> None:
+        """Compare the file with its name and the hash on record, as far as that is wanted and was not done yet."""
+        if self.__dict__.get("_is_verified"):
+            return
+        kept = self._kept
+        if self.verified and kept is not None:
+            verify_named_bytes(self.folder, self.name, kept)
+        elif self.verified:
+            verify_named(self.folder, self.name)
+        if self.sha256 is not None and kept is not None:
+            verify_sha256_bytes(self.folder, self.name, kept, self.sha256)
+        elif self.sha256 is not None:
+            verify_sha256(self.folder, self.name, self.sha256)
+        self.__dict__["_is_verified"] = True
+
     @contextmanager
     def _opened(self) -> Iterator[IO[bytes]]:
-        import pyarrow as pa
-
-        try:
-            if self._kept is not None:
+        self._verify_once()
+        place = self.folder.place(self.name)
+        if self._kept is not None:
+            with translating_damage(place):
                 yield io.BytesIO(self._kept)
-                return
-            with self.folder.open(self.name) as file:
-                yield file
-        except pa.ArrowInvalid as error:
-            raise StoreError(
-                f"{self.folder.place(self.name)}: not a whole Parquet file: {error}; restore the file"
-            ) from error
+            return
+        with self.folder.open(self.name) as file, translating_damage(place):
+            yield file

@@ -4,7 +4,9 @@
 
     <store>/<pipeline>/
       tables/<run id>/            Parquet of each asset, by run
-      memory/                     identities of objects, so that no bytes are read twice to find an MD5
+      memory/                     identities of objects, so that no bytes are read twice to find an MD5; names carry
+                                  the SHA-256 of their files
+      rechecks/                   which remembered identities were compared with their bytes, and when; likewise
       prepared/                   prepared pixels, content-addressed
       staging/<plan digest>/      shards on their way to a version; finished ones are taken up by the next run
       versions/<version id>/      immutable
@@ -24,6 +26,7 @@ from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
 from brev_pipeline.store.memory import IdentityMemory
 from brev_pipeline.store.publications import Publication, Publications
+from brev_pipeline.store.rechecks import RecheckLog
 from brev_pipeline.store.seals import Seals
 from brev_pipeline.store.versions import Version
 
@@ -58,6 +61,11 @@ class PipelineStore:
     def memory(self) -> IdentityMemory:
         """Identities that earlier runs found."""
         return IdentityMemory(self.folder / "memory")
+
+    @property
+    def rechecks(self) -> RecheckLog:
+        """Which remembered identities were compared with their bytes, and when."""
+        return RecheckLog(self.folder / "rechecks")
 
     @property
     def prepared(self) -> Folder:

@@ -43,6 +43,11 @@ class Publication:
     """File name → ``bytes`` and ``sha256`` of what lies in the version's ``report`` folder: it tells of the parent, so
     the version's own manifest, which is the same in every store, does not list it."""
 
+    def __post_init__(self) -> None:
+        """Refuse what is no report's files, as a damaged entry has it. Raises `ValueError`."""
+        if not isinstance(self.report, Mapping) or not all(map(_is_file, self.report.values())):
+            raise ValueError("its report is not files with bytes and sha256")
+
 
 class Publications:
     """The publications of one pipeline.
@@ -129,6 +134,10 @@ class Publications:
                 self._seals.heal(after.number, self._folder.read(entry_name(after.number)))
             self._seals.seal(number, data)
         return _parse(entry_name(number), data)
+
+
+def _is_file(facts: Any) -> bool:
+    return isinstance(facts, Mapping) and isinstance(facts.get("bytes"), int) and isinstance(facts.get("sha256"), str)
 
 
 def _parse(place: str, data: bytes) -> Publication:

@@ -49,9 +49,30 @@ class Version:
             raise StoreError(f"{self.folder.place(MANIFEST)}: not JSON: {error}; restore the file") from error
         return manifest
 
-    def table(self, name: str, columns: Sequence[str] | None = None) -> "pa.Table":
-        """One of its tables (records, assignments, weights, listing, images, exclusions), or some columns of it."""
-        return StoredTable(self.folder, f"{name}.parquet").read(columns)
+    def table(self, name: str, columns: Sequence[str] | None = None, *, verified: bool = False) -> "pa.Table":
+        """One of its tables (records, assignments, weights, listing, images, exclusions), or some columns of it.
+
+        Args:
+            name: of the table.
+            columns: that are wanted; None: all.
+            verified: compare the whole file with the manifest's SHA-256 first, and the manifest with the id: for what
+                the next version is made with.
+
+        Raises:
+            StoreError: it cannot be read, is damaged, or (``verified``) is not the one that was published.
+        """
+        file = f"{name}.parquet"
+        digest = self._listed_sha256(file) if verified else None
+        return StoredTable(self.folder, file, sha256=digest).read(columns)
+
+    def _listed_sha256(self, file: str) -> str:
+        raw = self.folder.read(MANIFEST)
+        if version_id(raw) != self.id:
+            raise StoreError(
+                f"{self.folder.place(MANIFEST)}: altered: its hash does not begin with {self.id}; restore the file "
+                "(`brev-pipeline verify` says what else was changed)"
+            )
+        return str(json.loads(raw)["files"][file]["sha256"])
 
     def problems(self, on_file: Callable[[str], None] = lambda _: None) -> list[str]:
         """Compare every file with the manifest, and the manifest with the id; all but the report.

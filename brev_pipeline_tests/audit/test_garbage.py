@@ -1,11 +1,13 @@
 """What nothing needs is listed and removed; what was published, or a run may need, is not."""
 
+import json
 import os
 import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from brev_pipeline.audit import (
@@ -18,6 +20,7 @@ from brev_pipeline.audit import (
     verify_version,
 )
 from brev_pipeline.errors import StoreError
+from brev_pipeline.images.shelf import id_of_ingredients
 from brev_pipeline.store import Folder
 from brev_pipeline.store.entries import entries, remove_files
 from brev_pipeline_tests.audit.worlds import World
@@ -168,13 +171,13 @@ def test_prepared_pixels_stay_while_a_version_or_the_newest_listing_refers_to_th
 
 def test_prepared_pixels_of_other_settings_go_when_no_version_refers_to_them(copy: World) -> None:
     (shelf,) = (copy.root / "prepared").iterdir()
-    other = copy.root / "prepared" / "0123456789abcdef"
+    settings = (shelf / "settings.json").read_text().replace('"opencv": "', '"opencv": "0.')
+    other = copy.root / "prepared" / id_of_ingredients(json.loads(settings))
     shutil.copytree(shelf, other)
-    settings = (other / "settings.json").read_text().replace('"opencv": "', '"opencv": "0.')
     (other / "settings.json").write_text(settings)
     assert "prepared pixels" not in kinds(found(copy, GarbageRules(min_age=NOW, keep_runs=0)))
     (garbage,) = (one for one in found(copy, AT_ONCE) if one.kind == "prepared pixels")
-    assert garbage.place == "prepared/0123456789abcdef"
+    assert garbage.place == f"prepared/{other.name}"
     endings = [name.rpartition(".")[2] for name in garbage.names]
     assert endings == sorted(endings, key=["parquet", "tfrecord", "json"].index)
     before = hashes(shelf)
@@ -191,6 +194,62 @@ def test_pixels_without_an_index_go_and_needed_ones_beside_them_stay(copy: World
     assert garbage.names == (f"prepared/{shelf.name}/0123.tfrecord",)
     remove_garbage(copy.store, [garbage])
     assert hashes(shelf) == before
+
+
+def test_a_damaged_index_goes_with_its_pixels_and_stops_nothing(copy: World) -> None:
+    (shelf,) = (copy.root / "prepared").iterdir()
+    index = min(shelf.glob("*.parquet"))
+    index.write_bytes(index.read_bytes()[:-1])
+    assert "prepared pixels" not in kinds(found(copy))
+    (garbage,) = (one for one in found(copy, AT_ONCE) if one.kind == "prepared pixels")
+    assert garbage.names[0] == f"prepared/{shelf.name}/{index.name}"
+    remove_garbage(copy.store, [garbage])
+    left = {file.name for file in shelf.iterdir()}
+    for other in shelf.glob("*.parquet"):
+        named = pq.read_table(other)["file"].drop_null().to_pylist()
+        assert {file.rpartition("/")[2] for file in named} <= left
+
+
+@pytest.mark.parametrize("damage", [b"", b"[]", b"\xff{", b'{"image": {}, "opencv": "1"}'])
+def test_damaged_settings_of_a_shelf_keep_its_pixels(copy: World, damage: bytes) -> None:
+    (shelf,) = (copy.root / "prepared").iterdir()
+    (shelf / "settings.json").write_bytes(damage)
+    assert "prepared pixels" not in kinds(found(copy, AT_ONCE))
+
+
+def test_of_memories_two_whole_ones_stay_however_many_damaged_ones_lie_before_them(copy: World) -> None:
+    memory = copy.store.memory
+    known = memory.recall()
+    assert known is not None
+    for number in range(4):
+        assert memory.remember(known.slice(number + 1), f"run-{number}")
+    names = memory.folder.names()
+    (copy.root / "memory" / names[-1]).write_bytes(b"damaged")
+    (garbage,) = (one for one in found(copy, AT_ONCE) if one.kind == "memory")
+    assert garbage.names == tuple(f"memory/{name}" for name in names[:-3])
+    remove_garbage(copy.store, [garbage])
+    recalled = memory.recall()
+    assert recalled is not None
+    assert recalled.equals(known.slice(3))
+
+
+def test_the_log_of_rechecks_goes_as_far_as_a_newer_file_holds_all_that_counts(
+    copy: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, memory = copy.store.rechecks, copy.store.memory.recall()
+    assert memory is not None
+    assert "log of rechecks" not in kinds(found(copy, AT_ONCE))
+    monkeypatch.setattr("brev_pipeline.store.rechecks.MANY", 2)
+    for number in range(5):
+        log.append(memory.slice(number, 3), f"run-{number}", memory)
+    names = log.folder.names()
+    # The newest that holds all is damaged: the one before it does too.
+    (copy.root / "rechecks" / names[-1]).write_bytes(b"damaged")
+    before = log.read()
+    (garbage,) = (one for one in found(copy, AT_ONCE) if one.kind == "log of rechecks")
+    assert garbage.names == tuple(f"rechecks/{name}" for name in names[:-2])
+    remove_garbage(copy.store, [garbage])
+    assert log.read().sort_by("path").equals(before.sort_by("path"))
 
 
 @pytest.mark.slow

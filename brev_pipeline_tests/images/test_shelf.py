@@ -1,7 +1,9 @@
 """The shelf: standard files, append-only, read by range, every checksum looked at."""
 
 import json
+import random
 import struct
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +13,9 @@ import pytest
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import StoreError
 from brev_pipeline.images import read_prepared
-from brev_pipeline.images.shelf import Shelf, settings_id
+from brev_pipeline.images.shelf import Shelf, content_hash, settings_id
 from brev_pipeline.store import Folder
+from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline_tests.images import worlds
 
 SETTINGS = ImageSettings(target_size=(8, 8))
@@ -162,3 +165,85 @@ def test_a_file_that_is_gone_is_named(shelf):
     shelf.folder.remove(table["file"][0].as_py())
     with pytest.raises(StoreError, match="cannot be read"):
         list(read_prepared(shelf.folder, table))
+
+
+def index_of(shelf):
+    (name,) = [name for name in (shelf.folder / shelf.id).names() if name.endswith(".parquet")]
+    return name, Path(shelf.folder.url) / shelf.id / name
+
+
+def test_no_flipped_bit_of_an_index_is_believed_and_none_is_a_traceback(shelf, caplog):
+    _, table = filled(shelf)
+    name, file = index_of(shelf)
+    data, draw = file.read_bytes(), random.Random(4)
+    for _ in range(400):
+        place = draw.randrange(len(data) * 8)
+        file.write_bytes(data[: place // 8] + bytes([data[place // 8] ^ (1 << place % 8)]) + data[place // 8 + 1 :])
+        caplog.clear()
+        assert shelf.known(table["content_id"]).num_rows == 0
+        assert len([record for record in caplog.records if name in record.getMessage()]) == 1
+    file.write_bytes(data[: len(data) // 2])
+    assert shelf.known(table["content_id"]).num_rows == 0
+    file.write_bytes(data)
+    assert shelf.known(table["content_id"]).num_rows == table.num_rows
+
+
+def test_a_damaged_index_and_damaged_pixels_are_replaced_when_they_are_written_again(shelf):
+    images, table = filled(shelf)
+    _, file = index_of(shelf)
+    pixels = Path(shelf.folder.url) / table["file"][0].as_py()
+    whole = file.read_bytes(), pixels.read_bytes()
+    file.write_bytes(b"damaged")
+    pixels.write_bytes(whole[1][:-1] + b"x")
+    shelf.add(rows_of(images), images)
+    assert (file.read_bytes(), pixels.read_bytes()) == whole
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"file": "../../../photos/secret.tfrecord"},
+        {"file": "/etc/passwd"},
+        {"file": "0123456789abcdef/0123456789abcdef0123456789abcdef.tfrecord"},
+        {"file": None},
+        {"status": "corrupt"},
+        {"offset": 3},
+        {"offset": None},
+        {"length": 10**15},
+        {"length": -1},
+        {"prepared_height": 2**31 - 1, "prepared_width": 2**31 - 1, "prepared_frames": 2**31 - 1},
+        {"prepared_height": -8, "prepared_width": -9},
+        {"prepared_height": None},
+    ],
+)
+def test_an_index_with_a_right_name_that_lies_is_not_believed(shelf, lie, caplog):
+    _, table = filled(shelf)
+    _, file = index_of(shelf)
+    rows = table.to_pylist()
+    rows[3] |= lie
+    data = to_parquet(pa.Table.from_pylist(rows, schema=table.schema))
+    file.unlink()
+    (file.parent / f"{content_hash(data)}.parquet").write_bytes(data)
+    assert shelf.known(table["content_id"]).num_rows == 0
+    assert "is not to be believed" in caplog.text
+    if lie.get("file", "") is not None and "status" not in lie and None not in lie.values():
+        with pytest.raises(StoreError, match=r"that cannot be|cannot be read"):
+            list(read_prepared(shelf.folder, pa.Table.from_pylist(rows[3:4], schema=table.schema)))
+
+
+def test_an_index_of_other_columns_is_not_believed(shelf, caplog):
+    _, table = filled(shelf)
+    _, file = index_of(shelf)
+    data = to_parquet(table.drop_columns(["std"]))
+    file.unlink()
+    (file.parent / f"{content_hash(data)}.parquet").write_bytes(data)
+    assert shelf.known(table["content_id"]).num_rows == 0
+    assert "std" in caplog.text
+
+
+def test_contents_that_are_forgotten_go_with_their_index(shelf):
+    _, first = filled(shelf, 3)
+    _, second = filled(shelf, 4, start=50)
+    assert len(shelf.forget([first["content_id"][1].as_py(), "unknown"])) == 1
+    known = shelf.known(pa.chunked_array([*first["content_id"].chunks, *second["content_id"].chunks]))
+    assert known["content_id"].to_pylist() == second["content_id"].to_pylist()

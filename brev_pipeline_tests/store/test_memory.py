@@ -41,8 +41,57 @@ def test_the_same_again_is_no_news(memory: IdentityMemory) -> None:
     assert len(memory.folder.names()) == 1
 
 
-def test_a_damaged_memory_is_no_memory(memory: IdentityMemory, tmp_path: Path) -> None:
+def test_a_damaged_memory_is_passed_over_and_an_older_one_counts(
+    memory: IdentityMemory, caplog: pytest.LogCaptureFixture
+) -> None:
     memory.remember(integrity("a"), "run-1")
-    (file,) = tmp_path.iterdir()
-    file.write_bytes(b"damaged")
+    memory.remember(integrity("a", "b"), "run-2")
+    older, newest = (Path(memory.folder.place(name)) for name in memory.folder.names())
+    data = newest.read_bytes()
+    newest.write_bytes(data[:-30] + bytes([data[-30] ^ 1]) + data[-29:])
+    recalled = memory.recall()
+    assert recalled is not None
+    assert recalled["path"].to_pylist() == ["a"]
+    assert newest.name in caplog.text
+    older.write_bytes(b"damaged")
     assert memory.recall() is None
+
+
+def test_a_memory_whose_name_carries_no_hash_is_passed_over(memory: IdentityMemory) -> None:
+    memory.remember(integrity("a"), "run-1")
+    (name,) = memory.folder.names()
+    memory.folder.write("20990101T000000.000000Z-run-2.parquet", memory.folder.read(name))
+    before = memory.recall()
+    memory.folder.remove(name)
+    assert before is not None
+    assert memory.recall() is None
+
+
+def test_a_damaged_memory_is_written_again(memory: IdentityMemory) -> None:
+    memory.remember(integrity("a"), "run-1")
+    (name,) = memory.folder.names()
+    Path(memory.folder.place(name)).write_bytes(b"damaged")
+    assert memory.remember(integrity("a"), "run-2")
+    assert memory.recall() is not None
+
+
+def test_what_is_forgotten_is_not_recalled_whatever_the_clock_says(memory: IdentityMemory) -> None:
+    memory.remember(integrity("a", "b", "c"), "run-1")
+    (name,) = memory.folder.names()
+    later = name.replace(name[:4], "2999", 1)
+    memory.folder.write(later, memory.folder.read(name))
+    assert memory.forget(["b", "unknown"], "run-2")
+    recalled = memory.recall()
+    assert recalled is not None
+    assert recalled["path"].to_pylist() == ["a", "c"]
+    assert not memory.forget(["b"], "run-3")
+    assert not IdentityMemory(memory.folder / "nothing").forget(["b"], "run-3")
+
+
+def test_what_was_known_before_a_run_can_be_asked_for(memory: IdentityMemory) -> None:
+    memory.remember(integrity("a"), "run-1")
+    memory.remember(integrity("a", "b"), "run-2")
+    before = memory.recall(before="run-2")
+    assert before is not None
+    assert before["path"].to_pylist() == ["a"]
+    assert memory.recall(before="run-1") is not None

@@ -89,7 +89,7 @@ def test_a_damaged_table_is_named(stored: StoredTable, folder: Folder, left: int
     data = folder.read("one.parquet")
     folder.remove("one.parquet")
     folder.write("one.parquet", data[:left])
-    with pytest.raises(StoreError, match=r"one\.parquet: not a whole Parquet file.*restore the file"):
+    with pytest.raises(StoreError, match=r"one\.parquet: damaged, or not a whole Parquet file.*restore the file"):
         stored.read()
 
 

@@ -1,0 +1,338 @@
+"""Recheck: a sample of what is remembered is compared with the images' own bytes, in each run.
+
+A run reads no image whose identity it remembers and whose pixels are prepared: that is why nothing new costs nothing,
+and why whoever can write the store could give a photo another photo's identity. So each run reads some of them again,
+each object once: the bytes' MD5 is compared with the remembered one, and what decoding gives with the prepared pixels
+and their facts. Half of the sample are those that were not rechecked for the longest time, so that each has its turn
+within a bounded number of runs; the other half is chosen by a hash of the run's id, which nobody knows beforehand.
+
+An identity that the memory does not hold (because a recheck before this one forgot it, and the run goes on with tables
+made before) is always rechecked.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.config import ImageSettings, PipelineConfig
+from brev_pipeline.engine.base import Counted, Engine, Lost
+from brev_pipeline.errors import SourceError, StoreError
+from brev_pipeline.seeds import seed64
+from brev_pipeline.source_base import Fetcher, SourceRow
+from brev_pipeline.store import Folder, PipelineStore
+from brev_pipeline.store.rechecks import CHECKED, KEY
+from brev_pipeline.tables import PREPARED_IMAGES
+from brev_pipeline.texts import joined
+
+FACTS: Final = [*SourceRow._fields, "size", "modified", "content_source", "file_stamp"]
+"""Columns of ``sample_integrity`` that are read, as far as it has them."""
+LEAST: Final = 20
+"""Images of a sample, where so many are remembered."""
+_TASK: Final = 32  # images of a task
+_MANY_IMAGES, _MANY_BYTES = 1000, 256 << 20  # from which on workers pay
+_SHOWN: Final = 5  # mismatches that an error names
+_UNTRIED: Final = ("missing", "changed")
+"""Statuses of images that this run tried to read, and did not get as they were listed."""
+
+
+@dataclass(frozen=True)
+class Recheck:
+    """What a recheck found, all of it well."""
+
+    remembered: int
+    """Images whose identity this run remembered."""
+    identities: int
+    """Images whose bytes were read again, and have the remembered MD5."""
+    pixels: int
+    """Contents that were decoded again, and gave the pixels and facts on record."""
+    passed_over: tuple[str, ...]
+    """Images that went or changed since they were listed, with the reason: the next run's matter."""
+
+
+def recheck_identities(
+    store: PipelineStore,
+    samples: pa.Table,
+    prepared: pa.Table,
+    config: PipelineConfig,
+    *,
+    fetch: Fetcher,
+    engine: Engine,
+    run_id: str,
+) -> Recheck:
+    """Compare a sample of what this run remembered with the images' bytes; note who was rechecked.
+
+    Args:
+        store: whose memory, log of rechecks and prepared pixels are meant.
+        samples: columns `FACTS` of ``sample_integrity``, after the run's own was remembered.
+        prepared: the run's ``prepared_images``.
+        config: how much is rechecked, and how images are prepared.
+        fetch: reads the images; asked whether a file changed meanwhile if it has ``has_changed`` (as `Sources` has).
+        engine: where the work runs if it is much; little is done in this process, which only reads and decodes what
+            was read and decoded before.
+        run_id: Dagster's id of the run.
+
+    Raises:
+        StoreError: an image is not what was remembered. What was remembered of it is forgotten, so that the next run
+            finds the truth by itself.
+        BrevPipelineError: nothing can be read at all, as `Fetcher.fetch_many` raises it.
+    """
+    if not config.integrity.recheck:
+        return Recheck(0, 0, 0, ())
+    rows, statuses = _with_statuses(samples, prepared)
+    _forget_changed(store, rows, statuses, run_id)
+    rows = rows.filter(pc.invert(pc.is_in(statuses, value_set=pa.array(_UNTRIED, statuses.type))))
+    remembered, forgotten = _remembered(store, rows, run_id)
+    pool = rows.filter(remembered)
+    chosen = pool.take(choose_sample(pool, store.rechecks.read(), config.integrity.recheck, run_id))
+    chosen = pa.concat_tables([chosen, rows.filter(forgotten)])
+    if not chosen.num_rows:
+        return Recheck(pool.num_rows, 0, 0, ())
+    found = _reread(chosen, prepared, Rereader(fetch, config.image, store.prepared), engine)
+    wrong = {path for path, outcome in found.items() if outcome.identity or outcome.pixels}
+    well = chosen.filter(pc.invert(pc.is_in(chosen["path"], value_set=pa.array(sorted(wrong), chosen["path"].type))))
+    if well.num_rows:
+        store.rechecks.append(well, run_id, pool)
+    if wrong:
+        raise _refuse(store, config, chosen, found, run_id)
+    return Recheck(
+        pool.num_rows,
+        sum(outcome.gone is None for outcome in found.values()),
+        sum(outcome.decoded for outcome in found.values()),
+        tuple(f"{path}: {outcome.gone}" for path, outcome in sorted(found.items()) if outcome.gone),
+    )
+
+
+def choose_sample(pool: pa.Table, checked: pa.Table, share: float, run_id: str) -> npt.NDArray[np.int64]:
+    """Which rows are rechecked; it depends on the rows, not on their order.
+
+    Args:
+        pool: columns path and content_id, one row per image.
+        checked: as `RecheckLog.read` gives it.
+        share: of the rows that is wanted, `LEAST` at least.
+        run_id: chooses half of them.
+
+    Returns:
+        Places of rows, each once: first those that were not rechecked for the longest time.
+    """
+    count = min(pool.num_rows, max(LEAST, math.ceil(share * pool.num_rows)))
+    in_order = pc.sort_indices(pool["path"]).to_numpy()
+    draws = np.empty(pool.num_rows, np.uint64)
+    draws[in_order] = np.random.PCG64(seed64(0, "recheck", run_id)).random_raw(pool.num_rows)
+    times = _last_checked(pool, checked)
+    oldest = np.lexsort((draws, times))[: -(-count // 2)]
+    others = np.setdiff1d(np.arange(pool.num_rows), oldest)
+    drawn = others[np.argsort(draws[others])[: count - len(oldest)]]
+    return np.concatenate([oldest, drawn])
+
+
+def _last_checked(pool: pa.Table, checked: pa.Table) -> npt.NDArray[np.int64]:
+    """A number for each row that grows with the time of its last recheck; -1 for one that never was."""
+    at = pc.index_in(_keys(pool), value_set=_keys(checked).combine_chunks())
+    stamps = checked[CHECKED].combine_chunks()
+    ranks = pc.rank(stamps, tiebreaker="dense") if len(stamps) else pa.array([], pa.uint64())
+    found: npt.NDArray[np.int64] = pc.fill_null(ranks.cast(pa.int64()).take(at), -1).to_numpy()
+    return found
+
+
+def _keys(table: pa.Table) -> pa.ChunkedArray:
+    return joined(*(table[name] for name in KEY), by="\n")
+
+
+def _with_statuses(samples: pa.Table, prepared: pa.Table) -> tuple[pa.Table, pa.ChunkedArray]:
+    """Rows whose content stands in ``prepared_images``, and the status that it has there."""
+    at = pc.index_in(samples["content_id"], value_set=prepared["content_id"].combine_chunks())
+    known = pc.is_valid(at)
+    return samples.filter(known), prepared["status"].take(at.filter(known))
+
+
+def _forget_changed(store: PipelineStore, rows: pa.Table, statuses: pa.ChunkedArray, run_id: str) -> None:
+    """What was read for its pixels and had another MD5 than the remembered one is quarantined, and forgotten."""
+    changed = rows["path"].filter(pc.equal(statuses, "changed"))
+    if len(changed):
+        store.memory.forget(changed.to_pylist(), run_id)
+
+
+def _remembered(store: PipelineStore, rows: pa.Table, run_id: str) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Whether this run remembered each row's identity, and whether nothing remembers it any more."""
+    before, now = store.memory.recall(before=run_id), store.memory.recall()
+    return _agrees(rows, before, facts=True), pc.invert(_agrees(rows, now, facts=False))
+
+
+def _agrees(rows: pa.Table, memory: pa.Table | None, *, facts: bool) -> pa.ChunkedArray:
+    """Whether a memory has each row's path with its content, and (``facts``) of a file with the same facts."""
+    if memory is None:
+        return pa.chunked_array([pa.repeat(False, rows.num_rows)])
+    at = pc.index_in(rows["path"], value_set=memory["path"].combine_chunks())
+    same = pc.equal(memory["content_id"].take(at), rows["content_id"])
+    if facts:
+        same = pc.and_(same, pc.equal(memory["size"].take(at), rows["size"]))
+        # A file whose time or inode is another was read in this run. In a bucket the entity tag decides.
+        is_file = pc.equal(rows["etag_source"], "md5")
+        for name in ("modified", "file_stamp"):
+            if name in rows.column_names and name in memory.column_names:
+                told = pc.fill_null(pc.equal(memory[name].take(at), rows[name]), True)
+                same = pc.and_(same, pc.or_(pc.invert(is_file), told))
+    return pc.fill_null(same, False)
+
+
+class Asked(NamedTuple):
+    """An image that is to be read again."""
+
+    row: SourceRow
+    size: int
+    """Bytes, as listed."""
+    modified: int
+    """As listed, microseconds since 1970."""
+    file_stamp: str | None
+    """As listed."""
+    prepared: dict[str, Any] | None
+    """Row of ``prepared_images`` to be compared; None: only the bytes are."""
+
+
+class Outcome(NamedTuple):
+    """What reading an image again showed."""
+
+    gone: str | None = None
+    """Why its bytes could not be had as they were listed."""
+    identity: str | None = None
+    """The MD5 that its bytes have in place of the remembered one."""
+    pixels: str | None = None
+    """In what its prepared pixels or their facts differ from what is on record."""
+    decoded: bool = False
+    """Whether it was decoded."""
+
+
+class _Watcher(Protocol):
+    def has_changed(self, row: SourceRow, size: int, modified: int, file_stamp: str | None = None) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Rereader:
+    """Reads images again and compares them; sent to each worker once.
+
+    Args:
+        fetch: reads the images.
+        settings: how they are prepared.
+        folder: where the prepared pixels lie.
+    """
+
+    fetch: Fetcher
+    settings: ImageSettings
+    folder: Folder
+
+    def __call__(self, task: Sequence[Asked]) -> list[tuple[str, Outcome]]:
+        """Path and outcome of each image of a task, in no order."""
+        from brev_pipeline.images.limits import decoding_limits
+
+        by_path = {asked.row.path: asked for asked in task}
+        # Without a recorded MD5, so that what is there comes, whatever it is; in a bucket still by its entity tag.
+        blind = [asked.row._replace(etag_source="none", content_id="") for asked in task]
+        with decoding_limits(self.settings.max_pixels):
+            return [(row.path, self._compare(by_path[row.path], found)) for row, found in self.fetch.fetch_many(blind)]
+
+    def _compare(self, asked: Asked, found: bytes | SourceError) -> Outcome:
+        if isinstance(found, SourceError):
+            return Outcome(gone=str(found))
+        md5 = hashlib.md5(found, usedforsecurity=False).hexdigest()
+        if md5 != asked.row.content_id:
+            return Outcome(gone="it was changed since it was listed") if self._changed(asked) else Outcome(identity=md5)
+        if asked.prepared is None:
+            return Outcome()
+        return Outcome(pixels=self._difference(asked.row, asked.prepared, found), decoded=True)
+
+    def _changed(self, asked: Asked) -> bool:
+        watcher = cast("_Watcher | None", self.fetch if hasattr(self.fetch, "has_changed") else None)
+        return bool(watcher and watcher.has_changed(asked.row, asked.size, asked.modified, asked.file_stamp))
+
+    def _difference(self, source: SourceRow, recorded: Mapping[str, Any], data: bytes) -> str | None:
+        from brev_pipeline.images.chunk import prepare_row
+        from brev_pipeline.images.read import read_prepared
+
+        row, image = prepare_row(source, data, self.settings)
+        for name in row.keys() - {"content_id", "source_path"}:
+            if row[name] != recorded[name]:
+                return f"{name} is {recorded[name]!r} on record, and {row[name]!r} by its bytes"
+        if image is None:
+            return None
+        try:
+            (stored,) = read_prepared(self.folder, pa.Table.from_pylist([dict(recorded)], schema=PREPARED_IMAGES))
+        except StoreError as error:
+            if error.may_pass:
+                raise
+            return str(error)
+        return None if np.array_equal(stored, image) else f"the pixels in {recorded['file']} are others"
+
+
+def _reread(chosen: pa.Table, prepared: pa.Table, reread: Rereader, engine: Engine) -> dict[str, Outcome]:
+    """Path → outcome of every chosen image."""
+    from brev_pipeline.engine.serial import SerialEngine
+
+    many = chosen.num_rows >= _MANY_IMAGES or pc.sum(chosen["size"]).as_py() >= _MANY_BYTES
+    runner: Engine = engine if many else SerialEngine()
+    tasks = Counted(_tasks(chosen, prepared), len, chosen.num_rows, "images")
+    found: dict[str, Outcome] = {}
+    for task, told in runner.map(reread, tasks, label="recheck what is remembered", lost="yield"):
+        if isinstance(told, Lost):
+            found |= {asked.row.path: Outcome(gone=f"the worker died: {told.reason}") for asked in task}
+        else:
+            found |= dict(told)
+    return found
+
+
+def _tasks(chosen: pa.Table, prepared: pa.Table) -> Iterator[list[Asked]]:
+    """The images in tasks; of those with the same content the first one's pixels are compared."""
+    from brev_pipeline.images.chunk import DIED
+
+    at = pc.index_in(chosen["content_id"], value_set=prepared["content_id"].combine_chunks())
+    seen: set[str] = set()
+    chosen = chosen.set_column(chosen.column_names.index("modified"), "modified", chosen["modified"].cast(pa.int64()))
+    for start in range(0, chosen.num_rows, _TASK):
+        task = []
+        rows = zip(
+            chosen.slice(start, _TASK).to_pylist(), prepared.take(at.slice(start, _TASK)).to_pylist(), strict=True
+        )
+        for row, recorded in rows:
+            # What kills a decoder is not given to one in this process.
+            alive = row["content_id"] not in seen and recorded["reason"] != DIED
+            seen.add(row["content_id"])
+            source = SourceRow(*(row[name] for name in SourceRow._fields))
+            task.append(Asked(source, row["size"], row["modified"], row.get("file_stamp"), recorded if alive else None))
+        yield task
+
+
+def _refuse(
+    store: PipelineStore, config: PipelineConfig, chosen: pa.Table, found: Mapping[str, Outcome], run_id: str
+) -> StoreError:
+    """Forget what was remembered of the images that are otherwise; the error that says so."""
+    from brev_pipeline.images.shelf import Shelf, settings_id
+
+    rows = {row["path"]: row for row in chosen.to_pylist()}
+    others = {path: one.identity for path, one in sorted(found.items()) if one.identity}
+    pixels = {path: one.pixels for path, one in sorted(found.items()) if one.pixels}
+    if others:
+        store.memory.forget(others, run_id)
+    if pixels:
+        Shelf(store.prepared, settings_id(config.image)).forget(rows[path]["content_id"] for path in pixels)
+    lines = [_identity_line(rows[path], md5) for path, md5 in others.items()]
+    lines += [f"{path}: content {rows[path]['content_id']}: {said}" for path, said in pixels.items()]
+    shown = lines[:_SHOWN] + ([f"… and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else [])
+    return StoreError(
+        f"{store.folder.url}: of {len(found)} images that were read again, {len(others)} have other bytes than this "
+        f"run remembered, and {len(pixels)} other prepared pixels:\n  "
+        + "\n  ".join(shown)
+        + "\nWhat was remembered of them is forgotten. Run the whole pipeline again, from raw_listing on: it reads "
+        "them anew. Somebody changed the store, or replaced a file without a trace: `brev-pipeline verify --deep` says "
+        "which published versions hold wrong contents."
+    )
+
+
+def _identity_line(row: Mapping[str, Any], md5: str) -> str:
+    hint = "; its x-amz-meta-md5 is wrong: correct it" if row.get("content_source") == "metadata" else ""
+    return f"{row['path']}: MD5 {row['content_id']} was remembered, its bytes have {md5}{hint}"

@@ -1,0 +1,402 @@
+"""A poisoned memory is found: identities and pixels by a sample in each run, and what is wrong is forgotten."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from brev_pipeline import recheck
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.engine.serial import SerialEngine
+from brev_pipeline.errors import StoreError
+from brev_pipeline.images import read_prepared
+from brev_pipeline.images.prepare import prepare_images
+from brev_pipeline.images.shelf import Shelf, settings_id
+from brev_pipeline.integrity import check_integrity
+from brev_pipeline.listing import list_datasets
+from brev_pipeline.recheck import LEAST, Recheck, choose_sample, recheck_identities
+from brev_pipeline.source import Sources
+from brev_pipeline.store import Folder, PipelineStore
+from brev_pipeline.store.rechecks import RecheckLog, holds_all
+from brev_pipeline.texts import TEXT
+from brev_pipeline_tests.buckets import Server, config_of, mock_server
+from brev_pipeline_tests.pipelines import draw_photos
+
+PART = 5 << 20  # the least that S3 takes as a part but the last
+
+
+@dataclass
+class World:
+    """Photos somewhere, and the stages of a run as far as the prepared images."""
+
+    config: PipelineConfig
+    runs: int = 0
+
+    @property
+    def store(self) -> PipelineStore:
+        return PipelineStore.of(self.config)
+
+    def settings(self, share: float) -> "World":
+        integrity = self.config.integrity.model_copy(update={"recheck": share})
+        return World(self.config.model_copy(update={"integrity": integrity}).at(self.config.base), self.runs + 1000)
+
+    def identify(self) -> pa.Table:
+        """A run's sample_integrity, remembered."""
+        self.runs += 1
+        sources, memory = Sources.of(self.config), self.store.memory
+        listing = list_datasets(self.config.datasets, self.config.listing, sources, memory.recall())
+        samples = check_integrity(listing, fetch=sources, known=memory.recall())
+        memory.remember(samples, f"run-{self.runs}")
+        return samples
+
+    def go_on(self, samples: pa.Table) -> tuple[pa.Table, Recheck]:
+        """A run's prepared_images of these samples, with the recheck."""
+        sources, engine = Sources.of(self.config), SerialEngine()
+        table = prepare_images(samples, self.config.image, fetch=sources, folder=self.store.prepared, engine=engine)
+        done = recheck_identities(
+            self.store, samples, table, self.config, fetch=sources, engine=engine, run_id=f"run-{self.runs}"
+        )
+        return table, done
+
+    def run(self) -> tuple[pa.Table, pa.Table, Recheck]:
+        samples = self.identify()
+        return samples, *self.go_on(samples)
+
+    def poison(self, victim: str, other: str) -> str:
+        """Let the memory say that a photo has another one's bytes, as whoever can write the store may; its true MD5."""
+        known = self.store.memory.recall()
+        assert known is not None
+        rows = {short(row["path"]): row for row in known.to_pylist()}
+        true, lie = rows[victim]["content_id"], rows[other]["content_id"]
+        rows[victim]["content_id"] = lie
+        if rows[victim]["etag_source"] == "md5":
+            rows[victim]["etag"] = lie
+        poisoned = pa.Table.from_pylist(list(rows.values()), schema=known.schema)
+        assert self.store.memory.remember(poisoned, "attacker")
+        return str(true)
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> World:
+    draw_photos(tmp_path / "photos", {"good": 12, "bad": 4}, photos_per_item=2)
+    return World(config_of({"bucket": "photos"}, base=tmp_path, image={"target_size": [8, 8]}))
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Server]:
+    with mock_server() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: Server, tmp_path: Path) -> World:
+    """Photos in a bucket, one of them uploaded in two parts: its entity tag is no MD5."""
+    draw_photos(tmp_path / "photos", {"good": 3, "bad": 2}, photos_per_item=1)
+    files = sorted((tmp_path / "photos").rglob("*.png"))
+    name = s3.bucket({file.relative_to(tmp_path / "photos").as_posix(): file.read_bytes() for file in files})
+    put_in_parts(s3, name, "good/parts.png", files[0].read_bytes())
+    dataset = {"bucket": f"s3://{name}", "storage": s3.storage()}
+    return World(config_of(dataset, base=tmp_path, image={"target_size": [8, 8]}))
+
+
+def put_in_parts(s3: Server, bucket: str, key: str, photo: bytes) -> None:
+    """A photo with bytes behind its end, which decoders pass over, so that it fills two parts."""
+    place = {"Bucket": bucket, "Key": key}
+    upload = s3.client.create_multipart_upload(**place)["UploadId"]
+    data = photo + b"\0" * PART
+    parts = [
+        {
+            "PartNumber": number,
+            "ETag": s3.client.upload_part(**place, UploadId=upload, PartNumber=number, Body=piece)["ETag"],
+        }
+        for number, piece in ((1, data[:PART]), (2, data[PART:]))
+    ]
+    s3.client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
+
+
+def short(path: str) -> str:
+    return "/".join(path.split("/")[-2:])
+
+
+def contents(samples: pa.Table) -> dict[str, str]:
+    """Folder and file name → content id."""
+    return dict(zip(map(short, samples["path"].to_pylist()), samples["content_id"].to_pylist(), strict=True))
+
+
+def test_a_first_run_remembers_nothing_and_rechecks_nothing(local: World) -> None:
+    assert local.run()[2] == Recheck(0, 0, 0, ())
+
+
+def test_all_is_well_where_nothing_lies_and_each_run_notes_whom_it_rechecked(local: World) -> None:
+    local.run()
+    assert local.run()[2] == Recheck(32, LEAST, LEAST, ())
+    assert local.store.rechecks.read().num_rows == LEAST
+    local.run()
+    # Half of them are those that were not rechecked before.
+    assert local.store.rechecks.read().num_rows >= LEAST + LEAST // 2
+
+
+def test_it_can_be_switched_off(local: World) -> None:
+    local.run()
+    other = local.settings(0)
+    other.poison("bad/1_0.png", "bad/2_0.png")
+    assert other.run()[2] == Recheck(0, 0, 0, ())
+    assert not other.store.rechecks.folder.names()
+
+
+def test_a_poisoned_identity_of_a_file_is_found_named_and_forgotten(local: World) -> None:
+    samples, _, _ = local.run()
+    world = local.settings(1.0)
+    true, lie = world.poison("good/3_0.png", "good/5_1.png"), contents(samples)["good/5_1.png"]
+    assert true == hashlib.md5((local.config.base / "photos/good/3_0.png").read_bytes()).hexdigest()
+    with pytest.raises(StoreError) as caught:
+        world.run()
+    said = str(caught.value)
+    assert f"photos/good/3_0.png: MD5 {lie} was remembered, its bytes have {true}" in said
+    assert "1 have other bytes" in said
+    assert "Run the whole pipeline again" in said
+    healed, _, done = world.run()
+    assert contents(healed) == contents(samples)
+    assert done.remembered == 31
+    assert world.run()[2].identities == 32
+
+
+def test_a_poisoned_identity_is_found_in_time_by_the_default_sample(local: World) -> None:
+    local.run()
+    local.poison("bad/1_1.png", "bad/2_0.png")
+
+    def four_times() -> None:
+        # 32 images, 10 of the longest unchecked each time.
+        for _ in range(4):
+            local.run()
+
+    with pytest.raises(StoreError, match=r"bad/1_1\.png: MD5"):
+        four_times()
+
+
+def test_a_run_that_goes_on_with_the_old_tables_is_refused_again(local: World) -> None:
+    local.run()
+    world = local.settings(1.0)
+    true = world.poison("bad/1_1.png", "bad/2_0.png")
+    samples = world.identify()
+    with pytest.raises(StoreError, match=true):
+        world.go_on(samples)
+    # Re-execution from failure: the memory is silent about it now, and the table still lies.
+    with pytest.raises(StoreError, match=f"of 21 images .* 1 have other bytes(.|\n)*{true}"):
+        local.settings(0.01).go_on(samples)
+    local.settings(1.0).run()
+
+
+@pytest.mark.parametrize("victim", ["good/parts.png", "good/1_0.png"])
+def test_a_poisoned_identity_of_an_object_is_found(bucket: World, victim: str) -> None:
+    bucket.run()
+    world = bucket.settings(1.0)
+    true = world.poison(victim, "good/2_0.png")
+    with pytest.raises(StoreError, match=f"{victim}: MD5 [0-9a-f]{{32}} was remembered, its bytes have {true}"):
+        world.run()
+    samples, _, done = world.run()
+    assert contents(samples)[victim] == true
+    assert done.passed_over == ()
+
+
+def test_an_object_that_was_replaced_or_removed_meanwhile_is_no_lie(s3: Server, bucket: World) -> None:
+    bucket.run()
+    world = bucket.settings(1.0)
+    samples = world.identify()
+    name = world.config.datasets[0].bucket.removeprefix("s3://")
+    s3.client.put_object(Bucket=name, Key="good/0_0.png", Body=b"other")
+    s3.client.delete_object(Bucket=name, Key="bad/0_0.png")
+    done = world.go_on(samples)[1]
+    assert [line.partition(": ")[0].removeprefix(f"s3://{name}/") for line in done.passed_over] == [
+        "bad/0_0.png",
+        "good/0_0.png",
+    ]
+    assert done.identities == 4
+
+
+def test_a_file_that_was_replaced_or_removed_meanwhile_is_no_lie(local: World) -> None:
+    local.run()
+    world = local.settings(1.0)
+    samples = world.identify()
+    photos = world.config.base / "photos"
+    (photos / "good/0_0.png").write_bytes((photos / "good/1_0.png").read_bytes())
+    (photos / "bad/0_0.png").unlink()
+    done = world.go_on(samples)[1]
+    assert [line.partition(": ")[0] for line in done.passed_over] == ["photos/bad/0_0.png", "photos/good/0_0.png"]
+    assert done.identities == 30
+
+
+def test_a_wrong_identity_without_pixels_is_quarantined_and_found_again_by_the_next_run(local: World) -> None:
+    local.run()
+    known = local.store.memory.recall()
+    assert known is not None
+    row = known.to_pylist()[7]
+    lie = {"etag": "0" * 32, "content_id": "0" * 32}
+    rows = [one | (lie if one["path"] == row["path"] else {}) for one in known.to_pylist()]
+    local.store.memory.remember(pa.Table.from_pylist(rows, schema=known.schema), "attacker")
+    _, prepared, _ = local.run()
+    assert prepared.filter(pc.not_equal(prepared["status"], "ok")).select(["content_id", "status"]).to_pylist() == [
+        {"content_id": "0" * 32, "status": "changed"}
+    ]
+    samples, prepared, _ = local.run()
+    assert row["content_id"] in samples["content_id"].to_pylist()
+    assert pc.unique(prepared["status"]).to_pylist() == ["ok"]
+
+
+def replace_pixels(world: World, prepared: pa.Table, *, renamed: bool) -> str:
+    """Give one content other pixels, with right checksums; also (or not) under the names of their hashes."""
+    shelf = Shelf(world.store.prepared, settings_id(world.config.image))
+    rows = prepared.to_pylist()
+    images = [np.array(image) for image in read_prepared(world.store.prepared, prepared)]
+    images[0][0, 0, 0] ^= 1
+    own = Path(shelf.folder.url) / shelf.id
+    names = [name for name in os.listdir(own) if name != "settings.json"]
+    kept = {name: (own / name).read_bytes() for name in names}
+    for name in names:
+        (own / name).unlink()
+    places = ("file", "offset", "length")
+    table = shelf.add([{k: v for k, v in row.items() if k not in places} for row in rows], images)
+    if not renamed:
+        (file,) = set(table["file"].to_pylist())
+        lying = (Path(shelf.folder.url) / file).read_bytes()
+        for name in os.listdir(own):
+            if name != "settings.json":
+                (own / name).unlink()
+        for name, data in kept.items():
+            (own / name).write_bytes(lying if name.endswith(".tfrecord") else data)
+    return str(rows[0]["content_id"])
+
+
+@pytest.mark.parametrize("renamed", [True, False])
+def test_replaced_pixels_are_found_and_prepared_anew(local: World, renamed: bool) -> None:
+    _, prepared, _ = local.run()
+    before = [image.copy() for image in read_prepared(local.store.prepared, prepared)]
+    content = replace_pixels(local, prepared, renamed=renamed)
+    world = local.settings(1.0)
+    with pytest.raises(StoreError, match=rf"content {content}: the pixels in \S+ are others") as caught:
+        world.run()
+    assert "1 other prepared pixels" in str(caught.value)
+    _, healed, done = world.run()
+    after = list(read_prepared(world.store.prepared, healed))
+    assert all(np.array_equal(a, b) for a, b in zip(after, before, strict=True))
+    assert done.pixels == 32
+
+
+def test_a_lying_fact_is_found(local: World) -> None:
+    _, prepared, _ = local.run()
+    shelf = Shelf(local.store.prepared, settings_id(local.config.image))
+    rows = prepared.to_pylist()
+    images: list[Any] = list(read_prepared(local.store.prepared, prepared))
+    own = Path(shelf.folder.url) / shelf.id
+    for name in os.listdir(own):
+        (own / name).unlink()
+    rows[4]["pixel_id"] = rows[5]["pixel_id"]
+    shelf.add([{k: v for k, v in row.items() if k not in ("file", "offset", "length")} for row in rows], images)
+    with pytest.raises(StoreError, match=f"pixel_id is '{rows[5]['pixel_id']}' on record, and '"):
+        local.settings(1.0).run()
+
+
+def test_an_image_that_was_refused_is_decoded_again_too(local: World) -> None:
+    cut = local.config.base / "photos/good/2_1.png"
+    cut.write_bytes(cut.read_bytes()[:900])
+    _, prepared, _ = local.run()
+    assert "corrupt" in prepared["status"].to_pylist()
+    assert local.settings(1.0).run()[2] == Recheck(32, 32, 32, ())
+
+
+POOLS = st.integers(1, 90)
+
+
+def rows(count: int) -> pa.Table:
+    numbers = range(count)
+    columns = [[f"p/{number}" for number in numbers], [f"{number % 7}" for number in numbers]]
+    return pa.table([pa.array(column, TEXT) for column in columns], ["path", "content_id"])
+
+
+def log_of(pool: pa.Table, seen: dict[str, int]) -> pa.Table:
+    """The log of rechecks after runs: path → the run that rechecked it last."""
+    checked = pa.array([f"{run:05}" for run in seen.values()], TEXT)
+    at = pc.index_in(pa.array(list(seen), TEXT), value_set=pool["path"].combine_chunks())
+    return pool.take(at).append_column("checked", checked)
+
+
+@settings(max_examples=30, deadline=None)
+@given(POOLS, st.sampled_from([0.01, 0.3, 1.0]), st.integers(0, 5))
+def test_each_image_is_rechecked_within_a_bounded_number_of_runs(count: int, share: float, seed: int) -> None:
+    pool, order = rows(count), np.random.default_rng(seed)
+    size = min(count, max(LEAST, int(np.ceil(share * count))))
+    most = -(-count // -(-size // 2))  # half of a sample are the longest unchecked
+    seen: dict[str, int] = {}
+    for run in range(3 * most):
+        checked, run_id = log_of(pool, seen), f"run-{seed}-{run}"
+        shuffled = pool.take(order.permutation(count))
+        chosen = shuffled["path"].take(choose_sample(shuffled, checked, share, run_id)).to_pylist()
+        assert len(set(chosen)) == len(chosen) == size
+        assert set(chosen) == set(pool["path"].take(choose_sample(pool, checked, share, run_id)).to_pylist())
+        seen |= dict.fromkeys(chosen, run)
+        if run >= most - 1:
+            assert len(seen) == count
+            assert run - min(seen.values()) < most
+
+
+def test_half_of_a_sample_depends_on_the_run(local: World) -> None:
+    pool = rows(400)
+    checked = log_of(pool, {f"p/{number}": number for number in range(400)})
+    samples = [choose_sample(pool, checked, 0.1, f"run-{number}") for number in range(20)]
+    assert all(sample[:20].tolist() == list(range(20)) for sample in samples)
+    assert len({tuple(sample[20:].tolist()) for sample in samples}) == 20
+    assert len({place for sample in samples for place in sample[20:].tolist()}) > 200
+
+
+def test_the_log_is_put_together_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brev_pipeline.store.rechecks.MANY", 3)
+    log, pool = RecheckLog(Folder(str(tmp_path))), rows(10)
+    for number in range(4):
+        log.append(pool.slice(number, 2), f"run-{number}", pool.slice(1))
+    names = log.folder.names()
+    assert [holds_all(name) for name in names] == [False, False, False, True]
+    # The first is not remembered any more.
+    whole = {row["path"]: row["checked"] for row in log.read().to_pylist()}
+    assert sorted(whole) == ["p/1", "p/2", "p/3", "p/4"]
+    assert whole["p/4"] == whole["p/3"] > whole["p/2"] > whole["p/1"]
+    for name in names[:3]:
+        log.folder.remove(name)
+    assert {row["path"]: row["checked"] for row in log.read().to_pylist()} == whole
+
+
+def test_a_damaged_entry_of_the_log_only_makes_a_recheck_come_sooner(local: World) -> None:
+    local.run()
+    local.run()
+    (name,) = local.store.rechecks.folder.names()
+    file = Path(local.store.rechecks.folder.place(name))
+    data = bytearray(file.read_bytes())
+    data[40] ^= 4
+    file.write_bytes(data)
+    assert local.store.rechecks.read().num_rows == 0
+    assert local.run()[2].identities == LEAST
+
+
+def test_many_images_go_to_the_engine(local: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    local.run()
+    monkeypatch.setattr(recheck, "_MANY_IMAGES", 5)
+    labels = []
+    run = SerialEngine.map
+
+    def noted(self: SerialEngine, function: Any, tasks: Any, **options: Any) -> Any:
+        labels.append(options.get("label"))
+        return run(self, function, tasks, **options)
+
+    monkeypatch.setattr(SerialEngine, "map", noted)
+    assert local.run()[2].identities == LEAST
+    assert "recheck what is remembered" in labels
+    shutil.rmtree(local.store.folder.url)
