@@ -72,7 +72,7 @@ def _values(expression: str, place: int) -> set[int]:
 
 
 def _is_good(piece: str, low: int, high: int, names: list[str]) -> bool:
-    match = re.fullmatch(r"(?:\*|(\w+)(?:-(\w+))?)(?:/([1-9]\d*))?", piece)
+    match = re.fullmatch(r"(?:\*|(\w+)(?:-(\w+))?)(?:/([1-9][0-9]{0,8}))?", piece)
     if match is None:
         return False
     ends = [_number(end, names) for end in match.group(1, 2) if end is not None]
@@ -82,6 +82,6 @@ def _is_good(piece: str, low: int, high: int, names: list[str]) -> bool:
 
 
 def _number(text: str, names: list[str]) -> int | None:
-    if text.isdecimal():
+    if text.isascii() and text.isdecimal() and len(text) < 10:
         return int(text)
     return names.index(text) if text in names else None
