@@ -13,6 +13,7 @@ _FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
     ("month", 1, 12, ["", *_MONTHS]),
     ("weekday", 0, 7, _DAYS),
 )
+_LONGEST = 300  # characters
 
 
 def check_cron(expression: str) -> str:
@@ -21,6 +22,8 @@ def check_cron(expression: str) -> str:
     Raises:
         ValueError: it has not; the message names the field.
     """
+    if len(expression) > _LONGEST:
+        raise ValueError(f"a cron of {len(expression)} characters; at most {_LONGEST} can be used")
     parts = expression.split()
     if len(parts) != len(_FIELDS):
         raise ValueError(f"{expression!r}: a cron has five fields (minute hour day month weekday), as in '0 3 * * *'")

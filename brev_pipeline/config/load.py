@@ -167,7 +167,8 @@ def _shown(path: YamlPath) -> str:
         text = str(one)
         return f"[{one}]" if isinstance(one, int) else f".{text if len(text) <= 60 else text[:60] + '…'}"
 
-    return "".join(map(part, path)).lstrip(".")
+    text = "".join(map(part, path)).lstrip(".")
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _yaml_path(tree: Tree, loc: YamlPath) -> YamlPath:

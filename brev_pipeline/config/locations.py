@@ -5,6 +5,7 @@ import re
 from typing import Final
 
 _S3: Final = "s3://"
+_LONGEST: Final = 2000  # characters
 _ALMOST_S3: Final = re.compile(r"\s*s3a?n?:/*", re.IGNORECASE)
 
 
@@ -19,6 +20,8 @@ def check_location(location: str) -> str:
     Raises:
         ValueError: it is neither; the message says what to write.
     """
+    if len(location) > _LONGEST:
+        raise ValueError(f"has {len(location)} characters; at most {_LONGEST} can be used")
     if location.startswith(_S3):
         if not re.fullmatch(r"[^\s?#@:]+", location.removeprefix(_S3).partition("/")[0]):
             raise ValueError(f"{location!r} names no bucket: write s3://bucket or s3://bucket/prefix")

@@ -17,12 +17,12 @@ from yaml.constructor import SafeConstructor
 
 from brev_pipeline.config.credentials import find_credentials, is_host_field, redact
 
-MAX_BYTES: Final = 1024 * 1024
+MAX_BYTES: Final = 512 * 1024
 """Largest file, bytes."""
 MAX_DEPTH: Final = 50
 """Lists and mappings within each other, at most."""
-MAX_VALUES: Final = 100_000
-"""Values in a file, aliases counted as what they stand for."""
+MAX_VALUES: Final = 20_000
+"""Keys and values in a file, aliases counted as what they stand for: a class_mapping of 9,000 folders fits."""
 
 YamlPath = tuple[str | int, ...]
 """Keys and places that lead to a value."""
@@ -212,7 +212,7 @@ class _Builder:
             raise self._stop(f"more than {MAX_DEPTH} lists and mappings within each other; no setting is so deep")
         self._count += count
         if self._count > MAX_VALUES:
-            raise self._stop(f"more than {MAX_VALUES:,} values, aliases counted as what they stand for; shorten it")
+            raise self._stop(f"more than {MAX_VALUES:,} keys and values, aliases counted as what they stand for; shorten it")
 
     def _open(self, event: yaml.SequenceStartEvent | yaml.MappingStartEvent) -> None:
         if self._awaits_key:
