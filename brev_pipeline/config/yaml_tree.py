@@ -124,7 +124,9 @@ def _events(text: str) -> Iterator[yaml.Event]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         said = getattr(error, "problem", None) or getattr(error, "reason", None) or error
-        raise YamlError(f"not YAML: {said}", mark.line + 1 if mark else 0) from error
+        # What is missing at the end stands on the last line for people, on the next for libyaml.
+        last = text.rstrip("\n").count("\n") + 1
+        raise YamlError(f"not YAML: {said}", min(mark.line + 1, last) if mark else 0) from error
     finally:
         loader.dispose()
 
@@ -212,7 +214,9 @@ class _Builder:
             raise self._stop(f"more than {MAX_DEPTH} lists and mappings within each other; no setting is so deep")
         self._count += count
         if self._count > MAX_VALUES:
-            raise self._stop(f"more than {MAX_VALUES:,} keys and values, aliases counted as what they stand for; shorten it")
+            raise self._stop(
+                f"more than {MAX_VALUES:,} keys and values, aliases counted as what they stand for; shorten it"
+            )
 
     def _open(self, event: yaml.SequenceStartEvent | yaml.MappingStartEvent) -> None:
         if self._awaits_key:
