@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.audit.tables import listed_now
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.config.credentials import redact_all
 from brev_pipeline.engine import Engine, Lost, SerialEngine
 from brev_pipeline.errors import BrevPipelineError, DecodeError, SourceError, StoreError
 from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, unframe
@@ -81,7 +82,9 @@ def remake(
         BrevPipelineError: nothing can be fetched at all: a server is out of reach, or refuses the credentials.
     """
     manifest = version.manifest()
-    made_with = PipelineConfig.model_validate({**manifest["configuration"], "store": config.store}).at(config.base)
+    # A version made before passwords were refused may hold one; how a dataset is reached is said by ``config``.
+    recorded = {**redact_all(manifest["configuration"]), "store": config.store}
+    made_with = PipelineConfig.model_validate(recorded).at(config.base)
     places = Sources.of(made_with).places | Sources.of(config).places
     maker = Remaker(version.folder, made_with, Sources(places))
     tasks = _tasks(version, manifest, records, seed)

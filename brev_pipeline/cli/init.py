@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from brev_pipeline.config import StorageSettings, load_config
+from brev_pipeline.config import DatasetSettings, StorageSettings, build_settings, parse_config
 from brev_pipeline.errors import BrevPipelineError, ConfigError, ListingError
 from brev_pipeline.starter import (
     Answers,
@@ -72,15 +72,18 @@ def write_configuration(
         storage=storage,
         schema=_schema(target),
     )
+    text = configuration(answers)
+    # Before it is written: what is refused, a password in an address for instance, shall not be left in a file.
+    parse_config(text, str(target), target.resolve().parent)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(configuration(answers), encoding="utf-8")
-    load_config(target)
+    target.write_text(text, encoding="utf-8")
     _show_next(console, target)
     return target
 
 
 def _looked(console: Console, bucket: str, storage: StorageSettings, ask: bool) -> tuple[Survey, StorageSettings]:
     """Some files of the place; where a bucket cannot be reached, another way to reach it is asked for."""
+    build_settings(DatasetSettings, {"name": "photos", "id": "photos", "bucket": bucket})
     while True:
         try:
             with console.status(f"looking into {bucket}"):
@@ -93,7 +96,7 @@ def _looked(console: Console, bucket: str, storage: StorageSettings, ask: bool) 
             endpoint = click.prompt("S3 endpoint (empty for AWS)", default=storage.endpoint_url or "")
             anon = click.confirm("Read without credentials (a public bucket)?", default=True)
             storage = storage.model_copy(update={"anon": anon, "endpoint_url": endpoint or None})
-            storage = StorageSettings.model_validate(storage.model_dump())
+            storage = build_settings(StorageSettings, storage.model_dump())
     if not found.images:
         seen = f", though {len(found.others)} other files, such as {found.others[0]}" if found.others else ""
         raise ListingError(f"no images were found in {bucket}{seen}; name the folder that holds the class folders")

@@ -62,7 +62,7 @@ def run(config: Path, store: str | None, workers: int | None, as_json: bool) -> 
     """
     from brev_pipeline.cli.run import run_pipeline
 
-    sys.exit(0 if run_pipeline(_load(config, store, workers), as_json=as_json) else 1)
+    sys.exit(0 if run_pipeline(_load(config, store, workers, for_run=True), as_json=as_json) else 1)
 
 
 @main.command()
@@ -96,7 +96,7 @@ def init(
     chain (environment, profile, role).
     """
     from brev_pipeline.cli.init import write_configuration
-    from brev_pipeline.config import StorageSettings
+    from brev_pipeline.config import StorageSettings, build_settings
 
     reach = {"anon": anon, "endpoint_url": endpoint_url, "profile": profile, "region": region}
     write_configuration(
@@ -105,7 +105,7 @@ def init(
         pattern=pattern,
         name=name,
         store=store,
-        storage=StorageSettings(**reach),
+        storage=build_settings(StorageSettings, reach),
         ask=not yes,
         overwrite=force,
     )
@@ -115,30 +115,22 @@ def init(
 @click.argument("files", type=click.Path(dir_okay=False, path_type=Path), nargs=-1, required=True)
 @AS_JSON
 def check(files: tuple[Path, ...], as_json: bool) -> None:
-    """Check configuration files; print every problem with its line and YAML path."""
-    found = {str(file): _problems(file) for file in files}
+    """Check configuration files; print every problem with its line and YAML path.
+
+    A file is good if, and only if, Dagster's code location would load it: the other files of its folder are looked at
+    for their names.
+    """
+    from brev_pipeline.cli.check import check_files
+
+    outcomes = check_files(files)
     if as_json:
-        told = [
-            {"file": file, "good": not problems, "problems": problems, "warnings": warnings}
-            for file, (problems, warnings) in found.items()
-        ]
-        print_json({"files": told})
+        print_json({"files": [outcome.document() for outcome in outcomes]})
     else:
-        for file, (problems, warnings) in found.items():
-            for warning in warnings:
-                click.echo(f"{file}: warning: {warning}", err=True)
-            click.echo("\n".join(problems) or f"{file}: good", err=bool(problems))
-    sys.exit(2 if any(problems for problems, _ in found.values()) else 0)
-
-
-def _problems(file: Path) -> tuple[list[str], list[str]]:
-    """What makes a file unusable, and what one should know of it although it is good."""
-    from brev_pipeline.config import load_config
-
-    try:
-        return [], load_config(file).warnings
-    except ConfigError as error:
-        return str(error).splitlines(), []
+        for outcome in outcomes:
+            for warning in outcome.warnings:
+                click.echo(f"{outcome.file}: warning: {warning}", err=True)
+            click.echo("\n".join(outcome.problems) or f"{outcome.file}: good", err=bool(outcome.problems))
+    sys.exit(2 if any(outcome.problems for outcome in outcomes) else 0)
 
 
 @main.command()
@@ -352,16 +344,31 @@ def completion(shell: str) -> None:
     click.echo(kind(main, {}, "brev-pipeline", "_BREV_PIPELINE_COMPLETE").source())
 
 
-def _load(file: Path, store: str | None = None, workers: int | None = None) -> "PipelineConfig":
+def _load(
+    file: Path, store: str | None = None, workers: int | None = None, *, for_run: bool = False
+) -> "PipelineConfig":
     from brev_pipeline.config import load_config
 
-    config = load_config(file)
+    config = load_config(file, for_run=for_run)
     update: dict[str, Any] = {}
     if store is not None:
-        update["store"] = store if "://" in store else str(Path(store).resolve())
+        update["store"] = _checked_store(store)
     if workers is not None:
         update["engine"] = config.engine.model_copy(update={"workers": workers})
     return config.model_copy(update=update).at(config.base)
+
+
+def _checked_store(store: str) -> str:
+    from brev_pipeline.config.credentials import find_credentials
+    from brev_pipeline.config.locations import check_location, is_local
+
+    if said := find_credentials(store):
+        raise ConfigError(f"--store: {said}")
+    try:
+        check_location(store)
+    except ValueError as error:
+        raise ConfigError(f"--store: {error}") from error
+    return str(Path(store).resolve()) if is_local(store) else store
 
 
 def _store(config: "PipelineConfig") -> "PipelineStore":

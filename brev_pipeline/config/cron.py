@@ -13,6 +13,7 @@ _FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
     ("month", 1, 12, ["", *_MONTHS]),
     ("weekday", 0, 7, _DAYS),
 )
+_LONGEST = 300  # characters
 
 
 def check_cron(expression: str) -> str:
@@ -21,6 +22,8 @@ def check_cron(expression: str) -> str:
     Raises:
         ValueError: it has not; the message names the field.
     """
+    if len(expression) > _LONGEST:
+        raise ValueError(f"a cron of {len(expression)} characters; at most {_LONGEST} can be used")
     parts = expression.split()
     if len(parts) != len(_FIELDS):
         raise ValueError(f"{expression!r}: a cron has five fields (minute hour day month weekday), as in '0 3 * * *'")
@@ -72,7 +75,7 @@ def _values(expression: str, place: int) -> set[int]:
 
 
 def _is_good(piece: str, low: int, high: int, names: list[str]) -> bool:
-    match = re.fullmatch(r"(?:\*|(\w+)(?:-(\w+))?)(?:/([1-9]\d*))?", piece)
+    match = re.fullmatch(r"(?:\*|(\w+)(?:-(\w+))?)(?:/([1-9][0-9]{0,8}))?", piece)
     if match is None:
         return False
     ends = [_number(end, names) for end in match.group(1, 2) if end is not None]
@@ -82,6 +85,6 @@ def _is_good(piece: str, low: int, high: int, names: list[str]) -> bool:
 
 
 def _number(text: str, names: list[str]) -> int | None:
-    if text.isdecimal():
+    if text.isascii() and text.isdecimal() and len(text) < 10:
         return int(text)
     return names.index(text) if text in names else None

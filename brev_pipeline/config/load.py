@@ -1,145 +1,206 @@
-"""Reads a pipeline's YAML: every problem at once, each with its YAML path, its line, and what to do."""
+"""Reads a pipeline's YAML: every problem at once, each with its YAML path, its line, and what to do.
 
+Whatever is wrong with a file ends as a `ConfigError` that names the place, in bounded time: who loads a folder of
+them can go on with the next.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
-import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from brev_pipeline.config.credentials import redact
 from brev_pipeline.config.models import PipelineConfig
+from brev_pipeline.config.yaml_tree import MAX_BYTES, Problem, Tree, YamlError, YamlPath, read_tree
 from brev_pipeline.errors import ConfigError
 
-_SECRETS = {"key", "secret", "token", "password", "access_key", "secret_key"} | {
+M = TypeVar("M", bound=BaseModel)
+
+_SECRETS: Final = {"key", "secret", "token", "password", "access_key", "secret_key"} | {
     "aws_access_key_id",
     "aws_secret_access_key",
 }
+_MOST: Final = 50  # problems that are told of one file
+_LONGEST: Final = 500  # characters of what is told of one problem
 
 
-def load_config(path: str | Path) -> PipelineConfig:
+def load_config(path: str | Path, *, for_run: bool = False) -> PipelineConfig:
     """Read and check one pipeline's YAML file.
 
     Args:
         path: the file. Relative places in it are meant from its folder.
+        for_run: whether the files besides images that a run reads must be there too (``split.ledger_csv``). Commands
+            about published versions do not need them.
 
     Raises:
         ConfigError: the file cannot be read, is not YAML, or says something that a pipeline may not say.
             The message has one line per problem: ``file:line: datasets[0].bucket: what is wrong``.
     """
     file = Path(path)
+    name = printable(file)
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = _read_regular(file).decode("utf-8-sig")
+    except OSError as error:
         hint = "; `brev-pipeline init` writes one" if isinstance(error, FileNotFoundError) else ""
-        raise ConfigError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}{hint}") from error
-    return parse_config(text, str(file), file.resolve().parent)
+        raise ConfigError(f"{name}: cannot be read: {error.strerror or error}{hint}") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{name}:{line}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    return _parse(text, name, file.resolve().parent, for_run=for_run)
 
 
 def parse_config(text: str, name: str = "<text>", base: Path | None = None) -> PipelineConfig:
     """Check a pipeline's YAML text; ``name`` stands before each problem. Raises `ConfigError` as `load_config`."""
+    return _parse(text, name, base or Path.cwd(), for_run=False)
+
+
+def build_settings(model: type[M], given: Mapping[str, Any]) -> M:
+    """Check settings that do not come from a file.
+
+    Raises:
+        ConfigError: they are not what the model takes; the message names each key, and repeats no credentials.
+    """
     try:
-        tree = yaml.compose(text, yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{name}:{mark.line + 1}" if mark else name
-        raise ConfigError(f"{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
-    if not isinstance(tree, yaml.MappingNode):
-        raise ConfigError(f"{name}: holds no settings; at least name, store and datasets are needed")
-    problems = [f"{name}:{line}: {path}: stands here twice; remove one" for line, path in _repeated(tree)]
+        return model.model_validate(given)
+    except ValidationError as error:
+        said = (f"{_shown(detail['loc'])}: {_message(dict(detail), detail['loc'])}" for detail in error.errors())
+        raise ConfigError("; ".join(said)) from None
+
+
+def printable(file: Path) -> str:
+    """A file's name as text that can be printed and stored, whatever bytes it is made of."""
+    return os.fsencode(file).decode("utf-8", "backslashreplace")
+
+
+def _read_regular(file: Path) -> bytes:
+    """Bytes of a regular file, at most one more than is allowed. A pipe or device is never waited for."""
+    with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+        mode = os.fstat(stream.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError("it is no regular file" if not stat.S_ISDIR(mode) else "it is a folder")
+        return stream.read(MAX_BYTES + 1)
+
+
+def _parse(text: str, name: str, base: Path, *, for_run: bool) -> PipelineConfig:
     try:
-        config = PipelineConfig.model_validate(yaml.safe_load(text))
-    except (ValidationError, yaml.YAMLError) as error:
-        problems += [_problem(name, tree, dict(detail)) for detail in _details(error)]
+        tree = read_tree(text)
+    except YamlError as error:
+        raise ConfigError(_line(name, Problem(error.line, error.path, str(error)))) from error
+    problems, more = list(tree.problems), 0
+    try:
+        config = PipelineConfig.model_validate(tree.root.value).at(base)
+        if for_run:
+            problems += _missing_files(config, tree)
+    except ValidationError as error:
+        # A value with a problem of its own was validated in its bare form, which says nothing new.
+        told = {problem.path for problem in problems}
+        problems += [problem for problem in _problems(tree, error) if problem.path not in told]
+        more = max(0, error.error_count() - _MOST)
     if problems:
-        raise ConfigError("\n".join(dict.fromkeys(problems)))
-    return config.at(base or Path.cwd())
+        raise ConfigError(_listed(name, problems, more))
+    return config
 
 
-def _details(error: ValidationError | yaml.YAMLError) -> list[Any]:
-    if isinstance(error, ValidationError):
-        return list(error.errors())
-    return [{"loc": (), "type": "yaml", "msg": str(error)}]
+def _missing_files(config: PipelineConfig, tree: Tree) -> Iterator[Problem]:
+    if (given := config.split.ledger_csv) is not None:
+        path: YamlPath = ("split", "ledger_csv")
+        file = config.resolve(given)
+        try:
+            os.close(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+            wrong = None if os.path.isfile(file) else "it is no regular file"
+        except OSError as error:
+            wrong = error.strerror or str(error)
+        if wrong:
+            hint = "relative places are meant from the configuration's folder"
+            yield Problem(tree.line_of(path), path, f"{file} cannot be read: {wrong}; {hint}")
 
 
-def _problem(name: str, tree: yaml.Node, detail: dict[str, Any]) -> str:
-    loc = _yaml_loc(tree, detail["loc"])
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-    message = detail["msg"].removeprefix("Value error, ")
+def _listed(name: str, problems: list[Problem], more: int) -> str:
+    lines = dict.fromkeys(_line(name, problem) for problem in sorted(problems, key=lambda problem: problem.line))
+    shown = list(lines)[:_MOST]
+    if more := more + len(lines) - len(shown):
+        shown.append(f"{name}: and {more} more problems")
+    return "\n".join(shown)
+
+
+def _line(name: str, problem: Problem) -> str:
+    where = f"{name}:{problem.line}" if problem.line else name
+    path = f"{_shown(problem.path)}: " if problem.path else ""
+    said = redact(f"{path}{problem.message}")
+    return f"{where}: {said if len(said) <= _LONGEST else said[:_LONGEST] + '…'}".replace("\n", " ")
+
+
+def _problems(tree: Tree, error: ValidationError) -> Iterator[Problem]:
+    for detail in error.errors(include_url=False, include_context=False)[:_MOST]:
+        path = _yaml_path(tree, detail["loc"])
+        message = _message(dict(detail), path)
+        yield Problem(tree.line_of(path), path, message if path else f"the file: {message}")
+
+
+def _message(detail: dict[str, Any], path: YamlPath) -> str:
     if detail["type"] == "extra_forbidden":
-        message = "unknown key"
-        if str(loc[-1]).lower() in _SECRETS:
-            message += "; credentials do not belong into this file: use the environment, a profile or a role"
-        else:
-            message += _did_you_mean(loc)
-    elif detail["type"] == "missing":
-        message = "is missing"
-    elif "input" in detail and detail["type"] != "value_error" and not isinstance(detail["input"], dict):
-        message += f", got {detail['input']!r}"
-    return f"{name}:{_line(tree, loc)}: {path or 'the file'}: {message}"
+        if str(path[-1]).lower() in _SECRETS:
+            return "unknown key; credentials do not belong into this file: use the environment, a profile or a role"
+        return f"unknown key{_did_you_mean(path)}"
+    if detail["type"] == "missing":
+        return "is missing"
+    said = str(detail["msg"]).removeprefix("Value error, ")
+    given = detail.get("input")
+    if detail["type"] == "value_error" or not isinstance(given, str | int | float):
+        # What lists and mappings hold is not repeated: nobody knows what that may be.
+        return said
+    hint = "; put it into quotes" if detail["type"] == "string_type" else ""
+    return f"{said}, got {_repr(given)}{hint}"
 
 
-def _yaml_loc(tree: yaml.Node, loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+def _repr(value: str | float) -> str:
+    text = repr(redact(value) if isinstance(value, str) else value)
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
+def _shown(path: YamlPath) -> str:
+    def part(one: str | int) -> str:
+        text = str(one)
+        return f"[{one}]" if isinstance(one, int) else f".{text if len(text) <= 60 else text[:60] + '…'}"
+
+    text = "".join(map(part, path)).lstrip(".")
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def _yaml_path(tree: Tree, loc: YamlPath) -> YamlPath:
     """``loc`` without the names that pydantic puts in for the members of a union."""
     kept: list[int | str] = []
-    node: yaml.Node | None = tree
+    node = tree.root
     for place, part in enumerate(loc):
-        child = _child(node, part)
+        child = node.child(part)
         # The last part may be a key that is missing from the file; anything else unknown is a union's member.
-        if child is None and not (place == len(loc) - 1 and isinstance(node, yaml.MappingNode)):
+        if child is not None:
+            node = child
+        elif not (place == len(loc) - 1 and isinstance(node.value, dict)):
             continue
         kept.append(part)
-        node = child
     return tuple(kept)
 
 
-def _child(node: yaml.Node | None, part: int | str) -> yaml.Node | None:
-    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-        return node.value[part]  # type: ignore[no-any-return]
-    if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == str(part)), None)
-    return None
+@cache
+def _schema() -> dict[str, Any]:
+    return PipelineConfig.model_json_schema()
 
 
-def _line(tree: yaml.Node, loc: tuple[int | str, ...]) -> int:
-    node: yaml.Node = tree
-    line = 1
-    for part in loc:
-        if isinstance(node, yaml.MappingNode):
-            line = next((key.start_mark.line + 1 for key, _ in node.value if key.value == str(part)), line)
-        child = _child(node, part)
-        if child is None:
-            break
-        if isinstance(node, yaml.SequenceNode):
-            line = child.start_mark.line + 1
-        node = child
-    return line
-
-
-def _repeated(node: yaml.Node, path: str = "") -> list[tuple[int, str]]:
-    found: list[tuple[int, str]] = []
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            here = f"{path}.{key.value}".lstrip(".")
-            if key.value in seen:
-                found.append((key.start_mark.line + 1, here))
-            seen.add(key.value)
-            found += _repeated(value, here)
-    elif isinstance(node, yaml.SequenceNode):
-        for place, value in enumerate(node.value):
-            found += _repeated(value, f"{path}[{place}]")
-    return found
-
-
-def _did_you_mean(loc: tuple[int | str, ...]) -> str:
+def _did_you_mean(path: YamlPath) -> str:
     import difflib
 
-    schema = PipelineConfig.model_json_schema()
+    schema = _schema()
     node: dict[str, Any] = schema
-    for part in loc[:-1]:
+    for part in path[:-1]:
         node = _resolve(schema, node)
         node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
     known = list(_resolve(schema, node).get("properties", {}))
-    close = difflib.get_close_matches(str(loc[-1]), known, 1, 0.5)
+    close = difflib.get_close_matches(str(path[-1])[:60], known, 1, 0.5)
     if close:
         return f"; did you mean {close[0]}?"
     return f"; known here: {', '.join(known)}" if known else ""

@@ -2,27 +2,51 @@
 
 One frozen pydantic model per section, and `PipelineConfig` over them. These models are the single truth: the
 assets, the command and the notebook's objects all receive them (or build them from keyword arguments), and
-nobody reads YAML again. Unknown keys are errors. Nothing here imports more than pydantic.
+nobody reads YAML again. Unknown keys are errors, and so are credentials in any text. Nothing here imports more than
+pydantic.
 """
 
 import re
+import string
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from brev_pipeline.config.credentials import find_credentials, is_host_field
 from brev_pipeline.config.cron import check_cron
+from brev_pipeline.config.locations import check_location, is_local, missing_folder
+from brev_pipeline.config.names import check_pipeline_name
 
 _NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
+_MOST_WARNINGS: Final = 20
+_LONGEST_PATTERN: Final = 4000  # characters; compiling takes longer the longer the pattern is
+# As Dagster understands it: a location with another owner does not load.
+_EMAIL: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 
 
 def _compilable(pattern: str) -> str:
+    if len(pattern) > _LONGEST_PATTERN:
+        raise ValueError(f"has {len(pattern)} characters; a regular expression has at most {_LONGEST_PATTERN}")
     try:
         re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError) as error:
         raise ValueError(f"not a regular expression: {error}") from error
+    except RecursionError:
+        raise ValueError("not a regular expression that can be used: its groups are nested too deeply") from None
     return pattern
 
 
@@ -45,7 +69,32 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 class Section(BaseModel):
     """A part of a configuration: frozen, and strict about unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    # Inputs are hidden, since the texts of pydantic's errors end up in logs.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_credentials(cls, value: Any, info: ValidationInfo) -> Any:
+        if said := _credentials_in(value, is_host=is_host_field(info.field_name)):
+            raise ValueError(said)
+        return value
+
+
+def _credentials_in(value: Any, *, is_host: bool = False) -> str | None:
+    """What credentials a raw value holds, with the way to them in it; None where it holds none."""
+    if isinstance(value, str):
+        return find_credentials(value, is_host=is_host)
+    parts: Sequence[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        parts = [*value.items(), *((key, key) for key in value)]
+    elif isinstance(value, list | tuple):
+        parts = list(enumerate(value))
+    for key, part in parts:
+        if said := _credentials_in(part, is_host=is_host_field(key)):
+            return said if key is part else f"{key}: {said}"
+    return None
 
 
 class StorageSettings(Section):
@@ -60,8 +109,13 @@ class StorageSettings(Section):
     @field_validator("endpoint_url")
     @classmethod
     def _with_scheme(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
         # The seed names its endpoint by host alone.
-        return f"https://{url}" if url and "://" not in url else url
+        url = url if "://" in url else f"https://{url}"
+        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", url):
+            raise ValueError(f"{url!r} is no address of a server, such as https://minio.example.com:9000")
+        return url
 
 
 class DatasetSettings(Section):
@@ -85,12 +139,13 @@ class DatasetSettings(Section):
     @field_validator("bucket")
     @classmethod
     def _place(cls, bucket: str) -> str:
-        scheme, found, rest = bucket.partition("://")
-        if found and scheme != "s3":
-            raise ValueError(f"{bucket!r}: only s3:// and local folders can be listed")
-        if found and not rest.strip("/"):
-            raise ValueError(f"{bucket!r} names no bucket: write s3://bucket or s3://bucket/prefix")
+        check_location(bucket)
         return bucket.rstrip("/") or bucket
+
+    @field_validator("inventory")
+    @classmethod
+    def _report(cls, inventory: str | None) -> str | None:
+        return None if inventory is None else check_location(inventory)
 
     @model_validator(mode="after")
     def _listable(self) -> Self:
@@ -128,11 +183,14 @@ class ListingSettings(Section):
     @field_validator("url_template")
     @classmethod
     def _fields(cls, template: str) -> str:
+        known = "{path}, {bucket}, {key}, {quoted_key}"
         try:
-            template.format(path="", bucket="", key="", quoted_key="")
-        except (KeyError, IndexError, ValueError) as error:
-            known = "{path}, {bucket}, {key}, {quoted_key}"
+            fields = [part[1:] for part in string.Formatter().parse(template) if part[1] is not None]
+        except ValueError as error:
             raise ValueError(f"{template!r}: only {known} are known ({error})") from error
+        # A format such as {path:>999999999} would be obeyed.
+        if bad := [name for name, form, conversion in fields if f"{{{name}}}" not in known or form or conversion]:
+            raise ValueError(f"{template!r}: only {known} are known, as they stand here, not {bad}")
         return template
 
 
@@ -265,6 +323,13 @@ class SplitSettings(Section):
         "Relative to the configuration file, or absolute.",
     )
 
+    @field_validator("ledger_csv")
+    @classmethod
+    def _local_file(cls, file: str | None) -> str | None:
+        if file is not None and not is_local(file):
+            raise ValueError(f"{file!r}: only local files are read; copy it beside the configuration")
+        return file
+
     @field_validator("purposes")
     @classmethod
     def _sum(cls, purposes: dict[str, float]) -> dict[str, float]:
@@ -274,7 +339,7 @@ class SplitSettings(Section):
             raise ValueError(
                 f"the shares {purposes} sum to {total:g}, more than 1: lower them; what is left goes to the remainder"
             )
-        if bad := [name for name in purposes if not re.match(_NAME, name)]:
+        if bad := [name for name in purposes if not re.fullmatch(_NAME, name)]:
             raise ValueError(f"{bad}: purposes are letters, digits and _, beginning with a letter")
         return purposes
 
@@ -556,7 +621,9 @@ class RetrySettings(Section):
 class PipelineConfig(Section):
     """One pipeline: one asset group, one job, one schedule, one sensor."""
 
-    name: str = Field(pattern=_NAME, max_length=64, description="Letters, digits and _.")
+    name: Annotated[str, AfterValidator(check_pipeline_name)] = Field(
+        pattern=_NAME, max_length=64, description="Letters, digits and _."
+    )
     description: str = Field("", description="For people; shown in Dagster's UI.")
     owners: list[str] = Field([], description="E-mail addresses, or team:name.")
     store: str = Field(
@@ -587,11 +654,16 @@ class PipelineConfig(Section):
     # Folder of the YAML file: relative places are meant from here, so that a checkout can be moved.
     _base: Path = PrivateAttr(default_factory=Path.cwd)
 
+    @field_validator("store")
+    @classmethod
+    def _location(cls, store: str) -> str:
+        return check_location(store)
+
     @field_validator("owners")
     @classmethod
     def _owners(cls, owners: list[str]) -> list[str]:
         for owner in owners:
-            if not re.match(r"^(team:[A-Za-z0-9_-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$", owner):
+            if not (re.fullmatch(r"team:[A-Za-z0-9_-]+", owner) or _EMAIL.fullmatch(owner)):
                 raise ValueError(f"{owner!r}: an owner is an e-mail address or team:name")
         return owners
 
@@ -599,8 +671,8 @@ class PipelineConfig(Section):
     @classmethod
     def _distinct(cls, datasets: list[DatasetSettings]) -> list[DatasetSettings]:
         for field in ("id", "bucket"):
-            values = [getattr(dataset, field) for dataset in datasets]
-            if twice := sorted({value for value in values if values.count(value) > 1}):
+            values = Counter(getattr(dataset, field) for dataset in datasets)
+            if twice := sorted(value for value, count in values.items() if count > 1):
                 raise ValueError(f"two datasets have the same {field}: {', '.join(twice)}; each needs one of its own")
         return datasets
 
@@ -623,22 +695,41 @@ class PipelineConfig(Section):
 
     def resolve(self, place: str) -> str:
         """``place`` as an absolute local path, or unchanged if it is a URL."""
-        return place if "://" in place else str((self._base / place).resolve())
+        return str((self._base / place).resolve()) if is_local(place) else place
 
     @property
     def warnings(self) -> list[str]:
-        """What can be used and may still not be what was meant, one text each with its YAML path."""
+        """What can be used and may still not be what was meant, one text each with its YAML path.
+
+        Looks at the file system: a local folder that is not there now may be a disk that will be mounted.
+        """
+        found = [*self._missing_folders(), *self._unshared_folders()]
+        more = len(found) - _MOST_WARNINGS
+        return found if more <= 0 else [*found[:_MOST_WARNINGS], f"and {more} more such places"]
+
+    def _missing_folders(self) -> Iterator[str]:
+        for number, dataset in enumerate(self.datasets):
+            for key, location in (("bucket", dataset.bucket), ("inventory", dataset.inventory)):
+                if location is None or not is_local(location):
+                    continue
+                folder = self.resolve(location)
+                if reason := missing_folder(folder):
+                    yield (
+                        f"datasets[{number}].{key}: {folder} cannot be listed now ({reason}): a run would fail; mount "
+                        "the disk, or correct the path, which is meant from the configuration's folder"
+                    )
+
+    def _unshared_folders(self) -> Iterator[str]:
         if self.engine.kind == "local":
-            return []
-        places = [("store", self.store)]
-        places += [(f"datasets[{place}].bucket", dataset.bucket) for place, dataset in enumerate(self.datasets)]
-        return [
-            f"{path}: {place} is a local folder, but engine.kind is {self.engine.kind}: every machine of the cluster "
-            "has "
-            "has to see it under this very path; use a disk that all of them share, or s3://"
-            for path, place in places
-            if "://" not in place
-        ]
+            return
+        locations = [("store", self.store)]
+        locations += [(f"datasets[{number}].bucket", dataset.bucket) for number, dataset in enumerate(self.datasets)]
+        for path, location in locations:
+            if is_local(location):
+                yield (
+                    f"{path}: {location} is a local folder, but engine.kind is {self.engine.kind}: every machine of "
+                    "the cluster has to see it under this very path; use a disk that all of them share, or s3://"
+                )
 
     def contents(self) -> dict[str, Any]:
         """What the version's bytes depend on, JSON-safe: everything but places of work and automation."""

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from pydantic import BaseModel, ValidationError
-
+from brev_pipeline.config.load import build_settings
 from brev_pipeline.config.models import DatasetSettings, ListingSettings
 from brev_pipeline.errors import ConfigError
 from brev_pipeline.listing.datasets import list_dataset
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = ("category", "folder", "path", "etag", "bucket", "dataset", "dataset_id", "reference", "url")
 """Columns of the frame, in the order in which notebooks know them."""
-
-M = TypeVar("M", bound=BaseModel)
 
 _LOCATIONS: Final = {"data": "", "annotations": ".annotations", "meta": ".meta", "samples": ".samples"}
 _SECRETS: Final = {"key", "secret", "token", "username", "password"}
@@ -86,7 +83,7 @@ class Dataset:
             }
         if classes:
             given["classes"] = list(classes)
-        settings = _validated(ListingSettings, given)
+        settings = build_settings(ListingSettings, given)
         dataset = self._settings()
         place = place_of(dataset.bucket, str(Path(dataset.bucket).resolve()), dataset.storage)
         below = _LOCATIONS.get(location, location)
@@ -102,7 +99,7 @@ class Dataset:
             "bucket": self.bucket,
             "reference": self.reference or "N/A",
         }
-        return _validated(DatasetSettings, given | {"storage": _storage(self.storage_options)})
+        return build_settings(DatasetSettings, given | {"storage": _storage(self.storage_options)})
 
 
 def _either(sample_filter: str | Iterable[str]) -> str:
@@ -124,16 +121,6 @@ def _storage(options: Mapping[str, Any]) -> dict[str, Any]:
             "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), a profile or a role"
         )
     return found
-
-
-def _validated(model: type[M], given: dict[str, Any]) -> M:
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        said = [
-            f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}" for one in error.errors()
-        ]
-        raise ConfigError("; ".join(said)) from error
 
 
 __all__ = ["COLUMNS", "Dataset"]

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from brev_pipeline.config.load import printable
+
 BROKEN_GROUP = "broken_configurations"
 """Asset group of the files that cannot be used, and name of the sensor whose ticks fail because of them."""
 
@@ -20,17 +22,18 @@ def broken_definitions(problems: Mapping[Path, str]) -> dg.Definitions:
     specs: dict[str, dg.AssetSpec] = {}
     for file, said in problems.items():
         name = _identifier(file.stem)
-        specs[f"{name}_{len(specs)}" if name in specs else name] = _spec(file, said)
-    assets = [spec.replace_attributes(key=dg.AssetKey([BROKEN_GROUP, name])) for name, spec in specs.items()]
-    return dg.Definitions(assets=assets, sensors=[_alarm("\n".join(problems.values()))])
+        while name in specs:
+            name += "_"
+        specs[name] = _spec(name, file, said)
+    return dg.Definitions(assets=list(specs.values()), sensors=[_alarm("\n".join(problems.values()))])
 
 
-def _spec(file: Path, problems: str) -> dg.AssetSpec:
+def _spec(name: str, file: Path, problems: str) -> dg.AssetSpec:
     lines = "\n".join(f"- {line}" for line in problems.splitlines())
     return dg.AssetSpec(
-        _identifier(file.stem),
+        dg.AssetKey([BROKEN_GROUP, name]),
         group_name=BROKEN_GROUP,
-        description=f"`{file.name}` cannot be used, so its pipeline is missing:\n\n{lines}",
+        description=f"`{printable(Path(file.name))}` cannot be used, so its pipeline is missing:\n\n{lines}",
         kinds={"yaml"},
     )
 

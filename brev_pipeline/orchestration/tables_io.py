@@ -21,6 +21,7 @@ from brev_pipeline.orchestration.verdicts import Entry, Verdicts
 from brev_pipeline.provenance import Lineage, demand_current, read_lineage
 from brev_pipeline.stages import table_stages
 from brev_pipeline.store import PipelineStore, StoredTable
+from brev_pipeline.store.named import hashed_name
 from brev_pipeline.store.parquet import to_parquet
 
 if TYPE_CHECKING:
@@ -108,9 +109,7 @@ class StoreTables(dg.IOManager):
         return [parts[0] for parts in sorted(own, key=lambda parts: int(parts["number"]))]
 
     def _write(self, run_id: str, stage: str, data: bytes) -> str:
-        name = (
-            f"{run_id}/{stage}.{len(self._of_run(run_id, stage)) + 1}.{hashlib.sha256(data).hexdigest()[:32]}.parquet"
-        )
+        name = hashed_name(f"{run_id}/{stage}.{len(self._of_run(run_id, stage)) + 1}", data)
         self._tables.create(name, data)
         return name
 

@@ -124,6 +124,34 @@ def test_check_says_which_files_are_good(folder: Path) -> None:
     assert (good.exit_code, good.output) == (0, f"{folder / 'parts.yaml'}: good\n")
 
 
+def test_a_missing_file_that_a_run_reads_is_told_before_the_run(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "parts.yaml"
+    file.write_text(SETTINGS.replace("split:", "split:\n  ledger_csv: known.csv"))
+    for command in ("run", "check"):
+        refused = call(command, file)
+        assert refused.exit_code == 2
+        assert f"{file}:8: split.ledger_csv: {tmp_path}/known.csv cannot be read: No such file" in refused.output
+    # Who looks at what is published does not need it.
+    assert call("versions", file, "--store", folder / "store").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("store", "said"),
+    [
+        ("gs://b/x", "only s3:// and local folders are known"),
+        ("S3://b/x", "write s3://b/x"),
+        ("s3://user:hunter2@b/x", "holds a user or password"),
+    ],
+)
+def test_a_store_that_cannot_be_one_is_refused(folder: Path, store: str, said: str) -> None:
+    for command in ("run", "versions", "verify"):
+        refused = call(command, folder / "parts.yaml", "--store", store)
+        assert refused.exit_code == 2
+        assert refused.output.startswith("--store: ")
+        assert said in refused.output
+        assert "hunter2" not in refused.output
+
+
 def test_nothing_published_yet_is_said(folder: Path, tmp_path: Path) -> None:
     assert "nothing was published yet" in call("versions", folder / "parts.yaml", "--store", tmp_path).output
     verified = call("verify", folder / "parts.yaml", "--store", tmp_path)

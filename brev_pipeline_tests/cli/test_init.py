@@ -87,3 +87,25 @@ def test_without_somebody_to_answer_the_place_must_be_given(folder: Path) -> Non
     status, said = init("--yes")
     assert status == 2
     assert "give --bucket" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("--bucket", "photos", "--endpoint-url", "http://user:hunter2@host"),
+            "endpoint_url: holds a user or password",
+        ),
+        (("--bucket", "photos", "--store", "s3://user:hunter2@b/x"), "store: holds a user or password"),
+        (("--bucket", "s3://user:hunter2@b/x"), "bucket: holds a user or password"),
+        (("--bucket", "gs://b/x"), "only s3:// and local folders"),
+        (("--bucket", "photos", "--name", "class"), "name: class is a word of Python's"),
+        (("--bucket", "photos", "--store", "gs://b/x"), "store: 'gs://b/x': only s3:// and local folders"),
+    ],
+)
+def test_what_is_refused_is_not_left_in_a_file(folder: Path, arguments: tuple[str, ...], said: str) -> None:
+    status, told = init("my.yaml", "--yes", *arguments)
+    assert status == 2
+    assert said in told
+    assert "hunter2" not in told
+    assert not (folder / "my.yaml").exists()

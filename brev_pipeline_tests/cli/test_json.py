@@ -62,8 +62,8 @@ def test_run_tells_the_version_and_the_stages(document: Any, folder: Path) -> No
 def test_a_run_whose_check_fails_names_it_with_examples(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "photos/good", folder / "copies/good")
     shutil.copytree(folder / "photos/good", folder / "copies/bad")
-    (folder / "conflict.yaml").write_text(SETTINGS.replace("bucket: photos", "bucket: copies"))
-    failed = call("run", folder / "conflict.yaml", "--store", tmp_path, status=1)
+    (folder / "with_conflict.yaml").write_text(SETTINGS.replace("bucket: photos", "bucket: copies"))
+    failed = call("run", folder / "with_conflict.yaml", "--store", tmp_path, status=1)
     assert failed["published"] is False
     assert failed["version"] is None
     (check,) = failed["checks"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from brev_pipeline.config import load_config
-from brev_pipeline.orchestration.names import VERSION
+from brev_pipeline.stages import VERSION
 from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.browser.screen import browser, pictures_folder
 from brev_pipeline_tests.dagster_processes import FINISHED, LOCATION, REPOSITORY_NAME, GraphQLError, until

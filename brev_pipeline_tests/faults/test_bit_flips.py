@@ -23,7 +23,7 @@ from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.images import read_prepared
 from brev_pipeline.images.shelf import Shelf, settings_id
 from brev_pipeline.orchestration.build import pipeline_definitions
-from brev_pipeline.orchestration.names import VERSION
+from brev_pipeline.stages import VERSION
 from brev_pipeline.store import PipelineStore, StoredTable
 from brev_pipeline.store.entries import entries
 from brev_pipeline.store.named import hash_in_name

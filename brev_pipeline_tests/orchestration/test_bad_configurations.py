@@ -1,14 +1,17 @@
 """A folder of configurations with bad ones among them: the good ones load, and what is missing is seen."""
 
 import logging
+import os
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from brev_pipeline.config import PipelineConfig, names
 from brev_pipeline.errors import ConfigError
+from brev_pipeline.orchestration import build
 from brev_pipeline.orchestration.broken import BROKEN_GROUP
-from brev_pipeline.orchestration.build import definitions_of_folder
+from brev_pipeline.orchestration.build import definitions_of_folder, pipeline_definitions
 from brev_pipeline.orchestration.guards import refuse_a_strangers_store
 from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
@@ -54,8 +57,8 @@ def test_every_bad_file_is_named_with_line_and_place_while_the_others_load(tmp_p
     assert f"{tmp_path}/cron.yaml:16: schedule.cron: '0 0 31 2 *': no month has such a day" in said
     assert f"{tmp_path}/zone.yaml:16: schedule.timezone: 'Europe/Copenhagn' is not an IANA time zone" in said
     assert f"{tmp_path}/same.yaml: name: a is the name of {tmp_path}/a.yaml too" in said
-    assert f"{tmp_path}/taken.yaml: name: {BROKEN_GROUP} is kept for Dagster's own use" in said
-    assert f"{tmp_path}/step.yaml: name: a__raw_listing is kept for Dagster's own use" in said
+    assert f"{tmp_path}/taken.yaml:2: name: {BROKEN_GROUP} is kept for Dagster's own use" in said
+    assert f"{tmp_path}/step.yaml:2: name: a__raw_listing is kept for Dagster's own use" in said
 
 
 def test_bad_files_whose_names_differ_in_a_sign_only_are_all_shown(tmp_path: Path) -> None:
@@ -65,6 +68,67 @@ def test_bad_files_whose_names_differ_in_a_sign_only_are_all_shown(tmp_path: Pat
     dg.Definitions.validate_loadable(definitions)
     assert len(groups(definitions)[BROKEN_GROUP]) == 3
     assert all(f"{tmp_path}/{name}" in alarm(definitions) for name in ("b 1.yaml", "b_1.yaml", "b_1.yml"))
+
+
+def test_what_a_file_is_on_the_disk_hurts_no_other(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(named("a"))
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "zero.yaml").symlink_to("/dev/zero")
+    (tmp_path / "gone.yaml").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "défaut.yaml").write_bytes(b"name: \xff")
+    (tmp_path / os.fsdecode(b"\xff.yaml")).write_text("name: [")
+    definitions = definitions_of_folder(tmp_path)
+    dg.Definitions.validate_loadable(definitions)
+    assert set(groups(definitions)) == {"a", BROKEN_GROUP}
+    assert len(groups(definitions)[BROKEN_GROUP]) == 6
+    # As Dagster's server sends it.
+    assert "\\xff.yaml:1: not YAML" in alarm(definitions).encode("utf-8").decode()
+    for spec in definitions.resolve_all_asset_specs():
+        assert f"{spec.key.path} {spec.description}".encode()
+
+
+@pytest.mark.parametrize("raised", [RuntimeError, RecursionError, MemoryError, KeyError, AssertionError, OSError])
+def test_whatever_building_a_pipeline_raises_stays_with_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: type[Exception]
+) -> None:
+    def fail_for_b(config: PipelineConfig) -> dg.Definitions:
+        if config.name == "b":
+            raise raised("of https://user:hunter2@host")
+        return pipeline_definitions(config)
+
+    monkeypatch.setattr(build, "pipeline_definitions", fail_for_b)
+    for name in "abc":
+        (tmp_path / f"{name}.yaml").write_text(named(name))
+    definitions = definitions_of_folder(tmp_path)
+    assert set(groups(definitions)) == {"a", "c", BROKEN_GROUP}
+    said = alarm(definitions)
+    assert f"{tmp_path}/b.yaml: cannot be used: {raised.__name__}: " in said
+    assert "it was not foreseen that a configuration does this: please report it" in said
+    assert "hunter2" not in said
+
+
+def test_a_person_who_interrupts_is_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: PipelineConfig) -> dg.Definitions:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build, "pipeline_definitions", interrupt)
+    (tmp_path / "a.yaml").write_text(named("a"))
+    with pytest.raises(KeyboardInterrupt):
+        definitions_of_folder(tmp_path)
+
+
+def test_a_name_that_only_the_whole_location_refuses_is_found_before_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should the list of names that are kept ever lack one: the job's name is that of an op of another job."""
+    monkeypatch.setattr(names, "OUR_NAMES", frozenset())
+    for name in ("a", "purge"):
+        (tmp_path / f"{name}.yaml").write_text(named(name))
+    definitions = definitions_of_folder(tmp_path)
+    dg.Definitions.validate_loadable(definitions)
+    assert set(groups(definitions)) == {"a", BROKEN_GROUP}
+    assert "Conflicting definitions" in alarm(definitions)
 
 
 def test_no_sensor_cries_where_nothing_is_wrong(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import dagster as dg
 import pytest
 
 from brev_pipeline.expectations import SUITES
-from brev_pipeline.orchestration.build import BROKEN_GROUP, definitions_of_folder, pipeline_definitions
+from brev_pipeline.orchestration.broken import BROKEN_GROUP
+from brev_pipeline.orchestration.build import definitions_of_folder, pipeline_definitions
 from brev_pipeline.stages import VERSION
 from brev_pipeline_tests.pipelines import SETTINGS, STAGES, configure
 
