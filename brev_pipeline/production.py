@@ -271,7 +271,7 @@ def _packed(
         return lambda: tables[stage].read().drop_columns(list(without))
 
     shown: dict[str, Callable[[], pa.Table]] = {
-        "listing": of_stage("sample_integrity", "modified"),
+        "listing": of_stage("sample_integrity", "modified", "file_stamp"),
         "images": of_stage("prepared_images", "file", "offset", "length"),
         "assignments": lambda: remembered(config, newest and newest[1], tables["sample_split"].read()),
         "weights": of_stage("sampling_weights"),

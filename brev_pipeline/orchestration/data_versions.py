@@ -32,8 +32,8 @@ _SETTINGS: Final = {
 """Stage → sections of the configuration that its result depends on, besides its inputs; the version: on all."""
 
 _OF_THE_RUN: Final = {
-    "raw_listing": {"modified"},
-    "sample_integrity": {"modified"},
+    "raw_listing": {"modified", "file_stamp"},
+    "sample_integrity": {"modified", "file_stamp"},
     "prepared_images": {"file", "offset", "length"},
     "sample_split": {"assigned_by"},
 }

@@ -14,8 +14,8 @@ from brev_pipeline.store.parquet import from_parquet, to_parquet
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COLUMNS: Final = ["path", "size", "modified", "etag", "etag_source", "content_id", "content_source"]
-"""What is remembered of a row of sample_integrity."""
+COLUMNS: Final = ["path", "size", "modified", "etag", "etag_source", "content_id", "content_source", "file_stamp"]
+"""What is remembered of a row of sample_integrity. A memory of an earlier release has no ``file_stamp``."""
 
 
 @dataclass(frozen=True)
