@@ -10,8 +10,8 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
-from typing import Final, NamedTuple
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +37,7 @@ _FILE_OUTSIDE: Final[Refusal] = (LINK_OUTSIDE, f"a link to a file outside of the
 _FOLDER_OUTSIDE: Final[Refusal] = (LINK_OUTSIDE, f"a link to a folder outside of the dataset; {ALLOW_LINKS}")
 _LOST: Final = {errno.ENOENT: "a link that leads nowhere", errno.ELOOP: "a link that leads in a circle"}
 
+_AT_ONCE: Final = 4096  # rows
 _Row = tuple[str, int, int, int, int, Refusal | None]
 """Key, bytes, last change of the bytes and of the inode in ns since 1970, inode, why it is refused."""
 
@@ -66,8 +67,7 @@ def walk(place: LocalPlace) -> pa.Table:
     if not stat.S_ISDIR(status.st_mode):
         raise ListingError(f"{folder} is a file; a dataset is a folder with images in class folders")
     start = _Folder(folder, "", ((status.st_dev, status.st_ino),))
-    files = _files(start, None if place.limits.follow_links else root)
-    return _table(sorted(files, key=itemgetter(0)), place.root)
+    return _table(_files(start, None if place.limits.follow_links else root), place.root)
 
 
 def stamps(modified: Sequence[int], changed: Sequence[int], inode: Sequence[int]) -> pa.Array:
@@ -86,9 +86,12 @@ def _files(start: _Folder, root: str | None) -> Iterator[_Row]:
             if entry.name.startswith("."):
                 yield key, 0, 0, 0, 0, None
                 continue
-            status, refusal = _look_at(entry, root)
-            if status is None:
+            try:
+                status, refusal = entry.stat(follow_symlinks=False), None
+            except FileNotFoundError:
                 continue  # removed since its folder was read
+            if not stat.S_ISREG(status.st_mode):
+                status, refusal = _look_closer(entry, status, root)
             if refusal or not stat.S_ISDIR(status.st_mode):
                 yield key, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, refusal
             elif (here := (status.st_dev, status.st_ino)) not in folder.above:
@@ -103,12 +106,10 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         raise _not_listed(folder, error) from error
 
 
-def _look_at(entry: os.DirEntry[str], root: str | None) -> tuple[os.stat_result | None, Refusal | None]:
-    """What an entry is, None where it is gone; and why it is refused, if it is."""
-    try:
-        own = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return None, None
+def _look_closer(
+    entry: os.DirEntry[str], own: os.stat_result, root: str | None
+) -> tuple[os.stat_result, Refusal | None]:
+    """What an entry is that is no file itself, or what it leads to; and why it is refused, if it is."""
     if not stat.S_ISLNK(own.st_mode):
         return own, _refusal_of_kind(own.st_mode, "")
     try:
@@ -126,22 +127,34 @@ def _refusal_of_kind(mode: int, prefix: str) -> Refusal | None:
     return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else (NOT_A_FILE, f"{prefix}{kind_of(mode)}, no file")
 
 
-def _table(rows: Sequence[_Row], root: str) -> pa.Table:
-    keys, sizes, modified, changed, inodes, refusals = zip(*rows, strict=True) if rows else ((),) * 6
+def _table(rows: Iterator[_Row], root: str) -> pa.Table:
+    found: list[list[Any]] = [[] for _ in range(6)]
+    # Bit by bit: a hundred thousand rows at once keep Python's garbage collection busy.
+    while some := list(islice(rows, _AT_ONCE)):
+        for column, values in zip(found, zip(*some, strict=True), strict=True):
+            column.extend(values)
+    keys, sizes, modified, changed, inodes, refusals = found
     try:
-        key = pa.array([os.fsencode(key).decode() for key in keys], TEXT)
-    except UnicodeDecodeError as error:
-        raise ListingError(f"{root}: the file name {error.object!r} is not UTF-8; rename the file") from error
+        key = pa.array(keys, TEXT)
+    except UnicodeEncodeError as error:
+        name = os.fsencode(error.object)
+        raise ListingError(f"{root}: the file name {name!r} is not UTF-8; rename the file") from error
     columns = {
         "key": key,
-        "etag": pa.nulls(len(rows), TEXT),
+        "etag": pa.nulls(len(keys), TEXT),
         "size": pa.array(sizes, pa.int64()),
         "modified": pa.array(np.array(modified, np.int64) // 1000).cast(FILES.field("modified").type),
         "file_stamp": stamps(modified, changed, inodes),
-        "rule": pa.array([refusal and refusal[0] for refusal in refusals], TEXT),
-        "reason": pa.array([refusal and refusal[1] for refusal in refusals], TEXT),
+        **_of_refusals(refusals),
     }
-    return pa.table(columns, schema=FILES)
+    return pa.table(columns, schema=FILES).sort_by("key")
+
+
+def _of_refusals(refusals: Sequence[Refusal | None]) -> dict[str, pa.Array]:
+    if not any(refusals):
+        return dict.fromkeys(("rule", "reason"), pa.nulls(len(refusals), TEXT))
+    rules, reasons = zip(*(refusal or (None, None) for refusal in refusals), strict=True)
+    return {"rule": pa.array(rules, TEXT), "reason": pa.array(reasons, TEXT)}
 
 
 def _not_listed(folder: str, error: OSError) -> ListingError:
