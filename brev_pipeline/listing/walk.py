@@ -9,6 +9,7 @@ entered is an error, since images in it would be lost unseen.
 import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -38,6 +39,9 @@ _FOLDER_OUTSIDE: Final[Refusal] = (LINK_OUTSIDE, f"a link to a folder outside of
 _LOST: Final = {errno.ENOENT: "a link that leads nowhere", errno.ELOOP: "a link that leads in a circle"}
 
 _AT_ONCE: Final = 4096  # rows
+# A dozen folders with links to each other are reached on thousands of millions of ways, each without a circle.
+_NESTED: Final = 3  # links to folders behind each other
+_WAYS: Final = 1000  # to one folder, over that many links
 _Row = tuple[str, int, int, int, int, Refusal | None]
 """Key, bytes, last change of the bytes and of the inode in ns since 1970, inode, why it is refused."""
 
@@ -48,6 +52,8 @@ class _Folder(NamedTuple):
     """Of the keys of its files."""
     above: tuple[tuple[int, int], ...]
     """Device and inode of the folders that lead here, and its own."""
+    links: int = 0
+    """How many of them are links."""
 
 
 def walk(place: LocalPlace) -> pa.Table:
@@ -57,7 +63,8 @@ def walk(place: LocalPlace) -> pa.Table:
     refused: whether it is an image is decided by its name. What is hidden stands there by its name alone.
 
     Raises:
-        ListingError: there is no such folder, it or a folder in it may not be entered, or a name is not UTF-8.
+        ListingError: there is no such folder, it or a folder in it may not be entered, a name is not UTF-8, or links
+            within the dataset lead to a folder on too many ways.
     """
     folder = f"{place.root}/{place.below}".rstrip("/") or "/"
     try:
@@ -78,7 +85,7 @@ def stamps(modified: Sequence[int], changed: Sequence[int], inode: Sequence[int]
 
 def _files(start: _Folder, root: str | None) -> Iterator[_Row]:
     """Every file below a folder; where ``root`` is given, links that leave it are not followed."""
-    waiting = [start]
+    waiting, ways = [start], Counter[tuple[int, int]]()
     while waiting:
         folder = waiting.pop()
         for entry in _entries(folder.path):
@@ -95,7 +102,11 @@ def _files(start: _Folder, root: str | None) -> Iterator[_Row]:
             if refusal or not stat.S_ISDIR(status.st_mode):
                 yield key, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, refusal
             elif (here := (status.st_dev, status.st_ino)) not in folder.above:
-                waiting.append(_Folder(entry.path, f"{key}/", (*folder.above, here)))
+                links = folder.links + entry.is_symlink()
+                ways[here] += links >= _NESTED
+                if ways[here] > _WAYS:
+                    raise ListingError(f"{entry.path}: links lead here on more than {_WAYS} ways; remove some of them")
+                waiting.append(_Folder(entry.path, f"{key}/", (*folder.above, here), links))
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

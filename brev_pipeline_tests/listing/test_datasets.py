@@ -211,7 +211,7 @@ def test_what_may_not_be_read_is_left_out_with_its_reason(tmp_path: Path, caplog
     others: Counter[str] = Counter()
     began = time.perf_counter()
     table = list_datasets(config.datasets, config.listing, Sources.of(config), None, left_out.append, others.update)
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 5
     assert table["path"].to_pylist() == ["p/bad/c.png", "p/bad/inside.png", "p/good/a.png", "p/good/b.png"]
     (told,) = left_out
     rows = told.sort_by("path").to_pylist()

@@ -119,6 +119,23 @@ def test_a_link_to_a_folder_above_is_not_followed_for_ever(tmp_path: Path, follo
     assert keys_of(walk(str(tmp_path), follow_links=follow_links)) == ["good/a.png"]
 
 
+def test_folders_that_all_link_to_each_other_are_an_error_at_once(tmp_path: Path) -> None:
+    for one in range(12):
+        make(tmp_path, f"{one}/a.png")
+        for other in range(12):
+            (tmp_path / str(one) / f"to_{other}").symlink_to(f"../{other}")
+    with pytest.raises(ListingError, match="links lead here on more than 1000 ways; remove some of them"):
+        walk(str(tmp_path))
+
+
+def test_a_folder_that_many_link_to_is_listed_for_each(tmp_path: Path) -> None:
+    make(tmp_path, "reference/a.png")
+    for number in range(1500):
+        (tmp_path / f"items/{number}").mkdir(parents=True)
+        (tmp_path / f"items/{number}/reference").symlink_to("../../reference")
+    assert walk(str(tmp_path)).num_rows == 1501
+
+
 @pytest.mark.parametrize("follow_links", [False, True])
 def test_what_is_no_file_is_refused_whatever_its_name(tmp_path: Path, follow_links: bool) -> None:
     os.mkfifo(tmp_path / "fifo.png")
