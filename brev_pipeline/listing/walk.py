@@ -41,7 +41,7 @@ _LOST: Final = {errno.ENOENT: "a link that leads nowhere", errno.ELOOP: "a link 
 _AT_ONCE: Final = 4096  # rows
 # A dozen folders with links to each other are reached on thousands of millions of ways, each without a circle.
 _NESTED: Final = 3  # links to folders behind each other
-_WAYS: Final = 1000  # to one folder, over that many links
+_WAYS: Final = 300  # to one folder, over that many links
 _Row = tuple[str, int, int, int, int, Refusal | None]
 """Key, bytes, last change of the bytes and of the inode in ns since 1970, inode, why it is refused."""
 
@@ -106,7 +106,8 @@ def _files(start: _Folder, root: str | None) -> Iterator[_Row]:
                 ways[here] += links >= _NESTED
                 if ways[here] > _WAYS:
                     raise ListingError(f"{entry.path}: links lead here on more than {_WAYS} ways; remove some of them")
-                waiting.append(_Folder(entry.path, f"{key}/", (*folder.above, here), links))
+                path = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+                waiting.append(_Folder(path, f"{key}/", (*folder.above, here), links))
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

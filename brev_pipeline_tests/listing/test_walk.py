@@ -119,12 +119,12 @@ def test_a_link_to_a_folder_above_is_not_followed_for_ever(tmp_path: Path, follo
     assert keys_of(walk(str(tmp_path), follow_links=follow_links)) == ["good/a.png"]
 
 
-def test_folders_that_all_link_to_each_other_are_an_error_at_once(tmp_path: Path) -> None:
+def test_folders_that_all_link_to_each_other_are_an_error(tmp_path: Path) -> None:
     for one in range(12):
         make(tmp_path, f"{one}/a.png")
         for other in range(12):
             (tmp_path / str(one) / f"to_{other}").symlink_to(f"../{other}")
-    with pytest.raises(ListingError, match="links lead here on more than 1000 ways; remove some of them"):
+    with pytest.raises(ListingError, match="links lead here on more than 300 ways; remove some of them"):
         walk(str(tmp_path))
 
 
