@@ -119,8 +119,8 @@ def _check_identity(row: SourceRow, data: bytes) -> None:
         return
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if md5 != listed:
-        hint = "run again to list it anew; a file that was replaced with its old time of change must be touched first"
-        raise SourceError("changed", f"{row.path} has other bytes than were listed: MD5 {md5}, listed {listed}; {hint}")
+        said = f"{row.path} has other bytes than were listed: MD5 {md5}, listed {listed}"
+        raise SourceError("changed", f"{said}; run again to list it anew")
 
 
 def _source_error(error: S3Error) -> SourceError:
