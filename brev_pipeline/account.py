@@ -1,8 +1,8 @@
 """The account that a version gives of itself: which images are in no shard and why, and the lock on its test set.
 
 Every image that is listed stands in a shard or among the exclusions, with the rule that took it out; the version is
-not published otherwise. What counts as an image at all is the listing's definition (``listing.sample_filter``):
-other files in the datasets are not listed, and need no account.
+not published otherwise. So does an image that the listing found, and left out. What counts as an image at all is the
+listing's definition (``listing.sample_filter``): other files in the datasets are not listed, and need no account.
 """
 
 import hashlib
@@ -18,22 +18,33 @@ from brev_pipeline.store import PipelineStore
 from brev_pipeline.store.named import read_named, short_sha256, write_whole
 from brev_pipeline.store.parquet import from_parquet, to_parquet
 from brev_pipeline.tables import Columns
-from brev_pipeline.texts import NAMES, TEXT, joined, joined_names
+from brev_pipeline.texts import NAMES, TEXT
 
 FILTERED: Final = b"brev_pipeline.filtered"
-"""Schema metadata of raw_listing: name, below ``filtered/``, of the images that ``listing.classes`` left out."""
+"""Schema metadata of raw_listing: name, below ``filtered/``, of the images that the listing left out."""
 KNOWN: Final = b"brev_pipeline.known_assignments"
 """Schema metadata of sample_split, and of the known assignments: SHA-256 of the file that they were read from."""
 
-RULES: Final = ("quarantined", "label_conflict", "duplicate", "class_filter", "unassigned", "not_drawn")
+LEFT_OUT_RULES: Final = ("class_filter", "link_outside", "not_a_file", "object_too_large")
+"""What the listing leaves out: images of other classes, links that leave the dataset, what is no regular file (any
+more), and objects larger than ``listing.max_object_mb``. None of them is read; they count as listed."""
+RULES: Final = ("quarantined", "label_conflict", "duplicate", *LEFT_OUT_RULES, "unassigned", "not_drawn")
 """What may take an image out: the values of the column ``rule`` of the exclusions."""
 
-_FILTERED_SCHEMA: Final = pa.schema([pa.field("path", TEXT), pa.field("etag", TEXT), pa.field("category", NAMES)])
+_FILTERED_SCHEMA: Final = pa.schema(
+    [
+        pa.field("path", TEXT),
+        pa.field("etag", TEXT),
+        pa.field("category", NAMES),
+        pa.field("rule", TEXT),
+        pa.field("reason", TEXT),
+    ]
+)
 _EXCLUSIONS: Final = pa.schema([pa.field(name, TEXT) for name in ("path", "content_id", "rule", "partner", "reason")])
 
 
 def keep_filtered(store: PipelineStore, listing: pa.Table, left_out: Iterable[pa.Table]) -> pa.Table:
-    """Keep what ``listing.classes`` left out, for the account of the version that comes of this listing.
+    """Keep what the listing left out, for the account of the version that comes of this listing.
 
     Args:
         store: the pipeline's store.
@@ -53,7 +64,7 @@ def keep_filtered(store: PipelineStore, listing: pa.Table, left_out: Iterable[pa
 
 
 def filtered_images(store: PipelineStore, listing: pa.Table) -> pa.Table:
-    """What `keep_filtered` kept for this listing: path, etag, category; sorted by path.
+    """What `keep_filtered` kept for this listing: path, etag, category, rule, reason; sorted by path.
 
     Raises:
         StoreError: it cannot be read, or is not the file that its name says.
@@ -74,7 +85,7 @@ def exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filtered: 
         filtered: as `filtered_images` gives it.
 
     Returns:
-        One row per image, sorted by path. ``content_id`` is null for images of other classes, which are not read.
+        One row per image, sorted by path. ``content_id`` is null for what the listing left out, which is not read.
         ``partner`` is the path of the image that it is a copy of, or contradicts; null for the other rules.
     """
     from brev_pipeline.split.usable import JUDGED, OF_PREPARED, judge_samples
@@ -89,10 +100,9 @@ def exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filtered: 
     usable = samples.select(_IMAGE).filter(pa.array(kept))
     del samples
     split, records = tables["sample_split"].read(_IMAGE), tables["tfrecord_shards"].read(["path"])
-    classes = joined(_NOT_WANTED, joined_names(filtered["category"], ", "), by="")
     parts = [
         excluded.select(_EXCLUSIONS.names).cast(_EXCLUSIONS),
-        _rows(filtered, "class_filter", classes),
+        _rows(filtered, filtered["rule"], filtered["reason"]),
         _rows(_without(usable, split), "unassigned", "the split gave it no purpose"),
         _rows(_without(split, records), "not_drawn", "its sampling group has fewer draws than images"),
     ]
@@ -100,7 +110,6 @@ def exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filtered: 
 
 
 _IMAGE: Final = ["path", "content_id"]
-_NOT_WANTED: Final = "not among listing.classes: "
 
 
 def demand_whole_account(listing: pa.Table, filtered: pa.Table, records: pa.Table, excluded: pa.Table) -> None:
@@ -120,7 +129,7 @@ def account_problems(
 
     Args:
         listed: paths of the listing.
-        filtered: paths of images that ``listing.classes`` left out.
+        filtered: paths of images that the listing left out.
         recorded: paths of the records.
         excluded: paths of the exclusions.
     """
@@ -184,9 +193,8 @@ def _not_in(paths: pa.Array, others: pa.Array) -> pa.Array:
     return paths.filter(pc.invert(pc.is_in(paths, value_set=others)))
 
 
-def _rows(table: pa.Table, rule: str, reason: str | pa.ChunkedArray) -> pa.Table:
+def _rows(table: pa.Table, rule: str | pa.ChunkedArray, reason: str | pa.ChunkedArray) -> pa.Table:
     count = table.num_rows
     contents = table["content_id"] if "content_id" in table.column_names else pa.nulls(count, TEXT)
-    reasons = pa.repeat(pa.scalar(reason, TEXT), count) if isinstance(reason, str) else reason
-    columns = [table["path"], contents, pa.repeat(pa.scalar(rule), count), pa.nulls(count, TEXT), reasons]
-    return pa.table(columns, schema=_EXCLUSIONS)
+    rules, reasons = (pa.repeat(pa.scalar(one, TEXT), count) if isinstance(one, str) else one for one in (rule, reason))
+    return pa.table([table["path"], contents, rules, pa.nulls(count, TEXT), reasons], schema=_EXCLUSIONS)

@@ -50,6 +50,7 @@ RAW_LISTING: Final = pa.schema(
         pa.field("size", pa.int64(), False, {"description": "bytes"}),
         pa.field("modified", pa.timestamp("us", "UTC"), False, {"description": "last change, UTC"}),
         pa.field("etag_source", TEXT, False, {"description": "s3, md5 (local, or so by S3 Inventory), none"}),
+        pa.field("file_stamp", TEXT, True, {"description": "of a local file: mtime-ctime-inode; null in buckets"}),
     ]
 )
 

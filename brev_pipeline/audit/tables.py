@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.account import account_problems, purpose_locks
+from brev_pipeline.account import LEFT_OUT_RULES, account_problems, purpose_locks
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.texts import TEXT
 
@@ -26,7 +26,8 @@ def listed_now(assignments: pa.Table) -> pa.Table:
 
 def count_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
     """The manifest's counts against the tables; listed = used + excluded, image by image."""
-    filtered = tables["exclusions"].filter(pc.equal(tables["exclusions"]["rule"], "class_filter"))
+    rules = pa.array(LEFT_OUT_RULES, TEXT)
+    filtered = tables["exclusions"].filter(pc.is_in(tables["exclusions"]["rule"], value_set=rules))
     found = {
         "listed": tables["listing"].num_rows + filtered.num_rows,
         "excluded": tables["exclusions"].num_rows,

@@ -169,9 +169,25 @@ class ListingSettings(Section):
         "without one the leaf folder's name is the category.",
     )
     classes: Columns | None = Field(None, description="Keep only images with one of these categories.")
+    follow_links: bool = Field(
+        False,
+        description="Read what links in a local folder lead to outside of the dataset; links within it are always "
+        "followed.",
+    )
+    max_object_mb: float = Field(
+        512,
+        gt=0,
+        allow_inf_nan=False,
+        description="MB (10⁶ bytes); an image file that is larger is left out unread, with this reason.",
+    )
     url_template: str = Field(
         "{path}", description="Address for people: {path}, {bucket}, {key}, {quoted_key} are filled in."
     )
+
+    @property
+    def max_object_bytes(self) -> int:
+        """`max_object_mb` in bytes."""
+        return int(self.max_object_mb * 1e6)
 
     @field_validator("class_mapping", mode="before")
     @classmethod

@@ -86,6 +86,7 @@ class ImagePipeline:
 
         Raises:
             DecodeError: an image cannot be used; the message names its path.
+            SourceError: a path is no regular file, or one of more than 512 MB.
             ConfigError: the images of a batch differ in size; give target_size.
         """
         paths = sample[self.path_key]
@@ -134,8 +135,9 @@ def _problem(detail: Any) -> str:
 
 def _read(path: str) -> bytes:
     if "://" not in path:
-        with open(path, "rb") as file:
-            return file.read()
+        from brev_pipeline.source.local import read_any_file
+
+        return read_any_file(path)
     import fsspec
 
     with fsspec.open(path, "rb") as file:

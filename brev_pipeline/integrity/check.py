@@ -19,8 +19,9 @@ def check_integrity(
     Args:
         listing: schema `tables.RAW_LISTING`.
         fetch: reads images, and their headers if it has ``head_many`` (as `Sources` has).
-        known: rows of an earlier call (columns path, etag, size, content_id, content_source). An object with the same
-            path, entity tag and size is neither read nor asked for again; unreadable ones are tried anew.
+        known: rows of an earlier call (columns path, etag, size, content_id, content_source, file_stamp). An object
+            with the same path, entity tag and size (a local file: and stamp) is neither read nor asked for again;
+            unreadable ones are tried anew.
         engine: asks for headers, and reads and hashes what they do not tell, where that is much; None: this process.
 
     Raises:

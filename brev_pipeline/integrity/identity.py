@@ -4,7 +4,7 @@ An entity tag is the MD5 of the bytes only if the object came in one part and is
 the customer's. The number of parts shows in the tag (``…-12``); encryption shows only in the object's headers, not in
 a listing. So each S3 object is asked for its headers once; the same answer brings the MD5 that an uploader of a
 multipart object may have noted in ``x-amz-meta-md5``. What is left is read. All of it is remembered: the rows of an
-earlier run answer for objects with the same path, entity tag and size.
+earlier run answer for objects with the same path, entity tag and size (of local files: and the same stamp).
 
 A stated MD5 is checked when the image is read for its pixels (`Fetcher.fetch_many` compares), so it is never trusted
 unseen, only early.
@@ -31,7 +31,7 @@ def identify(listing: pa.Table, fetch: Fetcher, known: pa.Table | None, engine: 
         listing: columns path, bucket, etag, etag_source, size.
         fetch: reads images. If it has a method ``head_many`` (as `Sources` has), objects are asked for their headers
             first; without one, an entity tag that looks like an MD5 is taken for one.
-        known: earlier rows: columns path, etag, size, content_id, content_source.
+        known: earlier rows: columns path, etag, size, content_id, content_source, file_stamp.
         engine: asks and reads where that is much; None: this process does.
     """
     found = _coalesced(_by_etag(listing), _recalled(listing, known))
@@ -66,14 +66,25 @@ def _by_etag(listing: pa.Table) -> pa.Table:
 
 
 def _recalled(listing: pa.Table, known: pa.Table | None) -> pa.Table:
-    """What earlier rows say of objects with the same path, entity tag and size; null where they are silent."""
+    """What earlier rows say of objects with the same path, entity tag and size; null where they are silent.
+
+    Local files must have the same stamp too: rows without one are silent about them.
+    """
     nothing = pa.chunked_array([pa.nulls(listing.num_rows, TEXT)])
     if known is None or not known.num_rows:
         return answers(nothing, nothing)
     known = known.filter(pc.not_equal(known["content_source"], "unreadable"))
     rows = pc.index_in(listing["path"], value_set=known["path"])
     same = pc.fill_null(pc.and_(*(pc.equal(known[name].take(rows), listing[name]) for name in _MATCH)), False)
+    same = pc.and_(same, pc.equal(_stamps(known).take(rows), _stamps(listing)))
     return answers(*(pc.if_else(same, known[name].take(rows), nothing) for name in ("content_id", "content_source")))
+
+
+def _stamps(table: pa.Table) -> pa.ChunkedArray:
+    """The files' stamps; empty where there is none, as in buckets."""
+    if "file_stamp" not in table.column_names:
+        return pa.chunked_array([pa.repeat(pa.scalar("", TEXT), table.num_rows)])
+    return pc.fill_null(table["file_stamp"], "")
 
 
 def _coalesced(first: pa.Table, second: pa.Table) -> pa.Table:

@@ -1,11 +1,15 @@
-"""Checksums: the MD5 of local files, read once and then remembered by path, size and time of last change."""
+"""Checksums: the MD5 of local files, read once and then remembered by path, size and stamp.
+
+The stamp (see `walk.FILES`) has the inode and the time of its last change beside that of the bytes: a file that was
+moved over another one, or given its old time of change again, is read anew.
+"""
 
 import hashlib
 import logging
 import os
-import stat
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,89 +17,106 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.engine.telling import log_ticker
-from brev_pipeline.listing.pages import OBJECTS
+from brev_pipeline.errors import SourceError
+from brev_pipeline.listing.walk import FILES, stamps
+from brev_pipeline.source import LocalPlace
+from brev_pipeline.source.local import bounded, open_file
 from brev_pipeline.texts import TEXT
 
 _LOG = logging.getLogger(__name__)
 _THREADS: Final = min(8, os.cpu_count() or 1)
-_KEY: Final = ("path", "size", "modified")
+_AT_ONCE: Final = 1 << 20  # bytes
 
 
 class Sum(NamedTuple):
-    """What was read of a file; size and time belong to the bytes that were summed."""
+    """What was read of a file; all of it belongs to the bytes that were summed."""
 
     md5: str | None
-    """32 hex digits; None where the file cannot be read."""
-    size: int
+    """32 hex digits; None where the file cannot be read, or may not be."""
+    size: int = 0
     """Bytes."""
-    modified: int
-    """Microseconds since 1970, UTC."""
+    modified: int = 0
+    """Last change of the bytes, ns since 1970."""
+    changed: int = 0
+    """Last change of the inode, ns since 1970."""
+    inode: int = 0
 
 
-def checksums(root: str, objects: pa.Table, paths: pa.Array, known: pa.Table | None) -> pa.Table:
-    """``objects`` with the files' MD5s as etags, and size and time as they were then; no etag for unreadable files.
+def checksums(place: LocalPlace, objects: pa.Table, paths: pa.Array, known: pa.Table | None) -> pa.Table:
+    """``objects`` with the files' MD5s as etags, and size, time and stamp as they were then.
 
-    A file is read only if ``known`` has no row with the same path, size and time of last change.
+    What cannot be read, or may not be, has no etag. A file is read only if ``known`` has no row with the same path,
+    size and stamp.
 
     Args:
-        root: folder that the keys are meant from.
-        objects: columns key, etag, size, modified.
+        place: where the files lie.
+        objects: columns of `FILES`.
         paths: the objects' paths, as they stand in ``known``.
-        known: columns path, size, modified, etag; rows without an etag, or with one that is not of a local file
-            (etag_source other than md5, where that column is there), are passed over.
+        known: columns path, size, file_stamp, etag; rows without a stamp or an etag, or with an etag that is not of a
+            local file (etag_source other than md5, where that column is there), are passed over.
     """
     etags = recall(objects.append_column("path", paths), known)
-    unknown = pc.indices_nonzero(pc.is_null(etags)).to_numpy()
-    sums = read_sums([f"{root}/{key}" for key in objects["key"].take(pa.array(unknown)).to_pylist()])
-    sizes, modified = objects["size"].to_numpy().copy(), objects["modified"].cast(pa.int64()).to_numpy().copy()
-    read = np.array([one.md5 is not None for one in sums], np.bool_)
-    sizes[unknown[read]] = [one.size for one in sums if one.md5]
-    modified[unknown[read]] = [one.modified for one in sums if one.md5]
-    etags = pc.replace_with_mask(etags, pc.is_null(etags), pa.array([one.md5 for one in sums], TEXT))
-    columns = [objects["key"], etags, pa.array(sizes), pa.array(modified).cast(OBJECTS.field("modified").type)]
-    return pa.Table.from_arrays(columns, schema=OBJECTS)
+    unknown = pc.is_null(etags)
+    sums = read_sums(place, objects["key"].filter(unknown).to_pylist())
+    found = [one for one in sums if one.md5]
+    read = np.zeros(objects.num_rows, np.bool_)
+    read[np.flatnonzero(unknown)] = [one.md5 is not None for one in sums]
+    values = {
+        "etag": pa.array([one.md5 for one in found], TEXT),
+        "size": pa.array([one.size for one in found], pa.int64()),
+        "modified": pa.array([one.modified // 1000 for one in found], pa.int64()).cast(FILES.field("modified").type),
+        "file_stamp": stamps(
+            [one.modified for one in found], [one.changed for one in found], [one.inode for one in found]
+        ),
+    }
+    columns = {name: objects[name].combine_chunks() for name in objects.column_names} | {"etag": etags}
+    columns |= {name: pc.replace_with_mask(columns[name], pa.array(read), new) for name, new in values.items()}
+    return pa.table(columns, schema=objects.schema)
 
 
 def recall(objects: pa.Table, known: pa.Table | None) -> pa.Array:
-    """The etag on record for each object of the same path, size and time of last change; null where there is none."""
+    """The etag on record for each object of the same path, size and stamp; null where there is none."""
     nothing = pa.nulls(objects.num_rows, TEXT)
-    if known is None or not known.num_rows:
+    # A memory of before there were stamps cannot tell what became of a file since.
+    if known is None or not known.num_rows or "file_stamp" not in known.column_names:
         return nothing
     if "etag_source" in known.column_names:
         known = known.filter(pc.equal(known["etag_source"], "md5"))
-    known = known.select([*_KEY, "etag"]).combine_chunks()
+    known = known.select(["path", "size", "file_stamp", "etag"]).combine_chunks()
     rows = pc.index_in(objects["path"], value_set=known["path"]).combine_chunks()
-    same = pc.and_(*(pc.equal(known[name].take(rows), objects[name]) for name in _KEY[1:]))
+    same = pc.and_(*(pc.equal(known[name].take(rows), objects[name]) for name in ("size", "file_stamp")))
     return pc.if_else(pc.fill_null(same, False), known["etag"].take(rows), nothing).combine_chunks()
 
 
-def read_sums(files: Sequence[str]) -> list[Sum]:
+def read_sums(place: LocalPlace, keys: Sequence[str]) -> list[Sum]:
     """The MD5 of each file, several at a time (hashing lets other threads run)."""
-    ticker, sums = log_ticker(_LOG, "checksums of local files", "files", len(files)), []
+    ticker, sums = log_ticker(_LOG, "checksums of local files", "files", len(keys)), []
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="md5") as pool:
-        for one in pool.map(_read_sum, files):
+        for one in pool.map(partial(_read_sum, place), keys):
             sums.append(one)
             ticker.add(1)
     return sums
 
 
-def _read_sum(file: str) -> Sum:
-    before = Sum(None, 0, 0)
+def _read_sum(place: LocalPlace, key: str) -> Sum:
     try:
-        if not stat.S_ISREG(os.stat(file).st_mode):
-            return before
-        with open(file, "rb") as stream:
+        with open_file(place.root, place.below + key, place.limits) as descriptor:
             for _ in range(3):
-                before = _stamp(os.fstat(stream.fileno()))
-                stream.seek(0)
-                digest = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+                before = _stamp(descriptor)
+                if before.size > place.limits.max_bytes:
+                    break
+                digest = hashlib.md5(usedforsecurity=False)
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                for piece in bounded(partial(os.read, descriptor), before.size, _AT_ONCE):
+                    digest.update(piece)
                 # Written to while it was read: the sum would belong to no state of the file.
-                if before == _stamp(os.fstat(stream.fileno())):
-                    return before._replace(md5=digest)
-    except OSError:
-        pass
-    return before
+                if before == _stamp(descriptor):
+                    return before._replace(md5=digest.hexdigest())
+    except (OSError, SourceError):
+        pass  # why is found, and told, when the image is to be read
+    return Sum(None)
 
 
-def _stamp(status: os.stat_result) -> Sum:
-    return Sum(None, status.st_size, status.st_mtime_ns // 1000)
+def _stamp(descriptor: int) -> Sum:
+    status = os.fstat(descriptor)
+    return Sum(None, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)

@@ -1,6 +1,8 @@
 """Datasets: the listing of a pipeline, and of one dataset in it."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -9,13 +11,15 @@ import pyarrow.compute as pc
 from brev_pipeline.config.models import DatasetSettings, ListingSettings
 from brev_pipeline.errors import BrevPipelineError, ListingError
 from brev_pipeline.listing.checksums import checksums
-from brev_pipeline.listing.columns import Images, choose, raw_listing
+from brev_pipeline.listing.columns import LEFT_OUT, Images, choose, raw_listing
 from brev_pipeline.listing.inventory import read_inventory
-from brev_pipeline.listing.refusals import nothing_found, refuse_overlaps
+from brev_pipeline.listing.refusals import nothing_found, refusals, refuse_overlaps
 from brev_pipeline.listing.scan import scan
 from brev_pipeline.listing.walk import walk
 from brev_pipeline.source import LocalPlace, Place, S3Place, Sources
 from brev_pipeline.source.places import path_prefix
+
+_LOG = logging.getLogger(__name__)
 
 
 def list_datasets(
@@ -24,6 +28,7 @@ def list_datasets(
     sources: Sources,
     known: pa.Table | None = None,
     on_left_out: Callable[[pa.Table], None] | None = None,
+    on_others: Callable[[Mapping[str, int]], None] | None = None,
 ) -> pa.Table:
     """Every image of the datasets exactly once, sorted by the bytes of its path: schema `tables.RAW_LISTING`.
 
@@ -33,10 +38,12 @@ def list_datasets(
         datasets: what is listed.
         settings: what counts as an image, and what class it is.
         sources: where the datasets lie.
-        known: rows of an earlier listing (columns path, size, modified, etag, and etag_source if there is one); a
+        known: rows of an earlier listing (columns path, size, file_stamp, etag, and etag_source if there is one); a
             local file that has not changed since is not read again for its MD5.
-        on_left_out: is given the images that ``settings.classes`` leaves out, in pieces: path, etag (null for local
-            files, which are not read for this) and category, all their class names.
+        on_left_out: is given the images that are refused, or that ``settings.classes`` leaves out, in pieces: path,
+            etag (null for local files, which are not read for this), category (all their class names), rule (of
+            `account.LEFT_OUT_RULES`) and reason.
+        on_others: is given how many files are no images, by what they are (see `count_others`), dataset by dataset.
 
     Raises:
         ListingError: a dataset is not there, may not be listed, or holds no image; or two of them overlap. The
@@ -44,7 +51,10 @@ def list_datasets(
     """
     refuse_overlaps(datasets, sources)
     ordered = sorted(datasets, key=lambda dataset: path_prefix(dataset.bucket).encode())
-    tables = [list_dataset(dataset, settings, sources, known=known, on_left_out=on_left_out) for dataset in ordered]
+    tables = [
+        list_dataset(dataset, settings, sources, known=known, on_left_out=on_left_out, on_others=on_others)
+        for dataset in ordered
+    ]
     return by_path(pa.concat_tables(tables))
 
 
@@ -57,6 +67,7 @@ def list_dataset(
     known: pa.Table | None = None,
     hashed: bool = True,
     on_left_out: Callable[[pa.Table], None] | None = None,
+    on_others: Callable[[Mapping[str, int]], None] | None = None,
 ) -> pa.Table:
     """The images of one dataset, or of a folder in it.
 
@@ -68,6 +79,7 @@ def list_dataset(
         known: see `list_datasets`.
         hashed: whether local files get their MD5; without it they have no etag.
         on_left_out: see `list_datasets`.
+        on_others: see `list_datasets`.
 
     Raises:
         ListingError: see `list_datasets`.
@@ -76,26 +88,30 @@ def list_dataset(
     try:
         objects = _objects(place, sources)
         pieces = choose(objects, settings)
+        left_out = pa.concat_tables([LEFT_OUT.empty_table(), *(piece.left_out for piece in pieces)])
         if not any(piece.objects.num_rows for piece in pieces):
-            raise ListingError(nothing_found(objects, settings))
-        if on_left_out:
-            _tell_left_out(pieces, place, on_left_out)
+            raise ListingError(nothing_found(objects, left_out, settings))
+        _warn_of_refused(dataset, left_out)
+        if on_left_out and left_out.num_rows:
+            paths = pc.binary_replace_slice(left_out["key"], 0, 0, path_prefix(place.bucket))
+            on_left_out(left_out.set_column(0, "path", paths))
+        if on_others:
+            on_others(sum((piece.others for piece in pieces), Counter()))
         return pa.concat_tables([_rows(piece, dataset, place, settings, known, hashed) for piece in pieces])
     except BrevPipelineError as error:
         raise ListingError(f"dataset {dataset.name!r} ({place.bucket}): {error}") from error
 
 
-def _tell_left_out(pieces: Sequence[Images], place: Place, on_left_out: Callable[[pa.Table], None]) -> None:
-    for piece in pieces:
-        if piece.left_out is not None:
-            paths = pc.binary_replace_slice(piece.left_out["key"], 0, 0, path_prefix(place.bucket))
-            on_left_out(piece.left_out.set_column(0, "path", paths).select(["path", "etag", "category"]))
+def _warn_of_refused(dataset: DatasetSettings, left_out: pa.Table) -> None:
+    refused = left_out.filter(pc.not_equal(left_out["rule"], "class_filter"))
+    if refused.num_rows:
+        _LOG.warning("dataset %r: left out %s", dataset.name, refusals(refused))
 
 
 def _objects(place: Place, sources: Sources) -> pa.Table:
     """What lies in a place, keys relative to it."""
     if isinstance(place, LocalPlace):
-        return walk(place.root)
+        return walk(place)
     if place.inventory:
         found = read_inventory(place, sources)
     else:
@@ -114,7 +130,7 @@ def _rows(
 ) -> pa.Table:
     if isinstance(place, LocalPlace) and hashed:
         paths = pc.binary_replace_slice(images.objects["key"], 0, 0, path_prefix(place.bucket))
-        images = replace(images, objects=checksums(place.root, images.objects, paths, known))
+        images = replace(images, objects=checksums(place, images.objects, paths, known))
     objects = images.objects
     given = "md5" if isinstance(place, LocalPlace) else "s3"
     source = objects["etag_source"] if "etag_source" in objects.column_names else given
@@ -129,7 +145,9 @@ def _below(place: Place, location: str) -> Place:
     bucket = path_prefix(place.bucket) + folder
     if isinstance(place, S3Place):
         return replace(place, bucket=bucket, prefix=f"{place.prefix}{folder}/")
-    return replace(place, bucket=bucket, root=f"{place.root}/{folder}")
+    if ".." in folder.split("/"):
+        raise ListingError(f"the location {location!r} leads out of the dataset; make a dataset of that folder")
+    return replace(place, bucket=bucket, below=f"{folder}/")
 
 
 def by_path(table: pa.Table) -> pa.Table:

@@ -5,6 +5,7 @@ Arrow), all keys are searched at once; else Python searches their file names one
 """
 
 import re
+from collections import Counter
 from typing import Final
 
 import numpy as np
@@ -25,7 +26,23 @@ def are_images(keys: pa.Array, sample_filter: str) -> pa.Array:
         sample_filter: regular expression, searched in the file name in any case.
     """
     found = pc.and_not(_match(keys, sample_filter), pc.or_(pc.ends_with(keys, "/"), pc.equal(keys, "")))
-    return pc.and_not(found, _hidden(keys))
+    return pc.and_not(found, are_hidden(keys))
+
+
+def count_others(keys: pa.Array, reasons: pa.Array) -> Counter[str]:
+    """How many files of each kind are no images: by why they are refused, as hidden, or by their names' endings.
+
+    Args:
+        keys: those that `are_images` denies.
+        reasons: why each is refused; null where it is not.
+    """
+    ending = pc.struct_field(pc.extract_regex(keys, r"(?P<ending>\.[^./]{1,9})$"), "ending")
+    kinds = pc.coalesce(
+        reasons, pc.if_else(are_hidden(keys), "hidden", pc.coalesce(pc.utf8_lower(ending), "no ending"))
+    )
+    marker = pc.or_(pc.ends_with(keys, "/"), pc.equal(keys, ""))
+    counted = pc.value_counts(kinds.filter(pc.invert(marker))).to_pylist()
+    return Counter({row["values"]: row["counts"] for row in counted})
 
 
 def file_name(key: str) -> str:
@@ -33,7 +50,8 @@ def file_name(key: str) -> str:
     return key.rpartition("/")[2]
 
 
-def _hidden(keys: pa.Array) -> pa.Array:
+def are_hidden(keys: pa.Array) -> pa.Array:
+    """Whether a part of each key begins with a dot. Shape (n,), bool."""
     first = pc.starts_with(keys, ".")
     data = contents(keys)
     if not np.any((data[:-1] == ord("/")) & (data[1:] == ord("."))):

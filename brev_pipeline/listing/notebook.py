@@ -11,7 +11,7 @@ from brev_pipeline.config.models import DatasetSettings, ListingSettings
 from brev_pipeline.errors import ConfigError
 from brev_pipeline.listing.datasets import list_dataset
 from brev_pipeline.source import Sources
-from brev_pipeline.source.places import place_of
+from brev_pipeline.source.places import ReadLimits, place_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +55,7 @@ class Dataset:
         classes: Iterable[str] | None = None,
         location: str = "data",
         url_template: str = "{path}",
+        follow_links: bool = False,
     ) -> "pd.DataFrame":
         r"""One row per image, sorted by path; the same rows as in the pipeline's ``raw_listing``.
 
@@ -66,6 +67,8 @@ class Dataset:
             classes: keep only these categories, after mapping, and only images that have one.
             location: ``data`` (all), ``annotations``, ``meta``, ``samples``, or a folder of the dataset.
             url_template: address for people, see `ListingSettings.url_template`.
+            follow_links: list what links in a local folder lead to outside of the dataset; else it is left out, with
+                a warning.
 
         Returns:
             Columns category (tuple of text), folder, path, etag, bucket, dataset, dataset_id, reference, url.
@@ -74,7 +77,7 @@ class Dataset:
             ListingError: the dataset is not there, may not be listed, or holds no such image.
             ConfigError: an argument is not what it may be, for example not a regular expression.
         """
-        given: dict[str, Any] = {"url_template": url_template}
+        given: dict[str, Any] = {"url_template": url_template, "follow_links": follow_links}
         if sample_filter is not None:
             given["sample_filter"] = _either(sample_filter)
         if class_mapping:
@@ -85,7 +88,8 @@ class Dataset:
             given["classes"] = list(classes)
         settings = build_settings(ListingSettings, given)
         dataset = self._settings()
-        place = place_of(dataset.bucket, str(Path(dataset.bucket).resolve()), dataset.storage)
+        root = str(Path(dataset.bucket).resolve())
+        place = place_of(dataset.bucket, root, dataset.storage, limits=ReadLimits.of(settings))
         below = _LOCATIONS.get(location, location)
         table = list_dataset(dataset, settings, Sources({dataset.bucket: place}), location=below)
         frame: pd.DataFrame = table.select(COLUMNS).to_pandas()

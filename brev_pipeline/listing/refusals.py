@@ -7,10 +7,11 @@ from itertools import pairwise
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from brev_pipeline.config.models import DatasetSettings, ListingSettings
 from brev_pipeline.errors import ListingError
-from brev_pipeline.listing.names import file_name
+from brev_pipeline.listing.names import are_hidden, file_name
 from brev_pipeline.source import LocalPlace, Place, Sources
 
 _SHOWN: Final = 8
@@ -28,11 +29,20 @@ def refuse_overlaps(datasets: Sequence[DatasetSettings], sources: Sources) -> No
             )
 
 
-def nothing_found(objects: pa.Table, settings: ListingSettings) -> str:
-    """Why no image was found: what there is instead, and what was asked for."""
-    if not objects.num_rows:
+def nothing_found(objects: pa.Table, left_out: pa.Table, settings: ListingSettings) -> str:
+    """Why no image was found: what was refused, what there is instead, and what was asked for.
+
+    Args:
+        objects: what lies in the dataset, as `choose` takes it.
+        left_out: columns of `columns.LEFT_OUT`.
+        settings: what was asked for.
+    """
+    refused = left_out.filter(pc.not_equal(left_out["rule"], "class_filter"))
+    if refused.num_rows and refused.num_rows == left_out.num_rows:
+        return f"holds no image that may be read: left out are {refusals(refused)}"
+    keys = objects["key"].filter(pc.invert(are_hidden(objects["key"].combine_chunks()))).to_pylist()
+    if not keys:
         return "holds no files at all; correct datasets[].bucket, which may miss a folder"
-    keys = objects["key"].to_pylist()
     endings = Counter("." + name.rpartition(".")[2] if "." in (name := file_name(key)) else "no ending" for key in keys)
     seen = ", ".join(f"{ending} ({count})" for ending, count in endings.most_common(_SHOWN))
     wanted = f"listing.sample_filter {settings.sample_filter!r}"
@@ -40,7 +50,24 @@ def nothing_found(objects: pa.Table, settings: ListingSettings) -> str:
         wanted += f" and listing.classes {settings.classes}"
     folders = sorted({key.rpartition("/")[0] or "." for key in keys})
     where = ", ".join(folders[:_SHOWN]) + (", …" if len(folders) > _SHOWN else "")
-    return f"holds no image that {wanted} would let pass; its {len(keys)} files end in {seen}, in the folders {where}"
+    said = f"holds no image that {wanted} would let pass; its {len(keys)} files end in {seen}, in the folders {where}"
+    # What is no image by its name is one of a folder's, perhaps: images may lie behind a link to it.
+    if not refused.num_rows and "rule" in objects.column_names:
+        refused = objects.filter(pc.is_valid(objects["rule"]))
+    return said + (f"; left out are {refusals(refused)}" if refused.num_rows else "")
+
+
+def refusals(refused: pa.Table) -> str:
+    """What was refused, in words: how many by each rule, and the first of each with its reason.
+
+    Args:
+        refused: columns key, rule, reason, without nulls.
+    """
+    firsts: dict[str, str] = {}
+    for row in refused.select(["key", "rule", "reason"]).to_pylist():
+        firsts.setdefault(row["rule"], f"the first {row['key']}: {row['reason']}")
+    counts = {row["values"]: row["counts"] for row in pc.value_counts(refused["rule"]).to_pylist()}
+    return "; ".join(f"{counts[rule]} by {rule} ({first})" for rule, first in sorted(firsts.items()))
 
 
 def _address(place: Place) -> str:

@@ -1,7 +1,7 @@
 """State: a cheap answer to "has anything changed?", for whoever watches the datasets.
 
-Nothing is read but the listing itself: of a local file, size and time of last change stand for its bytes. So a file
-that was merely touched looks changed; the run that follows publishes the same version again.
+Nothing is read but the listing itself: of a local file, size and stamp (see `walk.FILES`) stand for its bytes. So a
+file that was merely touched, renamed or given other rights looks changed; the run that follows publishes nothing new.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,6 @@ def listing_state(datasets: Sequence[DatasetSettings], settings: ListingSettings
     refuse_overlaps(datasets, sources)
     tables = [list_dataset(dataset, settings, sources, hashed=False) for dataset in datasets]
     listing = by_path(pa.concat_tables(tables))
-    stamps = [listing[name].cast(pa.int64()).cast(TEXT) for name in ("size", "modified")]
-    stood_for = pc.coalesce(listing["etag"], joined(*stamps, by="-"))
+    stood_for = pc.coalesce(listing["etag"], joined(listing["size"].cast(TEXT), listing["file_stamp"], by="-"))
     stamped = pa.table({"path": listing["path"], "etag": stood_for})
     return ListingState(listing_fingerprint(stamped), listing.num_rows, listing)

@@ -1,68 +1,172 @@
-"""The walk: every file below a local folder, with size and time of last change.
+"""The walk: every file below a local folder, with size and time of last change, and what is refused of it.
 
-Links to files are followed; links to folders too, unless they lead back to a folder that they lie in. Folders whose
-name begins with a dot are not entered. What cannot be entered is an error, since images in it would be lost unseen.
+Each file is looked at once, and none is opened. Links within the dataset are followed, to files and to folders, unless
+they lead back to a folder that they lie in; links that leave it only where `ReadLimits.follow_links` says so: else they
+are told, and a folder behind one is not entered. Folders whose name begins with a dot are not entered. What cannot be
+entered is an error, since images in it would be lost unseen.
 """
 
+import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.errors import ListingError
 from brev_pipeline.listing.pages import OBJECTS
-from brev_pipeline.texts import TEXT
+from brev_pipeline.source import LocalPlace
+from brev_pipeline.source.local import ALLOW_LINKS, is_within, kind_of
+from brev_pipeline.texts import TEXT, joined
+
+FILES: Final = pa.schema([*OBJECTS, *(pa.field(name, TEXT) for name in ("file_stamp", "rule", "reason"))])
+"""Columns of what was found in a folder: of `OBJECTS`, then the file's stamp, and why it is refused, else null.
+
+A stamp changes with every change of a file, and with another file under its name: ``<mtime>-<ctime>-<inode>``, times in
+ns since 1970.
+"""
+LINK_OUTSIDE: Final = "link_outside"
+NOT_A_FILE: Final = "not_a_file"
+
+Refusal = tuple[str, str]
+"""Rule and reason."""
+_FILE_OUTSIDE: Final[Refusal] = (LINK_OUTSIDE, f"a link to a file outside of the dataset; {ALLOW_LINKS}")
+_FOLDER_OUTSIDE: Final[Refusal] = (LINK_OUTSIDE, f"a link to a folder outside of the dataset; {ALLOW_LINKS}")
+_LOST: Final = {errno.ENOENT: "a link that leads nowhere", errno.ELOOP: "a link that leads in a circle"}
+
+_AT_ONCE: Final = 4096  # rows
+# A dozen folders with links to each other are reached on thousands of millions of ways, each without a circle.
+_NESTED: Final = 3  # links to folders behind each other
+_WAYS: Final = 300  # to one folder, over that many links
+_Row = tuple[str, int, int, int, int, Refusal | None]
+"""Key, bytes, last change of the bytes and of the inode in ns since 1970, inode, why it is refused."""
 
 
-def walk(root: str) -> pa.Table:
-    """Every visible file below ``root``: columns of `OBJECTS`, etag null, keys with ``/`` between their parts.
+class _Folder(NamedTuple):
+    path: str
+    prefix: str
+    """Of the keys of its files."""
+    above: tuple[tuple[int, int], ...]
+    """Device and inode of the folders that lead here, and its own."""
+    links: int = 0
+    """How many of them are links."""
 
-    A link that leads nowhere, and what is neither file nor folder (a socket, a pipe), counts as a file: whether it
-    is an image is decided by its name, and that it cannot be read is found when it is read.
+
+def walk(place: LocalPlace) -> pa.Table:
+    """Every file below a folder: columns of `FILES`, etag null, keys with ``/`` between their parts.
+
+    What is neither file nor folder (a socket, a pipe), and a link that is not followed, stands there as a file that is
+    refused: whether it is an image is decided by its name. What is hidden stands there by its name alone.
 
     Raises:
-        ListingError: there is no such folder, it or a folder in it may not be entered, or a name is not UTF-8.
+        ListingError: there is no such folder, it or a folder in it may not be entered, a name is not UTF-8, or links
+            within the dataset lead to a folder on too many ways.
     """
+    folder = f"{place.root}/{place.below}".rstrip("/") or "/"
     try:
-        status = os.stat(root)
-    except OSError as error:
-        raise _not_listed(root, error) from error
-    if not stat.S_ISDIR(status.st_mode):
-        raise ListingError(f"{root} is a file; a dataset is a folder with images in class folders")
-    rows = list(_files(root, "", ((status.st_dev, status.st_ino),)))
-    rows.sort()
-    keys, sizes, times = zip(*rows, strict=True) if rows else ((), (), ())
-    try:
-        key = pa.array([os.fsencode(key).decode() for key in keys], TEXT)
-    except UnicodeDecodeError as error:
-        raise ListingError(f"{root}: the file name {error.object!r} is not UTF-8; rename the file") from error
-    modified = pa.array([time // 1000 for time in times], pa.int64()).cast(pa.timestamp("us", "UTC"))
-    etag = pa.nulls(len(rows), TEXT)
-    return pa.Table.from_arrays([key, etag, pa.array(sizes, pa.int64()), modified], schema=OBJECTS)
-
-
-def _files(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[str, int, int]]:
-    """Key, size in bytes and time of last change in ns of each file; ``above``: the folders that lead here."""
-    try:
-        entries = list(os.scandir(folder))
+        status, root = os.stat(folder), os.path.realpath(place.root)
     except OSError as error:
         raise _not_listed(folder, error) from error
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        status = _status(entry)
-        if not stat.S_ISDIR(status.st_mode):
-            yield prefix + entry.name, status.st_size, status.st_mtime_ns
-        elif (here := (status.st_dev, status.st_ino)) not in above:
-            yield from _files(entry.path, f"{prefix}{entry.name}/", (*above, here))
+    if not stat.S_ISDIR(status.st_mode):
+        raise ListingError(f"{folder} is a file; a dataset is a folder with images in class folders")
+    start = _Folder(folder, "", ((status.st_dev, status.st_ino),))
+    return _table(_files(start, None if place.limits.follow_links else root), place.root)
 
 
-def _status(entry: os.DirEntry[str]) -> os.stat_result:
+def stamps(modified: Sequence[int], changed: Sequence[int], inode: Sequence[int]) -> pa.Array:
+    """The stamps of files, see `FILES`; times in ns since 1970."""
+    numbers = (pa.array(modified, pa.int64()), pa.array(changed, pa.int64()), pa.array(inode, pa.uint64()))
+    return joined(*numbers, by="-")
+
+
+def _files(start: _Folder, root: str | None) -> Iterator[_Row]:
+    """Every file below a folder; where ``root`` is given, links that leave it are not followed."""
+    waiting, ways = [start], Counter[tuple[int, int]]()
+    while waiting:
+        folder = waiting.pop()
+        for entry in _entries(folder.path):
+            key = folder.prefix + entry.name
+            if entry.name.startswith("."):
+                yield key, 0, 0, 0, 0, None
+                continue
+            try:
+                status, refusal = entry.stat(follow_symlinks=False), None
+            except FileNotFoundError:
+                continue  # removed since its folder was read
+            if not stat.S_ISREG(status.st_mode):
+                status, refusal = _look_closer(entry, status, root)
+            if refusal or not stat.S_ISDIR(status.st_mode):
+                yield key, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, refusal
+            elif (here := (status.st_dev, status.st_ino)) not in folder.above:
+                links = folder.links + entry.is_symlink()
+                ways[here] += links >= _NESTED
+                if ways[here] > _WAYS:
+                    raise ListingError(f"{entry.path}: links lead here on more than {_WAYS} ways; remove some of them")
+                path = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+                waiting.append(_Folder(path, f"{key}/", (*folder.above, here), links))
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
-        return entry.stat()
-    except OSError:
-        return entry.stat(follow_symlinks=False)
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise _not_listed(folder, error) from error
+
+
+def _look_closer(
+    entry: os.DirEntry[str], own: os.stat_result, root: str | None
+) -> tuple[os.stat_result, Refusal | None]:
+    """What an entry is that is no file itself, or what it leads to; and why it is refused, if it is."""
+    if not stat.S_ISLNK(own.st_mode):
+        return own, _refusal_of_kind(own.st_mode, "")
+    try:
+        status = entry.stat()
+    except OSError as error:
+        return own, (NOT_A_FILE, _LOST.get(error.errno or 0, "a link whose end cannot be looked at"))
+    if refusal := _refusal_of_kind(status.st_mode, "a link to "):
+        return own, refusal
+    if root is None or is_within(os.path.realpath(entry.path), root):
+        return status, None
+    return own, _FOLDER_OUTSIDE if stat.S_ISDIR(status.st_mode) else _FILE_OUTSIDE
+
+
+def _refusal_of_kind(mode: int, prefix: str) -> Refusal | None:
+    return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else (NOT_A_FILE, f"{prefix}{kind_of(mode)}, no file")
+
+
+def _table(rows: Iterator[_Row], root: str) -> pa.Table:
+    found: list[list[Any]] = [[] for _ in range(6)]
+    # Bit by bit: a hundred thousand rows at once keep Python's garbage collection busy.
+    while some := list(islice(rows, _AT_ONCE)):
+        for column, values in zip(found, zip(*some, strict=True), strict=True):
+            column.extend(values)
+    keys, sizes, modified, changed, inodes, refusals = found
+    try:
+        key = pa.array(keys, TEXT)
+    except UnicodeEncodeError as error:
+        name = os.fsencode(error.object)
+        raise ListingError(f"{root}: the file name {name!r} is not UTF-8; rename the file") from error
+    columns = {
+        "key": key,
+        "etag": pa.nulls(len(keys), TEXT),
+        "size": pa.array(sizes, pa.int64()),
+        "modified": pa.array(np.array(modified, np.int64) // 1000).cast(FILES.field("modified").type),
+        "file_stamp": stamps(modified, changed, inodes),
+        **_of_refusals(refusals),
+    }
+    return pa.table(columns, schema=FILES).sort_by("key")
+
+
+def _of_refusals(refusals: Sequence[Refusal | None]) -> dict[str, pa.Array]:
+    if not any(refusals):
+        return dict.fromkeys(("rule", "reason"), pa.nulls(len(refusals), TEXT))
+    rules, reasons = zip(*(refusal or (None, None) for refusal in refusals), strict=True)
+    return {"rule": pa.array(rules, TEXT), "reason": pa.array(reasons, TEXT)}
 
 
 def _not_listed(folder: str, error: OSError) -> ListingError:

@@ -1,6 +1,7 @@
 """The seven assets of a pipeline. Each reads its inputs, calls one stage, and returns the table with metadata."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -80,11 +81,13 @@ def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upst
     store = PipelineStore.of(config)
     refuse_a_strangers_store(config, store)
     left_out: list[Any] = []
+    others: Counter[str] = Counter()
     sources, known = Sources.of(config), store.memory.recall()
-    table = list_datasets(config.datasets, config.listing, sources, known, left_out.append)
+    table = list_datasets(config.datasets, config.listing, sources, known, left_out.append, others.update)
     table = keep_filtered(store, table, left_out)
     newest = store.newest()
-    context.add_output_metadata(listing_metadata(table, newest[1].table("listing", COMPARED) if newest else None))
+    published = newest[1].table("listing", COMPARED) if newest else None
+    context.add_output_metadata(listing_metadata(table, published, left_out, others))
     return table
 
 

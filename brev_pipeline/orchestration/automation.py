@@ -122,16 +122,17 @@ def _changes(config: PipelineConfig, listing: Any) -> dict[str, int] | None:
 
 
 def _all_known(config: PipelineConfig, listing: Any) -> bool:
-    """Whether an earlier run saw each image as it is now, by size and time of last change."""
+    """Whether an earlier run saw each image as it is now: local files by size and stamp, objects by size and time."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     from brev_pipeline.store import PipelineStore
     from brev_pipeline.texts import TEXT, joined
 
-    def stamps(table: pa.Table) -> pa.ChunkedArray:
-        numbers = [table[name].cast(pa.int64()).cast(TEXT) for name in ("size", "modified")]
-        return joined(table["path"], *numbers, by="\x1f")
+    def seen(table: pa.Table) -> pa.ChunkedArray:
+        size, modified = (table[name].cast(pa.int64()).cast(TEXT) for name in ("size", "modified"))
+        stamps = pc.coalesce(table["file_stamp"], modified) if "file_stamp" in table.column_names else modified
+        return joined(table["path"], size, stamps, by="\x1f")
 
     known = PipelineStore.of(config).memory.recall()
-    return known is not None and bool(pc.all(pc.is_in(stamps(listing), value_set=stamps(known))).as_py())
+    return known is not None and bool(pc.all(pc.is_in(seen(listing), value_set=seen(known))).as_py())

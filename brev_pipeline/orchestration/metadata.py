@@ -1,5 +1,6 @@
 """What a materialization tells of itself in Dagster's UI: counts that plot over time, tables that people read."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -42,8 +43,20 @@ def markdown(table: pa.Table, limit: int = SHOWN_ROWS) -> dg.MetadataValue:
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def listing_metadata(table: pa.Table, published: pa.Table | None) -> dict[str, Any]:
-    """What is there, and what appeared, vanished and was replaced since the newest published version."""
+def listing_metadata(
+    table: pa.Table,
+    published: pa.Table | None,
+    left_out: Sequence[pa.Table] = (),
+    others: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
+    """What is there, what was left out, and what appeared, vanished and was replaced.
+
+    Args:
+        table: of the stage.
+        published: the listing of the newest published version; None before the first.
+        left_out: images that the listing left out, as `list_datasets` tells them.
+        others: files that are no images, as `list_datasets` counts them.
+    """
     from brev_pipeline.integrity import compare_listings
     from brev_pipeline.listing import listing_fingerprint
     from brev_pipeline.pictures import class_balance
@@ -53,7 +66,14 @@ def listing_metadata(table: pa.Table, published: pa.Table | None) -> dict[str, A
         "bytes": int(pc.sum(table["size"]).as_py() or 0),
         "images by class": counts(table, "dataset", "category"),
         **pictured("class balance", lambda: class_balance(table)),
+        **_left_out(left_out),
+        "other files": sum((others or {}).values()),
     }
+    if others:
+        kinds = sorted(others.items(), key=lambda item: (-item[1], item[0]))
+        found["other files by kind"] = markdown(
+            pa.table({"kind": [k for k, _ in kinds], "files": [n for _, n in kinds]})
+        )
     if published is None:
         return found
     changes = compare_listings(published, table)
@@ -62,6 +82,16 @@ def listing_metadata(table: pa.Table, published: pa.Table | None) -> dict[str, A
     for row in pc.value_counts(changes["change"]).to_pylist():
         found[row["values"]] = row["counts"]
     return found
+
+
+def _left_out(parts: Sequence[pa.Table]) -> dict[str, Any]:
+    """Images that the listing left out: how many by rule, and those that may not be read with the reason."""
+    if not parts:
+        return {"left out": 0}
+    table = pa.concat_tables(parts)
+    refused = table.filter(pc.not_equal(table["rule"], "class_filter"))
+    found: dict[str, Any] = {"left out": table.num_rows, "left out by rule": counts(table, "rule")}
+    return found | ({"refused": markdown(refused.select(["path", "rule", "reason"]))} if refused.num_rows else {})
 
 
 def integrity_metadata(table: pa.Table) -> dict[str, Any]:

@@ -18,6 +18,11 @@ RULES = {
     "quarantined": "the file could not be used",
     "label_conflict": "it stands under two classes at once",
     "duplicate": "it is a copy of one that is used",
+    "class_filter": "it is of a class that is not wanted",
+    "link_outside": "it is a link to outside of the dataset",
+    "not_a_file": "it is no file that can be read",
+    "object_too_large": "it is larger than allowed, and was not read",
+    "unassigned": "the split gave it no purpose",
     "not_drawn": "it was not drawn this time",
 }
 """Rule of an exclusion → in words."""

@@ -6,6 +6,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.account import LEFT_OUT_RULES
 from brev_pipeline.report.ground import RULES, Ground
 from brev_pipeline.report.opening import Opening
 from brev_pipeline.report.rows import first, numbered, picked, tally
@@ -52,8 +53,10 @@ class LeftOut:
 
 def left_out(ground: Ground) -> LeftOut:
     """The exclusions by rule, and whether they and the used images together are the listing."""
-    table, listed = ground.inputs.exclusions, ground.listed
+    table = ground.inputs.exclusions
     by_rule, rules = numbered(table["rule"]), []
+    # What the listing itself leaves out stands in no other table.
+    listed = ground.listed + int(by_rule.among(LEFT_OUT_RULES).sum())
     for row in tally({"rule": by_rule}):
         mine = first(table.select(["path"]), _ROWS, by_rule.among([row["rule"]]))
         shown = pa.table({name: picked(table[name], mine) for name in ("path", "partner", "reason")})

@@ -73,14 +73,22 @@ class Direct:
         if bucket not in self._routes and sent is not None and (route := Route.of(sent, key)):
             self._routes[bucket] = route
 
-    def send(self, method: str, bucket: str, key: str, headers: Mapping[str, str]) -> Any:
-        """The answer of status 200 with its whole body, or None: ask botocore."""
+    def send(self, method: str, bucket: str, key: str, headers: Mapping[str, str], max_bytes: int | None = None) -> Any:
+        """The answer of status 200 with its whole body, or None: ask botocore.
+
+        None too, unread, where the body has more than ``max_bytes``, or does not tell its size.
+        """
         route = self._routes.get(bucket)
         if route is None:
             return None
         try:
             answer = self._http.send(self._signed(route, method, key, headers))
-            whole = method == "HEAD" or len(answer.content) == int(answer.headers.get("Content-Length", -1))
+            size = int(answer.headers.get("Content-Length", -1))
+            if method == "GET" and max_bytes is not None and not 0 <= size <= max_bytes:
+                answer.raw.close()
+                return None
+            # Read in any case: only then is the connection free for the next request.
+            whole = len(answer.content) == size or method == "HEAD"
         except Exception:  # noqa: BLE001  botocore tries again, and says what is wrong
             return None
         return answer if answer.status_code == 200 and whole else None
@@ -89,7 +97,7 @@ class Direct:
         from botocore.auth import S3SigV4Auth
         from botocore.awsrequest import AWSRequest
 
-        request = AWSRequest(method, route.base + quote(key, safe="/~"), headers=dict(headers))
+        request = AWSRequest(method, route.base + quote(key, safe="/~"), headers=dict(headers), stream_output=True)
         if route.region is not None:
             S3SigV4Auth(self._credentials.get_frozen_credentials(), "s3", route.region).add_auth(request)
         return request.prepare()

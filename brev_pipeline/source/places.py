@@ -2,7 +2,22 @@
 
 from dataclasses import dataclass
 
-from brev_pipeline.config.models import StorageSettings
+from brev_pipeline.config.models import ListingSettings, StorageSettings
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """What is read of a place at all: the settings of the listing that hold for whoever reads later too."""
+
+    follow_links: bool = False
+    """Whether local links that leave the dataset are followed."""
+    max_bytes: int = ListingSettings().max_object_bytes
+    """Size of the largest object that is read, in bytes."""
+
+    @classmethod
+    def of(cls, settings: ListingSettings) -> "ReadLimits":
+        """The limits that a configuration's listing sets."""
+        return cls(settings.follow_links, settings.max_object_bytes)
 
 
 @dataclass(frozen=True)
@@ -13,6 +28,9 @@ class LocalPlace:
     """As configured: what stands in the tables, so that no record carries this machine's folders unasked."""
     root: str
     """Absolute path of the folder."""
+    limits: ReadLimits = ReadLimits()
+    below: str = ""
+    """The folder in it that is meant: empty, or ending with ``/``."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +46,19 @@ class S3Place:
     storage: StorageSettings
     inventory: str | None = None
     """Where an S3 Inventory report lies that is read in place of listing: local folders absolute."""
+    limits: ReadLimits = ReadLimits()
 
 
 Place = LocalPlace | S3Place
 
 
-def place_of(bucket: str, resolved: str, storage: StorageSettings, inventory: str | None = None) -> Place:
+def place_of(
+    bucket: str,
+    resolved: str,
+    storage: StorageSettings,
+    inventory: str | None = None,
+    limits: ReadLimits = ReadLimits(),
+) -> Place:
     """The place that a configured bucket stands for.
 
     Args:
@@ -41,12 +66,13 @@ def place_of(bucket: str, resolved: str, storage: StorageSettings, inventory: st
         resolved: the same, relative folders made absolute.
         storage: how to reach it, where it is on S3.
         inventory: where an S3 Inventory report of it lies, local folders absolute.
+        limits: what is read of it at all.
     """
     if not bucket.startswith("s3://"):
-        return LocalPlace(bucket, resolved)
+        return LocalPlace(bucket, resolved, limits)
     name, _, prefix = bucket.removeprefix("s3://").partition("/")
     prefix = prefix.strip("/")
-    return S3Place(bucket, name, f"{prefix}/" if prefix else "", storage, inventory)
+    return S3Place(bucket, name, f"{prefix}/" if prefix else "", storage, inventory, limits)
 
 
 def path_prefix(bucket: str) -> str:

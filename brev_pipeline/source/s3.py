@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from brev_pipeline.config.models import StorageSettings
 from brev_pipeline.source.connect import connect, whole
 from brev_pipeline.source.direct import Direct
-from brev_pipeline.source.faults import fault, has_answered, is_passing, not_s3
+from brev_pipeline.source.faults import S3Error, fault, has_answered, is_passing, not_s3
 from brev_pipeline.source.patience import patiently
 
 R = TypeVar("R")
@@ -78,15 +78,26 @@ class S3Client:
             raise not_s3(place, self._storage, "an HTML page" if html else "something else than a listing")
         return body
 
-    def get(self, bucket: str, key: str, etag: str | None) -> bytes:
-        """The bytes of an object. Raises `S3Error`, of kind ``changed`` if it no longer has this entity tag."""
-        answer = self._directly("GET", bucket, key, etag)
+    def get(self, bucket: str, key: str, etag: str | None, max_bytes: int | None = None) -> bytes:
+        """The bytes of an object.
+
+        Args:
+            bucket: name of the bucket.
+            key: of the object.
+            etag: entity tag that it must have.
+            max_bytes: size of the largest object that is read.
+
+        Raises:
+            S3Error: of kind ``changed`` if it no longer has this entity tag, ``refused`` if it is larger.
+        """
+        answer = self._directly("GET", bucket, key, etag, max_bytes)
         if answer is not None:
             return bytes(answer.content)
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
 
         def read(client: Any) -> bytes:
-            return bytes(client.get_object(Bucket=bucket, Key=key, **condition, **self._payer)["Body"].read())
+            answer = client.get_object(Bucket=bucket, Key=key, **condition, **self._payer)
+            return _read_whole(answer, f"s3://{bucket}/{key}", max_bytes)
 
         return self._learned(bucket, key, self._call(f"s3://{bucket}/{key}", read))
 
@@ -103,13 +114,13 @@ class S3Client:
 
         return self._learned(bucket, key, self._call(f"s3://{bucket}/{key}", ask))
 
-    def _directly(self, method: str, bucket: str, key: str, etag: str | None) -> Any:
+    def _directly(self, method: str, bucket: str, key: str, etag: str | None, max_bytes: int | None = None) -> Any:
         if self._direct is None:
             return None
         headers = {"If-Match": f'"{etag}"'} if etag else {}
         if self._storage.requester_pays:
             headers["x-amz-request-payer"] = "requester"
-        return self._direct.send(method, bucket, key, headers)
+        return self._direct.send(method, bucket, key, headers, max_bytes)
 
     def _learned(self, bucket: str, key: str, result: R) -> R:
         if self._direct is not None:
@@ -145,3 +156,16 @@ class S3Client:
                 connection = connect(self._storage)
                 self._made, self._direct = connection.client, Direct(connection)
             return self._made
+
+
+def _read_whole(answer: Any, place: str, max_bytes: int | None) -> bytes:
+    body, size, data = answer["Body"], answer.get("ContentLength"), b""
+    if max_bytes is None or (size is not None and size <= max_bytes):
+        return bytes(body.read())
+    if size is None:
+        # Of unknown length: one byte more tells that it is too large.
+        data = bytes(body.read(max_bytes + 1))
+    if (size or len(data)) > max_bytes:
+        body.close()
+        raise S3Error("refused", f"{place} is larger than listing.max_object_mb allows ({max_bytes / 1e6:,g} MB)")
+    return data

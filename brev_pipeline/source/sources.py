@@ -2,7 +2,8 @@
 
 What arrives is checked against what was listed: S3 by ``If-Match`` on the entity tag, and the bytes of either kind
 by their MD5 where one is on record. So an image that was replaced between listing and reading, or whose metadata
-states an MD5 that it does not have, is never taken for the one that was listed.
+states an MD5 that it does not have, is never taken for the one that was listed. What the listing refuses (see
+`ReadLimits`) is not read either, whatever it was when it was listed.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from brev_pipeline.config.models import DatasetSettings, PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
 from brev_pipeline.source.faults import S3Error
 from brev_pipeline.source.local import read_file
-from brev_pipeline.source.places import LocalPlace, Place, S3Place, key_of, place_of
+from brev_pipeline.source.places import LocalPlace, Place, ReadLimits, S3Place, key_of, place_of
 from brev_pipeline.source.s3 import Head, S3Client
 from brev_pipeline.source.window import windowed
 from brev_pipeline.source_base import SourceRow
@@ -43,7 +44,9 @@ class Sources:
 
         def place(dataset: DatasetSettings) -> Place:
             inventory = config.resolve(dataset.inventory) if dataset.inventory else None
-            return place_of(dataset.bucket, config.resolve(dataset.bucket), dataset.storage, inventory)
+            return place_of(dataset.bucket, config.resolve(dataset.bucket), dataset.storage, inventory, limits)
+
+        limits = ReadLimits.of(config.listing)
 
         return cls({dataset.bucket: place(dataset) for dataset in config.datasets})
 
@@ -117,10 +120,10 @@ class Sources:
         return data
 
     def _read(self, place: Place, row: SourceRow) -> bytes:
-        key = key_of(row.bucket, row.path)
         if isinstance(place, LocalPlace):
-            return read_file(f"{place.root}/{key}", row.path)
-        return self.client(place).get(place.name, place.prefix + key, row.etag)
+            return read_file(place, row.path)
+        key = place.prefix + key_of(row.bucket, row.path)
+        return self.client(place).get(place.name, key, row.etag, place.limits.max_bytes)
 
     def _head(self, row: SourceRow) -> Head | SourceError:
         place = self.place(row.bucket)
@@ -140,8 +143,8 @@ def _check_identity(row: SourceRow, data: bytes) -> None:
         return
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if md5 != listed:
-        hint = "run again to list it anew; a file that was replaced with its old time of change must be touched first"
-        raise SourceError("changed", f"{row.path} has other bytes than were listed: MD5 {md5}, listed {listed}; {hint}")
+        said = f"{row.path} has other bytes than were listed: MD5 {md5}, listed {listed}"
+        raise SourceError("changed", f"{said}; run again to list it anew")
 
 
 def _source_error(error: S3Error) -> SourceError:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _LOG = logging.getLogger(__name__)
-COLUMNS: Final = ["path", "size", "modified", "etag", "etag_source", "content_id", "content_source"]
+COLUMNS: Final = ["path", "size", "modified", "etag", "etag_source", "content_id", "content_source", "file_stamp"]
 """What is remembered of a row of sample_integrity."""
 
 

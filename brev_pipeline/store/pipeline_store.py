@@ -13,7 +13,7 @@
       publications/00000001.json  the log; the newest entry is what training reads
       removals/00000001.json      the log of published versions that were removed on purpose
       access/00000001.json        the log of readings, where the configuration wants it
-      filtered/<hash>.parquet     images that `listing.classes` leaves out, for a version's account
+      filtered/<hash>.parquet     images that the listing leaves out, for a version's account
       seals/<log>/                a second copy of every entry of the logs
 """
 

@@ -8,7 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from brev_pipeline.account import RULES, account_problems, demand_whole_account, exclusions, keep_filtered
+from brev_pipeline.account import (
+    RULES,
+    account_problems,
+    demand_whole_account,
+    exclusions,
+    filtered_images,
+    keep_filtered,
+)
 from brev_pipeline.config import ListingSettings
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.listing import list_datasets
@@ -56,7 +63,7 @@ def test_an_image_without_a_purpose_is_excluded_as_unassigned(world: World) -> N
     lost = split["path"][0].as_py()
     tables["sample_split"] = split.slice(1)
     tables["tfrecord_shards"] = records.filter(pc.not_equal(records["path"], lost))
-    none = pa.table({"path": pa.array([], pa.large_string()), "category": pa.array([], pa.list_(pa.large_string()))})
+    none = filtered_images(world.store, split.slice(0, 0).replace_schema_metadata(None))
     found = exclusions(world.config, held(tables), none)
     assert found.filter(pc.equal(found["path"], lost))["rule"].to_pylist() == ["unassigned"]
 
@@ -101,6 +108,10 @@ def test_the_listing_tells_what_the_classes_leave_out_without_reading_it(world: 
         "scratch": ["scratch"],
     }
     assert all(row["etag"] is None for row in rows)
+    assert {(row["rule"], row["reason"]) for row in rows} == {
+        ("class_filter", "not among listing.classes: bad, broken"),
+        ("class_filter", "not among listing.classes: scratch"),
+    }
     assert len(rows) + listed.num_rows == len(list((world.folder / "photos").rglob("*.png")))
 
 

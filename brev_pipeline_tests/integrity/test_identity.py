@@ -127,3 +127,27 @@ class TestKnown:
     def test_an_empty_memory_is_none(self) -> None:
         empty = self.known().slice(0, 0)
         assert told(identify(self.rows, MemoryWithHeads(self.data), empty))[2] == (md5(b"c"), "read")
+
+
+def local(**more: object) -> pa.Table:
+    row = {"key": "1.png", "etag": None, "etag_source": "none", "file_stamp": "1-2-3"}
+    return listing(row | more)
+
+
+def test_a_local_file_is_remembered_only_with_its_stamp() -> None:
+    known = local(etag=A, etag_source="none")
+    known = known.append_column("content_id", pa.array([B])).append_column("content_source", pa.array(["read"]))
+    source = MemoryWithHeads({"s3://b/1.png": b"a"})
+    assert told(identify(local(etag=A), source, known)) == [(B, "read")]
+    assert source.read == []
+    for other in (local(etag=A, file_stamp="1-2-4"), local(etag=A, file_stamp="1-3-3"), local(etag=A, size=2)):
+        assert told(identify(other, source, known)) == [(A, "read")]
+    for silent in (known.drop_columns(["file_stamp"]), known.set_column(12, "file_stamp", pa.nulls(1, pa.string()))):
+        assert told(identify(local(etag=A), source, silent)) == [(A, "read")]
+
+
+def test_an_object_of_a_bucket_is_remembered_without_a_stamp() -> None:
+    rows = listing({"key": "1.png", "etag": f"{B}-3"})
+    known = rows.append_column("content_id", pa.array([B])).append_column("content_source", pa.array(["read"]))
+    for memory in (known, known.drop_columns(["file_stamp"])):
+        assert told(identify(rows, MemoryWithHeads(), memory)) == [(B, "read")]

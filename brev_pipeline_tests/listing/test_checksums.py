@@ -7,7 +7,9 @@ import pytest
 
 from brev_pipeline.listing.checksums import checksums, read_sums
 from brev_pipeline.listing.walk import walk
-from brev_pipeline.texts import joined
+from brev_pipeline.source import LocalPlace
+from brev_pipeline.source.places import ReadLimits
+from brev_pipeline.texts import TEXT, joined
 from brev_pipeline_tests.source.test_fetch_local import without_root
 
 
@@ -23,9 +25,15 @@ def root(tmp_path: Path) -> Path:
 
 
 def summed(root: Path, known: pa.Table | None = None) -> pa.Table:
-    objects = walk(str(root))
+    place = LocalPlace("photos", str(root))
+    objects = walk(place)
     paths = joined("photos", objects["key"], by="/")
-    return checksums(str(root), objects, paths, known).append_column("path", paths)
+    return checksums(place, objects, paths, known).append_column("path", paths)
+
+
+def doctored(known: pa.Table) -> pa.Table:
+    """With another etag for each file: what is taken from there was not read."""
+    return known.set_column(1, "etag", pa.array([f"{number:032x}" for number in range(known.num_rows)], TEXT))
 
 
 def test_etags_are_the_files_md5s(root: Path) -> None:
@@ -33,23 +41,46 @@ def test_etags_are_the_files_md5s(root: Path) -> None:
 
 
 def test_an_unchanged_file_is_not_read_again(root: Path) -> None:
-    known = summed(root)
-    before = (root / "2.png").stat()
-    (root / "2.png").write_bytes(b"PHOTO 2")
-    os.utime(root / "2.png", ns=(before.st_atime_ns, before.st_mtime_ns))
-    # Only a file of which all three are the same is taken as read: this one deceives on purpose.
-    assert summed(root, known)["etag"].to_pylist() == known["etag"].to_pylist()
+    known = doctored(summed(root))
+    assert summed(root, known).equals(known)
 
 
-@pytest.mark.parametrize("change", ["size", "time", "both"])
+@pytest.mark.parametrize("change", ["size", "time", "both", "neither"])
 def test_a_changed_file_is_read_again(root: Path, change: str) -> None:
-    known = summed(root)
+    known = doctored(summed(root))
     before = (root / "2.png").stat().st_mtime_ns
     data = b"photo two" if change in ("size", "both") else b"PHOTO 2"
     (root / "2.png").write_bytes(data)
-    os.utime(root / "2.png", ns=(0, before if change == "size" else before + 1000))
-    assert summed(root, known)["etag"].to_pylist()[2] == md5(data)
-    assert summed(root, known)["etag"].to_pylist()[3] == md5(b"photo 3")
+    os.utime(root / "2.png", ns=(0, before if change in ("size", "neither") else before + 1))
+    assert summed(root, known)["etag"].to_pylist() == [md5(data) if n == 2 else f"{n:032x}" for n in range(5)]
+
+
+def test_files_of_one_size_and_time_that_were_swapped_are_read_again(root: Path) -> None:
+    for number in range(5):
+        os.utime(root / f"{number}.png", ns=(0, 10**18))
+    known = doctored(summed(root))
+    for one, other in (("1.png", "t"), ("3.png", "1.png"), ("t", "3.png")):
+        (root / one).rename(root / other)
+    assert [(root / name).stat().st_mtime_ns for name in ("1.png", "3.png")] == [10**18] * 2
+    found = summed(root, known)["etag"].to_pylist()
+    assert found == [f"{0:032x}", md5(b"photo 3"), f"{2:032x}", md5(b"photo 1"), f"{4:032x}"]
+
+
+def test_a_memory_without_stamps_is_silent(root: Path) -> None:
+    known = doctored(summed(root))
+    assert summed(root, known.drop_columns(["file_stamp"]))["etag"].to_pylist() == summed(root)["etag"].to_pylist()
+    nulls = known.set_column(4, "file_stamp", pa.nulls(5, TEXT))
+    assert summed(root, nulls)["etag"].to_pylist() == summed(root)["etag"].to_pylist()
+
+
+def test_size_and_stamp_belong_to_the_bytes_that_were_summed(root: Path) -> None:
+    place = LocalPlace("photos", str(root))
+    objects = walk(place)
+    (root / "2.png").write_bytes(b"replaced since")
+    paths = joined("photos", objects["key"], by="/")
+    table = checksums(place, objects, paths, None)
+    assert table["etag"].to_pylist()[2] == md5(b"replaced since")
+    assert table.drop_columns(["etag"]).equals(walk(place).drop_columns(["etag"]))
 
 
 def test_new_files_are_read_beside_known_ones(root: Path) -> None:
@@ -76,9 +107,32 @@ def test_a_file_that_cannot_be_read_has_no_etag_and_keeps_its_size(root: Path) -
     assert table["size"].to_pylist()[2] == 7
 
 
-def test_a_pipe_does_not_block(root: Path) -> None:
+def test_what_is_no_file_any_more_does_not_block(root: Path) -> None:
     os.mkfifo(root / "pipe.png")
-    assert read_sums([str(root / "pipe.png")])[0].md5 is None
+    (root / "zero.png").symlink_to("/dev/zero")
+    (root / "outside.png").symlink_to("/etc/hostname")
+    with open(root / "giant.png", "wb") as giant:
+        giant.truncate(8 << 30)
+    names = ["pipe.png", "zero.png", "outside.png", "giant.png", "gone.png", "1.png"]
+    sums = read_sums(LocalPlace("photos", str(root)), names)
+    assert [one.md5 for one in sums] == [None] * 5 + [md5(b"photo 1")]
+
+
+def test_a_file_that_grows_beyond_the_bound_while_it_is_read_is_left(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = LocalPlace("photos", str(root), ReadLimits(max_bytes=10))
+    read, asked = os.read, []
+
+    def growing(descriptor: int, most: int) -> bytes:
+        asked.append(most)
+        with open(root / "1.png", "ab") as file:
+            file.write(b"more")
+        return read(descriptor, most)
+
+    monkeypatch.setattr(os, "read", growing)
+    assert [one.md5 for one in read_sums(place, ["1.png"])] == [None]
+    assert asked == [7]
 
 
 def test_an_empty_folder_is_no_trouble(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from brev_pipeline.listing.columns import choose, raw_listing
 from brev_pipeline.listing.pages import OBJECTS
 from brev_pipeline.source import LocalPlace, Place, S3Place
 from brev_pipeline.tables import RAW_LISTING
+from brev_pipeline.texts import TEXT
 
 WHEN = datetime(2024, 5, 6, tzinfo=UTC)
 DATASET = DatasetSettings(name="Vials", id="v1", bucket="s3://photos/line 7", reference="QA-12")
@@ -68,6 +69,7 @@ def row_by_row(keys: list[str], settings: ListingSettings) -> list[dict[str, Any
                 "size": len(key),
                 "modified": WHEN,
                 "etag_source": "s3",
+                "file_stamp": None,
             }
         )
     return rows
@@ -107,6 +109,61 @@ def test_urls_of_local_files_are_filled_with_the_configured_folder() -> None:
     table = listing(["a b.png"], settings, dataset, LocalPlace("../photos", "/somewhere/photos"))
     assert table["url"].to_pylist() == ["https://viewer/../photos|a%20b.png"]
     assert table["path"].to_pylist() == ["../photos/a b.png"]
+
+
+def left_out(found: pa.Table, settings: ListingSettings) -> list[dict[str, Any]]:
+    return pa.concat_tables([piece.left_out for piece in choose(found, settings)]).to_pylist()
+
+
+def sized(**sizes: int) -> pa.Table:
+    found = objects([f"good/{name}.png" for name in sizes])
+    return found.set_column(2, OBJECTS.field("size"), pa.array(sizes.values(), pa.int64()))
+
+
+def test_images_larger_than_allowed_are_left_out_with_their_size() -> None:
+    settings = ListingSettings(max_object_mb=1.5)
+    found = sized(a=1_500_000, b=1_500_001, c=8 << 30)
+    assert left_out(found, settings) == [
+        {
+            "key": f"good/{name}.png",
+            "etag": f"{len('good/a.png'):032x}",
+            "category": ["good"],
+            "rule": "object_too_large",
+            "reason": f"{size} bytes, more than listing.max_object_mb allows (1.5)",
+        }
+        for name, size in (("b", "1,500,001"), ("c", "8,589,934,592"))
+    ]
+    (piece,) = choose(found, settings)
+    assert piece.objects["key"].to_pylist() == ["good/a.png"]
+
+
+def test_the_largest_object_has_512_mb_where_nothing_else_is_said() -> None:
+    (row,) = left_out(sized(a=512_000_000, b=512_000_001), ListingSettings())
+    assert row["key"] == "good/b.png"
+
+
+def test_what_is_refused_is_no_matter_of_classes_and_sizes() -> None:
+    found = sized(a=1, b=10**10, c=10**10).append_column("rule", pa.array(["link_outside", "not_a_file", None], TEXT))
+    found = found.append_column("reason", pa.array(["a link", "a pipe", None], TEXT))
+    rows = left_out(found, ListingSettings(classes=["bad"], class_mapping={"good": ["x", "y"]}))
+    assert [(row["rule"], row["reason"], row["category"]) for row in rows] == [
+        ("link_outside", "a link", ["x", "y"]),
+        ("not_a_file", "a pipe", ["x", "y"]),
+        ("object_too_large", "10,000,000,000 bytes, more than listing.max_object_mb allows (512)", ["x", "y"]),
+    ]
+
+
+def test_other_files_are_counted_by_kind() -> None:
+    keys = ["README", "a/README.md", "b/Notes.MD", "Thumbs.db", ".DS_Store", "a/.x/1.png", "a/", "1.png", "a.b/c"]
+    keys += ["a/2024.unusuallylong", "ü.ü"]
+    found = objects(keys)
+    (piece,) = choose(found, ListingSettings())
+    assert piece.others == {".md": 2, ".db": 1, "hidden": 2, "no ending": 3, ".ü": 1}
+    reasons = pa.array(["a pipe" if key in ("README", "1.png") else None for key in sorted(keys)], TEXT)
+    refused = found.sort_by("key").append_column("rule", reasons).append_column("reason", reasons)
+    (piece,) = choose(refused, ListingSettings())
+    assert piece.others == {".md": 2, ".db": 1, "hidden": 2, "no ending": 2, ".ü": 1, "a pipe": 1}
+    assert piece.left_out["key"].to_pylist() == ["1.png"]
 
 
 def test_a_million_rows_take_less_than_a_kilobyte_each() -> None:

@@ -1,5 +1,7 @@
 import hashlib
 import os
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +83,8 @@ def test_known_files_are_not_read_again(tmp_path: Path) -> None:
     make(tmp_path, "p/good/a.png", "p/good/b.png")
     config = config_of({"bucket": "p"}, base=tmp_path)
     known = listed(config)
-    before = (tmp_path / "p/good/a.png").stat()
-    (tmp_path / "p/good/a.png").write_bytes(b"P/GOOD/A.PNG")
-    os.utime(tmp_path / "p/good/a.png", ns=(0, before.st_mtime_ns))
+    # Nobody could read these etags out of the files.
+    known = known.set_column(3, RAW_LISTING.field("etag"), pa.array(["0" * 32, "1" * 32], pa.large_string()))
     assert listed(config, known).equals(known)
 
 
@@ -178,3 +179,96 @@ def test_prefixes_of_one_bucket_overlap_only_at_slashes(s3: Server) -> None:
     assert listed(config_of(of("a"), of("ab"))).num_rows == 3
     with pytest.raises(ListingError, match="overlap"):
         listed(config_of(of("a"), of("a/good")))
+
+
+def attacked(root: Path) -> None:
+    """A dataset of three photos, and beside them what somebody else put there."""
+    make(root, "p/good/a.png", "p/good/b.png", "p/bad/c.png", "p/README.md", "p/good/Thumbs.db", "outside/x.png")
+    os.mkfifo(root / "p/good/fifo.png")
+    (root / "p/good/zero.png").symlink_to("/dev/zero")
+    (root / "p/good/lost.png").symlink_to("nowhere")
+    (root / "p/bad/ü.png").symlink_to(root / "outside/x.png")
+    (root / "p/bad/inside.png").symlink_to("../good/a.png")
+    (root / "p/more").symlink_to(root / "outside")
+    (root / "p/good/up").symlink_to("..")
+    with open(root / "p/good/giant.png", "wb") as giant:
+        giant.truncate(8 << 30)
+
+
+RULES = {
+    "p/bad/ü.png": "link_outside",
+    "p/good/fifo.png": "not_a_file",
+    "p/good/giant.png": "object_too_large",
+    "p/good/lost.png": "not_a_file",
+    "p/good/zero.png": "not_a_file",
+}
+
+
+def test_what_may_not_be_read_is_left_out_with_its_reason(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    attacked(tmp_path)
+    config = config_of({"bucket": "p"}, base=tmp_path)
+    left_out: list[pa.Table] = []
+    others: Counter[str] = Counter()
+    began = time.perf_counter()
+    table = list_datasets(config.datasets, config.listing, Sources.of(config), None, left_out.append, others.update)
+    assert time.perf_counter() - began < 5
+    assert table["path"].to_pylist() == ["p/bad/c.png", "p/bad/inside.png", "p/good/a.png", "p/good/b.png"]
+    (told,) = left_out
+    rows = told.sort_by("path").to_pylist()
+    assert {row["path"]: row["rule"] for row in rows} == RULES
+    assert all(row["reason"] and row["etag"] is None for row in rows)
+    assert str(tmp_path) not in str(rows)
+    outside = "a link to a folder outside of the dataset; listing.follow_links: true would follow it"
+    assert others == {".md": 1, ".db": 1, outside: 1}
+    assert "1 by object_too_large (the first good/giant.png: 8,589,934,592 bytes" in caplog.text
+
+
+def test_links_are_followed_where_that_is_allowed(tmp_path: Path) -> None:
+    attacked(tmp_path)
+    data = {"p/bad/ü.png": b"outside/x.png", "p/more/x.png": b"outside/x.png", "p/good/a.png": b"p/good/a.png"}
+    config = config_of({"bucket": "p"}, base=tmp_path, listing={"follow_links": True})
+    found = dict(zip(*(listed(config)[name].to_pylist() for name in ("path", "etag")), strict=True))
+    assert {path: found[path] for path in data} == {
+        path: hashlib.md5(content, usedforsecurity=False).hexdigest() for path, content in data.items()
+    }
+    assert found.keys().isdisjoint(RULES.keys() - {"p/bad/ü.png"})
+
+
+def test_an_object_of_a_bucket_that_is_too_large_is_left_out_by_its_size(s3: Server) -> None:
+    name = s3.bucket({"good/a.png": b"x" * 100, "good/b.png": b"x" * 101})
+    config = config_of({"bucket": f"s3://{name}", "storage": s3.storage()}, listing={"max_object_mb": 1e-4})
+    left_out: list[pa.Table] = []
+    table = list_datasets(config.datasets, config.listing, Sources.of(config), None, left_out.append)
+    assert table["path"].to_pylist() == [f"s3://{name}/good/a.png"]
+    assert table["file_stamp"].to_pylist() == [None]
+    (row,) = left_out[0].to_pylist()
+    assert (row["path"], row["rule"]) == (f"s3://{name}/good/b.png", "object_too_large")
+
+
+def test_a_dataset_of_which_all_is_refused_says_why(tmp_path: Path) -> None:
+    (tmp_path / "p/good").mkdir(parents=True)
+    for name, target in {"a.png": "/etc/hostname", "b.png": "/dev/zero", "c.png": "/etc/passwd"}.items():
+        (tmp_path / "p/good" / name).symlink_to(target)
+    with pytest.raises(ListingError) as raised:
+        listed(config_of({"bucket": "p"}, base=tmp_path))
+    assert str(raised.value) == (
+        "dataset 'Set 0' (p): holds no image that may be read: left out are 2 by link_outside (the first good/a.png: "
+        "a link to a file outside of the dataset; listing.follow_links: true would follow it); 1 by not_a_file (the "
+        "first good/b.png: a link to a device, no file)"
+    )
+
+
+def test_a_dataset_whose_class_folders_are_links_out_of_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/good").symlink_to("/etc")
+    words = "left out are 1 by link_outside .the first good: a link to a folder outside of the dataset; listing.follow"
+    with pytest.raises(ListingError, match=words):
+        listed(config_of({"bucket": "p"}, base=tmp_path))
+
+
+def test_a_dataset_that_is_a_link_itself_is_listed(tmp_path: Path) -> None:
+    make(tmp_path, "elsewhere/deep/p/good/a.png")
+    (tmp_path / "p").symlink_to("elsewhere/deep/p")
+    (tmp_path / "up").symlink_to("elsewhere")
+    for bucket in ("p", "up/deep/p"):
+        assert listed(config_of({"bucket": bucket}, base=tmp_path))["path"].to_pylist() == [f"{bucket}/good/a.png"]

@@ -88,3 +88,21 @@ def test_arguments_that_cannot_be_used_are_told_at_once(arguments: dict[str, Any
 def test_a_broken_filter_is_told(vials: Dataset) -> None:
     with pytest.raises(ConfigError, match="sample_filter: not a regular expression"):
         vials.get_image_samples(sample_filter="(")
+
+
+def test_links_out_of_the_dataset_are_followed_only_where_that_is_said(
+    vials: Dataset, tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "x.png"
+    elsewhere.write_bytes(b"x")
+    (Path(vials.bucket) / "sub/A/out.png").symlink_to(elsewhere)
+    (Path(vials.bucket) / "sub/A/in.png").symlink_to("../../good/1_1.bmp")
+    # What a location leaves is not yet what the dataset leaves.
+    names = [path.rpartition("/")[2] for path in vials.get_image_samples(location="sub/A")["path"]]
+    assert names == ["1.png", "in.png"]
+    assert "1 by link_outside (the first out.png" in caplog.text
+    frame = vials.get_image_samples(location="sub/A", follow_links=True)
+    assert frame["etag"].notna().all()
+    assert len(frame) == 3
+    with pytest.raises(ListingError, match="leads out of the dataset"):
+        vials.get_image_samples(location="../elsewhere")

@@ -5,6 +5,7 @@ from brev_pipeline.listing import listing_state
 from brev_pipeline.listing.state import ListingState
 from brev_pipeline.source import Sources
 from brev_pipeline_tests.buckets import Server, config_of
+from brev_pipeline_tests.source.test_fetch_local import without_root
 
 
 def state(bucket: str, base: Path | None = None, **storage: object) -> ListingState:
@@ -34,10 +35,29 @@ def test_the_state_of_a_folder_changes_with_its_files_and_only_then(tmp_path: Pa
 
 def test_no_file_is_read_for_the_state(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "p" / name).write_bytes(b"x")
+        (tmp_path / "p" / name).chmod(0)
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(0o755)
     # Reading it would block for ever.
     os.mkfifo(tmp_path / "p/pipe.png")
-    (tmp_path / "p/a.png").symlink_to(tmp_path / "nowhere")
-    assert state("p", tmp_path).listing["etag"].null_count == 2
+    with without_root():
+        assert state("p", tmp_path).listing["etag"].null_count == 2
+
+
+def test_files_of_one_size_and_time_that_are_swapped_change_the_state(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / "p").mkdir(exist_ok=True)
+        (tmp_path / "p" / name).write_bytes(name.encode())
+        os.utime(tmp_path / "p" / name, ns=(0, 10**18))
+    before = state("p", tmp_path)
+    for one, other in (("a.png", "t"), ("b.png", "a.png"), ("t", "b.png")):
+        (tmp_path / "p" / one).rename(tmp_path / "p" / other)
+    after = state("p", tmp_path)
+    same = ["path", "size", "modified"]
+    assert after.listing.select(same).equals(before.listing.select(same))
+    assert after.fingerprint != before.fingerprint
 
 
 def test_the_state_of_a_bucket_goes_by_entity_tags(s3: Server) -> None:

@@ -57,6 +57,34 @@ def test_what_was_published_before_the_first_tick_is_not_new(tmp_path: Path) -> 
     assert len(evaluate(sensor, None).run_requests) == 1
 
 
+def swap(one: Path, other: Path) -> None:
+    aside = one.with_name("aside")
+    for source, target in ((one, aside), (other, one), (aside, other)):
+        source.rename(target)
+
+
+@pytest.mark.slow
+def test_files_of_one_size_and_time_that_are_swapped_are_new_at_every_tick(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 3, "bad": 3})
+    one, other = tmp_path / "photos/good/0_0.png", tmp_path / "photos/bad/0_0.png"
+    # Bytes behind an image's end make two photos equally long.
+    longest = max(one.stat().st_size, other.stat().st_size)
+    for photo in (one, other):
+        photo.write_bytes(photo.read_bytes().ljust(longest, b"\0"))
+        os.utime(photo, ns=(0, 10**18))
+    config = configure(tmp_path)
+    assert run(config).success
+    sensor = pipeline_sensor(config, pipeline_job(config))
+    cursor = evaluate(sensor, None).cursor
+    assert evaluate(sensor, cursor).run_requests == []
+    swap(one, other)
+    assert {photo.stat().st_size for photo in (one, other)} == {longest}
+    assert len(evaluate(sensor, None).run_requests) == 1
+    tick = evaluate(sensor, cursor)
+    assert len(tick.run_requests) == 1
+    assert evaluate(sensor, tick.cursor).run_requests == []
+
+
 def test_images_that_go_and_come_back_are_new_once_more(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 2})
     config = configure(tmp_path)

@@ -122,3 +122,25 @@ def test_sources_with_open_connections_travel_to_workers(s3: Server) -> None:
     travelled = pickle.loads(pickle.dumps(sources))
     assert [data for _, data in travelled.fetch_many([row(bucket, "a.png", b"a")])] == [b"a"]
     assert b"testing" not in pickle.dumps(sources)
+
+
+def test_an_object_that_is_larger_than_allowed_is_not_read_by_either_road(
+    s3: Server,
+) -> None:
+    name = s3.bucket({"a.png": b"a" * 100, "b.png": b"b" * 101})
+    bucket = f"s3://{name}"
+    dataset = {"bucket": bucket, "storage": s3.storage()}
+    sources = Sources.of(config_of(dataset, listing={"max_object_mb": 1e-4}))
+    for _ in range(2):
+        [(_, error), (_, fine)] = sources.fetch_many(
+            [row(bucket, "b.png", b"b" * 101), row(bucket, "a.png", b"a" * 100)]
+        )
+        assert isinstance(error, SourceError)
+        assert error.status == "missing"
+        assert f"{bucket}/b.png is larger than listing.max_object_mb allows (0.0001 MB)" in str(error)
+        assert fine == b"a" * 100
+    # After the first answer the direct road is taken, which hands such an object over unread.
+    route = sources.client(sources.place(bucket))._direct  # type: ignore[arg-type]
+    assert route is not None
+    assert route.send("GET", name, "b.png", {}, 100) is None
+    assert route.send("GET", name, "b.png", {}, 101).content == b"b" * 101
