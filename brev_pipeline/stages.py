@@ -59,7 +59,7 @@ _ALL: Final = (
         settings=("datasets", "listing"),
         unit="images",
         run_columns=frozenset({"modified", "file_stamp"}),
-        shown=("appeared", "vanished", "replaced", "left out"),
+        shown=("left out", "other files", "appeared", "vanished", "replaced"),
         kinds=frozenset({"pyarrow"}),
     ),
     StageSpec(
