@@ -240,7 +240,9 @@ def _account(
     shards_in, shards = _finished_shards(store, plan, records)
     split = tables["sample_split"].read(["category", "content_id", "purpose"])
     account = {
-        "format": 1,
+        "format": 2,
+        "stages": dict.fromkeys(checks, "1"),
+        "user_checks": {},
         "plan": plan,
         "recipe": recipe(config),
         "pipeline": config.name,

@@ -207,14 +207,14 @@ def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, 
 
 def _dataset_version(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import release_metadata
-    from brev_pipeline.orchestration.verdicts import Verdicts
+    from brev_pipeline.orchestration.verdicts import Verdicts, without_history
     from brev_pipeline.production import release
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.of(config)
     verdicts = Verdicts(store.tables)
     names = {stage: upstream[stage].name for stage in STAGES}
-    checks = {stage: verdicts.require(name, stage) for stage, name in names.items()}
+    checks = {stage: without_history(stage, verdicts.require(name, stage)) for stage, name in names.items()}
 
     def documents() -> Mapping[str, bytes]:
         from brev_pipeline.expectations.data_docs import data_docs_files

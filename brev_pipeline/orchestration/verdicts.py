@@ -101,7 +101,22 @@ def summary(finding: Finding) -> dict[str, Any]:
         "check": finding.rule.name,
         "says": finding.rule.says,
         "severity": finding.rule.severity,
+        "arguments": dict(finding.rule.arguments),
         "passed": finding.passed,
         "observed": finding.observed,
         "offending": finding.offending,
     }
+
+
+_OF_HISTORY = {"raw_listing.not_shrunk", "sample_split.ledger_kept", "sample_split.locks_kept"}
+
+
+def without_history(stage: str, checks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the manifest keeps of a verdict: of rules about history not what was observed."""
+    told = ("passed", "observed", "offending")
+    return [
+        {**{name: value for name, value in check.items() if name not in told}, "history": True}
+        if f"{stage}.{check['check']}" in _OF_HISTORY
+        else check
+        for check in checks
+    ]

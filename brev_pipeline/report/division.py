@@ -190,7 +190,7 @@ def _opening(ground: Ground, total: Stratum, proof: list[tuple[str, int, int]]) 
     if leaks := sum(divided for _, _, divided in proof):
         return Opening("split", "Who trains, who tests", "bad", f"{said}; {leaks:,} that belong together were divided!")
     checks = ground.inputs.manifest.get("checks", {}).get("sample_split", [])
-    fine = all(one["passed"] for one in checks)
+    fine = all(one.get("passed", True) for one in checks)
     said += "; no item and no copy stands on two sides" + (
         "." if fine else ", but not all is as wanted: see the checks."
     )

@@ -70,7 +70,7 @@ def verdicts(ground: Ground) -> Verdicts:
 
 
 def _check(one: Mapping[str, Any]) -> Check:
-    verdict: Verdict = "passed" if one["passed"] else "warning" if one["severity"] == "warn" else "failed"
+    verdict: Verdict = "passed" if one.get("passed", True) else "warning" if one["severity"] == "warn" else "failed"
     return Check(one["check"], one["says"], verdict, _found(one), one["severity"] == "error")
 
 
