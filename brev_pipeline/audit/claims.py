@@ -138,9 +138,7 @@ def columns_that_differ(
         )
 
 
-def named(
-    paths: pa.ChunkedArray, wrong: Bools, line: Callable[[int], str], what: str
-) -> Iterator[str]:
+def named(paths: pa.ChunkedArray, wrong: Bools, line: Callable[[int], str], what: str) -> Iterator[str]:
     """One line for each of the first few wrong rows, then one that counts the others and names the first of them.
 
     Args:

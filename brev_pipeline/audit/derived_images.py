@@ -1,4 +1,4 @@
-"""The images derived anew, as far as that needs no pixels: one row per listed content, of the size that is configured."""
+"""The images derived anew, as far as that needs no pixels: a row per listed content, of the configured size."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -22,7 +22,9 @@ def image_contradictions(claims: Claims) -> Iterator[Contradiction]:
     yield from certain(_sizes(usable, claims.config.image))
     values = pc.multiply(usable["height"].cast(pa.int64()), usable["width"].cast(pa.int64()))
     most = claims.config.image.max_pixels
-    yield from certain(_each(usable, _true(pc.greater(values, most)), f"has more pixels than image.max_pixels ({most})"))
+    yield from certain(
+        _each(usable, _true(pc.greater(values, most)), f"has more pixels than image.max_pixels ({most})")
+    )
     if claims.config.image.strict_jpeg:
         forced = _true(pc.match_substring(pc.fill_null(usable["note"], ""), "in spite of"))
         yield from certain(_each(usable, forced, "was read in spite of damage, which image.strict_jpeg refuses"))

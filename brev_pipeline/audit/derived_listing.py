@@ -103,7 +103,7 @@ def left_out_contradictions(claims: Claims) -> Iterator[Contradiction]:
 def _of_dataset(claims: Claims, dataset: DatasetSettings, rows: pa.Table) -> Iterator[Contradiction]:
     if not rows.num_rows:
         yield Contradiction(
-            f"{LISTING}: no image of dataset {dataset.name!r} ({dataset.bucket}), which the manifest's configuration has"
+            f"{LISTING}: no image of dataset {dataset.name!r} ({dataset.bucket}), which the configuration names"
         )
         return
     prefix = path_prefix(dataset.bucket)
@@ -142,9 +142,7 @@ def _of_dataset(claims: Claims, dataset: DatasetSettings, rows: pa.Table) -> Ite
     yield from of_code(columns_that_differ(LISTING, rows, rows, derived, ["url"], "listing.url_template gives"))
 
 
-def _listed_again(
-    rows: pa.Table, dataset: DatasetSettings, settings: ListingSettings
-) -> tuple[pa.Table, Bools]:
+def _listed_again(rows: pa.Table, dataset: DatasetSettings, settings: ListingSettings) -> tuple[pa.Table, Bools]:
     """The rows as the listing makes them of keys; and (rows,) whether each is an image by its name."""
     from brev_pipeline.listing.columns import choose, raw_listing
     from brev_pipeline.listing.names import are_images
@@ -170,9 +168,7 @@ def _listed_again(
     return pa.concat_tables(listed), wanted
 
 
-def _refused(rows: pa.Table, wanted: Bools, settings: ListingSettings) -> Iterator[
-    Contradiction
-]:
+def _refused(rows: pa.Table, wanted: Bools, settings: ListingSettings) -> Iterator[Contradiction]:
     yield from certain(
         named(
             rows["path"],
@@ -226,9 +222,7 @@ def _each(rows: pa.Table, wrong: Bools, what: str) -> Iterator[str]:
     )
 
 
-def _keys(
-    paths: pa.ChunkedArray, datasets: list[DatasetSettings]
-) -> tuple[pa.Array, Bools]:
+def _keys(paths: pa.ChunkedArray, datasets: list[DatasetSettings]) -> tuple[pa.Array, Bools]:
     """(paths,) each below the dataset that it lies in; and which lie in none."""
     key, strange = paths.combine_chunks(), np.ones(len(paths), np.bool_)
     for dataset in datasets:

@@ -66,7 +66,9 @@ def rule_contradictions(claims: Claims) -> Iterator[Contradiction]:
     yield from certain(_of_users(claims.manifest.get("user_checks", {})))
 
 
-def _other_rules(stage: str, rules: Mapping[str, Rule], told: Mapping[str, Mapping[str, Any]]) -> Iterator[Contradiction]:
+def _other_rules(
+    stage: str, rules: Mapping[str, Rule], told: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Contradiction]:
     """Rules that the manifest lacks, or has beyond the configuration's, or has with other arguments."""
     for name in sorted(rules.keys() ^ told.keys()):
         what = "is missing" if name in rules else "is no rule of this package"
@@ -106,7 +108,7 @@ def _verdict(stage: str, rule: Rule, told: Mapping[str, Any], frame: "pd.DataFra
         yield Contradiction(f"{stage}: {rule.says}: that is not so{which}")
 
 
-def _broken(rule: Rule, frame: "pd.DataFrame") -> "pd.Series[bool]":
+def _broken(rule: Rule, frame: "pd.DataFrame") -> Any:
     """(rows,) which rows break a rule; empty cells break none, as with Great Expectations.
 
     Raises:
@@ -125,7 +127,7 @@ def _broken(rule: Rule, frame: "pd.DataFrame") -> "pd.Series[bool]":
     raise ValueError(f"the rule {rule.name} is of a kind that is not known here: {rule.expectation}")
 
 
-def _which(frame: "pd.DataFrame", broken: "pd.Series[bool]") -> str:
+def _which(frame: "pd.DataFrame", broken: Any) -> str:
     for name in ("path", "source_path", "stratum", "group", "content_id", "purpose"):
         if name in frame:
             return f", the first: {frame[name][broken].iloc[0]}"
@@ -141,7 +143,8 @@ def _of_users(checks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str
     for stage, own in sorted(checks.items()):
         for one in own:
             if not one.get("passed") and str(one.get("severity")).lower() == "error":
-                yield f"manifest.json: the user's check {stage}.{one.get('check')} failed, and the version was published"
+                name = f"{stage}.{one.get('check')}"
+                yield f"manifest.json: the user's check {name} failed, and the version was published"
 
 
 def _stages(claims: Claims) -> dict[str, _Held]:

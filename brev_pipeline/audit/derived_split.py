@@ -51,14 +51,16 @@ def split_contradictions(claims: Claims) -> Iterator[Contradiction]:
     apart = (paths_apart(split["path"], usable["path"]), paths_apart(usable["path"], split["path"]))
     yield from certain(_who_takes_part(split, usable, *apart))
     if apart[0].any() or apart[1].any() or len(pc.unique(split["path"])) != len(split):
-        yield from certain(["the split cannot be derived: the assignments are of other images than those that take part"])
+        yield from certain(
+            ["the split cannot be derived: the assignments are of other images than those that take part"]
+        )
         return
     usable = aligned(usable, split["path"])
     whence = "listing and images say"
     yield from certain(columns_that_differ(ASSIGNMENTS, split, split, usable, usable.column_names, whence))
     before = ledger_of(claims)
     derived = aligned(split_samples(usable, claims.config.split, before.ledger, before.known), split["path"])
-    yield from _split(claims, split, derived, before)
+    yield from _split(split, derived, before)
 
 
 def ledger_contradictions(claims: Claims) -> Iterator[Contradiction]:
@@ -127,7 +129,7 @@ def ledger_file_contradictions(claims: Claims) -> Iterator[Contradiction]:
         )
 
 
-def _split(claims: Claims, split: pa.Table, derived: pa.Table, before: Before) -> Iterator[Contradiction]:
+def _split(split: pa.Table, derived: pa.Table, before: Before) -> Iterator[Contradiction]:
     whence = "the manifest's configuration gives"
     yield from certain(columns_that_differ(ASSIGNMENTS, split, split, derived, _KEYS, whence))
     groups = list(columns_that_differ(ASSIGNMENTS, split, split, derived, ["leak_group"], "items and copies give"))
@@ -190,9 +192,7 @@ def _exclusions(claims: Claims, usable: pa.Table, excluded: pa.Table) -> Iterato
     yield from columns_that_differ(EXCLUSIONS, found, found, derived, ["reason"], whence)
 
 
-def _who_takes_part(
-    split: pa.Table, usable: pa.Table, strange: Bools, lost: Bools
-) -> Iterator[str]:
+def _who_takes_part(split: pa.Table, usable: pa.Table, strange: Bools, lost: Bools) -> Iterator[str]:
     yield from named(
         split["path"],
         strange,

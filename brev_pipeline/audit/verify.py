@@ -213,9 +213,7 @@ def _version(
     return Verification(version, files, records, count, problems, notes, unchecked=open_)
 
 
-def _known(
-    store: PipelineStore, before: str | None, is_published: bool, assignments: Mapping[str, pa.Table]
-) -> Known:
+def _known(store: PipelineStore, before: str | None, is_published: bool, assignments: Mapping[str, pa.Table]) -> Known:
     """What the store has of the version before, if that is as it was published."""
     if before is None:
         return Known(is_first=is_published, assignments=assignments)
@@ -329,9 +327,7 @@ def _contents(
     return len(manifest["files"]) + len(report or {}), 0 if records is None else records.num_rows
 
 
-def _compare(
-    version: Version, manifest: dict[str, Any], problems: list[str], notes: list[str], known: Known
-) -> None:
+def _compare(version: Version, manifest: dict[str, Any], problems: list[str], notes: list[str], known: Known) -> None:
     tables = {name: version.table(name) for name in accounts.TABLES}
     for check in _CHECKS:
         try:

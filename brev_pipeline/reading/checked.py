@@ -30,7 +30,8 @@ def checked_manifest(version: Version) -> Manifest:
     if manifest.get("format") not in FORMATS:
         raise ReadError(
             f"{version.path} is of format {manifest.get('format')}, and this package reads "
-            f"{' and '.join(map(str, FORMATS))}: use the brev-pipeline that wrote it (its version stands in the manifest)"
+            f"{' and '.join(map(str, FORMATS))}: use the brev-pipeline that wrote it (its version stands in the "
+            "manifest)"
         )
     return manifest
 

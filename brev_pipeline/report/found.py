@@ -138,7 +138,9 @@ def _opening(ground: Ground, datasets: list[Dataset]) -> Opening:
         f"{'was' if listed == 1 else 'were'} found in {places}, {size(sum(one.bytes for one in datasets))} "
         f"together; {alike}."
     )
-    broken = [one for one in ground.inputs.manifest.get("checks", {}).get("raw_listing", []) if not one.get("passed", True)]
+    broken = [
+        one for one in ground.inputs.manifest.get("checks", {}).get("raw_listing", []) if not one.get("passed", True)
+    ]
     if broken:
         said += " Not all was as it should be: see the checks."
     return Opening("found", "What was found", "look" if broken else "good", said)
