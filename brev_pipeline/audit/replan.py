@@ -30,7 +30,12 @@ def plan_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
         config = made_with(manifest)
         split = listed_now(tables["assignments"])
         weights = sampling_weights(split, config.sampling)
-        if not weights.equals(tables["weights"].cast(weights.schema)):
+        if derived and tables["weights"].column_names != weights.column_names:
+            yield (
+                f"weights.parquet: its columns are {', '.join(tables['weights'].column_names)}; sampling.groupby is "
+                f"{', '.join(config.sampling.groupby)}"
+            )
+        elif not weights.equals(tables["weights"].cast(weights.schema)):
             said = "weights.parquet: it is not what the assignments and sampling's settings give"
             yield said + (_first_group(tables["weights"], weights) if derived else "")
         plan = plan_again(config, manifest["classes"], split, weights, tables["images"])

@@ -52,6 +52,7 @@ class Forgery:
     tables: dict[str, pa.Table]
     examples: dict[str, list[Example]]
     _version: Version = field(repr=False)
+    _gzip: bool
 
     @classmethod
     def of(cls, store: PipelineStore, version: Version | None = None) -> "Forgery":
@@ -68,7 +69,7 @@ class Forgery:
             return [decode_example(record) for _, record, _ in frames(gzip.decompress(data) if gz else data, name)]
 
         tables = {name: own.table(name) for name in TABLES}
-        return cls(store, manifest, tables, {name: read(name) for name in shards}, own)
+        return cls(store, manifest, tables, {name: read(name) for name in shards}, own, gz)
 
     def put(self, table: str, column: str, chosen: Callable[[dict[str, Any]], bool], value: Any) -> list[str]:
         """Set a column of the chosen rows to a value, or to what a function makes of the row; paths of the rows."""
@@ -200,7 +201,6 @@ class Forgery:
         """Write the shards; offsets, lengths and checksums go into the record table."""
         places: dict[tuple[str, int], tuple[int, int, int]] = {}
         facts = {}
-        gz = self.manifest["configuration"]["shards"]["compression"] == "gzip"
         for name, examples in self.examples.items():
             data = b""
             for position, example in enumerate(examples):
@@ -209,7 +209,7 @@ class Forgery:
                 places[name, position] = (len(data), len(record), crc)
                 head, foot = frame(record, crc)
                 data += head + record + foot
-            data = gzip.compress(data, mtime=0) if gz else data
+            data = gzip.compress(data, mtime=0) if self._gzip else data
             (new / name).write_bytes(data)
             facts[name] = file_facts(data)
         for number, column in enumerate(("offset", "length", "crc")):
