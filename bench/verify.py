@@ -2,7 +2,7 @@
 
 Writes tiny photos (8 × 8 BMP), runs the pipeline of a checkout on them as the command does, and verifies what it
 published, in a process of its own: the median of ``--rounds``, with the peak of its memory. ``--against`` names other
-checkouts (an older commit, unpacked anywhere), each of which makes and verifies a version of its own of the same photos:
+checkouts (an older commit, unpacked anywhere), each of which makes and verifies a version of the same photos:
 
     git archive 55bd539 | tar x -C ../old --one-top-level
     python bench/verify.py [--records 1e5] [--rounds 3] [--against ../old]

@@ -6,7 +6,7 @@ configuration cannot be used.
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -154,14 +154,12 @@ def versions(config: Path, store: str | None, as_json: bool) -> None:
 
 
 class _Records(click.ParamType):  # type: ignore[type-arg]
-    """How many records: a number from 1, or ``all``, which is None."""
+    """How many records: a number from 1, or ``all``."""
 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value in ("all", None):
-            return None
-        return click.IntRange(min=1).convert(value, param, ctx)
+        return value if value == "all" else click.IntRange(min=1).convert(value, param, ctx)
 
 
 @main.command()
@@ -169,7 +167,7 @@ class _Records(click.ParamType):  # type: ignore[type-arg]
 @click.argument("version", required=False)
 @STORE
 @click.option("--all", "every", is_flag=True, help="Every published version, oldest first.")
-@click.option("--deep", type=_Records(), default=0, metavar="N|all", help="Make N records, or all, again; see above.")
+@click.option("--deep", type=_Records(), metavar="N|all", help="Make N records, or all, again; see above.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Chooses the records of --deep.")
 @click.option("--head", metavar="SHA256", help="Hash of a publication that was kept elsewhere: the log must hold it.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: what the configuration says.")
@@ -181,7 +179,7 @@ def verify(
     version: str | None,
     store: str | None,
     every: bool,
-    deep: int | None,
+    deep: int | Literal["all"] | None,
     seed: int,
     head: str | None,
     workers: int | None,
@@ -217,7 +215,8 @@ def verify(
             audit.show_folder(alone)
         sys.exit(audit.BROKEN if alone.problems else audit.OK)
     configured = _load(Path(config), store, workers)
-    found, remade = audit.verify(configured, version, every=every, deep=deep, seed=seed, head=head)
+    records = None if deep == "all" else deep or 0
+    found, remade = audit.verify(configured, version, every=every, deep=records, seed=seed, head=head)
     if as_json:
         print_json({**found.contents(), "remade": [one.contents() for one in remade]})
     else:

@@ -128,7 +128,7 @@ class Forgery:
         plan = plan_again(config, self.manifest["classes"], split, weights, self.tables["images"])
         pixels = {example["path"][0]: example for examples in self.examples.values() for example in examples}
         anything = next(iter(pixels.values()))
-        shards = {purpose: 0 for purpose in pc.unique(plan["purpose"]).to_pylist()}
+        shards = dict.fromkeys(pc.unique(plan["purpose"]).to_pylist(), 0)
         for row in plan.to_pylist():
             shards[row["purpose"]] = max(shards[row["purpose"]], row["shard"] + 1)
         rows, self.examples = [], {}

@@ -1,5 +1,6 @@
-"""A version that was honestly made verifies green, whatever its settings: a check that is red on sound data is wrong."""
+"""A version that was honestly made verifies green, whatever its settings: red on sound data is wrong."""
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -114,7 +115,9 @@ TOLERANT = {
 
 
 def assert_well(one: Verification) -> None:
-    assert (one.problems, one.notes) == ([], [])
+    assert one.problems == []
+    # That test images came and went is told of every version, and is no fault.
+    assert [note for note in one.notes if not note.startswith("LOCK: ")] == []
 
 
 @pytest.mark.slow
@@ -130,8 +133,6 @@ def test_a_sound_version_is_well_before_and_after_growth_and_loss(tmp_path: Path
     file = tmp_path / "known.csv"
     assignments = {}
     if file.exists():
-        import hashlib
-
         data = file.read_bytes()
         assignments = {hashlib.sha256(data).hexdigest(): read_known_assignments(data, "known.csv")}
 
