@@ -50,12 +50,14 @@ class Known:
         parent: id of the version that was published before; None: there was none, or it is not known.
         ledger: assignments of that version; None where ``parent`` is, or where they cannot be had.
         is_first: it is certain that nothing was published before.
+        is_derived: the manifest of that version is of a format whose claims are derived.
         assignments: SHA-256 of a file of known assignments (`split.ledger_csv`) → its table.
     """
 
     parent: str | None = None
     ledger: pa.Table | None = None
     is_first: bool = False
+    is_derived: bool = False
     assignments: Mapping[str, pa.Table] | None = None
 
 

@@ -205,7 +205,13 @@ def _version(
     before = logs.before(version.id)
     known = _known(store, before, bool(published), assignments)
     files, records = _contents(version, manifest, report, engine, problems, notes, known)
-    open_ = list(unchecked(manifest, known)) if _is_derived(manifest) else []
+    open_ = list(unchecked(manifest, known)) if _is_derived(manifest) else list(_OLD)
+    if known.is_derived and not _is_derived(manifest):
+        # Who may write the store could else escape the derivations by calling a forgery old.
+        problems.append(
+            f"{MANIFEST}: format {manifest['format']}, and version {before}, the one before, is of a newer one: it "
+            "was written by an older package since, or is no version of a run"
+        )
     if before and not problems:
         broken, changed = lock_changes(version, manifest, Version(store.versions / before, before))
         problems += broken
@@ -218,12 +224,16 @@ def _known(store: PipelineStore, before: str | None, is_published: bool, assignm
     if before is None:
         return Known(is_first=is_published, assignments=assignments)
     parent = Version(store.versions / before, before)
+    known = Known(before, assignments=assignments)
     try:
         raw = parent.folder.read(MANIFEST)
-        ledger = _whole_table(parent, json.loads(raw), "assignments") if version_id(raw) == before else None
+        if version_id(raw) == before:
+            manifest = json.loads(raw)
+            known = replace(known, is_derived=_is_derived(manifest))
+            known = replace(known, ledger=_whole_table(parent, manifest, "assignments"))
     except (BrevPipelineError, ValueError, KeyError, TypeError, AttributeError):
-        ledger = None
-    return Known(before, ledger, assignments=assignments)
+        pass  # what is missing of it is named with what could not be checked for that
+    return known
 
 
 def _other_configuration(one: Verification, config: PipelineConfig) -> Iterator[str]:
