@@ -112,8 +112,8 @@ def show_folder(found: Verification) -> None:
         _line(console, "[yellow]![/]", note)
     _show_unchecked(console, found)
     if not found.problems:
-        said = f"{found.files} files, {found.records:,} records: every hash, checksum, count and claim is right"
-        _line(console, "[green]✓[/]", f"version {found.version.id}: {said}, and no leak")
+        said = f"{found.files} files, {found.records:,} records: every hash, checksum and count is right, and no leak"
+        _line(console, "[green]✓[/]", f"version {found.version.id}: {said}{_claims(found)}")
     console.print(f"its manifest gives the id {found.version.id}: compare it with the one that you were told")
 
 
@@ -225,12 +225,13 @@ def _version(store: PipelineStore, version: str | None) -> Version:
 def _well(one: Verification) -> str:
     return (
         f"version {one.version.id}: {one.files} files, {one.records:,} records, {one.publications} publication(s): "
-        f"every hash, checksum{_claims(one)} and count is right, and no leak"
+        f"every hash, checksum and count is right, and no leak{_claims(one)}"
     )
 
 
 def _claims(one: Verification) -> str:
-    return ", claim" if one.version.manifest().get("format", 0) >= DERIVED else ""
+    derived = one.version.manifest().get("format", 0) >= DERIVED
+    return "; every claim follows from what it holds" if derived else ""
 
 
 def _show_unchecked(console: Console, one: Verification) -> None:
