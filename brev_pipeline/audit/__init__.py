@@ -1,9 +1,9 @@
 """Audit: does the store still hold what was published, where does a record come from, and what may go?
 
-`verify_store` computes every hash, count and assignment of published versions anew, `remake` makes records again
-from the raw images, `trace_record` and `trace_image` tell where a record comes from, and `find_garbage` lists what
-nothing needs any more. Nothing in this room writes to a published version; the one way to remove one,
-`remove_version`, goes on record first.
+`verify_store` computes every hash, count, assignment and claim of published versions anew, `verify_folder` does so
+for a version's folder copied anywhere, `remake` makes records again from the raw images, `trace_record` and
+`trace_image` tell where a record comes from, and `find_garbage` lists what nothing needs any more. Nothing in this room
+writes to a published version; the one way to remove one, `remove_version`, goes on record first.
 """
 
 from importlib import import_module
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from brev_pipeline.audit.outcome import StoreVerification, Verification
     from brev_pipeline.audit.removals import Removal, Removals, remove_version
     from brev_pipeline.audit.trace import trace_image, trace_record
-    from brev_pipeline.audit.verify import verify_store, verify_version
+    from brev_pipeline.audit.verify import verify_folder, verify_store, verify_version
 
 _HOMES = {
     "Garbage": "garbage",
@@ -31,6 +31,7 @@ _HOMES = {
     "remove_version": "removals",
     "trace_image": "trace",
     "trace_record": "trace",
+    "verify_folder": "verify",
     "verify_store": "verify",
     "verify_version": "verify",
 }
@@ -49,6 +50,7 @@ __all__ = [
     "remove_version",
     "trace_image",
     "trace_record",
+    "verify_folder",
     "verify_store",
     "verify_version",
 ]

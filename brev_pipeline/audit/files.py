@@ -12,9 +12,12 @@ from brev_pipeline.engine import Engine, Lost
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.store import Folder, Version
 from brev_pipeline.store.versions import MANIFEST, REPORT, file_facts
+from brev_pipeline.texts import TEXT
 
 COMPARED: Final = ("content_id", "label", "seed", "path", "epoch", "item")
 """Fields that a record and its row of the record table both have."""
+DERIVED: Final = {"multi_hot": "label/multi_hot", "encoding": "image/format"}
+"""Columns that `with_features` adds → the field of a record that must be so, and absent where the column is null."""
 _SHOWN: Final = 5
 
 
@@ -71,11 +74,15 @@ class FileCheck:
 
         problems = []
         try:
+            # Column → field. Fields that only one of the two has are compared too, where the row tells of them.
+            pairs = {name: name for name in COMPARED}
+            pairs |= {column: name for column, name in DERIVED.items() if column in rows.column_names}
             for row, record in records(held, rows, self.compression):
                 problems += [
-                    f"{name}, record {row['position']}: {key} is {record.get(key)!r}, recorded {row[key]!r}"
-                    for key in COMPARED
-                    if record.get(key) != row[key]
+                    f"{name}, record {row['position']}: {key} is {record.get(key)!r}, recorded {row[column]!r} "
+                    f"({row['path']})"
+                    for column, key in pairs.items()
+                    if record.get(key) != row[column]
                 ]
         except BrevPipelineError as error:
             problems.append(f"{name}: {error}")
@@ -96,7 +103,8 @@ def file_problems(
         manifest: its manifest.
         records: its record table; None where that cannot be relied on: then shards are only hashed.
         engine: reads one file per task.
-        report: what the publication says of the files of the report folder.
+        report: what the publication says of the files of the report folder; None: nobody says, and whatever lies
+            there is not looked at.
 
     Returns:
         File name → one line per problem; files without problems are left out.
@@ -107,6 +115,8 @@ def file_problems(
     told = {f"{REPORT}/{name}": facts for name, facts in (report or {}).items()}
     listed: Mapping[str, Mapping[str, Any]] = {**manifest["files"], **told}
     there = set(version.folder.walk()) - {MANIFEST}
+    if report is None:
+        there = {name for name in there if not name.startswith(f"{REPORT}/")}
     problems = {name: [f"{name}: missing"] for name in sorted(set(listed) - there)}
     problems |= {name: [f"{name}: not in the manifest"] for name in sorted(there - set(listed))}
     check = FileCheck(version.folder, manifest["configuration"]["shards"]["compression"])
@@ -116,6 +126,36 @@ def file_problems(
         if lines:
             problems[task.name] = lines
     return dict(sorted(problems.items()))
+
+
+def with_features(records: pa.Table, split: pa.Table | None, manifest: Mapping[str, Any]) -> pa.Table:
+    """The record table with what else each record must hold, by the assignments and the configuration.
+
+    Args:
+        records: of a version.
+        split: its assignments; None: they cannot be relied on, and classes of images with several are not compared.
+        manifest: of the version.
+
+    Returns:
+        The table with ``encoding``, and ``multi_hot`` (list of int8; null where no drawn image has several classes).
+    """
+    encoding = pa.scalar(manifest["configuration"]["shards"]["encoding"], TEXT)
+    records = records.append_column("encoding", pa.repeat(encoding, len(records)))
+    if split is None:
+        return records
+    split = split.filter(split["listed"])
+    at = pc.index_in(records["path"], value_set=split["path"].combine_chunks())
+    names = pa.chunked_array([split["category"].take(at).combine_chunks()])
+    lengths = pc.fill_null(pc.list_value_length(names), 0).to_numpy()
+    kind = pa.list_(pa.int8())
+    if lengths.max(initial=0) <= 1:
+        return records.append_column("multi_hot", pa.nulls(len(records), kind))
+    classes = manifest["classes"]
+    codes = pc.fill_null(pc.index_in(pc.list_flatten(names), value_set=pa.array(classes, TEXT)), 0).to_numpy()
+    hot = np.zeros((len(records), len(classes)), np.int8)
+    hot[np.repeat(np.arange(len(records)), lengths), codes] = 1
+    rows = pa.FixedSizeListArray.from_arrays(pa.array(hot.ravel()), len(classes)).cast(kind)
+    return records.append_column("multi_hot", rows)
 
 
 def shortened(problems: list[str], where: str) -> list[str]:

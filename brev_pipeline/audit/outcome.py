@@ -23,6 +23,8 @@ class Verification:
     """What is no damage, but should be known."""
     removed: Removal | None = None
     """Set where the version was removed on purpose: then there is nothing to verify but its manifest."""
+    unchecked: list[str] = field(default_factory=list)
+    """What could not be checked, because something outside of the version is not at hand."""
 
     def contents(self) -> dict[str, Any]:
         """The same, JSON-safe."""
@@ -34,6 +36,7 @@ class Verification:
             "removed": vars(self.removed) if self.removed else None,
             "problems": self.problems,
             "notes": self.notes,
+            "unchecked": self.unchecked,
         }
 
 

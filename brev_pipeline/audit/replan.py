@@ -3,57 +3,105 @@
 This covers the seeds: each is computed anew from what the draw is for.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.audit.claims import made_with
 from brev_pipeline.audit.tables import Tables, listed_now
-from brev_pipeline.config import SamplingSettings, ShardSettings
+from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.store.versions import DERIVED
 
 _COLUMNS: Final = ("purpose", "epoch", "shard", "position", "path", "content_id", "group", "label", "ordinal", "seed")
+_DERIVED: Final = (*_COLUMNS, "item", "augmented")
+"""The same, of versions whose claims are derived anew."""
+_SIDES: Final = ("prepared_frames", "prepared_height", "prepared_width", "prepared_channels")
 
 
 def plan_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
     """Weights and records that are not what assignments and configuration give."""
     from brev_pipeline.sampling import sampling_weights
 
-    settings = SamplingSettings.model_validate(manifest["configuration"]["sampling"])
-    split = listed_now(tables["assignments"])
+    derived = manifest.get("format", 0) >= DERIVED
     try:
-        weights = sampling_weights(split, settings)
-        if not weights.equals(tables["weights"].cast(weights.schema)):
-            yield "weights.parquet: it is not what the assignments and sampling's settings give"
-        yield from _compare(plan_again(manifest, split, weights, settings), tables["records"])
-    except (BrevPipelineError, pa.ArrowInvalid) as error:
+        config = made_with(manifest)
+        split = listed_now(tables["assignments"])
+        weights = sampling_weights(split, config.sampling)
+        if derived and tables["weights"].column_names != weights.column_names:
+            yield (
+                f"weights.parquet: its columns are {', '.join(tables['weights'].column_names)}; sampling.groupby is "
+                f"{', '.join(config.sampling.groupby)}"
+            )
+        elif not weights.equals(tables["weights"].cast(weights.schema)):
+            said = "weights.parquet: it is not what the assignments and sampling's settings give"
+            yield said + (_first_group(tables["weights"], weights) if derived else "")
+        plan = plan_again(config, manifest["classes"], split, weights, tables["images"])
+        yield from _compare(plan, tables["records"], _DERIVED if derived else _COLUMNS)
+        if derived:
+            yield from _shard_names(config.name, tables["records"])
+    except (BrevPipelineError, pa.ArrowException, KeyError, ValueError, TypeError, AttributeError) as error:
         yield f"records.parquet: the draws cannot be made again: {error}"
 
 
-def plan_again(manifest: Mapping[str, Any], split: pa.Table, weights: pa.Table, settings: SamplingSettings) -> pa.Table:
+def plan_again(
+    config: PipelineConfig, classes: Sequence[str], split: pa.Table, weights: pa.Table, images: pa.Table
+) -> pa.Table:
     """The plan of a version's records, schema `shards.PLAN`, from its assignments."""
     from brev_pipeline.sampling import draw_plan
     from brev_pipeline.shards import plan_shards
 
-    shards = ShardSettings.model_validate(manifest["configuration"]["shards"])
-    draws = draw_plan(split, weights, settings, epochs=shards.epochs)
+    draws = draw_plan(split, weights, config.sampling, epochs=config.shards.epochs)
     # That every drawn image has its pixels was seen to when the version was made.
     contents = pc.unique(draws["content_id"])
-    prepared = pa.table({"content_id": contents, "status": ["ok"] * len(contents), "file": [""] * len(contents)})
-    return plan_shards(draws, prepared, shards, class_names=manifest["classes"])
+    own = images.select(_SIDES).take(pc.index_in(contents, value_set=images["content_id"].combine_chunks()))
+    prepared = {"content_id": contents, "status": ["ok"] * len(contents), "file": [""] * len(contents)}
+    places = pa.table(prepared | {side: own[side] for side in _SIDES})
+    return plan_shards(draws, places, config.shards, class_names=classes)
 
 
-def _compare(plan: pa.Table, records: pa.Table) -> Iterator[str]:
+def _compare(plan: pa.Table, records: pa.Table, columns: Sequence[str]) -> Iterator[str]:
     if plan.num_rows != records.num_rows:
         yield f"records.parquet: it has {records.num_rows} records, the assignments give {plan.num_rows} draws"
         return
-    for name in _COLUMNS:
-        differs = pc.not_equal(records[name], plan[name])
+    for name in columns:
+        differs = pc.fill_null(pc.not_equal(records[name], plan[name]), True)
         if count := pc.sum(differs).as_py() or 0:
             place = pc.index(differs, True).as_py()
             row = records.slice(place, 1).to_pylist()[0]
             yield (
                 f"records.parquet: {name} of {count} records is not what the plan gives, the first: {row['file']}, "
-                f"record {row['position']}: {row[name]!r} instead of {plan[name][place].as_py()!r}"
+                f"record {row['position']} ({row['path']}): {row[name]!r} instead of {plan[name][place].as_py()!r}"
             )
+
+
+def _shard_names(pipeline: str, records: pa.Table) -> Iterator[str]:
+    """Records that stand in another file than their purpose and shard say."""
+    from brev_pipeline.shards.plan import shard_name
+
+    shards = records.select(["purpose", "shard", "file"]).group_by(["purpose", "shard", "file"]).aggregate([])
+    count: dict[str, int] = {}
+    for row in shards.to_pylist():
+        count[row["purpose"]] = max(count.get(row["purpose"], 0), row["shard"] + 1)
+    for row in shards.to_pylist():
+        wanted = shard_name(pipeline, row["purpose"], row["shard"], count[row["purpose"]])
+        if row["file"] != wanted:
+            yield f"records.parquet: file of shard {row['shard']} of {row['purpose']} is {row['file']}, not {wanted}"
+
+
+def _first_group(found: pa.Table, derived: pa.Table) -> str:
+    """The first row that is otherwise, in words."""
+    rows = [{row["purpose"] + " / " + row["group"]: row for row in table.to_pylist()} for table in (found, derived)]
+    for name in sorted(rows[0].keys() | rows[1].keys()):
+        one, other = (side.get(name) for side in rows)
+        if one != other:
+            return f"; the first: {name}: {_values(one, other)} instead of {_values(other, one)}"
+    return "; the groups are in another order"
+
+
+def _values(row: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "no such group"
+    return ", ".join(f"{key} {value!r}" for key, value in row.items() if other is None or other.get(key) != value)

@@ -1,12 +1,15 @@
-"""Does the store still hold what was published? Everything is computed anew and compared.
+"""Does the store still hold what was published, and is it what it says? Everything is computed anew and compared.
 
 The logs and their seals; each version's manifest against its id and its publication, every file against the
 manifest, every record against the record table, the tables against each other, weights, draws and seeds against the
-assignments, the lock on the test set, and that no leak group, content or pixels stand on two sides.
+assignments, the lock on the test set, and that no leak group, content or pixels stand on two sides. From format 2 of
+the manifest on, all that a version claims is derived anew as well (see `derivation`). A version's folder, copied
+anywhere, is verified in the same way, but for what needs the store.
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -14,20 +17,24 @@ from typing import Any, Final
 import pyarrow as pa
 
 from brev_pipeline.audit import tables as accounts
-from brev_pipeline.audit.files import file_problems, unlisted_shards
+from brev_pipeline.audit.claims import Known, made_with
+from brev_pipeline.audit.derivation import contradictions, unchecked
+from brev_pipeline.audit.derived_files import settings_apart
+from brev_pipeline.audit.files import file_problems, unlisted_shards, with_features
 from brev_pipeline.audit.lock import lock_changes
 from brev_pipeline.audit.logs import LogReport, inspect_log, versions_in_order
 from brev_pipeline.audit.outcome import StoreVerification, Verification
 from brev_pipeline.audit.removals import LOG as REMOVALS
 from brev_pipeline.audit.removals import Removal, is_removed
 from brev_pipeline.audit.replan import plan_problems
+from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine, SerialEngine
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.reading.access import Access
 from brev_pipeline.store import PipelineStore, Publication, Version
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline.store.publish import package_versions
-from brev_pipeline.store.versions import MANIFEST, file_facts, version_id
+from brev_pipeline.store.versions import DERIVED, FORMATS, MANIFEST, file_facts, version_id
 
 _CHECKS: Final[Sequence[Callable[[Mapping[str, Any], accounts.Tables], Iterator[str]]]] = (
     accounts.count_problems,
@@ -39,7 +46,14 @@ _CHECKS: Final[Sequence[Callable[[Mapping[str, Any], accounts.Tables], Iterator[
     accounts.lock_problems,
     accounts.verdict_problems,
 )
-_FORMAT: Final = 1
+_NEED_A_STORE: Final = (
+    "the publication: that this version was published, when, by whom, and that the log was not cut",
+    "the report: its hashes stand in the publication",
+    "the raw images: `verify CONFIG --deep N` reads them",
+)
+"""What a folder that was copied out of its store cannot show."""
+_OLD: Final = ("class, item, stratum and leak group of each image: versions of format 1 are held to hashes and counts",)
+_ID: Final = re.compile(r"[0-9a-f]{16}")
 
 
 def verify_store(
@@ -49,6 +63,8 @@ def verify_store(
     every: bool = False,
     engine: Engine | None = None,
     head: str | None = None,
+    config: PipelineConfig | None = None,
+    assignments: Mapping[str, pa.Table] | None = None,
 ) -> StoreVerification:
     """Verify a store's logs, and one published version, or all of them.
 
@@ -59,6 +75,9 @@ def verify_store(
         engine: reads the files, one task each; None: one after the other in this process.
         head: SHA-256 of a publication, as an earlier verification gave it and somebody kept: the log must still
             hold it.
+        config: the present configuration: where a version was made with another one, a note says so.
+        assignments: SHA-256 of a file of known assignments (``split.ledger_csv``) → its table, as
+            `read_known_assignments` gives it: a version that was made with one can be derived anew with it only.
 
     Raises:
         StoreError: nothing was published, there is no such version, or the store cannot be read.
@@ -74,7 +93,9 @@ def verify_store(
         strangers = sorted(set(store.versions.names()) - set(ids))
         notes += [f"versions/{name} was never published: a run that was stopped left it (see gc)" for name in strangers]
     own = engine or SerialEngine()
-    found = [_version(store, Version(store.versions / name, name), logs, own) for name in ids]
+    found = [_version(store, Version(store.versions / name, name), logs, own, assignments or {}) for name in ids]
+    if config is not None:
+        found = [replace(one, notes=[*one.notes, *_other_configuration(one, config)]) for one in found]
     newest = logs.publications.head
     return StoreVerification(len(logs.publications.entries), newest[1] if newest else None, problems, notes, found)
 
@@ -92,6 +113,30 @@ def verify_version(
         raise StoreError("; ".join(found.problems))
     (version,) = found.versions
     return replace(version, problems=[*found.problems, *version.problems], notes=[*found.notes, *version.notes])
+
+
+def verify_folder(version: Version, *, engine: Engine | None = None) -> Verification:
+    """Verify a version's folder by itself, wherever it lies: all but what needs the store, which is named.
+
+    Args:
+        version: the folder, and the id that its manifest gives: compare it with the one that you were told.
+        engine: reads the files, one task each; None: one after the other in this process.
+
+    Raises:
+        StoreError: the folder cannot be read.
+    """
+    problems: list[str] = []
+    notes: list[str] = []
+    name = version.folder.url.rstrip("/").rpartition("/")[2]
+    if _ID.fullmatch(name) and name != version.id:
+        problems.append(f"{MANIFEST}: altered: the folder is named {name}, and its manifest gives {version.id}")
+    manifest = _manifest(version, [], problems)
+    if manifest is None:
+        return Verification(version, 0, 0, 0, problems, notes, unchecked=list(_NEED_A_STORE))
+    known = Known()
+    files, records = _contents(version, manifest, None, engine or SerialEngine(), problems, notes, known)
+    open_ = [*_NEED_A_STORE, *(unchecked(manifest, known) if _is_derived(manifest) else _OLD)]
+    return Verification(version, files, records, 0, problems, notes, unchecked=open_)
 
 
 @dataclass(frozen=True)
@@ -144,7 +189,9 @@ def _chosen(store: PipelineStore, log: LogReport[Publication], wanted: str | Non
     return found if len(found) == 1 else [store.version(wanted).id]
 
 
-def _version(store: PipelineStore, version: Version, logs: _Logs, engine: Engine) -> Verification:
+def _version(
+    store: PipelineStore, version: Version, logs: _Logs, engine: Engine, assignments: Mapping[str, pa.Table]
+) -> Verification:
     published, count = logs.of(version.id), len(logs.publications.entries)
     removal = logs.removal(version.id) if published else None
     if removal is not None and is_removed(removal, published[-1].number):
@@ -155,13 +202,65 @@ def _version(store: PipelineStore, version: Version, logs: _Logs, engine: Engine
     if manifest is None:
         return Verification(version, 0, 0, count, problems, notes)
     report = next((entry.report for entry in published if entry.report), {})
-    files, records = _contents(version, manifest, report, engine, problems, notes)
     before = logs.before(version.id)
+    known = _known(store, before, bool(published), assignments)
+    files, records = _contents(version, manifest, report, engine, problems, notes, known)
+    open_ = list(unchecked(manifest, known)) if _is_derived(manifest) else list(_OLD)
+    if known.is_derived and not _is_derived(manifest):
+        # Who may write the store could else escape the derivations by calling a forgery old.
+        problems.append(
+            f"{MANIFEST}: format {manifest['format']}, and version {before}, the one before, is of a newer one: it "
+            "was written by an older package since, or is no version of a run"
+        )
     if before and not problems:
         broken, changed = lock_changes(version, manifest, Version(store.versions / before, before))
         problems += broken
         notes += changed
-    return Verification(version, files, records, count, problems, notes)
+    return Verification(version, files, records, count, problems, notes, unchecked=open_)
+
+
+def _known(store: PipelineStore, before: str | None, is_published: bool, assignments: Mapping[str, pa.Table]) -> Known:
+    """What the store has of the version before, if that is as it was published."""
+    if before is None:
+        return Known(is_first=is_published, assignments=assignments)
+    parent = Version(store.versions / before, before)
+    known = Known(before, assignments=assignments)
+    try:
+        raw = parent.folder.read(MANIFEST)
+        if version_id(raw) == before:
+            manifest = json.loads(raw)
+            known = replace(known, is_derived=_is_derived(manifest))
+            known = replace(known, ledger=_whole_table(parent, manifest, "assignments"))
+    except (BrevPipelineError, ValueError, KeyError, TypeError, AttributeError):
+        pass  # what is missing of it is named with what could not be checked for that
+    return known
+
+
+def _other_configuration(one: Verification, config: PipelineConfig) -> Iterator[str]:
+    """Where a version was made with another configuration than the present one."""
+    try:
+        manifest = one.version.manifest()
+        try:
+            # Settings that are newer than the version have their defaults there.
+            made = made_with(manifest)
+            apart = settings_apart(made.contents(), config.contents())
+            if not any(path.startswith("split.") for path in apart) and made.split.names != config.split.names:
+                apart["split.purposes (their order)"] = (made.split.names, config.split.names)
+        except ValueError:
+            apart = settings_apart(manifest["configuration"], config.contents())
+    except (BrevPipelineError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    if apart:
+        told = "; ".join(f"{path}: {_json(then)} → {_json(now)}" for path, (then, now) in apart.items())
+        yield f"made with another configuration than the present one (its value → the present one): {told}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _is_derived(manifest: Mapping[str, Any]) -> bool:
+    return bool(manifest.get("format", 0) >= DERIVED)
 
 
 def _removed(version: Version, published: list[Publication], removal: Removal, count: int) -> Verification:
@@ -192,9 +291,10 @@ def _manifest(version: Version, published: list[Publication], problems: list[str
         if entry.manifest_sha256 != digest
     ]
     manifest: dict[str, Any] = json.loads(raw)
-    if manifest.get("format") != _FORMAT:
+    if manifest.get("format") not in FORMATS:
+        known = " and ".join(map(str, FORMATS))
         problems.append(
-            f"{MANIFEST}: format {manifest.get('format')!r}; this package knows {_FORMAT}: use the one that wrote it"
+            f"{MANIFEST}: format {manifest.get('format')!r}; this package knows {known}: use the one that wrote it"
         )
         return None
     return manifest
@@ -212,14 +312,18 @@ def _without_manifest(version: Version, raw: bytes, problems: list[str]) -> None
 def _contents(
     version: Version,
     manifest: dict[str, Any],
-    report: Mapping[str, Mapping[str, Any]],
+    report: Mapping[str, Mapping[str, Any]] | None,
     engine: Engine,
     problems: list[str],
     notes: list[str],
+    known: Known,
 ) -> tuple[int, int]:
     """Files, records and tables; returns how many files and records there are."""
     records = _whole_table(version, manifest, "records")
-    damaged = file_problems(version, manifest, records, engine, report)
+    shown = records
+    if records is not None and _is_derived(manifest):
+        shown = with_features(records, _whole_table(version, manifest, "assignments"), manifest)
+    damaged = file_problems(version, manifest, shown, engine, report)
     problems += [line for lines in damaged.values() for line in lines]
     if records is not None:
         problems += unlisted_shards(manifest, records)
@@ -229,11 +333,11 @@ def _contents(
     if bad := sorted({name for name in names if name in damaged} | set(lacking)):
         notes.append(f"the tables were not compared with each other, because of {', '.join(bad)}")
     else:
-        _compare(version, manifest, problems, notes)
-    return len(manifest["files"]) + len(report), 0 if records is None else records.num_rows
+        _compare(version, manifest, problems, notes, known)
+    return len(manifest["files"]) + len(report or {}), 0 if records is None else records.num_rows
 
 
-def _compare(version: Version, manifest: dict[str, Any], problems: list[str], notes: list[str]) -> None:
+def _compare(version: Version, manifest: dict[str, Any], problems: list[str], notes: list[str], known: Known) -> None:
     tables = {name: version.table(name) for name in accounts.TABLES}
     for check in _CHECKS:
         try:
@@ -241,13 +345,15 @@ def _compare(version: Version, manifest: dict[str, Any], problems: list[str], no
         except (KeyError, ValueError, TypeError, pa.ArrowException) as error:
             name = check.__name__.removesuffix("_problems")
             problems.append(f"{version.id}: {name} cannot be checked: {type(error).__name__}: {error}")
+    derived = list(contradictions(manifest, tables, known)) if _is_derived(manifest) else []
+    problems += [one.line for one in derived if not one.of_code]
+    of_code = [*(one.line for one in derived if one.of_code), *plan_problems(manifest, tables)]
     wrote, ours = manifest["packages"]["brev-pipeline"], package_versions()["brev-pipeline"]
-    found = list(plan_problems(manifest, tables))
     if wrote == ours:
-        problems += found
+        problems += of_code
     else:
         notes += [
-            f"{line} (brev-pipeline {wrote} wrote it, this is {ours}, which may draw otherwise)" for line in found
+            f"{line} (brev-pipeline {wrote} wrote it, this is {ours}, which may draw otherwise)" for line in of_code
         ]
 
 

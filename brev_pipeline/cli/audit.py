@@ -17,11 +17,14 @@ from brev_pipeline.audit import (
     remove_version,
     trace_image,
     trace_record,
+    verify_folder,
     verify_store,
 )
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
+from brev_pipeline.errors import ConfigError, ReadError, SplitError
 from brev_pipeline.store import PipelineStore, Version
+from brev_pipeline.store.versions import DERIVED
 
 _WORTH_WORKERS: Final = 400_000_000
 """Bytes of a version from which starting worker processes is sooner done than hashing in this one."""
@@ -37,24 +40,50 @@ def verify(
     version: str | None,
     *,
     every: bool = False,
-    deep: int = 0,
+    deep: int | None = 0,
     seed: int = 0,
     head: str | None = None,
 ) -> tuple[StoreVerification, list[Remade]]:
-    """Verify as the command does, and make ``deep`` records of each verified version again."""
+    """Verify as the command does, and make ``deep`` records of each verified version again (None: all)."""
     store = PipelineStore.of(config)
     engine = _engine(config, store, version, deep)
     with Console(stderr=True).status("verifying"):
-        found = verify_store(store, version, every=every, engine=engine, head=head)
+        found = verify_store(
+            store,
+            version,
+            every=every,
+            engine=engine,
+            head=head,
+            config=config,
+            assignments=_known_assignments(config),
+        )
         whole = [one.version for one in found.versions if not (one.problems or one.removed)]
-        return found, [remake(config, own, records=deep, seed=seed, engine=engine) for own in whole if deep]
+        made = [remake(config, own, records=deep, seed=seed, engine=engine) for own in whole if deep != 0]
+        return found, made
+
+
+def verify_place(place: str) -> Verification:
+    """Verify a version's folder as the command does.
+
+    Raises:
+        ConfigError: it is no version's folder.
+        StoreError: it cannot be read.
+    """
+    from brev_pipeline.reading.find import version_in
+
+    try:
+        version = version_in(place)
+    except ReadError as error:
+        raise ConfigError(f"{error}; to verify a pipeline's store, name its configuration") from error
+    with Console(stderr=True).status("verifying"):
+        return verify_folder(version)
 
 
 def verify_status(found: StoreVerification, remade: Sequence[Remade]) -> int:
     """The exit status that says what `verify` found."""
     if not found.is_well or any(again.problems for again in remade):
         return BROKEN
-    return NOT_REMADE if any(again.gone for again in remade) else OK
+    return NOT_REMADE if any(again.gone or again.by_copy for again in remade) else OK
 
 
 def show_verify(found: StoreVerification, remade: Sequence[Remade]) -> None:
@@ -65,12 +94,27 @@ def show_verify(found: StoreVerification, remade: Sequence[Remade]) -> None:
     for note in [*found.notes, *(f"{one.version.id}: {line}" for one in found.versions for line in one.notes)]:
         _line(console, "[yellow]![/]", note)
     for one in found.versions:
+        _show_unchecked(console, one)
         if not (one.problems or found.problems or one.removed):
             _line(console, "[green]✓[/]", _well(one))
     for again in remade:
         _show_remade(console, again)
     if not found.problems and found.head:
         console.print(f"publication {found.publications} has the hash {found.head}", style="dim")
+
+
+def show_folder(found: Verification) -> None:
+    """Print what `verify_place` found."""
+    console = _console()
+    for problem in found.problems:
+        _line(console, "[red]✗[/]", problem)
+    for note in found.notes:
+        _line(console, "[yellow]![/]", note)
+    _show_unchecked(console, found)
+    if not found.problems:
+        said = f"{found.files} files, {found.records:,} records: every hash, checksum and count is right, and no leak"
+        _line(console, "[green]✓[/]", f"version {found.version.id}: {said}{_claims(found)}")
+    console.print(f"its manifest gives the id {found.version.id}: compare it with the one that you were told")
 
 
 def show_trace(facts: Mapping[str, Any]) -> None:
@@ -143,11 +187,23 @@ def show_force(removal: Removal) -> None:
     )
 
 
-def _engine(config: PipelineConfig, store: PipelineStore, version: str | None, deep: int) -> Engine:
+def _known_assignments(config: PipelineConfig) -> dict[str, Any]:
+    """The configured file of known assignments by its SHA-256, where it can be read: versions may be made with it."""
+    from brev_pipeline.account import KNOWN
+    from brev_pipeline.production import known_assignments
+
+    try:
+        known = known_assignments(config)
+    except SplitError:
+        return {}  # what a version lacks for that is named with it
+    return {} if known is None else {(known.schema.metadata or {})[KNOWN].decode(): known}
+
+
+def _engine(config: PipelineConfig, store: PipelineStore, version: str | None, deep: int | None) -> Engine:
     """Worker processes where they are worth their start."""
     from brev_pipeline.engine import SerialEngine, engine_of
 
-    if deep > _WORTH_RECORDS or _heavy(store, version):
+    if deep is None or deep > _WORTH_RECORDS or _heavy(store, version):
         return engine_of(config.engine)
     return SerialEngine()
 
@@ -169,8 +225,18 @@ def _version(store: PipelineStore, version: str | None) -> Version:
 def _well(one: Verification) -> str:
     return (
         f"version {one.version.id}: {one.files} files, {one.records:,} records, {one.publications} publication(s): "
-        "every hash, checksum and count is right, and no leak"
+        f"every hash, checksum and count is right, and no leak{_claims(one)}"
     )
+
+
+def _claims(one: Verification) -> str:
+    derived = one.version.manifest().get("format", 0) >= DERIVED
+    return "; every claim follows from what it holds" if derived else ""
+
+
+def _show_unchecked(console: Console, one: Verification) -> None:
+    for line in one.unchecked:
+        _line(console, "[yellow]◌[/]", f"{one.version.id}: not checked: {line}")
 
 
 def _show_remade(console: Console, again: Remade) -> None:
@@ -181,16 +247,24 @@ def _show_remade(console: Console, again: Remade) -> None:
         _line(console, "[yellow]![/]", f"other packages than those that made the version: {said}")
     for line in again.gone:
         _line(console, "[yellow]◌[/]", f"not made again: {line}")
+    for line in again.by_copy:
+        _line(console, "[yellow]◌[/]", f"its own object was not read: {line}")
     if again.same:
-        said = (
-            f"version {again.version}: {again.same} of {again.asked} records made again from the raw images: same bytes"
-        )
-        _line(console, "[green]✓[/]", said)
+        said = f"{again.same} of {again.asked} records made again from the raw images: same bytes"
+        _line(console, "[green]✓[/]", f"version {again.version}: {said}")
     if again.gone:
         said = (
             f"{len(again.gone)} of {again.asked} records could not be made again: their raw images have gone or changed"
         )
         _line(console, "[yellow]◌[/]", f"{said}; the version itself is whole")
+    if again.asked < again.records:
+        said = f"{again.asked} of {again.records:,} records: a single forged record would be missed with probability"
+        console.print(f"{said} {_percent(again.chance_to_miss_one)}", style="dim")
+
+
+def _percent(share: float) -> str:
+    # Never "100 %" of what is less.
+    return f"{min(share * 100, 99.99):.2f} %" if share > 0.99 else f"{share:.0%}".replace("%", " %")
 
 
 def _chapters(facts: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, Any]]]]:

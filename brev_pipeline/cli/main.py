@@ -6,7 +6,7 @@ configuration cannot be used.
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -145,42 +145,70 @@ def versions(config: Path, store: str | None, as_json: bool) -> None:
     print_json(found) if as_json else show_versions(found)
 
 
+class _Records(click.ParamType):  # type: ignore[type-arg]
+    """How many records: a number from 1, or ``all``."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "all" else click.IntRange(min=1).convert(value, param, ctx)
+
+
 @main.command()
-@CONFIG
+@click.argument("config", metavar="CONFIG|FOLDER")
 @click.argument("version", required=False)
 @STORE
 @click.option("--all", "every", is_flag=True, help="Every published version, oldest first.")
-@click.option("--deep", type=click.IntRange(min=1), default=None, metavar="N", help="Make N records again, see above.")
+@click.option("--deep", type=_Records(), metavar="N|all", help="Make N records, or all, again; see above.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Chooses the records of --deep.")
 @click.option("--head", metavar="SHA256", help="Hash of a publication that was kept elsewhere: the log must hold it.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: what the configuration says.")
 @AS_JSON
+@click.pass_context
 def verify(
-    config: Path,
+    ctx: click.Context,
+    config: str,
     version: str | None,
     store: str | None,
     every: bool,
-    deep: int | None,
+    deep: int | Literal["all"] | None,
     seed: int,
     head: str | None,
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Recompute every hash, checksum, count, draw and seed of a published version, and look for leaks.
+    """Recompute every hash, checksum, count, draw and seed of a published version, and derive its claims anew.
 
     VERSION is an id or the beginning of one; without it, the newest published version. The logs of publications,
-    removals and readings are verified each time.
+    removals and readings are verified each time. Where the configuration is another one than the version was made
+    with, a note says so.
 
-    --deep makes N records again from the raw images and compares their bytes. Images that have gone or changed since
-    are named apart from what is wrong with the version.
+    FOLDER is a version's folder, copied anywhere: it is verified with neither configuration nor store, and what cannot
+    be checked there is named.
 
-    Exit status: 0 all is well; 1 something was changed, lost or added, and is named; 3 the version is whole, but raw
-    images that --deep asked for have gone or changed since.
+    --deep makes N records (or all) again from the raw images and compares their bytes, the object at each record's own
+    path first. Images that have gone or changed since are named apart from what is wrong with the version.
+
+    Exit status: 0 all is well; 1 something was changed, lost or added, or does not follow, and is named; 3 the version
+    is whole, but raw images that --deep asked for have gone or changed since.
     """
     from brev_pipeline.cli import audit
 
-    configured = _load(config, store, workers)
-    found, remade = audit.verify(configured, version, every=every, deep=deep or 0, seed=seed, head=head)
+    if "://" in config or Path(config).is_dir():
+        given = [
+            name for name in ctx.params if ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+        ]
+        if other := sorted({*given} - {"config", "as_json"}):
+            raise click.UsageError(f"{config} is a folder: it is verified by itself, without {', '.join(other)}")
+        alone = audit.verify_place(config)
+        if as_json:
+            print_json({"is_well": not alone.problems, **alone.contents()})
+        else:
+            audit.show_folder(alone)
+        sys.exit(audit.BROKEN if alone.problems else audit.OK)
+    configured = _load(Path(config), store, workers)
+    records = None if deep == "all" else deep or 0
+    found, remade = audit.verify(configured, version, every=every, deep=records, seed=seed, head=head)
     if as_json:
         print_json({**found.contents(), "remade": [one.contents() for one in remade]})
     else:

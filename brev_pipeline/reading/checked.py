@@ -4,13 +4,12 @@ import hashlib
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any
 
 from brev_pipeline.errors import ReadError, StoreError
 from brev_pipeline.store import Version
-from brev_pipeline.store.versions import MANIFEST, version_id
+from brev_pipeline.store.versions import FORMATS, MANIFEST, version_id
 
-_FORMAT: Final = 1
 Manifest = dict[str, Any]
 
 
@@ -28,10 +27,11 @@ def checked_manifest(version: Version) -> Manifest:
             f"{version_id(raw)}, not of this one; `brev-pipeline verify` says what else was changed"
         )
     manifest = version.manifest()
-    if manifest.get("format") != _FORMAT:
+    if manifest.get("format") not in FORMATS:
         raise ReadError(
-            f"{version.path} is of format {manifest.get('format')}, and this package reads {_FORMAT}: use the "
-            "brev-pipeline that wrote it (its version stands in the manifest)"
+            f"{version.path} is of format {manifest.get('format')}, and this package reads "
+            f"{' and '.join(map(str, FORMATS))}: use the brev-pipeline that wrote it (its version stands in the "
+            "manifest)"
         )
     return manifest
 

@@ -35,6 +35,21 @@ def find_version(where: Where, version: str | None = None, storage: StorageSetti
     return place
 
 
+def version_in(where: str | os.PathLike[str]) -> Version:
+    """The version whose own folder this is, wherever it lies.
+
+    Raises:
+        ReadError: it is no version's folder; the message says what it is.
+        StoreError: it cannot be read.
+    """
+    found = _look(where, None)
+    if isinstance(found, PipelineStore):
+        raise ReadError(
+            f"{found.folder.url} is a pipeline's store, and no version's folder: those lie in its versions/"
+        )
+    return found
+
+
 def store_of(version: Version) -> PipelineStore | None:
     """The store that a version's folder lies in; None for a folder that was copied out of it."""
     parent, _, name = version.folder.url.rstrip("/").rpartition("/")

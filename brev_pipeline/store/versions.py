@@ -22,6 +22,10 @@ MANIFEST = "manifest.json"
 REPORT = "report"
 """Folder of a version that its publication accounts for."""
 _ID_DIGITS = 16
+DERIVED = 2
+"""Format of manifests from which on ``verify`` derives anew all that the version claims."""
+FORMATS = (1, DERIVED)
+"""Formats of manifests that this package knows."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """verify, trace and gc as an auditor meets them: what they print, and their exit status."""
 
 import hashlib
+import json
 
 import pytest
 from click.testing import CliRunner, Result
@@ -45,6 +46,40 @@ def test_a_raw_image_that_has_gone_has_an_outcome_of_its_own(copy: World) -> Non
     assert "◌ not made again: parts-" in said.output
     assert "their raw images have gone or changed; the version itself is whole" in said.output
     assert "✗" not in said.output
+
+
+def test_deep_all_makes_everything_again_and_a_sample_says_what_it_may_miss(copy: World) -> None:
+    count = copy.newest.table("records").num_rows
+    said = call("verify", copy.yaml(), "--deep", "all", "--workers", 1)
+    assert said.exit_code == 0, said.output
+    assert f"{count} of {count} records made again from the raw images: same bytes" in said.output
+    assert "missed with probability" not in said.output
+    said = call("verify", copy.yaml(), "--deep", 2)
+    share = f"{(count - 2) / count:.0%}".replace("%", " %")
+    assert f"2 of {count} records: a single forged record would be missed with probability {share}" in said.output
+    assert call("verify", copy.yaml(), "--deep", "some").exit_code == 2
+
+
+def test_an_image_that_was_made_from_its_copy_has_the_same_outcome_as_one_that_has_gone(copy: World) -> None:
+    (copy.folder / "photos/good/1_0.png").unlink()
+    said = call("verify", copy.yaml(), "--deep", "all", "--workers", 1)
+    assert said.exit_code == 3
+    assert "◌ its own object was not read: parts-" in said.output
+    assert "made from its copy photos/good/1_7.png" in said.output
+
+
+def test_another_configuration_than_the_versions_is_told_setting_by_setting(copy: World) -> None:
+    file = copy.yaml()
+    document = json.loads(file.read_text())
+    document["split"]["seed"] = 43
+    document["listing"]["classes"] = ["good", "bad", "scratch"]
+    file.write_text(json.dumps(document))
+    said = call("verify", file)
+    assert said.exit_code == 0
+    assert "made with another configuration than the present one" in said.output
+    assert "split.seed: 42 → 43" in said.output
+    assert 'listing.classes: ["good", "bad"] → ["good", "bad", "scratch"]' in said.output
+    assert call("verify", copy.yaml()).output.count("another configuration") == 0
 
 
 def test_damage_in_any_log_fails_the_verification(copy: World) -> None:

@@ -1,14 +1,18 @@
 """Records are made again from the raw images to the same bytes; where they cannot be, it is said why."""
 
+import hashlib
 import json
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from brev_pipeline.audit import Remade, remake
+from brev_pipeline.audit.deep import Remaker, Wanted
 from brev_pipeline.engine import LocalEngine
-from brev_pipeline.errors import StoreError
+from brev_pipeline.errors import SourceError, StoreError
+from brev_pipeline.source_base import SourceRow
 from brev_pipeline_tests.audit.worlds import World, flip
 from brev_pipeline_tests.pipelines import draw_photos
 
@@ -23,7 +27,16 @@ def test_every_record_is_made_again_to_the_same_bytes(world: World) -> None:
     count = world.newest.table("records").num_rows
     found = again(world)
     assert (found.asked, found.same, found.problems, found.gone, found.packages) == (count, count, [], [], {})
-    assert json.loads(json.dumps(found.contents()))["same"] == count
+    said = json.loads(json.dumps(found.contents()))
+    assert (said["same"], said["records"], said["chance_to_miss_one"]) == (count, count, 0.0)
+    assert remake(world.config, world.newest, records=None) == found
+
+
+def test_a_sample_says_how_likely_it_misses_a_single_bad_record(world: World) -> None:
+    found = again(world, 4)
+    count = world.newest.table("records").num_rows
+    assert (found.asked, found.records) == (4, count)
+    assert found.chance_to_miss_one == pytest.approx((count - 4) / count)
 
 
 def test_as_many_as_asked_are_chosen_by_the_seed_and_by_nothing_else(copy: World) -> None:
@@ -48,13 +61,70 @@ def test_raw_images_that_have_gone_or_changed_are_named_and_no_problem_of_the_ve
     assert len(found.gone) == len(lost)
     assert found.same == len(rows) - len(lost)
     assert any(f"({gone})" in line and "deleted after it was listed" in line for line in found.gone)
-    assert any(f"({changed})" in line and "has other bytes than were listed" in line for line in found.gone)
+    md5 = hashlib.md5((copy.folder / changed).read_bytes()).hexdigest()
+    assert any(f"({changed}): the object at this path has the MD5 {md5}" in line for line in found.gone)
 
 
-def test_a_copy_stands_in_for_a_raw_image_that_has_gone(copy: World) -> None:
+def test_a_copy_stands_in_for_a_raw_image_that_has_gone_and_the_line_says_so(copy: World) -> None:
     # Photo 1_7 is a copy of 1_0.
     (copy.folder / "photos/good/1_0.png").unlink()
-    assert again(copy).gone == []
+    found = again(copy)
+    records = [row for row in copy.newest.table("records").to_pylist() if row["path"] == "photos/good/1_0.png"]
+    assert (found.gone, found.problems, found.same) == ([], [], found.asked)
+    assert len(found.by_copy) == len(records) > 0
+    assert "(photos/good/1_0.png): photos/good/1_0.png was deleted" in found.by_copy[0]
+    assert found.by_copy[0].endswith("made from its copy photos/good/1_7.png")
+
+
+def test_a_copy_with_other_bytes_stands_in_for_nothing(copy: World) -> None:
+    (copy.folder / "photos/good/1_0.png").unlink()
+    flip(copy.folder / "photos/good/1_7.png", 2000)
+    found = again(copy)
+    assert found.by_copy == []
+    assert any("(photos/good/1_0.png)" in line for line in found.gone)
+
+
+def test_a_copy_does_not_stand_in_for_an_image_that_has_other_bytes_now(copy: World) -> None:
+    flip(copy.folder / "photos/good/1_0.png", 2000)
+    found = again(copy)
+    assert found.by_copy == []
+    assert any("(photos/good/1_0.png): the object at this path has the MD5" in line for line in found.gone)
+
+
+class Bucket:
+    """A bucket on S3 that answers to the listed entity tags: with what it is told, else that the object has gone."""
+
+    def __init__(self, objects: dict[str, bytes | SourceError]) -> None:
+        self.objects = objects
+
+    def fetch_many(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, bytes | SourceError]]:
+        for row in rows:
+            assert row.etag is not None, "an object is asked for by the entity tag that was listed"
+            yield row, self.objects.get(row.path, SourceError("missing", f"{row.path} has gone"))
+
+
+@pytest.mark.parametrize(
+    ("there", "kind", "said"),
+    [
+        (b"other bytes", "different", "has the MD5 6eff3450105497cc2ce22ea267f564ba, the version says "),
+        (SourceError("changed", "it has another entity tag"), "gone", "it has another entity tag"),
+        (SourceError("missing", "it has gone"), "gone", "it has gone"),
+    ],
+)
+def test_an_object_with_the_listed_entity_tag_and_other_bytes_is_a_contradiction(
+    world: World, there: bytes | SourceError, kind: str, said: str
+) -> None:
+    row = world.newest.table("records").to_pylist()[0]
+    path = f"s3://bucket/{row['path']}"
+    source = SourceRow(path, "s3://bucket", "some-tag-3", "s3", row["content_id"])
+    config = world.config
+    maker = Remaker(world.newest.folder, config, Bucket({path: there}))  # type: ignore[arg-type]
+    ((found, line),) = maker([Wanted({**row, "path": path, "multi_hot": None}, (source,))])
+    assert found == kind
+    assert said in line
+    assert path in line
+    if kind == "different":
+        assert line.endswith("and its entity tag is still the one that was listed (some-tag-3)")
 
 
 def test_records_that_come_out_otherwise_are_named_with_what_differs(copy: World) -> None:

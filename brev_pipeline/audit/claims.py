@@ -1,0 +1,184 @@
+"""Claims: what a version says of itself, laid ready for those who derive it anew."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.audit.tables import Tables, listed_now
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.config.credentials import redact_all
+from brev_pipeline.texts import joined_names
+
+_SHOWN: Final = 3
+Bools = npt.NDArray[np.bool_]
+_UNIT: Final = "\x1f"
+_SHOWN_CHARACTERS: Final = 200
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A claim that does not follow from what the version holds."""
+
+    line: str
+    of_code: bool = False
+    """Whether another release of this package may have derived it otherwise, in good faith."""
+
+
+def certain(lines: Iterable[str]) -> Iterator[Contradiction]:
+    """Contradictions that stand whatever release wrote the version."""
+    return (Contradiction(line) for line in lines)
+
+
+def of_code(lines: Iterable[str]) -> Iterator[Contradiction]:
+    """Contradictions that another release of this package may explain."""
+    return (Contradiction(line, of_code=True) for line in lines)
+
+
+Derivation = Callable[["Claims"], Iterator[Contradiction]]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What stands outside of a version, and is at hand: for what a version has from before.
+
+    Attributes:
+        parent: id of the version that was published before; None: there was none, or it is not known.
+        ledger: assignments of that version; None where ``parent`` is, or where they cannot be had.
+        is_first: it is certain that nothing was published before.
+        is_derived: the manifest of that version is of a format whose claims are derived.
+        assignments: SHA-256 of a file of known assignments (`split.ledger_csv`) → its table.
+    """
+
+    parent: str | None = None
+    ledger: pa.Table | None = None
+    is_first: bool = False
+    is_derived: bool = False
+    assignments: Mapping[str, pa.Table] | None = None
+
+
+@dataclass(frozen=True)
+class Claims:
+    """A version's manifest and tables, and what is known besides.
+
+    Attributes:
+        manifest: of the version.
+        config: the manifest's configuration.
+        tables: name → table, all of `audit.tables.TABLES`.
+        known: what stands outside of the version.
+    """
+
+    manifest: Mapping[str, Any]
+    config: PipelineConfig
+    tables: Tables
+    known: Known
+
+    @cached_property
+    def split(self) -> pa.Table:
+        """The assignments of the images that are listed."""
+        return listed_now(self.tables["assignments"])
+
+
+def made_with(manifest: Mapping[str, Any], store: str = ".") -> PipelineConfig:
+    """The configuration that a manifest names.
+
+    Args:
+        manifest: of a version.
+        store: in place of the store, which no manifest names.
+
+    Raises:
+        ValueError: it is not such a configuration.
+    """
+    # A version made before passwords in addresses were refused may hold one.
+    said = {**redact_all(manifest["configuration"]), "store": store}
+    shards, split = said.get("shards"), said.get("split")
+    if isinstance(shards, Mapping) and shards.get("target_shard_mb") is not None:
+        # Both stand in the manifest, and only one of them was given.
+        said["shards"] = {name: value for name, value in shards.items() if name != "records_per_shard"}
+    if isinstance(split, Mapping) and isinstance(split.get("purposes"), Mapping):
+        # JSON sorts them, and their order says in which one is filled first.
+        order = _purposes(manifest)
+        shares = sorted(split["purposes"].items(), key=lambda one: order.index(one[0]) if one[0] in order else -1)
+        said["split"] = {**split, "purposes": dict(shares)}
+    return PipelineConfig.model_validate(said)
+
+
+def _purposes(manifest: Mapping[str, Any]) -> list[str]:
+    """The purposes in the configuration's order, as the arguments of a check have them; empty before format 2."""
+    for check in manifest.get("checks", {}).get("sample_split", []):
+        if check.get("check") == "purpose_known":
+            return list(check.get("arguments", {}).get("value_set", []))
+    return []
+
+
+def columns_that_differ(
+    file: str, rows: pa.Table, found: pa.Table, derived: pa.Table, columns: Sequence[str], whence: str
+) -> Iterator[str]:
+    """Where columns of a table are not what is derived: per column the first few rows, then how many more.
+
+    Args:
+        file: that holds the table.
+        rows: ``path`` of each row, to name it.
+        found: the table.
+        derived: the same rows in the same order.
+        columns: to be compared.
+        whence: what the right value comes of, in words.
+    """
+    for name in columns:
+        one, other = found[name], derived[name]
+        differs = _differs(one, other)
+        yield from named(
+            rows["path"],
+            differs,
+            lambda at, name=name, one=one, other=other: (  # type: ignore[misc]
+                f"{file}: {name} of {rows['path'][at].as_py()} is {_shown(one[at])}, {whence} {_shown(other[at])}"
+            ),
+            f"{file}: {name}",
+        )
+
+
+def named(paths: pa.ChunkedArray, wrong: Bools, line: Callable[[int], str], what: str) -> Iterator[str]:
+    """One line for each of the first few wrong rows, then one that counts the others and names the first of them.
+
+    Args:
+        paths: (rows,) of each row.
+        wrong: (rows,)
+        line: says what is wrong with a row, by its number.
+        what: is wrong, for the count.
+    """
+    at = np.flatnonzero(wrong)
+    yield from (line(int(row)) for row in at[:_SHOWN])
+    if (more := len(at) - _SHOWN) > 0:
+        yield f"{what}: and {more} more rows, the next {paths[int(at[_SHOWN])].as_py()}"
+
+
+def paths_apart(here: pa.ChunkedArray, there: pa.ChunkedArray) -> Bools:
+    """(rows,) which of ``here`` are not in ``there``."""
+    return ~np.asarray(pc.is_in(here, value_set=pc.unique(there)).to_numpy(), np.bool_)
+
+
+def aligned(table: pa.Table, paths: pa.ChunkedArray) -> pa.Table:
+    """The rows of ``table`` with these paths, in their order; each must be there once."""
+    if len(table) == len(paths) and pc.all(pc.equal(table["path"], paths), min_count=0).as_py():
+        return table
+    return table.take(pc.index_in(paths, value_set=table["path"].combine_chunks()))
+
+
+def _differs(one: pa.ChunkedArray, other: pa.ChunkedArray) -> Bools:
+    if pa.types.is_list(one.type) or pa.types.is_large_list(one.type):
+        one, other = (joined_names(column, _UNIT) for column in (one, other))
+    if other.type != one.type:
+        other = other.cast(one.type)
+    same = pc.fill_null(pc.equal(one, other), False)
+    neither = pc.and_(pc.is_null(one), pc.is_null(other))
+    return ~np.asarray(pc.or_(same, neither).to_numpy(), np.bool_)
+
+
+def _shown(value: Any) -> str:
+    said = repr(value.as_py())
+    return said if len(said) <= _SHOWN_CHARACTERS else f"{said[:_SHOWN_CHARACTERS]}…"

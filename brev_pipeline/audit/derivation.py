@@ -1,0 +1,81 @@
+"""Derivation: what a version claims, derived anew from what it holds.
+
+A version whose hashes are all right can still be wrong: made with another configuration than its manifest names, or
+rewritten from end to end by somebody who recomputed every hash. So everything that follows from something else in the
+version is derived again, by the code that made it, and each contradiction is named with its path.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import pyarrow as pa
+
+from brev_pipeline.audit.claims import Claims, Contradiction, Derivation, Known, made_with
+from brev_pipeline.audit.derived_files import configuration_contradictions, consumer_contradictions
+from brev_pipeline.audit.derived_images import image_contradictions
+from brev_pipeline.audit.derived_listing import (
+    identity_contradictions,
+    left_out_contradictions,
+    listing_contradictions,
+)
+from brev_pipeline.audit.derived_rules import rule_contradictions
+from brev_pipeline.audit.derived_split import (
+    ledger_contradictions,
+    ledger_file_contradictions,
+    ledger_of,
+    split_contradictions,
+)
+from brev_pipeline.audit.tables import Tables
+from brev_pipeline.errors import BrevPipelineError
+
+_DERIVATIONS: Final[Mapping[str, Derivation]] = {
+    "the configuration": configuration_contradictions,
+    "the listing": listing_contradictions,
+    "identities and copies": identity_contradictions,
+    "what the listing left out": left_out_contradictions,
+    "the images": image_contradictions,
+    "the file of known assignments": ledger_file_contradictions,
+    "the split": split_contradictions,
+    "the ledger": ledger_contradictions,
+    "the checks": rule_contradictions,
+    "the files for other readers": consumer_contradictions,
+}
+
+
+def contradictions(manifest: Mapping[str, Any], tables: Tables, known: Known) -> Iterator[Contradiction]:
+    """Everything that a version claims and that does not follow from what it holds.
+
+    Args:
+        manifest: of the version, of format `store.versions.DERIVED` or newer.
+        tables: all of `audit.tables.TABLES`.
+        known: what stands outside of the version.
+    """
+    try:
+        config = made_with(manifest)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        yield Contradiction(f"manifest.json: its configuration cannot be used, so nothing was derived from it: {error}")
+        return
+    claims = Claims(manifest, config, tables, known)
+    for what, derive in _DERIVATIONS.items():
+        try:
+            yield from derive(claims)
+        except BrevPipelineError as error:
+            yield Contradiction(f"{what} cannot be derived from tables and configuration: {error}")
+        except (KeyError, ValueError, TypeError, IndexError, AttributeError, pa.ArrowException) as error:
+            yield Contradiction(f"{what} cannot be derived: {type(error).__name__}: {error}")
+
+
+def unchecked(manifest: Mapping[str, Any], known: Known) -> Iterator[str]:
+    """What could not be derived of a version, because something outside of it is not at hand."""
+    try:
+        claims = Claims(manifest, made_with(manifest), {"assignments": pa.table({})}, known)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return
+    if known.ledger is None and not known.is_first:
+        parent = f"version {known.parent}, the one before," if known.parent else "the version before"
+        yield f"continuity with {parent} whose assignments are not at hand; nor could purposes be drawn again"
+    elif not ledger_of(claims).is_whole:
+        yield (
+            "which purpose each item was given: the split was made with a file of known assignments (split.ledger_csv, "
+            f"SHA-256 {manifest.get('known_assignments_sha256')}), which is not at hand"
+        )

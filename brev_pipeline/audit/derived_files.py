@@ -1,0 +1,62 @@
+"""What else is derived anew: the manifest's configuration, files for other readers, and names of the shards."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from brev_pipeline.audit.claims import Claims, Contradiction
+from brev_pipeline.audit.tables import TABLES
+from brev_pipeline.store.versions import file_facts
+
+_MANIFEST: Final = "manifest.json"
+
+
+def configuration_contradictions(claims: Claims) -> Iterator[Contradiction]:
+    """A configuration that is not written as this package writes it, or of another pipeline."""
+    said = claims.manifest["configuration"]
+    for path, (ours, theirs) in settings_apart(claims.config.contents(), said).items():
+        yield Contradiction(
+            f"{_MANIFEST}: configuration.{path} is {theirs!r}, and read as a configuration {ours!r}", of_code=True
+        )
+    if claims.manifest["pipeline"] != claims.config.name:
+        yield Contradiction(
+            f"{_MANIFEST}: pipeline is {claims.manifest['pipeline']!r}, configuration.name {claims.config.name!r}"
+        )
+
+
+def consumer_contradictions(claims: Claims) -> Iterator[Contradiction]:
+    """Files for tfds, TensorFlow and Croissant that are missing, too many, or otherwise than the tables give."""
+    from brev_pipeline.consumers import consumer_files
+
+    files: Mapping[str, Mapping[str, Any]] = claims.manifest["files"]
+    tables = [f"{name}.parquet" for name in TABLES]
+    told = {name: facts for name, facts in files.items() if ".tfrecord-" in name or name in tables}
+    made = consumer_files(
+        claims.config,
+        classes=claims.manifest["classes"],
+        split=claims.split,
+        images=claims.tables["images"],
+        records=claims.tables["records"],
+        files=told,
+    )
+    for name in sorted(set(files) - set(told) | set(made)):
+        if name not in made:
+            yield Contradiction(f"{name}: the version holds it, and nothing gives it", of_code=True)
+        elif name not in files:
+            yield Contradiction(f"{name}: missing: every such version has it", of_code=True)
+        elif file_facts(made[name]) != files[name]:
+            yield Contradiction(f"{name}: it is not what tables and configuration give", of_code=True)
+
+
+def settings_apart(one: Any, other: Any, path: str = "") -> dict[str, tuple[Any, Any]]:
+    """Where two configurations differ: YAML path → the one's value, the other's; None where it has none."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping) and (one or other):
+        found: dict[str, tuple[Any, Any]] = {}
+        for name in [*one, *(name for name in other if name not in one)]:
+            found |= settings_apart(one.get(name), other.get(name), f"{path}.{name}" if path else str(name))
+        return found
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        found = {}
+        for place, pair in enumerate(zip(one, other, strict=True)):
+            found |= settings_apart(*pair, f"{path}[{place}]")
+        return found
+    return {} if one == other and type(one) is type(other) else {path: (one, other)}

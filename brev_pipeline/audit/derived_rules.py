@@ -1,0 +1,167 @@
+"""The verdicts derived anew: every rule of the suites applied to the version's own tables, beside the manifest's.
+
+The rules are those of the pipeline's runs, on the same frames; they are applied here by plain comparison, without
+Great Expectations. What a run observed of history (rules about the version before) stands in no manifest.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.audit.claims import Claims, Contradiction, certain
+from brev_pipeline.expectations.frames import Published, frames
+from brev_pipeline.expectations.rules import Rule
+from brev_pipeline.expectations.suites import SUITES
+from brev_pipeline.texts import TEXT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OF_HISTORY: Final = {
+    ("raw_listing", "not_shrunk"),
+    ("sample_split", "ledger_kept"),
+    ("sample_split", "locks_kept"),
+}
+"""Rules that compare with what was there before: the manifest names them, and not what they found."""
+_FOUND: Final = ("passed", "observed", "offending")
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A table in memory; `tables.Columns`."""
+
+    table: pa.Table
+
+    @property
+    def names(self) -> list[str]:
+        """Of its columns."""
+        return list(self.table.column_names)
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Those of the columns that it has, or all."""
+        if columns is None:
+            return self.table
+        return self.table.select([name for name in dict.fromkeys(columns) if name in self.table.column_names])
+
+
+def rule_contradictions(claims: Claims) -> Iterator[Contradiction]:
+    """Rules whose verdict in the manifest is not what the tables give, that are missing there, or not ours."""
+    tables = _stages(claims)
+    said: Mapping[str, Sequence[Mapping[str, Any]]] = claims.manifest["checks"]
+    if set(said) != set(SUITES):
+        yield Contradiction(f"manifest.json: checks has {sorted(said)}, the suites are {sorted(SUITES)}", of_code=True)
+        return
+    for stage, suite in SUITES.items():
+        rules = {rule.name: rule for rule in suite(claims.config)}
+        told = {str(one["check"]): one for one in said[stage]}
+        yield from _other_rules(stage, rules, told)
+        judged = [rule for rule in rules.values() if rule.name in told and (stage, rule.name) not in OF_HISTORY]
+        views = frames(stage, tables, claims.config, Published())
+        for rule in judged:
+            yield from _verdict(stage, rule, told[rule.name], views[rule.frame])
+    yield from certain(_of_users(claims.manifest.get("user_checks", {})))
+
+
+def _other_rules(
+    stage: str, rules: Mapping[str, Rule], told: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Contradiction]:
+    """Rules that the manifest lacks, or has beyond the configuration's, or has with other arguments."""
+    for name in sorted(rules.keys() ^ told.keys()):
+        what = "is missing" if name in rules else "is no rule of this package"
+        yield Contradiction(f"manifest.json: the check {stage}.{name} {what}", of_code=True)
+    for name in sorted(rules.keys() & told.keys()):
+        rule, one = rules[name], told[name]
+        wanted = {"severity": rule.severity, "arguments": json.loads(json.dumps(dict(rule.arguments)))}
+        for key, value in wanted.items():
+            if one.get(key) != value:
+                yield Contradiction(
+                    f"manifest.json: {key} of the check {stage}.{name} is {one.get(key)}, the manifest's configuration "
+                    f"gives {value}: the data were judged by another one",
+                    of_code=True,
+                )
+        history = (stage, name) in OF_HISTORY
+        if bool(one.get("history")) != history or (history and any(key in one for key in _FOUND)):
+            yield Contradiction(f"manifest.json: the check {stage}.{name} is {'' if history else 'not '}about history")
+
+
+def _verdict(stage: str, rule: Rule, told: Mapping[str, Any], frame: "pd.DataFrame") -> Iterator[Contradiction]:
+    """What a rule finds, beside what the manifest says that it found; and a blocking rule that is broken."""
+    broken = _broken(rule, frame)
+    offending = int(broken.sum())
+    summary = rule.frame == "summary"
+    found = {
+        "passed": not offending,
+        "observed": _plain(frame[rule.arguments["column"]].iloc[0]) if summary and len(frame) == 1 else None,
+        "offending": 0 if summary else offending,
+    }
+    said = {key: told.get(key) for key in found}
+    which = _which(frame, broken) if offending and not summary else ""
+    if said != found:
+        line = f"manifest.json: the check {stage}.{rule.name} is said to have found {said}, the tables give {found}"
+        yield Contradiction(line + which, of_code=said["passed"] == found["passed"])
+    elif offending and rule.severity == "error":
+        # That it failed and was published nevertheless is said of the manifest's verdict.
+        yield Contradiction(f"{stage}: {rule.says}: that is not so{which}")
+
+
+def _broken(rule: Rule, frame: "pd.DataFrame") -> Any:
+    """(rows,) which rows break a rule; empty cells break none, as with Great Expectations.
+
+    Raises:
+        ValueError: the rule is of a kind that is not known here.
+    """
+    column, arguments = frame[rule.arguments["column"]], rule.arguments
+    if rule.expectation == "ExpectColumnValuesToBeInSet":
+        return column.notna() & ~column.isin(arguments["value_set"])
+    if rule.expectation == "ExpectColumnValuesToBeUnique":
+        return column.notna() & column.duplicated(keep=False)
+    if rule.expectation == "ExpectColumnValuesToBeBetween":
+        low, high = arguments.get("min_value"), arguments.get("max_value")
+        broken = column.isna() & False
+        broken = broken if low is None else broken | (column < low)
+        return broken if high is None else broken | (column > high)
+    raise ValueError(f"the rule {rule.name} is of a kind that is not known here: {rule.expectation}")
+
+
+def _which(frame: "pd.DataFrame", broken: Any) -> str:
+    for name in ("path", "source_path", "stratum", "group", "content_id", "purpose"):
+        if name in frame:
+            return f", the first: {frame[name][broken].iloc[0]}"
+    return ""
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and value != value else value
+
+
+def _of_users(checks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+    for stage, own in sorted(checks.items()):
+        for one in own:
+            if not one.get("passed") and str(one.get("severity")).lower() == "error":
+                name = f"{stage}.{one.get('check')}"
+                yield f"manifest.json: the user's check {name} failed, and the version was published"
+
+
+def _stages(claims: Claims) -> dict[str, _Held]:
+    """The tables as the stages' own, as far as a version holds them."""
+    images, split = claims.tables["images"], claims.split
+    # Where the pixels lay is no part of a version; that there are some shows in their size.
+    there = images["prepared_height"].is_valid()
+    images = images.append_column("file", pc.if_else(there, pa.scalar("", TEXT), pa.scalar(None, TEXT)))
+    images = images.append_column("length", pc.if_else(there, 1, 0))
+    split = split.append_column("assigned_by", pa.repeat(pa.scalar("", TEXT), len(split)))
+    listing = claims.tables["listing"]
+    tables = {
+        "raw_listing": listing,
+        "sample_integrity": listing,
+        "prepared_images": images,
+        "sample_split": split,
+        "sampling_weights": claims.tables["weights"],
+        "tfrecord_shards": claims.tables["records"],
+    }
+    return {stage: _Held(table) for stage, table in tables.items()}

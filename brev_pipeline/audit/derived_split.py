@@ -1,0 +1,251 @@
+"""The split derived anew: who takes part, the exclusions, items, strata, leak groups, purposes, and the ledger.
+
+With the assignments of the version before at hand (or where there was none), the whole split is drawn again. Where
+they are not, or a file of known assignments is not, what a purpose came of cannot be known: then each leak group is
+taken to have the purpose that the version gives it, and all else is derived.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.account import LEFT_OUT_RULES
+from brev_pipeline.audit.claims import (
+    Bools,
+    Claims,
+    Contradiction,
+    aligned,
+    certain,
+    columns_that_differ,
+    named,
+    of_code,
+    paths_apart,
+)
+from brev_pipeline.tables import SAMPLE_SPLIT
+from brev_pipeline.texts import TEXT, joined
+
+ASSIGNMENTS: Final = "assignments.parquet"
+EXCLUSIONS: Final = "exclusions.parquet"
+_TEXTS: Final = pa.schema([pa.field(name, TEXT) for name in ("path", "content_id", "rule", "partner", "reason")])
+_KEYS: Final = ("item", "stratum")
+_OF_LEDGER: Final = [name for name in SAMPLE_SPLIT.names if name != "assigned_by"]
+
+
+def split_contradictions(claims: Claims) -> Iterator[Contradiction]:
+    """Assignments and exclusions that listing, images, settings and the version before do not give."""
+    from brev_pipeline.split import split_samples, usable_samples
+
+    integrity = claims.config.integrity
+    usable, excluded = usable_samples(
+        claims.tables["listing"],
+        claims.tables["images"],
+        duplicates=integrity.duplicates,
+        label_conflicts=integrity.label_conflicts,
+    )
+    yield from certain(_exclusions(claims, usable, excluded))
+    split = claims.split
+    apart = (paths_apart(split["path"], usable["path"]), paths_apart(usable["path"], split["path"]))
+    yield from certain(_who_takes_part(split, usable, *apart))
+    if apart[0].any() or apart[1].any() or len(pc.unique(split["path"])) != len(split):
+        yield from certain(
+            ["the split cannot be derived: the assignments are of other images than those that take part"]
+        )
+        return
+    usable = aligned(usable, split["path"])
+    whence = "listing and images say"
+    yield from certain(columns_that_differ(ASSIGNMENTS, split, split, usable, usable.column_names, whence))
+    before = ledger_of(claims)
+    derived = aligned(split_samples(usable, claims.config.split, before.ledger, before.known), split["path"])
+    yield from _split(split, derived, before)
+
+
+def ledger_contradictions(claims: Claims) -> Iterator[Contradiction]:
+    """Assignments of the version before that were changed or forgotten, and absent images that it did not have."""
+    from brev_pipeline.split.ledger import next_ledger, stands_in
+
+    parent, ledger = claims.known.parent, claims.known.ledger
+    table = claims.tables["assignments"]
+    absent = table.filter(pc.invert(table["listed"]))
+    if ledger is None:
+        if claims.known.is_first:
+            yield from certain(
+                named(
+                    absent["path"],
+                    np.ones(len(absent), np.bool_),
+                    lambda row: (
+                        f"{ASSIGNMENTS}: {absent['path'][row].as_py()} is remembered, and nothing was published before"
+                    ),
+                    f"{ASSIGNMENTS}: remembered",
+                )
+            )
+        return
+    split, ledger = (
+        rows.select(_OF_LEDGER).append_column("assigned_by", pa.repeat(pa.scalar("ledger", TEXT), len(rows)))
+        for rows in (claims.split, ledger)
+    )
+    both = next_ledger(split, ledger, claims.config.split)
+    wanted = both.filter(pc.invert(stands_in(both, split)))
+    yield from certain(_remembered(absent, wanted, parent or ""))
+    if not claims.config.split.allow_moves:
+        yield from certain(_moved(claims, split, ledger, parent or ""))
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a split was made with.
+
+    Attributes:
+        ledger: assignments of the version before; where they are not at hand, the version's own.
+        known: the file of known assignments.
+        is_whole: whether both are what the split was made with, so that purposes follow.
+    """
+
+    ledger: pa.Table | None
+    known: pa.Table | None
+    is_whole: bool
+
+
+def ledger_of(claims: Claims) -> Before:
+    """What the split of a version was made with, as far as it is at hand."""
+    known = (claims.known.assignments or {}).get(str(claims.manifest.get("known_assignments_sha256")))
+    has_known = claims.config.split.ledger_csv is not None
+    has_ledger = claims.known.is_first or claims.known.ledger is not None
+    if has_ledger and (known is not None or not has_known):
+        return Before(claims.known.ledger, known if has_known else None, is_whole=True)
+    return Before(claims.tables["assignments"], None, is_whole=False)
+
+
+def ledger_file_contradictions(claims: Claims) -> Iterator[Contradiction]:
+    """A file of known assignments that is configured and was not used, or the other way round."""
+    said, configured = claims.manifest.get("known_assignments_sha256"), claims.config.split.ledger_csv
+    if (said is None) != (configured is None):
+        yield Contradiction(
+            f"manifest.json: known_assignments_sha256 is {said}, and split.ledger_csv is {configured}: the split was "
+            "made with another configuration"
+        )
+
+
+def _split(split: pa.Table, derived: pa.Table, before: Before) -> Iterator[Contradiction]:
+    whence = "the manifest's configuration gives"
+    yield from certain(columns_that_differ(ASSIGNMENTS, split, split, derived, _KEYS, whence))
+    groups = list(columns_that_differ(ASSIGNMENTS, split, split, derived, ["leak_group"], "items and copies give"))
+    if before.is_whole:
+        yield from certain(groups)
+        given = "seed, shares and the version before give" if before.ledger is not None else "seed and shares give"
+        yield from of_code(columns_that_differ(ASSIGNMENTS, split, split, derived, ["purpose"], given))
+        return
+    # An image that has left since may have joined two groups: a group may be larger than it looks, never smaller.
+    yield from certain(_divided(split, derived, "leak_group"))
+    yield from certain(_divided(split, derived, "purpose"))
+
+
+def _divided(split: pa.Table, derived: pa.Table, column: str) -> Iterator[str]:
+    """Leak groups, derived, whose images do not all have one value in the table's column."""
+    group = derived["leak_group"].combine_chunks().dictionary_encode()
+    codes, value = group.indices.to_numpy(), split[column].combine_chunks().dictionary_encode().indices.to_numpy()
+    first = np.zeros(len(group.dictionary), np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    other = first[codes]
+    return named(
+        split["path"],
+        value != value[other],
+        lambda row: (
+            f"{ASSIGNMENTS}: {column} of {split['path'][row].as_py()} is {split[column][row].as_py()!r}, that of "
+            f"{split['path'][int(other[row])].as_py()}, with which it hangs together, "
+            f"{split[column][int(other[row])].as_py()!r}"
+        ),
+        f"{ASSIGNMENTS}: {column}",
+    )
+
+
+def _exclusions(claims: Claims, usable: pa.Table, excluded: pa.Table) -> Iterator[str]:
+    """Exclusions that are not those of the settings' policies, of listing, images, assignments and records."""
+    found = claims.tables["exclusions"]
+    found = found.filter(pc.invert(pc.is_in(found["rule"], value_set=pa.array(LEFT_OUT_RULES, TEXT))))
+    undrawn = usable.filter(pa.array(paths_apart(usable["path"], claims.tables["records"]["path"])))
+    count = undrawn.num_rows
+    rule = pa.repeat(pa.scalar("not_drawn", TEXT), count)
+    rows = [undrawn["path"], undrawn["content_id"], rule, pa.nulls(count, TEXT), pa.nulls(count, TEXT)]
+    wanted = pa.concat_tables([excluded.select(_TEXTS.names).cast(_TEXTS), pa.table(rows, schema=_TEXTS)])
+    for here, there, what in (
+        (found, wanted, "is excluded, and nothing takes it out"),
+        (wanted, found, "does not stand there, and is taken out"),
+    ):
+        yield from named(
+            here["path"],
+            paths_apart(here["path"], there["path"]),
+            lambda row, here=here, what=what: (  # type: ignore[misc]
+                f"{EXCLUSIONS}: {here['path'][row].as_py()} {what} ({here['rule'][row].as_py()})"
+            ),
+            f"{EXCLUSIONS}: {what}",
+        )
+    found = found.filter(pa.array(~paths_apart(found["path"], wanted["path"])))
+    whence = "listing, images and settings give"
+    derived = aligned(wanted, found["path"])
+    yield from columns_that_differ(EXCLUSIONS, found, found, derived, ["content_id", "rule", "partner"], whence)
+    judged = np.asarray(derived["reason"].is_valid().to_numpy(), np.bool_)
+    found, derived = (rows.filter(pa.array(judged)) for rows in (found, derived))
+    yield from columns_that_differ(EXCLUSIONS, found, found, derived, ["reason"], whence)
+
+
+def _who_takes_part(split: pa.Table, usable: pa.Table, strange: Bools, lost: Bools) -> Iterator[str]:
+    yield from named(
+        split["path"],
+        strange,
+        lambda row: f"{ASSIGNMENTS}: {split['path'][row].as_py()} has a purpose, and does not take part in the split",
+        f"{ASSIGNMENTS}: does not take part",
+    )
+    yield from named(
+        usable["path"],
+        lost,
+        lambda row: f"{ASSIGNMENTS}: {usable['path'][row].as_py()} takes part in the split, and has no purpose",
+        f"{ASSIGNMENTS}: has no purpose",
+    )
+
+
+def _remembered(absent: pa.Table, wanted: pa.Table, parent: str) -> Iterator[str]:
+    """Absent images: those that the version before gives, none forgotten, none invented, none altered."""
+    absent, wanted = (_with_key(rows) for rows in (absent, wanted))
+    for here, there, what in (
+        (wanted, absent, f"stands in version {parent}, the one before, and is forgotten"),
+        (absent, wanted, f"is remembered as one that has left, and version {parent}, the one before, does not give it"),
+    ):
+        yield from named(
+            here["path"],
+            ~pc.is_in(here["key"], value_set=there["key"].combine_chunks()).to_numpy(),
+            lambda row, here=here, what=what: f"{ASSIGNMENTS}: {here['path'][row].as_py()} {what}",  # type: ignore[misc]
+            f"{ASSIGNMENTS}: {what}",
+        )
+    at = pc.index_in(absent["key"], value_set=wanted["key"].combine_chunks())
+    both, derived = absent.filter(at.is_valid()), wanted.take(at.drop_null())
+    whence = f"version {parent}, the one before, gives"
+    yield from columns_that_differ(ASSIGNMENTS, both, both, derived, _OF_LEDGER, whence)
+
+
+def _moved(claims: Claims, split: pa.Table, ledger: pa.Table, parent: str) -> Iterator[str]:
+    """Images of the version before that stand on another side now."""
+    from brev_pipeline.split import split_report
+
+    # As a rule none has, and the report need not be made: by path, or under another path by its bytes.
+    places = [pc.index_in(ledger[name], value_set=split[name].combine_chunks()) for name in ("path", "content_id")]
+    differs = [pc.fill_null(pc.not_equal(split["purpose"].take(at), ledger["purpose"]), False) for at in places]
+    if not pc.any(pc.or_(*differs), min_count=0).as_py():
+        return
+    moved = split_report(split, claims.config.split, ledger).moved
+    yield from named(
+        moved["path"],
+        np.ones(len(moved), np.bool_),
+        lambda row: (
+            f"{ASSIGNMENTS}: {moved['path'][row].as_py()} was {moved['was'][row].as_py()!r} in version {parent}, the "
+            f"one before, is {moved['now'][row].as_py()!r}, and split.allow_moves is off"
+        ),
+        f"{ASSIGNMENTS}: changed sides",
+    )
+
+
+def _with_key(rows: pa.Table) -> pa.Table:
+    return rows.append_column("key", joined(rows["path"], rows["content_id"], by="\x1f"))

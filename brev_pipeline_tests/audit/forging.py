@@ -1,0 +1,261 @@
+"""A forger with the rights of the store's writer: changes what a version says, and recomputes all that hides it.
+
+Shard records with their checksums, offsets, the record table, the files for other readers, counts, classes, lock and
+fingerprint, hashes in the manifest, the version's id, the publication, the chain and its seals: nothing that can be
+computed is left as it was. So the old checks find nothing, and what finds a forgery is that its claims do not follow.
+"""
+
+import gzip
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.account import purpose_locks
+from brev_pipeline.audit.claims import made_with
+from brev_pipeline.audit.replan import plan_again
+from brev_pipeline.audit.tables import LEFT_OUT_RULES, listed_now
+from brev_pipeline.consumers import consumer_files
+from brev_pipeline.framing import frame, frames, masked_crc
+from brev_pipeline.listing import listing_fingerprint
+from brev_pipeline.sampling import sampling_weights
+from brev_pipeline.shards.example import Value, decode_example, encode_example
+from brev_pipeline.shards.plan import shard_name
+from brev_pipeline.store import PipelineStore, Version
+from brev_pipeline.store.parquet import to_parquet
+from brev_pipeline.store.versions import file_facts, to_json, version_id
+from brev_pipeline.tables import TFRECORD_SHARDS
+
+TABLES = ("listing", "images", "assignments", "weights", "records", "exclusions")
+Example = dict[str, list[bytes] | list[int]]
+
+
+@dataclass
+class Forgery:
+    """A version taken apart, to be changed and put together again.
+
+    Attributes:
+        store: that holds it; on a local disk.
+        manifest: of the version, without files.
+        tables: of the version.
+        examples: shard → its records in order.
+    """
+
+    store: PipelineStore
+    manifest: dict[str, Any]
+    tables: dict[str, pa.Table]
+    examples: dict[str, list[Example]]
+    _version: Version = field(repr=False)
+    _gzip: bool
+
+    @classmethod
+    def of(cls, store: PipelineStore, version: Version | None = None) -> "Forgery":
+        """The newest published version, or another one."""
+        newest = store.newest()
+        assert newest is not None
+        own = version or newest[1]
+        manifest = own.manifest()
+        shards = [name for name in manifest["files"] if ".tfrecord-" in name]
+        gz = manifest["configuration"]["shards"]["compression"] == "gzip"
+
+        def read(name: str) -> list[Example]:
+            data = own.folder.read(name)
+            return [decode_example(record) for _, record, _ in frames(gzip.decompress(data) if gz else data, name)]
+
+        tables = {name: own.table(name) for name in TABLES}
+        return cls(store, manifest, tables, {name: read(name) for name in shards}, own, gz)
+
+    def put(self, table: str, column: str, chosen: Callable[[dict[str, Any]], bool], value: Any) -> list[str]:
+        """Set a column of the chosen rows to a value, or to what a function makes of the row; paths of the rows."""
+        own = self.tables[table]
+        rows = own.to_pylist()
+        marks = [chosen(row) for row in rows]
+        values = [
+            (value(row) if callable(value) else value) if mark else row[column]
+            for row, mark in zip(rows, marks, strict=True)
+        ]
+        place = own.schema.get_field_index(column)
+        kind = own.schema.field(column)
+        self.tables[table] = own.set_column(place, kind, pa.array(values, kind.type))
+        return [str(row.get("path")) for row, mark in zip(rows, marks, strict=True) if mark]
+
+    def everywhere(self, column: str, path: str, value: Any, *tables: str) -> None:
+        """Set a column of one path's rows in several tables, and in the records where they have it."""
+        for table in tables:
+            self.put(table, column, lambda row: row["path"] == path, value)
+        if "records" in tables:
+            stored = [value.encode()] if isinstance(value, str) else [value]
+            self.each(lambda example: example.update({column: stored}) if example["path"] == [path.encode()] else None)
+
+    def drop(self, table: str, chosen: Callable[[dict[str, Any]], bool]) -> None:
+        """Remove rows; of the record table with their records."""
+        own = self.tables[table]
+        marks = [chosen(row) for row in own.to_pylist()]
+        if table == "records":
+            for name, examples in self.examples.items():
+                of = [mark for row, mark in zip(own.to_pylist(), marks, strict=True) if row["file"] == name]
+                self.examples[name] = [one for one, mark in zip(examples, of, strict=True) if not mark]
+        self.tables[table] = own.filter(pa.array([not mark for mark in marks]))
+
+    def each(self, change: Callable[[Example], Any]) -> None:
+        """Change records."""
+        for examples in self.examples.values():
+            for example in examples:
+                change(example)
+
+    def set(self, path: str, value: Any) -> None:
+        """Change a setting of the manifest's configuration, by its YAML path."""
+        *sections, name = path.split(".")
+        place = self.manifest["configuration"]
+        for section in sections:
+            place = place[section]
+        place[name] = value
+
+    def redraw(self) -> None:
+        """Weights, records, labels and what is not drawn, as assignments and configuration give them.
+
+        A record keeps the pixels that its image had in any record; one that had none takes another image's.
+        """
+        config = made_with(self.manifest)
+        split = listed_now(self.tables["assignments"])
+        weights = sampling_weights(split, config.sampling)
+        plan = plan_again(config, self.manifest["classes"], split, weights, self.tables["images"])
+        pixels = {example["path"][0]: example for examples in self.examples.values() for example in examples}
+        anything = next(iter(pixels.values()))
+        shards = dict.fromkeys(pc.unique(plan["purpose"]).to_pylist(), 0)
+        for row in plan.to_pylist():
+            shards[row["purpose"]] = max(shards[row["purpose"]], row["shard"] + 1)
+        rows, self.examples = [], {}
+        for row in plan.to_pylist():
+            file = shard_name(config.name, row["purpose"], row["shard"], shards[row["purpose"]])
+            rows.append({**row, "file": file, "offset": 0, "length": 0, "crc": 0})
+            seed = row["seed"] - 2**64 if row["seed"] >= 2**63 else row["seed"]
+            said: Example = {"label": [row["label"]], "epoch": [row["epoch"]], "seed": [seed]}
+            said |= {name: [row[name].encode()] for name in ("path", "content_id", "item")}
+            if row["multi_hot"] is not None:
+                said["label/multi_hot"] = row["multi_hot"]
+            self.examples.setdefault(file, []).append(pixels.get(row["path"].encode(), anything) | said)
+        self.tables["weights"] = weights
+        self.tables["records"] = pa.Table.from_pylist(rows, TFRECORD_SHARDS)
+        excluded = self.tables["exclusions"]
+        kept = excluded.filter(pc.not_equal(excluded["rule"], "not_drawn")).to_pylist()
+        drawn = {row["path"] for row in rows}
+        undrawn = [row for row in split.to_pylist() if row["path"] not in drawn]
+        reason = {"rule": "not_drawn", "reason": "its sampling group has fewer draws than images", "partner": None}
+        kept += [{"path": row["path"], "content_id": row["content_id"], **reason} for row in undrawn]
+        self.tables["exclusions"] = pa.Table.from_pylist(
+            sorted(kept, key=lambda row: str(row["path"])), excluded.schema
+        )
+
+    def publish(self, *, consumers: bool = True) -> Version:
+        """Put it together in place of the old one, with everything that can be recomputed.
+
+        Args:
+            consumers: make the files for other readers again too.
+        """
+        folder = Path(self._version.path)
+        report = folder / "report"
+        new = folder.parent / "forged"
+        new.mkdir()
+        shards = self._shards(new)
+        tables = {f"{name}.parquet": to_parquet(table) for name, table in self.tables.items()}
+        self._recount()
+        files = shards | {name: file_facts(data) for name, data in tables.items()}
+        others = {
+            name: self._version.folder.read(name)
+            for name in self.manifest["files"]
+            if ".tfrecord-" not in name and name not in tables
+        }
+        if consumers:
+            others = consumer_files(
+                made_with(self.manifest),
+                classes=self.manifest["classes"],
+                split=listed_now(self.tables["assignments"]),
+                images=self.tables["images"],
+                records=self.tables["records"],
+                files=files,
+            )
+        self.manifest["files"] = files | {name: file_facts(data) for name, data in others.items()}
+        manifest = to_json(self.manifest)
+        for name, data in (tables | others | {"manifest.json": manifest}).items():
+            (new / name).write_bytes(data)
+        if report.exists():
+            shutil.copytree(report, new / "report")
+        shutil.rmtree(folder)
+        own = version_id(manifest)
+        new.rename(folder.parent / own)
+        rewrite_log(
+            Path(self.store.folder.url),
+            self._version.id,
+            {"version": own, "manifest_sha256": hashlib.sha256(manifest).hexdigest()},
+        )
+        return Version(self.store.versions / own, own)
+
+    def _shards(self, new: Path) -> dict[str, dict[str, Any]]:
+        """Write the shards; offsets, lengths and checksums go into the record table."""
+        places: dict[tuple[str, int], tuple[int, int, int]] = {}
+        facts = {}
+        for name, examples in self.examples.items():
+            data = b""
+            for position, example in enumerate(examples):
+                record = encode_example({key: _whole(values) for key, values in example.items()})
+                crc = masked_crc(record)
+                places[name, position] = (len(data), len(record), crc)
+                head, foot = frame(record, crc)
+                data += head + record + foot
+            data = gzip.compress(data, mtime=0) if self._gzip else data
+            (new / name).write_bytes(data)
+            facts[name] = file_facts(data)
+        for number, column in enumerate(("offset", "length", "crc")):
+            self.put(
+                "records",
+                column,
+                lambda row: (row["file"], row["position"]) in places,
+                lambda row, number=number: places[row["file"], row["position"]][number],
+            )
+        return facts
+
+    def _recount(self) -> None:
+        """Counts, fingerprint and lock of the manifest; classes are the forger's own affair."""
+        split, excluded = listed_now(self.tables["assignments"]), self.tables["exclusions"]
+        left_out = pc.sum(pc.is_in(excluded["rule"], value_set=pa.array(LEFT_OUT_RULES, pa.large_string()))).as_py()
+        self.manifest["counts"] = {
+            "listed": self.tables["listing"].num_rows + (left_out or 0),
+            "excluded": excluded.num_rows,
+            "images": _by_purpose(split),
+            "records": _by_purpose(self.tables["records"]),
+        }
+        self.manifest["listing_fingerprint"] = listing_fingerprint(self.tables["listing"])
+        settings = made_with(self.manifest).split
+        self.manifest["test_lock"] = purpose_locks(split, settings)
+
+
+def rewrite_log(root: Path, version: str, said: Mapping[str, Any], log: str = "publications") -> None:
+    """Rewrite the entries that name a version, and chain and seals of all."""
+    parent = "0" * 64
+    seals = root / "seals" / log
+    for file in sorted((root / log).glob("*.json")):
+        entry = json.loads(file.read_bytes())
+        if entry["version"] == version:
+            entry |= said
+        entry["parent"] = parent
+        data = (json.dumps(entry, indent=2, ensure_ascii=False) + "\n").encode()
+        parent = hashlib.sha256(data).hexdigest()
+        file.write_bytes(data)
+        for seal in seals.glob(f"{file.stem}-*.json"):
+            seal.unlink()
+        (seals / f"{file.stem}-{parent}.json").write_bytes(data)
+
+
+def _whole(values: list[bytes] | list[int]) -> Value:
+    return values[0] if len(values) == 1 and isinstance(values[0], bytes) else [int(one) for one in values]
+
+
+def _by_purpose(table: pa.Table) -> dict[str, int]:
+    return {row["values"]: row["counts"] for row in pc.value_counts(table["purpose"]).to_pylist()}

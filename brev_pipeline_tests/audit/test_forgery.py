@@ -1,0 +1,587 @@
+"""A version that was forged from end to end, or made with another configuration than it names, is found and named.
+
+Each forgery recomputes every hash, the chain and the seals, so that nothing but its contents speaks against it.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from brev_pipeline.audit import remake, verify_store
+from brev_pipeline.audit.outcome import Verification
+from brev_pipeline.integrity.copies import find_copies
+from brev_pipeline.store.publish import package_versions
+from brev_pipeline_tests.audit.forging import Forgery
+from brev_pipeline_tests.audit.worlds import World
+
+
+@pytest.fixture(scope="session")
+def left_world(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A third version: a test item has left the listing."""
+    own = world.copy(tmp_path_factory.mktemp("left"))
+    split = own.newest.table("assignments").to_pylist()
+    item = next(row["item"] for row in split if row["purpose"] == "test" and row["folder"] == "good")
+    for row in split:
+        if row["item"] == item and row["folder"] == "good":
+            (own.folder / row["path"]).unlink()
+    own.run()
+    return own
+
+
+@pytest.fixture
+def left(left_world: World, tmp_path: Path) -> World:
+    """To be forged."""
+    return left_world.copy(tmp_path / "left")
+
+
+def verified(world: World) -> Verification:
+    """The newest version; the logs are well."""
+    found = verify_store(world.store)
+    assert (found.problems, found.notes) == ([], [])
+    return found.versions[0]
+
+
+def one(forgery: Forgery, table: str = "records", **values: Any) -> dict[str, Any]:
+    """The first row with these values."""
+    rows = forgery.tables[table].to_pylist()
+    return next(row for row in rows if all(row[name] == value for name, value in values.items()))
+
+
+def test_a_version_that_is_taken_apart_and_put_together_again_is_well(copy: World) -> None:
+    before = copy.newest.id
+    forgery = Forgery.of(copy.store)
+    assert forgery.publish().id == before
+    forgery = Forgery.of(copy.store)
+    forgery.redraw()
+    assert forgery.publish().id == before
+    assert verified(copy).problems == []
+
+
+# Each forges, and says what must be named: the path, and a word of what is wrong with it.
+Forger = Callable[[Forgery], tuple[str, str]]
+
+
+def label(forgery: Forgery) -> tuple[str, str]:
+    path = one(forgery, "assignments", purpose="train", folder="good")["path"]
+    for table in ("listing", "assignments"):
+        forgery.put(table, "category", lambda row: row["path"] == path, ["bad"])
+    forgery.redraw()
+    return path, "category"
+
+
+def label_of_a_whole_folder(forgery: Forgery) -> tuple[str, str]:
+    for table in ("listing", "assignments"):
+        forgery.put(table, "category", lambda row: row["folder"] == "good", ["bad"])
+        forgery.put(table, "category", lambda row: row["folder"] == "bad", ["good"])
+    forgery.redraw()
+    return "photos/bad/", "category"
+
+
+def folder(forgery: Forgery) -> tuple[str, str]:
+    path = one(forgery, "assignments", purpose="train", folder="good")["path"]
+    for table in ("listing", "assignments"):
+        forgery.put(table, "folder", lambda row: row["path"] == path, "bad")
+    forgery.redraw()
+    return path, "folder"
+
+
+def item_split(forgery: Forgery) -> tuple[str, str]:
+    row = one(forgery, "assignments", purpose="train", folder="good")
+    forgery.put("assignments", "item", lambda own: own["path"] == row["path"], "77")
+    forgery.redraw()
+    return row["path"], "item"
+
+
+def items_merged(forgery: Forgery) -> tuple[str, str]:
+    mine = one(forgery, "assignments", purpose="train", folder="good")
+    rows = forgery.tables["assignments"].to_pylist()
+    other = next(row for row in rows if row["purpose"] == "train" and row["item"] != mine["item"])
+    forgery.put("assignments", "item", lambda row: row["path"] == other["path"], mine["item"])
+    forgery.put("assignments", "leak_group", lambda row: row["path"] == other["path"], mine["leak_group"])
+    forgery.redraw()
+    return other["path"], "item"
+
+
+def stratum(forgery: Forgery) -> tuple[str, str]:
+    path = one(forgery, "assignments", purpose="devel")["path"]
+    forgery.put("assignments", "stratum", lambda row: row["path"] == path, "other")
+    forgery.redraw()
+    return path, "stratum"
+
+
+def train_to_devel(forgery: Forgery) -> tuple[str, str]:
+    group = one(forgery, "assignments", purpose="train", folder="good")["leak_group"]
+    paths = forgery.put("assignments", "purpose", lambda row: row["leak_group"] == group, "devel")
+    forgery.redraw()
+    return paths[0], "purpose"
+
+
+def test_to_train(forgery: Forgery) -> tuple[str, str]:
+    group = one(forgery, "assignments", purpose="test", folder="good")["leak_group"]
+    paths = forgery.put("assignments", "purpose", lambda row: row["leak_group"] == group, "train")
+    forgery.redraw()
+    return paths[0], "was 'test' in version"
+
+
+test_to_train.__test__ = False  # type: ignore[attr-defined]
+
+
+def group_divided(forgery: Forgery) -> tuple[str, str]:
+    rows = forgery.tables["assignments"].to_pylist()
+    path = next(row["path"] for row in rows if row["purpose"] == "train" and row["leak_group"] != row["path"])
+    forgery.put("assignments", "purpose", lambda row: row["path"] == path, "test")
+    forgery.put("assignments", "leak_group", lambda row: row["path"] == path, path)
+    forgery.redraw()
+    return path, "leak_group"
+
+
+def quarantined_used(forgery: Forgery) -> tuple[str, str]:
+    """A photo that could not be read gets a purpose and a record."""
+    row = one(forgery, "exclusions", rule="quarantined")
+    listed = one(forgery, "listing", path=row["path"])
+    like = one(forgery, "assignments", purpose="train", folder="bad")
+    made = {**like, **{name: listed[name] for name in ("path", "etag", "content_id")}}
+    made |= {"leak_group": row["path"], "pixel_id": "0" * 32}
+    rows = sorted([*forgery.tables["assignments"].to_pylist(), made], key=lambda own: str(own["path"]))
+    schema = forgery.tables["assignments"].schema
+    forgery.tables["assignments"] = forgery.tables["assignments"].from_pylist(rows, schema)
+    forgery.drop("exclusions", lambda own: own["path"] == row["path"])
+    for side, value in (("height", 24), ("width", 32), ("channels", 3)):
+        forgery.put("images", f"prepared_{side}", lambda own: own["source_path"] == row["path"], value)
+    forgery.redraw()
+    return row["path"], "has a purpose, and does not take part"
+
+
+def used_excluded(forgery: Forgery) -> tuple[str, str]:
+    """An inconvenient photo is declared damaged."""
+    row = one(forgery, "assignments", purpose="devel")
+    forgery.drop("assignments", lambda own: own["path"] == row["path"])
+    rows = forgery.tables["exclusions"].to_pylist()
+    rows.append({"path": row["path"], "content_id": row["content_id"], "rule": "quarantined", "reason": "corrupt: x"})
+    schema = forgery.tables["exclusions"].schema
+    forgery.tables["exclusions"] = forgery.tables["exclusions"].from_pylist(
+        sorted(rows, key=lambda own: str(own["path"])), schema
+    )
+    forgery.redraw()
+    return row["path"], "takes part in the split, and has no purpose"
+
+
+def exclusion_and_image_removed(forgery: Forgery) -> tuple[str, str]:
+    row = one(forgery, "exclusions", rule="duplicate")
+    for table in ("exclusions", "listing"):
+        forgery.drop(table, lambda own: own["path"] == row["path"])
+    return row["partner"], "copies"
+
+
+def image_removed(forgery: Forgery) -> tuple[str, str]:
+    row = one(forgery, "assignments", purpose="devel", folder="good")
+    content = row["content_id"]
+    for table in ("listing", "assignments", "exclusions"):
+        forgery.drop(table, lambda own: own["path"] == row["path"])
+    forgery.drop("images", lambda own: own["content_id"] == content)
+    forgery.redraw()
+    return row["path"], "is forgotten"
+
+
+def wanted_class_filtered(forgery: Forgery) -> tuple[str, str]:
+    row = one(forgery, "exclusions", rule="class_filter")
+    forgery.put("exclusions", "path", lambda own: own["path"] == row["path"], "photos/good/99_0.png")
+    return "photos/good/99_0.png", "is excluded by class_filter, but it has one of listing.classes"
+
+
+def weights(forgery: Forgery) -> tuple[str, str]:
+    forgery.put("weights", "weight", lambda row: row["purpose"] == "train" and row["group"] == "good", 3.0)
+    return "train / good", "it is not what the assignments and sampling's settings give"
+
+
+def class_order(forgery: Forgery) -> tuple[str, str]:
+    forgery.manifest["classes"].reverse()
+    forgery.redraw()
+    return "classes is", "['good', 'bad']"
+
+
+def dataset(forgery: Forgery) -> tuple[str, str]:
+    path = one(forgery, "listing", folder="good")["path"]
+    for table in ("listing", "assignments"):
+        forgery.put(table, "dataset", lambda row: row["path"] == path, "Another line")
+    forgery.redraw()
+    return path, "dataset"
+
+
+def url(forgery: Forgery) -> tuple[str, str]:
+    path = one(forgery, "listing", folder="good")["path"]
+    forgery.put("listing", "url", lambda row: row["path"] == path, "https://elsewhere")
+    return path, "url"
+
+
+def pixel_id(forgery: Forgery) -> tuple[str, str]:
+    """The pixel copies that would join two groups are hidden in the assignments."""
+    path = one(forgery, "assignments", purpose="train")["path"]
+    forgery.put("assignments", "pixel_id", lambda row: row["path"] == path, "f" * 32)
+    return path, "pixel_id"
+
+
+def hidden_conflict(forgery: Forgery) -> tuple[str, str]:
+    row = one(forgery, "exclusions", rule="duplicate")
+    forgery.put("listing", "label_conflict", lambda own: own["path"] == row["path"], True)
+    return row["path"], "label_conflict"
+
+
+def identity(forgery: Forgery) -> tuple[str, str]:
+    """An identity that is not even the entity tag's."""
+    path = one(forgery, "listing", folder="bad")["path"]
+    forgery.put("listing", "content_id", lambda row: row["path"] == path, "a" * 32)
+    return path, "content_id"
+
+
+def prepared_size(forgery: Forgery) -> tuple[str, str]:
+    path = one(forgery, "images", status="ok")["source_path"]
+    forgery.put("images", "prepared_width", lambda row: row["source_path"] == path, 33)
+    return path, "prepared_width is not 32"
+
+
+def label_in_a_shard(forgery: Forgery) -> tuple[str, str]:
+    row = one(forgery)
+    example = forgery.examples[row["file"]][row["position"]]
+    example["label"] = [1 - row["label"]]
+    return row["path"], "label is"
+
+
+def multi_hot_in_a_shard(forgery: Forgery) -> tuple[str, str]:
+    row = one(forgery)
+    forgery.examples[row["file"]][row["position"]]["label/multi_hot"] = [1, 1]
+    return row["path"], "label/multi_hot"
+
+
+def augmented(forgery: Forgery) -> tuple[str, str]:
+    path = one(forgery, augmented=True)["path"]
+    forgery.put("records", "augmented", lambda row: row["path"] == path, False)
+    return "records.parquet: augmented of", path
+
+
+def verdict(forgery: Forgery) -> tuple[str, str]:
+    (check,) = [own for own in forgery.manifest["checks"]["prepared_images"] if own["check"] == "few_quarantined"]
+    check["observed"] = 0.0
+    return "prepared_images.few_quarantined", "'observed': 0.0"
+
+
+def rule_removed(forgery: Forgery) -> tuple[str, str]:
+    checks = forgery.manifest["checks"]["sample_split"]
+    checks[:] = [own for own in checks if own["check"] != "contents_whole"]
+    return "sample_split.contents_whole", "is missing"
+
+
+def user_check(forgery: Forgery) -> tuple[str, str]:
+    forgery.manifest["user_checks"] = {"sample_split": [{"check": "balance", "severity": "error", "passed": False}]}
+    return "sample_split.balance", "failed, and the version was published"
+
+
+def card(forgery: Forgery) -> tuple[str, str]:
+    """Only the file for other readers."""
+    forgery.manifest["configuration"]["card"]["license"] = "CC0"
+    return "croissant.json", "it is not what tables and configuration give"
+
+
+FORGERIES: list[Forger] = [
+    label,
+    label_of_a_whole_folder,
+    folder,
+    item_split,
+    items_merged,
+    stratum,
+    train_to_devel,
+    test_to_train,
+    group_divided,
+    quarantined_used,
+    used_excluded,
+    exclusion_and_image_removed,
+    image_removed,
+    wanted_class_filtered,
+    weights,
+    class_order,
+    dataset,
+    url,
+    pixel_id,
+    hidden_conflict,
+    identity,
+    prepared_size,
+    label_in_a_shard,
+    multi_hot_in_a_shard,
+    augmented,
+    verdict,
+    rule_removed,
+    user_check,
+    card,
+]
+
+
+@pytest.mark.parametrize("forge", FORGERIES)
+def test_a_forgery_is_found_and_named(copy: World, forge: Forger) -> None:
+    forgery = Forgery.of(copy.store)
+    named, what = forge(forgery)
+    forgery.publish(consumers=forge is not card)
+    problems = verified(copy).problems
+    assert any(named in line and what in line for line in problems), problems
+
+
+MISSED_BEFORE: list[Forger] = [
+    label,
+    label_of_a_whole_folder,
+    folder,
+    item_split,
+    items_merged,
+    stratum,
+    train_to_devel,
+    group_divided,
+    quarantined_used,
+    exclusion_and_image_removed,
+    image_removed,
+    wanted_class_filtered,
+    dataset,
+    url,
+    pixel_id,
+    hidden_conflict,
+    prepared_size,
+    multi_hot_in_a_shard,
+    augmented,
+    verdict,
+    rule_removed,
+]
+
+
+@pytest.mark.parametrize("forge", MISSED_BEFORE)
+def test_hashes_and_counts_alone_miss_it(copy: World, forge: Forger) -> None:
+    # Versions of format 1 are held to hashes and counts alone: this is what the derivations are for.
+    forgery = Forgery.of(copy.store)
+    forge(forgery)
+    forgery.manifest["format"] = 1
+    forgery.publish()
+    found = verified(copy)
+    # Nobody escapes by calling a forgery old: the version before is of the new format.
+    (problem,) = found.problems
+    assert problem.startswith(f"manifest.json: format 1, and version {copy.oldest.id}, the one before, is of a newer")
+    assert "held to hashes and counts" in found.unchecked[0]
+
+
+def test_an_item_that_is_forgotten_from_the_ledger_is_named(left: World) -> None:
+    assert verified(left).problems == []
+    forgery = Forgery.of(left.store)
+    gone = [row["path"] for row in forgery.tables["assignments"].to_pylist() if not row["listed"]]
+    assert gone
+    forgery.drop("assignments", lambda row: not row["listed"])
+    forgery.publish()
+    problems = verified(left).problems
+    assert any(f"{gone[0]} stands in version" in line and "is forgotten" in line for line in problems), problems
+
+
+@pytest.mark.parametrize(("column", "value"), [("purpose", "train"), ("item", "78"), ("content_id", "c" * 32)])
+def test_an_absent_image_whose_line_is_changed_is_named(left: World, column: str, value: str) -> None:
+    forgery = Forgery.of(left.store)
+    (path, *_) = forgery.put("assignments", column, lambda row: not row["listed"], value)
+    forgery.publish()
+    assert any(path in line for line in verified(left).problems)
+
+
+def test_an_image_that_the_ledger_never_had_is_named(left: World) -> None:
+    forgery = Forgery.of(left.store)
+    table = forgery.tables["assignments"]
+    made = {**table.to_pylist()[0], "path": "photos/good/55_0.png", "content_id": "d" * 32, "listed": False}
+    forgery.tables["assignments"] = table.from_pylist(
+        sorted([*table.to_pylist(), made], key=lambda row: str(row["path"])), table.schema
+    )
+    forgery.publish()
+    assert any("photos/good/55_0.png is remembered" in line for line in verified(left).problems)
+
+
+def test_the_same_in_the_first_version_is_named(copy: World) -> None:
+    # Nothing was published before, so nothing can be remembered.
+    forgery = Forgery.of(copy.store, copy.oldest)
+    (path, *_) = forgery.put("assignments", "listed", lambda row: row["path"] == "photos/good/3_0.png", False)
+    forgery.publish()
+    problems = verify_store(copy.store, every=True).versions[0].problems
+    assert any(path in line and "nothing was published before" in line for line in problems), problems
+
+
+# The configuration says something else than the data were made with: setting, other value, what is named.
+STALE: list[tuple[str, Any, str]] = [
+    ("datasets", [{"name": "Other", "id": "parts", "bucket": "photos"}], "dataset of photos/bad/"),
+    ("datasets", [{"name": "Parts", "id": "other", "bucket": "photos"}], "dataset_id of photos/bad/"),
+    ("datasets", [{"name": "Parts", "id": "parts", "bucket": "photos", "reference": "SOP"}], "reference of photos/"),
+    ("datasets", [{"name": "Parts", "id": "parts", "bucket": "pictures"}], "no configured dataset has it (pictures)"),
+    (
+        "datasets",
+        [{"name": "Parts", "id": "parts", "bucket": "photos"}, {"name": "More", "id": "more", "bucket": "more"}],
+        "no image of dataset 'More'",
+    ),
+    ("listing.class_mapping", {"good": ["fine"]}, "photos/good/"),
+    ("listing.classes", ["good"], "photos/bad/"),
+    ("listing.classes", ["good", "bad", "scratch"], "is excluded by class_filter, but it has one of"),
+    ("listing.classes", None, "listing.classes is not set"),
+    ("listing.sample_filter", r"\.bmp$", "is no image by listing.sample_filter"),
+    ("listing.url_template", "https://x/{key}", "url of photos/bad/"),
+    ("integrity.duplicates", "keep_all", "photos/good/1_7.png"),
+    ("image.target_size", [24, 33], "prepared_width is not 33"),
+    ("image.target_size", None, "was resized"),
+    ("image.color_mode", "greyscale", "prepared_channels is not 1"),
+    ("image.max_pixels", 10, "has more pixels than image.max_pixels"),
+    ("image.roi_mode", "as_timeseries", "prepared_frames is not 1"),
+    ("split.seed", 43, "purpose of photos/"),
+    ("split.uniqueness", None, "item of photos/"),
+    ("split.uniqueness", r"/([^/]+)\.png$", "item of photos/"),
+    ("split.uniqueness_scope", "global", "leak_group of photos/"),
+    ("split.stratification", None, "stratum of photos/"),
+    ("split.method", "murmurhash3", "purpose of photos/"),
+    ("split.purposes", {"train": 0.2, "test": 0.6}, "purpose of photos/"),
+    ("split.remainder", "validation", "validation"),
+    ("split.allow_moves", True, "severity of the check sample_split.ledger_kept"),
+    ("split.allow_additions", True, "severity of the check sample_split.locks_kept"),
+    ("split.locked", ["devel"], "purpose of photos/"),
+    ("split.ledger_csv", "known.csv", "known_assignments_sha256 is None"),
+    ("sampling.groupby", ["category", "folder"], "weights.parquet"),
+    ("sampling.group_weighing", "uniform", "weights.parquet: it is not what"),
+    ("sampling.seed", 4, "records.parquet"),
+    ("sampling.max_epoch_samples", 9, "weights.parquet"),
+    ("sampling.purposes", ["train", "devel"], "records.parquet"),
+    ("shards.encoding", "raw", "image/format is 'png', recorded 'raw'"),
+    ("shards.compression", "gzip", "is not a whole gzip file"),
+    ("shards.records_per_shard", 7, "records.parquet"),
+    ("shards.target_shard_mb", 3.0, "records.parquet"),
+    ("shards.epochs", 2, "records.parquet"),
+    ("card.license", "CC0", "croissant.json"),
+    ("validation.raw_listing.min_images", 2, "arguments of the check raw_listing.enough_images"),
+    ("validation.raw_listing.max_shrinkage", 0.3, "arguments of the check raw_listing.not_shrunk"),
+    ("validation.sample_integrity.max_duplicates", 0.5, "arguments of the check sample_integrity.few_copies"),
+    ("validation.prepared_images.max_quarantined", 0.8, "arguments of the check prepared_images.few_quarantined"),
+    ("validation.sample_split.max_fraction_error", 0.2, "arguments of the check sample_split.fractions_met"),
+]
+
+
+@pytest.mark.parametrize(("setting", "value", "said"), STALE)
+def test_a_configuration_that_did_not_make_the_data_is_found(copy: World, setting: str, value: Any, said: str) -> None:
+    forgery = Forgery.of(copy.store)
+    forgery.set(setting, value)
+    if setting == "datasets":
+        defaults = copy.newest.manifest()["configuration"]["datasets"][0]
+        forgery.set(setting, [{**defaults, "reference": "N/A", **dataset} for dataset in value])
+    forgery.publish(consumers=False)
+    problems = verified(copy).problems
+    assert any(said in line for line in problems), problems
+
+
+DEEP: list[tuple[str, Any]] = [
+    ("image.resize_method", "nearest"),
+    ("image.keep_aspect_ratio", True),
+    ("image.rois", [[[0, 0], [20, 20]]]),
+    ("augmentation.transform", None),
+    ("augmentation.noise.brightness", 0.1),
+]
+
+
+@pytest.mark.parametrize(("setting", "value"), DEEP)
+def test_a_setting_that_only_pixels_show_is_found_by_deep(copy: World, setting: str, value: Any) -> None:
+    forgery = Forgery.of(copy.store)
+    forgery.set(setting, value)
+    forgery.publish()
+    assert verified(copy).problems == []
+    found = remake(copy.config, copy.newest, records=None)
+    assert any("made again, it differs in image/encoded" in line for line in found.problems)
+
+
+def test_pixels_that_were_replaced_are_found_by_deep(copy: World) -> None:
+    forgery = Forgery.of(copy.store)
+    row = one(forgery, purpose="test")
+    picture = cv2.imencode(".png", np.full((24, 32, 3), 77, np.uint8))[1].tobytes()
+    forgery.examples[row["file"]][row["position"]]["image/encoded"] = [picture]
+    forgery.publish()
+    assert verified(copy).problems == []
+    found = remake(copy.config, copy.newest, records=None)
+    assert found.problems == [
+        f"{row['file']}, record {row['position']} ({row['path']}): made again, it differs in image/encoded"
+    ]
+
+
+def test_an_identity_that_is_another_photos_is_found_by_deep_at_the_images_own_path(copy: World) -> None:
+    # The photo is said to have the bytes of its item's other photo, and everything follows from that.
+    copy.run(integrity={"duplicates": "keep_all"})
+    forgery = Forgery.of(copy.store)
+    split = {row["path"]: row for row in forgery.tables["assignments"].to_pylist()}
+    mine = next(
+        row
+        for path, row in split.items()
+        if path.endswith("_1.png") and row["purpose"] == "test" and path.replace("_1.png", "_0.png") in split
+    )
+    other = split[mine["path"].replace("_1.png", "_0.png")]
+
+    def is_mine(row: dict[str, Any]) -> bool:
+        return bool(row["path"] == mine["path"])
+
+    for column in ("content_id", "etag"):
+        for table in ("listing", "assignments"):
+            forgery.put(table, column, is_mine, other[column])
+    forgery.put("assignments", "pixel_id", is_mine, other["pixel_id"])
+    # The version before had the photo with its own bytes, which are remembered now.
+    rows = [*forgery.tables["assignments"].to_pylist(), {**mine, "listed": False}]
+    rows.sort(key=lambda row: (str(row["path"]), str(row["content_id"])))
+    forgery.tables["assignments"] = pa.Table.from_pylist(rows, forgery.tables["assignments"].schema)
+    forgery.drop("images", lambda row: row["content_id"] == mine["content_id"])
+    listing = forgery.tables["listing"]
+    copies = find_copies(listing["content_id"], listing["path"], listing["category"])._asdict()
+    for name, column in copies.items():
+        place = listing.schema.get_field_index(name)
+        listing = listing.set_column(place, listing.schema.field(name), column)
+    forgery.tables["listing"] = listing
+    share = sum(row["duplicate_of"] is not None for row in listing.to_pylist()) / len(listing)
+    gone = len(forgery.tables["images"])
+    bad = sum(row["status"] != "ok" for row in forgery.tables["images"].to_pylist())
+    for stage, name, observed in (
+        ("sample_integrity", "few_copies", share),
+        ("prepared_images", "few_quarantined", bad / gone),
+    ):
+        next(own for own in forgery.manifest["checks"][stage] if own["check"] == name)["observed"] = observed
+    forgery.redraw()
+    examples = [example for examples in forgery.examples.values() for example in examples]
+    shown = next(own for own in examples if own["path"] == [other["path"].encode()])["image/encoded"]
+    for example in examples:
+        if example["path"] == [mine["path"].encode()]:
+            example["image/encoded"] = shown
+    forgery.publish()
+    assert verified(copy).problems == []
+    found = remake(copy.config, copy.newest, records=None)
+    assert found.problems == []
+    (line,) = found.gone
+    md5 = hashlib.md5((copy.folder / mine["path"]).read_bytes()).hexdigest()
+    assert f"({mine['path']}): the object at this path has the MD5 {md5}" in line
+    assert f"the version says {other['content_id']}" in line
+    assert "changed since, or never were what the version says" in line
+
+
+def test_another_package_may_explain_a_draw_but_no_class_and_no_ledger(
+    copy: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgery = Forgery.of(copy.store)
+    new = {row["path"] for row in forgery.tables["listing"].to_pylist()} - {
+        row["path"] for row in copy.oldest.table("listing").to_pylist()
+    }
+    group = next(row["leak_group"] for row in forgery.tables["assignments"].to_pylist() if row["path"] in new)
+    drawn = forgery.put("assignments", "purpose", lambda row: row["leak_group"] == group, "train")
+    path, _ = label(forgery)
+    forgery.publish()
+    ours = package_versions()
+    monkeypatch.setattr("brev_pipeline.audit.verify.package_versions", lambda: {**ours, "brev-pipeline": "99.0"})
+    found = verified(copy)
+    assert any(path in line for line in found.problems)
+    assert not any(f"purpose of {drawn[0]}" in line for line in found.problems)
+    assert any(f"purpose of {drawn[0]}" in line and "this is 99.0" in line for line in found.notes)
+
+
+def test_a_bucket_of_photos_that_is_copied_elsewhere_is_no_contradiction(copy: World) -> None:
+    # Nothing of the verification reads the raw images, unless it is asked to.
+    shutil.rmtree(copy.folder / "photos")
+    assert verified(copy).problems == []
