@@ -57,6 +57,8 @@ Lineage = dict[str, StageRecord]
 def settings_of(config: PipelineConfig, stage: str) -> dict[str, Any]:
     """The settings that a stage's rows are made by: key → value, JSON-safe."""
     contents = config.contents()
+    # JSON knows no order of keys, and purposes are filled in theirs.
+    contents["split"]["purposes"] = list(contents["split"]["purposes"].items())
     return {key: _value_at(contents, key) for key in SPECS[stage].settings}
 
 

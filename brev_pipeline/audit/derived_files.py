@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from brev_pipeline.audit.claims import Claims, Contradiction
 from brev_pipeline.audit.tables import TABLES
+from brev_pipeline.config.differences import list_differences
 from brev_pipeline.store.versions import file_facts
 
 _MANIFEST: Final = "manifest.json"
@@ -13,10 +14,8 @@ _MANIFEST: Final = "manifest.json"
 def configuration_contradictions(claims: Claims) -> Iterator[Contradiction]:
     """A configuration that is not written as this package writes it, or of another pipeline."""
     said = claims.manifest["configuration"]
-    for path, (ours, theirs) in settings_apart(claims.config.contents(), said).items():
-        yield Contradiction(
-            f"{_MANIFEST}: configuration.{path} is {theirs!r}, and read as a configuration {ours!r}", of_code=True
-        )
+    for line in list_differences(said, claims.config.contents()):
+        yield Contradiction(f"{_MANIFEST}: configuration.{line} when it is read as a configuration", of_code=True)
     if claims.manifest["pipeline"] != claims.config.name:
         yield Contradiction(
             f"{_MANIFEST}: pipeline is {claims.manifest['pipeline']!r}, configuration.name {claims.config.name!r}"
@@ -45,18 +44,3 @@ def consumer_contradictions(claims: Claims) -> Iterator[Contradiction]:
             yield Contradiction(f"{name}: missing: every such version has it", of_code=True)
         elif file_facts(made[name]) != files[name]:
             yield Contradiction(f"{name}: it is not what tables and configuration give", of_code=True)
-
-
-def settings_apart(one: Any, other: Any, path: str = "") -> dict[str, tuple[Any, Any]]:
-    """Where two configurations differ: YAML path → the one's value, the other's; None where it has none."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping) and (one or other):
-        found: dict[str, tuple[Any, Any]] = {}
-        for name in [*one, *(name for name in other if name not in one)]:
-            found |= settings_apart(one.get(name), other.get(name), f"{path}.{name}" if path else str(name))
-        return found
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        found = {}
-        for place, pair in enumerate(zip(one, other, strict=True)):
-            found |= settings_apart(*pair, f"{path}[{place}]")
-        return found
-    return {} if one == other and type(one) is type(other) else {path: (one, other)}

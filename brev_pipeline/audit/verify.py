@@ -19,7 +19,6 @@ import pyarrow as pa
 from brev_pipeline.audit import tables as accounts
 from brev_pipeline.audit.claims import Known, made_with
 from brev_pipeline.audit.derivation import contradictions, unchecked
-from brev_pipeline.audit.derived_files import settings_apart
 from brev_pipeline.audit.files import file_problems, unlisted_shards, with_features
 from brev_pipeline.audit.lock import lock_changes
 from brev_pipeline.audit.logs import LogReport, inspect_log, versions_in_order
@@ -28,6 +27,7 @@ from brev_pipeline.audit.removals import LOG as REMOVALS
 from brev_pipeline.audit.removals import Removal, is_removed
 from brev_pipeline.audit.replan import plan_problems
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.config.differences import list_differences
 from brev_pipeline.engine import Engine, SerialEngine
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.reading.access import Access
@@ -243,20 +243,18 @@ def _other_configuration(one: Verification, config: PipelineConfig) -> Iterator[
         try:
             # Settings that are newer than the version have their defaults there.
             made = made_with(manifest)
-            apart = settings_apart(made.contents(), config.contents())
-            if not any(path.startswith("split.") for path in apart) and made.split.names != config.split.names:
-                apart["split.purposes (their order)"] = (made.split.names, config.split.names)
+            apart = list_differences(made.contents(), config.contents())
+            if not any(line.startswith("split.") for line in apart) and made.split.names != config.split.names:
+                order = "split.purposes (their order)"
+                apart += list_differences({order: made.split.names}, {order: config.split.names})
         except ValueError:
-            apart = settings_apart(manifest["configuration"], config.contents())
+            apart = list_differences(manifest["configuration"], config.contents())
     except (BrevPipelineError, ValueError, KeyError, TypeError, AttributeError):
         return
     if apart:
-        told = "; ".join(f"{path}: {_json(then)} → {_json(now)}" for path, (then, now) in apart.items())
-        yield f"made with another configuration than the present one (its value → the present one): {told}"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+        yield (
+            "made with another configuration than the present one (its value → the present one): " + "; ".join(apart)
+        )
 
 
 def _is_derived(manifest: Mapping[str, Any]) -> bool:

@@ -6,27 +6,33 @@ from typing import Any, Final
 
 _SHOWN: Final = 120
 """Characters of a value that a message shows."""
-_ABSENT: Final = object()
+ABSENT: Final = object()
+"""Stands for the value of a key that is not there."""
 
 
-def list_differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
-    """One line per key whose values differ: ``split.seed: 0 → 7``.
+def list_differences(before: Any, after: Any) -> list[str]:
+    """One line per key whose values differ: ``split.seed: 0 → 7``. Arguments as of `find_differences`."""
+    return [f"{path}: {_shown(old)} → {_shown(new)}" for path, old, new in find_differences(before, after)]
+
+
+def find_differences(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """YAML path, old and new value of each key whose values differ; `ABSENT` where there is none.
 
     Args:
-        before: JSON-safe: mappings by key, lists by place.
+        before: JSON-safe: mappings by key, in any order; lists by place.
         after: the same.
         path: YAML path of the two.
     """
     if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted({*before, *after}):
+        for key in dict.fromkeys([*before, *after]):
             inner = f"{path}.{key}" if path else str(key)
-            yield from list_differences(before.get(key, _ABSENT), after.get(key, _ABSENT), inner)
+            yield from find_differences(before.get(key, ABSENT), after.get(key, ABSENT), inner)
     elif _are_sections(before) and _are_sections(after) and len(before) == len(after):
         for place, (old, new) in enumerate(zip(before, after, strict=True)):
-            yield from list_differences(old, new, f"{path}[{place}]")
-    elif before is _ABSENT or after is _ABSENT or json.dumps(before) != json.dumps(after):
-        # As JSON, because 1, 1.0 and True are equal in Python and not in a configuration.
-        yield f"{path}: {_shown(before)} → {_shown(after)}"
+            yield from find_differences(old, new, f"{path}[{place}]")
+    # As JSON, because 1, 1.0 and True are equal in Python and not in a configuration.
+    elif before is ABSENT or after is ABSENT or json.dumps(before) != json.dumps(after):
+        yield path, before, after
 
 
 def _are_sections(value: Any) -> bool:
@@ -34,7 +40,7 @@ def _are_sections(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    if value is _ABSENT:
+    if value is ABSENT:
         return "not there"
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
