@@ -10,9 +10,9 @@ from typing import Any, Final
 # Before the last @, and after a colon: anything that is not a port. A password with a slash in it makes no valid
 # address, and is a password all the same; http://host:9000/a@b has none, and [::1] is a host. Repetitions are bounded,
 # since the time for a hostile text would grow with the square of its length.
-_USER_WITH_COLON = r"(?<=://)(?!\[|\*\*\*@)[^\s/@:]{0,200}:(?!\d{1,5}/)\S{0,1000}@"
+_USER_WITH_COLON = r"(?<=://)(?!\[)[^\s/@:]{0,200}:(?!\d{1,5}/)\S{0,1000}@"
 # A token in place of the user. (git@host over ssh is none.)
-_USER_ALONE = r"(?<=http://|ttps://)(?!\*\*\*@)[^\s/@:?#]{1,1000}@"
+_USER_ALONE = r"(?<=http://|ttps://)[^\s/@:?#]{1,1000}@"
 _KEYS = (
     r"x-(?:amz|goog)-(?:signature|credential|security-token)|awsaccesskeyid|(?:aws_?)?secret(?:_?access)?(?:_?key)?"
     r"|client_secret|signature|sig|(?:access_?|auth_?|id_?|sas_?)?token|(?:api|access|account)[_-]?key|passw(?:or)?d|pwd"
@@ -21,7 +21,7 @@ _KEYS = (
 _SIGNED_QUERY = rf"(?<=[?&;#])(?:{_KEYS})=(?!(?:\{{\w*\}}|\*\*\*)(?:[\s&;#]|$))[^\s&;#]+"
 _IN_ADDRESS: Final = re.compile(f"{_USER_WITH_COLON}|{_USER_ALONE}", re.IGNORECASE)
 _IN_QUERY: Final = re.compile(_SIGNED_QUERY, re.IGNORECASE)
-_BEFORE_HOST: Final = re.compile(r"^(?!\[|\*\*\*@)[^\s/@]+@")
+_BEFORE_HOST: Final = re.compile(r"^(?!\[)[^\s/@]+@")
 
 ADVICE: Final = (
     "credentials do not belong into this file, which is copied into every version: the environment, a profile or a "
@@ -50,10 +50,10 @@ def find_credentials(text: str, *, is_host: bool = False) -> str | None:
 
 
 def redact(text: str, *, is_host: bool = False) -> str:
-    """The text with *** in place of the credentials in its addresses; arguments as in `find_credentials`."""
+    """The text without the credentials in it, *** in place of signatures; arguments as `find_credentials`."""
     if is_host:
-        text = _BEFORE_HOST.sub("***@", text)
-    return _IN_QUERY.sub(lambda found: found[0].partition("=")[0] + "=***", _IN_ADDRESS.sub("***@", text))
+        text = _BEFORE_HOST.sub("", text)
+    return _IN_QUERY.sub(lambda found: found[0].partition("=")[0] + "=***", _IN_ADDRESS.sub("", text))
 
 
 def redact_all(value: Any) -> Any:

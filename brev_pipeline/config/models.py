@@ -50,6 +50,11 @@ def _compilable(pattern: str) -> str:
     return pattern
 
 
+def _is_wide(form: str) -> bool:
+    """Whether a format takes its width from elsewhere, or has one that nobody needs."""
+    return "{" in form or re.search(r"\d{4}", form) is not None
+
+
 def _one_group(key: str | list[str] | None) -> str | list[str] | None:
     if isinstance(key, str) and re.compile(_compilable(key)).groups == 0:
         raise ValueError(
@@ -200,13 +205,16 @@ class ListingSettings(Section):
     @classmethod
     def _fields(cls, template: str) -> str:
         known = "{path}, {bucket}, {key}, {quoted_key}"
+        if len(template) > _LONGEST_PATTERN:
+            raise ValueError(f"has {len(template)} characters; an address has at most {_LONGEST_PATTERN}")
         try:
-            fields = [part[1:] for part in string.Formatter().parse(template) if part[1] is not None]
+            fields = [part for part in string.Formatter().parse(template) if part[1] is not None]
+            # An attribute ({path.x}) is none of ours, and a width such as {path:>999999999} would be obeyed.
+            if bad := [name for _, name, width, _ in fields if f"{{{name}}}" not in known or _is_wide(width or "")]:
+                raise ValueError(", ".join(map(repr, bad)))
+            template.format(path="", bucket="", key="", quoted_key="")
         except ValueError as error:
             raise ValueError(f"{template!r}: only {known} are known ({error})") from error
-        # A format such as {path:>999999999} would be obeyed.
-        if bad := [name for name, form, conversion in fields if f"{{{name}}}" not in known or form or conversion]:
-            raise ValueError(f"{template!r}: only {known} are known, as they stand here, not {bad}")
         return template
 
 

@@ -71,7 +71,7 @@ def test_a_host_without_scheme_may_hold_them_too() -> None:
 
 def test_all_texts_of_a_value_are_redacted() -> None:
     assert redact_all({"a": [ADDRESS, 1, {"b": ADDRESS}], "c": None}) == {
-        "a": ["https://***@host/x", 1, {"b": "https://***@host/x"}],
+        "a": ["https://host/x", 1, {"b": "https://host/x"}],
         "c": None,
     }
 
@@ -173,3 +173,10 @@ def test_an_endpoint_is_an_address_of_a_server(url: str) -> None:
 def test_a_host_alone_is_asked_by_https() -> None:
     config = parse_config(GOOD + "store_storage: {endpoint_url: 'minio:9000'}")
     assert config.store_storage.endpoint_url == "https://minio:9000"
+
+
+def test_a_manifest_from_before_they_were_refused_can_still_be_read() -> None:
+    configuration = parse_config(GOOD).model_dump(mode="json")
+    configuration["datasets"][0]["storage"]["endpoint_url"] = "http://user:hunter2@minio:9000"
+    config = PipelineConfig.model_validate(redact_all(configuration))
+    assert config.datasets[0].storage.endpoint_url == "http://minio:9000"

@@ -31,7 +31,7 @@ def test_mutations_end_soon_as_a_configuration_or_an_error_of_ours(
     good = 0
     for seed in range(1000 if loader == "CSafeLoader" else 200):
         text = mutate(DEMO, seed)
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             parse_config(text)
             good += 1
@@ -40,7 +40,7 @@ def test_mutations_end_soon_as_a_configuration_or_an_error_of_ours(
             assert SECRET not in said, seed
             assert said.encode("utf-8"), seed
             assert len(said) < 30_000, seed
-        assert time.perf_counter() - began < 1, seed
+        assert time.process_time() - began < 1, seed
     # Some mutations, of comments for instance, change nothing that matters.
     assert good > 10
 
@@ -86,9 +86,9 @@ def test_mutations_end_soon_as_a_configuration_or_an_error_of_ours(
     ids=lambda text: text[-40:],
 )
 def test_what_yaml_can_do_to_a_reader_is_one_error_with_its_place(text: str, said: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     found = problems(text)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert any(said in line for line in found), found
 
 

@@ -161,3 +161,19 @@ def test_a_good_cron_is_taken(cron: str) -> None:
 def test_a_configuration_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         parse_config(GOOD).name = "other"  # type: ignore[misc]
+
+
+def test_what_may_not_be_meant_is_told_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    cluster = "engine: {kind: ray, address: 'head:6379'}"
+    assert parse_config(GOOD, base=tmp_path).warnings == []
+    told = parse_config(GOOD + cluster, base=tmp_path).warnings
+    assert told == [
+        f"{path} is a local folder, but engine.kind is ray: every machine of the cluster has to see it under this very "
+        "path; use a disk that all of them share, or s3://"
+        for path in ("store: ./store", "datasets[0].bucket: photos")
+    ]
+    many = "".join(f"\n  - {{name: x, id: x{number}, bucket: x{number}}}" for number in range(30))
+    told = parse_config(GOOD.rstrip() + many, base=tmp_path).warnings
+    assert len(told) == 21
+    assert told[-1] == "and 10 more such places"

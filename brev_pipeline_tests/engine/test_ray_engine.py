@@ -186,8 +186,12 @@ def test_a_frame_in_one_piece_holds_what_was_put_in(value):
     assert frame.load() == value
 
 
-def test_local_folders_are_warned_of_where_a_cluster_works():
+def test_local_folders_are_warned_of_where_a_cluster_works(tmp_path):
+    (tmp_path / "a").mkdir()
     assert parse_config(PIPELINE + "{kind: ray, address: 'head:6379'}").warnings == []
     text = PIPELINE.replace("s3://bucket/", "") + "{kind: ray, address: 'head:6379'}"
-    assert [warning.partition(":")[0] for warning in parse_config(text).warnings] == ["store", "datasets[0].bucket"]
-    assert parse_config(PIPELINE.replace("s3://bucket/", "") + "{}").warnings == []
+    assert [warning.partition(":")[0] for warning in parse_config(text, base=tmp_path).warnings] == [
+        "store",
+        "datasets[0].bucket",
+    ]
+    assert parse_config(PIPELINE.replace("s3://bucket/", "") + "{}", base=tmp_path).warnings == []
