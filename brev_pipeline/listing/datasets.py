@@ -15,7 +15,7 @@ from brev_pipeline.listing.columns import LEFT_OUT, Images, choose, raw_listing
 from brev_pipeline.listing.inventory import read_inventory
 from brev_pipeline.listing.refusals import nothing_found, refusals, refuse_overlaps
 from brev_pipeline.listing.scan import scan
-from brev_pipeline.listing.walk import walk
+from brev_pipeline.listing.walk import FOLDER_OUTSIDE, walk
 from brev_pipeline.source import LocalPlace, Place, S3Place, Sources
 from brev_pipeline.source.places import path_prefix
 
@@ -91,7 +91,7 @@ def list_dataset(
         left_out = pa.concat_tables([LEFT_OUT.empty_table(), *(piece.left_out for piece in pieces)])
         if not any(piece.objects.num_rows for piece in pieces):
             raise ListingError(nothing_found(objects, left_out, settings))
-        _warn_of_refused(dataset, left_out)
+        _warn_of_refused(dataset, objects, left_out)
         if on_left_out and left_out.num_rows:
             paths = pc.binary_replace_slice(left_out["key"], 0, 0, path_prefix(place.bucket))
             on_left_out(left_out.set_column(0, "path", paths))
@@ -102,10 +102,15 @@ def list_dataset(
         raise ListingError(f"dataset {dataset.name!r} ({place.bucket}): {error}") from error
 
 
-def _warn_of_refused(dataset: DatasetSettings, left_out: pa.Table) -> None:
+def _warn_of_refused(dataset: DatasetSettings, objects: pa.Table, left_out: pa.Table) -> None:
     refused = left_out.filter(pc.not_equal(left_out["rule"], "class_filter"))
     if refused.num_rows:
         _LOG.warning("dataset %r: left out %s", dataset.name, refusals(refused))
+    # Whether images lie behind a link to a folder is not known: it stands in no account.
+    if "reason" in objects.column_names:
+        folders = objects.filter(pc.equal(objects["reason"], FOLDER_OUTSIDE[1]))
+        if folders.num_rows:
+            _LOG.warning("dataset %r: did not enter %s", dataset.name, refusals(folders))
 
 
 def _objects(place: Place, sources: Sources) -> pa.Table:

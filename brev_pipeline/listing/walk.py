@@ -35,7 +35,7 @@ NOT_A_FILE: Final = "not_a_file"
 Refusal = tuple[str, str]
 """Rule and reason."""
 _FILE_OUTSIDE: Final[Refusal] = (LINK_OUTSIDE, f"a link to a file outside of the dataset; {ALLOW_LINKS}")
-_FOLDER_OUTSIDE: Final[Refusal] = (LINK_OUTSIDE, f"a link to a folder outside of the dataset; {ALLOW_LINKS}")
+FOLDER_OUTSIDE: Final[Refusal] = (LINK_OUTSIDE, f"a link to a folder outside of the dataset; {ALLOW_LINKS}")
 _LOST: Final = {errno.ENOENT: "a link that leads nowhere", errno.ELOOP: "a link that leads in a circle"}
 
 _AT_ONCE: Final = 4096  # rows
@@ -132,7 +132,7 @@ def _look_closer(
         return own, refusal
     if root is None or is_within(os.path.realpath(entry.path), root):
         return status, None
-    return own, _FOLDER_OUTSIDE if stat.S_ISDIR(status.st_mode) else _FILE_OUTSIDE
+    return own, FOLDER_OUTSIDE if stat.S_ISDIR(status.st_mode) else _FILE_OUTSIDE
 
 
 def _refusal_of_kind(mode: int, prefix: str) -> Refusal | None:

@@ -220,6 +220,7 @@ def test_what_may_not_be_read_is_left_out_with_its_reason(tmp_path: Path, caplog
     assert str(tmp_path) not in str(rows)
     outside = "a link to a folder outside of the dataset; listing.follow_links: true would follow it"
     assert others == {".md": 1, ".db": 1, outside: 1}
+    assert "did not enter 1 by link_outside (the first more: a link to a folder outside" in caplog.text
     assert "1 by object_too_large (the first good/giant.png: 8,589,934,592 bytes" in caplog.text
 
 
