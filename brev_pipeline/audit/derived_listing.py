@@ -30,7 +30,6 @@ LISTING: Final = "listing.parquet"
 EXCLUSIONS: Final = "exclusions.parquet"
 _OF_DATASET: Final = ("category", "folder", "dataset", "dataset_id", "reference")
 _MD5: Final = "^[0-9a-f]{32}$"
-_MEGABYTE: Final = 1 << 20
 
 
 def listing_contradictions(claims: Claims) -> Iterator[Contradiction]:
@@ -177,19 +176,17 @@ def _refused(rows: pa.Table, wanted: Bools, settings: ListingSettings) -> Iterat
             f"{LISTING}: listing.sample_filter",
         )
     )
-    most = getattr(settings, "max_object_mb", None)
-    if most is not None:
-        yield from certain(
-            named(
-                rows["path"],
-                pc.greater(rows["size"], int(most * _MEGABYTE)).to_numpy(),
-                lambda row: (
-                    f"{LISTING}: {rows['path'][row].as_py()} has {rows['size'][row].as_py()} bytes, more than "
-                    f"listing.max_object_mb ({most})"
-                ),
-                f"{LISTING}: listing.max_object_mb",
-            )
+    yield from certain(
+        named(
+            rows["path"],
+            pc.greater(rows["size"], settings.max_object_bytes).to_numpy(),
+            lambda row: (
+                f"{LISTING}: {rows['path'][row].as_py()} has {rows['size'][row].as_py()} bytes, more than "
+                f"listing.max_object_mb ({settings.max_object_mb:g})"
+            ),
+            f"{LISTING}: listing.max_object_mb",
         )
+    )
 
 
 def _of_other_classes(rows: pa.Table, key: pa.Array, settings: ListingSettings) -> Iterator[Contradiction]:

@@ -31,6 +31,7 @@ from brev_pipeline.config.differences import list_differences
 from brev_pipeline.engine import Engine, SerialEngine
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.reading.access import Access
+from brev_pipeline.stages import SPECS
 from brev_pipeline.store import PipelineStore, Publication, Version
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline.store.publish import package_versions
@@ -346,13 +347,34 @@ def _compare(version: Version, manifest: dict[str, Any], problems: list[str], no
     derived = list(contradictions(manifest, tables, known)) if _is_derived(manifest) else []
     problems += [one.line for one in derived if not one.of_code]
     of_code = [*(one.line for one in derived if one.of_code), *plan_problems(manifest, tables)]
-    wrote, ours = manifest["packages"]["brev-pipeline"], package_versions()["brev-pipeline"]
-    if wrote == ours:
+    known_codes, other = _codes(manifest)
+    problems += known_codes
+    if not other:
         problems += of_code
     else:
-        notes += [
-            f"{line} (brev-pipeline {wrote} wrote it, this is {ours}, which may draw otherwise)" for line in of_code
-        ]
+        notes += [f"{line} ({other}, which may have drawn otherwise)" for line in of_code]
+
+
+def _codes(manifest: Mapping[str, Any]) -> tuple[list[str], str]:
+    """Whether a version's claims must be what this code derives of them.
+
+    Returns:
+        What is wrong with the stages' code numbers that the manifest names: numbers that no release before this one
+        had would excuse any claim. And what older code wrote the version; empty where it is the present one.
+    """
+    if not _is_derived(manifest):
+        wrote, here = manifest["packages"]["brev-pipeline"], package_versions()["brev-pipeline"]
+        return [], "" if wrote == here else f"brev-pipeline {wrote} wrote it, this is {here}"
+    named = {stage: str(code.get("code")) for stage, code in manifest["stages"].items() if stage in SPECS}
+    ours = {stage: spec.code for stage, spec in SPECS.items()}
+    unknown = [
+        f"{MANIFEST}: stages.{stage}: no code {named.get(stage)!r} of that stage is known here (the present one is "
+        f"{code}): it was written by a newer release; verify it with that one"
+        for stage, code in ours.items()
+        if not (named.get(stage, "").isdecimal() and 1 <= int(named[stage]) <= int(code))
+    ]
+    older = [f"{stage} by code {named[stage]}" for stage in named if not unknown and named[stage] != ours[stage]]
+    return unknown, f"made with {', '.join(older)}" if older else ""
 
 
 def _whole_table(version: Version, manifest: dict[str, Any], name: str) -> pa.Table | None:

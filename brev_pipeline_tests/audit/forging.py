@@ -17,10 +17,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.account import purpose_locks
+from brev_pipeline.account import LEFT_OUT_RULES, purpose_locks
 from brev_pipeline.audit.claims import made_with
 from brev_pipeline.audit.replan import plan_again
-from brev_pipeline.audit.tables import LEFT_OUT_RULES, listed_now
+from brev_pipeline.audit.tables import listed_now
 from brev_pipeline.consumers import consumer_files
 from brev_pipeline.framing import frame, frames, masked_crc
 from brev_pipeline.listing import listing_fingerprint

@@ -6,6 +6,7 @@ Each forgery recomputes every hash, the chain and the seals, so that nothing but
 import hashlib
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from brev_pipeline.audit import remake, verify_store
 from brev_pipeline.audit.outcome import Verification
 from brev_pipeline.integrity.copies import find_copies
-from brev_pipeline.store.publish import package_versions
+from brev_pipeline.stages import SPECS
 from brev_pipeline_tests.audit.forging import Forgery
 from brev_pipeline_tests.audit.worlds import World
 
@@ -562,23 +563,38 @@ def test_an_identity_that_is_another_photos_is_found_by_deep_at_the_images_own_p
     assert "changed since, or never were what the version says" in line
 
 
-def test_another_package_may_explain_a_draw_but_no_class_and_no_ledger(
-    copy: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def draw_otherwise(forgery: Forgery, world: World) -> str:
+    """Give a group that is new in this version another purpose; the path of an image of it."""
+    before = {row["path"] for row in world.oldest.table("listing").to_pylist()}
+    rows = forgery.tables["assignments"].to_pylist()
+    group = next(row["leak_group"] for row in rows if row["path"] not in before)
+    return forgery.put("assignments", "purpose", lambda row: row["leak_group"] == group, "train")[0]
+
+
+def test_older_code_may_explain_a_draw_but_no_class(copy: World, monkeypatch: pytest.MonkeyPatch) -> None:
     forgery = Forgery.of(copy.store)
-    new = {row["path"] for row in forgery.tables["listing"].to_pylist()} - {
-        row["path"] for row in copy.oldest.table("listing").to_pylist()
-    }
-    group = next(row["leak_group"] for row in forgery.tables["assignments"].to_pylist() if row["path"] in new)
-    drawn = forgery.put("assignments", "purpose", lambda row: row["leak_group"] == group, "train")
+    drawn = draw_otherwise(forgery, copy)
     path, _ = label(forgery)
     forgery.publish()
-    ours = package_versions()
-    monkeypatch.setattr("brev_pipeline.audit.verify.package_versions", lambda: {**ours, "brev-pipeline": "99.0"})
+    spec = SPECS["sample_split"]
+    monkeypatch.setitem(SPECS, spec.name, replace(spec, code=str(int(spec.code) + 1)))
     found = verified(copy)
     assert any(path in line for line in found.problems)
-    assert not any(f"purpose of {drawn[0]}" in line for line in found.problems)
-    assert any(f"purpose of {drawn[0]}" in line and "this is 99.0" in line for line in found.notes)
+    assert not any(f"purpose of {drawn}" in line for line in found.problems)
+    assert any(f"purpose of {drawn}" in line and "made with sample_split by code" in line for line in found.notes)
+
+
+@pytest.mark.parametrize("claim", ["another package", "newer code", "no code"])
+def test_nobody_is_excused_by_code_that_there_never_was(copy: World, claim: str) -> None:
+    forgery = Forgery.of(copy.store)
+    drawn = draw_otherwise(forgery, copy)
+    if claim == "another package":
+        forgery.manifest["packages"]["brev-pipeline"] = "99.0"
+    else:
+        forgery.manifest["stages"]["sample_split"]["code"] = "99" if claim == "newer code" else "0"
+    forgery.publish()
+    found = verified(copy)
+    assert any(f"purpose of {drawn}" in line or "stages.sample_split: no code" in line for line in found.problems)
 
 
 def test_a_bucket_of_photos_that_is_copied_elsewhere_is_no_contradiction(copy: World) -> None:

@@ -24,7 +24,7 @@ from brev_pipeline.images.shelf import id_of_ingredients
 from brev_pipeline.store import Folder
 from brev_pipeline.store.entries import entries, remove_files
 from brev_pipeline_tests.audit.worlds import World
-from brev_pipeline_tests.pipelines import hashes
+from brev_pipeline_tests.pipelines import hashes, table_name
 
 NOW = timedelta()
 AT_ONCE = GarbageRules(min_age=NOW, older_than=NOW, keep_runs=0)
@@ -146,7 +146,7 @@ def test_tables_of_old_runs_go_but_the_newest_and_the_published_stay(copy: World
 def test_the_newest_table_of_a_stage_stays_in_whatever_run_it_is(copy: World) -> None:
     older = copy.store.publications.all()[0].run_id
     later = time.time() + 10
-    os.utime(copy.root / "tables" / older / "raw_listing.parquet", (later, later))
+    os.utime(copy.root / "tables" / table_name(copy.store, older, "raw_listing"), (later, later))
     assert "tables of an old run" not in kinds(found(copy, AT_ONCE, now=LATER))
 
 
