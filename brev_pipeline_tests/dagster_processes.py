@@ -14,6 +14,7 @@ started can be found, by process id, even what has lost its parent. Nothing else
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -310,6 +311,12 @@ class Dagster:
                 own = (event["failureMetadata"] or {}).get("description")
                 said.append(own or (event["error"] or {}).get("message", ""))
         return "\n".join(said)
+
+    def evaluated(self, run_id: str) -> list[str]:
+        """Names of the checks that a run evaluated."""
+        message = re.compile(r"Asset check '(\w+)' on ")
+        found = [message.match(event["message"]) for event in self.events(run_id)]
+        return [match[1] for match in found if match]
 
     def story(self, run_id: str) -> str:
         """A run's status and its last messages, for an assertion's message."""

@@ -140,3 +140,16 @@ def test_a_failing_check_shows_red_and_stops_what_comes_after(dagster: Dagster, 
     screen.run(run_id)
     screen.page.get_by_text("conflict__sample_integrity").first.wait_for()
     screen.shoot("run-failed")
+
+
+def test_one_check_is_run_by_itself_from_its_page(dagster: Dagster, screen: Screen) -> None:
+    before = {run["runId"] for run in dagster.runs()}
+    screen.asset("demo", "prepared_images", "checks")
+    screen.page.get_by_text("few_quarantined", exact=True).first.click()
+    # The first one says "Execute all".
+    screen.page.get_by_role("button", name="Execute").nth(1).click()
+    until(lambda: {run["runId"] for run in dagster.runs()} > before, 60)
+    (run_id,) = {run["runId"] for run in dagster.runs()} - before
+    dagster.wait(run_id, seconds=240)
+    assert dagster.status(run_id) == "SUCCESS", dagster.failures(run_id)
+    assert dagster.evaluated(run_id) == ["few_quarantined"]
