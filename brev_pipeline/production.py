@@ -28,12 +28,11 @@ from brev_pipeline.account import (
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import SplitError, StoreError
-from brev_pipeline.provenance import code_of, demand_current, read_lineage, settings_of
+from brev_pipeline.provenance import code_of, demand_current, hash_table, read_lineage, settings_of
 from brev_pipeline.stages import SPECS, table_stages
 from brev_pipeline.store import Folder, PipelineStore, Version
-from brev_pipeline.store.parquet import from_parquet, to_parquet
+from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.publish import Made, Release, ReportMaker, package_versions, publish_version
-from brev_pipeline.store.versions import file_facts
 from brev_pipeline.tables import SAMPLE_SPLIT, Columns
 from brev_pipeline.texts import TEXT
 
@@ -141,10 +140,12 @@ def _plan_digest(config: PipelineConfig, plan: pa.Table, facts: pa.Table) -> str
 
     What is only judged by (``validation``), or stands in the version alone (``card``), is no part of it.
     """
-    made_by = [{stage: [settings_of(config, stage), code_of(stage)] for stage in table_stages()}, recipe(config)]
-    drawn = facts.filter(pc.is_in(facts["content_id"], value_set=pc.unique(plan["content_id"]))).sort_by("content_id")
-    parts = [to_parquet(plan), to_parquet(_bare(drawn)), json.dumps(made_by, sort_keys=True).encode()]
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
+    made_by = [{stage: settings_of(config, stage) for stage in table_stages()}, recipe(config)]
+    drawn = facts.take(
+        pc.index_in(pc.unique(plan["content_id"]).sort(), value_set=facts["content_id"].combine_chunks())
+    )
+    parts = [hash_table(plan), hash_table(drawn), json.dumps(made_by, sort_keys=True)]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
 
 
 _FACTS: Final = ["content_id", "pixel_id", "mean", "std", "sharpness", "clipped"]
@@ -170,13 +171,14 @@ def _earlier_records(store: PipelineStore, wanted: str, facts: pa.Table) -> "Ear
     manifest = version.manifest()
     if manifest.get("recipe") != wanted:
         return None
-    found = {name: version.folder.read(f"{name}.parquet") for name in ("records", "images")}
-    for name, data in found.items():
-        if file_facts(data) != manifest["files"][f"{name}.parquet"]:
-            _LOG.warning("%s is altered: its records are made anew", version.folder.place(f"{name}.parquet"))
-            return None
-    records = from_parquet(found["records"])
-    same = _same_pixels(from_parquet(found["images"]), facts)
+    try:
+        same = _same_pixels(version.table("images", _FACTS, verified=True), facts)
+        records = version.table("records", verified=True)
+    except StoreError as error:
+        if error.may_pass:
+            raise
+        _LOG.warning("the records of the newest version are made anew: %s", error)
+        return None
     kept = records.filter(pc.is_in(records["content_id"], value_set=same))
     return Earlier(version.folder, kept, manifest["configuration"]["shards"]["compression"])
 
@@ -195,8 +197,7 @@ def recipe(config: PipelineConfig) -> str:
     from brev_pipeline.shards import RECORD_VERSION
 
     shards = config.shards.model_dump(mode="json", include={"encoding", "jpeg_quality"})
-    code = {stage: code_of(stage) for stage in ("prepared_images", "tfrecord_shards")}
-    parts = [RECORD_VERSION, pixel_fingerprint(config), shards, code]
+    parts = [RECORD_VERSION, pixel_fingerprint(config), shards]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -206,7 +207,7 @@ def pixel_fingerprint(config: PipelineConfig) -> str:
         "image": config.image.model_dump(mode="json"),
         "augmentation": config.augmentation.model_dump(mode="json"),
     }
-    code = {stage: SPECS[stage].code for stage in ("prepared_images", "tfrecord_shards")}
+    code = {stage: code_of(stage) for stage in ("prepared_images", "tfrecord_shards")}
     return json.dumps([settings, code, package_versions()], sort_keys=True)
 
 
@@ -246,6 +247,9 @@ def release(
     account["checks"] = {stage: [_quoted(check) for check in found] for stage, found in checks.items()}
     account["user_checks"] = {stage: list(found) for stage, found in (own_checks or {}).items()}
     packed = _packed(config, store, tables, excluded)
+    made_with = (tables["sample_split"].read([]).schema.metadata or {}).get(LEDGER)
+    based_on = None if made_with is None else int(made_with)
+    _demand_present_history(store, checks, account, packed, based_on)
     for_others = consumer_files(
         config,
         classes=account["classes"],
@@ -254,7 +258,6 @@ def release(
         records=tables["tfrecord_shards"].read(OF_RECORDS),
         files=shards | {name: dict(made.facts) for name, made in packed.items()},
     )
-    made_with = (tables["sample_split"].read([]).schema.metadata or {}).get(LEDGER)
     done = publish_version(
         store,
         shards_in=shards_in,
@@ -264,7 +267,7 @@ def release(
         account=account,
         run_id=run_id,
         report=_reporter(store, tables, excluded, checks, documents),
-        based_on=None if made_with is None else int(made_with),
+        based_on=based_on,
     )
     try:
         store.staging.remove(account["plan"])
@@ -272,6 +275,40 @@ def release(
         # A run with the same plan may be writing there. The version stands; `gc` finds what stays.
         _LOG.warning("%s", error)
     return done
+
+
+def _demand_present_history(
+    store: PipelineStore,
+    checks: Mapping[str, Sequence[Mapping[str, Any]]],
+    account: Mapping[str, Any],
+    packed: Mapping[str, Made],
+    based_on: int | None,
+) -> None:
+    """Demand that checks about history compared with the newest publication, or with one that says the same.
+
+    Raises:
+        StoreError: another version was published since; the message names the stages whose checks are to be run.
+    """
+    newest = store.newest()
+    number = newest[0].number if newest else 0
+    if based_on != number:
+        return  # `publish_version` takes such a split only if it is the newest one's
+    late = [
+        stage
+        for stage, found in checks.items()
+        if any(check.get("history") and check.get("publication") != number for check in found)
+    ]
+    if not late or newest is None:
+        return
+    manifest = newest[1].manifest()
+    same_images = manifest.get("listing_fingerprint") == account["listing_fingerprint"]
+    if same_images and manifest["files"].get("assignments.parquet") == dict(packed["assignments.parquet"].facts):
+        return
+    raise StoreError(
+        f"{store.folder.url}: another run published while this one worked (publication {number}), and the checks of "
+        f"{' and '.join(late)} compared with what stood before: its version stands. Run again to publish what is "
+        f"newer; or run the checks of {' and '.join(late)} again, then dataset_version"
+    )
 
 
 def _quoted(check: Mapping[str, Any]) -> dict[str, Any]:
@@ -299,6 +336,7 @@ def _account(
     account = {
         "format": 2,
         "stages": {stage: code_of(stage) for stage in SPECS},
+        "purposes": config.split.names,  # in their order, which the configuration's JSON does not keep
         "plan": plan,
         "recipe": recipe(config),
         "pipeline": config.name,

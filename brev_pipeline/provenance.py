@@ -10,10 +10,10 @@ published of tables that do not belong together. Nothing of this goes into a ver
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from brev_pipeline.config import PipelineConfig
@@ -58,7 +58,7 @@ def settings_of(config: PipelineConfig, stage: str) -> dict[str, Any]:
     """The settings that a stage's rows are made by: key → value, JSON-safe."""
     contents = config.contents()
     # JSON knows no order of keys, and purposes are filled in theirs.
-    contents["split"]["purposes"] = list(contents["split"]["purposes"].items())
+    contents["split"]["purposes"] = [f"{name}: {share:g}" for name, share in contents["split"]["purposes"].items()]
     return {key: _value_at(contents, key) for key in SPECS[stage].settings}
 
 
@@ -74,7 +74,8 @@ def files_of(config: PipelineConfig, stage: str) -> dict[str, str | None]:
     Raises:
         StoreError: one cannot be read.
     """
-    return {"split.ledger_csv": _file_sha256(config)} if stage == "sample_split" else {}
+    contents = config.contents()
+    return {key: _file_sha256(config, key, _value_at(contents, key)) for key in SPECS[stage].files}
 
 
 def code_version(config: PipelineConfig, stage: str) -> str:
@@ -82,7 +83,8 @@ def code_version(config: PipelineConfig, stage: str) -> str:
 
     The published version holds the whole configuration, so for that all of it counts.
     """
-    settings = config.contents() if stage == VERSION else settings_of(config, stage)
+    # The order of purposes, which JSON does not keep, stands in the settings of the split.
+    settings = [config.contents(), config.split.names] if stage == VERSION else settings_of(config, stage)
     data = json.dumps([settings, code_of(stage)], sort_keys=True).encode()
     return f"{SPECS[stage].code}-{hashlib.sha256(data).hexdigest()[:12]}"
 
@@ -90,18 +92,27 @@ def code_version(config: PipelineConfig, stage: str) -> str:
 def table_id(stage: str, table: "pa.Table") -> str:
     """Identity of a stage's table, 32 hex digits: its content without the columns that tell of the run.
 
-    Chunks in memory, the schema's metadata and the order of nothing but rows and columns count.
+    Of the schema's metadata only what names the images that the listing left out counts: a version tells of them.
     """
+    from brev_pipeline.account import FILTERED
+
+    kept = [name for name in table.column_names if name not in SPECS[stage].run_columns]
+    left_out = (table.schema.metadata or {}).get(FILTERED, b"")
+    return hash_table(table.select(kept), left_out)
+
+
+def hash_table(table: "pa.Table", besides: bytes = b"") -> str:
+    """32 hex digits: BLAKE2b of a table's rows and columns, however they lie in memory, and of further bytes."""
     import pyarrow as pa
 
     from brev_pipeline.store.parquet import row_groups
 
-    kept = [name for name in table.column_names if name not in SPECS[stage].run_columns]
-    plain = table.select(kept).replace_schema_metadata(None)
+    plain = table.replace_schema_metadata(None)
     hasher = _Hasher()
     with pa.ipc.new_stream(pa.PythonFile(hasher, "w"), plain.schema) as stream:
         for group in row_groups(plain):
             stream.write_table(group)
+    hasher.digest.update(besides)
     return hasher.digest.hexdigest()
 
 
@@ -128,8 +139,8 @@ def attach_provenance(
         lineage |= before
     for name, place in (names or {}).items():
         lineage[name] = StageRecord(**{**asdict(lineage[name]), "table": place})
-    # Of the file as it was read: it may have been changed since.
-    files = {"split.ledger_csv": known_sha256(table)} if stage == "sample_split" else {}
+    # Of the file as the stage read it: it may have been changed since.
+    files = dict.fromkeys(SPECS[stage].files, known_sha256(table))
     own = StageRecord(table_id(stage, table), settings_of(config, stage), code_of(stage), files)
     records = {name: asdict(record) for name, record in {**lineage, stage: own}.items()}
     data = json.dumps(records, sort_keys=True, ensure_ascii=False).encode()
@@ -151,7 +162,7 @@ def read_lineage(metadata: Mapping[bytes, bytes] | None, stage: str, name: str) 
         records = json.loads((metadata or {})[PROVENANCE])
         lineage = {key: StageRecord(**record) for key, record in records.items()}
         lineage[stage]
-    except (KeyError, ValueError, TypeError) as error:
+    except (AttributeError, KeyError, ValueError, TypeError) as error:
         raise StaleTableError(
             f"{stage} ({name}) does not say what it was made of, as tables of an older release do not: "
             f"materialize {stage} and everything after it, or launch the whole job"
@@ -173,8 +184,8 @@ def demand_current(config: PipelineConfig, lineages: Mapping[str, Lineage]) -> N
     found: dict[str, list[str]] = {}
     for stage in SPECS:
         records = [lineage[stage] for lineage in lineages.values() if stage in lineage]
-        lines = [line for record in records for line in _outdated(config, stage, record)]
-        if lines:
+        now = records and (settings_of(config, stage), code_of(stage), files_of(config, stage))
+        if lines := [line for record in records for line in _outdated(record, *now)]:
             found[stage] = list(dict.fromkeys(lines))
     if not found:
         found = _strangers(lineages)
@@ -188,12 +199,14 @@ def demand_current(config: PipelineConfig, lineages: Mapping[str, Lineage]) -> N
         )
 
 
-def _outdated(config: PipelineConfig, stage: str, record: StageRecord) -> list[str]:
-    """What a record says otherwise than the present configuration, code and files: one line per key, old → new."""
+def _outdated(
+    record: StageRecord, settings: Mapping[str, Any], code: Mapping[str, str], files: Mapping[str, str | None]
+) -> list[str]:
+    """What a record says otherwise than the present settings, code and files: one line per key, old → new."""
     return [
-        *list_differences(_nested(record.settings), _nested(settings_of(config, stage))),
-        *(f"version of {line}" for line in list_differences(dict(record.code), code_of(stage))),
-        *(f"content of {line}" for line in list_differences(dict(record.files), files_of(config, stage))),
+        *list_differences(_nested(record.settings), _nested(settings)),
+        *(f"version of {line}" for line in list_differences(dict(record.code), dict(code))),
+        *(f"content of {line}" for line in list_differences(dict(record.files), dict(files))),
     ]
 
 
@@ -236,14 +249,22 @@ def _installed(package: str) -> str:
         return "not installed as a package"
 
 
-def _file_sha256(config: PipelineConfig) -> str | None:
-    if config.split.ledger_csv is None:
+def _file_sha256(config: PipelineConfig, key: str, name: str | None) -> str | None:
+    if name is None:
         return None
-    place = config.resolve(config.split.ledger_csv)
+    place = config.resolve(name)
     try:
-        return hashlib.sha256(Path(place).read_bytes()).hexdigest()
+        facts = os.stat(place)
+        return _sha256(place, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
     except OSError as error:
-        raise StoreError(f"split.ledger_csv: {place} cannot be read: {error.strerror}") from error
+        raise StoreError(f"{key}: {place} cannot be read: {error.strerror}") from error
+
+
+@functools.lru_cache(maxsize=32)
+def _sha256(place: str, *_facts: int) -> str:
+    """Of a file as it is now: each loader of a table asks, and the file may be large."""
+    with open(place, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Hasher:

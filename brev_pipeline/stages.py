@@ -29,6 +29,7 @@ class StageSpec:
             rows are made. A key that only says when a check is red is none of them: it belongs to the rules.
         code: number of the stage's code; raised whenever the same inputs and settings give another result.
         packages: distributions whose versions show in the result.
+        files: keys of the configuration that name a file which is read besides the tables.
         unit: what one row is, where rows per second mean something.
         run_columns: columns that tell of a run (times, places of work, how an assignment came about), which differ
             between runs over the same images and are no part of the table's identity.
@@ -44,6 +45,7 @@ class StageSpec:
     settings: tuple[str, ...] = ()
     code: str = "1"
     packages: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     unit: str | None = None
     run_columns: frozenset[str] = frozenset()
     shown: tuple[str, ...] = ()
@@ -80,7 +82,7 @@ _ALL: Final = (
         description="Bytes to pixels, once per content: decoded, cropped, resized, or in quarantine with a reason.",
         inputs=("sample_integrity",),
         settings=("image",),
-        packages=("opencv-python-headless", "Pillow", "simplejpeg", "xxhash"),
+        packages=("numpy", "opencv-python-headless", "Pillow", "simplejpeg", "xxhash"),
         unit="images",
         run_columns=frozenset({"file", "offset", "length"}),
         shown=("quarantined", "pixel copies", "rechecked"),
@@ -107,7 +109,8 @@ _ALL: Final = (
             "split.allow_additions",
             "split.ledger_csv",
         ),
-        packages=("mmh3",),
+        packages=("mmh3", "numpy", "scipy"),
+        files=("split.ledger_csv",),
         unit="images",
         run_columns=frozenset({"assigned_by"}),
         shown=("leak groups", "left out", "moved by a copy"),
@@ -125,6 +128,7 @@ _ALL: Final = (
             "sampling.max_epoch_samples",
             "sampling.purposes",
         ),
+        packages=("numpy",),
         kinds=frozenset({"numpy"}),
     ),
     StageSpec(
@@ -134,7 +138,7 @@ _ALL: Final = (
         description="The drawn, augmented records as TFRecord shards, byte for byte reproducible.",
         inputs=("sample_split", "sampling_weights", "prepared_images"),
         settings=("name", "sampling", "augmentation", "shards"),
-        packages=("google-crc32c", "numpy", "opencv-python-headless", "simplejpeg"),
+        packages=("google-crc32c", "numpy", "opencv-python-headless", "Pillow", "simplejpeg"),
         unit="records",
         shown=("shards",),
         kinds=frozenset({"tfrecord"}),
@@ -145,6 +149,7 @@ _ALL: Final = (
         about="all checks passed: what training reads",
         description="The published version: shards, tables, and a manifest that accounts for every byte.",
         settings=("card", "split.access_log"),
+        packages=("pyarrow",),
         shown=("publication",),
         kinds=frozenset({"parquet", "tfrecord"}),
     ),

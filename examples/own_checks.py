@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 import dagster as dg
+import pyarrow.compute as pc
 
 from brev_pipeline.definitions import defs as pipelines
 
@@ -19,9 +20,10 @@ LEAST = 3
 @dg.asset_check(asset=dg.AssetKey(["demo", "sample_split"]), blocking=True)
 def enough_devel_photos(sample_split: Any) -> dg.AssetCheckResult:
     """Every class has at least three photos that the model is judged by."""
-    rows = sample_split.read(["category", "purpose"]).to_pylist()
-    photos = Counter({name: 0 for row in rows for name in row["category"]})
-    photos.update(name for row in rows if row["purpose"] == "devel" for name in row["category"])
+    table = sample_split.read(["category", "purpose"])
+    devel = table.filter(pc.equal(table["purpose"], "devel"))
+    photos = Counter(dict.fromkeys(pc.unique(pc.list_flatten(table["category"])).to_pylist(), 0))
+    photos.update(pc.list_flatten(devel["category"]).to_pylist())
     few = {name: count for name, count in photos.items() if count < LEAST}
     return dg.AssetCheckResult(
         passed=not few,

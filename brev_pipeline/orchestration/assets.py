@@ -13,7 +13,7 @@ from brev_pipeline.orchestration.names import asset_key
 from brev_pipeline.orchestration.retries import failures_for_people
 from brev_pipeline.orchestration.story import pace, settings
 from brev_pipeline.orchestration.told import told
-from brev_pipeline.provenance import attach_provenance, code_version, demand_current, read_lineage
+from brev_pipeline.provenance import attach_provenance, code_version, read_lineage
 from brev_pipeline.stages import SPECS, VERSION, StageSpec, inputs_of
 
 
@@ -49,8 +49,6 @@ def _asset(config: PipelineConfig, spec: StageSpec) -> dg.AssetsDefinition:
 
         with failures_for_people(context, config.retry), told(context):
             give_memory_back()
-            lineages = {name: table.lineage for name, table in upstream.items()}
-            demand_current(config, lineages)
             began = time.perf_counter()
             made = COMPUTE[stage](context, config, upstream)
             took = time.perf_counter() - began
@@ -58,6 +56,7 @@ def _asset(config: PipelineConfig, spec: StageSpec) -> dg.AssetsDefinition:
             if isinstance(made, dg.MaterializeResult):
                 return made
             names = {name: table.name for name, table in upstream.items()}
+            lineages = {name: table.lineage for name, table in upstream.items()}
             made = attach_provenance(made, stage, config, lineages, names)
             own = read_lineage(made.schema.metadata, stage, "this run's")[stage]
             return dg.MaterializeResult(value=made, data_version=dg.DataVersion(own.id))
@@ -183,9 +182,8 @@ def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, 
 
 
 def _dataset_version(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
-    from brev_pipeline.expectations import SUITES
     from brev_pipeline.orchestration.metadata import release_metadata
-    from brev_pipeline.orchestration.verdicts import Verdicts
+    from brev_pipeline.orchestration.own_checks import refuse_to_forget_checks
     from brev_pipeline.production import release
     from brev_pipeline.store import PipelineStore
 
@@ -194,11 +192,9 @@ def _dataset_version(context: dg.AssetExecutionContext, config: PipelineConfig, 
     def documents() -> Mapping[str, bytes]:
         from brev_pipeline.expectations.data_docs import data_docs_files
 
-        verdicts = Verdicts(store.tables)
-        return data_docs_files(
-            {stage: verdicts.results(table.name, SUITES[stage](config)) for stage, table in upstream.items()}
-        )
+        return data_docs_files({stage: [one["result"] for one in table.verdicts] for stage, table in upstream.items()})
 
+    refuse_to_forget_checks(context, store.newest())
     done = release(
         config,
         store,

@@ -9,7 +9,6 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES, Finding
 from brev_pipeline.orchestration.names import asset_key
 from brev_pipeline.orchestration.retries import failures_for_people
-from brev_pipeline.provenance import demand_current
 from brev_pipeline.stages import inputs_of, table_stages
 
 
@@ -67,12 +66,14 @@ def _find(
     from brev_pipeline.tables import give_memory_back
 
     give_memory_back()
-    demand_current(config, {name: table.lineage for name, table in tables.items()})
     rules = [rule for rule in SUITES[stage](config) if rule.name in asked]
+    store = PipelineStore.of(config)
+    newest = store.publications.newest()
     findings = validate(rules, frames(stage, tables, config, published_tables(config)))
-    own = tables[stage]
-    verdicts = Verdicts(PipelineStore.of(config).tables)
-    return findings, verdicts.write(own.name, stage, findings, own.lineage, context.run.run_id)
+    own, number = tables[stage], newest.number if newest else 0
+    return findings, Verdicts(store.tables).write(
+        own.name, stage, findings, own.lineage, context.run.run_id, publication=number
+    )
 
 
 def _earlier_run(context: Any, table: str) -> str | None:

@@ -6,7 +6,7 @@ holds back as well: nobody knows what it would say.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 from dagster._check import CheckError
@@ -89,28 +89,74 @@ def _blocking_checks(graph: Any, key: dg.AssetKey) -> list[dg.AssetCheckKey]:
     return [check for check in graph.asset_check_keys if check.asset_key == key and graph.get(check).blocking]
 
 
+class Target(NamedTuple):
+    """A materialization of an asset, and the table that it stands for."""
+
+    run_id: str
+    storage_id: int
+    """Not enough by itself: a database may give it again after a run was deleted."""
+    table: str
+
+
 def _materializations(
     instance: dg.DagsterInstance, key: dg.AssetKey, table: str | None, table_id: str
-) -> Iterator[int]:
-    """Storage ids of the materializations that stand for a table: by its name, or by its identity."""
+) -> Iterator[Target]:
+    """The materializations that stand for a table: by its name, or by its identity."""
     for record in instance.fetch_materializations(key, limit=_LOOKED_AT).records:
         event = record.asset_materialization
-        if event is None:
+        if event is None or TABLE not in event.metadata:
             continue
-        if table is None:
-            same = (event.tags or {}).get("dagster/data_version") == table_id
-        else:
-            same = TABLE in event.metadata and event.metadata[TABLE].value == table
-        if same:
-            yield record.storage_id
+        name = str(event.metadata[TABLE].value)
+        if (event.tags or {}).get("dagster/data_version") == table_id if table is None else name == table:
+            yield Target(record.run_id, record.storage_id, name)
 
 
-def _newest_evaluation(instance: dg.DagsterInstance, check: dg.AssetCheckKey, targets: set[int]) -> Any:
+def _newest_evaluation(instance: dg.DagsterInstance, check: dg.AssetCheckKey, targets: set[Target]) -> Any:
     """What a check last said of one of these materializations; None if it never did."""
     history = instance.event_log_storage.get_asset_check_execution_history(check, limit=_LOOKED_AT, status=_EVALUATED)
     for record in history:
         evaluation = record.evaluation
-        target = evaluation.target_materialization_data if evaluation else None
-        if target is not None and target.storage_id in targets:
-            return evaluation
+        aimed = evaluation.target_materialization_data if evaluation else None
+        if evaluation is None or aimed is None:
+            continue
+        looked_at = _tables_loaded(instance, record, check.asset_key)
+        for target in targets:
+            # What it loaded says more than Dagster, which notes the newest materialization at that moment.
+            same = (aimed.run_id, aimed.storage_id) == (target.run_id, target.storage_id)
+            if target.table in looked_at if looked_at else same:
+                return evaluation
     return None
+
+
+def _tables_loaded(instance: dg.DagsterInstance, record: Any, key: dg.AssetKey) -> set[str]:
+    """Names of the asset's tables that the step of an evaluation loaded; none where the check looks elsewhere."""
+    step = record.event.step_key if record.event else None
+    loads = instance.all_logs(record.run_id, of_type=dg.DagsterEventType.LOADED_INPUT)
+    found = set()
+    for entry in loads:
+        facts: Any = entry.dagster_event.event_specific_data if entry.dagster_event else None
+        if facts is not None and entry.step_key == step and TABLE in facts.metadata:
+            name = str(facts.metadata[TABLE].value)
+            if name.partition("/")[2].partition(".")[0] == key.path[-1]:
+                found.add(name)
+    return found
+
+
+def refuse_to_forget_checks(context: Any, newest: tuple[Any, Any] | None) -> None:
+    """Refuse to publish behind a version that quotes users' checks, where nobody can tell which ones there are now.
+
+    That is so for a run outside of a code location, as ``brev-pipeline run`` is.
+
+    Raises:
+        NotValidatedError: the newest version quotes some; the message names them.
+    """
+    try:
+        context.repository_def  # noqa: B018 - asked for what it raises
+    except CheckError:
+        quoted = newest[1].manifest().get("user_checks", {}) if newest else {}
+        names = [f"{stage}.{check['check']}" for stage, checks in quoted.items() for check in checks]
+        if names:
+            raise NotValidatedError(
+                f"the newest version was held to checks of your own, {', '.join(names)}, of which this run does not "
+                "know: launch the job in Dagster, from the code location that has them"
+            ) from None

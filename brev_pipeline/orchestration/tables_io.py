@@ -7,7 +7,6 @@ recorded and is gone fails for good: retrying does not bring it back.
 
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -37,18 +36,15 @@ class StageTable(StoredTable):
 
     Attributes:
         stage: whose table it is.
+        lineage: what made it.
         verdicts: of its suite, in the rules' order; empty where the checks themselves load it.
         own_checks: what users' blocking checks said of it: check, severity, passed.
     """
 
     stage: str = ""
+    lineage: Lineage = field(default_factory=dict, repr=False)
     verdicts: list[Entry] = field(default_factory=list, repr=False)
     own_checks: list[dict[str, Any]] = field(default_factory=list, repr=False)
-
-    @cached_property
-    def lineage(self) -> Lineage:
-        """What made it."""
-        return read_lineage(self.metadata, self.stage, self.name)
 
 
 class StoreTables(dg.IOManager):
@@ -61,6 +57,8 @@ class StoreTables(dg.IOManager):
     def __init__(self, config: PipelineConfig) -> None:
         self._config = config
         self._tables = PipelineStore.of(config).tables
+        self._rules = {stage: SUITES[stage](config) for stage in table_stages()}
+        self._loaded: dict[tuple[str, str], dict[str, Lineage]] = {}
 
     def handle_output(self, context: dg.OutputContext, table: Any) -> None:
         """Write a stage's table; its place, schema and rows become metadata of the materialization."""
@@ -80,16 +78,27 @@ class StoreTables(dg.IOManager):
         """A stage's table, to read what is wanted of it: this run's, or else the newest that was materialized."""
         stage = context.asset_key.path[-1]
         with failures_for_people(context, self._config.retry):
-            table = StageTable(self._tables, self.find(context, stage), verified=True, stage=stage)
-            demand_current(self._config, {stage: table.lineage})
-            if not _is_judged(context):
-                rules = {own: SUITES[own](self._config) for own in table_stages()}
-                ours = {own: {rule.name for rule in suite} for own, suite in rules.items()}
-                table.verdicts.extend(Verdicts(self._tables).require(table.name, stage, rules[stage], table.lineage))
-                table.own_checks.extend(
-                    require_own_checks(context.step_context, self._config.name, ours, stage, table.name, table.lineage)
-                )
-            return table
+            name = self.find(context, stage)
+            lineage = read_lineage(StoredTable(self._tables, name, verified=True).metadata, stage, name)
+            demand_current(self._config, self._together(context, stage, lineage))
+            if _is_judged(context):
+                # What a check was about: Dagster itself only knows the newest materialization at that time.
+                context.add_input_metadata({TABLE: name})
+                return StageTable(self._tables, name, True, None, stage, lineage)
+            verdicts = Verdicts(self._tables).require(name, stage, self._rules[stage], lineage)
+            ours = {own: {rule.name for rule in rules} for own, rules in self._rules.items()}
+            own = require_own_checks(context.step_context, self._config.name, ours, stage, name, lineage)
+            return StageTable(
+                self._tables, name, verified=True, stage=stage, lineage=lineage, verdicts=verdicts, own_checks=own
+            )
+
+    def _together(self, context: dg.InputContext, stage: str, lineage: Lineage) -> dict[str, Lineage]:
+        """The lineages of all tables that the step has loaded, this one included."""
+        step = (context.step_context.run_id, context.step_context.step.key)
+        if step not in self._loaded:
+            self._loaded = {step: {}}  # a step begins: what others loaded is no matter any more
+        self._loaded[step][stage] = lineage
+        return self._loaded[step]
 
     def find(self, context: dg.InputContext, stage: str) -> str:
         """Name of the newest table of ``stage`` that this run may see, below the ``tables`` folder."""

@@ -39,7 +39,15 @@ class Verdicts:
 
     tables: Folder
 
-    def write(self, table: str, stage: str, findings: Sequence[Finding], lineage: Lineage, run_id: str) -> str:
+    def write(
+        self,
+        table: str,
+        stage: str,
+        findings: Sequence[Finding],
+        lineage: Lineage,
+        run_id: str,
+        publication: int | None = None,
+    ) -> str:
         """Keep what a run of checks found of a table, for programs and for people.
 
         Args:
@@ -48,6 +56,7 @@ class Verdicts:
             findings: of the checks that were run: of the whole suite, or of some.
             lineage: of the table.
             run_id: of the run that checked it.
+            publication: number of the newest one at that time, which rules about history compared with; 0: none.
 
         Returns:
             Where the page for people lies (HTML, whole in itself).
@@ -57,8 +66,10 @@ class Verdicts:
         results = json.loads(json.dumps([kept(finding) for finding in findings], default=str))
         about = {"table_id": lineage[stage].id, "compared_with": _compared_with(stage, lineage)}
         record = {
-            "checks": [{**summarize(finding), **about} for finding in findings],
-            "results": results,
+            "checks": [
+                {**summarize(finding), **about, "publication": publication, "result": result}
+                for finding, result in zip(findings, results, strict=True)
+            ]
         }
         data = (json.dumps(record, indent=1, ensure_ascii=False, default=str) + "\n").encode()
         page = self._write_page(table.removesuffix(".parquet"), stage_page(stage, results))
@@ -82,11 +93,6 @@ class Verdicts:
             StoreError: a verdict is damaged.
         """
         return {entry["check"]: entry for record in self._records(table) for entry in record["checks"]}
-
-    def results(self, table: str, rules: Sequence[Rule]) -> list[dict[str, Any]]:
-        """The newest results on ``table`` in full, as the Data Docs want them, in the rules' order."""
-        found = {result["check"]: result for record in self._records(table) for result in record["results"]}
-        return [found[rule.name] for rule in rules if rule.name in found]
 
     def _records(self, table: str) -> list[dict[str, Any]]:
         """All that was kept of a table, oldest first."""

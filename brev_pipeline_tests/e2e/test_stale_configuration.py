@@ -17,6 +17,8 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from click.testing import CliRunner
+from dagster._cli import create_dagster_cli
 from dagster._core.definitions.reconstruct import ReconstructableJob
 
 from brev_pipeline.config import load_config
@@ -107,6 +109,12 @@ class World:
         home = self.root / "home"
         home.mkdir(exist_ok=True)
         return dg.DagsterInstance.local_temp(str(home))
+
+    def failures(self) -> str:
+        """What the failed steps of the newest run said."""
+        with self.instance() as instance:
+            (newest,) = instance.get_runs(limit=1)
+            return told(entry.dagster_event for entry in instance.all_logs(newest.run_id) if entry.dagster_event)
 
     def published(self) -> list[str]:
         return [entry.version for entry in self.store.publications.all()]
@@ -302,20 +310,51 @@ def _never_met(split: Any, group: Any, config: Any) -> Any:
 
 
 @pytest.mark.slow
-def test_dagsters_own_command_is_refused_as_well(copy: World) -> None:
-    """In one case, ``uniqueness`` was added so, and items stood in train and test of a version that verified green."""
-    copy.write({"split": {"uniqueness": r"/(\d)\d*_\d+\.png$"}})
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(copy.root / "home"),
-        "BREV_PIPELINE_CONFIGS": str(copy.root),
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-    }
-    select = f"parts/tfrecord_shards,parts/{VERSION}"
-    command = [Path(sys.executable).with_name("dagster"), "asset", "materialize", "-m", "brev_pipeline.definitions"]
-    done = subprocess.run(
-        [*command, "--select", select], env=environment, capture_output=True, text=True, timeout=200, check=False
-    )
-    assert done.returncode != 0
-    assert "split.uniqueness" in done.stderr + done.stdout
-    assert len(copy.published()) == 1
+class TestDagstersOwnCommand:
+    """``dagster asset materialize --select``, in a process of its own once, and in this one for every change."""
+
+    SELECT = f"parts/tfrecord_shards,parts/{VERSION}"
+
+    def test_it_is_refused_in_a_process_of_its_own(self, copy: World) -> None:
+        """Once, ``uniqueness`` was added so, and items stood in train and test of a version that verified green."""
+        copy.write(CHANGES["split"][0])
+        environment = {
+            **os.environ,
+            "DAGSTER_HOME": str(copy.root / "home"),
+            "BREV_PIPELINE_CONFIGS": str(copy.root),
+            "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        }
+        command = [Path(sys.executable).with_name("dagster"), "asset", "materialize", "-m", "brev_pipeline.definitions"]
+        done = subprocess.run(
+            [*command, "--select", self.SELECT],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+        assert done.returncode != 0
+        assert "split.uniqueness" in done.stderr + done.stdout
+        assert len(copy.published()) == 1
+
+    @pytest.mark.parametrize("change", list(CHANGES))
+    def test_it_refuses_what_was_made_otherwise_and_makes_what_it_is_asked_for(
+        self, copy: World, change: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sections, said = CHANGES[change]
+        copy.write(sections)
+        monkeypatch.setenv("DAGSTER_HOME", str(copy.root / "home"))
+        monkeypatch.setenv("BREV_PIPELINE_CONFIGS", str(copy.root))
+        monkeypatch.delitem(sys.modules, "brev_pipeline.definitions", raising=False)
+        ReconstructableJob.get_definition.cache_clear()
+        ReconstructableJob.get_repository_definition.cache_clear()
+        arguments = ["asset", "materialize", "-m", "brev_pipeline.definitions", "--select", self.SELECT]
+        done = CliRunner().invoke(create_dagster_cli(), arguments)
+        before, told_by_dagster = copy.published(), copy.failures()
+        if change in ("sampling", "augmentation", "shards", "card"):
+            assert done.exit_code == 0, told_by_dagster
+            assert len(before) == 2
+        else:
+            assert done.exit_code != 0
+            assert said in told_by_dagster
+            assert len(before) == 1

@@ -11,7 +11,7 @@ from dagster._core.definitions.reconstruct import ReconstructableJob, Reconstruc
 from brev_pipeline.orchestration.build import pipeline_definitions
 from brev_pipeline.stages import VERSION, table_stages
 from brev_pipeline.store import PipelineStore
-from brev_pipeline_tests.pipelines import configure, draw_photos
+from brev_pipeline_tests.pipelines import configure, draw_photos, run
 
 AFTER_THE_SPLIT = ("sampling_weights", "tfrecord_shards", VERSION)
 
@@ -138,3 +138,22 @@ def test_one_that_only_warns_holds_nothing_back(location: Location) -> None:
     assert success, said
     own = {"check": "enough_photos", "severity": "warn", "passed": False}
     assert location.manifest()["user_checks"] == {"sample_split": [own]}
+
+
+def test_a_pass_on_another_runs_table_does_not_count(location: Location) -> None:
+    assert location.run(*table_stages())[0]
+    location.with_check = False
+    draw_photos(Path(location.config.base) / "photos", {"good": 9})
+    assert location.run(*table_stages())[0]
+    location.with_check = True
+    success, said = location.run(VERSION)
+    assert not success
+    assert "was never evaluated" in said
+
+
+def test_a_run_that_knows_no_checks_does_not_publish_behind_a_version_that_was_held_to_some(location: Location) -> None:
+    assert location.run()[0]
+    draw_photos(Path(location.config.base) / "photos", {"good": 9})
+    done = run(location.config)
+    assert not done.success
+    assert "held to checks of your own, sample_split.enough_photos" in done.failures

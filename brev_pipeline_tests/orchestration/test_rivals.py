@@ -53,6 +53,21 @@ class TestSplitsThatDoNotKnowOfEachOther:
         )
         assert len(late.store.publications.all()) == 1
 
+    def test_checks_about_history_that_compared_with_another_version_are_run_again(self, folder: Path) -> None:
+        """Images went between two publications: the check of a listing that was made before saw nothing of it."""
+        tolerant = {"sample_split": {"max_fraction_error": 0.9}}
+        config = configure(folder, validation=tolerant)
+        with dg.DagsterInstance.ephemeral() as instance:
+            assert self.part(config, instance, *STAGES[:3]).success
+            draw_photos(folder / "photos", {"good": 16, "bad": 15})
+            assert run(config).success
+            late = self.part(config, instance, *STAGES[3:], VERSION)
+            assert not late.success
+            assert "the checks of raw_listing compared with what stood before" in late.failures
+            assert len(late.store.publications.all()) == 1
+            again = self.part(config, instance, *STAGES, VERSION)
+            assert again.success, again.failures
+
     @pytest.mark.slow
     def test_new_shards_of_the_published_split_are_no_rival(self, folder: Path) -> None:
         with dg.DagsterInstance.ephemeral() as instance:
