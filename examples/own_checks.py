@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pyarrow.compute as pc
 
-from brev_pipeline.definitions import defs as pipelines
+from brev_pipeline import definitions as pipelines
 
 LEAST = 3
 """Photos of a class in devel."""
@@ -32,4 +32,5 @@ def enough_devel_photos(sample_split: Any) -> dg.AssetCheckResult:
     )
 
 
-defs = dg.Definitions.merge(pipelines, dg.Definitions(asset_checks=[enough_devel_photos]))
+# Dagster wants one `Definitions` in a module: hence the import of the module above.
+defs = dg.Definitions.merge(pipelines.defs, dg.Definitions(asset_checks=[enough_devel_photos]))

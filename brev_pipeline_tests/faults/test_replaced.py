@@ -82,7 +82,7 @@ def test_photos_that_all_vanish_in_mid_run_publish_nothing(
 ) -> None:
     world = grown.before.copy(tmp_path / "world")
     published = world.published()
-    run = nursery.start(*world.arguments, signal=before(signal.SIGSTOP, f"{world.own}/tables/*/raw_listing.parquet"))
+    run = nursery.start(*world.arguments, signal=before(signal.SIGSTOP, f"{world.own}/tables/*/raw_listing.*.parquet"))
     assert run.stops(), run.said
     away = (world.folder / "photos").rename(world.folder / "away")
     run.go_on()
