@@ -69,7 +69,7 @@ def _find(
     give_memory_back()
     demand_current(config, {name: table.lineage for name, table in tables.items()})
     rules = [rule for rule in SUITES[stage](config) if rule.name in asked]
-    findings = validate(rules, frames(stage, tables, config, published_tables(config)))
+    findings = validate(rules, frames(stage, tables, config, published_tables(config, stage)))
     own = tables[stage]
     verdicts = Verdicts(PipelineStore.of(config).tables)
     return findings, verdicts.write(own.name, stage, findings, own.lineage, context.run.run_id)
