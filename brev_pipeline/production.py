@@ -473,8 +473,12 @@ def published_ledger(store: PipelineStore, config: PipelineConfig) -> pa.Table |
 
 
 def ledger_of(version: Version) -> pa.Table:
-    """The assignments of a version as a split: columns of `tables.SAMPLE_SPLIT`."""
-    table = version.table("assignments").drop_columns(["listed"])
+    """The assignments of a version as a split: columns of `tables.SAMPLE_SPLIT`.
+
+    Raises:
+        StoreError: they are not those that were published: the next ledger is made of them.
+    """
+    table = version.table("assignments", verified=True).drop_columns(["listed"])
     by = pa.field("assigned_by", TEXT, False)
     return table.append_column(by, pa.repeat(pa.scalar("ledger", TEXT), table.num_rows)).cast(SAMPLE_SPLIT)
 

@@ -7,7 +7,7 @@ and their facts. Half of the sample are those that were not rechecked for the lo
 within a bounded number of runs; the other half is chosen by a hash of the run's id, which nobody knows beforehand.
 
 An identity that the memory does not hold (because a recheck before this one forgot it, and the run goes on with tables
-made before) is always rechecked.
+made before) is always rechecked. So is an MD5 that an uploader stated, until it was compared with the bytes once.
 """
 
 import hashlib
@@ -24,12 +24,13 @@ import pyarrow.compute as pc
 from brev_pipeline.config import ImageSettings, PipelineConfig
 from brev_pipeline.engine.base import Counted, Engine, Lost
 from brev_pipeline.errors import SourceError, StoreError
+from brev_pipeline.images.chunk import UNTRIED
 from brev_pipeline.seeds import seed64
 from brev_pipeline.source_base import Fetcher, SourceRow
 from brev_pipeline.store import Folder, PipelineStore
-from brev_pipeline.store.rechecks import CHECKED, KEY
+from brev_pipeline.store.rechecks import CHECKED, KEY, object_keys
 from brev_pipeline.tables import PREPARED_IMAGES
-from brev_pipeline.texts import joined
+from brev_pipeline.texts import TEXT, spread
 
 FACTS: Final = [*SourceRow._fields, "size", "modified", "content_source", "file_stamp"]
 """Columns of ``sample_integrity`` that are read, as far as it has them."""
@@ -38,8 +39,6 @@ LEAST: Final = 20
 _TASK: Final = 32  # images of a task
 _MANY_IMAGES, _MANY_BYTES = 1000, 256 << 20  # from which on workers pay
 _SHOWN: Final = 5  # mismatches that an error names
-_UNTRIED: Final = ("missing", "changed")
-"""Statuses of images that this run tried to read, and did not get as they were listed."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Recheck:
     remembered: int
     """Images whose identity this run remembered."""
     identities: int
-    """Images whose bytes were read again, and have the remembered MD5."""
+    """Images whose bytes were read again, and have the MD5 that was remembered or stated."""
     pixels: int
     """Contents that were decoded again, and gave the pixels and facts on record."""
     passed_over: tuple[str, ...]
@@ -65,8 +64,12 @@ def recheck_identities(
     fetch: Fetcher,
     engine: Engine,
     run_id: str,
+    read_now: Sequence[pa.ChunkedArray] = (),
 ) -> Recheck:
     """Compare a sample of what this run remembered with the images' bytes; note who was rechecked.
+
+    MD5s that uploaders state (``content_source`` metadata) are compared all, once per object: somebody outside wrote
+    them, and an object whose stated MD5 is that of a known content would never be read.
 
     Args:
         store: whose memory, log of rechecks and prepared pixels are meant.
@@ -77,72 +80,94 @@ def recheck_identities(
         engine: where the work runs if it is much; little is done in this process, which only reads and decodes what
             was read and decoded before.
         run_id: Dagster's id of the run.
+        read_now: paths whose bytes this run compared with their MD5 already, as `prepare_images` tells them.
 
     Raises:
-        StoreError: an image is not what was remembered. What was remembered of it is forgotten, so that the next run
-            finds the truth by itself.
+        StoreError: an image is not what was remembered, or stated. What was remembered of it is forgotten, so that the
+            next run finds the truth by itself.
         BrevPipelineError: nothing can be read at all, as `Fetcher.fetch_many` raises it.
     """
-    if not config.integrity.recheck:
-        return Recheck(0, 0, 0, ())
+    share = config.integrity.recheck
     rows, statuses = _with_statuses(samples, prepared)
-    _forget_changed(store, rows, statuses, run_id)
-    rows = rows.filter(pc.invert(pc.is_in(statuses, value_set=pa.array(_UNTRIED, statuses.type))))
-    remembered, forgotten = _remembered(store, rows, run_id)
-    pool = rows.filter(remembered)
-    chosen = pool.take(choose_sample(pool, store.rechecks.read(), config.integrity.recheck, run_id))
-    chosen = pa.concat_tables([chosen, rows.filter(forgotten)])
-    if not chosen.num_rows:
-        return Recheck(pool.num_rows, 0, 0, ())
+    stated = _truths(pc.equal(rows["content_source"], "metadata"))
+    if not share and not stated.any():
+        return Recheck(0, 0, 0, ())
+    if share:
+        _forget_changed(store, rows, statuses, run_id)
+    tried = pc.invert(pc.is_in(statuses, value_set=pa.array(UNTRIED, statuses.type)))
+    rows, stated = rows.filter(tried), stated[_truths(tried)]
+    remembered, forgotten = _remembered(store, rows, run_id) if share else np.zeros((2, rows.num_rows), bool)
+    if not (remembered | forgotten | stated).any():
+        return Recheck(0, 0, 0, ())
+    keys, log = object_keys(rows), store.rechecks.read()
+    pool = np.flatnonzero(remembered)
+    new = stated & ~_are_in(pa.array(keys), log[KEY])
+    was_read = new.copy()
+    was_read[new] = _are_in(rows["path"].filter(pa.array(new)), pa.chunked_array(read_now, TEXT))
+    due = forgotten | (new & ~was_read)
+    due[pool[choose_sample(keys[pool], log, share, run_id)]] = True
+    chosen = rows.filter(pa.array(due))
     found = _reread(chosen, prepared, Rereader(fetch, config.image, store.prepared), engine)
-    wrong = {path for path, outcome in found.items() if outcome.identity or outcome.pixels}
-    well = chosen.filter(pc.invert(pc.is_in(chosen["path"], value_set=pa.array(sorted(wrong), chosen["path"].type))))
-    if well.num_rows:
-        store.rechecks.append(well, run_id, pool)
+    unproven = set(rows["path"].filter(pa.array(new & due)).to_pylist())
+    wrong = {path for path, told in found.items() if told.identity or told.pixels or (told.gone and path in unproven)}
+    well = due & ~_are_in(rows["path"], pa.chunked_array([sorted(wrong)], TEXT)) | was_read
+    if well.any():
+        store.rechecks.append(keys[well], run_id, keys[remembered | stated])
     if wrong:
-        raise _refuse(store, config, chosen, found, run_id)
+        raise _refuse(store, config, chosen, {path: found[path] for path in wrong}, len(found), run_id)
     return Recheck(
-        pool.num_rows,
+        len(pool),
         sum(outcome.gone is None for outcome in found.values()),
         sum(outcome.decoded for outcome in found.values()),
         tuple(f"{path}: {outcome.gone}" for path, outcome in sorted(found.items()) if outcome.gone),
     )
 
 
-def choose_sample(pool: pa.Table, checked: pa.Table, share: float, run_id: str) -> npt.NDArray[np.int64]:
-    """Which rows are rechecked; it depends on the rows, not on their order.
+def choose_sample(keys: npt.NDArray[np.uint64], checked: pa.Table, share: float, run_id: str) -> npt.NDArray[np.int64]:
+    """Which objects are rechecked; it depends on the objects, not on their order.
 
     Args:
-        pool: columns path and content_id, one row per image.
+        keys: (objects,) as `object_keys` gives them.
         checked: as `RecheckLog.read` gives it.
-        share: of the rows that is wanted, `LEAST` at least.
+        share: of the objects that is wanted, `LEAST` at least.
         run_id: chooses half of them.
 
     Returns:
-        Places of rows, each once: first those that were not rechecked for the longest time.
+        Places of objects, each once: first those that were not rechecked for the longest time.
     """
-    count = min(pool.num_rows, max(LEAST, math.ceil(share * pool.num_rows)))
-    in_order = pc.sort_indices(pool["path"]).to_numpy()
-    draws = np.empty(pool.num_rows, np.uint64)
-    draws[in_order] = np.random.PCG64(seed64(0, "recheck", run_id)).random_raw(pool.num_rows)
-    times = _last_checked(pool, checked)
-    oldest = np.lexsort((draws, times))[: -(-count // 2)]
-    others = np.setdiff1d(np.arange(pool.num_rows), oldest)
-    drawn = others[np.argsort(draws[others])[: count - len(oldest)]]
-    return np.concatenate([oldest, drawn])
+    count = min(len(keys), max(LEAST, math.ceil(share * len(keys))))
+    draws = spread(keys ^ np.uint64(seed64(0, "recheck", run_id)))
+    oldest = _least(_last_checked(keys, checked), draws, -(-count // 2))
+    others = np.ones(len(keys), bool)
+    others[oldest] = False
+    rest = np.flatnonzero(others)
+    return np.concatenate([oldest, rest[np.argsort(draws[rest])[: count - len(oldest)]]])
 
 
-def _last_checked(pool: pa.Table, checked: pa.Table) -> npt.NDArray[np.int64]:
-    """A number for each row that grows with the time of its last recheck; -1 for one that never was."""
-    at = pc.index_in(_keys(pool), value_set=_keys(checked).combine_chunks())
-    stamps = checked[CHECKED].combine_chunks()
-    ranks = pc.rank(stamps, tiebreaker="dense") if len(stamps) else pa.array([], pa.uint64())
-    found: npt.NDArray[np.int64] = pc.fill_null(ranks.cast(pa.int64()).take(at), -1).to_numpy()
+def _least(times: npt.NDArray[np.int64], draws: npt.NDArray[np.uint64], count: int) -> npt.NDArray[np.int64]:
+    """Places of the ``count`` least times, where they are equal of the least draws; in that order."""
+    if count == 0:
+        return np.zeros(0, np.int64)
+    near = np.flatnonzero(times <= np.partition(times, count - 1)[count - 1])
+    return near[np.lexsort((draws[near], times[near]))[:count]]
+
+
+def _last_checked(keys: npt.NDArray[np.uint64], checked: pa.Table) -> npt.NDArray[np.int64]:
+    """(objects,) the time of each one's last recheck; -1 for one that never was."""
+    at = pc.index_in(pa.array(keys), value_set=checked[KEY].combine_chunks())
+    found: npt.NDArray[np.int64] = pc.fill_null(checked[CHECKED].take(at), -1).to_numpy()
     return found
 
 
-def _keys(table: pa.Table) -> pa.ChunkedArray:
-    return joined(*(table[name] for name in KEY), by="\n")
+def _are_in(values: Any, wanted: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    """(rows,) whether each value is one of those wanted."""
+    return _truths(pc.is_in(values, value_set=wanted.combine_chunks()))
+
+
+def _truths(values: Any) -> npt.NDArray[np.bool_]:
+    """(rows,) as NumPy's; null is false."""
+    found: npt.NDArray[np.bool_] = np.array(pc.fill_null(values, False).to_numpy(zero_copy_only=False), bool)
+    return found
 
 
 def _with_statuses(samples: pa.Table, prepared: pa.Table) -> tuple[pa.Table, pa.ChunkedArray]:
@@ -159,16 +184,20 @@ def _forget_changed(store: PipelineStore, rows: pa.Table, statuses: pa.ChunkedAr
         store.memory.forget(changed.to_pylist(), run_id)
 
 
-def _remembered(store: PipelineStore, rows: pa.Table, run_id: str) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+def _remembered(
+    store: PipelineStore, rows: pa.Table, run_id: str
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Whether this run remembered each row's identity, and whether nothing remembers it any more."""
-    before, now = store.memory.recall(before=run_id), store.memory.recall()
-    return _agrees(rows, before, facts=True), pc.invert(_agrees(rows, now, facts=False))
+    before = store.memory.recall(before=run_id)
+    known = _agrees(rows, before, facts=True)
+    now = store.memory.recall() if store.memory.was_written_by(run_id) else before
+    return known, ~_agrees(rows, now, facts=False)
 
 
-def _agrees(rows: pa.Table, memory: pa.Table | None, *, facts: bool) -> pa.ChunkedArray:
+def _agrees(rows: pa.Table, memory: pa.Table | None, *, facts: bool) -> npt.NDArray[np.bool_]:
     """Whether a memory has each row's path with its content, and (``facts``) of a file with the same facts."""
     if memory is None:
-        return pa.chunked_array([pa.repeat(False, rows.num_rows)])
+        return np.zeros(rows.num_rows, bool)
     at = pc.index_in(rows["path"], value_set=memory["path"].combine_chunks())
     same = pc.equal(memory["content_id"].take(at), rows["content_id"])
     if facts:
@@ -179,7 +208,7 @@ def _agrees(rows: pa.Table, memory: pa.Table | None, *, facts: bool) -> pa.Chunk
             if name in rows.column_names and name in memory.column_names:
                 told = pc.fill_null(pc.equal(memory[name].take(at), rows[name]), True)
                 same = pc.and_(same, pc.or_(pc.invert(is_file), told))
-    return pc.fill_null(same, False)
+    return _truths(same)
 
 
 class Asked(NamedTuple):
@@ -274,7 +303,7 @@ def _reread(chosen: pa.Table, prepared: pa.Table, reread: Rereader, engine: Engi
     """Path → outcome of every chosen image."""
     from brev_pipeline.engine.serial import SerialEngine
 
-    many = chosen.num_rows >= _MANY_IMAGES or pc.sum(chosen["size"]).as_py() >= _MANY_BYTES
+    many = chosen.num_rows >= _MANY_IMAGES or pc.sum(chosen["size"], min_count=0).as_py() >= _MANY_BYTES
     runner: Engine = engine if many else SerialEngine()
     tasks = Counted(_tasks(chosen, prepared), len, chosen.num_rows, "images")
     found: dict[str, Outcome] = {}
@@ -308,31 +337,46 @@ def _tasks(chosen: pa.Table, prepared: pa.Table) -> Iterator[list[Asked]]:
 
 
 def _refuse(
-    store: PipelineStore, config: PipelineConfig, chosen: pa.Table, found: Mapping[str, Outcome], run_id: str
+    store: PipelineStore,
+    config: PipelineConfig,
+    chosen: pa.Table,
+    wrong: Mapping[str, Outcome],
+    read: int,
+    run_id: str,
 ) -> StoreError:
     """Forget what was remembered of the images that are otherwise; the error that says so."""
     from brev_pipeline.images.shelf import Shelf, settings_id
 
+    chosen = chosen.filter(pc.is_in(chosen["path"], value_set=pa.array(list(wrong), TEXT)))
     rows = {row["path"]: row for row in chosen.to_pylist()}
-    others = {path: one.identity for path, one in sorted(found.items()) if one.identity}
-    pixels = {path: one.pixels for path, one in sorted(found.items()) if one.pixels}
+    others = {path: one for path, one in sorted(wrong.items()) if one.identity or one.gone}
+    pixels = {path: one.pixels for path, one in sorted(wrong.items()) if one.pixels}
     if others:
         store.memory.forget(others, run_id)
     if pixels:
         Shelf(store.prepared, settings_id(config.image)).forget(rows[path]["content_id"] for path in pixels)
-    lines = [_identity_line(rows[path], md5) for path, md5 in others.items()]
+    lines = [_identity_line(rows[path], one) for path, one in others.items()]
     lines += [f"{path}: content {rows[path]['content_id']}: {said}" for path, said in pixels.items()]
     shown = lines[:_SHOWN] + ([f"… and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else [])
+    told = {bool(one.pixels) or rows[path]["content_source"] != "metadata" for path, one in wrong.items()}
     return StoreError(
-        f"{store.folder.url}: of {len(found)} images that were read again, {len(others)} have other bytes than this "
-        f"run remembered, and {len(pixels)} other prepared pixels:\n  "
-        + "\n  ".join(shown)
-        + "\nWhat was remembered of them is forgotten. Run the whole pipeline again, from raw_listing on: it reads "
-        "them anew. Somebody changed the store, or replaced a file without a trace: `brev-pipeline verify --deep` says "
-        "which published versions hold wrong contents."
+        f"{store.folder.url}: of {read} images that were read again, {len(others)} have other bytes than this run "
+        f"took them for, and {len(pixels)} other prepared pixels:\n  " + "\n  ".join(shown) + "\n"
+        "What was remembered of them is forgotten. " + " ".join(_ADVICE[remembered] for remembered in sorted(told))
     )
 
 
-def _identity_line(row: Mapping[str, Any], md5: str) -> str:
-    hint = "; its x-amz-meta-md5 is wrong: correct it" if row.get("content_source") == "metadata" else ""
-    return f"{row['path']}: MD5 {row['content_id']} was remembered, its bytes have {md5}{hint}"
+_ADVICE: Final = {
+    False: "A stated MD5 is the uploader's word: correct x-amz-meta-md5 (or remove it, then the object is read for its "
+    "MD5), and run the whole pipeline again, from raw_listing on.",
+    True: "Run the whole pipeline again, from raw_listing on: it reads them anew. Somebody changed the store, or "
+    "replaced a file without a trace: `brev-pipeline verify --deep` says which published versions hold wrong contents.",
+}
+"""What to do about an identity or pixels that were remembered (true), and about an MD5 that was stated (false)."""
+
+
+def _identity_line(row: Mapping[str, Any], found: Outcome) -> str:
+    is_stated = row["content_source"] == "metadata"
+    source = "is stated in its x-amz-meta-md5" if is_stated else "was remembered"
+    bytes_ = f"its bytes have {found.identity}" if found.identity else f"its bytes cannot be compared: {found.gone}"
+    return f"{row['path']}: MD5 {row['content_id']} {source}, {bytes_}"

@@ -12,6 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_MIX: Final = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+"""Multipliers of SplitMix64's last step (Steele, Lea and Flood 2014): they only have to spread."""
+_WORD: Final = 8  # bytes
+_AT_ONCE: Final = 8192  # rows: their arrays stay in the processor's cache
 TEXT: Final = pa.large_string()
 NAMES: Final = pa.list_(TEXT)
 """Of a column with several names per row."""
@@ -63,6 +67,55 @@ def contents(texts: pa.Array) -> npt.NDArray[np.uint8]:
         return np.empty(0, np.uint8)
     edges = ends(texts)
     return np.frombuffer(buffer, np.uint8)[edges[0] : edges[-1]]
+
+
+def row_digests(*columns: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
+    """64 bits for each row of some columns of text, the same on every machine: the texts in their order count.
+
+    No defence against who makes texts on purpose that share one. Among 10⁷ rows of other texts two do with a chance of
+    3 in a million.
+
+    Args:
+        columns: (rows,) each; null counts as the empty text.
+
+    Returns:
+        (rows,) uint64.
+    """
+    found = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
+        start = 0
+        for batch in pa.table([column], ["text"]).to_batches(_AT_ONCE):
+            texts = batch["text"]
+            rows = slice(start, start + len(texts))
+            found[rows] = _digests(pc.fill_null(texts, "") if texts.null_count else texts, found[rows])
+            start = rows.stop
+    return found
+
+
+def _digests(texts: pa.Array, seeds: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """(rows,) each text mixed into its seed, 8 bytes at a time."""
+    edges, data = ends(texts), contents(texts)
+    padded = np.concatenate([data, np.zeros(_WORD, np.uint8)])
+    # Every 8 bytes of the texts as a number, wherever they begin.
+    words = np.ndarray((len(data) + 1,), "<u8", padded, strides=(1,))
+    begins, left = edges[:-1] - edges[0], np.diff(edges)
+    found = spread(seeds + left.astype(np.uint64))
+    rows = np.flatnonzero(left > 0)
+    while len(rows):
+        short = np.maximum(_WORD - left[rows], 0).astype(np.uint64) << np.uint64(3)
+        word = words[begins[rows]] << short >> short  # without the bytes of the next text
+        found[rows] = spread(found[rows] ^ word)
+        begins[rows] += _WORD
+        left[rows] -= _WORD
+        rows = rows[left[rows] > 0]
+    return found
+
+
+def spread(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Other numbers for numbers, each for one, without any pattern to the eye: SplitMix64's last step."""
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * _MIX[0]
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * _MIX[1]
+    return numbers ^ (numbers >> np.uint64(31))
 
 
 def _wide(part: Any) -> Any:

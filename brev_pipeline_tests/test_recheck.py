@@ -27,7 +27,9 @@ from brev_pipeline.listing import list_datasets
 from brev_pipeline.recheck import LEAST, Recheck, choose_sample, recheck_identities
 from brev_pipeline.source import Sources
 from brev_pipeline.store import Folder, PipelineStore
-from brev_pipeline.store.rechecks import RecheckLog, holds_all
+from brev_pipeline.store.named import hashed_name
+from brev_pipeline.store.parquet import to_parquet
+from brev_pipeline.store.rechecks import RecheckLog, holds_all, object_keys
 from brev_pipeline.texts import TEXT
 from brev_pipeline_tests.buckets import Server, config_of, mock_server
 from brev_pipeline_tests.pipelines import draw_photos
@@ -61,10 +63,19 @@ class World:
 
     def go_on(self, samples: pa.Table) -> tuple[pa.Table, Recheck]:
         """A run's prepared_images of these samples, with the recheck."""
-        sources, engine = Sources.of(self.config), SerialEngine()
-        table = prepare_images(samples, self.config.image, fetch=sources, folder=self.store.prepared, engine=engine)
+        sources, engine, read_now = Sources.of(self.config), SerialEngine(), list[pa.ChunkedArray]()
+        table = prepare_images(
+            samples, self.config.image, fetch=sources, folder=self.store.prepared, engine=engine, read_now=read_now
+        )
         done = recheck_identities(
-            self.store, samples, table, self.config, fetch=sources, engine=engine, run_id=f"run-{self.runs}"
+            self.store,
+            samples,
+            table,
+            self.config,
+            fetch=sources,
+            engine=engine,
+            run_id=f"run-{self.runs}",
+            read_now=read_now,
         )
         return table, done
 
@@ -109,10 +120,14 @@ def bucket(s3: Server, tmp_path: Path) -> World:
     return World(config_of(dataset, base=tmp_path, image={"target_size": [8, 8]}))
 
 
-def put_in_parts(s3: Server, bucket: str, key: str, photo: bytes) -> None:
-    """A photo with bytes behind its end, which decoders pass over, so that it fills two parts."""
+def put_in_parts(s3: Server, bucket: str, key: str, photo: bytes, stated: str | None = None) -> str:
+    """A photo with bytes behind its end, which decoders pass over, so that it fills two parts; its true MD5.
+
+    ``stated`` is the MD5 that its uploader notes.
+    """
     place = {"Bucket": bucket, "Key": key}
-    upload = s3.client.create_multipart_upload(**place)["UploadId"]
+    metadata = {} if stated is None else {"md5": stated}
+    upload = s3.client.create_multipart_upload(**place, Metadata=metadata)["UploadId"]
     data = photo + b"\0" * PART
     parts = [
         {
@@ -122,6 +137,7 @@ def put_in_parts(s3: Server, bucket: str, key: str, photo: bytes) -> None:
         for number, piece in ((1, data[:PART]), (2, data[PART:]))
     ]
     s3.client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def short(path: str) -> str:
@@ -207,6 +223,80 @@ def test_a_poisoned_identity_of_an_object_is_found(bucket: World, victim: str) -
     samples, _, done = world.run()
     assert contents(samples)[victim] == true
     assert done.passed_over == ()
+
+
+@pytest.mark.parametrize("share", [0.01, 0])
+@pytest.mark.parametrize("published_before", [True, False])
+def test_a_stated_md5_of_another_content_is_refused_in_the_run_that_first_sees_it(
+    s3: Server, bucket: World, share: float, published_before: bool
+) -> None:
+    world = bucket.settings(share)
+    if published_before:
+        world.run()
+    name, photos = world.config.datasets[0].bucket.removeprefix("s3://"), world.config.base / "photos"
+    first, second = (photos / f"good/{number}_0.png" for number in range(2))
+    true = put_in_parts(s3, name, "good/lies.png", second.read_bytes(), stated=md5_of(first))
+    lines = rf"good/lies\.png: MD5 {md5_of(first)} is stated in its x-amz-meta-md5, its bytes have {true}"
+    with pytest.raises(StoreError, match=lines) as caught:
+        world.run()
+    assert "correct x-amz-meta-md5" in str(caught.value)
+    assert "Somebody changed the store" not in str(caught.value)
+    # The identity is refused again as long as the uploader says so, by a run that goes on with the tables too.
+    samples = world.identify()
+    for _ in range(2):
+        with pytest.raises(StoreError, match=lines):
+            world.go_on(samples)
+    put_in_parts(s3, name, "good/lies.png", second.read_bytes(), stated=true)
+    assert contents(world.run()[0])["good/lies.png"] == true
+
+
+def test_a_stated_md5_is_compared_once_in_an_objects_life(
+    s3: Server, bucket: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = bucket.settings(0)
+    name, photos = world.config.datasets[0].bucket.removeprefix("s3://"), world.config.base / "photos"
+    photo, other = (photos / f"bad/{number}_0.png" for number in range(2))
+    stated = md5_of_parts(photo)
+    reads: list[str] = []
+    fetch_many = Sources.fetch_many
+
+    def noted(self: Sources, wanted: Any) -> Any:
+        reads.extend(row.path.rpartition("/")[2] for row in wanted)
+        return fetch_many(self, wanted)
+
+    for key in ("good/one.png", "good/two.png"):
+        put_in_parts(s3, name, key, photo.read_bytes(), stated)
+    monkeypatch.setattr(Sources, "fetch_many", noted)
+    # One of the two is read for its pixels, the other one by the recheck.
+    assert world.run()[2].identities == 1
+    assert sorted(path for path in reads if path in ("one.png", "two.png")) == ["one.png", "two.png"]
+    reads.clear()
+    assert world.run()[2].identities == 0
+    # Other bytes under the same statement have another entity tag.
+    put_in_parts(s3, name, "good/two.png", other.read_bytes(), stated)
+    with pytest.raises(StoreError, match=rf"two\.png: MD5 {stated} is stated in its x-amz-meta-md5, its bytes have "):
+        world.run()
+    assert reads == ["two.png"]
+
+
+def test_a_stated_md5_that_cannot_be_compared_is_no_identity(s3: Server, bucket: World) -> None:
+    world = bucket.settings(0)
+    world.run()
+    name, photo = world.config.datasets[0].bucket.removeprefix("s3://"), world.config.base / "photos/bad/1_0.png"
+    put_in_parts(s3, name, "good/gone.png", photo.read_bytes(), md5_of(photo))
+    samples = world.identify()
+    s3.client.delete_object(Bucket=name, Key="good/gone.png")
+    with pytest.raises(StoreError, match=r"good/gone\.png: MD5 \w+ is stated .* its bytes cannot be compared: "):
+        world.go_on(samples)
+
+
+def md5_of(file: Path, more: bytes = b"") -> str:
+    return hashlib.md5(file.read_bytes() + more, usedforsecurity=False).hexdigest()
+
+
+def md5_of_parts(file: Path) -> str:
+    """Of what `put_in_parts` makes of it."""
+    return md5_of(file, b"\0" * PART)
 
 
 def test_an_object_that_was_replaced_or_removed_meanwhile_is_no_lie(s3: Server, bucket: World) -> None:
@@ -319,15 +409,21 @@ POOLS = st.integers(1, 90)
 
 def rows(count: int) -> pa.Table:
     numbers = range(count)
-    columns = [[f"p/{number}" for number in numbers], [f"{number % 7}" for number in numbers]]
-    return pa.table([pa.array(column, TEXT) for column in columns], ["path", "content_id"])
+    contents = [f"{number % 7}" for number in numbers]
+    columns = [[f"p/{number}" for number in numbers], contents, contents]
+    return pa.table([pa.array(column, TEXT) for column in columns], ["path", "content_id", "etag"])
 
 
 def log_of(pool: pa.Table, seen: dict[str, int]) -> pa.Table:
     """The log of rechecks after runs: path → the run that rechecked it last."""
-    checked = pa.array([f"{run:05}" for run in seen.values()], TEXT)
     at = pc.index_in(pa.array(list(seen), TEXT), value_set=pool["path"].combine_chunks())
-    return pool.take(at).append_column("checked", checked)
+    return pa.table({"key": object_keys(pool.take(at)), "checked": pa.array(seen.values(), pa.int64())})
+
+
+def sample(pool: pa.Table, checked: pa.Table, share: float, run_id: str) -> list[str]:
+    """Paths of those that are chosen."""
+    chosen: list[str] = pool["path"].take(choose_sample(object_keys(pool), checked, share, run_id)).to_pylist()
+    return chosen
 
 
 @settings(max_examples=30, deadline=None)
@@ -339,39 +435,84 @@ def test_each_image_is_rechecked_within_a_bounded_number_of_runs(count: int, sha
     seen: dict[str, int] = {}
     for run in range(3 * most):
         checked, run_id = log_of(pool, seen), f"run-{seed}-{run}"
-        shuffled = pool.take(order.permutation(count))
-        chosen = shuffled["path"].take(choose_sample(shuffled, checked, share, run_id)).to_pylist()
+        chosen = sample(pool.take(order.permutation(count)), checked, share, run_id)
         assert len(set(chosen)) == len(chosen) == size
-        assert set(chosen) == set(pool["path"].take(choose_sample(pool, checked, share, run_id)).to_pylist())
+        assert set(chosen) == set(sample(pool, checked, share, run_id))
         seen |= dict.fromkeys(chosen, run)
         if run >= most - 1:
             assert len(seen) == count
             assert run - min(seen.values()) < most
 
 
-def test_half_of_a_sample_depends_on_the_run(local: World) -> None:
+def test_half_of_a_sample_depends_on_the_run() -> None:
     pool = rows(400)
     checked = log_of(pool, {f"p/{number}": number for number in range(400)})
-    samples = [choose_sample(pool, checked, 0.1, f"run-{number}") for number in range(20)]
+    samples = [choose_sample(object_keys(pool), checked, 0.1, f"run-{number}") for number in range(20)]
     assert all(sample[:20].tolist() == list(range(20)) for sample in samples)
     assert len({tuple(sample[20:].tolist()) for sample in samples}) == 20
     assert len({place for sample in samples for place in sample[20:].tolist()}) > 200
 
 
-def test_the_log_is_put_together_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_content_or_entity_tag_at_a_path_was_never_rechecked() -> None:
+    pool = rows(3)
+    changed = pa.table({**dict(zip(pool.column_names, pool.columns, strict=True)), "etag": pa.array(["x"] * 3, TEXT)})
+    assert len({*object_keys(pool), *object_keys(changed)}) == 6
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> RecheckLog:
+    return RecheckLog(Folder(str(tmp_path)))
+
+
+def told(log: RecheckLog, pool: pa.Table) -> dict[str, int]:
+    """Path → when it was checked last."""
+    paths = dict(zip(object_keys(pool).tolist(), pool["path"].to_pylist(), strict=True))
+    return {paths[row["key"]]: row["checked"] for row in log.read().to_pylist()}
+
+
+def test_the_log_is_put_together_now_and_then(log: RecheckLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("brev_pipeline.store.rechecks.MANY", 3)
-    log, pool = RecheckLog(Folder(str(tmp_path))), rows(10)
-    for number in range(4):
-        log.append(pool.slice(number, 2), f"run-{number}", pool.slice(1))
+    pool = rows(20)
+    keys = object_keys(pool)
+    for number in range(12):
+        log.append(keys[number : number + 2], f"run-{number}", keys[1:])
     names = log.folder.names()
-    assert [holds_all(name) for name in names] == [False, False, False, True]
+    # Not each time once there are so many files.
+    assert [number for number, name in enumerate(names) if holds_all(name)] == [3, 7, 11]
+    whole = told(log, pool)
     # The first is not remembered any more.
-    whole = {row["path"]: row["checked"] for row in log.read().to_pylist()}
-    assert sorted(whole) == ["p/1", "p/2", "p/3", "p/4"]
-    assert whole["p/4"] == whole["p/3"] > whole["p/2"] > whole["p/1"]
-    for name in names[:3]:
+    assert sorted(whole) == sorted(f"p/{number}" for number in range(1, 13))
+    assert whole["p/12"] == whole["p/11"] > whole["p/10"] > whole["p/1"]
+    for name in names[:11]:
         log.folder.remove(name)
-    assert {row["path"]: row["checked"] for row in log.read().to_pylist()} == whole
+    assert told(log, pool) == whole
+
+
+def test_what_was_rechecked_again_has_its_newest_time(log: RecheckLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brev_pipeline.store.rechecks.MANY", 2)
+    pool = rows(4)
+    keys, times = object_keys(pool), iter(range(100, 1000))
+    for number in range(5):
+        now = next(times)
+        monkeypatch.setattr("brev_pipeline.store.rechecks._now", lambda now=now: now)
+        log.append(keys[[0, 1 + number % 2]], f"run-{number}", keys)
+        assert told(log, pool)["p/0"] == now
+    assert told(log, pool) == {"p/0": 104, "p/1": 104, "p/2": 103}
+
+
+def test_an_entry_of_a_later_time_than_now_puts_no_turn_off(log: RecheckLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brev_pipeline.store.rechecks.MANY", 5)
+    keys, victims = object_keys(rows(100)), range(30)
+    forged = pa.table({"key": keys[:30], "checked": [2**62] * 30}, schema=log.read().schema)
+    data = to_parquet(forged)
+    log.folder.write(hashed_name("99991231T235959.999999Z-attacker-all", data, "-"), data)
+    last = dict.fromkeys(victims, -1)
+    for run in range(25):
+        chosen = choose_sample(keys, log.read(), 0.01, f"run-{run}")
+        last |= dict.fromkeys(set(victims) & set(chosen.tolist()), run)
+        log.append(keys[chosen], f"run-{run}", keys)
+        # 10 of the longest unchecked each time: all 100 have their turn within 10 runs.
+        assert run < 9 or min(last.values()) > run - 10
 
 
 def test_a_damaged_entry_of_the_log_only_makes_a_recheck_come_sooner(local: World) -> None:

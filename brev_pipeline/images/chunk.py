@@ -29,6 +29,8 @@ _FULL = 64 << 20  # bytes of prepared pixels after which a pair of files is writ
 _UNREAD = "unread-"
 DIED = "the decoder died on it, or came to no end, each time that it was tried"
 """The reason of `dead_row`."""
+UNTRIED = ("missing", "changed")
+"""Statuses of images that were not had as they were listed."""
 
 Content = tuple[SourceRow, ...]
 """All objects that hold one content, in order of preference."""
@@ -80,7 +82,10 @@ class Work:
 
 
 def _fetched(fetch: Fetcher, contents: Sequence[Content]) -> Iterator[tuple[SourceRow, bytes | SourceError]]:
-    """Each content once: its bytes from the first object that still holds them, else the first object's error."""
+    """Each content once: its bytes from the first object that still holds them, else the first object's error.
+
+    The other objects are not read. Where their MD5 is only stated by their uploader, `recheck` reads them.
+    """
     failures: dict[str, tuple[SourceRow, SourceError]] = {}
     waiting = {content[0].content_id: content for content in contents}
     turn, compared = 0, getattr(fetch, "compares_md5", False)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.engine.base import Counted, Engine, Lost
 from brev_pipeline.errors import BrevPipelineError
-from brev_pipeline.images.chunk import Content, Work, dead_row
+from brev_pipeline.images.chunk import DIED, UNTRIED, Content, Work, dead_row
 from brev_pipeline.images.shelf import Shelf
 from brev_pipeline.source_base import Fetcher, SourceRow
 from brev_pipeline.store import Folder
@@ -31,7 +31,13 @@ _PARTS = 8  # of a chunk whose worker died
 
 
 def prepare_images(
-    samples: pa.Table, settings: ImageSettings, *, fetch: Fetcher, folder: Folder, engine: Engine
+    samples: pa.Table,
+    settings: ImageSettings,
+    *,
+    fetch: Fetcher,
+    folder: Folder,
+    engine: Engine,
+    read_now: list[pa.ChunkedArray] | None = None,
 ) -> pa.Table:
     """Prepare every distinct content, each once in its life; an image that cannot be used gets a row with a reason.
 
@@ -45,6 +51,7 @@ def prepare_images(
         fetch: reads the images.
         folder: below which the pixels lie, in a folder per settings; ``file`` is relative to it.
         engine: where the work runs.
+        read_now: is given the paths of the objects whose bytes were read now, and have the MD5 on record.
 
     Returns:
         ``prepared_images``: one row per content_id, sorted by it. What can be otherwise next time (missing,
@@ -60,13 +67,24 @@ def prepare_images(
     known = shelf.known(samples["content_id"])
     rest = samples.filter(pc.invert(pc.is_in(samples["content_id"], value_set=known["content_id"].combine_chunks())))
     work = Counted(_chunks(rest), len, pc.count_distinct(rest["content_id"]).as_py(), "images")
-    fresh = _run(engine, Work(settings, fetch, shelf), work)
+    fresh = list(_run(engine, Work(settings, fetch, shelf), work))
+    if read_now is not None:
+        read_now.extend(_read_paths(one) for one in fresh)
     table = pa.concat_tables([_at_listed_paths(known, samples), *fresh])
     if table.num_rows != (distinct := pc.count_distinct(samples["content_id"]).as_py()):
         raise BrevPipelineError(
             f"{distinct} contents were to be prepared, {table.num_rows} came back: a fault of the source"
         )
     return conform(table.sort_by("content_id"), PREPARED_IMAGES, "prepared_images")
+
+
+def _read_paths(fresh: pa.Table) -> pa.ChunkedArray:
+    """Paths of the objects whose bytes were compared with their MD5."""
+    unread = pc.or_(
+        pc.is_in(fresh["status"], value_set=pa.array(UNTRIED, fresh["status"].type)),
+        pc.fill_null(pc.equal(fresh["reason"], DIED), False),
+    )
+    return fresh["source_path"].filter(pc.invert(unread))
 
 
 def _chunks(samples: pa.Table) -> Iterator[tuple[Content, ...]]:

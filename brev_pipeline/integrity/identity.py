@@ -6,8 +6,9 @@ a listing. So each S3 object is asked for its headers once; the same answer brin
 multipart object may have noted in ``x-amz-meta-md5``. What is left is read. All of it is remembered: the rows of an
 earlier run answer for objects with the same path, entity tag and size (of local files: and the same stamp).
 
-A stated MD5 is checked when the image is read for its pixels (`Fetcher.fetch_many` compares), so it is never trusted
-unseen, only early.
+A stated MD5 is believed only for the time being: before the images are split, it is compared with the object's bytes,
+once in the object's life. Where the object is read for its pixels that happens then (`Fetcher.fetch_many` compares);
+where its content is known already, or another object's is read in its place, `recheck` reads it.
 """
 
 from collections.abc import Callable

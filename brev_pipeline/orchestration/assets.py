@@ -113,9 +113,14 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
 
     sources, store, engine = Sources.of(config), PipelineStore.of(config), _engine(context, config)
     samples = upstream["sample_integrity"].read(SAMPLES)
-    table = prepare_images(samples, config.image, fetch=sources, folder=store.prepared, engine=engine)
+    read_now: list[Any] = []
+    table = prepare_images(
+        samples, config.image, fetch=sources, folder=store.prepared, engine=engine, read_now=read_now
+    )
     facts, run_id = upstream["sample_integrity"].read(FACTS), context.run.run_id
-    done = recheck_identities(store, facts, table, config, fetch=sources, engine=engine, run_id=run_id)
+    done = recheck_identities(
+        store, facts, table, config, fetch=sources, engine=engine, run_id=run_id, read_now=read_now
+    )
     context.add_output_metadata(prepared_metadata(table, samples, sources) | recheck_metadata(done))
     return table
 

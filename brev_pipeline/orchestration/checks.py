@@ -69,7 +69,7 @@ def _find(
     rules = [rule for rule in SUITES[stage](config) if rule.name in asked]
     store = PipelineStore.of(config)
     newest = store.publications.newest()
-    findings = validate(rules, frames(stage, tables, config, published_tables(config)))
+    findings = validate(rules, frames(stage, tables, config, published_tables(config, stage)))
     own, number = tables[stage], newest.number if newest else 0
     return findings, Verdicts(store.tables).write(
         own.name, stage, findings, own.lineage, context.run.run_id, publication=number

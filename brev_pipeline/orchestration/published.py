@@ -6,11 +6,18 @@ from brev_pipeline.production import known_assignments, published_ledger
 from brev_pipeline.store import PipelineStore
 
 
-def published_tables(config: PipelineConfig) -> Published:
-    """Listing and ledger of the newest published version, where there is one; known assignments, where configured."""
-    store = PipelineStore.of(config)
-    newest = store.newest()
-    known = known_assignments(config)
-    if newest is None:
-        return Published(known=known)
-    return Published(newest[1].table("listing", ["path"]), published_ledger(store, config), known)
+def published_tables(config: PipelineConfig, stage: str) -> Published:
+    """What a stage's suite compares with: the listing and ledger of the newest published version, known assignments.
+
+    Args:
+        config: the pipeline's configuration.
+        stage: whose suite it is: only what its frames read is read of the store.
+    """
+    if stage == "raw_listing":
+        newest = PipelineStore.of(config).newest()
+        return Published(listing=newest[1].table("listing", ["path"]) if newest else None)
+    if stage == "sample_split":
+        return Published(
+            assignments=published_ledger(PipelineStore.of(config), config), known=known_assignments(config)
+        )
+    return Published()

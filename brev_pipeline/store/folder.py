@@ -149,6 +149,21 @@ class Folder:
         except _faults() as error:
             raise _store_error(place, "read", error) from error
 
+    def state(self, name: str) -> tuple[object, ...] | None:
+        """What changes when a file does: of local ones see `state_of`, in a bucket entity tag, time and size.
+
+        None where the store tells no entity tag. Raises `StoreError` where there is no such file.
+        """
+        place = self.place(name)
+        try:
+            if self.is_local:
+                return state_of(os.stat(place))
+            # Not from a listing that is remembered.
+            facts = self._fs.info(place, refresh=True)
+        except _faults() as error:
+            raise _store_error(place, "read", error) from error
+        return (facts["ETag"], str(facts.get("LastModified")), facts["size"]) if facts.get("ETag") else None
+
     def names(self) -> list[str]:
         """Names of the files and folders directly in here, sorted; empty where the folder does not exist."""
         try:
@@ -219,6 +234,11 @@ class Folder:
         import fsspec
 
         return fsspec.filesystem(self.url.partition("://")[0], **self.options)
+
+
+def state_of(stat: os.stat_result) -> tuple[int, ...]:
+    """What changes when a local file does: device, inode, bytes, times of content and inode in ns."""
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def _is_taken(error: OSError) -> bool:

@@ -6,6 +6,7 @@ release, is passed over with a warning: what the one before it says is older, an
 """
 
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
-from brev_pipeline.store.named import hashed_name, read_named
-from brev_pipeline.store.parquet import from_parquet, to_parquet
+from brev_pipeline.store.named import hash_in_name, short_sha256
+from brev_pipeline.store.parquet import StoredTable, to_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,12 +44,16 @@ class IdentityMemory:
         Raises:
             StoreError: the store cannot be reached just now.
         """
-        for name in reversed(self.folder.names()):
-            if before is not None and f"-{before}-" in name:
+        for name in reversed(self._names()):
+            if before is not None and _is_of(name, before):
                 continue
             if (table := self._read(name)) is not None:
                 return table
         return None
+
+    def was_written_by(self, run_id: str) -> bool:
+        """Whether a run wrote a file of it. Raises `StoreError` where the store cannot be reached just now."""
+        return any(_is_of(name, run_id) for name in self._names())
 
     def remember(self, integrity: "pa.Table", run_id: str) -> bool:
         """Keep what a run found out; returns whether that was anything new.
@@ -86,14 +91,27 @@ class IdentityMemory:
 
     def _keep(self, table: "pa.Table", run_id: str) -> bool:
         data = to_parquet(table.replace_schema_metadata(None))
-        names = self.folder.names()
-        if names and names[-1].endswith(hashed_name("", data, "-")) and self.folder.read(names[-1]) == data:
+        digest, names = short_sha256(data), self._names()
+        if names and hash_in_name(names[-1]) == digest and self._is_whole(names[-1]):
             return False
-        return self.folder.create(hashed_name(f"{stamp_after(names)}-{run_id}", data, "-"), data, exist_ok=True)
+        return self.folder.create(f"{stamp_after(names)}-{run_id}-{digest}.parquet", data, exist_ok=True)
+
+    def _names(self) -> list[str]:
+        """Its files, the oldest first."""
+        return [name for name in self.folder.names() if is_stamped(name)]
+
+    def _is_whole(self, name: str) -> bool:
+        try:
+            StoredTable(self.folder, name, verified=True).verify()
+        except StoreError as error:
+            if error.may_pass:
+                raise
+            return False
+        return True
 
     def _read(self, name: str) -> "pa.Table | None":
         try:
-            table = from_parquet(read_named(self.folder, name), self.folder.place(name))
+            table = StoredTable(self.folder, name, verified=True).read()
         except StoreError as error:
             if error.may_pass:
                 raise
@@ -105,20 +123,32 @@ class IdentityMemory:
         return table
 
 
+def _is_of(name: str, run_id: str) -> bool:
+    return f"-{run_id}-" in name
+
+
 _STAMP: Final = "%Y%m%dT%H%M%S.%fZ"
+_BEGINNING: Final = re.compile(r"(\d{8}T\d{6}\.\d{6}Z)(?:~(\d{9}))?-")
+
+
+def is_stamped(name: str) -> bool:
+    """Whether a name begins with a time, so that its place among the others means something."""
+    return _BEGINNING.match(name) is not None
 
 
 def stamp_after(names: Sequence[str]) -> str:
-    """The time as names begin with it; later than the last of them, whatever the clock says: what is newest counts."""
-    now = datetime.now(UTC)
-    if names and (last := stamp_of(names[-1])) is not None and last >= now:
-        now = last + timedelta(microseconds=1)
-    return now.strftime(_STAMP)
+    """The time as names begin with it; later than the last of them, whatever the clock says: what is newest counts.
 
-
-def stamp_of(name: str) -> datetime | None:
-    """The time that a name begins with; None where it begins otherwise."""
+    Args:
+        names: all of them stamped, sorted.
+    """
+    now = datetime.now(UTC).strftime(_STAMP)
+    last = _BEGINNING.match(names[-1]) if names else None
+    if last is None or last[1] < now:
+        return now
     try:
-        return datetime.strptime(name.partition("-")[0], _STAMP).replace(tzinfo=UTC)
-    except ValueError:
-        return None
+        after = datetime.strptime(last[1], _STAMP).replace(tzinfo=UTC) + timedelta(microseconds=1)
+    except (ValueError, OverflowError):
+        # A day that there is not, or the last one that there is: they are counted on from there ("~" is after "-").
+        return f"{last[1]}~{int(last[2] or 0) + 1:09}"
+    return after.strftime(_STAMP)

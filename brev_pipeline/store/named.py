@@ -7,7 +7,7 @@ the file's bytes. Somebody who writes the store on purpose can compute a name to
 
 import hashlib
 import re
-from typing import Final
+from typing import IO, Final
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
@@ -60,22 +60,12 @@ def verify_named(folder: Folder, name: str) -> None:
     Raises:
         StoreError: the name carries no hash, the file has another, or it cannot be read.
     """
-    _demand(folder, name, _sha256(folder, name)[:DIGITS])
+    demand_named(folder, name, sha256_of(folder, name))
 
 
-def verify_sha256(folder: Folder, name: str, wanted: str) -> None:
-    """Read a file, and compare it with the SHA-256 that is on record elsewhere; little of it is in memory at a time.
-
-    Raises:
-        StoreError: the file has another, or cannot be read.
-    """
-    if (found := _sha256(folder, name)) != wanted:
-        raise StoreError(_otherwise(folder, name, wanted, found))
-
-
-def verify_sha256_bytes(folder: Folder, name: str, data: bytes, wanted: str) -> None:
-    """Compare bytes that were read of a file with the SHA-256 on record. Raises `StoreError` as `verify_sha256`."""
-    if (found := hashlib.sha256(data).hexdigest()) != wanted:
+def demand_sha256(folder: Folder, name: str, wanted: str, found: str) -> None:
+    """Compare a file's SHA-256 with the one that is on record elsewhere. Raises `StoreError` where it is another."""
+    if found != wanted:
         raise StoreError(_otherwise(folder, name, wanted, found))
 
 
@@ -88,7 +78,7 @@ def _otherwise(folder: Folder, name: str, wanted: str, found: str) -> str:
 
 def verify_named_bytes(folder: Folder, name: str, data: bytes) -> None:
     """Compare bytes that were read of a file with the hash that its name carries. Raises `StoreError` as above."""
-    _demand(folder, name, short_sha256(data))
+    demand_named(folder, name, short_sha256(data))
 
 
 def read_named(folder: Folder, name: str) -> bytes:
@@ -102,7 +92,13 @@ def read_named(folder: Folder, name: str) -> bytes:
     return data
 
 
-def _demand(folder: Folder, name: str, found: str) -> None:
+def demand_named(folder: Folder, name: str, found: str) -> None:
+    """Compare a file's SHA-256 with the hash that its name carries.
+
+    Raises:
+        StoreError: the name carries no hash, or another one.
+    """
+    found = found[:DIGITS]
     wanted = hash_in_name(name)
     if wanted is None:
         raise StoreError(
@@ -116,14 +112,22 @@ def _demand(folder: Folder, name: str, found: str) -> None:
         )
 
 
-def _sha256(folder: Folder, name: str) -> str:
-    digest = hashlib.sha256()
+def sha256_of(folder: Folder, name: str) -> str:
+    """SHA-256 of a file in hex; little of it is in memory at a time. Raises `StoreError` where it cannot be read."""
     if folder.is_local:
         with folder.open(name) as file:
-            while piece := file.read(_RANGE):
-                digest.update(piece)
-    else:
-        size = folder.size(name)
-        for start in range(0, size, _RANGE):
-            digest.update(folder.read(name, start, min(_RANGE, size - start)))
+            return sha256_of_open(file)
+    digest, size = hashlib.sha256(), folder.size(name)
+    for start in range(0, size, _RANGE):
+        digest.update(folder.read(name, start, min(_RANGE, size - start)))
+    return digest.hexdigest()
+
+
+def sha256_of_open(file: IO[bytes]) -> str:
+    """SHA-256 of an open file, in hex, from its beginning; it stands at its beginning again afterwards."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while piece := file.read(_RANGE):
+        digest.update(piece)
+    file.seek(0)
     return digest.hexdigest()

@@ -5,7 +5,9 @@ whatever the reader raises over damaged bytes becomes a `StoreError` that names 
 checksum, so where that matters the file's name carries the SHA-256 of all of it (see `named`).
 """
 
+import hashlib
 import io
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +15,9 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING
 
 from brev_pipeline.errors import StoreError
-from brev_pipeline.store.folder import Folder
-from brev_pipeline.store.named import verify_named, verify_named_bytes, verify_sha256, verify_sha256_bytes
+from brev_pipeline.store.digests import SHA256, SMALL_FILES, is_settled
+from brev_pipeline.store.folder import Folder, state_of
+from brev_pipeline.store.named import demand_named, demand_sha256, sha256_of, sha256_of_open
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -123,8 +126,8 @@ class StoredTable:
     Args:
         folder: that holds it.
         name: of its Parquet file.
-        verified: whether its name carries its SHA-256 (see `named`): the whole file is compared with that once,
-            before anything of it is read.
+        verified: whether its name carries its SHA-256 (see `named`): the whole file is compared with that
+            before anything of it is read, once in a process while the file's state stays the same (see `digests`).
         sha256: of the whole file, where that is on record elsewhere: likewise.
     """
 
@@ -141,6 +144,11 @@ class StoredTable:
         """
         with self._opened() as file:
             return _read(file, columns)
+
+    def verify(self) -> None:
+        """Compare the whole file with its hashes, as `read` does before anything else. Raises `StoreError` likewise."""
+        with self._opened():
+            pass
 
     @property
     def names(self) -> list[str]:
@@ -165,33 +173,52 @@ class StoredTable:
 
     @cached_property
     def _kept(self) -> bytes | None:
-        """The file's bytes, if it is a small one in a bucket."""
+        """The file's bytes, verified, if it is a small one in a bucket."""
         if self.folder.is_local or self.folder.size(self.name) > SMALL:
             return None
-        return self.folder.read(self.name)
+        if not self._is_held_to_hash:
+            return self.folder.read(self.name)
+        place, state = self.folder.place(self.name), self.folder.state(self.name)
+        remembered = SMALL_FILES.get(place, state)
+        data = self.folder.read(self.name) if remembered is None else remembered
+        self._demand(hashlib.sha256(data).hexdigest())
+        if remembered is None:
+            SMALL_FILES.put(place, state, data, len(data))
+        return data
 
-    def _verify_once(self) -> None:
-        """Compare the file with its name and the hash on record, as far as that is wanted and was not done yet."""
-        if self.__dict__.get("_is_verified"):
-            return
-        kept = self._kept
-        if self.verified and kept is not None:
-            verify_named_bytes(self.folder, self.name, kept)
-        elif self.verified:
-            verify_named(self.folder, self.name)
-        if self.sha256 is not None and kept is not None:
-            verify_sha256_bytes(self.folder, self.name, kept, self.sha256)
-        elif self.sha256 is not None:
-            verify_sha256(self.folder, self.name, self.sha256)
-        self.__dict__["_is_verified"] = True
+    @property
+    def _is_held_to_hash(self) -> bool:
+        return self.verified or self.sha256 is not None
+
+    def _demand(self, found: str) -> None:
+        """Compare the file's SHA-256 with its name and the hash on record, as far as that is wanted."""
+        if self.verified:
+            demand_named(self.folder, self.name, found)
+        if self.sha256 is not None:
+            demand_sha256(self.folder, self.name, self.sha256, found)
+
+    def _digest(self, file: IO[bytes]) -> str:
+        """The whole file's SHA-256: remembered of its state, or found by reading it."""
+        place, local = self.folder.place(self.name), self.folder.is_local
+        before = os.fstat(file.fileno()) if local else None
+        state = state_of(before) if before else self.folder.state(self.name)
+        if (known := SHA256.get(place, state)) is not None:
+            return known
+        settled = before is None or is_settled(max(before.st_mtime_ns, before.st_ctime_ns))
+        found = sha256_of_open(file) if local else sha256_of(self.folder, self.name)
+        if settled and state == (state_of(os.fstat(file.fileno())) if local else self.folder.state(self.name)):
+            SHA256.put(place, state, found)
+        return found
 
     @contextmanager
     def _opened(self) -> Iterator[IO[bytes]]:
-        self._verify_once()
         place = self.folder.place(self.name)
         if self._kept is not None:
             with translating_damage(place):
                 yield io.BytesIO(self._kept)
             return
-        with self.folder.open(self.name) as file, translating_damage(place):
-            yield file
+        with self.folder.open(self.name) as file:
+            if self._is_held_to_hash:
+                self._demand(self._digest(file))  # of the very file that is read now
+            with translating_damage(place):
+                yield file

@@ -1,26 +1,30 @@
-"""The log of rechecks: when each remembered identity was last compared with its object's bytes.
+"""The log of rechecks: when each object's bytes were last compared with the identity that it goes by.
 
 One small Parquet file per run that rechecked something, its SHA-256 in its name; now and then one that holds all that
-still counts (``…-all-<hash>.parquet``), before which nothing counts any more. It only decides whose turn is next: where
-it is damaged or gone, objects are rechecked sooner.
+still counts (``…-all-<hash>.parquet``), before which nothing counts any more. It decides whose turn is next, and which
+MD5s that were only stated were compared with the bytes already: where it is damaged or gone, objects are rechecked
+sooner. An object is 64 bits, of its path, identity and entity tag, so that the log of ten million is 160 MB.
 """
 
 import logging
 import re
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
-from brev_pipeline.store.memory import stamp_after
-from brev_pipeline.store.named import hashed_name, read_named
-from brev_pipeline.store.parquet import from_parquet, to_parquet
+from brev_pipeline.store.memory import is_stamped, stamp_after
+from brev_pipeline.store.named import hashed_name
+from brev_pipeline.store.parquet import StoredTable, to_parquet
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
 _LOG = logging.getLogger(__name__)
-KEY: Final = ["path", "content_id"]
+KEY: Final = "key"
 CHECKED: Final = "checked"
 MANY: Final = 50
 """Files from which on they are put together: each is a request where the store is a bucket."""
@@ -38,68 +42,109 @@ class RecheckLog:
     folder: Folder
 
     def read(self) -> "pa.Table":
-        """`KEY`, each once, and ``checked``: the stamp (text that sorts by time) of its last recheck.
+        """`KEY` (uint64, see `object_keys`), each once, and `CHECKED` (int64, µs since 1970): its last recheck.
+
+        An entry of a later time than now is none: whoever made it would put its object's turn off for ever.
 
         Raises:
             StoreError: the store cannot be reached just now.
         """
         import pyarrow as pa
+        import pyarrow.compute as pc
 
-        found = [_schema().empty_table()]
-        for name in reversed(self.folder.names()):
-            if (table := self._read(name)) is not None:
-                found.append(table)
-                if holds_all(name):
-                    break
-        grouped = pa.concat_tables(found).group_by(KEY).aggregate([(CHECKED, "max")])
-        return grouped.rename_columns([*KEY, CHECKED])
+        recent, whole = [_schema().empty_table()], _schema().empty_table()
+        for name in reversed(self._names()):
+            if (table := self._read(name)) is None:
+                continue
+            table = table.filter(pc.less_equal(table[CHECKED], _now()))
+            if holds_all(name):
+                whole = table
+                break
+            recent.append(table)
+        newer = _newest(pa.concat_tables(recent))
+        return pa.concat_tables([newer, _without(whole, newer[KEY])])
 
-    def append(self, checked: "pa.Table", run_id: str, standing: "pa.Table") -> None:
+    def append(
+        self, checked: "npt.NDArray[np.uint64]", run_id: str, standing: "npt.NDArray[np.uint64] | None" = None
+    ) -> None:
         """Note that a run rechecked something.
 
         Args:
-            checked: `KEY` of what was rechecked.
+            checked: `object_keys` of what was rechecked.
             run_id: of the run, for the file's name.
-            standing: `KEY` of all that is remembered: others are dropped when files are put together.
+            standing: of all that is listed: others are dropped when files are put together; None: none is.
 
         Raises:
             StoreError: the store cannot be read or written.
         """
+        import numpy as np
         import pyarrow as pa
+        import pyarrow.compute as pc
 
-        from brev_pipeline.texts import TEXT
-
-        names = self.folder.names()
-        stamp = stamp_after(names)
-        stamps = pa.repeat(pa.scalar(stamp, TEXT), checked.num_rows)
-        own = checked.select(KEY).append_column(CHECKED, stamps).cast(_schema())
-        stem = f"{stamp}-{run_id}"
-        if len(names) >= MANY:
-            others = self.read().join(own.select(KEY), KEY, join_type="left anti")
-            own = pa.concat_tables(
-                [own, others.join(standing.select(KEY), KEY, join_type="left semi").select(own.column_names)]
-            )
+        names = self._names()
+        keys = np.unique(checked)
+        own = pa.table([keys, np.full(len(keys), _now())], schema=_schema())
+        stem = f"{stamp_after(names)}-{run_id}"
+        if _since_all(names) >= MANY:
+            others = self.read()
+            if standing is not None:
+                others = others.filter(pc.is_in(others[KEY], value_set=pa.array(standing)))
+            own = pa.concat_tables([own, _without(others, own[KEY])])
             stem += "-all"
-        data = to_parquet(own.sort_by([(name, "ascending") for name in KEY]).replace_schema_metadata(None))
+        data = to_parquet(own.sort_by(KEY))
         self.folder.create(hashed_name(stem, data, "-"), data, exist_ok=True)
+
+    def _names(self) -> list[str]:
+        return [name for name in self.folder.names() if is_stamped(name)]
 
     def _read(self, name: str) -> "pa.Table | None":
         try:
-            table = from_parquet(read_named(self.folder, name), self.folder.place(name), [*KEY, CHECKED])
+            table = StoredTable(self.folder, name, verified=True).read()
         except StoreError as error:
             if error.may_pass:
                 raise
             _LOG.warning("an entry of the log of rechecks is passed over: %s", error)
             return None
-        return table if table.schema.equals(_schema()) else None
+        return table if table.schema.equals(_schema()) else None  # of an older release
+
+
+def object_keys(objects: "pa.Table") -> "npt.NDArray[np.uint64]":
+    """(rows,) what the log calls each object: another one if its path, its content or its entity tag is another.
+
+    Args:
+        objects: columns path, content_id, etag.
+    """
+    from brev_pipeline.texts import row_digests
+
+    return row_digests(*(objects[name] for name in ("path", "content_id", "etag")))
+
+
+def _newest(entries: "pa.Table") -> "pa.Table":
+    """The newest entry of each key."""
+    grouped = entries.group_by(KEY, use_threads=False).aggregate([(CHECKED, "max")])
+    return grouped.rename_columns([KEY, CHECKED]).cast(_schema())
+
+
+def _without(entries: "pa.Table", keys: "pa.ChunkedArray") -> "pa.Table":
+    import pyarrow.compute as pc
+
+    return entries.filter(pc.invert(pc.is_in(entries[KEY], value_set=keys.combine_chunks())))
+
+
+def _since_all(names: list[str]) -> int:
+    """Files after the newest that holds all."""
+    return next((count for count, name in enumerate(reversed(names)) if holds_all(name)), len(names))
+
+
+def _now() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1000
 
 
 def _schema() -> "pa.Schema":
     import pyarrow as pa
 
-    from brev_pipeline.texts import TEXT
-
-    return pa.schema([(name, TEXT) for name in (*KEY, CHECKED)])
+    return pa.schema([pa.field(KEY, pa.uint64(), False), pa.field(CHECKED, pa.int64(), False)])
 
 
 def holds_all(name: str) -> bool:

@@ -23,6 +23,7 @@ from brev_pipeline.errors import StoreError
 from brev_pipeline.images.shelf import id_of_ingredients
 from brev_pipeline.store import Folder
 from brev_pipeline.store.entries import entries, remove_files
+from brev_pipeline.store.rechecks import holds_all, object_keys
 from brev_pipeline_tests.audit.worlds import World
 from brev_pipeline_tests.pipelines import hashes, table_name
 
@@ -240,16 +241,18 @@ def test_the_log_of_rechecks_goes_as_far_as_a_newer_file_holds_all_that_counts(
     assert memory is not None
     assert "log of rechecks" not in kinds(found(copy, AT_ONCE))
     monkeypatch.setattr("brev_pipeline.store.rechecks.MANY", 2)
+    keys = object_keys(memory)
     for number in range(5):
-        log.append(memory.slice(number, 3), f"run-{number}", memory)
+        log.append(keys[number : number + 3], f"run-{number}", keys)
     names = log.folder.names()
+    assert [holds_all(name) for name in names[-4:]] == [True, False, False, True]
     # The newest that holds all is damaged: the one before it does too.
     (copy.root / "rechecks" / names[-1]).write_bytes(b"damaged")
     before = log.read()
     (garbage,) = (one for one in found(copy, AT_ONCE) if one.kind == "log of rechecks")
-    assert garbage.names == tuple(f"rechecks/{name}" for name in names[:-2])
+    assert garbage.names == tuple(f"rechecks/{name}" for name in names[:-4])
     remove_garbage(copy.store, [garbage])
-    assert log.read().sort_by("path").equals(before.sort_by("path"))
+    assert log.read().sort_by("key").equals(before.sort_by("key"))
 
 
 @pytest.mark.slow

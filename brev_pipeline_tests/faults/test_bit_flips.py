@@ -142,13 +142,12 @@ class Judge:
             return self.world.store.memory.recall()
 
     def _rechecks(self, file: Path) -> str:
-        order = [("path", "ascending"), ("content_id", "ascending")]
-        return self._told(file, self.world.store.rechecks.read().sort_by(order).equals(self._rechecks_before))
+        return self._told(file, self.world.store.rechecks.read().sort_by("key").equals(self._rechecks_before))
 
     @cached_property
     def _rechecks_before(self) -> pa.Table:
         with self.whole():
-            return self.world.store.rechecks.read().sort_by([("path", "ascending"), ("content_id", "ascending")])
+            return self.world.store.rechecks.read().sort_by("key")
 
     def _filtered(self, file: Path) -> str:
         return (

@@ -1,5 +1,6 @@
 """The memory of identities gives back the newest that was found out, and grows only when there is news."""
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from brev_pipeline.store import Folder
+from brev_pipeline.store.digests import is_settled
 from brev_pipeline.store.memory import COLUMNS, IdentityMemory
 from brev_pipeline.tables import SAMPLE_INTEGRITY
 
@@ -95,3 +97,53 @@ def test_what_was_known_before_a_run_can_be_asked_for(memory: IdentityMemory) ->
     assert before is not None
     assert before["path"].to_pylist() == ["a"]
     assert memory.recall(before="run-1") is not None
+
+
+FAR = ["29991231T235959.999999Z", "99991231T235959.999998Z", "99991231T235959.999999Z", "20269999T999999.999999Z"]
+
+
+@pytest.mark.parametrize("stamp", FAR)
+def test_what_is_newest_counts_after_a_stamp_of_any_time(memory: IdentityMemory, stamp: str) -> None:
+    memory.remember(integrity("a", "b", "c", "d"), "run-1")
+    (name,) = memory.folder.names()
+    memory.folder.write(f"{stamp}-run-9-{name[-40:]}", memory.folder.read(name))
+    for number, left in enumerate((["a", "b", "c"], ["a", "b"], ["a"])):
+        assert memory.forget(["dcb"[number]], f"run-{number + 2}")
+        recalled = memory.recall()
+        assert recalled is not None
+        assert recalled["path"].to_pylist() == left
+    assert len(memory.folder.names()) == 5
+
+
+def test_a_file_without_a_time_in_its_name_is_none_of_it(memory: IdentityMemory) -> None:
+    memory.remember(integrity("a"), "run-1")
+    (name,) = memory.folder.names()
+    memory.folder.write(f"zzz-{name[-40:]}", memory.folder.read(name))
+    assert memory.remember(integrity("a", "b"), "run-2")
+    recalled = memory.recall()
+    assert recalled is not None
+    assert recalled["path"].to_pylist() == ["a", "b"]
+    assert not memory.remember(integrity("a", "b"), "run-3")
+
+
+def test_a_memory_without_news_is_read_once(memory: IdentityMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory.remember(integrity("a"), "run-1")
+    (name,) = memory.folder.names()
+    assert not memory.was_written_by("run-2")
+    assert memory.was_written_by("run-1")
+    settle(Path(memory.folder.place(name)))
+    assert memory.recall() is not None
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(Folder, "read", refuse)
+    monkeypatch.setattr("brev_pipeline.store.parquet.sha256_of_open", refuse)
+    assert not memory.remember(integrity("a"), "run-2")
+    assert memory.folder.names() == [name]
+
+
+def settle(file: Path) -> None:
+    """Wait until the next change of a file would show in its times."""
+    while not is_settled(file.stat().st_ctime_ns):
+        time.sleep(0.01)
