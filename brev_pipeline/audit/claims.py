@@ -17,6 +17,8 @@ from brev_pipeline.texts import joined_names
 
 _SHOWN: Final = 3
 Bools = npt.NDArray[np.bool_]
+FAULTS: Final = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError, pa.ArrowException)
+"""What a claim of the wrong kind ends in, somewhere in the code that derives it: that is then what is wrong with it."""
 _UNIT: Final = "\x1f"
 _SHOWN_CHARACTERS: Final = 200
 
@@ -26,8 +28,15 @@ class Contradiction:
     """A claim that does not follow from what the version holds."""
 
     line: str
-    of_code: bool = False
-    """Whether another release of this package may have derived it otherwise, in good faith."""
+    stages: frozenset[str] = frozenset()
+    """Stages whose older code may have derived it otherwise, in good faith; none: it stands whatever code there was."""
+
+
+@dataclass(frozen=True)
+class Open:
+    """A claim that could not be derived, because something outside of the version is not at hand."""
+
+    line: str
 
 
 def certain(lines: Iterable[str]) -> Iterator[Contradiction]:
@@ -35,12 +44,13 @@ def certain(lines: Iterable[str]) -> Iterator[Contradiction]:
     return (Contradiction(line) for line in lines)
 
 
-def of_code(lines: Iterable[str]) -> Iterator[Contradiction]:
-    """Contradictions that another release of this package may explain."""
-    return (Contradiction(line, of_code=True) for line in lines)
+def of_code(lines: Iterable[str], *stages: str) -> Iterator[Contradiction]:
+    """Contradictions that older code of these stages may explain."""
+    return (Contradiction(line, frozenset(stages)) for line in lines)
 
 
-Derivation = Callable[["Claims"], Iterator[Contradiction]]
+Finding = Contradiction | Open
+Derivation = Callable[["Claims"], Iterator[Finding]]
 
 
 @dataclass(frozen=True)
@@ -51,14 +61,12 @@ class Known:
         parent: id of the version that was published before; None: there was none, or it is not known.
         ledger: assignments of that version; None where ``parent`` is, or where they cannot be had.
         is_first: it is certain that nothing was published before.
-        is_derived: the manifest of that version is of a format whose claims are derived.
         assignments: SHA-256 of a file of known assignments (`split.ledger_csv`) → its table.
     """
 
     parent: str | None = None
     ledger: pa.Table | None = None
     is_first: bool = False
-    is_derived: bool = False
     assignments: Mapping[str, pa.Table] | None = None
 
 

@@ -8,9 +8,7 @@ version is derived again, by the code that made it, and each contradiction is na
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import pyarrow as pa
-
-from brev_pipeline.audit.claims import Claims, Contradiction, Derivation, Known, made_with
+from brev_pipeline.audit.claims import FAULTS, Claims, Contradiction, Derivation, Finding, Known, made_with
 from brev_pipeline.audit.derived_files import configuration_contradictions, consumer_contradictions
 from brev_pipeline.audit.derived_images import image_contradictions
 from brev_pipeline.audit.derived_listing import (
@@ -22,7 +20,6 @@ from brev_pipeline.audit.derived_rules import rule_contradictions
 from brev_pipeline.audit.derived_split import (
     ledger_contradictions,
     ledger_file_contradictions,
-    ledger_of,
     split_contradictions,
 )
 from brev_pipeline.audit.tables import Tables
@@ -42,8 +39,8 @@ _DERIVATIONS: Final[Mapping[str, Derivation]] = {
 }
 
 
-def contradictions(manifest: Mapping[str, Any], tables: Tables, known: Known) -> Iterator[Contradiction]:
-    """Everything that a version claims and that does not follow from what it holds.
+def derive_claims(manifest: Mapping[str, Any], tables: Tables, known: Known) -> Iterator[Finding]:
+    """Everything that a version claims and that does not follow from what it holds; and what is left open.
 
     Args:
         manifest: of the version, of format `store.versions.DERIVED` or newer.
@@ -52,7 +49,7 @@ def contradictions(manifest: Mapping[str, Any], tables: Tables, known: Known) ->
     """
     try:
         config = made_with(manifest)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except FAULTS as error:
         yield Contradiction(f"manifest.json: its configuration cannot be used, so nothing was derived from it: {error}")
         return
     claims = Claims(manifest, config, tables, known)
@@ -61,21 +58,12 @@ def contradictions(manifest: Mapping[str, Any], tables: Tables, known: Known) ->
             yield from derive(claims)
         except BrevPipelineError as error:
             yield Contradiction(f"{what} cannot be derived from tables and configuration: {error}")
-        except (KeyError, ValueError, TypeError, IndexError, AttributeError, pa.ArrowException) as error:
+        except FAULTS as error:
             yield Contradiction(f"{what} cannot be derived: {type(error).__name__}: {error}")
 
 
-def unchecked(manifest: Mapping[str, Any], known: Known) -> Iterator[str]:
-    """What could not be derived of a version, because something outside of it is not at hand."""
-    try:
-        claims = Claims(manifest, made_with(manifest), {"assignments": pa.table({})}, known)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return
+def unchecked(known: Known) -> Iterator[str]:
+    """What cannot be derived of any version, where the one before it is not at hand."""
     if known.ledger is None and not known.is_first:
         parent = f"version {known.parent}, the one before," if known.parent else "the version before"
         yield f"continuity with {parent} whose assignments are not at hand; nor could purposes be drawn again"
-    elif not ledger_of(claims).is_whole:
-        yield (
-            "which purpose each item was given: the split was made with a file of known assignments (split.ledger_csv, "
-            f"SHA-256 {manifest.get('known_assignments_sha256')}), which is not at hand"
-        )

@@ -138,7 +138,9 @@ def _of_dataset(claims: Claims, dataset: DatasetSettings, rows: pa.Table) -> Ite
         rows = rows.filter(pa.array(~lost))
     whence = "its path and the settings give"
     yield from certain(columns_that_differ(LISTING, rows, rows, derived, _OF_DATASET, whence))
-    yield from of_code(columns_that_differ(LISTING, rows, rows, derived, ["url"], "listing.url_template gives"))
+    yield from of_code(
+        columns_that_differ(LISTING, rows, rows, derived, ["url"], "listing.url_template gives"), "raw_listing"
+    )
 
 
 def _listed_again(rows: pa.Table, dataset: DatasetSettings, settings: ListingSettings) -> tuple[pa.Table, Bools]:
@@ -207,7 +209,9 @@ def _of_other_classes(rows: pa.Table, key: pa.Array, settings: ListingSettings) 
     lists = pa.array(every).take(pa.array(np.repeat(np.arange(len(every)), counts)))
     said = joined("not among listing.classes: ", joined_names(lists, ", "), by="")
     derived = pa.table({"reason": pa.chunked_array([said])})
-    yield from of_code(columns_that_differ(EXCLUSIONS, rows, rows, derived, ["reason"], "its path gives"))
+    yield from of_code(
+        columns_that_differ(EXCLUSIONS, rows, rows, derived, ["reason"], "its path gives"), "raw_listing"
+    )
 
 
 def _each(rows: pa.Table, wrong: Bools, what: str) -> Iterator[str]:

@@ -47,7 +47,8 @@ def rule_contradictions(claims: Claims) -> Iterator[Contradiction]:
     tables = _stages(claims)
     said: Mapping[str, Sequence[Mapping[str, Any]]] = claims.manifest["checks"]
     if set(said) != set(SUITES):
-        yield Contradiction(f"manifest.json: checks has {sorted(said)}, the suites are {sorted(SUITES)}", of_code=True)
+        line = f"manifest.json: checks has {sorted(said)}, the suites are {sorted(SUITES)}"
+        yield Contradiction(line, frozenset(set(said) ^ set(SUITES)))
         return
     for stage, suite in SUITES.items():
         rules = {rule.name: rule for rule in suite(claims.config)}
@@ -68,7 +69,7 @@ def _other_rules(
     """Rules that the manifest lacks, or has beyond the configuration's, or has with other arguments."""
     for name in sorted(rules.keys() ^ told.keys()):
         what = "is missing" if name in rules else "is no rule of this package"
-        yield Contradiction(f"manifest.json: the check {stage}.{name} {what}", of_code=True)
+        yield Contradiction(f"manifest.json: the check {stage}.{name} {what}", frozenset({stage}))
     for name in sorted(rules.keys() & told.keys()):
         rule, one = rules[name], told[name]
         wanted = {"severity": rule.severity, "arguments": json.loads(json.dumps(dict(rule.arguments)))}
@@ -77,7 +78,7 @@ def _other_rules(
                 yield Contradiction(
                     f"manifest.json: {key} of the check {stage}.{name} is {one.get(key)}, the manifest's configuration "
                     f"gives {value}: the data were judged by another one",
-                    of_code=True,
+                    frozenset({stage}),
                 )
         history = rule.of_history
         if bool(one.get("history")) != history or (history and any(key in one for key in _FOUND)):
@@ -98,7 +99,7 @@ def _verdict(stage: str, rule: Rule, told: Mapping[str, Any], frame: "pd.DataFra
     which = _which(frame, broken) if offending and not summary else ""
     if said != found:
         line = f"manifest.json: the check {stage}.{rule.name} is said to have found {said}, the tables give {found}"
-        yield Contradiction(line + which, of_code=said["passed"] == found["passed"])
+        yield Contradiction(line + which, frozenset({stage} if said["passed"] == found["passed"] else ()))
     elif offending and rule.severity == "error":
         # That it failed and was published nevertheless is said of the manifest's verdict.
         yield Contradiction(f"{stage}: {rule.says}: that is not so{which}")

@@ -1,8 +1,9 @@
 """The split derived anew: who takes part, the exclusions, items, strata, leak groups, purposes, and the ledger.
 
 With the assignments of the version before at hand (or where there was none), the whole split is drawn again. Where
-they are not, or a file of known assignments is not, what a purpose came of cannot be known: then each leak group is
-taken to have the purpose that the version gives it, and all else is derived.
+they are not, what a purpose came of cannot be known: then each leak group is taken to have the purpose that the version
+gives it, and all else is derived. Where a file of known assignments is not at hand, the split is drawn without it, and
+how many images that file must explain is said.
 """
 
 from collections.abc import Iterator
@@ -15,9 +16,12 @@ import pyarrow.compute as pc
 
 from brev_pipeline.account import LEFT_OUT_RULES
 from brev_pipeline.audit.claims import (
+    FAULTS,
     Bools,
     Claims,
     Contradiction,
+    Finding,
+    Open,
     aligned,
     certain,
     columns_that_differ,
@@ -25,6 +29,7 @@ from brev_pipeline.audit.claims import (
     of_code,
     paths_apart,
 )
+from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.tables import SAMPLE_SPLIT
 from brev_pipeline.texts import TEXT, joined
 
@@ -35,8 +40,11 @@ _KEYS: Final = ("item", "stratum")
 _OF_LEDGER: Final = [name for name in SAMPLE_SPLIT.names if name != "assigned_by"]
 
 
-def split_contradictions(claims: Claims) -> Iterator[Contradiction]:
-    """Assignments and exclusions that listing, images, settings and the version before do not give."""
+def split_contradictions(claims: Claims) -> Iterator[Finding]:
+    """Assignments and exclusions that listing, images, settings and the version before do not give.
+
+    And how many purposes rest on a file of known assignments that is not at hand.
+    """
     from brev_pipeline.split import split_samples, usable_samples
 
     integrity = claims.config.integrity
@@ -61,6 +69,8 @@ def split_contradictions(claims: Claims) -> Iterator[Contradiction]:
     before = ledger_of(claims)
     derived = aligned(split_samples(usable, claims.config.split, before.ledger, before.known), split["path"])
     yield from _split(split, derived, before)
+    if before.lacks_file:
+        yield Open(_rests_on_file(claims, usable))
 
 
 def ledger_contradictions(claims: Claims) -> Iterator[Contradiction]:
@@ -99,14 +109,17 @@ class Before:
     """What a split was made with.
 
     Attributes:
-        ledger: assignments of the version before; where they are not at hand, the version's own.
+        ledger: assignments of the version before; where what the split was made with is not all at hand, the version's
+            own.
         known: the file of known assignments.
         is_whole: whether both are what the split was made with, so that purposes follow.
+        lacks_file: whether it is the file alone that is not at hand.
     """
 
     ledger: pa.Table | None
     known: pa.Table | None
     is_whole: bool
+    lacks_file: bool = False
 
 
 def ledger_of(claims: Claims) -> Before:
@@ -116,7 +129,29 @@ def ledger_of(claims: Claims) -> Before:
     has_ledger = claims.known.is_first or claims.known.ledger is not None
     if has_ledger and (known is not None or not has_known):
         return Before(claims.known.ledger, known if has_known else None, is_whole=True)
-    return Before(claims.tables["assignments"], None, is_whole=False)
+    return Before(claims.tables["assignments"], None, is_whole=False, lacks_file=has_ledger)
+
+
+def _rests_on_file(claims: Claims, usable: pa.Table) -> str:
+    """How many images have a purpose that only the file of known assignments explains, which is not at hand."""
+    from brev_pipeline.split import split_samples
+
+    split, digest = claims.split, claims.manifest.get("known_assignments_sha256")
+    file = f"the file of known assignments (split.ledger_csv, SHA-256 {digest}), which is not at hand"
+    try:
+        derived = split_samples(usable, claims.config.split, claims.known.ledger)
+    except (BrevPipelineError, *FAULTS) as error:
+        return f"the purposes of all {len(split)} images: they rest on {file}, and without it nothing is drawn: {error}"
+    derived = aligned(derived, split["path"])
+    other = split.filter(pc.not_equal(split["purpose"], derived["purpose"]))
+    drawn = "what seed, shares and the version before give without it"
+    if not other.num_rows:
+        return f"what {file}, says: no purpose rests on it, all are {drawn}"
+    groups = pc.unique(other["leak_group"]).to_pylist()
+    return (
+        f"the purposes of {other.num_rows} of {len(split)} images ({len(groups)} leak groups, the first {groups[0]}): "
+        f"they rest on {file}, and are not {drawn}"
+    )
 
 
 def ledger_file_contradictions(claims: Claims) -> Iterator[Contradiction]:
@@ -136,7 +171,7 @@ def _split(split: pa.Table, derived: pa.Table, before: Before) -> Iterator[Contr
     if before.is_whole:
         yield from certain(groups)
         given = "seed, shares and the version before give" if before.ledger is not None else "seed and shares give"
-        yield from of_code(columns_that_differ(ASSIGNMENTS, split, split, derived, ["purpose"], given))
+        yield from of_code(columns_that_differ(ASSIGNMENTS, split, split, derived, ["purpose"], given), "sample_split")
         return
     # An image that has left since may have joined two groups: a group may be larger than it looks, never smaller.
     yield from certain(_divided(split, derived, "leak_group"))

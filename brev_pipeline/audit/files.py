@@ -1,13 +1,15 @@
 """Files: every file of a version against the manifest, and every record against the record table; one task per file."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.audit.claims import FAULTS
 from brev_pipeline.engine import Engine, Lost
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.store import Folder, Version
@@ -19,6 +21,29 @@ COMPARED: Final = ("content_id", "label", "seed", "path", "epoch", "item")
 DERIVED: Final = {"multi_hot": "label/multi_hot", "encoding": "image/format"}
 """Columns that `with_features` adds → the field of a record that must be so, and absent where the column is null."""
 _SHOWN: Final = 5
+
+
+@dataclass(frozen=True)
+class PlainFolder(Folder):
+    """A folder of which only regular files are read that lie in it: no link is followed, wherever it leads."""
+
+    open_flags: ClassVar[int] = Folder.open_flags | os.O_NOFOLLOW
+
+    def walk(self) -> Iterator[str]:
+        """As the folder's own, and links to folders as well, which that passes over."""
+        yield from super().walk()
+        if not self.is_local:
+            return
+        for folder, folders, _ in os.walk(self.url):
+            for name in sorted(folders):
+                path = os.path.join(folder, name)
+                if os.path.islink(path):
+                    yield os.path.relpath(path, self.url).replace(os.sep, "/")
+
+
+def plainly(version: Version) -> Version:
+    """The version, read as a `PlainFolder`."""
+    return Version(PlainFolder(version.folder.url, version.folder.options), version.id)
 
 
 @dataclass(frozen=True)
@@ -84,8 +109,8 @@ class FileCheck:
                     for column, key in pairs.items()
                     if record.get(key) != row[column]
                 ]
-        except BrevPipelineError as error:
-            problems.append(f"{name}: {error}")
+        except (BrevPipelineError, *FAULTS) as error:
+            problems.append(f"{name}: its records cannot be compared: {error}")
         return shortened(problems, name)
 
 

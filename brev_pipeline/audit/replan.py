@@ -9,7 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.audit.claims import made_with
+from brev_pipeline.audit.claims import FAULTS, Contradiction, made_with, of_code
 from brev_pipeline.audit.tables import Tables, listed_now
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError
@@ -21,29 +21,36 @@ _DERIVED: Final = (*_COLUMNS, "item", "augmented")
 _SIDES: Final = ("prepared_frames", "prepared_height", "prepared_width", "prepared_channels")
 
 
-def plan_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
+def plan_contradictions(manifest: Mapping[str, Any], tables: Tables) -> Iterator[Contradiction]:
     """Weights and records that are not what assignments and configuration give."""
     from brev_pipeline.sampling import sampling_weights
 
-    derived = manifest.get("format", 0) >= DERIVED
+    derived = manifest["format"] >= DERIVED
     try:
         config = made_with(manifest)
         split = listed_now(tables["assignments"])
         weights = sampling_weights(split, config.sampling)
-        if derived and tables["weights"].column_names != weights.column_names:
-            yield (
-                f"weights.parquet: its columns are {', '.join(tables['weights'].column_names)}; sampling.groupby is "
-                f"{', '.join(config.sampling.groupby)}"
-            )
-        elif not weights.equals(tables["weights"].cast(weights.schema)):
-            said = "weights.parquet: it is not what the assignments and sampling's settings give"
-            yield said + (_first_group(tables["weights"], weights) if derived else "")
+        wrong = list(_compare_weights(config, tables["weights"], weights, derived=derived))
+        yield from of_code(wrong, "sampling_weights")
+        # Older code of the weights explains other draws only where it gave other weights.
+        stages = ("tfrecord_shards", *(["sampling_weights"] if wrong else []))
         plan = plan_again(config, manifest["classes"], split, weights, tables["images"])
-        yield from _compare(plan, tables["records"], _DERIVED if derived else _COLUMNS)
+        yield from of_code(_compare(plan, tables["records"], _DERIVED if derived else _COLUMNS), *stages)
         if derived:
-            yield from _shard_names(config.name, tables["records"])
-    except (BrevPipelineError, pa.ArrowException, KeyError, ValueError, TypeError, AttributeError) as error:
-        yield f"records.parquet: the draws cannot be made again: {error}"
+            yield from of_code(_shard_names(config.name, tables["records"]), *stages)
+    except (BrevPipelineError, *FAULTS) as error:
+        yield Contradiction(f"records.parquet: the draws cannot be made again: {error}")
+
+
+def _compare_weights(config: PipelineConfig, found: pa.Table, weights: pa.Table, *, derived: bool) -> Iterator[str]:
+    if derived and found.column_names != weights.column_names:
+        yield (
+            f"weights.parquet: its columns are {', '.join(found.column_names)}; sampling.groupby is "
+            f"{', '.join(config.sampling.groupby)}"
+        )
+    elif not weights.equals(found.cast(weights.schema)):
+        said = "weights.parquet: it is not what the assignments and sampling's settings give"
+        yield said + (_first_group(found, weights) if derived else "")
 
 
 def plan_again(

@@ -8,24 +8,24 @@ anywhere, is verified in the same way, but for what needs the store.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pyarrow as pa
 
 from brev_pipeline.audit import tables as accounts
-from brev_pipeline.audit.claims import Known, made_with
-from brev_pipeline.audit.derivation import contradictions, unchecked
-from brev_pipeline.audit.files import file_problems, unlisted_shards, with_features
+from brev_pipeline.audit.claims import FAULTS, Contradiction, Known, Open, made_with
+from brev_pipeline.audit.derivation import derive_claims, unchecked
+from brev_pipeline.audit.files import COMPARED, file_problems, plainly, unlisted_shards, with_features
 from brev_pipeline.audit.lock import lock_changes
 from brev_pipeline.audit.logs import LogReport, inspect_log, versions_in_order
+from brev_pipeline.audit.manifest import is_derived, read_manifest, signs_of_newer
 from brev_pipeline.audit.outcome import StoreVerification, Verification
 from brev_pipeline.audit.removals import LOG as REMOVALS
 from brev_pipeline.audit.removals import Removal, is_removed
-from brev_pipeline.audit.replan import plan_problems
+from brev_pipeline.audit.replan import plan_contradictions
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.differences import list_differences
 from brev_pipeline.engine import Engine, SerialEngine
@@ -35,7 +35,7 @@ from brev_pipeline.stages import SPECS
 from brev_pipeline.store import PipelineStore, Publication, Version
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline.store.publish import package_versions
-from brev_pipeline.store.versions import DERIVED, FORMATS, MANIFEST, file_facts, version_id
+from brev_pipeline.store.versions import MANIFEST, file_facts, version_id
 
 _CHECKS: Final[Sequence[Callable[[Mapping[str, Any], accounts.Tables], Iterator[str]]]] = (
     accounts.count_problems,
@@ -54,6 +54,7 @@ _NEED_A_STORE: Final = (
 )
 """What a folder that was copied out of its store cannot show."""
 _OLD: Final = ("class, item, stratum and leak group of each image: versions of format 1 are held to hashes and counts",)
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,5}")
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 
 
@@ -126,6 +127,7 @@ def verify_folder(version: Version, *, engine: Engine | None = None) -> Verifica
     Raises:
         StoreError: the folder cannot be read.
     """
+    version = plainly(version)
     problems: list[str] = []
     notes: list[str] = []
     name = version.folder.url.rstrip("/").rpartition("/")[2]
@@ -134,10 +136,9 @@ def verify_folder(version: Version, *, engine: Engine | None = None) -> Verifica
     manifest = _manifest(version, [], problems)
     if manifest is None:
         return Verification(version, 0, 0, 0, problems, notes, unchecked=list(_NEED_A_STORE))
-    known = Known()
-    files, records = _contents(version, manifest, None, engine or SerialEngine(), problems, notes, known)
-    open_ = [*_NEED_A_STORE, *(unchecked(manifest, known) if _is_derived(manifest) else _OLD)]
-    return Verification(version, files, records, 0, problems, notes, unchecked=open_)
+    found = _Findings(problems, notes, [*_NEED_A_STORE])
+    files, records = _contents(version, manifest, None, engine or SerialEngine(), found, Known())
+    return Verification(version, files, records, 0, problems, notes, unchecked=found.open)
 
 
 @dataclass(frozen=True)
@@ -159,11 +160,24 @@ class _Logs:
         found = [entry for _, entry in sorted(self.removals.entries.items()) if entry.version == version]
         return found[-1] if found else None
 
-    def before(self, version: str) -> str | None:
-        """The version that was published before this one was for the first time."""
+    def before(self, version: str) -> list[str]:
+        """The versions that were published before this one was for the first time, oldest first."""
         order = [entry.version for _, entry in sorted(self.publications.entries.items())]
-        place = order.index(version) if version in order else 0
-        return order[place - 1] if place else None
+        return order[: order.index(version)] if version in order else []
+
+    def removed(self, version: str) -> bool:
+        """Whether a version was removed on purpose, on record."""
+        published = self.of(version)
+        return bool(published) and is_removed(self.removal(version), published[-1].number)
+
+
+@dataclass
+class _Findings:
+    """What is found of a version, as `Verification` has it; filled on the way."""
+
+    problems: list[str]
+    notes: list[str]
+    open: list[str] = field(default_factory=list)
 
 
 def _inspect(store: PipelineStore) -> _Logs:
@@ -193,48 +207,75 @@ def _chosen(store: PipelineStore, log: LogReport[Publication], wanted: str | Non
 def _version(
     store: PipelineStore, version: Version, logs: _Logs, engine: Engine, assignments: Mapping[str, pa.Table]
 ) -> Verification:
+    version = plainly(version)
     published, count = logs.of(version.id), len(logs.publications.entries)
     removal = logs.removal(version.id) if published else None
     if removal is not None and is_removed(removal, published[-1].number):
         return _removed(version, published, removal, count)
     problems = [] if published else [f"{version.id} was never published: a run that was stopped left it"]
-    notes: list[str] = []
+    found = _Findings(problems, [])
     manifest = _manifest(version, published, problems)
     if manifest is None:
-        return Verification(version, 0, 0, count, problems, notes)
+        return Verification(version, 0, 0, count, problems, found.notes)
     report = next((entry.report for entry in published if entry.report), {})
-    before = logs.before(version.id)
-    known = _known(store, before, bool(published), assignments)
-    files, records = _contents(version, manifest, report, engine, problems, notes, known)
-    open_ = list(unchecked(manifest, known)) if _is_derived(manifest) else list(_OLD)
-    if known.is_derived and not _is_derived(manifest):
-        # Who may write the store could else escape the derivations by calling a forgery old.
-        problems.append(
-            f"{MANIFEST}: format {manifest['format']}, and version {before}, the one before, is of a newer one: it "
-            "was written by an older package since, or is no version of a run"
-        )
-    if before and not problems:
-        broken, changed = lock_changes(version, manifest, Version(store.versions / before, before))
+    known, lacking = _known(store, logs, version.id, assignments)
+    problems += lacking
+    if not is_derived(manifest):
+        problems += _escapes(store, logs, version.id, manifest)
+    files, records = _contents(version, manifest, report, engine, found, known)
+    if known.ledger is not None and not problems:
+        try:
+            split = version.table("assignments")
+            broken, changed = lock_changes(split, known.ledger, made_with(manifest).split, known.parent or "")
+        except (BrevPipelineError, *FAULTS) as error:
+            broken, changed = [f"the test set's lock cannot be compared with version {known.parent}'s: {error}"], []
         problems += broken
-        notes += changed
-    return Verification(version, files, records, count, problems, notes, unchecked=open_)
+        found.notes += changed
+    return Verification(version, files, records, count, problems, found.notes, unchecked=found.open)
 
 
-def _known(store: PipelineStore, before: str | None, is_published: bool, assignments: Mapping[str, pa.Table]) -> Known:
-    """What the store has of the version before, if that is as it was published."""
-    if before is None:
-        return Known(is_first=is_published, assignments=assignments)
-    parent = Version(store.versions / before, before)
-    known = Known(before, assignments=assignments)
+def _known(
+    store: PipelineStore, logs: _Logs, version: str, assignments: Mapping[str, pa.Table]
+) -> tuple[Known, list[str]]:
+    """What the store has of the version before; and what is wrong with that, since no claim may rest on nothing."""
+    if not (before := logs.before(version)):
+        return Known(is_first=bool(logs.of(version)), assignments=assignments), []
+    known = Known(before[-1], assignments=assignments)
+    if logs.removed(before[-1]):
+        return known, []  # by a person, on record: what cannot be checked without it is named
+    parent = plainly(Version(store.versions / before[-1], before[-1]))
+    wrong: list[str] = []
+    manifest = _manifest(parent, logs.of(parent.id), wrong, alone=True)
     try:
-        raw = parent.folder.read(MANIFEST)
-        if version_id(raw) == before:
-            manifest = json.loads(raw)
-            known = replace(known, is_derived=_is_derived(manifest))
-            known = replace(known, ledger=_whole_table(parent, manifest, "assignments"))
-    except (BrevPipelineError, ValueError, KeyError, TypeError, AttributeError):
-        pass  # what is missing of it is named with what could not be checked for that
-    return known
+        ledger = None if manifest is None else _whole_table(parent, manifest, "assignments")
+        if manifest is not None and ledger is None:
+            wrong.append("assignments.parquet: missing, or not the file that its manifest lists")
+    except BrevPipelineError as error:
+        ledger = None
+        wrong.append(str(error))
+    return replace(known, ledger=ledger), [
+        f"version {parent.id}, the one before, is not as it was published, so nothing shows that this one goes on from "
+        f"it: {line}; restore its folder from a backup"
+        for line in wrong
+    ]
+
+
+def _escapes(store: PipelineStore, logs: _Logs, version: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """What speaks against the older format that a manifest says: who may write the store could else call any forgery
+    old, and escape the derivations.
+    """
+    said = f"{MANIFEST}: format {manifest['format']}, and"
+    why = "it was written by an older package since, or is no version of a run"
+    for before in dict.fromkeys(logs.before(version)):
+        older = plainly(Version(store.versions / before, before))
+        wrong: list[str] = []
+        found = _manifest(older, logs.of(before), wrong, alone=True)
+        if found is not None and is_derived(found):
+            yield f"{said} version {before}, which was published before, is of a newer one: {why}"
+            return
+        if found is None and not logs.removed(before):
+            yield f"{said} version {before}, which was published before, may be of a newer one: {wrong[0]}"
+            return
 
 
 def _other_configuration(one: Verification, config: PipelineConfig) -> Iterator[str]:
@@ -248,18 +289,14 @@ def _other_configuration(one: Verification, config: PipelineConfig) -> Iterator[
             if not any(line.startswith("split.") for line in apart) and made.split.names != config.split.names:
                 order = "split.purposes (their order)"
                 apart += list_differences({order: made.split.names}, {order: config.split.names})
-        except ValueError:
+        except FAULTS:
             apart = list_differences(manifest["configuration"], config.contents())
-    except (BrevPipelineError, ValueError, KeyError, TypeError, AttributeError):
+    except (BrevPipelineError, *FAULTS):
         return
     if apart:
         yield (
             "made with another configuration than the present one (its value → the present one): " + "; ".join(apart)
         )
-
-
-def _is_derived(manifest: Mapping[str, Any]) -> bool:
-    return bool(manifest.get("format", 0) >= DERIVED)
 
 
 def _removed(version: Version, published: list[Publication], removal: Removal, count: int) -> Verification:
@@ -272,8 +309,17 @@ def _removed(version: Version, published: list[Publication], removal: Removal, c
     return Verification(version, 0, 0, count, problems, notes, removal)
 
 
-def _manifest(version: Version, published: list[Publication], problems: list[str]) -> dict[str, Any] | None:
-    """The manifest, if it is the one that was published; else None, and why among the problems."""
+def _manifest(
+    version: Version, published: list[Publication], problems: list[str], *, alone: bool = False
+) -> dict[str, Any] | None:
+    """The manifest, if it is the one that was published; else None, and why among the problems.
+
+    Args:
+        version: whose it is.
+        published: its publications.
+        problems: to be added to.
+        alone: look at nothing else, where it is altered.
+    """
     try:
         raw = version.folder.read(MANIFEST)
     except StoreError as error:
@@ -281,7 +327,8 @@ def _manifest(version: Version, published: list[Publication], problems: list[str
         return None
     if version_id(raw) != version.id:
         problems.append(f"{MANIFEST}: altered: its hash does not begin with {version.id}")
-        _without_manifest(version, raw, problems)
+        if not alone:
+            _without_manifest(version, raw, problems)
         return None
     digest = hashlib.sha256(raw).hexdigest()
     problems += [
@@ -289,22 +336,19 @@ def _manifest(version: Version, published: list[Publication], problems: list[str
         for entry in published
         if entry.manifest_sha256 != digest
     ]
-    manifest: dict[str, Any] = json.loads(raw)
-    if manifest.get("format") not in FORMATS:
-        known = " and ".join(map(str, FORMATS))
-        problems.append(
-            f"{MANIFEST}: format {manifest.get('format')!r}; this package knows {known}: use the one that wrote it"
-        )
+    try:
+        return read_manifest(raw)
+    except StoreError as error:
+        problems.append(f"{MANIFEST}: {error}")
         return None
-    return manifest
 
 
 def _without_manifest(version: Version, raw: bytes, problems: list[str]) -> None:
     """What an altered manifest still tells: files that it lists and that are otherwise, or not there."""
     try:
-        found = file_problems(version, json.loads(raw), None, SerialEngine())
+        found = file_problems(version, read_manifest(raw), None, SerialEngine())
         problems += [line for lines in found.values() for line in lines]
-    except (ValueError, TypeError, KeyError, AttributeError, BrevPipelineError):
+    except BrevPipelineError:
         problems.append(f"{MANIFEST}: what it lists cannot be relied on: the other files were not looked at")
 
 
@@ -313,68 +357,119 @@ def _contents(
     manifest: dict[str, Any],
     report: Mapping[str, Mapping[str, Any]] | None,
     engine: Engine,
-    problems: list[str],
-    notes: list[str],
+    found: _Findings,
     known: Known,
 ) -> tuple[int, int]:
     """Files, records and tables; returns how many files and records there are."""
-    records = _whole_table(version, manifest, "records")
-    shown = records
-    if records is not None and _is_derived(manifest):
-        shown = with_features(records, _whole_table(version, manifest, "assignments"), manifest)
+    if is_derived(manifest):
+        found.open.extend(unchecked(known))
+    else:
+        found.open.extend(_OLD)
+        found.problems += [
+            f"{MANIFEST}: format {manifest['format']}, and {sign}: it is no version of an older package"
+            for sign in signs_of_newer(manifest, version.folder)
+        ]
+    records, shown = _recorded(version, manifest, found.problems)
     damaged = file_problems(version, manifest, shown, engine, report)
-    problems += [line for lines in damaged.values() for line in lines]
+    found.problems += [line for lines in damaged.values() for line in lines]
     if records is not None:
-        problems += unlisted_shards(manifest, records)
+        found.problems += unlisted_shards(manifest, records)
     names = [f"{name}.parquet" for name in accounts.TABLES]
     lacking = [name for name in names if name not in manifest["files"]]
-    problems += [f"{name}: not in the manifest: every version has it" for name in lacking]
+    found.problems += [f"{name}: not in the manifest: every version has it" for name in lacking]
     if bad := sorted({name for name in names if name in damaged} | set(lacking)):
-        notes.append(f"the tables were not compared with each other, because of {', '.join(bad)}")
+        found.notes.append(f"the tables were not compared with each other, because of {', '.join(bad)}")
     else:
-        _compare(version, manifest, problems, notes, known)
+        _compare(version, manifest, found, known)
     return len(manifest["files"]) + len(report or {}), 0 if records is None else records.num_rows
 
 
-def _compare(version: Version, manifest: dict[str, Any], problems: list[str], notes: list[str], known: Known) -> None:
-    tables = {name: version.table(name) for name in accounts.TABLES}
+def _recorded(
+    version: Version, manifest: dict[str, Any], problems: list[str]
+) -> tuple[pa.Table | None, pa.Table | None]:
+    """The record table, and the same with what else each record must hold; None where it cannot be relied on."""
+    try:
+        records = _whole_table(version, manifest, "records")
+        if records is None:
+            return None, None
+        if missing := sorted({"file", "position", *COMPARED} - set(records.column_names)):
+            raise StoreError(f"it has no column {', '.join(missing)}")
+        if not is_derived(manifest):
+            return records, records
+        return records, with_features(records, _whole_table(version, manifest, "assignments"), manifest)
+    except (BrevPipelineError, *FAULTS) as error:
+        problems.append(f"records.parquet: what the records must hold cannot be said: {error}")
+        return None, None
+
+
+def _compare(version: Version, manifest: dict[str, Any], found: _Findings, known: Known) -> None:
+    try:
+        tables = {name: version.table(name) for name in accounts.TABLES}
+    except BrevPipelineError as error:
+        found.problems.append(f"the tables cannot be compared with each other: {error}")
+        return
     for check in _CHECKS:
         try:
-            problems += check(manifest, tables)
-        except (KeyError, ValueError, TypeError, pa.ArrowException) as error:
+            found.problems += check(manifest, tables)
+        except (BrevPipelineError, *FAULTS) as error:
             name = check.__name__.removesuffix("_problems")
-            problems.append(f"{version.id}: {name} cannot be checked: {type(error).__name__}: {error}")
-    derived = list(contradictions(manifest, tables, known)) if _is_derived(manifest) else []
-    problems += [one.line for one in derived if not one.of_code]
-    of_code = [*(one.line for one in derived if one.of_code), *plan_problems(manifest, tables)]
-    known_codes, other = _codes(manifest)
-    problems += known_codes
-    if not other:
-        problems += of_code
+            found.problems.append(f"{version.id}: {name} cannot be checked: {type(error).__name__}: {error}")
+    known_codes, older = _older_codes(manifest)
+    found.problems += known_codes
+    for one in derive_claims(manifest, tables, known) if is_derived(manifest) else ():
+        _sort_in(one, older, found)
+    for one in plan_contradictions(manifest, tables):
+        _sort_in(one, older, found)
+    if is_derived(manifest):
+        found.notes.extend(_other_file(manifest, known))
+
+
+def _sort_in(one: Contradiction | Open, older: Mapping[str, str], found: _Findings) -> None:
+    """A finding among the problems, or where it may be otherwise in good faith."""
+    if isinstance(one, Open):
+        found.open.append(one.line)
+    elif excused := [older[stage] for stage in SPECS if stage in one.stages and stage in older]:
+        found.notes.append(f"{one.line} ({', '.join(dict.fromkeys(excused))}, which may have made it otherwise)")
     else:
-        notes += [f"{line} ({other}, which may have drawn otherwise)" for line in of_code]
+        found.problems.append(one.line)
 
 
-def _codes(manifest: Mapping[str, Any]) -> tuple[list[str], str]:
-    """Whether a version's claims must be what this code derives of them.
+def _other_file(manifest: Mapping[str, Any], known: Known) -> Iterator[str]:
+    """Where the configured file of known assignments is not the one that a version was made with."""
+    said = manifest.get("known_assignments_sha256")
+    if said is not None and known.assignments and said not in known.assignments:
+        yield (
+            f"split.ledger_csv: the file of known assignments that is configured now has the SHA-256 "
+            f"{', '.join(sorted(known.assignments))}, the version says that it was made with {said}"
+        )
+
+
+def _older_codes(manifest: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:
+    """Which stages' claims need not be what this code derives of them.
 
     Returns:
-        What is wrong with the stages' code numbers that the manifest names: numbers that no release before this one
-        had would excuse any claim. And what older code wrote the version; empty where it is the present one.
+        What is wrong with the stages' code that the manifest names: numbers that no release before this one had would
+        excuse any claim. And stage → what older code made it, in words.
     """
-    if not _is_derived(manifest):
-        wrote, here = manifest["packages"]["brev-pipeline"], package_versions()["brev-pipeline"]
-        return [], "" if wrote == here else f"brev-pipeline {wrote} wrote it, this is {here}"
-    named = {stage: str(code.get("code")) for stage, code in manifest["stages"].items() if stage in SPECS}
-    ours = {stage: spec.code for stage, spec in SPECS.items()}
+    packages = manifest["packages"]
+    if not is_derived(manifest):
+        wrote, here = packages.get("brev-pipeline"), package_versions()["brev-pipeline"]
+        return [], {} if wrote == here else dict.fromkeys(SPECS, f"brev-pipeline {wrote} wrote it, this is {here}")
+    named = {stage: str(manifest["stages"].get(stage, {}).get("code")) for stage in SPECS}
     unknown = [
-        f"{MANIFEST}: stages.{stage}: no code {named.get(stage)!r} of that stage is known here (the present one is "
-        f"{code}): it was written by a newer release; verify it with that one"
-        for stage, code in ours.items()
-        if not (named.get(stage, "").isdecimal() and 1 <= int(named[stage]) <= int(code))
+        f"{MANIFEST}: stages.{stage}: no code {named[stage]!r} of that stage is known here (the present one is "
+        f"{spec.code}): it was written by a newer release; verify it with that one"
+        for stage, spec in SPECS.items()
+        if not (_NUMBER.fullmatch(named[stage]) and 1 <= int(named[stage]) <= int(spec.code))
     ]
-    older = [f"{stage} by code {named[stage]}" for stage in named if not unknown and named[stage] != ours[stage]]
-    return unknown, f"made with {', '.join(older)}" if older else ""
+    unlike = [
+        f"{MANIFEST}: stages.{stage}.{name} is {made_by}, packages has {packages.get(name)}: one run has one of each"
+        for stage, code in manifest["stages"].items()
+        for name, made_by in code.items()
+        if name != "code" and made_by != packages.get(name)
+    ]
+    older = {stage: f"made with {stage} by code {named[stage]}" for stage in SPECS if named[stage] != SPECS[stage].code}
+    return unknown + unlike, {} if unknown else older
 
 
 def _whole_table(version: Version, manifest: dict[str, Any], name: str) -> pa.Table | None:

@@ -230,8 +230,11 @@ def _well(one: Verification) -> str:
 
 
 def _claims(one: Verification) -> str:
-    derived = one.version.manifest().get("format", 0) >= DERIVED
-    return "; every claim follows from what it holds" if derived else ""
+    if one.version.manifest().get("format", 0) < DERIVED:
+        return ""
+    if one.unchecked:
+        return "; whatever else it claims, but for what is named as not checked, follows from what it holds"
+    return "; every claim follows from what it holds"
 
 
 def _show_unchecked(console: Console, one: Verification) -> None:

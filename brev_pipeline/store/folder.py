@@ -9,12 +9,13 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import IO, Any
+from typing import IO, Any, ClassVar, cast
 
 from brev_pipeline.errors import StoreError
 
@@ -38,6 +39,9 @@ class Folder:
 
     url: str
     options: dict[str, Any] = field(default_factory=dict, hash=False)
+    # A pipe without a writer does not hold up who opens it; a terminal does not take over the process.
+    open_flags: ClassVar[int] = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+    """With which local files are opened."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {"url": self.url, "options": self.options}
@@ -107,7 +111,7 @@ class Folder:
         place = self.place(name)
         try:
             if self.is_local:
-                with open(place, "rb") as file:
+                with self._open_local(place) as file:
                     file.seek(offset)
                     data = file.read(-1 if length is None else length)
             else:
@@ -128,10 +132,24 @@ class Folder:
         place = self.place(name)
         try:
             # S3: each read is a request of its own; Parquet's reader asks for whole columns at once.
-            with open(place, "rb") if self.is_local else self._fs.open(place, "rb", cache_type="none") as file:
+            with self._open_local(place) if self.is_local else self._fs.open(place, "rb", cache_type="none") as file:
                 yield file
         except _faults() as error:
             raise _store_error(place, "read", error) from error
+
+    def _open_local(self, place: str) -> IO[bytes]:
+        """A regular file; whatever else stands there is refused before anything of it is read."""
+        descriptor = os.open(place, self.open_flags)
+        try:
+            mode = os.fstat(descriptor).st_mode
+            if stat.S_ISDIR(mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), place)
+            if not stat.S_ISREG(mode):
+                raise StoreError(f"{place} is a pipe or a device, and no file; remove it")
+            return cast("IO[bytes]", os.fdopen(descriptor, "rb"))
+        except BaseException:
+            os.close(descriptor)
+            raise
 
     def exists(self, name: str) -> bool:
         """Whether there is a file or folder of this name. Raises `StoreError` where the store cannot be asked."""
@@ -318,6 +336,8 @@ def _explain(place: str, verb: str, error: Exception) -> str:
         "EPERM": "check the permissions of the folder",
         "ENOTDIR": "a file stands where a folder should be: choose another store",
         "ENOENT": "it was removed, or never written",
+        "ELOOP": "a link stands where a file should be: put the file itself there",
+        "ENXIO": "a socket stands where a file should be: remove it",
     }.get(_errno_name(error), "check the store's address, network and credentials")
     return f"{place} cannot be {verb}: {getattr(error, 'strerror', None) or error}; {hint}"
 

@@ -1,15 +1,22 @@
 """A version's folder, copied anywhere, is verified with neither configuration nor store."""
 
 import json
+import os
+import random
 import shutil
+from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from brev_pipeline.audit import verify_folder
 from brev_pipeline.cli import main
+from brev_pipeline.errors import StoreError
 from brev_pipeline.reading.find import version_in
+from brev_pipeline.store.versions import to_json
 from brev_pipeline_tests.audit.forging import Forgery
 from brev_pipeline_tests.audit.worlds import World, flip
 
@@ -30,7 +37,8 @@ def test_a_copied_folder_is_well_and_what_it_cannot_show_is_named(world: World, 
     assert f"its manifest gives the id {world.newest.id}: compare it" in said.output
     for what in ("the publication", "the report", "continuity with the version before", "the raw images"):
         assert f"not checked: {what}" in said.output, what
-    assert "every hash, checksum and count is right, and no leak; every claim follows from what it holds" in said.output
+    assert "every hash, checksum and count is right, and no leak; whatever else it claims, but for" in said.output
+    assert "every claim follows" not in said.output
 
 
 def test_its_document_holds_id_problems_and_what_is_unchecked(world: World, handed: Path) -> None:
@@ -108,3 +116,84 @@ def test_a_manifest_that_is_no_manifest_is_named(handed: Path) -> None:
     said = call("verify", handed)
     assert said.exit_code == 1
     assert "format None" in said.output
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"[", b"[]", b"null", b'"x"', b"\xff\xfe", b"[" * 100_000, b'{"format":1}', b'{"format":2}', b'{"format":true}'],
+)
+def test_json_that_is_no_manifest_is_one_problem(handed: Path, raw: bytes) -> None:
+    (handed / "manifest.json").write_bytes(raw)
+    (problem,) = verify_folder(version_in(handed)).problems
+    assert problem.startswith("manifest.json: ")
+
+
+def _places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for key in keys:
+        yield (*place, key)
+        yield from _places(value[key], (*place, key))
+
+
+def _mutated(manifest: Any, place: tuple[Any, ...], value: Any) -> Any:
+    made = inner = deepcopy(manifest)
+    for key in place[:-1]:
+        inner = inner[key]
+    if value is _GONE:
+        del inner[place[-1]]
+    else:
+        inner[place[-1]] = value
+    return made
+
+
+_GONE = object()
+_VALUES: tuple[Any, ...] = (_GONE, None, "x", [], {}, -1, True, 1e400)
+
+
+def _fuzz(handed: Path, places: list[tuple[Any, ...]], count: int, seed: int) -> Iterator[list[str]]:
+    """Problems of each of ``count`` manifests of which one value is another, with the id that fits."""
+    manifest = json.loads((handed / "manifest.json").read_bytes())
+    draw = random.Random(seed)
+    for _ in range(count):
+        (handed / "manifest.json").write_bytes(to_json(_mutated(manifest, draw.choice(places), draw.choice(_VALUES))))
+        yield verify_folder(version_in(handed)).problems
+
+
+def test_whatever_stands_in_a_manifest_is_named_and_raises_nothing(handed: Path) -> None:
+    # All of the schema's own places: most are refused before any file is read.
+    manifest = json.loads((handed / "manifest.json").read_bytes())
+    files = [place for place in _places(manifest["files"], ("files",)) if place[1] == "weights.parquet"]
+    places = [(key,) for key in manifest if key not in ("format", "known_assignments_sha256")]
+    places += [*files, ("counts", "listed"), ("counts", "images"), ("stages", "raw_listing")]
+    for problems in _fuzz(handed, places, 60, 1):
+        assert len(problems) == 1 or problems == [] or any("manifest" in line for line in problems)
+
+
+@pytest.mark.slow
+def test_the_same_at_any_place(handed: Path) -> None:
+    manifest = json.loads((handed / "manifest.json").read_bytes())
+    for problems in _fuzz(handed, list(_places(manifest)), 150, 2):
+        assert all(isinstance(line, str) for line in problems)
+
+
+def test_a_pipe_in_place_of_a_file_holds_nothing_up(handed: Path) -> None:
+    for name in ("croissant.json", "records.parquet"):
+        (handed / name).unlink()
+        os.mkfifo(handed / name)
+        problems = verify_folder(version_in(handed)).problems
+        assert any(name in line and "is a pipe or a device, and no file" in line for line in problems)
+    (handed / "manifest.json").unlink()
+    os.mkfifo(handed / "manifest.json")
+    with pytest.raises(StoreError, match="is a pipe or a device"):
+        version_in(handed)
+
+
+def test_links_are_not_followed_wherever_they_lead(handed: Path, tmp_path: Path) -> None:
+    # The same bytes, and yet not the version's own.
+    (handed / "croissant.json").rename(tmp_path / "elsewhere")
+    (handed / "croissant.json").symlink_to(tmp_path / "elsewhere")
+    (handed / "extra").symlink_to(tmp_path)
+    problems = verify_folder(version_in(handed)).problems
+    assert any("croissant.json" in line and "a link stands where a file should be" in line for line in problems)
+    assert "extra: not in the manifest" in problems
+    assert len(problems) == 2

@@ -14,13 +14,16 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 
-from brev_pipeline.audit import remake, verify_store
+from brev_pipeline.audit import remake, remove_version, verify_folder, verify_store
 from brev_pipeline.audit.outcome import Verification
+from brev_pipeline.cli import main
 from brev_pipeline.integrity.copies import find_copies
+from brev_pipeline.reading.find import version_in
 from brev_pipeline.stages import SPECS
 from brev_pipeline_tests.audit.forging import Forgery
-from brev_pipeline_tests.audit.worlds import World
+from brev_pipeline_tests.audit.worlds import World, flip
 
 
 @pytest.fixture(scope="session")
@@ -362,13 +365,143 @@ def test_hashes_and_counts_alone_miss_it(copy: World, forge: Forger) -> None:
     # Versions of format 1 are held to hashes and counts alone: this is what the derivations are for.
     forgery = Forgery.of(copy.store)
     forge(forgery)
-    forgery.manifest["format"] = 1
+    forgery.call_old()
     forgery.publish()
     found = verified(copy)
     # Nobody escapes by calling a forgery old: the version before is of the new format.
     (problem,) = found.problems
-    assert problem.startswith(f"manifest.json: format 1, and version {copy.oldest.id}, the one before, is of a newer")
+    assert problem.startswith(f"manifest.json: format 1, and version {copy.oldest.id}, which was published before, is")
     assert "held to hashes and counts" in found.unchecked[0]
+
+
+@pytest.mark.parametrize("sign", ["stages", "user_checks", "arguments", "page checksums"])
+def test_a_manifest_that_calls_itself_old_is_given_away_by_what_only_newer_ones_have(copy: World, sign: str) -> None:
+    # Even where nothing was published before, and in a folder by itself.
+    forgery = Forgery.of(copy.store, copy.oldest)
+    kept = {key: forgery.manifest[key] for key in ("stages", "user_checks")}
+    forgery.call_old()
+    if sign == "arguments":
+        forgery.manifest["checks"]["raw_listing"][0]["arguments"] = {}
+    elif sign != "page checksums":
+        forgery.manifest[sign] = kept[sign]
+    forged = forgery.publish(checksums=sign == "page checksums")
+    (problem,) = verify_folder(version_in(forged.path)).problems
+    assert problem.startswith("manifest.json: format 1, and")
+    assert sign in problem
+    assert problem in verify_store(copy.store, every=True).versions[0].problems
+
+
+def gone(world: World, name: str) -> None:
+    (Path(world.oldest.path) / name).unlink()
+
+
+def other_bytes(world: World, name: str) -> None:
+    flip(Path(world.oldest.path) / name, 99)
+
+
+@pytest.mark.parametrize("harm", [gone, other_bytes])
+@pytest.mark.parametrize("name", ["assignments.parquet", "manifest.json"])
+def test_harm_to_the_version_before_turns_nothing_green(
+    copy: World, harm: Callable[[World, str], None], name: str
+) -> None:
+    forgery = Forgery.of(copy.store)
+    test_to_train(forgery)
+    forgery.publish()
+    assert verified(copy).problems
+    harm(copy, name)
+    problems = verified(copy).problems
+    assert any(f"version {copy.oldest.id}, the one before, is not as it was published" in line for line in problems)
+    assert any(name in line for line in problems)
+
+
+def test_a_version_before_that_was_removed_on_record_is_no_fault(copy: World) -> None:
+    remove_version(copy.store, copy.oldest.id, "consent withdrawn")
+    found = verified(copy)
+    assert found.problems == []
+    assert f"continuity with version {copy.oldest.id}" in found.unchecked[0]
+
+
+def test_nobody_escapes_by_calling_a_forgery_old_after_harm_to_those_before(left: World) -> None:
+    # The direct parent is called old too, and the first version's manifest is gone.
+    first = left.oldest
+    middle = next(own for _, own in left.store.published() if own.id not in (first.id, left.newest.id))
+    for version in (left.newest, middle):
+        forgery = Forgery.of(left.store, version)
+        forgery.call_old()
+        forgery.publish()
+    newest = verified(left)
+    assert [
+        line for line in newest.problems if f"version {first.id}, which was published before, is of a newer" in line
+    ]
+    (Path(first.path) / "manifest.json").unlink()
+    assert [line for line in verified(left).problems if "may be of a newer one: manifest.json: missing" in line]
+    every = verify_store(left.store, every=True)
+    assert all(own.problems for own in every.versions)
+
+
+def new_group(forgery: Forgery, world: World) -> str:
+    before = {row["path"] for row in world.oldest.table("listing").to_pylist()}
+    return next(
+        str(row["leak_group"]) for row in forgery.tables["assignments"].to_pylist() if row["path"] not in before
+    )
+
+
+def test_a_sham_file_of_known_assignments_explains_only_what_is_counted(copy: World) -> None:
+    forgery = Forgery.of(copy.store)
+    forgery.manifest["known_assignments_sha256"] = "a" * 64
+    forgery.set("split.ledger_csv", "known.csv")
+    forgery.publish()
+    assert "no purpose rests on it" in verified(copy).unchecked[0]
+    forgery = Forgery.of(copy.store)
+    group = new_group(forgery, copy)
+    draw_otherwise(forgery, copy)
+    count = sum(row["leak_group"] == group for row in forgery.tables["assignments"].to_pylist())
+    forgery.redraw()
+    forgery.publish()
+    found = verify_store(copy.store, assignments={"b" * 64: pa.table({})}).versions[0]
+    assert found.problems == []
+    (line,) = found.unchecked
+    total = len(forgery.tables["assignments"])
+    assert line.startswith(f"the purposes of {count} of {total} images (1 leak groups, the first {group}): they rest")
+    (note,) = [note for note in found.notes if "split.ledger_csv" in note]
+    assert "b" * 64 in note
+    assert "a" * 64 in note
+    said = CliRunner().invoke(main, ["verify", str(copy.yaml())]).output
+    assert "every claim follows" not in said
+    assert "not checked: the purposes of" in said
+
+
+def test_images_of_the_version_before_are_moved_by_no_file(copy: World) -> None:
+    forgery = Forgery.of(copy.store)
+    forgery.manifest["known_assignments_sha256"] = "a" * 64
+    forgery.set("split.ledger_csv", "known.csv")
+    path, what = test_to_train(forgery)
+    forgery.publish()
+    assert any(path in line and what in line for line in verified(copy).problems)
+
+
+@pytest.mark.parametrize("removed", ["the key", "the value", "the purpose"])
+def test_a_lock_that_was_removed_is_missed(copy: World, monkeypatch: pytest.MonkeyPatch, removed: str) -> None:
+    forgery = Forgery.of(copy.store)
+    lock = forgery.manifest["test_lock"]
+    assert "test" in lock
+    if removed == "the key":
+        monkeypatch.setattr(forgery, "_lock", lambda _: forgery.manifest.pop("test_lock"))
+    else:
+        lock = None if removed == "the value" else {}
+        monkeypatch.setattr(forgery, "_lock", lambda _: forgery.manifest.update(test_lock=lock))
+    forgery.publish()
+    (problem,) = verified(copy).problems
+    assert problem.startswith(f"manifest.json: test_lock is {lock if removed != 'the key' else None}, the assignments")
+
+
+@pytest.mark.parametrize("package", ["numpy", "brev-pipeline"])
+def test_packages_of_a_stage_are_those_of_the_version(copy: World, package: str) -> None:
+    forgery = Forgery.of(copy.store)
+    forgery.manifest["stages"]["tfrecord_shards"][package] = "0.1"
+    forgery.publish()
+    (problem,) = verified(copy).problems
+    assert problem.startswith(f"manifest.json: stages.tfrecord_shards.{package} is 0.1, packages has")
 
 
 def test_an_item_that_is_forgotten_from_the_ledger_is_named(left: World) -> None:
@@ -582,6 +715,40 @@ def test_older_code_may_explain_a_draw_but_no_class(copy: World, monkeypatch: py
     assert any(path in line for line in found.problems)
     assert not any(f"purpose of {drawn}" in line for line in found.problems)
     assert any(f"purpose of {drawn}" in line and "made with sample_split by code" in line for line in found.notes)
+
+
+# A claim that older code may explain, and the stages of which one may.
+EXPLAINED: list[tuple[Forger, str, set[str]]] = [
+    (url, "url of", {"raw_listing"}),
+    (verdict, "few_quarantined", set()),
+    (rule_removed, "sample_split.contents_whole", {"sample_split"}),
+    (card, "croissant.json", {"tfrecord_shards", "dataset_version"}),
+    (weights, "weights.parquet", {"sampling_weights"}),
+    (augmented, "records.parquet: augmented of", {"tfrecord_shards"}),
+]
+
+
+@pytest.mark.parametrize(("forge", "named", "stages"), EXPLAINED)
+def test_another_stages_older_code_excuses_nothing(
+    copy: World, monkeypatch: pytest.MonkeyPatch, forge: Forger, named: str, stages: set[str]
+) -> None:
+    forgery = Forgery.of(copy.store)
+    forge(forgery)
+    if forge is verdict:  # what it passed with is not for code to explain
+        next(one for one in forgery.manifest["checks"]["prepared_images"] if one["check"] == "few_quarantined")[
+            "passed"
+        ] = False
+    forgery.publish(consumers=forge is not card)
+
+    def problems_with_newer(*names: str) -> list[str]:
+        with monkeypatch.context() as patch:
+            for name in names:
+                patch.setitem(SPECS, name, replace(SPECS[name], code=str(int(SPECS[name].code) + 1)))
+            return [line for line in verified(copy).problems if named in line]
+
+    assert problems_with_newer(*(SPECS.keys() - stages))
+    if stages:
+        assert not problems_with_newer(min(stages))
 
 
 @pytest.mark.parametrize("claim", ["another package", "newer code", "no code"])

@@ -66,7 +66,8 @@ def test_a_test_image_that_changed_sides_is_a_problem_unless_moves_are_allowed(c
     configuration = parent.manifest()["configuration"]
     configuration["split"] |= {"allow_moves": allowed, "locked": ["test"]}
     version = copy.republish({"assignments": moved}, configuration=configuration, test_lock={})
-    problems, notes = lock_changes(version, version.manifest(), parent)
+    settings = SplitSettings.model_validate(configuration["split"])
+    problems, notes = lock_changes(version.table("assignments"), parent.table("assignments"), settings, parent.id)
     said = [line for line in (notes if allowed else problems) if "1 images of test changed sides" in line]
     assert len(said) == 1
     assert len(problems) == (0 if allowed else 1)
@@ -83,6 +84,7 @@ def test_a_new_test_image_is_noted_and_a_problem_where_the_purpose_is_locked(cop
     configuration = parent.manifest()["configuration"]
     configuration["split"] |= {"locked": ["test"] if locked else []}
     version = copy.republish({"assignments": more}, configuration=configuration, test_lock={})
-    problems, notes = lock_changes(version, version.manifest(), parent)
+    settings = SplitSettings.model_validate(configuration["split"])
+    problems, notes = lock_changes(version.table("assignments"), parent.table("assignments"), settings, parent.id)
     assert len(problems) == locked
     assert any("LOCK: 1 images of test are new since version" in line for line in (problems if locked else notes))

@@ -177,3 +177,25 @@ def test_a_version_made_with_another_configuration_before_it_is_well(tmp_path: P
     for one in found.versions:
         assert (one.problems, one.unchecked) == ([], [])
         assert_well(verify_folder(version_in(one.version.path)))
+
+
+def test_a_locked_image_that_comes_back_is_no_new_one(tmp_path: Path) -> None:
+    # It leaves for one version, and returns together with a new photo that trains.
+    world = World(tmp_path)
+    draw_photos(tmp_path / "photos", {"good": 7, "bad": 5})
+    sections = {"split": split(tmp_path, locked=["test"]), "listing": {}, "integrity": {}, "validation": TOLERANT}
+    world.run(**sections)
+    path = next(row["path"] for row in world.newest.table("assignments").to_pylist() if row["purpose"] == "test")
+    photo = tmp_path / path
+    kept = photo.read_bytes()
+    photo.unlink()
+    world.run(**sections)
+    photo.write_bytes(kept)
+    draw_photos(tmp_path / "photos", {"good": 8, "bad": 5})
+    photo.write_bytes(kept)
+    world.run(**sections)
+    assert path in {row["path"] for row in world.newest.table("assignments").to_pylist() if row["purpose"] == "test"}
+    found = verify_store(world.store, every=True)
+    assert len(found.versions) == 3
+    for one in found.versions:
+        assert_well(one)
