@@ -1,80 +1,109 @@
-"""Deep: records made again from the raw images, all the way, and compared with the shards byte for byte.
+"""Deep: the objects of a version read where they were listed, judged again, and its records made from them.
 
-Each record begins with the object at its own path: the MD5 of the bytes there against the content id that the version
-gives it. An object that still has the entity tag that was listed, and other bytes, shows that the version never said
-the truth of it. A local file has no such tag: whether it was changed since, or never was what the version says, cannot
-be told, so it is counted apart, by name and with both checksums. So is a raw image that has gone.
+What the listing says of an object (its content), what the images' table says of a content (status, pixels, statistics),
+what the exclusions say of a file that was not read, and what the shards hold: each is made anew from the raw images and
+compared, floats and bytes exactly. So it is found too who was kept out of the shards: a good photo that is said to be
+corrupt, one that is said to be a copy, one that is said to be too large. `remaker` has the worker's part.
+
+Raw images change after a version was published, and that is no fault of the version. What has gone, what has changed
+and says so (by another entity tag), and what merely has other bytes are counted apart, and never as well.
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.account import LEFT_OUT_RULES
 from brev_pipeline.audit.claims import made_with
+from brev_pipeline.audit.remaker import Content, Finding, Listed, Remaker, Remembered, place_of
 from brev_pipeline.audit.tables import listed_now
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.engine import Engine, Lost, SerialEngine
-from brev_pipeline.errors import BrevPipelineError, DecodeError, SourceError, StoreError
-from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, unframe
+from brev_pipeline.engine import Engine, LocalEngine, Lost, SerialEngine
+from brev_pipeline.errors import SourceError, StoreError
 from brev_pipeline.seeds import seeds64
 from brev_pipeline.source import Sources
+from brev_pipeline.source.places import Place, ReadLimits, path_prefix
 from brev_pipeline.source_base import SourceRow
-from brev_pipeline.store import Folder, Version
+from brev_pipeline.stages import SPECS
+from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline.store.publish import package_versions
 from brev_pipeline.store.versions import file_facts
 from brev_pipeline.texts import TEXT, joined
 
-_CHUNK: Final = 16  # records that a worker makes at a time
-
-_UNREAD: Final = "unread-"
-"""In place of a content id: the source compares nothing, and the comparison is made here."""
-
-Kind = Literal["same", "different", "gone", "by copy"]
+_CHUNK: Final = 16  # contents of a task
+_PATIENCE: Final = 200.0  # s, with a content on which a worker died
+_DECODERS: Final = ("numpy", "opencv-python-headless", "Pillow", "simplejpeg")
+"""Packages whose version may show in a row of images.parquet."""
+_REFUSED: Final = tuple(rule for rule in LEFT_OUT_RULES if rule != "class_filter")
+"""Rules of what is not read for what it is; a class follows from the path."""
+_REMEMBERED: Final = [f"remembered_{name}" for name in Remembered._fields]
 
 
 @dataclass(frozen=True)
 class Remade:
-    """What became of the records that were to be made again."""
+    """What became of the images that were to be looked at, and of the records that were to be made again."""
 
     version: str
     asked: int
+    """Records that were to be made again."""
     same: int
-    """Came out with the very bytes that the shards hold."""
+    """Records that came out with the very bytes that the shards hold."""
     problems: list[str]
-    """Came out otherwise; one line each."""
+    """What is otherwise than the version says, records and images; one line each."""
     gone: list[str]
-    """Could not be made, because the raw image has gone, or is not (or no longer) what was listed; one line each."""
-    records: int = 0
-    """How many the version has."""
+    """Images that are not there, or cannot be read; one line each."""
+    changed: list[str] = field(default_factory=list)
+    """Images that are not what was listed any more, as their entity tag or their kind shows; one line each."""
+    other_bytes: list[str] = field(default_factory=list)
+    """Images with other bytes than the version says, changed since or forged: nothing tells which; one line each."""
     by_copy: list[str] = field(default_factory=list)
-    """Came out the same, but from a copy, because the object at the record's own path has gone; one line each."""
+    """Images that have gone, whose records came from a copy; one line each."""
+    explained: list[str] = field(default_factory=list)
+    """What is otherwise in images.parquet, where its images were prepared by other decoders; one line each."""
+    records: int = 0
+    """How many records the version has."""
+    images: int = 0
+    """How many images it has that are looked at: all of the listing, and what was refused."""
+    images_asked: int = 0
+    """Images that were to be looked at: those that were drawn, and those of the records."""
+    images_same: int = 0
+    """Images that are what the version says."""
+    drawn: int = 0
+    """Images that were drawn from all of them."""
     packages: dict[str, list[str]] = field(default_factory=dict)
     """Packages of another version than those that made the version: [then, now]; they may explain problems."""
+    skipped: str | None = None
+    """Why nothing was made again at all."""
 
     def contents(self) -> dict[str, Any]:
         """The same, JSON-safe."""
-        return {**vars(self), "chance_to_miss_one": self.chance_to_miss_one}
+        chances = ("chance_to_miss_one", "chance_to_miss_one_image")
+        return {**vars(self), **{name: getattr(self, name) for name in chances}}
 
     @property
     def chance_to_miss_one(self) -> float:
         """Probability that a single bad record of the version is not among those that were asked for."""
         return 1 - self.asked / self.records if self.records else 0.0
 
+    @property
+    def chance_to_miss_one_image(self) -> float:
+        """Probability that a single image that is not what the version says was not drawn.
 
-class Wanted(NamedTuple):
-    """A record to be made again."""
+        It counts what was drawn alone: an image that has records is more likely looked at, one that has none is not.
+        """
+        return 1 - self.drawn / self.images if self.images else 0.0
 
-    row: dict[str, Any]
-    """Of the record table, with multi_hot."""
-    sources: tuple[SourceRow, ...]
-    """Objects that held its bytes when they were listed; its own first, then copies."""
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that was asked for could be compared, and is what the version says."""
+        apart = (self.problems, self.gone, self.changed, self.other_bytes, self.by_copy, self.explained, self.skipped)
+        return not any(apart)
 
 
 def remake(
@@ -85,171 +114,258 @@ def remake(
     seed: int = 0,
     engine: Engine | None = None,
 ) -> Remade:
-    """Make records of a version again from the raw images, as its manifest says that they were made.
+    """Look at images of a version and make its records again from them, as its manifest says that they were made.
 
     Args:
-        config: says how the datasets are reached today; all else is the manifest's.
+        config: says how the datasets are reached today, and where the store is that remembers; all else is the
+            manifest's.
         version: a published version whose files were verified.
-        records: how many; all of them if the version has fewer, or for None.
+        records: how many records are made again, and how many images are drawn to be looked at besides those of
+            these records; all if the version has fewer, or for None.
         seed: chooses which; the same for the same version and seed.
-        engine: makes the records.
+        engine: does the work.
 
     Raises:
-        StoreError: the record table or the listing is not as published.
+        StoreError: a table is not as published, or the store cannot be read.
         BrevPipelineError: nothing can be fetched at all: a server is out of reach, or refuses the credentials.
     """
     manifest = version.manifest()
     made = made_with(manifest, config.store).at(config.base)
-    places = Sources.of(made).places | Sources.of(config).places
-    maker = Remaker(version.folder, made, Sources(places))
-    table = _checked(version, manifest, "records")
-    tasks = _tasks(version, manifest, table, records, seed)
-    found: list[tuple[Kind, str]] = []
-    for task, outcome in (engine or SerialEngine()).map(maker, tasks, label="make records again", lost="yield"):
-        found += (
-            [("different", f"{_place(one.row)}: {outcome.reason}") for one in task]
-            if isinstance(outcome, Lost)
-            else outcome
-        )
-    kinds = ("same", "different", "gone", "by copy")
-    same, different, gone, by_copy = (sorted(line for of, line in found if of == kind) for kind in kinds)
-    then, now = manifest["packages"], package_versions()
-    changed = {name: [then.get(name, "none"), now[name]] for name in now if then.get(name) != now[name]}
-    alike = len(same) + len(by_copy)
-    return Remade(version.id, len(found), alike, different, gone, table.num_rows, by_copy, changed)
+    store, now = PipelineStore.of(config), package_versions()
+    then = {name: manifest["packages"].get(name, "none") for name in now}
+    packages = {name: [then[name], now[name]] for name in now if then[name] != now[name]}
+    tables = {name: _checked(version, manifest, name) for name in _TABLES}
+    sample = _choose(tables, records, seed)
+    remaker = Remaker(version.folder, made, _sources(made, config), _excuse(manifest, packages))
+    contents = _contents(tables, sample, manifest["classes"], store.memory.recall())
+    found = list(_worked(remaker, contents, engine or SerialEngine()))
+    found += _refused(made, config, sample.refused, _published(store, version) if sample.refused else None)
+
+    def lines(kind: str) -> list[str]:
+        return sorted(one.line for one in found if one.kind == kind)
+
+    return Remade(
+        version.id,
+        sample.records.num_rows,
+        len(lines("record")),
+        lines("different"),
+        lines("gone"),
+        changed=lines("changed"),
+        other_bytes=lines("other bytes"),
+        by_copy=lines("by copy"),
+        explained=lines("explained"),
+        records=tables["records"].num_rows,
+        images=sample.images,
+        images_asked=int(pc.sum(sample.listing["asked"], min_count=0).as_py()) + len(sample.refused),
+        images_same=len(lines("same")),
+        drawn=sample.drawn,
+        packages=packages,
+    )
+
+
+_TABLES: Final = ("listing", "images", "assignments", "records", "exclusions")
 
 
 @dataclass(frozen=True)
-class Remaker:
-    """Makes records again and compares them; sent to each worker once.
+class _Sample:
+    """What was chosen.
 
-    Args:
-        folder: the version's.
-        config: that the version was made with.
-        fetch: reads the raw images.
+    Attributes:
+        listing: all of it, with ``asked``: whether the object is to be looked at.
+        records: to be made again, in the order of the shards.
+        refused: rows of the exclusions, to be looked at.
+        images: how many there are to draw from.
+        drawn: how many were.
     """
 
-    folder: Folder
-    config: PipelineConfig
-    fetch: Sources
-
-    def __call__(self, task: Sequence[Wanted]) -> list[tuple[Kind, str]]:
-        """What became of each record, and a line about it."""
-        from brev_pipeline.images.limits import decoding_limits
-
-        with decoding_limits(self.config.image.max_pixels):
-            return [self._one(wanted) for wanted in task]
-
-    def _one(self, wanted: Wanted) -> tuple[Kind, str]:
-        place = _place(wanted.row)
-        own, *copies = wanted.sources or (None,)
-        if own is None or own.path != wanted.row["path"]:
-            return "different", f"{place}: the listing does not have this path with this content"
-        raw = self._read(own)
-        instead = ""
-        if isinstance(raw, bytes):
-            if (md5 := _md5(raw)) != own.content_id:
-                return _other_bytes(own, md5, place)
-        else:
-            copy = next(filter(None, map(self._copy, copies)), None) if raw.status == "missing" else None
-            if copy is None:
-                return "gone", f"{place}: {raw}"
-            instead, raw = f"{raw}; made from its copy {copy[0]}", copy[1]
-        try:
-            stored, made = self._stored(wanted.row), self._made(wanted.row, raw)
-        except BrevPipelineError as error:
-            return "different", f"{place}: cannot be made again: {error}"
-        if stored != made:
-            return "different", f"{place}: {_difference(stored, made)}"
-        return ("by copy", f"{place}: {instead}") if instead else ("same", place)
-
-    def _read(self, source: SourceRow) -> bytes | SourceError:
-        """The object at this path as it is now: on S3 only with the entity tag that was listed."""
-        asked = source._replace(content_id=_UNREAD, etag_source="s3")
-        ((_, found),) = self.fetch.fetch_many([asked])
-        return found
-
-    def _copy(self, source: SourceRow) -> tuple[str, bytes] | None:
-        """A copy's path and bytes, if it still is what was listed."""
-        found = self._read(source)
-        right = isinstance(found, bytes) and _md5(found) == source.content_id
-        return (source.path, found) if right and isinstance(found, bytes) else None
-
-    def _made(self, row: Mapping[str, Any], raw: bytes) -> bytes:
-        from brev_pipeline.augment import ImageAugmenter
-        from brev_pipeline.images import ImagePipeline
-        from brev_pipeline.shards import RecordMaker
-
-        try:
-            pixels = ImagePipeline(self.config.image).prepare(raw)
-        except DecodeError as error:
-            raise StoreError(f"the raw image is what it was, and is refused now: {error}") from error
-        return RecordMaker(self.config.shards, ImageAugmenter(self.config.augmentation))(row, pixels)
-
-    def _stored(self, row: Mapping[str, Any]) -> bytes:
-        place = self.folder.place(row["file"])
-        if self.config.shards.compression == "none":
-            size = HEADER_BYTES + row["length"] + FOOTER_BYTES
-            return unframe(self.folder.read(row["file"], row["offset"], size), 0, place)[0]
-        return unframe(_unpacked(self.folder, row["file"], self.config.shards.compression), row["offset"], place)[0]
+    listing: pa.Table
+    records: pa.Table
+    refused: list[dict[str, Any]]
+    images: int
+    drawn: int
 
 
-@lru_cache(1)
-def _unpacked(folder: Folder, file: str, compression: str) -> bytes:
-    """A compressed shard, kept until another is wanted: its records come one after the other."""
-    from brev_pipeline.shards.read import whole_file
-
-    return whole_file(folder, file, compression)
-
-
-def _md5(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-def _other_bytes(own: SourceRow, md5: str, place: str) -> tuple[Kind, str]:
-    """What it means that the object at a record's own path has another checksum than the version says."""
-    said = f"{place}: the object at this path has the MD5 {md5}, the version says {own.content_id}"
-    if own.bucket.startswith("s3://") and own.etag:
-        return "different", f"{said}, and its entity tag is still the one that was listed ({own.etag})"
-    return "gone", f"{said}: it has other bytes than were listed, changed since, or never were what the version says"
-
-
-def _tasks(
-    version: Version, manifest: Mapping[str, Any], table: pa.Table, records: int | None, seed: int
-) -> Iterator[tuple[Wanted, ...]]:
-    split = listed_now(_checked(version, manifest, "assignments"))
-    keys = joined(table["file"], table["position"].cast(TEXT), by="/").to_pylist()
-    drawn = np.argsort(np.array(seeds64(seed, ("deep",), keys), np.uint64), kind="stable")[:records]  # None: all
-    rows = table.take(pa.array(np.sort(drawn))).to_pylist()
-    hot = _multi_hot(split, table, manifest["classes"], [row["path"] for row in rows])
-    sources = _sources(_checked(version, manifest, "listing"), rows)
-    wanted = [Wanted({**row, "multi_hot": hot[row["path"]]}, sources[row["path"]]) for row in rows]
-    for start in range(0, len(wanted), _CHUNK):
-        yield tuple(wanted[start : start + _CHUNK])
+def _choose(tables: Mapping[str, pa.Table], count: int | None, seed: int) -> _Sample:
+    records, listing, excluded = (tables[name] for name in ("records", "listing", "exclusions"))
+    keys = joined(records["file"], records["position"].cast(TEXT), by="/").to_pylist()
+    records = records.take(pa.array(np.sort(_drawn(keys, "deep", count, seed))))
+    refused = excluded.filter(pc.is_in(excluded["rule"], value_set=pa.array(_REFUSED, TEXT)))
+    paths = [*listing["path"].to_pylist(), *refused["path"].to_pylist()]
+    drawn = np.zeros(len(paths), np.bool_)
+    drawn[_drawn(paths, "deep images", count, seed)] = True
+    rows = listing.num_rows
+    of_record = pc.is_in(listing["path"], value_set=pc.unique(records["path"])).to_numpy()
+    return _Sample(
+        listing.append_column("asked", pa.array(drawn[:rows] | of_record)),
+        records,
+        refused.filter(pa.array(drawn[rows:])).to_pylist(),
+        len(paths),
+        int(drawn.sum()),
+    )
 
 
-def _multi_hot(split: pa.Table, records: pa.Table, classes: list[str], paths: list[str]) -> dict[str, list[int] | None]:
-    """Path → 1 for each class that the image has; None where no image with a record has several."""
-    drawn = split.filter(pc.is_in(split["path"], value_set=pc.unique(records["path"])))
-    if pc.max(pc.list_value_length(drawn["category"])).as_py() == 1:
-        return dict.fromkeys(paths)
-    own = drawn.filter(pc.is_in(drawn["path"], value_set=pa.array(paths, TEXT))).select(["path", "category"])
-    return {row["path"]: [int(name in row["category"]) for name in classes] for row in own.to_pylist()}
+def _drawn(keys: list[str], purpose: str, count: int | None, seed: int) -> Any:
+    return np.argsort(np.array(seeds64(seed, (purpose,), keys), np.uint64), kind="stable")[:count]  # None: all
 
 
-def _sources(listing: pa.Table, rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[SourceRow, ...]]:
-    """Path → the objects that held its content."""
-    contents = pa.array({row["content_id"] for row in rows}, TEXT)
-    own = listing.filter(pc.is_in(listing["content_id"], value_set=contents))
-    by_content: dict[str, list[SourceRow]] = {}
-    for row in own.select(list(SourceRow._fields)).to_pylist():
-        by_content.setdefault(row["content_id"], []).append(SourceRow(**row))
-    return {
-        row["path"]: tuple(
-            sorted(by_content.get(row["content_id"], []), key=lambda source: (source.path != row["path"], source.path))
+def _contents(
+    tables: Mapping[str, pa.Table], sample: _Sample, classes: list[str], memory: pa.Table | None
+) -> Iterator[Content]:
+    """Every content that an object or a record was chosen of, in the order of the shards."""
+    listing, records = _with_memory(sample.listing, memory), sample.records
+    asked = listing.filter(listing["asked"])["content_id"]
+    ids = pc.unique(pa.chunked_array([*records["content_id"].chunks, *asked.chunks], TEXT))
+    hot = _multi_hot(listed_now(tables["assignments"]), tables["records"], classes)
+    parts = zip(
+        ids.to_pylist(),
+        *(_by_content(table, ids) for table in (listing, tables["images"], records)),
+        strict=True,
+    )
+    for content, listed, images, made in parts:
+        yield Content(
+            content,
+            tuple(_listed(row) for row in listed if row["asked"]),
+            images[0] if images else None,
+            tuple({**row, "multi_hot": hot.get(row["path"])} for row in made),
+            tuple(_listed(row).source for row in listed if not row["asked"]),
         )
-        for row in rows
-    }
+
+
+def _by_content(table: pa.Table, ids: pa.Array) -> Iterator[list[dict[str, Any]]]:
+    """The rows of each content; few are in memory as Python's objects at a time."""
+    at = pc.fill_null(pc.index_in(table["content_id"], value_set=ids), -1).to_numpy()
+    order = np.argsort(at, kind="stable")
+    ends = np.searchsorted(at[order], np.arange(len(ids) + 1))
+    for start in range(0, len(ids), _CHUNK):
+        own = ends[start : start + _CHUNK + 1]
+        rows = table.take(pa.array(order[own[0] : own[-1]])).to_pylist()
+        for first, last in zip(own[:-1] - own[0], own[1:] - own[0], strict=True):
+            yield rows[first:last]
+
+
+def _with_memory(listing: pa.Table, memory: pa.Table | None) -> pa.Table:
+    """What the store remembers of local files that it takes for the content that the listing gives them; else null."""
+    columns = [*SourceRow._fields, "size", "asked"]
+    if memory is None:
+        return listing.select(columns)
+    at = pc.index_in(listing["path"], value_set=memory["path"].combine_chunks())
+    agrees = pc.and_(
+        pc.equal(memory["content_id"].take(at), listing["content_id"]), pc.is_valid(memory["file_stamp"].take(at))
+    )
+    at = pc.if_else(pc.fill_null(agrees, False), at, pa.scalar(None, at.type))
+    facts = [memory["size"], memory["modified"].cast(pa.int64()), memory["file_stamp"]]
+    listing = listing.select(columns)
+    for name, column in zip(_REMEMBERED, facts, strict=True):
+        listing = listing.append_column(name, column.take(at))
+    return listing
+
+
+def _listed(row: Mapping[str, Any]) -> Listed:
+    remembered = [row.get(name) for name in _REMEMBERED]
+    source = SourceRow(*(row[name] for name in SourceRow._fields))
+    return Listed(source, row["size"], None if None in remembered else Remembered(*remembered))  # type: ignore[arg-type]
+
+
+def _multi_hot(split: pa.Table, records: pa.Table, classes: list[str]) -> dict[str, list[int]]:
+    """Path → 1 for each class that the image has; empty where no image with a record has several."""
+    recorded = split.filter(pc.is_in(split["path"], value_set=pc.unique(records["path"])))
+    if pc.max(pc.list_value_length(recorded["category"])).as_py() == 1:
+        return {}
+    rows = recorded.select(["path", "category"]).to_pylist()
+    return {row["path"]: [int(name in row["category"]) for name in classes] for row in rows}
+
+
+def _worked(remaker: Remaker, contents: Iterable[Content], engine: Engine) -> Iterator[Finding]:
+    """What became of the contents; those that kill a worker are tried again one by one, in a process of their own."""
+    apart: list[list[Content]] = []
+
+    def tasks() -> Iterator[list[Content]]:
+        task: list[Content] = []
+        for content in contents:
+            if content.is_deadly:
+                apart.append([content])
+                continue
+            task.append(content)
+            if len(task) == _CHUNK:
+                yield task
+                task = []
+        if task:
+            yield task
+
+    for task, outcome in engine.map(remaker, tasks(), label="make records again", lost="yield"):
+        if isinstance(outcome, Lost):
+            apart += [[content] for content in task]
+        else:
+            yield from outcome
+    if apart:
+        workers = LocalEngine(1) if isinstance(engine, SerialEngine) else engine
+        one_by_one = workers.map(remaker, apart, label="what died before", lost="yield", task_timeout=_PATIENCE)
+        for (content,), outcome in one_by_one:
+            yield from _died(content, outcome.reason) if isinstance(outcome, Lost) else outcome
+
+
+def _died(content: Content, reason: str) -> Iterator[Finding]:
+    """What it means that a decoder died on a content: nothing new, where the version says so."""
+    for listed in content.objects:
+        if content.is_deadly:
+            yield Finding("same", listed.source.path)
+        else:
+            yield Finding("different", f"{listed.source.path}: {reason}, and the version does not say so")
+    for row in content.records:
+        yield Finding("different", f"{place_of(row)}: cannot be made again: {reason}")
+
+
+def _refused(
+    made: PipelineConfig, config: PipelineConfig, rows: Sequence[Mapping[str, Any]], published: datetime | None
+) -> Iterator[Finding]:
+    """Look at what was not read for what it is: a file that may be read contradicts that, if it was so at the time."""
+    prefixes = sorted((path_prefix(dataset.bucket), dataset.bucket) for dataset in made.datasets)
+    said = {row["path"]: f"exclusions.parquet: {row['path']} ({row['rule']}: {row['reason']})" for row in rows}
+    sources = []
+    for path in said:
+        bucket = next((own for prefix, own in reversed(prefixes) if path.startswith(prefix)), None)
+        if bucket is None:
+            yield Finding("different", f"{said[path]} lies in no dataset")
+        else:
+            sources.append(SourceRow(path, bucket, None, "none", ""))
+    for source, found in _sources(made, config, follow_links=made.listing.follow_links).look_many(sources):
+        line = said[source.path]
+        if isinstance(found, SourceError):
+            yield Finding("same", line) if found.status == "changed" else Finding("gone", f"{line}: {found}")
+            continue
+        size, changed = found
+        line += f" is a file of {size:,} bytes that may be read; it was last changed {changed.isoformat()}"
+        if published is not None and changed < published:
+            yield Finding("different", f"{line}, before this version was published ({published.isoformat()})")
+        else:
+            yield Finding("changed", f"{line}, after this version was published")
+
+
+def _sources(made: PipelineConfig, config: PipelineConfig, follow_links: bool | None = None) -> Sources:
+    """Where the images lie today, with the limits that the version was made with.
+
+    A manifest alone has nobody read what links lead to, out of a dataset: the present configuration has to allow it.
+    """
+    follow = made.listing.follow_links and config.listing.follow_links if follow_links is None else follow_links
+    limits = ReadLimits(follow, made.listing.max_object_bytes)
+    places: dict[str, Place] = Sources.of(made).places | Sources.of(config).places
+    return Sources({bucket: replace(place, limits=limits) for bucket, place in places.items()})
+
+
+def _published(store: PipelineStore, version: Version) -> datetime | None:
+    """When the version was first published, by the log; None where it does not stand there."""
+    times = [entry.published_at for entry in store.publications.all() if entry.version == version.id]
+    found = datetime.fromisoformat(min(times)) if times else None
+    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
+
+
+def _excuse(manifest: Mapping[str, Any], packages: Mapping[str, Sequence[str]]) -> str:
+    """What decodes otherwise here than where the version's images were prepared; empty if nothing does."""
+    apart = [f"{name} {then} → {now}" for name, (then, now) in packages.items() if name in _DECODERS]
+    ours = SPECS["prepared_images"].code
+    code = manifest.get("stages", {}).get("prepared_images", {}).get("code", ours)
+    apart += [f"prepared_images by code {code} → {ours}"] if code != ours else []
+    return f"other decoders: {', '.join(apart)}" if apart else ""
 
 
 def _checked(version: Version, manifest: Mapping[str, Any], name: str) -> pa.Table:
@@ -257,18 +373,3 @@ def _checked(version: Version, manifest: Mapping[str, Any], name: str) -> pa.Tab
     if file_facts(data) != manifest["files"].get(f"{name}.parquet"):
         raise StoreError(f"{version.folder.place(name)}.parquet is not the file that was published: verify says more")
     return from_parquet(data)
-
-
-def _place(row: Mapping[str, Any]) -> str:
-    return f"{row['file']}, record {row['position']} ({row['path']})"
-
-
-def _difference(stored: bytes, made: bytes) -> str:
-    from brev_pipeline.shards import decode_example
-
-    try:
-        before, after = decode_example(stored), decode_example(made)
-    except BrevPipelineError as error:
-        return f"the shard holds something else: {error}"
-    names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    return f"made again, it differs in {', '.join(names) or 'the order of its features'}"

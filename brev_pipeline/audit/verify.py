@@ -22,7 +22,7 @@ from brev_pipeline.audit.files import COMPARED, file_problems, plainly, unlisted
 from brev_pipeline.audit.lock import lock_changes
 from brev_pipeline.audit.logs import LogReport, inspect_log, versions_in_order
 from brev_pipeline.audit.manifest import is_derived, read_manifest, signs_of_newer
-from brev_pipeline.audit.outcome import StoreVerification, Verification
+from brev_pipeline.audit.outcome import EXCUSED, StoreVerification, Verification
 from brev_pipeline.audit.removals import LOG as REMOVALS
 from brev_pipeline.audit.removals import Removal, is_removed
 from brev_pipeline.audit.replan import plan_contradictions
@@ -429,7 +429,7 @@ def _sort_in(one: Contradiction | Open, older: Mapping[str, str], found: _Findin
     if isinstance(one, Open):
         found.open.append(one.line)
     elif excused := [older[stage] for stage in SPECS if stage in one.stages and stage in older]:
-        found.notes.append(f"{one.line} ({', '.join(dict.fromkeys(excused))}, which may have made it otherwise)")
+        found.notes.append(f"{one.line} ({', '.join(dict.fromkeys(excused))}, {EXCUSED})")
     else:
         found.problems.append(one.line)
 

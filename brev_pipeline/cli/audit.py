@@ -20,6 +20,7 @@ from brev_pipeline.audit import (
     verify_folder,
     verify_store,
 )
+from brev_pipeline.audit.outcome import EXCUSED
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import ConfigError, ReadError, SplitError
@@ -33,6 +34,8 @@ _WORTH_RECORDS: Final = 200
 """The same, of records that are made again."""
 OK, BROKEN, NOT_REMADE = 0, 1, 3
 """Exit status of ``verify``."""
+_SKIPPED: Final = "not made again, because of the problems above"
+"""What a note says of a claim that does not follow, where other code may explain it."""
 
 
 def verify(
@@ -44,7 +47,10 @@ def verify(
     seed: int = 0,
     head: str | None = None,
 ) -> tuple[StoreVerification, list[Remade]]:
-    """Verify as the command does, and make ``deep`` records of each verified version again (None: all)."""
+    """Verify as the command does; look at ``deep`` images of each verified version and make as many records again.
+
+    None: all. A version with problems is not made again, and its `Remade` says so.
+    """
     store = PipelineStore.of(config)
     engine = _engine(config, store, version, deep)
     with Console(stderr=True).status("verifying"):
@@ -57,8 +63,13 @@ def verify(
             config=config,
             assignments=_known_assignments(config),
         )
-        whole = [one.version for one in found.versions if not (one.problems or one.removed)]
-        made = [remake(config, own, records=deep, seed=seed, engine=engine) for own in whole if deep != 0]
+        made = [
+            Remade(one.version.id, 0, 0, [], [], skipped=_SKIPPED)
+            if one.problems
+            else remake(config, one.version, records=deep, seed=seed, engine=engine)
+            for one in found.versions
+            if deep != 0 and not one.removed
+        ]
         return found, made
 
 
@@ -83,7 +94,7 @@ def verify_status(found: StoreVerification, remade: Sequence[Remade]) -> int:
     """The exit status that says what `verify` found."""
     if not found.is_well or any(again.problems for again in remade):
         return BROKEN
-    return NOT_REMADE if any(again.gone or again.by_copy for again in remade) else OK
+    return OK if all(again.is_whole for again in remade) else NOT_REMADE
 
 
 def show_verify(found: StoreVerification, remade: Sequence[Remade]) -> None:
@@ -232,9 +243,8 @@ def _well(one: Verification) -> str:
 def _claims(one: Verification) -> str:
     if one.version.manifest().get("format", 0) < DERIVED:
         return ""
-    if one.unchecked:
-        return "; whatever else it claims, but for what is named as not checked, follows from what it holds"
-    return "; every claim follows from what it holds"
+    apart = one.unchecked or any(EXCUSED in note for note in one.notes)
+    return f"; every claim{' but what is named above' if apart else ''} follows from what it holds"
 
 
 def _show_unchecked(console: Console, one: Verification) -> None:
@@ -243,26 +253,43 @@ def _show_unchecked(console: Console, one: Verification) -> None:
 
 
 def _show_remade(console: Console, again: Remade) -> None:
+    if again.skipped:
+        _line(console, "[yellow]◌[/]", f"version {again.version}: {again.skipped}")
+        return
     for line in again.problems:
         _line(console, "[red]✗[/]", line)
     if again.problems and again.packages:
         said = ", ".join(f"{name} {then} → {now}" for name, (then, now) in again.packages.items())
         _line(console, "[yellow]![/]", f"other packages than those that made the version: {said}")
-    for line in again.gone:
-        _line(console, "[yellow]◌[/]", f"not made again: {line}")
-    for line in again.by_copy:
-        _line(console, "[yellow]◌[/]", f"its own object was not read: {line}")
+    for line in again.explained:
+        _line(console, "[yellow]![/]", line)
+    for title, lines in (
+        ("not looked at", again.gone),
+        ("changed since", again.changed),
+        ("other bytes", again.other_bytes),
+        ("its own object was not read", again.by_copy),
+    ):
+        for line in lines:
+            _line(console, "[yellow]◌[/]", f"{title}: {line}")
     if again.same:
         said = f"{again.same} of {again.asked} records made again from the raw images: same bytes"
         _line(console, "[green]✓[/]", f"version {again.version}: {said}")
-    if again.gone:
-        said = (
-            f"{len(again.gone)} of {again.asked} records could not be made again: their raw images have gone or changed"
-        )
-        _line(console, "[yellow]◌[/]", f"{said}; the version itself is whole")
-    if again.asked < again.records:
-        said = f"{again.asked} of {again.records:,} records: a single forged record would be missed with probability"
-        console.print(f"{said} {_percent(again.chance_to_miss_one)}", style="dim")
+    if again.images_same:
+        said = f"{again.images_same} of {again.images_asked} images are what it says of them"
+        _line(console, "[green]✓[/]", f"version {again.version}: {said}")
+    for count, said in (
+        (len(again.gone) + len(again.by_copy), "have gone, or cannot be read"),
+        (len(again.changed), "were changed since"),
+        (len(again.other_bytes), "have other bytes, changed since or forged: compare them with a copy that was kept"),
+        (len(again.explained), "are told otherwise in images.parquet, which other decoders may explain"),
+    ):
+        if count:
+            _line(console, "[yellow]◌[/]", f"{count} of {again.images_asked} images {said}")
+    if again.asked < again.records or again.drawn < again.images:
+        said = f"{again.asked} of {again.records:,} records, {again.drawn} of {again.images:,} images drawn"
+        missed = f"a single forged record would be missed with probability {_percent(again.chance_to_miss_one)}"
+        images = f"what is said of a single image with {_percent(again.chance_to_miss_one_image)}"
+        console.print(f"{said}: {missed}, {images}", style="dim")
 
 
 def _percent(share: float) -> str:

@@ -159,8 +159,8 @@ class _Records(click.ParamType):  # type: ignore[type-arg]
 @click.argument("version", required=False)
 @STORE
 @click.option("--all", "every", is_flag=True, help="Every published version, oldest first.")
-@click.option("--deep", type=_Records(), metavar="N|all", help="Make N records, or all, again; see above.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Chooses the records of --deep.")
+@click.option("--deep", type=_Records(), metavar="N|all", help="Make N records and images, or all, again; see above.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Chooses for --deep.")
 @click.option("--head", metavar="SHA256", help="Hash of a publication that was kept elsewhere: the log must hold it.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: what the configuration says.")
 @AS_JSON
@@ -187,10 +187,12 @@ def verify(
     be checked there is named.
 
     --deep makes N records (or all) again from the raw images and compares their bytes, the object at each record's own
-    path first. Images that have gone or changed since are named apart from what is wrong with the version.
+    path first; and it looks at N images of the listing (or all), those that were left out included: their bytes, what
+    decoding them gives, and whether what was not read may not be read. Images that have gone or changed since are
+    named apart from what is wrong with the version. A version with problems is not made again.
 
-    Exit status: 0 all is well; 1 something was changed, lost or added, or does not follow, and is named; 3 the version
-    is whole, but raw images that --deep asked for have gone or changed since.
+    Exit status: 0 all is well; 1 something was changed, lost or added, or does not follow, and is named; 3 nothing of
+    that kind was found, but not all that --deep asked for could be compared: raw images have gone or changed since.
     """
     from brev_pipeline.cli import audit
 

@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Final
 
 from brev_pipeline.errors import SourceError
@@ -51,6 +52,31 @@ def read_file(place: LocalPlace, path: str) -> bytes:
     except SourceError as error:
         raise SourceError(error.status, f"{path} {error}") from error
     except OSError as error:
+        raise _unread(path, error) from error
+
+
+def look_at_file(place: LocalPlace, path: str) -> tuple[int, datetime]:
+    """Bytes of a file of a dataset that may be read, and when it was last changed, in any way; nothing of it is read.
+
+    Args:
+        place: the dataset's.
+        path: as it stands in the tables.
+
+    Raises:
+        SourceError: status ``changed``: what is there may not be read (no regular file, outside of the dataset, too
+            large); status ``missing``: nothing is there, or it cannot be looked at.
+    """
+    key = key_of(place.bucket, path)
+    try:
+        with open_file(place.root, key, place.limits) as descriptor:
+            status = os.fstat(descriptor)
+            # Not the time of the bytes' last change, which whoever writes a file can set.
+            return status.st_size, datetime.fromtimestamp(status.st_ctime, UTC)
+    except SourceError as error:
+        raise SourceError(error.status, f"{path} {error}") from error
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP) and os.path.islink(f"{place.root}/{key}"):
+            raise SourceError("changed", f"{path} is a link that leads to no file") from error
         raise _unread(path, error) from error
 
 

@@ -7,6 +7,8 @@ shown the way.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -30,6 +32,10 @@ class Head:
     """``x-amz-meta-md5`` as its uploader wrote it."""
     keyed: bool
     """Encrypted with a key of the customer's or of KMS: its entity tag is no MD5."""
+    size: int | None = None
+    """Bytes."""
+    modified: datetime | None = None
+    """When it was stored."""
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> "Head":
@@ -37,7 +43,13 @@ class Head:
         named = {name.lower(): value for name, value in headers.items()}
         keyed = any("kms" in value for name, value in named.items() if name == "x-amz-server-side-encryption")
         customer = "x-amz-server-side-encryption-customer-algorithm" in named
-        return cls(named.get("x-amz-meta-md5"), keyed or customer)
+        size, stored = named.get("content-length", ""), named.get("last-modified")
+        return cls(
+            named.get("x-amz-meta-md5"),
+            keyed or customer,
+            int(size) if size.isdecimal() else None,
+            parsedate_to_datetime(stored) if stored else None,
+        )
 
 
 class S3Client:

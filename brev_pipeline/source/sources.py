@@ -11,12 +11,13 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
 from brev_pipeline.config.models import DatasetSettings, PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
 from brev_pipeline.source.faults import S3Error
-from brev_pipeline.source.local import read_file
+from brev_pipeline.source.local import look_at_file, read_file
 from brev_pipeline.source.places import LocalPlace, Place, ReadLimits, S3Place, key_of, place_of
 from brev_pipeline.source.s3 import Head, S3Client
 from brev_pipeline.source.window import windowed
@@ -89,6 +90,21 @@ class Sources:
             self.place(row.bucket)
         return windowed(self._head, rows, HEADS)
 
+    def look_many(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, tuple[int, datetime] | SourceError]]:
+        """Look at every row's object without reading it, up to `HEADS` at once; yield in the order of ``rows``.
+
+        Yields:
+            Bytes of an object that may be read, and when it was last changed; or a
+            `SourceError`: ``changed`` where what is there may not be read, ``missing`` where nothing is there, or it
+            cannot be looked at.
+
+        Raises:
+            BrevPipelineError: as `fetch_many`.
+        """
+        for row in rows:
+            self.place(row.bucket)
+        return windowed(self._look, rows, HEADS)
+
     def has_changed(self, row: SourceRow, size: int, modified: int, file_stamp: str | None = None) -> bool:
         """Whether a local file no longer has the facts that it was listed with. In a bucket ``If-Match`` tells that.
 
@@ -124,6 +140,23 @@ class Sources:
             return read_file(place, row.path)
         key = place.prefix + key_of(row.bucket, row.path)
         return self.client(place).get(place.name, key, row.etag, place.limits.max_bytes)
+
+    def _look(self, row: SourceRow) -> tuple[int, datetime] | SourceError:
+        place = self.place(row.bucket)
+        try:
+            if isinstance(place, LocalPlace):
+                return look_at_file(place, row.path)
+            head = self.client(place).head(place.name, place.prefix + key_of(row.bucket, row.path), row.etag)
+        except SourceError as error:
+            return error
+        except S3Error as error:
+            return _source_error(error)
+        if head.size is None or head.modified is None:
+            return SourceError("missing", f"{row.path}: the server does not tell its size and time")
+        if head.size > place.limits.max_bytes:
+            said = f"{row.path} has {head.size:,} bytes, more than listing.max_object_mb allows"
+            return SourceError("changed", said)
+        return head.size, head.modified
 
     def _head(self, row: SourceRow) -> Head | SourceError:
         place = self.place(row.bucket)

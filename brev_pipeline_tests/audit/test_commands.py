@@ -43,20 +43,27 @@ def test_a_raw_image_that_has_gone_has_an_outcome_of_its_own(copy: World) -> Non
         photo.unlink()
     said = call("verify", copy.yaml(), "--deep", 10_000)
     assert said.exit_code == 3
-    assert "◌ not made again: parts-" in said.output
-    assert "their raw images have gone or changed; the version itself is whole" in said.output
+    assert "◌ not looked at: parts-" in said.output
+    assert "images have gone, or cannot be read" in said.output
+    assert "whole" not in said.output
     assert "✗" not in said.output
 
 
 def test_deep_all_makes_everything_again_and_a_sample_says_what_it_may_miss(copy: World) -> None:
     count = copy.newest.table("records").num_rows
+    images = copy.newest.table("listing").num_rows
     said = call("verify", copy.yaml(), "--deep", "all", "--workers", 1)
     assert said.exit_code == 0, said.output
     assert f"{count} of {count} records made again from the raw images: same bytes" in said.output
+    assert f"{images} of {images} images are what it says of them" in said.output
     assert "missed with probability" not in said.output
     said = call("verify", copy.yaml(), "--deep", 2)
     share = f"{(count - 2) / count:.0%}".replace("%", " %")
-    assert f"2 of {count} records: a single forged record would be missed with probability {share}" in said.output
+    rest = f"{(images - 2) / images:.0%}".replace("%", " %")
+    assert (
+        f"2 of {count} records, 2 of {images} images drawn: a single forged record would be missed with probability "
+        f"{share}, what is said of a single image with {rest}"
+    ) in said.output
     assert call("verify", copy.yaml(), "--deep", "some").exit_code == 2
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from brev_pipeline.audit import Remade, remake
-from brev_pipeline.audit.deep import Remaker, Wanted
+from brev_pipeline.audit.remaker import Content, Listed, Remaker
 from brev_pipeline.engine import LocalEngine
 from brev_pipeline.errors import SourceError, StoreError
 from brev_pipeline.source_base import SourceRow
@@ -26,9 +26,13 @@ def again(world: World, records: int = ALL, seed: int = 0) -> Remade:
 def test_every_record_is_made_again_to_the_same_bytes(world: World) -> None:
     count = world.newest.table("records").num_rows
     found = again(world)
-    assert (found.asked, found.same, found.problems, found.gone, found.packages) == (count, count, [], [], {})
+    assert (found.asked, found.same, found.packages, found.is_whole) == (count, count, {}, True)
+    # The listing, quarantined photo and copy included; the filtered class is no matter of the photos themselves.
+    images = world.newest.table("listing").num_rows
+    assert (found.images, found.images_asked, found.images_same) == (images, images, images)
     said = json.loads(json.dumps(found.contents()))
     assert (said["same"], said["records"], said["chance_to_miss_one"]) == (count, count, 0.0)
+    assert (said["images"], said["chance_to_miss_one_image"]) == (images, 0.0)
     assert remake(world.config, world.newest, records=None) == found
 
 
@@ -37,13 +41,17 @@ def test_a_sample_says_how_likely_it_misses_a_single_bad_record(world: World) ->
     count = world.newest.table("records").num_rows
     assert (found.asked, found.records) == (4, count)
     assert found.chance_to_miss_one == pytest.approx((count - 4) / count)
+    images = world.newest.table("listing").num_rows
+    assert found.chance_to_miss_one_image == pytest.approx((images - 4) / images)
+    assert 4 <= found.images_asked <= 8
+    assert found.is_whole
 
 
 def test_as_many_as_asked_are_chosen_by_the_seed_and_by_nothing_else(copy: World) -> None:
     shutil.rmtree(copy.folder / "photos")
-    first, same, other = (again(copy, 5, seed).gone for seed in (1, 1, 2))
-    assert len(first) == 5
-    assert first == same != other
+    first, same, other = (again(copy, 5, seed) for seed in (1, 1, 2))
+    assert 5 <= len(first.gone) == first.images_asked <= 10
+    assert first.gone == same.gone != other.gone
 
 
 def test_worker_processes_find_the_same(world: World) -> None:
@@ -57,23 +65,26 @@ def test_raw_images_that_have_gone_or_changed_are_named_and_no_problem_of_the_ve
     flip(copy.folder / changed, 2000)
     found = again(copy)
     lost = [row for row in rows if row["path"] in (gone, changed)]
-    assert found.problems == []
-    assert len(found.gone) == len(lost)
+    assert (found.problems, found.changed, found.is_whole) == ([], [], False)
     assert found.same == len(rows) - len(lost)
-    assert any(f"({gone})" in line and "deleted after it was listed" in line for line in found.gone)
+    assert found.images_same == found.images - 2
+    (line,) = found.gone
+    assert f"({gone})" in line
+    assert "deleted after it was listed" in line
+    (line,) = found.other_bytes
     md5 = hashlib.md5((copy.folder / changed).read_bytes()).hexdigest()
-    assert any(f"({changed}): the object at this path has the MD5 {md5}" in line for line in found.gone)
+    assert f"({changed}): {changed}: the object at this path has the MD5 {md5}" in line
+    assert line.endswith("changed since, or never were what the version says")
 
 
 def test_a_copy_stands_in_for_a_raw_image_that_has_gone_and_the_line_says_so(copy: World) -> None:
     # Photo 1_7 is a copy of 1_0.
     (copy.folder / "photos/good/1_0.png").unlink()
     found = again(copy)
-    records = [row for row in copy.newest.table("records").to_pylist() if row["path"] == "photos/good/1_0.png"]
     assert (found.gone, found.problems, found.same) == ([], [], found.asked)
-    assert len(found.by_copy) == len(records) > 0
-    assert "(photos/good/1_0.png): photos/good/1_0.png was deleted" in found.by_copy[0]
-    assert found.by_copy[0].endswith("made from its copy photos/good/1_7.png")
+    (line,) = found.by_copy
+    assert ": photos/good/1_0.png was deleted" in line
+    assert line.endswith("made from its copy photos/good/1_7.png")
 
 
 def test_a_copy_with_other_bytes_stands_in_for_nothing(copy: World) -> None:
@@ -88,7 +99,8 @@ def test_a_copy_does_not_stand_in_for_an_image_that_has_other_bytes_now(copy: Wo
     flip(copy.folder / "photos/good/1_0.png", 2000)
     found = again(copy)
     assert found.by_copy == []
-    assert any("(photos/good/1_0.png): the object at this path has the MD5" in line for line in found.gone)
+    (line,) = found.other_bytes
+    assert "photos/good/1_0.png: the object at this path has the MD5" in line
 
 
 class Bucket:
@@ -107,7 +119,7 @@ class Bucket:
     ("there", "kind", "said"),
     [
         (b"other bytes", "different", "has the MD5 6eff3450105497cc2ce22ea267f564ba, the version says "),
-        (SourceError("changed", "it has another entity tag"), "gone", "it has another entity tag"),
+        (SourceError("changed", "it has another entity tag"), "changed", "it has another entity tag"),
         (SourceError("missing", "it has gone"), "gone", "it has gone"),
     ],
 )
@@ -119,7 +131,8 @@ def test_an_object_with_the_listed_entity_tag_and_other_bytes_is_a_contradiction
     source = SourceRow(path, "s3://bucket", "some-tag-3", "s3", row["content_id"])
     config = world.config
     maker = Remaker(world.newest.folder, config, Bucket({path: there}))  # type: ignore[arg-type]
-    ((found, line),) = maker([Wanted({**row, "path": path, "multi_hot": None}, (source,))])
+    record = {**row, "path": path, "multi_hot": None}
+    ((found, line, _),) = maker([Content(row["content_id"], (Listed(source, 11),), None, (record,))])
     assert found == kind
     assert said in line
     assert path in line
@@ -144,8 +157,12 @@ def test_a_raw_image_that_is_refused_now_is_a_problem(copy: World) -> None:
     configuration["image"]["max_pixels"] = 10
     copy.republish({}, configuration=configuration)
     found = again(copy, 3)
-    assert len(found.problems) == 3
-    assert "the raw image is what it was, and is refused now" in found.problems[0]
+    refused = [line for line in found.problems if "the raw image is what it was, and is refused now: " in line]
+    told = [line for line in found.problems if line.startswith("images.parquet: ")]
+    assert len(refused) == 3
+    assert len(told) == len(found.problems) - 3 >= 1
+    assert "status is 'ok' on record, and 'too_large' by its bytes" in told[0]
+    assert found.images_same < found.images_asked
 
 
 def test_a_damaged_shard_is_named_and_a_damaged_table_refused(copy: World) -> None:

@@ -1,0 +1,296 @@
+"""The worker of `deep`: one content at a time is read where it was listed, judged, and its records are made again.
+
+Each object is fetched once and hashed. The first one that is what the version says is decoded, and gives the content's
+row of images.parquet anew, and the pixels of all its records. An object that still has the entity tag that was listed,
+and other bytes, shows that the version never said the truth of it; so does a local file that the store remembers, as
+it is now, under the content that the version gives it. Of any other local file it cannot be told whether it was changed
+since, or never was what the version says.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import IO, Any, Final, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.errors import BrevPipelineError, SourceError
+from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, unframe
+from brev_pipeline.source import Sources
+from brev_pipeline.source_base import SourceRow
+from brev_pipeline.store import Folder
+
+_UNREAD: Final = "unread-"
+"""In place of a content id: the source compares nothing, and the comparison is made here."""
+_PASSING: Final = ("missing", "changed")
+"""Statuses of an image that could not be read, which say nothing of its bytes."""
+_APART: Final = ("content_id", "source_path", "file", "offset", "length")
+"""Columns of ``prepared_images`` that do not follow from an image's bytes."""
+
+_SHOWN: Final = 3  # columns of a row
+
+Kind = Literal["same", "record", "different", "explained", "gone", "changed", "other bytes", "by copy"]
+Row = dict[str, Any]
+
+
+class Finding(NamedTuple):
+    """What became of an object (one of the kinds but ``record``), or a record that came out the same or ``different``.
+
+    ``explained``: images.parquet says otherwise of it, which other decoders than here may explain.
+    """
+
+    kind: Kind
+    line: str
+    of_image: bool = False
+    """It tells of a row of images.parquet, and so of all objects with this content."""
+
+
+class Remembered(NamedTuple):
+    """What a local file was when the store's memory last took its content for the one that the version gives it."""
+
+    size: int
+    modified: int
+    """Microseconds since 1970."""
+    file_stamp: str
+
+
+class Listed(NamedTuple):
+    """An object that is to be looked at."""
+
+    source: SourceRow
+    size: int
+    """Bytes, as listed."""
+    remembered: Remembered | None = None
+
+
+@dataclass(frozen=True)
+class Content:
+    """One content: the objects that are to be looked at, what is said of it, and its records that are made again.
+
+    Attributes:
+        id: MD5, or ``unread-…``.
+        objects: that hold it, by the listing.
+        image: its row of images.parquet; None: it has none.
+        records: rows of the record table, with multi_hot.
+        copies: other objects that hold it, read only where none of ``objects`` can be.
+    """
+
+    id: str
+    objects: tuple[Listed, ...]
+    image: Row | None
+    records: tuple[Row, ...] = ()
+    copies: tuple[SourceRow, ...] = ()
+
+    @property
+    def is_deadly(self) -> bool:
+        """Whether a decoder is said to have died on it, so that none in this process should try."""
+        from brev_pipeline.images.chunk import DIED
+
+        return self.image is not None and self.image["reason"] == DIED
+
+
+@dataclass(frozen=True)
+class Remaker:
+    """Looks at contents, and makes their records again; sent to each worker once.
+
+    Args:
+        folder: the version's.
+        config: that the version was made with.
+        fetch: reads the raw images.
+        excuse: what is otherwise here than where the images were prepared: other decoders; empty if nothing is.
+    """
+
+    folder: Folder
+    config: PipelineConfig
+    fetch: Sources
+    excuse: str = ""
+
+    def __call__(self, task: Sequence[Content]) -> list[Finding]:
+        """What became of each object, row of images.parquet and record of each content."""
+        from brev_pipeline.images.limits import decoding_limits
+
+        with decoding_limits(self.config.image.max_pixels):
+            return [finding for content in task for finding in self._remake(content)]
+
+    def _remake(self, content: Content) -> Iterator[Finding]:
+        outcomes, raw, whence = self._objects(content)
+        records: dict[str, list[Row]] = {}
+        for row in content.records:
+            records.setdefault(row["path"], []).append(row)
+            if row["path"] not in outcomes:
+                yield Finding("different", f"{place_of(row)}: the listing does not have this path with this content")
+        if raw is None and any(outcomes[path].kind == "gone" for path in records if path in outcomes):
+            raw, whence = next(self._copies(content), (None, ""))
+        made = [
+            row
+            for path, one in outcomes.items()
+            if one.is_right or (one.kind == "gone" and raw is not None)
+            for row in records.get(path, [])
+        ]
+        judged = [] if raw is None else list(self._judge(content, raw, whence, made))
+        is_told_right = not any(one.of_image for one in judged)
+        for path, one in outcomes.items():
+            own = f"{_first(records[path])}: " if path in records and not one.is_right else ""
+            if raw is not None and own and one.kind == "gone":
+                yield Finding("by copy", f"{own}{one.line}; made from its copy {whence}")
+            elif one.kind != "same" or is_told_right:
+                yield Finding(one.kind, f"{own}{one.line}")
+        yield from judged
+
+    def _objects(self, content: Content) -> tuple[dict[str, "_Outcome"], bytes | None, str]:
+        """Path → what its object is now; and the content's bytes, and the path that had them first."""
+        by_path = {listed.source.path: listed for listed in content.objects}
+        outcomes: dict[str, _Outcome] = {}
+        raw, whence = None, ""
+        for source, found in self._read([listed.source for listed in content.objects]):
+            outcomes[source.path] = one = self._identify(content, by_path[source.path], found)
+            if one.is_right and raw is None and isinstance(found, bytes):
+                raw, whence = found, source.path
+        return outcomes, raw, whence
+
+    def _read(self, sources: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, bytes | SourceError]]:
+        """The objects as they are now: on S3 only with the entity tag that was listed."""
+        return self.fetch.fetch_many([source._replace(content_id=_UNREAD, etag_source="s3") for source in sources])
+
+    def _copies(self, content: Content) -> Iterator[tuple[bytes, str]]:
+        """Copies that still are what was listed."""
+        for copy in content.copies:
+            for _, found in self._read([copy]):
+                if isinstance(found, bytes) and _md5(found) == content.id:
+                    yield found, copy.path
+
+    def _identify(self, content: Content, listed: Listed, found: bytes | SourceError) -> "_Outcome":
+        """What it means that an object is what it is now."""
+        own, image = listed.source, content.image
+        if isinstance(found, SourceError):
+            was_lost = content.id.startswith(_UNREAD) or (image is not None and image["status"] in _PASSING)
+            if was_lost and not content.records:
+                return _Outcome("same", own.path)
+            return _Outcome("gone" if found.status == "missing" else "changed", str(found))
+        md5 = _md5(found)
+        if content.id.startswith(_UNREAD):
+            return _Outcome(
+                "changed", f"{own.path}: {_could_not_be_read(image)}; it can be read now, with the MD5 {md5}"
+            )
+        if md5 == content.id:
+            if len(found) != listed.size:
+                said = f"{own.path}: size is {listed.size} in listing.parquet, its bytes are {len(found)}"
+                return _Outcome("different", said, is_right=True)
+            return _Outcome("same", own.path, is_right=True)
+        said = f"{own.path}: the object at this path has the MD5 {md5}, the version says {content.id}"
+        if own.bucket.startswith("s3://") and own.etag:
+            said += f", and its entity tag is still the one that was listed ({own.etag})"
+            return _Outcome("different", said)
+        if listed.remembered is not None and not self.fetch.has_changed(own, *listed.remembered):
+            said += f", and the store remembers that of the file as it is now ({listed.remembered.file_stamp})"
+            return _Outcome("different", said)
+        said += ": it has other bytes than were listed, changed since, or never were what the version says"
+        return _Outcome("other bytes", said)
+
+    def _judge(self, content: Content, raw: bytes, whence: str, records: Sequence[Row]) -> Iterator[Finding]:
+        """Decode a content; compare its row of images.parquet, and its records made again."""
+        from brev_pipeline.images.chunk import prepare_row
+
+        source = SourceRow(whence, "", None, "none", content.id)
+        try:
+            row, pixels = prepare_row(source, raw, self.config.image)
+        except BrevPipelineError as error:
+            yield from (Finding("different", f"{place_of(one)}: cannot be made again: {error}") for one in records)
+            yield Finding("different", f"images.parquet: {error}", of_image=True)
+            return
+        yield from self._judge_row(content.image, row, whence)
+        for record in records:
+            yield self._compare(record, pixels, str(row["reason"]))
+
+    def _judge_row(self, image: Row | None, row: Row, whence: str) -> Iterator[Finding]:
+        if image is None:
+            said = f"images.parquet: it has no row of {whence} (content {row['content_id']})"
+            yield Finding("different", said, of_image=True)
+        elif image["status"] in _PASSING:
+            said = f"{whence}: {_could_not_be_read(image)}; it can be read now"
+            yield Finding("changed", said, of_image=True)
+        elif apart := [name for name in image if name not in _APART and image[name] != row.get(name)]:
+            said = "; ".join(
+                f"{name} is {image[name]!r} on record, and {row.get(name)!r} by its bytes" for name in apart[:_SHOWN]
+            )
+            more = f"; and {len(apart) - _SHOWN} more columns" if len(apart) > _SHOWN else ""
+            excuse = f" ({self.excuse})" if self.excuse else ""
+            kind: Kind = "explained" if self.excuse else "different"
+            yield Finding(kind, f"images.parquet: {whence}: {said}{more}{excuse}", of_image=True)
+
+    def _compare(self, row: Row, pixels: npt.NDArray[np.uint8] | None, reason: str) -> Finding:
+        from brev_pipeline.augment import ImageAugmenter
+        from brev_pipeline.shards import RecordMaker
+
+        place = place_of(row)
+        if pixels is None:
+            said = f"{place}: cannot be made again: the raw image is what it was, and is refused now: {reason}"
+            return Finding("different", said)
+        try:
+            stored = self._stored(row)
+            made = RecordMaker(self.config.shards, ImageAugmenter(self.config.augmentation))(row, pixels)
+        except BrevPipelineError as error:
+            return Finding("different", f"{place}: cannot be made again: {error}")
+        return Finding("record", place) if stored == made else Finding("different", f"{place}: {_apart(stored, made)}")
+
+    def _stored(self, row: Row) -> bytes:
+        place, size = self.folder.place(row["file"]), HEADER_BYTES + row["length"] + FOOTER_BYTES
+        if self.config.shards.compression == "none":
+            return unframe(self.folder.read(row["file"], row["offset"], size), 0, place)[0]
+        unpacked = _unpacked(self.folder, row["file"], self.config.shards.compression)
+        return unframe(os.pread(unpacked.fileno(), size, row["offset"]), 0, place)[0]
+
+
+class _Outcome(NamedTuple):
+    """What an object is now."""
+
+    kind: Kind
+    line: str
+    is_right: bool = False
+    """It has the bytes that the version says."""
+
+
+@lru_cache(256)
+def _unpacked(folder: Folder, file: str, compression: str) -> IO[bytes]:
+    """A compressed shard, unpacked in a file that nobody else sees: its records are wanted in no order."""
+    from brev_pipeline.shards.read import whole_file
+
+    unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is no longer kept
+    unpacked.write(whole_file(folder, file, compression))
+    unpacked.flush()
+    return unpacked
+
+
+def place_of(row: Mapping[str, Any]) -> str:
+    """A record's place, in words."""
+    return f"{row['file']}, record {row['position']} ({row['path']})"
+
+
+def _first(records: Sequence[Row]) -> str:
+    """The first record of an image, and how many more it has."""
+    return place_of(records[0]) + (f" and {len(records) - 1} more" if len(records) > 1 else "")
+
+
+def _could_not_be_read(image: Row | None) -> str:
+    said = "" if image is None else f" ({image['status']}: {image['reason']})"
+    return f"the version says that it could not be read{said}"
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def _apart(stored: bytes, made: bytes) -> str:
+    from brev_pipeline.shards import decode_example
+
+    try:
+        before, after = decode_example(stored), decode_example(made)
+    except BrevPipelineError as error:
+        return f"the shard holds something else: {error}"
+    names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    return f"made again, it differs in {', '.join(names) or 'the order of its features'}"
