@@ -35,7 +35,6 @@ _WORTH_RECORDS: Final = 200
 OK, BROKEN, NOT_REMADE = 0, 1, 3
 """Exit status of ``verify``."""
 _SKIPPED: Final = "not made again, because of the problems above"
-"""What a note says of a claim that does not follow, where other code may explain it."""
 
 
 def verify(
