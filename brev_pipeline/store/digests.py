@@ -16,8 +16,9 @@ DIGESTS: Final = 4096
 """Files whose SHA-256 is remembered, a few hundred bytes each."""
 BYTES: Final = 64 << 20
 """Bytes of small tables in buckets that are remembered."""
-_TICK: Final = 50_000_000
-"""Nanoseconds within which two writes to a file may leave it the same times."""
+_TICK: Final = 20_000_000
+_COARSE_TICK: Final = 2_500_000_000
+"""Nanoseconds within which two writes to a file may leave it the same times; where those are in whole seconds."""
 
 
 class FileCache(Generic[Value]):
@@ -54,7 +55,7 @@ class FileCache(Generic[Value]):
 
 def is_settled(changed_ns: int) -> bool:
     """Whether a local file's last change is long enough ago for the next one to show in its state."""
-    return time.time_ns() - changed_ns > _TICK
+    return time.time_ns() - changed_ns > (_TICK if changed_ns % 10**9 else _COARSE_TICK)
 
 
 SHA256: Final[FileCache[str]] = FileCache(DIGESTS)
