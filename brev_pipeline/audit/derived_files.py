@@ -31,7 +31,7 @@ def configuration_contradictions(claims: Claims) -> Iterator[Contradiction]:
 
 
 def recipe_contradictions(claims: Claims) -> Iterator[Contradiction]:
-    """A recipe of the records that configuration, code and packages do not give, where the latter two are those here."""
+    """A recipe of the records that configuration, code and packages do not give, where those are the present ones."""
     from brev_pipeline.provenance import code_of
     from brev_pipeline.recipe import recipe
 
