@@ -29,10 +29,11 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import SplitError, StoreError
 from brev_pipeline.provenance import code_of, demand_current, hash_table, read_lineage, settings_of
+from brev_pipeline.recipe import pixel_fingerprint, recipe
 from brev_pipeline.stages import SPECS, table_stages
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
-from brev_pipeline.store.publish import Made, Release, ReportMaker, package_versions, publish_version
+from brev_pipeline.store.publish import Made, Release, ReportMaker, publish_version
 from brev_pipeline.tables import SAMPLE_SPLIT, Columns
 from brev_pipeline.texts import TEXT
 
@@ -190,25 +191,6 @@ def _same_pixels(before: pa.Table, now: pa.Table) -> pa.ChunkedArray:
     for name in _FACTS[1:]:
         same = pc.and_(same, pc.fill_null(pc.equal(before[name].take(at), now[name]), False))
     return now["content_id"].filter(same).combine_chunks()
-
-
-def recipe(config: PipelineConfig) -> str:
-    """What a record's bytes depend on besides its row of the plan, as a hash: pixels, encoding, the record's schema."""
-    from brev_pipeline.shards import RECORD_VERSION
-
-    shards = config.shards.model_dump(mode="json", include={"encoding", "jpeg_quality"})
-    parts = [RECORD_VERSION, pixel_fingerprint(config), shards]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def pixel_fingerprint(config: PipelineConfig) -> str:
-    """What a record's pixels depend on besides its row of the plan: settings, code, and packages that touch pixels."""
-    settings = {
-        "image": config.image.model_dump(mode="json"),
-        "augmentation": config.augmentation.model_dump(mode="json"),
-    }
-    code = {stage: code_of(stage) for stage in ("prepared_images", "tfrecord_shards")}
-    return json.dumps([settings, code, package_versions()], sort_keys=True)
 
 
 def release(

@@ -9,7 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from brev_pipeline.audit.claims import FAULTS, Claims, Contradiction, Derivation, Finding, Known, made_with
-from brev_pipeline.audit.derived_files import configuration_contradictions, consumer_contradictions
+from brev_pipeline.audit.derived_files import (
+    configuration_contradictions,
+    consumer_contradictions,
+    recipe_contradictions,
+)
 from brev_pipeline.audit.derived_images import image_contradictions
 from brev_pipeline.audit.derived_listing import (
     identity_contradictions,
@@ -35,6 +39,7 @@ _DERIVATIONS: Final[Mapping[str, Derivation]] = {
     "the split": split_contradictions,
     "the ledger": ledger_contradictions,
     "the checks": rule_contradictions,
+    "the recipe of the records": recipe_contradictions,
     "the files for other readers": consumer_contradictions,
 }
 

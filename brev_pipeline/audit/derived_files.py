@@ -8,6 +8,7 @@ from brev_pipeline.audit.claims import Claims, Contradiction
 from brev_pipeline.audit.tables import TABLES
 from brev_pipeline.config.differences import list_differences
 from brev_pipeline.stages import SPECS, VERSION
+from brev_pipeline.store.publish import package_versions
 from brev_pipeline.store.versions import file_facts
 
 _MANIFEST: Final = "manifest.json"
@@ -27,6 +28,18 @@ def configuration_contradictions(claims: Claims) -> Iterator[Contradiction]:
         yield Contradiction(
             f"{_MANIFEST}: pipeline is {claims.manifest['pipeline']!r}, configuration.name {claims.config.name!r}"
         )
+
+
+def recipe_contradictions(claims: Claims) -> Iterator[Contradiction]:
+    """A recipe of the records that configuration, code and packages do not give, where those are the present ones."""
+    from brev_pipeline.provenance import code_of
+    from brev_pipeline.recipe import recipe
+
+    said, made_by = claims.manifest["recipe"], {stage: code_of(stage) for stage in SPECS}
+    if claims.manifest["packages"] != package_versions() or claims.manifest["stages"] != made_by:
+        return
+    if said != (derived := recipe(claims.config)):
+        yield Contradiction(f"{_MANIFEST}: recipe is {said}, configuration, code and packages give {derived}")
 
 
 def consumer_contradictions(claims: Claims) -> Iterator[Contradiction]:

@@ -26,6 +26,7 @@ from brev_pipeline.audit.tables import listed_now
 from brev_pipeline.consumers import consumer_files
 from brev_pipeline.framing import frame, frames, masked_crc
 from brev_pipeline.listing import listing_fingerprint
+from brev_pipeline.recipe import recipe
 from brev_pipeline.sampling import sampling_weights
 from brev_pipeline.shards.example import Value, decode_example, encode_example
 from brev_pipeline.shards.plan import shard_name
@@ -247,6 +248,7 @@ class Forgery:
         }
         self.manifest["listing_fingerprint"] = listing_fingerprint(self.tables["listing"])
         self._lock(split)
+        self.manifest["recipe"] = recipe(made_with(self.manifest))
 
     def _lock(self, split: pa.Table) -> None:
         self.manifest["test_lock"] = purpose_locks(split, made_with(self.manifest).split)

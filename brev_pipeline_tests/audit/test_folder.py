@@ -20,6 +20,9 @@ from brev_pipeline.store.versions import to_json
 from brev_pipeline_tests.audit.forging import Forgery
 from brev_pipeline_tests.audit.worlds import World, flip
 
+Place = tuple[Any, ...]
+"""Keys and numbers that lead to a value in JSON."""
+
 
 def call(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
@@ -128,7 +131,7 @@ def test_json_that_is_no_manifest_is_one_problem(handed: Path, raw: bytes) -> No
     assert problem.startswith("manifest.json: ")
 
 
-def _places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def _places(value: Any, place: Place = ()) -> Iterator[Place]:
     keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
     for key in keys:
         yield (*place, key)
@@ -150,13 +153,19 @@ _GONE = object()
 _VALUES: tuple[Any, ...] = (_GONE, None, "x", [], {}, -1, True, 1e400)
 
 
-def _fuzz(handed: Path, places: list[tuple[Any, ...]], count: int, seed: int) -> Iterator[list[str]]:
-    """Problems of each of ``count`` manifests of which one value is another, with the id that fits."""
+def _fuzz(
+    handed: Path, places: list[tuple[Any, ...]], count: int, seed: int
+) -> Iterator[tuple[tuple[Any, ...], list[str]]]:
+    """Place and problems of each of ``count`` manifests of which one value is another, with the id that fits."""
     manifest = json.loads((handed / "manifest.json").read_bytes())
     draw = random.Random(seed)
     for _ in range(count):
-        (handed / "manifest.json").write_bytes(to_json(_mutated(manifest, draw.choice(places), draw.choice(_VALUES))))
-        yield verify_folder(version_in(handed)).problems
+        place = draw.choice(places)
+        mutated = _mutated(manifest, place, draw.choice(_VALUES))
+        if mutated == manifest:
+            continue
+        (handed / "manifest.json").write_bytes(to_json(mutated))
+        yield place, verify_folder(version_in(handed)).problems
 
 
 def test_whatever_stands_in_a_manifest_is_named_and_raises_nothing(handed: Path) -> None:
@@ -165,15 +174,15 @@ def test_whatever_stands_in_a_manifest_is_named_and_raises_nothing(handed: Path)
     files = [place for place in _places(manifest["files"], ("files",)) if place[1] == "weights.parquet"]
     places = [(key,) for key in manifest if key not in ("format", "known_assignments_sha256")]
     places += [*files, ("counts", "listed"), ("counts", "images"), ("stages", "raw_listing")]
-    for problems in _fuzz(handed, places, 60, 1):
-        assert len(problems) == 1 or problems == [] or any("manifest" in line for line in problems)
+    for place, problems in _fuzz(handed, places, 60, 1):
+        assert problems or place in (("plan",), ("user_checks",)), place
 
 
 @pytest.mark.slow
 def test_the_same_at_any_place(handed: Path) -> None:
     manifest = json.loads((handed / "manifest.json").read_bytes())
-    for problems in _fuzz(handed, list(_places(manifest)), 150, 2):
-        assert all(isinstance(line, str) for line in problems)
+    found = list(_fuzz(handed, list(_places(manifest)), 150, 2))
+    assert sum(bool(problems) for _, problems in found) > 100
 
 
 def test_a_pipe_in_place_of_a_file_holds_nothing_up(handed: Path) -> None:

@@ -22,6 +22,7 @@ from brev_pipeline.cli import main
 from brev_pipeline.integrity.copies import find_copies
 from brev_pipeline.reading.find import version_in
 from brev_pipeline.stages import SPECS
+from brev_pipeline_tests.audit import forging
 from brev_pipeline_tests.audit.forging import Forgery
 from brev_pipeline_tests.audit.worlds import World, flip
 
@@ -493,6 +494,16 @@ def test_a_lock_that_was_removed_is_missed(copy: World, monkeypatch: pytest.Monk
     forgery.publish()
     (problem,) = verified(copy).problems
     assert problem.startswith(f"manifest.json: test_lock is {lock if removed != 'the key' else None}, the assignments")
+
+
+def test_a_recipe_of_other_settings_is_found(copy: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    forgery = Forgery.of(copy.store)
+    said = forgery.manifest["recipe"]
+    forgery.set("image.resize_method", "nearest")
+    monkeypatch.setattr(forging, "recipe", lambda _: said)
+    forgery.publish()
+    (problem,) = verified(copy).problems
+    assert problem.startswith(f"manifest.json: recipe is {said}, configuration, code and packages give")
 
 
 @pytest.mark.parametrize("package", ["numpy", "brev-pipeline"])

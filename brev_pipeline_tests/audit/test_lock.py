@@ -3,11 +3,13 @@
 import subprocess
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
 from brev_pipeline.account import held_out, purpose_locks
 from brev_pipeline.audit import verify_version
+from brev_pipeline.audit.lock import lock_changes
 from brev_pipeline.config import SplitSettings
 from brev_pipeline_tests.audit.test_accounts import first, put
 from brev_pipeline_tests.audit.worlds import World
@@ -58,8 +60,6 @@ def test_a_test_image_that_is_no_longer_listed_is_noted(copy: World) -> None:
 @pytest.mark.parametrize("allowed", [False, True])
 def test_a_test_image_that_changed_sides_is_a_problem_unless_moves_are_allowed(copy: World, allowed: bool) -> None:
     # Published by hand: a run would not do it.
-    from brev_pipeline.audit.lock import lock_changes
-
     parent = copy.newest
     split = parent.table("assignments")
     moved = put(split, "purpose", first(split, purpose="test", listed=True), "train")
@@ -75,8 +75,6 @@ def test_a_test_image_that_changed_sides_is_a_problem_unless_moves_are_allowed(c
 
 @pytest.mark.parametrize("locked", [False, True])
 def test_a_new_test_image_is_noted_and_a_problem_where_the_purpose_is_locked(copy: World, locked: bool) -> None:
-    from brev_pipeline.audit.lock import lock_changes
-
     parent = copy.newest
     split = parent.table("assignments")
     row = first(split, purpose="devel", listed=True)
@@ -88,3 +86,40 @@ def test_a_new_test_image_is_noted_and_a_problem_where_the_purpose_is_locked(cop
     problems, notes = lock_changes(version.table("assignments"), parent.table("assignments"), settings, parent.id)
     assert len(problems) == locked
     assert any("LOCK: 1 images of test are new since version" in line for line in (problems if locked else notes))
+
+
+Rows = list[tuple[str, str, bool]]
+A_TEST, A_AWAY, A_TRAIN = ("a", "test", True), ("a", "test", False), ("a", "train", True)
+B_TEST, B_AWAY = ("b", "test", True), ("b", "test", False)
+B_TRAIN, B_TRAIN_AWAY = ("b", "train", True), ("b", "train", False)
+NEW, MOVED, LEFT = (
+    "1 images of test are new",
+    "1 images of test changed sides",
+    "1 images of test are no longer listed",
+)
+# (content, purpose, whether it is listed) before and now; what is wrong, and what is told.
+HISTORIES: list[tuple[Rows, Rows, str | None, str | None]] = [
+    ([A_TEST, B_AWAY], [A_TEST, B_TEST], None, None),
+    ([A_TEST], [A_TEST, B_TEST], NEW, None),
+    ([A_AWAY], [A_AWAY, B_TEST], NEW, None),
+    ([A_TRAIN], [A_TRAIN, B_TEST], None, NEW),
+    ([A_TEST, B_TRAIN], [A_TEST, B_TEST], MOVED, None),
+    ([A_TEST, B_TRAIN_AWAY], [A_TEST, B_TEST], MOVED, None),
+    ([A_AWAY], [A_TRAIN], MOVED, None),
+    ([A_TEST], [A_AWAY], None, LEFT),
+]
+
+
+@pytest.mark.parametrize(("before", "now", "wrong", "told"), HISTORIES)
+def test_who_came_left_and_changed_sides_in_a_locked_test_set(
+    before: Rows, now: Rows, wrong: str | None, told: str | None
+) -> None:
+    def table(rows: Rows) -> pa.Table:
+        names = ("content_id", "purpose", "listed")
+        return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows])
+
+    settings = SplitSettings.model_validate({"purposes": {"train": 0.6, "test": 0.2}, "locked": ["test"]})
+    problems, notes = lock_changes(table(now), table(before), settings, "v")
+    for found, said in ((problems, wrong), (notes, told)):
+        assert len(found) == (said is not None)
+        assert all(said is not None and said in line for line in found)

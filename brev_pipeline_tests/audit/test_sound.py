@@ -179,6 +179,7 @@ def test_a_version_made_with_another_configuration_before_it_is_well(tmp_path: P
         assert_well(verify_folder(version_in(one.version.path)))
 
 
+@pytest.mark.slow
 def test_a_locked_image_that_comes_back_is_no_new_one(tmp_path: Path) -> None:
     # It leaves for one version, and returns together with a new photo that trains.
     world = World(tmp_path)
