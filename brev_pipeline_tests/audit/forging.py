@@ -20,16 +20,27 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from brev_pipeline.account import LEFT_OUT_RULES, purpose_locks
-from brev_pipeline.audit.claims import made_with
+from brev_pipeline.audit.claims import Claims, Known, made_with
+from brev_pipeline.audit.derived_rules import _broken, _plain, _stages
 from brev_pipeline.audit.replan import plan_again
 from brev_pipeline.audit.tables import listed_now
+from brev_pipeline.augment import ImageAugmenter
+from brev_pipeline.config import PipelineConfig
 from brev_pipeline.consumers import consumer_files
-from brev_pipeline.framing import frame, frames, masked_crc
+from brev_pipeline.expectations.frames import Published, frames
+from brev_pipeline.expectations.suites import SUITES
+from brev_pipeline.framing import frame, masked_crc
+from brev_pipeline.framing import frames as framed
+from brev_pipeline.images import ImagePipeline
+from brev_pipeline.integrity.copies import find_copies
 from brev_pipeline.listing import listing_fingerprint
+from brev_pipeline.production import ledger_of, remembered
 from brev_pipeline.recipe import recipe
 from brev_pipeline.sampling import sampling_weights
+from brev_pipeline.shards import RecordMaker
 from brev_pipeline.shards.example import Value, decode_example, encode_example
 from brev_pipeline.shards.plan import shard_name
+from brev_pipeline.split import split_samples, usable_samples
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.versions import file_facts, to_json, version_id
@@ -69,7 +80,7 @@ class Forgery:
 
         def read(name: str) -> list[Example]:
             data = own.folder.read(name)
-            return [decode_example(record) for _, record, _ in frames(gzip.decompress(data) if gz else data, name)]
+            return [decode_example(record) for _, record, _ in framed(gzip.decompress(data) if gz else data, name)]
 
         tables = {name: own.table(name) for name in TABLES}
         return cls(store, manifest, tables, {name: read(name) for name in shards}, own, gz)
@@ -165,6 +176,60 @@ class Forgery:
         self.tables["exclusions"] = pa.Table.from_pylist(
             sorted(kept, key=lambda row: str(row["path"])), excluded.schema
         )
+
+    def derive(self, photos: Path) -> None:
+        """All that follows from listing and images: copies, who takes part, split, draws, verdicts, and the pixels.
+
+        Args:
+            photos: the folder that paths are relative to.
+        """
+        config = made_with(self.manifest)
+        listing = self.tables["listing"]
+        for name, column in find_copies(listing["content_id"], listing["path"], listing["category"])._asdict().items():
+            place = listing.schema.get_field_index(name)
+            listing = listing.set_column(place, listing.schema.field(name), column)
+        self.tables["listing"] = listing
+        held = pc.is_in(self.tables["images"]["content_id"], value_set=pc.unique(listing["content_id"]))
+        self.tables["images"] = self.tables["images"].filter(held)
+        usable, excluded = usable_samples(
+            listing,
+            self.tables["images"],
+            duplicates=config.integrity.duplicates,
+            label_conflicts=config.integrity.label_conflicts,
+        )
+        schema = self.tables["exclusions"].schema
+        left_out = pc.is_in(self.tables["exclusions"]["rule"], value_set=pa.array(LEFT_OUT_RULES, pa.large_string()))
+        parts = [self.tables["exclusions"].filter(left_out), excluded.select(schema.names).cast(schema)]
+        self.tables["exclusions"] = pa.concat_tables(parts)
+        versions = [version for _, version in self.store.published()]
+        before = versions[-2] if len(versions) > 1 else None
+        split = split_samples(usable, config.split, ledger_of(before) if before else None, None)
+        schema = self.tables["assignments"].schema
+        self.tables["assignments"] = remembered(config, before, split).select(schema.names).cast(schema)
+        self.redraw()
+        self._render(config, photos)
+        self._judge(config)
+
+    def _render(self, config: PipelineConfig, photos: Path) -> None:
+        maker = RecordMaker(config.shards, ImageAugmenter(config.augmentation))
+        pipeline = ImagePipeline(config.image)
+        for row in self.tables["records"].to_pylist():
+            pixels = pipeline.prepare((photos / row["path"]).read_bytes())
+            self.examples[row["file"]][row["position"]] = decode_example(maker({**row, "multi_hot": None}, pixels))
+
+    def _judge(self, config: PipelineConfig) -> None:
+        """What each check would have found of the tables."""
+        stages = _stages(Claims(self.manifest, config, self.tables, Known()))
+        for stage, suite in SUITES.items():
+            views = frames(stage, stages, config, Published())
+            for rule in suite(config):
+                if rule.of_history:
+                    continue
+                told = next(one for one in self.manifest["checks"][stage] if one["check"] == rule.name)
+                frame, is_summary = views[rule.frame], rule.frame == "summary"
+                broken = int(_broken(rule, frame).sum())
+                observed = _plain(frame[rule.arguments["column"]].iloc[0]) if is_summary else None
+                told.update(passed=not broken, observed=observed, offending=0 if is_summary else broken)
 
     def publish(self, *, consumers: bool = True, checksums: bool = False) -> Version:
         """Put it together in place of the old one, with everything that can be recomputed.

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -65,6 +66,40 @@ def test_deep_all_makes_everything_again_and_a_sample_says_what_it_may_miss(copy
         f"{share}, what is said of a single image with {rest}"
     ) in said.output
     assert call("verify", copy.yaml(), "--deep", "some").exit_code == 2
+
+
+def test_other_bytes_are_never_called_whole(copy: World) -> None:
+    flip(copy.folder / "photos/good/2_0.png", 2000)
+    said = call("verify", copy.yaml(), "--deep", "all", "--workers", 1)
+    assert said.exit_code == 3
+    assert "◌ other bytes: parts-" in said.output
+    assert "◌ 1 of " in said.output
+    assert "images have other bytes, changed since or forged: compare them with a copy that was kept" in said.output
+    assert "whole" not in said.output
+
+
+def test_a_version_with_problems_is_said_not_to_be_made_again(copy: World) -> None:
+    flip(next(Path(copy.newest.path).glob("*.tfrecord-*")), 1000)
+    said = call("verify", copy.yaml(), "--all", "--deep", 1)
+    assert said.exit_code == 1
+    assert f"◌ version {copy.newest.id}: not made again, because of the problems above" in said.output
+    assert f"version {copy.oldest.id}: 1 of 1 records made again" in said.output
+    told = json.loads(call("verify", copy.yaml(), "--deep", 1, "--json").output)["remade"]
+    assert [(one["version"], one["skipped"]) for one in told] == [
+        (copy.newest.id, "not made again, because of the problems above")
+    ]
+
+
+def test_not_every_claim_follows_where_something_is_named_above(copy: World) -> None:
+    whole = call("verify", copy.yaml())
+    assert "; every claim follows from what it holds" in whole.output
+    (Path(copy.oldest.path) / "assignments.parquet").unlink()
+    lacking = call("verify", copy.yaml())
+    assert "not checked: continuity with" in lacking.output
+    assert "every claim follows" not in lacking.output
+    assert "; every claim but what is named above follows from what it holds" in lacking.output
+    alone = call("verify", copy.newest.path)
+    assert "every claim but what is named above follows" in alone.output
 
 
 def test_an_image_that_was_made_from_its_copy_has_the_same_outcome_as_one_that_has_gone(copy: World) -> None:

@@ -6,12 +6,15 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from brev_pipeline.audit import Remade, remake
 from brev_pipeline.audit.remaker import Content, Listed, Remaker
 from brev_pipeline.engine import LocalEngine
 from brev_pipeline.errors import SourceError, StoreError
+from brev_pipeline.images.chunk import DIED
+from brev_pipeline.source import Sources
 from brev_pipeline.source_base import SourceRow
 from brev_pipeline_tests.audit.worlds import World, flip
 from brev_pipeline_tests.pipelines import draw_photos
@@ -172,6 +175,56 @@ def test_a_damaged_shard_is_named_and_a_damaged_table_refused(copy: World) -> No
     flip(version / "listing.parquet", 100)
     with pytest.raises(StoreError, match=r"listing.*is not the file that was published"):
         again(copy)
+
+
+def images_with(world: World, path: str, **facts: object) -> pa.Table:
+    """The newest version's images, with other facts of the content at a path."""
+    version = world.newest
+    content = next(row["content_id"] for row in version.table("listing").to_pylist() if row["path"] == path)
+    images = version.table("images")
+    rows = [row | facts if row["content_id"] == content else row for row in images.to_pylist()]
+    return pa.Table.from_pylist(rows, images.schema)
+
+
+def test_what_other_decoders_may_explain_is_told_apart_and_is_not_well(copy: World) -> None:
+    packages = copy.newest.manifest()["packages"]
+    copy.republish({"images": images_with(copy, "photos/good/2_0.png", sharpness=1.5)})
+    (line,) = again(copy).problems
+    assert line.startswith("images.parquet: photos/good/2_0.png: sharpness is 1.5 on record, and ")
+    maker = Remaker(copy.newest.folder, copy.config, Sources.of(copy.config), "other decoders: Pillow 1.0 → 12.0")
+    row = next(row for row in copy.newest.table("listing").to_pylist() if row["path"] == "photos/good/2_0.png")
+    image = next(one for one in copy.newest.table("images").to_pylist() if one["content_id"] == row["content_id"])
+    source = SourceRow(*(row[name] for name in SourceRow._fields))
+    (found,) = maker([Content(row["content_id"], (Listed(source, row["size"]),), image)])
+    assert found.kind == "explained"
+    assert found.line.endswith("(other decoders: Pillow 1.0 → 12.0)")
+    assert packages["Pillow"] != "1.0"
+    (size,) = maker([Content(row["content_id"], (Listed(source, 3),), None)])[:1]
+    assert size.line == f"photos/good/2_0.png: size is 3 in listing.parquet, its bytes are {row['size']}"
+
+
+def test_a_good_photo_on_which_a_decoder_is_said_to_have_died_is_decoded_in_a_process_of_its_own(copy: World) -> None:
+    facts = dict.fromkeys(copy.newest.table("images").column_names[4:])
+    own = {"status": "corrupt", "reason": DIED}
+    copy.republish({"images": images_with(copy, "photos/good/2_0.png", **facts | own)})
+    told = [line for line in again(copy).problems if line.startswith("images.parquet: photos/good/2_0.png: ")]
+    assert len(told) == 1
+    assert "status is 'corrupt' on record, and 'ok' by its bytes" in told[0]
+
+
+def test_an_image_that_could_not_be_read_then_and_can_be_read_now_is_told_apart(copy: World) -> None:
+    facts = dict.fromkeys(copy.newest.table("images").column_names[4:])
+    own = {"status": "missing", "reason": "permission denied"}
+    copy.republish({"images": images_with(copy, "photos/bad/2_1.png", **facts | own)})
+    found = again(copy)
+    assert found.problems == []
+    (line,) = found.changed
+    assert line.startswith(
+        "photos/bad/2_1.png: the version says that it could not be read (missing: permission denied)"
+    )
+    assert line.endswith("; it can be read now")
+    (copy.folder / "photos/bad/2_1.png").unlink()
+    assert again(copy).is_whole
 
 
 @pytest.mark.slow

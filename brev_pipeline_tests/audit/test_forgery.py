@@ -5,7 +5,7 @@ Each forgery recomputes every hash, the chain and the seals, so that nothing but
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -700,9 +700,9 @@ def test_an_identity_that_is_another_photos_is_found_by_deep_at_the_images_own_p
     assert verified(copy).problems == []
     found = remake(copy.config, copy.newest, records=None)
     assert found.problems == []
-    (line,) = found.gone
+    (line,) = found.other_bytes
     md5 = hashlib.md5((copy.folder / mine["path"]).read_bytes()).hexdigest()
-    assert f"({mine['path']}): the object at this path has the MD5 {md5}" in line
+    assert f"({mine['path']}): {mine['path']}: the object at this path has the MD5 {md5}" in line
     assert f"the version says {other['content_id']}" in line
     assert "changed since, or never were what the version says" in line
 
@@ -779,3 +779,173 @@ def test_a_bucket_of_photos_that_is_copied_elsewhere_is_no_contradiction(copy: W
     # Nothing of the verification reads the raw images, unless it is asked to.
     shutil.rmtree(copy.folder / "photos")
     assert verified(copy).problems == []
+
+
+@pytest.fixture(scope="session")
+def twin_world(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A third version, made where the photos lie: with a pixel copy of photo 1_0 in another container, of item 50."""
+    own = world.copy(tmp_path_factory.mktemp("twin"))
+    pixels = cv2.imread(str(own.folder / "photos/good/1_0.png"))
+    assert pixels is not None
+    cv2.imwrite(str(own.folder / "photos/good/50_0.png"), pixels, [cv2.IMWRITE_PNG_COMPRESSION, 0])
+    own.run()
+    return own
+
+
+@pytest.fixture
+def twin(twin_world: World, tmp_path: Path) -> Iterator[World]:
+    """To be forged; the photos stay where they are, unchanged since they were published."""
+    kept = tmp_path / "kept"
+    shutil.copytree(twin_world.root, kept)
+    yield twin_world
+    shutil.rmtree(twin_world.root)
+    shutil.copytree(kept, twin_world.root)
+
+
+def new_path(forgery: Forgery, world: World) -> str:
+    """An image that the newest version has first: nothing before contradicts what is said of it."""
+    versions = [version for _, version in world.store.published()][:-1]
+    before = {row["path"] for version in versions for row in version.table("listing").to_pylist()}
+    return next(
+        row["path"] for row in forgery.tables["assignments"].to_pylist() if row["listed"] and row["path"] not in before
+    )
+
+
+def content_of(forgery: Forgery, path: str) -> str:
+    return str(one(forgery, "listing", path=path)["content_id"])
+
+
+def declared_corrupt(forgery: Forgery, path: str) -> str:
+    own = content_of(forgery, path)
+    corrupt = one(forgery, "images", status="corrupt")
+    for column in set(corrupt) - {"content_id", "source_path", "format", "height", "width", "channels", "bit_depth"}:
+        forgery.put("images", column, lambda row: row["content_id"] == own, corrupt[column])
+    return f"images.parquet: {path}: status is 'corrupt' on record, and 'ok' by its bytes"
+
+
+def copied(forgery: Forgery, path: str) -> dict[str, Any]:
+    """Another image of the same class."""
+    mine = one(forgery, "listing", path=path)
+    rows = forgery.tables["listing"].to_pylist()
+    return next(row for row in rows if row["folder"] == mine["folder"] and row["path"] != path)
+
+
+def declared_a_copy(forgery: Forgery, path: str) -> str:
+    other = copied(forgery, path)
+    for column in ("content_id", "etag"):
+        forgery.put("listing", column, lambda row: row["path"] == path, other[column])
+    return f"{path}: the object at this path has the MD5 "
+
+
+def other_statistics(forgery: Forgery, path: str) -> str:
+    own = content_of(forgery, path)
+    for column in ("mean", "std", "sharpness"):
+        forgery.put("images", column, lambda row: row["content_id"] == own, lambda row, name=column: row[name] + 1e-9)
+    return f"images.parquet: {path}: mean is "
+
+
+def other_pixels(forgery: Forgery, path: str) -> str:
+    own = content_of(forgery, path)
+    forgery.put("images", "pixel_id", lambda row: row["content_id"] == own, "f" * 32)
+    return f"images.parquet: {path}: pixel_id is '{'f' * 32}' on record"
+
+
+@pytest.mark.parametrize("forge", [declared_corrupt, declared_a_copy, other_statistics, other_pixels])
+def test_who_is_kept_out_of_the_shards_by_a_forgery_is_found_by_deep(
+    copy: World, forge: Callable[[Forgery, str], str]
+) -> None:
+    forgery = Forgery.of(copy.store)
+    path = new_path(forgery, copy)
+    said = forge(forgery, path)
+    forgery.derive(copy.folder)
+    forgery.publish()
+    assert verified(copy).problems == []
+    found = remake(copy.config, copy.newest, records=None)
+    lines = found.other_bytes if forge is declared_a_copy else found.problems
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert len(found.problems) + len(found.other_bytes) == 1
+    assert found.images_same == found.images - 1
+    assert found.same == found.records, "the records themselves are what the forgery says"
+
+
+def test_a_leak_group_that_was_divided_by_a_forged_pixel_id_is_found_by_deep(twin: World) -> None:
+    forgery = Forgery.of(twin.store)
+    path = "photos/good/50_0.png"
+    assert one(forgery, "assignments", path=path)["leak_group"] == "photos/good/1_0.png"
+    said = other_pixels(forgery, path)
+    forgery.derive(twin.folder)
+    assert one(forgery, "assignments", path=path)["leak_group"] == path
+    forgery.publish()
+    assert verified(twin).problems == []
+    (line,) = remake(twin.config, twin.newest, records=None).problems
+    assert said in line
+
+
+def test_an_identity_that_the_store_remembers_of_the_file_as_it_is_now_is_a_contradiction(twin: World) -> None:
+    forgery = Forgery.of(twin.store)
+    path = "photos/good/50_0.png"
+    declared_a_copy(forgery, path)
+    forgery.derive(twin.folder)
+    forgery.publish()
+    # So far nothing tells whether the file was changed since.
+    found = remake(twin.config, twin.newest, records=None)
+    assert (found.problems, len(found.other_bytes)) == ([], 1)
+    memory = twin.store.memory.recall()
+    assert memory is not None
+    other = content_of(forgery, path)
+    rows = [{**row, "content_id": other} if row["path"] == path else row for row in memory.to_pylist()]
+    assert twin.store.memory.remember(pa.Table.from_pylist(rows, memory.schema), "poison")
+    found = remake(twin.config, twin.newest, records=None)
+    (line,) = found.problems
+    assert f"{path}: the object at this path has the MD5 " in line
+    assert "and the store remembers that of the file as it is now (" in line
+    assert found.other_bytes == []
+
+
+REASONS = {
+    "object_too_large": "has 999,999,999,999 bytes",
+    "link_outside": "a link to a file outside of the dataset",
+    "not_a_file": "a named pipe, no file",
+}
+
+
+def refuse(forgery: Forgery, world: World, path: str, rule: str) -> None:
+    """Say that the listing did not read an image for what it is."""
+    forgery.drop("listing", lambda row: row["path"] == path)
+    said = {"path": path, "content_id": None, "rule": rule, "partner": None, "reason": REASONS[rule]}
+    rows = [*forgery.tables["exclusions"].to_pylist(), said]
+    forgery.tables["exclusions"] = pa.Table.from_pylist(rows, forgery.tables["exclusions"].schema)
+    forgery.derive(world.folder)
+    forgery.publish()
+
+
+@pytest.mark.parametrize("rule", REASONS)
+def test_a_refusal_of_a_file_that_may_be_read_is_found_by_deep(twin: World, rule: str) -> None:
+    forgery = Forgery.of(twin.store)
+    path = "photos/good/50_0.png"
+    refuse(forgery, twin, path, rule)
+    assert verified(twin).problems == []
+    found = remake(twin.config, twin.newest, records=None)
+    (line,) = found.problems
+    size = (twin.folder / path).stat().st_size
+    assert f"exclusions.parquet: {path} ({rule}: {REASONS[rule]}) is a file of {size:,} bytes that may be read" in line
+    assert "before this version was published" in line
+    assert found.images == found.images_asked == found.images_same + 1
+
+
+def test_a_refused_file_that_was_replaced_since_is_told_apart(copy: World) -> None:
+    # A copied file was changed when it was copied: after the version was published.
+    forgery = Forgery.of(copy.store)
+    path = new_path(forgery, copy)
+    refuse(forgery, copy, path, "link_outside")
+    found = remake(copy.config, copy.newest, records=None)
+    assert found.problems == []
+    (line,) = found.changed
+    assert path in line
+    assert line.endswith("after this version was published")
+    (copy.folder / path).unlink()
+    (line,) = remake(copy.config, copy.newest, records=None).gone
+    assert path in line
+    (copy.folder / path).symlink_to("nowhere")
+    assert remake(copy.config, copy.newest, records=None).is_whole

@@ -5,13 +5,15 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from brev_pipeline.errors import BrevPipelineError, SourceError
-from brev_pipeline.source import Sources
+from brev_pipeline.source import LocalPlace, Sources
 from brev_pipeline.source.local import read_any_file
+from brev_pipeline.source.places import ReadLimits
 from brev_pipeline.source_base import SourceRow
 from brev_pipeline_tests.buckets import config_of
 
@@ -119,6 +121,28 @@ def test_sources_travel_to_workers(sources: Sources) -> None:
 def test_local_files_have_no_headers_to_ask_for(sources: Sources) -> None:
     [(_, head)] = sources.head_many([row("good/a.png")])
     assert (head.md5, head.keyed) == (None, False)  # type: ignore[union-attr]
+
+
+def test_a_file_is_looked_at_by_the_rules_that_hold_for_reading(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (tmp_path / "secret.png").write_bytes(b"12345")
+    (photos / "a.png").write_bytes(b"123")
+    (photos / "large.png").write_bytes(b"1" * 1001)
+    (photos / "out.png").symlink_to(tmp_path / "secret.png")
+    (photos / "nowhere.png").symlink_to("nothing")
+    os.mkfifo(photos / "pipe.png")
+    names = ("a", "large", "out", "nowhere", "pipe", "none")
+    place = LocalPlace("photos", str(photos), ReadLimits(max_bytes=1000))
+    looked = dict(Sources({"photos": place}).look_many([row(f"{name}.png") for name in names]))
+    a, *others = (looked[row(f"{name}.png")] for name in names)
+    assert not isinstance(a, SourceError)
+    assert a == (3, datetime.fromtimestamp((photos / "a.png").stat().st_ctime, UTC))
+    assert [error.status for error in others if isinstance(error, SourceError)] == [*["changed"] * 4, "missing"]
+    followed = LocalPlace("photos", str(photos), ReadLimits(follow_links=True))
+    ((_, out),) = Sources({"photos": followed}).look_many([row("out.png")])
+    assert not isinstance(out, SourceError)
+    assert out[0] == 5
 
 
 def refused(sources: Sources, name: str) -> str:

@@ -1,12 +1,15 @@
 import gzip
 import hashlib
 import pickle
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from brev_pipeline.errors import BrevPipelineError, SourceError
 from brev_pipeline.source import Sources
+from brev_pipeline.source.places import ReadLimits
 from brev_pipeline.source.s3 import S3Client
 from brev_pipeline.source_base import SourceRow
 from brev_pipeline_tests.buckets import Server, config_of
@@ -100,6 +103,22 @@ def test_headers_tell_the_noted_md5_and_encryption_by_both_roads(s3: Server) -> 
     for _ in range(2):
         told = [(head.md5, head.keyed) for _, head in sources.head_many(rows)]  # type: ignore[union-attr]
         assert told == [(md5(b"a"), False), (None, True), (None, False)]
+
+
+def test_an_object_is_looked_at_without_reading_it_by_both_roads(s3: Server) -> None:
+    sources, bucket = sources_of(s3, s3.bucket({"a.png": b"abc", "large.png": b"1" * 1001}))
+    (place,) = sources.places.values()
+    limited = Sources({bucket: replace(place, limits=ReadLimits(max_bytes=1000))})
+    rows = [SourceRow(f"{bucket}/{key}", bucket, None, "none", "") for key in ("a.png", "large.png", "none.png")]
+    for _ in range(2):
+        a, large, none = (found for _, found in limited.look_many(rows))
+        assert not isinstance(a, SourceError)
+        assert a[0] == 3
+        assert abs(datetime.now(UTC) - a[1]) < timedelta(hours=1)
+        assert isinstance(large, SourceError)
+        assert (large.status, "has 1,001 bytes, more than listing.max_object_mb" in str(large)) == ("changed", True)
+        assert isinstance(none, SourceError)
+        assert none.status == "missing"
 
 
 def test_anonymous_readers_send_no_request_for_what_cannot_be_encrypted(s3: Server) -> None:
