@@ -110,18 +110,10 @@ def made_with(manifest: Mapping[str, Any], store: str = ".") -> PipelineConfig:
         said["shards"] = {name: value for name, value in shards.items() if name != "records_per_shard"}
     if isinstance(split, Mapping) and isinstance(split.get("purposes"), Mapping):
         # JSON sorts them, and their order says in which one is filled first.
-        order = _purposes(manifest)
+        order = manifest.get("purposes", [])
         shares = sorted(split["purposes"].items(), key=lambda one: order.index(one[0]) if one[0] in order else -1)
         said["split"] = {**split, "purposes": dict(shares)}
     return PipelineConfig.model_validate(said)
-
-
-def _purposes(manifest: Mapping[str, Any]) -> list[str]:
-    """The purposes in the configuration's order, as the arguments of a check have them; empty before format 2."""
-    for check in manifest.get("checks", {}).get("sample_split", []):
-        if check.get("check") == "purpose_known":
-            return list(check.get("arguments", {}).get("value_set", []))
-    return []
 
 
 def columns_that_differ(

@@ -24,6 +24,10 @@ def configuration_contradictions(claims: Claims) -> Iterator[Contradiction]:
             f"{_MANIFEST}: configuration.{line} when it is read as a configuration",
             _stages_of(re.split(r"[:\[]", line)[0]),
         )
+    if claims.manifest["purposes"] != claims.config.split.names:
+        yield Contradiction(
+            f"{_MANIFEST}: purposes is {claims.manifest['purposes']}, the configuration has {claims.config.split.names}"
+        )
     if claims.manifest["pipeline"] != claims.config.name:
         yield Contradiction(
             f"{_MANIFEST}: pipeline is {claims.manifest['pipeline']!r}, configuration.name {claims.config.name!r}"

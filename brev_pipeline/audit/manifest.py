@@ -88,6 +88,7 @@ class _Manifest(_Part):
 class _DerivedManifest(_Manifest):
     """Of format `DERIVED` and newer."""
 
+    purposes: list[StrictStr]
     stages: dict[StrictStr, dict[StrictStr, StrictStr]]
     user_checks: dict[StrictStr, list[_UserCheck]]
     plan: StrictStr
@@ -131,7 +132,7 @@ def signs_of_newer(manifest: Mapping[str, Any], folder: Folder) -> Iterator[str]
         manifest: typed.
         folder: the version's.
     """
-    for key in sorted({"stages", "user_checks"} & manifest.keys()):
+    for key in sorted({"purposes", "stages", "user_checks"} & manifest.keys()):
         yield f"it has {key}, which only newer formats have"
     if any("arguments" in check or "history" in check for checks in manifest["checks"].values() for check in checks):
         yield "its checks have arguments, which only newer formats have"

@@ -134,7 +134,8 @@ class Forgery:
     def call_old(self) -> None:
         """Say that a package of format 1 wrote the version, with nothing that speaks against it."""
         self.manifest["format"] = 1
-        del self.manifest["stages"], self.manifest["user_checks"]
+        for key in ("purposes", "stages", "user_checks"):
+            del self.manifest[key]
         for checks in self.manifest["checks"].values():
             for check in checks:
                 check.pop("arguments")

@@ -375,11 +375,11 @@ def test_hashes_and_counts_alone_miss_it(copy: World, forge: Forger) -> None:
     assert "held to hashes and counts" in found.unchecked[0]
 
 
-@pytest.mark.parametrize("sign", ["stages", "user_checks", "arguments", "page checksums"])
+@pytest.mark.parametrize("sign", ["purposes", "stages", "user_checks", "arguments", "page checksums"])
 def test_a_manifest_that_calls_itself_old_is_given_away_by_what_only_newer_ones_have(copy: World, sign: str) -> None:
     # Even where nothing was published before, and in a folder by itself.
     forgery = Forgery.of(copy.store, copy.oldest)
-    kept = {key: forgery.manifest[key] for key in ("stages", "user_checks")}
+    kept = {key: forgery.manifest[key] for key in ("purposes", "stages", "user_checks")}
     forgery.call_old()
     if sign == "arguments":
         forgery.manifest["checks"]["raw_listing"][0]["arguments"] = {}
