@@ -3,7 +3,7 @@
 A stage's table carries, in its schema's metadata, one record for itself and one for each stage before it, down to the
 listing: the settings that its rows were made by, the versions of the code, and the identity of the table. A hash would
 say that something differs; the settings themselves say what. Whoever loads a table compares all of these records with
-the present configuration and code, and with the other tables that he loads, so that nothing can be made, judged or
+the present configuration and code, and with the other tables that are loaded, so that nothing can be made, judged or
 published of tables that do not belong together. Nothing of this goes into a version's files.
 """
 
@@ -46,8 +46,6 @@ class StageRecord:
     """What `code_of` said: the stage's number, this package's version, versions of the packages that it rests on."""
     files: Mapping[str, str | None] = field(default_factory=dict)
     """Key of the configuration that names a file → SHA-256 of that file's bytes; None where none is named."""
-    table: str | None = None
-    """Name below the store's ``tables`` folder, where it was taken as an input."""
 
 
 Lineage = dict[str, StageRecord]
@@ -121,7 +119,6 @@ def attach_provenance(
     stage: str,
     config: PipelineConfig,
     inputs: Mapping[str, Lineage],
-    names: Mapping[str, str] | None = None,
 ) -> "pa.Table":
     """The table with its lineage in the schema's metadata.
 
@@ -130,15 +127,12 @@ def attach_provenance(
         stage: its name.
         config: by which it was made.
         inputs: stage → lineage of the tables that were read, which agree with each other (`demand_current`).
-        names: stage → name of these tables in the store.
     """
     from brev_pipeline.account import known_sha256
 
     lineage: Lineage = {}
     for before in inputs.values():
         lineage |= before
-    for name, place in (names or {}).items():
-        lineage[name] = StageRecord(**{**asdict(lineage[name]), "table": place})
     # Of the file as the stage read it: it may have been changed since.
     files = dict.fromkeys(SPECS[stage].files, known_sha256(table))
     own = StageRecord(table_id(stage, table), settings_of(config, stage), code_of(stage), files)

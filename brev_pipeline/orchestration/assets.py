@@ -55,9 +55,8 @@ def _asset(config: PipelineConfig, spec: StageSpec) -> dg.AssetsDefinition:
             context.add_output_metadata(pace(stage, made, took) | settings(config, stage))
             if isinstance(made, dg.MaterializeResult):
                 return made
-            names = {name: table.name for name, table in upstream.items()}
             lineages = {name: table.lineage for name, table in upstream.items()}
-            made = attach_provenance(made, stage, config, lineages, names)
+            made = attach_provenance(made, stage, config, lineages)
             own = read_lineage(made.schema.metadata, stage, "this run's")[stage]
             return dg.MaterializeResult(value=made, data_version=dg.DataVersion(own.id))
 
