@@ -361,6 +361,7 @@ MISSED_BEFORE: list[Forger] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forge", MISSED_BEFORE)
 def test_hashes_and_counts_alone_miss_it(copy: World, forge: Forger) -> None:
     # Versions of format 1 are held to hashes and counts alone: this is what the derivations are for.
@@ -629,6 +630,7 @@ DEEP: list[tuple[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("setting", "value"), DEEP)
 def test_a_setting_that_only_pixels_show_is_found_by_deep(copy: World, setting: str, value: Any) -> None:
     forgery = Forgery.of(copy.store)

@@ -215,6 +215,7 @@ class TestTheShardsAndTheVersion:
         copy.run("tfrecord_shards", VERSION)
         assert copy.published()[1:] == [afresh(CHANGES[change][0])]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("change", sorted(OF_THE_DATA | {"weights"}))
     def test_what_comes_before_is_refused(self, published: World, change: str) -> None:
         before = published.published()
