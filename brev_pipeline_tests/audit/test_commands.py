@@ -99,6 +99,8 @@ def test_not_every_claim_follows_where_something_is_named_above(copy: World) -> 
     assert f"✗ version {copy.oldest.id}, the one before, is not as it was published" in lacking.output
     assert "not checked: continuity with" in lacking.output
     assert "every claim follows" not in lacking.output
+    alone = call("verify", copy.newest.path)
+    assert "every claim but what is named above follows" in alone.output
 
 
 def test_an_image_that_was_made_from_its_copy_has_the_same_outcome_as_one_that_has_gone(copy: World) -> None:
