@@ -5,6 +5,8 @@ asks Dagster's instance what such a check last said of this very materialization
 holds back as well: nobody knows what it would say.
 """
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -16,6 +18,8 @@ from brev_pipeline.orchestration.names import asset_key
 from brev_pipeline.orchestration.verdicts import NotValidatedError
 from brev_pipeline.provenance import Lineage
 from brev_pipeline.stages import SPECS
+from brev_pipeline.store import Folder
+from brev_pipeline.store.named import short_sha256
 
 TABLE = "table"
 """Metadata key of a materialization: where the table lies, below the pipeline's ``tables`` folder."""
@@ -26,13 +30,14 @@ _EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionReco
 
 
 def require_own_checks(
-    step: Any, pipeline: str, ours: Mapping[str, set[str]], stage: str, table: str, lineage: Lineage
+    step: Any, pipeline: str, tables: Folder, ours: Mapping[str, set[str]], stage: str, table: str, lineage: Lineage
 ) -> list[dict[str, Any]]:
     """Demand that users' blocking checks let a table be used: those of its stage, and of the stages before it.
 
     Args:
         step: context of the step that loads the table.
         pipeline: its name.
+        tables: the pipeline's ``tables`` folder.
         ours: stage → names of the suite's own checks, which have their verdicts in the store.
         stage: whose table it is.
         table: name of the table, as its materialization tells it.
@@ -53,7 +58,7 @@ def require_own_checks(
             continue
         targets = set(_materializations(step.instance, key, table if name == stage else None, lineage[name].id))
         for check in sorted(checks, key=lambda check: check.name):
-            evaluation = _newest_evaluation(step.instance, check, targets)
+            evaluation = _newest_evaluation(step.instance, tables, check, targets)
             _demand_passed(evaluation, name, check.name, stage)
             if name == stage:
                 found.append(
@@ -111,7 +116,9 @@ def _materializations(
             yield Target(record.run_id, record.storage_id, name)
 
 
-def _newest_evaluation(instance: dg.DagsterInstance, check: dg.AssetCheckKey, targets: set[Target]) -> Any:
+def _newest_evaluation(
+    instance: dg.DagsterInstance, tables: Folder, check: dg.AssetCheckKey, targets: set[Target]
+) -> Any:
     """What a check last said of one of these materializations; None if it never did."""
     history = instance.event_log_storage.get_asset_check_execution_history(check, limit=_LOOKED_AT, status=_EVALUATED)
     for record in history:
@@ -119,7 +126,7 @@ def _newest_evaluation(instance: dg.DagsterInstance, check: dg.AssetCheckKey, ta
         aimed = evaluation.target_materialization_data if evaluation else None
         if evaluation is None or aimed is None:
             continue
-        looked_at = _tables_loaded(instance, record, check.asset_key)
+        looked_at = _tables_looked_at(tables, record, check.asset_key.path[-1])
         for target in targets:
             # What it loaded says more than Dagster, which notes the newest materialization at that moment.
             same = (aimed.run_id, aimed.storage_id) == (target.run_id, target.storage_id)
@@ -128,18 +135,31 @@ def _newest_evaluation(instance: dg.DagsterInstance, check: dg.AssetCheckKey, ta
     return None
 
 
-def _tables_loaded(instance: dg.DagsterInstance, record: Any, key: dg.AssetKey) -> set[str]:
-    """Names of the asset's tables that the step of an evaluation loaded; none where the check looks elsewhere."""
-    step = record.event.step_key if record.event else None
-    loads = instance.all_logs(record.run_id, of_type=dg.DagsterEventType.LOADED_INPUT)
-    found = set()
-    for entry in loads:
-        facts: Any = entry.dagster_event.event_specific_data if entry.dagster_event else None
-        if facts is not None and entry.step_key == step and TABLE in facts.metadata:
-            name = str(facts.metadata[TABLE].value)
-            if name.partition("/")[2].partition(".")[0] == key.path[-1]:
-                found.add(name)
-    return found
+def note_looked_at(tables: Folder, step: Any, table: str) -> None:
+    """Note which table a step with users' checks loads: metadata of its input would be an observation of the asset.
+
+    Args:
+        tables: the pipeline's ``tables`` folder.
+        step: context of the step.
+        table: name of the table in the folder.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    stage = table.rpartition("/")[2].partition(".")[0]
+    data = json.dumps({"table": table}).encode()
+    (tables / step.run_id).create(f"{_prefix(stage, step.step.key)}{short_sha256(data)}.json", data, exist_ok=True)
+
+
+def _tables_looked_at(tables: Folder, record: Any, stage: str) -> set[str]:
+    """Names of a stage's tables that the step of an evaluation loaded; none where the check looks elsewhere."""
+    prefix = _prefix(stage, record.event.step_key or "")
+    folder = tables / record.run_id
+    return {json.loads(folder.read(name))["table"] for name in folder.names() if name.startswith(prefix)}
+
+
+def _prefix(stage: str, step_key: str) -> str:
+    return f"{stage}.looked_at.{re.sub(r'[^A-Za-z0-9_]', '_', step_key)}."
 
 
 def refuse_to_forget_checks(context: Any, newest: tuple[Any, Any] | None) -> None:

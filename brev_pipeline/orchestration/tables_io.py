@@ -14,7 +14,7 @@ import dagster as dg
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import StoreError
 from brev_pipeline.expectations import SUITES
-from brev_pipeline.orchestration.own_checks import TABLE, require_own_checks
+from brev_pipeline.orchestration.own_checks import TABLE, note_looked_at, require_own_checks
 from brev_pipeline.orchestration.retries import failures_for_people
 from brev_pipeline.orchestration.verdicts import Entry, Verdicts
 from brev_pipeline.provenance import Lineage, demand_current, read_lineage
@@ -81,13 +81,13 @@ class StoreTables(dg.IOManager):
             name = self.find(context, stage)
             lineage = read_lineage(StoredTable(self._tables, name, verified=True).metadata, stage, name)
             demand_current(self._config, self._together(context, stage, lineage))
-            if _is_judged(context):
-                # What a check was about: Dagster itself only knows the newest materialization at that time.
-                context.add_input_metadata({TABLE: name})
+            ours = {own: {rule.name for rule in rules} for own, rules in self._rules.items()}
+            if judging := _judging_checks(context):
+                if not judging <= ours[stage]:
+                    note_looked_at(self._tables, context.step_context, name)
                 return StageTable(self._tables, name, True, None, stage, lineage)
             verdicts = Verdicts(self._tables).require(name, stage, self._rules[stage], lineage)
-            ours = {own: {rule.name for rule in rules} for own, rules in self._rules.items()}
-            own = require_own_checks(context.step_context, self._config.name, ours, stage, name, lineage)
+            own = require_own_checks(context.step_context, self._config.name, self._tables, ours, stage, name, lineage)
             return StageTable(
                 self._tables, name, verified=True, stage=stage, lineage=lineage, verdicts=verdicts, own_checks=own
             )
@@ -123,15 +123,13 @@ class StoreTables(dg.IOManager):
         return name
 
 
-def _is_judged(context: dg.InputContext) -> bool:
-    """Whether the step that loads an asset is there to judge it: checks look at what nobody else may use before."""
+def _judging_checks(context: dg.InputContext) -> set[str]:
+    """Checks of the asset that the step which loads it is there for: they look at what nobody else may use before."""
     step = context.step_context
     definition = step.job_def.asset_layer.get_assets_def_for_node(step.node_handle)
-    return (
-        definition is not None
-        and not definition.keys
-        and context.asset_key in {check.asset_key for check in definition.check_keys}
-    )
+    if definition is None or definition.keys:
+        return set()
+    return {check.name for check in definition.check_keys if check.asset_key == context.asset_key}
 
 
 def column_schema(schema: "pa.Schema") -> dg.TableSchema:
