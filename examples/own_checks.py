@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 
 from brev_pipeline import definitions as pipelines
 
-LEAST = 3
+LEAST = 1
 """Photos of a class in devel."""
 
 
 @dg.asset_check(asset=dg.AssetKey(["demo", "sample_split"]), blocking=True)
 def enough_devel_photos(sample_split: Any) -> dg.AssetCheckResult:
-    """Every class has at least three photos that the model is judged by."""
+    """Every class has at least `LEAST` photos that the model is judged by."""
     table = sample_split.read(["category", "purpose"])
     devel = table.filter(pc.equal(table["purpose"], "devel"))
     photos = Counter(dict.fromkeys(pc.unique(pc.list_flatten(table["category"])).to_pylist(), 0))
