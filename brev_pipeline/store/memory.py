@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
 from brev_pipeline.store.named import hash_in_name, short_sha256
-from brev_pipeline.store.parquet import StoredTable, to_parquet
+from brev_pipeline.store.parquet import StoredTable, read_whole, to_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,12 +110,8 @@ class IdentityMemory:
         return True
 
     def _read(self, name: str) -> "pa.Table | None":
-        try:
-            table = StoredTable(self.folder, name, verified=True).read()
-        except StoreError as error:
-            if error.may_pass:
-                raise
-            _LOG.warning("a memory of identities is passed over, an older one counts: %s", error)
+        table = read_whole(self.folder, name, "a memory of identities is passed over, an older one counts: %s")
+        if table is None:
             return None
         if missing := [column for column in COLUMNS if column not in table.column_names]:
             _LOG.warning("%s is passed over: it lacks %s", self.folder.place(name), ", ".join(missing))

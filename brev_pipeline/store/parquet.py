@@ -7,6 +7,7 @@ checksum, so where that matters the file's name carries the SHA-256 of all of it
 
 import hashlib
 import io
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+_LOG = logging.getLogger(__name__)
 ROWS = 1_000_000
 """Of a row group."""
 SMALL = 16 << 20
@@ -222,3 +224,23 @@ class StoredTable:
                 self._demand(self._digest(file))  # of the very file that is read now
             with translating_damage(place):
                 yield file
+
+
+def read_whole(folder: Folder, name: str, message: str) -> "pa.Table | None":
+    """A table whose name carries its SHA-256; None, and a warning, where it is damaged or carries none.
+
+    Args:
+        folder: that holds it.
+        name: of its Parquet file.
+        message: of the warning, with one ``%s`` for what is wrong.
+
+    Raises:
+        StoreError: the store cannot be reached just now.
+    """
+    try:
+        return StoredTable(folder, name, verified=True).read()
+    except StoreError as error:
+        if error.may_pass:
+            raise
+        _LOG.warning(message, error)
+        return None

@@ -12,11 +12,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
 from brev_pipeline.store.memory import is_stamped, stamp_after
 from brev_pipeline.store.named import hashed_name
-from brev_pipeline.store.parquet import StoredTable, to_parquet
+from brev_pipeline.store.parquet import read_whole, to_parquet
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,14 +97,8 @@ class RecheckLog:
         return [name for name in self.folder.names() if is_stamped(name)]
 
     def _read(self, name: str) -> "pa.Table | None":
-        try:
-            table = StoredTable(self.folder, name, verified=True).read()
-        except StoreError as error:
-            if error.may_pass:
-                raise
-            _LOG.warning("an entry of the log of rechecks is passed over: %s", error)
-            return None
-        return table if table.schema.equals(_schema()) else None  # of an older release
+        table = read_whole(self.folder, name, "an entry of the log of rechecks is passed over: %s")
+        return table if table is not None and table.schema.equals(_schema()) else None  # of an older release
 
 
 def object_keys(objects: "pa.Table") -> "npt.NDArray[np.uint64]":
