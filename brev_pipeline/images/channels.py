@@ -1,5 +1,6 @@
 """Channels: from what the file holds to what ``color_mode`` asks for. Whole numbers only, so equal on every CPU."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.header import unsupported
+from brev_pipeline.images.levels import look_up
 
 _Pixels = npt.NDArray[np.uint8]
 _BAND = 1 << 16  # pixels
@@ -43,16 +45,22 @@ def compose(pixels: _Pixels, background: tuple[int, int, int]) -> _Pixels:
     if alpha.min() == 255:
         return colour
     height, width = pixels.shape[:2]
-    composed, behind = np.empty((height, width, 3), np.uint8), np.array(background, np.uint16)
-    # A band at a time: the sums take four times the bytes of the pixels.
+    composed = np.empty((height, width, 3), np.uint8)
+    # A band at a time, which stays in the cache.
     step = -(-_BAND // width)
     for rows in (slice(start, start + step) for start in range(0, height, step)):
-        opacity = alpha[rows].astype(np.uint16)
-        sums = colour[rows] * opacity
-        sums = sums + behind * (255 - opacity) + 127
-        # Exactly sums // 255, which is slower, for all sums below 65535.
-        composed[rows] = (sums + 1 + (sums >> 8)) >> 8
+        pairs = colour[rows].astype(np.uint16) << 8 | alpha[rows]
+        for channel, behind in enumerate(background):
+            one = pairs[:, :, channel : channel + 1] if pairs.shape[2] == 3 else pairs
+            composed[rows, :, channel : channel + 1] = look_up(_compositions(behind), np.ascontiguousarray(one))
     return composed
+
+
+@lru_cache(maxsize=8)
+def _compositions(behind: int) -> npt.NDArray[np.uint8]:
+    """(65536,) what each 256·value + alpha becomes in front of a value."""
+    value, alpha = np.divmod(np.arange(1 << 16), 256)
+    return ((value * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def greyscale(rgb: _Pixels) -> _Pixels:
