@@ -40,8 +40,11 @@ FACTS = {  # format, channels, bit depth as stored
     "webp lossless": ("webp", 3, 8),
     "gif": ("gif", 1, 6),
     "jpeg 2000": ("jpeg2000", 3, 8),
+    "jpeg 2000 12 bit": ("jpeg2000", 1, 12),
+    "avif": ("avif", 3, 8),
     "ppm": ("pnm", 3, 8),
     "pgm": ("pnm", 1, 8),
+    "pgm 16 bit": ("pnm", 1, 16),
 }
 
 

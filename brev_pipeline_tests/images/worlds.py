@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pyarrow as pa
 from PIL import Image
@@ -77,8 +78,11 @@ def one_of_each_kind(number=1, height=150, width=200):
         "webp lossless": encode_image(image, "WEBP", lossless=True),
         "gif": encode_image(image.quantize(64), "GIF"),
         "jpeg 2000": encode_image(image, "JPEG2000"),
+        "jpeg 2000 12 bit": imagecodecs.jpeg2k_encode(deep >> 4, level=0, bitspersample=12),
+        "avif": encode_image(image, "AVIF", quality=80),
         "ppm": encode_image(image, "PPM"),
         "pgm": encode_image(grey, "PPM"),
+        "pgm 16 bit": b"P5 %d %d 65535 " % (width, height) + deep.astype(">u2").tobytes(),
     }
 
 

@@ -1,7 +1,6 @@
 """BMP: Windows and OS/2 bitmaps.
 
-The common kinds (8, 16, 24 and 32 bits, not compressed) are no more than rows of bytes, so they are viewed in
-place, after a check that every row is there. All others are left to Pillow; run-length codes are walked
+All but run-length codes and small palettes are no more than rows of numbers, so they are viewed in place, after a check that every row is there. All others are left to Pillow; run-length codes are walked
 first, because Pillow fills in what a damaged stream leaves out.
 """
 
@@ -16,12 +15,13 @@ from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
 from brev_pipeline.images.formats.pillow import decode_with_pillow
 from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import look_up_colours, to_8_bits
+from brev_pipeline.images.levels import MOST, deep_levels, levels, look_up, look_up_colours
 
 NAME, TITLE = "bmp", "BMP"
 _OS2 = 12  # bytes of the smallest DIB header, with 16-bit sizes
 _SIZES = {_OS2, 16, 40, 52, 56, 64, 108, 124}
 _RGB, _RLE8, _RLE4, _MASKS, _JPEG, _PNG = 0, 1, 2, 3, 4, 5
+_FIVE_BITS_EACH = (0x7C00, 0x03E0, 0x001F)
 _CODES = 65_536  # of a run-length coded image, besides two per pixel and one per row
 
 
@@ -39,6 +39,8 @@ class BmpHeader(Header):
     """First byte of the palette."""
     colours: int
     """Entries of the palette, as the header says; 0 stands for all that ``bits`` can name."""
+    masks: tuple[int, ...]
+    """Of red, green, blue and perhaps alpha in a pixel of 16 or 32 bits; none where the kind has no masks."""
 
 
 def recognise(data: bytes) -> bool:
@@ -62,40 +64,56 @@ def read_header(data: bytes) -> BmpHeader:
         raise unsupported(f"a {'JPEG' if compression == _JPEG else 'PNG'} image wrapped in a BMP is not read here")
     if bits not in (1, 2, 4, 8, 16, 24, 32):
         raise damaged(f"its header claims {bits} bits per pixel")
+    masks = _read_masks(data, dib, bits, compression)
+    depth = max((mask.bit_count() for mask in masks[:3]), default=8)
     return BmpHeader(
-        format="bmp",
+        format=NAME,
         height=abs(height),
         width=width,
-        channels=1 if bits <= 8 else 4 if _has_alpha(data, dib, bits) else 3,
-        bit_depth=bits if bits <= 8 else 5 if bits == 16 else 8,
+        channels=1 if bits <= 8 else len(masks) or 3,
+        bit_depth=bits if bits <= 8 else min(depth, 16),
         offset=offset,
         bits=bits,
         compression=compression,
         top_down=height < 0,
         palette=14 + dib,
         colours=colours,
+        masks=masks,
     )
 
 
-def _has_alpha(data: bytes, dib: int, bits: int) -> bool:
-    return bits == 32 and dib >= 56 and data[66:70] != bytes(4)
+def _read_masks(data: bytes, dib: int, bits: int, compression: int) -> tuple[int, ...]:
+    if bits == 16 and compression == _RGB:
+        return _FIVE_BITS_EACH
+    if bits not in (16, 32) or compression != _MASKS:
+        return ()
+    masks: tuple[int, ...] = struct.unpack_from("<IIII", data, 54)
+    masks = masks if dib >= 56 and masks[3] else masks[:3]
+    for mask in masks:
+        # Its bits lie together, within the pixel.
+        if not 0 < mask < 1 << bits or (mask + (mask & -mask)) & mask:
+            raise damaged(f"its colours lie under the masks {', '.join(f'{mask:#x}' for mask in masks)}")
+    if any(mask.bit_count() > 16 for mask in masks):
+        raise unsupported(f"its colours have up to {max(mask.bit_count() for mask in masks)} bits; read are up to 16")
+    return masks
 
 
 def decode(data: bytes, header: BmpHeader, settings: ImageSettings) -> Raster:
     """Decode the image."""
     pixels = _decode_plain(data, header)
-    return decode_with_pillow(data, header, "BMP", settings) if pixels is None else Raster(pixels)
+    if pixels is None:
+        return decode_with_pillow(data, header, "BMP", settings)
+    return Raster(pixels, MOST if pixels.dtype == np.uint16 else 255)
 
 
-def _decode_plain(data: bytes, header: BmpHeader) -> npt.NDArray[np.uint8] | None:
-    """Pixels (height, width, 1 or 3) of a BMP of a common kind; None for one that is left to Pillow."""
+def _decode_plain(data: bytes, header: BmpHeader) -> npt.NDArray[Any] | None:
+    """Pixels (height, width, 1, 3 or 4) of a BMP without codes; None for one that is left to Pillow."""
     import cv2
 
     bits, height, width = header.bits, header.height, header.width
     stride = (width * bits + 31) // 32 * 4
     first_row = header.palette + (0 if bits > 8 else 4 * (header.colours or 256))
-    plain = bits in (8, 24, 32) and header.compression == _RGB
-    if not (plain or (bits == 16 and header.compression in (_RGB, _MASKS))) or header.offset < first_row:
+    if not (header.masks or (bits in (8, 24, 32) and header.compression == _RGB)) or header.offset < first_row:
         return None
     if header.offset + stride * height > len(data):
         raise damaged(f"it ends before its last row: {len(data)} bytes of {header.offset + stride * height}")
@@ -103,8 +121,8 @@ def _decode_plain(data: bytes, header: BmpHeader) -> npt.NDArray[np.uint8] | Non
     pixels: Any
     if bits == 8:
         pixels = _look_up(rows[:, :width], data, header)
-    elif bits == 16:
-        pixels = _split_colours(rows.view("<u2")[:, :width], data, header)
+    elif header.masks:
+        pixels = _split_colours(rows.view(f"<u{bits // 8}")[:, :width], header.masks)
     else:
         bgr = rows[:, : width * bits // 8].reshape(height, width, bits // 8)
         pixels = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB if bits == 24 else cv2.COLOR_BGRA2RGB)
@@ -113,19 +131,15 @@ def _decode_plain(data: bytes, header: BmpHeader) -> npt.NDArray[np.uint8] | Non
     return cv2.flip(pixels, 0).reshape(pixels.shape)  # type: ignore[no-any-return]
 
 
-def _split_colours(values: npt.NDArray[Any], data: bytes, header: BmpHeader) -> npt.NDArray[np.uint8]:
-    """Red, green and blue of 16-bit pixels: 5 bits each, or what the masks after the header say."""
-    masks = (0x7C00, 0x03E0, 0x001F)
-    if header.compression == _MASKS:
-        masks = struct.unpack_from("<III", data, 54)
-    planes = []
-    for mask in masks:
-        shift = (mask & -mask).bit_length() - 1
-        white = mask >> max(0, shift)
-        if not 0 < white <= 255 or mask > 0xFFFF or white & (white + 1):
-            raise unsupported(f"its colours lie under the masks {', '.join(f'{mask:#x}' for mask in masks)}")
-        planes.append(to_8_bits((values & mask) >> shift, white))
-    return np.stack(planes, axis=2)
+def _split_colours(values: npt.NDArray[Any], masks: tuple[int, ...]) -> npt.NDArray[Any]:
+    """The parts of each pixel: all at 8 bits, or where one has more, all at 16."""
+    deep = any(mask.bit_count() > 8 for mask in masks)
+    pixels = np.empty((*values.shape, len(masks)), np.uint16 if deep else np.uint8)
+    for channel, mask in enumerate(masks):
+        part = ((values & mask) >> (mask & -mask).bit_length() - 1).astype(np.uint16)
+        white = (1 << mask.bit_count()) - 1
+        pixels[:, :, channel] = look_up(deep_levels(white) if deep else levels(0, white), part)
+    return pixels
 
 
 _IDENTITY = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
@@ -145,8 +159,9 @@ def verify(data: bytes, header: BmpHeader, settings: ImageSettings) -> None:  # 
     if header.compression not in (_RLE8, _RLE4) or header.bits > 8:
         return
     most, codes = _CODES + header.height * (2 * header.width + 1), 0
-    # A run of 4-bit pixels may be written with an even count where the row's length is odd.
-    limit = header.width + (header.compression == _RLE4)
+    # Runs may go on into the padding of a row to whole groups of four bytes.
+    group = 4 if header.compression == _RLE8 else 8
+    limit = -(-header.width // group) * group
     place, x, y = header.offset, 0, 0
     while place + 1 < len(data):
         count, value = data[place], data[place + 1]

@@ -3,7 +3,7 @@
 libpng (in imagecodecs) decodes, but it inflates whatever follows the pixels, and what it reads of other chunks is none
 of our affair. So the pixels are inflated here (libdeflate, which checks their checksum), to the size that the header
 asks for and no further, and libpng is given a file of nothing but header, palette, transparent colour and those bytes,
-stored. That is quicker than letting it inflate.
+stored. That is quicker than letting it inflate. An interlaced image is seven such files.
 """
 
 import struct
@@ -24,7 +24,6 @@ NAME, TITLE = "png", "PNG"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 # Where EXIF may stand: in a chunk of its own, in texts of older tools, in XMP.
 _WITH_EXIF = {b"eXIf", b"tEXt", b"zTXt", b"iTXt"}
 _SPARE = 8 << 20  # bytes that image data may have beyond the last row
@@ -35,6 +34,8 @@ _CHUNKS = 65_536  # that a file may have besides one per row
 class PngHeader(Header):
     """A PNG's header."""
 
+    colour: int
+    """Colour type, 0, 2, 3, 4 or 6."""
     interlaced: bool
 
 
@@ -50,7 +51,7 @@ def read_header(data: bytes) -> PngHeader:
         raise damaged("it does not begin with the chunk IHDR")
     if depth not in _DEPTHS.get(colour, ()):
         raise damaged(f"its header claims colour type {colour} with {depth} bits, which PNG does not have")
-    return PngHeader(NAME, height, width, _CHANNELS[colour], depth, bool(interlaced))
+    return PngHeader(NAME, height, width, _CHANNELS[colour], depth, colour, bool(interlaced))
 
 
 def verify(data: bytes, header: PngHeader, settings: ImageSettings) -> str | None:  # noqa: ARG001 (the protocol's)
@@ -74,23 +75,23 @@ def verify(data: bytes, header: PngHeader, settings: ImageSettings) -> str | Non
 
 def decode(data: bytes, header: PngHeader, settings: ImageSettings) -> Raster:
     """Decode the image; a transparent colour (tRNS) becomes alpha."""
-    import imagecodecs
-
-    kinds, needed, coded, view = set(), [], [], memoryview(data)
+    kinds, coded, needed, view = set(), [], [], memoryview(data)
     for place, kind, end in _chunks(data):
         kinds.add(kind)
         if kind == b"IDAT":
             coded.append(view[place + 8 : end])
-        elif kind in (b"IHDR", b"PLTE", b"tRNS"):
+        elif kind in (b"PLTE", b"tRNS"):
             needed.append(view[place : end + 4])
-    body = zlib.compress(_inflate(b"".join(coded), _row_bytes(header)), 0)
-    try:
-        samples: Any = imagecodecs.png_decode(
-            b"".join([_SIGNATURE, *needed, _chunk(b"IDAT", body), _chunk(b"IEND", b"")])
-        )
-    except imagecodecs.PngError as error:
-        raise damaged(f"it cannot be decoded ({error})") from error
-    samples = samples.reshape(header.height, header.width, -1)
+    passes = [_Pass(header, *places) for places in (_ADAM7 if header.interlaced else _WHOLE)]
+    rows = memoryview(_inflate(b"".join(coded), sum(one.bytes for one in passes)))
+    samples: Any = None
+    for one in passes:
+        part, rows = one.decode(rows[: one.bytes], needed), rows[one.bytes :]
+        if len(passes) == 1:
+            samples = part
+        elif part is not None:
+            samples = np.empty((header.height, header.width, part.shape[2]), part.dtype) if samples is None else samples
+            samples[one.y :: one.down, one.x :: one.right] = part
     orientation = read_orientation(data, "PNG", settings) if kinds & _WITH_EXIF else 1
     return Raster(samples, MOST if samples.dtype == np.uint16 else 255, orientation=orientation)
 
@@ -128,10 +129,45 @@ def _inflate(coded: bytes, wanted: int) -> bytes:
     raise too_large(f"its image data inflate to more than the {wanted} bytes of its pixels")
 
 
-def _row_bytes(header: PngHeader) -> int:
-    """Bytes of all rows, each with its filter type before it."""
-    bits = header.channels * header.bit_depth
-    sizes = [(header.width, header.height)]
-    if header.interlaced:
-        sizes = [((header.width - x + dx - 1) // dx, (header.height - y + dy - 1) // dy) for x, y, dx, dy in _PASSES]
-    return sum(rows * (1 + (columns * bits + 7) // 8) for columns, rows in sizes if columns > 0 and rows > 0)
+@dataclass(frozen=True)
+class _Pass:
+    """One of the images that an interlaced image is made of, or the whole."""
+
+    header: PngHeader
+    x: int
+    y: int
+    right: int
+    """Columns from one pixel of it to the next."""
+    down: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, 0 for a pass that has no pixels."""
+        width, height = -(-(self.header.width - self.x) // self.right), -(-(self.header.height - self.y) // self.down)
+        return (width, height) if width > 0 and height > 0 else (0, 0)
+
+    @property
+    def bytes(self) -> int:
+        """Of all rows, each with its filter type before it."""
+        width, height = self.size
+        return height * (1 + (width * self.header.channels * self.header.bit_depth + 7) // 8)
+
+    def decode(self, rows: memoryview, needed: list[memoryview]) -> Any:
+        """Its samples (height, width, 1..4), as if it were a file of its own; None where it has none."""
+        import imagecodecs
+
+        if not rows:
+            return None
+        head = struct.pack(">IIBBBBB", *self.size, self.header.bit_depth, self.header.colour, 0, 0, 0)
+        body = zlib.compress(rows, 0)
+        parts = [_SIGNATURE, _chunk(b"IHDR", head), *needed, _chunk(b"IDAT", body), _chunk(b"IEND", b"")]
+        try:
+            samples: Any = imagecodecs.png_decode(b"".join(parts))
+        except imagecodecs.PngError as error:
+            raise damaged(f"it cannot be decoded ({error})") from error
+        return samples.reshape(*samples.shape[:2], -1)
+
+
+# Column, row, columns and rows to the next of the seven passes of an interlaced image (ISO 15948, 8.2).
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+_WHOLE = ((0, 0, 1, 1),)
