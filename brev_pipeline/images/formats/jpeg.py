@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.exif import orientation
 from brev_pipeline.images.formats.header import Header, damaged
 
@@ -117,3 +118,21 @@ _DAMAGE = re.compile(
 def damage(complaint: str) -> bool:
     """Whether the fast decoder's complaint means that pixels are lost or wrong."""
     return bool(_DAMAGE.search(complaint))
+
+
+def warned(complaint: str, settings: ImageSettings) -> str:
+    """The note on an image that the strict decoder complains of, unless that is a refusal.
+
+    Args:
+        complaint: what it says.
+        settings: strict_jpeg counts.
+
+    Raises:
+        DecodeError: the image data are cut short; or damaged, and that is not to be passed over.
+    """
+    cut = complaint.startswith("Premature end of JPEG file")
+    if cut or (settings.strict_jpeg and damage(complaint)):
+        raise damaged(
+            f"it ends before its image does ({complaint})" if cut else f"its image data are damaged ({complaint})"
+        )
+    return f"read in spite of a warning: {complaint}"
