@@ -8,6 +8,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
+
+from brev_pipeline.images.formats.header import damaged
 
 # Type → struct letter, for whole numbers: BYTE, UNDEFINED, SHORT, LONG, their signed kin, IFD, LONG8, SLONG8, IFD8.
 _LETTERS = {1: "B", 7: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
@@ -58,38 +61,51 @@ class Directory:
         return struct.unpack_from(f"{self.order}{min(count, most)}{letter}", self.data, place)
 
     def value(self, tag: int, default: int) -> int:
-        """First value of a tag."""
+        """First value of a tag; the default where it is missing or cannot be read."""
         return (self.values(tag, 1) or (default,))[0]
+
+    def sound(self, tag: int, *default: int) -> tuple[int, ...]:
+        """Values of a tag; the default where it is missing.
+
+        Raises:
+            DecodeError: they are no whole numbers, or lie outside of the file.
+        """
+        values = self.values(tag)
+        if not values and self.count(tag):
+            raise damaged(f"the values of its tag {tag} are no whole numbers, or lie outside of the file")
+        return values or default
 
 
 def directories(data: bytes) -> Iterator[Directory]:
     """All directories of a TIFF file or EXIF block in their order; ends where the chain leads out or in a circle."""
+    for order, big, first, entries, following in _chain(data):
+        yield Directory(data, order, big, first, entries, following)
+
+
+def count_directories(data: bytes, most: int) -> int:
+    """How many directories `directories` finds, up to ``most``; none of their entries is read."""
+    return sum(1 for _ in islice(_chain(data), most))
+
+
+def _chain(data: bytes) -> Iterator[tuple[str, bool, int, int, int]]:
+    """Byte order, whether it is BigTIFF, first entry, number of entries and next place of each directory."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2], "")
     seen: set[int] = set()
     try:
-        (magic,) = struct.unpack_from(order + "H", data, 2)
-        big = magic == 43
-        place = _offset(data, order, big, 8 if big else 4)
+        big = struct.unpack_from(order + "H", data, 2) == (43,)
+        count, offset = struct.Struct(order + ("Q" if big else "H")), struct.Struct(order + ("Q" if big else "I"))
+        (place,) = offset.unpack_from(data, 8 if big else 4)
         while order and place and place not in seen:
             seen.add(place)
-            directory = _open(data, order, big, place)
-            if directory is None:
+            (entries,) = count.unpack_from(data, place)
+            first = place + count.size
+            end = first + entries * (20 if big else 12)
+            if entries > _MOST or end > len(data):
                 return
-            yield directory
-            place = directory.next
+            (place,) = offset.unpack_from(data, end) if end + offset.size <= len(data) else (0,)
+            yield order, big, first, entries, place
     except (struct.error, OverflowError):
         return
-
-
-def _open(data: bytes, order: str, big: bool, place: int) -> Directory | None:
-    """A directory; None where its entries do not all lie in the file, or are more than can be."""
-    (entries,) = struct.unpack_from(order + ("Q" if big else "H"), data, place)
-    first, size, room = (place + 8, 20, 8) if big else (place + 2, 12, 4)
-    end = first + size * entries
-    if entries > _MOST or end > len(data):
-        return None
-    following = _offset(data, order, big, end) if end + room <= len(data) else 0
-    return Directory(data, order, big, first, entries, following)
 
 
 def _offset(data: bytes, order: str, big: bool, place: int) -> int:

@@ -23,7 +23,7 @@ def unpack_lzw(coded: Coded, size: int) -> Coded:
 
     try:
         return imagecodecs.lzw_decode(coded, out=size)  # type: ignore[no-any-return]
-    except imagecodecs.ImcdError as error:
+    except imagecodecs.LzwError as error:
         raise _broken() from error
 
 
@@ -34,7 +34,7 @@ def unpack_packbits(coded: Coded, size: int) -> Coded:
     for code, room in ((coded, size), (coded[:-1], size), (coded, 2 * size + ROOM)):
         try:
             return imagecodecs.packbits_decode(code, out=room)  # type: ignore[no-any-return]
-        except imagecodecs.ImcdError:
+        except imagecodecs.PackbitsError:
             continue
     raise _broken()
 

@@ -89,8 +89,8 @@ class Layout:
 def cut(page: Directory, height: int, width: int) -> tuple[bool, int, int]:
     """Whether an image is cut into tiles, and the height and width of its parts."""
     if page.count(_TILE_WIDTH):
-        return True, page.value(_TILE_HEIGHT, 0), page.value(_TILE_WIDTH, 0)
-    return False, min(page.value(_ROWS_PER_STRIP, height), height), width
+        return True, page.sound(_TILE_HEIGHT, 0)[0], page.sound(_TILE_WIDTH, 0)[0]
+    return False, min(page.sound(_ROWS_PER_STRIP, height)[0], height), width
 
 
 def check(page: Directory, layout: Layout) -> None:
@@ -167,11 +167,11 @@ def _unpack(raw: Coded, part: Part, layout: Layout) -> npt.NDArray[Any]:
     if layout.bits in (8, 16, 32):
         samples = np.frombuffer(raw, f"{layout.order}u{layout.bits // 8}").reshape(shape)
         return imagecodecs.delta_decode(samples, axis=1) if layout.predicted else samples
-    kind = "u1" if layout.bits < 8 else "u2"
-    samples = imagecodecs.packints_decode(raw, kind, layout.bits, runlen=part.columns * layout.samples).reshape(shape)
-    if layout.predicted:
-        samples = np.cumsum(samples, axis=1, dtype=kind) & ((1 << layout.bits) - 1)
-    return samples
+    if layout.bits == 1:
+        bits = np.unpackbits(np.frombuffer(raw, np.uint8).reshape(part.rows, -1), axis=1)
+        return bits[:, : part.columns * layout.samples].reshape(shape)
+    kind, row = "u1" if layout.bits < 8 else "u2", part.columns * layout.samples
+    return imagecodecs.packints_decode(raw, kind, layout.bits, runlen=row).reshape(shape)  # type: ignore[no-any-return]
 
 
 def expand(part: Part, layout: Layout) -> Coded:
