@@ -373,7 +373,7 @@ BOMBS = {
     "unpacks to more than 4126 bytes": tiff_of([zlib.compress(bytes(10**6))], compression=8),
     "it lists 100 strips, where its image can have 3": tiff_of([ROWS] + [b""] * 99, rows=3),
     "hold 3600000000 px": tiff_of([bytes(64)], **SMALL, tile_width=60_000, tile_height=60_000),
-    "1000001 strips": tiff_of([b"1"], width=1, height=1_000_001, rows=1),
+    "1000000 strips": tiff_of([b"1"], width=1, height=1_000_000, rows=1),
     "5000 entries": tiff_of([ROWS], photometric=3).replace(struct.pack("<H", 7), struct.pack("<H", 5000))
     + bytes(5000 * 12),
     "together claim over": tiff_of([ROWS[:5]] * 9, height=9, rows=1, photometric=3, lengths=(9999,) * 9) + bytes(9999),

@@ -149,8 +149,8 @@ def _numbers(samples: npt.NDArray[Any], header: TiffHeader) -> npt.NDArray[Any]:
     if 255 % white == 0:
         samples *= 255 // white
         return samples
-    levels = np.array([(2 * 255 * value + white) // (2 * white) for value in range(white + 1)], np.uint8)
-    return levels[samples]
+    values = np.arange(white + 1)
+    return np.take(((2 * 255 * values + white) // (2 * white)).astype(np.uint8), samples)
 
 
 def _divide_by_alpha(samples: npt.NDArray[Any], white: int) -> None:

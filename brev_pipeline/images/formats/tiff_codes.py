@@ -14,37 +14,37 @@ from brev_pipeline.images.formats.header import damaged, too_large
 
 ROOM = 4096  # bytes that a part may have, coded or not, beyond twice its size
 _XZ_MEMORY = 96 << 20  # bytes; preset 9, the largest, takes 65 MiB
-Coded = bytes | memoryview
+Raw = bytes | bytearray
 
 
-def unpack_lzw(coded: Coded, size: int) -> Coded:
+def unpack_lzw(coded: bytes, size: int) -> Raw:
     """LZW, also of the kind of before 1990, with its bits the other way round."""
     import imagecodecs
 
     try:
-        return imagecodecs.lzw_decode(coded, out=size)  # type: ignore[no-any-return]
+        return imagecodecs.lzw_decode(coded, out=size)
     except imagecodecs.LzwError as error:
         raise _broken() from error
 
 
-def unpack_packbits(coded: Coded, size: int) -> Coded:
+def unpack_packbits(coded: bytes, size: int) -> Raw:
     """PackBits, with or without a byte that makes the length even."""
     import imagecodecs
 
     for code, room in ((coded, size), (coded[:-1], size), (coded, 2 * size + ROOM)):
         try:
-            return imagecodecs.packbits_decode(code, out=room)  # type: ignore[no-any-return]
+            return imagecodecs.packbits_decode(code, out=room)
         except imagecodecs.PackbitsError:
             continue
     raise _broken()
 
 
-def unpack_deflate(coded: Coded, size: int) -> Coded:
+def unpack_deflate(coded: bytes, size: int) -> Raw:
     """Deflate, with its checksum."""
     import imagecodecs
 
     try:
-        return imagecodecs.deflate_decode(coded, out=size)  # type: ignore[no-any-return]
+        return imagecodecs.deflate_decode(coded, out=size)
     except imagecodecs.DeflateError:
         pass
     # Longer than its size, cut, or damaged: zlib tells which.
@@ -55,13 +55,13 @@ def unpack_deflate(coded: Coded, size: int) -> Coded:
         raise _broken() from error
 
 
-def unpack_zstd(coded: Coded, size: int) -> Coded:
+def unpack_zstd(coded: bytes, size: int) -> Raw:
     """Zstandard."""
     import imagecodecs
 
     for room in (size, 2 * size + ROOM):
         try:
-            return imagecodecs.zstd_decode(coded, out=room)  # type: ignore[no-any-return]
+            return imagecodecs.zstd_decode(coded, out=room)
         except imagecodecs.ZstdError as error:
             caught = error
     if "too small" in str(caught):
@@ -69,7 +69,7 @@ def unpack_zstd(coded: Coded, size: int) -> Coded:
     raise _broken() from caught
 
 
-def unpack_lzma(coded: Coded, size: int) -> Coded:
+def unpack_lzma(coded: bytes, size: int) -> Raw:
     """LZMA in an XZ container."""
     try:
         stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
@@ -92,7 +92,7 @@ def _too_long(size: int) -> DecodeError:
     return too_large(f"a strip or tile unpacks to more than {2 * size + ROOM} bytes, where its size asks for {size}")
 
 
-CODES: dict[int, Callable[[Coded, int], Coded]] = {
+CODES: dict[int, Callable[[bytes, int], Raw]] = {
     1: lambda coded, _: coded,
     5: unpack_lzw,
     8: unpack_deflate,

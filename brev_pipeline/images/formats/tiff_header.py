@@ -69,7 +69,8 @@ class TiffHeader(Header):
     @property
     def associated(self) -> bool:
         """Whether the colours are premultiplied with alpha."""
-        return bool(self.extra) and self.alpha is not None and self.extra[self.alpha - self.colours] == _ASSOCIATED
+        alpha, extra = self.alpha, self.extra or ()
+        return alpha is not None and bool(extra) and extra[alpha - self.colours] == _ASSOCIATED
 
     @property
     def kind(self) -> str:

@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from brev_pipeline.images.formats.header import damaged, too_large
 from brev_pipeline.images.formats.ifd import Directory
-from brev_pipeline.images.formats.tiff_codes import CODES, ROOM, Coded
+from brev_pipeline.images.formats.tiff_codes import CODES, ROOM, Raw
 
 _TILE_WIDTH, _TILE_HEIGHT, _ROWS_PER_STRIP = 322, 323, 278
 _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
-_MOST_PARTS = 1_000_000
+_MOST_PARTS = 262_144  # at 10 to 20 µs each; 67 million px in tiles of 16×16 px, the smallest that there are
 _PADDING = 16 << 20  # samples that all tiles together may have beyond 4 × those of the image
 _Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 
@@ -159,7 +159,7 @@ def read_samples(data: bytes, page: Directory, layout: Layout) -> _Samples:
     return np.ascontiguousarray(np.moveaxis(samples[..., 0], 0, -1)) if layout.planar else samples[0]
 
 
-def _unpack(raw: Coded, part: Part, layout: Layout) -> npt.NDArray[Any]:
+def _unpack(raw: Raw, part: Part, layout: Layout) -> npt.NDArray[Any]:
     """(rows, columns, samples) of a part, of which the bytes are all there."""
     import imagecodecs
 
@@ -171,10 +171,10 @@ def _unpack(raw: Coded, part: Part, layout: Layout) -> npt.NDArray[Any]:
         bits = np.unpackbits(np.frombuffer(raw, np.uint8).reshape(part.rows, -1), axis=1)
         return bits[:, : part.columns * layout.samples].reshape(shape)
     kind, row = "u1" if layout.bits < 8 else "u2", part.columns * layout.samples
-    return imagecodecs.packints_decode(raw, kind, layout.bits, runlen=row).reshape(shape)  # type: ignore[no-any-return]
+    return imagecodecs.packints_decode(raw, kind, layout.bits, runlen=row).reshape(shape)
 
 
-def expand(part: Part, layout: Layout) -> Coded:
+def expand(part: Part, layout: Layout) -> Raw:
     """The bytes of a part: more or less than its size asks for, as they stand in the file.
 
     Raises:
@@ -184,5 +184,5 @@ def expand(part: Part, layout: Layout) -> Coded:
 
     size = layout.size(part.rows, part.columns)
     # No sensible code needs more bytes than these for its size.
-    coded = part.coded[: 2 * size + ROOM]
-    return CODES[layout.compression](imagecodecs.bitorder_decode(coded) if layout.reversed else coded, size)
+    coded = bytes(part.coded[: 2 * size + ROOM])
+    return CODES[layout.compression](bytes(imagecodecs.bitorder_decode(coded)) if layout.reversed else coded, size)
