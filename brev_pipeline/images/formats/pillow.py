@@ -1,13 +1,159 @@
-"""Pillow, which decodes what no other decoder here reads."""
+"""Pillow: the decoder of everything unusual with up to 8 bits per sample, and the judge of what is damaged.
+
+It runs with truncated images forbidden whatever the process has set, with one format's plugin only, and with its
+warnings read: one that speaks of truncation is a refusal. These switches are global in Pillow, so one call runs at a
+time in a process; the fast decoders do not wait for it.
+"""
+
+import re
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.header import Header
+from brev_pipeline.errors import DecodeError
+from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
 from brev_pipeline.images.formats.raster import Raster
+from brev_pipeline.images.levels import look_up_colours
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_LOCK = threading.RLock()
+_EXIF_ORIENTATION = 0x0112
 
 
-def decode_with_pillow(data: bytes, header: Header, plugin: str, settings: ImageSettings) -> Raster:  # noqa: ARG001
-    """Decode the first picture of an image file, or refuse it."""
-    from brev_pipeline.images.judge import judge
+def decode_with_pillow(data: bytes, header: Header, plugin: str, settings: ImageSettings) -> Raster:
+    """Decode the first picture of an image file with Pillow, or refuse it.
 
-    raster = judge(data, header, settings.max_pixels)
-    return Raster(raster.pixels, orientation=raster.orientation)
+    Args:
+        data: the file.
+        header: what its format's module read.
+        plugin: Pillow's name for the format.
+        settings: max_pixels counts.
+
+    Returns:
+        (height, width, 1, 3 or 4), uint8: grey, RGB or RGBA.
+
+    Raises:
+        DecodeError: the file is damaged, of a kind that Pillow does not read, of more than 8 bits per sample, or larger
+            than ``max_pixels``.
+    """
+    with _LOCK, _strict(settings.max_pixels) as warned:
+        try:
+            image = _open(data, plugin, settings.max_pixels)
+            image.load()
+            raster = Raster(_pixels(image), orientation=_orientation(image))
+        except DecodeError:
+            raise
+        # Pillow's plugins raise whatever a damaged file leads them to: OSError, SyntaxError, TypeError, struct.error…
+        except Exception as error:
+            raise _refusal(error, header) from error
+    if cut := next((text for text in warned if "truncated" in text.lower()), None):
+        raise damaged(f"it is cut short ({cut})")
+    return raster
+
+
+def read_orientation(data: bytes, plugin: str, settings: ImageSettings) -> int:
+    """The EXIF orientation that Pillow finds in a file, 1..8; 1 where there is none, or none that can be read."""
+    with _LOCK, _strict(settings.max_pixels):
+        try:
+            return _orientation(_open(data, plugin, settings.max_pixels))
+        except Exception:  # noqa: BLE001 - as in `decode_with_pillow`; it says nothing of the pixels
+            return 1
+
+
+@contextmanager
+def _strict(max_pixels: int) -> Iterator[list[str]]:
+    """Pillow's global switches as they are needed here, and as they were afterwards."""
+    from PIL import Image, ImageFile
+
+    texts: list[str] = []
+    before = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
+    ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = False, max_pixels
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield texts
+            texts += [str(warning.message) for warning in caught]
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = before
+
+
+def _open(data: bytes, plugin: str, max_pixels: int) -> "Image":
+    from PIL import Image
+
+    image = Image.open(BytesIO(data), formats=[plugin])
+    if image.width * image.height > max_pixels:
+        raise too_large(f"{image.width}×{image.height} px are more than the limit max_pixels = {max_pixels}")
+    return image
+
+
+def _orientation(image: "Image") -> int:
+    try:
+        turn = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001 - damaged EXIF says nothing of the pixels, and is read by a parser that raises anything
+        return 1
+    return turn if isinstance(turn, int) and 1 <= turn <= 8 else 1
+
+
+def _pixels(image: "Image") -> npt.NDArray[np.uint8]:
+    """(height, width, 1, 3 or 4)."""
+    mode = image.mode
+    if mode == "F":
+        raise unsupported("its samples are floating-point numbers, which have no declared white")
+    if mode.startswith("I"):
+        raise unsupported("its samples have more than 8 bits, in a variant of the format that is not read so deep")
+    if mode == "P":
+        return _look_up(image)
+    if image.has_transparency_data:
+        image = image.convert("LA").convert("RGBA") if mode == "La" else image.convert("RGBA")
+    elif mode in ("1", "L"):
+        image = image.convert("L")
+    else:
+        image = image.convert("RGB")
+    pixels = np.asarray(image)
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _look_up(image: "Image") -> npt.NDArray[np.uint8]:
+    """The colours of a palette's indexes: RGB or RGBA. Pillow would take 4 bytes per pixel besides."""
+    kind = "RGBA" if image.has_transparency_data else "RGB"
+    every = image.crop((0, 0, 256, 1))
+    every.putdata(range(256))
+    return look_up_colours(np.asarray(every.convert(kind))[0], np.asarray(image))
+
+
+_VARIANT = "this variant of the format is not read"
+_REASONS = (
+    (r"[Pp]alette size", "its palette's size is damaged"),
+    (r"truncated|not enough image data|read next frame|create decoder", "it ends before its image does"),
+    (r"unknown pixel mode|[Uu]nsupported|not supported|cannot decode", _VARIANT),
+    (r"broken data stream|decoder error|cannot load|unrecognized data stream", "its compressed image data are damaged"),
+    (r"cannot identify", "its header is damaged, or of a variant that is not read"),
+)
+
+
+def _refusal(error: Exception, header: Header) -> DecodeError:
+    """What Pillow says, for people. Its own words follow where they say more."""
+    from PIL.Image import DecompressionBombError
+
+    words = re.sub(r"\s*<_io\.BytesIO.*?>", "", str(error)).strip()
+    if re.search(r"MAX_TEXT|metadata too large", words):
+        return too_large("a text or profile in it unpacks to more than is allowed")
+    if isinstance(error, DecompressionBombError):
+        return too_large(f"a part of it claims more pixels than the limit ({words})")
+    if isinstance(error, MemoryError):
+        return too_large(f"{header.width}×{header.height} px do not fit into the memory of a worker")
+    known = next((text for pattern, text in _REASONS if re.search(pattern, words)), None)
+    if known == _VARIANT:
+        return unsupported(f"{known} ({words})")
+    if isinstance(error, (OSError, ValueError, SyntaxError, EOFError)) and words:
+        return damaged(f"{known or 'it cannot be decoded'} ({words})")
+    return damaged(f"{known or 'it cannot be decoded'} (the decoder stopped: {type(error).__name__})")
