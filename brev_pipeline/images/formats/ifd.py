@@ -1,11 +1,20 @@
-"""Image file directories: the tables of numbers in TIFF, BigTIFF and EXIF (TIFF 6.0, section 2)."""
+"""Image file directories: the tables of numbers in TIFF, BigTIFF and EXIF (TIFF 6.0, section 2).
+
+Reading costs what is asked for: a directory's entries are read when its first value is asked for, values only when
+theirs are, and never more of them than fit into the file.
+"""
 
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+
+from brev_pipeline.images.formats.header import damaged
 
 # Type → struct letter, for whole numbers: BYTE, UNDEFINED, SHORT, LONG, their signed kin, IFD, LONG8, SLONG8, IFD8.
 _LETTERS = {1: "B", 7: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+_MOST = 65_535  # entries of one directory, as many as classic TIFF can count; values that are read of one entry
 
 
 @dataclass(frozen=True)
@@ -14,55 +23,89 @@ class Directory:
 
     data: bytes
     order: str
-    fields: dict[int, tuple[str, int]]
-    """Tag → struct format of its values, and where they lie."""
+    """Byte order, as struct writes it."""
+    big: bool
+    """Whether it is BigTIFF's."""
+    first: int
+    """Place of its first entry."""
+    entries: int
     next: int
     """Place of the next directory; 0 after the last."""
 
-    def values(self, tag: int) -> tuple[int, ...]:
-        """All values of a tag; none where it is missing or its values lie outside of the file."""
-        try:
-            kind, place = self.fields[tag]
-            return struct.unpack_from(self.order + kind, self.data, place)
-        except (KeyError, struct.error, OverflowError):
+    @cached_property
+    def _fields(self) -> dict[int, tuple[int, int, int]]:
+        """Tag → type, number of values, and place of the values or of their offset."""
+        entry = struct.Struct(self.order + ("HHQ8x" if self.big else "HHI4x"))
+        table = memoryview(self.data)[self.first : self.first + self.entries * entry.size]
+        head = entry.size - (8 if self.big else 4)
+        return {
+            tag: (kind, count, self.first + number * entry.size + head)
+            for number, (tag, kind, count) in enumerate(entry.iter_unpack(table))
+        }
+
+    def count(self, tag: int) -> int:
+        """How many values a tag claims; 0 where it is missing."""
+        return self._fields.get(tag, (0, 0, 0))[1]
+
+    def values(self, tag: int, most: int = _MOST) -> tuple[int, ...]:
+        """The first values of a tag; none where it is missing or its values lie outside of the file."""
+        kind, count, place = self._fields.get(tag, (0, 0, 0))
+        letter = _LETTERS.get(kind)
+        if letter is None:
             return ()
+        size = count * struct.calcsize("=" + letter)
+        if size > (8 if self.big else 4):
+            place = _offset(self.data, self.order, self.big, place)
+        if place + size > len(self.data):
+            return ()
+        return struct.unpack_from(f"{self.order}{min(count, most)}{letter}", self.data, place)
 
     def value(self, tag: int, default: int) -> int:
-        """First value of a tag."""
-        return (self.values(tag) or (default,))[0]
+        """First value of a tag; the default where it is missing or cannot be read."""
+        return (self.values(tag, 1) or (default,))[0]
+
+    def sound(self, tag: int, *default: int) -> tuple[int, ...]:
+        """Values of a tag; the default where it is missing.
+
+        Raises:
+            DecodeError: they are no whole numbers, or lie outside of the file.
+        """
+        values = self.values(tag)
+        if not values and self.count(tag):
+            raise damaged(f"the values of its tag {tag} are no whole numbers, or lie outside of the file")
+        return values or default
 
 
 def directories(data: bytes) -> Iterator[Directory]:
     """All directories of a TIFF file or EXIF block in their order; ends where the chain leads out or in a circle."""
+    for order, big, first, entries, following in _chain(data):
+        yield Directory(data, order, big, first, entries, following)
+
+
+def count_directories(data: bytes, most: int) -> int:
+    """How many directories `directories` finds, up to ``most``; none of their entries is read."""
+    return sum(1 for _ in islice(_chain(data), most))
+
+
+def _chain(data: bytes) -> Iterator[tuple[str, bool, int, int, int]]:
+    """Byte order, whether it is BigTIFF, first entry, number of entries and next place of each directory."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2], "")
     seen: set[int] = set()
     try:
-        (magic,) = struct.unpack_from(order + "H", data, 2)
-        big = magic == 43
-        (place,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
+        big = struct.unpack_from(order + "H", data, 2) == (43,)
+        count, offset = struct.Struct(order + ("Q" if big else "H")), struct.Struct(order + ("Q" if big else "I"))
+        (place,) = offset.unpack_from(data, 8 if big else 4)
         while order and place and place not in seen:
             seen.add(place)
-            directory = _read(data, order, big, place)
-            yield directory
-            place = directory.next
+            (entries,) = count.unpack_from(data, place)
+            first = place + count.size
+            end = first + entries * (20 if big else 12)
+            if entries > _MOST or end > len(data):
+                return
+            (place,) = offset.unpack_from(data, end) if end + offset.size <= len(data) else (0,)
+            yield order, big, first, entries, place
     except (struct.error, OverflowError):
         return
-
-
-def _read(data: bytes, order: str, big: bool, place: int) -> Directory:
-    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, place)
-    first, size, room = (place + 8, 20, 8) if big else (place + 2, 12, 4)
-    fields = {}
-    for entry in range(first, min(first + size * count, len(data)), size):
-        tag, kind, values = struct.unpack_from(order + ("HHQ" if big else "HHI"), data, entry)
-        if kind in _LETTERS:
-            letters = f"{values}{_LETTERS[kind]}"
-            inside = values * struct.calcsize("=" + _LETTERS[kind]) <= room
-            where = entry + size - room
-            fields[tag] = letters, where if inside else _offset(data, order, big, where)
-    end = first + size * count
-    following = _offset(data, order, big, end) if end + room <= len(data) else 0
-    return Directory(data, order, fields, following)
 
 
 def _offset(data: bytes, order: str, big: bool, place: int) -> int:

@@ -1,111 +1,178 @@
-"""TIFF and BigTIFF: the first page's facts, the number of pages, and the checks that libtiff leaves out.
+"""TIFF and BigTIFF: the first page, at its full depth.
 
-libtiff does not look at the checksums that end deflated strips and tiles, and fills in what is missing from
-JPEG-coded ones. Both are checked here first. Fax codes (Group 3 and 4) have nothing that could be checked.
+Grey and RGB of 1 to 16 bits (and 32, where the values fit into 16) are decoded here, whatever their order, packing and
+common lossless code; other kinds of 8 bits and less (palettes, CMYK, JPEG, fax and so on) by Pillow. Neither
+guesses: what is not of a kind that is read is refused as such, and what is not whole as damaged. libtiff, under
+Pillow, does not look at the checksums of deflated parts, and fills in what is missing from JPEG-coded ones; both are
+checked here first. Fax codes (Group 3 and 4) have nothing that could be checked.
 """
 
-import itertools
-import zlib
-from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from brev_pipeline.config import ImageSettings
+from brev_pipeline.errors import DecodeError
 from brev_pipeline.images.formats import jpeg
-from brev_pipeline.images.formats.exif import orientation_of
-from brev_pipeline.images.formats.header import Header, damaged, unsupported
-from brev_pipeline.images.formats.ifd import Directory, directories
+from brev_pipeline.images.formats.header import damaged, too_large, unsupported
+from brev_pipeline.images.formats.ifd import Directory, count_directories
+from brev_pipeline.images.formats.pillow import decode_with_pillow
+from brev_pipeline.images.formats.raster import Raster
+from brev_pipeline.images.formats.tiff_header import (
+    JPEG,
+    MIN_IS_WHITE,
+    SIGNED,
+    TiffHeader,
+    check_kind,
+    first_page,
+    read_header,
+)
+from brev_pipeline.images.formats.tiff_parts import Layout, Part, check, expand, read_parts, read_samples
+
+__all__ = ["NAME", "TITLE", "TiffHeader", "decode", "read_header", "recognise", "verify"]
 
 NAME, TITLE = "tiff", "TIFF"
-SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _CHANNELS, _FORMAT = 256, 257, 258, 259, 277, 339
-_STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
-_DEFLATE = {8, 32946}
-_JPEG, _WEBP, _JPEG_TABLES = 7, 50001, 347
+_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_DEFLATE, _JPEG_TABLES = {8, 32946}, 347
 _MOST_PAGES = 10_000
-_PIECE = 1 << 20  # bytes inflated at a time
+_MOST_ENTRIES = 4096  # of a directory that Pillow reads, at 12 µs each
+_MOST_TABLES = 65_536  # bytes of the tables that JPEG-coded parts share; all that JPEG knows take 3 kB
+_MOST_SCANS = 64  # of a JPEG-coded part
 
 
-@dataclass(frozen=True)
-class TiffHeader(Header):
-    """A TIFF's header."""
-
-    signed: bool
-    """Whether the samples are signed whole numbers."""
-    orientation: int
-    """1..8; Pillow turns TIFFs by itself."""
+def recognise(data: bytes) -> bool:
+    """Whether a file begins as a TIFF or BigTIFF does."""
+    return data.startswith(_SIGNATURES)
 
 
-def recognise(data):
-    return data.startswith(SIGNATURES)
+def verify(data: bytes, header: TiffHeader, settings: ImageSettings) -> str | None:
+    """Refuse kinds that are not read, parts that do not make up the image or cost more than its size accounts for,
+    and what libtiff lets pass; returns the notes on further pages and on what was overlooked.
+    """
+    check_kind(header)
+    page, notes = first_page(data), []
+    check(page, header.layout)
+    if not header.own and (complaint := _check_for_pillow(data, page, header.layout)):
+        notes.append(jpeg.warned(complaint, settings))
+    if (pages := count_directories(data, _MOST_PAGES)) > 1:
+        notes.append(f"first page of {pages}")
+    return "; ".join(notes) or None
 
 
-def read_header(data: bytes) -> TiffHeader:
-    """Read the first directory."""
-    page = _first(data)
-    depths = page.values(_BITS) or (1,)
-    if page.value(_COMPRESSION, 1) == _WEBP:
-        raise unsupported("its image data are WebP")
-    return TiffHeader(
-        format="tiff",
-        height=page.value(_HEIGHT, 0),
-        width=page.value(_WIDTH, 0),
-        channels=page.value(_CHANNELS, len(depths)),
-        bit_depth=max(depths),
-        signed=page.value(_FORMAT, 1) == 2,
-        orientation=orientation_of(page),
+def _check_for_pillow(data: bytes, page: Directory, layout: Layout) -> str | None:
+    """Refuse deflated data whose checksum is wrong, and what costs too much; returns what the strict JPEG decoder says
+    against JPEG-coded parts.
+    """
+    if page.entries > _MOST_ENTRIES:
+        raise too_large(f"its directory has {page.entries} entries; read are up to {_MOST_ENTRIES}")
+    if (length := page.count(_JPEG_TABLES)) > _MOST_TABLES:
+        raise too_large(f"its JPEG tables claim {length} bytes; read are up to {_MOST_TABLES}")
+    tables, complaint, coded = bytes(page.values(_JPEG_TABLES)), None, 0
+    most = 4 * len(data) + 2 * layout.parts * layout.size(layout.part_height, layout.part_width)
+    for part in read_parts(data, page, layout):
+        coded += len(part.coded)
+        if coded > most:
+            raise too_large(f"its parts together claim over {most} bytes, in a file of {len(data)}")
+        if layout.compression in _DEFLATE:
+            expand(part, layout)
+        elif layout.compression == JPEG and complaint is None:
+            complaint = _jpeg_complaint(tables, bytes(part.coded), part)
+    return complaint
+
+
+def _jpeg_complaint(tables: bytes, coded: bytes, part: Part) -> str | None:
+    import simplejpeg
+
+    # Parts have no tables of their own: they stand in a field, as a stream without an image.
+    stream = tables[:-2] + coded[2:] if tables else coded
+    if (scans := coded.count(b"\xff\xda")) > _MOST_SCANS:
+        raise too_large(f"a JPEG-coded part of it has {scans} scans; read are up to {_MOST_SCANS}")
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(stream)
+    except ValueError:
+        return None
+    if height * width > 2 * part.rows * part.columns + _MOST_TABLES:
+        size = f"{part.columns}×{part.rows} px"
+        raise damaged(f"a JPEG-coded part of it is of {width}×{height} px, where {size} are expected")
+    found = jpeg.complaint(stream)
+    return found if found and jpeg.damage(found) else None
+
+
+def decode(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:
+    """The first page's samples, once `verify` has let it pass.
+
+    Returns:
+        uint8 for up to 8 bits; else uint16, of the depth of the file. MinIsWhite is inverted, and colours that are
+        premultiplied with alpha are divided by it; extra samples that are no alpha are left out.
+
+    Raises:
+        DecodeError: ``corrupt`` where a part is missing or damaged, ``too_large`` where one unpacks to much more than
+            its size, ``unsupported`` for 32-bit samples outside of 0..65535.
+    """
+    if not header.own:
+        return _decode_with_pillow(data, header, settings)
+    bits = header.bit_depth
+    samples = _numbers(read_samples(data, first_page(data), header.layout), header)
+    colours, alpha = header.colours, header.alpha
+    if header.channels > colours:
+        samples = np.ascontiguousarray(samples[:, :, [*range(colours), *([] if alpha is None else [alpha])]])
+    white = 255 if bits <= 8 else (1 << min(bits, 16)) - 1
+    if header.photometric == MIN_IS_WHITE:
+        np.subtract(white, samples[:, :, :colours], out=samples[:, :, :colours])
+    if header.associated:
+        _divide_by_alpha(samples, white)
+    left_out = header.channels - samples.shape[2]
+    return Raster(
+        samples,
+        white=white,
+        zero=-(1 << bits - 1) if header.sample_format == SIGNED and 8 < bits <= 16 else 0,
+        orientation=header.orientation,
+        note=f"{left_out} of {header.channels} values per pixel are no colour and left out" if left_out else None,
     )
 
 
-def _first(data: bytes) -> Directory:
-    page = next(directories(data), None)
-    if page is None:
-        raise damaged("it has no directory that tells its size")
-    return page
+def _numbers(samples: npt.NDArray[Any], header: TiffHeader) -> npt.NDArray[Any]:
+    """Samples from black on: signed ones begin at 0; less than 8 bits are scaled to 8, and 32 must fit into 16."""
+    bits, signed = header.bit_depth, header.sample_format == SIGNED
+    if bits == 32:
+        numbers = samples.view(np.int32) if signed else samples
+        low, high = int(numbers.min()), int(numbers.max())
+        if low < 0 or high > 65_535:
+            raise unsupported(f"its 32-bit samples reach from {low} to {high}; read are values of 0 to 65535")
+        return samples.astype(np.uint16)
+    if signed:
+        samples ^= 1 << bits - 1
+    if bits >= 8:
+        return samples
+    white = (1 << bits) - 1
+    if 255 % white == 0:
+        samples *= 255 // white
+        return samples
+    values = np.arange(white + 1)
+    return np.take(((2 * 255 * values + white) // (2 * white)).astype(np.uint8), samples)
 
 
-def jpeg_complaint(data: bytes) -> str | None:
-    """What the strict JPEG decoder says against the JPEG-coded strips or tiles of the first page, if there are any."""
-    page = _first(data)
-    if page.value(_COMPRESSION, 1) != _JPEG:
-        return None
-    # Strips have no tables of their own: they stand in a field, as a stream without an image.
-    tables = bytes(page.values(_JPEG_TABLES))
-    for place, length in _parts(page):
-        coded = data[place : place + length]
-        found = jpeg.complaint(tables[:-2] + coded[2:] if tables else coded)
-        if found and jpeg.damage(found):
-            return found
-    return None
+def _divide_by_alpha(samples: npt.NDArray[Any], white: int) -> None:
+    """Undo the premultiplication of the colours, in place, to the nearest; with 8 bits as Pillow does it."""
+    # 255 · 255 fits into 16 bits, and 65535 · 65535 + 32767 into 32.
+    wide: type[np.unsignedinteger[Any]] = np.uint16 if white == 255 else np.uint32
+    alpha = samples[:, :, -1].astype(wide)
+    opaque = alpha > 0
+    for channel in range(samples.shape[2] - 1):
+        colour = samples[:, :, channel].astype(wide) * white
+        if white > 255:
+            colour += alpha // 2
+        np.floor_divide(colour, alpha, out=colour, where=opaque)
+        samples[:, :, channel] = np.minimum(colour, white, out=colour) * opaque
 
 
-def decode(data, header, settings):
-    from brev_pipeline.images.formats.pillow import decode_with_pillow
-    note = None
-    if complaint := jpeg_complaint(data):
-        note = jpeg.warned(complaint, settings)
-    return decode_with_pillow(data, header, "TIFF", settings)._replace(note=note)
-
-
-def verify(data: bytes, _header: Header, settings) -> str | None:
-    """Check the checksums of deflated data; returns the note on further pages."""
-    page = _first(data)
-    if page.value(_COMPRESSION, 1) in _DEFLATE:
-        for place, length in _parts(page):
-            _inflate(data[place : place + length])
-    pages = sum(1 for _ in itertools.islice(directories(data), _MOST_PAGES))
-    return f"first page of {pages}" if pages > 1 else None
-
-
-def _parts(page: Directory) -> list[tuple[int, int]]:
-    starts = page.values(_STRIPS) or page.values(_TILES)
-    lengths = page.values(_STRIP_BYTES) or page.values(_TILE_BYTES)
-    return list(zip(starts, lengths, strict=False))
-
-
-def _inflate(rest: bytes) -> None:
-    """Inflate and forget, a piece at a time, so that a small strip cannot fill the memory."""
-    stream = zlib.decompressobj()
+def _decode_with_pillow(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:
     try:
-        while rest and not stream.eof:
-            stream.decompress(rest, _PIECE)
-            rest = stream.unconsumed_tail
-    except zlib.error as error:
-        raise damaged("its compressed image data are damaged: their checksum or code is wrong") from error
+        return decode_with_pillow(data, header, "TIFF", settings)
+    except DecodeError as error:
+        if "cannot identify" in str(error):
+            # Its directory is whole, as `verify` found.
+            what = f"{header.channels} values of {header.bit_depth} bits per pixel"
+            raise unsupported(f"no decoder here reads {header.kind} with {what}") from error
+        raise
