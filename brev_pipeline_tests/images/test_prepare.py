@@ -236,7 +236,7 @@ def test_workers_and_the_order_of_the_samples_change_nothing(on_disk, tmp_path):
             ("shuffled", samples.take(pa.array(draw)), LocalEngine(2)),
         )
     ]
-    assert tables[0].num_rows == 67
+    assert tables[0].num_rows == 70
     assert tables[0].equals(tables[1])
     assert tables[0].equals(tables[2])
     listings = [sorted(Folder(str(tmp_path / name)).walk()) for name in ("serial", "two", "shuffled")]
