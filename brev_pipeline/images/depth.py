@@ -48,7 +48,7 @@ class DeepSamples:
 
     def to_8_bits(self) -> npt.NDArray[np.uint8]:
         """Scale to 0..255; alpha by its full range. Shape as the raster's."""
-        colour = levels(*self._interval)[self._colour]
+        colour = levels(*self._samples_of_interval)[self._colour]
         alpha = self.raster.samples[:, :, self._colours :]
         if not alpha.shape[2]:
             return colour
@@ -63,7 +63,7 @@ class DeepSamples:
         """
         values, samples = deep_levels(self.raster.white), self.raster.samples
         alpha = samples[:, :, self._colours :]
-        used = values[np.flatnonzero(self._counts)]
+        used = values[np.flatnonzero(self.counts)]
         if not np.any(used % 257) and not np.any(values[alpha] % 257):
             return (values // 257).astype(np.uint8)[samples]
         colour = self._colour
@@ -75,10 +75,10 @@ class DeepSamples:
     @cached_property
     def range(self) -> SampleRange:
         """What the image uses of its range."""
-        low, high = _percentiles(self._counts, (_EXTREMES, 100 - _EXTREMES))
-        black, white = self._interval
+        low, high = _percentiles(self.counts, (_EXTREMES, 100 - _EXTREMES))
+        black, white = self._samples_of_interval
         used = max(0, min(high, white) - max(low, black)) / (white - black)
-        least, most = _percentiles(self._counts, (0, 100))
+        least, most = _percentiles(self.counts, (0, 100))
         return SampleRange(*(value + self.raster.zero for value in (least, low, high, most)), used)
 
     @property
@@ -90,16 +90,22 @@ class DeepSamples:
         return self.raster.samples[:, :, : self._colours]
 
     @cached_property
-    def _counts(self) -> npt.NDArray[np.int64]:
-        """How often each value occurs among the colours."""
+    def counts(self) -> npt.NDArray[np.int64]:
+        """(white + 1,) how often each sample occurs among the colours."""
         flat = self._colour.reshape(-1)
         counts = np.zeros(self.raster.white + 1, np.int64)
         for start in range(0, flat.size, _BLOCK):
             counts += np.bincount(flat[start : start + _BLOCK], minlength=len(counts))
         return counts
 
+    @property
+    def interval(self) -> tuple[int, int]:
+        """The stored values that become 0 and 255."""
+        black, white = self._samples_of_interval
+        return black + self.raster.zero, white + self.raster.zero
+
     @cached_property
-    def _interval(self) -> tuple[int, int]:
+    def _samples_of_interval(self) -> tuple[int, int]:
         """The samples that become 0 and 255."""
         if isinstance(self.intensity, WindowIntensity):
             low, high = self.intensity.window
@@ -107,7 +113,7 @@ class DeepSamples:
         if self.intensity == "full_range":
             return 0, self.raster.white
         wanted = self.intensity.percentile if isinstance(self.intensity, PercentileIntensity) else (0, 100)
-        low, high = _percentiles(self._counts, wanted)
+        low, high = _percentiles(self.counts, wanted)
         # An image of one value is black.
         return low, max(high, low + 1)
 
