@@ -324,8 +324,8 @@ class ImageSettings(Section):
     background: tuple[int, int, int] = Field((0, 0, 0), description="RGB behind transparent pixels, 0..255.")
     intensity: Intensity = Field(
         "full_range",
-        description="How samples of more than 8 bits become 8: full_range of the declared depth, min_max of each image, "
-        "{window: [low, high]} in stored values, {percentile: [p, q]} of each image; images of 8 bits stay unchanged.",
+        description="How samples of more than 8 bits become 8: full_range of the declared depth, min_max of each "
+        "image, {window: [low, high]} in stored values, {percentile: [p, q]} of each image; others stay as they are.",
     )
     roi_outside: Literal["error", "quarantine"] = Field("quarantine", description="A roi outside of an image.")
     strict_jpeg: bool = Field(

@@ -112,7 +112,8 @@ def _deep(images: Columns, config: PipelineConfig) -> "pd.DataFrame":
     share = shown(ranges, config.image.intensity)
     little = share < config.validation.prepared_images.min_range_used
     advice = advise(ranges.where(little), ranges.where(~little)) if little.any() else ""
-    return table.to_pandas().assign(share=share, advice=advice)
+    rows: pd.DataFrame = table.to_pandas()
+    return rows.assign(share=share, advice=advice)
 
 
 def _wanted_size(rows: "pd.DataFrame", config: PipelineConfig) -> Any:

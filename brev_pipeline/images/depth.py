@@ -48,7 +48,7 @@ class DeepSamples:
 
     def to_8_bits(self) -> npt.NDArray[np.uint8]:
         """Scale to 0..255; alpha by its full range. Shape as the raster's."""
-        colour = levels(*self._samples_of_interval)[self._colour]
+        colour: npt.NDArray[np.uint8] = levels(*self._samples_of_interval)[self._colour]
         alpha = self.raster.samples[:, :, self._colours :]
         if not alpha.shape[2]:
             return colour
@@ -70,7 +70,8 @@ class DeepSamples:
         if colour.shape[2] == 3 and all(np.array_equal(colour[:, :, 0], colour[:, :, other]) for other in (1, 2)):
             colour = colour[:, :, :1]
         opaque = not alpha.shape[2] or int(alpha.min()) == self.raster.white
-        return values[colour if opaque else np.concatenate([colour, alpha], axis=2)]
+        deep: npt.NDArray[np.uint16] = values[colour if opaque else np.concatenate([colour, alpha], axis=2)]
+        return deep
 
     @cached_property
     def range(self) -> SampleRange:
@@ -79,7 +80,8 @@ class DeepSamples:
         black, white = self._samples_of_interval
         used = max(0, min(high, white) - max(low, black)) / (white - black)
         least, most = _percentiles(self.counts, (0, 100))
-        return SampleRange(*(value + self.raster.zero for value in (least, low, high, most)), used)
+        zero = self.raster.zero
+        return SampleRange(least + zero, low + zero, high + zero, most + zero, used)
 
     @property
     def _colours(self) -> int:

@@ -1,6 +1,6 @@
 """Fitting: which window images of more than 8 bits would need, where the present one shows little of them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from brev_pipeline.config import Intensity, WindowIntensity
 from brev_pipeline.images.levels import MOST
 
-_Whole = npt.NDArray[np.int64]
+_Whole = npt.NDArray[np.integer[Any]]
 _Share = npt.NDArray[np.float64]
 
 
@@ -27,7 +27,8 @@ class Ranges(NamedTuple):
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> "Ranges":
         """Those of some images."""
-        return Ranges(*(column[chosen] for column in self))
+        bits, least, low, high, most, used = (column[chosen] for column in self)
+        return Ranges(bits, least, low, high, most, used)  # type: ignore[arg-type]
 
 
 def shown(ranges: Ranges, intensity: Intensity) -> _Share:
@@ -40,7 +41,8 @@ def shown(ranges: Ranges, intensity: Intensity) -> _Share:
         return ranges.used
     black, white = intensity.window
     inside = np.minimum(ranges.high, white) - np.maximum(ranges.low, black)
-    return np.minimum(ranges.used, np.maximum(inside, 0) / np.maximum(ranges.high - ranges.low, 1))
+    own: _Share = np.maximum(inside, 0) / np.maximum(ranges.high - ranges.low, 1)
+    return np.minimum(ranges.used, own)
 
 
 def fitting_window(ranges: Ranges) -> tuple[int, int]:

@@ -29,4 +29,5 @@ def deep_levels(white: int) -> npt.NDArray[np.uint16]:
 
 def to_8_bits(samples: npt.NDArray[Any], white: int) -> npt.NDArray[np.uint8]:
     """Samples of any shape, whole numbers 0..white, as levels 0..255."""
-    return levels(0, white)[samples]
+    scaled: npt.NDArray[np.uint8] = levels(0, white)[samples]
+    return scaled
