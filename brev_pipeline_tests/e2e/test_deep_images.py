@@ -1,4 +1,4 @@
-"""Photos of 12 bits in files of 16, through the whole chain: without a window, and with the one that the check names."""
+"""Photos of 12 bits in files of 16 through the whole chain: without a window, and with one as the check names it."""
 
 from pathlib import Path
 from typing import Any
