@@ -73,6 +73,15 @@ def test_the_order_of_purposes_is_a_setting(tmp_path: Path) -> None:
         demand_current(configure(tmp_path, split=turned), made(configure(tmp_path)))
 
 
+def test_another_intensity_makes_prepared_images_stale(tmp_path: Path) -> None:
+    lineages = made(configure(tmp_path))
+    changed = configure(tmp_path, image={"target_size": [24, 32], "intensity": {"window": [0, 4095]}})
+    with pytest.raises(StaleTableError) as caught:
+        demand_current(changed, lineages)
+    assert 'prepared_images: image.intensity: "full_range" → {"window": [0, 4095]}' in str(caught.value)
+    assert "Materialize prepared_images and everything after it" in str(caught.value)
+
+
 def test_what_only_judges_or_only_publishes_makes_no_table_stale(tmp_path: Path) -> None:
     lineages = made(configure(tmp_path))
     split = configure(tmp_path).split.model_dump(mode="json")

@@ -65,8 +65,19 @@ def _row(schema: Schema, section: Schema, key: str, entry: Schema) -> str:
     inner = _section(schema, entry)
     told = entry.get("description", "") or (inner or {}).get("description", "")
     default = "**needed**" if key in section.get("required", []) else _default(entry, inner)
-    cells = [f"`{key}`", _takes(entry, inner), default, told]
+    takes = ", ".join(_forms(schema, entry)) if "oneOf" in entry else _takes(entry, inner)
+    cells = [f"`{key}`", takes, default, told]
     return f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _forms(schema: Schema, entry: Schema) -> Iterator[str]:
+    """The forms of a key that takes one of several: names, and mappings of one key."""
+    for option in entry["oneOf"]:
+        if "$ref" not in option:
+            yield _takes(option, None)
+            continue
+        own = schema["$defs"][option["$ref"].rpartition("/")[2]]
+        yield from (f"`{{{name}: …}}`" for name in own["properties"])
 
 
 def _default(entry: Schema, inner: Schema | None) -> str:

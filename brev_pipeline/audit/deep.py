@@ -38,7 +38,7 @@ from brev_pipeline.texts import TEXT, joined
 
 _CHUNK: Final = 16  # contents of a task
 _PATIENCE: Final = 200.0  # s, with a content on which a worker died
-_DECODERS: Final = ("numpy", "opencv-python-headless", "Pillow", "simplejpeg")
+_DECODERS: Final = ("imagecodecs", "numpy", "opencv-python-headless", "Pillow", "simplejpeg")
 """Packages whose version may show in a row of images.parquet."""
 _REFUSED: Final = tuple(rule for rule in LEFT_OUT_RULES if rule != "class_filter")
 """Rules of what is not read for what it is; a class follows from the path."""

@@ -168,7 +168,8 @@ def _made(made_by: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
     if not made_by:
         return True
     packages = manifest.get("packages", {})
-    decoders = {"pillow": "Pillow", "simplejpeg": "simplejpeg", "opencv": "opencv-python-headless"}
+    decoders = {"pillow": "Pillow", "opencv": "opencv-python-headless"}
+    decoders |= {name: name for name in ("imagecodecs", "simplejpeg")}
     # The package of OpenCV has a build number behind OpenCV's own version.
     same = all(
         str(packages.get(package, "")).startswith(str(made_by.get(name, ""))) for name, package in decoders.items()

@@ -5,12 +5,15 @@ Each has a function that gives JSON-safe facts, and one that shows them to peopl
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from brev_pipeline.cli.output import console
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.store import PipelineStore
+
+if TYPE_CHECKING:
+    from brev_pipeline.preview import Preview
 
 
 def versions_of(store: PipelineStore) -> dict[str, Any]:
@@ -103,6 +106,25 @@ def draw_preview(config: PipelineConfig, out: Path, images: int, *, as_json: boo
         "height": sheet.height,
         "shown": {name: len(some) for name, some in preview.exhibits.items()},
         "refused": list(preview.refused),
+        "depth": _depth_of(preview),
+    }
+
+
+def _depth_of(preview: "Preview") -> dict[str, Any] | None:
+    """What photos of more than 8 bits use, and the window that would fit; None where none on show has so many."""
+    from brev_pipeline.images.fitting import fitting_window
+    from brev_pipeline.preview.depth import ranges_of, say
+
+    if not preview.depths:
+        return None
+    ranges = ranges_of(preview.depths)
+    used, advice = say(preview.depths, len(preview.shown), preview.config.image.intensity)
+    return {
+        "photos": len(preview.depths),
+        "range_used": [float(ranges.used.min()), float(ranges.used.max())],
+        "window": list(fitting_window(ranges)),
+        "used": used,
+        "advice": advice,
     }
 
 
@@ -111,5 +133,7 @@ def show_preview(found: Mapping[str, Any]) -> None:
     out = console()
     shown = ", ".join(f"{name or '(no class)'} {count}" for name, count in found["shown"].items())
     out.print(f"wrote {found['file']}, {found['width']}x{found['height']} px: {shown}", markup=False)
+    if found["depth"]:
+        out.print(f"{found['depth']['used']}\n{found['depth']['advice']}", markup=False)
     for reason in found["refused"]:
         out.print(f"  left out: {reason}", markup=False)

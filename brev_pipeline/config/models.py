@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -277,11 +278,24 @@ def _kind_of_intensity(value: Any) -> str:
     return "window" if isinstance(value, (WindowIntensity, dict)) else "name"
 
 
+def _check_form(value: Any) -> Any:
+    """Refuse what has none of the forms here, where all of them can be named."""
+    if isinstance(value, dict) and len(value) == 1:
+        ((name, pair),) = value.items()
+        kinds = {"window": (int,), "percentile": (int, float)}.get(name, ())
+        if isinstance(pair, list | tuple) and len(pair) == 2 and all(type(one) in kinds for one in pair):
+            return value
+    elif isinstance(value, WindowIntensity | PercentileIntensity) or value in ("full_range", "min_max"):
+        return value
+    raise ValueError("takes full_range, min_max, {window: [low, high]} in whole numbers or {percentile: [p, q]}")
+
+
 Intensity = Annotated[
     Annotated[Literal["full_range", "min_max"], Tag("name")]
     | Annotated[WindowIntensity, Tag("window")]
     | Annotated[PercentileIntensity, Tag("percentile")],
     Discriminator(_kind_of_intensity),
+    BeforeValidator(_check_form),
 ]
 
 
@@ -310,8 +324,8 @@ class ImageSettings(Section):
     background: tuple[int, int, int] = Field((0, 0, 0), description="RGB behind transparent pixels, 0..255.")
     intensity: Intensity = Field(
         "full_range",
-        description="How samples of more than 8 bits become 8: full_range of the declared depth; min_max of each image; "
-        "{window: [low, high]} in stored values; {percentile: [p, q]} of each image. Images of 8 bits stay as they are.",
+        description="How samples of more than 8 bits become 8: full_range of the declared depth, min_max of each "
+        "image, {window: [low, high]} in stored values, {percentile: [p, q]} of each image; others stay as they are.",
     )
     roi_outside: Literal["error", "quarantine"] = Field("quarantine", description="A roi outside of an image.")
     strict_jpeg: bool = Field(
@@ -595,6 +609,9 @@ class ImagesTolerance(Section):
     """Tolerances of prepared_images."""
 
     max_quarantined: Fraction = Field(0.05, description="Share of contents that may be unusable.")
+    min_range_used: Fraction = Field(
+        0.3, description="Share of the range that images of more than 8 bits should use; less warns. 0: never."
+    )
 
 
 class SplitTolerance(Section):

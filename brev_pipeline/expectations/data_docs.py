@@ -35,6 +35,7 @@ def kept(finding: Finding) -> dict[str, Any]:
         "offending": finding.offending,
         "observed": finding.observed,
         "reason": finding.reason,
+        "advice": finding.advice,
         "examples": finding.rows,
         "result": dict(finding.result),
     }
@@ -73,12 +74,13 @@ def _row(result: Result) -> str:
     """One rule: what became of it, what it says, the expectation in Great Expectations' words, what was observed."""
     expectation, observed = _rendered(result["result"]) if result["result"] else ("", "")
     reason = f'<p class="reason">{html.escape(str(result["reason"]))}</p>' if result["reason"] else ""
+    advice = f"<p>{html.escape(str(result['advice']))}</p>" if result.get("advice") else ""
     column = str(result["result"].get("expectation_config", {}).get("kwargs", {}).get("column", ""))
     examples = "" if result["passed"] else rows_table(result["examples"], int(result["offending"] or 0), column)
     return (
         f'<tr class="{"kept" if result["passed"] else "broken"}"><td>{badge(result)}</td>'
         f'<td><h3 id="{html.escape(result["check"])}">{html.escape(result["check"])}</h3>'
-        f"<p>{html.escape(result['says'])}</p>{reason}"
+        f"<p>{html.escape(result['says'])}</p>{reason}{advice}"
         f'<div class="expectation">{expectation}</div>{examples}</td>'
         f'<td class="observed">{_observed(result, observed)}</td></tr>'
     )

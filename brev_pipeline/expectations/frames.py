@@ -88,11 +88,32 @@ def _prepared_images(tables: Tables, config: PipelineConfig, published: Publishe
     truths = ["reason_given", "pixels_kept", "not_blank", "read_cleanly", "no_pixel_conflict"]
     return {
         "rows": rows[[*kept, *truths]],
+        "deep": _deep(tables["prepared_images"], config),
         "summary": _one_row(
             contents_lost=_difference(samples["content_id"], table["content_id"]),
             quarantined_share=float((~ok).mean()) if len(rows) else 0.0,
         ),
     }
+
+
+_RANGE = ["bit_depth", "sample_min", "sample_low", "sample_high", "sample_max", "range_used"]
+
+
+def _deep(images: Columns, config: PipelineConfig) -> "pd.DataFrame":
+    """A row for each image of more than 8 bits."""
+    from brev_pipeline.images.fitting import Ranges, advise, shown
+
+    table = images.read(["source_path", *_RANGE])
+    if "range_used" not in table.column_names:
+        # Of a version that was made before there was such a column.
+        return _no_rows("share", "advice")
+    table = table.filter(table["range_used"].is_valid())
+    ranges = Ranges(*(table[name].to_numpy() for name in _RANGE))
+    share = shown(ranges, config.image.intensity)
+    little = share < config.validation.prepared_images.min_range_used
+    advice = advise(ranges.where(little), ranges.where(~little)) if little.any() else ""
+    rows: pd.DataFrame = table.to_pandas()
+    return rows.assign(share=share, advice=advice)
 
 
 def _wanted_size(rows: "pd.DataFrame", config: PipelineConfig) -> Any:
@@ -316,6 +337,12 @@ def _whole(number: Numbers, side: Numbers) -> Any:
     np.minimum.at(low, number, side)
     np.maximum.at(high, number, side)
     return (low == high)[number]
+
+
+def _no_rows(*columns: str) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame({column: [] for column in columns})
 
 
 def _one_row(**values: float) -> "pd.DataFrame":

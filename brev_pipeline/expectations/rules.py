@@ -24,6 +24,7 @@ class Rule:
         severity: ``error`` stops everything after the stage, ``warn`` is shown.
         of_history: whether it compares with earlier versions: what it finds depends on when it is asked, so the
             manifest, which is the same for the same data, quotes the rule without what came of it.
+        advice: column of the frame that says what to do about the rows that break the rule: the same in all of them.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Rule:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     severity: Severity = "error"
     of_history: bool = False
+    advice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Finding:
         offending: how many rows break the rule.
         rows: up to 20 of them.
         reason: why the rule could not be applied, where that was so.
+        advice: what to do, where the frame says so of the rows that break the rule.
         result: what Great Expectations said of it, as JSON, without places, clocks and ids of the run.
     """
 
@@ -55,6 +58,7 @@ class Finding:
     offending: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
     reason: str | None = None
+    advice: str | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -92,7 +96,8 @@ def within(
     frame: str = "summary",
     severity: Severity = "error",
     of_history: bool = False,
+    advice: str | None = None,
 ) -> Rule:
     """A rule that every value of a column lies in [low, high]."""
     arguments = {"column": column, "min_value": low, "max_value": high}
-    return Rule(name, says, frame, "ExpectColumnValuesToBeBetween", arguments, severity, of_history)
+    return Rule(name, says, frame, "ExpectColumnValuesToBeBetween", arguments, severity, of_history, advice)

@@ -53,6 +53,7 @@ def prepared_images(config: PipelineConfig) -> list[Rule]:
     """Rules of the decoded images."""
     conflicts: Severity = "error" if config.integrity.label_conflicts == "fail" else "warn"
     most = config.validation.prepared_images.max_quarantined
+    least = config.validation.prepared_images.min_range_used
     return [
         within("nothing_lost", "every content has a row, and no other", "contents_lost", low=0, high=0),
         unique("contents_unique", "no content is prepared twice", "content_id"),
@@ -70,6 +71,16 @@ def prepared_images(config: PipelineConfig) -> list[Rule]:
             "no usable image was read in spite of a decoder's warning (image.strict_jpeg refuses such JPEGs)",
             "read_cleanly",
             severity="warn",
+        ),
+        within(
+            "range_used",
+            f"every image of more than 8 bits uses at least {least:.0%} of what becomes black to white, and shows as "
+            "much of its own range (image.intensity)",
+            "share",
+            low=least,
+            frame="deep",
+            severity="warn",
+            advice="advice",
         ),
         holds(
             "no_pixel_label_conflict",

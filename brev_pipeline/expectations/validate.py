@@ -78,14 +78,17 @@ def import_great_expectations() -> None:
 
 def _finding(rule: Rule, result: Any, frame: "pd.DataFrame") -> Finding:
     facts = result.result or {}
-    index = facts.get("partial_unexpected_index_list") or []
+    index = (facts.get("partial_unexpected_index_list") or [])[:SHOWN_ROWS]
+    told = frame[rule.advice].iloc[index[:1]].tolist() if rule.advice else []
+    shown = frame.drop(columns=rule.advice) if rule.advice else frame
     return Finding(
         rule,
         passed=bool(result.success),
         observed=_observed(rule, facts, frame),
         offending=0 if rule.frame == "summary" else int(facts.get("unexpected_count") or 0),
-        rows=[] if rule.frame == "summary" else _rows(frame, index[:SHOWN_ROWS]),
+        rows=[] if rule.frame == "summary" else _rows(shown, index),
         reason=_exception(result.exception_info or {}),
+        advice=str(told[0]) if told else None,
         result=_kept(result.to_json_dict()),
     )
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import BrevPipelineError, DecodeError, SourceError
 from brev_pipeline.images.decoding import decode
+from brev_pipeline.images.depth import DeepSamples
 from brev_pipeline.images.formats import sniff
 from brev_pipeline.images.formats.header import Header
 from brev_pipeline.images.geometry import RoiOutsideError, arrange
@@ -29,6 +30,8 @@ _FULL = 64 << 20  # bytes of prepared pixels after which a pair of files is writ
 _UNREAD = "unread-"
 DIED = "the decoder died on it, or came to no end, each time that it was tried"
 """The reason of `dead_row`."""
+_RANGE = ("sample_min", "sample_low", "sample_high", "sample_max", "range_used")
+"""Columns of a `depth.SampleRange`."""
 UNTRIED = ("missing", "changed")
 """Statuses of images that were not had as they were listed."""
 
@@ -58,8 +61,8 @@ class Work:
         """
         if settings_id(self.settings) != self.shelf.id:
             raise BrevPipelineError(
-                "a worker has other versions of OpenCV, Pillow or simplejpeg than the process that runs the pipeline: "
-                "install the same versions on all machines"
+                "a worker has other versions of OpenCV, Pillow, simplejpeg or imagecodecs than the process that runs "
+                "the pipeline: install the same versions on all machines"
             )
         tables = [PREPARED_IMAGES.empty_table()]
         rows: list[Row] = []
@@ -137,6 +140,7 @@ def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> tupl
         **_refused(source, "ok", None, header),
         "note": decoded.note,
         "pixel_id": decoded.pixel_id,
+        **_range_of(decoded.samples),
         "mean": statistics.mean,
         "std": statistics.std,
         "sharpness": statistics.sharpness,
@@ -147,6 +151,10 @@ def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> tupl
         "prepared_channels": image.shape[-1],
     }
     return row, image
+
+
+def _range_of(samples: DeepSamples | None) -> Row:
+    return dict(zip(_RANGE, (None,) * len(_RANGE) if samples is None else samples.range, strict=True))
 
 
 def _refused(source: SourceRow, status: str, reason: str | None, header: Header | None = None) -> Row:

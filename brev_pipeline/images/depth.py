@@ -48,7 +48,7 @@ class DeepSamples:
 
     def to_8_bits(self) -> npt.NDArray[np.uint8]:
         """Scale to 0..255; alpha by its full range. Shape as the raster's."""
-        of_colour, of_alpha = levels(*self._interval), levels(0, self.raster.white)
+        of_colour, of_alpha = levels(*self._samples_of_interval), levels(0, self.raster.white)
         samples = self.raster.samples
         if of_colour is of_alpha or samples.shape[2] == self._colours:
             return look_up(of_colour, samples)
@@ -66,7 +66,7 @@ class DeepSamples:
         """
         values, samples = deep_levels(self.raster.white), self.raster.samples
         alpha = samples[:, :, self._colours :]
-        used = np.union1d(np.flatnonzero(self._counts), np.flatnonzero(_count(alpha, self.raster.white)))
+        used = np.union1d(np.flatnonzero(self.counts), np.flatnonzero(_count(alpha, self.raster.white)))
         if not np.any(values[used] % 257):
             return look_up((values // 257).astype(np.uint8), samples)
         colour = self._colour
@@ -78,11 +78,12 @@ class DeepSamples:
     @cached_property
     def range(self) -> SampleRange:
         """What the image uses of its range."""
-        low, high = _percentiles(self._counts, (_EXTREMES, 100 - _EXTREMES))
-        black, white = self._interval
+        low, high = _percentiles(self.counts, (_EXTREMES, 100 - _EXTREMES))
+        black, white = self._samples_of_interval
         used = max(0, min(high, white) - max(low, black)) / (white - black)
-        least, most = _percentiles(self._counts, (0, 100))
-        return SampleRange(*(value + self.raster.zero for value in (least, low, high, most)), used)
+        least, most = _percentiles(self.counts, (0, 100))
+        zero = self.raster.zero
+        return SampleRange(least + zero, low + zero, high + zero, most + zero, used)
 
     @property
     def _colours(self) -> int:
@@ -93,12 +94,18 @@ class DeepSamples:
         return self.raster.samples[:, :, : self._colours]
 
     @cached_property
-    def _counts(self) -> npt.NDArray[np.int64]:
-        """How often each value occurs among the colours."""
+    def counts(self) -> npt.NDArray[np.int64]:
+        """(white + 1,) how often each sample occurs among the colours."""
         return _count(self._colour, self.raster.white)
 
+    @property
+    def interval(self) -> tuple[int, int]:
+        """The stored values that become 0 and 255."""
+        black, white = self._samples_of_interval
+        return black + self.raster.zero, white + self.raster.zero
+
     @cached_property
-    def _interval(self) -> tuple[int, int]:
+    def _samples_of_interval(self) -> tuple[int, int]:
         """The samples that become 0 and 255."""
         if isinstance(self.intensity, WindowIntensity):
             low, high = self.intensity.window
@@ -106,7 +113,7 @@ class DeepSamples:
         if self.intensity == "full_range":
             return 0, self.raster.white
         wanted = self.intensity.percentile if isinstance(self.intensity, PercentileIntensity) else (0, 100)
-        low, high = _percentiles(self._counts, wanted)
+        low, high = _percentiles(self.counts, wanted)
         # An image of one value is black.
         return low, max(high, low + 1)
 

@@ -63,6 +63,7 @@ def is_pixel_file(name: str) -> bool:
 
 def _ingredients(settings: ImageSettings) -> dict[str, Any]:
     import cv2
+    import imagecodecs
     import PIL
     import simplejpeg
 
@@ -72,6 +73,7 @@ def _ingredients(settings: ImageSettings) -> dict[str, Any]:
         "opencv": cv2.__version__,
         "pillow": PIL.__version__,
         "simplejpeg": simplejpeg.__version__,
+        "imagecodecs": imagecodecs.__version__,
     }
 
 

@@ -93,6 +93,8 @@ def _result(key: dg.AssetKey, finding: Finding, page: str, earlier_run: str | No
         metadata["examples"] = _as_table(finding.rows)
     if finding.reason:
         metadata["reason"] = finding.reason
+    if finding.advice:
+        metadata["what to do"] = finding.advice
     metadata["data docs"] = dg.MetadataValue.path(page)
     description = describe(finding)
     if earlier_run and not finding.passed:
@@ -116,7 +118,8 @@ def describe(finding: Finding) -> str:
     if finding.passed:
         return finding.rule.says
     found = f"{finding.offending} row(s) break this" if finding.offending else f"found {finding.observed}"
-    return f"Not so: {finding.rule.says}; {finding.reason or found}"
+    advice = f". {finding.advice}" if finding.advice else ""
+    return f"Not so: {finding.rule.says}; {finding.reason or found}{advice}"
 
 
 def _as_table(rows: list[dict[str, Any]]) -> dg.MetadataValue:

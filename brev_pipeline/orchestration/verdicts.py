@@ -143,6 +143,7 @@ def summarize(finding: Finding) -> Entry:
         "passed": finding.passed,
         "observed": finding.observed,
         "offending": finding.offending,
+        "advice": finding.advice,
     }
 
 

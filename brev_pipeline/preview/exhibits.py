@@ -14,6 +14,7 @@ from brev_pipeline.config import ImageSettings, PipelineConfig
 from brev_pipeline.errors import DecodeError, SourceError
 from brev_pipeline.images import ImagePipeline, decode
 from brev_pipeline.listing import list_dataset
+from brev_pipeline.preview.depth import Depth, look
 from brev_pipeline.preview.describe import describe
 from brev_pipeline.seeds import seed64, seeds64
 from brev_pipeline.source import Sources
@@ -31,13 +32,15 @@ class Exhibit:
 
     path: str
     source: Pixels
-    """As it lies in the bucket, upright: (height, width, channels)."""
+    """As it lies in the bucket, upright: (height, width, channels); more than 8 bits by the same intensity."""
     prepared: Pixels
     """(height, width, channels); the frames of a time series one below the other."""
     augmented: list[Pixels]
     """One per draw, shaped like ``prepared``."""
     words: list[str]
     """What each augmentation did."""
+    depth: Depth | None = None
+    """What the photo holds, if that is more than 8 bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,16 @@ class Preview:
     """Class → its photos on show; empty if none of those looked at can be used."""
     refused: list[str]
     """Photos that were looked at and cannot be used, each with the reason."""
+
+    @property
+    def shown(self) -> list[Exhibit]:
+        """All photos on show."""
+        return [exhibit for exhibits in self.exhibits.values() for exhibit in exhibits]
+
+    @property
+    def depths(self) -> list[Depth]:
+        """What those of them hold that have more than 8 bits."""
+        return [exhibit.depth for exhibit in self.shown if exhibit.depth]
 
 
 def gather(config: PipelineConfig, images: int = 2) -> Preview:
@@ -117,17 +130,19 @@ def _exhibit(path: str, data: bytes, config: PipelineConfig) -> Exhibit:
     seeds = [seed64(config.sampling.seed, 0, content, ordinal) for ordinal in range(DRAWS)]
     augmenter = ImageAugmenter(config.augmentation)
     height, width = prepared.shape[-3:-1]
+    photo = decode(data, _as_it_lies(config.image))
     return Exhibit(
         path,
-        decode(data, _as_it_lies(config.image)).pixels,
+        photo.pixels,
         _tall(prepared),
         [_tall(_augmented(augmenter, prepared, seed)) for seed in seeds],
         [describe(augmenter.parameters(seed, height, width)) for seed in seeds],
+        look(photo),
     )
 
 
 def _as_it_lies(settings: ImageSettings) -> ImageSettings:
-    return ImageSettings(background=settings.background, max_pixels=settings.max_pixels)
+    return ImageSettings(background=settings.background, intensity=settings.intensity, max_pixels=settings.max_pixels)
 
 
 def _augmented(augmenter: ImageAugmenter, prepared: Pixels, seed: int) -> Pixels:

@@ -6,17 +6,13 @@ from PIL import Image, ImageDraw
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.preview.exhibits import DRAWS, Exhibit, Pixels, Preview, purpose_of
+from brev_pipeline.preview.panel import HEIGHT, draw_panel
+from brev_pipeline.preview.style import ACCENT, CARD, INK, LINE, PAPER, SOFT
 from brev_pipeline.preview.text import font, plain, shortened, wrapped
 
-_PAPER: Final = "#f6f5f2"
-_CARD: Final = "#ffffff"
-_INK: Final = "#1d1f23"
-_SOFT: Final = "#6a6f78"
-_LINE: Final = "#d9d7d1"
-_ACCENT: Final = "#0b6e99"
 _TILE: Final = 184  # px, longer side of a prepared image on the sheet
 _GAP, _MARGIN, _GROUP_GAP = 12, 36, 14  # px
-_HEAD, _TITLE, _NOTES, _FOOT = 112, 46, 84, 56  # px, heights
+_HEAD, _HEADINGS, _TITLE, _NOTES, _FOOT = 88, 24, 46, 84, 56  # px, heights
 _LINES: Final = 5  # of text below a picture
 _COLUMNS: Final = 2 + DRAWS
 
@@ -25,11 +21,15 @@ def draw_sheet(preview: Preview) -> Image.Image:
     """Lay out a preview: RGB, 1,656 px wide, as high as it needs to be."""
     rows = sum(max(1, len(exhibits)) for exhibits in preview.exhibits.values())
     tile = _tile_height(preview)
-    high = _HEAD + len(preview.exhibits) * (_TITLE + _GAP) + rows * (tile + _NOTES) + _FOOT
-    sheet = Image.new("RGB", (2 * _MARGIN + _COLUMNS * (_TILE + _GAP) + 2 * _GROUP_GAP - _GAP, high), _PAPER)
+    top = _HEAD + (HEIGHT + _GAP if preview.depths else 0) + _HEADINGS
+    high = top + len(preview.exhibits) * (_TITLE + _GAP) + rows * (tile + _NOTES) + _FOOT
+    sheet = Image.new("RGB", (2 * _MARGIN + _COLUMNS * (_TILE + _GAP) + 2 * _GROUP_GAP - _GAP, high), PAPER)
     draw = ImageDraw.Draw(sheet)
     _heading(draw, preview, sheet.width)
-    y = _HEAD
+    if preview.depths:
+        draw_panel(sheet, (_MARGIN - 16, _HEAD, sheet.width - _MARGIN + 16), preview)
+    _headings(draw, top - _HEADINGS)
+    y = top
     for name, exhibits in preview.exhibits.items():
         y = _class_block(sheet, draw, y, name, preview, exhibits, tile)
     _footer(draw, preview, y, sheet.width)
@@ -50,10 +50,13 @@ def _left(column: int) -> int:
 
 def _heading(draw: ImageDraw.ImageDraw, preview: Preview, width: int) -> None:
     config = preview.config
-    draw.text((_MARGIN, 24), plain(config.name), _INK, font(26, bold=True))
-    draw.text((_MARGIN, 60), shortened(plain(_caption(config)), font(13), width - 2 * _MARGIN), _SOFT, font(13))
+    draw.text((_MARGIN, 24), plain(config.name), INK, font(26, bold=True))
+    draw.text((_MARGIN, 60), shortened(plain(_caption(config)), font(13), width - 2 * _MARGIN), SOFT, font(13))
+
+
+def _headings(draw: ImageDraw.ImageDraw, y: int) -> None:
     for column, title in [(0, "photo"), (1, "prepared"), (2, f"augmented: draws 1 to {DRAWS}")]:
-        draw.text((_left(column), _HEAD - 24), title, _ACCENT, font(13, bold=True))
+        draw.text((_left(column), y), title, ACCENT, font(13, bold=True))
 
 
 def _caption(config: PipelineConfig) -> str:
@@ -78,13 +81,13 @@ def _class_block(
     tile: int,
 ) -> int:
     high = _TITLE + max(1, len(exhibits)) * (tile + _NOTES)
-    draw.rounded_rectangle((_MARGIN - 16, y, sheet.width - _MARGIN + 16, y + high), 8, _CARD, _LINE)
+    draw.rounded_rectangle((_MARGIN - 16, y, sheet.width - _MARGIN + 16, y + high), 8, CARD, LINE)
     title, count = plain(name) or "(no class)", preview.counts[name]
-    draw.text((_MARGIN, y + 12), title, _INK, font(17, bold=True))
+    draw.text((_MARGIN, y + 12), title, INK, font(17, bold=True))
     beside = _MARGIN + font(17, bold=True).getlength(title) + 12
-    draw.text((beside, y + 15), f"{count:,} image{'s' * (count != 1)} listed", _SOFT, font(13))
+    draw.text((beside, y + 15), f"{count:,} image{'s' * (count != 1)} listed", SOFT, font(13))
     if not exhibits:
-        draw.text((_MARGIN, y + _TITLE), "none of the images looked at can be used", _INK, font(13))
+        draw.text((_MARGIN, y + _TITLE), "none of the images looked at can be used", INK, font(13))
     for row, exhibit in enumerate(exhibits):
         _row(sheet, draw, y + _TITLE + row * (tile + _NOTES), exhibit, preview.config, tile)
     return y + high + _GAP
@@ -96,14 +99,15 @@ def _row(
     height, width, _ = one.source.shape
     name = shortened(plain(one.path.rsplit("/", 1)[-1]), font(11), _TILE, middle=True)
     ready = "x".join(map(str, one.prepared.shape[:2]))
-    notes = [f"{name}\n{height}x{width} px", f"{ready} px", *one.words]
+    held = f"\n{one.depth.bits} bits, {one.depth.range.used:.1%} of the range used" if one.depth else ""
+    notes = [f"{name}\n{height}x{width} px{held}", f"{ready} px", *one.words]
     pictures = [_with_rois(one.source, config), *map(_picture, [one.prepared, *one.augmented])]
     for column, (picture, note) in enumerate(zip(pictures, notes, strict=True)):
         fitted = _fitted(picture, tile)
         x = _left(column)
         sheet.paste(fitted, (x, y))
         lines = [line for part in note.split("\n") for line in wrapped(plain(part), font(11), _TILE, _LINES)]
-        draw.multiline_text((x, y + fitted.height + 5), "\n".join(lines[:_LINES]), _SOFT, font(11), spacing=2)
+        draw.multiline_text((x, y + fitted.height + 5), "\n".join(lines[:_LINES]), SOFT, font(11), spacing=2)
 
 
 def _picture(pixels: Pixels) -> Image.Image:
@@ -131,4 +135,4 @@ def _footer(draw: ImageDraw.ImageDraw, preview: Preview, y: int, width: int) -> 
     said = "The same seed gives the same pixels in the shards."
     if preview.refused:
         said = f"{len(preview.refused)} left out, for example {preview.refused[0]}   {said}"
-    draw.text((_MARGIN, y + 14), shortened(plain(said), font(12), width - 2 * _MARGIN), _SOFT, font(12))
+    draw.text((_MARGIN, y + 14), shortened(plain(said), font(12), width - 2 * _MARGIN), SOFT, font(12))

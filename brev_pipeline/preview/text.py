@@ -40,6 +40,18 @@ def wrapped(text: str, own: Font, width: int, lines: int) -> list[str]:
     return [shortened(one, own, width) for one in out]
 
 
+def lines_of(text: str, own: Font, width: int) -> list[str]:
+    """Text in lines of at most ``width`` px, broken at plain spaces; all of it."""
+    out = [""]
+    for word in text.split(" "):
+        longer = f"{out[-1]} {word}".strip()
+        if own.getlength(longer) > width and out[-1]:
+            out.append(word)
+        else:
+            out[-1] = longer
+    return out
+
+
 def shortened(text: str, own: Font, width: int, *, middle: bool = False) -> str:
     """Text of at most ``width`` px: cut at its end, or in its middle, where that is too long."""
     if own.getlength(text) <= width:

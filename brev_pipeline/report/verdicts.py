@@ -82,7 +82,8 @@ def _check(one: Mapping[str, Any]) -> Check:
 
 def _found(one: Mapping[str, Any]) -> str:
     if one.get("offending"):
-        return f"{counted(one['offending'], 'entry', 'entries')} found against it"
+        advice = f". {one['advice']}" if one.get("advice") else ""
+        return f"{counted(one['offending'], 'entry', 'entries')} found against it{advice}"
     value = one.get("observed")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BYTES_DEPEND_ON = (
     "brev-pipeline",
     "google-crc32c",
+    "imagecodecs",
     "mmh3",
     "numpy",
     "opencv-python-headless",

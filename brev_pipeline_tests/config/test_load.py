@@ -97,6 +97,27 @@ def test_credentials_in_the_file_are_refused_without_repeating_them(key: str) ->
         ("listing: {url_template: '{pth}'}", "listing.url_template", "are known"),
         ("image: {rois: [[[5, 5], [5, 9]]]}", "image.rois", "empty or negative"),
         ("image: {background: [0, 0, 300]}", "image.background", "0..255"),
+        *(
+            (f"image: {{intensity: {given}}}", "image.intensity", "takes full_range, min_max, {window: [low, high]}")
+            for given in (
+                "fullrange",
+                "{windw: [1, 2]}",
+                "{window: [1]}",
+                "{window: [0.5, 2]}",
+                "{window: {low: 1}}",
+                "{window: [0, 1], percentile: [1, 99]}",
+                "{percentile: [a, 9]}",
+                "[1, 2]",
+                "null",
+                "{}",
+            )
+        ),
+        (
+            "image: {intensity: {window: [9, 3]}}",
+            "image.intensity.window",
+            "must rise within -32768..65535, got [9, 3]",
+        ),
+        ("image: {intensity: {percentile: [0, 101]}}", "image.intensity.percentile", "within 0..100 percent"),
         ("schedule: {timezone: Mars/Base}", "schedule.timezone", "IANA"),
         ("schedule: {cron: 'every day'}", "schedule.cron", "five fields"),
         ("schedule: {cron: '61 3 * * *'}", "schedule.cron", "the minute '61' is not within 0..59"),

@@ -254,6 +254,68 @@ def test_a_missing_column_fails_with_the_reason(config: PipelineConfig, publishe
     assert "path" in (found["paths_unique"].reason or "")
 
 
+def deepened(table: pa.Table, *ranges: tuple[int, int, int, int, float]) -> pa.Table:
+    """The first images as 16-bit ones of these ranges."""
+    for row, values in enumerate(ranges):
+        for column, value in zip(RANGE, (16, *values), strict=True):
+            table = change(table, column, value, row)
+    return table
+
+
+RANGE = ["bit_depth", "sample_min", "sample_low", "sample_high", "sample_max", "range_used"]
+DARK, DARKER, WIDE = (3, 12, 200, 250, 0.003), (9, 20, 235, 260, 0.003), (0, 0, 60_000, 65_535, 0.9)
+
+
+def test_images_that_use_little_of_their_range_are_named_with_the_window_that_would_fit(
+    config: PipelineConfig, published: Published
+) -> None:
+    own = build()
+    images = deepened(own["prepared_images"], DARK, DARKER)
+    found = find("prepared_images", own | {"prepared_images": images}, config, published)["range_used"]
+    assert (found.passed, found.rule.severity, found.offending) == (False, "warn", 2)
+    assert [row["source_path"] for row in found.rows] == PATHS[:2]
+    assert [(row["sample_low"], row["sample_high"]) for row in found.rows] == [(12, 200), (20, 235)]
+    assert found.advice is not None
+    assert "12..235 (extremes 3..260): write image: {intensity: {window: [12, 235]}}" in found.advice
+    assert "clip" not in found.advice
+    images = deepened(own["prepared_images"], DARK, WIDE)
+    found = find("prepared_images", own | {"prepared_images": images}, config, published)["range_used"]
+    assert [row["source_path"] for row in found.rows] == PATHS[:1]
+    assert "window: [12, 200]" in (found.advice or "")
+    assert "clip 1 other image(s), which reach 0..60000" in (found.advice or "")
+
+
+@pytest.mark.parametrize(
+    ("window", "least", "ranges", "named"),
+    [
+        (None, 0.0, [DARK], 0),  # switched off
+        (None, 0.003, [DARK], 0),
+        (None, 0.3, [], 0),  # all have 8 bits
+        ([12, 235], 0.3, [(3, 12, 235, 250, 1.0)], 0),
+        ([0, 100], 0.3, [(0, 0, 1000, 1200, 1.0)], 1),  # it shows a tenth of the image
+        ([0, 400], 0.3, [(0, 0, 1000, 1200, 1.0)], 0),
+    ],
+)
+def test_who_is_named_follows_tolerance_and_window(
+    tmp_path: Path, published: Published, window: Any, least: float, ranges: list[Any], named: int
+) -> None:
+    tolerance = {"prepared_images": {"min_range_used": least}}
+    image = {"target_size": [24, 32], "intensity": {"window": window} if window else "full_range"}
+    config = configure(tmp_path, image=image, validation=tolerance)
+    own = build()
+    images = deepened(own["prepared_images"], *ranges)
+    found = find("prepared_images", own | {"prepared_images": images}, config, published)["range_used"]
+    assert (found.offending, found.passed, found.advice is None) == (named, not named, not named)
+
+
+def test_a_table_that_does_not_know_ranges_is_judged_by_the_other_rules(
+    config: PipelineConfig, published: Published
+) -> None:
+    own = build()
+    own["prepared_images"] = own["prepared_images"].drop_columns(RANGE[1:])
+    assert all(finding.passed for finding in find("prepared_images", own, config, published).values())
+
+
 def test_policies_decide_what_a_label_conflict_does(tmp_path: Path) -> None:
     severity = {
         policy: next(

@@ -103,7 +103,7 @@ def test_the_index_is_parquet_with_the_tables_rows(shelf):
 def test_what_the_folder_holds_is_written_beside_it(shelf):
     about = json.loads((shelf.folder / shelf.id).read("settings.json"))
     assert about["image"]["target_size"] == [8, 8]
-    assert about.keys() == {"image", "prepare", "opencv", "pillow", "simplejpeg"}
+    assert about.keys() == {"image", "prepare", "opencv", "pillow", "simplejpeg", "imagecodecs"}
 
 
 @pytest.mark.parametrize(

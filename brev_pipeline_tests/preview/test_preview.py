@@ -1,11 +1,14 @@
 """The preview sheet: which photos, which pixels, what it looks like at its edges."""
 
 import hashlib
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -13,6 +16,7 @@ from PIL import Image
 
 from brev_pipeline.augment import ImageAugmenter
 from brev_pipeline.cli import main
+from brev_pipeline.config import parse_config
 from brev_pipeline.errors import ListingError
 from brev_pipeline.images import ImagePipeline
 from brev_pipeline.preview import draw_sheet, gather
@@ -107,6 +111,67 @@ def test_the_command_writes_a_png_and_says_what_is_on_it(folder: Path) -> None:
     assert "bad 1, good 1" in done.output
     assert Image.open(out).format == "PNG"
     assert not (folder / "store").exists()
+
+
+def write_deep(folder: Path) -> None:
+    """The photos anew, as 12 bits in files of 16: the samples of the values v are 16·v."""
+    for file in folder.rglob("*.png"):
+        samples = np.asarray(Image.open(file).convert("L")).astype(np.uint16) * 16
+        cv2.imwrite(str(file), samples)
+
+
+def test_deep_photos_are_shown_by_the_intensity_and_the_window_that_would_fit_is_told(folder: Path) -> None:
+    write_deep(folder / "photos")
+    runner, out = CliRunner(), folder / "sheet.png"
+    heights, shown = [], []
+    for number, image in enumerate(("", "image: {target_size: [24, 32], intensity: {window: [0, 4095]}}")):
+        text = re.sub(r"^image: .*$", image or r"\g<0>", SETTINGS, flags=re.M)
+        (folder / "parts.yaml").write_text(text, encoding="utf-8")
+        command = ["preview", str(folder / "parts.yaml"), "--out", str(out), "--images", "1"]
+        done = runner.invoke(main, command)
+        assert done.exit_code == 0, done.output
+        said = " ".join(done.output.split())
+        used = ["full_range they use", "window [0, 4095] they use"][number]
+        assert f"2 of 2 photos here have more than 8 bits. With image.intensity {used}" in said
+        assert "write image: {intensity: {window: [" in said
+        assert "window: [0, 4095] for all that 12 bits can hold" in said
+        facts = json.loads(runner.invoke(main, [*command, "--json"]).output)["depth"]
+        assert facts["photos"] == 2
+        assert 0 <= facts["window"][0] < facts["window"][1] <= 16 * 255
+        assert (max(facts["range_used"]) < 0.07) == (number == 0)
+        heights.append(np.asarray(Image.open(out)).shape[0])
+        shown += [gather(parse_config(text, base=folder), images=1)]
+    dark, bright = ([one for some in preview.exhibits.values() for one in some] for preview in shown)
+    for one, other in zip(dark, bright, strict=True):
+        assert one.source.max() <= 16
+        samples = cv2.imread(str(folder / one.path), cv2.IMREAD_UNCHANGED).astype(int)
+        assert np.array_equal(other.source[..., 0], (2 * 255 * samples + 4095) // (2 * 4095))
+        assert other.prepared.mean() > 8 * one.prepared.mean()
+    assert heights[0] == heights[1]
+
+
+def test_photos_of_8_bits_have_no_panel(folder: Path) -> None:
+    preview = gather(configure(folder), images=1)
+    before = draw_sheet(preview).height
+    assert preview.depths == []
+    (folder / "parts.yaml").write_text(SETTINGS, encoding="utf-8")
+    command = ["preview", str(folder / "parts.yaml"), "--out", str(folder / "sheet.png"), "--images", "1"]
+    done = CliRunner().invoke(main, command)
+    assert "more than 8 bits" not in done.output
+    write_deep(folder / "photos")
+    assert draw_sheet(gather(configure(folder), images=1)).height > before + 150
+
+
+@pytest.mark.parametrize(
+    "intensity", ["min_max", {"window": [-50, 70]}, {"window": [50_000, 65_535]}, {"percentile": [1, 99]}]
+)
+def test_any_intensity_makes_a_panel(folder: Path, intensity: Any) -> None:
+    write_deep(folder / "photos")
+    flat = next((folder / "photos" / "bad").iterdir())
+    cv2.imwrite(str(flat), np.full((40, 48), 65_535, np.uint16))
+    preview = gather(configure(folder, image={"intensity": intensity}), images=4)
+    assert len(preview.depths) == 8
+    assert draw_sheet(preview).height > 500
 
 
 def test_a_sheet_that_cannot_be_written_is_a_clear_error(folder: Path) -> None:

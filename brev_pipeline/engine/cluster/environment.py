@@ -11,6 +11,7 @@ from pathlib import Path
 
 PACKAGES = (
     "google-crc32c",
+    "imagecodecs",
     "mmh3",
     "numpy",
     "opencv-python-headless",
