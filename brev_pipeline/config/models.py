@@ -19,8 +19,10 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     PrivateAttr,
+    Tag,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -237,6 +239,52 @@ class IntegritySettings(Section):
 Box = tuple[tuple[int, int], tuple[int, int]]
 
 
+class WindowIntensity(Section):
+    """Samples of more than 8 bits by a fixed window."""
+
+    window: tuple[int, int] = Field(
+        description="[low, high] in stored values: low and all below become 0, high and all above 255."
+    )
+
+    @field_validator("window")
+    @classmethod
+    def _rising(cls, window: tuple[int, int]) -> tuple[int, int]:
+        low, high = window
+        if not -32_768 <= low < high <= 65_535:
+            raise ValueError(f"[low, high] must rise within -32768..65535, got {list(window)}")
+        return window
+
+
+class PercentileIntensity(Section):
+    """Samples of more than 8 bits by what each image holds."""
+
+    percentile: tuple[float, float] = Field(
+        description="[p, q] in percent: the sample that p % lie at or below becomes 0, that of q % 255."
+    )
+
+    @field_validator("percentile")
+    @classmethod
+    def _rising(cls, percentile: tuple[float, float]) -> tuple[float, float]:
+        low, high = percentile
+        if not 0 <= low < high <= 100:
+            raise ValueError(f"[p, q] must rise within 0..100 percent, got {list(percentile)}")
+        return percentile
+
+
+def _kind_of_intensity(value: Any) -> str:
+    if isinstance(value, PercentileIntensity) or (isinstance(value, dict) and "percentile" in value):
+        return "percentile"
+    return "window" if isinstance(value, (WindowIntensity, dict)) else "name"
+
+
+Intensity = Annotated[
+    Annotated[Literal["full_range", "min_max"], Tag("name")]
+    | Annotated[WindowIntensity, Tag("window")]
+    | Annotated[PercentileIntensity, Tag("percentile")],
+    Discriminator(_kind_of_intensity),
+]
+
+
 class ImageSettings(Section):
     """How bytes become the pixels that are stored. Names and defaults follow the reference's ImagePipeline."""
 
@@ -260,6 +308,11 @@ class ImageSettings(Section):
     )
     center_padding: bool = Field(False, description="Pad on both sides instead of below and right.")
     background: tuple[int, int, int] = Field((0, 0, 0), description="RGB behind transparent pixels, 0..255.")
+    intensity: Intensity = Field(
+        "full_range",
+        description="How samples of more than 8 bits become 8: full_range of the declared depth; min_max of each image; "
+        "{window: [low, high]} in stored values; {percentile: [p, q]} of each image. Images of 8 bits stay as they are.",
+    )
     roi_outside: Literal["error", "quarantine"] = Field("quarantine", description="A roi outside of an image.")
     strict_jpeg: bool = Field(
         False, description="Refuse JPEGs with damaged data that can be read to the end; otherwise they get a note."

@@ -17,7 +17,7 @@ def to_channels(pixels: _Pixels, settings: ImageSettings) -> _Pixels:
     Transparent pixels are composed on ``background``: (c·a + b·(255 − a) + 127) // 255.
 
     Args:
-        pixels: (height, width, 1, 3 or 4): grey, RGB or RGBA.
+        pixels: (height, width, 1..4): grey, grey and alpha, RGB, or RGB and alpha.
         settings: color_mode and background count.
 
     Returns:
@@ -28,7 +28,7 @@ def to_channels(pixels: _Pixels, settings: ImageSettings) -> _Pixels:
     """
     if settings.color_mode == "bayer":
         return debayer(pixels)
-    if pixels.shape[2] == 4:
+    if pixels.shape[2] in (2, 4):
         pixels = compose(pixels, settings.background)
     wanted = 3 if settings.color_mode == "rgb" else 1
     if pixels.shape[2] == wanted:
@@ -36,13 +36,13 @@ def to_channels(pixels: _Pixels, settings: ImageSettings) -> _Pixels:
     return np.repeat(pixels, 3, axis=2) if wanted == 3 else greyscale(pixels)
 
 
-def compose(rgba: _Pixels, background: tuple[int, int, int]) -> _Pixels:
-    """Lay (height, width, 4) on a colour; returns (height, width, 3)."""
-    alpha = rgba[:, :, 3:].astype(np.uint16)
+def compose(pixels: _Pixels, background: tuple[int, int, int]) -> _Pixels:
+    """Lay (height, width, 2 or 4) on a colour; returns (height, width, 3), or 1 channel of opaque grey."""
+    colour, alpha = pixels[:, :, :-1], pixels[:, :, -1:].astype(np.uint16)
     if alpha.size and alpha.min() == 255:
-        return rgba[:, :, :3]
+        return colour
     behind = np.array(background, np.uint16)
-    return ((rgba[:, :, :3] * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return ((colour * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def greyscale(rgb: _Pixels) -> _Pixels:

@@ -21,7 +21,7 @@ from brev_pipeline.images.formats.header import Header
 from brev_pipeline.images.geometry import RoiOutsideError, arrange
 from brev_pipeline.images.limits import decoding_limits
 from brev_pipeline.images.shelf import Shelf, settings_id
-from brev_pipeline.images.statistics import measure, pixel_id
+from brev_pipeline.images.statistics import measure
 from brev_pipeline.source_base import Fetcher, SourceRow
 from brev_pipeline.tables import PREPARED_IMAGES
 
@@ -136,7 +136,7 @@ def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> tupl
     row = {
         **_refused(source, "ok", None, header),
         "note": decoded.note,
-        "pixel_id": pixel_id(decoded.pixels),
+        "pixel_id": decoded.pixel_id,
         "mean": statistics.mean,
         "std": statistics.std,
         "sharpness": statistics.sharpness,

@@ -1,21 +1,23 @@
-"""Decoding: bytes to pixels, whole or not at all.
+"""Decoding: bytes to upright 8-bit pixels in the wanted channels, whole or not at all.
 
-The size is read from the header and checked first. JPEG and the common kinds of BMP and PNG go through
-fast decoders that refuse damage; everything else, and what they complain of, is for Pillow to judge.
+How a format is read is the affair of its module; here its samples are turned, brought to 8 bits and to channels.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
+from brev_pipeline.images import depth
 from brev_pipeline.images.channels import to_channels
-from brev_pipeline.images.formats import FORMATS, bmp, entitled, jpeg, png, sniff, tiff
-from brev_pipeline.images.formats.header import Header, damaged, unsupported
-from brev_pipeline.images.judge import Raster, judge, too_large
+from brev_pipeline.images.formats import FORMATS, entitled, sniff
+from brev_pipeline.images.formats.header import Header, too_large
+from brev_pipeline.images.formats.raster import Raster
 from brev_pipeline.images.orient import orient
+from brev_pipeline.images.statistics import pixel_id
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,23 @@ class Decoded:
     """Format and size as stored, before the image was turned."""
     note: str | None
     """What a person should know of it, for example ``"first page of 3"``."""
+    samples: depth.DeepSamples | None
+    """The samples before they became 8 bits, where they have more; None: they have not."""
+    settings: ImageSettings
+
+    @cached_property
+    def pixel_id(self) -> str:
+        """Identity of the decoded image at its full depth, see `statistics.pixel_id`.
+
+        Samples of more than 8 bits count as 16-bit ones. If each is one of the 256 full-range images of 8-bit values
+        (257·v), they count as these, so that an 8-bit image and its 16-bit copy are copies.
+        """
+        if self.samples is None:
+            return pixel_id(self.pixels)
+        canonical = self.samples.normalise()
+        if canonical.dtype == np.uint8:
+            canonical = to_channels(canonical, self.settings)
+        return pixel_id(orient(canonical, self.samples.raster.orientation))
 
     @property
     def format(self) -> str:
@@ -59,11 +78,11 @@ def decode(data: bytes, settings: ImageSettings, header: Header | None = None) -
     """Decode an image file: the whole image, or a refusal; the same pixels on every CPU.
 
     EXIF orientation is applied; the first page or frame counts; samples of more than 8 bits are scaled as
-    `depth` declares; transparency is composed on ``settings.background``.
+    `depth` declares and ``intensity`` asks; transparency is composed on ``background``.
 
     Args:
         data: the file.
-        settings: color_mode, background, strict_jpeg and max_pixels count.
+        settings: color_mode, background, intensity, strict_jpeg and max_pixels count.
         header: what `sniff` told of the file, if that is known already.
 
     Raises:
@@ -71,64 +90,19 @@ def decode(data: bytes, settings: ImageSettings, header: Header | None = None) -
     """
     header = header or sniff(data)
     try:
-        if header.height * header.width > settings.max_pixels:
-            raise too_large(header.height, header.width, settings.max_pixels)
         raster, note = _decode(data, header, settings)
-        pixels = orient(to_channels(raster.pixels, settings), raster.orientation)
+        samples = None if raster.samples.dtype == np.uint8 else depth.DeepSamples(raster, settings.intensity)
+        levels = raster.samples if samples is None else samples.to_8_bits()
+        pixels = orient(to_channels(levels, settings), raster.orientation)
     except DecodeError as error:
         raise entitled(error, header.format) from error
-    return Decoded(pixels, header, note)
+    return Decoded(pixels, header, note, samples, settings)
 
 
 def _decode(data: bytes, header: Header, settings: ImageSettings) -> tuple[Raster, str | None]:
-    if isinstance(header, bmp.BmpHeader) and (pixels := bmp.fast(data, header)) is not None:
-        return Raster(pixels, 1), None
-    if isinstance(header, jpeg.JpegHeader):
-        return _decode_jpeg(data, header, settings)
-    if isinstance(header, png.PngHeader):
-        return _decode_png(data, header, settings)
-    if isinstance(header, tiff.TiffHeader):
-        return _decode_tiff(data, header, settings)
-    verify = FORMATS[header.format].verify
-    note = verify(data, header) if verify else None
-    return judge(data, header, settings.max_pixels), note
-
-
-def _decode_jpeg(data: bytes, header: jpeg.JpegHeader, settings: ImageSettings) -> tuple[Raster, str | None]:
-    if header.lossless:
-        raise unsupported("lossless JPEG is not read")
-    found = jpeg.fast(data, header)
-    note = (
-        _warned(found, settings) if isinstance(found, str) else "first picture of several" if header.several else None
-    )
-    if isinstance(found, np.ndarray):
-        return Raster(found, header.orientation or 1), note
-    return judge(data, header, settings.max_pixels), note
-
-
-def _decode_png(data: bytes, header: png.PngHeader, settings: ImageSettings) -> tuple[Raster, str | None]:
-    found = png.survey(data)
-    pixels = png.fast(data, header, found)
-    if pixels is not None:
-        return Raster(pixels, 1), found.note
-    png.check_rows(data, header, found)
-    return judge(data, header, settings.max_pixels), found.note
-
-
-def _decode_tiff(data: bytes, header: tiff.TiffHeader, settings: ImageSettings) -> tuple[Raster, str | None]:
-    if header.orientation != 1 and settings.color_mode == "bayer":
-        raise unsupported("color_mode bayer wants the sensor's rows as they were read, and this image is turned")
-    note = tiff.verify(data, header)
-    if complaint := tiff.jpeg_complaint(data):
-        note = _warned(complaint, settings)
-    return judge(data, header, settings.max_pixels), note
-
-
-def _warned(complaint: str, settings: ImageSettings) -> str:
-    """The note on an image that the strict JPEG decoder complains of, unless that is a refusal."""
-    cut = complaint.startswith("Premature end of JPEG file")
-    if cut or (settings.strict_jpeg and jpeg.damage(complaint)):
-        raise damaged(
-            f"it ends before its image does ({complaint})" if cut else f"its image data are damaged ({complaint})"
-        )
-    return f"read in spite of a warning: {complaint}"
+    if header.height * header.width > settings.max_pixels:
+        raise too_large(f"{header.width}×{header.height} px are more than the limit max_pixels = {settings.max_pixels}")
+    format_ = FORMATS[header.format]
+    note = format_.verify(data, header, settings)
+    raster = format_.decode(data, header, settings)
+    return raster, raster.note or note

@@ -1,35 +1,119 @@
-"""Depth: how samples of more than 8 bits become 8 bits.
+"""Depth: how samples of more than 8 bits become 8 bits, and how much of their range an image uses.
 
-The rule, for every format: a value v of n bits becomes round(255·v / (2ⁿ − 1)); for 16 bits that is
-(v + 128) // 257. Signed samples have n − 1 bits, and what is below zero is black. 32-bit whole numbers are
-taken for 16-bit values, as PGM readers and many cameras' tools write them, if they fit. Floating point has no
-declared white, and is refused.
+The rule, for every format and every depth. A stored value v lies between black b and white w: 0 and 2ⁿ − 1 for n bits,
+−2ⁿ⁻¹ and 2ⁿ⁻¹ − 1 for signed ones, 0 and the largest value of a PNM. Where 0 is white (TIFF's MinIsWhite), v stands for
+w + b − v. The value becomes
+
+    floor((2·255·(v − b) + (w − b)) / (2·(w − b)))
+
+which is 255·(v − b) / (w − b) rounded to the nearest, halves up. ``image.intensity`` puts other values in the place of
+b and w, and what lies outside of them is clipped. 32-bit whole numbers are taken for 16-bit values if they fit;
+floating point has no declared white, and is refused.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from brev_pipeline.images.formats.header import unsupported
+from brev_pipeline.config import Intensity, PercentileIntensity, WindowIntensity
+from brev_pipeline.images.formats.raster import Raster
+from brev_pipeline.images.levels import deep_levels, levels
+
+_BLOCK = 1 << 20  # samples that are counted at a time: counting widens each to 8 bytes
+_EXTREMES = 0.1  # percent of the samples at either end that do not count as the range, such as hot and dead pixels
 
 
-def to_8_bits(samples: npt.NDArray[Any], bits: int, *, signed: bool = False) -> npt.NDArray[np.uint8]:
-    """Scale whole numbers to 0..255, rounded to the nearest.
+class SampleRange(NamedTuple):
+    """What an image uses of its range: over its colour channels jointly, in stored values."""
 
-    Args:
-        samples: any shape, whole numbers.
-        bits: depth as stored, 9..32.
-        signed: whether the samples are signed as stored.
+    min: int
+    low: int
+    """0.1 % of the samples are below it, at most."""
+    high: int
+    """0.1 % of the samples are above it, at most."""
+    max: int
+    used: float
+    """Share of the values from black to white that lie between ``low`` and ``high``, 0..1."""
 
-    Raises:
-        DecodeError: 32-bit samples beyond 16 bits.
-    """
-    if bits > 16:
-        if samples.size and int(samples.max()) > 0xFFFF:
-            raise unsupported(f"its {bits}-bit samples reach {int(samples.max())}; read are values up to 65535")
-        bits, signed = 16, False
-    full = (1 << bits - signed) - 1
-    values: npt.NDArray[np.uint32] = np.clip(samples, 0, full).astype(np.uint32)
-    scaled: npt.NDArray[np.uint8] = ((values * 255 + full // 2) // full).astype(np.uint8)
-    return scaled
+
+@dataclass(frozen=True, eq=False)
+class DeepSamples:
+    """Samples of more than 8 bits, and how they are to become 8."""
+
+    raster: Raster
+    intensity: Intensity
+
+    def to_8_bits(self) -> npt.NDArray[np.uint8]:
+        """Scale to 0..255; alpha by its full range. Shape as the raster's."""
+        colour = levels(*self._interval)[self._colour]
+        alpha = self.raster.samples[:, :, self._colours :]
+        if not alpha.shape[2]:
+            return colour
+        return np.concatenate([colour, levels(0, self.raster.white)[alpha]], axis=2)
+
+    def normalise(self) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+        """The samples by their full range as what their identity is taken of.
+
+        Returns:
+            uint8 if every sample is exactly one of 256 levels; else 16 bits, with one channel where all colours are
+            equal, and without alpha where all is opaque.
+        """
+        values, samples = deep_levels(self.raster.white), self.raster.samples
+        alpha = samples[:, :, self._colours :]
+        used = values[np.flatnonzero(self._counts)]
+        if not np.any(used % 257) and not np.any(values[alpha] % 257):
+            return (values // 257).astype(np.uint8)[samples]
+        colour = self._colour
+        if colour.shape[2] == 3 and all(np.array_equal(colour[:, :, 0], colour[:, :, other]) for other in (1, 2)):
+            colour = colour[:, :, :1]
+        opaque = not alpha.shape[2] or int(alpha.min()) == self.raster.white
+        return values[colour if opaque else np.concatenate([colour, alpha], axis=2)]
+
+    @cached_property
+    def range(self) -> SampleRange:
+        """What the image uses of its range."""
+        low, high = _percentiles(self._counts, (_EXTREMES, 100 - _EXTREMES))
+        black, white = self._interval
+        used = max(0, min(high, white) - max(low, black)) / (white - black)
+        least, most = _percentiles(self._counts, (0, 100))
+        return SampleRange(*(value + self.raster.zero for value in (least, low, high, most)), used)
+
+    @property
+    def _colours(self) -> int:
+        return 1 if self.raster.samples.shape[2] <= 2 else 3
+
+    @property
+    def _colour(self) -> npt.NDArray[Any]:
+        return self.raster.samples[:, :, : self._colours]
+
+    @cached_property
+    def _counts(self) -> npt.NDArray[np.int64]:
+        """How often each value occurs among the colours."""
+        flat = self._colour.reshape(-1)
+        counts = np.zeros(self.raster.white + 1, np.int64)
+        for start in range(0, flat.size, _BLOCK):
+            counts += np.bincount(flat[start : start + _BLOCK], minlength=len(counts))
+        return counts
+
+    @cached_property
+    def _interval(self) -> tuple[int, int]:
+        """The samples that become 0 and 255."""
+        if isinstance(self.intensity, WindowIntensity):
+            low, high = self.intensity.window
+            return low - self.raster.zero, high - self.raster.zero
+        if self.intensity == "full_range":
+            return 0, self.raster.white
+        wanted = self.intensity.percentile if isinstance(self.intensity, PercentileIntensity) else (0, 100)
+        low, high = _percentiles(self._counts, wanted)
+        # An image of one value is black.
+        return low, max(high, low + 1)
+
+
+def _percentiles(counts: npt.NDArray[np.int64], wanted: tuple[float, float]) -> tuple[int, int]:
+    """The lowest value that has at least p % of all samples at or below it; for 0 % the lowest that occurs."""
+    below = np.cumsum(counts)
+    low, high = (max(1, -(-round(share * 10_000) * int(below[-1]) // 1_000_000)) for share in wanted)
+    return int(np.searchsorted(below, low)), int(np.searchsorted(below, high))

@@ -74,16 +74,18 @@ def _sharpness(pixels: _Pixels) -> float:
     return _variance(count, total, squares)
 
 
-def pixel_id(pixels: _Pixels) -> str:
+def pixel_id(pixels: _Pixels | npt.NDArray[np.uint16]) -> str:
     """Identity of decoded pixels: equal for a BMP and its PNG copy, different where any value or the shape is.
 
     Args:
         pixels: (height, width, channels), C-contiguous, upright, in the wanted channels, not yet cropped or
-            resized.
+            resized; or 16-bit samples.
 
     Returns:
-        XXH3-128 (xxHash 0.8) of "height width channels " and the bytes, 32 hex digits.
+        XXH3-128 (xxHash 0.8) of "height width channels ", for 16 bits also "16 ", and the bytes (16 bits: low byte
+        first), 32 hex digits.
     """
-    state = xxhash.xxh3_128("{} {} {} ".format(*pixels.shape).encode())
-    state.update(pixels.data)
+    deep = pixels.dtype == np.uint16
+    state = xxhash.xxh3_128(("{} {} {} " + "16 " * deep).format(*pixels.shape).encode())
+    state.update(pixels.astype("<u2", copy=False).data if deep else pixels.data)
     return state.hexdigest()

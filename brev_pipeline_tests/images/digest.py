@@ -6,7 +6,7 @@ import json
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.decoding import decode
 from brev_pipeline.images.geometry import arrange
-from brev_pipeline.images.statistics import measure, pixel_id
+from brev_pipeline.images.statistics import measure
 from brev_pipeline_tests.images import worlds
 
 WAYS = {
@@ -33,10 +33,10 @@ def main():
         for data in files:
             decoded = decode(data, settings)
             image = arrange(decoded.pixels, settings)
-            state.update(repr((measure(image), pixel_id(decoded.pixels), image.shape)).encode())
+            state.update(repr((measure(image), decoded.pixel_id, image.shape)).encode())
             state.update(image.tobytes())
         found[name] = state.hexdigest()
-    found["bayer"] = pixel_id(decode(raw, ImageSettings(color_mode="bayer")).pixels)
+    found["bayer"] = decode(raw, ImageSettings(color_mode="bayer")).pixel_id
     print(json.dumps(found))
 
 

@@ -3,7 +3,6 @@
 import re
 
 _SIGNATURES = (
-    (rb".{4}ftyp(avif|avis)", "AVIF"),
     (rb".{4}ftyp(heic|heix|hevc|mif1|msf1)", "HEIF"),
     (rb"8BPS", "Photoshop"),
     (rb"%PDF", "PDF"),

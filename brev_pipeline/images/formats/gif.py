@@ -1,10 +1,23 @@
-"""GIF: the header's facts, and whether a second frame follows the first."""
+"""GIF: the header's facts, and whether a second frame follows the first. Pillow decodes it.
+
+Pillow's header would do but for the number of bits, which it does not tell.
+"""
 
 import struct
 
-from brev_pipeline.images.formats.header import Header
+from brev_pipeline.config import ImageSettings
+from brev_pipeline.images.formats.header import Header, too_large
+from brev_pipeline.images.formats.pillow import decode_with_pillow
+from brev_pipeline.images.formats.raster import Raster
 
+NAME, TITLE = "gif", "GIF"
 _EXTENSION, _IMAGE = 0x21, 0x2C
+_BLOCKS = 65_536  # that a file may have besides those of its pixels
+
+
+def recognise(data: bytes) -> bool:
+    """Whether a file begins as a GIF does."""
+    return data.startswith((b"GIF87a", b"GIF89a"))
 
 
 def read_header(data: bytes) -> Header:
@@ -13,14 +26,20 @@ def read_header(data: bytes) -> Header:
     return Header("gif", height, width, 1, (flags & 7) + 1)
 
 
-def verify(data: bytes, _header: Header) -> str | None:
-    """The note on an animation: the first frame counts."""
-    return "first frame of an animation" if _images(data, 2) == 2 else None
+def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None:  # noqa: ARG001 (the protocol's)
+    """Refuse more blocks than the pixels account for; returns the note on an animation."""
+    # A code has 12 bits at most and gives a pixel at least, and a block holds a byte of codes at least.
+    return "first frame of an animation" if _images(data, 2, _BLOCKS + 2 * header.height * header.width) == 2 else None
 
 
-def _images(data: bytes, enough: int) -> int:
+def decode(data: bytes, header: Header, settings: ImageSettings) -> Raster:
+    """Decode the first frame."""
+    return decode_with_pillow(data, header, "GIF", settings)
+
+
+def _images(data: bytes, enough: int, most_blocks: int) -> int:
     """Images in the file, counted up to ``enough``; damage ends the count."""
-    found = 0
+    found = blocks = 0
     try:
         place = 13 + _table(data[10])
         while found < enough:
@@ -34,7 +53,11 @@ def _images(data: bytes, enough: int) -> int:
                 break
             while length := data[place]:
                 place += length + 1
+                blocks += 1
             place += 1
+            blocks += 1
+            if blocks > most_blocks:
+                raise too_large(f"it has more than {most_blocks} blocks of data, which its size does not account for")
     except IndexError:
         pass
     return found

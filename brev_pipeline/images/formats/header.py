@@ -33,3 +33,8 @@ def damaged(reason: str) -> DecodeError:
 def unsupported(reason: str) -> DecodeError:
     """The error for a file that may be whole, but is of a kind that is not read here."""
     return DecodeError("unsupported", reason)
+
+
+def too_large(reason: str) -> DecodeError:
+    """The error for a file that asks for more than is allowed: pixels, or work that its size does not account for."""
+    return DecodeError("too_large", reason)

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.exif import orientation
-from brev_pipeline.images.formats.header import Header, damaged
+from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
+from brev_pipeline.images.formats.pillow import decode_with_pillow
+from brev_pipeline.images.formats.raster import Raster
 
+NAME, TITLE = "jpeg", "JPEG"
 _SOS, _EOI, _APP1, _APP2 = 0xDA, 0xD9, 0xE1, 0xE2
 # Start of frame: all of C0..CF but the tables DHT, JPG and DAC.
 _SOF = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -20,6 +24,9 @@ _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
 # TEM, restart markers and start of image have no length; FF00 is a stuffed byte.
 _BARE = {0x00, 0x01, *range(0xD0, 0xD9)}
 _XMP = b"http://ns.adobe.com/xap/"
+_MOST_SEGMENTS = 65_536  # before the first scan
+_FEW_SCANS, _MANY_SCANS = 32, 1000  # that any image, and the smallest, may have
+_SCANNED = 1_000_000_000  # pixels that all scans together may cover
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,13 @@ class JpegHeader(Header):
     lossless: bool
     several: bool
     """Whether more pictures follow the first (MPO)."""
+    first_scan: int
+    """First byte of the image data."""
+
+
+def recognise(data: bytes) -> bool:
+    """Whether a file begins as a JPEG does."""
+    return data.startswith(b"\xff\xd8\xff")
 
 
 def read_header(data: bytes) -> JpegHeader:
@@ -38,7 +52,7 @@ def read_header(data: bytes) -> JpegHeader:
     turn: int | None = None
     in_xmp = several = False
     frame: tuple[int, int] | None = None
-    place, size = 2, len(data)
+    place, size, segments = 2, len(data), 0
     while 0 <= (place := data.find(b"\xff", place)) < size - 3:
         marker = data[place + 1]
         if marker == 0xFF or marker in _BARE:
@@ -46,6 +60,9 @@ def read_header(data: bytes) -> JpegHeader:
             continue
         if marker in (_SOS, _EOI):
             break
+        segments += 1
+        if segments > _MOST_SEGMENTS:
+            raise too_large(f"it has more than {_MOST_SEGMENTS} segments before its image data")
         start, end = place + 4, place + 2 + max(2, data[place + 2] << 8 | data[place + 3])
         if marker in _SOF and frame is None:
             frame = marker, start
@@ -58,10 +75,7 @@ def read_header(data: bytes) -> JpegHeader:
         place = end
     if frame is None:
         raise damaged("it ends, or its image data begin, before the size of the image is told")
-    return _header(data, *frame, None if in_xmp and turn in (None, 1) else turn or 1, several)
-
-
-def _header(data: bytes, marker: int, start: int, turn: int | None, several: bool) -> JpegHeader:
+    marker, start = frame
     depth, h1, h0, w1, w0, channels = data[start : start + 6]
     return JpegHeader(
         format="jpeg",
@@ -69,10 +83,51 @@ def _header(data: bytes, marker: int, start: int, turn: int | None, several: boo
         width=w1 << 8 | w0,
         channels=channels,
         bit_depth=depth,
-        orientation=turn,
+        orientation=None if in_xmp and turn in (None, 1) else turn or 1,
         lossless=marker in _LOSSLESS,
         several=several,
+        first_scan=place if place >= 0 else size,
     )
+
+
+def verify(data: bytes, header: JpegHeader, settings: ImageSettings) -> str | None:  # noqa: ARG001 (the protocol's)
+    """Refuse kinds that are not read, and more scans than decoders should be asked to make of an image of its size.
+
+    Each scan costs a pass over the whole image. Photos have 1 to 12.
+    """
+    if header.lossless:
+        raise unsupported("lossless JPEG is not read")
+    if header.bit_depth != 8:
+        raise unsupported(f"its samples have {header.bit_depth} bits; JPEG is read with 8")
+    most = max(_FEW_SCANS, min(_MANY_SCANS, _SCANNED // (header.height * header.width)))
+    scans = data.count(b"\xff\xda", header.first_scan)
+    if scans > most and (scans := _scans(data, header.first_scan)) > most:
+        raise too_large(f"it has {scans} scans; an image of its size may have {most}")
+    return "first picture of several" if header.several else None
+
+
+def _scans(data: bytes, place: int) -> int:
+    """Scans of the first picture: those of further ones, and bytes within segments that look alike, do not count."""
+    scans = 0
+    while 0 <= (place := data.find(b"\xff", place)) < len(data) - 3:
+        marker = data[place + 1]
+        if marker == _EOI:
+            break
+        if marker == 0xFF or marker in _BARE:
+            place += 1 if marker == 0xFF else 2
+            continue
+        scans += marker == _SOS
+        place += 2 + max(2, data[place + 2] << 8 | data[place + 3])
+    return scans
+
+
+def decode(data: bytes, header: JpegHeader, settings: ImageSettings) -> Raster:
+    """Decode strictly and fast; what the strict decoder complains of is decoded by Pillow, or refused."""
+    found = fast(data, header)
+    if isinstance(found, np.ndarray):
+        return Raster(found, orientation=header.orientation or 1)
+    note = warned(found, settings) if found else None
+    return decode_with_pillow(data, header, "JPEG", settings)._replace(note=note)
 
 
 def fast(data: bytes, header: JpegHeader) -> npt.NDArray[np.uint8] | str | None:
@@ -84,7 +139,7 @@ def fast(data: bytes, header: JpegHeader) -> npt.NDArray[np.uint8] | str | None:
     """
     import simplejpeg
 
-    if header.channels not in (1, 3) or header.bit_depth != 8 or header.orientation is None:
+    if header.channels not in (1, 3) or header.orientation is None:
         return None
     try:
         pixels: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "GRAY" if header.channels == 1 else "RGB")
@@ -117,3 +172,21 @@ _DAMAGE = re.compile(
 def damage(complaint: str) -> bool:
     """Whether the fast decoder's complaint means that pixels are lost or wrong."""
     return bool(_DAMAGE.search(complaint))
+
+
+def warned(complaint: str, settings: ImageSettings) -> str:
+    """The note on an image that the strict decoder complains of, unless that is a refusal.
+
+    Args:
+        complaint: what it says.
+        settings: strict_jpeg counts.
+
+    Raises:
+        DecodeError: the image data are cut short; or damaged, and that is not to be passed over.
+    """
+    cut = complaint.startswith("Premature end of JPEG file")
+    if cut or (settings.strict_jpeg and damage(complaint)):
+        raise damaged(
+            f"it ends before its image does ({complaint})" if cut else f"its image data are damaged ({complaint})"
+        )
+    return f"read in spite of a warning: {complaint}"

@@ -1,28 +1,112 @@
-"""PNM: PBM, PGM and PPM, as text or binary."""
+"""PNM: PBM, PGM and PPM, as text or binary, with every largest value from 1 to 65535 (the Netpbm formats).
+
+Decoded here, by NumPy: libraries scale by rules of their own where the largest value is not 255.
+"""
 
 import re
+from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
+from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.header import Header, damaged
+from brev_pipeline.images.formats.raster import Raster
+from brev_pipeline.images.levels import to_8_bits
 
+NAME, TITLE = "pnm", "PNM"
 _CHANNELS = {b"1": 1, b"2": 1, b"3": 3, b"4": 1, b"5": 1, b"6": 3}
-# Each number may have white space and comments before it.
+# Each number may have white space and comments before it; one byte of white space, or a comment, ends the last.
 _NUMBER = rb"(?:\s|#[^\n]*\n)+(\d{1,9})"
-_BITMAP = re.compile(rb"P[14]" + _NUMBER * 2)
-_OTHER = re.compile(rb"P[2356]" + _NUMBER * 3)
+_END = rb"(?:\s|#[^\n]*\n)"
+_BITMAP = re.compile(rb"P[14]" + _NUMBER * 2 + _END)
+_OTHER = re.compile(rb"P[2356]" + _NUMBER * 3 + _END)
+_COMMENT = re.compile(rb"#[^\n]*")
 
 
-def matches(data: bytes) -> bool:
+@dataclass(frozen=True)
+class PnmHeader(Header):
+    """A PNM's header."""
+
+    kind: bytes
+    """The digit in its first two bytes: 1 to 3 are text, 4 to 6 binary."""
+    largest: int
+    """Largest value of a sample, which is white: 1..65535."""
+    offset: int
+    """First byte of the samples."""
+
+
+def recognise(data: bytes) -> bool:
     """Whether the file begins as a PNM does."""
     return bool(re.match(rb"P[1-6](\s|#)", data))
 
 
-def read_header(data: bytes) -> Header:
+def read_header(data: bytes) -> PnmHeader:
     """Read the size and the largest value."""
-    found = (_BITMAP if data[1:2] in b"14" else _OTHER).match(data)
+    kind = data[1:2]
+    found = (_BITMAP if kind in b"14" else _OTHER).match(data)
     if found is None:
         raise damaged("its header ends before the size of the image is told")
-    width, height, *largest = (int(number) for number in found.groups())
-    depth = largest[0].bit_length() if largest else 1
-    if not 1 <= depth <= 16:
-        raise damaged(f"its header claims {largest[0]} as the largest value; PNM has 1 to 65535")
-    return Header("pnm", height, width, _CHANNELS[data[1:2]], depth)
+    width, height, *rest = (int(number) for number in found.groups())
+    largest = rest[0] if rest else 1
+    if not 1 <= largest <= 65_535:
+        raise damaged(f"its header claims {largest} as the largest value; PNM has 1 to 65535")
+    return PnmHeader(NAME, height, width, _CHANNELS[kind], largest.bit_length(), kind, largest, found.end())
+
+
+def verify(data: bytes, header: PnmHeader, settings: ImageSettings) -> str | None:  # noqa: ARG001 (the protocol's)
+    """The note on further pictures in the file; everything else is looked at in decoding."""
+    if header.kind in b"456" and recognise(data[header.offset + _row_bytes(header) * header.height :][:3]):
+        return "first picture of several"
+    return None
+
+
+def decode(data: bytes, header: PnmHeader, settings: ImageSettings) -> Raster:  # noqa: ARG001 (the protocol's)
+    """Decode the first picture."""
+    values = _read_text(data, header) if header.kind in b"123" else _read_binary(data, header)
+    if values.size and (most := int(values.max())) > header.largest:
+        raise damaged(f"a sample is {most}, and its header claims {header.largest} as the largest value")
+    if header.kind in b"14":
+        values = 1 - values  # a bitmap's 1 is black
+    shape = header.height, header.width, header.channels
+    if header.largest > 255:
+        return Raster(values.astype(np.uint16, copy=False).reshape(shape), header.largest)
+    if header.largest < 255:
+        values = to_8_bits(values, header.largest)
+    return Raster(values.astype(np.uint8, copy=False).reshape(shape))
+
+
+def _row_bytes(header: PnmHeader) -> int:
+    if header.kind == b"4":
+        return (header.width + 7) // 8
+    return header.width * header.channels * (2 if header.largest > 255 else 1)
+
+
+def _read_binary(data: bytes, header: PnmHeader) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+    wanted = _row_bytes(header) * header.height
+    if len(data) - header.offset < wanted:
+        raise damaged(f"it ends before its image does: {len(data) - header.offset} bytes of pixels of {wanted}")
+    if header.kind == b"4":
+        rows = np.frombuffer(data, np.uint8, wanted, header.offset).reshape(header.height, -1)
+        return np.unpackbits(rows, axis=1, count=header.width)
+    kind = np.dtype(">u2") if header.largest > 255 else np.dtype(np.uint8)
+    return np.frombuffer(data, kind, wanted // kind.itemsize, header.offset).astype(kind.newbyteorder("="))
+
+
+def _read_text(data: bytes, header: PnmHeader) -> npt.NDArray[np.int32]:
+    wanted = header.height * header.width * header.channels
+    text = _COMMENT.sub(b"", data[header.offset :])
+    if header.kind == b"1":
+        # Bits need nothing between them.
+        digits = np.frombuffer(text, np.uint8)
+        values = digits[~np.isin(digits, list(b" \t\n\v\f\r"))].astype(np.int32) - ord("0")
+    elif strange := re.search(rb"[^\s\d]|\d{6}", text):
+        raise damaged(f"among its samples stands {strange[0].decode('latin-1')!r}, which can be none")
+    else:
+        values = np.fromstring(text, np.int32, sep=" ")  # type: ignore[call-overload]
+    if values.size < wanted:
+        raise damaged(f"it ends before its image does: {values.size} samples of {wanted}")
+    values = values[:wanted]
+    if values.min() < 0:
+        raise damaged("among its samples stands what can be none")
+    return values

@@ -13,6 +13,7 @@ from brev_pipeline.images.formats.exif import orientation_of
 from brev_pipeline.images.formats.header import Header, damaged, unsupported
 from brev_pipeline.images.formats.ifd import Directory, directories
 
+NAME, TITLE = "tiff", "TIFF"
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _CHANNELS, _FORMAT = 256, 257, 258, 259, 277, 339
 _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
@@ -30,6 +31,10 @@ class TiffHeader(Header):
     """Whether the samples are signed whole numbers."""
     orientation: int
     """1..8; Pillow turns TIFFs by itself."""
+
+
+def recognise(data):
+    return data.startswith(SIGNATURES)
 
 
 def read_header(data: bytes) -> TiffHeader:
@@ -71,7 +76,15 @@ def jpeg_complaint(data: bytes) -> str | None:
     return None
 
 
-def verify(data: bytes, _header: Header) -> str | None:
+def decode(data, header, settings):
+    from brev_pipeline.images.formats.pillow import decode_with_pillow
+    note = None
+    if complaint := jpeg_complaint(data):
+        note = jpeg.warned(complaint, settings)
+    return decode_with_pillow(data, header, "TIFF", settings)._replace(note=note)
+
+
+def verify(data: bytes, _header: Header, settings) -> str | None:
     """Check the checksums of deflated data; returns the note on further pages."""
     page = _first(data)
     if page.value(_COMPRESSION, 1) in _DEFLATE:

@@ -1,10 +1,22 @@
-"""WebP: the header's facts, and that the file is as long as it says."""
+"""WebP: the header's facts, and that the file is as long as it says. Pillow decodes it.
+
+To ask Pillow for the header would take the memory of two decoded frames before the size can be looked at.
+"""
 
 import struct
 
+from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.header import Header, damaged
+from brev_pipeline.images.formats.pillow import decode_with_pillow
+from brev_pipeline.images.formats.raster import Raster
 
+NAME, TITLE = "webp", "WebP"
 _ANIMATED, _ALPHA = 0x02, 0x10
+
+
+def recognise(data: bytes) -> bool:
+    """Whether a file begins as a WebP does."""
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
 def read_header(data: bytes) -> Header:
@@ -25,9 +37,14 @@ def read_header(data: bytes) -> Header:
     return Header("webp", height, width, channels, 8)
 
 
-def verify(data: bytes, _header: Header) -> str | None:
+def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None:  # noqa: ARG001 (the protocol's)
     """Check the length; returns the note on an animation."""
     (length,) = struct.unpack_from("<I", data, 4)
     if len(data) < length + 8:
         raise damaged(f"it is cut short: {len(data)} bytes of {length + 8}")
     return "first frame of an animation" if data[12:16] == b"VP8X" and data[20] & _ANIMATED else None
+
+
+def decode(data: bytes, header: Header, settings: ImageSettings) -> Raster:
+    """Decode the first frame."""
+    return decode_with_pillow(data, header, "WEBP", settings)

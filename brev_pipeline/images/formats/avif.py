@@ -1,0 +1,75 @@
+"""AVIF: the header's facts from its boxes, decoded by Pillow (libavif), which gives 8 bits.
+
+Pillow's header does not tell the depth, and it reduces 10 and 12 bits to 8, so files of these depths are refused.
+"""
+
+import struct
+from collections.abc import Iterator
+
+from brev_pipeline.config import ImageSettings
+from brev_pipeline.images.formats.header import Header, damaged, unsupported
+from brev_pipeline.images.formats.pillow import decode_with_pillow
+from brev_pipeline.images.formats.raster import Raster
+
+NAME, TITLE = "avif", "AVIF"
+_BRANDS = (b"avif", b"avis")
+_NESTED = {b"meta": 4, b"iprp": 0, b"ipco": 0}  # boxes of boxes, and the bytes before the first of them
+_MOST_BOXES = 4096
+
+
+def recognise(data: bytes) -> bool:
+    """Whether a file begins as an AVIF does."""
+    return data[4:8] == b"ftyp" and data[8:12] in _BRANDS
+
+
+def read_header(data: bytes) -> Header:
+    """Read size, channels and depth from the properties of its images (ISO 23008-12; AV1-ISOBMFF, 2.3)."""
+    sizes, depths, colours, alpha = [], [], [], False
+    for kind, body in _boxes(data, 0, len(data)):
+        if kind == b"ispe":
+            sizes.append(struct.unpack_from(">II", data, body + 4))
+        elif kind == b"av1C":
+            flags = data[body + 2]
+            depths.append(12 if flags & 0x20 else 10 if flags & 0x40 else 8)
+            colours.append(1 if flags & 0x10 else 3)
+        elif kind == b"auxC":
+            alpha = alpha or data.startswith(b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", body + 4)
+    if not sizes or not depths:
+        raise damaged("it does not tell the size and depth of its image")
+    # Of a grid of tiles the whole is the largest; an alpha plane has the size of its image.
+    width, height = max(sizes, key=lambda size: size[0] * size[1])
+    return Header(NAME, height, width, max(colours) + alpha, max(depths))
+
+
+def _boxes(data: bytes, place: int, end: int) -> Iterator[tuple[bytes, int]]:
+    """Kind and first byte of the body of each box between two places, and of those within boxes of boxes."""
+    waiting, seen = [(place, end)], 0
+    while waiting:
+        place, end = waiting.pop()
+        while place + 8 <= end:
+            seen += 1
+            if seen > _MOST_BOXES:
+                raise damaged(f"it has more than {_MOST_BOXES} boxes")
+            length, kind = struct.unpack_from(">I4s", data, place)
+            head = 8
+            if length == 1:
+                (length,), head = struct.unpack_from(">Q", data, place + 8), 16
+            length = length or end - place
+            if length < head:
+                raise damaged(f"its box {kind.decode('ascii', 'replace')} is shorter than a box can be")
+            if kind in _NESTED:
+                waiting.append((place + head + _NESTED[kind], min(end, place + length)))
+            yield kind, place + head
+            place += length
+
+
+def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None:  # noqa: ARG001 (the protocol's)
+    """Refuse more than 8 bits; returns the note on a sequence of images."""
+    if header.bit_depth > 8:
+        raise unsupported(f"its samples have {header.bit_depth} bits; AVIF is read with 8")
+    return "first frame of an animation" if data[8:12] == b"avis" else None
+
+
+def decode(data: bytes, header: Header, settings: ImageSettings) -> Raster:
+    """Decode the first image."""
+    return decode_with_pillow(data, header, "AVIF", settings)
