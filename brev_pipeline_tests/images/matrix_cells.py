@@ -27,7 +27,7 @@ class Cell:
     ours: frozenset[str] = frozenset()
     """Libraries by which we decode it, of those that the readers stand on."""
     tolerance: int = 0
-    """By how much our pixels may differ from the right ones: those of the samples, or another decoder's of a lossy file."""
+    """By how much our pixels may differ from those of the samples, or of a lossy file from another decoder's."""
     lossy: bool = False
     """Whether the file holds something near the samples only."""
     premultiplied: bool = False

@@ -72,7 +72,9 @@ def _filtered(part, bits):
     """Rows packed into bytes, each by the next of the five filters."""
     height, width, channels = part.shape
     if bits < 8:
-        packed = np.packbits(np.unpackbits(part, axis=2).reshape(height, width, 8)[:, :, 8 - bits :].reshape(height, -1), axis=1)
+        packed = np.packbits(
+            np.unpackbits(part, axis=2).reshape(height, width, 8)[:, :, 8 - bits :].reshape(height, -1), axis=1
+        )
     else:
         packed = np.frombuffer(part.astype(f">u{bits // 8}").tobytes(), np.uint8).reshape(height, -1)
     step = max(1, channels * bits // 8)
@@ -118,4 +120,6 @@ def _by_libraries():
         name = f"png grey {bits} ImageMagick"
         samples = scene(1, (1 << bits) - 1, name)
         options = ["-define", "png:color-type=0", "-define", f"png:bit-depth={bits}", "-depth", str(bits)]
-        yield Cell(name, imagemagick(samples, (1 << bits) - 1, *options, "png:-"), samples, (1 << bits) - 1, "libpng", _OURS)
+        yield Cell(
+            name, imagemagick(samples, (1 << bits) - 1, *options, "png:-"), samples, (1 << bits) - 1, "libpng", _OURS
+        )

@@ -51,7 +51,14 @@ _DEMUXERS = {
     "webp": "webp_pipe",
     "jpeg2000": "j2k_pipe",
 }
-_PNM = {b"P1": "pbm_pipe", b"P4": "pbm_pipe", b"P2": "pgm_pipe", b"P5": "pgm_pipe", b"P3": "ppm_pipe", b"P6": "ppm_pipe"}
+_PNM = {
+    b"P1": "pbm_pipe",
+    b"P4": "pbm_pipe",
+    b"P2": "pgm_pipe",
+    b"P5": "pgm_pipe",
+    b"P3": "ppm_pipe",
+    b"P6": "ppm_pipe",
+}
 
 
 def read_by_ffmpeg(cell):
@@ -68,7 +75,14 @@ def read_by_ffmpeg(cell):
     return rule.rgb(*at_depth(samples, white, cell.white), premultiplied=cell.premultiplied)
 
 
-_ORDERS = {"rgb": [0, 1, 2], "bgr": [2, 1, 0], "rgba": [0, 1, 2, 3], "bgra": [2, 1, 0, 3], "argb": [1, 2, 3, 0], "abgr": [3, 2, 1, 0]}
+_ORDERS = {
+    "rgb": [0, 1, 2],
+    "bgr": [2, 1, 0],
+    "rgba": [0, 1, 2, 3],
+    "bgra": [2, 1, 0, 3],
+    "argb": [1, 2, 3, 0],
+    "abgr": [3, 2, 1, 0],
+}
 
 
 def _frame(frame, cell):
@@ -84,7 +98,7 @@ def _frame(frame, cell):
     if found := re.fullmatch(r"(rgb|bgr)(444|555|565)le", name):
         return _short_pixels(_plane(planes[0], "<u2")[: frame.height, : frame.width], *found.groups())
     if found := re.fullmatch(r"yuv(j?)a?(\d{3})p(16le)?", name):
-        return _colour(frame, 16 if found[3] else 8, full=found[1] == "j" or cell.format == "jpeg")
+        return _colour(frame, 16 if found[3] else 8, full=found[1] == "j" or cell.format != "webp")
     if found := re.fullmatch(r"gbra?p(\d*)(le|be)?", name):
         bits = int(found[1] or 8)
         order = [2, 0, 1] + ([3] if name.startswith("gbrap") else [])
@@ -128,7 +142,9 @@ def _colour(frame, bits, *, full):
     white, middle = (1 << bits) - 1, 1 << bits - 1
     planes = [_plane(plane, _kind(bits, "le")).astype(float)[:, : plane.width] for plane in frame.planes]
     luma, alpha = planes[0][: frame.height], [plane[: frame.height] for plane in planes[3:]]
-    blue, red = (_enlarge(part, frame.height, frame.width)[: frame.height, : frame.width] - middle for part in planes[1:3])
+    blue, red = (
+        _enlarge(part, frame.height, frame.width)[: frame.height, : frame.width] - middle for part in planes[1:3]
+    )
     stretch = 1.0 if full else 255 / 224
     luma = luma if full else (luma - 16) * 255 / 219
     parts = [
@@ -160,7 +176,8 @@ def _enlarge(chroma, height, width):
 
 _JAVA = Path(__file__).with_name("MatrixReader.java")
 _JARS = "/usr/share/java"
-_NAMES = {"tiff": "tiff", "png": "png", "bmp": "bmp", "gif": "gif", "jpeg": "jpeg", "webp": "webp", "pnm": "pnm"}
+_PARTS = ["common-lang", "common-io", "common-image", "imageio-core", "imageio-metadata"]
+_PLUGINS = ["imageio-bmp", "imageio-jpeg", "imageio-pnm", "imageio-tiff", "imageio-webp"]
 
 
 def read_by_java(requests):
@@ -170,19 +187,16 @@ def read_by_java(requests):
         for number, (family, cell) in enumerate(requests):
             place = Path(folder) / str(number)
             place.write_bytes(cell.data)
-            lines.append(f"{family}\t{_NAMES[cell.format]}\t{place}\n")
+            lines.append(f"{family}\t{cell.format}\t{place}\n")
         listing, answer = Path(folder) / "requests", Path(folder) / "answer"
         listing.write_text("".join(lines))
-        jars = ":".join(f"{_JARS}/{name}.jar" for name in _JAVA_JARS)
+        jars = ":".join(f"{_JARS}/{name}.jar" for name in [*_PARTS, *_PLUGINS])
         flags = ["-Xshare:auto", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"]
-        subprocess.run(["java", *flags, "-cp", jars, str(_JAVA), str(listing), str(answer)], check=True, capture_output=True)
+        subprocess.run(
+            ["java", *flags, "-cp", jars, str(_JAVA), str(listing), str(answer)], check=True, capture_output=True
+        )
         stream = BytesIO(answer.read_bytes())
     return [_java_pixels(stream, cell) for _, cell in requests]
-
-
-_JAVA_JARS = ("common-lang", "common-io", "common-image", "imageio-core", "imageio-metadata") + tuple(
-    f"imageio-{name}" for name in ("bmp", "jpeg", "pnm", "tiff", "webp")
-)
 
 
 def _java_pixels(stream, cell):
@@ -199,7 +213,7 @@ def _java_pixels(stream, cell):
     if channels > 4:
         return f"{channels} channels"
     if inks:
-        return rule.rgb_of_cmyk(samples)
+        return rule.rgb_of_cmyk(rule.eight_bits(samples, white))
     if len(set(white.tolist())) == 1:
         samples, white = at_depth(samples, int(white[0]), cell.white)
     return rule.rgb(samples, white, premultiplied=bool(premultiplied))
@@ -310,7 +324,7 @@ def readers_of(cell):
 
 
 def read_all(cells):
-    """{cell's name: {reader's name: RGB pixels, or what the reader says against the file}}, independent readers only."""
+    """{cell's name: {reader's name: RGB pixels, or what it says against the file}}, of independent readers."""
     answers = {cell.name: {} for cell in cells}
     java = []
     for cell in cells:

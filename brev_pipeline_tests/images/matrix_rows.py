@@ -59,7 +59,9 @@ def _bmp(bits, rows, *, palette=b"", masks=b"", compression=0, top_down=False, h
     if header == 12:
         dib = struct.pack("<IHHHH", 12, WIDTH, HEIGHT, 1, bits)
     else:
-        dib = struct.pack("<IiiHHIIiiII", header, WIDTH, height, 1, bits, compression, len(rows), 2835, 2835, colours, 0)
+        dib = struct.pack(
+            "<IiiHHIIiiII", header, WIDTH, height, 1, bits, compression, len(rows), 2835, 2835, colours, 0
+        )
         dib += masks if header == 40 else masks.ljust(header - 40, b"\0")
     start = 14 + len(dib) + len(palette)
     return struct.pack("<2sIHHI", b"BM", start + len(rows), 0, 0, start) + dib + palette + rows
@@ -82,7 +84,9 @@ def _indexed():
         palette = table[:, ::-1] if header == 12 else np.pad(table[:, ::-1], ((0, 0), (0, 1)))
         packed = np.packbits(np.unpackbits(indexes[:, :, None], axis=2)[:, :, 8 - bits :].reshape(HEIGHT, -1), axis=1)
         rows = _padded(packed if top_down else packed[::-1])
-        data = _bmp(bits, rows.tobytes(), palette=palette.tobytes(), top_down=top_down, header=header, colours=white + 1)
+        data = _bmp(
+            bits, rows.tobytes(), palette=palette.tobytes(), top_down=top_down, header=header, colours=white + 1
+        )
         yield Cell(name, data, table[indexes], 255, "made here")
 
 
@@ -92,21 +96,33 @@ def _direct():
         samples = scene(3, 255, name)
         bgr = samples[:, :, ::-1] if bits == 24 else np.pad(samples[:, :, ::-1], ((0, 0), (0, 0), (0, 1)))
         rows = bgr.reshape(HEIGHT, -1)
-        yield Cell(name, _bmp(bits, _padded(rows if top_down else rows[::-1]).tobytes(), top_down=top_down), samples, 255, "made here")
+        yield Cell(
+            name,
+            _bmp(bits, _padded(rows if top_down else rows[::-1]).tobytes(), top_down=top_down),
+            samples,
+            255,
+            "made here",
+        )
     for widths, bits, header, given in (
         ((5, 5, 5), 16, 40, False), ((5, 5, 5), 16, 40, True), ((5, 6, 5), 16, 40, True), ((5, 6, 5), 16, 108, True),
-        ((8, 8, 8), 32, 40, True), ((8, 8, 8), 32, 108, True), ((10, 10, 10), 32, 40, True), ((8, 8, 8, 8), 32, 108, True),
-        ((4, 4, 4), 16, 40, True), ((4, 4, 4, 4), 16, 108, True),
+        ((8, 8, 8), 32, 40, True), ((8, 8, 8), 32, 108, True), ((10, 10, 10), 32, 40, True),
+        ((8, 8, 8, 8), 32, 108, True), ((4, 4, 4), 16, 40, True), ((4, 4, 4, 4), 16, 108, True),
     ):  # fmt: skip
-        name = f"bmp {bits} {'-'.join(map(str, widths))}{' masks' if given else ''}{' version 4' if header == 108 else ''}"
+        name = (
+            f"bmp {bits} {'-'.join(map(str, widths))}{' masks' if given else ''}{' version 4' if header == 108 else ''}"
+        )
         whites = tuple((1 << width) - 1 for width in widths)
-        samples = np.concatenate([scene(1, white, f"{name}{index}").astype(np.uint16) for index, white in enumerate(whites)], axis=2)
+        samples = np.concatenate(
+            [scene(1, white, f"{name}{index}").astype(np.uint16) for index, white in enumerate(whites)], axis=2
+        )
         yield Cell(name, _masked(samples, widths, bits, header, given), samples, whites, "made here")
     name = "bmp 32 8-8-8 masks of another order"
     samples = scene(3, 255, name)
     values = sum(samples[:, :, index].astype(np.uint32) << np.uint32(8 * index) for index in range(3))
     masks = struct.pack("<III", 0xFF, 0xFF00, 0xFF0000)
-    yield Cell(name, _bmp(32, values[::-1].astype("<u4").tobytes(), masks=masks, compression=3), samples, 255, "made here")
+    yield Cell(
+        name, _bmp(32, values[::-1].astype("<u4").tobytes(), masks=masks, compression=3), samples, 255, "made here"
+    )
 
 
 def _masked(samples, widths, bits, header, given):
