@@ -156,11 +156,12 @@ def main(names):
     faults = [fault for name, results in everything.items() for fault in _print(name, results)]
     results = [result for each in everything.values() for result in each]
     print(f"\n{len(results)} cells. Cells read rightly, of those given to it, by each other decoder:")
-    for name in matrix_readers.BASIS:
+    for name, library in matrix_readers.BASIS.items():
         given = [result for result in results if name in result.answers]
         formats = Counter(result.cell.format for result in given)
         rights = Counter(result.cell.format for result in given if name in result.right)
-        print(f"  {name:14} " + ", ".join(f"{key} {rights[key]}/{count}" for key, count in formats.items()))
+        title = name if name == library else f"{name}: {library}"
+        print(f"  {title:34} " + ", ".join(f"{key} {rights[key]}/{count}" for key, count in formats.items()))
     for title, rows in (("Refused", REFUSED), ("Read rightly by fewer other decoders than wanted", FEWER)):
         print(f"\n{title}:")
         for row in rows:

@@ -86,5 +86,5 @@ SLACK = (
     Slack("Rust", "jpeg .*(420|2x2)", 4, "rounds once more between its two enlargements of chroma"),
     Slack("FFmpeg", "jpeg ycck", 7, "applies black to the chroma, in 8 bits"),
     Slack("TwelveMonkeys", "webp .* lossy", 6, "repeats chroma instead of enlarging it smoothly"),
-    Slack("libheif", "avif .* subsampling on", 6, "repeats chroma instead of enlarging it smoothly"),
+    Slack("libvips (AVIF)", "avif .* subsampling on", 6, "repeats chroma instead of enlarging it smoothly"),
 )

@@ -10,6 +10,15 @@ def eight_bits(samples, white):
     return ((2 * 255 * wide + whites) // (2 * whites)).astype(np.uint8)
 
 
+def at_depth(samples, white, wanted):
+    """Samples that were stretched to ``white`` for want of a type of their own, back at the depth of the file."""
+    if np.ndim(white) or np.size(wanted) > samples.shape[2] or white == wanted:
+        return samples, white
+    if np.ndim(wanted):
+        samples = samples[:, :, : len(wanted)]
+    return (samples.astype(np.int64) * wanted + white // 2) // white, wanted
+
+
 def rgb(samples, white, *, premultiplied=False):
     """(height, width, 1..4) whole numbers, 0 black, as (height, width, 3) uint8 on black.
 

@@ -15,6 +15,7 @@ _ORDERS = {"little-endian": "<", "big-endian": ">"}
 def cells():
     yield from _depths()
     yield from _product()
+    yield from _inverted()
     yield from _tiles()
     yield from _palettes()
     yield from _numbers()
@@ -80,6 +81,19 @@ def _product():
         if code:
             options |= {"compression": code, "predictor": predictor, "rowsperstrip": 5}
         yield Cell(name, _write(array, byteorder=mark, **options), samples, white, "tifffile")
+
+
+def _inverted():
+    """Grey of which 0 is white, in codes, orders, strips and tiles."""
+    for bits, (order, mark), code, tile in itertools.product(
+        (8, 16), _ORDERS.items(), ("lzw", "zlib", "packbits"), (None, (16, 16))
+    ):
+        name = f"tiff grey {bits} miniswhite {order} {code} {'tiles' if tile else 'predictor'}"
+        white = (1 << bits) - 1
+        samples = scene(1, white, name)
+        options = {"compression": code, "tile": tile, "predictor": not tile and code != "packbits"}
+        data = _write((white - samples)[:, :, 0], photometric="miniswhite", byteorder=mark, **options)
+        yield Cell(name.replace("packbits predictor", "packbits"), data, samples, white, "tifffile")
 
 
 def _tiles():
