@@ -45,6 +45,8 @@ class Decoded:
             return pixel_id(self.pixels)
         canonical = self.samples.normalise()
         if canonical.dtype == np.uint8:
+            if self.settings.intensity == "full_range":
+                return pixel_id(self.pixels)
             canonical = to_channels(canonical, self.settings)
         return pixel_id(orient(canonical, self.samples.raster.orientation))
 

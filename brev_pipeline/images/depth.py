@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from brev_pipeline.config import Intensity, PercentileIntensity, WindowIntensity
 from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import deep_levels, levels
+from brev_pipeline.images.levels import deep_levels, levels, look_up
 
 _BLOCK = 1 << 20  # samples that are counted at a time: counting widens each to 8 bytes
 _EXTREMES = 0.1  # percent of the samples at either end that do not count as the range, such as hot and dead pixels
@@ -48,11 +48,14 @@ class DeepSamples:
 
     def to_8_bits(self) -> npt.NDArray[np.uint8]:
         """Scale to 0..255; alpha by its full range. Shape as the raster's."""
-        colour = levels(*self._interval)[self._colour]
-        alpha = self.raster.samples[:, :, self._colours :]
-        if not alpha.shape[2]:
-            return colour
-        return np.concatenate([colour, levels(0, self.raster.white)[alpha]], axis=2)
+        of_colour, of_alpha = levels(*self._interval), levels(0, self.raster.white)
+        samples = self.raster.samples
+        if of_colour is of_alpha or samples.shape[2] == self._colours:
+            return look_up(of_colour, samples)
+        pixels = np.empty(samples.shape, np.uint8)
+        pixels[:, :, : self._colours] = look_up(of_colour, self._colour)
+        pixels[:, :, self._colours :] = look_up(of_alpha, samples[:, :, self._colours :])
+        return pixels
 
     def normalise(self) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
         """The samples by their full range as what their identity is taken of.
@@ -63,14 +66,14 @@ class DeepSamples:
         """
         values, samples = deep_levels(self.raster.white), self.raster.samples
         alpha = samples[:, :, self._colours :]
-        used = values[np.flatnonzero(self._counts)]
-        if not np.any(used % 257) and not np.any(values[alpha] % 257):
-            return (values // 257).astype(np.uint8)[samples]
+        used = np.union1d(np.flatnonzero(self._counts), np.flatnonzero(_count(alpha, self.raster.white)))
+        if not np.any(values[used] % 257):
+            return look_up((values // 257).astype(np.uint8), samples)
         colour = self._colour
         if colour.shape[2] == 3 and all(np.array_equal(colour[:, :, 0], colour[:, :, other]) for other in (1, 2)):
             colour = colour[:, :, :1]
         opaque = not alpha.shape[2] or int(alpha.min()) == self.raster.white
-        return values[colour if opaque else np.concatenate([colour, alpha], axis=2)]
+        return look_up(values, colour if opaque else np.concatenate([colour, alpha], axis=2))
 
     @cached_property
     def range(self) -> SampleRange:
@@ -92,11 +95,7 @@ class DeepSamples:
     @cached_property
     def _counts(self) -> npt.NDArray[np.int64]:
         """How often each value occurs among the colours."""
-        flat = self._colour.reshape(-1)
-        counts = np.zeros(self.raster.white + 1, np.int64)
-        for start in range(0, flat.size, _BLOCK):
-            counts += np.bincount(flat[start : start + _BLOCK], minlength=len(counts))
-        return counts
+        return _count(self._colour, self.raster.white)
 
     @cached_property
     def _interval(self) -> tuple[int, int]:
@@ -110,6 +109,15 @@ class DeepSamples:
         low, high = _percentiles(self._counts, wanted)
         # An image of one value is black.
         return low, max(high, low + 1)
+
+
+def _count(samples: npt.NDArray[Any], white: int) -> npt.NDArray[np.int64]:
+    """(white + 1,) how often each value occurs."""
+    counts = np.zeros(white + 1, np.int64)
+    step = max(1, _BLOCK // (samples.shape[1] * samples.shape[2] or 1))
+    for start in range(0, len(samples), step):
+        counts += np.bincount(samples[start : start + step].reshape(-1), minlength=len(counts))
+    return counts
 
 
 def _percentiles(counts: npt.NDArray[np.int64], wanted: tuple[float, float]) -> tuple[int, int]:

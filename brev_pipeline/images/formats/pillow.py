@@ -20,6 +20,7 @@ from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
 from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
 from brev_pipeline.images.formats.raster import Raster
+from brev_pipeline.images.levels import look_up_colours
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -109,6 +110,8 @@ def _pixels(image: "Image") -> npt.NDArray[np.uint8]:
         raise unsupported("its samples are floating-point numbers, which have no declared white")
     if mode.startswith("I"):
         raise unsupported("its samples have more than 8 bits, in a variant of the format that is not read so deep")
+    if mode == "P":
+        return _look_up(image)
     if image.has_transparency_data:
         image = image.convert("LA").convert("RGBA") if mode == "La" else image.convert("RGBA")
     elif mode in ("1", "L"):
@@ -119,10 +122,17 @@ def _pixels(image: "Image") -> npt.NDArray[np.uint8]:
     return pixels.reshape(*pixels.shape[:2], -1)
 
 
+def _look_up(image: "Image") -> npt.NDArray[np.uint8]:
+    """The colours of a palette's indexes: RGB or RGBA. Pillow would take 4 bytes per pixel besides."""
+    kind = "RGBA" if image.has_transparency_data else "RGB"
+    every = image.crop((0, 0, 256, 1))
+    every.putdata(range(256))
+    return look_up_colours(np.asarray(every.convert(kind))[0], np.asarray(image))
+
+
 _VARIANT = "this variant of the format is not read"
 _REASONS = (
     (r"[Pp]alette size", "its palette's size is damaged"),
-    (r"MAX_TEXT|metadata too large", "a text in it unpacks to more than is allowed"),
     (r"truncated|not enough image data|read next frame|create decoder", "it ends before its image does"),
     (r"unknown pixel mode|[Uu]nsupported|not supported|cannot decode", _VARIANT),
     (r"broken data stream|decoder error|cannot load|unrecognized data stream", "its compressed image data are damaged"),
@@ -135,6 +145,8 @@ def _refusal(error: Exception, header: Header) -> DecodeError:
     from PIL.Image import DecompressionBombError
 
     words = re.sub(r"\s*<_io\.BytesIO.*?>", "", str(error)).strip()
+    if re.search(r"MAX_TEXT|metadata too large", words):
+        return too_large("a text or profile in it unpacks to more than is allowed")
     if isinstance(error, DecompressionBombError):
         return too_large(f"a part of it claims more pixels than the limit ({words})")
     if isinstance(error, MemoryError):

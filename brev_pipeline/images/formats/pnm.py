@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.header import Header, damaged
+from brev_pipeline.images.formats.header import Header, damaged, too_large
 from brev_pipeline.images.formats.raster import Raster
 from brev_pipeline.images.levels import to_8_bits
 
@@ -21,6 +21,8 @@ _NUMBER = rb"(?:\s|#[^\n]*\n)+(\d{1,9})"
 _END = rb"(?:\s|#[^\n]*\n)"
 _BITMAP = re.compile(rb"P[14]" + _NUMBER * 2 + _END)
 _OTHER = re.compile(rb"P[2356]" + _NUMBER * 3 + _END)
+_LONGEST_HEADER = 65_536  # bytes, comments included
+_TEXT_BYTES = 64  # per sample, white space and comments included, besides the longest header
 _COMMENT = re.compile(rb"#[^\n]*")
 
 
@@ -38,15 +40,15 @@ class PnmHeader(Header):
 
 def recognise(data: bytes) -> bool:
     """Whether the file begins as a PNM does."""
-    return bool(re.match(rb"P[1-6](\s|#)", data))
+    return bool(re.match(rb"P[1-6](\s|#)", data[:4]))
 
 
 def read_header(data: bytes) -> PnmHeader:
     """Read the size and the largest value."""
     kind = data[1:2]
-    found = (_BITMAP if kind in b"14" else _OTHER).match(data)
+    found = (_BITMAP if kind in b"14" else _OTHER).match(data, 0, _LONGEST_HEADER)
     if found is None:
-        raise damaged("its header ends before the size of the image is told")
+        raise damaged(f"its first {min(len(data), _LONGEST_HEADER)} bytes do not tell the size of the image")
     width, height, *rest = (int(number) for number in found.groups())
     largest = rest[0] if rest else 1
     if not 1 <= largest <= 65_535:
@@ -95,6 +97,8 @@ def _read_binary(data: bytes, header: PnmHeader) -> npt.NDArray[np.uint8] | npt.
 
 def _read_text(data: bytes, header: PnmHeader) -> npt.NDArray[np.int32]:
     wanted = header.height * header.width * header.channels
+    if len(data) - header.offset > _LONGEST_HEADER + _TEXT_BYTES * wanted:
+        raise too_large(f"its text has {len(data) - header.offset} bytes, which {wanted} samples do not account for")
     text = _COMMENT.sub(b"", data[header.offset :])
     if header.kind == b"1":
         # Bits need nothing between them.
