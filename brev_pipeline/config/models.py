@@ -267,6 +267,13 @@ class ImageSettings(Section):
     max_pixels: int = Field(
         100_000_000, gt=0, description="Images with more pixels are refused from their header, before decoding."
     )
+    max_seconds: float = Field(
+        10,
+        gt=0,
+        le=86_400,
+        description="CPU seconds after which the decoding of one image is stopped, in an engine's workers; such an "
+        "image blocks publication unless validation.prepared_images.accept_unjudged lists it.",
+    )
 
     @field_validator("target_size")
     @classmethod
@@ -542,6 +549,11 @@ class ImagesTolerance(Section):
     """Tolerances of prepared_images."""
 
     max_quarantined: Fraction = Field(0.05, description="Share of contents that may be unusable.")
+    accept_unjudged: list[str] = Field(
+        [],
+        description="Paths or content ids of images that may be left out although nobody knows whether they are good: "
+        "their decoding was stopped (image.max_seconds), crashed, or was interrupted.",
+    )
 
 
 class SplitTolerance(Section):
