@@ -1,6 +1,5 @@
 """What is said of an image whose decoding came to no end: who stopped it, and whether that is remembered."""
 
-import re
 import signal
 from typing import Final
 
@@ -16,7 +15,7 @@ PASSING: Final = (*UNTRIED, "interrupted")
 
 OUT_OF_TIME: Final = "its decoding was stopped after"
 """How the reason of what the clock stopped begins."""
-_CRASHES: Final = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV")
+_CRASHES: Final = (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV)
 _CRASHED: Final = "the decoder crashed on it"
 
 
@@ -30,16 +29,13 @@ def verdict(death: Lost, settings: ImageSettings) -> tuple[str, str]:
 
     A clock of somebody else's (SIGXCPU, a batch system's limit) stands for that one's patience, not for ours.
     """
-    name = "" if death.signal is None else signal.Signals(death.signal).name
-    if name == "SIGPROF":
+    if death.signal == signal.SIGPROF:
         return "stopped", out_of_time(settings)
-    if name in _CRASHES:
-        return "stopped", f"{_CRASHED} ({name})"
+    if crash := next((one.name for one in _CRASHES if one == death.signal), None):
+        return "stopped", f"{_CRASHED} ({crash})"
     return "interrupted", f"its decoding was cut off, by no fault that could be told to be its own: {death.reason}"
 
 
 def can_be(reason: str | None, settings: ImageSettings) -> bool:
     """Whether a status ``stopped`` may have this reason."""
-    return reason == out_of_time(settings) or bool(
-        re.fullmatch(rf"{_CRASHED} \(({'|'.join(_CRASHES)})\)", reason or "")
-    )
+    return reason in (out_of_time(settings), *(f"{_CRASHED} ({crash.name})" for crash in _CRASHES))

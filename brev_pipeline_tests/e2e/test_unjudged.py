@@ -58,7 +58,11 @@ def test_what_is_accepted_is_left_out_with_its_reason(accepted: World) -> None:
     assert (row["source_path"], row["status"], row["reason"]) == (SLOW, "stopped", REASON)
     (left,) = [row for row in accepted.newest.table("exclusions").to_pylist() if row["path"] == SLOW]
     assert (left["rule"], left["reason"]) == ("quarantined", f"stopped: {REASON}")
-    assert verify_store(accepted.store).problems == []
+    (verified,) = verify_store(accepted.store).versions
+    assert verified.problems == []
+    (note,) = verified.notes
+    assert note.startswith("images.parquet: 1 image(s) left out unjudged, because their decoding came to no end")
+    assert SLOW in note
 
 
 def test_its_content_may_be_named_instead_and_a_longer_limit_is_no_matter_of_the_others(
@@ -97,7 +101,7 @@ def test_a_good_photo_that_is_said_to_be_stopped_is_found(accepted: World, tmp_p
     assert "status is 'stopped' on record, and 'ok' by its bytes" in told[0]
     assert "faster" not in told[0]
     # Without the pixels, too, the checks tell: nobody accepted that.
-    assert any("all_judged" in line for line in verify_store(copy.store).problems)
+    assert any("all_judged" in line for line in verify_store(copy.store).versions[0].problems)
 
 
 def test_what_a_faster_machine_may_explain_is_told_apart(accepted: World, tmp_path: Path) -> None:
@@ -123,7 +127,7 @@ def test_what_a_faster_machine_may_explain_is_told_apart(accepted: World, tmp_pa
 def test_a_reason_that_cannot_be_is_a_contradiction(accepted: World, tmp_path: Path, reason: str) -> None:
     copy = accepted.copy(tmp_path)
     forged(copy, SLOW, status="stopped", reason=reason)
-    told = [line for line in verify_store(copy.store).problems if "images.parquet" in line]
+    told = [line for line in verify_store(copy.store).versions[0].problems if "images.parquet" in line]
     assert any(f"{SLOW} was stopped by another clock than image.max_seconds, or by no crash" in line for line in told)
 
 

@@ -10,6 +10,7 @@ import pytest
 from brev_pipeline.engine import LocalEngine, Lost
 from brev_pipeline.engine.call import _all
 from brev_pipeline.engine.child import _explain
+from brev_pipeline.engine.job import Death
 from brev_pipeline.errors import EngineError
 from brev_pipeline_tests.engine import tasks
 from brev_pipeline_tests.engine.processes import alive, children, read_number, wait_until
@@ -140,4 +141,4 @@ def test_the_death_of_an_idle_worker_does_no_harm(tmp_path):
 
 
 def test_an_unknown_signal_has_a_name_too():
-    assert _explain(-63) == "the worker was ended by signal 63 (unknown)"
+    assert _explain(-63) == Death("the worker was ended by signal 63 (unknown)", signal=63)

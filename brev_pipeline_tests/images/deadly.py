@@ -53,6 +53,6 @@ class Decoder:
                 if not (folder / "died").exists():
                     (folder / "died").touch()
                     os.kill(os.getpid(), signal.SIGSEGV)
-        if data[-7:].startswith(b"SIG"):
-            os.kill(os.getpid(), signal.Signals[data[-7:].decode().strip()])
+        if data[-8:].startswith(b"SIG"):
+            os.kill(os.getpid(), signal.Signals[data[-8:].decode().strip()])
         return self._real(data, settings, header)
