@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config import ImageSettings, PipelineConfig
 from brev_pipeline.engine.base import Counted, Engine, Lost
 from brev_pipeline.errors import SourceError, StoreError
-from brev_pipeline.images.chunk import UNTRIED
+from brev_pipeline.images.stops import UNJUDGED, UNTRIED
 from brev_pipeline.seeds import seed64
 from brev_pipeline.source_base import Fetcher, SourceRow
 from brev_pipeline.store import Folder, PipelineStore
@@ -317,8 +317,6 @@ def _reread(chosen: pa.Table, prepared: pa.Table, reread: Rereader, engine: Engi
 
 def _tasks(chosen: pa.Table, prepared: pa.Table) -> Iterator[list[Asked]]:
     """The images in tasks; of those with the same content the first one's pixels are compared."""
-    from brev_pipeline.images.chunk import DIED
-
     at = pc.index_in(chosen["content_id"], value_set=prepared["content_id"].combine_chunks())
     seen: set[str] = set()
     chosen = chosen.set_column(chosen.column_names.index("modified"), "modified", chosen["modified"].cast(pa.int64()))
@@ -329,7 +327,7 @@ def _tasks(chosen: pa.Table, prepared: pa.Table) -> Iterator[list[Asked]]:
         )
         for row, recorded in rows:
             # What kills a decoder is not given to one in this process.
-            alive = row["content_id"] not in seen and recorded["reason"] != DIED
+            alive = row["content_id"] not in seen and recorded["status"] not in UNJUDGED
             seen.add(row["content_id"])
             source = SourceRow(*(row[name] for name in SourceRow._fields))
             task.append(Asked(source, row["size"], row["modified"], row.get("file_stamp"), recorded if alive else None))

@@ -68,7 +68,12 @@ SAMPLE_INTEGRITY: Final = pa.schema(
 PREPARED_IMAGES: Final = pa.schema(
     [
         pa.field("content_id", TEXT, False),
-        pa.field("status", TEXT, False, {"description": "ok, corrupt, unsupported, too_large, missing, changed"}),
+        pa.field(
+            "status",
+            TEXT,
+            False,
+            {"description": "ok, corrupt, unsupported, too_large, missing, changed, stopped, interrupted"},
+        ),
         pa.field("reason", TEXT, True, {"description": "why the image is not usable; null where status is ok"}),
         pa.field("source_path", TEXT, False, {"description": "the path that was read"}),
         pa.field("format", TEXT, True, {"description": "bmp, jpeg, png, tiff, webp, gif, jpeg2000, pnm, avif"}),

@@ -282,9 +282,6 @@ def _worked(remaker: Remaker, contents: Iterable[Content], engine: Engine) -> It
     def tasks() -> Iterator[list[Content]]:
         task: list[Content] = []
         for content in contents:
-            if content.is_deadly:
-                apart.append([content])
-                continue
             task.append(content)
             if len(task) == _CHUNK:
                 yield task
@@ -305,12 +302,9 @@ def _worked(remaker: Remaker, contents: Iterable[Content], engine: Engine) -> It
 
 
 def _died(content: Content, reason: str) -> Iterator[Finding]:
-    """What it means that a decoder died on a content: nothing new, where the version says so."""
+    """What it means that a decoder died on a content of which the version does not say so."""
     for listed in content.objects:
-        if content.is_deadly:
-            yield Finding("same", listed.source.path)
-        else:
-            yield Finding("different", f"{listed.source.path}: {reason}, and the version does not say so")
+        yield Finding("different", f"{listed.source.path}: {reason}, and the version does not say so")
     for row in content.records:
         yield Finding("different", f"{place_of(row)}: cannot be made again: {reason}")
 

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.audit.claims import Bools, Claims, Contradiction, certain, named
 from brev_pipeline.config import ImageSettings
+from brev_pipeline.images.stops import can_be
 
 IMAGES: Final = "images.parquet"
 _SIDES: Final = ("prepared_frames", "prepared_height", "prepared_width", "prepared_channels")
@@ -25,6 +26,10 @@ def image_contradictions(claims: Claims) -> Iterator[Contradiction]:
     yield from certain(
         _each(usable, _true(pc.greater(values, most)), f"has more pixels than image.max_pixels ({most})")
     )
+    stopped = images.filter(pc.equal(images["status"], "stopped"))
+    settings = claims.config.image
+    unlike = np.array([not can_be(reason, settings) for reason in stopped["reason"].to_pylist()], np.bool_)
+    yield from certain(_each(stopped, unlike, "was stopped by another clock than image.max_seconds, or by no crash"))
     if claims.config.image.strict_jpeg:
         forced = _true(pc.match_substring(pc.fill_null(usable["note"], ""), "in spite of"))
         yield from certain(_each(usable, forced, "was read in spite of damage, which image.strict_jpeg refuses"))

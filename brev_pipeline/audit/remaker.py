@@ -21,14 +21,13 @@ import numpy.typing as npt
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
 from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, unframe
+from brev_pipeline.images.stops import OUT_OF_TIME, PASSING, UNJUDGED, UNTRIED
 from brev_pipeline.source import Sources
 from brev_pipeline.source_base import SourceRow
 from brev_pipeline.store import Folder
 
 _UNREAD: Final = "unread-"
 """In place of a content id: the source compares nothing, and the comparison is made here."""
-_PASSING: Final = ("missing", "changed")
-"""Statuses of an image that could not be read, which say nothing of its bytes."""
 _APART: Final = ("content_id", "source_path", "file", "offset", "length")
 """Columns of ``prepared_images`` that do not follow from an image's bytes."""
 
@@ -41,7 +40,7 @@ Row = dict[str, Any]
 class Finding(NamedTuple):
     """What became of an object (one of the kinds but ``record``), or a record that came out the same or ``different``.
 
-    ``explained``: images.parquet says otherwise of it, which other decoders than here may explain.
+    ``explained``: images.parquet says otherwise of it, which other decoders or a faster machine may explain.
     """
 
     kind: Kind
@@ -85,13 +84,6 @@ class Content:
     image: Row | None
     records: tuple[Row, ...] = ()
     copies: tuple[SourceRow, ...] = ()
-
-    @property
-    def is_deadly(self) -> bool:
-        """Whether a decoder is said to have died on it, so that none in this process should try."""
-        from brev_pipeline.images.chunk import DIED
-
-        return self.image is not None and self.image["reason"] == DIED
 
 
 @dataclass(frozen=True)
@@ -168,7 +160,7 @@ class Remaker:
         """What it means that an object is what it is now."""
         own, image = listed.source, content.image
         if isinstance(found, SourceError):
-            was_lost = content.id.startswith(_UNREAD) or (image is not None and image["status"] in _PASSING)
+            was_lost = content.id.startswith(_UNREAD) or (image is not None and image["status"] in UNTRIED)
             if was_lost and not content.records:
                 return _Outcome("same", own.path)
             return _Outcome("gone" if found.status == "missing" else "changed", str(found))
@@ -194,33 +186,56 @@ class Remaker:
 
     def _judge(self, content: Content, raw: bytes, whence: str, records: Sequence[Row]) -> Iterator[Finding]:
         """Decode a content; compare its row of images.parquet, and its records made again."""
-        from brev_pipeline.images.chunk import prepare_row
-
         source = SourceRow(whence, "", None, "none", content.id)
         try:
-            row, pixels = prepare_row(source, raw, self.config.image)
+            row, pixels, in_no_time = self._prepare(content.image, source, raw)
         except BrevPipelineError as error:
             yield from (Finding("different", f"{place_of(one)}: cannot be made again: {error}") for one in records)
             yield Finding("different", f"images.parquet: {error}", of_image=True)
             return
-        yield from self._judge_row(content.image, row, whence)
+        yield from self._judge_row(content.image, row, whence, in_no_time=in_no_time)
         for record in records:
             yield self._compare(record, pixels, str(row["reason"]))
 
-    def _judge_row(self, image: Row | None, row: Row, whence: str) -> Iterator[Finding]:
+    def _prepare(
+        self, image: Row | None, source: SourceRow, raw: bytes
+    ) -> tuple[Row, npt.NDArray[np.uint8] | None, bool]:
+        """Row and pixels; and whether it took less than a tenth of the time after which the clock would stop it.
+
+        What is said to have been the end of a decoder is given to none in this process.
+        """
+        from brev_pipeline.images.alone import prepare_alone
+        from brev_pipeline.images.chunk import prepare_row
+
+        settings = self.config.image
+        if image is None or image["status"] not in UNJUDGED:
+            return *prepare_row(source, raw, settings), True
+        tenth = settings.model_copy(update={"max_seconds": settings.max_seconds / 10})
+        row, pixels = prepare_alone(source, raw, tenth)
+        if row["status"] not in UNJUDGED:
+            return row, pixels, True
+        return *prepare_alone(source, raw, settings), False
+
+    def _judge_row(self, image: Row | None, row: Row, whence: str, *, in_no_time: bool) -> Iterator[Finding]:
         if image is None:
             said = f"images.parquet: it has no row of {whence} (content {row['content_id']})"
             yield Finding("different", said, of_image=True)
-        elif image["status"] in _PASSING:
-            said = f"{whence}: {_could_not_be_read(image)}; it can be read now"
+        elif image["status"] in PASSING:
+            now = "it can be read now" if row["status"] not in UNJUDGED else f"now, {row['reason']}"
+            said = f"{whence}: {_could_not_be_read(image)}; {now}"
             yield Finding("changed", said, of_image=True)
         elif apart := [name for name in image if name not in _APART and image[name] != row.get(name)]:
             said = "; ".join(
                 f"{name} is {image[name]!r} on record, and {row.get(name)!r} by its bytes" for name in apart[:_SHOWN]
             )
             more = f"; and {len(apart) - _SHOWN} more columns" if len(apart) > _SHOWN else ""
-            excuse = f" ({self.excuse})" if self.excuse else ""
-            kind: Kind = "explained" if self.excuse else "different"
+            excuses = [self.excuse] if self.excuse else []
+            if (image["reason"] or "").startswith(OUT_OF_TIME) and not in_no_time:
+                excuses.append("a machine that is faster than the one that prepared it")
+            if row["status"] == "interrupted":
+                excuses.append("its decoding was interrupted here")
+            excuse = f" ({'; '.join(excuses)})" if excuses else ""
+            kind: Kind = "explained" if excuses else "different"
             yield Finding(kind, f"images.parquet: {whence}: {said}{more}{excuse}", of_image=True)
 
     def _compare(self, row: Row, pixels: npt.NDArray[np.uint8] | None, reason: str) -> Finding:

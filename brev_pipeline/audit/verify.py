@@ -10,10 +10,12 @@ anywhere, is verified in the same way, but for what needs the store.
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from brev_pipeline.audit import tables as accounts
 from brev_pipeline.audit.claims import FAULTS, Contradiction, Known, Open, made_with
@@ -30,12 +32,14 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.differences import list_differences
 from brev_pipeline.engine import Engine, SerialEngine
 from brev_pipeline.errors import BrevPipelineError, StoreError
+from brev_pipeline.images.stops import UNJUDGED
 from brev_pipeline.reading.access import Access
 from brev_pipeline.stages import SPECS
 from brev_pipeline.store import PipelineStore, Publication, Version
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline.store.publish import package_versions
 from brev_pipeline.store.versions import MANIFEST, file_facts, version_id
+from brev_pipeline.texts import TEXT
 
 _CHECKS: Final[Sequence[Callable[[Mapping[str, Any], accounts.Tables], Iterator[str]]]] = (
     accounts.count_problems,
@@ -54,6 +58,7 @@ _NEED_A_STORE: Final = (
 )
 """What a folder that was copied out of its store cannot show."""
 _OLD: Final = ("class, item, stratum and leak group of each image: versions of format 1 are held to hashes and counts",)
+_NAMED: Final = 5  # images in a note
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,5}")
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 
@@ -414,6 +419,8 @@ def _compare(version: Version, manifest: dict[str, Any], found: _Findings, known
         except (BrevPipelineError, *FAULTS) as error:
             name = check.__name__.removesuffix("_problems")
             found.problems.append(f"{version.id}: {name} cannot be checked: {type(error).__name__}: {error}")
+    with suppress(BrevPipelineError, *FAULTS):  # a table of other columns is told of below
+        found.notes += _unjudged(tables["images"])
     known_codes, older = _older_codes(manifest)
     found.problems += known_codes
     for one in derive_claims(manifest, tables, known) if is_derived(manifest) else ():
@@ -422,6 +429,17 @@ def _compare(version: Version, manifest: dict[str, Any], found: _Findings, known
         _sort_in(one, older, found)
     if is_derived(manifest):
         found.notes.extend(_other_file(manifest, known))
+
+
+def _unjudged(images: pa.Table) -> Iterator[str]:
+    """That images were left out of which nobody knows whether they are good."""
+    paths = images["source_path"].filter(pc.is_in(images["status"], value_set=pa.array(UNJUDGED, TEXT))).to_pylist()
+    if paths:
+        yield (
+            f"images.parquet: {len(paths)} image(s) left out unjudged, because their decoding came to no end "
+            f"({', '.join(sorted(paths)[:_NAMED])}{', …' if len(paths) > _NAMED else ''}): accepted by the "
+            "configuration; --deep decodes them again"
+        )
 
 
 def _sort_in(one: Contradiction | Open, older: Mapping[str, str], found: _Findings) -> None:

@@ -334,6 +334,13 @@ class ImageSettings(Section):
     max_pixels: int = Field(
         100_000_000, gt=0, description="Images with more pixels are refused from their header, before decoding."
     )
+    max_seconds: float = Field(
+        10,
+        gt=0,
+        le=86_400,
+        description="CPU seconds after which the decoding of one image is stopped, in an engine's workers; such an "
+        "image blocks publication unless validation.prepared_images.accept_unjudged lists it.",
+    )
 
     @field_validator("target_size")
     @classmethod
@@ -611,6 +618,11 @@ class ImagesTolerance(Section):
     max_quarantined: Fraction = Field(0.05, description="Share of contents that may be unusable.")
     min_range_used: Fraction = Field(
         0.3, description="Share of the range that images of more than 8 bits should use; less warns. 0: never."
+    )
+    accept_unjudged: list[str] = Field(
+        [],
+        description="Paths or content ids of images that may be left out although nobody knows whether they are good: "
+        "their decoding was stopped (image.max_seconds), crashed, or was interrupted.",
     )
 
 

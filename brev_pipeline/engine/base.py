@@ -44,10 +44,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Lost:
-    """Stands for the result of a task whose worker died each time that the task was tried."""
+    """Stands for the result of a task whose worker died each time that the task was tried; it tells of the last."""
 
     reason: str
     """What is known of the death, for example ``"the worker was ended by signal 11 (SIGSEGV)"``."""
+    signal: int | None = None
+    """The signal that ended the worker, where that is known."""
 
 
 class Engine(Protocol):
@@ -67,6 +69,7 @@ class Engine(Protocol):
         label: str = ...,
         lost: Literal["raise"] = ...,
         task_timeout: float | None = ...,
+        tries: int = ...,
     ) -> Iterator[tuple[T, R]]: ...
 
     @overload
@@ -78,6 +81,7 @@ class Engine(Protocol):
         label: str = ...,
         lost: Literal["yield"],
         task_timeout: float | None = ...,
+        tries: int = ...,
     ) -> Iterator[tuple[T, R | Lost]]: ...
 
     def map(
@@ -88,6 +92,7 @@ class Engine(Protocol):
         label: str = "",
         lost: Literal["raise", "yield"] = "raise",
         task_timeout: float | None = None,
+        tries: int = 2,
     ) -> Iterator[tuple[T, R | Lost]]:
         """Run ``function`` on every task; yield ``(task, result)`` in order of completion.
 
@@ -96,10 +101,11 @@ class Engine(Protocol):
             tasks: picklable; taken one by one as workers become free, never all at once. `Counted` tasks: progress
                 counts what they hold.
             label: what is being done, for progress and errors.
-            lost: what happens when a worker dies on a task, and again when the task is retried: an
+            lost: what happens when a worker dies on a task, each time that it is tried: an
                 `EngineError` that names the task, or a `Lost` in place of its result.
             task_timeout: seconds that one task may take before its worker is ended, which counts as a death;
                 None: what the engine was made with.
+            tries: workers that may die on a task before it is lost.
 
         Raises:
             BrevPipelineError: ``function`` raised it; the rest is stopped.

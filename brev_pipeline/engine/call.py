@@ -22,7 +22,6 @@ from brev_pipeline.errors import EngineError
 T = TypeVar("T")
 R = TypeVar("R")
 
-_TRIES = 2
 _MISHAPS = 5
 """How often a task is tried again for what is not its fault, such as the loss of a machine."""
 _BACK_OFF = 0.1  # seconds before the first retry; four times as long before each further one
@@ -72,6 +71,7 @@ class Call(Generic[T, R]):
         label: for messages.
         lost: what becomes of a task whose workers died.
         ticker: counts and reports.
+        tries: workers that may die on a task.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class Call(Generic[T, R]):
         label: str,
         lost: Literal["raise", "yield"],
         ticker: Ticker,
+        tries: int = 2,
     ) -> None:
         self._crew = crew
         self._tasks = tasks
@@ -89,6 +90,7 @@ class Call(Generic[T, R]):
         self._label = label
         self._lost = lost
         self._ticker = ticker
+        self._tries = tries
         self._exhausted = False
         self._waiting: deque[Job[T]] = deque()
         self._resting: list[tuple[float, int, Job[T]]] = []
@@ -164,12 +166,12 @@ class Call(Generic[T, R]):
 
     def _mourn(self, job: Job[T], death: Death) -> None:
         (job.mishaps if death.blameless else job.deaths).append(death.reason)
-        if len(job.deaths) < _TRIES and len(job.mishaps) <= _MISHAPS:
+        if len(job.deaths) < self._tries and len(job.mishaps) <= _MISHAPS:
             self._rest(job)
             return
-        why = _both(job.deaths) if len(job.deaths) >= _TRIES else f"{job.mishaps[-1]}, {len(job.mishaps)} times"
+        why = f"{job.mishaps[-1]}, {len(job.mishaps)} times" if death.blameless else _all(job.deaths)
         if self._lost == "yield" and not death.blameless:
-            self._finish(job, Lost(why))
+            self._finish(job, Lost(why, death.signal))
         else:
             error = EngineError(f"{name(self._label, job.task)} was lost: {why}")
             error.passing = death.blameless
@@ -182,5 +184,7 @@ class Call(Generic[T, R]):
         heapq.heappush(self._resting, (due, next(self._numbers), job))
 
 
-def _both(deaths: list[str]) -> str:
-    return deaths[0] + ", twice" if len(set(deaths)) == 1 else "; on the second try ".join(deaths)
+def _all(deaths: list[str]) -> str:
+    if len(deaths) == 2 and deaths[0] == deaths[1]:
+        return f"{deaths[0]}, twice"
+    return "; on the next try ".join(deaths)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
 from brev_pipeline.engine.cores import ONE_THREAD
-from brev_pipeline.engine.job import Job
+from brev_pipeline.engine.job import Death, Job
 from brev_pipeline.engine.program import Program
 from brev_pipeline.engine.wire import Frame, Kind, Part, Receiver, dump, send
 from brev_pipeline.engine.worker import GRACE_SECONDS
@@ -91,8 +91,8 @@ class Child(Generic[T]):
         """Whether the process has ended (something that it started may still hold the socket open)."""
         return self._process.poll() is not None
 
-    def bury(self, reason: str | None = None) -> str:
-        """End what is left of it, and say why it died."""
+    def bury(self, reason: str | None = None) -> Death:
+        """End what is left of it, and say why it died: by itself, unless there is a reason."""
         try:
             self._process.wait(GRACE_SECONDS if reason is None else 0)
         except subprocess.TimeoutExpired:
@@ -100,7 +100,7 @@ class Child(Generic[T]):
             self._process.wait()
             reason = reason or "the worker closed its connection"
         self._close()
-        return reason or _explain(self._process.returncode)
+        return Death(reason) if reason else _explain(self._process.returncode)
 
     def _give(self, job: Job[T]) -> None:
         self._given = True
@@ -168,12 +168,12 @@ def _start(path: list[str], descriptors: list[int]) -> subprocess.Popen[bytes]:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def _explain(status: int) -> str:
+def _explain(status: int) -> Death:
     if status >= 0:
-        return f"the worker exited with status {status}"
+        return Death(f"the worker exited with status {status}")
     try:
         name = signal.Signals(-status).name
     except ValueError:
         name = "unknown"
     hint = "; perhaps the system ran out of memory" if -status == signal.SIGKILL else ""
-    return f"the worker was ended by signal {-status} ({name}){hint}"
+    return Death(f"the worker was ended by signal {-status} ({name}){hint}", signal=-status)

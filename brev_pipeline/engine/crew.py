@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from brev_pipeline.engine.child import Child, end
-from brev_pipeline.engine.job import Death, Job, News
+from brev_pipeline.engine.job import Job, News
 from brev_pipeline.engine.program import Program
 from brev_pipeline.engine.wire import Kind
 from brev_pipeline.errors import EngineError
@@ -126,15 +126,15 @@ class Crew(Generic[T]):
 
     def _bury(self, child: Child[T], reason: str | None = None) -> list[tuple[Job[T], News]]:
         self._selector.unregister(child)
-        reason = child.bury(reason)
+        death = child.bury(reason)
         self._busy.discard(child)
         if child in self._idle:
             self._idle.remove(child)
         if child.job is None:
             return []
         if child.ready:
-            return [(child.job, Death(reason))]
-        self._start_again(child.job, reason)
+            return [(child.job, death)]
+        self._start_again(child.job, death.reason)
         return []
 
     def _start_again(self, job: Job[T], reason: str) -> None:

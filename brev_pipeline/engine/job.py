@@ -27,6 +27,8 @@ class Death(NamedTuple):
     reason: str
     blameless: bool = False
     """Whether the job cannot be the cause: the whole machine was lost."""
+    signal: int | None = None
+    """The signal that ended the worker, where that is known."""
 
 
 News = Frame | Death

@@ -28,8 +28,8 @@ class LocalEngine:
     caller stops iterating or is interrupted), its workers have ended within a second; when this process is killed, they
     end by themselves. Safe in a process with threads, and in several threads at once.
 
-    A task whose worker dies is tried once more on a fresh worker. What workers print appears where this process
-    prints; set ``PYTHONFAULTHANDLER=1`` to see there at which line one crashed.
+    A task whose worker dies is tried once more on a fresh worker, if the call does not want it otherwise. What workers
+    print appears where this process prints; set ``PYTHONFAULTHANDLER=1`` to see there at which line one crashed.
 
     Args:
         workers: processes; ``"auto"``: one per core that this process may use.
@@ -68,6 +68,7 @@ class LocalEngine:
         label: str = ...,
         lost: Literal["raise"] = ...,
         task_timeout: float | None = ...,
+        tries: int = ...,
     ) -> Iterator[tuple[T, R]]: ...
 
     @overload
@@ -79,6 +80,7 @@ class LocalEngine:
         label: str = ...,
         lost: Literal["yield"],
         task_timeout: float | None = ...,
+        tries: int = ...,
     ) -> Iterator[tuple[T, R | Lost]]: ...
 
     def map(
@@ -89,6 +91,7 @@ class LocalEngine:
         label: str = "",
         lost: Literal["raise", "yield"] = "raise",
         task_timeout: float | None = None,
+        tries: int = 2,
     ) -> Iterator[tuple[T, R | Lost]]:
         """Run ``function`` on every task; yield ``(task, result)`` in order of completion. See `Engine.map`.
 
@@ -100,4 +103,4 @@ class LocalEngine:
         timeout = self._task_timeout if task_timeout is None else checked_timeout(task_timeout)
         ticker = Ticker(label, tasks, self._on_progress, self._progress_seconds)
         crew: Crew[T] = Crew(program(function), self._workers, timeout)
-        return Call[T, R](crew, iter(tasks), self._workers + 1, label, lost, ticker).results()
+        return Call[T, R](crew, iter(tasks), self._workers + 1, label, lost, ticker, tries).results()

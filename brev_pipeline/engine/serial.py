@@ -36,6 +36,7 @@ class SerialEngine:
         label: str = "",
         lost: Literal["raise", "yield"] = "raise",  # noqa: ARG002 (the protocol's)
         task_timeout: float | None = None,  # noqa: ARG002 (the protocol's)
+        tries: int = 2,  # noqa: ARG002 (the protocol's)
     ) -> Iterator[tuple[T, R]]:
         """Run ``function`` on every task; yield ``(task, result)`` in the order of the tasks. See `Engine.map`.
 

@@ -29,6 +29,14 @@ HINT = "define it at the top level of a module that can be imported, not in the 
 NOT_IMPORTED = f"was not begun: the function cannot be imported in the worker ({HINT})"
 
 
+_is_worker = False
+
+
+def is_worker() -> bool:
+    """Whether this process works for an engine, which survives its death; it is then not the user's own."""
+    return _is_worker
+
+
 class _Stopped(BaseException):
     """Raised in the middle of a task by SIGTERM."""
 
@@ -97,6 +105,8 @@ def _load_function(frame: Frame, connection: socket.socket) -> Callable[[Any], A
 
 def run(function: Callable[[Any], Any], frame: Frame) -> list[Part]:
     """Do one task; whatever comes of it is a frame: `Kind.DONE` or `Kind.FAILED`."""
+    global _is_worker
+    _is_worker = True
     what = f"cannot be read in the worker ({HINT})"
     try:
         task = frame.load()

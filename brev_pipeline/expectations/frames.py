@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.images.stops import UNJUDGED
 from brev_pipeline.tables import Columns
 from brev_pipeline.texts import TEXT, joined_names, numbered
 
@@ -81,11 +82,14 @@ def _prepared_images(tables: Tables, config: PipelineConfig, published: Publishe
     rows = table.to_pandas()
     ok = rows["status"] == "ok"
     rows["reason_given"] = ok | rows["reason"].fillna("").astype(bool)
+    accepted = config.validation.prepared_images.accept_unjudged
+    named = rows["source_path"].isin(accepted) | rows["content_id"].isin(accepted)
+    rows["judged"] = ~rows["status"].isin(UNJUDGED) | named
     rows["pixels_kept"] = ~ok | (rows["file"].notna() & (rows["length"] > 0) & _wanted_size(rows, config))
     rows["not_blank"] = ~ok | (rows["std"].fillna(0) > 0)
     rows["read_cleanly"] = ~ok | ~rows["note"].fillna("").str.contains("in spite of")
     rows["no_pixel_conflict"] = ~_in(table["content_id"], _pixel_conflicts(table, samples))
-    truths = ["reason_given", "pixels_kept", "not_blank", "read_cleanly", "no_pixel_conflict"]
+    truths = ["reason_given", "judged", "pixels_kept", "not_blank", "read_cleanly", "no_pixel_conflict"]
     return {
         "rows": rows[[*kept, *truths]],
         "deep": _deep(tables["prepared_images"], config),

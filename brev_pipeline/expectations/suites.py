@@ -8,7 +8,7 @@ from collections.abc import Callable
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations.rules import Rule, Severity, holds, member, unique, within
 
-STATUSES = ["ok", "corrupt", "unsupported", "too_large", "missing", "changed"]
+STATUSES = ["ok", "corrupt", "unsupported", "too_large", "missing", "changed", "stopped", "interrupted"]
 
 
 def raw_listing(config: PipelineConfig) -> list[Rule]:
@@ -63,6 +63,12 @@ def prepared_images(config: PipelineConfig) -> list[Rule]:
             "pixels_kept",
             "every usable image has its pixels in the store, of the wanted size and channels",
             "pixels_kept",
+        ),
+        holds(
+            "all_judged",
+            "the decoding of every image came to its end, or validation.prepared_images.accept_unjudged lists the "
+            "image's path",
+            "judged",
         ),
         within("few_quarantined", f"at most {most:.0%} of the contents are unusable", "quarantined_share", high=most),
         holds("not_blank", "no usable image is of one single colour", "not_blank", severity="warn"),

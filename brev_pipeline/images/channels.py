@@ -60,7 +60,7 @@ def compose(pixels: _Pixels, background: tuple[int, int, int]) -> _Pixels:
 def _compositions(behind: int) -> npt.NDArray[np.uint8]:
     """(65536,) what each 256·value + alpha becomes in front of a value."""
     value, alpha = np.divmod(np.arange(1 << 16), 256)
-    return ((value * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return ((value * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)  # type: ignore[no-any-return]
 
 
 def greyscale(rgb: _Pixels) -> _Pixels:

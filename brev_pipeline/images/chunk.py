@@ -6,6 +6,7 @@ configuration or the store is raised.
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,24 +21,23 @@ from brev_pipeline.images.depth import DeepSamples
 from brev_pipeline.images.formats import sniff
 from brev_pipeline.images.formats.header import Header
 from brev_pipeline.images.geometry import RoiOutsideError, arrange
-from brev_pipeline.images.limits import decoding_limits
+from brev_pipeline.images.limits import clock, decoding_limits
 from brev_pipeline.images.shelf import Shelf, settings_id
 from brev_pipeline.images.statistics import measure
+from brev_pipeline.images.stops import PASSING
 from brev_pipeline.source_base import Fetcher, SourceRow
 from brev_pipeline.tables import PREPARED_IMAGES
 
 _FULL = 64 << 20  # bytes of prepared pixels after which a pair of files is written
 _UNREAD = "unread-"
-DIED = "the decoder died on it, or came to no end, each time that it was tried"
-"""The reason of `dead_row`."""
 _RANGE = ("sample_min", "sample_low", "sample_high", "sample_max", "range_used")
 """Columns of a `depth.SampleRange`."""
-UNTRIED = ("missing", "changed")
-"""Statuses of images that were not had as they were listed."""
 
 Content = tuple[SourceRow, ...]
 """All objects that hold one content, in order of preference."""
 Row = dict[str, Any]
+Prepared = tuple[Row, npt.NDArray[np.uint8] | None]
+"""One image's row, without its place in the store, and its prepared pixels if it has any."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,15 @@ class Work:
     settings: ImageSettings
     fetch: Fetcher
     shelf: Shelf
+    alone: bool = False
+    """Whether each image is decoded in a process of its own (see `alone`)."""
 
     def __call__(self, contents: Sequence[Content]) -> pa.Table:
         """Prepare a chunk.
 
         Returns:
             Rows of ``prepared_images``, one per content; those that are true of the bytes for good are on the
-            shelf already, those that may be otherwise next time (missing, changed) are not.
+            shelf already, those that may be otherwise next time (missing, changed, interrupted) are not.
 
         Raises:
             BrevPipelineError: a roi lies outside of an image and the settings call that an error; the store
@@ -68,12 +70,15 @@ class Work:
         rows: list[Row] = []
         images: list[npt.NDArray[np.uint8] | None] = []
         passing: list[Row] = []
-        with decoding_limits(self.settings.max_pixels):
+        with decoding_limits(self.settings.max_pixels) if not self.alone else nullcontext():
             for source, found in _fetched(self.fetch, contents):
                 if isinstance(found, SourceError):
-                    passing.append(_refused(source, found.status, str(found)))
+                    passing.append(refused(source, found.status, str(found)))
                     continue
-                row, image = prepare_row(source, found, self.settings)
+                row, image = self._prepare(source, found)
+                if row["status"] in PASSING:
+                    passing.append(row)
+                    continue
                 rows.append(row)
                 images.append(image)
                 if sum(image.nbytes for image in images if image is not None) >= _FULL:
@@ -82,6 +87,13 @@ class Work:
         if rows:
             tables.append(self.shelf.add(rows, images))
         return pa.concat_tables([*tables, pa.Table.from_pylist(passing, schema=PREPARED_IMAGES)])
+
+    def _prepare(self, source: SourceRow, data: bytes) -> Prepared:
+        if self.alone:
+            from brev_pipeline.images.alone import prepare_alone
+
+            return prepare_alone(source, data, self.settings)
+        return prepare_row(source, data, self.settings)
 
 
 def _fetched(fetch: Fetcher, contents: Sequence[Content]) -> Iterator[tuple[SourceRow, bytes | SourceError]]:
@@ -118,26 +130,30 @@ def _checked(source: SourceRow, found: bytes | SourceError, *, compared: bool) -
     return found
 
 
-def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> tuple[Row, npt.NDArray[np.uint8] | None]:
-    """One image's row, without its place in the store, and its prepared pixels if it has any.
+def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> Prepared:
+    """Decode, arrange and measure one image. In an engine's worker the clock runs, whose end is the worker's.
 
     Raises:
         BrevPipelineError: a roi lies outside, and the settings call that an error.
     """
     header: Header | None = None
     try:
-        header = sniff(data)
-        decoded = decode(data, settings, header)
-        image = arrange(decoded.pixels, settings)
+        with clock(settings.max_seconds):
+            header = sniff(data)
+            decoded = decode(data, settings, header)
+            image = arrange(decoded.pixels, settings)
     except DecodeError as error:
         if isinstance(error, RoiOutsideError) and settings.roi_outside == "error":
             raise BrevPipelineError(
                 f"{source.path}: {error}; correct image.rois, or set image.roi_outside: quarantine"
             ) from error
-        return _refused(source, error.status, str(error), header), None
+        return refused(source, error.status, str(error), header), None
+    except MemoryError:
+        reason = "its decoding found no more memory, in the machine or within the limit of a worker"
+        return refused(source, "interrupted", reason, header), None
     statistics = measure(image)
     row = {
-        **_refused(source, "ok", None, header),
+        **refused(source, "ok", None, header),
         "note": decoded.note,
         "pixel_id": decoded.pixel_id,
         **_range_of(decoded.samples),
@@ -157,16 +173,9 @@ def _range_of(samples: DeepSamples | None) -> Row:
     return dict(zip(_RANGE, (None,) * len(_RANGE) if samples is None else samples.range, strict=True))
 
 
-def _refused(source: SourceRow, status: str, reason: str | None, header: Header | None = None) -> Row:
+def refused(source: SourceRow, status: str, reason: str | None, header: Header | None = None) -> Row:
+    """A row without pixels."""
     row: Row = {"content_id": source.content_id, "status": status, "reason": reason, "source_path": source.path}
     if header is not None:
         row |= {name: getattr(header, name) for name in ("format", "height", "width", "channels", "bit_depth")}
     return row
-
-
-def dead_row(source: SourceRow) -> Row:
-    """The row of an image on which the decoder died.
-
-    How it died depends on where it ran, and stands in the log: a version's tables are the same on every engine.
-    """
-    return _refused(source, "corrupt", DIED)

@@ -57,7 +57,7 @@ class DeepSamples:
         pixels[:, :, self._colours :] = look_up(of_alpha, samples[:, :, self._colours :])
         return pixels
 
-    def normalise(self) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+    def normalise(self) -> npt.NDArray[Any]:
         """The samples by their full range as what their identity is taken of.
 
         Returns:

@@ -1,14 +1,28 @@
-"""Limits of a worker while it decodes: how much memory it may take more than it has, and one thread for OpenCV.
+"""The operating system's limits on decoding, behind those that are counted before it.
 
-A decoder that is led to ask for too much then fails with an error of its own, which costs one image; without
-the limit, the machine's memory could end first, and take other processes with it.
+What an image may cost is decided by its format, from what can be counted (pixels, strips, scans, inflated bytes), so
+that a verdict does not depend on the machine. These limits stop what was not foreseen, and judge nothing by themselves:
+
+* *Memory*: what a process takes of its address space while it decodes a chunk, beyond what it has. No image that was
+  let through needs as much, so an error for want of memory tells of a decoder gone wild, or of the machine: nobody can
+  say of which, and it is held against no image. The limit is the chunk's, not each image's: the address space of a
+  process holds more than what it uses, by gigabytes, so a limit for a small image would be no narrower.
+* *CPU time*: a worker whose clock ran out is ended by SIGPROF in the middle of the decoder, where no thread of Python
+  could. All threads of the process count; what a worker fetches meanwhile may therefore run its clock out too early,
+  which costs a second try, alone (see `alone`), and decides nothing. A process that is the user's own has no clock: its
+  death would be the run's, or the notebook's.
+
+OpenCV has one thread meanwhile.
 """
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from brev_pipeline.engine.worker import is_worker
+
 _SLACK = 2 << 30  # bytes that libraries may reserve without using them (arenas, thread stacks)
-_BYTES_PER_PIXEL = 24  # the widest intermediate form: four channels of 16 bits beside 8-bit and turned copies
+_BYTES_PER_PIXEL = 64  # eight times four channels of 16 bits
 
 
 @contextmanager
@@ -26,6 +40,22 @@ def decoding_limits(max_pixels: int) -> Iterator[None]:
             yield
     finally:
         cv2.setNumThreads(threads)
+
+
+@contextmanager
+def clock(seconds: float) -> Iterator[None]:
+    """End this process by SIGPROF if the body takes more CPU time, in an engine's worker; elsewhere there is no clock.
+
+    It costs a microsecond, and looks up at the system's ticks, some milliseconds apart.
+    """
+    if not is_worker():
+        yield
+        return
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 @contextmanager

@@ -1,14 +1,16 @@
 """The eight orientations of EXIF: which way to turn what the camera stored (TIFF 6.0, tag 274)."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 
-def orient(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+def orient(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
     """Turn an image so that it stands as it was seen. No value changes; turning costs one copy.
 
     Args:
-        pixels: (height, width, channels).
+        pixels: (height, width, channels), of any dtype.
         orientation: 1..8.
 
     Returns:

@@ -1,11 +1,12 @@
 """The stage: `prepare_images`, from the samples of ``sample_integrity`` to the table ``prepared_images``.
 
 What the shelf holds already is looked up; the rest is cut into chunks and given to the engine. A chunk whose
-worker died is divided until the one image is found that kills it.
+worker died is divided until the one image is found that kills it; that one is tried once more, alone.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import pyarrow as pa
@@ -14,8 +15,10 @@ import pyarrow.compute as pc
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.engine.base import Counted, Engine, Lost
 from brev_pipeline.errors import BrevPipelineError
-from brev_pipeline.images.chunk import DIED, UNTRIED, Content, Work, dead_row
+from brev_pipeline.images.alone import longest_wait
+from brev_pipeline.images.chunk import Content, Work, refused
 from brev_pipeline.images.shelf import Shelf
+from brev_pipeline.images.stops import PASSING, out_of_time
 from brev_pipeline.source_base import Fetcher, SourceRow
 from brev_pipeline.store import Folder
 from brev_pipeline.tables import PREPARED_IMAGES, conform
@@ -27,7 +30,7 @@ _LOG = logging.getLogger(__name__)
 _LEAST, _MOST = 32, 256  # contents in a chunk; each costs some 5 ms besides
 _CHUNKS = 64  # chunks that a run should have at least, so that many workers have work
 _BYTES = 64 << 20  # of image files in a chunk
-_PARTS = 8  # of a chunk whose worker died
+_PARTS = 32  # of a chunk whose worker died: an image that runs out of time costs the clock's limit at each division
 
 
 def prepare_images(
@@ -55,7 +58,7 @@ def prepare_images(
 
     Returns:
         ``prepared_images``: one row per content_id, sorted by it. What can be otherwise next time (missing,
-        changed, a decoder that died) is tried again by the next run.
+        changed, interrupted) is tried again by the next run.
 
     Raises:
         BrevPipelineError: a roi lies outside of an image and ``roi_outside`` is error.
@@ -64,7 +67,7 @@ def prepare_images(
     """
     shelf = Shelf.of(folder, settings)
     samples = samples.sort_by([("content_id", "ascending"), ("path", "ascending")])
-    known = shelf.known(samples["content_id"])
+    known = shelf.known(samples["content_id"], out_of_time(settings))
     rest = samples.filter(pc.invert(pc.is_in(samples["content_id"], value_set=known["content_id"].combine_chunks())))
     work = Counted(_chunks(rest), len, pc.count_distinct(rest["content_id"]).as_py(), "images")
     fresh = list(_run(engine, Work(settings, fetch, shelf), work))
@@ -80,10 +83,7 @@ def prepare_images(
 
 def _read_paths(fresh: pa.Table) -> pa.ChunkedArray:
     """Paths of the objects whose bytes were compared with their MD5."""
-    unread = pc.or_(
-        pc.is_in(fresh["status"], value_set=pa.array(UNTRIED, fresh["status"].type)),
-        pc.fill_null(pc.equal(fresh["reason"], DIED), False),
-    )
+    unread = pc.is_in(fresh["status"], value_set=pa.array(PASSING, fresh["status"].type))
     return fresh["source_path"].filter(pc.invert(unread))
 
 
@@ -120,28 +120,51 @@ def _contents(samples: pa.Table) -> Iterator[tuple[Content, int]]:
 
 
 def _run(engine: Engine, work: Work, chunks: Counted[tuple[Content, ...]]) -> Iterator[pa.Table]:
-    """Results of all chunks. Those whose worker died are divided, and tried again part by part."""
+    """Results of all chunks. Those whose worker died are divided, and tried again part by part, at last image by image.
+
+    The engine tries nothing twice: a part is the second try.
+    """
     waiting, most = chunks, _MOST
     while True:
         died: list[tuple[Content, ...]] = []
-        results = engine.map(work, waiting, label="prepare images", lost="yield", task_timeout=_seconds(most))
-        for chunk, result in results:
-            if not isinstance(result, Lost):
-                yield result
-            elif len(chunk) > 1:
+        for chunk, result in _mapped(engine, work, waiting, most):
+            if isinstance(result, Lost):
                 died.append(chunk)
             else:
-                _LOG.warning("%s: the decoder died on it: %s", chunk[0][0].path, result.reason)
-                yield pa.Table.from_pylist([dead_row(chunk[0][0])], schema=PREPARED_IMAGES)
-        if not died:
+                yield result
+        if suspects := [chunk for chunk in died if len(chunk) == 1]:
+            yield from _run_alone(engine, work, suspects)
+        parts = [part for chunk in died if len(chunk) > 1 for part in _divided(chunk)]
+        if not parts:
             return
-        parts = [part for chunk in died for part in _divided(chunk)]
         waiting, most = Counted(parts, len, sum(map(len, parts)), "images"), max(map(len, parts))
 
 
-def _seconds(contents: int) -> float:
-    """How long a chunk may take: longer than it takes to give up a server that stalls, which is no image's fault."""
-    return 150.0 + 2 * contents
+def _run_alone(engine: Engine, work: Work, suspects: Sequence[tuple[Content, ...]]) -> Iterator[pa.Table]:
+    for (content,), result in _mapped(engine, replace(work, alone=True), suspects, 1):
+        if not isinstance(result, Lost):
+            yield result
+            continue
+        # It was not the image's process that died, but the one that waited for it.
+        _LOG.warning("%s: %s", content[0].path, result.reason)
+        row = refused(content[0], "interrupted", "the worker that had it decoded was lost")
+        yield pa.Table.from_pylist([row], schema=PREPARED_IMAGES)
+
+
+def _mapped(
+    engine: Engine, work: Work, chunks: Iterable[tuple[Content, ...]], most: int
+) -> Iterator[tuple[tuple[Content, ...], pa.Table | Lost]]:
+    return engine.map(
+        work, chunks, label="prepare images", lost="yield", task_timeout=_seconds(most, work.settings), tries=1
+    )
+
+
+def _seconds(contents: int, settings: ImageSettings) -> float:
+    """How long a chunk may take: longer than it takes to give up a server that stalls, which is no image's fault.
+
+    More than one image of a chunk may need all of its own time; then the chunk is divided.
+    """
+    return 150.0 + 2 * contents + longest_wait(settings)
 
 
 def _divided(chunk: tuple[Content, ...]) -> list[tuple[Content, ...]]:

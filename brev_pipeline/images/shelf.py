@@ -30,6 +30,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.framing import HEADER_BYTES, frame, masked_crc
+from brev_pipeline.images.stops import OUT_OF_TIME
 from brev_pipeline.stages import SPECS
 from brev_pipeline.store import Folder
 from brev_pipeline.store.named import write_whole
@@ -68,7 +69,8 @@ def _ingredients(settings: ImageSettings) -> dict[str, Any]:
     import simplejpeg
 
     return {
-        "image": settings.model_dump(mode="json"),
+        # Another limit on time makes no other pixels; what it stopped is told by its reason.
+        "image": settings.model_dump(mode="json", exclude={"max_seconds"}),
         "prepare": SPECS["prepared_images"].code,
         "opencv": cv2.__version__,
         "pillow": PIL.__version__,
@@ -120,8 +122,12 @@ class Shelf:
         write_whole(own, f"{content_hash(index)}.parquet", index)
         return table
 
-    def known(self, content_ids: pa.ChunkedArray) -> pa.Table:
+    def known(self, content_ids: pa.ChunkedArray, stopped: str | None = None) -> pa.Table:
         """The rows of these contents that are here already, one per content.
+
+        Args:
+            content_ids: that are wanted.
+            stopped: the reason of what the clock stops now; what another limit stopped is not known. None: all is.
 
         An index that is damaged, or that lies about where its pixels are, is passed over with a warning: its contents
         are not there.
@@ -145,7 +151,11 @@ class Shelf:
             indexes = pool.map(load, [name for name in names if name.endswith(".parquet")])
             table = pa.concat_tables([PREPARED_IMAGES.empty_table(), *indexes])
         wanted = pc.is_in(table["content_id"], value_set=content_ids.unique())
-        return _first_of_each(table.filter(wanted))
+        table = table.filter(wanted)
+        if stopped is not None:
+            by_another = pc.and_(pc.starts_with(table["reason"], OUT_OF_TIME), pc.not_equal(table["reason"], stopped))
+            table = table.filter(pc.invert(pc.fill_null(by_another, False)))
+        return _first_of_each(table)
 
     def forget(self, content_ids: Iterable[str]) -> list[str]:
         """Remove every index that has one of these contents; what is in them is prepared anew.
@@ -231,7 +241,7 @@ def _lie(index: pa.Table, there: frozenset[str]) -> str | None:
 
 
 def _first_of_each(table: pa.Table) -> pa.Table:
-    """Two runs at once may have prepared the same content twice: keep the first by file."""
+    """Two runs at once may have prepared the same content twice: keep the first by file, one without pixels last."""
     table = table.sort_by([("content_id", "ascending"), ("file", "ascending"), ("offset", "ascending")])
     ids = table["content_id"].combine_chunks()
     if len(ids) < 2:

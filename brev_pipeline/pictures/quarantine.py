@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.engine import LocalEngine, Lost
+from brev_pipeline.images.stops import UNJUDGED
 from brev_pipeline.pictures.canvas import ALERT, MARGIN, SHEET_BYTES, SOFT, Canvas, Pixels, wrapped
 from brev_pipeline.source_base import Fetcher, SourceRow
 from brev_pipeline.texts import TEXT
@@ -31,7 +32,8 @@ def quarantine_sheet(quarantine: pa.Table, samples: pa.Table, fetch: Fetcher) ->
     """A tile for each image in quarantine: what can be seen of it, else its kind of trouble; its name and reason.
 
     A damaged file is decoded as far as it goes, in a process of its own: one that crashes decoders costs its
-    picture, not the run. At most 12 images are shown, and read; images that are missing or changed are not.
+    picture, not the run. At most 12 images are shown, and read; images that are missing or changed are not, nor those
+    that no decoder came to an end with.
 
     Args:
         quarantine: rows of ``prepared_images`` whose status is not ok.
@@ -42,7 +44,8 @@ def quarantine_sheet(quarantine: pa.Table, samples: pa.Table, fetch: Fetcher) ->
         PNG.
     """
     shown = _shown(quarantine)
-    pictures = dict(_pictures([row["content_id"] for row in shown], samples, fetch))
+    visible = [row["content_id"] for row in shown if row["status"] not in UNJUDGED]
+    pictures = dict(_pictures(visible, samples, fetch))
     lines = -(-len(shown) // _COLUMNS)
     hidden = quarantine.num_rows - len(shown)
     height = _TOP + lines * _BLOCK + (26 if hidden else 6)
@@ -99,7 +102,7 @@ def _pictures(contents: Sequence[str], samples: pa.Table, fetch: Fetcher) -> Ite
     files = [(row.content_id, data) for row, data in fetch.fetch_many(list(rows.values())) if isinstance(data, bytes)]
     if not files:
         return
-    for (content, _), picture in LocalEngine(1).map(_look, files, lost="yield", task_timeout=_SECONDS):
+    for (content, _), picture in LocalEngine(1).map(_look, files, lost="yield", task_timeout=_SECONDS, tries=1):
         if picture is not None and not isinstance(picture, Lost):
             yield content, picture
 

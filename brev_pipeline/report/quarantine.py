@@ -23,6 +23,8 @@ STATUSES: Final = {
     "too_large": "Too large",
     "missing": "Gone when it was read",
     "changed": "Changed while the run read it",
+    "stopped": "Not judged: stopped or crashed its decoder",
+    "interrupted": "Not judged: its decoding was interrupted",
 }
 
 

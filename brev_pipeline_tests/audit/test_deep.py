@@ -13,7 +13,6 @@ from brev_pipeline.audit import Remade, remake
 from brev_pipeline.audit.remaker import Content, Listed, Remaker
 from brev_pipeline.engine import LocalEngine
 from brev_pipeline.errors import SourceError, StoreError
-from brev_pipeline.images.chunk import DIED
 from brev_pipeline.source import Sources
 from brev_pipeline.source_base import SourceRow
 from brev_pipeline_tests.audit.worlds import World, flip
@@ -205,11 +204,11 @@ def test_what_other_decoders_may_explain_is_told_apart_and_is_not_well(copy: Wor
 
 def test_a_good_photo_on_which_a_decoder_is_said_to_have_died_is_decoded_in_a_process_of_its_own(copy: World) -> None:
     facts = dict.fromkeys(copy.newest.table("images").column_names[4:])
-    own = {"status": "corrupt", "reason": DIED}
+    own = {"status": "stopped", "reason": "the decoder crashed on it (SIGSEGV)"}
     copy.republish({"images": images_with(copy, "photos/good/2_0.png", **facts | own)})
     told = [line for line in again(copy).problems if line.startswith("images.parquet: photos/good/2_0.png: ")]
     assert len(told) == 1
-    assert "status is 'corrupt' on record, and 'ok' by its bytes" in told[0]
+    assert "status is 'stopped' on record, and 'ok' by its bytes" in told[0]
 
 
 def test_an_image_that_could_not_be_read_then_and_can_be_read_now_is_told_apart(copy: World) -> None:

@@ -51,9 +51,9 @@ class Fated:
         return [(job, fate if isinstance(fate, Death) else unpack(pack(dump(Kind.DONE, fate))))]
 
 
-def run(fates, lost="raise"):
+def run(fates, lost="raise", **options):
     crew = Fated()
-    call = Call(crew, iter([fates]), 2, "decode", lost, Ticker("", [], None, 1))
+    call = Call(crew, iter([fates]), 2, "decode", lost, Ticker("", [], None, 1), **options)
     return [result for _, result in call.results()], crew.begun
 
 
@@ -76,6 +76,11 @@ def test_the_second_death_is_the_tasks_fault():
     assert run([DIES, DIES], "yield")[0] == [Lost("it died, twice")]
     with pytest.raises(EngineError, match=r"^decode: task .* was lost: it died, twice$"):
         run([DIES, DIES])
+
+
+def test_a_call_may_want_no_second_try_and_is_told_the_signal():
+    assert run([Death("it crashed", signal=11)], "yield", tries=1)[0] == [Lost("it crashed", 11)]
+    assert run([MACHINE_LOST, "done"], "yield", tries=1)[0] == ["done"]
 
 
 def test_machines_that_are_lost_are_never_held_against_the_task(monkeypatch):

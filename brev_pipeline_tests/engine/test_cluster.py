@@ -137,7 +137,7 @@ def test_a_task_whose_worker_is_killed_once_succeeds_on_another(engine, tmp_path
 
 
 def test_a_task_whose_workers_always_die_is_lost_with_its_name_and_the_others_are_not(engine):
-    died = r"the worker was killed by a signal or crashed; .*; on the second try the worker was killed"
+    died = r"the worker was killed by a signal or crashed; .*; on the next try the worker was killed"
     with pytest.raises(EngineError, match=rf"^decode: task 9 was lost: {died}"):
         list(engine.map(tasks.die, [9], label="decode"))
     results = dict(engine.map(tasks.die, [0, 9, -3], lost="yield"))

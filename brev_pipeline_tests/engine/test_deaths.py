@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from brev_pipeline.engine import LocalEngine, Lost
-from brev_pipeline.engine.call import _both
+from brev_pipeline.engine.call import _all
 from brev_pipeline.engine.child import _explain
+from brev_pipeline.engine.job import Death
 from brev_pipeline.errors import EngineError
 from brev_pipeline_tests.engine import tasks
 from brev_pipeline_tests.engine.processes import alive, children, read_number, wait_until
@@ -106,8 +107,8 @@ def test_a_calls_own_timeout_overrides_the_engines():
         engine.map(tasks.sleep, [0.3], task_timeout=0)
 
 
-def test_the_two_deaths_may_differ():
-    assert _both(["a", "b"]) == "a; on the second try b"
+def test_the_deaths_may_differ():
+    assert _all(["a", "b", "a"]) == "a; on the next try b; on the next try a"
 
 
 def test_workers_that_cannot_start_are_an_error_and_no_task_is_blamed():
@@ -140,4 +141,4 @@ def test_the_death_of_an_idle_worker_does_no_harm(tmp_path):
 
 
 def test_an_unknown_signal_has_a_name_too():
-    assert _explain(-63) == "the worker was ended by signal 63 (unknown)"
+    assert _explain(-63) == Death("the worker was ended by signal 63 (unknown)", signal=63)

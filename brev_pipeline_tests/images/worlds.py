@@ -2,9 +2,6 @@
 
 import hashlib
 import io
-import os
-import signal
-import time
 from pathlib import Path
 
 import imagecodecs
@@ -144,20 +141,3 @@ class Memory:
                 yield row, SourceError("missing", f"{row.path} is not there")
             else:
                 yield row, self.files[row.path]
-
-
-class Deadly(Memory):
-    """A source whose image ends the worker: stands for a decoder that crashes, hangs or eats the memory."""
-
-    def __init__(self, files, deadly, way="crash"):
-        super().__init__(files)
-        self.deadly, self.way = set(deadly), way
-
-    def fetch_many(self, rows):
-        """As `Memory`, until the deadly one is asked for."""
-        for row, found in super().fetch_many(rows):
-            if row.path in self.deadly:
-                if self.way == "hang":
-                    time.sleep(600)
-                os.kill(os.getpid(), signal.SIGSEGV)
-            yield row, found

@@ -144,6 +144,13 @@ def test_a_quarantine_sheet_reads_twelve_images_at_most_some_of_each_status() ->
     assert len(data) <= SHEET_BYTES
 
 
+def test_what_no_decoder_came_to_an_end_with_is_given_to_none() -> None:
+    stopped = {f"{status}.png": (status, png(GREEN)) for status in ("stopped", "interrupted")}
+    table, samples, files = quarantine(stopped)
+    assert not near(colours(quarantine_sheet(table, samples, files)), GREEN)
+    assert files.asked == []
+
+
 def test_an_empty_quarantine_is_a_card_that_says_so() -> None:
     assert quarantine_sheet(*quarantine({}))
 

@@ -85,6 +85,7 @@ class RayEngine:
         label: str = ...,
         lost: Literal["raise"] = ...,
         task_timeout: float | None = ...,
+        tries: int = ...,
     ) -> Iterator[tuple[T, R]]: ...
 
     @overload
@@ -96,6 +97,7 @@ class RayEngine:
         label: str = ...,
         lost: Literal["yield"],
         task_timeout: float | None = ...,
+        tries: int = ...,
     ) -> Iterator[tuple[T, R | Lost]]: ...
 
     def map(
@@ -106,6 +108,7 @@ class RayEngine:
         label: str = "",
         lost: Literal["raise", "yield"] = "raise",
         task_timeout: float | None = None,
+        tries: int = 2,
     ) -> Iterator[tuple[T, R | Lost]]:
         """Run ``function`` on every task; yield ``(task, result)`` in order of completion. See `Engine.map`.
 
@@ -117,7 +120,7 @@ class RayEngine:
         """
         timeout = self._task_timeout if task_timeout is None else checked_timeout(task_timeout)
         ticker = Ticker(label, tasks, self._on_progress, self._progress_seconds)
-        return self._results(program(function), tasks, timeout, label, lost, ticker)
+        return self._results(program(function), tasks, timeout, label, lost, ticker, tries)
 
     def _results(
         self,
@@ -127,13 +130,14 @@ class RayEngine:
         label: str,
         lost: Literal["raise", "yield"],
         ticker: Ticker,
+        tries: int,
     ) -> Iterator[tuple[T, Any | Lost]]:
         from brev_pipeline.engine.cluster.crew import RayCrew
 
         with connection(self._address, self._env, self._connect_seconds) as ray:
             size = self._limit or _cpus(ray, self._address)
             crew: RayCrew[T] = RayCrew(ray, what, size, timeout, self._start_seconds)
-            yield from Call[T, Any](crew, iter(tasks), size + 1, label, lost, ticker).results()
+            yield from Call[T, Any](crew, iter(tasks), size + 1, label, lost, ticker, tries).results()
 
 
 def _cpus(ray: Any, address: Address) -> int:

@@ -25,8 +25,10 @@ class Format(Protocol):
         """Whether a file begins as this format does."""
 
     def read_header(self, data: bytes) -> Header:
-        """Size and facts from the header alone; nothing is decoded. `struct.error`, `IndexError`, `ValueError` and
-        `OverflowError` stand for a header that is cut short."""
+        """Size and facts from the header alone; nothing is decoded.
+
+        `struct.error`, `IndexError`, `ValueError` and `OverflowError` stand for a header that is cut short.
+        """
 
     def verify(self, data: bytes, header: Any, settings: ImageSettings) -> str | None:
         """Refuse what the decoder would let pass, and what would cost more than the image's size accounts for.

@@ -72,4 +72,4 @@ def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None: 
 
 def decode(data: bytes, header: Header, settings: ImageSettings) -> Raster:
     """Decode the first image."""
-    return decode_with_pillow(data, header, "AVIF", settings)
+    return decode_with_pillow(data, "AVIF", settings)

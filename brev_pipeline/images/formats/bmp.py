@@ -1,7 +1,8 @@
 """BMP: Windows and OS/2 bitmaps.
 
-All but run-length codes and small palettes are no more than rows of numbers, so they are viewed in place, after a check that every row is there. All others are left to Pillow; run-length codes are walked
-first, because Pillow fills in what a damaged stream leaves out.
+Pixels of 8, 16, 24 and 32 bits are no more than rows of numbers, so they are viewed in place, after a check that every
+row is there. All others are left to Pillow; run-length codes are walked first, because Pillow fills in what a damaged
+stream leaves out.
 """
 
 import struct
@@ -102,7 +103,7 @@ def decode(data: bytes, header: BmpHeader, settings: ImageSettings) -> Raster:
     """Decode the image."""
     pixels = _decode_plain(data, header)
     if pixels is None:
-        return decode_with_pillow(data, header, "BMP", settings)
+        return decode_with_pillow(data, "BMP", settings)
     return Raster(pixels, MOST if pixels.dtype == np.uint16 else 255)
 
 
@@ -138,7 +139,8 @@ def _split_colours(values: npt.NDArray[Any], masks: tuple[int, ...]) -> npt.NDAr
     for channel, mask in enumerate(masks):
         part = ((values & mask) >> (mask & -mask).bit_length() - 1).astype(np.uint16)
         white = (1 << mask.bit_count()) - 1
-        pixels[:, :, channel] = look_up(deep_levels(white) if deep else levels(0, white), part)
+        table: npt.NDArray[Any] = deep_levels(white) if deep else levels(0, white)
+        pixels[:, :, channel] = look_up(table, part)
     return pixels
 
 

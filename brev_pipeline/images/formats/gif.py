@@ -35,7 +35,7 @@ def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None: 
 
 def decode(data: bytes, header: Header, settings: ImageSettings) -> Raster:
     """Decode the first frame."""
-    return decode_with_pillow(data, header, "GIF", settings)
+    return decode_with_pillow(data, "GIF", settings)
 
 
 def _images(data: bytes, enough: int, most_blocks: int) -> int:

@@ -121,7 +121,7 @@ def decode(data: bytes, header: JpegHeader, settings: ImageSettings) -> Raster:
     if isinstance(found, np.ndarray):
         return Raster(found, orientation=header.orientation or 1)
     note = warned(found, settings) if found else None
-    return decode_with_pillow(data, header, "JPEG", settings)._replace(note=note)
+    return decode_with_pillow(data, "JPEG", settings)._replace(note=note)
 
 
 def fast(data: bytes, header: JpegHeader) -> npt.NDArray[np.uint8] | str | None:

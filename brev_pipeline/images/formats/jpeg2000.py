@@ -107,8 +107,8 @@ def verify(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> None
         raise unsupported(f"its samples have {header.bit_depth} bits; read are up to 16")
     if not _is_plain(header) and not (header.alike and header.colours in (None, _SRGB, _GREY)):
         raise unsupported(
-            f"its {header.bit_depth}-bit samples are not RGB or grey of equal depth and resolution, and that is read with "
-            "8 bits only"
+            f"its {header.bit_depth}-bit samples are not RGB or grey of equal depth and resolution; those are "
+            "read with 8 bits only"
         )
     most = _PACKETS + header.height * header.width // 16
     if header.packets > most:
@@ -122,7 +122,7 @@ def _is_plain(header: Jpeg2000Header) -> bool:
 def decode(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> Raster:
     """Decode the image; 8 bits by Pillow, which converts what is not RGB."""
     if _is_plain(header):
-        return decode_with_pillow(data, header, "JPEG2000", settings)
+        return decode_with_pillow(data, "JPEG2000", settings)
     samples, white = _decode_deep(data), (1 << header.bit_depth) - 1
     zero = -(1 << header.bit_depth - 1) if header.signed else 0
     if samples.shape != (header.height, header.width, header.channels):

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
+from brev_pipeline.images.formats.header import damaged, too_large, unsupported
 from brev_pipeline.images.formats.raster import Raster
 from brev_pipeline.images.levels import look_up_colours
 
@@ -29,12 +29,11 @@ _LOCK = threading.RLock()
 _EXIF_ORIENTATION = 0x0112
 
 
-def decode_with_pillow(data: bytes, header: Header, plugin: str, settings: ImageSettings) -> Raster:
+def decode_with_pillow(data: bytes, plugin: str, settings: ImageSettings) -> Raster:
     """Decode the first picture of an image file with Pillow, or refuse it.
 
     Args:
         data: the file.
-        header: what its format's module read.
         plugin: Pillow's name for the format.
         settings: max_pixels counts.
 
@@ -44,17 +43,20 @@ def decode_with_pillow(data: bytes, header: Header, plugin: str, settings: Image
     Raises:
         DecodeError: the file is damaged, of a kind that Pillow does not read, of more than 8 bits per sample, or larger
             than ``max_pixels``.
+        MemoryError: no fault of the file.
     """
     with _LOCK, _strict(settings.max_pixels) as warned:
         try:
             image = _open(data, plugin, settings.max_pixels)
             image.load()
             raster = Raster(_pixels(image), orientation=_orientation(image))
-        except DecodeError:
+        except (DecodeError, MemoryError):
             raise
         # Pillow's plugins raise whatever a damaged file leads them to: OSError, SyntaxError, TypeError, struct.error…
         except Exception as error:
-            raise _refusal(error, header) from error
+            if re.search(r"(?i)(insufficient|out of) memory|allocate", str(error)):
+                raise MemoryError(str(error)) from error
+            raise _refusal(error) from error
     if cut := next((text for text in warned if "truncated" in text.lower()), None):
         raise damaged(f"it is cut short ({cut})")
     return raster
@@ -140,7 +142,7 @@ _REASONS = (
 )
 
 
-def _refusal(error: Exception, header: Header) -> DecodeError:
+def _refusal(error: Exception) -> DecodeError:
     """What Pillow says, for people. Its own words follow where they say more."""
     from PIL.Image import DecompressionBombError
 
@@ -149,8 +151,6 @@ def _refusal(error: Exception, header: Header) -> DecodeError:
         return too_large("a text or profile in it unpacks to more than is allowed")
     if isinstance(error, DecompressionBombError):
         return too_large(f"a part of it claims more pixels than the limit ({words})")
-    if isinstance(error, MemoryError):
-        return too_large(f"{header.width}×{header.height} px do not fit into the memory of a worker")
     known = next((text for pattern, text in _REASONS if re.search(pattern, words)), None)
     if known == _VARIANT:
         return unsupported(f"{known} ({words})")

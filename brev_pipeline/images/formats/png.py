@@ -158,6 +158,7 @@ class _Pass:
 
         if not rows:
             return None
+        parts: list[bytes | memoryview]
         head = struct.pack(">IIBBBBB", *self.size, self.header.bit_depth, self.header.colour, 0, 0, 0)
         body = zlib.compress(rows, 0)
         parts = [_SIGNATURE, _chunk(b"IHDR", head), *needed, _chunk(b"IDAT", body), _chunk(b"IEND", b"")]

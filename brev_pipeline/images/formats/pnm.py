@@ -5,6 +5,7 @@ Decoded here, by NumPy: libraries scale by rules of their own where the largest 
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +66,7 @@ def verify(data: bytes, header: PnmHeader, settings: ImageSettings) -> str | Non
 
 def decode(data: bytes, header: PnmHeader, settings: ImageSettings) -> Raster:  # noqa: ARG001 (the protocol's)
     """Decode the first picture."""
-    values = _read_text(data, header) if header.kind in b"123" else _read_binary(data, header)
+    values: npt.NDArray[Any] = _read_text(data, header) if header.kind in b"123" else _read_binary(data, header)
     if values.size and (most := int(values.max())) > header.largest:
         raise damaged(f"a sample is {most}, and its header claims {header.largest} as the largest value")
     if header.kind in b"14":
@@ -84,7 +85,7 @@ def _row_bytes(header: PnmHeader) -> int:
     return header.width * header.channels * (2 if header.largest > 255 else 1)
 
 
-def _read_binary(data: bytes, header: PnmHeader) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+def _read_binary(data: bytes, header: PnmHeader) -> npt.NDArray[Any]:
     wanted = _row_bytes(header) * header.height
     if len(data) - header.offset < wanted:
         raise damaged(f"it ends before its image does: {len(data) - header.offset} bytes of pixels of {wanted}")
@@ -107,7 +108,7 @@ def _read_text(data: bytes, header: PnmHeader) -> npt.NDArray[np.int32]:
     elif strange := re.search(rb"[^\s\d]|\d{6}", text):
         raise damaged(f"among its samples stands {strange[0].decode('latin-1')!r}, which can be none")
     else:
-        values = np.fromstring(text, np.int32, sep=" ")  # type: ignore[call-overload]
+        values = np.fromstring(text, np.int32, sep=" ")
     if values.size < wanted:
         raise damaged(f"it ends before its image does: {values.size} samples of {wanted}")
     values = values[:wanted]

@@ -1,15 +1,14 @@
 """What a decoder gives: samples at the depth of the file, as they stand in it."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 
 
 class Raster(NamedTuple):
     """Decoded samples, not yet turned, brought to 8 bits or to the wanted channels."""
 
-    samples: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+    samples: npt.NDArray[Any]
     """(height, width, 1..4): grey, grey and alpha, RGB, or RGB and alpha; 0 is black. uint8 where the file has 8 bits
     per sample or less, then 0..255; uint16 where it has more, then 0..``white``."""
     white: int = 255

@@ -111,7 +111,7 @@ def decode(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:
             its size, ``unsupported`` for 32-bit samples outside of 0..65535.
     """
     if not header.own:
-        return _decode_with_pillow(data, header, settings)
+        return _decode_with_pillow(data, settings)
     bits = header.bit_depth
     samples = _numbers(read_samples(data, first_page(data), header.layout), header)
     colours, alpha = header.colours, header.alpha
@@ -169,7 +169,7 @@ def _divide_by_alpha(samples: npt.NDArray[Any], white: int) -> None:
 
 def _decode_with_pillow(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:
     try:
-        return decode_with_pillow(data, header, "TIFF", settings)
+        return decode_with_pillow(data, "TIFF", settings)
     except DecodeError as error:
         if "cannot identify" in str(error):
             # Its directory is whole, as `verify` found.

@@ -47,4 +47,4 @@ def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None: 
 
 def decode(data: bytes, header: Header, settings: ImageSettings) -> Raster:
     """Decode the first frame."""
-    return decode_with_pillow(data, header, "WEBP", settings)
+    return decode_with_pillow(data, "WEBP", settings)
