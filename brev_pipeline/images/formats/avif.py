@@ -63,7 +63,7 @@ def _boxes(data: bytes, place: int, end: int) -> Iterator[tuple[bytes, int]]:
             place += length
 
 
-def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None:  # noqa: ARG001 (the protocol's)
+def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None:
     """Refuse more than 8 bits; returns the note on a sequence of images."""
     if header.bit_depth > 8:
         raise unsupported(f"its samples have {header.bit_depth} bits; AVIF is read with 8")

@@ -119,7 +119,7 @@ def _decode_plain(data: bytes, header: BmpHeader) -> npt.NDArray[Any] | None:
     if header.offset + stride * height > len(data):
         raise damaged(f"it ends before its last row: {len(data)} bytes of {header.offset + stride * height}")
     rows = np.frombuffer(data, np.uint8, stride * height, header.offset).reshape(height, stride)
-    pixels: Any
+    pixels: npt.NDArray[Any] | None
     if bits == 8:
         pixels = _look_up(rows[:, :width], data, header)
     elif header.masks:
@@ -156,7 +156,7 @@ def _look_up(indexes: npt.NDArray[np.uint8], data: bytes, header: BmpHeader) -> 
     return look_up_colours(bgr0[:, 2::-1], np.ascontiguousarray(indexes))
 
 
-def verify(data: bytes, header: BmpHeader, settings: ImageSettings) -> None:  # noqa: ARG001 (the protocol's)
+def verify(data: bytes, header: BmpHeader, settings: ImageSettings) -> None:
     """Refuse a run-length coded BMP whose codes leave their row, end before the image does, or have no end."""
     if header.compression not in (_RLE8, _RLE4) or header.bits > 8:
         return

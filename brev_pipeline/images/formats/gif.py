@@ -27,7 +27,7 @@ def read_header(data: bytes) -> Header:
     return Header("gif", height, width, 1, (flags & 7) + 1)
 
 
-def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None:  # noqa: ARG001 (the protocol's)
+def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None:
     """Refuse more blocks than the pixels account for; returns the note on an animation."""
     # A code has 12 bits at most and gives a pixel at least, and a block holds a byte of codes at least.
     return "first frame of an animation" if _images(data, 2, _BLOCKS + 2 * header.height * header.width) == 2 else None

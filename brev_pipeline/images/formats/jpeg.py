@@ -87,7 +87,7 @@ def read_header(data: bytes) -> JpegHeader:
     )
 
 
-def verify(data: bytes, header: JpegHeader, settings: ImageSettings) -> str | None:  # noqa: ARG001 (the protocol's)
+def verify(data: bytes, header: JpegHeader, settings: ImageSettings) -> str | None:
     """Refuse kinds that are not read, and more scans than decoders should be asked to make of an image of its size.
 
     Each scan costs a pass over the whole image. Photos have 1 to 12.

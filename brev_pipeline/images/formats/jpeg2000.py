@@ -101,7 +101,7 @@ def _passes(data: bytes, place: int) -> int:
     return 1
 
 
-def verify(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> None:  # noqa: ARG001 (the protocol's)
+def verify(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> None:
     """Refuse kinds that are not read, and more packets than the image's size accounts for."""
     if header.bit_depth > 16:
         raise unsupported(f"its samples have {header.bit_depth} bits; read are up to 16")

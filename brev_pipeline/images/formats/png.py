@@ -54,7 +54,7 @@ def read_header(data: bytes) -> PngHeader:
     return PngHeader(NAME, height, width, _CHANNELS[colour], depth, colour, bool(interlaced))
 
 
-def verify(data: bytes, header: PngHeader, settings: ImageSettings) -> str | None:  # noqa: ARG001 (the protocol's)
+def verify(data: bytes, header: PngHeader, settings: ImageSettings) -> str | None:
     """Check the checksum of every chunk, and that there are no more than the image's size accounts for.
 
     Returns:

@@ -57,14 +57,14 @@ def read_header(data: bytes) -> PnmHeader:
     return PnmHeader(NAME, height, width, _CHANNELS[kind], largest.bit_length(), kind, largest, found.end())
 
 
-def verify(data: bytes, header: PnmHeader, settings: ImageSettings) -> str | None:  # noqa: ARG001 (the protocol's)
+def verify(data: bytes, header: PnmHeader, settings: ImageSettings) -> str | None:
     """The note on further pictures in the file; everything else is looked at in decoding."""
     if header.kind in b"456" and recognise(data[header.offset + _row_bytes(header) * header.height :][:3]):
         return "first picture of several"
     return None
 
 
-def decode(data: bytes, header: PnmHeader, settings: ImageSettings) -> Raster:  # noqa: ARG001 (the protocol's)
+def decode(data: bytes, header: PnmHeader, settings: ImageSettings) -> Raster:
     """Decode the first picture."""
     values: npt.NDArray[Any] = _read_text(data, header) if header.kind in b"123" else _read_binary(data, header)
     if values.size and (most := int(values.max())) > header.largest:

@@ -111,7 +111,7 @@ def decode(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:
             its size, ``unsupported`` for 32-bit samples outside of 0..65535.
     """
     if not header.own:
-        return _decode_with_pillow(data, settings)
+        return _decode_with_pillow(data, header, settings)
     bits = header.bit_depth
     samples = _numbers(read_samples(data, first_page(data), header.layout), header)
     colours, alpha = header.colours, header.alpha

@@ -37,7 +37,7 @@ def read_header(data: bytes) -> Header:
     return Header("webp", height, width, channels, 8)
 
 
-def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None:  # noqa: ARG001 (the protocol's)
+def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None:
     """Check the length; returns the note on an animation."""
     (length,) = struct.unpack_from("<I", data, 4)
     if len(data) < length + 8:
