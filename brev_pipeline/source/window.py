@@ -36,16 +36,17 @@ def windowed(function: Callable[[T], R], tasks: Sequence[T], width: int) -> Iter
 
 
 def windowed_if_slow(function: Callable[[T], R], tasks: Sequence[T], width: int) -> Iterator[tuple[T, R]]:
-    """As `windowed`, but in the caller's own thread as long as no task has waited.
+    """As `windowed`, but in the caller's own thread until two tasks in a row have waited.
 
     A file that lies in the memory of the machine is read in less time than a thread is told to read it; one on a
-    disk or another machine is waited for.
+    disk or another machine is waited for. One wait alone may be that of a busy machine.
     """
+    in_a_row = 0
     for done, task in enumerate(tasks, 1):
         began = perf_counter() - thread_time()
         result = function(task)
-        waited = perf_counter() - thread_time() - began
+        in_a_row = in_a_row + 1 if perf_counter() - thread_time() - began > _WAIT else 0
         yield task, result
-        if waited > _WAIT:
+        if in_a_row == 2:
             yield from windowed(function, tasks[done:], width)
             return
