@@ -24,6 +24,7 @@ _KINDS = {
     _PALETTE: "a palette", 4: "a transparency mask", 5: "CMYK", 6: "YCbCr", 8: "CIE L*a*b*", 9: "ICC L*a*b*",
     10: "ITU L*a*b*", 32803: "a colour filter array", 32844: "LogL", 32845: "LogLuv", 34892: "linear raw",
 }  # fmt: skip
+_LAB = {8, 9, 10}
 _CODE_NAMES = {
     JPEG: "JPEG", 32766: "NeXT", 32909: "PixarLog", 33003: "JPEG 2000", 33005: "JPEG 2000", 34676: "SGI LogL",
     34677: "SGI LogLuv", 34712: "JPEG 2000", 34887: "LERC", 50001: "WebP", 50002: "JPEG XL",
@@ -145,6 +146,8 @@ def check_kind(header: TiffHeader) -> None:
         raise unsupported(f"its compression is {_CODE_NAMES.get(compression, f'of the unknown kind {compression}')}")
     if kind not in _COLOURS and kind not in _KINDS:
         raise unsupported(f"its colours are of the unknown kind {kind}" if kind >= 0 else "it tells no kind of colours")
+    if kind in _LAB:
+        raise unsupported(f"its colours are {_KINDS[kind]}, for which there is no declared way to RGB")
     if header.channels > _MOST_CHANNELS:
         raise unsupported(f"it has {header.channels} values per pixel; read are up to {_MOST_CHANNELS}")
     if header.own:
