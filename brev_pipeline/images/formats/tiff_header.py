@@ -82,9 +82,11 @@ class TiffHeader(Header):
 def read_header(data: bytes) -> TiffHeader:
     """Read the first directory."""
     page = first_page(data)
-    depths = page.sound(_BITS, 1)
+    every_depth = page.sound(_BITS, 1)
     formats = page.sound(_FORMAT, 1)
-    height, width, channels = page.sound(_HEIGHT, 0)[0], page.sound(_WIDTH, 0)[0], page.sound(_CHANNELS, len(depths))[0]
+    height, width = page.sound(_HEIGHT, 0)[0], page.sound(_WIDTH, 0)[0]
+    channels = page.sound(_CHANNELS, len(every_depth))[0]
+    depths = every_depth[: max(1, channels)]
     compression = page.sound(_COMPRESSION, 1)[0]
     predictor = page.sound(_PREDICTOR, 1)[0] if compression in _PREDICTED else 1
     tiled, part_height, part_width = cut(page, height, width)
@@ -95,7 +97,7 @@ def read_header(data: bytes) -> TiffHeader:
         channels=channels,
         bit_depth=max(depths),
         orientation=orientation_of(page),
-        mixed=len(set(depths[:channels])) > 1 or len(set(formats[:channels])) > 1,
+        mixed=len(set(depths)) > 1 or len(set(formats[:channels])) > 1,
         sample_format=formats[0],
         # Grey without it is read as Pillow reads it.
         photometric=page.sound(_PHOTOMETRIC, MIN_IS_WHITE if channels == 1 else -1)[0],
