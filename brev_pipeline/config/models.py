@@ -168,7 +168,7 @@ class ListingSettings(Section):
     """Which objects count as images, and what class they are."""
 
     sample_filter: Regex = Field(
-        r"\.(bmp|jpe?g|png|tiff?|webp|gif|jp2|j2k|p[bgpn]m)$",
+        r"\.(bmp|jpe?g|png|tiff?|webp|gif|jp2|j2k|avif|p[bgpn]m)$",
         description="Regular expression, searched in the file name in any case.",
     )
     class_mapping: dict[str, list[str]] = Field(
