@@ -281,9 +281,13 @@ class Rereader:
 
     def _difference(self, source: SourceRow, recorded: Mapping[str, Any], data: bytes) -> str | None:
         from brev_pipeline.images.chunk import prepare_row
+        from brev_pipeline.images.limits import unhurried
         from brev_pipeline.images.read import read_prepared
 
-        row, image = prepare_row(source, data, self.settings)
+        row, image = prepare_row(source, data, unhurried(self.settings))
+        if row["status"] in UNJUDGED:
+            # That is of this machine, and tells nothing of the record.
+            return None
         for name in row.keys() - {"content_id", "source_path"}:
             if row[name] != recorded[name]:
                 return f"{name} is {recorded[name]!r} on record, and {row[name]!r} by its bytes"

@@ -24,7 +24,8 @@ def recipe(config: PipelineConfig) -> str:
 def pixel_fingerprint(config: PipelineConfig) -> str:
     """What a record's pixels depend on besides its row of the plan: settings, code, and packages that touch pixels."""
     settings = {
-        "image": config.image.model_dump(mode="json"),
+        # How long it may take makes no other pixels.
+        "image": config.image.model_dump(mode="json", exclude={"max_seconds"}),
         "augmentation": config.augmentation.model_dump(mode="json"),
     }
     code = {stage: code_of(stage) for stage in ("prepared_images", "tfrecord_shards")}

@@ -26,6 +26,8 @@ from brev_pipeline.source import Sources
 from brev_pipeline.source_base import SourceRow
 from brev_pipeline.store import Folder
 
+_DIED: Final = "the decoder died on it, or came to no end, each time that it was tried"
+"""What versions called ``corrupt`` before there was a status for it."""
 _UNREAD: Final = "unread-"
 """In place of a content id: the source compares nothing, and the comparison is made here."""
 _APART: Final = ("content_id", "source_path", "file", "offset", "length")
@@ -192,7 +194,11 @@ class Remaker:
             return
         yield from self._judge_row(content.image, row, whence, in_no_time=in_no_time)
         for record in records:
-            yield self._compare(record, pixels, str(row["reason"]))
+            if row["status"] in UNJUDGED:
+                said = f"{place_of(record)}: cannot be made again here: {row['reason']}"
+                yield Finding("explained", said)
+            else:
+                yield self._compare(record, pixels, str(row["reason"]))
 
     def _prepare(
         self, image: Row | None, source: SourceRow, raw: bytes
@@ -203,10 +209,12 @@ class Remaker:
         """
         from brev_pipeline.images.alone import prepare_alone
         from brev_pipeline.images.chunk import prepare_row
+        from brev_pipeline.images.limits import unhurried
 
         settings = self.config.image
-        if image is None or image["status"] not in UNJUDGED:
-            return *prepare_row(source, raw, settings), True
+        if image is None or not _came_to_no_end(image):
+            # It came to an end once, perhaps on a faster machine.
+            return *prepare_row(source, raw, unhurried(settings)), True
         tenth = settings.model_copy(update={"max_seconds": settings.max_seconds / 10})
         row, pixels = prepare_alone(source, raw, tenth)
         if row["status"] not in UNJUDGED:
@@ -221,6 +229,8 @@ class Remaker:
             now = "it can be read now" if row["status"] not in UNJUDGED else f"now, {row['reason']}"
             said = f"{whence}: {_could_not_be_read(image)}; {now}"
             yield Finding("changed", said, of_image=True)
+        elif image["reason"] == _DIED and row["status"] in UNJUDGED:
+            return
         elif apart := [name for name in image if name not in _APART and image[name] != row.get(name)]:
             said = "; ".join(
                 f"{name} is {image[name]!r} on record, and {row.get(name)!r} by its bytes" for name in apart[:_SHOWN]
@@ -229,7 +239,9 @@ class Remaker:
             excuses = [self.excuse] if self.excuse else []
             if (image["reason"] or "").startswith(OUT_OF_TIME) and not in_no_time:
                 excuses.append("a machine that is faster than the one that prepared it")
-            if row["status"] == "interrupted":
+            if row["status"] in UNJUDGED and not _came_to_no_end(image):
+                excuses.append("its decoding came to no end here")
+            elif row["status"] == "interrupted":
                 excuses.append("its decoding was interrupted here")
             excuse = f" ({'; '.join(excuses)})" if excuses else ""
             kind: Kind = "explained" if excuses else "different"
@@ -256,6 +268,10 @@ class Remaker:
             return unframe(self.folder.read(row["file"], row["offset"], size), 0, place)[0]
         unpacked = _unpacked(self.folder, row["file"], self.config.shards.compression)
         return unframe(os.pread(unpacked.fileno(), size, row["offset"]), 0, place)[0]
+
+
+def _came_to_no_end(image: Row) -> bool:
+    return image["status"] in UNJUDGED or image["reason"] == _DIED
 
 
 class _Outcome(NamedTuple):

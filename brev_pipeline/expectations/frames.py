@@ -75,15 +75,19 @@ def _sample_integrity(tables: Tables, config: PipelineConfig, published: Publish
 
 
 def _prepared_images(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
+    import pyarrow.compute as pc
+
     kept = ["content_id", "source_path", "status", "reason", "note"]
     sides = ["prepared_height", "prepared_width", "prepared_channels"]
     table = tables["prepared_images"].read([*kept, "pixel_id", "std", "file", "length", *sides])
-    samples = tables["sample_integrity"].read(["content_id", "category"])
+    samples = tables["sample_integrity"].read(["path", "content_id", "category"])
     rows = table.to_pandas()
     ok = rows["status"] == "ok"
     rows["reason_given"] = ok | rows["reason"].fillna("").astype(bool)
     accepted = config.validation.prepared_images.accept_unjudged
-    named = rows["source_path"].isin(accepted) | rows["content_id"].isin(accepted)
+    # By any of the paths that hold the same bytes.
+    at_paths = samples.filter(pc.is_in(samples["path"], value_set=pa.array(accepted, samples["path"].type)))
+    named = rows["content_id"].isin([*accepted, *at_paths["content_id"].to_pylist()])
     rows["judged"] = ~rows["status"].isin(UNJUDGED) | named
     rows["pixels_kept"] = ~ok | (rows["file"].notna() & (rows["length"] > 0) & _wanted_size(rows, config))
     rows["not_blank"] = ~ok | (rows["std"].fillna(0) > 0)
@@ -105,17 +109,20 @@ _RANGE = ["bit_depth", "sample_min", "sample_low", "sample_high", "sample_max", 
 
 def _deep(images: Columns, config: PipelineConfig) -> "pd.DataFrame":
     """A row for each image of more than 8 bits."""
+    import pyarrow.compute as pc
+
     from brev_pipeline.images.fitting import Ranges, advise, shown
 
     table = images.read(["source_path", *_RANGE])
     if "range_used" not in table.column_names:
         # Of a version that was made before there was such a column.
         return _no_rows("share", "advice")
-    table = table.filter(table["range_used"].is_valid())
+    # An image of one value is blank, which no window helps.
+    table = table.filter(pc.and_(table["range_used"].is_valid(), pc.greater(table["sample_max"], table["sample_min"])))
     ranges = Ranges(*(table[name].to_numpy() for name in _RANGE))
-    share = shown(ranges, config.image.intensity)
-    little = share < config.validation.prepared_images.min_range_used
-    advice = advise(ranges.where(little), ranges.where(~little)) if little.any() else ""
+    share, least = shown(ranges, config.image.intensity), config.validation.prepared_images.min_range_used
+    little = share < least
+    advice = advise(ranges.where(little), ranges.where(~little), least) if little.any() else ""
     rows: pd.DataFrame = table.to_pandas()
     return rows.assign(share=share, advice=advice)
 

@@ -66,8 +66,8 @@ def prepared_images(config: PipelineConfig) -> list[Rule]:
         ),
         holds(
             "all_judged",
-            "the decoding of every image came to its end, or validation.prepared_images.accept_unjudged lists the "
-            "image's path",
+            "the decoding of every image came to its end (a higher image.max_seconds gives it time), or "
+            "validation.prepared_images.accept_unjudged lists the image's path or content id",
             "judged",
         ),
         within("few_quarantined", f"at most {most:.0%} of the contents are unusable", "quarantined_share", high=most),

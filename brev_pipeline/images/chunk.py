@@ -20,7 +20,7 @@ from brev_pipeline.images.depth import DeepSamples
 from brev_pipeline.images.formats import sniff
 from brev_pipeline.images.formats.header import Header
 from brev_pipeline.images.geometry import RoiOutsideError, arrange
-from brev_pipeline.images.limits import clock, decoding_limits
+from brev_pipeline.images.limits import clock, decoding_limits, demand_memory, is_out_of_memory
 from brev_pipeline.images.shelf import Shelf, settings_id
 from brev_pipeline.images.statistics import measure
 from brev_pipeline.images.stops import PASSING
@@ -138,23 +138,26 @@ def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> Prep
     try:
         with clock(settings.max_seconds):
             header = sniff(data)
+            demand_memory(header, settings)
             decoded = decode(data, settings, header)
             image = arrange(decoded.pixels, settings)
+            of_samples = {"pixel_id": decoded.pixel_id, **_range_of(decoded.samples)}
     except DecodeError as error:
         if isinstance(error, RoiOutsideError) and settings.roi_outside == "error":
             raise BrevPipelineError(
                 f"{source.path}: {error}; correct image.rois, or set image.roi_outside: quarantine"
             ) from error
         return refused(source, error.status, str(error), header), None
-    except MemoryError:
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
         reason = "its decoding found no more memory, in the machine or within the limit of a worker"
         return refused(source, "interrupted", reason, header), None
     statistics = measure(image)
     row = {
         **refused(source, "ok", None, header),
         "note": decoded.note,
-        "pixel_id": decoded.pixel_id,
-        **_range_of(decoded.samples),
+        **of_samples,
         "mean": statistics.mean,
         "std": statistics.std,
         "sharpness": statistics.sharpness,

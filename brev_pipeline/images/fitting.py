@@ -51,16 +51,20 @@ def fitting_window(ranges: Ranges) -> tuple[int, int]:
     return low, max(int(ranges.high.max()), low + 1)
 
 
-def advise(ranges: Ranges, others: Ranges) -> str:
+def advise(ranges: Ranges, others: Ranges, share: float) -> str:
     """In words, what these images hold and what to write, so that it is seen.
 
     Args:
         ranges: of the images that are meant, at least one.
         others: of all other images of more than 8 bits: the window is for them too.
+        share: of a window that each should use, 0..1.
     """
     low, high = fitting_window(ranges)
     least, most = int(ranges.min.min()), int(ranges.max.max())
-    said = f"Their samples lie at {low}..{high} (extremes {least}..{most}): write {to_write(low, high)}"
+    said = f"Their samples lie at {low}..{high} (extremes {least}..{most}): "
+    if (ranges.high - ranges.low).min() < share * (high - low):
+        return said + "no one window shows them all; image: {intensity: {percentile: [0.1, 99.9]}} fits each by itself"
+    said += f"write {to_write(low, high)}"
     whole = 2 ** max(8, most.bit_length()) - 1
     if least >= 0 and whole < 2 ** int(ranges.bits.min()) - 1:
         said += f", or window: [0, {whole}] for all that {whole.bit_length()} bits can hold"

@@ -15,13 +15,18 @@ that a verdict does not depend on the machine. These limits stop what was not fo
 OpenCV has one thread meanwhile.
 """
 
+import mmap
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from brev_pipeline.config import ImageSettings
 from brev_pipeline.engine.worker import is_worker
+from brev_pipeline.images.formats.header import Header
 
 _SLACK = 2 << 30  # bytes that libraries may reserve without using them (arenas, thread stacks)
+_OPENCV_NO_MEMORY = -4  # cv2.Error.StsNoMem
+_LITTLE = 32 << 20  # bytes that are not worth asking for
 _BYTES_PER_PIXEL = 64  # eight times four channels of 16 bits
 
 
@@ -40,6 +45,33 @@ def decoding_limits(max_pixels: int) -> Iterator[None]:
             yield
     finally:
         cv2.setNumThreads(threads)
+
+
+def unhurried(settings: ImageSettings) -> ImageSettings:
+    """The same settings with twenty times the time: for an image that came to its end before, on a faster machine."""
+    return settings.model_copy(update={"max_seconds": 20 * settings.max_seconds})
+
+
+def demand_memory(header: Header, settings: ImageSettings) -> None:
+    """Ask for as much memory as decoding may take, and give it back: decoders call a want of memory damage.
+
+    Raises:
+        MemoryError: it is not to be had.
+    """
+    if header.height * header.width > settings.max_pixels:
+        return
+    size = 8 * header.height * header.width * header.channels * (2 if header.bit_depth > 8 else 1)
+    if size < _LITTLE:
+        return
+    try:
+        mmap.mmap(-1, size).close()
+    except (OSError, OverflowError, ValueError) as error:
+        raise MemoryError(f"{size >> 20} MiB for {header.width}×{header.height} px") from error
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error speaks of memory: Python's, or OpenCV's."""
+    return isinstance(error, MemoryError) or getattr(error, "code", None) == _OPENCV_NO_MEMORY
 
 
 @contextmanager

@@ -81,8 +81,9 @@ def say(depths: Sequence[Depth], photos: int, config: PipelineConfig) -> tuple[s
     clipped = int((shown(ranges, intensity) < np.minimum(ranges.used, 0.5)).sum())
     lost = f"; {clipped} of them have most of their own range outside of it" if clipped else ""
     said = f"{len(depths)} of {photos} photos here have more than 8 bits. With image.intensity {name(intensity)} they "
-    advice = advise(ranges, ranges.where(ranges.bits < 0))
-    if shown(ranges, intensity).min() >= config.validation.prepared_images.min_range_used:
+    enough = config.validation.prepared_images.min_range_used
+    advice = advise(ranges, ranges.where(ranges.bits < 0), enough)
+    if shown(ranges, intensity).min() >= enough:
         advice = "Their samples lie at {}..{}, which fits".format(*fitting_window(ranges))
     return f"{said}{used} what becomes black to white{lost}.", f"{advice}."
 
