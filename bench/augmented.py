@@ -27,14 +27,14 @@ import cv2
 import numpy as np
 
 from bench.augment import bare, ready
-from bench.images import SIDE, bare_bmp, bare_jpeg, encoded
+from bench.images import SIDE, bare_jpeg, bare_opencv, encoded
 from brev_pipeline import DataGenerator, ImageAugmenter, ImagePipeline
 from brev_pipeline.augment.grain import noise_table
 from brev_pipeline.generator.stack import stack
 
 REFERENCE = {"BMP": 87, "JPEG": 83}  # of the reference package, images per CPU-second, on two busy cores
 SUFFIX = {"BMP": ".bmp", "JPEG": ".jpg"}
-BARE = {"BMP": bare_bmp, "JPEG": bare_jpeg}
+BARE = {"BMP": bare_opencv, "JPEG": bare_jpeg}
 
 CHUNK = 40  # images in one turn
 

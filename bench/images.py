@@ -2,11 +2,11 @@
 
     python -m bench.images [--count 400]
 
-400 BMP and 400 JPEG photos of 640×480 px become 128×128×3. All loops run in one process, one thread, a little of
-each in turn, so that a busy machine slows all of them alike; the figure is images per CPU-second in the quickest
+400 photos of 640×480 px in each format become 128×128×3. All loops run in one process, one thread, a little of each in
+turn, so that a busy machine slows all of them alike; the figure is images per CPU-second in the quickest
 round, and its ratio to the bare loop of that format:
 
-* bare: OpenCV's decoder for BMP, simplejpeg's strict one for JPEG, ``cv2.resize``, channels to RGB; no checks
+* bare: OpenCV's decoder for BMP and PNG, simplejpeg's strict one for JPEG, ``cv2.resize``, channels to RGB; no checks
 * prepare: `ImagePipeline.prepare`, which sniffs, limits, decodes, orients and resizes (this is (a) of the README)
 * + statistics: with the hash of the decoded pixels and the statistics of the prepared ones, as in the table
 * + MD5: with the MD5 of the file that ties the row to its bytes, as in the stage `prepared_images`
@@ -48,7 +48,7 @@ def encoded(suffix: str, count: int) -> list[bytes]:
     return [cv2.imencode(suffix, photo(number), options)[1].tobytes() for number in range(count)]
 
 
-def bare_bmp(data: bytes) -> object:
+def bare_opencv(data: bytes) -> object:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     return cv2.cvtColor(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), cv2.COLOR_BGR2RGB)
 
@@ -64,6 +64,9 @@ def with_statistics(data: bytes) -> object:
 
 def with_md5(data: bytes) -> object:
     return hashlib.md5(data, usedforsecurity=False).hexdigest(), with_statistics(data)
+
+
+_FORMATS = (("BMP", ".bmp", bare_opencv), ("JPEG", ".jpg", bare_jpeg), ("PNG", ".png", bare_opencv))
 
 
 def measured(loops: dict[str, Loop], files: list[bytes]) -> dict[str, float]:
@@ -85,7 +88,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     prepare = ImagePipeline(SETTINGS).prepare
     figures = {}
-    for title, suffix, bare in (("BMP", ".bmp", bare_bmp), ("JPEG", ".jpg", bare_jpeg)):
+    for title, suffix, bare in _FORMATS:
         files = encoded(suffix, count)
         loops = {"bare": bare, "prepare": prepare, "+ statistics": with_statistics, "+ MD5": with_md5}
         figures[title] = measured(loops, files)

@@ -261,10 +261,9 @@ class Rereader:
         from brev_pipeline.images.limits import decoding_limits
 
         by_path = {asked.row.path: asked for asked in task}
-        # Without a recorded MD5, so that what is there comes, whatever it is; in a bucket still by its entity tag.
-        blind = [asked.row._replace(etag_source="none", content_id="") for asked in task]
+        rows = [asked.row for asked in task]
         with decoding_limits(self.settings.max_pixels):
-            return [(row.path, self._compare(by_path[row.path], found)) for row, found in self.fetch.fetch_many(blind)]
+            return [(row.path, self._compare(by_path[row.path], found)) for row, found in self.fetch.fetch_many(rows)]
 
     def _compare(self, asked: Asked, found: bytes | SourceError) -> Outcome:
         if isinstance(found, SourceError):

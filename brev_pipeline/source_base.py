@@ -4,6 +4,7 @@ Reading a bucket is the listing's trade, and decoding is the images' trade; this
 stage that needs bytes is handed a `Fetcher` and never learns whether it reads a folder or a bucket.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -33,12 +34,19 @@ class Fetcher(Protocol):
 
         An object that cannot be had yields a `SourceError` with status ``missing`` (not there, no permission,
         network down after retries) or ``changed`` (the server refused ``If-Match``) and a reason for people,
-        in place of its bytes. The MD5 of the bytes is the caller's to check against ``content_id``, unless the source
-        says ``compares_md5``: then it yields no bytes of another MD5 than a row's ``content_id``, where that is one,
-        but a `SourceError` with status ``changed``. Holds few images in memory at a time: the next ones are read
-        while the caller works on this one, not all ahead.
+        in place of its bytes. No fetcher hashes what it reads: whether it has the MD5 on record is the caller's to
+        ask (`as_recorded`). Holds few images in memory at a time.
 
         Raises:
             BrevPipelineError: nothing can be read at all, for example because no dataset has this bucket.
         """
         ...
+
+
+def as_recorded(row: SourceRow, data: bytes) -> bytes | SourceError:
+    """``data``, if its MD5 is the row's ``content_id``; else an error with status ``changed`` that names both."""
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if md5 == row.content_id:
+        return data
+    said = f"{row.path} has other bytes than were listed: MD5 {md5}, listed {row.content_id}"
+    return SourceError("changed", f"{said}; run again to list it anew")

@@ -139,20 +139,17 @@ class Remaker:
         by_path = {listed.source.path: listed for listed in content.objects}
         outcomes: dict[str, _Outcome] = {}
         raw, whence = None, ""
-        for source, found in self._read([listed.source for listed in content.objects]):
+        # As they are now: on S3 only with the entity tag that was listed.
+        for source, found in self.fetch.fetch_many([listed.source for listed in content.objects]):
             outcomes[source.path] = one = self._identify(content, by_path[source.path], found)
             if one.is_right and raw is None and isinstance(found, bytes):
                 raw, whence = found, source.path
         return outcomes, raw, whence
 
-    def _read(self, sources: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, bytes | SourceError]]:
-        """The objects as they are now: on S3 only with the entity tag that was listed."""
-        return self.fetch.fetch_many([source._replace(content_id=_UNREAD, etag_source="s3") for source in sources])
-
     def _copies(self, content: Content) -> Iterator[tuple[bytes, str]]:
         """Copies that still are what was listed."""
         for copy in content.copies:
-            for _, found in self._read([copy]):
+            for _, found in self.fetch.fetch_many([copy]):
                 if isinstance(found, bytes) and _md5(found) == content.id:
                     yield found, copy.path
 

@@ -118,7 +118,7 @@ def _depth_of(preview: "Preview") -> dict[str, Any] | None:
     if not preview.depths:
         return None
     ranges = ranges_of(preview.depths)
-    used, advice = say(preview.depths, len(preview.shown), preview.config.image.intensity)
+    used, advice = say(preview.depths, len(preview.shown), preview.config)
     return {
         "photos": len(preview.depths),
         "range_used": [float(ranges.used.min()), float(ranges.used.max())],

@@ -4,7 +4,6 @@ Whatever is wrong with an image becomes a row with a status and a reason; only w
 configuration or the store is raised.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from brev_pipeline.images.limits import clock, decoding_limits
 from brev_pipeline.images.shelf import Shelf, settings_id
 from brev_pipeline.images.statistics import measure
 from brev_pipeline.images.stops import PASSING
-from brev_pipeline.source_base import Fetcher, SourceRow
+from brev_pipeline.source_base import Fetcher, SourceRow, as_recorded
 from brev_pipeline.tables import PREPARED_IMAGES
 
 _FULL = 64 << 20  # bytes of prepared pixels after which a pair of files is written
@@ -70,6 +69,7 @@ class Work:
         rows: list[Row] = []
         images: list[npt.NDArray[np.uint8] | None] = []
         passing: list[Row] = []
+        held = 0
         with decoding_limits(self.settings.max_pixels) if not self.alone else nullcontext():
             for source, found in _fetched(self.fetch, contents):
                 if isinstance(found, SourceError):
@@ -81,9 +81,10 @@ class Work:
                     continue
                 rows.append(row)
                 images.append(image)
-                if sum(image.nbytes for image in images if image is not None) >= _FULL:
+                held += 0 if image is None else image.nbytes
+                if held >= _FULL:
                     tables.append(self.shelf.add(rows, images))
-                    rows, images = [], []
+                    rows, images, held = [], [], 0
         if rows:
             tables.append(self.shelf.add(rows, images))
         return pa.concat_tables([*tables, pa.Table.from_pylist(passing, schema=PREPARED_IMAGES)])
@@ -103,10 +104,10 @@ def _fetched(fetch: Fetcher, contents: Sequence[Content]) -> Iterator[tuple[Sour
     """
     failures: dict[str, tuple[SourceRow, SourceError]] = {}
     waiting = {content[0].content_id: content for content in contents}
-    turn, compared = 0, getattr(fetch, "compares_md5", False)
+    turn = 0
     while waiting:
         for source, found in fetch.fetch_many([content[turn] for content in waiting.values()]):
-            checked = _checked(source, found, compared=compared)
+            checked = _checked(source, found)
             if isinstance(checked, bytes):
                 del waiting[source.content_id]
                 failures.pop(source.content_id, None)
@@ -118,16 +119,13 @@ def _fetched(fetch: Fetcher, contents: Sequence[Content]) -> Iterator[tuple[Sour
     yield from failures.values()
 
 
-def _checked(source: SourceRow, found: bytes | SourceError, *, compared: bool) -> bytes | SourceError:
+def _checked(source: SourceRow, found: bytes | SourceError) -> bytes | SourceError:
+    """What was found, if it is what the row says; pixels are kept under its ``content_id``."""
     if source.content_id.startswith(_UNREAD):
         if isinstance(found, SourceError):
             return SourceError("missing", str(found))
         return SourceError("changed", "it could not be read when it was listed, and can be read now: run again")
-    if isinstance(found, SourceError) or compared:
-        return found
-    if hashlib.md5(found, usedforsecurity=False).hexdigest() != source.content_id:
-        return SourceError("changed", "its bytes are not those that were listed (their MD5 differs): run again")
-    return found
+    return found if isinstance(found, SourceError) else as_recorded(source, found)
 
 
 def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> Prepared:

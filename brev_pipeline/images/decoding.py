@@ -107,4 +107,4 @@ def _decode(data: bytes, header: Header, settings: ImageSettings) -> tuple[Raste
     format_ = FORMATS[header.format]
     note = format_.verify(data, header, settings)
     raster = format_.decode(data, header, settings)
-    return raster, raster.note or note
+    return raster, "; ".join(filter(None, (note, raster.note))) or None

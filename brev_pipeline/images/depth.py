@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from brev_pipeline.config import Intensity, PercentileIntensity, WindowIntensity
 from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import deep_levels, levels, look_up
+from brev_pipeline.images.levels import MOST, levels, look_up
 
 _BLOCK = 1 << 20  # samples that are counted at a time: counting widens each to 8 bytes
 _EXTREMES = 0.1  # percent of the samples at either end that do not count as the range, such as hot and dead pixels
@@ -64,7 +64,7 @@ class DeepSamples:
             uint8 if every sample is exactly one of 256 levels; else 16 bits, with one channel where all colours are
             equal, and without alpha where all is opaque.
         """
-        values, samples = deep_levels(self.raster.white), self.raster.samples
+        values, samples = levels(0, self.raster.white, MOST), self.raster.samples
         alpha = samples[:, :, self._colours :]
         used = np.union1d(np.flatnonzero(self.counts), np.flatnonzero(_count(alpha, self.raster.white)))
         if not np.any(values[used] % 257):

@@ -40,7 +40,7 @@ def measure(pixels: _Pixels) -> Statistics:
 
     values = pixels.reshape(-1, pixels.shape[-2] * pixels.shape[-1])  # long rows: OpenCV is slow on columns
     total, squares = _sums(values)
-    extremes = values.size - cv2.countNonZero(values) + int(np.count_nonzero(values == 255))
+    extremes = sum(values.size - cv2.countNonZero(one) for one in (values, cv2.bitwise_not(values)))
     return Statistics(
         mean=total / values.size,
         std=math.sqrt(_variance(values.size, total, squares)),

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from brev_pipeline.engine import LocalEngine, Lost
 from brev_pipeline.images.stops import UNJUDGED
 from brev_pipeline.pictures.canvas import ALERT, MARGIN, SHEET_BYTES, SOFT, Canvas, Pixels, wrapped
-from brev_pipeline.source_base import Fetcher, SourceRow
+from brev_pipeline.source_base import Fetcher, SourceRow, as_recorded
 from brev_pipeline.texts import TEXT
 
 _SHOWN: Final = 12
@@ -99,7 +99,9 @@ def _pictures(contents: Sequence[str], samples: pa.Table, fetch: Fetcher) -> Ite
     wanted = samples.filter(pc.is_in(samples["content_id"], value_set=pa.array(contents, TEXT)))
     wanted = wanted.filter((pc.field("size") > 0) & (pc.field("size") <= _LARGEST))
     rows = {row["content_id"]: SourceRow(**row) for row in wanted.select(list(SourceRow._fields)).to_pylist()}
-    files = [(row.content_id, data) for row, data in fetch.fetch_many(list(rows.values())) if isinstance(data, bytes)]
+    found = fetch.fetch_many(list(rows.values()))
+    checked = ((row, as_recorded(row, data)) for row, data in found if isinstance(data, bytes))
+    files = [(row.content_id, data) for row, data in checked if isinstance(data, bytes)]
     if not files:
         return
     for (content, _), picture in LocalEngine(1).map(_look, files, lost="yield", task_timeout=_SECONDS, tries=1):

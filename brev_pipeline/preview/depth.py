@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from brev_pipeline.config import ImageSettings, Intensity, PercentileIntensity, WindowIntensity
+from brev_pipeline.config import ImageSettings, Intensity, PercentileIntensity, PipelineConfig, WindowIntensity
 from brev_pipeline.images.channels import to_channels
 from brev_pipeline.images.decoding import Decoded
 from brev_pipeline.images.depth import DeepSamples, SampleRange
-from brev_pipeline.images.fitting import Ranges, advise, shown
+from brev_pipeline.images.fitting import Ranges, advise, fitting_window, shown
 from brev_pipeline.images.orient import orient
 
 _THINNED: Final = 400  # px, shorter side of what is kept of a photo, at least
@@ -67,21 +67,24 @@ def ranges_of(depths: Sequence[Depth]) -> Ranges:
     return Ranges(bits, *(np.array(column) for column in zip(*(depth.range for depth in depths), strict=True)))
 
 
-def say(depths: Sequence[Depth], photos: int, intensity: Intensity) -> tuple[str, str]:
-    """What the photos on show use, and which window would fit them: two sentences.
+def say(depths: Sequence[Depth], photos: int, config: PipelineConfig) -> tuple[str, str]:
+    """What the photos on show use, and which window would fit them, if theirs does not: two sentences.
 
     Args:
         depths: of those of more than 8 bits, at least one.
         photos: on show, whatever they hold.
-        intensity: the configuration's.
+        config: its image.intensity and least range that is to be used count.
     """
-    ranges = ranges_of(depths)
+    ranges, intensity = ranges_of(depths), config.image.intensity
     least, most = (f"{share:.1%}" for share in (ranges.used.min(), ranges.used.max()))
     used = f"use {least} of" if least == most else f"use {least} to {most} of"
     clipped = int((shown(ranges, intensity) < np.minimum(ranges.used, 0.5)).sum())
     lost = f"; {clipped} of them have most of their own range outside of it" if clipped else ""
     said = f"{len(depths)} of {photos} photos here have more than 8 bits. With image.intensity {name(intensity)} they "
-    return f"{said}{used} what becomes black to white{lost}.", f"{advise(ranges, ranges.where(ranges.bits < 0))}."
+    advice = advise(ranges, ranges.where(ranges.bits < 0))
+    if shown(ranges, intensity).min() >= config.validation.prepared_images.min_range_used:
+        advice = "Their samples lie at {}..{}, which fits".format(*fitting_window(ranges))
+    return f"{said}{used} what becomes black to white{lost}.", f"{advice}."
 
 
 def name(intensity: Intensity) -> str:

@@ -29,7 +29,7 @@ def draw_panel(sheet: Image.Image, place: tuple[int, int, int], preview: Preview
     ranges = ranges_of(depths)
     window = fitting_window(ranges)
     yaml, text_y = to_write(*window), y + 46
-    for sentence, colour in zip(say(depths, len(preview.shown), intensity), (INK, ACCENT), strict=True):
+    for sentence, colour in zip(say(depths, len(preview.shown), preview.config), (INK, ACCENT), strict=True):
         for line in lines_of(plain(sentence).replace(yaml, yaml.replace(" ", "\N{NO-BREAK SPACE}")), font(13), _TEXT):
             draw.text((left + _PAD, text_y), line, colour, font(13))
             text_y += 19

@@ -37,9 +37,9 @@ class Sink:
         self.offsets.append(self._next)
         self.lengths.append(len(record))
         self.crcs.append(crc)
-        framed = b"".join((header, record, footer))
-        self._next += len(framed)
-        self._put(self._gzip.compress(framed) if self._gzip else framed)
+        self._next += len(header) + len(record) + len(footer)
+        for part in (header, record, footer):
+            self._put(self._gzip.compress(part) if self._gzip else part)
 
     def finish(self) -> tuple[bytes, str]:
         """The file's bytes and their SHA-256."""

@@ -1,18 +1,16 @@
 """Sources: the places of a configuration, and the `Fetcher` that reads images from them.
 
-What arrives is checked against what was listed: S3 by ``If-Match`` on the entity tag, and the bytes of either kind
-by their MD5 where one is on record. So an image that was replaced between listing and reading, or whose metadata
-states an MD5 that it does not have, is never taken for the one that was listed. What the listing refuses (see
-`ReadLimits`) is not read either, whatever it was when it was listed.
+S3 is asked by ``If-Match`` on the entity tag that was listed; a local file has none, and comes as it is. Nothing is
+hashed here: whoever takes bytes for those of a row's ``content_id`` compares them (`source_base.as_recorded`), once.
+What the listing refuses (see `ReadLimits`) is not read either, whatever it was when it was listed.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from brev_pipeline.config.models import DatasetSettings, PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
@@ -20,7 +18,7 @@ from brev_pipeline.source.faults import S3Error
 from brev_pipeline.source.local import look_at_file, read_file
 from brev_pipeline.source.places import LocalPlace, Place, ReadLimits, S3Place, key_of, place_of
 from brev_pipeline.source.s3 import Head, S3Client
-from brev_pipeline.source.window import windowed
+from brev_pipeline.source.window import windowed, windowed_if_slow
 from brev_pipeline.source_base import SourceRow
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -35,8 +33,6 @@ class Sources:
     """The places of a configuration, by bucket as configured. Picklable: connections open on first use."""
 
     places: dict[str, Place]
-    compares_md5: ClassVar[bool] = True
-    """See `Fetcher.fetch_many`."""
     _clients: dict[Any, S3Client] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -67,15 +63,17 @@ class Sources:
         return self._clients.setdefault(place.storage, S3Client(place.storage))
 
     def fetch_many(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, bytes | SourceError]]:
-        """Read every row, up to `READS` at once; yield in the order of ``rows``. See `Fetcher.fetch_many`.
+        """Read every row, up to `READS` at once where reads wait; yield in the order of ``rows``.
+
+        See `Fetcher.fetch_many`.
 
         Raises:
             BrevPipelineError: no dataset has a row's bucket, the server is out of reach after retries, or the
                 credentials are not accepted: what is no single image's fault.
         """
-        for row in rows:
-            self.place(row.bucket)
-        return windowed(self._fetch, rows, READS)
+        places = [self.place(row.bucket) for row in rows]
+        window = windowed_if_slow if all(isinstance(place, LocalPlace) for place in places) else windowed
+        return window(self._fetch, rows, READS)
 
     def head_many(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, Head | SourceError]]:
         """Ask for every row's headers, up to `HEADS` at once; yield in the order of ``rows``.
@@ -127,13 +125,11 @@ class Sources:
     def _fetch(self, row: SourceRow) -> bytes | SourceError:
         place = self.place(row.bucket)
         try:
-            data = self._read(place, row)
-            _check_identity(row, data)
+            return self._read(place, row)
         except SourceError as error:
             return error
         except S3Error as error:
             return _source_error(error)
-        return data
 
     def _read(self, place: Place, row: SourceRow) -> bytes:
         if isinstance(place, LocalPlace):
@@ -166,18 +162,6 @@ class Sources:
             return self.client(place).head(place.name, place.prefix + key_of(row.bucket, row.path), row.etag)
         except S3Error as error:
             return _source_error(error)
-
-
-def _check_identity(row: SourceRow, data: bytes) -> None:
-    # What is remembered of the object comes before what its listing said: pixels are kept under the former.
-    told = (row.content_id, row.etag if row.etag_source == "md5" else None)
-    listed = next((md5 for md5 in told if md5 and _MD5.fullmatch(md5)), None)
-    if listed is None:
-        return
-    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    if md5 != listed:
-        said = f"{row.path} has other bytes than were listed: MD5 {md5}, listed {listed}"
-        raise SourceError("changed", f"{said}; run again to list it anew")
 
 
 def _source_error(error: S3Error) -> SourceError:

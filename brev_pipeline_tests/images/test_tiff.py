@@ -279,7 +279,7 @@ KINDS = {
     "predictor 3": tiff_of([zlib.compress(bytes(4))], **SMALL, compression=8, predictor=3),
     "premultiplied": tiff_of([bytes(8)], **SMALL, bits=(8, 8), channels=2, photometric=0, extra=1),
     "20 values per pixel": tiff_of([bytes(80)], **SMALL, channels=20),
-    "CIE L*a*b* with 3 values of 4 bits": tiff_of([bytes(8)], **SMALL, bits=(4,) * 3, channels=3, photometric=8),
+    "CIE L*a*b*": tiff_of([bytes(8)], **SMALL, bits=(4,) * 3, channels=3, photometric=8),
 }
 
 

@@ -16,7 +16,7 @@ from brev_pipeline.listing import list_datasets, listing_state
 from brev_pipeline.listing.scan import scan
 from brev_pipeline.source import Sources
 from brev_pipeline.source.s3 import S3Client
-from brev_pipeline.source_base import SourceRow
+from brev_pipeline.source_base import SourceRow, as_recorded
 from brev_pipeline_tests.buckets import config_of
 from brev_pipeline_tests.integrity.listings import md5
 from brev_pipeline_tests.listing.test_datasets import ODD_KEYS
@@ -124,7 +124,9 @@ def test_a_wrong_note_is_found_when_the_bytes_are_read(ceph: Ceph) -> None:
     [row] = check_integrity(listed(ceph, name), fetch=sources).to_pylist()
     assert row["content_source"] == "metadata"
     wanted = SourceRow(row["path"], row["bucket"], row["etag"], row["etag_source"], row["content_id"])
-    [(_, error)] = sources.fetch_many([wanted])
+    [(_, data)] = sources.fetch_many([wanted])
+    assert data == PHOTO
+    error = as_recorded(wanted, data)
     assert isinstance(error, SourceError)
     assert error.status == "changed"
 

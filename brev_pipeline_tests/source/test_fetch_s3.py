@@ -69,16 +69,6 @@ def test_an_object_that_was_deleted_is_missing(s3: Server) -> None:
     assert "was deleted after it was listed" in str(error)
 
 
-def test_bytes_that_do_not_have_the_stated_md5_are_changed(s3: Server) -> None:
-    name = s3.bucket()
-    s3.client.put_object(Bucket=name, Key="a.png", Body=b"a", Metadata={"md5": md5(b"something else")})
-    sources, bucket = sources_of(s3, name)
-    stated = SourceRow(f"{bucket}/a.png", bucket, md5(b"a"), "s3", md5(b"something else"))
-    [(_, error)] = sources.fetch_many([stated])
-    assert isinstance(error, SourceError)
-    assert error.status == "changed"
-
-
 def test_bytes_come_as_they_are_stored_whatever_their_encoding_says(s3: Server) -> None:
     name, data = s3.bucket(), gzip.compress(b"pixels")
     s3.client.put_object(Bucket=name, Key="a.png", Body=data, ContentEncoding="gzip")

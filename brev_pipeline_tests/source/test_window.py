@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from brev_pipeline.source.window import windowed
+from brev_pipeline.source import window
+from brev_pipeline.source.window import windowed, windowed_if_slow
 
 
 def test_results_come_in_the_order_of_the_tasks() -> None:
@@ -54,3 +55,24 @@ def test_nothing_and_one_task_need_no_threads(tasks: list[int]) -> None:
     before = threading.active_count()
     assert list(windowed(str, tasks, 8)) == [(task, str(task)) for task in tasks]
     assert threading.active_count() == before
+
+
+def test_tasks_that_do_not_wait_need_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "_WAIT", 60)  # a busy machine makes them wait
+    threads: set[int] = set()
+    done = list(windowed_if_slow(lambda task: threads.add(threading.get_ident()), range(50), 8))
+    assert [task for task, _ in done] == list(range(50))
+    assert threads == {threading.get_ident()}
+
+
+def test_tasks_after_two_that_wait_are_under_way_at_once() -> None:
+    together = threading.Barrier(4, timeout=5)
+
+    def wait(task: int) -> int:
+        if task < 2:
+            time.sleep(0.02)
+        else:
+            together.wait()
+        return task * task
+
+    assert list(windowed_if_slow(wait, range(10), 4)) == [(task, task * task) for task in range(10)]

@@ -12,14 +12,19 @@ from brev_pipeline.images.formats.pillow import decode_with_pillow
 from brev_pipeline.images.formats.raster import Raster
 
 NAME, TITLE = "avif", "AVIF"
-_BRANDS = (b"avif", b"avis")
+_BRANDS = {b"avif", b"avis"}
+_CONTAINERS = {b"mif1", b"msf1"}  # of any code: which, the other brands tell
 _NESTED = {b"meta": 4, b"iprp": 0, b"ipco": 0}  # boxes of boxes, and the bytes before the first of them
 _MOST_BOXES = 4096
 
 
 def recognise(data: bytes) -> bool:
     """Whether a file begins as an AVIF does."""
-    return data[4:8] == b"ftyp" and data[8:12] in _BRANDS
+    if data[4:8] != b"ftyp":
+        return False
+    (length,) = struct.unpack_from(">I", data)
+    brands = {data[place : place + 4] for place in range(16, min(length, 256), 4)}
+    return data[8:12] in _BRANDS or (data[8:12] in _CONTAINERS and bool(brands & _BRANDS))
 
 
 def read_header(data: bytes) -> Header:

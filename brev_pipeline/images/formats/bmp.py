@@ -16,7 +16,7 @@ from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
 from brev_pipeline.images.formats.pillow import decode_with_pillow
 from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import MOST, deep_levels, levels, look_up, look_up_colours
+from brev_pipeline.images.levels import MOST, levels, look_up, look_up_colours
 
 NAME, TITLE = "bmp", "BMP"
 _OS2 = 12  # bytes of the smallest DIB header, with 16-bit sizes
@@ -52,6 +52,8 @@ def recognise(data: bytes) -> bool:
 def read_header(data: bytes) -> BmpHeader:
     """Read a BMP's header."""
     offset, dib = struct.unpack_from("<II", data, 10)
+    if dib not in _SIZES and 16 < dib <= 64:
+        raise unsupported(f"its header has {dib} bytes, which is read of {', '.join(map(str, sorted(_SIZES)))}")
     if dib not in _SIZES:
         raise damaged(f"its header's length of {dib} bytes is that of no BMP")
     compression = colours = 0
@@ -63,6 +65,8 @@ def read_header(data: bytes) -> BmpHeader:
         width, height, _, bits, compression, _, _, _, colours = struct.unpack_from("<iiHHIIiiI", data, 18)
     if compression in (_JPEG, _PNG):
         raise unsupported(f"a {'JPEG' if compression == _JPEG else 'PNG'} image wrapped in a BMP is not read here")
+    if bits == 64:
+        raise unsupported("its pixels have 64 bits")
     if bits not in (1, 2, 4, 8, 16, 24, 32):
         raise damaged(f"its header claims {bits} bits per pixel")
     masks = _read_masks(data, dib, bits, compression)
@@ -90,12 +94,12 @@ def _read_masks(data: bytes, dib: int, bits: int, compression: int) -> tuple[int
         return ()
     masks: tuple[int, ...] = struct.unpack_from("<IIII", data, 54)
     masks = masks if dib >= 56 and masks[3] else masks[:3]
+    taken = 0
     for mask in masks:
-        # Its bits lie together, within the pixel.
-        if not 0 < mask < 1 << bits or (mask + (mask & -mask)) & mask:
-            raise damaged(f"its colours lie under the masks {', '.join(f'{mask:#x}' for mask in masks)}")
-    if any(mask.bit_count() > 16 for mask in masks):
-        raise unsupported(f"its colours have up to {max(mask.bit_count() for mask in masks)} bits; read are up to 16")
+        # Its bits lie together, within the pixel, and are no other's.
+        if not 0 < mask < 1 << bits or (mask + (mask & -mask)) & mask or mask & taken or mask.bit_count() > 16:
+            raise unsupported(f"its colours lie under the masks {', '.join(f'{mask:#x}' for mask in masks)}")
+        taken |= mask
     return masks
 
 
@@ -104,7 +108,7 @@ def decode(data: bytes, header: BmpHeader, settings: ImageSettings) -> Raster:
     pixels = _decode_plain(data, header)
     if pixels is None:
         return decode_with_pillow(data, "BMP", settings)
-    return Raster(pixels, MOST if pixels.dtype == np.uint16 else 255)
+    return Raster(pixels, 255 if pixels.dtype == np.uint8 else _white_of(header.masks))
 
 
 def _decode_plain(data: bytes, header: BmpHeader) -> npt.NDArray[Any] | None:
@@ -133,15 +137,20 @@ def _decode_plain(data: bytes, header: BmpHeader) -> npt.NDArray[Any] | None:
 
 
 def _split_colours(values: npt.NDArray[Any], masks: tuple[int, ...]) -> npt.NDArray[Any]:
-    """The parts of each pixel: all at 8 bits, or where one has more, all at 16."""
-    deep = any(mask.bit_count() > 8 for mask in masks)
-    pixels = np.empty((*values.shape, len(masks)), np.uint16 if deep else np.uint8)
+    """The parts of each pixel at the depth of the colours: 8 bits where none has more, 16 where they differ."""
+    top = _white_of(masks)
+    pixels = np.empty((*values.shape, len(masks)), np.uint8 if top == 255 else np.uint16)
     for channel, mask in enumerate(masks):
         part = ((values & mask) >> (mask & -mask).bit_length() - 1).astype(np.uint16)
-        white = (1 << mask.bit_count()) - 1
-        table: npt.NDArray[Any] = deep_levels(white) if deep else levels(0, white)
-        pixels[:, :, channel] = look_up(table, part)
+        pixels[:, :, channel] = look_up(levels(0, (1 << mask.bit_count()) - 1, top), part)
     return pixels
+
+
+def _white_of(masks: tuple[int, ...]) -> int:
+    depths = {mask.bit_count() for mask in masks[:3]}
+    if max(mask.bit_count() for mask in masks) <= 8:
+        return 255
+    return (1 << max(depths)) - 1 if len(depths) == 1 and max(depths) > 8 else MOST
 
 
 _IDENTITY = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)

@@ -3,7 +3,8 @@
 import re
 
 _SIGNATURES = (
-    (rb".{4}ftyp(heic|heix|hevc|mif1|msf1)", "HEIF"),
+    (rb".{4}ftyp(heic|heix|hevc|mif1|msf1|miaf)", "HEIF"),
+    (rb".{4}ftyp[ -~]{4}", "ISO base media (video, or a picture like HEIF)"),
     (rb"8BPS", "Photoshop"),
     (rb"%PDF", "PDF"),
     (rb"DDS ", "DDS texture"),

@@ -10,7 +10,7 @@ class Header:
     """Facts of an image file, as stored: before orientation, cropping and conversion."""
 
     format: str
-    """bmp, jpeg, png, tiff, webp, gif, jpeg2000 or pnm."""
+    """bmp, jpeg, png, tiff, webp, gif, jpeg2000, pnm or avif."""
     height: int
     """px, ≥ 1."""
     width: int

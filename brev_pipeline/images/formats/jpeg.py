@@ -21,10 +21,12 @@ _SOS, _EOI, _APP1, _APP2 = 0xDA, 0xD9, 0xE1, 0xE2
 # Start of frame: all of C0..CF but the tables DHT, JPG and DAC.
 _SOF = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
+_DIFFERENTIAL = {0xC5, 0xC6, 0xCD, 0xCE}
 # A marker with a length: TEM, restart markers and start of image have none; FF00 is a stuffed byte, FFFF fills up.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 _XMP = b"http://ns.adobe.com/xap/"
 _MOST_SEGMENTS = 65_536  # before the first scan
+_DNL = b"\xff\xdc"
 _FEW_SCANS, _MANY_SCANS = 32, 1000  # that any image, and the smallest, may have
 _SCANNED = 1_000_000_000  # pixels that all scans together may cover
 
@@ -74,6 +76,10 @@ def read_header(data: bytes) -> JpegHeader:
         raise damaged("it ends, or its image data begin, before the size of the image is told")
     marker, start = frame
     depth, h1, h0, w1, w0, channels = data[start : start + 6]
+    if marker in _DIFFERENTIAL:
+        raise unsupported("hierarchical JPEG is not read")
+    if not h1 | h0 and data.find(_DNL, place) >= 0:
+        raise unsupported("its height is told after its first scan only (DNL)")
     return JpegHeader(
         format="jpeg",
         height=h1 << 8 | h0,

@@ -6,7 +6,7 @@ Pillow decodes 8 bits. It scales what has more or fewer, some kinds twice, so im
 
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,21 @@ _FILE = b"\0\0\0\x0cjP  \r\n\x87\n"
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _SOT, _COD = 0xFF90, 0xFF52
 _PACKETS = 1_000_000  # that a file may have besides one per 16 pixels
-_SRGB, _GREY = 16, 17  # enumerated colour spaces
+_CMYK, _LAB, _SRGB, _GREY, _YCC = 12, 14, 16, 17, 18  # enumerated colour spaces
+_USUAL = {1: ((0, 0, 1),), 3: ((0, 0, 1), (1, 0, 2), (2, 0, 3))}
+
+
+class Boxes(NamedTuple):
+    """What a JP2 file says of its codestream; a bare one says nothing."""
+
+    codestream: int = 0
+    """Its first byte."""
+    colours: int | None = None
+    """The colour space's number; None: none is named, or by a profile."""
+    palette: int | None = None
+    """Bits of the palette's entries."""
+    definitions: tuple[tuple[int, int, int], ...] | None = None
+    """Channel, kind (0 colour, 1 alpha, 2 alpha that colours are multiplied by, 65535 none) and colour that it is."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +43,22 @@ class Jpeg2000Header(Header):
     """A JPEG 2000's header."""
 
     signed: bool
+    deep_alike: bool
+    """Whether all components have the same depth and sign."""
     alike: bool
-    """Whether all components have the same depth, sign and resolution."""
+    """Whether they have the same resolution too."""
     packets: int
     """Pieces of code that it is made of, at least: tiles × components × resolutions × layers."""
-    colours: int | None
-    """The colour space's number in a JP2 file; None: none is named."""
+    boxes: Boxes
+
+    @property
+    def usual(self) -> bool:
+        """Whether the channels are grey or red, green and blue in this order, and perhaps alpha after them."""
+        if self.boxes.definitions is None:
+            return True
+        colours = 1 if self.channels <= 2 else 3
+        alpha = ((colours, 1, 0),) if self.channels > colours else ()
+        return tuple(sorted(self.boxes.definitions)) == (*_USUAL[colours], *alpha)
 
 
 def recognise(data: bytes) -> bool:
@@ -44,7 +68,8 @@ def recognise(data: bytes) -> bool:
 
 def read_header(data: bytes) -> Jpeg2000Header:
     """Read the boxes of a JP2 file, and SIZ and COD of its codestream (ISO 15444-1, I.5 and A.5–A.6)."""
-    place, colours = (0, None) if data.startswith(_CODESTREAM) else _boxes(data)
+    boxes = Boxes() if data.startswith(_CODESTREAM) else _read_boxes(data)
+    place = boxes.codestream
     if not data.startswith(_CODESTREAM, place):
         raise damaged("its codestream does not begin with the size of the image")
     x1, y1, x0, y0, tile_width, tile_height, tile_x, tile_y = struct.unpack_from(">8I", data, place + 8)
@@ -52,7 +77,6 @@ def read_header(data: bytes) -> Jpeg2000Header:
     if not 1 <= components <= 4:
         raise unsupported(f"it has {components} components; read are 1 to 4")
     facts = [struct.unpack_from(">BBB", data, place + 42 + 3 * number) for number in range(components)]
-    depth = facts[0][0]
     if not tile_width or not tile_height:
         raise damaged("its header claims tiles of no size")
     tiles = -(-(x1 - tile_x) // tile_width) * -(-(y1 - tile_y) // tile_height)
@@ -61,28 +85,35 @@ def read_header(data: bytes) -> Jpeg2000Header:
         height=y1 - y0,
         width=x1 - x0,
         channels=components,
-        bit_depth=(depth & 0x7F) + 1,
-        signed=depth > 0x7F,
+        bit_depth=max((depth & 0x7F) + 1 for depth, _, _ in facts),
+        signed=facts[0][0] > 0x7F,
+        deep_alike=len({depth for depth, _, _ in facts}) == 1,
         alike=len(set(facts)) == 1 and facts[0][1:] == (1, 1),
         packets=tiles * components * _passes(data, place + 2),
-        colours=colours,
+        boxes=boxes,
     )
 
 
-def _boxes(data: bytes) -> tuple[int, int | None]:
-    """First byte of the codestream in a JP2 file, and the number of its colour space."""
-    place, colours = 0, None
+def _read_boxes(data: bytes) -> Boxes:
+    place, found = 0, Boxes()
     while place + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, place)
         head = 8
         if length == 1:
             (length,), head = struct.unpack_from(">Q", data, place + 8), 16
+        body = place + head
         if kind == b"jp2c":
-            return place + head, colours
+            return found._replace(codestream=body)
         if length < head:
             break
-        if kind == b"colr" and data[place + head] == 1 and colours is None:
-            (colours,) = struct.unpack_from(">I", data, place + head + 3)
+        if kind == b"colr" and data[body] == 1 and found.colours is None:
+            found = found._replace(colours=struct.unpack_from(">I", data, body + 3)[0])
+        elif kind == b"pclr":
+            found = found._replace(palette=max(data[body + 3 : body + 3 + data[body + 2]], default=0) % 128 + 1)
+        elif kind == b"cdef":
+            (count,) = struct.unpack_from(">H", data, body)
+            channels = data[body + 2 : body + 2 + 6 * min(count, 4)]
+            found = found._replace(definitions=tuple(struct.iter_unpack(">HHH", channels)))
         # The header is a box of boxes.
         place += head if kind == b"jp2h" else length
     raise damaged("it holds no image data")
@@ -103,12 +134,24 @@ def _passes(data: bytes, place: int) -> int:
 
 def verify(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> None:
     """Refuse kinds that are not read, and more packets than the image's size accounts for."""
-    if header.bit_depth > 16:
-        raise unsupported(f"its samples have {header.bit_depth} bits; read are up to 16")
-    if not _is_plain(header) and not (header.alike and header.colours in (None, _SRGB, _GREY)):
+    bits, boxes = header.bit_depth, header.boxes
+    if bits > 16:
+        raise unsupported(f"its samples have {bits} bits; read are up to 16")
+    if not header.deep_alike:
+        raise unsupported("its components differ in their number of bits or sign")
+    if boxes.colours not in (None, _SRGB, _GREY, _YCC):
+        names = {_CMYK: "CMYK", _LAB: "CIE L*a*b*"}
+        raise unsupported(f"its colours are {names.get(boxes.colours, f'of kind {boxes.colours}')}")
+    if boxes.palette is not None and not (_is_plain(header) and boxes.palette == 8):
         raise unsupported(
-            f"its {header.bit_depth}-bit samples are not RGB or grey of equal depth and resolution; those are "
-            "read with 8 bits only"
+            f"its {bits}-bit samples name colours of {boxes.palette} bits; palettes are read of 8 by 8 bits"
+        )
+    if any(kind not in (0, 1) for _, kind, _ in boxes.definitions or ()):
+        raise unsupported("it has a channel that is neither colour nor alpha, or colours that are multiplied by alpha")
+    if not _is_plain(header) and not (header.alike and boxes.colours in (None, _SRGB, _GREY)):
+        raise unsupported(
+            f"its {bits}-bit samples are not RGB or grey of equal resolution in the usual order; those are read with "
+            "8 bits only"
         )
     most = _PACKETS + header.height * header.width // 16
     if header.packets > most:
@@ -116,7 +159,7 @@ def verify(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> None
 
 
 def _is_plain(header: Jpeg2000Header) -> bool:
-    return header.bit_depth == 8 and not header.signed
+    return header.bit_depth == 8 and not header.signed and (header.usual or header.boxes.palette is not None)
 
 
 def decode(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> Raster:

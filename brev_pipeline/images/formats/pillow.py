@@ -63,12 +63,16 @@ def decode_with_pillow(data: bytes, plugin: str, settings: ImageSettings) -> Ras
 
 
 def read_orientation(data: bytes, plugin: str, settings: ImageSettings) -> int:
-    """The EXIF orientation that Pillow finds in a file, 1..8; 1 where there is none, or none that can be read."""
+    """The EXIF orientation that Pillow finds in a file, 1..8; 1 where there is none, or none that can be read.
+
+    Raises:
+        DecodeError: the file cannot be opened.
+    """
     with _LOCK, _strict(settings.max_pixels):
         try:
             return _orientation(_open(data, plugin, settings.max_pixels))
-        except Exception:  # noqa: BLE001 - as in `decode_with_pillow`; it says nothing of the pixels
-            return 1
+        except Exception as error:
+            raise _refusal(error) from error
 
 
 @contextmanager
@@ -136,7 +140,7 @@ _VARIANT = "this variant of the format is not read"
 _REASONS = (
     (r"[Pp]alette size", "its palette's size is damaged"),
     (r"truncated|not enough image data|read next frame|create decoder", "it ends before its image does"),
-    (r"unknown pixel mode|[Uu]nsupported|not supported|cannot decode", _VARIANT),
+    (r"unknown (pixel|raw) mode|[Uu]nsupported|not supported|cannot decode", _VARIANT),
     (r"broken data stream|decoder error|cannot load|unrecognized data stream", "its compressed image data are damaged"),
     (r"cannot identify", "its header is damaged, or of a variant that is not read"),
 )

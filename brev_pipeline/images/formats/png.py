@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.header import Header, damaged, too_large
+from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
 from brev_pipeline.images.formats.pillow import read_orientation
 from brev_pipeline.images.formats.raster import Raster
 from brev_pipeline.images.levels import MOST
@@ -25,7 +25,9 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 # Where EXIF may stand: in a chunk of its own, in texts of older tools, in XMP.
-_WITH_EXIF = {b"eXIf", b"tEXt", b"zTXt", b"iTXt"}
+_EXIF, _TEXTS = b"eXIf", {b"tEXt", b"zTXt", b"iTXt"}
+_TEXTS_WITH_EXIF = (b"Raw profile type exif\0", b"Raw profile type APP1\0", b"XML:com.adobe.xmp\0")
+_PALETTE = 3
 _SPARE = 8 << 20  # bytes that image data may have beyond the last row
 _CHUNKS = 65_536  # that a file may have besides one per row
 
@@ -46,11 +48,15 @@ def recognise(data: bytes) -> bool:
 
 def read_header(data: bytes) -> PngHeader:
     """Read a PNG's IHDR chunk."""
-    length, kind, width, height, depth, colour, _, _, interlaced = struct.unpack_from(">I4sIIBBBBB", data, 8)
+    length, kind, width, height, depth, colour, code, filters, interlaced = struct.unpack_from(">I4sIIBBBBB", data, 8)
+    if kind == b"CgBI":
+        raise unsupported("it is of Apple's own kind (CgBI)")
     if kind != b"IHDR" or length != 13:
         raise damaged("it does not begin with the chunk IHDR")
     if depth not in _DEPTHS.get(colour, ()):
         raise damaged(f"its header claims colour type {colour} with {depth} bits, which PNG does not have")
+    if code or filters or interlaced > 1:
+        raise damaged("its header claims a compression, filter or interlace method that PNG does not have")
     return PngHeader(NAME, height, width, _CHANNELS[colour], depth, colour, bool(interlaced))
 
 
@@ -75,25 +81,42 @@ def verify(data: bytes, header: PngHeader, settings: ImageSettings) -> str | Non
 
 def decode(data: bytes, header: PngHeader, settings: ImageSettings) -> Raster:
     """Decode the image; a transparent colour (tRNS) becomes alpha."""
-    kinds, coded, needed, view = set(), [], [], memoryview(data)
+    coded, view = [], memoryview(data)
+    needed: list[bytes | memoryview] = []
+    exif: list[bytes | memoryview] = []
+    colours = 256
     for place, kind, end in _chunks(data):
-        kinds.add(kind)
+        body, whole = view[place + 8 : end], view[place : end + 4]
         if kind == b"IDAT":
-            coded.append(view[place + 8 : end])
-        elif kind in (b"PLTE", b"tRNS"):
-            needed.append(view[place : end + 4])
+            coded.append(body)
+        elif kind == b"PLTE":
+            colours = len(body) // 3
+            needed.append(whole)
+        elif kind == b"tRNS":
+            # libpng passes over one that is longer than the palette.
+            long = header.colour == _PALETTE and len(body) > colours
+            needed.append(_chunk(kind, body[:colours]) if long else whole)
+        elif kind == _EXIF or (kind in _TEXTS and data.startswith(_TEXTS_WITH_EXIF, place + 8)):
+            exif.append(whole)
     passes = [_Pass(header, *places) for places in (_ADAM7 if header.interlaced else _WHOLE)]
-    rows = memoryview(_inflate(b"".join(coded), sum(one.bytes for one in passes)))
+    rows = memoryview(_inflate(b"".join(coded), sum(one.length for one in passes)))
     samples: Any = None
     for one in passes:
-        part, rows = one.decode(rows[: one.bytes], needed), rows[one.bytes :]
+        part, rows = one.decode(rows[: one.length], needed), rows[one.length :]
         if len(passes) == 1:
             samples = part
         elif part is not None:
             samples = np.empty((header.height, header.width, part.shape[2]), part.dtype) if samples is None else samples
             samples[one.y :: one.down, one.x :: one.right] = part
-    orientation = read_orientation(data, "PNG", settings) if kinds & _WITH_EXIF else 1
+    orientation = read_orientation(_file_of_a_pixel(exif), "PNG", settings) if exif else 1
     return Raster(samples, MOST if samples.dtype == np.uint16 else 255, orientation=orientation)
+
+
+def _file_of_a_pixel(chunks: list[bytes | memoryview]) -> bytes:
+    """A PNG with these chunks: what reads them need not read the image, nor other texts, however large."""
+    head = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+    parts = [_chunk(b"IHDR", head), *chunks, _chunk(b"IDAT", zlib.compress(bytes(2))), _chunk(b"IEND", b"")]
+    return b"".join([_SIGNATURE, *parts])
 
 
 def _chunks(data: bytes) -> Iterator[tuple[int, bytes, int]]:
@@ -108,7 +131,7 @@ def _chunks(data: bytes) -> Iterator[tuple[int, bytes, int]]:
         place = end + 4
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
+def _chunk(kind: bytes, body: bytes | memoryview) -> bytes:
     return b"".join([struct.pack(">I4s", len(body), kind), body, struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))])
 
 
@@ -147,12 +170,12 @@ class _Pass:
         return (width, height) if width > 0 and height > 0 else (0, 0)
 
     @property
-    def bytes(self) -> int:
-        """Of all rows, each with its filter type before it."""
+    def length(self) -> int:
+        """Bytes of all rows, each with its filter type before it."""
         width, height = self.size
         return height * (1 + (width * self.header.channels * self.header.bit_depth + 7) // 8)
 
-    def decode(self, rows: memoryview, needed: list[memoryview]) -> Any:
+    def decode(self, rows: memoryview, needed: list[bytes | memoryview]) -> Any:
         """Its samples (height, width, 1..4), as if it were a file of its own; None where it has none."""
         import imagecodecs
 
@@ -165,7 +188,7 @@ class _Pass:
         try:
             samples: Any = imagecodecs.png_decode(b"".join(parts))
         except imagecodecs.PngError as error:
-            raise damaged(f"it cannot be decoded ({error})") from error
+            raise damaged(f"it cannot be decoded ({str(error) or 'libpng refuses it'})") from error
         return samples.reshape(*samples.shape[:2], -1)
 
 

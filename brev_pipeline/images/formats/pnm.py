@@ -105,7 +105,7 @@ def _read_text(data: bytes, header: PnmHeader) -> npt.NDArray[np.int32]:
         # Bits need nothing between them.
         digits = np.frombuffer(text, np.uint8)
         values = digits[~np.isin(digits, list(b" \t\n\v\f\r"))].astype(np.int32) - ord("0")
-    elif strange := re.search(rb"[^\s\d]|\d{6}", text):
+    elif strange := re.search(rb"[^\s\d]|\d{10}", text):
         raise damaged(f"among its samples stands {strange[0].decode('latin-1')!r}, which can be none")
     else:
         values = np.fromstring(text, np.int32, sep=" ")

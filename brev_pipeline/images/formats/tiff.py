@@ -29,6 +29,7 @@ from brev_pipeline.images.formats.tiff_header import (
     read_header,
 )
 from brev_pipeline.images.formats.tiff_parts import Layout, Part, check, expand, read_parts, read_samples
+from brev_pipeline.images.levels import to_8_bits
 
 __all__ = ["NAME", "TITLE", "TiffHeader", "decode", "read_header", "recognise", "verify"]
 
@@ -51,6 +52,9 @@ def verify(data: bytes, header: TiffHeader, settings: ImageSettings) -> str | No
     and what libtiff lets pass; returns the notes on further pages and on what was overlooked.
     """
     check_kind(header)
+    if not header.own and header.orientation != 1 and settings.color_mode == "bayer":
+        # Pillow turns by itself.
+        raise unsupported("color_mode bayer wants the sensor's rows as they were read, and this image is turned")
     page, notes = first_page(data), []
     check(page, header.layout)
     if not header.own and (complaint := _check_for_pillow(data, page, header.layout)):
@@ -145,12 +149,7 @@ def _numbers(samples: npt.NDArray[Any], header: TiffHeader) -> npt.NDArray[Any]:
         samples ^= 1 << bits - 1
     if bits >= 8:
         return samples
-    white = (1 << bits) - 1
-    if 255 % white == 0:
-        samples *= 255 // white
-        return samples
-    values = np.arange(white + 1)
-    return np.take(((2 * 255 * values + white) // (2 * white)).astype(np.uint8), samples)
+    return to_8_bits(samples, (1 << bits) - 1)
 
 
 def _divide_by_alpha(samples: npt.NDArray[Any], white: int) -> None:

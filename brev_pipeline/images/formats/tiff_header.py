@@ -24,6 +24,7 @@ _KINDS = {
     _PALETTE: "a palette", 4: "a transparency mask", 5: "CMYK", 6: "YCbCr", 8: "CIE L*a*b*", 9: "ICC L*a*b*",
     10: "ITU L*a*b*", 32803: "a colour filter array", 32844: "LogL", 32845: "LogLuv", 34892: "linear raw",
 }  # fmt: skip
+_LAB = {8, 9, 10}
 _CODE_NAMES = {
     JPEG: "JPEG", 32766: "NeXT", 32909: "PixarLog", 33003: "JPEG 2000", 33005: "JPEG 2000", 34676: "SGI LogL",
     34677: "SGI LogLuv", 34712: "JPEG 2000", 34887: "LERC", 50001: "WebP", 50002: "JPEG XL",
@@ -81,9 +82,11 @@ class TiffHeader(Header):
 def read_header(data: bytes) -> TiffHeader:
     """Read the first directory."""
     page = first_page(data)
-    depths = page.sound(_BITS, 1)
+    every_depth = page.sound(_BITS, 1)
     formats = page.sound(_FORMAT, 1)
-    height, width, channels = page.sound(_HEIGHT, 0)[0], page.sound(_WIDTH, 0)[0], page.sound(_CHANNELS, len(depths))[0]
+    height, width = page.sound(_HEIGHT, 0)[0], page.sound(_WIDTH, 0)[0]
+    channels = page.sound(_CHANNELS, len(every_depth))[0]
+    depths = every_depth[: max(1, channels)]
     compression = page.sound(_COMPRESSION, 1)[0]
     predictor = page.sound(_PREDICTOR, 1)[0] if compression in _PREDICTED else 1
     tiled, part_height, part_width = cut(page, height, width)
@@ -94,7 +97,7 @@ def read_header(data: bytes) -> TiffHeader:
         channels=channels,
         bit_depth=max(depths),
         orientation=orientation_of(page),
-        mixed=len(set(depths[:channels])) > 1 or len(set(formats[:channels])) > 1,
+        mixed=len(set(depths)) > 1 or len(set(formats[:channels])) > 1,
         sample_format=formats[0],
         # Grey without it is read as Pillow reads it.
         photometric=page.sound(_PHOTOMETRIC, MIN_IS_WHITE if channels == 1 else -1)[0],
@@ -145,6 +148,8 @@ def check_kind(header: TiffHeader) -> None:
         raise unsupported(f"its compression is {_CODE_NAMES.get(compression, f'of the unknown kind {compression}')}")
     if kind not in _COLOURS and kind not in _KINDS:
         raise unsupported(f"its colours are of the unknown kind {kind}" if kind >= 0 else "it tells no kind of colours")
+    if kind in _LAB:
+        raise unsupported(f"its colours are {_KINDS[kind]}, for which there is no declared way to RGB")
     if header.channels > _MOST_CHANNELS:
         raise unsupported(f"it has {header.channels} values per pixel; read are up to {_MOST_CHANNELS}")
     if header.own:
