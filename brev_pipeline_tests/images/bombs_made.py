@@ -130,12 +130,12 @@ def _scans(side, count, restart=0, arithmetic=False):
     """A progressive image of ``count`` scans that say nothing."""
     head = b"\xff\xd8" + _segment(0xDB, b"\0" + b"\1" * 64)
     head += _segment(0xCA if arithmetic else 0xC2, struct.pack(">BHHBBBB", 8, side, side, 1, 1, 0x11, 0))
-    table = bytes([2]) + bytes(15)
+    table = b"\0\2" + bytes(14)  # two codes of two bits
     head += b"" if arithmetic else _segment(0xC4, b"\0" + table + b"\0\1") + _segment(0xC4, b"\x10" + table + b"\0\xe0")
     head += _segment(0xDD, struct.pack(">H", restart)) if restart else b""
     blocks = (-(-side // 8)) ** 2
-    first = _segment(0xDA, b"\1\1\0\0\0\0") + bytes(-(-blocks // 8))
-    # Symbol E0, code 1 (the second): an end-of-band run of 2^14 + 14 bits.
+    first = _segment(0xDA, b"\1\1\0\0\0\0") + bytes(-(-blocks // 4))
+    # The second symbol: an end-of-band run of 2^14 blocks and as many more as 14 bits say; the first: of one.
     runs, left = "", blocks
     while left >= 1 << 14:
         length = min(left, (1 << 15) - 1)
@@ -144,7 +144,7 @@ def _scans(side, count, restart=0, arithmetic=False):
     runs += "00" * left
     bits = runs + "1" * (-len(runs) % 8)
     coded = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
-    scan = _segment(0xDA, b"\1\1\0\1\x3f\0") + (b"" if arithmetic else coded)
+    scan = _segment(0xDA, b"\1\1\0\1\x3f\1") + (b"" if arithmetic else coded)
     refined = _segment(0xDA, b"\1\1\0\1\x3f\x10") + (b"" if arithmetic else coded)
     return head + (first if not arithmetic else _segment(0xDA, b"\1\1\0\0\0\0")) + scan + refined * (count - 2) + b"\xff\xd9"
 
@@ -166,7 +166,7 @@ _add("jpeg xmp segments", lambda: _jpeg(Image.new("RGB", (64, 64)), _segment(0xE
 _add("jpeg cmyk profile", lambda: _jpeg(Image.new("CMYK", (64, 64)), b"".join(_segment(0xE2, b"ICC_PROFILE\0" + bytes((i % 255 + 1, 255)) + bytes(65_000)) for i in range(1500))))
 _add("jpeg cmyk photoshop", lambda: _jpeg(Image.new("CMYK", (64, 64)), _segment(0xED, b"Photoshop 3.0\0" + (b"8BIM" + bytes(8)) * 5400) * 200))
 _add("jpeg pictures", lambda: _jpeg(Image.new("CMYK", (64, 64)), _segment(0xE2, b"MPF\0II*\0\x08\0\0\0\3\0\0\xb0\7\0\4\0\0\0\x30\x31\x30\x30\1\xb0\4\0\1\0\0\0\xa0\x0f\0\0\2\xb0\7\0\0\xfa\0\0\x32\0\0\0\0\0\0\0" + bytes(64_000))))
-_add("jpeg 65,535 px tall", lambda: _jpeg(Image.new("RGB", (1, 65_535))))
+_add("jpeg 65,500 px tall", lambda: _jpeg(Image.new("RGB", (1, 65_500))))
 _add("jpeg restarts", lambda: _jpeg(Image.new("RGB", (SIDE, SIDE)), restart_marker_blocks=1))
 _add("jpeg exif circle", lambda: _jpeg(Image.new("L", (64, 64)), _segment(0xE1, b"Exif\0\0II*\0\x08\0\0\0\0\0\x08\0\0\0" + bytes(20))))
 _add("jpeg exif of 5000 fields", lambda: _jpeg(Image.new("CMYK", (64, 64)), _segment(0xE1, b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 5000) + b"".join(struct.pack("<HHII", i, 7, 60_000, 8) for i in range(5000)))))
