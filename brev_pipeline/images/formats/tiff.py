@@ -43,6 +43,7 @@ _MOST_SCANS = 64  # of a JPEG-coded part
 _SCANNED, _SCANS = 500_000_000, 16  # pixels that all scans may cover, and besides times those of the image
 _MOST_VALUES = 32 << 20  # bytes of a directory's values that Pillow reads, besides two per sample
 _ROOM = 4096  # px that a JPEG-coded part may have besides twice its own
+_BAND = 65_536  # pixels
 _CHANNELS = 4  # samples per pixel of the largest image
 
 
@@ -133,8 +134,9 @@ def decode(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:
     bits = header.bit_depth
     samples = _numbers(read_samples(data, first_page(data), header.layout), header)
     colours, alpha = header.colours, header.alpha
-    if header.channels > colours:
-        samples = np.ascontiguousarray(samples[:, :, [*range(colours), *([] if alpha is None else [alpha])]])
+    kept = [*range(colours), *([] if alpha is None else [alpha])]
+    if kept != [*range(header.channels)]:
+        samples = np.ascontiguousarray(samples[:, :, kept])
     white = 255 if bits <= 8 else (1 << min(bits, 16)) - 1
     if header.photometric == MIN_IS_WHITE:
         np.subtract(white, samples[:, :, :colours], out=samples[:, :, :colours])
@@ -170,14 +172,17 @@ def _divide_by_alpha(samples: npt.NDArray[Any], white: int) -> None:
     """Undo the premultiplication of the colours, in place, to the nearest; with 8 bits as Pillow does it."""
     # 255 · 255 fits into 16 bits, and 65535 · 65535 + 32767 into 32.
     wide: type[np.unsignedinteger[Any]] = np.uint16 if white == 255 else np.uint32
-    alpha = samples[:, :, -1].astype(wide)
-    opaque = alpha > 0
-    for channel in range(samples.shape[2] - 1):
-        colour = samples[:, :, channel].astype(wide) * white
-        if white > 255:
-            colour += alpha // 2
-        np.floor_divide(colour, alpha, out=colour, where=opaque)
-        samples[:, :, channel] = np.minimum(colour, white, out=colour) * opaque
+    # A band at a time, which stays in the cache.
+    step = -(-_BAND // samples.shape[1])
+    for band in (samples[start : start + step] for start in range(0, len(samples), step)):
+        alpha = band[:, :, -1].astype(wide)
+        opaque = alpha > 0
+        for channel in range(samples.shape[2] - 1):
+            colour = band[:, :, channel].astype(wide) * white
+            if white > 255:
+                colour += alpha // 2
+            np.floor_divide(colour, alpha, out=colour, where=opaque)
+            band[:, :, channel] = np.minimum(colour, white, out=colour) * opaque
 
 
 def _decode_with_pillow(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:
