@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.header import Header, damaged, unsupported
+from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
 from brev_pipeline.images.formats.pillow import decode_with_pillow
 from brev_pipeline.images.formats.raster import Raster
 
@@ -16,6 +16,9 @@ _BRANDS = {b"avif", b"avis"}
 _CONTAINERS = {b"mif1", b"msf1"}  # of any code: which, the other brands tell
 _NESTED = {b"meta": 4, b"iprp": 0, b"ipco": 0}  # boxes of boxes, and the bytes before the first of them
 _MOST_BOXES = 4096
+# Tables of items, and the bytes that name one at least. libavif looks each up among all, which takes n² steps.
+_ITEMS = {b"iinf": 20, b"iloc": 6, b"iref": 2, b"ipma": 3}
+_MOST_ITEMS = 24_576
 
 
 def recognise(data: bytes) -> bool:
@@ -54,7 +57,7 @@ def _boxes(data: bytes, place: int, end: int) -> Iterator[tuple[bytes, int]]:
         while place + 8 <= end:
             seen += 1
             if seen > _MOST_BOXES:
-                raise damaged(f"it has more than {_MOST_BOXES} boxes")
+                raise too_large(f"it has more than {_MOST_BOXES} boxes; read are up to as many")
             length, kind = struct.unpack_from(">I4s", data, place)
             head = 8
             if length == 1:
@@ -62,6 +65,8 @@ def _boxes(data: bytes, place: int, end: int) -> Iterator[tuple[bytes, int]]:
             length = length or end - place
             if length < head:
                 raise damaged(f"its box {kind.decode('ascii', 'replace')} is shorter than a box can be")
+            if kind in _ITEMS and (items := min(length, end - place) // _ITEMS[kind]) > _MOST_ITEMS:
+                raise too_large(f"its box {kind.decode()} has room for {items} items; read are up to {_MOST_ITEMS}")
             if kind in _NESTED:
                 waiting.append((place + head + _NESTED[kind], min(end, place + length)))
             yield kind, place + head

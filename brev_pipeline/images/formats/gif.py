@@ -7,7 +7,7 @@ import struct
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images.formats.header import Header, too_large
+from brev_pipeline.images.formats.header import Header, damaged, too_large
 from brev_pipeline.images.formats.pillow import decode_with_pillow
 from brev_pipeline.images.formats.raster import Raster
 
@@ -29,8 +29,7 @@ def read_header(data: bytes) -> Header:
 
 def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None:
     """Refuse more blocks than the pixels account for; returns the note on an animation."""
-    # A code has 12 bits at most and gives a pixel at least, and a block holds a byte of codes at least.
-    return "first frame of an animation" if _images(data, 2, _BLOCKS + 2 * header.height * header.width) == 2 else None
+    return "first frame of an animation" if _images(data, header, 2) == 2 else None
 
 
 def decode(data: bytes, header: Header, settings: ImageSettings) -> Raster:
@@ -38,15 +37,19 @@ def decode(data: bytes, header: Header, settings: ImageSettings) -> Raster:
     return decode_with_pillow(data, "GIF", settings)
 
 
-def _images(data: bytes, enough: int, most_blocks: int) -> int:
+def _images(data: bytes, header: Header, enough: int) -> int:
     """Images in the file, counted up to ``enough``; damage ends the count."""
     found = blocks = 0
+    # A code has 12 bits at most and gives a pixel at least, and a block holds a byte of codes at least.
+    most_blocks = _BLOCKS + 2 * header.height * header.width
     try:
         place = 13 + _table(data[10])
         while found < enough:
             block, place = data[place], place + 1
             if block == _IMAGE:
                 found += 1
+                if found == 1:
+                    _check_frame(data, place, header)
                 place += 9 + _table(data[place + 8]) + 1
             elif block == _EXTENSION:
                 place += 1
@@ -62,6 +65,14 @@ def _images(data: bytes, enough: int, most_blocks: int) -> int:
     except IndexError:
         pass
     return found
+
+
+def _check_frame(data: bytes, place: int, header: Header) -> None:
+    """Refuse a frame that lies outside of the screen: Pillow would enlarge the image, others cut the frame."""
+    left, top, width, height = (int.from_bytes(data[at : at + 2], "little") for at in range(place, place + 8, 2))
+    if left + width > header.width or top + height > header.height:
+        reach, screen = f"{left + width}×{top + height} px", f"{header.width}×{header.height} px"
+        raise damaged(f"its first frame reaches to {reach}, where its header claims {screen}")
 
 
 def _too_many(most: int) -> DecodeError:

@@ -14,6 +14,7 @@ from brev_pipeline.images.formats.header import damaged
 
 # Type → struct letter, for whole numbers: BYTE, UNDEFINED, SHORT, LONG, their signed kin, IFD, LONG8, SLONG8, IFD8.
 _LETTERS = {1: "B", 7: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 11: 4, 13: 4}  # of a value; of all other types 8
 _MOST = 65_535  # entries of one directory, as many as classic TIFF can count; values that are read of one entry
 
 
@@ -42,6 +43,12 @@ class Directory:
             tag: (kind, count, self.first + number * entry.size + head)
             for number, (tag, kind, count) in enumerate(entry.iter_unpack(table))
         }
+
+    @property
+    def length(self) -> int:
+        """Bytes of the values of all entries that can lie within the file, those of other kinds included."""
+        claimed = (count * _BYTES.get(kind, 8) for kind, count, _ in self._fields.values())
+        return sum(length for length in claimed if length <= len(self.data))
 
     def count(self, tag: int) -> int:
         """How many values a tag claims; 0 where it is missing."""

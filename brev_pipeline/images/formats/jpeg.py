@@ -25,7 +25,7 @@ _DIFFERENTIAL = {0xC5, 0xC6, 0xCD, 0xCE}
 # A marker with a length: TEM, restart markers and start of image have none; FF00 is a stuffed byte, FFFF fills up.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 _XMP = b"http://ns.adobe.com/xap/"
-_MOST_SEGMENTS = 65_536  # before the first scan
+_MOST_SEGMENTS, _MOST_EXIF = 65_536, 64  # before the first scan
 _DNL = b"\xff\xdc"
 _FEW_SCANS, _MANY_SCANS = 32, 1000  # that any image, and the smallest, may have
 _SCANNED = 1_000_000_000  # pixels that all scans together may cover
@@ -54,7 +54,7 @@ def read_header(data: bytes) -> JpegHeader:
     turn: int | None = None
     in_xmp = several = False
     frame: tuple[int, int] | None = None
-    place, size, segments = 2, len(data), 0
+    place, size, segments, exif = 2, len(data), 0, 0
     while (found := _MARKER.search(data, place)) and (place := found.start()) < size - 3:
         marker = data[place + 1]
         if marker in (_SOS, _EOI):
@@ -65,8 +65,10 @@ def read_header(data: bytes) -> JpegHeader:
         start, end = place + 4, place + 2 + max(2, data[place + 2] << 8 | data[place + 3])
         if marker in _SOF and frame is None:
             frame = marker, start
-        elif marker == _APP1 and turn is None and data.startswith(b"Exif\0\0", start):
-            turn = orientation(data[start + 6 : end])
+        elif marker == _APP1 and data.startswith(b"Exif\0\0", start):
+            if (exif := exif + 1) > _MOST_EXIF:
+                raise too_large(f"it has more than {_MOST_EXIF} EXIF segments; read are up to as many")
+            turn = orientation(data[start + 6 : end]) if turn is None else turn
         elif marker == _APP1 and data.startswith(_XMP, start):
             in_xmp = in_xmp or data.find(b"tiff:Orientation", start, end) >= 0
         elif marker == _APP2 and data.startswith(b"MPF\0", start):

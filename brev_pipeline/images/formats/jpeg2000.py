@@ -12,6 +12,7 @@ import numpy as np
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
+from brev_pipeline.images.formats.jpeg2000_work import check_work
 from brev_pipeline.images.formats.pillow import decode_with_pillow
 from brev_pipeline.images.formats.raster import Raster
 from brev_pipeline.images.levels import to_8_bits
@@ -19,8 +20,7 @@ from brev_pipeline.images.levels import to_8_bits
 NAME, TITLE = "jpeg2000", "JPEG 2000"
 _FILE = b"\0\0\0\x0cjP  \r\n\x87\n"
 _CODESTREAM = b"\xff\x4f\xff\x51"
-_SOT, _COD = 0xFF90, 0xFF52
-_PACKETS = 1_000_000  # that a file may have besides one per 16 pixels
+_MOST_BOXES = 4096  # before the image data
 _CMYK, _LAB, _SRGB, _GREY, _YCC = 12, 14, 16, 17, 18  # enumerated colour spaces
 _USUAL = {1: ((0, 0, 1),), 3: ((0, 0, 1), (1, 0, 2), (2, 0, 3))}
 
@@ -47,8 +47,6 @@ class Jpeg2000Header(Header):
     """Whether all components have the same depth and sign."""
     alike: bool
     """Whether they have the same resolution too."""
-    packets: int
-    """Pieces of code that it is made of, at least: tiles × components × resolutions × layers."""
     boxes: Boxes
 
     @property
@@ -67,19 +65,18 @@ def recognise(data: bytes) -> bool:
 
 
 def read_header(data: bytes) -> Jpeg2000Header:
-    """Read the boxes of a JP2 file, and SIZ and COD of its codestream (ISO 15444-1, I.5 and A.5–A.6)."""
+    """Read the boxes of a JP2 file, and the codestream's SIZ (ISO 15444-1, I.5 and A.5.1)."""
     boxes = Boxes() if data.startswith(_CODESTREAM) else _read_boxes(data)
     place = boxes.codestream
     if not data.startswith(_CODESTREAM, place):
         raise damaged("its codestream does not begin with the size of the image")
-    x1, y1, x0, y0, tile_width, tile_height, tile_x, tile_y = struct.unpack_from(">8I", data, place + 8)
+    x1, y1, x0, y0, tile_width, tile_height = struct.unpack_from(">6I", data, place + 8)
     (components,) = struct.unpack_from(">H", data, place + 40)
     if not 1 <= components <= 4:
         raise unsupported(f"it has {components} components; read are 1 to 4")
     facts = [struct.unpack_from(">BBB", data, place + 42 + 3 * number) for number in range(components)]
     if not tile_width or not tile_height:
         raise damaged("its header claims tiles of no size")
-    tiles = -(-(x1 - tile_x) // tile_width) * -(-(y1 - tile_y) // tile_height)
     return Jpeg2000Header(
         format=NAME,
         height=y1 - y0,
@@ -89,14 +86,15 @@ def read_header(data: bytes) -> Jpeg2000Header:
         signed=facts[0][0] > 0x7F,
         deep_alike=len({depth for depth, _, _ in facts}) == 1,
         alike=len(set(facts)) == 1 and facts[0][1:] == (1, 1),
-        packets=tiles * components * _passes(data, place + 2),
         boxes=boxes,
     )
 
 
 def _read_boxes(data: bytes) -> Boxes:
-    place, found = 0, Boxes()
+    place, found, seen = 0, Boxes(), 0
     while place + 8 <= len(data):
+        if (seen := seen + 1) > _MOST_BOXES:
+            raise too_large(f"it has more than {_MOST_BOXES} boxes before its image data; read are up to as many")
         length, kind = struct.unpack_from(">I4s", data, place)
         head = 8
         if length == 1:
@@ -119,21 +117,8 @@ def _read_boxes(data: bytes) -> Boxes:
     raise damaged("it holds no image data")
 
 
-def _passes(data: bytes, place: int) -> int:
-    """Layers × resolutions of a codestream whose first marker segment is at ``place``; 1 where that is not told."""
-    while place + 12 <= len(data):
-        marker, length = struct.unpack_from(">HH", data, place)
-        if marker == _COD:
-            layers, _, levels = struct.unpack_from(">HBB", data, place + 6)
-            return int(layers * (levels + 1))
-        if marker == _SOT or length < 2:
-            break
-        place += 2 + length
-    return 1
-
-
 def verify(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> None:
-    """Refuse kinds that are not read, and more packets than the image's size accounts for."""
+    """Refuse kinds that are not read, and more work than the image's size accounts for."""
     bits, boxes = header.bit_depth, header.boxes
     if bits > 16:
         raise unsupported(f"its samples have {bits} bits; read are up to 16")
@@ -153,9 +138,7 @@ def verify(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> None
             f"its {bits}-bit samples are not RGB or grey of equal resolution in the usual order; those are read with "
             "8 bits only"
         )
-    most = _PACKETS + header.height * header.width // 16
-    if header.packets > most:
-        raise too_large(f"it is made of {header.packets} packets or more; an image of its size may have {most}")
+    check_work(data, boxes.codestream, (header.width, header.height), header.channels)
 
 
 def _is_plain(header: Jpeg2000Header) -> bool:

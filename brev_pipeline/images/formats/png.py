@@ -28,7 +28,9 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 
 _EXIF, _TEXTS = b"eXIf", {b"tEXt", b"zTXt", b"iTXt"}
 _TEXTS_WITH_EXIF = (b"Raw profile type exif\0", b"Raw profile type APP1\0", b"XML:com.adobe.xmp\0")
 _PALETTE = 3
+_BLOCK = 65_535  # bytes of a stored block of deflate
 _SPARE = 8 << 20  # bytes that image data may have beyond the last row
+_LONGEST = 1_000_000  # px of a side, as libpng reads by default
 _CHUNKS = 65_536  # that a file may have besides one per row
 
 
@@ -66,6 +68,8 @@ def verify(data: bytes, header: PngHeader, settings: ImageSettings) -> str | Non
     Returns:
         The note on an animation.
     """
+    if max(header.height, header.width) > _LONGEST:
+        raise unsupported(f"it is of {header.width}×{header.height} px; PNG is read with sides of up to {_LONGEST} px")
     note, kind, view = None, b"", memoryview(data)
     for number, (place, kind, end) in enumerate(_chunks(data)):
         if number > _CHUNKS + header.height:
@@ -135,6 +139,21 @@ def _chunk(kind: bytes, body: bytes | memoryview) -> bytes:
     return b"".join([struct.pack(">I4s", len(body), kind), body, struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))])
 
 
+def _stored(rows: memoryview) -> list[bytes | memoryview]:
+    """The pieces of chunks IDAT that hold these bytes without compression (RFC 1950 and 1951); none is copied."""
+    parts: list[bytes | memoryview] = [_chunk(b"IDAT", b"\x78\x01")]
+    for start in range(0, len(rows), _BLOCK):
+        block, last = rows[start : start + _BLOCK], start + _BLOCK >= len(rows)
+        head = b"IDAT" + struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF)
+        parts += [
+            struct.pack(">I", len(block) + 5),
+            head,
+            block,
+            struct.pack(">I", zlib.crc32(block, zlib.crc32(head))),
+        ]
+    return [*parts, _chunk(b"IDAT", struct.pack(">I", zlib.adler32(rows)))]
+
+
 def _inflate(coded: bytes, wanted: int) -> bytes:
     """The bytes of all rows, exactly ``wanted``."""
     import imagecodecs
@@ -181,10 +200,8 @@ class _Pass:
 
         if not rows:
             return None
-        parts: list[bytes | memoryview]
         head = struct.pack(">IIBBBBB", *self.size, self.header.bit_depth, self.header.colour, 0, 0, 0)
-        body = zlib.compress(rows, 0)
-        parts = [_SIGNATURE, _chunk(b"IHDR", head), *needed, _chunk(b"IDAT", body), _chunk(b"IEND", b"")]
+        parts = [_SIGNATURE, _chunk(b"IHDR", head), *needed, *_stored(rows), _chunk(b"IEND", b"")]
         try:
             samples: Any = imagecodecs.png_decode(b"".join(parts))
         except imagecodecs.PngError as error:

@@ -24,6 +24,7 @@ _BITMAP = re.compile(rb"P[14]" + _NUMBER * 2 + _END)
 _OTHER = re.compile(rb"P[2356]" + _NUMBER * 3 + _END)
 _LONGEST_HEADER = 65_536  # bytes, comments included
 _TEXT_BYTES = 64  # per sample, white space and comments included, besides the longest header
+_COMMENTS = 65_536  # that a text may have besides one per row
 _COMMENT = re.compile(rb"#[^\n]*")
 
 
@@ -59,7 +60,8 @@ def read_header(data: bytes) -> PnmHeader:
 
 def verify(data: bytes, header: PnmHeader, settings: ImageSettings) -> str | None:
     """The note on further pictures in the file; everything else is looked at in decoding."""
-    if header.kind in b"456" and recognise(data[header.offset + _row_bytes(header) * header.height :][:3]):
+    behind = header.offset + _row_bytes(header) * header.height
+    if header.kind in b"456" and recognise(data[behind : behind + 4]):
         return "first picture of several"
     return None
 
@@ -100,6 +102,8 @@ def _read_text(data: bytes, header: PnmHeader) -> npt.NDArray[np.int32]:
     wanted = header.height * header.width * header.channels
     if len(data) - header.offset > _LONGEST_HEADER + _TEXT_BYTES * wanted:
         raise too_large(f"its text has {len(data) - header.offset} bytes, which {wanted} samples do not account for")
+    if (comments := data.count(b"#", header.offset)) > _COMMENTS + header.height:
+        raise too_large(f"its text has up to {comments} comments, which {header.height} rows do not account for")
     text = _COMMENT.sub(b"", data[header.offset :])
     if header.kind == b"1":
         # Bits need nothing between them.

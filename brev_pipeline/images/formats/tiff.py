@@ -40,6 +40,11 @@ _MOST_PAGES = 10_000
 _MOST_ENTRIES = 4096  # of a directory that Pillow reads, at 12 µs each
 _MOST_TABLES = 65_536  # bytes of the tables that JPEG-coded parts share; all that JPEG knows take 3 kB
 _MOST_SCANS = 64  # of a JPEG-coded part
+_SCANNED, _SCANS = 500_000_000, 16  # pixels that all scans may cover, and besides times those of the image
+_MOST_VALUES = 32 << 20  # bytes of a directory's values that Pillow reads, besides two per sample
+_ROOM = 4096  # px that a JPEG-coded part may have besides twice its own
+_BAND = 65_536  # pixels
+_CHANNELS = 4  # samples per pixel of the largest image
 
 
 def recognise(data: bytes) -> bool:
@@ -55,6 +60,9 @@ def verify(data: bytes, header: TiffHeader, settings: ImageSettings) -> str | No
     if not header.own and header.orientation != 1 and settings.color_mode == "bayer":
         # Pillow turns by itself.
         raise unsupported("color_mode bayer wants the sensor's rows as they were read, and this image is turned")
+    samples = header.height * header.width * header.channels
+    if samples > (most := _CHANNELS * settings.max_pixels):
+        raise too_large(f"it has {samples} samples; read are up to {_CHANNELS} × max_pixels = {most}")
     page, notes = first_page(data), []
     check(page, header.layout)
     if not header.own and (complaint := _check_for_pillow(data, page, header.layout)):
@@ -72,7 +80,10 @@ def _check_for_pillow(data: bytes, page: Directory, layout: Layout) -> str | Non
         raise too_large(f"its directory has {page.entries} entries; read are up to {_MOST_ENTRIES}")
     if (length := page.count(_JPEG_TABLES)) > _MOST_TABLES:
         raise too_large(f"its JPEG tables claim {length} bytes; read are up to {_MOST_TABLES}")
-    tables, complaint, coded = bytes(page.values(_JPEG_TABLES)), None, 0
+    pixels = layout.height * layout.width
+    if (length := page.length) > (most := _MOST_VALUES + 2 * pixels * layout.channels):
+        raise too_large(f"its directory's values take {length} bytes; those of an image of its size may take {most}")
+    tables, complaint, coded, scanned = bytes(page.values(_JPEG_TABLES)), None, 0, 0
     most = 4 * len(data) + 2 * layout.parts * layout.size(layout.part_height, layout.part_width)
     for part in read_parts(data, page, layout):
         coded += len(part.coded)
@@ -80,23 +91,27 @@ def _check_for_pillow(data: bytes, page: Directory, layout: Layout) -> str | Non
             raise too_large(f"its parts together claim over {most} bytes, in a file of {len(data)}")
         if layout.compression in _DEFLATE:
             expand(part, layout)
-        elif layout.compression == JPEG and complaint is None:
-            complaint = _jpeg_complaint(tables, bytes(part.coded), part)
+        elif layout.compression == JPEG:
+            scans, room = bytes(part.coded).count(b"\xff\xda"), 2 * part.rows * part.columns + _ROOM
+            if scans > _MOST_SCANS:
+                raise too_large(f"a JPEG-coded part of it has {scans} scans; read are up to {_MOST_SCANS}")
+            scanned += scans * room
+            if scanned > (most_scanned := _SCANNED + _SCANS * pixels):
+                raise too_large(f"its JPEG scans together cover over {most_scanned} px, where the image has {pixels}")
+            complaint = complaint or _jpeg_complaint(tables, bytes(part.coded), part, room)
     return complaint
 
 
-def _jpeg_complaint(tables: bytes, coded: bytes, part: Part) -> str | None:
+def _jpeg_complaint(tables: bytes, coded: bytes, part: Part, most: int) -> str | None:
     import simplejpeg
 
     # Parts have no tables of their own: they stand in a field, as a stream without an image.
     stream = tables[:-2] + coded[2:] if tables else coded
-    if (scans := coded.count(b"\xff\xda")) > _MOST_SCANS:
-        raise too_large(f"a JPEG-coded part of it has {scans} scans; read are up to {_MOST_SCANS}")
     try:
         height, width, _, _ = simplejpeg.decode_jpeg_header(stream)
     except ValueError:
         return None
-    if height * width > 2 * part.rows * part.columns + _MOST_TABLES:
+    if height * width > most:
         size = f"{part.columns}×{part.rows} px"
         raise damaged(f"a JPEG-coded part of it is of {width}×{height} px, where {size} are expected")
     found = jpeg.complaint(stream)
@@ -119,8 +134,9 @@ def decode(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:
     bits = header.bit_depth
     samples = _numbers(read_samples(data, first_page(data), header.layout), header)
     colours, alpha = header.colours, header.alpha
-    if header.channels > colours:
-        samples = np.ascontiguousarray(samples[:, :, [*range(colours), *([] if alpha is None else [alpha])]])
+    kept = [*range(colours), *([] if alpha is None else [alpha])]
+    if kept != [*range(header.channels)]:
+        samples = np.ascontiguousarray(samples[:, :, kept])
     white = 255 if bits <= 8 else (1 << min(bits, 16)) - 1
     if header.photometric == MIN_IS_WHITE:
         np.subtract(white, samples[:, :, :colours], out=samples[:, :, :colours])
@@ -156,14 +172,17 @@ def _divide_by_alpha(samples: npt.NDArray[Any], white: int) -> None:
     """Undo the premultiplication of the colours, in place, to the nearest; with 8 bits as Pillow does it."""
     # 255 · 255 fits into 16 bits, and 65535 · 65535 + 32767 into 32.
     wide: type[np.unsignedinteger[Any]] = np.uint16 if white == 255 else np.uint32
-    alpha = samples[:, :, -1].astype(wide)
-    opaque = alpha > 0
-    for channel in range(samples.shape[2] - 1):
-        colour = samples[:, :, channel].astype(wide) * white
-        if white > 255:
-            colour += alpha // 2
-        np.floor_divide(colour, alpha, out=colour, where=opaque)
-        samples[:, :, channel] = np.minimum(colour, white, out=colour) * opaque
+    # A band at a time, which stays in the cache.
+    step = -(-_BAND // samples.shape[1])
+    for band in (samples[start : start + step] for start in range(0, len(samples), step)):
+        alpha = band[:, :, -1].astype(wide)
+        opaque = alpha > 0
+        for channel in range(samples.shape[2] - 1):
+            colour = band[:, :, channel].astype(wide) * white
+            if white > 255:
+                colour += alpha // 2
+            np.floor_divide(colour, alpha, out=colour, where=opaque)
+            band[:, :, channel] = np.minimum(colour, white, out=colour) * opaque
 
 
 def _decode_with_pillow(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:

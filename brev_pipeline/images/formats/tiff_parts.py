@@ -20,6 +20,7 @@ from brev_pipeline.images.formats.tiff_codes import CODES, ROOM, Raw
 _TILE_WIDTH, _TILE_HEIGHT, _ROWS_PER_STRIP = 322, 323, 278
 _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
 _MOST_PARTS = 262_144  # at 10 to 20 µs each; 67 million px in tiles of 16×16 px, the smallest that there are
+_PARTS, _PIXELS_PER_PART = 65_536, 256  # that any image may have, and besides
 _PADDING = 16 << 20  # samples that all tiles together may have beyond 4 × those of the image
 _Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 
@@ -104,8 +105,8 @@ def check(page: Directory, layout: Layout) -> None:
     if padded * layout.channels > 4 * pixels * layout.channels + _PADDING:
         size = f"{layout.part_width}×{layout.part_height} px"
         raise too_large(f"its {name}s of {size} hold {padded} px, where the image has {pixels}")
-    if layout.parts > _MOST_PARTS:
-        raise too_large(f"it has {layout.parts} {name}s; read are up to {_MOST_PARTS}")
+    if layout.parts > (most := min(_MOST_PARTS, _PARTS + layout.planes * pixels // _PIXELS_PER_PART)):
+        raise too_large(f"it has {layout.parts} {name}s; an image of its size may have {most}")
     listed = max(page.count(_STRIPS), page.count(_TILES))
     most = layout.parts * layout.channels if layout.tiled else layout.height * layout.channels
     if listed > max(most, layout.parts):
@@ -146,7 +147,7 @@ def read_samples(data: bytes, page: Directory, layout: Layout) -> _Samples:
     Raises:
         DecodeError: a part is missing, damaged or too short.
     """
-    whole = (layout.planes, layout.height, layout.width, layout.samples)
+    whole = (layout.height, layout.width, layout.channels)
     samples = np.empty(whole, np.uint8 if layout.bits <= 8 else np.uint16 if layout.bits <= 16 else np.uint32)
     for part in read_parts(data, page, layout):
         bottom, right = min(part.top + part.rows, layout.height), min(part.left + part.columns, layout.width)
@@ -155,8 +156,10 @@ def read_samples(data: bytes, page: Directory, layout: Layout) -> _Samples:
             kind = "tile" if layout.tiled else "strip"
             raise damaged(f"it ends before its image does: a {kind} has {len(raw)} bytes of {size}")
         block = _unpack(raw[:size], part, layout)
-        samples[part.plane, part.top : bottom, part.left : right] = block[: bottom - part.top, : right - part.left]
-    return np.ascontiguousarray(np.moveaxis(samples[..., 0], 0, -1)) if layout.planar else samples[0]
+        channels = slice(part.plane * layout.samples, (part.plane + 1) * layout.samples)
+        rows, columns = slice(part.top, bottom), slice(part.left, right)
+        samples[rows, columns, channels] = block[: bottom - part.top, : right - part.left]
+    return samples
 
 
 def _unpack(raw: Raw, part: Part, layout: Layout) -> npt.NDArray[Any]:
