@@ -92,7 +92,9 @@ def _jpeg(data):
             place += 2
             continue
         end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-        numbers += [(place + 1, 1, "big"), (place + 2, 2, "big")] + [(at, 1, "big") for at in range(place + 4, min(end, place + 24))]
+        numbers += [(place + 1, 1, "big"), (place + 2, 2, "big")] + [
+            (at, 1, "big") for at in range(place + 4, min(end, place + 24))
+        ]
         if data[place + 1] in (0xC0, 0xC1, 0xC2):
             numbers += [(place + 5, 2, "big"), (place + 7, 2, "big")] * 3
         if data[place + 1] == 0xDA:
@@ -164,7 +166,19 @@ def _codestream(data, place):
     return numbers, pieces
 
 
-_CONTAINERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"jp2h": 0, b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0, b"stbl": 0, b"iinf": 6, b"iref": 4}
+_CONTAINERS = {
+    b"meta": 4,
+    b"iprp": 0,
+    b"ipco": 0,
+    b"jp2h": 0,
+    b"moov": 0,
+    b"trak": 0,
+    b"mdia": 0,
+    b"minf": 0,
+    b"stbl": 0,
+    b"iinf": 6,
+    b"iref": 4,
+}
 
 
 def _boxes(data, place, end):
@@ -178,7 +192,9 @@ def _boxes(data, place, end):
             numbers, pieces = numbers + within[0] * 2, pieces + within[1]
         elif kind not in (b"mdat", b"jp2c"):
             body, last = place + 8, min(end, place + length, place + 72)
-            numbers += [(at, 1, "big") for at in range(body, last)] + [(at, 4, "big") for at in range(body, last - 3, 4)]
+            numbers += [(at, 1, "big") for at in range(body, last)] + [
+                (at, 4, "big") for at in range(body, last - 3, 4)
+            ]
         pieces.append((place, place + length))
         place += length
     return numbers, pieces
@@ -228,8 +244,33 @@ def _set_number(data, number, numbers, draw):
     most, now = (1 << 8 * size) - 1, int.from_bytes(data[place : place + size], order)
     other = numbers[int(draw.integers(0, len(numbers)))]
     borrowed = int.from_bytes(data[other[0] : other[0] + other[1]], other[2])
-    values = [0, 1, 2, 3, 4, 7, 8, 16, 255, 256, most, most >> 1, (most >> 1) + 1, now + 1, now - 1, now * 2, now // 2, now * 16]
-    values += [now ^ 1 << int(draw.integers(0, 8 * size)), int(draw.integers(0, 1 << 16)), borrowed, len(data), len(data) - 1]
+    values = [
+        0,
+        1,
+        2,
+        3,
+        4,
+        7,
+        8,
+        16,
+        255,
+        256,
+        most,
+        most >> 1,
+        (most >> 1) + 1,
+        now + 1,
+        now - 1,
+        now * 2,
+        now // 2,
+        now * 16,
+    ]
+    values += [
+        now ^ 1 << int(draw.integers(0, 8 * size)),
+        int(draw.integers(0, 1 << 16)),
+        borrowed,
+        len(data),
+        len(data) - 1,
+    ]
     value = values[int(draw.integers(0, len(values)))]
     return data[:place] + (value & most).to_bytes(size, order) + data[place + size :]
 
@@ -261,7 +302,7 @@ def deep_files(height=40, width=50):
     grey = deep[..., 0]
     tiled = {"tile": (16, 16)}
     saved = worlds.encode_image
-    files = [
+    return [
         _tifffile(np.moveaxis(deep, 2, 0), planarconfig="separate", photometric="rgb"),
         _tifffile(deep, photometric="rgb", compression="zlib", predictor=True, **tiled),
         _tifffile(deep, photometric="rgb", compression="lzw", predictor=True, byteorder=">", rowsperstrip=7),
@@ -276,12 +317,23 @@ def deep_files(height=40, width=50):
         saved(image.convert("LAB"), "TIFF"),
         saved(image, "TIFF", save_all=True, append_images=[image]),
         saved(image, "JPEG", progressive=True, restart_marker_blocks=2),
-        saved(image.convert("CMYK"), "JPEG", progressive=True, exif=b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\3\0\0\0\0\0\0\0"),
+        saved(
+            image.convert("CMYK"),
+            "JPEG",
+            progressive=True,
+            exif=b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\3\0\0\0\0\0\0\0",
+        ),
         saved(image, "PNG", save_all=True, append_images=[image]),
         saved(image.quantize(20), "PNG", transparency=3),
         _interlaced(rgb),
         saved(image, "GIF", interlace=1, save_all=True, append_images=[image.rotate(90)]),
-        saved(image.convert("RGBA"), "WEBP", save_all=True, append_images=[image.rotate(90).convert("RGBA")], exif=b"II*\0" + bytes(12)),
+        saved(
+            image.convert("RGBA"),
+            "WEBP",
+            save_all=True,
+            append_images=[image.rotate(90).convert("RGBA")],
+            exif=b"II*\0" + bytes(12),
+        ),
         saved(image.convert("RGBA"), "AVIF", speed=10),
         saved(image, "AVIF", save_all=True, append_images=[image.rotate(90)], speed=10),
         saved(image, "JPEG2000", tile_size=(16, 16), quality_layers=[40, 10, 2], irreversible=True),
@@ -290,7 +342,6 @@ def deep_files(height=40, width=50):
         b"P3 50 40 1023\n" + " ".join(map(str, (deep >> 6).ravel())).encode(),
         _run_lengths(rgb[..., 0]),
     ]
-    return files
 
 
 def _tifffile(array, **options):
@@ -303,7 +354,15 @@ def _interlaced(rgb):
     height, width = rgb.shape[:2]
     rows = b"".join(
         b"\0" + rgb[y, column::right].tobytes()
-        for column, row, right, down in ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+        for column, row, right, down in (
+            (0, 0, 8, 8),
+            (4, 0, 8, 8),
+            (0, 4, 4, 8),
+            (2, 0, 4, 4),
+            (0, 2, 2, 4),
+            (1, 0, 2, 2),
+            (0, 1, 1, 2),
+        )
         for y in range(row, height, down)
         if column < width
     )
@@ -317,5 +376,7 @@ def _run_lengths(grey):
     """A BMP of 8-bit runs."""
     height, width = grey.shape
     body = b"".join(b"".join(bytes((1, value)) for value in row) + b"\0\0" for row in grey) + b"\0\1"
-    head = struct.pack("<2sIIIIiiHHIIiiII", b"BM", 1078 + len(body), 0, 1078, 40, width, height, 1, 8, 1, len(body), 0, 0, 256, 0)
+    head = struct.pack(
+        "<2sIIIIiiHHIIiiII", b"BM", 1078 + len(body), 0, 1078, 40, width, height, 1, 8, 1, len(body), 0, 0, 256, 0
+    )
     return head + bytes(value for level in range(256) for value in (level, level, level, 0)) + body
