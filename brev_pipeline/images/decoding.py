@@ -14,7 +14,7 @@ from brev_pipeline.errors import DecodeError
 from brev_pipeline.images import depth
 from brev_pipeline.images.channels import to_channels
 from brev_pipeline.images.formats import FORMATS, entitled, sniff
-from brev_pipeline.images.formats.header import Header, too_large
+from brev_pipeline.images.formats.header import Header, damaged, too_large
 from brev_pipeline.images.formats.raster import Raster
 from brev_pipeline.images.orient import orient
 from brev_pipeline.images.statistics import pixel_id
@@ -107,4 +107,8 @@ def _decode(data: bytes, header: Header, settings: ImageSettings) -> tuple[Raste
     format_ = FORMATS[header.format]
     note = format_.verify(data, header, settings)
     raster = format_.decode(data, header, settings)
+    height, width = raster.samples.shape[:2]
+    # Some decoders have turned the image already.
+    if (height, width) not in ((header.height, header.width), (header.width, header.height)):
+        raise damaged(f"it decodes to {width}×{height} px, and its header claims {header.width}×{header.height} px")
     return raster, "; ".join(filter(None, (note, raster.note))) or None

@@ -41,8 +41,11 @@ class Cost:
     @property
     def fault(self):
         """What is wrong with it, or nothing."""
-        slow = "SLOW" if self.seconds > MOST_SECONDS else ""
-        return f"{slow} {'OVER' if self.megabytes > self.allowed else ''}".strip()
+        if self.status not in ("ok", "corrupt", "unsupported", "too_large"):
+            return "UNDECIDED"
+        if self.seconds > MOST_SECONDS:
+            return "SLOW"
+        return "OVER" if self.megabytes > self.allowed else ""
 
 
 def measure(data):
@@ -57,14 +60,15 @@ def measure(data):
 def shared_bombs(folder):
     """Name → file, of those in a folder."""
     files = sorted(path for path in Path(folder).iterdir() if path.is_file())
-    return {file.name: gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes() for file in files}
+    return {
+        file.name: gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes() for file in files
+    }
 
 
 def _measure_here(data):
     # What decoders bring along is not the image's.
     import cv2  # noqa: F401
     import imagecodecs  # noqa: F401
-    import PIL.AvifImagePlugin
     import simplejpeg  # noqa: F401
 
     Path("/proc/self/clear_refs").write_text("5")

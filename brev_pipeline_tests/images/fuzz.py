@@ -1,9 +1,11 @@
 """Feeds mutated image files to the decoder, in a process of its own, and tells what came of it.
 
-    python -m brev_pipeline_tests.images.fuzz COUNT SEED [FOLDER OF MORE FILES]
+    python -m brev_pipeline_tests.images.fuzz COUNT SEED LAST_CASE [FOLDER OF MORE FILES]
 
-The last line is JSON: how many files were accepted and refused (by status), the slowest one in CPU-seconds, and the
-memory that the process took at most. The number of the case stands on stderr if the process dies.
+Three ways of mutating: injuries to the structure (`fuzz_structure`), to any bytes, and cutting the file short. The last
+line is JSON: how many files were accepted and refused (by status), the slowest one in CPU-seconds, the memory that the
+process took at most, and the cases that were cut short and read as if nothing were missing, with other pixels. The file
+LAST_CASE holds the case that the process died of, if it dies.
 """
 
 import collections
@@ -15,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images import ImagePipeline
+from brev_pipeline.images.decoding import decode
 from brev_pipeline.images.limits import decoding_limits
-from brev_pipeline_tests.images import worlds
+from brev_pipeline_tests.images import fuzz_structure, worlds
 
 MAX_PIXELS = 4_000_000
 EXTREMES = [b"\0", b"\xff", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80"]
@@ -52,30 +55,63 @@ def mutate(data, draw, files):
     return bytes(data)
 
 
-def main(count, seed, folder=None):
+def main(count, seed, last_case, folder=None):
     """Run the cases."""
     faulthandler.enable()
     draw = np.random.default_rng(seed)
-    files = [*worlds.one_of_each_kind(height=40, width=50).values()]
+    files = [*worlds.one_of_each_kind(height=40, width=50).values(), *fuzz_structure.deep_files()]
     files += [file.read_bytes() for file in sorted(Path(folder).rglob("*")) if file.is_file()] if folder else []
-    files = [data for data in files if len(data) < 200_000]
-    outcomes, slowest = collections.Counter(), 0.0
-    prepare = ImagePipeline(max_pixels=MAX_PIXELS, target_size=(32, 32)).prepare
-    mutants = (mutate(files[int(draw.integers(0, len(files)))], draw, files) for _ in range(count))
-    with decoding_limits(MAX_PIXELS):
-        for number, data in enumerate(mutants):
+    files = [data for data in files if 0 < len(data) < 200_000]
+    found = {"outcomes": collections.Counter(), "ways": collections.Counter(), "slowest": 0.0, "halves": []}
+    settings = ImageSettings(max_pixels=MAX_PIXELS)
+    with decoding_limits(MAX_PIXELS), open(last_case, "wb", 0) as kept:
+        for number in range(count):
+            whole = files[int(draw.integers(0, len(files)))]
+            way = str(draw.choice(["structure", "bytes", "cut"], p=[0.6, 0.25, 0.15]))
+            if way == "structure":
+                data = fuzz_structure.injure(whole, draw, files)
+            else:
+                data = mutate(whole, draw, files) if way == "bytes" else whole[: int(draw.integers(0, len(whole)))]
+            kept.seek(0)
+            kept.truncate()
+            kept.write(data)
             began = time.process_time()
             try:
-                outcome = str(prepare(data).shape)
-            except DecodeError as error:
-                outcome = error.status if str(error) else "refused without a reason"
+                outcome = _outcome(data, settings)
             except BaseException:
-                print(f"case {number} of seed {seed}", file=sys.stderr)
+                print(f"case {number} of seed {seed}, in {last_case}", file=sys.stderr)
                 raise
-            outcomes[outcome] += 1
-            slowest = max(slowest, time.process_time() - began)
-    peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1000
-    print(json.dumps({"outcomes": outcomes, "slowest": round(slowest, 2), "megabytes": peak}))
+            if way == "cut" and outcome == "ok" and _differ(data, whole, settings):
+                found["halves"].append(number)
+                Path(f"{last_case}.half.{number}").write_bytes(data)
+            found["outcomes"][outcome] += 1
+            found["ways"][way] += 1
+            seconds = time.process_time() - began
+            if seconds > found["slowest"]:
+                found["slowest"], found["slowest_case"] = seconds, number
+                Path(f"{last_case}.slowest").write_bytes(data)
+    found["megabytes"] = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1000
+    print(json.dumps(found))
+
+
+def _outcome(data, settings):
+    try:
+        decoded = decode(data, settings)
+    except DecodeError as error:
+        return error.status if str(error) else "refused without a reason"
+    height, width, channels = decoded.pixels.shape
+    told = {(decoded.height, decoded.width), (decoded.width, decoded.height)}
+    assert decoded.pixel_id
+    return "ok" if (height, width) in told and channels == 3 else "of another size than its header tells"
+
+
+def _differ(data, whole, settings):
+    """Whether a file that was cut short is decoded to other pixels than the whole."""
+    try:
+        return not np.array_equal(decode(data, settings).pixels, decode(whole, settings).pixels)
+    except DecodeError:
+        # The whole is not read, and the rest is.
+        return True
 
 
 if __name__ == "__main__":

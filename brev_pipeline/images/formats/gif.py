@@ -29,7 +29,9 @@ def read_header(data: bytes) -> Header:
 
 def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None:
     """Refuse more blocks than the pixels account for; returns the note on an animation."""
-    return "first frame of an animation" if _images(data, header, 2) == 2 else None
+    if not (images := _images(data, header, 2)):
+        raise damaged("no picture is found among its blocks")
+    return "first frame of an animation" if images == 2 else None
 
 
 def decode(data: bytes, header: Header, settings: ImageSettings) -> Raster:

@@ -35,14 +35,19 @@ class Directory:
 
     @cached_property
     def _fields(self) -> dict[int, tuple[int, int, int]]:
-        """Tag → type, number of values, and place of the values or of their offset."""
+        """Tag → type, number of values, and place of the values or of their offset; of the first that names it."""
         entry = struct.Struct(self.order + ("HHQ8x" if self.big else "HHI4x"))
         table = memoryview(self.data)[self.first : self.first + self.entries * entry.size]
         head = entry.size - (8 if self.big else 4)
         return {
             tag: (kind, count, self.first + number * entry.size + head)
-            for number, (tag, kind, count) in enumerate(entry.iter_unpack(table))
+            for number, (tag, kind, count) in reversed([*enumerate(entry.iter_unpack(table))])
         }
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a tag stands in it twice; which of them counts differs from reader to reader."""
+        return len(self._fields) < self.entries
 
     @property
     def length(self) -> int:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from brev_pipeline.config import ImageSettings
+from brev_pipeline.images.formats import jpeg2000_work
 from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
-from brev_pipeline.images.formats.jpeg2000_work import check_work
 from brev_pipeline.images.formats.pillow import decode_with_pillow
 from brev_pipeline.images.formats.raster import Raster
 from brev_pipeline.images.levels import to_8_bits
@@ -138,7 +138,7 @@ def verify(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> None
             f"its {bits}-bit samples are not RGB or grey of equal resolution in the usual order; those are read with "
             "8 bits only"
         )
-    check_work(data, boxes.codestream, (header.width, header.height), header.channels)
+    jpeg2000_work.check(data, boxes.codestream, (header.width, header.height), header.channels)
 
 
 def _is_plain(header: Jpeg2000Header) -> bool:

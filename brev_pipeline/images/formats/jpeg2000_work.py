@@ -9,9 +9,11 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from brev_pipeline.images.formats.header import too_large
+from brev_pipeline.images.formats.header import damaged, too_large
 
-_SOT, _SOD, _COD, _COC = 0xFF90, 0xFF93, 0xFF52, 0xFF53
+_SOT, _SOD, _EOC = 0xFF90, 0xFF93, b"\xff\xd9"
+_COD, _COC = 0xFF52, 0xFF53
+_SHORTEST = {_SOT: 10, _COD: 12, _COC: 9}  # length of the segments that are read here
 _MOST_MARKERS = 524_288  # in the headers of the file and of its tile-parts
 # Each that a file may have, besides one per so many samples (pixels, of tiles).
 _TILES, _PIXELS_PER_TILE = 8192, 4096
@@ -47,8 +49,8 @@ class Style(NamedTuple):
         return most * (self.levels + 1) * self.layers, blocks
 
 
-def check_work(data: bytes, place: int, image: tuple[int, int], components: int) -> None:
-    """Refuse a codestream that asks for more than the image's size accounts for.
+def check(data: bytes, place: int, image: tuple[int, int], components: int) -> None:
+    """Refuse a codestream that asks for more than the image's size accounts for, or lacks tiles.
 
     Args:
         data: the file.
@@ -57,35 +59,34 @@ def check_work(data: bytes, place: int, image: tuple[int, int], components: int)
         components: their number.
 
     Raises:
-        DecodeError: ``too_large``, with what it has too many of.
+        DecodeError: ``too_large``, with what it has too many of; ``corrupt`` where a tile is missing, which OpenJPEG
+            lets pass where the file is cut short between two.
     """
     x1, y1, _, _, width, height, x, y = struct.unpack_from(">8I", data, place + 8)
     tiles = -(-(x1 - x) // width) * -(-(y1 - y) // height)
     pixels = image[0] * image[1]
     _check("tiles", tiles, _TILES + pixels // _PIXELS_PER_TILE)
     packets = blocks = 0
-    for style in _styles(data, place + 2):
+    layers, found = 1, set()
+    for marker, body in _markers(data, place + 2):
+        if marker == _SOT:
+            found.add(body[:2])
+            continue
+        if marker == _COD:
+            layers = max(layers, body[2] << 8 | body[3])
+        style = _style(layers, body[0], body[5:]) if marker == _COD else _style(layers, body[1], body[2:])
         of_one = style.cost(min(width, image[0]), min(height, image[1]))
         packets, blocks = max(packets, of_one[0]), max(blocks, of_one[1])
     samples, parts = pixels * components, tiles * components
     _check("packets", packets * parts, _PACKETS + samples // _SAMPLES_PER_PACKET)
     _check("code blocks", blocks * parts, _BLOCKS + samples // _SAMPLES_PER_BLOCK)
+    if len(found) < tiles:
+        raise damaged(f"it ends before its image does: it holds {len(found)} tiles of {tiles}")
 
 
 def _check(what: str, count: int, most: int) -> None:
     if count > most:
         raise too_large(f"it is made of up to {count} {what}; an image of its size may have {most}")
-
-
-def _styles(data: bytes, place: int) -> Iterator[Style]:
-    """The styles of coding that are named in the header and those of tile-parts; ends where the file is cut short."""
-    layers = 1
-    for marker, body in _markers(data, place):
-        if marker == _COD and len(body) >= 10:
-            layers = max(layers, body[2] << 8 | body[3])
-            yield _style(layers, body[0], body[5:])
-        elif marker == _COC and len(body) >= 7:
-            yield _style(layers, body[1], body[2:])
 
 
 def _style(layers: int, flags: int, body: bytes) -> Style:
@@ -96,9 +97,11 @@ def _style(layers: int, flags: int, body: bytes) -> Style:
 
 
 def _markers(data: bytes, place: int) -> Iterator[tuple[int, bytes]]:
-    """Marker and body of the segments of all headers, without the code between them."""
+    """Marker and body of the segments of all headers that are read here, without the code between them."""
     seen, start, end = 0, place, 0
-    while place + 4 <= len(data):
+    while not data.startswith(_EOC, place):
+        if place + 4 > len(data):
+            raise damaged(f"it is cut short: {len(data)} bytes, and no end of its codestream")
         marker, length = struct.unpack_from(">HH", data, place)
         seen += 1
         if seen > _MOST_MARKERS:
@@ -110,8 +113,9 @@ def _markers(data: bytes, place: int) -> Iterator[tuple[int, bytes]]:
             if end < place - start:
                 return
             place = start + end
-        elif length < 2:
-            return
-        else:
-            yield marker, data[place + 4 : place + 2 + length]
-            place += 2 + length
+            continue
+        body, place = data[place + 4 : place + 2 + length], place + 2 + length
+        if length < max(2, _SHORTEST.get(marker, 0)):
+            raise damaged(f"its marker segment {marker:#06x} is of {length} bytes only")
+        if marker in _SHORTEST:
+            yield marker, body

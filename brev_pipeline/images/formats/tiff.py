@@ -78,12 +78,16 @@ def _check_for_pillow(data: bytes, page: Directory, layout: Layout) -> str | Non
     """
     if page.entries > _MOST_ENTRIES:
         raise too_large(f"its directory has {page.entries} entries; read are up to {_MOST_ENTRIES}")
+    if page.repeats:
+        raise damaged("its directory names a tag twice")
     if (length := page.count(_JPEG_TABLES)) > _MOST_TABLES:
         raise too_large(f"its JPEG tables claim {length} bytes; read are up to {_MOST_TABLES}")
     pixels = layout.height * layout.width
     if (length := page.length) > (most := _MOST_VALUES + 2 * pixels * layout.channels):
         raise too_large(f"its directory's values take {length} bytes; those of an image of its size may take {most}")
-    tables, complaint, coded, scanned = bytes(page.values(_JPEG_TABLES)), None, 0, 0
+    if max(numbers := page.values(_JPEG_TABLES), default=0) > 255 or min(numbers, default=0) < 0:
+        raise damaged("its JPEG tables are no bytes")
+    tables, complaint, coded, scanned = bytes(numbers), None, 0, 0
     most = 4 * len(data) + 2 * layout.parts * layout.size(layout.part_height, layout.part_width)
     for part in read_parts(data, page, layout):
         coded += len(part.coded)
