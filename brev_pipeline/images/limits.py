@@ -41,7 +41,7 @@ def decoding_limits(max_pixels: int) -> Iterator[None]:
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        with _address_space(_SLACK + _BYTES_PER_PIXEL * max_pixels):
+        with _address_space(_SLACK + _most(max_pixels)):
             yield
     finally:
         cv2.setNumThreads(threads)
@@ -58,10 +58,9 @@ def demand_memory(header: Header, settings: ImageSettings) -> None:
     Raises:
         MemoryError: it is not to be had.
     """
-    if header.height * header.width > settings.max_pixels:
-        return
     size = 8 * header.height * header.width * header.channels * (2 if header.bit_depth > 8 else 1)
-    if size < _LITTLE:
+    # What is larger than it may be is refused by what its header says.
+    if size < _LITTLE or header.height * header.width > settings.max_pixels or size > _most(settings.max_pixels):
         return
     try:
         mmap.mmap(-1, size).close()
@@ -88,6 +87,11 @@ def clock(seconds: float) -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _most(max_pixels: int) -> int:
+    """Bytes that decoding an image may take."""
+    return _BYTES_PER_PIXEL * max_pixels
 
 
 @contextmanager
