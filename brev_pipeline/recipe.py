@@ -8,6 +8,7 @@ import hashlib
 import json
 
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.config.models import NO_INGREDIENTS
 from brev_pipeline.provenance import code_of
 from brev_pipeline.store.publish import package_versions
 
@@ -24,8 +25,7 @@ def recipe(config: PipelineConfig) -> str:
 def pixel_fingerprint(config: PipelineConfig) -> str:
     """What a record's pixels depend on besides its row of the plan: settings, code, and packages that touch pixels."""
     settings = {
-        # How long it may take makes no other pixels.
-        "image": config.image.model_dump(mode="json", exclude={"max_seconds"}),
+        "image": config.image.model_dump(mode="json", exclude=set(NO_INGREDIENTS)),
         "augmentation": config.augmentation.model_dump(mode="json"),
     }
     code = {stage: code_of(stage) for stage in ("prepared_images", "tfrecord_shards")}

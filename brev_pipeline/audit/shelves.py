@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.config.models import NO_INGREDIENTS
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.entries import FileEntry
@@ -174,6 +175,5 @@ def _made(made_by: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
     same = all(
         str(packages.get(package, "")).startswith(str(made_by.get(name, ""))) for name, package in decoders.items()
     )
-    # How long an image may take is no ingredient of its pixels.
-    image = {key: value for key, value in manifest["configuration"]["image"].items() if key != "max_seconds"}
+    image = {key: value for key, value in manifest["configuration"]["image"].items() if key not in NO_INGREDIENTS}
     return same and made_by.get("image") == image

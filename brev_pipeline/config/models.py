@@ -299,6 +299,10 @@ Intensity = Annotated[
 ]
 
 
+NO_INGREDIENTS: Final = frozenset({"max_seconds"})
+"""Fields of `ImageSettings` that make no other pixels: how long an image may take."""
+
+
 class ImageSettings(Section):
     """How bytes become the pixels that are stored. Names and defaults follow the reference's ImagePipeline."""
 

@@ -14,7 +14,7 @@ from brev_pipeline.errors import DecodeError
 from brev_pipeline.images import depth
 from brev_pipeline.images.channels import to_channels
 from brev_pipeline.images.formats import FORMATS, entitled, sniff
-from brev_pipeline.images.formats.header import Header, damaged, too_large
+from brev_pipeline.images.formats.header import Header, check_pixels, damaged
 from brev_pipeline.images.formats.raster import Raster
 from brev_pipeline.images.orient import orient
 from brev_pipeline.images.statistics import pixel_id
@@ -102,8 +102,7 @@ def decode(data: bytes, settings: ImageSettings, header: Header | None = None) -
 
 
 def _decode(data: bytes, header: Header, settings: ImageSettings) -> tuple[Raster, str | None]:
-    if header.height * header.width > settings.max_pixels:
-        raise too_large(f"{header.width}×{header.height} px are more than the limit max_pixels = {settings.max_pixels}")
+    check_pixels(header.height, header.width, settings.max_pixels)
     format_ = FORMATS[header.format]
     note = format_.verify(data, header, settings)
     raster = format_.decode(data, header, settings)

@@ -30,6 +30,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from brev_pipeline.config import ImageSettings
+from brev_pipeline.config.models import NO_INGREDIENTS
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.framing import HEADER_BYTES, frame, masked_crc
 from brev_pipeline.images.stops import OUT_OF_TIME
@@ -72,7 +73,7 @@ def _ingredients(settings: ImageSettings) -> dict[str, Any]:
 
     return {
         # Another limit on time makes no other pixels; what it stopped is told by its reason.
-        "image": settings.model_dump(mode="json", exclude={"max_seconds"}),
+        "image": settings.model_dump(mode="json", exclude=set(NO_INGREDIENTS)),
         "prepare": SPECS["prepared_images"].code,
         "opencv": cv2.__version__,
         "pillow": PIL.__version__,

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 
 from brev_pipeline.config import ImageSettings
+from brev_pipeline.images.formats.boxes import read_box
 from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
 from brev_pipeline.images.formats.pillow import decode_with_pillow
 from brev_pipeline.images.formats.raster import Raster
@@ -58,18 +59,15 @@ def _boxes(data: bytes, place: int, end: int) -> Iterator[tuple[bytes, int]]:
             seen += 1
             if seen > _MOST_BOXES:
                 raise too_large(f"it has more than {_MOST_BOXES} boxes; read are up to as many")
-            length, kind = struct.unpack_from(">I4s", data, place)
-            head = 8
-            if length == 1:
-                (length,), head = struct.unpack_from(">Q", data, place + 8), 16
+            kind, body, length = read_box(data, place)
             length = length or end - place
-            if length < head:
+            if length < body - place:
                 raise damaged(f"its box {kind.decode('ascii', 'replace')} is shorter than a box can be")
             if kind in _ITEMS and (items := min(length, end - place) // _ITEMS[kind]) > _MOST_ITEMS:
                 raise too_large(f"its box {kind.decode()} has room for {items} items; read are up to {_MOST_ITEMS}")
             if kind in _NESTED:
-                waiting.append((place + head + _NESTED[kind], min(end, place + length)))
-            yield kind, place + head
+                waiting.append((body + _NESTED[kind], min(end, place + length)))
+            yield kind, body
             place += length
 
 

@@ -77,7 +77,7 @@ def read_header(data: bytes) -> BmpHeader:
         height=abs(height),
         width=width,
         channels=1 if bits <= 8 else len(masks) or 3,
-        bit_depth=bits if bits <= 8 else min(depth, 16),
+        bit_depth=bits if bits <= 8 else depth,
         offset=offset,
         bits=bits,
         compression=compression,

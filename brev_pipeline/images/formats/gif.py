@@ -6,7 +6,6 @@ Pillow's header would do but for the number of bits, which it does not tell.
 import struct
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.errors import DecodeError
 from brev_pipeline.images.formats.header import Header, damaged, too_large
 from brev_pipeline.images.formats.pillow import decode_with_pillow
 from brev_pipeline.images.formats.raster import Raster
@@ -57,13 +56,15 @@ def _images(data: bytes, header: Header, enough: int) -> int:
                 place += 1
             else:
                 break
-            while length := data[place]:
+            length = 1
+            while length:
+                length = data[place]
                 place += length + 1
-                if (blocks := blocks + 1) > most_blocks:
-                    raise _too_many(most_blocks)
-            place += 1
-            if (blocks := blocks + 1) > most_blocks:
-                raise _too_many(most_blocks)
+                blocks += 1
+                if blocks > most_blocks:
+                    raise too_large(
+                        f"it has more than {most_blocks} blocks of data, which its size does not account for"
+                    )
     except IndexError:
         pass
     return found
@@ -75,10 +76,6 @@ def _check_frame(data: bytes, place: int, header: Header) -> None:
     if left + width > header.width or top + height > header.height:
         reach, screen = f"{left + width}×{top + height} px", f"{header.width}×{header.height} px"
         raise damaged(f"its first frame reaches to {reach}, where its header claims {screen}")
-
-
-def _too_many(most: int) -> DecodeError:
-    return too_large(f"it has more than {most} blocks of data, which its size does not account for")
 
 
 def _table(flags: int) -> int:

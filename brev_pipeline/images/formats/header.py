@@ -35,6 +35,16 @@ def unsupported(reason: str) -> DecodeError:
     return DecodeError("unsupported", reason)
 
 
+def check_pixels(height: int, width: int, max_pixels: int) -> None:
+    """Refuse an image of more pixels than the configuration allows.
+
+    Raises:
+        DecodeError: ``too_large``.
+    """
+    if height * width > max_pixels:
+        raise too_large(f"{width}×{height} px are more than the limit max_pixels = {max_pixels}")
+
+
 def too_large(reason: str) -> DecodeError:
     """The error for a file that asks for more than is allowed: pixels, or work that its size does not account for."""
     return DecodeError("too_large", reason)

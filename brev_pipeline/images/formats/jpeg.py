@@ -23,8 +23,8 @@ _SOS, _EOI, _APP1, _APP2 = 0xDA, 0xD9, 0xE1, 0xE2
 _SOF = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
 _DIFFERENTIAL = {0xC5, 0xC6, 0xCD, 0xCE}
-# A marker with a length: TEM, restart markers and start of image have none; FF00 is a stuffed byte, FFFF fills up.
 _SCAN = re.compile(rb"\xff\xda")  # three times as quick to search for as by bytes.count
+# A marker with a length: TEM, restart markers and start of image have none; FF00 is a stuffed byte, FFFF fills up.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 _XMP = b"http://ns.adobe.com/xap/"
 _MOST_SEGMENTS, _MOST_EXIF = 65_536, 64  # before the first scan

@@ -12,6 +12,7 @@ import numpy as np
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats import jpeg2000_work
+from brev_pipeline.images.formats.boxes import read_box
 from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
 from brev_pipeline.images.formats.pillow import decode_with_pillow
 from brev_pipeline.images.formats.raster import Raster
@@ -95,14 +96,10 @@ def _read_boxes(data: bytes) -> Boxes:
     while place + 8 <= len(data):
         if (seen := seen + 1) > _MOST_BOXES:
             raise too_large(f"it has more than {_MOST_BOXES} boxes before its image data; read are up to as many")
-        length, kind = struct.unpack_from(">I4s", data, place)
-        head = 8
-        if length == 1:
-            (length,), head = struct.unpack_from(">Q", data, place + 8), 16
-        body = place + head
+        kind, body, length = read_box(data, place)
         if kind == b"jp2c":
             return found._replace(codestream=body)
-        if length < head:
+        if length < body - place:
             break
         if kind == b"colr" and data[body] == 1 and found.colours is None:
             found = found._replace(colours=struct.unpack_from(">I", data, body + 3)[0])
@@ -113,7 +110,7 @@ def _read_boxes(data: bytes) -> Boxes:
             channels = data[body + 2 : body + 2 + 6 * min(count, 4)]
             found = found._replace(definitions=tuple(struct.iter_unpack(">HHH", channels)))
         # The header is a box of boxes.
-        place += head if kind == b"jp2h" else length
+        place = body if kind == b"jp2h" else place + length
     raise damaged("it holds no image data")
 
 

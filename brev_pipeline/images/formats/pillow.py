@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images.formats.header import damaged, too_large, unsupported
+from brev_pipeline.images.formats.header import check_pixels, damaged, too_large, unsupported
 from brev_pipeline.images.formats.raster import Raster
 from brev_pipeline.images.levels import look_up_colours
 
@@ -96,8 +96,7 @@ def _open(data: bytes, plugin: str, max_pixels: int) -> "Image":
     from PIL import Image
 
     image = Image.open(BytesIO(data), formats=[plugin])
-    if image.width * image.height > max_pixels:
-        raise too_large(f"{image.width}×{image.height} px are more than the limit max_pixels = {max_pixels}")
+    check_pixels(image.height, image.width, max_pixels)
     return image
 
 

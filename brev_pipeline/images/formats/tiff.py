@@ -96,13 +96,14 @@ def _check_for_pillow(data: bytes, page: Directory, layout: Layout) -> str | Non
         if layout.compression in _DEFLATE:
             expand(part, layout)
         elif layout.compression == JPEG:
-            scans, room = bytes(part.coded).count(b"\xff\xda"), 2 * part.rows * part.columns + _ROOM
+            stream = bytes(part.coded)
+            scans, room = stream.count(b"\xff\xda"), 2 * part.rows * part.columns + _ROOM
             if scans > _MOST_SCANS:
                 raise too_large(f"a JPEG-coded part of it has {scans} scans; read are up to {_MOST_SCANS}")
             scanned += scans * room
             if scanned > (most_scanned := _SCANNED + _SCANS * pixels):
                 raise too_large(f"its JPEG scans together cover over {most_scanned} px, where the image has {pixels}")
-            complaint = complaint or _jpeg_complaint(tables, bytes(part.coded), part, room)
+            complaint = complaint or _jpeg_complaint(tables, stream, part, room)
     return complaint
 
 
