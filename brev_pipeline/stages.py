@@ -106,6 +106,8 @@ _ALL: Final = (
             "split.seed",
             "split.purposes",
             "split.remainder",
+            "split.folds",
+            "split.given",
             "split.locked",
             "split.allow_additions",
             "split.ledger_csv",

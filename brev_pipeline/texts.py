@@ -31,6 +31,18 @@ def joined_names(names: Any, by: str) -> Any:
     return pc.binary_join(names.cast(NAMES), pa.scalar(by, TEXT))
 
 
+def composed(texts: Any) -> Any:
+    """Texts in Unicode's normal form C, by which names are compared: ``é`` is one name, however it was typed or stored.
+
+    Args:
+        texts: array or chunked array of text. Stored paths stay as they are: this serves for comparing.
+    """
+    chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
+    if all(not len(chunk) or (data := contents(chunk)).size == 0 or data.max() < 0x80 for chunk in chunks):
+        return texts
+    return pc.utf8_normalize(texts, form="NFC")
+
+
 def numbered(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
     """(rows,) a number for each different value, −1 for null; and (distinct,) the values."""
     coded = column.dictionary_encode()  # with one dictionary for all chunks

@@ -164,6 +164,42 @@ class DatasetSettings(Section):
         return self
 
 
+class FolderCategory(Section):
+    """The class by the name of a folder."""
+
+    folder: int | Annotated[list[int], Field(min_length=1)] = Field(
+        description="Level of the folder: -1 holds the image, -2 is above it; 0 lies in the dataset's root, 1 below. "
+        "A list makes an image of several classes."
+    )
+
+    @property
+    def levels(self) -> list[int]:
+        """The levels, in the order in which they make categories."""
+        return [self.folder] if isinstance(self.folder, int) else self.folder
+
+
+def _check_category(value: Any) -> Any:
+    """Refuse what has neither form here, where both can be named."""
+    if isinstance(value, str):
+        groups = re.compile(_compilable(value)).groupindex
+        if not any(name.startswith("category") for name in groups):
+            raise ValueError(
+                f"the regular expression {value!r} has no group of the name category: write (?P<category>…) around "
+                "the part of the path that is the class; further ones are (?P<category_2>…) and so on"
+            )
+        return value
+    if isinstance(value, FolderCategory) or (isinstance(value, dict) and list(value) == ["folder"]):
+        return value
+    raise ValueError("takes {folder: -1}, a list of levels, or a regular expression with a group (?P<category>…)")
+
+
+CategoryRule = Annotated[
+    Annotated[str, Tag("pattern")] | Annotated[FolderCategory, Tag("folder")],
+    Discriminator(lambda value: "pattern" if isinstance(value, str) else "folder"),
+    BeforeValidator(_check_category),
+]
+
+
 class ListingSettings(Section):
     """Which objects count as images, and what class they are."""
 
@@ -171,10 +207,15 @@ class ListingSettings(Section):
         r"\.(bmp|jpe?g|png|tiff?|webp|gif|jp2|j2k|avif|p[bgpn]m)$",
         description="Regular expression, searched in the file name in any case.",
     )
+    category: CategoryRule = Field(
+        FolderCategory(folder=-1),
+        description="What says the class: {folder: -1}, the folder that holds the image, or another level; or a "
+        "regular expression with a group (?P<category>…), searched in / and the path within the dataset.",
+    )
     class_mapping: dict[str, list[str]] = Field(
         {},
-        description="Folder name → categories. The nearest mapped folder wins, from the leaf to the root; "
-        "without one the leaf folder's name is the category.",
+        description="Name that listing.category found → categories. Of a folder's level the nearest mapped folder "
+        "wins, from there to the root; a name that is not mapped is the category.",
     )
     classes: Columns | None = Field(None, description="Keep only images with one of these categories.")
     follow_links: bool = Field(
@@ -381,6 +422,73 @@ class ImageSettings(Section):
 SplitMethod = Literal["ranked_hash", "sorted_permutation", "murmurhash3"]
 
 
+def _local_file(file: str | None) -> str | None:
+    if file is not None and not is_local(file):
+        raise ValueError(f"{file!r}: only local files are read; copy it beside the configuration")
+    return file
+
+
+LocalFile = Annotated[str, Field(min_length=1), AfterValidator(_local_file)]
+
+
+class GivenSettings(Section):
+    """A split that is given: by folders, by names, by a table, or by lists of files. One of them."""
+
+    folder: int | None = Field(
+        None,
+        description="Level of the folder that names the purpose: 0 lies in the dataset's root, -1 holds the image.",
+    )
+    pattern: Regex | None = Field(
+        None,
+        description="Regular expression with a group (?P<purpose>…), searched in / and the path within the dataset.",
+    )
+    table: LocalFile | None = Field(
+        None,
+        description="CSV with a head line: a column that names the image (path, etag, item) and one with the purpose. "
+        "Relative to the configuration file, or absolute.",
+    )
+    column: str = Field("purpose", min_length=1, description="table: name of the column with the purpose.")
+    lists: dict[str, LocalFile] | None = Field(
+        None,
+        min_length=1,
+        description="Word → text file that names images, one a line: paths, or names with or without their ending. "
+        "Relative to the configuration file, or absolute.",
+    )
+    words: dict[str, str | None] = Field(
+        {},
+        description="Word that is found → purpose of ours; null: divided as configured. A word that is not named here "
+        "must be a purpose.",
+    )
+
+    @field_validator("pattern")
+    @classmethod
+    def _named(cls, pattern: str | None) -> str | None:
+        if pattern is not None and "purpose" not in re.compile(pattern).groupindex:
+            raise ValueError(f"{pattern!r} has no group of the name purpose: write (?P<purpose>…)")
+        return pattern
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = ("folder", "pattern", "table", "lists")
+        named = [way for way in ways if getattr(self, way) is not None]
+        if len(named) != 1:
+            raise ValueError(f"give one of {', '.join(ways)}, got {' and '.join(named) or 'none'}")
+        if self.table is None and "column" in self.model_fields_set and self.column != "purpose":
+            raise ValueError("column is of a table: give table, or remove column")
+        return self
+
+    @property
+    def purposes(self) -> list[str]:
+        """The purposes that the words name, each once."""
+        return list(dict.fromkeys(purpose for purpose in self.words.values() if purpose is not None))
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files that are read: key of the configuration below ``split.given`` → place."""
+        lists = {f"lists.{word}": place for word, place in (self.lists or {}).items()}
+        return lists if self.table is None else {"table": self.table}
+
+
 class SplitSettings(Section):
     """Who trains and who tests."""
 
@@ -401,9 +509,21 @@ class SplitSettings(Section):
     )
     seed: Seed = Field(0, description="Another seed, another split; a whole number below 2**63.")
     purposes: dict[str, Fraction] = Field(
-        {"train": 0.8}, description="Purpose → share of each stratum's images, filled in this order."
+        {"train": 0.8},
+        description="Purpose → share of each stratum's images, filled in this order. With folds there are none but "
+        "those that are named.",
     )
-    remainder: str = Field("devel", pattern=_NAME, description="Purpose of all others.")
+    remainder: str = Field("devel", pattern=_NAME, description="Purpose of all others; none with folds.")
+    folds: int | None = Field(
+        None,
+        ge=2,
+        le=100,
+        description="For cross-validation: what the purposes leave is divided evenly into fold0, fold1, …; each holds "
+        "its photos as they are, and augmented draws of them.",
+    )
+    given: GivenSettings | None = Field(
+        None, description="A split that is given; the rest is divided by the shares, which then count of the rest."
+    )
     locked: list[str] = Field(
         [],
         description="Purposes that take no new images once the ledger (the newest published version) holds some.",
@@ -418,25 +538,15 @@ class SplitSettings(Section):
     allow_moves: bool = Field(
         False, description="Let old items change sides where a new copy joins two of them; else that fails the check."
     )
-    ledger_csv: str | None = Field(
+    ledger_csv: LocalFile | None = Field(
         None,
-        min_length=1,
         description="CSV of known assignments: key columns (path, etag, item, or those of uniqueness) and purpose. "
         "Relative to the configuration file, or absolute.",
     )
 
-    @field_validator("ledger_csv")
-    @classmethod
-    def _local_file(cls, file: str | None) -> str | None:
-        if file is not None and not is_local(file):
-            raise ValueError(f"{file!r}: only local files are read; copy it beside the configuration")
-        return file
-
     @field_validator("purposes")
     @classmethod
     def _sum(cls, purposes: dict[str, float]) -> dict[str, float]:
-        if not purposes:
-            raise ValueError("name at least one purpose, for example {train: 0.8}")
         if (total := sum(purposes.values())) > 1 + 1e-9:
             raise ValueError(
                 f"the shares {purposes} sum to {total:g}, more than 1: lower them; what is left goes to the remainder"
@@ -445,9 +555,38 @@ class SplitSettings(Section):
             raise ValueError(f"{bad}: purposes are letters, digits and _, beginning with a letter")
         return purposes
 
+    @model_validator(mode="before")
+    @classmethod
+    def _only_folds(cls, data: Any) -> Any:
+        """With folds there is no train, and no devel, unless somebody names them."""
+        if isinstance(data, dict) and data.get("folds") is not None and "purposes" not in data:
+            return {**data, "purposes": {}}
+        return data
+
+    @model_validator(mode="after")
+    def _sensible_folds(self) -> Self:
+        if self.folds is None:
+            if not self.purposes:
+                raise ValueError("name at least one purpose, for example {train: 0.8}")
+            return self
+        if self.remainder != "devel":
+            raise ValueError("folds take what the purposes leave: remove remainder, or folds")
+        if sum(self.purposes.values()) > 1 - 1e-9:
+            raise ValueError(f"the shares {self.purposes} leave nothing to the folds: lower them")
+        if "train" in self.purposes:
+            raise ValueError("with folds, training reads the folds: remove train from the purposes, or folds")
+        return self
+
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        if self.remainder in self.purposes:
+        if twice := sorted({name for name in self.names if self.names.count(name) > 1} - {self.remainder}):
+            raise ValueError(f"{twice}: the folds have these names; give the purposes others")
+        if self.given and (unknown := sorted(set(self.given.purposes) - set(self.names))):
+            raise ValueError(
+                f"given.words names {unknown}, but the purposes are {self.names}: name it under purposes, with a share "
+                "of 0 if it shall hold nothing but what is given"
+            )
+        if self.folds is None and self.remainder in self.purposes:
             raise ValueError(f"the remainder {self.remainder!r} is one of the purposes too: give it another name")
         if unknown := sorted(set(self.locked) - set(self.names)):
             raise ValueError(f"locked names {unknown}, but the purposes are {self.names}")
@@ -459,8 +598,20 @@ class SplitSettings(Section):
 
     @property
     def names(self) -> list[str]:
-        """All purposes, the remainder last."""
-        return [*self.purposes, self.remainder]
+        """All purposes, the remainder or the folds last."""
+        return [*self.purposes, *self.fold_names] if self.folds else [*self.purposes, self.remainder]
+
+    @property
+    def fold_names(self) -> list[str]:
+        """The folds: fold0, fold1, …; empty without folds."""
+        return [f"fold{number}" for number in range(self.folds or 0)]
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Purpose → share, in the order of `names`; they sum to 1."""
+        left = max(0.0, 1 - sum(self.purposes.values()))
+        rest = dict.fromkeys(self.fold_names, left / self.folds) if self.folds else {self.remainder: left}
+        return {**self.purposes, **rest}
 
 
 Weighing = Literal["uniform", "count", "square root", "log", "logx+1"]
@@ -469,12 +620,14 @@ Weighing = Literal["uniform", "count", "square root", "log", "logx+1"]
 class SamplingSettings(Section):
     """How often each group of images is drawn for training."""
 
-    groupby: Columns = Field(["folder"], description="Columns that make a sampling group.")
+    groupby: Columns = Field(["category"], description="Columns that make a sampling group.")
     group_weighing: Weighing = Field("uniform", description="Weight of a group as a function of its size.")
     seed: Seed = Field(0, description="Of the draws, of their order, and of each record's augmentation.")
     max_epoch_samples: int | None = Field(None, gt=0, description="Draws per epoch at most; default: one per image.")
     purposes: list[str] = Field(
-        ["train"], description="Drawn by weight and augmented; other purposes once each, as they are."
+        ["train"],
+        description="Drawn by weight and augmented; other purposes once each, as they are. Folds, which are the "
+        "default where there are some, are both.",
     )
 
 
@@ -785,6 +938,17 @@ class PipelineConfig(Section):
             if twice := sorted(value for value, count in values.items() if count > 1):
                 raise ValueError(f"two datasets have the same {field}: {', '.join(twice)}; each needs one of its own")
         return datasets
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sample_the_folds(cls, data: Any) -> Any:
+        """With folds, they are what is sampled, unless somebody says otherwise."""
+        split = data.get("split") if isinstance(data, dict) else None
+        folds = split.get("folds") if isinstance(split, dict) else getattr(split, "folds", None)
+        sampling = data.get("sampling", {}) if folds else None
+        if isinstance(folds, int) and 2 <= folds <= 100 and isinstance(sampling, dict) and "purposes" not in sampling:
+            return {**data, "sampling": {**sampling, "purposes": [f"fold{number}" for number in range(folds)]}}
+        return data
 
     @model_validator(mode="after")
     def _purposes(self) -> Self:

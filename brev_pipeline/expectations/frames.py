@@ -212,8 +212,7 @@ def _strata(split: pa.Table, group: Numbers, config: PipelineConfig) -> "pd.Data
     import pandas as pd
     import pyarrow.compute as pc
 
-    wanted = dict(config.split.purposes)
-    wanted[config.split.remainder] = max(0.0, 1 - sum(wanted.values()))
+    wanted = config.split.shares
     names = sorted(pc.unique(split["stratum"]).to_pylist())
     stratum = pc.index_in(split["stratum"], value_set=pa.array(names, TEXT)).to_numpy()
     purpose = pc.index_in(split["purpose"], value_set=pa.array(wanted, TEXT)).fill_null(len(wanted)).to_numpy()

@@ -52,9 +52,8 @@ def split_samples(
 
 
 def shares_of(settings: SplitSettings) -> Floats:
-    """(purposes,) the wanted share of each purpose, the remainder last."""
-    shares = list(settings.purposes.values())
-    return np.array([*shares, max(0.0, 1 - sum(shares))])
+    """(purposes,) the wanted share of each purpose, in the order of `SplitSettings.names`."""
+    return np.array(list(settings.shares.values()))
 
 
 def _given(

@@ -59,7 +59,7 @@ def test_presets_agree_with_their_formulas(weighing: str) -> None:
 
 def test_table_of_the_seed_notebook() -> None:
     table = sampling_weights(counted(bad_cap=18, good=116, missing_cap=10), SamplingSettings(group_weighing="logx+1"))
-    assert table.schema.equals(tables.sampling_weights_schema(["folder"]))
+    assert table.schema.equals(tables.sampling_weights_schema(["category"]))
     assert table["purpose"].to_pylist() == ["devel", "train", "train", "train"]
     assert table["draws"].to_pylist() == [4, 43, 64, 37]
     assert table["samples"].to_pylist() == [4, 18, 116, 10]
