@@ -94,10 +94,11 @@ def make_shards(
     from brev_pipeline.augment import ImageAugmenter
     from brev_pipeline.sampling import draw_plan
     from brev_pipeline.sampling.plan import OF_SPLIT
-    from brev_pipeline.shards import class_names, plan_shards, write_shards
+    from brev_pipeline.shards import plan_shards, write_shards
     from brev_pipeline.shards.task import OF_PREPARED
+    from brev_pipeline.split.labels import classes_of
 
-    classes = class_names(split.read(["category"]))
+    classes = classes_of(split.read([]))
     drawn_from = split.read([*OF_SPLIT, *config.sampling.groupby])
     draws = draw_plan(drawn_from, weights, config.sampling, epochs=config.shards.epochs)
     del drawn_from  # it, and the draws, are as long as the listing
@@ -284,7 +285,8 @@ def _demand_present_history(
         return
     manifest = newest[1].manifest()
     same_images = manifest.get("listing_fingerprint") == account["listing_fingerprint"]
-    if same_images and manifest["files"].get("assignments.parquet") == dict(packed["assignments.parquet"].facts):
+    same_split = manifest["files"].get("assignments.parquet") == dict(packed["assignments.parquet"].facts)
+    if same_images and same_split and manifest["classes"] == account["classes"]:
         return
     raise StoreError(
         f"{store.folder.url}: another run published while this one worked (publication {number}), and the checks of "
@@ -305,7 +307,7 @@ def _account(
 ) -> tuple[dict[str, Any], pa.Table, Folder, dict[str, dict[str, Any]]]:
     """What the manifest says besides the files; the exclusions; the folder of the shards, and the facts of each."""
     from brev_pipeline.listing import listing_fingerprint
-    from brev_pipeline.shards import class_names
+    from brev_pipeline.split.labels import classes_of
 
     filtered = filtered_images(store, tables["raw_listing"].read([]))
     excluded = exclusions(config, tables, filtered)
@@ -324,7 +326,7 @@ def _account(
         "pipeline": config.name,
         "configuration": config.contents(),
         "known_assignments_sha256": known_sha256(split),
-        "classes": class_names(split),
+        "classes": classes_of(split),
         "test_lock": purpose_locks(split, config.split),
         "listing_fingerprint": listing_fingerprint(listing),
         "counts": {
@@ -445,13 +447,32 @@ def remembered(config: PipelineConfig, before: Version | None, split: pa.Table) 
     return table.append_column("listed", stands_in(table, split))
 
 
-def published_ledger(store: PipelineStore, config: PipelineConfig) -> pa.Table | None:
-    """What `split_samples` reads of the assignments of the newest published version; None before the first."""
+@dataclass(frozen=True)
+class History:
+    """What a split goes on from: the ledger and the label map of one publication."""
+
+    number: int = 0
+    """Of the publication; 0 where there was none."""
+    ledger: pa.Table | None = None
+    """What `split_samples` reads of its assignments; None before the first."""
+    classes: tuple[str, ...] = ()
+    """Its class names, in the order of the labels."""
+
+
+def published_history(store: PipelineStore, config: PipelineConfig) -> History:
+    """What the newest published version remembers. Nothing that counts for good may come from a damaged file.
+
+    Raises:
+        StoreError: the version cannot be read, or is not what was published.
+    """
     from brev_pipeline.split.ledger import ledger_columns
 
     newest = store.newest()
-    # Whoever stands where for good must not come from a damaged file.
-    return newest[1].table("assignments", ledger_columns(config.split), verified=True) if newest else None
+    if newest is None:
+        return History()
+    entry, version = newest
+    ledger = version.table("assignments", ledger_columns(config.split), verified=True)
+    return History(entry.number, ledger, tuple(version.manifest(verified=True)["classes"]))
 
 
 def ledger_of(version: Version) -> pa.Table:

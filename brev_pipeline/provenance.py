@@ -90,13 +90,15 @@ def code_version(config: PipelineConfig, stage: str) -> str:
 def table_id(stage: str, table: "pa.Table") -> str:
     """Identity of a stage's table, 32 hex digits: its content without the columns that tell of the run.
 
-    Of the schema's metadata only what names the images that the listing left out counts: a version tells of them.
+    Of the schema's metadata what names the images that the listing left out counts, since a version tells of them; and
+    the class names, since the same rows under other numbers are other records.
     """
     from brev_pipeline.account import FILTERED
+    from brev_pipeline.split.labels import CLASSES
 
     kept = [name for name in table.column_names if name not in SPECS[stage].run_columns]
-    left_out = (table.schema.metadata or {}).get(FILTERED, b"")
-    return hash_table(table.select(kept), left_out)
+    metadata = table.schema.metadata or {}
+    return hash_table(table.select(kept), metadata.get(FILTERED, b"") + metadata.get(CLASSES, b""))
 
 
 def hash_table(table: "pa.Table", besides: bytes = b"") -> str:

@@ -96,6 +96,7 @@ _ALL: Final = (
         description="Who trains and who tests: leak groups kept whole, strata balanced, old assignments kept.",
         inputs=("sample_integrity", "prepared_images"),
         settings=(
+            "listing.classes",
             "integrity.duplicates",
             "integrity.label_conflicts",
             "split.stratification",
@@ -112,6 +113,7 @@ _ALL: Final = (
             "split.allow_additions",
             "split.ledger_csv",
         ),
+        code="2",
         packages=("mmh3", "numpy", "scipy"),
         files=("split.ledger_csv",),
         unit="images",

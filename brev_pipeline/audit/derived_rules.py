@@ -16,6 +16,7 @@ from brev_pipeline.audit.claims import Claims, Contradiction, certain
 from brev_pipeline.expectations.frames import Published, frames
 from brev_pipeline.expectations.rules import Rule
 from brev_pipeline.expectations.suites import SUITES
+from brev_pipeline.split.labels import note_classes
 from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _broken(rule: Rule, frame: "pd.DataFrame") -> Any:
 
 
 def _which(frame: "pd.DataFrame", broken: Any) -> str:
-    for name in ("path", "source_path", "stratum", "group", "content_id", "purpose"):
+    for name in ("path", "source_path", "stratum", "group", "class", "content_id", "purpose"):
         if name in frame:
             return f", the first: {frame[name][broken].iloc[0]}"
     return ""
@@ -152,6 +153,7 @@ def _stages(claims: Claims) -> dict[str, _Held]:
     images = images.append_column("file", pc.if_else(there, pa.scalar("", TEXT), pa.scalar(None, TEXT)))
     images = images.append_column("length", pc.if_else(there, 1, 0))
     split = split.append_column("assigned_by", pa.repeat(pa.scalar("", TEXT), len(split)))
+    split = note_classes(split, claims.manifest["classes"])
     listing = claims.tables["listing"]
     tables = {
         "raw_listing": listing,

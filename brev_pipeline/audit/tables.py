@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.account import LEFT_OUT_RULES, account_problems, purpose_locks
 from brev_pipeline.config import SplitSettings
+from brev_pipeline.split.labels import numbers_of, present_classes
 from brev_pipeline.store.versions import DERIVED
 from brev_pipeline.texts import TEXT
 
@@ -51,13 +52,19 @@ def fingerprint_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterato
 
 
 def class_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
-    """Class names and labels: each label is the class of its image's first category."""
+    """Class names and labels: each image's classes have one, each label is the class of its image's first category.
+
+    A class that has no image any more keeps its place: see `derived_labels`.
+    """
     classes, split, records = manifest["classes"], listed_now(tables["assignments"]), tables["records"]
-    if (found := sorted(pc.unique(pc.list_flatten(split["category"])).to_pylist())) != classes:
-        yield f"manifest.json: classes is {classes}, the assignments hold {found}"
+    found = present_classes(split)
+    if lacking := pa.array(found, TEXT).filter(numbers_of(pa.array(found, TEXT), classes).is_null()).to_pylist():
+        yield f"manifest.json: classes is {classes}, and the assignments hold {lacking} besides"
+    if twice := sorted({name for name in classes if classes.count(name) > 1}):
+        yield f"manifest.json: classes holds {twice} twice: a class has one number"
     at = pc.index_in(records["path"], value_set=split["path"].combine_chunks())
     names = pc.list_element(pc.take(split["category"], at.drop_null()), 0)
-    wanted = pc.index_in(names, value_set=pa.array(classes, TEXT)).cast(pa.int64())
+    wanted = numbers_of(names, classes).cast(pa.int64())
     labels = records["label"].filter(pc.is_valid(at))
     yield from _rows_that_differ("label", records.filter(pc.is_valid(at)), labels, wanted, "its image's class")
 

@@ -246,11 +246,13 @@ def _known(
     if not (before := logs.before(version)):
         return Known(is_first=bool(logs.of(version)), assignments=assignments), []
     known = Known(before[-1], assignments=assignments)
-    if logs.removed(before[-1]):
-        return known, []  # by a person, on record: what cannot be checked without it is named
     parent = plainly(Version(store.versions / before[-1], before[-1]))
     wrong: list[str] = []
     manifest = _manifest(parent, logs.of(parent.id), wrong, alone=True)
+    if manifest is not None:
+        known = replace(known, classes=manifest["classes"])
+    if logs.removed(before[-1]):
+        return known, []  # by a person, on record: what cannot be checked without its tables is named
     try:
         ledger = None if manifest is None else _whole_table(parent, manifest, "assignments")
         if manifest is not None and ledger is None:

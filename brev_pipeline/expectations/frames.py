@@ -5,7 +5,7 @@ the stage that they judge, as one column each; a suite then names the column. Ro
 person which image is meant.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,8 @@ class Published:
     """Its split, and what earlier ones remembered: the ledger."""
     known: pa.Table | None = None
     """The configured file of known assignments."""
+    classes: Sequence[str] = ()
+    """Its class names, in the order of the labels."""
 
 
 Tables = Mapping[str, Columns]
@@ -151,11 +153,12 @@ def _pixel_conflicts(images: pa.Table, samples: pa.Table) -> pa.ChunkedArray:
 def _sample_split(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
     paths = tables["sample_split"].read(["path"])["path"]
     lost = _difference(_usable_paths(tables, config), paths)
+    from brev_pipeline.expectations.classes import class_frames
     from brev_pipeline.split.ledger import key_columns
 
     columns = ["path", "content_id", "pixel_id", "item", "stratum", "leak_group", "purpose", "assigned_by"]
     known = [] if published.known is None else published.known.column_names
-    split = tables["sample_split"].read([*columns, *key_columns(config.split), *known])
+    split = tables["sample_split"].read([*columns, "category", *key_columns(config.split), *known])
     rows = split.select(columns).to_pandas()
     purpose, group = _numbers(split["purpose"]), _numbers(split["leak_group"])
     rows["leak_group_whole"] = _whole(group, purpose)
@@ -165,6 +168,7 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Published) 
         "rows": rows,
         "summary": _one_row(rows_lost=lost),
         "strata": _strata(split, group, config),
+        **class_frames(split, group, config.split, published.classes),
         **_report(split, config, published),
     }
 
@@ -253,16 +257,18 @@ def _sampling_weights(tables: Tables, config: PipelineConfig, published: Publish
 
 
 def _tfrecord_shards(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
-    import pyarrow.compute as pc
+
+    from brev_pipeline.expectations.classes import drawn_classes
+    from brev_pipeline.split.labels import classes_of
 
     columns = ["purpose", "epoch", "shard", "position", "path", "content_id", "group", "label"]
-    table = tables["tfrecord_shards"].read(columns)
+    table = tables["tfrecord_shards"].read([*columns, "ordinal"])
     split = tables["sample_split"].read(["path", "purpose", "category"])
-    rows = table.to_pandas()
-    classes = pc.count_distinct(pc.list_flatten(split["category"])).as_py()
+    rows = table.select(columns).to_pandas()
+    classes = classes_of(split)
     rows["purpose_of_split"] = _same_purpose(table, split)
     rows["place_unique"] = _alone(_numbers(table["purpose"]), table["shard"].to_numpy(), table["position"].to_numpy())
-    rows["label_known"] = rows["label"].between(0, classes - 1)
+    rows["label_known"] = rows["label"].between(0, len(classes) - 1)
     once = split["path"].filter(pa.array(~_in(split["purpose"], list(config.sampling.purposes))))
     shards = rows.groupby(["purpose", "shard"], as_index=False).size()
     spread = shards.groupby("purpose")["size"].agg(["min", "max"])
@@ -270,6 +276,7 @@ def _tfrecord_shards(tables: Tables, config: PipelineConfig, published: Publishe
         "rows": rows,
         "groups": _groups(rows, tables["sampling_weights"].read()),
         "shards": spread.assign(spread=spread["max"] - spread["min"]).reset_index(),
+        "classes": drawn_classes(table, split, config),
         "summary": _one_row(never_recorded=int((~_in(once, table["path"])).sum())),
     }
 

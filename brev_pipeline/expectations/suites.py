@@ -130,6 +130,33 @@ def sample_split(config: PipelineConfig) -> list[Rule]:
             severity="warn",
         ),
         holds(
+            "purposes_filled",
+            "every purpose that has a share, or that split.given names, has images, where there are leak groups enough",
+            "filled",
+            frame="purposes",
+        ),
+        holds(
+            "classes_divided",
+            "every class has images of several items, and stands on every side that has a share",
+            "divided",
+            frame="classes",
+            severity="warn",
+        ),
+        holds(
+            "strata_are_classes",
+            "every stratum is a class, or a part of one that is large enough to be divided",
+            "of_one_class",
+            frame="class_strata",
+            severity="warn",
+        ),
+        holds(
+            "labels_kept",
+            "every class has the label that it had in the newest published version",
+            "kept",
+            frame="labels",
+            of_history=True,
+        ),
+        holds(
             "ledger_kept",
             "no assignment of an earlier version, or of the known ones, was changed (split.allow_moves)",
             "kept",
@@ -181,6 +208,13 @@ def tfrecord_shards(config: PipelineConfig) -> list[Rule]:
             frame="groups",
         ),
         within("shards_even", "the shards of a purpose differ by at most one record", "spread", high=1, frame="shards"),
+        holds(
+            "classes_drawn",
+            "every class of a sampled purpose has a record in each epoch",
+            "drawn",
+            frame="classes",
+            severity="warn",
+        ),
     ]
 
 

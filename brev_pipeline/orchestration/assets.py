@@ -126,9 +126,10 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
 
 def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.account import note_known
-    from brev_pipeline.orchestration.metadata import split_metadata
-    from brev_pipeline.production import LEDGER, known_assignments, published_ledger
+    from brev_pipeline.orchestration.metadata import labels_metadata, split_metadata
+    from brev_pipeline.production import LEDGER, known_assignments, published_history
     from brev_pipeline.split import split_report, split_samples, usable_samples
+    from brev_pipeline.split.labels import label_map, note_classes, present_classes
     from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
     from brev_pipeline.store import PipelineStore
 
@@ -139,14 +140,14 @@ def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, ups
         duplicates=config.integrity.duplicates,
         label_conflicts=config.integrity.label_conflicts,
     )
-    store = PipelineStore.of(config)
-    newest = store.publications.newest()
-    ledger = published_ledger(store, config)
-    known = known_assignments(config)
+    history = published_history(PipelineStore.of(config), config)
+    ledger, known = history.ledger, known_assignments(config)
     table = note_known(split_samples(usable, config.split, ledger, known), known)
+    classes = label_map(present_classes(table), history.classes, config.listing.classes)
     context.add_output_metadata(split_metadata(table, excluded, split_report(table, config.split, ledger, known)))
-    made_with = str(newest.number if newest else 0)
-    return table.replace_schema_metadata({**(table.schema.metadata or {}), LEDGER: made_with})
+    context.add_output_metadata(labels_metadata(table, classes, history.classes, config.listing.classes))
+    table = note_classes(table, classes)
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), LEDGER: str(history.number)})
 
 
 def _sampling_weights(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
@@ -178,7 +179,7 @@ def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, 
         table,
         config,
         store,
-        split=upstream["sample_split"].read(["category"]),
+        split=upstream["sample_split"].read([]),
         prepared=upstream["prepared_images"].read(OF_PREPARED),
     )
     context.add_output_metadata(described)

@@ -169,6 +169,27 @@ def split_metadata(table: pa.Table, excluded: pa.Table, report: "SplitReport") -
     return found
 
 
+def labels_metadata(
+    table: pa.Table, classes: Sequence[str], earlier: Sequence[str], order: Sequence[str] | None
+) -> dict[str, Any]:
+    """Which number stands for which class, which numbers are new, and which class has no image any more.
+
+    Args:
+        table: of sample_split.
+        classes: class names in the order of the labels.
+        earlier: those of the newest published version.
+        order: ``listing.classes``.
+    """
+    from brev_pipeline.split.labels import label_counts, order_note
+
+    images = label_counts(table, classes)
+    new = [""] * len(earlier) + ["new"] * (len(classes) - len(earlier))
+    said = [one if count else "no image any more" for one, count in zip(new, images, strict=True)]
+    shown = pa.table({"label": range(len(classes)), "class": list(classes), "images": images, "": said})
+    note = order_note(classes, order)
+    return {"labels": markdown(shown)} | ({"order of the labels": dg.MetadataValue.md(note)} if note else {})
+
+
 def weights_metadata(table: pa.Table) -> dict[str, Any]:
     """The whole table, as far as it fits, and the share of the draws of each group that is weighed."""
     from brev_pipeline.pictures import drawn_shares
@@ -201,9 +222,9 @@ def shards_metadata(
     from brev_pipeline.augment import ImageAugmenter
     from brev_pipeline.pictures import sample_sheet
     from brev_pipeline.production import PreparedPixels
-    from brev_pipeline.shards import class_names
+    from brev_pipeline.split.labels import classes_of
 
-    names = class_names(split)
+    names = classes_of(split)
     pixels, augmenter = PreparedPixels(store.prepared), ImageAugmenter(config.augmentation)
     # Labels out of range are for the checks to find.
     known = table.filter(pc.and_(table["augmented"], pc.is_in(table["label"], pa.array(range(len(names)), pa.int64()))))

@@ -2,7 +2,7 @@
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations.frames import Published
-from brev_pipeline.production import known_assignments, published_ledger
+from brev_pipeline.production import known_assignments, published_history
 from brev_pipeline.store import PipelineStore
 
 
@@ -17,7 +17,6 @@ def published_tables(config: PipelineConfig, stage: str) -> Published:
         newest = PipelineStore.of(config).newest()
         return Published(listing=newest[1].table("listing", ["path"]) if newest else None)
     if stage == "sample_split":
-        return Published(
-            assignments=published_ledger(PipelineStore.of(config), config), known=known_assignments(config)
-        )
+        history = published_history(PipelineStore.of(config), config)
+        return Published(assignments=history.ledger, known=known_assignments(config), classes=history.classes)
     return Published()

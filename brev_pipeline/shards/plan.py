@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
-from brev_pipeline.texts import TEXT
+from brev_pipeline.texts import TEXT, composed
 
 PLAN: Final = pa.schema(
     [
@@ -34,11 +34,6 @@ PLAN: Final = pa.schema(
 
 _OTHER_BYTES: Final = 300
 """Of a record besides its pixels: names, path, seed, frame."""
-
-
-def class_names(split: pa.Table) -> list[str]:
-    """Class names of a version: the distinct category names of all its images, sorted; a label is an index here."""
-    return sorted(pc.unique(pc.list_flatten(split["category"])).to_pylist())
 
 
 def shard_name(pipeline: str, purpose: str, shard: int, shards: int) -> str:
@@ -147,7 +142,7 @@ def _mixed(seeds: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 def _labels(rows: pa.Table, names: Sequence[str]) -> tuple[pa.Array, pa.Array]:
     categories = rows["category"].combine_chunks()
     lengths = pc.list_value_length(categories)
-    classes = pc.index_in(categories.flatten(), pa.array(names, TEXT))
+    classes = pc.index_in(composed(categories.flatten()), composed(pa.array(names, TEXT)))
     _demand_known(rows, lengths, classes, names)
     ends = np.cumsum(lengths.to_numpy())
     known = classes.to_numpy()

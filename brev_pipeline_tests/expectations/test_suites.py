@@ -1,9 +1,11 @@
 """Each rule passes on good tables and fails on the fault that it is there for, naming the rows."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from brev_pipeline import tables
@@ -11,6 +13,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES, Finding
 from brev_pipeline.expectations.frames import Published, frames
 from brev_pipeline.expectations.validate import validate
+from brev_pipeline.split.labels import note_classes
 from brev_pipeline_tests.held import held
 from brev_pipeline_tests.pipelines import configure
 
@@ -48,7 +51,8 @@ def build() -> dict[str, pa.Table]:
         "sampling_weights": (weights, tables.sampling_weights_schema(["folder"])),
         "tfrecord_shards": (records, tables.TFRECORD_SHARDS),
     }
-    return {name: pa.Table.from_pylist(own, schema=schema) for name, (own, schema) in schemas.items()}
+    found = {name: pa.Table.from_pylist(own, schema=schema) for name, (own, schema) in schemas.items()}
+    return found | {"sample_split": note_classes(found["sample_split"], ["bad", "good"])}
 
 
 def _image(path: str) -> dict[str, Any]:
@@ -100,6 +104,13 @@ def change(table: pa.Table, column: str, value: Any, row: int = 0) -> pa.Table:
     return table.set_column(table.column_names.index(column), field, pa.array(values, field.type))
 
 
+def put(table: pa.Table, column: str, value: Any, where: Callable[[dict[str, Any]], bool]) -> pa.Table:
+    """A value in every row where something is so."""
+    values = [value if where(row) else row[column] for row in table.to_pylist()]
+    place = table.column_names.index(column)
+    return table.set_column(place, table.schema.field(column), pa.array(values, table.schema.field(column).type))
+
+
 def find(stage: str, own: dict[str, pa.Table], config: PipelineConfig, published: Published) -> dict[str, Finding]:
     findings = validate(SUITES[stage](config), frames(stage, held(own), config, published))
     return {finding.rule.name: finding for finding in findings}
@@ -113,7 +124,7 @@ def config(tmp_path: Path) -> PipelineConfig:
 @pytest.fixture
 def published() -> Published:
     good = build()
-    return Published(good["raw_listing"], good["sample_split"])
+    return Published(good["raw_listing"], good["sample_split"], classes=["bad", "good"])
 
 
 @pytest.mark.parametrize("stage", SUITES)
@@ -162,6 +173,24 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("sample_split", {"sample_split": lambda t: change(t, "content_id", CONTENT[PATHS[-1]])}, "contents_whole"),
     ("sample_split", {"sample_split": lambda t: change(t, "pixel_id", CONTENT[PATHS[-1]])}, "pixels_whole"),
     ("sample_split", {"sample_split": lambda t: change(t, "purpose", "test")}, "ledger_kept"),
+    ("sample_split", {"sample_split": lambda t: note_classes(t, ["good", "bad"])}, "labels_kept"),
+    ("sample_split", {"sample_split": lambda t: note_classes(t, ["good"])}, "labels_kept"),
+    ("sample_split", {"sample_split": lambda t: put(t, "purpose", "train", lambda _: True)}, "purposes_filled"),
+    (
+        "sample_split",
+        {"sample_split": lambda t: put(t, "purpose", "train", lambda row: row["folder"] == "bad")},
+        "classes_divided",
+    ),
+    (
+        "sample_split",
+        {"sample_split": lambda t: put(t, "stratum", "all", lambda _: True)},
+        "strata_are_classes",
+    ),
+    (
+        "sample_split",
+        {"sample_split": lambda t: put(t, "stratum", "x", lambda row: row["item"] == "0")},
+        "strata_are_classes",
+    ),
     ("sampling_weights", {"sampling_weights": lambda t: change(t, "purpose", "holiday")}, "purpose_known"),
     ("sampling_weights", {"sampling_weights": lambda t: change(t, "probability", 0.0)}, "weights_positive"),
     ("sampling_weights", {"sampling_weights": lambda t: change(t, "probability", 0.6)}, "probabilities_sum"),
@@ -185,6 +214,11 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
         "tfrecord_shards",
         {"tfrecord_shards": lambda t: change(t, "shard", 1)},
         "shards_even",
+    ),
+    (
+        "tfrecord_shards",
+        {"tfrecord_shards": lambda t: t.filter(~(pc.field("group") == "bad") | (pc.field("purpose") != "train"))},
+        "classes_drawn",
     ),
 ]
 
