@@ -6,6 +6,7 @@ Both need the results of several rooms; this is the only place outside the orche
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,7 @@ from brev_pipeline.account import (
     purpose_locks,
 )
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.config.locations import is_local
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import SplitError, StoreError
 from brev_pipeline.provenance import code_of, demand_current, hash_table, read_lineage, settings_of
@@ -251,6 +253,7 @@ def release(
         run_id=run_id,
         report=_reporter(store, tables, excluded, checks, documents),
         based_on=based_on,
+        datasets=_seen_from_the_store(config, store),
     )
     try:
         store.staging.remove(account["plan"])
@@ -258,6 +261,15 @@ def release(
         # A run with the same plan may be writing there. The version stands; `gc` finds what stays.
         _LOG.warning("%s", error)
     return done
+
+
+def _seen_from_the_store(config: PipelineConfig, store: PipelineStore) -> dict[str, str]:
+    """Where the datasets in relative folders lie, relative to the store's folder; nothing of a store in a bucket."""
+    buckets = [dataset.bucket for dataset in config.datasets]
+    relative = [bucket for bucket in buckets if is_local(bucket) and not os.path.isabs(bucket)]
+    if not store.folder.is_local:
+        return {}
+    return {bucket: os.path.relpath(config.resolve(bucket), store.folder.url) for bucket in relative}
 
 
 def _demand_present_history(

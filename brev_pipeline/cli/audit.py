@@ -150,8 +150,8 @@ def trace(
     own = _version(store, version)
     if record is not None:
         purpose, shard, position = record
-        return trace_record(store, own, purpose=purpose, shard=shard, position=position)
-    return trace_image(store, own, path=path, content=content)
+        return trace_record(store, own, purpose=purpose, shard=shard, position=position, base=config.base)
+    return trace_image(store, own, path=path, content=content, base=config.base)
 
 
 def gc(config: PipelineConfig, rules: GarbageRules, *, remove: bool) -> dict[str, Any]:
@@ -299,11 +299,13 @@ def _percent(share: float) -> str:
 def _chapters(facts: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, Any]]]]:
     """The facts by chapter, as pairs of name and value."""
     loose = {name: facts[name] for name in _OF_OBJECT}
-    chapters = [("record", facts.get("record")), ("object", {**(facts.get("object") or {}), **loose})]
+    place = {name: value for name, value in facts["place"].items() if value is not None}
+    chapters = [("record", facts.get("record")), ("place", place)]
+    chapters += [("object", {**(facts.get("object") or {}), **loose})]
     chapters += [(name, facts.get(name)) for name in ("split", "sampling", "exclusion", "image", "version")]
     found = [(name, list(part.items())) for name, part in chapters if part]
     if facts.get("copies"):
-        found.insert(2, ("copies", [("path", path) for path in facts["copies"]]))
+        found.insert(3, ("copies", [("path", path) for path in facts["copies"]]))
     if facts.get("augmentation"):
         found.append(("augmentation", _applied(facts["augmentation"])))
     records = facts.get("records", [])

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from brev_pipeline.config import StorageSettings
 from brev_pipeline.reading.contents import Contents
 from brev_pipeline.reading.samples import Samples
 from brev_pipeline.reading.shape import Shape
+from brev_pipeline.reading.source import Base, Photos, open_photo
 from brev_pipeline.reading.to_torch import Layout, torch_data
 from brev_pipeline.rescaling import Rescale
 
@@ -52,6 +54,46 @@ class Records:
         sample: dict[str, Any] = self._every.packed(self._every.values(row, self._every.stored.one(row)))
         return sample
 
+    def open(
+        self, index: int, *, base: Base | None = None, verify: bool = True, storage: StorageSettings | None = None
+    ) -> BinaryIO:
+        """The photo behind a record, as it lies in its dataset: a file to be read, in bytes.
+
+        Args:
+            index: number of the record.
+            base: folder that relative datasets are meant from: that of the configuration. Needed only where the store
+                does not say it: for a version that was copied out of it, and for stores in buckets.
+            verify: refuse bytes that are not those which the record was made of.
+            storage: how to reach a bucket on S3; None: as the version's configuration says.
+
+        Raises:
+            IndexError: there is no record of this number.
+            ReadError: the photo is not there, has other bytes, or nothing says where its dataset lies.
+        """
+        row = self._row(index)
+        photos = Photos(self._contents.version, self._contents.manifest["configuration"], base, storage)
+        return open_photo(photos, row["path"], row["content_id"], verify=verify)
+
+    def place(self, index: int, *, base: Base | None = None) -> str:
+        """Where the photo behind a record lies: the absolute path of a file, or an ``s3://`` address.
+
+        Args:
+            index: number of the record.
+            base: as in `open`.
+
+        Raises:
+            IndexError: there is no record of this number.
+            ReadError: nothing says where its dataset lies.
+        """
+        photos = Photos(self._contents.version, self._contents.manifest["configuration"], base)
+        return photos.place(self._row(index)["path"])
+
+    def _row(self, index: int) -> dict[str, Any]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"record {index} of {len(self)}")
+        row: dict[str, Any] = self._contents.table.slice(index % len(self), 1).to_pylist()[0]
+        return row
+
     @property
     def records(self) -> pa.Table:
         """The record table of this purpose: a row per record, schema `tables.TFRECORD_SHARDS`."""
@@ -59,7 +101,7 @@ class Records:
 
     @property
     def classes(self) -> list[str]:
-        """Class names; a label is an index into them."""
+        """Class names; a label is an index into them. One that has no image any more keeps its place."""
         return self._contents.classes
 
     @property

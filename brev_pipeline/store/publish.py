@@ -81,6 +81,7 @@ def publish_version(
     run_id: str,
     report: ReportMaker | None = None,
     based_on: int | None = None,
+    datasets: Mapping[str, str] | None = None,
 ) -> Release:
     """Make a version of finished shards and tables, and publish it.
 
@@ -97,6 +98,7 @@ def publish_version(
         based_on: number of the publication whose ledger and label map the split was made with (0: of none); a version
             made with an older one than the newest could put an item on two sides, or give a class another number, so
             it is refused. None: not known.
+        datasets: bucket as configured → its folder, relative to the store's; goes into the publication.
 
     Raises:
         StoreError: the store cannot be written, or another run published meanwhile.
@@ -123,6 +125,7 @@ def publish_version(
             run_id=run_id,
             manifest_sha256=hashlib.sha256(manifest).hexdigest(),
             report=_report(store, version, newest, report) if report else None,
+            datasets=datasets,
             after=newest,
         )
     except StoreError as error:

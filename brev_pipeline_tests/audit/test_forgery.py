@@ -209,7 +209,7 @@ def weights(forgery: Forgery) -> tuple[str, str]:
 def class_order(forgery: Forgery) -> tuple[str, str]:
     forgery.manifest["classes"].reverse()
     forgery.redraw()
-    return "classes is", "['good', 'bad']"
+    return "classes: 'good' has the label 1", "the one before, and the images give it 0"
 
 
 def dataset(forgery: Forgery) -> tuple[str, str]:
