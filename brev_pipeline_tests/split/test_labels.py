@@ -108,4 +108,4 @@ def test_an_order_that_is_not_that_of_the_labels_is_told() -> None:
     assert order_note(["a", "b", "c"], ["x", "b", "c"]) is None
     said = order_note(["a", "b", "c"], ["c", "a"])
     assert said is not None
-    assert "c, a" in said and "a, c" in said and "keeps its number for good" in said
+    assert "begins c, a, and the labels stand in the order a, c: a class keeps its number for good" in said
