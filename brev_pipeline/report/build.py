@@ -11,6 +11,7 @@ from brev_pipeline.report.drawing import drawing
 from brev_pipeline.report.found import found
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.inputs import ReportInputs
+from brev_pipeline.report.labels import labels
 from brev_pipeline.report.left_out import left_out
 from brev_pipeline.report.page import render
 from brev_pipeline.report.provenance import provenance
@@ -61,6 +62,7 @@ def _sections(ground: Ground, album: Album, augmenter: ImageAugmenter) -> dict[s
         "copies": copies(ground, album),
         "quarantine": quarantine(ground),
         "split": split,
+        "labels": labels(ground),
         "drawing": drawing(ground),
         "sheets": sheets(ground, album, augmenter),
         "checks": checks,
