@@ -259,3 +259,15 @@ def test_two_stores_hold_the_same_bytes_of_the_same_images(tmp_path: Path) -> No
     one, two = (hashes(tmp_path / name / "parts/versions") for name in ("store", "other"))
     assert one
     assert one == two
+
+
+def test_vectors_go_when_no_image_has_several_classes_any_more(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 5, "bad": 5, "both": 2})
+    listing = {"class_mapping": {"both": ["bad", "good"]}}
+    first = run(configure(tmp_path, listing=listing, validation=TOLERANT))
+    assert first.success, first.failures
+    shutil.rmtree(tmp_path / "photos/both")
+    done = run(configure(tmp_path, listing=listing, validation=TOLERANT))
+    assert done.success, done.failures
+    found = verify_store(done.store)
+    assert found.is_well, found.versions[0].problems
