@@ -22,7 +22,11 @@ _NAMED = 5  # classes of a stratum, in a row
 
 
 def class_frames(
-    split: pa.Table, group: Numbers, settings: SplitSettings, earlier: Sequence[str]
+    split: pa.Table,
+    group: Numbers,
+    settings: SplitSettings,
+    earlier: Sequence[str],
+    outside: npt.NDArray[np.bool_] | None = None,
 ) -> dict[str, "pd.DataFrame"]:
     """Frames of the split: ``labels``, ``purposes``, ``classes`` and ``class_strata``.
 
@@ -31,6 +35,8 @@ def class_frames(
         group: (rows,) number of each row's leak group.
         settings: of the split.
         earlier: class names of the newest published version.
+        outside: (rows,) which rows a given split keeps out of the shares; None: taken to be those of the purposes that
+            it names.
     """
     from brev_pipeline.split.labels import classes_of
 
@@ -38,7 +44,7 @@ def class_frames(
     purpose = _codes(split["purpose"], settings.names)
     return {
         "labels": _labels(classes_of(split), earlier),
-        "purposes": _purposes(purpose, group, settings),
+        "purposes": _purposes(purpose, group, settings, outside),
         "classes": _divided(held, purpose, group, settings),
         "class_strata": _strata(held, split["stratum"], group, settings),
     }
@@ -139,7 +145,9 @@ def _place(classes: Sequence[str], name: str) -> int | None:
     return list(classes).index(name) if name in classes else None
 
 
-def _purposes(purpose: Numbers, group: Numbers, settings: SplitSettings) -> "pd.DataFrame":
+def _purposes(
+    purpose: Numbers, group: Numbers, settings: SplitSettings, outside: npt.NDArray[np.bool_] | None
+) -> "pd.DataFrame":
     """A row for each purpose: its images, and whether it is filled, where it can be."""
     import pandas as pd
 
@@ -147,18 +155,20 @@ def _purposes(purpose: Numbers, group: Numbers, settings: SplitSettings) -> "pd.
     named = _given(settings.given)
     images = np.bincount(purpose[purpose >= 0], minlength=len(names))
     groups = groups_of(purpose, group, len(names))
-    drawn = [name for name in names if shares[name] > 0 and name not in named]
-    # What a given split fills is no one else's: its leak groups cannot go where the shares would have them.
-    left = sum(int(groups[place]) for place, name in enumerate(names) if name not in named)
-    every = {*drawn, *named}
-    enough = {name: left >= len(drawn) for name in drawn} | {name: groups.sum() >= len(every) for name in named}
+    if outside is None:
+        outside = np.isin(purpose, [place for place, name in enumerate(names) if name in named])
+    # What is given cannot go where the shares would have it.
+    left = int(groups_of(np.where(outside | (purpose < 0), -1, 0), group, 1)[0])
+    drawn = {name for name in names if shares[name] > 0}
+    enough = {name for name in drawn if left >= len(drawn)}
+    enough |= {name for name in named if groups.sum() >= len(drawn | named)}
     rows = [
         {
             "purpose": name,
             "share": shares[name],
             "images": int(images[place]),
             "leak_groups": int(groups[place]),
-            "filled": bool(images[place]) or not enough.get(name, False),
+            "filled": bool(images[place]) or name not in enough,
         }
         for place, name in enumerate(names)
     ]

@@ -84,6 +84,18 @@ def test_an_empty_purpose_is_told_where_it_could_be_filled(
     assert dict(zip(found["purpose"], found["images"], strict=True)) == counted
 
 
+def test_what_is_given_is_counted_out_where_it_is_known() -> None:
+    split, group = table(spread("a", 6, "train test"))
+    words = {"train": "train", "test": "test"}
+    settings = SplitSettings.model_validate(
+        {"purposes": {"train": 0.8, "test": 0}, "given": {"folder": 0, "words": words}}
+    )
+    for free, empty in ((2, set()), (4, {"devel"})):  # images; two of each group
+        outside = np.arange(len(split)) >= free
+        found = class_frames(split, group, settings, [], outside)["purposes"]
+        assert set(found["purpose"][~found["filled"]]) == empty
+
+
 def test_a_class_of_one_item_or_missing_from_a_side_is_named_with_its_items_and_sides() -> None:
     rows = [*spread("whole", 3), *spread("single", 1), *spread("biased", 3, "devel"), *spread(["whole", "both"], 2)]
     found = frame("classes", rows).set_index("class")
