@@ -217,7 +217,9 @@ class ListingSettings(Section):
         description="Name that listing.category found → categories. Of a folder's level the nearest mapped folder "
         "wins, from there to the root; a name that is not mapped is the category.",
     )
-    classes: Columns | None = Field(None, description="Keep only images with one of these categories.")
+    classes: Columns | None = Field(
+        None, description="Keep only images with one of these categories; new classes get their labels in this order."
+    )
     follow_links: bool = Field(
         False,
         description="Read what links in a local folder lead to outside of the dataset; links within it are always "
