@@ -64,7 +64,7 @@ def _decode(data: bytes, name: str) -> str:
         raise SplitError(f"{name}, line {line}: its letters are not in UTF-8: {_AS_CSV}") from error
     if "\0" in text:
         raise SplitError(f"{name}: holds bytes that are no text, as UTF-16 without its mark does: {_AS_CSV}")
-    return text
+    return text.removeprefix("\ufeff")  # a table that was marked twice
 
 
 def _separator(text: str) -> tuple[str, str]:
