@@ -32,6 +32,18 @@ class KnownRows:
     unmatched: pa.Table
     unmatched_count: int
 
+    @property
+    def told(self) -> str:
+        """In words, which rows mean no image and what they are most like; empty where all mean one."""
+        if not self.unmatched_count:
+            return ""
+        rows = self.unmatched.slice(0, 3).to_pylist()
+        some = ", ".join(
+            f"{row['key']!r}" + (f" (the closest is {row['closest']!r})" if row["closest"] else "") for row in rows
+        )
+        more = ", …" if self.unmatched_count > len(rows) else ""
+        return f"{self.unmatched_count:,} of {self.rows:,} rows mean no listed image: {some}{more}"
+
     def summary(self) -> dict[str, int | list[dict[str, str | None]]]:
         """The same as JSON takes it."""
         return {

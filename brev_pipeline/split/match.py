@@ -105,6 +105,7 @@ def listed_paths(texts: pa.ChunkedArray, samples: pa.Table, base: str | None, wh
     flat = pa.chunked_array([chunk for way in ways for chunk in way.chunks], TEXT)
     at = pc.index_in(flat, value_set=paths, skip_nulls=True).fill_null(-1).to_numpy().astype(np.int64)
     at = at.reshape(len(ways), len(given))
+    at[1] = np.where(at[0] >= 0, at[0], at[1])  # an object's key may have doubled slashes
     best = at.max(axis=0, initial=-1)
     _refuse_two_ways(at, best, given, paths, what)
     meant = paths.take(pa.array(best, mask=best < 0))
@@ -147,7 +148,7 @@ def _refuse_two_ways(at: Ints, best: Ints, given: pa.ChunkedArray, paths: pa.Chu
         both = sorted(paths[int(place)].as_py() for place in np.unique(at[:, first]) if place >= 0)
         raise SplitError(
             f"{what}: {len(twice)} of its paths mean two images each: {given[first].as_py()} is {' and '.join(both)}; "
-            "write the path as it is listed, beginning with the dataset's bucket as the configuration names it"
+            "write the whole path, from / or s3:// on"
         )
 
 
