@@ -6,6 +6,7 @@ listing's definition (``listing.sample_filter``): other files in the datasets ar
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -24,6 +25,9 @@ FILTERED: Final = b"brev_pipeline.filtered"
 """Schema metadata of raw_listing: name, below ``filtered/``, of the images that the listing left out."""
 KNOWN: Final = b"brev_pipeline.known_assignments"
 """Schema metadata of sample_split, and of the known assignments: SHA-256 of the file that they were read from."""
+
+KNOWN_ROWS: Final = b"brev_pipeline.known_rows"
+"""Schema metadata of sample_split: what became of that file's rows, as JSON (`split.known.KnownRows.summary`)."""
 
 LEFT_OUT_RULES: Final = ("class_filter", "link_outside", "not_a_file", "object_too_large")
 """What the listing leaves out: images of other classes, links that leave the dataset, what is no regular file (any
@@ -173,10 +177,25 @@ def purpose_locks(split: pa.Table, settings: SplitSettings) -> dict[str, dict[st
     return found
 
 
-def note_known(split: pa.Table, known: pa.Table | None) -> pa.Table:
-    """The split, its schema's metadata naming the file of known assignments that it was made with."""
+def note_known(split: pa.Table, known: pa.Table | None, rows: Mapping[str, Any] | None = None) -> pa.Table:
+    """The split, its schema's metadata naming the file of known assignments that it was made with.
+
+    Args:
+        split: table of sample_split.
+        known: the file's table; None where there was none.
+        rows: what became of the file's rows: `split.known.KnownRows.summary`.
+    """
     digest = (known.schema.metadata or {}).get(KNOWN) if known is not None else None
-    return split if digest is None else split.replace_schema_metadata({**(split.schema.metadata or {}), KNOWN: digest})
+    if digest is None:
+        return split
+    told = {KNOWN_ROWS: json.dumps(rows)} if rows is not None else {}
+    return split.replace_schema_metadata({**(split.schema.metadata or {}), KNOWN: digest, **told})
+
+
+def known_rows(split: pa.Table) -> dict[str, Any] | None:
+    """What became of the rows of the file of known assignments: rows, matched, left_out, unmatched, examples."""
+    said = (split.schema.metadata or {}).get(KNOWN_ROWS)
+    return None if said is None else dict(json.loads(said))
 
 
 def known_sha256(split: pa.Table) -> str | None:

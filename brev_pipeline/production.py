@@ -517,7 +517,8 @@ def known_assignments(config: PipelineConfig) -> pa.Table | None:
             "configuration's folder"
         ) from error
     digest = hashlib.sha256(data).hexdigest()
-    return read_known_assignments(data, place).replace_schema_metadata({KNOWN: digest})
+    known = read_known_assignments(data, place, str(config.base))
+    return known.replace_schema_metadata({**(known.schema.metadata or {}), KNOWN: digest})
 
 
 def _by_purpose(table: pa.Table) -> dict[str, int]:

@@ -61,7 +61,7 @@ _ALL: Final = (
         settings=("datasets", "listing"),
         unit="images",
         run_columns=frozenset({"modified", "file_stamp"}),
-        shown=("left out", "other files", "appeared", "vanished", "replaced"),
+        shown=("left out", "other files", "appeared", "vanished", "replaced", "renamed", "relabelled"),
         kinds=frozenset({"pyarrow"}),
     ),
     StageSpec(
@@ -72,7 +72,7 @@ _ALL: Final = (
         inputs=("raw_listing",),
         unit="images",
         run_columns=frozenset({"modified", "file_stamp"}),
-        shown=("byte copies", "label conflicts"),
+        shown=("byte copies", "label conflicts", "renamed", "relabelled", "contents gone"),
         kinds=frozenset({"pyarrow"}),
     ),
     StageSpec(
@@ -118,7 +118,14 @@ _ALL: Final = (
         files=("split.ledger_csv",),
         unit="images",
         run_columns=frozenset({"assigned_by"}),
-        shown=("leak groups", "left out", "moved by a copy"),
+        shown=(
+            "leak groups",
+            "left out",
+            "moved by a copy",
+            "known rows",
+            "known rows matched",
+            "known rows unmatched",
+        ),
         kinds=frozenset({"numpy"}),
     ),
     StageSpec(

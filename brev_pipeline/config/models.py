@@ -762,7 +762,11 @@ class ListingTolerance(Section):
     """Tolerances of raw_listing."""
 
     min_images: int = Field(1, ge=1, description="Fewer listed images stop the run.")
-    max_shrinkage: Fraction = Field(0.1, description="Share of the last listing's images that may be gone.")
+    max_shrinkage: Fraction = Field(
+        0.1,
+        description="Share of the newest version's contents that may be gone (judged in sample_integrity); more paths "
+        "that are gone warn.",
+    )
 
 
 class IntegrityTolerance(Section):

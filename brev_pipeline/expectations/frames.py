@@ -16,7 +16,7 @@ import pyarrow as pa
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.images.stops import UNJUDGED
 from brev_pipeline.tables import Columns
-from brev_pipeline.texts import TEXT, joined_names, numbered
+from brev_pipeline.texts import TEXT, composed, joined_names, numbered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,26 +54,57 @@ def frames(stage: str, tables: Tables, config: PipelineConfig, published: Publis
 
 
 def _raw_listing(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
+    from brev_pipeline.expectations.changes import path_changes
+
     listing = tables["raw_listing"].read(["path", "size", "category"])
     rows = listing.select(["path", "size"]).to_pandas()
     rows["has_category"] = _lengths(listing, "category") > 0
     rows["has_bytes"] = rows["size"] > 0
-    gone = 0.0
-    if published.listing is not None and published.listing.num_rows:
-        gone = 1 - float(_in(published.listing["path"], listing["path"]).mean())
-    return {"rows": rows, "summary": _one_row(images=len(rows), shrinkage=gone)}
+    found = path_changes(published.listing, tables["raw_listing"])
+    return {
+        "rows": rows,
+        "summary": _one_row(images=len(rows), paths_gone=found.share, paths_told=found.told),
+        "path_changes": found.examples.to_pandas(),
+    }
 
 
 def _sample_integrity(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
+    from brev_pipeline.expectations.changes import content_changes
+    from brev_pipeline.integrity.findings import COMPARED_CONTENTS, duplicate_groups, label_conflicts
+
     columns = ["path", "content_id", "content_source", "duplicate_of", "label_conflict"]
-    table = tables["sample_integrity"].read(columns)
-    rows = table.to_pandas()
+    table = tables["sample_integrity"].read([*columns, "category", "copies", "folder", "dataset"])
+    rows = table.select(columns).to_pandas()
     rows["has_content_id"] = rows["content_id"].str.match(r"^(?:[0-9a-f]{32}|unread-[0-9a-f]{32})$")
     rows["readable"] = rows["content_source"] != "unreadable"
     rows["no_label_conflict"] = ~rows["label_conflict"]
     lost = _difference(tables["raw_listing"].read(["path"])["path"], table["path"])
     share = float(rows["duplicate_of"].notna().mean()) if len(rows) else 0.0
-    return {"rows": rows, "summary": _one_row(rows_lost=lost, duplicate_share=share)}
+    gone = content_changes(published.listing, table.select(COMPARED_CONTENTS))
+    return {
+        "rows": rows,
+        "summary": _one_row(rows_lost=lost, duplicate_share=share, contents_gone=gone.share, contents_told=gone.told),
+        "conflicts": _by_path(label_conflicts(table)),
+        "copies": duplicate_groups(table).slice(0, 20).select(["paths", "copies"]).to_pandas(),
+        "content_changes": gone.examples.to_pandas(),
+    }
+
+
+def _by_path(conflicts: pa.Table) -> "pd.DataFrame":
+    """Up to 20 contents under several classes: each path with its own."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "paths": ", ".join(
+                    f"{path} ({names})" for path, names in zip(row["paths"], row["categories"], strict=True)
+                )
+            }
+            for row in conflicts.slice(0, 20).to_pylist()
+        ],
+        columns=["paths"],
+    )
 
 
 def _prepared_images(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
@@ -88,22 +119,52 @@ def _prepared_images(tables: Tables, config: PipelineConfig, published: Publishe
     rows["reason_given"] = ok | rows["reason"].fillna("").astype(bool)
     accepted = config.validation.prepared_images.accept_unjudged
     # By any of the paths that hold the same bytes.
-    at_paths = samples.filter(pc.is_in(samples["path"], value_set=pa.array(accepted, samples["path"].type)))
+    at_paths = samples.filter(pc.is_in(composed(samples["path"]), value_set=composed(pa.array(accepted, TEXT))))
     named = rows["content_id"].isin([*accepted, *at_paths["content_id"].to_pylist()])
     rows["judged"] = ~rows["status"].isin(UNJUDGED) | named
     rows["pixels_kept"] = ~ok | (rows["file"].notna() & (rows["length"] > 0) & _wanted_size(rows, config))
     rows["not_blank"] = ~ok | (rows["std"].fillna(0) > 0)
     rows["read_cleanly"] = ~ok | ~rows["note"].fillna("").str.contains("in spite of")
-    rows["no_pixel_conflict"] = ~_in(table["content_id"], _pixel_conflicts(table, samples))
+    conflicting = _in(table["content_id"], _pixel_conflicts(table, samples))
+    rows["no_pixel_conflict"] = ~conflicting
     truths = ["reason_given", "judged", "pixels_kept", "not_blank", "read_cleanly", "no_pixel_conflict"]
     return {
         "rows": rows[[*kept, *truths]],
         "deep": _deep(tables["prepared_images"], config),
+        "accepted": _accepted(accepted, samples),
+        "pixel_conflicts": _of_pixels(table.filter(pa.array(conflicting)), samples),
         "summary": _one_row(
             contents_lost=_difference(samples["content_id"], table["content_id"]),
             quarantined_share=float((~ok).mean()) if len(rows) else 0.0,
         ),
     }
+
+
+def _accepted(entries: list[str], samples: pa.Table) -> "pd.DataFrame":
+    """A row for each entry of accept_unjudged: whether it means an image, and which is most like it where not."""
+    import pandas as pd
+
+    from brev_pipeline.split.match import match_rows
+
+    table = pa.table({"path": pa.array(entries, TEXT)})
+    match = match_rows(table, ["path"], samples.select(["path"]), None, "accept_unjudged")
+    there = match.found | _in(table["path"], samples["content_id"])
+    closest = match.closest(np.flatnonzero(~there)[:20])["closest"].to_pylist()
+    frame = pd.DataFrame({"entry": pd.Series(entries, dtype=object), "closest": None, "matched": there})
+    frame.loc[np.flatnonzero(~there)[:20], "closest"] = closest
+    return frame
+
+
+def _of_pixels(images: pa.Table, samples: pa.Table) -> "pd.DataFrame":
+    """Up to 20 pictures under several classes: the paths of each with their own."""
+    import pyarrow.compute as pc
+
+    images = images.filter(pc.is_in(images["pixel_id"], value_set=pc.unique(images["pixel_id"]).drop_null()[:20]))
+    at = pc.index_in(samples["content_id"], value_set=images["content_id"])
+    shown = samples.filter(pc.is_valid(at)).append_column("pixel_id", images["pixel_id"].take(at.drop_null()))
+    shown = shown.append_column("categories", joined_names(shown["category"], ", ")).sort_by("path")
+    groups = shown.group_by("pixel_id", use_threads=False).aggregate([("path", "list"), ("categories", "list")])
+    return _by_path(groups.rename_columns({"path_list": "paths", "categories_list": "categories"}))
 
 
 _RANGE = ["bit_depth", "sample_min", "sample_low", "sample_high", "sample_max", "range_used"]
@@ -154,19 +215,27 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Published) 
     paths = tables["sample_split"].read(["path"])["path"]
     lost = _difference(_usable_paths(tables, config), paths)
     from brev_pipeline.expectations.classes import class_frames
+    from brev_pipeline.split.known import account_known, known_columns
     from brev_pipeline.split.ledger import key_columns
 
     columns = ["path", "content_id", "pixel_id", "item", "stratum", "leak_group", "purpose", "assigned_by"]
-    known = [] if published.known is None else published.known.column_names
-    split = tables["sample_split"].read([*columns, "category", *key_columns(config.split), *known])
+    wanted = known_columns(published.known, config.split)
+    split = tables["sample_split"].read([*columns, "category", *key_columns(config.split), *wanted])
     rows = split.select(columns).to_pandas()
     purpose, group = _numbers(split["purpose"]), _numbers(split["leak_group"])
+    listing = tables["sample_integrity"].read(wanted) if published.known is not None else split
+    account = account_known(published.known, split, listing, config.split)
     rows["leak_group_whole"] = _whole(group, purpose)
     rows["content_whole"] = _whole(_numbers(split["content_id"]), purpose)
     rows["pixels_whole"] = _whole(_numbers(split["pixel_id"]), purpose)
     return {
         "rows": rows,
-        "summary": _one_row(rows_lost=lost),
+        "summary": _one_row(
+            rows_lost=lost,
+            known_unmatched=0 if account is None else account.unmatched_count,
+            known_told="" if account is None else account.told,
+        ),
+        "known": _no_rows("key", "purpose", "closest") if account is None else account.unmatched.to_pandas(),
         "strata": _strata(split, group, config),
         **class_frames(split, group, config.split, published.classes),
         **_report(split, config, published),
@@ -184,9 +253,15 @@ def _report(split: pa.Table, config: PipelineConfig, published: Published) -> Fr
     report = split_report(split, config.split, published.assignments, published.known)
     return {
         "oversize": report.oversize.to_pandas().assign(fits=False),
-        "moved": report.moved.to_pandas().assign(kept=False),
+        "moved": _moved(report.moved),
         "additions": report.locked_additions.to_pandas().assign(allowed=False),
     }
+
+
+def _moved(rows: pa.Table) -> "pd.DataFrame":
+    frame: pd.DataFrame = rows.to_pandas()
+    listed = frame.pop("present").map({True: "yes", False: "no"})
+    return frame.assign(listed=listed, kept=False)
 
 
 def _usable_paths(tables: Tables, config: PipelineConfig) -> pa.ChunkedArray:
@@ -362,7 +437,7 @@ def _no_rows(*columns: str) -> "pd.DataFrame":
     return pd.DataFrame({column: [] for column in columns})
 
 
-def _one_row(**values: float) -> "pd.DataFrame":
+def _one_row(**values: float | str) -> "pd.DataFrame":
     import pandas as pd
 
     return pd.DataFrame([values])

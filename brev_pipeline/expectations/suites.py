@@ -22,11 +22,15 @@ def raw_listing(config: PipelineConfig) -> list[Rule]:
         holds("category_known", "every image has at least one category", "has_category"),
         holds("not_empty", "no file has zero bytes (it will be quarantined)", "has_bytes", severity="warn"),
         within(
-            "not_shrunk",
-            f"at most {tolerance.max_shrinkage:.0%} of the images in the newest published version are gone",
-            "shrinkage",
+            "paths_kept",
+            f"at most {tolerance.max_shrinkage:.0%} of the paths in the newest published version are gone (what became "
+            "of their contents is judged by sample_integrity)",
+            "paths_gone",
             high=tolerance.max_shrinkage,
+            severity="warn",
             of_history=True,
+            advice="paths_told",
+            examples="path_changes",
         ),
     ]
 
@@ -35,6 +39,8 @@ def sample_integrity(config: PipelineConfig) -> list[Rule]:
     """Rules of who is a copy of whom."""
     conflicts: Severity = "error" if config.integrity.label_conflicts == "fail" else "warn"
     most = config.validation.sample_integrity.max_duplicates
+    # Where it always stood; every published version's configuration has it there.
+    gone = config.validation.raw_listing.max_shrinkage
     return [
         within("nothing_lost", "every listed image has a row, and no other", "rows_lost", low=0, high=0),
         holds("identity_known", "every image's content is known by checksum", "has_content_id"),
@@ -44,8 +50,25 @@ def sample_integrity(config: PipelineConfig) -> list[Rule]:
             "the same bytes do not stand under two categories",
             "no_label_conflict",
             severity=conflicts,
+            examples="conflicts",
         ),
-        within("few_copies", f"at most {most:.0%} of the images are byte copies", "duplicate_share", high=most),
+        within(
+            "few_copies",
+            f"at most {most:.0%} of the images are byte copies",
+            "duplicate_share",
+            high=most,
+            examples="copies",
+        ),
+        within(
+            "not_shrunk",
+            f"at most {gone:.0%} of the contents in the newest published version are gone "
+            "(validation.raw_listing.max_shrinkage)",
+            "contents_gone",
+            high=gone,
+            of_history=True,
+            advice="contents_told",
+            examples="content_changes",
+        ),
     ]
 
 
@@ -93,6 +116,14 @@ def prepared_images(config: PipelineConfig) -> list[Rule]:
             "the same pixels do not stand under two categories",
             "no_pixel_conflict",
             severity=conflicts,
+            examples="pixel_conflicts",
+        ),
+        holds(
+            "accepted_matched",
+            "every entry of validation.prepared_images.accept_unjudged is a listed path, or the content id of one",
+            "matched",
+            frame="accepted",
+            severity="warn",
         ),
     ]
 
@@ -171,6 +202,16 @@ def sample_split(config: PipelineConfig) -> list[Rule]:
             frame="additions",
             severity=additions,
             of_history=True,
+        ),
+        within(
+            "known_matched",
+            "every row of the file of known assignments (split.ledger_csv) means a listed image",
+            "known_unmatched",
+            high=0,
+            severity="warn",
+            of_history=True,
+            advice="known_told",
+            examples="known",
         ),
     ]
 

@@ -91,15 +91,18 @@ def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upst
 
 def _sample_integrity(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.integrity import check_integrity
+    from brev_pipeline.integrity.findings import COMPARED_CONTENTS
     from brev_pipeline.orchestration.metadata import integrity_metadata
     from brev_pipeline.source import Sources
     from brev_pipeline.store import PipelineStore
 
-    memory = PipelineStore.of(config).memory
+    store = PipelineStore.of(config)
+    memory, newest = store.memory, store.newest()
     listing = upstream["raw_listing"].read()
     table = check_integrity(listing, fetch=Sources.of(config), known=memory.recall(), engine=_engine(context, config))
     memory.remember(table, context.run.run_id)
-    context.add_output_metadata(integrity_metadata(table))
+    before = newest[1].table("listing", COMPARED_CONTENTS) if newest else None
+    context.add_output_metadata(integrity_metadata(table, before))
     return table
 
 
@@ -129,6 +132,7 @@ def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, ups
     from brev_pipeline.orchestration.metadata import labels_metadata, split_metadata
     from brev_pipeline.production import LEDGER, known_assignments, published_history
     from brev_pipeline.split import split_report, split_samples, usable_samples
+    from brev_pipeline.split.known import account_known, known_columns
     from brev_pipeline.split.labels import label_map, note_classes, present_classes
     from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
     from brev_pipeline.store import PipelineStore
@@ -142,9 +146,13 @@ def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, ups
     )
     history = published_history(PipelineStore.of(config), config)
     ledger, known = history.ledger, known_assignments(config)
-    table = note_known(split_samples(usable, config.split, ledger, known), known)
+    table = split_samples(usable, config.split, ledger, known)
+    listed = upstream["sample_integrity"].read(known_columns(known, config.split))
+    rows = account_known(known, table, listed, config.split)
+    table = note_known(table, known, None if rows is None else rows.summary())
     classes = label_map(present_classes(table), history.classes, config.listing.classes)
-    context.add_output_metadata(split_metadata(table, excluded, split_report(table, config.split, ledger, known)))
+    report = split_report(table, config.split, ledger, known)
+    context.add_output_metadata(split_metadata(table, excluded, report, rows))
     context.add_output_metadata(labels_metadata(table, classes, history.classes, config.listing.classes))
     table = note_classes(table, classes)
     return table.replace_schema_metadata({**(table.schema.metadata or {}), LEDGER: str(history.number)})

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from brev_pipeline.recheck import Recheck
     from brev_pipeline.source_base import Fetcher
     from brev_pipeline.split import SplitReport
+    from brev_pipeline.split.known import KnownRows
     from brev_pipeline.store import PipelineStore
 
 SHOWN_ROWS = 20
@@ -49,7 +50,7 @@ def listing_metadata(
     left_out: Sequence[pa.Table] = (),
     others: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """What is there, what was left out, and what appeared, vanished and was replaced.
+    """What is there, what was left out, and what appeared, vanished, was replaced or renamed.
 
     Args:
         table: of the stage.
@@ -94,9 +95,14 @@ def _left_out(parts: Sequence[pa.Table]) -> dict[str, Any]:
     return found | ({"refused": markdown(refused.select(["path", "rule", "reason"]))} if refused.num_rows else {})
 
 
-def integrity_metadata(table: pa.Table) -> dict[str, Any]:
-    """Copies and conflicts, counted and listed."""
-    from brev_pipeline.integrity import duplicate_groups, label_conflicts
+def integrity_metadata(table: pa.Table, published: pa.Table | None = None) -> dict[str, Any]:
+    """Copies and conflicts, counted and listed; and what was renamed, relabelled or is gone, by its bytes.
+
+    Args:
+        table: of the stage.
+        published: columns `COMPARED_CONTENTS` of the newest published version's listing; None before the first.
+    """
+    from brev_pipeline.integrity import compare_contents, duplicate_groups, gone_contents, label_conflicts
 
     copies, conflicts = duplicate_groups(table), label_conflicts(table)
     found: dict[str, Any] = {
@@ -107,7 +113,15 @@ def integrity_metadata(table: pa.Table) -> dict[str, Any]:
         found["copies"] = markdown(copies)
     if conflicts.num_rows:
         found["conflicts"] = markdown(conflicts)
-    return found
+    if published is None:
+        return found
+    changes = compare_contents(published, table)
+    changes = changes.filter(pc.is_in(changes["change"], value_set=pa.array(["renamed", "relabelled"], TEXT)))
+    for row in pc.value_counts(changes["change"]).to_pylist():
+        found[row["values"]] = row["counts"]
+    if changes.num_rows:
+        found["renamed images"] = markdown(changes.select(["was", "path", "category_was", "category"]))
+    return found | {"contents gone": len(pc.unique(gone_contents(published, table)[0]["content_id"]))}
 
 
 def prepared_metadata(table: pa.Table, samples: pa.Table, fetch: "Fetcher") -> dict[str, Any]:
@@ -146,8 +160,17 @@ def recheck_metadata(done: "Recheck") -> dict[str, Any]:
     return found
 
 
-def split_metadata(table: pa.Table, excluded: pa.Table, report: "SplitReport") -> dict[str, Any]:
-    """The split per stratum, leak groups, what was left out, and what a person should look at."""
+def split_metadata(
+    table: pa.Table, excluded: pa.Table, report: "SplitReport", known: "KnownRows | None" = None
+) -> dict[str, Any]:
+    """The split per stratum, leak groups, what was left out, and what a person should look at.
+
+    Args:
+        table: of the stage.
+        excluded: images that take no part.
+        report: of the split.
+        known: what became of the rows of the file of known assignments.
+    """
     from brev_pipeline.pictures import split_shares
 
     found: dict[str, Any] = {
@@ -160,6 +183,11 @@ def split_metadata(table: pa.Table, excluded: pa.Table, report: "SplitReport") -
         **pictured("split by stratum", lambda: split_shares(report.shares)),
         **_plotted("images: ", table["purpose"]),
     }
+    if known is not None:
+        found |= {"known rows": known.rows, "known rows matched": known.matched}
+        found |= {"known rows left out": known.left_out, "known rows unmatched": known.unmatched_count}
+        if known.unmatched_count:
+            found["unmatched rows"] = markdown(known.unmatched)
     if report.warnings:
         found["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in report.warnings))
     if report.moved.num_rows:
