@@ -85,8 +85,8 @@ class Namer:
         above = [ROOT, *(parts[: level % len(parts) + 1] if name not in (None, ROOT) else [])]
         for part in reversed(above):
             if renamed := self._renames.get(normalize("NFC", part)):
-                return Named((name or ROOT,), (renamed[0],), renamed[1], tuple(above))
-        return _plain(name)._replace(others=tuple(above))
+                return Named((name or ROOT,), (renamed[0],), renamed[1], tuple(above[1:-1]))
+        return _plain(name)._replace(others=tuple(above[1:-1]))
 
     def of_names(self, names: Sequence[str | None]) -> Named:
         """What the parts of a path say, each by itself; None and the empty text say nothing."""

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import methodcaller
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -94,7 +94,7 @@ def _by_pattern(keys: pa.Array, pattern: str, namer: Namer) -> Described:
     compiled = re.compile(pattern)
     texts = pa.chunked_array([composed(pc.binary_replace_slice(keys, 0, 0, "/"))])
     groups = [name for name in compiled.groupindex if name.startswith("category")]
-    columns = [numbered(search_each(texts, compiled, methodcaller("group", name))) for name in groups]
+    columns = [numbered(search_each(texts, compiled, itemgetter(name))) for name in groups]
     values = [[None, *names.to_pylist()] for _, names in columns]
     rows = np.zeros(len(keys), np.int64)
     distinct: list[tuple[str | None, ...]] = [()]
