@@ -50,7 +50,7 @@ def test_an_unusual_set_that_is_sound_is_green_and_verifies(tmp_path: Path) -> N
     found = ran(tmp_path, classes, listing)
     assert found.success, found.failures
     assert found.failed_checks == []
-    table = pq.read_table(tmp_path / "store/tables" / table_name(found.store, found.result.run_id, "raw_listing"))
+    table = pq.read_table(found.store.tables.place(table_name(found.store, found.result.run_id, "raw_listing")))
     assert {tuple(names) for names in table["category"].to_pylist()} == {("Blow hole",), ("\u00e6",), ("data", "seen")}
     facts = json.loads(table.schema.metadata[b"brev_pipeline.found"])
     assert facts["names"] == [{"setting": "listing.class_mapping", "name": "data", "images": 8, "closest": ""}]
@@ -63,7 +63,8 @@ def test_an_unusual_set_that_is_sound_is_green_and_verifies(tmp_path: Path) -> N
     assert "Files that are not listed" in page
     assert "no image by its name (listing.sample_filter)" in page
     assert b"brev_pipeline.found" not in version.folder.read("manifest.json")
-    assert verify_store(found.store).problems == []
+    verified = verify_store(found.store)
+    assert [verified.problems, *(one.problems for one in verified.versions)] == [[], []]
 
 
 @pytest.mark.parametrize(
