@@ -23,6 +23,9 @@ from brev_pipeline.texts import NAMES, TEXT
 
 FILTERED: Final = b"brev_pipeline.filtered"
 """Schema metadata of raw_listing: name, below ``filtered/``, of the images that the listing left out."""
+FOUND: Final = b"brev_pipeline.found"
+"""Schema metadata of raw_listing: JSON of what else was found, see `listing.found.Found.facts`. For the checks and the
+report; no part of the table's identity, and in no manifest."""
 KNOWN: Final = b"brev_pipeline.known_assignments"
 """Schema metadata of sample_split, and of the known assignments: SHA-256 of the file that they were read from."""
 
@@ -78,6 +81,18 @@ def filtered_images(store: PipelineStore, listing: pa.Table) -> pa.Table:
         return _FILTERED_SCHEMA.empty_table()
     file = name.decode(errors="replace")
     return from_parquet(read_named(store.filtered, file), store.filtered.place(file))
+
+
+def note_found(listing: pa.Table, facts: Mapping[str, Any]) -> pa.Table:
+    """The listing, its schema's metadata telling what else was found."""
+    told = json.dumps(facts, ensure_ascii=False, sort_keys=True)
+    return listing.replace_schema_metadata({**(listing.schema.metadata or {}), FOUND: told})
+
+
+def found_facts(listing: pa.Table) -> dict[str, Any]:
+    """What `note_found` noted; empty where nothing was."""
+    told: dict[str, Any] = json.loads((listing.schema.metadata or {}).get(FOUND, b"{}"))
+    return told
 
 
 def exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filtered: pa.Table) -> pa.Table:

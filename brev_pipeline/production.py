@@ -23,6 +23,7 @@ from brev_pipeline.account import (
     demand_whole_account,
     exclusions,
     filtered_images,
+    found_facts,
     known_sha256,
     purpose_locks,
 )
@@ -403,6 +404,7 @@ def _reporter(
             weights=tables["sampling_weights"],
             records=tables["tfrecord_shards"],
             exclusions=excluded,
+            found=found_facts(tables["raw_listing"].read([])),
             checks=checks,
             number=number,
             parent=parent,
@@ -519,6 +521,36 @@ def known_assignments(config: PipelineConfig) -> pa.Table | None:
     digest = hashlib.sha256(data).hexdigest()
     known = read_known_assignments(data, place, str(config.base))
     return known.replace_schema_metadata({**(known.schema.metadata or {}), KNOWN: digest})
+
+
+def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | None) -> None:
+    """Refuse a listing that later stages would refuse, as far as its paths and the configuration show that.
+
+    Args:
+        listing: table of raw_listing.
+        config: the pipeline's configuration.
+        newest: the newest published version. What had no part in its split is not judged by its path: it may be
+            unusable still.
+
+    Raises:
+        SplitError: see `foresee_split`, and `known_assignments`.
+        SamplingError: ``sampling.groupby`` names what is no column.
+    """
+    from brev_pipeline.sampling.groups import groups_of
+    from brev_pipeline.split.foresee import foresee_split
+
+    groups_of(SAMPLE_SPLIT.empty_table(), config.sampling.groupby)
+    known, purposes = known_assignments(config), None
+    if newest is not None:
+        purposes = newest.table("assignments", ["purpose"], verified=True)["purpose"]
+        excluded = newest.table("exclusions", ["path", "rule"])
+        out = excluded.filter(pc.is_in(excluded["rule"], value_set=pa.array(_UNUSED, TEXT)))["path"]
+        listing = listing.filter(pc.invert(pc.is_in(listing["path"], value_set=out.combine_chunks())))
+    foresee_split(listing, config.split, known, purposes)
+
+
+_UNUSED: Final = ["quarantined", "label_conflict", "duplicate"]
+"""Rules by which an image has no part in the split."""
 
 
 def _by_purpose(table: pa.Table) -> dict[str, int]:

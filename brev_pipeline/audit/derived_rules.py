@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.account import note_found
 from brev_pipeline.audit.claims import Claims, Contradiction, certain
+from brev_pipeline.audit.derived_listing import facts_again
 from brev_pipeline.expectations.frames import Published, frames
 from brev_pipeline.expectations.rules import Rule
 from brev_pipeline.expectations.suites import SUITES
@@ -156,7 +158,7 @@ def _stages(claims: Claims) -> dict[str, _Held]:
     split = note_classes(split, claims.manifest["classes"])
     listing = claims.tables["listing"]
     tables = {
-        "raw_listing": listing,
+        "raw_listing": note_found(listing, facts_again(claims)),
         "sample_integrity": listing,
         "prepared_images": images,
         "sample_split": split,

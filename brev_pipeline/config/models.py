@@ -188,8 +188,16 @@ def _check_category(value: Any) -> Any:
                 "the part of the path that is the class; further ones are (?P<category_2>…) and so on"
             )
         return value
-    if isinstance(value, FolderCategory) or (isinstance(value, dict) and list(value) == ["folder"]):
+    if isinstance(value, FolderCategory):
         return value
+    if isinstance(value, dict) and list(value) == ["folder"]:
+        levels = value["folder"] if isinstance(value["folder"], list) else [value["folder"]]
+        if levels and all(type(level) is int for level in levels):
+            return value
+        raise ValueError(
+            "takes whole numbers as levels: {folder: -1} is the folder that holds the image, {folder: 0} lies in the "
+            "dataset's root, {folder: [0, -1]} makes an image of both classes; a name is found by a regular expression"
+        )
     raise ValueError("takes {folder: -1}, a list of levels, or a regular expression with a group (?P<category>…)")
 
 

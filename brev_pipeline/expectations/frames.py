@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from brev_pipeline.account import found_facts
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.images.stops import UNJUDGED
+from brev_pipeline.listing.labels import counted_names, odd_labels
 from brev_pipeline.tables import Columns
 from brev_pipeline.texts import TEXT, composed, joined_names, numbered
 
@@ -61,11 +63,28 @@ def _raw_listing(tables: Tables, config: PipelineConfig, published: Published) -
     rows["has_category"] = _lengths(listing, "category") > 0
     rows["has_bytes"] = rows["size"] > 0
     found = path_changes(published.listing, tables["raw_listing"])
+    facts = found_facts(listing)
     return {
         "rows": rows,
         "summary": _one_row(images=len(rows), paths_gone=found.share, paths_told=found.told),
         "path_changes": found.examples.to_pandas(),
+        "names": _rows_of(facts.get("names", []), matched=[row["images"] > 0 for row in facts.get("names", [])]),
+        "twins": _rows_of(facts.get("twins", []), distinct=[False for _ in facts.get("twins", [])]),
+        "labels": _labels(listing["category"], config),
     }
+
+
+def _labels(column: pa.ChunkedArray, config: PipelineConfig) -> "pd.DataFrame":
+    """A row for each class that hardly says what is on its images."""
+    counts = counted_names(column)
+    odd = odd_labels(counts, len(column), config.listing)
+    return _rows_of(odd, useful=[False for _ in odd])
+
+
+def _rows_of(rows: Sequence[Mapping[str, Any]], **truth: Sequence[bool]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(rows).assign(**truth) if rows else _no_rows(*truth)
 
 
 def _sample_integrity(tables: Tables, config: PipelineConfig, published: Published) -> Frames:

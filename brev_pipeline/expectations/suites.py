@@ -19,7 +19,33 @@ def raw_listing(config: PipelineConfig) -> list[Rule]:
             "enough_images", f"at least {tolerance.min_images} image(s) are listed", "images", low=tolerance.min_images
         ),
         unique("paths_unique", "no image is listed twice", "path"),
-        holds("category_known", "every image has at least one category", "has_category"),
+        holds(
+            "category_known",
+            "every image has at least one category (in the paths of the others listing.category finds none: give it "
+            "an alternative that matches them, or leave them out by listing.sample_filter)",
+            "has_category",
+        ),
+        holds(
+            "names_matched",
+            "every key of listing.class_mapping and every name of listing.classes is that of some image",
+            "matched",
+            frame="names",
+            severity="warn",
+        ),
+        holds(
+            "names_distinct",
+            "no two names of classes are the same but for case, spaces, or Unicode's forms",
+            "distinct",
+            frame="twins",
+            severity="warn",
+        ),
+        holds(
+            "labels_useful",
+            "there are two classes at least, and each is named by what is on its images, not by a folder of all",
+            "useful",
+            frame="labels",
+            severity="warn",
+        ),
         holds("not_empty", "no file has zero bytes (it will be quarantined)", "has_bytes", severity="warn"),
         within(
             "paths_kept",

@@ -1,7 +1,6 @@
 """The seven assets of a pipeline. Each reads its inputs, calls one stage, and returns the table with metadata."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -68,24 +67,28 @@ Upstream = Mapping[str, Any]
 
 
 def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
-    from brev_pipeline.account import keep_filtered
+    from brev_pipeline.account import keep_filtered, note_found
     from brev_pipeline.integrity.findings import COMPARED
     from brev_pipeline.listing import list_datasets
+    from brev_pipeline.listing.found import Found
     from brev_pipeline.orchestration.guards import refuse_a_strangers_store
     from brev_pipeline.orchestration.metadata import listing_metadata
+    from brev_pipeline.production import foresee_faults
     from brev_pipeline.source import Sources
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.of(config)
     refuse_a_strangers_store(config, store)
     left_out: list[Any] = []
-    others: Counter[str] = Counter()
+    found = Found()
     sources, known = Sources.of(config), store.memory.recall()
-    table = list_datasets(config.datasets, config.listing, sources, known, left_out.append, others.update)
-    table = keep_filtered(store, table, left_out)
+    table = list_datasets(config.datasets, config.listing, sources, known, left_out.append, found.update)
+    facts = found.facts(config.listing)
+    table = note_found(keep_filtered(store, table, left_out), facts)
     newest = store.newest()
     published = newest[1].table("listing", COMPARED) if newest else None
-    context.add_output_metadata(listing_metadata(table, published, left_out, others))
+    context.add_output_metadata(listing_metadata(table, published, left_out, facts))
+    foresee_faults(table, config, newest[1] if newest else None)
     return table
 
 

@@ -48,7 +48,7 @@ def listing_metadata(
     table: pa.Table,
     published: pa.Table | None,
     left_out: Sequence[pa.Table] = (),
-    others: Mapping[str, int] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What is there, what was left out, and what appeared, vanished, was replaced or renamed.
 
@@ -56,7 +56,7 @@ def listing_metadata(
         table: of the stage.
         published: the listing of the newest published version; None before the first.
         left_out: images that the listing left out, as `list_datasets` tells them.
-        others: files that are no images, as `list_datasets` counts them.
+        facts: what else was found, see `listing.found.Found.facts`.
     """
     from brev_pipeline.integrity import compare_listings
     from brev_pipeline.listing import listing_fingerprint
@@ -68,13 +68,8 @@ def listing_metadata(
         "images by class": counts(table, "dataset", "category"),
         **pictured("class balance", lambda: class_balance(table)),
         **_left_out(left_out),
-        "other files": sum((others or {}).values()),
+        **_of_facts(facts or {}),
     }
-    if others:
-        kinds = sorted(others.items(), key=lambda item: (-item[1], item[0]))
-        found["other files by kind"] = markdown(
-            pa.table({"kind": [k for k, _ in kinds], "files": [n for _, n in kinds]})
-        )
     if published is None:
         return found
     changes = compare_listings(published, table)
@@ -82,6 +77,23 @@ def listing_metadata(
         found["changes"] = markdown(changes)
     for row in pc.value_counts(changes["change"]).to_pylist():
         found[row["values"]] = row["counts"]
+    return found
+
+
+def _of_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Files that are not listed; and how many images each configured name matches, those without any first."""
+    unlisted, names = facts.get("unlisted", []), facts.get("names", [])
+    found: dict[str, Any] = {"not listed": sum(row["files"] for row in unlisted)}
+    if unlisted:
+        found["not listed by ending and reason"] = markdown(pa.Table.from_pylist(unlisted))
+    if names:
+        found["names matched"] = sum(row["images"] > 0 for row in names)
+        found["names without a match"] = len(names) - found["names matched"]
+        found["images by configured name"] = markdown(
+            pa.Table.from_pylist(sorted(names, key=lambda row: row["images"] > 0))
+        )
+    if facts.get("twins"):
+        found["nearly the same names"] = markdown(pa.Table.from_pylist(facts["twins"]))
     return found
 
 
