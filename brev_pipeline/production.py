@@ -28,6 +28,7 @@ from brev_pipeline.account import (
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import SplitError, StoreError
+from brev_pipeline.parts import part_names
 from brev_pipeline.provenance import code_of, demand_current, hash_table, read_lineage, settings_of
 from brev_pipeline.recipe import pixel_fingerprint, recipe
 from brev_pipeline.stages import SPECS, table_stages
@@ -99,7 +100,8 @@ def make_shards(
 
     classes = class_names(split.read(["category"]))
     drawn_from = split.read([*OF_SPLIT, *config.sampling.groupby])
-    draws = draw_plan(drawn_from, weights, config.sampling, epochs=config.shards.epochs)
+    folds = config.split.fold_names
+    draws = draw_plan(drawn_from, weights, config.sampling, epochs=config.shards.epochs, folds=folds)
     del drawn_from  # it, and the draws, are as long as the listing
     places = prepared.read(OF_PREPARED)
     plan = plan_shards(draws, places, config.shards, class_names=classes)
@@ -310,7 +312,7 @@ def _account(
     filtered = filtered_images(store, tables["raw_listing"].read([]))
     excluded = exclusions(config, tables, filtered)
     listing = tables["raw_listing"].read(["path", "etag"])
-    records = tables["tfrecord_shards"].read(["path", "file", "purpose"])
+    records = tables["tfrecord_shards"].read(["path", "file", "purpose", "ordinal"])
     demand_whole_account(listing, filtered, records, excluded)
     plan = (records.schema.metadata or {})[STAGING].decode()
     shards_in, shards = _finished_shards(store, plan, records)
@@ -330,8 +332,8 @@ def _account(
         "counts": {
             "listed": listing.num_rows + filtered.num_rows,
             "excluded": excluded.num_rows,
-            "images": _by_purpose(split),
-            "records": _by_purpose(records),
+            "images": _counted(split["purpose"]),
+            "records": _counted(part_names(records)),
         },
     }
     return account, excluded, shards_in, shards
@@ -487,9 +489,8 @@ def known_assignments(config: PipelineConfig) -> pa.Table | None:
     return read_known_assignments(data, place).replace_schema_metadata({KNOWN: digest})
 
 
-def _by_purpose(table: pa.Table) -> dict[str, int]:
-    counted = table.group_by("purpose").aggregate([([], "count_all")]).sort_by("purpose").to_pylist()
-    return {row["purpose"]: row["count_all"] for row in counted}
+def _counted(names: pa.ChunkedArray) -> dict[str, int]:
+    return dict(sorted((row["values"], row["counts"]) for row in pc.value_counts(names).to_pylist()))
 
 
 def _bare(table: pa.Table) -> pa.Table:
