@@ -6,6 +6,7 @@ listing's definition (``listing.sample_filter``): other files in the datasets ar
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -24,6 +25,9 @@ FILTERED: Final = b"brev_pipeline.filtered"
 """Schema metadata of raw_listing: name, below ``filtered/``, of the images that the listing left out."""
 KNOWN: Final = b"brev_pipeline.known_assignments"
 """Schema metadata of sample_split, and of the known assignments: SHA-256 of the file that they were read from."""
+
+GIVEN: Final = b"brev_pipeline.given"
+"""Schema metadata of sample_split: JSON, key of `GivenSettings.files` → SHA-256 of that file."""
 
 LEFT_OUT_RULES: Final = ("class_filter", "link_outside", "not_a_file", "object_too_large")
 """What the listing leaves out: images of other classes, links that leave the dataset, what is no regular file (any
@@ -173,10 +177,27 @@ def purpose_locks(split: pa.Table, settings: SplitSettings) -> dict[str, dict[st
     return found
 
 
-def note_known(split: pa.Table, known: pa.Table | None) -> pa.Table:
-    """The split, its schema's metadata naming the file of known assignments that it was made with."""
-    digest = (known.schema.metadata or {}).get(KNOWN) if known is not None else None
-    return split if digest is None else split.replace_schema_metadata({**(split.schema.metadata or {}), KNOWN: digest})
+def note_known(split: pa.Table, known: pa.Table | None, given: Mapping[str, pa.Table] | None = None) -> pa.Table:
+    """The split, its schema's metadata naming the files that it was made with: of known assignments, and given ones."""
+    added: dict[bytes, bytes] = {}
+    if known is not None and (digest := (known.schema.metadata or {}).get(KNOWN)) is not None:
+        added[KNOWN] = digest
+    if given:
+        digests = {key: (table.schema.metadata or {})[KNOWN].decode() for key, table in given.items()}
+        added[GIVEN] = json.dumps(digests, sort_keys=True).encode()
+    return split.replace_schema_metadata({**(split.schema.metadata or {}), **added}) if added else split
+
+
+def given_sha256(split: pa.Table) -> dict[str, str]:
+    """Key of `GivenSettings.files` → SHA-256 of the file that a split was made with; empty where there was none."""
+    found: dict[str, str] = json.loads((split.schema.metadata or {}).get(GIVEN, b"{}"))
+    return found
+
+
+def read_files(split: pa.Table) -> dict[str, str | None]:
+    """Key of the configuration → SHA-256 of each file that a split was made with; as `SplitSettings.files`."""
+    given = {f"split.given.{key}": digest for key, digest in given_sha256(split).items()}
+    return {"split.ledger_csv": known_sha256(split), **given}
 
 
 def known_sha256(split: pa.Table) -> str | None:

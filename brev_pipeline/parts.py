@@ -49,5 +49,5 @@ def drawn_by_weight(table: pa.Table) -> Any:
 
 
 def plain_ordinals(counts: np.ndarray[Any, np.dtype[np.int32]]) -> np.ndarray[Any, np.dtype[np.int32]]:
-    """Ordinals of photos as they are, from how many of the same content come before: −1, −2, …"""
+    """Ordinals of photos as they are, from how many of the same content come before: −1, −2, and so on."""
     return -1 - counts

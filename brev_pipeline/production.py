@@ -6,6 +6,7 @@ Both need the results of several rooms; this is the only place outside the orche
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,10 +23,12 @@ from brev_pipeline.account import (
     demand_whole_account,
     exclusions,
     filtered_images,
+    given_sha256,
     known_sha256,
     purpose_locks,
 )
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.config.locations import is_local
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import SplitError, StoreError
 from brev_pipeline.parts import part_names
@@ -36,7 +39,7 @@ from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.publish import Made, Release, ReportMaker, publish_version
 from brev_pipeline.tables import SAMPLE_SPLIT, Columns
-from brev_pipeline.texts import TEXT
+from brev_pipeline.texts import TEXT, joined
 
 if TYPE_CHECKING:
     from brev_pipeline.shards import Earlier
@@ -326,6 +329,7 @@ def _account(
         "pipeline": config.name,
         "configuration": config.contents(),
         "known_assignments_sha256": known_sha256(split),
+        **({"given_sha256": given} if (given := given_sha256(split)) else {}),
         "classes": class_names(split),
         "test_lock": purpose_locks(split, config.split),
         "listing_fingerprint": listing_fingerprint(listing),
@@ -452,8 +456,26 @@ def published_ledger(store: PipelineStore, config: PipelineConfig) -> pa.Table |
     from brev_pipeline.split.ledger import ledger_columns
 
     newest = store.newest()
+    if newest:
+        refuse_other_folds(config, newest[1])
     # Whoever stands where for good must not come from a damaged file.
     return newest[1].table("assignments", ledger_columns(config.split), verified=True) if newest else None
+
+
+def refuse_other_folds(config: PipelineConfig, newest: Version) -> None:
+    """Refuse to go on with other folds than the newest published version has: each image keeps its fold for good.
+
+    Raises:
+        SplitError: they are others.
+    """
+    before = newest.manifest()["configuration"]["split"].get("folds")
+    if before != config.split.folds:
+        was, now = (f"{count} folds" if count else "no folds" for count in (before, config.split.folds))
+        raise SplitError(
+            f"split.folds: the newest published version ({newest.id}) has {was}, the configuration now has {now}; "
+            "images keep their fold for good, so that rounds stay comparable. Set it back to "
+            f"{before or 'null'}, or begin anew with the new folds under another name of the pipeline (name)"
+        )
 
 
 def ledger_of(version: Version) -> pa.Table:
@@ -477,16 +499,59 @@ def known_assignments(config: PipelineConfig) -> pa.Table | None:
 
     if config.split.ledger_csv is None:
         return None
-    place = config.resolve(config.split.ledger_csv)
+    place, data, digest = _read_file(config, "split.ledger_csv", config.split.ledger_csv)
+    return read_known_assignments(data, place).replace_schema_metadata({KNOWN: digest})
+
+
+def given_files(config: PipelineConfig) -> dict[str, pa.Table]:
+    """The files of ``split.given``, read: key of `GivenSettings.files` → table, its SHA-256 as `KNOWN`.
+
+    Raises:
+        SplitError: one cannot be read, or is not such a file.
+    """
+    from brev_pipeline.split.given import read_given
+
+    found = {}
+    for key, file in (config.split.given.files if config.split.given else {}).items():
+        place, data, digest = _read_file(config, f"split.given.{key}", file)
+        table = _with_places(read_given(data, place, key), config)
+        found[key] = table.replace_schema_metadata({KNOWN: digest})
+    return found
+
+
+def _with_places(table: pa.Table, config: PipelineConfig) -> pa.Table:
+    """The table with column `PLACE`: names that lie in a dataset, seen from the configuration's folder, as listed."""
+    from brev_pipeline.source.places import path_prefix
+    from brev_pipeline.split.matches import NAME, PLACE
+
+    column = next((name for name in (NAME, "path") if name in table.column_names), None)
+    if column is None:
+        return table
+    names = table[column].cast(TEXT)
+    places: Any = pa.nulls(len(names), TEXT)
+    for dataset in config.datasets if len(names) else ():
+        if not is_local(dataset.bucket):
+            continue
+        folder = config.resolve(dataset.bucket)
+        for seen in dict.fromkeys([folder, os.path.relpath(folder, config.base)]):
+            prefix = "" if seen == "." else f"{seen.rstrip('/')}/"
+            inner = pc.binary_slice(names.cast(pa.large_binary()), len(prefix.encode())).cast(TEXT)
+            listed = joined(pa.scalar(path_prefix(dataset.bucket), TEXT), inner, by="")
+            places = pc.if_else(pc.starts_with(names, prefix), listed, places)
+    return table.append_column(PLACE, places)
+
+
+def _read_file(config: PipelineConfig, key: str, file: str) -> tuple[str, bytes, str]:
+    """A file that the configuration names: its place, bytes, and their SHA-256."""
+    place = config.resolve(file)
     try:
         data = Path(place).read_bytes()
     except OSError as error:
         raise SplitError(
-            f"split.ledger_csv: {place} cannot be read: {error.strerror}; relative places are meant from the "
-            "configuration's folder"
+            f"{key}: {place} cannot be read: {error.strerror}; relative places are meant from the configuration's "
+            "folder"
         ) from error
-    digest = hashlib.sha256(data).hexdigest()
-    return read_known_assignments(data, place).replace_schema_metadata({KNOWN: digest})
+    return place, data, hashlib.sha256(data).hexdigest()
 
 
 def _counted(names: pa.ChunkedArray) -> dict[str, int]:

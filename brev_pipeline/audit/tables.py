@@ -97,7 +97,11 @@ def leak_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
 def draw_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
     """Draws of the first epoch, per purpose and group, against the draws of the weight table."""
     records, weights = tables["records"], tables["weights"]
-    first = records.filter(pc.and_(pc.equal(records["epoch"], 0), drawn_by_weight(records))).group_by(["purpose", "group"]).aggregate([([], "count_all")])
+    first = (
+        records.filter(pc.and_(pc.equal(records["epoch"], 0), drawn_by_weight(records)))
+        .group_by(["purpose", "group"])
+        .aggregate([([], "count_all")])
+    )
     found = {(row["purpose"], row["group"]): row["count_all"] for row in first.to_pylist()}
     wanted = {(row["purpose"], row["group"]): row["draws"] for row in weights.to_pylist()}
     for key in sorted(found.keys() | {key for key, draws in wanted.items() if draws}):

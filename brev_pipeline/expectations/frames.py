@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.images.stops import UNJUDGED
+from brev_pipeline.parts import drawn_by_weight, part_names
 from brev_pipeline.tables import Columns
 from brev_pipeline.texts import TEXT, joined_names, numbered
 
@@ -32,6 +33,8 @@ class Published:
     """Its split, and what earlier ones remembered: the ledger."""
     known: pa.Table | None = None
     """The configured file of known assignments."""
+    given: Mapping[str, pa.Table] | None = None
+    """The files of ``split.given``, by their keys."""
 
 
 Tables = Mapping[str, Columns]
@@ -155,7 +158,8 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Published) 
 
     columns = ["path", "content_id", "pixel_id", "item", "stratum", "leak_group", "purpose", "assigned_by"]
     known = [] if published.known is None else published.known.column_names
-    split = tables["sample_split"].read([*columns, *key_columns(config.split), *known])
+    by_given = ["bucket", "etag"] if config.split.given else []
+    split = tables["sample_split"].read([*columns, *key_columns(config.split), *known, *by_given])
     rows = split.select(columns).to_pandas()
     purpose, group = _numbers(split["purpose"]), _numbers(split["leak_group"])
     rows["leak_group_whole"] = _whole(group, purpose)
@@ -164,21 +168,23 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Published) 
     return {
         "rows": rows,
         "summary": _one_row(rows_lost=lost),
-        "strata": _strata(split, group, config),
-        **_report(split, config, published),
+        **_report(split, group, config, published),
     }
 
 
-def _report(split: pa.Table, config: PipelineConfig, published: Published) -> Frames:
+def _report(split: pa.Table, group: Numbers, config: PipelineConfig, published: Published) -> Frames:
     """What the split's own report finds, each finding a row; unknown purposes are left to their own rule."""
     import pyarrow.compute as pc
 
     from brev_pipeline.split import split_report
 
     named = pc.is_in(split["purpose"], value_set=pa.array(config.split.names, TEXT))
-    split = split if pc.all(named, min_count=0).as_py() else split.filter(named)
-    report = split_report(split, config.split, published.assignments, published.known)
+    if not pc.all(named, min_count=0).as_py():
+        split, group = split.filter(named), group[named.to_numpy()]
+    report = split_report(split, config.split, published.assignments, published.known, published.given)
+    rest = ~report.outside
     return {
+        "strata": _strata(split if rest.all() else split.filter(pa.array(rest)), group[rest], config),
         "oversize": report.oversize.to_pandas().assign(fits=False),
         "moved": report.moved.to_pandas().assign(kept=False),
         "additions": report.locked_additions.to_pandas().assign(allowed=False),
@@ -205,7 +211,7 @@ def _strata(split: pa.Table, group: Numbers, config: PipelineConfig) -> "pd.Data
     """One row per stratum.
 
     Args:
-        split: table of the stage.
+        split: table of the stage, without what is given.
         group: (rows,) number of each row's leak group.
         config: says which shares are wanted.
     """
@@ -239,7 +245,8 @@ def _strata(split: pa.Table, group: Numbers, config: PipelineConfig) -> "pd.Data
                 or all(shares[purpose] > 0 for purpose, share in wanted.items() if share > 0),
             }
         )
-    return pd.DataFrame(out)
+    columns = ["stratum", "images", "leak_groups", *(f"share_{purpose}" for purpose in wanted)]
+    return pd.DataFrame(out, columns=[*columns, "excess_error", "on_every_side"])
 
 
 def _sampling_weights(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
@@ -255,22 +262,26 @@ def _sampling_weights(tables: Tables, config: PipelineConfig, published: Publish
 def _tfrecord_shards(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
     import pyarrow.compute as pc
 
-    columns = ["purpose", "epoch", "shard", "position", "path", "content_id", "group", "label"]
+    columns = ["purpose", "epoch", "shard", "position", "path", "content_id", "group", "label", "ordinal"]
     table = tables["tfrecord_shards"].read(columns)
     split = tables["sample_split"].read(["path", "purpose", "category"])
-    rows = table.to_pandas()
+    rows = table.drop_columns(["ordinal"]).to_pandas()
+    rows["part"] = part_names(table).to_pandas()
     classes = pc.count_distinct(pc.list_flatten(split["category"])).as_py()
     rows["purpose_of_split"] = _same_purpose(table, split)
-    rows["place_unique"] = _alone(_numbers(table["purpose"]), table["shard"].to_numpy(), table["position"].to_numpy())
+    rows["place_unique"] = _alone(_numbers(part_names(table)), table["shard"].to_numpy(), table["position"].to_numpy())
     rows["label_known"] = rows["label"].between(0, classes - 1)
-    once = split["path"].filter(pa.array(~_in(split["purpose"], list(config.sampling.purposes))))
-    shards = rows.groupby(["purpose", "shard"], as_index=False).size()
-    spread = shards.groupby("purpose")["size"].agg(["min", "max"])
+    drawn = [name for name in config.sampling.purposes if name not in config.split.fold_names]
+    once = split["path"].filter(pa.array(~_in(split["purpose"], drawn)))
+    weighed = drawn_by_weight(table).to_numpy()
+    as_they_are = table["path"].filter(pa.array(~weighed | ~_in(table["purpose"], list(config.sampling.purposes))))
+    shards = rows.groupby(["part", "shard"], as_index=False).size()
+    spread = shards.groupby("part")["size"].agg(["min", "max"])
     return {
         "rows": rows,
-        "groups": _groups(rows, tables["sampling_weights"].read()),
+        "groups": _groups(rows[weighed], tables["sampling_weights"].read()),
         "shards": spread.assign(spread=spread["max"] - spread["min"]).reset_index(),
-        "summary": _one_row(never_recorded=int((~_in(once, table["path"])).sum())),
+        "summary": _one_row(never_recorded=int((~_in(once, as_they_are)).sum())),
     }
 
 

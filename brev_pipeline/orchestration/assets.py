@@ -127,7 +127,7 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
 def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.account import note_known
     from brev_pipeline.orchestration.metadata import split_metadata
-    from brev_pipeline.production import LEDGER, known_assignments, published_ledger
+    from brev_pipeline.production import LEDGER, given_files, known_assignments, published_ledger
     from brev_pipeline.split import split_report, split_samples, usable_samples
     from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
     from brev_pipeline.store import PipelineStore
@@ -142,9 +142,10 @@ def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, ups
     store = PipelineStore.of(config)
     newest = store.publications.newest()
     ledger = published_ledger(store, config)
-    known = known_assignments(config)
-    table = note_known(split_samples(usable, config.split, ledger, known), known)
-    context.add_output_metadata(split_metadata(table, excluded, split_report(table, config.split, ledger, known)))
+    known, given = known_assignments(config), given_files(config)
+    table = note_known(split_samples(usable, config.split, ledger, known, given), known, given)
+    report = split_report(table, config.split, ledger, known, given)
+    context.add_output_metadata(split_metadata(table, excluded, report))
     made_with = str(newest.number if newest else 0)
     return table.replace_schema_metadata({**(table.schema.metadata or {}), LEDGER: made_with})
 

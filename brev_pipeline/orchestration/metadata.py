@@ -160,6 +160,10 @@ def split_metadata(table: pa.Table, excluded: pa.Table, report: "SplitReport") -
         **pictured("split by stratum", lambda: split_shares(report.shares)),
         **_plotted("images: ", table["purpose"]),
     }
+    if report.given.num_rows:
+        found["given: images by purpose"] = markdown(report.given)
+    for one in report.matched:
+        found[f"given: matched of {one.key}"] = f"{one.matched} of {one.rows}"
     if report.warnings:
         found["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in report.warnings))
     if report.moved.num_rows:

@@ -2,7 +2,7 @@
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations.frames import Published
-from brev_pipeline.production import known_assignments, published_ledger
+from brev_pipeline.production import given_files, known_assignments, published_ledger
 from brev_pipeline.store import PipelineStore
 
 
@@ -18,6 +18,8 @@ def published_tables(config: PipelineConfig, stage: str) -> Published:
         return Published(listing=newest[1].table("listing", ["path"]) if newest else None)
     if stage == "sample_split":
         return Published(
-            assignments=published_ledger(PipelineStore.of(config), config), known=known_assignments(config)
+            assignments=published_ledger(PipelineStore.of(config), config),
+            known=known_assignments(config),
+            given=given_files(config),
         )
     return Published()

@@ -68,7 +68,8 @@ def draw_plan(
         folds: purposes that are folds.
 
     Returns:
-        One row per draw, schema `DRAWS`, sorted by purpose (of a fold, first the photos as they are) and epoch, then by the keyed hash of the content.
+        One row per draw, schema `DRAWS`, sorted by purpose (of a fold, first the photos as they are) and epoch, then by the
+        keyed hash of the content.
 
     Raises:
         SamplingError: ``weights`` was made of another split or other settings.
@@ -76,7 +77,9 @@ def draw_plan(
     if epochs < 1:
         raise SamplingError(f"shards.epochs must be at least 1, got {epochs}")
     purposes = sorted(split.column("purpose").unique().to_pylist())
-    parts = [draws for name in purposes for draws in _one_purpose(split, weights, name, settings, epochs, name in folds)]
+    parts = [
+        draws for name in purposes for draws in _one_purpose(split, weights, name, settings, epochs, name in folds)
+    ]
     return pa.concat_tables(parts) if parts else DRAWS.empty_table()
 
 
@@ -104,7 +107,8 @@ def _draws(table: pa.Table, epochs: int) -> Counts:
     return apportion(table["weight"].to_pylist(), pc.sum(table["draws"]).as_py(), epochs)
 
 
-def _one_epoch(rows: pa.Table, groups: Groups, times: Counts, what: tuple[str, int, int, bool], *, plain: bool = False
+def _one_epoch(
+    rows: pa.Table, groups: Groups, times: Counts, what: tuple[str, int, int, bool], *, plain: bool = False
 ) -> pa.Table:
     purpose, epoch, seed, sampled = what
     drawn = np.repeat(np.arange(rows.num_rows), times)

@@ -155,9 +155,7 @@ def _by_pattern(samples: pa.Table, pattern: str) -> pa.ChunkedArray:
     return extract(pc.binary_replace_slice(paths, 0, 0, "/"), pattern, "given", "purpose")
 
 
-def _by_names(
-    samples: pa.Table, given: GivenSettings, names: list[str], files: GivenFiles, items: Key | None
-) -> Told:
+def _by_names(samples: pa.Table, given: GivenSettings, names: list[str], files: GivenFiles, items: Key | None) -> Told:
     parts = [
         _by_table(samples, files[key], given, names, items)
         if key == "table"
