@@ -535,7 +535,7 @@ def _with_places(table: pa.Table, config: PipelineConfig) -> pa.Table:
         folder = config.resolve(dataset.bucket)
         for seen in dict.fromkeys([folder, os.path.relpath(folder, config.base)]):
             prefix = "" if seen == "." else f"{seen.rstrip('/')}/"
-            inner = pc.binary_slice(names.cast(pa.large_binary()), len(prefix.encode())).cast(TEXT)
+            inner = pc.utf8_slice_codeunits(names, len(prefix))
             listed = joined(pa.scalar(path_prefix(dataset.bucket), TEXT), inner, by="")
             places = pc.if_else(pc.starts_with(names, prefix), listed, places)
     return table.append_column(PLACE, places)

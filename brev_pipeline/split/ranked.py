@@ -90,7 +90,7 @@ def _deal(draw: Draw, segment: Ints, rank: Words, images: Ints, wanted: Floats, 
         segment,
         rank,
         images,
-        np.take_along_axis(wanted, order, axis=1),
+        np.take_along_axis(wanted.round(9), order, axis=1),  # else rounding would say which fold wants most
         np.take_along_axis(lacking, order, axis=1),
     )
     return np.asarray(order[segment, turned])

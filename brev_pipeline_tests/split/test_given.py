@@ -46,9 +46,9 @@ def sides(split: pa.Table) -> dict[str, str]:
 
 
 PHOTOS = [
-    f"{word}/{kind}/i{number}{place}_0.png"
+    f"{word}/{kind}/i{ten}{number}{place}_0.png"
     for place, word in enumerate(("training", "val", "other"))
-    for kind in ("ok", "bad")
+    for kind, ten in (("ok", ""), ("bad", "9"))
     for number in range(1, 11)
 ]
 WORDS = {"training": "train", "val": "devel", "other": None}
@@ -77,10 +77,10 @@ def test_paths_give_purposes_and_the_rest_is_divided(way: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     "names",
     [
-        "training/ok/i10_0.png\r\nval/bad/i21_0.png\r\n",
-        "b/training/ok/i10_0.png\nb/val/bad/i21_0.png",
-        "ok/i10_0.png\n\nbad/i21_0",
-        "training/ok/i10_0\nval/bad/i21_0",
+        "training/ok/i10_0.png\r\nval/bad/i921_0.png\r\n",
+        "b/training/ok/i10_0.png\nb/val/bad/i921_0.png",
+        "ok/i10_0.png\n\nbad/i921_0",
+        "training/ok/i10_0\nval/bad/i921_0",
     ],
     ids=["within", "whole", "ends", "bare"],
 )
@@ -90,7 +90,7 @@ def test_lists_name_images_by_paths_and_their_ends(names: str) -> None:
     found = sides(split_samples(listing(PHOTOS), settings, given=files))
     assert {path for path, purpose in found.items() if purpose == "test"} == {
         "b/training/ok/i10_0.png",
-        "b/val/bad/i21_0.png",
+        "b/val/bad/i921_0.png",
     }
 
 
