@@ -84,7 +84,8 @@ def verify_store(
             hold it.
         config: the present configuration: where a version was made with another one, a note says so.
         assignments: SHA-256 of a file of known assignments (``split.ledger_csv``), or of ``split.given`` → its table,
-            as `read_known_assignments` and `read_given` give it: a version that was made with one can be derived anew with it only.
+            as `read_known_assignments` and `read_given` give it: a version that was made with one can be derived
+            anew with it only.
 
     Raises:
         StoreError: nothing was published, there is no such version, or the store cannot be read.

@@ -68,8 +68,8 @@ def draw_plan(
         folds: purposes that are folds.
 
     Returns:
-        One row per draw, schema `DRAWS`, sorted by purpose (of a fold, first the photos as they are) and epoch, then by the
-        keyed hash of the content.
+        One row per draw, schema `DRAWS`, sorted by purpose (of a fold, first the photos as they are) and epoch, then by
+        the keyed hash of the content.
 
     Raises:
         SamplingError: ``weights`` was made of another split or other settings.

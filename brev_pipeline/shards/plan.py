@@ -53,8 +53,8 @@ def plan_shards(
     """Give each draw its place: every draw exactly once, mixed by hash, in shards of equal size.
 
     A shard holds draws of one part (a purpose; of a fold, its photos as they are or its draws) and one epoch, at most
-    `records_per_shard`; sizes within a part differ by at most one. Shards are numbered through the epochs of a part. A draw's
-    place hangs on its seed and on how many draws the epoch has, not on the order of the rows.
+    `records_per_shard`; sizes within a part differ by at most one. Shards are numbered through the epochs of a part. A
+    draw's place hangs on its seed and on how many draws the epoch has, not on the order of the rows.
 
     The label is the class of the *first* category of an image. If any drawn image has several, all rows get a
     multi-hot vector too.

@@ -93,7 +93,7 @@ def test_folds_ask_which_and_lists_read_ordinary_purposes_too(folder: Path) -> N
         read(where, "fold0")
     with pytest.raises(ReadError, match=r"no records of purpose 'fold7'; it has .*fold0"):
         read(where, ["fold0", "fold7"], augmented=True)
-    with pytest.raises(ReadError, match="test.*logged"):
+    with pytest.raises(ReadError, match=r"test.*logged"):
         read(where, ["fold0", "test"], augmented=False)
     both = read(where, ["fold0", "test"], augmented=False, why="final figures")
     assert set(both.records["purpose"].to_pylist()) == {"fold0", "test"}

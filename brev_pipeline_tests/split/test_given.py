@@ -104,7 +104,7 @@ def test_a_name_of_two_items_is_refused_and_of_none_told() -> None:
     (matched,) = find_given(listing(paths), settings, files).matched
     assert dataclasses.astuple(matched) == ("lists.train", 2, 1, ("nobody.png",))
     files = {"lists.train": read_given(b"nobody.png", "t.txt", "lists.train")}
-    with pytest.raises(SplitError, match="none of its 1 names means an image: 'nobody.png'"):
+    with pytest.raises(SplitError, match=r"none of its 1 names means an image: 'nobody\.png'"):
         find_given(listing(paths), settings, files)
 
 
