@@ -24,6 +24,7 @@ from brev_pipeline.account import (
     exclusions,
     filtered_images,
     found_facts,
+    given_sha256,
     known_sha256,
     purpose_locks,
 )
@@ -31,6 +32,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.locations import is_local
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import SplitError, StoreError
+from brev_pipeline.parts import part_names
 from brev_pipeline.provenance import code_of, demand_current, hash_table, read_lineage, settings_of
 from brev_pipeline.recipe import pixel_fingerprint, recipe
 from brev_pipeline.stages import SPECS, table_stages
@@ -38,7 +40,7 @@ from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.publish import Made, Release, ReportMaker, publish_version
 from brev_pipeline.tables import SAMPLE_SPLIT, Columns
-from brev_pipeline.texts import TEXT
+from brev_pipeline.texts import TEXT, joined
 
 if TYPE_CHECKING:
     from brev_pipeline.shards import Earlier
@@ -103,7 +105,8 @@ def make_shards(
 
     classes = classes_of(split.read([]))
     drawn_from = split.read([*OF_SPLIT, *config.sampling.groupby])
-    draws = draw_plan(drawn_from, weights, config.sampling, epochs=config.shards.epochs)
+    folds = config.split.fold_names
+    draws = draw_plan(drawn_from, weights, config.sampling, epochs=config.shards.epochs, folds=folds)
     del drawn_from  # it, and the draws, are as long as the listing
     places = prepared.read(OF_PREPARED)
     plan = plan_shards(draws, places, config.shards, class_names=classes)
@@ -325,7 +328,7 @@ def _account(
     filtered = filtered_images(store, tables["raw_listing"].read([]))
     excluded = exclusions(config, tables, filtered)
     listing = tables["raw_listing"].read(["path", "etag"])
-    records = tables["tfrecord_shards"].read(["path", "file", "purpose"])
+    records = tables["tfrecord_shards"].read(["path", "file", "purpose", "ordinal"])
     demand_whole_account(listing, filtered, records, excluded)
     plan = (records.schema.metadata or {})[STAGING].decode()
     shards_in, shards = _finished_shards(store, plan, records)
@@ -339,14 +342,15 @@ def _account(
         "pipeline": config.name,
         "configuration": config.contents(),
         "known_assignments_sha256": known_sha256(split),
+        **({"given_sha256": given} if (given := given_sha256(split)) else {}),
         "classes": classes_of(split),
         "test_lock": purpose_locks(split, config.split),
         "listing_fingerprint": listing_fingerprint(listing),
         "counts": {
             "listed": listing.num_rows + filtered.num_rows,
             "excluded": excluded.num_rows,
-            "images": _by_purpose(split),
-            "records": _by_purpose(records),
+            "images": _counted(split["purpose"]),
+            "records": _counted(part_names(records)),
         },
     }
     return account, excluded, shards_in, shards
@@ -485,8 +489,25 @@ def published_history(store: PipelineStore, config: PipelineConfig) -> History:
     if newest is None:
         return History()
     entry, version = newest
+    refuse_other_folds(config, version)
     ledger = version.table("assignments", ledger_columns(config.split), verified=True)
     return History(entry.number, ledger, tuple(version.manifest(verified=True)["classes"]))
+
+
+def refuse_other_folds(config: PipelineConfig, newest: Version) -> None:
+    """Refuse to go on with other folds than the newest published version has: each image keeps its fold for good.
+
+    Raises:
+        SplitError: they are others.
+    """
+    before = newest.manifest()["configuration"]["split"].get("folds")
+    if before != config.split.folds:
+        was, now = (f"{count} folds" if count else "no folds" for count in (before, config.split.folds))
+        raise SplitError(
+            f"split.folds: the newest published version ({newest.id}) has {was}, the configuration now has {now}; "
+            "images keep their fold for good, so that rounds stay comparable. Set it back to "
+            f"{before or 'null'}, or begin anew with the new folds under another name of the pipeline (name)"
+        )
 
 
 def ledger_of(version: Version) -> pa.Table:
@@ -510,17 +531,60 @@ def known_assignments(config: PipelineConfig) -> pa.Table | None:
 
     if config.split.ledger_csv is None:
         return None
-    place = config.resolve(config.split.ledger_csv)
+    place, data, digest = _read_file(config, "split.ledger_csv", config.split.ledger_csv)
+    known = read_known_assignments(data, place, str(config.base))
+    return known.replace_schema_metadata({**(known.schema.metadata or {}), KNOWN: digest})
+
+
+def given_files(config: PipelineConfig) -> dict[str, pa.Table]:
+    """The files of ``split.given``, read: key of `GivenSettings.files` → table, its SHA-256 as `KNOWN`.
+
+    Raises:
+        SplitError: one cannot be read, or is not such a file.
+    """
+    from brev_pipeline.split.given import read_given
+
+    found = {}
+    for key, file in (config.split.given.files if config.split.given else {}).items():
+        place, data, digest = _read_file(config, f"split.given.{key}", file)
+        table = _with_places(read_given(data, place, key), config)
+        found[key] = table.replace_schema_metadata({KNOWN: digest})
+    return found
+
+
+def _with_places(table: pa.Table, config: PipelineConfig) -> pa.Table:
+    """The table with column `PLACE`: names that lie in a dataset, seen from the configuration's folder, as listed."""
+    from brev_pipeline.source.places import path_prefix
+    from brev_pipeline.split.matches import NAME, PLACE
+
+    column = next((name for name in (NAME, "path") if name in table.column_names), None)
+    if column is None:
+        return table
+    names = table[column].cast(TEXT)
+    places: Any = pa.nulls(len(names), TEXT)
+    for dataset in config.datasets if len(names) else ():
+        if not is_local(dataset.bucket):
+            continue
+        folder = config.resolve(dataset.bucket)
+        for seen in dict.fromkeys([folder, os.path.relpath(folder, config.base)]):
+            prefix = "" if seen == "." else f"{seen.rstrip('/')}/"
+            inner = pc.utf8_slice_codeunits(names, len(prefix))
+            listed = joined(pa.scalar(path_prefix(dataset.bucket), TEXT), inner, by="")
+            places = pc.if_else(pc.starts_with(names, prefix), listed, places)
+    return table.append_column(PLACE, places)
+
+
+def _read_file(config: PipelineConfig, key: str, file: str) -> tuple[str, bytes, str]:
+    """A file that the configuration names: its place, bytes, and their SHA-256."""
+    place = config.resolve(file)
     try:
         data = Path(place).read_bytes()
     except OSError as error:
         raise SplitError(
-            f"split.ledger_csv: {place} cannot be read: {error.strerror}; relative places are meant from the "
-            "configuration's folder"
+            f"{key}: {place} cannot be read: {error.strerror}; relative places are meant from the configuration's "
+            "folder"
         ) from error
-    digest = hashlib.sha256(data).hexdigest()
-    known = read_known_assignments(data, place, str(config.base))
-    return known.replace_schema_metadata({**(known.schema.metadata or {}), KNOWN: digest})
+    return place, data, hashlib.sha256(data).hexdigest()
 
 
 def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | None) -> None:
@@ -533,29 +597,29 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
             unusable still.
 
     Raises:
-        SplitError: see `foresee_split`, and `known_assignments`.
+        SplitError: see `foresee_split`, `known_assignments`, `given_files` and `refuse_other_folds`.
         SamplingError: ``sampling.groupby`` names what is no column.
     """
     from brev_pipeline.sampling.groups import groups_of
     from brev_pipeline.split.foresee import foresee_split
 
     groups_of(SAMPLE_SPLIT.empty_table(), config.sampling.groupby)
-    known, purposes = known_assignments(config), None
+    known, given, purposes = known_assignments(config), given_files(config), None
     if newest is not None:
+        refuse_other_folds(config, newest)
         purposes = newest.table("assignments", ["purpose"], verified=True)["purpose"]
         excluded = newest.table("exclusions", ["path", "rule"])
         out = excluded.filter(pc.is_in(excluded["rule"], value_set=pa.array(_UNUSED, TEXT)))["path"]
         listing = listing.filter(pc.invert(pc.is_in(listing["path"], value_set=out.combine_chunks())))
-    foresee_split(listing, config.split, known, purposes)
+    foresee_split(listing, config.split, known, given, purposes)
 
 
 _UNUSED: Final = ["quarantined", "label_conflict", "duplicate"]
 """Rules by which an image has no part in the split."""
 
 
-def _by_purpose(table: pa.Table) -> dict[str, int]:
-    counted = table.group_by("purpose").aggregate([([], "count_all")]).sort_by("purpose").to_pylist()
-    return {row["purpose"]: row["count_all"] for row in counted}
+def _counted(names: pa.ChunkedArray) -> dict[str, int]:
+    return dict(sorted((row["values"], row["counts"]) for row in pc.value_counts(names).to_pylist()))
 
 
 def _bare(table: pa.Table) -> pa.Table:

@@ -29,7 +29,7 @@ class StageSpec:
             rows are made. A key that only says when a check is red is none of them: it belongs to the rules.
         code: number of the stage's code; raised whenever the same inputs and settings give another result.
         packages: distributions whose versions show in the result.
-        files: keys of the configuration that name a file which is read besides the tables.
+        files: keys of the configuration, or of sections, that name files which are read besides the tables.
         unit: what one row is, where rows per second mean something.
         run_columns: columns that tell of a run (times, places of work, how an assignment came about), which differ
             between runs over the same images and are no part of the table's identity.
@@ -125,7 +125,7 @@ _ALL: Final = (
         ),
         code="2",
         packages=("mmh3", "numpy", "scipy"),
-        files=("split.ledger_csv",),
+        files=("split.ledger_csv", "split.given"),
         unit="images",
         run_columns=frozenset({"assigned_by"}),
         shown=(

@@ -62,7 +62,7 @@ class Known:
         ledger: assignments of that version; None where ``parent`` is, or where they cannot be had.
         classes: class names of that version, in the order of the labels; None where they cannot be had.
         is_first: it is certain that nothing was published before.
-        assignments: SHA-256 of a file of known assignments (`split.ledger_csv`) → its table.
+        assignments: SHA-256 of a file of known assignments (`split.ledger_csv`), or of `split.given` → its table.
     """
 
     parent: str | None = None

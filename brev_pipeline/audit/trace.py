@@ -11,6 +11,7 @@ from brev_pipeline.audit.tables import listed_now
 from brev_pipeline.config import AugmentationSettings
 from brev_pipeline.config.locations import is_local
 from brev_pipeline.errors import ReadError
+from brev_pipeline.parts import part_names
 from brev_pipeline.reading.source import Base, Photos
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.tables import PREPARED_IMAGES
@@ -30,8 +31,8 @@ def trace_record(
     Args:
         store: the pipeline's store.
         version: a published version.
-        purpose: train, devel, test, …
-        shard: number of the file within the purpose, from 0.
+        purpose: train, devel, test, …; of folds fold0 (photos as they are), fold0_augmented (draws), …
+        shard: number of the file within it, from 0.
         position: place of the record in the shard, from 0.
         base: folder that relative datasets are meant from; None: as the store's log says.
 
@@ -94,9 +95,10 @@ def trace_image(
 
 
 def _find(records: pa.Table, version: Version, purpose: str, shard: int, position: int) -> dict[str, Any]:
-    own = records.filter(pc.equal(records["purpose"], purpose))
+    parts = part_names(records)
+    own = records.filter(pc.equal(parts, purpose))
     if not own.num_rows:
-        there = ", ".join(sorted(pc.unique(records["purpose"]).to_pylist()))
+        there = ", ".join(sorted(pc.unique(parts).to_pylist()))
         raise ReadError(f"version {version.id} has no records of purpose {purpose!r}; it has {there}")
     in_shard = own.filter(pc.equal(own["shard"], shard))
     if not in_shard.num_rows:

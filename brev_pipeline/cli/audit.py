@@ -1,6 +1,7 @@
 """The subcommands of the auditor: verify, trace, gc. Each shows what a function of `brev_pipeline.audit` found."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from rich.console import Console
@@ -198,15 +199,15 @@ def show_force(removal: Removal) -> None:
 
 
 def _known_assignments(config: PipelineConfig) -> dict[str, Any]:
-    """The configured file of known assignments by its SHA-256, where it can be read: versions may be made with it."""
+    """The configured files of known assignments by SHA-256, where they can be read: versions may be made with them."""
     from brev_pipeline.account import KNOWN
-    from brev_pipeline.production import known_assignments
+    from brev_pipeline.production import given_files, known_assignments
 
-    try:
-        known = known_assignments(config)
-    except SplitError:
-        return {}  # what a version lacks for that is named with it
-    return {} if known is None else {(known.schema.metadata or {})[KNOWN].decode(): known}
+    tables: list[Any] = []
+    for read in (lambda: [known_assignments(config)], lambda: given_files(config).values()):
+        with suppress(SplitError):  # what a version lacks for that is named with it
+            tables += read()
+    return {(table.schema.metadata or {})[KNOWN].decode(): table for table in tables if table is not None}
 
 
 def _engine(config: PipelineConfig, store: PipelineStore, version: str | None, deep: int | None) -> Engine:

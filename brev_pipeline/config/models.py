@@ -591,6 +591,9 @@ class SplitSettings(Section):
     def _distinct(self) -> Self:
         if twice := sorted({name for name in self.names if self.names.count(name) > 1} - {self.remainder}):
             raise ValueError(f"{twice}: the folds have these names; give the purposes others")
+        # A fold's draws lie in shards, and in a split of tfds, of these names.
+        if twice := sorted(name for name in self.purposes if name.removesuffix("_augmented") in self.fold_names):
+            raise ValueError(f"{twice}: the folds' augmented records have such names; give the purposes others")
         if self.given and (unknown := sorted(set(self.given.purposes) - set(self.names))):
             raise ValueError(
                 f"given.words names {unknown}, but the purposes are {self.names}: name it under purposes, with a share "
@@ -605,6 +608,12 @@ class SplitSettings(Section):
         if self.method != "ranked_hash" and self.seed >= 2**32:
             raise ValueError(f"the method {self.method} takes seeds below 2**32, got {self.seed}")
         return self
+
+    @property
+    def files(self) -> dict[str, str | None]:
+        """The files that the split reads: key of the configuration → place; None where none is named."""
+        given = self.given.files if self.given else {}
+        return {"split.ledger_csv": self.ledger_csv, **{f"split.given.{key}": place for key, place in given.items()}}
 
     @property
     def names(self) -> list[str]:

@@ -17,6 +17,7 @@ from brev_pipeline.account import found_facts
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.images.stops import UNJUDGED
 from brev_pipeline.listing.labels import counted_names, odd_labels
+from brev_pipeline.parts import drawn_by_weight, part_names
 from brev_pipeline.tables import Columns
 from brev_pipeline.texts import TEXT, composed, joined_names, numbered
 
@@ -36,6 +37,8 @@ class Published:
     """The configured file of known assignments."""
     classes: Sequence[str] = ()
     """Its class names, in the order of the labels."""
+    given: Mapping[str, pa.Table] | None = None
+    """The files of ``split.given``, by their keys."""
 
 
 Tables = Mapping[str, Columns]
@@ -233,13 +236,13 @@ def _pixel_conflicts(images: pa.Table, samples: pa.Table) -> pa.ChunkedArray:
 def _sample_split(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
     paths = tables["sample_split"].read(["path"])["path"]
     lost = _difference(_usable_paths(tables, config), paths)
-    from brev_pipeline.expectations.classes import class_frames
     from brev_pipeline.split.known import account_known, known_columns
     from brev_pipeline.split.ledger import key_columns
 
     columns = ["path", "content_id", "pixel_id", "item", "stratum", "leak_group", "purpose", "assigned_by"]
     wanted = known_columns(published.known, config.split)
-    split = tables["sample_split"].read([*columns, "category", *key_columns(config.split), *wanted])
+    by_given = ["bucket", "etag"] if config.split.given else []
+    split = tables["sample_split"].read([*columns, "category", *key_columns(config.split), *wanted, *by_given])
     rows = split.select(columns).to_pandas()
     purpose, group = _numbers(split["purpose"]), _numbers(split["leak_group"])
     listing = tables["sample_integrity"].read(wanted) if published.known is not None else split
@@ -255,22 +258,25 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Published) 
             known_told="" if account is None else account.told,
         ),
         "known": _no_rows("key", "purpose", "closest") if account is None else account.unmatched.to_pandas(),
-        "strata": _strata(split, group, config),
-        **class_frames(split, group, config.split, published.classes),
-        **_report(split, config, published),
+        **_report(split, group, config, published),
     }
 
 
-def _report(split: pa.Table, config: PipelineConfig, published: Published) -> Frames:
+def _report(split: pa.Table, group: Numbers, config: PipelineConfig, published: Published) -> Frames:
     """What the split's own report finds, each finding a row; unknown purposes are left to their own rule."""
     import pyarrow.compute as pc
 
+    from brev_pipeline.expectations.classes import class_frames
     from brev_pipeline.split import split_report
 
     named = pc.is_in(split["purpose"], value_set=pa.array(config.split.names, TEXT))
-    split = split if pc.all(named, min_count=0).as_py() else split.filter(named)
-    report = split_report(split, config.split, published.assignments, published.known)
+    if not pc.all(named, min_count=0).as_py():
+        split, group = split.filter(named), group[named.to_numpy()]
+    report = split_report(split, config.split, published.assignments, published.known, published.given)
+    rest = ~report.outside
     return {
+        "strata": _strata(split if rest.all() else split.filter(pa.array(rest)), group[rest], config),
+        **class_frames(split, group, config.split, published.classes, report.outside),
         "oversize": report.oversize.to_pandas().assign(fits=False),
         "moved": _moved(report.moved),
         "additions": report.locked_additions.to_pandas().assign(allowed=False),
@@ -303,7 +309,7 @@ def _strata(split: pa.Table, group: Numbers, config: PipelineConfig) -> "pd.Data
     """One row per stratum.
 
     Args:
-        split: table of the stage.
+        split: table of the stage, without what is given.
         group: (rows,) number of each row's leak group.
         config: says which shares are wanted.
     """
@@ -337,7 +343,8 @@ def _strata(split: pa.Table, group: Numbers, config: PipelineConfig) -> "pd.Data
                 or all(shares[purpose] > 0 for purpose, share in wanted.items() if share > 0),
             }
         )
-    return pd.DataFrame(out)
+    columns = ["stratum", "images", "leak_groups", *(f"share_{purpose}" for purpose in wanted)]
+    return pd.DataFrame(out, columns=[*columns, "excess_error", "on_every_side"])
 
 
 def _sampling_weights(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
@@ -351,27 +358,30 @@ def _sampling_weights(tables: Tables, config: PipelineConfig, published: Publish
 
 
 def _tfrecord_shards(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
-
     from brev_pipeline.expectations.classes import drawn_classes
     from brev_pipeline.split.labels import classes_of
 
     columns = ["purpose", "epoch", "shard", "position", "path", "content_id", "group", "label"]
     table = tables["tfrecord_shards"].read([*columns, "ordinal"])
     split = tables["sample_split"].read(["path", "purpose", "category"])
+    parts = part_names(table)
     rows = table.select(columns).to_pandas()
-    classes = classes_of(split)
+    rows["part"] = parts.to_pandas()
     rows["purpose_of_split"] = _same_purpose(table, split)
-    rows["place_unique"] = _alone(_numbers(table["purpose"]), table["shard"].to_numpy(), table["position"].to_numpy())
-    rows["label_known"] = rows["label"].between(0, len(classes) - 1)
-    once = split["path"].filter(pa.array(~_in(split["purpose"], list(config.sampling.purposes))))
-    shards = rows.groupby(["purpose", "shard"], as_index=False).size()
-    spread = shards.groupby("purpose")["size"].agg(["min", "max"])
+    rows["place_unique"] = _alone(_numbers(parts), table["shard"].to_numpy(), table["position"].to_numpy())
+    rows["label_known"] = rows["label"].between(0, len(classes_of(split)) - 1)
+    drawn = [name for name in config.sampling.purposes if name not in config.split.fold_names]
+    once = split["path"].filter(pa.array(~_in(split["purpose"], drawn)))
+    weighed = drawn_by_weight(table).to_numpy()
+    as_they_are = table["path"].filter(pa.array(~weighed | ~_in(table["purpose"], list(config.sampling.purposes))))
+    shards = rows.groupby(["part", "shard"], as_index=False).size()
+    spread = shards.groupby("part")["size"].agg(["min", "max"])
     return {
         "rows": rows,
-        "groups": _groups(rows, tables["sampling_weights"].read()),
+        "groups": _groups(rows[weighed], tables["sampling_weights"].read()),
         "shards": spread.assign(spread=spread["max"] - spread["min"]).reset_index(),
         "classes": drawn_classes(table, split, config),
-        "summary": _one_row(never_recorded=int((~_in(once, table["path"])).sum())),
+        "summary": _one_row(never_recorded=int((~_in(once, as_they_are)).sum())),
     }
 
 

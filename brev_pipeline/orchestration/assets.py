@@ -133,7 +133,7 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
 def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.account import note_known
     from brev_pipeline.orchestration.metadata import labels_metadata, split_metadata
-    from brev_pipeline.production import LEDGER, known_assignments, published_history
+    from brev_pipeline.production import LEDGER, given_files, known_assignments, published_history
     from brev_pipeline.split import split_report, split_samples, usable_samples
     from brev_pipeline.split.known import account_known, known_columns
     from brev_pipeline.split.labels import label_map, note_classes, present_classes
@@ -148,13 +148,13 @@ def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, ups
         label_conflicts=config.integrity.label_conflicts,
     )
     history = published_history(PipelineStore.of(config), config)
-    ledger, known = history.ledger, known_assignments(config)
-    table = split_samples(usable, config.split, ledger, known)
+    ledger, known, given = history.ledger, known_assignments(config), given_files(config)
+    table = split_samples(usable, config.split, ledger, known, given)
     listed = upstream["sample_integrity"].read(known_columns(known, config.split))
     rows = account_known(known, table, listed, config.split)
-    table = note_known(table, known, None if rows is None else rows.summary())
+    table = note_known(table, known, None if rows is None else rows.summary(), given)
     classes = label_map(present_classes(table), history.classes, config.listing.classes)
-    report = split_report(table, config.split, ledger, known)
+    report = split_report(table, config.split, ledger, known, given)
     context.add_output_metadata(split_metadata(table, excluded, report, rows))
     context.add_output_metadata(labels_metadata(table, classes, history.classes, config.listing.classes))
     table = note_classes(table, classes)

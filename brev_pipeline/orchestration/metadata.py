@@ -200,6 +200,10 @@ def split_metadata(
         found |= {"known rows left out": known.left_out, "known rows unmatched": known.unmatched_count}
         if known.unmatched_count:
             found["unmatched rows"] = markdown(known.unmatched)
+    if report.given.num_rows:
+        found["given: images by purpose"] = markdown(report.given)
+    for one in report.matched:
+        found[f"given: matched of {one.key}"] = f"{one.matched} of {one.rows}"
     if report.warnings:
         found["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in report.warnings))
     if report.moved.num_rows:

@@ -3,7 +3,7 @@
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations.frames import Published
 from brev_pipeline.integrity.findings import COMPARED, COMPARED_CONTENTS
-from brev_pipeline.production import known_assignments, published_history
+from brev_pipeline.production import given_files, known_assignments, published_history
 from brev_pipeline.store import PipelineStore
 
 
@@ -20,5 +20,10 @@ def published_tables(config: PipelineConfig, stage: str) -> Published:
         return Published(listing=newest[1].table("listing", compared) if newest else None)
     if stage == "sample_split":
         history = published_history(PipelineStore.of(config), config)
-        return Published(assignments=history.ledger, known=known_assignments(config), classes=history.classes)
+        return Published(
+            assignments=history.ledger,
+            known=known_assignments(config),
+            given=given_files(config),
+            classes=history.classes,
+        )
     return Published()

@@ -1,4 +1,4 @@
-"""`Records`: the records of one purpose of a version, for whatever library trains on them."""
+"""`Records`: the records of one purpose of a version, or of several, for whatever library trains on them."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -18,7 +18,7 @@ _PAIR = ("image", "label")
 
 
 class Records:
-    """The records of one purpose; made by `read`.
+    """The records of one purpose, or of several; made by `read`.
 
     ``len(records)`` counts the records of all written epochs, and ``records[i]`` reads one of them: a dictionary of
     every field (`FIELDS`). Pixels are the same whichever way they are read: uint8 (height, width, channels), RGB or
@@ -26,17 +26,18 @@ class Records:
 
     Args:
         contents: what there is to read.
-        purpose: whose records they are.
+        purpose: whose records they are; several as a list.
     """
 
-    def __init__(self, contents: Contents, purpose: str) -> None:
+    def __init__(self, contents: Contents, purpose: str | list[str]) -> None:
         self._contents = contents
         self.purpose = purpose
 
     def __repr__(self) -> str:
         epochs = f" in {self.epochs} epochs" if self.epochs > 1 else ""
         name = self._contents.manifest["pipeline"]
-        return f"<Records {name} {self.version} {self.purpose}: {len(self)} records{epochs}>"
+        whose = self.purpose if isinstance(self.purpose, str) else ", ".join(self.purpose)
+        return f"<Records {name} {self.version} {whose}: {len(self)} records{epochs}>"
 
     def __len__(self) -> int:
         return int(self._contents.table.num_rows)
@@ -96,7 +97,7 @@ class Records:
 
     @property
     def records(self) -> pa.Table:
-        """The record table of this purpose: a row per record, schema `tables.TFRECORD_SHARDS`."""
+        """The record table of these purposes: a row per record, schema `tables.TFRECORD_SHARDS`."""
         return self._contents.table
 
     @property

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
+from brev_pipeline.split.given import GivenFiles, find_given
 from brev_pipeline.split.keys import Spec, find_key
 from brev_pipeline.split.layout import lay_out
 from brev_pipeline.split.ledger import match_known, purpose_codes, rules_of
@@ -21,6 +22,7 @@ def foresee_split(
     listing: pa.Table,
     settings: SplitSettings,
     known: pa.Table | None = None,
+    given: GivenFiles | None = None,
     purposes: pa.ChunkedArray | None = None,
 ) -> None:
     """Refuse a listing that cannot be divided as asked, as far as its paths show it.
@@ -29,11 +31,12 @@ def foresee_split(
         listing: `tables.RAW_LISTING`, or some of its columns. Files of no bytes do not count: they are in no split.
         settings: of the split.
         known: further known assignments, as from `read_known_assignments`.
+        given: the files of `split.given`, as `read_given` reads them.
         purposes: those that the ledger holds.
 
     Raises:
-        SplitError: a pattern or a column cannot be used, a path has no key, all images are one item; or the ledger or
-            the known assignments hold what the configuration does not have.
+        SplitError: a pattern or a column cannot be used, a path has no key, all images are one item; what is given has
+            words of no purpose; or the ledger or the known assignments hold what the configuration does not have.
     """
     rules, names = rules_of(settings), settings.names
     for spec, name in ((rules.stratification, "stratification"), (rules.uniqueness, "uniqueness")):
@@ -54,6 +57,7 @@ def foresee_split(
         copies=(),
     )
     layout = lay_out(samples, rules)
+    find_given(samples, settings, given, layout.item if by_paths else None)
     if known is None:
         return
     there = [*samples.column_names, *(["item", "stratum"] if by_paths else ["stratum"])]

@@ -40,13 +40,14 @@ def compile_key(pattern: str, name: str) -> re.Pattern[str]:
     return compiled
 
 
-def extract(paths: pa.ChunkedArray, pattern: str, name: str) -> pa.ChunkedArray:
+def extract(paths: pa.ChunkedArray, pattern: str, name: str, group: str | None = None) -> pa.ChunkedArray:
     """Find the key in every path.
 
     Args:
         paths: text without nulls.
         pattern: regular expression with a group.
         name: what it is for, for messages.
+        group: name of the group that is the key; None: the only one that takes part.
 
     Returns:
         Text of the same length; null where the pattern is not found, or its group takes no part.
@@ -55,7 +56,8 @@ def extract(paths: pa.ChunkedArray, pattern: str, name: str) -> pa.ChunkedArray:
         SplitError: the pattern cannot be used, or several of its groups take part in one match.
     """
     text = compile_key(pattern, name)
-    key = itemgetter(1) if text.groups == 1 else _only_group(text.pattern, name)
+    one = group or (1 if text.groups == 1 else None)
+    key = _only_group(text.pattern, name) if one is None else itemgetter(one)
     return search_each(paths, text, key)
 
 
