@@ -45,6 +45,8 @@ class ReportInputs:
         weights: as `tables.sampling_weights_schema`.
         records: columns of `tables.TFRECORD_SHARDS`.
         exclusions: path, content_id, rule, partner, reason; in memory, for it is made when a version is.
+        filtered: path, category, rule of the images that the listing left out unread, which are among the exclusions
+            and in no other table; None: there are none.
         checks: stage → verdicts of its suite, what rules about history found included; None: as the manifest has it.
         number: of the publication that this version gets.
         published_at: UTC, ISO 8601.
@@ -64,6 +66,7 @@ class ReportInputs:
     weights: Columns = field(repr=False)
     records: Columns = field(repr=False)
     exclusions: pa.Table = field(repr=False)
+    filtered: pa.Table | None = field(default=None, repr=False)
     checks: Mapping[str, Sequence[Mapping[str, Any]]] | None = field(default=None, repr=False)
     number: int | None = None
     published_at: str | None = None
