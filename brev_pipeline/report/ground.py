@@ -113,7 +113,8 @@ class Ground:
     @cached_property
     def purposes(self) -> list[str]:
         """The usual ones in their usual order, then others as they are configured, then what there is besides."""
-        configured = self.dividing.names
+        # The configuration's JSON does not keep their order.
+        configured = self.inputs.manifest.get("purposes") or self.dividing.names
         others = set(pc.unique(self.split.column("purpose")).to_pylist()) - set(configured)
         names = [*configured, *sorted(others)]
         return [name for name in _USUAL if name in names] + [name for name in names if name not in _USUAL]
