@@ -107,7 +107,7 @@ def _differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Set
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """Every setting by its dotted key; ranges and lists of texts stay whole, sections in lists are numbered."""
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping):
         for name, one in value.items():
             yield from _flat(one, f"{key}.{name}" if key else str(name))
     elif isinstance(value, list) and any(isinstance(one, Mapping) for one in value):

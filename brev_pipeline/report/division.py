@@ -167,7 +167,7 @@ def _leak_group(album: Album, name: str, rows: pa.Table) -> LeakGroup:
 
 
 def _rule(settings: SplitSettings) -> str:
-    asked = joined([f"{name} {percent(share)}" for name, share in sorted(settings.purposes.items())])
+    asked = joined([f"{name} {percent(share)}" for name, share in sorted(settings.purposes.items())], 100)
     rest = f"{settings.folds} folds of the same size get" if settings.folds else f"{settings.remainder} gets"
     said = f"Shares asked for: {asked}; {rest} the rest. " if asked else f"{rest[0].upper()}{rest[1:]} all. "
     strata, items = (_key(key) for key in (settings.stratification, settings.uniqueness))

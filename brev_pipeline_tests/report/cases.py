@@ -32,7 +32,11 @@ SECTIONS: Final[dict[str, Any]] = {
     "sampling": {"groupby": ["category"], "group_weighing": "logx+1", "seed": 3},
     "shards": {"records_per_shard": 8},
     "engine": {"workers": 1},
-    "validation": {"prepared_images": {"max_quarantined": 0.5}},
+    "validation": {
+        "raw_listing": {"max_shrinkage": 0.5},
+        "prepared_images": {"max_quarantined": 0.5},
+        "sample_split": {"max_fraction_error": 1.0},
+    },
 }
 PARTS: Final = {"good": 8, "scratch": 4, "dent": 3}
 
@@ -199,7 +203,7 @@ def lines(count: int) -> Draw:
     return lambda folder: [one(folder) for one in every] and None
 
 
-PLAIN: Final = Case("plain", "nothing", draw(), quick=True)
+PLAIN: Final = Case("plain", "nothing", draw())
 CONFLICT: Final = draw(PARTS, "photos", copy("scratch/0_0.png", "good/77_0.png"))
 HIDDEN: Final = Case(
     "class_filter",
@@ -266,7 +270,6 @@ CASES: Final = [
         "duplicates: keep_first",
         draw(PARTS, "photos", copy("good/0_0.png", "good/60_0.png"), copy("good/0_0.png", "good/61_0.png")),
         {"integrity": {"duplicates": "keep_first"}},
-        quick=True,
     ),
     Case(
         "keep_all",
@@ -374,7 +377,12 @@ CASES: Final = [
     ),
     Case("share_of_none", "a purpose with share 0", draw(), {"split": {"purposes": {"train": 0.7, "test": 0.0}}}),
     Case("murmurhash3", "the method murmurhash3", draw({"good": 30, "dent": 20}), {"split": {"method": "murmurhash3"}}),
-    Case("permutation", "the method sorted_permutation", draw(), {"split": {"method": "sorted_permutation"}}),
+    Case(
+        "permutation",
+        "the method sorted_permutation",
+        draw({"good": 30, "dent": 20}),
+        {"split": {"method": "sorted_permutation"}},
+    ),
     Case("known", "assignments from a CSV", draw(PARTS, "photos", ledger), {"split": {"ledger_csv": "known.csv"}}),
     Case("weighed_by_count", "groups weighed by count", draw(), {"sampling": {"group_weighing": "count"}}),
     Case("weighed_by_root", "groups weighed by square root", draw(), {"sampling": {"group_weighing": "square root"}}),

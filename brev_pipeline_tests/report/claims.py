@@ -119,6 +119,9 @@ def table(within: Node, caption: str) -> list[list[str]] | None:
     if not found:
         return None
     (mine,) = found
+    mine.one("caption").claim()
+    assert mine.parent is not None
+    assert mine.parent.attributes.pop("aria-label", caption) == caption  # taken from the page: it is looked at
     return [[cell.claim() for cell in row.below() if cell.tag in ("th", "td")] for row in mine.all("tr")]
 
 

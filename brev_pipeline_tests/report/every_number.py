@@ -21,7 +21,6 @@ from brev_pipeline_tests.report.claims import Node, PageOfClaims, says, table
 from brev_pipeline_tests.report.recount import Photo, Recount
 
 
-
 def pct(part: float, whole: float = 1) -> str:
     """A share as the page writes it."""
     return f"{part / whole:.1%}".replace(".0%", "%")
@@ -411,38 +410,45 @@ def sheets(page: PageOfClaims, v: Recount) -> None:
     """Classes by purpose; each record's own augmentation in words."""
     section, classes = page.section("sheets"), v.manifest["classes"]
     augmenter = ImageAugmenter(AugmentationSettings.model_validate(v.config["augmentation"]))
-    drawn: dict[str, dict[int, str]] = {}
+    drawn: dict[tuple[str, str], dict[int, str]] = {}
     guarded = v.config["split"]["access_log"]
-    for row in sorted(v.records, key=lambda one: (one["content_id"], one["epoch"], one["ordinal"])):
+    for row in sorted(v.records, key=lambda one: (one["epoch"], one["ordinal"])):
         if row["augmented"] and row["purpose"] not in guarded:
-            drawn.setdefault(row["content_id"], {})[row["seed"]] = describe(augmenter.parameters(row["seed"], 1, 1))
-    shown = 0
+            of = drawn.setdefault((classes[row["label"]], row["content_id"]), {})
+            of[row["seed"]] = describe(augmenter.parameters(row["seed"], 1, 1))
     heads = section.all("h3")
     assert len(heads) == len(classes[:60])
     for title, name in zip(heads, classes, strict=False):
         sides = Counter(row["purpose"] for row in v.assigned.values() if name in row["category"])
         told = listed([f"{sides[one]} {one}" for one in v.purposes if sides[one]])
         assert title.claim() == f"{name} {told}".strip()
-    for exhibit in [one for sheet in section.all("ul", "sheet") for one in sheet.children if isinstance(one, Node)]:
-        _claim_pictures(exhibit)
-        file = exhibit.one("bdi").claim()
-        words = [one.claim() for one in exhibit.all("ol")[0].all("li")] if exhibit.all("ol") else []
-        mine = [
-            list(drawn.get(row["content_id"], {}).values())
-            for row in v.assigned.values()
-            if row["path"].endswith(f"/{file}") and row["purpose"] not in guarded
-        ]
-        matching = [one for one in mine if one[: len(words)] == words] if words else mine
-        assert matching, file
-        more = [one.claim() for one in exhibit.all("p", "more")]
-        assert not words or more in [
-            [f"and {n(len(one) - 3, 'more record')} of it"] if len(one) > 3 else [] for one in matching
-        ]
+    shown = [(title.one("bdi").text, sheet) for title in heads if (sheet := _after(section, title)).tag == "ul"]
+    for name, sheet in shown:
+        seen = {
+            row["path"]: row for row in v.assigned.values() if row["purpose"] not in guarded and name in row["category"]
+        }
+        for exhibit in [one for one in sheet.children if isinstance(one, Node)]:
+            _claim_pictures(exhibit)
+            file = exhibit.one("bdi").claim()
+            words = [one.claim() for lines in exhibit.all("ol") for one in lines.all("li")]
+            mine = [
+                list(drawn.get((name, row["content_id"]), {}).values())
+                for path, row in seen.items()
+                if path.endswith(f"/{file}")
+            ]
+            matching = [one for one in mine if one[:3] == words]
+            assert matching, (name, file, words, mine)
+            more = [one.claim() for one in exhibit.all("p", "more")]
+            assert more in [[f"and {n(len(one) - 3, 'more record')} of it"] if len(one) > 3 else [] for one in matching]
     for chips in section.all("ul", "chips"):
         assert [one.claim() for one in chips.all("li")] == classes[:60]
-    shown = len(section.all("ul", "sheet"))
-    says(lead(section), n(shown, "class", "classes"))
+    says(lead(section), n(len(shown), "class", "classes"))
     _more(section, ("classes", max(0, len(classes) - 60)))
+
+
+def _after(section: Node, title: Node) -> Node:
+    elements = [one for one in section.children if isinstance(one, Node)]
+    return elements[elements.index(title) + 1]
 
 
 def checks(page: PageOfClaims, v: Recount) -> None:

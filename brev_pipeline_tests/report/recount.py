@@ -146,7 +146,8 @@ def _photo(
     outside = not settings["follow_links"] and not file.resolve().is_relative_to(place.resolve())
     wanted: Collection[str] | None = settings["classes"]
     large = stat.st_size > settings["max_object_mb"] * 1e6
-    other = wanted is not None and not set(wanted) & set(classes)
+    kept = tuple(name for name in classes if wanted is None or name in wanted)
+    other, classes = not kept, kept or classes
     unread = "class_filter" if other else "link_outside" if outside else "object_too_large" if large else ""
     shape, channels, pixels = None, None, ""
     try:
