@@ -88,7 +88,8 @@ def _numbers(ground: Ground, before: Mapping[str, Any], old_out: pa.Table) -> li
     rows = [Difference("Images found", before["counts"]["listed"], now["counts"]["listed"])]
     for kind, title in (("images", "Images for"), ("records", "Records for")):
         was, is_now = before["counts"][kind], now["counts"][kind]
-        names = [*ground.purposes, *sorted(set(was) - set(ground.purposes))]
+        names = [name for name in ground.purposes if name in {**was, **is_now}]
+        names += sorted({*was, *is_now} - set(names))
         rows += [Difference(f"{title} {name}", was.get(name, 0), is_now.get(name, 0)) for name in names]
     rules_of = [tally({"rule": numbered(table["rule"])}) for table in (old_out, new_out)]
     out = [{row["rule"]: row["count"] for row in rows_of} for rows_of in rules_of]
@@ -123,10 +124,21 @@ def _text(value: Any) -> str:
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
 
 
+_HAPPENED: Final = (
+    ("is new", "are new"),
+    ("left", "left"),
+    ("is no longer read", "are no longer read"),
+    ("is read again", "are read again"),
+    ("was replaced", "were replaced"),
+    ("got another class", "got another class"),
+    ("changed sides", "changed sides"),
+)
+"""Of each change that `altered_images` gives: what happened to one image, and to several."""
+
+
 def _opening(parent: str, images: list[Change], settings: list[Setting], packages: list[Setting]) -> Opening:
-    kinds = "are new, left, are no longer read, are read again, were replaced, got another class, changed sides"
-    names = kinds.split(", ")
-    parts = [f"{change.images:,} {name}" for change, name in zip(images, names, strict=True) if change.images]
+    parts = [f"{change.images:,} {words[change.images > 1]}" for change, words in zip(images, _HAPPENED, strict=True)]
+    parts = [part for part, change in zip(parts, images, strict=True) if change.images]
     said = f"Since version {parent}, {'of the images ' + joined(parts) if parts else 'the images stayed the same'}; "
     said += f"{counted(len(settings), 'setting')} changed"
     if packages:

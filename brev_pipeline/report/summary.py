@@ -1,5 +1,6 @@
 """The head of the page: the verdict, and the figures that matter most."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,7 +20,8 @@ class Side:
     images: int
     share: float
     """0..1, of the images that were divided."""
-    records: int
+    records: str
+    """In words; of a fold those as they are, and the augmented ones."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,13 @@ def summary(ground: Ground, checks: Verdicts, split: Division, out: LeftOut) -> 
         said,
         _when(inputs.published_at),
         figures,
-        [Side(one.purpose, one.images, one.share, records.get(one.purpose, 0)) for one in split.total.parts],
+        [Side(one.purpose, one.images, one.share, _records(records, one.purpose)) for one in split.total.parts],
     )
+
+
+def _records(counts: Mapping[str, int], purpose: str) -> str:
+    plain, drawn = counts.get(purpose, 0), counts.get(f"{purpose}_augmented")
+    return counted(plain, "record") if drawn is None else f"{counted(plain, 'record')} as they are, {drawn:,} augmented"
 
 
 def _when(stamp: str | None) -> str:

@@ -120,7 +120,13 @@ def copy(old: str, new: str) -> Draw:
 
 def repaint(old: str, new: str) -> Draw:
     """The same pixels in other bytes."""
-    return lambda folder: write(folder / "photos" / new, cv2.imread(str(folder / "photos" / old)))
+
+    def make(folder: Path) -> None:
+        image = cv2.imread(str(folder / "photos" / old))
+        assert image is not None
+        write(folder / "photos" / new, image)
+
+    return make
 
 
 def cut(*names: str) -> Draw:
@@ -136,7 +142,12 @@ def cut(*names: str) -> Draw:
 
 def remove(*names: str) -> Draw:
     """Files that are gone."""
-    return lambda folder: [(folder / "photos" / name).unlink() for name in names] and None
+
+    def make(folder: Path) -> None:
+        for name in names:
+            (folder / "photos" / name).unlink()
+
+    return make
 
 
 def link_out(name: str) -> Draw:
@@ -183,7 +194,8 @@ def ledger(folder: Path) -> None:
 
 def several(path: str) -> tuple[str, ...]:
     """As `MAPPED` maps folders."""
-    return {"scratch": ("bad", "scratch"), "dent": ("bad",)}.get(*leaf(path), leaf(path))
+    (name,) = leaf(path)
+    return {"scratch": ("bad", "scratch"), "dent": ("bad",)}.get(name, (name,))
 
 
 MAPPED: Final = {"listing": {"class_mapping": {"scratch": ["bad", "scratch"], "dent": ["bad"]}}}
@@ -200,7 +212,7 @@ def datasets(count: int) -> list[dict[str, str]]:
 def lines(count: int) -> Draw:
     """Photos for `datasets`."""
     every = [draw({"good": 3 + one, "dent": 2}, f"line{one}") for one in range(count)]
-    return lambda folder: [one(folder) for one in every] and None
+    return lambda folder: [one(folder) for one in every].clear()
 
 
 PLAIN: Final = Case("plain", "nothing", draw())

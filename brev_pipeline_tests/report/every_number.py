@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from importlib import metadata
 from typing import Any, Final
@@ -153,7 +153,7 @@ def found(page: PageOfClaims, v: Recount) -> None:
         ],
     ]
     kinds = Counter((one.format, one.shape, one.channels) for one in contents.values() if one.shape is not None)
-    shown = table(section, "Kinds of files, copies counted once")
+    shown = table(section, "Kinds of files, copies counted once") or []
     assert sorted(shown[1:]) == sorted(
         [kind, f"{shape[0]} × {shape[1]} px", str(channels[0]), str(channels[1]), str(count)]
         for (kind, shape, channels), count in kinds.items()
@@ -299,20 +299,20 @@ def split(page: PageOfClaims, v: Recount) -> None:
     ]
     _rule(section, settings, folds)
     scope = settings["uniqueness_scope"] == "stratum"
-    kinds = (
+    kinds: tuple[tuple[str, Callable[[dict[str, Any]], Any]], ...] = (
         ("physical items", lambda row: (row["item"], row["stratum"] if scope else "")),
         ("groups of images", lambda row: row["leak_group"]),
         ("files", lambda row: v.found[row["path"]].md5),
         ("pictures", lambda row: v.found[row["path"]].pixels),
     )
     proof = section.one("ul", "proof").all("li")
-    for (words, key), told in zip(kinds, proof, strict=True):
+    for (words, key), line in zip(kinds, proof, strict=True):
         sides: dict[Any, set[str]] = {}
         for row in rows:
             sides.setdefault(key(row), set()).add(row["purpose"])
         assert all(len(one) == 1 for one in sides.values())
-        says(told, f"{len(sides)} {words}")
-        assert "none of them on two sides" in told.text
+        says(line, f"{len(sides)} {words}")
+        assert "none of them on two sides" in line.text
     groups = [one for one in by_size(Counter(row["leak_group"] for row in rows)) if one[1] > 1][:8]
     cards = section.all("li", "card")
     assert len(cards) == len(groups)
@@ -362,7 +362,8 @@ def _rule(section: Node, settings: dict[str, Any], folds: list[str]) -> None:
 def drawing(page: PageOfClaims, v: Recount) -> None:
     """Records against images, by purpose and sampling group."""
     section, weighed = page.section("drawing"), [one for one in v.purposes if one in v.config["sampling"]["purposes"]]
-    heads, said = section.all("h3"), []
+    heads = section.all("h3")
+    said: list[str] = []
     assert len(heads) == len(weighed)
     for title, purpose in zip(heads, weighed, strict=True):
         mine = [row for row in v.records if row["purpose"] == purpose and row["augmented"]]
@@ -512,7 +513,8 @@ def changes(page: PageOfClaims, v: Recount) -> None:
     names = [*v.purposes, *sorted(set(old.purposes) - set(v.purposes))]
     numbers = {"Images found": (len(old.found), len(v.found))}
     for of, kind in (("Images for", "images"), ("Records for", "records")):
-        numbers |= {f"{of} {one}": (old.counted(kind)[one], v.counted(kind)[one]) for one in names}
+        was, now = old.counted(kind), v.counted(kind)
+        numbers |= {f"{of} {one}": (was[one], now[one]) for one in names if one in {**was, **now}}
     was, now = Counter(old.rules.values()), Counter(v.rules.values())
     numbers |= {f"Left out: {WORDS[rule]}": (was[rule], now[rule]) for rule in {**was, **now}}
     rows = table(section, "Numbers, before and now")
@@ -581,8 +583,8 @@ def left_out(page: PageOfClaims, v: Recount) -> None:
         lacks = Counter(v.rules[path] for path in mine if path in v.rules)
         why = listed([f"{count} {BRIEFLY[rule]}" for rule, count in by_size(lacks)])
         if lacks:
-            rows.append([name, str(len(mine)), str(len(mine) - lacks.total()), str(lacks.total()), why])
-    rows.sort(key=lambda row: (-int(row[3]), row[0]))
+            rows.append([name, str(len(mine)), str(lacks.total()), why])
+    rows.sort(key=lambda row: (-int(row[2]), row[0]))
     shown = table(section, "Images of each class that no training file holds") or [[]]
     assert shown[1:] == rows[:60]
     whole = [one for one in section.all("p", "soft") if "other class" in one.text]
