@@ -170,6 +170,7 @@ def _rule(settings: SplitSettings) -> str:
     asked = joined([f"{name} {percent(share)}" for name, share in sorted(settings.purposes.items())], 100)
     rest = f"{settings.folds} folds of the same size get" if settings.folds else f"{settings.remainder} gets"
     said = f"Shares asked for: {asked}; {rest} the rest. " if asked else f"{rest[0].upper()}{rest[1:]} all. "
+    said += "Purposes that are given stand as given; the shares are of the rest. " if settings.given else ""
     strata, items = (_key(key) for key in (settings.stratification, settings.uniqueness))
     said += f"Strata come from {strata}. " if strata else "There is one stratum. "
     said += f"What is one physical item comes from {items}" if items else "Every image counts as an item of its own"

@@ -212,7 +212,12 @@ def datasets(count: int) -> list[dict[str, str]]:
 def lines(count: int) -> Draw:
     """Photos for `datasets`."""
     every = [draw({"good": 3 + one, "dent": 2}, f"line{one}") for one in range(count)]
-    return lambda folder: [one(folder) for one in every].clear()
+
+    def make(folder: Path) -> None:
+        for one in every:
+            one(folder)
+
+    return make
 
 
 PLAIN: Final = Case("plain", "nothing", draw())
