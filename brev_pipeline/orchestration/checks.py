@@ -1,7 +1,7 @@
 """Asset checks: one per rule of a stage's suite, all of a stage found in one pass of Great Expectations."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 
@@ -86,7 +86,7 @@ def _result(key: dg.AssetKey, finding: Finding, page: str, earlier_run: str | No
     severity = dg.AssetCheckSeverity.ERROR if finding.rule.severity == "error" else dg.AssetCheckSeverity.WARN
     metadata: dict[str, Any] = {"rule": finding.rule.says, "expectation": finding.rule.expectation}
     if finding.observed is not None:
-        metadata["observed"] = finding.observed
+        metadata["observed"] = _rounded(finding.observed)
     if finding.offending:
         metadata["offending rows"] = finding.offending
     if finding.rows:
@@ -117,9 +117,43 @@ def describe(finding: Finding) -> str:
     """One sentence: what the rule is, and what was found."""
     if finding.passed:
         return finding.rule.says
-    found = f"{finding.offending} row(s) break this" if finding.offending else f"found {finding.observed}"
+    if finding.offending:
+        found = f"{finding.offending:,} {'row breaks' if finding.offending == 1 else 'rows break'} this"
+        found += _examples(finding)
+    else:
+        found = f"found {_said(finding)}"
     advice = f". {finding.advice}" if finding.advice else ""
     return f"Not so: {finding.rule.says}; {finding.reason or found}{advice}"
+
+
+_NAMES: Final = ("path", "source_path", "entry", "paths", "stratum", "group", "leak_group", "content_id", "purpose")
+"""Columns that say which row is meant, the best first."""
+
+
+def _examples(finding: Finding) -> str:
+    name = next((name for name in _NAMES if finding.rows and name in finding.rows[0]), None)
+    if name is None:
+        return ""
+    shown = [str(row[name]) for row in finding.rows[:3]]
+    return f": {', '.join(shown)}{', …' if finding.offending > len(shown) else ''}"
+
+
+def _said(finding: Finding) -> str:
+    """What was observed; in per cent where the rule speaks in them."""
+    value = finding.observed
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return (
+        f"{100 * value:.4g}%"
+        if "%" in finding.rule.says
+        else f"{value:,}"
+        if isinstance(value, int)
+        else f"{value:.4g}"
+    )
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def _as_table(rows: list[dict[str, Any]]) -> dg.MetadataValue:
