@@ -49,7 +49,7 @@ class Draws:
     purpose: str
     images: int
     undrawn: int
-    """Of its images, those that no record holds."""
+    """Of its images, those that no draw holds."""
     records: int
     epochs: int
     groups: list[Drawn]
@@ -89,7 +89,8 @@ def drawing(ground: Ground) -> Drawing:
     columns = {name: ground.records.numbered(name) for name in ("purpose", "group", "epoch")}
     augmented = ground.records.column("augmented").to_numpy()
     drawn = {name: columns["purpose"].among([name]) & augmented for name in weighed}
-    draws = [_draws(ground, weights, columns, name, drawn[name]) for name in weighed]
+    undrawn = _undrawn(ground, drawn)
+    draws = [_draws(weights, columns, name, drawn[name], undrawn.get(name, 0)) for name in weighed]
     as_is = tally({"purpose": columns["purpose"].at(np.flatnonzero(~augmented))})
     once = {row["purpose"]: row["count"] for row in as_is}
     plain = [(name, once[name]) for name in ground.purposes if name in once]
@@ -97,7 +98,16 @@ def drawing(ground: Ground) -> Drawing:
     return Drawing(_opening(draws, plain), draws, plain, rule if draws else "")
 
 
-def _draws(ground: Ground, weights: pa.Table, records: Mapping[str, Numbered], purpose: str, mine: Mask) -> Draws:
+def _undrawn(ground: Ground, drawn: Mapping[str, Mask]) -> dict[str, int]:
+    """Purpose → its images that no draw holds; those of a fold stand in its other part nevertheless."""
+    if not ground.dividing.folds:
+        return ground.undrawn
+    paths = ground.records.numbered("path").codes
+    images = {row["purpose"]: row["count"] for row in ground.split.tally("purpose")}
+    return {name: images.get(name, 0) - len(np.unique(paths[mine])) for name, mine in drawn.items()}
+
+
+def _draws(weights: pa.Table, records: Mapping[str, Numbered], purpose: str, mine: Mask, undrawn: int) -> Draws:
     weights = weights.filter(pc.equal(weights["purpose"], purpose))
     counts = {row["group"]: row["count"] for row in tally({"group": records["group"].at(mine)})}
     total = int(mine.sum())
@@ -113,7 +123,6 @@ def _draws(ground: Ground, weights: pa.Table, records: Mapping[str, Numbered], p
         for row in weights.sort_by([("samples", "descending"), ("group", "ascending")]).to_pylist()
     ]
     epochs = len(np.unique(records["epoch"].codes[mine]))
-    undrawn = ground.undrawn.get(purpose, 0)
     return Draws(purpose, images, undrawn, total, epochs, groups[:_GROUPS], max(0, len(groups) - _GROUPS))
 
 

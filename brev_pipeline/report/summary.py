@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from brev_pipeline.parts import AUGMENTED
 from brev_pipeline.report.division import Division
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.left_out import LeftOut
@@ -77,7 +78,7 @@ def summary(ground: Ground, checks: Verdicts, split: Division, out: LeftOut) -> 
 
 
 def _records(counts: Mapping[str, int], purpose: str) -> str:
-    plain, drawn = counts.get(purpose, 0), counts.get(f"{purpose}_augmented")
+    plain, drawn = counts.get(purpose, 0), counts.get(f"{purpose}{AUGMENTED}")
     return counted(plain, "record") if drawn is None else f"{counted(plain, 'record')} as they are, {drawn:,} augmented"
 
 

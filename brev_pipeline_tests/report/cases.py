@@ -4,7 +4,9 @@ A case is one version, or a version after another one in the same store. Photos 
 """
 
 import hashlib
+import itertools
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -220,14 +222,31 @@ def lines(count: int) -> Draw:
     return make
 
 
+def draw_at(pattern: str, *values: list[str]) -> Draw:
+    """A photo for each combination of some values, filled into the pattern of a path."""
+
+    def make(folder: Path) -> None:
+        for one in itertools.product(*values):
+            write(folder / "photos" / pattern.format(*one), pixels(repr(one)))
+
+    return make
+
+
+def numbers(count: int) -> list[str]:
+    """0, 1, … as texts."""
+    return [str(one) for one in range(count)]
+
+
+def named(*groups: str) -> Callable[[str], tuple[str, ...]]:
+    """Classes by parts of a path, each a pattern with one group."""
+    return lambda path: tuple(found[1] for group in groups if (found := re.search(group, f"/{path}")))
+
+
+FOLDS: Final = {"split": {"purposes": {"test": 0.2}, "folds": 3}}
 PLAIN: Final = Case("plain", "nothing", draw())
 CONFLICT: Final = draw(PARTS, "photos", copy("scratch/0_0.png", "good/77_0.png"))
 HIDDEN: Final = Case(
-    "class_filter",
-    "listing.classes names two of three classes",
-    draw(),
-    {"listing": {"classes": ["good", "dent"]}},
-    quick=True,
+    "class_filter", "listing.classes names two of three classes", draw(), {"listing": {"classes": ["good", "dent"]}}
 )
 
 CASES: Final = [
@@ -452,6 +471,103 @@ CASES: Final = [
         "after another version: only a tolerance is another",
         draw(),
         {"validation": {"prepared_images": {"max_quarantined": 0.25}}},
+        before=PLAIN,
+    ),
+    Case(
+        "class_above",
+        "the class is the first folder, items are the second",
+        draw_at("{}/{}/{}.png", ["ok", "defect"], numbers(6), numbers(2)),
+        {
+            "listing": {"category": {"folder": 0}},
+            "split": {"stratification": ["category"], "uniqueness": r"/(\d+)/\d+\.png$"},
+        },
+        named(r"^/(\w+)/"),
+    ),
+    Case(
+        "class_in_name",
+        "the class is in the file's name, by a pattern",
+        draw_at("shots/{1}_{0}.png", ["ok", "ng9"], numbers(8)),
+        {
+            "listing": {"category": r"_(?P<category>\w+)\.png$"},
+            "split": {"stratification": ["category"], "uniqueness": r"/(\d+)_"},
+        },
+        named(r"_(\w+)\.png$"),
+    ),
+    Case(
+        "classes_of_two_levels",
+        "folders of two levels are both classes",
+        draw_at("{}/{}/{}_0.png", ["steel", "glass"], ["ok", "ng"], numbers(4)),
+        {"listing": {"category": {"folder": [0, -1]}}, "split": {"stratification": ["category"], "uniqueness": None}},
+        named(r"^/(\w+)/", r"/(\w+)/[^/]*$"),
+    ),
+    Case(
+        "classes_of_two_groups",
+        "two groups of a pattern, and one class of them is wanted",
+        draw_at("{}/{}_{}.png", ["steel", "glass"], ["ok", "ng"], numbers(4)),
+        {
+            "listing": {
+                "category": r"^/(?P<category>\w+)/(?P<category_2>[a-z]+)_",
+                "classes": ["ok", "glass"],
+            },
+            "split": {"stratification": ["category"], "uniqueness": None},
+        },
+        named(r"^/(\w+)/", r"/([a-z]+)_\d"),
+    ),
+    Case(
+        "given",
+        "purposes are given by a folder, some are divided",
+        draw_at("{}/{}/{}_{}.png", ["training", "testing", "rest"], ["ok", "ng"], numbers(6), numbers(2)),
+        {
+            "split": {
+                "given": {"folder": 0, "words": {"training": "train", "testing": "test", "rest": None}},
+                "uniqueness": r"/(\w+/\w+/\d+)_\d\.png$",
+                "uniqueness_scope": "global",
+                "stratification": ["category"],
+            }
+        },
+    ),
+    Case("folds", "three folds and a test set", draw({"good": 12, "dent": 8}), FOLDS, quick=True),
+    Case(
+        "folds_of_few",
+        "folds of which not every photo is drawn, in two epochs",
+        draw({"good": 12, "dent": 8}),
+        {**FOLDS, "sampling": {"max_epoch_samples": 3}, "shards": {"epochs": 2}},
+    ),
+    Case(
+        "folds_grown",
+        "folds after another version",
+        draw({"good": 13, "dent": 8, "new": 4}),
+        FOLDS,
+        before=Case("", "", draw({"good": 12, "dent": 8}), FOLDS),
+    ),
+    Case(
+        "twelve_folds",
+        "more folds than digits, in their order",
+        draw({"good": 30}),
+        {"split": {"purposes": {}, "folds": 12}},
+    ),
+    Case(
+        "twins",
+        "two names that people take for one",
+        draw({"OK": 4, "ok": 4, "dent": 4}),
+        {"split": {"uniqueness_scope": "stratum"}},
+    ),
+    Case(
+        "names_unmatched",
+        "names of classes and of the mapping that match nothing",
+        draw(),
+        {"listing": {"classes": ["good", "dent", "sratch"], "class_mapping": {"dent": ["dent"], "nothing9": ["x"]}}},
+    ),
+    Case(
+        "class_added",
+        "after another version: a class came, whose name sorts before the others",
+        draw({**PARTS, "a9": 4}),
+        before=PLAIN,
+    ),
+    Case(
+        "class_gone",
+        "after another version: a class has no image any more",
+        draw({"good": 8, "scratch": 4}),
         before=PLAIN,
     ),
 ]

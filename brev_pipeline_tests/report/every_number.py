@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
@@ -63,7 +64,21 @@ def short(version: Recount, path: str) -> str:
 def assert_every_number(page: bytes, version: Recount) -> PageOfClaims:
     """Demand that a page says of a version what was counted, and no number besides."""
     read = PageOfClaims(page)
-    for part in (head, found, copies, quarantine, split, drawing, sheets, checks, changes, left_out, provenance):
+    for part in (
+        head,
+        found,
+        not_listed,
+        copies,
+        quarantine,
+        split,
+        labels,
+        drawing,
+        sheets,
+        checks,
+        changes,
+        left_out,
+        provenance,
+    ):
         part(read, version)
     assert read.unclaimed() == []
     return read
@@ -96,12 +111,19 @@ def head(page: PageOfClaims, v: Recount) -> None:
         "classes used" if len(classes) != 1 else "class used": str(len(classes)),
         "checks passed": f"{sum(passed)} / {len(passed)}",
     }
-    images, records = v.counted("images"), v.counted("records")
+    images = v.counted("images")
     assert [one.claim() for one in hero.one("ul").all("li")] == [
-        f"{one} {n(images[one], 'image')} {pct(images[one], max(1, images.total()))}, {n(records[one], 'record')}"
+        f"{one} {n(images[one], 'image')} {pct(images[one], max(1, images.total()))}, {_records_of(v, one)}"
         for one in v.purposes
     ]
     says(page.root.one("footer"), metadata.version("brev-pipeline"), version)
+
+
+def _records_of(v: Recount, purpose: str) -> str:
+    mine = Counter(row["augmented"] for row in v.records if row["purpose"] == purpose)
+    if purpose.startswith("fold"):
+        return f"{n(mine[False], 'record')} as they are, {mine[True]} augmented"
+    return n(mine.total(), "record")
 
 
 def found(page: PageOfClaims, v: Recount) -> None:
@@ -161,6 +183,58 @@ def found(page: PageOfClaims, v: Recount) -> None:
     )
     _more(section, ("classes", max(0, len(ordered) - 60)))
     _timeline(section, Counter(one.day for one in here))
+
+
+def not_listed(page: PageOfClaims, v: Recount) -> None:
+    """Other files by ending and reason, and what each configured name matches."""
+    section, settings = page.section("found"), v.config["listing"]
+    rows = table(section, "Files that are not listed") or [[]]
+    told = {(ending, reason): int(count) for ending, reason, count in rows[1:]}
+    assert len(told) == len(v.unlisted)
+    for (ending, why), count in v.unlisted.items():
+        assert [files for (name, reason), files in told.items() if name == ending and why in reason] == [count]
+    leaves = Counter(photo.path.split("/")[-2] for photo in v.found.values())
+    every = Counter(name for photo in v.found.values() for name in photo.all_classes)
+    wanted = {("listing.class_mapping", name): leaves[name] for name in settings["class_mapping"]}
+    wanted |= {("listing.classes", name): every[name] for name in settings["classes"] or []}
+    rows = table(section, "Images by configured name") or [[]]
+    assert {(setting, name): int(images) for name, setting, images, _ in rows[1:]} == wanted
+    assert all(bool(closest) == (images == "0") for _, _, images, closest in rows[1:])
+    twins = [one.claim() for one in section.all("ul", "rows") for one in one.all("li")]
+    for told_of in twins:
+        pairs = re.findall(r"(\S+) \((\d+)\)", told_of)
+        assert len(pairs) == 2
+        assert all(every[name] == int(count) for name, count in pairs)
+    folded = Counter(unicodedata.normalize("NFC", name).casefold() for name in every)
+    assert len(twins) == sum(count - 1 for count in folded.values())
+
+
+def labels(page: PageOfClaims, v: Recount) -> None:
+    """Which number stands for which class, and what has it."""
+    section, names = page.section("labels"), v.manifest["classes"]
+    old = v.before.manifest["classes"] if v.before else []
+    assert names[: len(old)] == old
+    images = Counter(name for row in v.assigned.values() for name in row["category"])
+    folds = v.config["split"]["folds"]
+    held = Counter(
+        (row["label"], f"{row['purpose']}_augmented" if folds and row["augmented"] else row["purpose"])
+        for row in v.records
+    )
+    parts = [part for one in v.purposes for part in (one, f"{one}_augmented")]
+    rows = []
+    for number, name in enumerate(names):
+        mine = [f"{held[number, part]} {part}" for part in parts if held[number, part]]
+        records = " and ".join(filter(None, [", ".join(mine[:-1]), *mine[-1:]])) or "none"
+        note = "" if images[name] else "no image any more"
+        note = "new" if images[name] and v.before and name not in old else note
+        rows.append([str(number), name, str(images[name]), records, note])
+    shown = table(section, "Labels") or []
+    assert shown[1:] == rows
+    new = [name for name in names if v.before and name not in old and images[name]]
+    gone = [name for name in names if not images[name]]
+    said = [n(len(names), "class has a number", "classes have a number each")]
+    said += [f"version {v.before.folder.name}", *([listed(new)] if new else [])] if v.before else []
+    says(lead(section), *said, *([listed(gone)] if gone else []))
 
 
 def _formats(photos: list[Photo]) -> list[tuple[str, int]]:
@@ -368,7 +442,7 @@ def drawing(page: PageOfClaims, v: Recount) -> None:
     for title, purpose in zip(heads, weighed, strict=True):
         mine = [row for row in v.records if row["purpose"] == purpose and row["augmented"]]
         of = [row for row in v.assigned.values() if row["purpose"] == purpose]
-        missing = len({row["path"] for row in of} - v.recorded)
+        missing = len({row["path"] for row in of} - {row["path"] for row in mine})
         epochs = len({row["epoch"] for row in mine})
         told = (
             f"{n(len(mine), 'record')} from "
@@ -510,11 +584,10 @@ def changes(page: PageOfClaims, v: Recount) -> None:
     differ = dict(_differences(old.config, v.config))
     counts = [str(len(paths)) for paths in kinds.values() if paths]
     says(lead(section), f"version {old.folder.name}", *counts, n(len(differ), "setting"))
-    names = [*v.purposes, *sorted(set(old.purposes) - set(v.purposes))]
     numbers = {"Images found": (len(old.found), len(v.found))}
     for of, kind in (("Images for", "images"), ("Records for", "records")):
         was, now = old.counted(kind), v.counted(kind)
-        numbers |= {f"{of} {one}": (was[one], now[one]) for one in names if one in {**was, **now}}
+        numbers |= {f"{of} {one}": (was[one], now[one]) for one in {**was, **now}}
     was, now = Counter(old.rules.values()), Counter(v.rules.values())
     numbers |= {f"Left out: {WORDS[rule]}": (was[rule], now[rule]) for rule in {**was, **now}}
     rows = table(section, "Numbers, before and now")

@@ -30,6 +30,8 @@ class Photo:
     path: str
     dataset: str
     classes: tuple[str, ...]
+    """Those that are wanted; of a photo of no wanted class all."""
+    all_classes: tuple[str, ...]
     size: int
     day: str
     md5: str
@@ -61,6 +63,8 @@ class Recount:
     checks: list[tuple[str, dict[str, Any]]]
     """Stage and what Dagster was told of a check."""
     number: int
+    unlisted: "Counter[tuple[str, str]]"
+    """Ending and reason of each file that is no listed image."""
     before: "Recount | None" = None
     rules: dict[str, str] = field(default_factory=dict)
     """Path → the rule that keeps it out of every record."""
@@ -96,9 +100,11 @@ class Recount:
         return sorted((one for one in groups.values() if len(one) > 1), key=lambda one: (-len(one), one[0].path))
 
     def counted(self, of: str) -> Counter[str]:
-        """Images (of the split) or records by purpose."""
-        rows = self.assigned.values() if of == "images" else self.records
-        return Counter(row["purpose"] for row in rows)
+        """Images (of the split) by purpose, or records by purpose, a fold's draws by themselves."""
+        if of == "images":
+            return Counter(row["purpose"] for row in self.assigned.values())
+        folds = self.config["split"]["folds"]
+        return Counter(row["purpose"] + "_augmented" * bool(folds and row["augmented"]) for row in self.records)
 
     def _rule(self, path: str) -> str:
         photo = self.found[path]
@@ -138,6 +144,24 @@ def photos_of(
     return dict(sorted(found.items()))
 
 
+UNREAD: Final = {"class_filter": "listing.classes", "link_outside": "a link", "object_too_large": "max_object_mb"}
+
+
+def unlisted_of(folder: Path, buckets: dict[str, str], found: dict[str, Photo]) -> "Counter[tuple[str, str]]":
+    """Ending and reason (a word of it) of every file that is no listed image."""
+    kinds: Counter[tuple[str, str]] = Counter()
+    for bucket in buckets.values():
+        for file in (folder / bucket).rglob("*"):
+            inner = file.relative_to(folder / bucket)
+            photo = found.get(f"{bucket}/{inner}")
+            if not file.is_file() or (photo and not photo.unread):
+                continue
+            hidden = any(part.startswith(".") for part in inner.parts)
+            why = "hidden" if hidden else UNREAD[photo.unread] if photo else "no image by its name"
+            kinds[file.suffix.lower() or "no ending", why] += 1
+    return kinds
+
+
 def _photo(
     file: Path, dataset: str, path: str, classes: tuple[str, ...], place: Path, settings: dict[str, Any]
 ) -> Photo:
@@ -147,7 +171,7 @@ def _photo(
     wanted: Collection[str] | None = settings["classes"]
     large = stat.st_size > settings["max_object_mb"] * 1e6
     kept = tuple(name for name in classes if wanted is None or name in wanted)
-    other, classes = not kept, kept or classes
+    other = not kept
     unread = "class_filter" if other else "link_outside" if outside else "object_too_large" if large else ""
     shape, channels, pixels = None, None, ""
     try:
@@ -159,7 +183,7 @@ def _photo(
         pass
     kind = {".jpg": "jpeg", ".tif": "tiff"}.get(file.suffix, file.suffix[1:])
     md5 = hashlib.md5(data).hexdigest()
-    return Photo(path, dataset, classes, stat.st_size, day, md5, kind, shape, channels, pixels, unread)
+    return Photo(path, dataset, kept or classes, classes, stat.st_size, day, md5, kind, shape, channels, pixels, unread)
 
 
 def recount(
@@ -167,6 +191,7 @@ def recount(
     found: dict[str, Photo],
     checks: list[tuple[str, dict[str, Any]]],
     number: int,
+    unlisted: "Counter[tuple[str, str]]",
     before: Recount | None,
 ) -> Recount:
     """Of the version in a folder."""
@@ -185,6 +210,7 @@ def recount(
         tables["weights"],
         checks,
         number,
+        unlisted,
         before,
     )
     in_files = {file.name: _records_in(file) for file in folder.glob("*.tfrecord-*")}

@@ -15,7 +15,7 @@ from brev_pipeline.engine.serial import SerialEngine
 from brev_pipeline.orchestration.engines import EngineResource
 from brev_pipeline_tests.pipelines import run
 from brev_pipeline_tests.report.cases import CASES, Case
-from brev_pipeline_tests.report.recount import Recount, photos_of, recount
+from brev_pipeline_tests.report.recount import Recount, photos_of, recount, unlisted_of
 
 pytest.register_assert_rewrite("brev_pipeline_tests.report.every_number", "brev_pipeline_tests.report.claims")
 from brev_pipeline_tests.report.every_number import assert_every_number  # noqa: E402
@@ -44,7 +44,8 @@ def published(case: Case, folder: Path) -> tuple[bytes, Recount]:
     assert newest is not None
     publication, version = newest
     found = photos_of(folder, buckets, case.classes, config.listing.model_dump())
-    mine = recount(Path(version.path), found, checks, publication.number, before)
+    unlisted = unlisted_of(folder, buckets, found)
+    mine = recount(Path(version.path), found, checks, publication.number, unlisted, before)
     return (mine.folder / "report" / "index.html").read_bytes(), mine
 
 

@@ -349,14 +349,19 @@ def test_even_pure_noise_in_great_numbers_keeps_to_the_budget() -> None:
 def test_labels_are_shown_with_what_each_number_holds(flawed: ReportInputs) -> None:
     manifest = dict(flawed.manifest)
     section = labels(Ground(replace(flawed, manifest=manifest | {"classes": ["worn", *manifest["classes"]]})))
-    split, records = flawed.split.read(["category"]), flawed.records.read(["label"])
+    split, records = flawed.split.read(["category"]), flawed.records.read(["label", "purpose"])
     wanted = Counter(name for row in split["category"].to_pylist() for name in row)
-    held = Counter(records["label"].to_pylist())
+    held = Counter(zip(records["label"].to_pylist(), records["purpose"].to_pylist(), strict=True))
     assert [(row.number, row.name, row.images) for row in section.rows] == [
         (0, "worn", 0),
         *((number, name, wanted[name]) for number, name in enumerate(sorted(wanted), 1)),
     ]
-    assert [row.records for row in section.rows] == [held[number] for number in range(len(wanted) + 1)]
+    assert [row.records for row in section.rows] == [
+        f"{held[number, 'train']} train, {held[number, 'devel']} devel and {held[number, 'test']} test"
+        if held[number, "train"]
+        else "none"
+        for number in range(len(wanted) + 1)
+    ]
     assert [row.note for row in section.rows] == ["no image any more", *[""] * len(wanted)]
     assert section.opening.tone == "look"
     assert "worn has no image any more, and the number waits for it" in section.opening.says
