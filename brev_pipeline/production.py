@@ -232,7 +232,8 @@ def release(
     demand_current(
         config, {stage: read_lineage(table.read([]).schema.metadata, stage, "") for stage, table in tables.items()}
     )
-    account, excluded, shards_in, shards = _account(config, store, tables)
+    filtered = filtered_images(store, tables["raw_listing"].read([]))
+    account, excluded, shards_in, shards = _account(config, store, tables, filtered)
     account["checks"] = {stage: [_quoted(check) for check in found] for stage, found in checks.items()}
     account["user_checks"] = {stage: list(found) for stage, found in (own_checks or {}).items()}
     packed = _packed(config, store, tables, excluded)
@@ -255,7 +256,7 @@ def release(
         extras={**packed, **for_others},
         account=account,
         run_id=run_id,
-        report=_reporter(store, tables, excluded, checks, documents),
+        report=_reporter(store, tables, excluded, filtered, checks, documents),
         based_on=based_on,
         datasets=_seen_from_the_store(config, store),
     )
@@ -319,13 +320,12 @@ def _quoted(check: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _account(
-    config: PipelineConfig, store: PipelineStore, tables: Mapping[str, Columns]
+    config: PipelineConfig, store: PipelineStore, tables: Mapping[str, Columns], filtered: pa.Table
 ) -> tuple[dict[str, Any], pa.Table, Folder, dict[str, dict[str, Any]]]:
     """What the manifest says besides the files; the exclusions; the folder of the shards, and the facts of each."""
     from brev_pipeline.listing import listing_fingerprint
     from brev_pipeline.split.labels import classes_of
 
-    filtered = filtered_images(store, tables["raw_listing"].read([]))
     excluded = exclusions(config, tables, filtered)
     listing = tables["raw_listing"].read(["path", "etag"])
     records = tables["tfrecord_shards"].read(["path", "file", "purpose", "ordinal"])
@@ -389,6 +389,7 @@ def _reporter(
     store: PipelineStore,
     tables: Mapping[str, Columns],
     excluded: pa.Table,
+    filtered: pa.Table,
     checks: Mapping[str, Sequence[Mapping[str, Any]]],
     documents: Callable[[], Mapping[str, bytes]],
 ) -> ReportMaker:
@@ -408,6 +409,7 @@ def _reporter(
             weights=tables["sampling_weights"],
             records=tables["tfrecord_shards"],
             exclusions=excluded,
+            filtered=filtered,
             found=found_facts(tables["raw_listing"].read([])),
             checks=checks,
             number=number,

@@ -7,8 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.account import LEFT_OUT_RULES
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.rows import Codes, Mask, Numbers, Rows, first
+from brev_pipeline.texts import TEXT
 
 _PATHS: Final = 40
 _PIECE: Final = 1_000_000  # rows
@@ -25,21 +27,30 @@ class Change:
     """Paths, and what happened to each."""
 
 
-def altered_images(ground: Ground, old: Rows, old_split: Rows) -> list[Change]:
-    """New images, those that left, replaced, relabelled and moved ones, in this order.
+def altered_images(ground: Ground, old: Rows, old_split: Rows, old_exclusions: pa.Table) -> list[Change]:
+    """New images, those that left, what the listing leaves out since or does no more, replaced, relabelled and moved
+    ones, in this order.
+
+    An image is found when it is listed or left out by the listing: what ``listing.classes`` hides has not left.
 
     Args:
         ground: of this version.
         old: listing of the version before.
         old_split: its assignments.
+        old_exclusions: path and rule of its exclusions.
     """
     new = ground.listing
     at, before = _places(old, new)
     left = np.ones(before, bool)
     left[at[at >= 0]] = False
+    was, now = _unread(old_exclusions), _unread(ground.inputs.exclusions)
+    back, hidden = _among(new, at < 0, was), _among(old, left, now)
+    come, gone = _without(now, was, old), _without(was, now, new)
     return [
-        Change("New images", "listed now, not before", int((at < 0).sum()), _examples(new, at < 0, ground)),
-        Change("Images that left", "listed before, not now", int(left.sum()), _examples(old, left, None)),
+        _found("New images", "found now, not before", new, (at < 0) & ~back, come, ground),
+        _found("Images that left", "found before, not now", old, left & ~hidden, gone, None),
+        _found("No longer read", "the listing left them out this time", old, hidden, None, ground),
+        _found("Read again", "the listing left them out before", new, back, None, ground),
         _altered(old, new, at, "content_id", "Replaced images", "the same path, other bytes"),
         _altered(old, new, at, "class", "Relabelled images", "the same path, another class"),
         _altered(
@@ -51,6 +62,37 @@ def altered_images(ground: Ground, old: Rows, old_split: Rows) -> list[Change]:
             "they changed sides of the split",
         ),
     ]
+
+
+def _unread(exclusions: pa.Table) -> pa.Array:
+    """Paths that the listing left out."""
+    rules = pa.array(LEFT_OUT_RULES, TEXT)
+    return exclusions["path"].filter(pc.is_in(exclusions["rule"], value_set=rules)).combine_chunks()
+
+
+def _among(table: Rows, rows: Mask, paths: pa.Array) -> Mask:
+    """(rows of the table,) those of some rows whose path is one of some."""
+    found = np.zeros(len(rows), bool)
+    if len(paths) and rows.any():
+        found[rows] = pc.is_in(table.column("path", rows), value_set=paths).to_numpy()
+    return found
+
+
+def _without(paths: pa.Array, others: pa.Array, listing: Rows) -> pa.Array:
+    """Those of some paths that are neither among others nor listed."""
+    for known in (others, listing.column("path") if len(paths) else others):
+        paths = paths.filter(pc.invert(pc.is_in(paths, value_set=known)))
+    return paths
+
+
+def _found(title: str, says: str, table: Rows, among: Mask, unread: pa.Array | None, ground: Ground | None) -> Change:
+    """A change of listed images, and of some that the listing left out."""
+    examples = _examples(table, among, ground)
+    if unread is not None and len(unread):
+        paths = unread.take(pc.bottom_k_unstable(unread, min(_PATHS, len(unread)))).to_pylist()
+        fates = ground.fates(paths) if ground else {}
+        examples += [(path, fates.get(path, "left out by the listing")) for path in paths[: _PATHS - len(examples)]]
+    return Change(title, says, int(among.sum()) + (0 if unread is None else len(unread)), examples)
 
 
 def _places(old: Rows, new: Rows) -> tuple[Codes, int]:

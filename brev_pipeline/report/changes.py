@@ -61,7 +61,8 @@ def changes(ground: Ground) -> Changes:
     before, now = parent.manifest(), ground.inputs.manifest
     tables = {name: StoredTable(parent.folder, f"{name}.parquet") for name in ("listing", "assignments", "exclusions")}
     listing = Rows(tables["listing"])
-    images = altered_images(ground, listing, Rows(tables["assignments"]))
+    old_out = tables["exclusions"].read(["path", "rule"])
+    images = altered_images(ground, listing, Rows(tables["assignments"]), old_out)
     settings = list(_differences(before["configuration"], now["configuration"]))
     packages = list(_differences(before.get("packages", {}), now.get("packages", {})))
     return Changes(
@@ -69,14 +70,14 @@ def changes(ground: Ground) -> Changes:
         parent.id,
         [change for change in images if change.images],
         _classes(ground, listing),
-        _numbers(ground, before, tables["exclusions"].read(["rule"])),
+        _numbers(ground, before, old_out),
         settings,
         packages,
     )
 
 
 def _classes(ground: Ground, old: Rows) -> list[Difference]:
-    was = {row["class"]: row["count"] for row in old.tally("class")}
+    was = {row["class"]: row["count"] for row in tally({"class": old.categories()[0]})}
     now = {name: sum(one.values()) for name, one in ground.class_counts.items()}
     names = [*ground.classes, *sorted(set(was) - set(now))]
     return [one for name in names if (one := Difference(name, was.get(name, 0), now.get(name, 0))).was != one.now]
@@ -84,10 +85,11 @@ def _classes(ground: Ground, old: Rows) -> list[Difference]:
 
 def _numbers(ground: Ground, before: Mapping[str, Any], old_out: pa.Table) -> list[Difference]:
     now, new_out = ground.inputs.manifest, ground.inputs.exclusions
-    rows = [Difference("Images listed", before["counts"]["listed"], now["counts"]["listed"])]
+    rows = [Difference("Images found", before["counts"]["listed"], now["counts"]["listed"])]
     for kind, title in (("images", "Images for"), ("records", "Records for")):
         was, is_now = before["counts"][kind], now["counts"][kind]
-        names = [*ground.purposes, *sorted(set(was) - set(ground.purposes))]
+        names = [name for name in ground.purposes if name in {**was, **is_now}]
+        names += sorted({*was, *is_now} - set(names))
         rows += [Difference(f"{title} {name}", was.get(name, 0), is_now.get(name, 0)) for name in names]
     rules_of = [tally({"rule": numbered(table["rule"])}) for table in (old_out, new_out)]
     out = [{row["rule"]: row["count"] for row in rows_of} for rows_of in rules_of]
@@ -106,7 +108,7 @@ def _differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Set
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """Every setting by its dotted key; ranges and lists of texts stay whole, sections in lists are numbered."""
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping):
         for name, one in value.items():
             yield from _flat(one, f"{key}.{name}" if key else str(name))
     elif isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
@@ -122,13 +124,25 @@ def _text(value: Any) -> str:
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
 
 
+_HAPPENED: Final = (
+    ("is new", "are new"),
+    ("left", "left"),
+    ("is no longer read", "are no longer read"),
+    ("is read again", "are read again"),
+    ("was replaced", "were replaced"),
+    ("got another class", "got another class"),
+    ("changed sides", "changed sides"),
+)
+"""Of each change that `altered_images` gives: what happened to one image, and to several."""
+
+
 def _opening(parent: str, images: list[Change], settings: list[Setting], packages: list[Setting]) -> Opening:
-    names = ("are new", "left", "were replaced", "got another class", "changed sides")
-    parts = [f"{change.images:,} {name}" for change, name in zip(images, names, strict=True) if change.images]
+    parts = [f"{change.images:,} {words[change.images > 1]}" for change, words in zip(images, _HAPPENED, strict=True)]
+    parts = [part for part, change in zip(parts, images, strict=True) if change.images]
     said = f"Since version {parent}, {'of the images ' + joined(parts) if parts else 'the images stayed the same'}; "
     said += f"{counted(len(settings), 'setting')} changed"
     if packages:
         said += f", and so did {counted(len(packages), 'package')}"
-    relabelled, moved = images[3].images, images[4].images
+    relabelled, moved = images[-2].images, images[-1].images
     said += "; no image changed sides of the split." if not moved else "; images that changed sides deserve a look."
     return Opening("changes", "What changed", "look" if relabelled or moved else "good", said)

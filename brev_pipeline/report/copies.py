@@ -62,7 +62,8 @@ def copies(ground: Ground, album: Album) -> Copies:
     conflicts, harmless = (groups.order[groups.conflict[groups.order] == wanted] for wanted in (True, False))
     shown = [_shown(ground, album, groups, one[:_GROUPS]) for one in (conflicts, harmless)]
     more = [max(0, len(one) - _GROUPS) for one in (conflicts, harmless)]
-    opening = _opening(ground, len(conflicts), len(harmless), int(groups.size[harmless].sum()))
+    outcome = [(len(one), int(groups.size[one].sum()), int(groups.used[one].sum())) for one in (conflicts, harmless)]
+    opening = _opening(*outcome)
     return Copies(opening, shown[0], more[0], shown[1], more[1])
 
 
@@ -74,6 +75,7 @@ class _Groups:
         rows: (images,) their rows in the listing, in the order of their paths.
         group: (images,) of each its group.
         size: (groups,) images.
+        used: (groups,) images that a record holds.
         conflict: (groups,) whether they stand under several classes.
         same_bytes: (groups,) whether they have one content.
         order: (groups,) the largest first, of equal ones that with the first path.
@@ -82,6 +84,7 @@ class _Groups:
     rows: Numbers
     group: Numbers
     size: Numbers
+    used: Numbers
     conflict: Mask
     same_bytes: Mask
     order: Numbers
@@ -96,11 +99,14 @@ def _groups(ground: Ground) -> _Groups:
     size = sizes[several]
     conflict = _differ(listing.numbered("class", repeated).codes, group, len(size))
     same_bytes = ~_differ(ground.contents.codes[repeated], group, len(size))
-    by_path = pc.sort_indices(listing.column("path", repeated)).to_numpy()
+    paths = listing.column("path", repeated)
+    out = pc.is_in(paths, value_set=ground.inputs.exclusions["path"].combine_chunks()).to_numpy()
+    used = np.bincount(group[~out], minlength=len(size))
+    by_path = pc.sort_indices(paths).to_numpy()
     rows, group = rows[by_path], group[by_path]
     foremost = np.full(len(size), len(rows))
     np.minimum.at(foremost, group, np.arange(len(rows)))
-    return _Groups(rows, group, size, conflict, same_bytes, np.lexsort((foremost, -size)))
+    return _Groups(rows, group, size, used, conflict, same_bytes, np.lexsort((foremost, -size)))
 
 
 def _pictures(ground: Ground) -> Codes:
@@ -145,26 +151,27 @@ def _member(image: dict[str, Any], fates: dict[str, str], album: Album) -> Membe
     return Member(path, image["class"], fates.get(path, "not used"), album.ask(content))
 
 
-_POLICY: Final = {
-    "fail": "such images stop a run",
-    "quarantine": "such images are left out",
-    "keep": "such images are used under both classes, as configured",
-}
+Outcome = tuple[int, int, int]
+"""Pictures, the images of them, and how many of these images a record holds."""
 
 
-def _opening(ground: Ground, clash: int, same: int, images: int) -> Opening:
-    if not clash and not same:
+def _opening(clash: Outcome, same: Outcome) -> Opening:
+    title = "Copies and conflicts"
+    if not clash[0] and not same[0]:
         said = "No two images show the same pixels: there are no copies, and no picture stands under two classes."
-        return Opening("copies", "Copies and conflicts", "good", said)
-    kept = "copies always stay on the same side of the split"
-    said = (
-        f"{counted(same, 'picture')} {'exists' if same == 1 else 'exist'} more than once under the same class "
-        f"({counted(images, 'image')}; {kept}); "
-        if same
-        else ""
-    )
-    if not clash:
-        return Opening("copies", "Copies and conflicts", "good", said + "no picture stands under two classes.")
-    policy = _POLICY[ground.configuration["integrity"]["label_conflicts"]]
-    said += f"{counted(clash, 'picture')} {'stands' if clash == 1 else 'stand'} under two classes: {policy}."
-    return Opening("copies", "Copies and conflicts", "look", said[0].upper() + said[1:])
+        return Opening("copies", title, "good", said)
+    said = f"{_told(same, 'exists', 'exist')} more than once under the same class{_images(same)}; " if same[0] else ""
+    if not clash[0]:
+        return Opening("copies", title, "good", f"{said}no picture stands under two classes.")
+    said += f"{_told(clash, 'stands', 'stand')} under different classes{_images(clash)}."
+    return Opening("copies", title, "look", said)
+
+
+def _told(of: Outcome, one: str, many: str) -> str:
+    return f"{counted(of[0], 'picture')} {one if of[0] == 1 else many}"
+
+
+def _images(of: Outcome) -> str:
+    _, images, used = of
+    kept = "all of them" if used == images else f"{used:,} of them" if used else "none of them"
+    return f" ({images:,} images, {kept} in the training files)"

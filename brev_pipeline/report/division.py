@@ -1,12 +1,13 @@
 """The split: how each stratum was divided, with exact numbers, the proof that nothing leaks, and the largest groups."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.config import SplitSettings
 from brev_pipeline.report.album import Album, Picture
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening
@@ -81,15 +82,13 @@ def division(ground: Ground, album: Album) -> Division:
         max(0, len(strata) - _STRATA),
         proof,
         largest,
-        _rule(ground.configuration["split"]),
+        _rule(ground.dividing),
     )
 
 
 def wanted_shares(ground: Ground) -> dict[str, float]:
-    """Purpose → share of each stratum, as configured; the remainder has the rest."""
-    settings = ground.configuration["split"]
-    named = dict(settings["purposes"])
-    return named | {settings["remainder"]: max(0.0, 1 - sum(named.values()))}
+    """Purpose → share of each stratum, as configured; the remainder or the folds have the rest."""
+    return ground.dividing.shares
 
 
 def _grouped(ground: Ground, album: Album, sides: Sides) -> tuple[Stratum, list[Stratum], Divided, list[LeakGroup]]:
@@ -167,14 +166,16 @@ def _leak_group(album: Album, name: str, rows: pa.Table) -> LeakGroup:
     )
 
 
-def _rule(settings: dict[str, Any]) -> str:
-    asked = joined([f"{name} {percent(share)}" for name, share in sorted(settings["purposes"].items())])
-    strata, items = (_key(settings[name]) for name in ("stratification", "uniqueness"))
-    said = f"Shares asked for: {asked}; {settings['remainder']} gets the rest. "
+def _rule(settings: SplitSettings) -> str:
+    asked = joined([f"{name} {percent(share)}" for name, share in sorted(settings.purposes.items())], 100)
+    rest = f"{settings.folds} folds of the same size get" if settings.folds else f"{settings.remainder} gets"
+    said = f"Shares asked for: {asked}; {rest} the rest. " if asked else f"{rest[0].upper()}{rest[1:]} all. "
+    said += "Purposes that are given stand as given; the shares are of the rest. " if settings.given else ""
+    strata, items = (_key(key) for key in (settings.stratification, settings.uniqueness))
     said += f"Strata come from {strata}. " if strata else "There is one stratum. "
     said += f"What is one physical item comes from {items}" if items else "Every image counts as an item of its own"
-    scope = " (numbers begin anew in each stratum)" if items and settings["uniqueness_scope"] == "stratum" else ""
-    return f"{said}{scope}. Method {settings['method']}, seed {settings['seed']}."
+    scope = " (numbers begin anew in each stratum)" if items and settings.uniqueness_scope == "stratum" else ""
+    return f"{said}{scope}. Method {settings.method}, seed {settings.seed}."
 
 
 def _key(key: str | list[str] | None) -> str:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening
-from brev_pipeline.report.rows import Numbered, tally
+from brev_pipeline.report.rows import Mask, Numbered, tally
 from brev_pipeline.report.text import counted, joined, percent
 
 _GROUPS: Final = 60
@@ -48,10 +48,20 @@ class Draws:
 
     purpose: str
     images: int
+    undrawn: int
+    """Of its images, those that no draw holds."""
     records: int
     epochs: int
     groups: list[Drawn]
     more: int
+
+    @property
+    def told(self) -> str:
+        """Records, images and epochs in words."""
+        images = counted(self.images, "image")
+        whence = f"{self.images - self.undrawn:,} of its {images}" if self.undrawn else f"its {images}"
+        epochs = f", in {self.epochs} epochs" if self.epochs > 1 else ""
+        return f"{counted(self.records, 'record')} from {whence}{epochs}"
 
     @property
     def longest(self) -> float:
@@ -68,6 +78,7 @@ class Drawing:
     plain: list[tuple[str, int]]
     """Purposes whose images are used once each, as they are: name and records."""
     rule: str
+    """Empty where nothing is drawn by weight."""
 
 
 def drawing(ground: Ground) -> Drawing:
@@ -76,16 +87,28 @@ def drawing(ground: Ground) -> Drawing:
     weighed = [name for name in ground.purposes if name in settings["purposes"]]
     weights = ground.inputs.weights.read(["purpose", "group", "samples"])
     columns = {name: ground.records.numbered(name) for name in ("purpose", "group", "epoch")}
-    draws = [_draws(weights, columns, name) for name in weighed]
-    records = {row["purpose"]: row["count"] for row in tally({"purpose": columns["purpose"]})}
-    plain = [(name, records[name]) for name in ground.purposes if name in records and name not in weighed]
+    augmented = ground.records.column("augmented").to_numpy()
+    drawn = {name: columns["purpose"].among([name]) & augmented for name in weighed}
+    undrawn = _undrawn(ground, drawn)
+    draws = [_draws(weights, columns, name, drawn[name], undrawn.get(name, 0)) for name in weighed]
+    as_is = tally({"purpose": columns["purpose"].at(np.flatnonzero(~augmented))})
+    once = {row["purpose"]: row["count"] for row in as_is}
+    plain = [(name, once[name]) for name in ground.purposes if name in once]
     rule = f"Groups are made by {joined(settings['groupby'])} and drawn {WEIGHING[settings['group_weighing']]}."
-    return Drawing(_opening(draws, plain), draws, plain, rule)
+    return Drawing(_opening(draws, plain), draws, plain, rule if draws else "")
 
 
-def _draws(weights: pa.Table, records: Mapping[str, Numbered], purpose: str) -> Draws:
+def _undrawn(ground: Ground, drawn: Mapping[str, Mask]) -> dict[str, int]:
+    """Purpose → its images that no draw holds; those of a fold stand in its other part nevertheless."""
+    if not ground.dividing.folds:
+        return ground.undrawn
+    paths = ground.records.numbered("path").codes
+    images = {row["purpose"]: row["count"] for row in ground.split.tally("purpose")}
+    return {name: images.get(name, 0) - len(np.unique(paths[mine])) for name, mine in drawn.items()}
+
+
+def _draws(weights: pa.Table, records: Mapping[str, Numbered], purpose: str, mine: Mask, undrawn: int) -> Draws:
     weights = weights.filter(pc.equal(weights["purpose"], purpose))
-    mine = records["purpose"].among([purpose])
     counts = {row["group"]: row["count"] for row in tally({"group": records["group"].at(mine)})}
     total = int(mine.sum())
     images = pc.sum(weights["samples"]).as_py() or 0
@@ -100,14 +123,14 @@ def _draws(weights: pa.Table, records: Mapping[str, Numbered], purpose: str) -> 
         for row in weights.sort_by([("samples", "descending"), ("group", "ascending")]).to_pylist()
     ]
     epochs = len(np.unique(records["epoch"].codes[mine]))
-    return Draws(purpose, images, total, epochs, groups[:_GROUPS], max(0, len(groups) - _GROUPS))
+    return Draws(purpose, images, undrawn, total, epochs, groups[:_GROUPS], max(0, len(groups) - _GROUPS))
 
 
 def _opening(draws: list[Draws], plain: list[tuple[str, int]]) -> Opening:
     parts = []
     for one in draws:
         lifted = max(one.groups, key=lambda group: (group.factor, group.name), default=None)
-        said = f"{one.purpose} has {counted(one.records, 'record')} drawn from {counted(one.images, 'image')}"
+        said = f"{one.purpose} has {one.told}"
         if lifted and lifted.factor > 1.05:
             said += f", “{lifted.name}” lifted from {percent(lifted.natural)} to {percent(lifted.drawn)}"
         parts.append(said)

@@ -132,12 +132,17 @@ def _classes(ground: Ground, ids: list[str]) -> list[ClassRow]:
 def _opening(ground: Ground, datasets: list[Dataset]) -> Opening:
     listed, distinct = ground.listed, np.count_nonzero(np.bincount(ground.contents.codes))
     alike = "every one has its own content" if distinct == listed else f"{distinct:,} differ in content"
-    places = "1 dataset" if len(datasets) == 1 else f"{len(datasets)} datasets"
-    said = (
-        f"{counted(listed, 'image')} in {counted(len(ground.classes), 'class', 'classes')} "
-        f"{'was' if listed == 1 else 'were'} found in {places}, {size(sum(one.bytes for one in datasets))} "
-        f"together; {alike}."
-    )
+    found, unread = ground.found, ground.found - listed
+    said = f"{counted(found, 'image')} {'was' if found == 1 else 'were'} found in {counted(len(datasets), 'dataset')}"
+    classes = counted(len(ground.classes), "class", "classes")
+    together = f"{classes}, {size(sum(one.bytes for one in datasets))} together; {alike}."
+    if unread:
+        said += f"; {unread:,} of them {'was' if unread == 1 else 'were'} left out unread (see “What was left out”). "
+        said += f"What follows is about the other {listed:,}: {together}"
+    else:
+        said += f": {together}"
+    if sum(sum(one.values()) for one in ground.class_counts.values()) > listed:
+        said += " An image of several classes counts in each of them."
     fine = ground.is_fine("raw_listing")
     if not fine:
         said += " Not all was as it should be: see the checks."

@@ -3,18 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.config import SplitSettings
 from brev_pipeline.report.inputs import ReportInputs
-from brev_pipeline.report.rows import Codes, Rows, numbered
+from brev_pipeline.report.rows import Codes, Rows, numbered, tally
 from brev_pipeline.texts import TEXT
 
-_USUAL = ("train", "devel", "test")
-RULES = {
+_USUAL: Final = ("train", "devel", "test")
+RULES: Final = {
     "quarantined": "the file could not be used",
     "label_conflict": "it stands under two classes at once",
     "duplicate": "it is a copy of one that is used",
@@ -26,6 +27,18 @@ RULES = {
     "not_drawn": "it was not drawn this time",
 }
 """Rule of an exclusion → in words."""
+BRIEFLY: Final = {
+    "quarantined": "unusable",
+    "label_conflict": "under two classes",
+    "duplicate": "a copy",
+    "class_filter": "class not wanted",
+    "link_outside": "a link to outside",
+    "not_a_file": "no readable file",
+    "object_too_large": "too large",
+    "unassigned": "without purpose",
+    "not_drawn": "not drawn",
+}
+"""Rule of an exclusion → in two or three words, behind a number."""
 
 
 @dataclass(frozen=True)
@@ -99,16 +112,27 @@ class Ground:
 
     @cached_property
     def purposes(self) -> list[str]:
-        """The usual ones in their usual order, then any others by name."""
-        split = self.configuration["split"]
-        names = {*split["purposes"], split["remainder"], *pc.unique(self.split.column("purpose")).to_pylist()}
-        return [name for name in _USUAL if name in names] + sorted(names - set(_USUAL))
+        """The usual ones in their usual order, then others as they are configured, then what there is besides."""
+        # The configuration's JSON does not keep their order.
+        configured = self.inputs.manifest.get("purposes") or self.dividing.names
+        others = set(pc.unique(self.split.column("purpose")).to_pylist()) - set(configured)
+        names = [*configured, *sorted(others)]
+        return [name for name in _USUAL if name in names] + [name for name in names if name not in _USUAL]
+
+    @cached_property
+    def dividing(self) -> SplitSettings:
+        """How the images are divided, as configured."""
+        return SplitSettings.model_validate(self.configuration["split"])
 
     @cached_property
     def class_counts(self) -> dict[str, dict[str, int]]:
-        """Class → dataset's id → listed images; the most frequent class first, then by name."""
+        """Class → dataset's id → listed images; the most frequent class first, then by name.
+
+        An image of several classes counts in each of them.
+        """
         counts: dict[str, dict[str, int]] = {}
-        for row in self.listing.tally("class", "dataset_id"):
+        names, rows = self.listing.categories()
+        for row in tally({"class": names, "dataset_id": self.listing.numbered("dataset_id").at(rows)}):
             counts.setdefault(row["class"], {})[row["dataset_id"]] = row["count"]
         return {name: counts[name] for name in sorted(counts, key=lambda name: (-sum(counts[name].values()), name))}
 
@@ -117,10 +141,16 @@ class Ground:
         """Class names of the listing, the most frequent first, then by name."""
         return list(self.class_counts)
 
+    @property
+    def found(self) -> int:
+        """How many images were found: those that are listed, and those that the listing left out unread."""
+        found: int = self.inputs.manifest["counts"]["listed"]
+        return found
+
     @cached_property
     def listed(self) -> int:
-        """How many images are listed."""
-        return sum(sum(one.values()) for one in self.class_counts.values())
+        """How many images are listed, and take part in the stages after it."""
+        return len(self.listing.column("dataset_id"))
 
     @cached_property
     def guarded(self) -> set[str]:
@@ -149,5 +179,18 @@ class Ground:
         rows = np.flatnonzero(pc.is_in(self.split.column("path"), value_set=wanted))
         fates = {row["path"]: row["purpose"] for row in self.split.at(["path", "purpose"], rows).to_pylist()}
         for row in out.filter(pc.is_in(out["path"], value_set=wanted)).to_pylist():
-            fates.setdefault(row["path"], f"left out: {RULES.get(row['rule'], row['rule'])}")
+            # What the split took, and nothing drew, has a purpose too.
+            purpose = f"{fates[row['path']]}, but " if row["path"] in fates else ""
+            fates[row["path"]] = f"{purpose}left out: {RULES.get(row['rule'], row['rule'])}"
         return fates
+
+    @cached_property
+    def undrawn(self) -> dict[str, int]:
+        """Purpose → its images that no record holds."""
+        out = self.inputs.exclusions
+        paths = out["path"].filter(pc.equal(out["rule"], "not_drawn"))
+        if not len(paths):
+            return {}
+        mine = pc.is_in(self.split.column("path"), value_set=paths.combine_chunks())
+        purposes = self.split.column("purpose", mine.to_numpy())
+        return {one["values"]: one["counts"] for one in pc.value_counts(purposes).to_pylist()}

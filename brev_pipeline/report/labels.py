@@ -5,6 +5,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from brev_pipeline.parts import AUGMENTED
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening
 from brev_pipeline.report.text import counted, joined
@@ -22,8 +23,8 @@ class Label:
     name: str
     images: int
     """Of this version; one of several classes counts in each."""
-    records: int
-    """With this label, of all purposes; of an image of several classes the first is the label."""
+    records: str
+    """With this label, by purpose, in words; of an image of several classes the first is the label."""
     note: str
     """``new``, ``no image any more``, or nothing."""
 
@@ -44,12 +45,26 @@ def labels(ground: Ground) -> Labels:
     before: list[str] = parent.manifest()["classes"] if parent else []
     old = numbers_of(pa.array(classes, TEXT), before).is_valid().to_pylist() if parent else [True] * len(classes)
     images = label_counts(pa.table({"category": ground.split.column("category")}), classes)
-    records = {row["label"]: row["count"] for row in ground.records.tally("label")}
+    records = _records(ground)
     rows = [
-        Label(number, name, count, records.get(number, 0), _note(count, known))
+        Label(number, name, count, records.get(number, "none"), _note(count, known))
         for number, (name, count, known) in enumerate(zip(classes, images, old, strict=True))
     ]
     return Labels(_opening(rows, parent.id if parent else None), rows[:_ROWS], max(0, len(rows) - _ROWS))
+
+
+def _records(ground: Ground) -> dict[int, str]:
+    """Label → its records, in words: those of one purpose are never added to those of another."""
+    counts: dict[int, dict[str, int]] = {}
+    folds = ground.dividing.fold_names
+    for row in ground.records.tally("label", "purpose", "augmented"):
+        part = f"{row['purpose']}{AUGMENTED}" if row["augmented"] and row["purpose"] in folds else row["purpose"]
+        counts.setdefault(row["label"], {})[part] = row["count"]
+    parts = [part for purpose in ground.purposes for part in (purpose, f"{purpose}{AUGMENTED}")]
+    return {
+        label: joined([f"{mine[part]:,} {part}" for part in parts if part in mine], len(parts))
+        for label, mine in counts.items()
+    }
 
 
 def _note(images: int, known: bool) -> str:

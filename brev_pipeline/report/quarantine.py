@@ -60,7 +60,7 @@ def quarantine(ground: Ground) -> Quarantine:
     bad = ~status.among(["ok"])
     noted = ~bad & images.column("note").is_valid().to_numpy()
     return Quarantine(
-        _opening(ground, status, bad, int(noted.sum())),
+        _opening(ground, status, bad, noted),
         _rows(ground, bad, ["status", "source_path"], _ROWS, "reason"),
         max(0, int(bad.sum()) - _ROWS),
         _rows(ground, noted, ["source_path"], _ROWS // 4, "note"),
@@ -105,21 +105,28 @@ def _format(name: str | None, width: int | None, height: int | None) -> str:
     return ", ".join(filter(None, [name, sides])) or "unknown"
 
 
-def _opening(ground: Ground, status: Numbered, bad: Mask, noted: int) -> Opening:
-    contents, out = len(bad), int(bad.sum())
+def _opening(ground: Ground, status: Numbered, bad: Mask, noted: Mask) -> Opening:
     most = ground.configuration["validation"]["prepared_images"]["max_quarantined"]
-    tone: Tone = "look" if out or noted else "good"
+    contents, out, images = len(bad), int(bad.sum()), ground.listed
+    tone: Tone = "look" if out or noted.any() else "good"
     if not out:
-        said = f"All {counted(contents, 'image')} could be read and prepared; none is in quarantine."
-        said = said.replace("All 1 image could", "The one image could")
+        said = "The one image could" if images == 1 else f"All {counted(images, 'image')} could"
+        said += " be read and prepared; none is in quarantine."
     else:
         found = sorted(tally({"status": status.at(bad)}), key=lambda one: one["status"])
-        kinds = [f"{one['count']:,} × {STATUSES.get(one['status'], one['status']).lower()}" for one in found]
-        said = (
-            f"{counted(out, 'image')} of {contents:,} could not be used and "
-            f"{'is' if out == 1 else 'are'} left out of training and testing ({joined(kinds)}): "
-            f"{percent(out / contents)}, where up to {percent(most)} is tolerated."
-        )
-    if noted:
-        said += f" {counted(noted, 'image')} {'was' if noted == 1 else 'were'} used, with a note."
+        kinds = joined([f"{one['count']:,} × {STATUSES.get(one['status'], one['status']).lower()}" for one in found])
+        mine = _images_with(ground, bad)
+        said = f"{counted(mine, 'image')} of {images:,} could not be used and "
+        said += f"{'is' if mine == 1 else 'are'} left out of training and testing"
+        if contents != images:
+            said += f": {counted(out, 'file')} of {contents:,} that differ"
+        said += f" ({kinds}), {percent(out / contents)}, where up to {percent(most)} is tolerated."
+    if marked := _images_with(ground, noted):
+        said += f" {counted(marked, 'image')} {'was' if marked == 1 else 'were'} read, but with a note."
     return Opening("quarantine", "Quarantine", tone, said)
+
+
+def _images_with(ground: Ground, contents: Mask) -> int:
+    """How many listed images have one of some contents."""
+    known = np.append(contents, np.zeros(len(ground.contents.strange), bool))
+    return int(known[ground.contents.codes].sum())

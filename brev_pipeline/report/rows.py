@@ -82,6 +82,10 @@ class Rows:
         """How often each combination of values occurs, as `tally` gives it."""
         return tally({name: self.numbered(name) for name in names})
 
+    def categories(self) -> tuple[Numbered, Numbers]:
+        """Every category of every row, and its row; a row of several has several, one of none has ``""``."""
+        return categories(self._own("category"))
+
     def _own(self, name: str) -> pa.ChunkedArray:
         """The column of the table that a column is, or is made of."""
         own = "category" if name == CLASS else name
@@ -91,6 +95,15 @@ class Rows:
 
 def _finished(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.fill_null(joined_names(column, ", "), "") if name == CLASS else column
+
+
+def categories(column: pa.ChunkedArray) -> tuple[Numbered, Numbers]:
+    """Every category of a column of lists, and the number of its row; where there is none stands ``""``."""
+    names, rows = pc.list_flatten(column), pc.list_parent_indices(column).to_numpy()
+    bare = np.flatnonzero(pc.fill_null(pc.list_value_length(column), 0).to_numpy() == 0)
+    if len(bare):
+        names = pa.chunked_array([*names.chunks, pa.repeat(pa.scalar("", names.type), len(bare))], names.type)
+    return numbered(names), np.concatenate([rows, bare])
 
 
 def picked(column: pa.ChunkedArray, rows: npt.NDArray[Any]) -> pa.ChunkedArray:

@@ -19,7 +19,7 @@ from brev_pipeline.preview.describe import describe
 from brev_pipeline.report.album import Album, Picture
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening
-from brev_pipeline.report.rows import Mask, Numbered, Numbers, Rows, first, numbered, tally
+from brev_pipeline.report.rows import Mask, Numbers, Rows, first, tally
 from brev_pipeline.report.text import counted, joined
 
 _CLASSES: Final = 60
@@ -89,7 +89,7 @@ def _pictures_each(ground: Ground, classes: int) -> int:
 
 def _purposes(ground: Ground) -> dict[str, str]:
     """Class → its images by purpose, in words."""
-    names, rows = _categories(ground)
+    names, rows = ground.split.categories()
     counts: dict[str, dict[str, int]] = {}
     for row in tally({"category": names, "purpose": ground.split.numbered("purpose").at(rows)}):
         counts.setdefault(row["category"], {})[row["purpose"]] = row["count"]
@@ -97,12 +97,6 @@ def _purposes(ground: Ground) -> dict[str, str]:
         name: joined([f"{sides[one]:,} {one}" for one in ground.purposes if one in sides])
         for name, sides in counts.items()
     }
-
-
-def _categories(ground: Ground) -> tuple[Numbered, Numbers]:
-    """Every category of every image of the split, and the image's row."""
-    column = ground.split.column("category")
-    return numbered(pc.list_flatten(column)), pc.list_parent_indices(column).to_numpy()
 
 
 def _candidates(ground: Ground, names: list[str], most: int) -> dict[str, list[dict[str, Any]]]:
@@ -124,7 +118,7 @@ def _of_records(ground: Ground, names: list[str], most: int) -> dict[str, list[d
 
 def _of_split(ground: Ground, names: list[str], most: int) -> dict[str, list[dict[str, Any]]]:
     """Images of classes without augmented records."""
-    category, rows = _categories(ground)
+    category, rows = ground.split.categories()
     seen = _may_be_seen(ground, ground.split)
     keys = pa.table({"content_id": ground.split.column("content_id")})
     chosen = []

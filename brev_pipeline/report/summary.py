@@ -1,14 +1,28 @@
 """The head of the page: the verdict, and the figures that matter most."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from brev_pipeline.report.division import Division, Part
+from brev_pipeline.parts import AUGMENTED
+from brev_pipeline.report.division import Division
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.left_out import LeftOut
 from brev_pipeline.report.opening import Tone
 from brev_pipeline.report.text import counted
 from brev_pipeline.report.verdicts import Verdicts
+
+
+@dataclass(frozen=True)
+class Side:
+    """A purpose: its images, and its records, which are never added to those of another."""
+
+    purpose: str
+    images: int
+    share: float
+    """0..1, of the images that were divided."""
+    records: str
+    """In words; of a fold those as they are, and the augmented ones."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +38,7 @@ class Summary:
     """Date and time for people; empty where it is unknown."""
     figures: list[tuple[str, str]]
     """Value and what it counts."""
-    parts: list[Part]
-    """Images by purpose."""
+    sides: list[Side]
 
 
 def summary(ground: Ground, checks: Verdicts, split: Division, out: LeftOut) -> Summary:
@@ -34,13 +47,12 @@ def summary(ground: Ground, checks: Verdicts, split: Division, out: LeftOut) -> 
     failed, warned = checks.count("failed"), checks.count("warning")
     wrong = failed or "bad" in (split.opening.tone, out.opening.tone)
     tone: Tone = "bad" if wrong else "look" if warned else "good"
-    records = sum(manifest["counts"]["records"].values())
+    records = manifest["counts"]["records"]
     passed = f"{checks.count('passed')} of {checks.total} checks passed"
     figures = [
-        (f"{ground.listed:,}", "images found"),
-        (f"{out.used:,}", "images used"),
-        (f"{len(manifest['classes']):,}", "class" if len(manifest["classes"]) == 1 else "classes"),
-        (f"{records:,}", "training records" if records != 1 else "training record"),
+        (f"{ground.found:,}", "image found" if ground.found == 1 else "images found"),
+        (f"{out.used:,}", "image used" if out.used == 1 else "images used"),
+        (f"{out.classes:,}", "class used" if out.classes == 1 else "classes used"),
         (f"{checks.count('passed')} / {checks.total}", "checks passed"),
     ]
     verdict = {
@@ -61,8 +73,13 @@ def summary(ground: Ground, checks: Verdicts, split: Division, out: LeftOut) -> 
         said,
         _when(inputs.published_at),
         figures,
-        split.total.parts,
+        [Side(one.purpose, one.images, one.share, _records(records, one.purpose)) for one in split.total.parts],
     )
+
+
+def _records(counts: Mapping[str, int], purpose: str) -> str:
+    plain, drawn = counts.get(purpose, 0), counts.get(f"{purpose}{AUGMENTED}")
+    return counted(plain, "record") if drawn is None else f"{counted(plain, 'record')} as they are, {drawn:,} augmented"
 
 
 def _when(stamp: str | None) -> str:

@@ -100,9 +100,9 @@ def test_the_page_is_well_formed_accessible_and_needs_nothing_else(flawed: Repor
 def test_every_section_opens_with_a_sentence_and_a_verdict(flawed: ReportInputs) -> None:
     text = Page(build_report(flawed)["index.html"]).text
     for words in (
-        "126 images in 3 classes were found in 1 dataset",
-        "1 picture stands under two classes: such images are left out.",
-        "2 images of 124 could not be used",
+        "126 images were found in 1 dataset: 3 classes, 6.3 MB together; 124 differ in content.",
+        "1 picture stands under different classes (2 images, none of them in the training files).",
+        "2 images of 126 could not be used and are left out of training and testing: 2 files of 124 that differ",
         "no item and no copy stands on two sides",
         "3 classes have a number each, kept for good",
         "train has",
@@ -265,7 +265,7 @@ def test_the_same_version_again_has_no_changes(tmp_path: Path) -> None:
 
 def test_used_and_left_out_make_the_listing(flawed: ReportInputs) -> None:
     section = left_out(Ground(flawed))
-    assert section.used + section.out == section.listed == 126
+    assert section.used + section.out == section.found == 126
     assert section.opening.tone == "good"
     short = dataclasses.replace(flawed, exclusions=flawed.exclusions.slice(1))
     assert left_out(Ground(short)).opening.tone == "bad"
@@ -349,14 +349,19 @@ def test_even_pure_noise_in_great_numbers_keeps_to_the_budget() -> None:
 def test_labels_are_shown_with_what_each_number_holds(flawed: ReportInputs) -> None:
     manifest = dict(flawed.manifest)
     section = labels(Ground(replace(flawed, manifest=manifest | {"classes": ["worn", *manifest["classes"]]})))
-    split, records = flawed.split.read(["category"]), flawed.records.read(["label"])
+    split, records = flawed.split.read(["category"]), flawed.records.read(["label", "purpose"])
     wanted = Counter(name for row in split["category"].to_pylist() for name in row)
-    held = Counter(records["label"].to_pylist())
+    held = Counter(zip(records["label"].to_pylist(), records["purpose"].to_pylist(), strict=True))
     assert [(row.number, row.name, row.images) for row in section.rows] == [
         (0, "worn", 0),
         *((number, name, wanted[name]) for number, name in enumerate(sorted(wanted), 1)),
     ]
-    assert [row.records for row in section.rows] == [held[number] for number in range(len(wanted) + 1)]
+    assert [row.records for row in section.rows] == [
+        f"{held[number, 'train']} train, {held[number, 'devel']} devel and {held[number, 'test']} test"
+        if held[number, "train"]
+        else "none"
+        for number in range(len(wanted) + 1)
+    ]
     assert [row.note for row in section.rows] == ["no image any more", *[""] * len(wanted)]
     assert section.opening.tone == "look"
     assert "worn has no image any more, and the number waits for it" in section.opening.says
