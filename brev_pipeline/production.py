@@ -34,7 +34,7 @@ from brev_pipeline.stages import SPECS, table_stages
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.publish import Made, Release, ReportMaker, publish_version
-from brev_pipeline.tables import SAMPLE_SPLIT, Columns
+from brev_pipeline.tables import SAMPLE_SPLIT, WORK, Columns, note_work
 from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:
@@ -92,45 +92,70 @@ def make_shards(
         The record table, schema `tables.TFRECORD_SHARDS`; its metadata names the staging folder.
     """
     from brev_pipeline.augment import ImageAugmenter
-    from brev_pipeline.sampling import draw_plan
-    from brev_pipeline.sampling.plan import OF_SPLIT
-    from brev_pipeline.shards import class_names, plan_shards, write_shards
+    from brev_pipeline.shards import write_shards
     from brev_pipeline.shards.task import OF_PREPARED
 
-    classes = class_names(split.read(["category"]))
-    drawn_from = split.read([*OF_SPLIT, *config.sampling.groupby])
-    draws = draw_plan(drawn_from, weights, config.sampling, epochs=config.shards.epochs)
-    del drawn_from  # it, and the draws, are as long as the listing
-    places = prepared.read(OF_PREPARED)
-    plan = plan_shards(draws, places, config.shards, class_names=classes)
-    del draws
-    fingerprint = pixel_fingerprint(config)
-    facts = _pixel_facts(prepared)
-    staging = _plan_digest(config, plan, facts)
-    if (made := _made_already(store, staging)) is not None:
-        return made.table("records", verified=True).replace_schema_metadata({STAGING: staging})
+    planned = plan_records(config, split, weights, prepared)
+    staging = planned.digest
+    if (made := made_already(store, staging)) is not None:
+        return made.table("records", verified=True).replace_schema_metadata({STAGING: staging, WORK: "0"})
     try:
         records = write_shards(
-            plan,
-            places,
+            planned.plan,
+            prepared.read(OF_PREPARED),
             pipeline=config.name,
             settings=config.shards,
             augmenter=ImageAugmenter(config.augmentation),
             pixels=PreparedPixels(store.prepared),
             folder=store.staging / staging,
             engine=engine,
-            fingerprint=fingerprint,
-            earlier=_earlier_records(store, recipe(config), facts),
+            fingerprint=pixel_fingerprint(config),
+            earlier=earlier_records(store, recipe(config), planned.facts),
         )
     except StoreError:
         # A run with the same plan that publishes meanwhile clears the staging away under this one.
-        if (made := _made_already(store, staging)) is None:
+        if (made := made_already(store, staging)) is None:
             raise
-        records = made.table("records", verified=True)
-    return records.replace_schema_metadata({STAGING: staging})
+        records = note_work(made.table("records", verified=True), 0)
+    work = (records.schema.metadata or {})[WORK]
+    return records.replace_schema_metadata({STAGING: staging, WORK: work})
 
 
-def _made_already(store: PipelineStore, plan: str) -> Version | None:
+@dataclass(frozen=True)
+class PlannedRecords:
+    """Which records a version is to hold, before any is made."""
+
+    plan: pa.Table
+    """Schema `shards.PLAN`."""
+    facts: pa.Table
+    """Of the prepared images: what would be otherwise if the pixels were."""
+    digest: str
+    """What the shards are made by, as a hash; the staging folder is named by it."""
+
+
+def plan_records(config: PipelineConfig, split: Columns, weights: pa.Table, prepared: Columns) -> PlannedRecords:
+    """Draw the epochs, and give each draw its place. Arguments as of `make_shards`.
+
+    Raises:
+        SamplingError: the weights are not of this split.
+        ShardError: an image has no class, or no pixels.
+    """
+    from brev_pipeline.sampling import draw_plan
+    from brev_pipeline.sampling.plan import OF_SPLIT
+    from brev_pipeline.shards import class_names, plan_shards
+    from brev_pipeline.shards.task import OF_PREPARED
+
+    classes = class_names(split.read(["category"]))
+    drawn_from = split.read([*OF_SPLIT, *config.sampling.groupby])
+    draws = draw_plan(drawn_from, weights, config.sampling, epochs=config.shards.epochs)
+    del drawn_from  # it, and the draws, are as long as the listing
+    plan = plan_shards(draws, prepared.read(OF_PREPARED), config.shards, class_names=classes)
+    del draws
+    facts = _pixel_facts(prepared)
+    return PlannedRecords(plan, facts, _plan_digest(config, plan, facts))
+
+
+def made_already(store: PipelineStore, plan: str) -> Version | None:
     """The newest published version, if it was made by this plan."""
     newest = store.newest()
     return newest[1] if newest and newest[1].manifest().get("plan") == plan else None
@@ -157,7 +182,7 @@ def _pixel_facts(images: Columns) -> pa.Table:
     return images.read(_FACTS).select(_FACTS)
 
 
-def _earlier_records(store: PipelineStore, wanted: str, facts: pa.Table) -> "Earlier | None":
+def earlier_records(store: PipelineStore, wanted: str, facts: pa.Table) -> "Earlier | None":
     """The records of the newest published version, if they were made by the same recipe and their table is whole.
 
     Only those of the very pixels that stand prepared now are offered. A decoder that was changed and kept its number
@@ -408,13 +433,13 @@ def _finished_shards(store: PipelineStore, plan: str, records: pa.Table) -> tupl
         StoreError: neither has them all.
     """
     wanted = set(pc.unique(records["file"]).to_pylist())
-    if (made := _made_already(store, plan)) is None:
+    if (made := made_already(store, plan)) is None:
         staging = store.staging / plan
         try:
             return staging, _staged(staging, wanted)
         except StoreError:
             # A run with the same plan may have published just now, and cleared the staging away.
-            if (made := _made_already(store, plan)) is None:
+            if (made := made_already(store, plan)) is None:
                 raise
     return made.folder, {name: facts for name, facts in made.manifest()["files"].items() if name in wanted}
 

@@ -86,7 +86,7 @@ def _finding(rule: Rule, result: Any, frame: "pd.DataFrame") -> Finding:
         passed=bool(result.success),
         observed=_observed(rule, facts, frame),
         offending=0 if rule.frame == "summary" else int(facts.get("unexpected_count") or 0),
-        rows=[] if rule.frame == "summary" else _rows(shown, index),
+        rows=[] if rule.frame == "summary" else plain_rows(shown, index),
         reason=_exception(result.exception_info or {}),
         advice=str(told[0]) if told else None,
         result=_kept(result.to_json_dict()),
@@ -122,7 +122,8 @@ def _exception(info: Mapping[str, Any]) -> str | None:
     return "; ".join(messages) or None
 
 
-def _rows(frame: "pd.DataFrame", places: list[int]) -> list[dict[str, Any]]:
+def plain_rows(frame: "pd.DataFrame", places: list[int]) -> list[dict[str, Any]]:
+    """Some rows of a frame, JSON-safe."""
     return [_plain({str(key): value for key, value in row.items()}) for row in frame.iloc[places].to_dict("records")]
 
 

@@ -29,6 +29,8 @@ def list_datasets(
     known: pa.Table | None = None,
     on_left_out: Callable[[pa.Table], None] | None = None,
     on_others: Callable[[Mapping[str, int]], None] | None = None,
+    *,
+    hashed: bool = True,
 ) -> pa.Table:
     """Every image of the datasets exactly once, sorted by the bytes of its path: schema `tables.RAW_LISTING`.
 
@@ -44,6 +46,7 @@ def list_datasets(
             etag (null for local files, which are not read for this), category (all their class names), rule (of
             `account.LEFT_OUT_RULES`) and reason.
         on_others: is given how many files are no images, by what they are (see `count_others`), dataset by dataset.
+        hashed: whether local files get their MD5; without it they have no etag, and none is read.
 
     Raises:
         ListingError: a dataset is not there, may not be listed, or holds no image; or two of them overlap. The
@@ -52,7 +55,9 @@ def list_datasets(
     refuse_overlaps(datasets, sources)
     ordered = sorted(datasets, key=lambda dataset: path_prefix(dataset.bucket).encode())
     tables = [
-        list_dataset(dataset, settings, sources, known=known, on_left_out=on_left_out, on_others=on_others)
+        list_dataset(
+            dataset, settings, sources, known=known, hashed=hashed, on_left_out=on_left_out, on_others=on_others
+        )
         for dataset in ordered
     ]
     return by_path(pa.concat_tables(tables))

@@ -11,7 +11,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.orchestration.freshness import freshness_policy
 from brev_pipeline.orchestration.names import asset_key
 from brev_pipeline.orchestration.retries import failures_for_people
-from brev_pipeline.orchestration.story import pace, settings
+from brev_pipeline.orchestration.story import note_pace, pace, settings
 from brev_pipeline.orchestration.told import told
 from brev_pipeline.provenance import attach_provenance, code_version, read_lineage
 from brev_pipeline.stages import SPECS, VERSION, StageSpec, inputs_of
@@ -53,6 +53,7 @@ def _asset(config: PipelineConfig, spec: StageSpec) -> dg.AssetsDefinition:
             made = COMPUTE[stage](context, config, upstream)
             took = time.perf_counter() - began
             context.add_output_metadata(pace(stage, made, took) | settings(config, stage))
+            note_pace(context, config, stage, made, took)
             if isinstance(made, dg.MaterializeResult):
                 return made
             lineages = {name: table.lineage for name, table in upstream.items()}
@@ -109,6 +110,7 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
     from brev_pipeline.recheck import FACTS, recheck_identities
     from brev_pipeline.source import Sources
     from brev_pipeline.store import PipelineStore
+    from brev_pipeline.tables import note_work
 
     sources, store, engine = Sources.of(config), PipelineStore.of(config), _engine(context, config)
     samples = upstream["sample_integrity"].read(SAMPLES)
@@ -121,7 +123,7 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
         store, facts, table, config, fetch=sources, engine=engine, run_id=run_id, read_now=read_now
     )
     context.add_output_metadata(prepared_metadata(table, samples, sources) | recheck_metadata(done))
-    return table
+    return note_work(table, sum(map(len, read_now)))
 
 
 def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:

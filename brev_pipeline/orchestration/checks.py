@@ -1,5 +1,6 @@
 """Asset checks: one per rule of a stage's suite, all of a stage found in one pass of Great Expectations."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES, Finding
 from brev_pipeline.orchestration.names import asset_key
 from brev_pipeline.orchestration.retries import failures_for_people
+from brev_pipeline.orchestration.story import note_pace
 from brev_pipeline.stages import inputs_of, table_stages
 
 
@@ -47,7 +49,9 @@ def _stage_checks(config: PipelineConfig, stage: str) -> dg.AssetChecksDefinitio
         # All results are yielded before the step ends; a list that is returned would be lost with a failure.
         with failures_for_people(context, config.retry):
             asked = {check.name for check in context.selected_asset_check_keys}
+            began = time.perf_counter()
             findings, page = _find(context, config, stage, tables, asked)
+            note_pace(context, config, f"{stage}.checks", None, time.perf_counter() - began)
         for finding in findings:
             yield _result(key, finding, page, _earlier_run(context, tables[stage].name))
 
