@@ -9,8 +9,9 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-SHOWN: Final = 5
+SHOWN: Final = 3
 """Examples of a kind; ``--json`` has more."""
+_INDENT: Final = 12  # columns that a section's title takes
 _LONG: Final = 60  # characters of a setting's value
 KINDS: Final = ("new", "gone", "renamed", "changed", "relabelled", "unread")
 """What may have become of images, in the order in which it is told."""
@@ -18,18 +19,14 @@ _CLASS: Final = {"relabelled": "other class", "unread": "not read"}
 
 
 def show_images(console: Console, images: Mapping[str, Any]) -> None:
-    """Images by kind of change, by class, and examples."""
-    heading(console, "images", f"{_arrow(images)}: {_counted(images, KINDS)}")
+    """Images by kind of change, by class, and examples; of a first listing, where all is new, only how many."""
+    heading(console, "images", f"{_arrow(images)}: {_counted(images, KINDS) or 'none is new, gone or otherwise'}")
     kinds = [kind for kind in KINDS if images[kind]]
     if not kinds:
         return
     rows = [row for row in images["by_class"] if any(row[kind] for kind in kinds) or row["was"] != row["now"]]
-    grid(
-        console,
-        ["class", "was", "now", *(_CLASS.get(kind, kind) for kind in kinds)],
-        [[row["class"], row["was"], row["now"], *(row[kind] or "" for kind in kinds)] for row in rows],
-    )
-    for kind in kinds:
+    grid(console, [[row["class"], _arrow(row), _counted(row, kinds)] for row in rows], right=(1,))
+    for kind in kinds if images["was"] else ():
         some = [_example(one) for one in images["examples"][kind]]
         examples(console, _CLASS.get(kind, kind), some, images[kind])
 
@@ -49,7 +46,8 @@ def show_sides(console: Console, sides: Mapping[str, Any]) -> None:
     rows = sides["by_purpose"]
     if any(row["was"] != row["now"] or row["new"] for row in rows):
         heading(console, "sides", "images by purpose")
-        grid(console, ["purpose", "was", "now", "new"], [[*list(row.values())[:3], row["new"] or ""] for row in rows])
+        table = [[row["purpose"], _arrow(row), f"{row['new']:,} new" if row["new"] else ""] for row in rows]
+        grid(console, table, right=(1,))
     moved = sides["moved"]
     if moved["images"]:
         told = ", ".join(f"{one['images']:,} from {one['was']} to {one['now']}" for one in moved["by_sides"])
@@ -62,8 +60,7 @@ def show_sides(console: Console, sides: Mapping[str, Any]) -> None:
 def show_labels(console: Console, labels: Mapping[str, Any]) -> None:
     """Label numbers that are others."""
     if changed := labels["changed"]:
-        told = ", ".join(f"{one['class']} {_number(one['was'])} → {_number(one['now'])}" for one in changed)
-        heading(console, "labels", told)
+        heading(console, "labels", ", ".join(map(_label, changed)))
 
 
 def show_settings(console: Console, settings: Sequence[Mapping[str, Any]]) -> None:
@@ -78,7 +75,7 @@ def show_packages(console: Console, packages: Sequence[Mapping[str, Any]]) -> No
         heading(console, "package", f"{one['name']}: {one['was'] or 'not there'} → {one['now'] or 'not there'}")
 
 
-def heading(console: Console, title: str, said: str, *, raw: bool = False) -> None:
+def heading(console: Console, title: str, said: str, *, raw: bool = False, style: str = "bold") -> None:
     """One line: a title, and what is to be said under it.
 
     Args:
@@ -86,22 +83,33 @@ def heading(console: Console, title: str, said: str, *, raw: bool = False) -> No
         title: of the section.
         said: text; with ``raw`` it has Rich's marks in it.
         raw: see there.
+        style: of the title.
     """
     row = Table.grid(padding=(0, 2, 0, 0))
-    row.add_column(style="bold", no_wrap=True, width=10)
+    row.add_column(style=style, no_wrap=True, width=_INDENT - 2)
     row.add_column(overflow="fold")
     row.add_row(title, said if raw else escape(said))
     console.print(row)
 
 
-def grid(console: Console, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A small table below a heading: the first column text, the others numbers."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for place, name in enumerate(head):
-        table.add_column(name, justify="right" if place else "left", overflow="fold")
+def grid(
+    console: Console, rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), right: Sequence[int] = ()
+) -> None:
+    """A small table below a heading.
+
+    Args:
+        console: where to.
+        rows: of texts.
+        head: names of the columns; none: there is no head.
+        right: columns whose texts end at the same place.
+    """
+    rows = list(rows)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_header=bool(head))
+    for place, name in enumerate(head or [""] * len(rows[0] if rows else ())):
+        table.add_column(name, justify="right" if place in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else escape(str(value)) for value in row))
-    console.print(Padding(table, (0, 0, 0, 12)))
+        table.add_row(*map(escape, row))
+    console.print(Padding(table, (0, 0, 0, _INDENT), expand=False))
 
 
 def examples(console: Console, title: str, some: Sequence[str], count: int) -> None:
@@ -113,7 +121,7 @@ def examples(console: Console, title: str, some: Sequence[str], count: int) -> N
 
 
 def _dim(console: Console, text: str) -> None:
-    console.print(Padding(f"[dim]{escape(text)}[/]", (0, 0, 0, 12)))
+    console.print(Padding(f"[dim]{escape(text)}[/]", (0, 0, 0, _INDENT), expand=False))
 
 
 def _arrow(row: Mapping[str, Any]) -> str:
@@ -122,7 +130,7 @@ def _arrow(row: Mapping[str, Any]) -> str:
 
 def _counted(found: Mapping[str, Any], kinds: Iterable[str]) -> str:
     told = [f"{found[kind]:,} {_CLASS.get(kind, kind)}" for kind in kinds if found[kind]]
-    return ", ".join(told) or "none is new, gone or otherwise"
+    return ", ".join(told)
 
 
 def _example(one: Mapping[str, Any]) -> str:
@@ -131,8 +139,10 @@ def _example(one: Mapping[str, Any]) -> str:
     return f"{one['path']} ({one['class']})" if "class" in one else f"{one['path']}: {one['was']} → {one['now']}"
 
 
-def _number(number: int | None) -> str:
-    return "none" if number is None else str(number)
+def _label(one: Mapping[str, Any]) -> str:
+    if one["was"] is None:
+        return f"{one['class']} gets {one['now']}"
+    return f"{one['class']} {one['was']} → {'no number' if one['now'] is None else one['now']}"
 
 
 def _value(one: Mapping[str, Any], name: str) -> str:

@@ -17,6 +17,7 @@ from brev_pipeline.cli.changes import (
     show_sides,
 )
 from brev_pipeline.cli.plan import megabytes
+from brev_pipeline.config.differences import ABSENT, find_differences
 from brev_pipeline.diff import diff_versions
 from brev_pipeline.errors import ConfigError, ReadError
 from brev_pipeline.reading.find import find_version, version_in
@@ -83,17 +84,22 @@ def show_diff(found: Mapping[str, Any]) -> None:
     told = f"{records['kept']:,} of them the same, byte for byte"
     heading(console, "records", f"{was}{records['now']:,}, {told}; {megabytes(size['was'])} → {megabytes(size['now'])}")
     for one in found["checks"]:
-        heading(console, "check", f"{one['stage']}.{one['check']}: {_check(one['was'])} → {_check(one['now'])}")
+        heading(console, "check", f"{one['stage']}.{one['check']}: {_check(one)}")
 
 
 def _show_weights(console: Console, weights: Sequence[Mapping[str, Any]]) -> None:
-    if not weights:
-        return
-    heading(console, "weights", "groups that are drawn otherwise")
+    """Groups of the purposes that are weighed: of the others each image is drawn once, as the sides tell."""
     none = {"samples": 0, "probability": 0.0, "draws": 0}
     rows = [(one["purpose"], one["group"], one["was"] or none, one["now"] or none) for one in weights]
-    shown = [[f"{purpose} / {group}", *(_pair(was, now, name) for name in none)] for purpose, group, was, now in rows]
-    grid(console, ["group", "images", "share", "draws"], shown)
+    weighed = {purpose for purpose, _, *both in rows if any(one["draws"] != one["samples"] for one in both)}
+    shown = [
+        [f"{purpose} / {group}", *(_pair(was, now, name) for name in none)]
+        for purpose, group, was, now in rows
+        if purpose in weighed
+    ]
+    if shown:
+        heading(console, "weights", "groups that are drawn otherwise")
+        grid(console, shown, head=["group", "images", "share", "draws"], right=(1, 2, 3))
 
 
 def _pair(was: Mapping[str, Any], now: Mapping[str, Any], name: str) -> str:
@@ -101,11 +107,22 @@ def _pair(was: Mapping[str, Any], now: Mapping[str, Any], name: str) -> str:
     return told[0] if told[0] == told[1] else " → ".join(told)
 
 
-def _check(told: Mapping[str, Any] | None) -> str:
-    if told is None:
-        return "not there"
-    if "passed" not in told:
-        return "compares with earlier versions"
-    if told["passed"]:
-        return "passed" if told.get("observed") is None else f"passed ({told['observed']:.4g})"
-    return f"{told['severity']}, {told.get('offending') or told.get('observed')}"
+def _check(one: Mapping[str, Any]) -> str:
+    """What a check says otherwise: its outcome, what it observed, or what it demands."""
+    was, now = one["was"], one["now"]
+    if was is None or now is None:
+        return "is new" if was is None else "is no more"
+    outcome = ("failed", "passed")
+    told = (
+        [f"{outcome[was['passed']]} → {outcome[now['passed']]}"]
+        if "passed" in was and "passed" in now and was["passed"] != now["passed"]
+        else []
+    )
+    others = [found for found in find_differences(was, now) if found[0] not in ("passed", "offending")]
+    return "; ".join([*told, *(f"{path}: {_value(old)} → {_value(new)}" for path, old, new in others)])
+
+
+def _value(value: Any) -> str:
+    if value is ABSENT:
+        return "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

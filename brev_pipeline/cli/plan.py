@@ -68,11 +68,12 @@ def show_plan(found: Mapping[str, Any]) -> None:
 
 def _show_check(console: Console, mark: str, one: Mapping[str, Any]) -> None:
     name = f"{one['stage']}.{one['check']}" if one["check"] else one["stage"]
-    title = "[bold red]would stop[/]" if mark == "red" else "[yellow]warns[/]"
-    heading(console, "", "")
-    console.print(f"{title} {name}: ", end="")
-    console.print(one["says"], markup=False)
-    rows = [", ".join(f"{key}={value}" for key, value in row.items()) for row in one["examples"]]
+    title = "would stop" if mark == "red" else "warns"
+    heading(console, title, f"{name}: {one['says']}", style=f"bold {mark}")
+    rows = [
+        ", ".join(f"{key} {value}" for key, value in row.items() if not isinstance(value, bool))
+        for row in one["examples"]
+    ]
     examples(console, "", rows, len(rows))
 
 

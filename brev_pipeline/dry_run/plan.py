@@ -288,7 +288,9 @@ def _open(draft: Draft) -> list[dict[str, Any]]:
         size = f"{draft.look.unread_bytes / 1e6:,.0f} MB"
         found.append(
             _unknown(
-                "contents", unread, f"their bytes ({size}) were not read: whether they are new, and copies of others"
+                "contents",
+                unread,
+                f"their bytes ({size}) were not read: whether they are new, renamed, changed, or copies of others",
             )
         )
     if draft.pixels:

@@ -117,8 +117,10 @@ def test_labels_weights_and_records_are_those_of_the_tables(store: PipelineStore
 
 def test_settings_packages_and_checks_are_named(store: PipelineStore) -> None:
     before, after, found = pair(store, (0, 1))
-    assert [one["path"] for one in found["settings"]] == ["split.allow_moves", "sampling.group_weighing"]
-    assert found["settings"][1] == {"path": "sampling.group_weighing", "was": "logx+1", "now": "uniform"}
+    assert sorted(found["settings"], key=lambda one: one["path"]) == [
+        {"path": "sampling.group_weighing", "was": "logx+1", "now": "uniform"},
+        {"path": "split.allow_moves", "was": False, "now": True},
+    ]
     assert found["packages"] == []
     assert found["same"] is False
     by_name = {(one["stage"], one["check"]): one for one in found["checks"]}
