@@ -29,7 +29,9 @@ def find_joined(newest: Version, ledger: pa.Table, split: pa.Table, settings: Sp
     layout = lay_out(split, rules_of(settings), ledger)
     before = newest.table("assignments", ["leak_group", "purpose", "listed"])
     rows = pa.table({"now": layout.past_group, "was": before["leak_group"], "purpose": before["purpose"]})
-    pairs = rows.filter(before["listed"]).group_by(["now", "was", "purpose"]).aggregate([])
+    if "listed" in before.column_names:
+        rows = rows.filter(before["listed"])
+    pairs = rows.group_by(["now", "was", "purpose"]).aggregate([])
     sizes = np.bincount(pairs["now"].to_numpy(), minlength=1)
     several = np.flatnonzero(sizes > 1)
     own = pairs.filter(pc.is_in(pairs["now"], value_set=pa.array(several, pairs["now"].type))).sort_by("was")

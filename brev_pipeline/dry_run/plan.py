@@ -30,7 +30,7 @@ from brev_pipeline.expectations import SUITES
 from brev_pipeline.expectations.rules import Finding
 from brev_pipeline.production import PlannedRecords, known_assignments, plan_records, published_ledger
 from brev_pipeline.source import Sources
-from brev_pipeline.stages import VERSION, inputs_of
+from brev_pipeline.stages import SPECS, VERSION, inputs_of
 from brev_pipeline.store import PipelineStore, Publication, Version
 from brev_pipeline.store.publish import package_versions
 
@@ -331,8 +331,8 @@ def _is_known(draft: Draft, manifest: Mapping[str, Any]) -> bool:
         and not draft.look.unread.any()
         and not any(find_differences(manifest["configuration"], draft.config.contents()))
         and manifest.get("purposes") == draft.config.split.names
-        and manifest["packages"] == package_versions()
-        and manifest["stages"] == {stage: code_of(stage) for stage in manifest["stages"]}
+        and manifest.get("packages") == package_versions()
+        and manifest.get("stages") == {stage: code_of(stage) for stage in SPECS}
         and manifest["listing_fingerprint"] == listing_fingerprint(draft.look.integrity.select(["path", "etag"]))
         and manifest.get("known_assignments_sha256") == known_sha256(split)
         and before.equals(draft.excluded.replace_schema_metadata(None).cast(before.schema))

@@ -57,13 +57,13 @@ def foresee_records(config: PipelineConfig, store: PipelineStore, planned: Plann
         StoreError: the store cannot be read.
     """
     count = planned.plan.num_rows
-    none = np.zeros(count, np.bool_)
-    if (made := made_already(store, planned.digest)) is not None:
-        return Records(True, none, none, made.table("records", ["length"])["length"].to_numpy())
+    none, no_lengths = np.zeros(count, np.bool_), np.zeros(count, np.int64)
+    if made_already(store, planned.digest) is not None:
+        return Records(True, none, none, no_lengths)
     finished = _finished(config, store, planned)
     earlier = earlier_records(store, recipe(config), planned.facts)
     if earlier is None or _has_other_labels(store, planned.plan, classes):
-        return Records(False, finished, none, np.zeros(count, np.int64))
+        return Records(False, finished, none, no_lengths)
     places = earlier.places(planned.plan)
     copied = places["file"].is_valid().to_numpy() & ~finished
     return Records(False, finished, copied, pc.fill_null(places["length"], 0).to_numpy())
@@ -94,6 +94,8 @@ def estimate_bytes(
     A record that stands is as large as it is. Of the others the size is reckoned from their pixels, and by how much
     that was wrong of the newest version's records, where the encoding is the same.
     """
+    if found.stands and newest is not None:
+        return {"shards": shard_bytes(newest.manifest()), "written": 0, "from": newest.id}
     plan, known = planned.plan, found.lengths > 0
     new = plan.filter(pa.array(~known))
     share, factor, of = 1.0, 1.0, None
@@ -103,8 +105,7 @@ def estimate_bytes(
     if new.num_rows and each is None:
         return {"shards": None, "written": None, "from": None}
     whole = float(found.lengths.sum()) + new.num_rows * (each or 0.0) * factor
-    written = found.written
-    made = float(found.lengths[written].sum()) + int((written & ~known).sum()) * (each or 0.0) * factor
+    made = int(found.written.sum()) * (each or 0.0) * factor
     return {"shards": round(whole * share), "written": round(made * share), "from": of}
 
 
