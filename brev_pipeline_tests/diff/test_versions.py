@@ -27,7 +27,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> PipelineStore:
     """Three versions: the second has other images and settings, the third joins items and leaves copies out."""
     folder = tmp_path_factory.mktemp("parts")
     draw_photos(folder / "photos", {"good": 12, "bad": 8})
-    tolerant = {"validation": {"raw_listing": {"max_shrinkage": 1.0}}}
+    tolerant: dict[str, Any] = {"validation": {"raw_listing": {"max_shrinkage": 1.0}}}
     assert run(configure(folder, **tolerant)).success
     draw_photos(folder / "photos", {"awry": 5, "good": 14})
     (folder / "photos/bad").rename(folder / "photos/broken")

@@ -291,7 +291,7 @@ def run_before(folder: Path) -> Any:
 
 def changed(folder: Path, sections: Any) -> PipelineConfig:
     config = configure(folder).model_dump(mode="json")
-    merged = {name: {**config[name], **section} for name, section in (sections or {}).items()}
+    merged: dict[str, Any] = {name: {**config[name], **section} for name, section in (sections or {}).items()}
     return configure(folder, **merged)
 
 

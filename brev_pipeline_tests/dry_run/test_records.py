@@ -38,7 +38,7 @@ def test_shards_that_a_stopped_run_finished_are_taken_up(tmp_path: Path, monkeyp
 )
 def test_vectors_of_other_classes_are_written_anew(tmp_path: Path, mapping: dict[str, list[str]], copied: bool) -> None:
     draw_photos(tmp_path / "photos", {"good": 10, "bad": 8})
-    first = {"listing": {"class_mapping": {"good": ["fine", "whole"]}}}
+    first: dict[str, Any] = {"listing": {"class_mapping": {"good": ["fine", "whole"]}}}
     assert run(configure(tmp_path, **first)).success
     draw_photos(tmp_path / "photos", {"good": 11})
     config = configure(tmp_path, listing={"class_mapping": mapping})

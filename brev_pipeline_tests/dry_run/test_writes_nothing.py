@@ -61,7 +61,7 @@ def test_a_bucket_is_only_read(server: Server, folder: Path, monkeypatch: pytest
     photos = {f"photos/{file.parent.name}/{file.name}": file.read_bytes() for file in folder.glob("photos/*/*.png")}
     bucket = server.bucket(photos)
     dataset = {"name": "Parts", "id": "parts", "bucket": f"s3://{bucket}/photos", "storage": server.storage()}
-    reach = {"store": f"s3://{server.bucket()}/store", "store_storage": server.storage()}
+    reach: dict[str, Any] = {"store": f"s3://{server.bucket()}/store", "store_storage": server.storage()}
     config = configure(folder, datasets=[dataset], **reach)
     done = run(config)
     assert done.success, done.failures
