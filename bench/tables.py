@@ -165,6 +165,7 @@ def prepared(tables: Stored, _: str) -> pa.Table:
 
 def split(tables: Stored, folder: str) -> pa.Table:
     from brev_pipeline.split import split_report, split_samples, usable_samples
+    from brev_pipeline.split.labels import label_map, note_classes, present_classes
     from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
 
     settings = config(folder)
@@ -176,7 +177,7 @@ def split(tables: Stored, folder: str) -> pa.Table:
     )
     made = split_samples(usable, settings.split)
     split_report(made, settings.split)
-    return made
+    return note_classes(made, label_map(present_classes(made), [], settings.listing.classes))
 
 
 def weights(tables: Stored, folder: str) -> pa.Table:

@@ -6,6 +6,7 @@ Both need the results of several rooms; this is the only place outside the orche
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,12 +23,17 @@ from brev_pipeline.account import (
     demand_whole_account,
     exclusions,
     filtered_images,
+    found_facts,
+    given_sha256,
     known_sha256,
+    note_known,
     purpose_locks,
 )
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.config.locations import is_local
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import SplitError, StoreError
+from brev_pipeline.parts import part_names
 from brev_pipeline.provenance import code_of, demand_current, hash_table, read_lineage, settings_of
 from brev_pipeline.recipe import pixel_fingerprint, recipe
 from brev_pipeline.stages import SPECS, table_stages
@@ -35,7 +41,7 @@ from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.publish import Made, Release, ReportMaker, publish_version
 from brev_pipeline.tables import SAMPLE_SPLIT, WORK, Columns, note_work
-from brev_pipeline.texts import TEXT
+from brev_pipeline.texts import TEXT, joined
 
 if TYPE_CHECKING:
     from brev_pipeline.shards import Earlier
@@ -64,6 +70,59 @@ class PreparedPixels:
         from brev_pipeline.images import read_prepared
 
         return read_prepared(self.folder, rows)
+
+
+@dataclass(frozen=True)
+class Division:
+    """A split, and what it was made with."""
+
+    split: pa.Table
+    """Schema `tables.SAMPLE_SPLIT`; its metadata names the files and the ledger that it was made with, and the label
+    map."""
+    excluded: pa.Table
+    """Images that take no part: schema `split.EXCLUSIONS`."""
+    history: "History"
+    known: pa.Table | None
+    """The configured file of known assignments."""
+    given: Mapping[str, pa.Table]
+    """The files of a given split."""
+    known_rows: Any
+    """What became of the rows of ``known``: `split.known.KnownRows`; None where there is no such file."""
+
+
+def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Columns, prepared: Columns) -> Division:
+    """Divide the usable images, going on from what the newest published version remembers.
+
+    Args:
+        config: the pipeline's configuration.
+        store: the pipeline's store.
+        integrity: table of sample_integrity.
+        prepared: table of prepared_images.
+
+    Raises:
+        SplitError: they cannot be divided as configured.
+        StoreError: the newest version cannot be read.
+    """
+    from brev_pipeline.split import split_samples, usable_samples
+    from brev_pipeline.split.known import account_known, known_columns
+    from brev_pipeline.split.labels import label_map, note_classes, present_classes
+    from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
+
+    # Not kept: what is usable stands in a table of its own.
+    usable, excluded = usable_samples(
+        integrity.read(OF_INTEGRITY),
+        prepared.read(OF_PREPARED),
+        duplicates=config.integrity.duplicates,
+        label_conflicts=config.integrity.label_conflicts,
+    )
+    history, known, given = published_history(store, config), known_assignments(config), given_files(config)
+    table = split_samples(usable, config.split, history.ledger, known, given)
+    rows = account_known(known, table, integrity.read(known_columns(known, config.split)), config.split)
+    table = note_known(table, known, None if rows is None else rows.summary(), given)
+    classes = label_map(present_classes(table), history.classes, config.listing.classes)
+    table = note_classes(table, classes)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), LEDGER: str(history.number)})
+    return Division(table, excluded, history, known, given, rows)
 
 
 def make_shards(
@@ -142,12 +201,14 @@ def plan_records(config: PipelineConfig, split: Columns, weights: pa.Table, prep
     """
     from brev_pipeline.sampling import draw_plan
     from brev_pipeline.sampling.plan import OF_SPLIT
-    from brev_pipeline.shards import class_names, plan_shards
+    from brev_pipeline.shards import plan_shards
     from brev_pipeline.shards.task import OF_PREPARED
+    from brev_pipeline.split.labels import classes_of
 
-    classes = class_names(split.read(["category"]))
+    classes = classes_of(split.read([]))
     drawn_from = split.read([*OF_SPLIT, *config.sampling.groupby])
-    draws = draw_plan(drawn_from, weights, config.sampling, epochs=config.shards.epochs)
+    folds = config.split.fold_names
+    draws = draw_plan(drawn_from, weights, config.sampling, epochs=config.shards.epochs, folds=folds)
     del drawn_from  # it, and the draws, are as long as the listing
     plan = plan_shards(draws, prepared.read(OF_PREPARED), config.shards, class_names=classes)
     del draws
@@ -275,6 +336,7 @@ def release(
         run_id=run_id,
         report=_reporter(store, tables, excluded, checks, documents),
         based_on=based_on,
+        datasets=_seen_from_the_store(config, store),
     )
     try:
         store.staging.remove(account["plan"])
@@ -282,6 +344,15 @@ def release(
         # A run with the same plan may be writing there. The version stands; `gc` finds what stays.
         _LOG.warning("%s", error)
     return done
+
+
+def _seen_from_the_store(config: PipelineConfig, store: PipelineStore) -> dict[str, str]:
+    """Where the datasets in relative folders lie, relative to the store's folder; nothing of a store in a bucket."""
+    buckets = [dataset.bucket for dataset in config.datasets]
+    relative = [bucket for bucket in buckets if is_local(bucket) and not os.path.isabs(bucket)]
+    if not store.folder.is_local:
+        return {}
+    return {bucket: os.path.relpath(config.resolve(bucket), store.folder.url) for bucket in relative}
 
 
 def _demand_present_history(
@@ -309,7 +380,8 @@ def _demand_present_history(
         return
     manifest = newest[1].manifest()
     same_images = manifest.get("listing_fingerprint") == account["listing_fingerprint"]
-    if same_images and manifest["files"].get("assignments.parquet") == dict(packed["assignments.parquet"].facts):
+    same_split = manifest["files"].get("assignments.parquet") == dict(packed["assignments.parquet"].facts)
+    if same_images and same_split and manifest["classes"] == account["classes"]:
         return
     raise StoreError(
         f"{store.folder.url}: another run published while this one worked (publication {number}), and the checks of "
@@ -330,12 +402,12 @@ def _account(
 ) -> tuple[dict[str, Any], pa.Table, Folder, dict[str, dict[str, Any]]]:
     """What the manifest says besides the files; the exclusions; the folder of the shards, and the facts of each."""
     from brev_pipeline.listing import listing_fingerprint
-    from brev_pipeline.shards import class_names
+    from brev_pipeline.split.labels import classes_of
 
     filtered = filtered_images(store, tables["raw_listing"].read([]))
     excluded = exclusions(config, tables, filtered)
     listing = tables["raw_listing"].read(["path", "etag"])
-    records = tables["tfrecord_shards"].read(["path", "file", "purpose"])
+    records = tables["tfrecord_shards"].read(["path", "file", "purpose", "ordinal"])
     demand_whole_account(listing, filtered, records, excluded)
     plan = (records.schema.metadata or {})[STAGING].decode()
     shards_in, shards = _finished_shards(store, plan, records)
@@ -349,14 +421,15 @@ def _account(
         "pipeline": config.name,
         "configuration": config.contents(),
         "known_assignments_sha256": known_sha256(split),
-        "classes": class_names(split),
+        **({"given_sha256": given} if (given := given_sha256(split)) else {}),
+        "classes": classes_of(split),
         "test_lock": purpose_locks(split, config.split),
         "listing_fingerprint": listing_fingerprint(listing),
         "counts": {
             "listed": listing.num_rows + filtered.num_rows,
             "excluded": excluded.num_rows,
-            "images": _by_purpose(split),
-            "records": _by_purpose(records),
+            "images": _counted(split["purpose"]),
+            "records": _counted(part_names(records)),
         },
     }
     return account, excluded, shards_in, shards
@@ -414,6 +487,7 @@ def _reporter(
             weights=tables["sampling_weights"],
             records=tables["tfrecord_shards"],
             exclusions=excluded,
+            found=found_facts(tables["raw_listing"].read([])),
             checks=checks,
             number=number,
             parent=parent,
@@ -470,13 +544,49 @@ def remembered(config: PipelineConfig, before: Version | None, split: pa.Table) 
     return table.append_column("listed", stands_in(table, split))
 
 
-def published_ledger(store: PipelineStore, config: PipelineConfig) -> pa.Table | None:
-    """What `split_samples` reads of the assignments of the newest published version; None before the first."""
+@dataclass(frozen=True)
+class History:
+    """What a split goes on from: the ledger and the label map of one publication."""
+
+    number: int = 0
+    """Of the publication; 0 where there was none."""
+    ledger: pa.Table | None = None
+    """What `split_samples` reads of its assignments; None before the first."""
+    classes: tuple[str, ...] = ()
+    """Its class names, in the order of the labels."""
+
+
+def published_history(store: PipelineStore, config: PipelineConfig) -> History:
+    """What the newest published version remembers. Nothing that counts for good may come from a damaged file.
+
+    Raises:
+        StoreError: the version cannot be read, or is not what was published.
+    """
     from brev_pipeline.split.ledger import ledger_columns
 
     newest = store.newest()
-    # Whoever stands where for good must not come from a damaged file.
-    return newest[1].table("assignments", ledger_columns(config.split), verified=True) if newest else None
+    if newest is None:
+        return History()
+    entry, version = newest
+    refuse_other_folds(config, version)
+    ledger = version.table("assignments", ledger_columns(config.split), verified=True)
+    return History(entry.number, ledger, tuple(version.manifest(verified=True)["classes"]))
+
+
+def refuse_other_folds(config: PipelineConfig, newest: Version) -> None:
+    """Refuse to go on with other folds than the newest published version has: each image keeps its fold for good.
+
+    Raises:
+        SplitError: they are others.
+    """
+    before = newest.manifest()["configuration"]["split"].get("folds")
+    if before != config.split.folds:
+        was, now = (f"{count} folds" if count else "no folds" for count in (before, config.split.folds))
+        raise SplitError(
+            f"split.folds: the newest published version ({newest.id}) has {was}, the configuration now has {now}; "
+            "images keep their fold for good, so that rounds stay comparable. Set it back to "
+            f"{before or 'null'}, or begin anew with the new folds under another name of the pipeline (name)"
+        )
 
 
 def ledger_of(version: Version) -> pa.Table:
@@ -500,21 +610,95 @@ def known_assignments(config: PipelineConfig) -> pa.Table | None:
 
     if config.split.ledger_csv is None:
         return None
-    place = config.resolve(config.split.ledger_csv)
+    place, data, digest = _read_file(config, "split.ledger_csv", config.split.ledger_csv)
+    known = read_known_assignments(data, place, str(config.base))
+    return known.replace_schema_metadata({**(known.schema.metadata or {}), KNOWN: digest})
+
+
+def given_files(config: PipelineConfig) -> dict[str, pa.Table]:
+    """The files of ``split.given``, read: key of `GivenSettings.files` → table, its SHA-256 as `KNOWN`.
+
+    Raises:
+        SplitError: one cannot be read, or is not such a file.
+    """
+    from brev_pipeline.split.given import read_given
+
+    found = {}
+    for key, file in (config.split.given.files if config.split.given else {}).items():
+        place, data, digest = _read_file(config, f"split.given.{key}", file)
+        table = _with_places(read_given(data, place, key), config)
+        found[key] = table.replace_schema_metadata({KNOWN: digest})
+    return found
+
+
+def _with_places(table: pa.Table, config: PipelineConfig) -> pa.Table:
+    """The table with column `PLACE`: names that lie in a dataset, seen from the configuration's folder, as listed."""
+    from brev_pipeline.source.places import path_prefix
+    from brev_pipeline.split.matches import NAME, PLACE
+
+    column = next((name for name in (NAME, "path") if name in table.column_names), None)
+    if column is None:
+        return table
+    names = table[column].cast(TEXT)
+    places: Any = pa.nulls(len(names), TEXT)
+    for dataset in config.datasets if len(names) else ():
+        if not is_local(dataset.bucket):
+            continue
+        folder = config.resolve(dataset.bucket)
+        for seen in dict.fromkeys([folder, os.path.relpath(folder, config.base)]):
+            prefix = "" if seen == "." else f"{seen.rstrip('/')}/"
+            inner = pc.utf8_slice_codeunits(names, len(prefix))
+            listed = joined(pa.scalar(path_prefix(dataset.bucket), TEXT), inner, by="")
+            places = pc.if_else(pc.starts_with(names, prefix), listed, places)
+    return table.append_column(PLACE, places)
+
+
+def _read_file(config: PipelineConfig, key: str, file: str) -> tuple[str, bytes, str]:
+    """A file that the configuration names: its place, bytes, and their SHA-256."""
+    place = config.resolve(file)
     try:
         data = Path(place).read_bytes()
     except OSError as error:
         raise SplitError(
-            f"split.ledger_csv: {place} cannot be read: {error.strerror}; relative places are meant from the "
-            "configuration's folder"
+            f"{key}: {place} cannot be read: {error.strerror}; relative places are meant from the configuration's "
+            "folder"
         ) from error
-    digest = hashlib.sha256(data).hexdigest()
-    return read_known_assignments(data, place).replace_schema_metadata({KNOWN: digest})
+    return place, data, hashlib.sha256(data).hexdigest()
 
 
-def _by_purpose(table: pa.Table) -> dict[str, int]:
-    counted = table.group_by("purpose").aggregate([([], "count_all")]).sort_by("purpose").to_pylist()
-    return {row["purpose"]: row["count_all"] for row in counted}
+def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | None) -> None:
+    """Refuse a listing that later stages would refuse, as far as its paths and the configuration show that.
+
+    Args:
+        listing: table of raw_listing.
+        config: the pipeline's configuration.
+        newest: the newest published version. What had no part in its split is not judged by its path: it may be
+            unusable still.
+
+    Raises:
+        SplitError: see `foresee_split`, `known_assignments`, `given_files` and `refuse_other_folds`.
+        SamplingError: ``sampling.groupby`` names what is no column.
+    """
+    from brev_pipeline.sampling.groups import groups_of
+    from brev_pipeline.split.foresee import foresee_split
+
+    groups_of(SAMPLE_SPLIT.empty_table(), config.sampling.groupby)
+    known, given, purposes = known_assignments(config), given_files(config), None
+    if newest is not None:
+        refuse_other_folds(config, newest)
+        purposes = newest.table("assignments", ["purpose"], verified=True)["purpose"]
+        excluded = newest.table("exclusions", ["path", "rule"])
+        out = excluded.filter(pc.is_in(excluded["rule"], value_set=pa.array(_UNUSED, TEXT)))["path"]
+        listing = listing.filter(pc.invert(pc.is_in(listing["path"], value_set=out.combine_chunks())))
+    foresee_split(listing, config.split, known, given, purposes)
+
+
+_UNUSED: Final = ["quarantined", "label_conflict", "duplicate"]
+"""Rules by which an image has no part in the split."""
+
+
+def _counted(names: pa.ChunkedArray) -> dict[str, int]:
+    return dict(sorted((row["values"], row["counts"]) for row in pc.value_counts(names).to_pylist()))
 
 
 def _bare(table: pa.Table) -> pa.Table:

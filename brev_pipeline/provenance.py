@@ -72,8 +72,9 @@ def files_of(config: PipelineConfig, stage: str) -> dict[str, str | None]:
     Raises:
         StoreError: one cannot be read.
     """
-    contents = config.contents()
-    return {key: _file_sha256(config, key, _value_at(contents, key)) for key in SPECS[stage].files}
+    wanted = SPECS[stage].files
+    named = {key: place for key, place in config.split.files.items() if key.startswith(wanted)} if wanted else {}
+    return {key: _file_sha256(config, key, place) for key, place in named.items()}
 
 
 def code_version(config: PipelineConfig, stage: str) -> str:
@@ -90,13 +91,15 @@ def code_version(config: PipelineConfig, stage: str) -> str:
 def table_id(stage: str, table: "pa.Table") -> str:
     """Identity of a stage's table, 32 hex digits: its content without the columns that tell of the run.
 
-    Of the schema's metadata only what names the images that the listing left out counts: a version tells of them.
+    Of the schema's metadata what names the images that the listing left out counts, since a version tells of them; and
+    the class names, since the same rows under other numbers are other records.
     """
     from brev_pipeline.account import FILTERED
+    from brev_pipeline.split.labels import CLASSES
 
     kept = [name for name in table.column_names if name not in SPECS[stage].run_columns]
-    left_out = (table.schema.metadata or {}).get(FILTERED, b"")
-    return hash_table(table.select(kept), left_out)
+    metadata = table.schema.metadata or {}
+    return hash_table(table.select(kept), metadata.get(FILTERED, b"") + metadata.get(CLASSES, b""))
 
 
 def hash_table(table: "pa.Table", besides: bytes = b"") -> str:
@@ -128,13 +131,13 @@ def attach_provenance(
         config: by which it was made.
         inputs: stage → lineage of the tables that were read, which agree with each other (`demand_current`).
     """
-    from brev_pipeline.account import known_sha256
+    from brev_pipeline.account import read_files
 
     lineage: Lineage = {}
     for before in inputs.values():
         lineage |= before
-    # Of the file as the stage read it: it may have been changed since.
-    files = dict.fromkeys(SPECS[stage].files, known_sha256(table))
+    # Of the files as the stage read them: they may have been changed since.
+    files = read_files(table) if SPECS[stage].files else {}
     own = StageRecord(table_id(stage, table), settings_of(config, stage), code_of(stage), files)
     records = {name: asdict(record) for name, record in {**lineage, stage: own}.items()}
     data = json.dumps(records, sort_keys=True, ensure_ascii=False).encode()

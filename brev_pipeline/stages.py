@@ -29,7 +29,7 @@ class StageSpec:
             rows are made. A key that only says when a check is red is none of them: it belongs to the rules.
         code: number of the stage's code; raised whenever the same inputs and settings give another result.
         packages: distributions whose versions show in the result.
-        files: keys of the configuration that name a file which is read besides the tables.
+        files: keys of the configuration, or of sections, that name files which are read besides the tables.
         unit: what one row is, where rows per second mean something.
         run_columns: columns that tell of a run (times, places of work, how an assignment came about), which differ
             between runs over the same images and are no part of the table's identity.
@@ -57,11 +57,21 @@ _ALL: Final = (
         "raw_listing",
         title="Finding the images",
         about="what lies in the bucket",
-        description="What is there: one row per image object of the datasets, with its class from the folders.",
+        description="What is there: one row per image object of the datasets, with its class from its path.",
         settings=("datasets", "listing"),
+        code="2",
         unit="images",
         run_columns=frozenset({"modified", "file_stamp"}),
-        shown=("left out", "other files", "appeared", "vanished", "replaced"),
+        shown=(
+            "left out",
+            "not listed",
+            "names without a match",
+            "appeared",
+            "vanished",
+            "replaced",
+            "renamed",
+            "relabelled",
+        ),
         kinds=frozenset({"pyarrow"}),
     ),
     StageSpec(
@@ -72,7 +82,7 @@ _ALL: Final = (
         inputs=("raw_listing",),
         unit="images",
         run_columns=frozenset({"modified", "file_stamp"}),
-        shown=("byte copies", "label conflicts"),
+        shown=("byte copies", "label conflicts", "renamed", "relabelled", "contents gone"),
         kinds=frozenset({"pyarrow"}),
     ),
     StageSpec(
@@ -96,6 +106,7 @@ _ALL: Final = (
         description="Who trains and who tests: leak groups kept whole, strata balanced, old assignments kept.",
         inputs=("sample_integrity", "prepared_images"),
         settings=(
+            "listing.classes",
             "integrity.duplicates",
             "integrity.label_conflicts",
             "split.stratification",
@@ -112,11 +123,19 @@ _ALL: Final = (
             "split.allow_additions",
             "split.ledger_csv",
         ),
+        code="2",
         packages=("mmh3", "numpy", "scipy"),
-        files=("split.ledger_csv",),
+        files=("split.ledger_csv", "split.given"),
         unit="images",
         run_columns=frozenset({"assigned_by"}),
-        shown=("leak groups", "left out", "moved by a copy"),
+        shown=(
+            "leak groups",
+            "left out",
+            "moved by a copy",
+            "known rows",
+            "known rows matched",
+            "known rows unmatched",
+        ),
         kinds=frozenset({"numpy"}),
     ),
     StageSpec(

@@ -126,7 +126,7 @@ SAMPLE_SPLIT: Final = pa.schema(
         pa.field("stratum", TEXT, False, {"description": "key of the stratum, from stratification"}),
         pa.field("leak_group", TEXT, False, {"description": "smallest path of what may not be divided"}),
         pa.field("purpose", TEXT, False, {"description": "train, devel, test, …"}),
-        pa.field("assigned_by", TEXT, False, {"description": "ledger, new, duplicate"}),
+        pa.field("assigned_by", TEXT, False, {"description": "ledger, given, new, duplicate"}),
     ]
 )
 
@@ -134,7 +134,12 @@ TFRECORD_SHARDS: Final = pa.schema(
     [
         pa.field("purpose", TEXT, False),
         pa.field("epoch", pa.int32(), False, {"description": "0-based; devel and test have epoch 0 only"}),
-        pa.field("shard", pa.int32(), False, {"description": "0-based number of the file within its purpose"}),
+        pa.field(
+            "shard",
+            pa.int32(),
+            False,
+            {"description": "0-based number of the file within its purpose, or a fold's part"},
+        ),
         pa.field("position", pa.int32(), False, {"description": "0-based place of the record in its shard"}),
         pa.field("file", TEXT, False, {"description": "file name of the shard"}),
         pa.field("offset", pa.int64(), False, {"description": "first byte of the record's frame in the file"}),
@@ -144,7 +149,12 @@ TFRECORD_SHARDS: Final = pa.schema(
         pa.field("item", TEXT, False),
         pa.field("group", TEXT, False, {"description": "sampling group"}),
         pa.field("label", pa.int64(), False, {"description": "index into the version's class names"}),
-        pa.field("ordinal", pa.int32(), False, {"description": "earlier draws of this content in this epoch"}),
+        pa.field(
+            "ordinal",
+            pa.int32(),
+            False,
+            {"description": "earlier draws of this content in this epoch; negative: a fold's plain photo"},
+        ),
         pa.field("seed", pa.uint64(), False, {"description": "seed of the record's augmentation"}),
         pa.field("augmented", pa.bool_(), False),
         pa.field("crc", pa.uint32(), False, {"description": "masked CRC-32C of the record, as in its frame"}),

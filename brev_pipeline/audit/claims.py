@@ -60,12 +60,14 @@ class Known:
     Attributes:
         parent: id of the version that was published before; None: there was none, or it is not known.
         ledger: assignments of that version; None where ``parent`` is, or where they cannot be had.
+        classes: class names of that version, in the order of the labels; None where they cannot be had.
         is_first: it is certain that nothing was published before.
-        assignments: SHA-256 of a file of known assignments (`split.ledger_csv`) → its table.
+        assignments: SHA-256 of a file of known assignments (`split.ledger_csv`), or of `split.given` → its table.
     """
 
     parent: str | None = None
     ledger: pa.Table | None = None
+    classes: Sequence[str] | None = None
     is_first: bool = False
     assignments: Mapping[str, pa.Table] | None = None
 

@@ -29,6 +29,7 @@ from brev_pipeline.seeds import seeds64
 from brev_pipeline.source import Sources
 from brev_pipeline.source.places import Place, ReadLimits, path_prefix
 from brev_pipeline.source_base import SourceRow
+from brev_pipeline.split.labels import numbers_of
 from brev_pipeline.stages import SPECS
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.parquet import from_parquet
@@ -271,8 +272,10 @@ def _multi_hot(split: pa.Table, records: pa.Table, classes: list[str]) -> dict[s
     recorded = split.filter(pc.is_in(split["path"], value_set=pc.unique(records["path"])))
     if pc.max(pc.list_value_length(recorded["category"])).as_py() == 1:
         return {}
-    rows = recorded.select(["path", "category"]).to_pylist()
-    return {row["path"]: [int(name in row["category"]) for name in classes] for row in rows}
+    lengths = pc.list_value_length(recorded["category"]).to_numpy()
+    hot = np.zeros((len(recorded), len(classes)), np.int64)
+    hot[np.repeat(np.arange(len(lengths)), lengths), numbers_of(pc.list_flatten(recorded["category"]), classes)] = 1
+    return dict(zip(recorded["path"].to_pylist(), hot.tolist(), strict=True))
 
 
 def _worked(remaker: Remaker, contents: Iterable[Content], engine: Engine) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from brev_pipeline.audit.derived_files import (
     recipe_contradictions,
 )
 from brev_pipeline.audit.derived_images import image_contradictions
+from brev_pipeline.audit.derived_labels import label_contradictions
 from brev_pipeline.audit.derived_listing import (
     identity_contradictions,
     left_out_contradictions,
@@ -38,6 +39,7 @@ _DERIVATIONS: Final[Mapping[str, Derivation]] = {
     "the file of known assignments": ledger_file_contradictions,
     "the split": split_contradictions,
     "the ledger": ledger_contradictions,
+    "the label map": label_contradictions,
     "the checks": rule_contradictions,
     "the recipe of the records": recipe_contradictions,
     "the files for other readers": consumer_contradictions,

@@ -5,7 +5,7 @@ And who is a copy of whom, from the content ids.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,7 @@ from brev_pipeline.audit.claims import (
 )
 from brev_pipeline.config.models import DatasetSettings, ListingSettings
 from brev_pipeline.source.places import path_prefix, place_of
-from brev_pipeline.texts import TEXT, joined, joined_names
+from brev_pipeline.texts import TEXT
 
 LISTING: Final = "listing.parquet"
 EXCLUSIONS: Final = "exclusions.parquet"
@@ -97,6 +97,23 @@ def left_out_contradictions(claims: Claims) -> Iterator[Contradiction]:
     yield from certain(_each(rows, rows["content_id"].is_valid().to_numpy(), "was not read, and has a content_id"))
     of_class = pc.equal(rows["rule"], "class_filter").to_numpy() & ~strange
     yield from _of_other_classes(rows.filter(pa.array(of_class)), key.filter(pa.array(of_class)), claims.config.listing)
+
+
+def facts_again(claims: Claims) -> dict[str, Any]:
+    """Which names of the configuration match which of the images, listed and left out; as `names_facts`."""
+    from brev_pipeline.listing.classes import Namer
+    from brev_pipeline.listing.found import names_facts
+    from brev_pipeline.listing.naming import Names, names_of
+
+    excluded, settings = claims.tables["exclusions"], claims.config.listing
+    out = excluded["path"].filter(pc.is_in(excluded["rule"], value_set=pa.array(LEFT_OUT_RULES, TEXT)))
+    paths = pa.chunked_array([*claims.tables["listing"]["path"].chunks, *out.chunks], TEXT)
+    names, namer = Names(), Namer(settings)
+    for dataset in claims.config.datasets:
+        prefix = path_prefix(dataset.bucket)
+        own = paths.filter(pc.starts_with(paths, prefix))
+        names.update(names_of(pc.binary_replace_slice(own, 0, len(prefix.encode()), "").combine_chunks(), namer))
+    return names_facts(names, settings)
 
 
 def _of_dataset(claims: Claims, dataset: DatasetSettings, rows: pa.Table) -> Iterator[Contradiction]:
@@ -192,22 +209,22 @@ def _refused(rows: pa.Table, wanted: Bools, settings: ListingSettings) -> Iterat
 
 
 def _of_other_classes(rows: pa.Table, key: pa.Array, settings: ListingSettings) -> Iterator[Contradiction]:
-    from brev_pipeline.listing.classes import categories, kept
+    from brev_pipeline.listing.classes import Namer, kept, reason_of
     from brev_pipeline.listing.folders import runs
+    from brev_pipeline.listing.naming import describe
 
     if not rows.num_rows:
         return
     order = pc.sort_indices(key)
     rows, key = rows.take(order), key.take(order)
-    found = runs(key)
-    every = [categories(run.folder, settings.class_mapping) for run in found]
-    counts = [run.keys for run in found]
+    namer = Namer(settings)
+    described = describe(key, runs(key), namer)
+    every = [named.categories for named in described.named]
     none = settings.classes is None
-    wrong = np.repeat([none or bool(kept(names, settings.classes)) for names in every], counts)
+    wrong = np.array([none or bool(kept(names, namer.classes)) for names in every], np.bool_)[described.rows]
     why = "listing.classes is not set" if none else "it has one of listing.classes"
     yield from certain(_each(rows, wrong, f"is excluded by class_filter, but {why}"))
-    lists = pa.array(every).take(pa.array(np.repeat(np.arange(len(every)), counts)))
-    said = joined("not among listing.classes: ", joined_names(lists, ", "), by="")
+    said = pa.array([reason_of(names) for names in every], TEXT).take(pa.array(described.rows))
     derived = pa.table({"reason": pa.chunked_array([said])})
     yield from of_code(
         columns_that_differ(EXCLUSIONS, rows, rows, derived, ["reason"], "its path gives"), "raw_listing"

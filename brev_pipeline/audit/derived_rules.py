@@ -12,16 +12,22 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.account import note_found
 from brev_pipeline.audit.claims import Claims, Contradiction, certain
+from brev_pipeline.audit.derived_listing import facts_again
+from brev_pipeline.audit.derived_split import ledger_of
 from brev_pipeline.expectations.frames import Published, frames
 from brev_pipeline.expectations.rules import Rule
 from brev_pipeline.expectations.suites import SUITES
+from brev_pipeline.split.labels import note_classes
 from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _FOUND: Final = ("passed", "observed", "offending")
+_BY_GIVEN: Final = ("strata", "oversize")
+"""Frames of the split that leave out what a given split names: not derived where its files are not at hand."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ def rule_contradictions(claims: Claims) -> Iterator[Contradiction]:
         line = f"manifest.json: checks has {sorted(said)}, the suites are {sorted(SUITES)}"
         yield Contradiction(line, frozenset(set(said) ^ set(SUITES)))
         return
+    given = ledger_of(claims).given
+    lacking = claims.config.split.given is not None and claims.config.split.given.files and given is None
     for stage, suite in SUITES.items():
         rules = {rule.name: rule for rule in suite(claims.config)}
         told = {str(one["check"]): one for one in said[stage]}
@@ -57,7 +65,9 @@ def rule_contradictions(claims: Claims) -> Iterator[Contradiction]:
         if stage not in tables:
             continue  # of a stage that somebody added: its table is no part of a version
         judged = [rule for rule in rules.values() if rule.name in told and not rule.of_history]
-        views = frames(stage, tables, claims.config, Published())
+        if lacking and stage == "sample_split":
+            judged = [rule for rule in judged if rule.frame not in _BY_GIVEN]
+        views = frames(stage, tables, claims.config, Published(given=given))
         for rule in judged:
             yield from _verdict(stage, rule, told[rule.name], views[rule.frame])
     yield from certain(_of_users(claims.manifest.get("user_checks", {})))
@@ -125,7 +135,7 @@ def _broken(rule: Rule, frame: "pd.DataFrame") -> Any:
 
 
 def _which(frame: "pd.DataFrame", broken: Any) -> str:
-    for name in ("path", "source_path", "stratum", "group", "content_id", "purpose"):
+    for name in ("path", "source_path", "stratum", "group", "class", "content_id", "purpose"):
         if name in frame:
             return f", the first: {frame[name][broken].iloc[0]}"
     return ""
@@ -152,9 +162,10 @@ def _stages(claims: Claims) -> dict[str, _Held]:
     images = images.append_column("file", pc.if_else(there, pa.scalar("", TEXT), pa.scalar(None, TEXT)))
     images = images.append_column("length", pc.if_else(there, 1, 0))
     split = split.append_column("assigned_by", pa.repeat(pa.scalar("", TEXT), len(split)))
+    split = note_classes(split, claims.manifest["classes"])
     listing = claims.tables["listing"]
     tables = {
-        "raw_listing": listing,
+        "raw_listing": note_found(listing, facts_again(claims)),
         "sample_integrity": listing,
         "prepared_images": images,
         "sample_split": split,

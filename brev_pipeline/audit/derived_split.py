@@ -6,7 +6,7 @@ gives it, and all else is derived. Where a file of known assignments is not at h
 how many images that file must explain is said.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +37,8 @@ ASSIGNMENTS: Final = "assignments.parquet"
 EXCLUSIONS: Final = "exclusions.parquet"
 _TEXTS: Final = pa.schema([pa.field(name, TEXT) for name in ("path", "content_id", "rule", "partner", "reason")])
 _KEYS: Final = ("item", "stratum")
+_KNOWN: Final = "split.ledger_csv"
+_GIVEN: Final = "split.given."
 _OF_LEDGER: Final = [name for name in SAMPLE_SPLIT.names if name != "assigned_by"]
 
 
@@ -67,7 +69,9 @@ def split_contradictions(claims: Claims) -> Iterator[Finding]:
     whence = "listing and images say"
     yield from certain(columns_that_differ(ASSIGNMENTS, split, split, usable, usable.column_names, whence))
     before = ledger_of(claims)
-    derived = aligned(split_samples(usable, claims.config.split, before.ledger, before.known), split["path"])
+    derived = aligned(
+        split_samples(usable, claims.config.split, before.ledger, before.known, before.given), split["path"]
+    )
     yield from _split(split, derived, before)
     if before.lacks_file:
         yield Open(_rests_on_file(claims, usable))
@@ -112,32 +116,45 @@ class Before:
         ledger: assignments of the version before; where what the split was made with is not all at hand, the version's
             own.
         known: the file of known assignments.
-        is_whole: whether both are what the split was made with, so that purposes follow.
-        lacks_file: whether it is the file alone that is not at hand.
+        is_whole: whether all are what the split was made with, so that purposes follow.
+        lacks_file: whether it is files alone that are not at hand.
+        given: the files of ``split.given``, by their keys; None where they are not at hand.
     """
 
     ledger: pa.Table | None
     known: pa.Table | None
     is_whole: bool
     lacks_file: bool = False
+    given: Mapping[str, pa.Table] | None = None
 
 
 def ledger_of(claims: Claims) -> Before:
     """What the split of a version was made with, as far as it is at hand."""
-    known = (claims.known.assignments or {}).get(str(claims.manifest.get("known_assignments_sha256")))
-    has_known = claims.config.split.ledger_csv is not None
+    files = _read_files(claims)
+    at_hand = claims.known.assignments or {}
+    found = {key: at_hand.get(str(digest)) for key, digest in files.items()}
     has_ledger = claims.known.is_first or claims.known.ledger is not None
-    if has_ledger and (known is not None or not has_known):
-        return Before(claims.known.ledger, known if has_known else None, is_whole=True)
+    if has_ledger and all(table is not None for table in found.values()):
+        given = {key.removeprefix(_GIVEN): table for key, table in found.items() if table is not None and key != _KNOWN}
+        return Before(claims.known.ledger, found.get(_KNOWN), is_whole=True, given=given)
     return Before(claims.tables["assignments"], None, is_whole=False, lacks_file=has_ledger)
 
 
+def _read_files(claims: Claims) -> dict[str, str | None]:
+    """Key of the configuration → SHA-256, as the manifest has it, of each file that is configured."""
+    said = {_KNOWN: claims.manifest.get("known_assignments_sha256")}
+    said |= {f"{_GIVEN}{key}": digest for key, digest in claims.manifest.get("given_sha256", {}).items()}
+    return {key: said.get(key) for key, place in claims.config.split.files.items() if place is not None}
+
+
 def _rests_on_file(claims: Claims, usable: pa.Table) -> str:
-    """How many images have a purpose that only the file of known assignments explains, which is not at hand."""
+    """How many images have a purpose that only the files explain that the split was made with, and are not at hand."""
     from brev_pipeline.split import split_samples
 
-    split, digest = claims.split, claims.manifest.get("known_assignments_sha256")
-    file = f"the file of known assignments (split.ledger_csv, SHA-256 {digest}), which is not at hand"
+    split, files = claims.split, _read_files(claims)
+    lacking = {key: digest for key, digest in files.items() if str(digest) not in (claims.known.assignments or {})}
+    named = ", ".join(f"{key}, SHA-256 {digest}" for key, digest in lacking.items())
+    file = f"the {_what(lacking)} ({named}), which {'is' if len(lacking) == 1 else 'are'} not at hand"
     try:
         derived = split_samples(usable, claims.config.split, claims.known.ledger)
     except (BrevPipelineError, *FAULTS) as error:
@@ -154,13 +171,26 @@ def _rests_on_file(claims: Claims, usable: pa.Table) -> str:
     )
 
 
+def _what(files: Mapping[str, str | None]) -> str:
+    if list(files) == [_KNOWN]:
+        return "file of known assignments"
+    return "file of a given split" if len(files) == 1 else "files of a given split"
+
+
 def ledger_file_contradictions(claims: Claims) -> Iterator[Contradiction]:
-    """A file of known assignments that is configured and was not used, or the other way round."""
+    """A file of known assignments, or of a given split, that is configured and was not used, or the other way round."""
     said, configured = claims.manifest.get("known_assignments_sha256"), claims.config.split.ledger_csv
     if (said is None) != (configured is None):
         yield Contradiction(
             f"manifest.json: known_assignments_sha256 is {said}, and split.ledger_csv is {configured}: the split was "
             "made with another configuration"
+        )
+    given = claims.config.split.given
+    used, wanted = sorted(claims.manifest.get("given_sha256", {})), sorted(given.files if given else {})
+    if used != wanted:
+        yield Contradiction(
+            f"manifest.json: given_sha256 has {used}, and split.given names the files {wanted}: the split was made "
+            "with another configuration"
         )
 
 

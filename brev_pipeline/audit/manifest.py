@@ -76,6 +76,7 @@ class _Manifest(_Part):
     pipeline: StrictStr
     configuration: _Configuration
     known_assignments_sha256: _Sha256 | None = None
+    given_sha256: dict[StrictStr, _Sha256] = {}
     classes: list[StrictStr]
     test_lock: dict[StrictStr, _Lock] | None = None
     listing_fingerprint: StrictStr

@@ -13,6 +13,7 @@ from brev_pipeline.audit.claims import FAULTS, Contradiction, made_with, of_code
 from brev_pipeline.audit.tables import Tables, listed_now
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.parts import part_names
 from brev_pipeline.store.versions import DERIVED
 
 _COLUMNS: Final = ("purpose", "epoch", "shard", "position", "path", "content_id", "group", "label", "ordinal", "seed")
@@ -60,7 +61,8 @@ def plan_again(
     from brev_pipeline.sampling import draw_plan
     from brev_pipeline.shards import plan_shards
 
-    draws = draw_plan(split, weights, config.sampling, epochs=config.shards.epochs)
+    folds = config.split.fold_names
+    draws = draw_plan(split, weights, config.sampling, epochs=config.shards.epochs, folds=folds)
     # That every drawn image has its pixels was seen to when the version was made.
     contents = pc.unique(draws["content_id"])
     own = images.select(_SIDES).take(pc.index_in(contents, value_set=images["content_id"].combine_chunks()))
@@ -85,17 +87,18 @@ def _compare(plan: pa.Table, records: pa.Table, columns: Sequence[str]) -> Itera
 
 
 def _shard_names(pipeline: str, records: pa.Table) -> Iterator[str]:
-    """Records that stand in another file than their purpose and shard say."""
+    """Records that stand in another file than their part and shard say."""
     from brev_pipeline.shards.plan import shard_name
 
-    shards = records.select(["purpose", "shard", "file"]).group_by(["purpose", "shard", "file"]).aggregate([])
+    named = records.select(["shard", "file"]).append_column("part", part_names(records))
+    shards = named.group_by(["part", "shard", "file"]).aggregate([])
     count: dict[str, int] = {}
     for row in shards.to_pylist():
-        count[row["purpose"]] = max(count.get(row["purpose"], 0), row["shard"] + 1)
+        count[row["part"]] = max(count.get(row["part"], 0), row["shard"] + 1)
     for row in shards.to_pylist():
-        wanted = shard_name(pipeline, row["purpose"], row["shard"], count[row["purpose"]])
+        wanted = shard_name(pipeline, row["part"], row["shard"], count[row["part"]])
         if row["file"] != wanted:
-            yield f"records.parquet: file of shard {row['shard']} of {row['purpose']} is {row['file']}, not {wanted}"
+            yield f"records.parquet: file of shard {row['shard']} of {row['part']} is {row['file']}, not {wanted}"
 
 
 def _first_group(found: pa.Table, derived: pa.Table) -> str:

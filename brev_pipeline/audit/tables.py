@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from brev_pipeline.account import LEFT_OUT_RULES, account_problems, purpose_locks
 from brev_pipeline.config import SplitSettings
+from brev_pipeline.parts import drawn_by_weight, part_names
+from brev_pipeline.split.labels import numbers_of, present_classes
 from brev_pipeline.store.versions import DERIVED
 from brev_pipeline.texts import TEXT
 
@@ -33,7 +35,7 @@ def count_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]
         "listed": tables["listing"].num_rows + filtered.num_rows,
         "excluded": tables["exclusions"].num_rows,
         "images": _by_purpose(listed_now(tables["assignments"])),
-        "records": _by_purpose(tables["records"]),
+        "records": _by_part(tables["records"]),
     }
     for name, said in found.items():
         if manifest["counts"].get(name) != said:
@@ -51,13 +53,19 @@ def fingerprint_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterato
 
 
 def class_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
-    """Class names and labels: each label is the class of its image's first category."""
+    """Class names and labels: each image's classes have one, each label is the class of its image's first category.
+
+    A class that has no image any more keeps its place: see `derived_labels`.
+    """
     classes, split, records = manifest["classes"], listed_now(tables["assignments"]), tables["records"]
-    if (found := sorted(pc.unique(pc.list_flatten(split["category"])).to_pylist())) != classes:
-        yield f"manifest.json: classes is {classes}, the assignments hold {found}"
+    found = present_classes(split)
+    if lacking := pa.array(found, TEXT).filter(numbers_of(pa.array(found, TEXT), classes).is_null()).to_pylist():
+        yield f"manifest.json: classes is {classes}, and the assignments hold {lacking} besides"
+    if twice := sorted({name for name in classes if classes.count(name) > 1}):
+        yield f"manifest.json: classes holds {twice} twice: a class has one number"
     at = pc.index_in(records["path"], value_set=split["path"].combine_chunks())
     names = pc.list_element(pc.take(split["category"], at.drop_null()), 0)
-    wanted = pc.index_in(names, value_set=pa.array(classes, TEXT)).cast(pa.int64())
+    wanted = numbers_of(names, classes).cast(pa.int64())
     labels = records["label"].filter(pc.is_valid(at))
     yield from _rows_that_differ("label", records.filter(pc.is_valid(at)), labels, wanted, "its image's class")
 
@@ -94,9 +102,13 @@ def leak_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
 
 
 def draw_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
-    """Records of the first epoch, per purpose and group, against the draws of the weight table."""
+    """Draws of the first epoch, per purpose and group, against the draws of the weight table."""
     records, weights = tables["records"], tables["weights"]
-    first = records.filter(pc.equal(records["epoch"], 0)).group_by(["purpose", "group"]).aggregate([([], "count_all")])
+    first = (
+        records.filter(pc.and_(pc.equal(records["epoch"], 0), drawn_by_weight(records)))
+        .group_by(["purpose", "group"])
+        .aggregate([([], "count_all")])
+    )
     found = {(row["purpose"], row["group"]): row["count_all"] for row in first.to_pylist()}
     wanted = {(row["purpose"], row["group"]): row["draws"] for row in weights.to_pylist()}
     for key in sorted(found.keys() | {key for key, draws in wanted.items() if draws}):
@@ -128,6 +140,10 @@ def verdict_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[st
 
 def _by_purpose(table: pa.Table) -> dict[str, int]:
     return {row["values"]: row["counts"] for row in pc.value_counts(table["purpose"]).to_pylist()}
+
+
+def _by_part(records: pa.Table) -> dict[str, int]:
+    return {row["values"]: row["counts"] for row in pc.value_counts(part_names(records)).to_pylist()}
 
 
 def _rows_that_differ(

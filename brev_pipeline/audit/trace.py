@@ -1,5 +1,6 @@
 """Trace: from a record back to the object that it came from, and from an image to all of its records."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,10 @@ import pyarrow.compute as pc
 
 from brev_pipeline.audit.tables import listed_now
 from brev_pipeline.config import AugmentationSettings
+from brev_pipeline.config.locations import is_local
 from brev_pipeline.errors import ReadError
+from brev_pipeline.parts import part_names
+from brev_pipeline.reading.source import Base, Photos
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.tables import PREPARED_IMAGES
 from brev_pipeline.texts import TEXT
@@ -19,15 +23,18 @@ _IMAGE = tuple(name for name in PREPARED_IMAGES.names if name not in ("content_i
 _SIZED = ("leak_group", "stratum")
 
 
-def trace_record(store: PipelineStore, version: Version, *, purpose: str, shard: int, position: int) -> dict[str, Any]:
+def trace_record(
+    store: PipelineStore, version: Version, *, purpose: str, shard: int, position: int, base: Base | None = None
+) -> dict[str, Any]:
     """Where one record comes from.
 
     Args:
         store: the pipeline's store.
         version: a published version.
-        purpose: train, devel, test, …
-        shard: number of the file within the purpose, from 0.
+        purpose: train, devel, test, …; of folds fold0 (photos as they are), fold0_augmented (draws), …
+        shard: number of the file within it, from 0.
         position: place of the record in the shard, from 0.
+        base: folder that relative datasets are meant from; None: as the store's log says.
 
     Returns:
         JSON-safe: ``record`` (its place, epoch, ordinal, seed, label), ``augmentation`` (what the seed does, as
@@ -43,12 +50,17 @@ def trace_record(store: PipelineStore, version: Version, *, purpose: str, shard:
         "record": _record(row, version),
         "augmentation": _augmentation(row, version),
         "sampling": _sampling(row, version, records),
-        **_image(store, version, row["path"], row["content_id"]),
+        **_image(store, version, row["path"], row["content_id"], base),
     }
 
 
 def trace_image(
-    store: PipelineStore, version: Version, *, path: str | None = None, content: str | None = None
+    store: PipelineStore,
+    version: Version,
+    *,
+    path: str | None = None,
+    content: str | None = None,
+    base: Base | None = None,
 ) -> dict[str, Any]:
     """Everything that a version knows of an image: its object, copies, split, and its records or its exclusion.
 
@@ -57,10 +69,12 @@ def trace_image(
         version: a published version.
         path: as listed.
         content: in place of a path: the content's id (MD5); the first path that holds it is shown, with its copies.
+        base: as in `trace_record`.
 
     Returns:
-        JSON-safe: ``version``, ``object``, ``copies``, ``image``, ``split``, ``exclusion`` (None for one that is in a
-        shard), ``records`` (of all copies, where ``content`` is given).
+        JSON-safe: ``version``, ``place`` (``address``: what opens the photo, None where nothing says where its dataset
+        lies; ``note``: what is wrong with that, or None), ``object``, ``copies``, ``image``, ``split``, ``exclusion``
+        (None for one that is in a shard), ``records`` (of all copies, where ``content`` is given).
 
     Raises:
         ReadError: the version does not know it.
@@ -77,13 +91,14 @@ def trace_image(
     records = version.table("records")
     mine = pc.equal(records["path"], own) if path is not None else pc.equal(records["content_id"], content_id)
     rows = records.filter(pc.fill_null(mine, False)).to_pylist()
-    return {**_image(store, version, own, content_id), "records": [_record(row, version) for row in rows]}
+    return {**_image(store, version, own, content_id, base), "records": [_record(row, version) for row in rows]}
 
 
 def _find(records: pa.Table, version: Version, purpose: str, shard: int, position: int) -> dict[str, Any]:
-    own = records.filter(pc.equal(records["purpose"], purpose))
+    parts = part_names(records)
+    own = records.filter(pc.equal(parts, purpose))
     if not own.num_rows:
-        there = ", ".join(sorted(pc.unique(records["purpose"]).to_pylist()))
+        there = ", ".join(sorted(pc.unique(parts).to_pylist()))
         raise ReadError(f"version {version.id} has no records of purpose {purpose!r}; it has {there}")
     in_shard = own.filter(pc.equal(own["shard"], shard))
     if not in_shard.num_rows:
@@ -96,7 +111,7 @@ def _find(records: pa.Table, version: Version, purpose: str, shard: int, positio
     return found
 
 
-def _image(store: PipelineStore, version: Version, path: str, content: str | None) -> dict[str, Any]:
+def _image(store: PipelineStore, version: Version, path: str, content: str | None, base: Base | None) -> dict[str, Any]:
     listing, excluded = version.table("listing"), version.table("exclusions")
     copies = listing.filter(
         pc.and_(pc.equal(listing["content_id"], content or ""), pc.not_equal(listing["path"], path))
@@ -104,6 +119,7 @@ def _image(store: PipelineStore, version: Version, path: str, content: str | Non
     row = _one(listing, "path", path)
     return {
         "version": _version(store, version),
+        "place": _place(version, path, base),
         "object": None if row is None else {name: row[name] for name in _OBJECT if name in row},
         "content_id": content,
         "content_source": None if row is None else row["content_source"],
@@ -115,6 +131,16 @@ def _image(store: PipelineStore, version: Version, path: str, content: str | Non
         "split": _split(version, path),
         "exclusion": _only(_one(excluded, "path", path), ("rule", "partner", "reason")),
     }
+
+
+def _place(version: Version, path: str, base: Base | None) -> dict[str, str | None]:
+    """What opens the photo; nothing is read of it."""
+    try:
+        address = Photos(version, version.manifest()["configuration"], base).place(path)
+    except ReadError as error:
+        return {"address": None, "note": str(error)}
+    gone = is_local(address) and not os.path.exists(address)
+    return {"address": address, "note": "nothing is there now" if gone else None}
 
 
 def _version(store: PipelineStore, version: Version) -> dict[str, Any]:

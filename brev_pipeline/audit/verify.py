@@ -83,8 +83,9 @@ def verify_store(
         head: SHA-256 of a publication, as an earlier verification gave it and somebody kept: the log must still
             hold it.
         config: the present configuration: where a version was made with another one, a note says so.
-        assignments: SHA-256 of a file of known assignments (``split.ledger_csv``) → its table, as
-            `read_known_assignments` gives it: a version that was made with one can be derived anew with it only.
+        assignments: SHA-256 of a file of known assignments (``split.ledger_csv``), or of ``split.given`` → its table,
+            as `read_known_assignments` and `read_given` give it: a version that was made with one can be derived
+            anew with it only.
 
     Raises:
         StoreError: nothing was published, there is no such version, or the store cannot be read.
@@ -246,11 +247,13 @@ def _known(
     if not (before := logs.before(version)):
         return Known(is_first=bool(logs.of(version)), assignments=assignments), []
     known = Known(before[-1], assignments=assignments)
-    if logs.removed(before[-1]):
-        return known, []  # by a person, on record: what cannot be checked without it is named
     parent = plainly(Version(store.versions / before[-1], before[-1]))
     wrong: list[str] = []
     manifest = _manifest(parent, logs.of(parent.id), wrong, alone=True)
+    if manifest is not None:
+        known = replace(known, classes=manifest["classes"])
+    if logs.removed(before[-1]):
+        return known, []  # by a person, on record: what cannot be checked without its tables is named
     try:
         ledger = None if manifest is None else _whole_table(parent, manifest, "assignments")
         if manifest is not None and ledger is None:
@@ -453,13 +456,16 @@ def _sort_in(one: Contradiction | Open, older: Mapping[str, str], found: _Findin
 
 
 def _other_file(manifest: Mapping[str, Any], known: Known) -> Iterator[str]:
-    """Where the configured file of known assignments is not the one that a version was made with."""
-    said = manifest.get("known_assignments_sha256")
-    if said is not None and known.assignments and said not in known.assignments:
-        yield (
-            f"split.ledger_csv: the file of known assignments that is configured now has the SHA-256 "
-            f"{', '.join(sorted(known.assignments))}, the version says that it was made with {said}"
-        )
+    """Where a configured file of assignments is not the one that a version was made with."""
+    said = {"ledger_csv": manifest.get("known_assignments_sha256")}
+    said |= {f"given.{key}": digest for key, digest in manifest.get("given_sha256", {}).items()}
+    for key, digest in said.items():
+        if digest is not None and known.assignments and digest not in known.assignments:
+            what = "the file of known assignments" if key == "ledger_csv" else "what"
+            yield (
+                f"split.{key}: {what} that is configured now has the SHA-256 {', '.join(sorted(known.assignments))}, "
+                f"the version says that it was made with {digest}"
+            )
 
 
 def _older_codes(manifest: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:

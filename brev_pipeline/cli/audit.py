@@ -1,6 +1,7 @@
 """The subcommands of the auditor: verify, trace, gc. Each shows what a function of `brev_pipeline.audit` found."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from rich.console import Console
@@ -150,8 +151,8 @@ def trace(
     own = _version(store, version)
     if record is not None:
         purpose, shard, position = record
-        return trace_record(store, own, purpose=purpose, shard=shard, position=position)
-    return trace_image(store, own, path=path, content=content)
+        return trace_record(store, own, purpose=purpose, shard=shard, position=position, base=config.base)
+    return trace_image(store, own, path=path, content=content, base=config.base)
 
 
 def gc(config: PipelineConfig, rules: GarbageRules, *, remove: bool) -> dict[str, Any]:
@@ -198,15 +199,15 @@ def show_force(removal: Removal) -> None:
 
 
 def _known_assignments(config: PipelineConfig) -> dict[str, Any]:
-    """The configured file of known assignments by its SHA-256, where it can be read: versions may be made with it."""
+    """The configured files of known assignments by SHA-256, where they can be read: versions may be made with them."""
     from brev_pipeline.account import KNOWN
-    from brev_pipeline.production import known_assignments
+    from brev_pipeline.production import given_files, known_assignments
 
-    try:
-        known = known_assignments(config)
-    except SplitError:
-        return {}  # what a version lacks for that is named with it
-    return {} if known is None else {(known.schema.metadata or {})[KNOWN].decode(): known}
+    tables: list[Any] = []
+    for read in (lambda: [known_assignments(config)], lambda: given_files(config).values()):
+        with suppress(SplitError):  # what a version lacks for that is named with it
+            tables += read()
+    return {(table.schema.metadata or {})[KNOWN].decode(): table for table in tables if table is not None}
 
 
 def _engine(config: PipelineConfig, store: PipelineStore, version: str | None, deep: int | None) -> Engine:
@@ -299,11 +300,13 @@ def _percent(share: float) -> str:
 def _chapters(facts: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, Any]]]]:
     """The facts by chapter, as pairs of name and value."""
     loose = {name: facts[name] for name in _OF_OBJECT}
-    chapters = [("record", facts.get("record")), ("object", {**(facts.get("object") or {}), **loose})]
+    place = {name: value for name, value in facts["place"].items() if value is not None}
+    chapters = [("record", facts.get("record")), ("place", place)]
+    chapters += [("object", {**(facts.get("object") or {}), **loose})]
     chapters += [(name, facts.get(name)) for name in ("split", "sampling", "exclusion", "image", "version")]
     found = [(name, list(part.items())) for name, part in chapters if part]
     if facts.get("copies"):
-        found.insert(2, ("copies", [("path", path) for path in facts["copies"]]))
+        found.insert(3, ("copies", [("path", path) for path in facts["copies"]]))
     if facts.get("augmentation"):
         found.append(("augmentation", _applied(facts["augmentation"])))
     records = facts.get("records", [])

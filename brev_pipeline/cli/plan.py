@@ -70,10 +70,7 @@ def _show_check(console: Console, mark: str, one: Mapping[str, Any]) -> None:
     name = f"{one['stage']}.{one['check']}" if one["check"] else one["stage"]
     title = "would stop" if mark == "red" else "warns"
     heading(console, title, f"{name}: {one['says']}", style=f"bold {mark}")
-    rows = [
-        ", ".join(f"{key} {value}" for key, value in row.items() if not isinstance(value, bool))
-        for row in one["examples"]
-    ]
+    rows = [", ".join(f"{key} {value}" for key, value in row.items() if value is not None) for row in one["examples"]]
     examples(console, "", rows, len(rows))
 
 

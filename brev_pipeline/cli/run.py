@@ -217,7 +217,8 @@ class RunReport:
         examples = check.metadata.get("examples")
         if check.severity == dg.AssetCheckSeverity.ERROR and examples:
             for record in examples.records[:5]:
-                console.print("    " + ", ".join(f"{key}={value}" for key, value in record.data.items()), markup=False)
+                filled = {key: value for key, value in record.data.items() if value is not None}
+                console.print("    " + ", ".join(f"{key}={value}" for key, value in filled.items()), markup=False)
         if (page := check.metadata.get("data docs")) and check.severity == dg.AssetCheckSeverity.ERROR:
             console.print(f"    all of it: {page.value}", markup=False)
 

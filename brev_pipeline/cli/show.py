@@ -130,10 +130,12 @@ def _depth_of(preview: "Preview") -> dict[str, Any] | None:
 
 def show_preview(found: Mapping[str, Any]) -> None:
     """Print what `draw_preview` gave."""
+    from brev_pipeline.preview.text import plain
+
     out = console()
-    shown = ", ".join(f"{name or '(no class)'} {count}" for name, count in found["shown"].items())
+    shown = ", ".join(f"{plain(name) or '(no class)'} {count}" for name, count in found["shown"].items())
     out.print(f"wrote {found['file']}, {found['width']}x{found['height']} px: {shown}", markup=False)
     if found["depth"]:
         out.print(f"{found['depth']['used']}\n{found['depth']['advice']}", markup=False)
     for reason in found["refused"]:
-        out.print(f"  left out: {reason}", markup=False)
+        out.print(f"  left out: {plain(reason)}", markup=False)

@@ -33,7 +33,8 @@ def load_config(path: str | Path, *, for_run: bool = False) -> PipelineConfig:
 
     Args:
         path: the file. Relative places in it are meant from its folder.
-        for_run: whether the files besides images that a run reads must be there too (``split.ledger_csv``). Commands
+        for_run: whether the files besides images that a run reads must be there too (``split.ledger_csv``,
+            ``split.given``). Commands
             about published versions do not need them.
 
     Raises:
@@ -106,8 +107,11 @@ def _parse(text: str, name: str, base: Path, *, for_run: bool) -> PipelineConfig
 
 
 def _missing_files(config: PipelineConfig, tree: Tree) -> Iterator[Problem]:
-    if (given := config.split.ledger_csv) is not None:
-        path: YamlPath = ("split", "ledger_csv")
+    for key, given in config.split.files.items():
+        if given is None:
+            continue
+        section, name, *rest = key.split(".", 3)
+        path: YamlPath = (section, name, *rest)
         file = config.resolve(given)
         try:
             os.close(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))

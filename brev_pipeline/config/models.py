@@ -188,8 +188,16 @@ def _check_category(value: Any) -> Any:
                 "the part of the path that is the class; further ones are (?P<category_2>…) and so on"
             )
         return value
-    if isinstance(value, FolderCategory) or (isinstance(value, dict) and list(value) == ["folder"]):
+    if isinstance(value, FolderCategory):
         return value
+    if isinstance(value, dict) and list(value) == ["folder"]:
+        levels = value["folder"] if isinstance(value["folder"], list) else [value["folder"]]
+        if levels and all(type(level) is int for level in levels):
+            return value
+        raise ValueError(
+            "takes whole numbers as levels: {folder: -1} is the folder that holds the image, {folder: 0} lies in the "
+            "dataset's root, {folder: [0, -1]} makes an image of both classes; a name is found by a regular expression"
+        )
     raise ValueError("takes {folder: -1}, a list of levels, or a regular expression with a group (?P<category>…)")
 
 
@@ -217,7 +225,9 @@ class ListingSettings(Section):
         description="Name that listing.category found → categories. Of a folder's level the nearest mapped folder "
         "wins, from there to the root; a name that is not mapped is the category.",
     )
-    classes: Columns | None = Field(None, description="Keep only images with one of these categories.")
+    classes: Columns | None = Field(
+        None, description="Keep only images with one of these categories; new classes get their labels in this order."
+    )
     follow_links: bool = Field(
         False,
         description="Read what links in a local folder lead to outside of the dataset; links within it are always "
@@ -581,6 +591,9 @@ class SplitSettings(Section):
     def _distinct(self) -> Self:
         if twice := sorted({name for name in self.names if self.names.count(name) > 1} - {self.remainder}):
             raise ValueError(f"{twice}: the folds have these names; give the purposes others")
+        # A fold's draws lie in shards, and in a split of tfds, of these names.
+        if twice := sorted(name for name in self.purposes if name.removesuffix("_augmented") in self.fold_names):
+            raise ValueError(f"{twice}: the folds' augmented records have such names; give the purposes others")
         if self.given and (unknown := sorted(set(self.given.purposes) - set(self.names))):
             raise ValueError(
                 f"given.words names {unknown}, but the purposes are {self.names}: name it under purposes, with a share "
@@ -595,6 +608,12 @@ class SplitSettings(Section):
         if self.method != "ranked_hash" and self.seed >= 2**32:
             raise ValueError(f"the method {self.method} takes seeds below 2**32, got {self.seed}")
         return self
+
+    @property
+    def files(self) -> dict[str, str | None]:
+        """The files that the split reads: key of the configuration → place; None where none is named."""
+        given = self.given.files if self.given else {}
+        return {"split.ledger_csv": self.ledger_csv, **{f"split.given.{key}": place for key, place in given.items()}}
 
     @property
     def names(self) -> list[str]:
@@ -760,7 +779,11 @@ class ListingTolerance(Section):
     """Tolerances of raw_listing."""
 
     min_images: int = Field(1, ge=1, description="Fewer listed images stop the run.")
-    max_shrinkage: Fraction = Field(0.1, description="Share of the last listing's images that may be gone.")
+    max_shrinkage: Fraction = Field(
+        0.1,
+        description="Share of the newest version's contents that may be gone (judged in sample_integrity); more paths "
+        "that are gone warn.",
+    )
 
 
 class IntegrityTolerance(Section):

@@ -9,14 +9,15 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import PipelineConfig, ShardSettings
 from brev_pipeline.errors import ShardError
+from brev_pipeline.parts import AUGMENTED, part_names
 
 RECORD_TABLE: Final = "records.parquet"
 _SIDES: Final = ["prepared_frames", "prepared_height", "prepared_width", "prepared_channels"]
-OF_RECORDS: Final = ["purpose", "epoch", "shard", "file", "path", "content_id", "label", "augmented"]
+OF_RECORDS: Final = ["purpose", "epoch", "shard", "file", "path", "content_id", "label", "augmented", "ordinal"]
 """Columns of the record table that are read."""
 OF_IMAGES: Final = ["content_id", *_SIDES]
 """Columns of ``prepared_images`` that are read."""
-_KEY: Final = [("purpose", "ascending"), ("shard", "ascending")]
+_KEY: Final = [("part", "ascending"), ("shard", "ascending")]
 
 
 class ImageShape(NamedTuple):
@@ -50,7 +51,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Purpose:
-    """A side of the split."""
+    """A side of the split; of a fold, its photos as they are, or the draws of them."""
 
     name: str
     shards: tuple[Shard, ...]
@@ -106,15 +107,22 @@ def gather(
     """See `files.consumer_files` for arguments and errors."""
     if missing := sorted({*pc.unique(records["file"]).to_pylist(), RECORD_TABLE} - set(files)):
         raise ShardError(f"{len(missing)} files that records stand in are not listed, the first {missing[0]}")
+    records = records.append_column("part", part_names(records))
     return Facts(
         config.name,
         config.shards,
         tuple(classes),
         _several(split, records),
         _shape(images, records),
-        _purposes(config.split.names, len(classes), records, files),
+        _purposes(_part_names(config), len(classes), records, files),
         files,
     )
+
+
+def _part_names(config: PipelineConfig) -> list[str]:
+    """The purposes in the configuration's order; behind each fold the part with its draws."""
+    drawn = {*config.split.fold_names} & {*config.sampling.purposes}
+    return [part for name in config.split.names for part in ([name, name + AUGMENTED] if name in drawn else [name])]
 
 
 def _several(split: pa.Table, records: pa.Table) -> bool:
@@ -140,7 +148,7 @@ def _purposes(
     counted = records.group_by([*(name for name, _ in _KEY), "file", "epoch"]).aggregate([([], "count_all")])
     for row in counted.sort_by(_KEY).to_pylist():
         shard = Shard(row["file"], row["count_all"], row["epoch"], files[row["file"]]["bytes"])
-        shards.setdefault(row["purpose"], []).append(shard)
+        shards.setdefault(row["part"], []).append(shard)
     hot, augmented = _labels(records, classes), _augmented(records)
     none = (0,) * classes
     return tuple(Purpose(name, tuple(own), hot.get(name, none), augmented.get(name, 0)) for name, own in shards.items())
@@ -149,13 +157,13 @@ def _purposes(
 def _labels(records: pa.Table, classes: int) -> dict[str, tuple[int, ...]]:
     """Purpose → records of each class."""
     found: dict[str, list[int]] = {}
-    for row in records.group_by(["purpose", "label"]).aggregate([([], "count_all")]).to_pylist():
+    for row in records.group_by(["part", "label"]).aggregate([([], "count_all")]).to_pylist():
         if not 0 <= row["label"] < classes:
             raise ShardError(f"a record has the label {row['label']}, and there are {classes} class names")
-        found.setdefault(row["purpose"], [0] * classes)[row["label"]] = row["count_all"]
+        found.setdefault(row["part"], [0] * classes)[row["label"]] = row["count_all"]
     return {name: tuple(counts) for name, counts in found.items()}
 
 
 def _augmented(records: pa.Table) -> dict[str, int]:
-    changed = records.filter(records["augmented"]).group_by("purpose").aggregate([([], "count_all")])
-    return {row["purpose"]: row["count_all"] for row in changed.to_pylist()}
+    changed = records.filter(records["augmented"]).group_by("part").aggregate([([], "count_all")])
+    return {row["part"]: row["count_all"] for row in changed.to_pylist()}

@@ -21,6 +21,11 @@ _DRAWS: Final = (
     "purposes hold each of their images once, as it is. Shards are numbered through the epochs of a purpose; within "
     "an epoch the records are mixed by a hash of their seeds."
 )
+_FOLDS: Final = (
+    " Folds are both: fold0 holds its images once, as they are, with negative ordinals (−1; further images of the same "
+    "bytes −2, …), fold0_augmented draws of them. For each round of a cross-validation leave one fold out: train with "
+    "the others' draws, measure with its images as they are."
+)
 _PIXELS: Final = (
     "uint8, row by row, channels innermost, RGB or grey; a time series has its frames one below the other: reshape "
     "(image/frames × image/height, image/width, image/channels) to have them apart."
@@ -52,7 +57,7 @@ def metadata(facts: Facts, config: PipelineConfig) -> dict[str, Any]:
         "image": {**(facts.shape._asdict() if facts.shape else {}), "layout": _PIXELS},
         "shards": settings,
         "seeds": {"sampling.seed": config.sampling.seed, "made": _SEEDS},
-        "draws": _DRAWS,
+        "draws": _DRAWS + (_FOLDS if config.split.folds else ""),
         "tfds": _tfds(facts),
     }
 

@@ -14,6 +14,7 @@ from brev_pipeline.diff.facts import (
 from brev_pipeline.diff.images import COMPARED, compare_images
 from brev_pipeline.diff.sides import OF_SPLIT, by_name, compare_sides, count
 from brev_pipeline.diff.weights import OF_RECORDS, OF_WEIGHTS, compare_weights, count_kept
+from brev_pipeline.parts import part_names
 from brev_pipeline.store import Version
 
 
@@ -50,8 +51,10 @@ def diff_versions(before: Version, after: Version) -> dict[str, Any]:
             "now": records[1].num_rows,
             "kept": count_kept(*records),
             "bytes": {"was": shard_bytes(old), "now": shard_bytes(new)},
-            "by_purpose": by_name(
-                "purpose", {"was": count(records[0]["purpose"]), "now": count(records[1]["purpose"])}, order
+            "by_part": by_name(
+                "part",
+                {name: count(part_names(table)) for name, table in zip(("was", "now"), records, strict=True)},
+                order,
             ),
         },
         "settings": compare_settings(old["configuration"], new["configuration"]),

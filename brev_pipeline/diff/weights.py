@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 OF_WEIGHTS: Final = ["purpose", "group", "samples", "probability", "draws"]
-OF_RECORDS: Final = ["purpose", "seed", "path", "crc", "length"]
+OF_RECORDS: Final = ["purpose", "ordinal", "seed", "path", "crc", "length"]
 
 
 def compare_weights(before: pa.Table, after: pa.Table) -> list[dict[str, Any]]:

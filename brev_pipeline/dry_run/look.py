@@ -9,12 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.account import gather_left_out
+from brev_pipeline.account import gather_left_out, note_found
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import SourceError
 from brev_pipeline.integrity import check_integrity
 from brev_pipeline.listing import list_datasets
 from brev_pipeline.listing.checksums import recall
+from brev_pipeline.listing.found import Found
 from brev_pipeline.source import Sources
 from brev_pipeline.source_base import SourceRow
 from brev_pipeline.texts import TEXT
@@ -25,7 +26,7 @@ class Look:
     """What was found.
 
     Args:
-        integrity: as a run's ``sample_integrity``.
+        integrity: as a run's ``sample_integrity``; its metadata tells what else the listing found.
         left_out: what the listing left out: path, etag, category, rule, reason.
         unread: (images,) whether nobody has read the image's bytes, so that its content is not known.
         read: images that were read for their content.
@@ -59,7 +60,9 @@ class _Bytes:
         return self.sources.fetch_many(rows)
 
 
-def list_now(config: PipelineConfig, sources: Sources, known: pa.Table | None) -> tuple[pa.Table, pa.Table]:
+def list_now(
+    config: PipelineConfig, sources: Sources, known: pa.Table | None
+) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
     """The listing as a run would have it, but for local files that changed since they were read, which have no etag.
 
     Args:
@@ -68,18 +71,19 @@ def list_now(config: PipelineConfig, sources: Sources, known: pa.Table | None) -
         known: what earlier runs remember of the images.
 
     Returns:
-        The listing, and what it left out.
+        The listing, what it left out, and what else it found.
 
     Raises:
         ListingError: as a run.
     """
     left_out: list[pa.Table] = []
-    listing = list_datasets(config.datasets, config.listing, sources, None, left_out.append, hashed=False)
+    found = Found()
+    listing = list_datasets(config.datasets, config.listing, sources, None, left_out.append, found.update, hashed=False)
     local = pc.equal(listing["etag_source"], "none")
     if pc.any(local).as_py():
         etags = pc.coalesce(listing["etag"], recall(listing, known))
         listing = _with_etags(listing, etags)
-    return listing, gather_left_out(left_out)
+    return listing, gather_left_out(left_out), found.facts(config.listing)
 
 
 def look(config: PipelineConfig, sources: Sources, known: pa.Table | None, most_bytes: int) -> Look:
@@ -94,20 +98,14 @@ def look(config: PipelineConfig, sources: Sources, known: pa.Table | None, most_
     Raises:
         ListingError: as a run.
     """
-    listing, left_out = list_now(config, sources, known)
+    listing, left_out, facts = list_now(config, sources, known)
     table = check_integrity(listing, fetch=_Nothing(), known=known)
     silent = _silent(table)
     size = int(np.sum(table["size"].to_numpy()[silent]))
     if not silent.any() or size > most_bytes:
         # Whether they can be read is not known either.
-        return Look(
-            _set(table, "content_source", pc.if_else(pa.array(silent), "read", table["content_source"])),
-            left_out,
-            silent,
-            0,
-            0,
-            size,
-        )
+        source = pc.if_else(pa.array(silent), "read", table["content_source"])
+        return Look(note_found(_set(table, "content_source", source), facts), left_out, silent, 0, 0, size)
     table = check_integrity(listing, fetch=_Bytes(sources), known=table)
     found = pc.if_else(pc.equal(table["content_source"], "read"), table["content_id"], pa.scalar(None, TEXT))
     # As the listing of a run has them, which hashes local files itself.
@@ -115,7 +113,8 @@ def look(config: PipelineConfig, sources: Sources, known: pa.Table | None, most_
     if pc.any(at).as_py():
         table = _with_etags(table, pc.if_else(at, found, table["etag"]))
         table = _set(table, "content_source", pc.if_else(at, "etag", table["content_source"]))
-    return Look(table, left_out, np.zeros(len(silent), np.bool_), int(silent.sum()), size, 0)
+    none = np.zeros(len(silent), np.bool_)
+    return Look(note_found(table, facts), left_out, none, int(silent.sum()), size, 0)
 
 
 def _silent(table: pa.Table) -> npt.NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from brev_pipeline.account import exclusions, known_sha256, note_known
+from brev_pipeline.account import exclusions, given_sha256, known_sha256
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.diff.facts import (
     OF_EXCLUSIONS,
@@ -27,8 +27,8 @@ from brev_pipeline.dry_run.records import Records, describe_records, estimate_by
 from brev_pipeline.dry_run.timing import estimate_time
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.expectations import SUITES
-from brev_pipeline.expectations.rules import Finding
-from brev_pipeline.production import PlannedRecords, known_assignments, plan_records, published_ledger
+from brev_pipeline.expectations.describe import describe
+from brev_pipeline.production import Division, PlannedRecords, divide_samples, foresee_faults, plan_records
 from brev_pipeline.source import Sources
 from brev_pipeline.stages import SPECS, VERSION, inputs_of
 from brev_pipeline.store import PipelineStore, Publication, Version
@@ -52,8 +52,7 @@ class Draft:
     look: Look | None = None
     pixels: Pixels | None = None
     excluded: pa.Table | None = None
-    ledger: pa.Table | None = None
-    known: pa.Table | None = None
+    division: Division | None = None
     planned: PlannedRecords | None = None
     records: Records | None = None
     tables: dict[str, Held] = field(default_factory=dict)
@@ -108,6 +107,7 @@ def _list(draft: Draft) -> None:
     refuse_a_strangers_store(draft.config, draft.store)
     draft.look = look(draft.config, draft.sources, draft.store.memory.recall(), draft.most_bytes)
     draft.tables["raw_listing"] = draft.tables["sample_integrity"] = Held(draft.look.integrity)
+    foresee_faults(draft.look.integrity, draft.config, draft.version)
 
 
 def _identify(draft: Draft) -> None:
@@ -121,20 +121,9 @@ def _prepare(draft: Draft) -> None:
 
 
 def _split(draft: Draft) -> None:
-    from brev_pipeline.split import split_samples, usable_samples
-    from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
-
-    policy = draft.config.integrity
-    usable, _ = usable_samples(
-        draft.tables["sample_integrity"].read(OF_INTEGRITY),
-        draft.tables["prepared_images"].read(OF_PREPARED),
-        duplicates=policy.duplicates,
-        label_conflicts=policy.label_conflicts,
-    )
-    draft.ledger = published_ledger(draft.store, draft.config)
-    draft.known = known_assignments(draft.config)
-    split = note_known(split_samples(usable, draft.config.split, draft.ledger, draft.known), draft.known)
-    draft.tables["sample_split"] = Held(split)
+    tables = draft.tables
+    draft.division = divide_samples(draft.config, draft.store, tables["sample_integrity"], tables["prepared_images"])
+    tables["sample_split"] = Held(draft.division.split)
 
 
 def _weigh(draft: Draft) -> None:
@@ -179,13 +168,7 @@ def _judge(draft: Draft, stage: str) -> None:
     for finding in found:
         if not finding.passed:
             kept = draft.stops if finding.rule.severity == "error" else draft.warnings
-            kept.append(_stop(stage, finding.rule.name, _said(finding), finding.rows))
-
-
-def _said(finding: Finding) -> str:
-    found = f"{finding.offending} row(s) break this" if finding.offending else f"found {finding.observed}"
-    advice = f". {finding.advice}" if finding.advice else ""
-    return f"Not so: {finding.rule.says}; {finding.reason or found}{advice}"
+            kept.append(_stop(stage, finding.rule.name, describe(finding), finding.rows))
 
 
 def _stop(stage: str, check: str | None, says: str, examples: list[dict[str, Any]] | None = None) -> dict[str, Any]:
@@ -240,8 +223,9 @@ def _divided(draft: Draft, changes: ImageChanges, manifest: Mapping[str, Any] | 
     of_split = split.select(OF_SPLIT)
     before = listed_split(draft.version) if draft.version else of_split.slice(0, 0)
     groups: dict[str, Any] = {"joined": 0, "examples": []}
-    if draft.version and draft.ledger is not None:
-        groups = find_joined(draft.version, draft.ledger, split, draft.config.split)
+    ledger = draft.division.history.ledger if draft.division else None
+    if draft.version and ledger is not None:
+        groups = find_joined(draft.version, ledger, split, draft.config.split)
     return {
         "groups": groups,
         "sides": compare_sides(changes, before, of_split, draft.config.split.names),
@@ -274,9 +258,9 @@ def _recorded(draft: Draft) -> dict[str, Any]:
 
 
 def _classes(draft: Draft) -> list[str]:
-    from brev_pipeline.shards import class_names
+    from brev_pipeline.split.labels import classes_of
 
-    return class_names(draft.tables["sample_split"].read(["category"]))
+    return classes_of(draft.tables["sample_split"].read([]))
 
 
 def _open(draft: Draft) -> list[dict[str, Any]]:
@@ -323,7 +307,7 @@ def _is_known(draft: Draft, manifest: Mapping[str, Any]) -> bool:
     assert draft.pixels is not None
     assert draft.version is not None
     assert draft.excluded is not None
-    split = draft.tables["sample_split"].read(["category"])
+    split = draft.tables["sample_split"].read([])
     before = draft.version.table("exclusions")
     return (
         draft.records.stands
@@ -335,5 +319,6 @@ def _is_known(draft: Draft, manifest: Mapping[str, Any]) -> bool:
         and manifest.get("stages") == {stage: code_of(stage) for stage in SPECS}
         and manifest["listing_fingerprint"] == listing_fingerprint(draft.look.integrity.select(["path", "etag"]))
         and manifest.get("known_assignments_sha256") == known_sha256(split)
+        and manifest.get("given_sha256", {}) == given_sha256(split)
         and before.equals(draft.excluded.replace_schema_metadata(None).cast(before.schema))
     )

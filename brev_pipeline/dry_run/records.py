@@ -12,6 +12,7 @@ from brev_pipeline.config import PipelineConfig, ShardSettings
 from brev_pipeline.config.load import build_settings
 from brev_pipeline.diff.sides import by_name, count
 from brev_pipeline.diff.versions import shard_bytes
+from brev_pipeline.parts import part_names
 from brev_pipeline.production import PlannedRecords, earlier_records, made_already
 from brev_pipeline.recipe import recipe
 from brev_pipeline.shards.plan import mean_record_bytes
@@ -74,7 +75,7 @@ def describe_records(
 ) -> dict[str, Any]:
     """The records as JSON: ``was``, ``now``; how many of those now stand, are finished, copied, written."""
     was = {} if newest is None else dict(newest.manifest()["counts"]["records"])
-    now = count(planned.plan["purpose"])
+    now = count(part_names(planned.plan))
     return {
         "was": sum(was.values()),
         "now": planned.plan.num_rows,
@@ -82,7 +83,7 @@ def describe_records(
         "finished": int(found.finished.sum()),
         "copied": int(found.copied.sum()),
         "written": int(found.written.sum()),
-        "by_purpose": by_name("purpose", {"was": was, "now": now}, order),
+        "by_part": by_name("part", {"was": was, "now": now}, order),
     }
 
 
@@ -142,10 +143,17 @@ def _finished(config: PipelineConfig, store: PipelineStore, planned: PlannedReco
 
 
 def _has_other_labels(store: PipelineStore, plan: pa.Table, classes: int) -> bool:
-    """Whether the records of the newest version carry vectors of other classes, so that none can be copied."""
+    """Whether the records of the newest version hold vectors of other classes, or one of both holds none: no copies."""
     newest = store.newest()
-    if newest is None or plan["multi_hot"].null_count == plan.num_rows:
+    if newest is None or not plan.num_rows:
         return False
-    manifest = newest[1].manifest()
-    several = pc.max(pc.list_value_length(newest[1].table("listing", ["category"])["category"])).as_py()
-    return len(manifest["classes"]) != classes or several < 2
+    version, has_vectors = newest[1], not plan["multi_hot"].null_count
+    return has_vectors != _had_vectors(version) or (has_vectors and len(version.manifest()["classes"]) != classes)
+
+
+def _had_vectors(version: Version) -> bool:
+    """Whether some image of several classes stands in a version's records."""
+    listing = version.table("listing", ["path", "category"])
+    several = listing["path"].filter(pc.greater(pc.list_value_length(listing["category"]), 1))
+    drawn = pc.is_in(several, value_set=version.table("records", ["path"])["path"].combine_chunks())
+    return bool(pc.any(drawn, min_count=0).as_py())

@@ -5,7 +5,7 @@ the stage that they judge, as one column each; a suite then names the column. Ro
 person which image is meant.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from brev_pipeline.account import found_facts
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.images.stops import UNJUDGED
+from brev_pipeline.listing.labels import counted_names, odd_labels
+from brev_pipeline.parts import drawn_by_weight, part_names
 from brev_pipeline.tables import Columns
-from brev_pipeline.texts import TEXT, joined_names, numbered
+from brev_pipeline.texts import TEXT, composed, joined_names, numbered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +35,10 @@ class Published:
     """Its split, and what earlier ones remembered: the ledger."""
     known: pa.Table | None = None
     """The configured file of known assignments."""
+    classes: Sequence[str] = ()
+    """Its class names, in the order of the labels."""
+    given: Mapping[str, pa.Table] | None = None
+    """The files of ``split.given``, by their keys."""
 
 
 Tables = Mapping[str, Columns]
@@ -52,26 +59,74 @@ def frames(stage: str, tables: Tables, config: PipelineConfig, published: Publis
 
 
 def _raw_listing(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
+    from brev_pipeline.expectations.changes import path_changes
+
     listing = tables["raw_listing"].read(["path", "size", "category"])
     rows = listing.select(["path", "size"]).to_pandas()
     rows["has_category"] = _lengths(listing, "category") > 0
     rows["has_bytes"] = rows["size"] > 0
-    gone = 0.0
-    if published.listing is not None and published.listing.num_rows:
-        gone = 1 - float(_in(published.listing["path"], listing["path"]).mean())
-    return {"rows": rows, "summary": _one_row(images=len(rows), shrinkage=gone)}
+    found = path_changes(published.listing, tables["raw_listing"])
+    facts = found_facts(listing)
+    return {
+        "rows": rows,
+        "summary": _one_row(images=len(rows), paths_gone=found.share, paths_told=found.told),
+        "path_changes": found.examples.to_pandas(),
+        "names": _rows_of(facts.get("names", []), matched=[row["images"] > 0 for row in facts.get("names", [])]),
+        "twins": _rows_of(facts.get("twins", []), distinct=[False for _ in facts.get("twins", [])]),
+        "labels": _labels(listing["category"], config),
+    }
+
+
+def _labels(column: pa.ChunkedArray, config: PipelineConfig) -> "pd.DataFrame":
+    """A row for each class that hardly says what is on its images."""
+    counts = counted_names(column)
+    odd = odd_labels(counts, len(column), config.listing)
+    return _rows_of(odd, useful=[False for _ in odd])
+
+
+def _rows_of(rows: Sequence[Mapping[str, Any]], **truth: Sequence[bool]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(rows).assign(**truth) if rows else _no_rows(*truth)
 
 
 def _sample_integrity(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
+    from brev_pipeline.expectations.changes import content_changes
+    from brev_pipeline.integrity.findings import COMPARED_CONTENTS, duplicate_groups, label_conflicts
+
     columns = ["path", "content_id", "content_source", "duplicate_of", "label_conflict"]
-    table = tables["sample_integrity"].read(columns)
-    rows = table.to_pandas()
+    table = tables["sample_integrity"].read([*columns, "category", "copies", "folder", "dataset"])
+    rows = table.select(columns).to_pandas()
     rows["has_content_id"] = rows["content_id"].str.match(r"^(?:[0-9a-f]{32}|unread-[0-9a-f]{32})$")
     rows["readable"] = rows["content_source"] != "unreadable"
     rows["no_label_conflict"] = ~rows["label_conflict"]
     lost = _difference(tables["raw_listing"].read(["path"])["path"], table["path"])
     share = float(rows["duplicate_of"].notna().mean()) if len(rows) else 0.0
-    return {"rows": rows, "summary": _one_row(rows_lost=lost, duplicate_share=share)}
+    gone = content_changes(published.listing, table.select(COMPARED_CONTENTS))
+    return {
+        "rows": rows,
+        "summary": _one_row(rows_lost=lost, duplicate_share=share, contents_gone=gone.share, contents_told=gone.told),
+        "conflicts": _by_path(label_conflicts(table)),
+        "copies": duplicate_groups(table).slice(0, 20).select(["paths", "copies"]).to_pandas(),
+        "content_changes": gone.examples.to_pandas(),
+    }
+
+
+def _by_path(conflicts: pa.Table) -> "pd.DataFrame":
+    """Up to 20 contents under several classes: each path with its own."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "paths": ", ".join(
+                    f"{path} ({names})" for path, names in zip(row["paths"], row["categories"], strict=True)
+                )
+            }
+            for row in conflicts.slice(0, 20).to_pylist()
+        ],
+        columns=["paths"],
+    )
 
 
 def _prepared_images(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
@@ -86,22 +141,52 @@ def _prepared_images(tables: Tables, config: PipelineConfig, published: Publishe
     rows["reason_given"] = ok | rows["reason"].fillna("").astype(bool)
     accepted = config.validation.prepared_images.accept_unjudged
     # By any of the paths that hold the same bytes.
-    at_paths = samples.filter(pc.is_in(samples["path"], value_set=pa.array(accepted, samples["path"].type)))
+    at_paths = samples.filter(pc.is_in(composed(samples["path"]), value_set=composed(pa.array(accepted, TEXT))))
     named = rows["content_id"].isin([*accepted, *at_paths["content_id"].to_pylist()])
     rows["judged"] = ~rows["status"].isin(UNJUDGED) | named
     rows["pixels_kept"] = ~ok | (rows["file"].notna() & (rows["length"] > 0) & _wanted_size(rows, config))
     rows["not_blank"] = ~ok | (rows["std"].fillna(0) > 0)
     rows["read_cleanly"] = ~ok | ~rows["note"].fillna("").str.contains("in spite of")
-    rows["no_pixel_conflict"] = ~_in(table["content_id"], _pixel_conflicts(table, samples))
+    conflicting = _in(table["content_id"], _pixel_conflicts(table, samples))
+    rows["no_pixel_conflict"] = ~conflicting
     truths = ["reason_given", "judged", "pixels_kept", "not_blank", "read_cleanly", "no_pixel_conflict"]
     return {
         "rows": rows[[*kept, *truths]],
         "deep": _deep(tables["prepared_images"], config),
+        "accepted": _accepted(accepted, samples),
+        "pixel_conflicts": _of_pixels(table.filter(pa.array(conflicting)), samples),
         "summary": _one_row(
             contents_lost=_difference(samples["content_id"], table["content_id"]),
             quarantined_share=float((~ok).mean()) if len(rows) else 0.0,
         ),
     }
+
+
+def _accepted(entries: list[str], samples: pa.Table) -> "pd.DataFrame":
+    """A row for each entry of accept_unjudged: whether it means an image, and which is most like it where not."""
+    import pandas as pd
+
+    from brev_pipeline.split.match import match_rows
+
+    table = pa.table({"path": pa.array(entries, TEXT)})
+    match = match_rows(table, ["path"], samples.select(["path"]), None, "accept_unjudged")
+    there = match.found | _in(table["path"], samples["content_id"])
+    closest = match.closest(np.flatnonzero(~there)[:20])["closest"].to_pylist()
+    frame = pd.DataFrame({"entry": pd.Series(entries, dtype=object), "closest": None, "matched": there})
+    frame.loc[np.flatnonzero(~there)[:20], "closest"] = closest
+    return frame
+
+
+def _of_pixels(images: pa.Table, samples: pa.Table) -> "pd.DataFrame":
+    """Up to 20 pictures under several classes: the paths of each with their own."""
+    import pyarrow.compute as pc
+
+    images = images.filter(pc.is_in(images["pixel_id"], value_set=pc.unique(images["pixel_id"]).drop_null()[:20]))
+    at = pc.index_in(samples["content_id"], value_set=images["content_id"])
+    shown = samples.filter(pc.is_valid(at)).append_column("pixel_id", images["pixel_id"].take(at.drop_null()))
+    shown = shown.append_column("categories", joined_names(shown["category"], ", ")).sort_by("path")
+    groups = shown.group_by("pixel_id", use_threads=False).aggregate([("path", "list"), ("categories", "list")])
+    return _by_path(groups.rename_columns({"path_list": "paths", "categories_list": "categories"}))
 
 
 _RANGE = ["bit_depth", "sample_min", "sample_low", "sample_high", "sample_max", "range_used"]
@@ -151,38 +236,57 @@ def _pixel_conflicts(images: pa.Table, samples: pa.Table) -> pa.ChunkedArray:
 def _sample_split(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
     paths = tables["sample_split"].read(["path"])["path"]
     lost = _difference(_usable_paths(tables, config), paths)
+    from brev_pipeline.split.known import account_known, known_columns
     from brev_pipeline.split.ledger import key_columns
 
     columns = ["path", "content_id", "pixel_id", "item", "stratum", "leak_group", "purpose", "assigned_by"]
-    known = [] if published.known is None else published.known.column_names
-    split = tables["sample_split"].read([*columns, *key_columns(config.split), *known])
+    wanted = known_columns(published.known, config.split)
+    by_given = ["bucket", "etag"] if config.split.given else []
+    split = tables["sample_split"].read([*columns, "category", *key_columns(config.split), *wanted, *by_given])
     rows = split.select(columns).to_pandas()
     purpose, group = _numbers(split["purpose"]), _numbers(split["leak_group"])
+    listing = tables["sample_integrity"].read(wanted) if published.known is not None else split
+    account = account_known(published.known, split, listing, config.split)
     rows["leak_group_whole"] = _whole(group, purpose)
     rows["content_whole"] = _whole(_numbers(split["content_id"]), purpose)
     rows["pixels_whole"] = _whole(_numbers(split["pixel_id"]), purpose)
     return {
         "rows": rows,
-        "summary": _one_row(rows_lost=lost),
-        "strata": _strata(split, group, config),
-        **_report(split, config, published),
+        "summary": _one_row(
+            rows_lost=lost,
+            known_unmatched=0 if account is None else account.unmatched_count,
+            known_told="" if account is None else account.told,
+        ),
+        "known": _no_rows("key", "purpose", "closest") if account is None else account.unmatched.to_pandas(),
+        **_report(split, group, config, published),
     }
 
 
-def _report(split: pa.Table, config: PipelineConfig, published: Published) -> Frames:
+def _report(split: pa.Table, group: Numbers, config: PipelineConfig, published: Published) -> Frames:
     """What the split's own report finds, each finding a row; unknown purposes are left to their own rule."""
     import pyarrow.compute as pc
 
+    from brev_pipeline.expectations.classes import class_frames
     from brev_pipeline.split import split_report
 
     named = pc.is_in(split["purpose"], value_set=pa.array(config.split.names, TEXT))
-    split = split if pc.all(named, min_count=0).as_py() else split.filter(named)
-    report = split_report(split, config.split, published.assignments, published.known)
+    if not pc.all(named, min_count=0).as_py():
+        split, group = split.filter(named), group[named.to_numpy()]
+    report = split_report(split, config.split, published.assignments, published.known, published.given)
+    rest = ~report.outside
     return {
+        "strata": _strata(split if rest.all() else split.filter(pa.array(rest)), group[rest], config),
+        **class_frames(split, group, config.split, published.classes, report.outside),
         "oversize": report.oversize.to_pandas().assign(fits=False),
-        "moved": report.moved.to_pandas().assign(kept=False),
+        "moved": _moved(report.moved),
         "additions": report.locked_additions.to_pandas().assign(allowed=False),
     }
+
+
+def _moved(rows: pa.Table) -> "pd.DataFrame":
+    frame: pd.DataFrame = rows.to_pandas()
+    listed = frame.pop("present").map({True: "yes", False: "no"})
+    return frame.assign(listed=listed, kept=False)
 
 
 def _usable_paths(tables: Tables, config: PipelineConfig) -> pa.ChunkedArray:
@@ -205,7 +309,7 @@ def _strata(split: pa.Table, group: Numbers, config: PipelineConfig) -> "pd.Data
     """One row per stratum.
 
     Args:
-        split: table of the stage.
+        split: table of the stage, without what is given.
         group: (rows,) number of each row's leak group.
         config: says which shares are wanted.
     """
@@ -239,7 +343,8 @@ def _strata(split: pa.Table, group: Numbers, config: PipelineConfig) -> "pd.Data
                 or all(shares[purpose] > 0 for purpose, share in wanted.items() if share > 0),
             }
         )
-    return pd.DataFrame(out)
+    columns = ["stratum", "images", "leak_groups", *(f"share_{purpose}" for purpose in wanted)]
+    return pd.DataFrame(out, columns=[*columns, "excess_error", "on_every_side"])
 
 
 def _sampling_weights(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
@@ -253,24 +358,30 @@ def _sampling_weights(tables: Tables, config: PipelineConfig, published: Publish
 
 
 def _tfrecord_shards(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
-    import pyarrow.compute as pc
+    from brev_pipeline.expectations.classes import drawn_classes
+    from brev_pipeline.split.labels import classes_of
 
     columns = ["purpose", "epoch", "shard", "position", "path", "content_id", "group", "label"]
-    table = tables["tfrecord_shards"].read(columns)
+    table = tables["tfrecord_shards"].read([*columns, "ordinal"])
     split = tables["sample_split"].read(["path", "purpose", "category"])
-    rows = table.to_pandas()
-    classes = pc.count_distinct(pc.list_flatten(split["category"])).as_py()
+    parts = part_names(table)
+    rows = table.select(columns).to_pandas()
+    rows["part"] = parts.to_pandas()
     rows["purpose_of_split"] = _same_purpose(table, split)
-    rows["place_unique"] = _alone(_numbers(table["purpose"]), table["shard"].to_numpy(), table["position"].to_numpy())
-    rows["label_known"] = rows["label"].between(0, classes - 1)
-    once = split["path"].filter(pa.array(~_in(split["purpose"], list(config.sampling.purposes))))
-    shards = rows.groupby(["purpose", "shard"], as_index=False).size()
-    spread = shards.groupby("purpose")["size"].agg(["min", "max"])
+    rows["place_unique"] = _alone(_numbers(parts), table["shard"].to_numpy(), table["position"].to_numpy())
+    rows["label_known"] = rows["label"].between(0, len(classes_of(split)) - 1)
+    drawn = [name for name in config.sampling.purposes if name not in config.split.fold_names]
+    once = split["path"].filter(pa.array(~_in(split["purpose"], drawn)))
+    weighed = drawn_by_weight(table).to_numpy()
+    as_they_are = table["path"].filter(pa.array(~weighed | ~_in(table["purpose"], list(config.sampling.purposes))))
+    shards = rows.groupby(["part", "shard"], as_index=False).size()
+    spread = shards.groupby("part")["size"].agg(["min", "max"])
     return {
         "rows": rows,
-        "groups": _groups(rows, tables["sampling_weights"].read()),
+        "groups": _groups(rows[weighed], tables["sampling_weights"].read()),
         "shards": spread.assign(spread=spread["max"] - spread["min"]).reset_index(),
-        "summary": _one_row(never_recorded=int((~_in(once, table["path"])).sum())),
+        "classes": drawn_classes(table, split, config),
+        "summary": _one_row(never_recorded=int((~_in(once, as_they_are)).sum())),
     }
 
 
@@ -355,7 +466,7 @@ def _no_rows(*columns: str) -> "pd.DataFrame":
     return pd.DataFrame({column: [] for column in columns})
 
 
-def _one_row(**values: float) -> "pd.DataFrame":
+def _one_row(**values: float | str) -> "pd.DataFrame":
     import pandas as pd
 
     return pd.DataFrame([values])

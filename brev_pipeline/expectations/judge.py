@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from brev_pipeline.expectations.rules import Finding, Rule
-from brev_pipeline.expectations.validate import SHOWN_ROWS, plain_rows, validate
+from brev_pipeline.expectations.validate import SHOWN_ROWS, shape_finding, validate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,24 +16,23 @@ if TYPE_CHECKING:
 
 def judge(rules: Sequence[Rule], frames: Mapping[str, "pd.DataFrame"]) -> list[Finding]:
     """What `validate` would find, in the rules' order; without ``result``. Arguments as there."""
-    return [_find(rule, frames[rule.frame]) for rule in rules]
+    return [_find(rule, frames) for rule in rules]
 
 
-def _find(rule: Rule, frame: "pd.DataFrame") -> Finding:
+def _find(rule: Rule, frames: Mapping[str, "pd.DataFrame"]) -> Finding:
+    frame = frames[rule.frame]
     if rule.expectation not in _BREAKS or rule.arguments["column"] not in frame:
-        return validate([rule], {rule.frame: frame})[0]
+        return validate([rule], frames)[0]
     values = frame[rule.arguments["column"]].dropna()
     broken = values.index[_BREAKS[rule.expectation](values, rule.arguments)]
-    whole = rule.frame == "summary"
-    told = frame[rule.advice].loc[broken[:1]].tolist() if rule.advice else []
-    shown = frame.drop(columns=rule.advice) if rule.advice else frame
-    return Finding(
+    return shape_finding(
         rule,
+        frame,
+        frames.get(rule.examples or ""),
         passed=not len(broken),
-        observed=values.iloc[0].item() if whole and len(values) == 1 else None,
-        offending=0 if whole else len(broken),
-        rows=[] if whole else plain_rows(shown, list(broken[:SHOWN_ROWS])),
-        advice=str(told[0]) if told else None,
+        observed=values.iloc[0].item() if rule.frame == "summary" and len(values) == 1 else None,
+        broken=len(broken),
+        places=broken[:SHOWN_ROWS].tolist(),
     )
 
 

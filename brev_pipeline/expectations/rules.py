@@ -25,6 +25,7 @@ class Rule:
         of_history: whether it compares with earlier versions: what it finds depends on when it is asked, so the
             manifest, which is the same for the same data, quotes the rule without what came of it.
         advice: column of the frame that says what to do about the rows that break the rule: the same in all of them.
+        examples: frame whose rows are shown where the rule is broken; None for the rows that break it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Rule:
     severity: Severity = "error"
     of_history: bool = False
     advice: str | None = None
+    examples: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,12 @@ def holds(
     frame: str = "rows",
     severity: Severity = "error",
     of_history: bool = False,
+    advice: str | None = None,
+    examples: str | None = None,
 ) -> Rule:
     """A rule that a column of truth values is true in every row."""
     arguments = {"column": column, "value_set": [True]}
-    return Rule(name, says, frame, "ExpectColumnValuesToBeInSet", arguments, severity, of_history)
+    return Rule(name, says, frame, "ExpectColumnValuesToBeInSet", arguments, severity, of_history, advice, examples)
 
 
 def unique(name: str, says: str, column: str) -> Rule:
@@ -97,7 +101,8 @@ def within(
     severity: Severity = "error",
     of_history: bool = False,
     advice: str | None = None,
+    examples: str | None = None,
 ) -> Rule:
     """A rule that every value of a column lies in [low, high]."""
     arguments = {"column": column, "min_value": low, "max_value": high}
-    return Rule(name, says, frame, "ExpectColumnValuesToBeBetween", arguments, severity, of_history, advice)
+    return Rule(name, says, frame, "ExpectColumnValuesToBeBetween", arguments, severity, of_history, advice, examples)

@@ -19,14 +19,44 @@ def raw_listing(config: PipelineConfig) -> list[Rule]:
             "enough_images", f"at least {tolerance.min_images} image(s) are listed", "images", low=tolerance.min_images
         ),
         unique("paths_unique", "no image is listed twice", "path"),
-        holds("category_known", "every image has at least one category", "has_category"),
+        holds(
+            "category_known",
+            "every image has at least one category (in the paths of the others listing.category finds none: give it "
+            "an alternative that matches them, or leave them out by listing.sample_filter)",
+            "has_category",
+        ),
+        holds(
+            "names_matched",
+            "every key of listing.class_mapping and every name of listing.classes is that of some image",
+            "matched",
+            frame="names",
+            severity="warn",
+        ),
+        holds(
+            "names_distinct",
+            "no two names of classes are the same but for case, spaces, or Unicode's forms",
+            "distinct",
+            frame="twins",
+            severity="warn",
+        ),
+        holds(
+            "labels_useful",
+            "there are two classes at least, and each is named by what is on its images, not by a folder of all",
+            "useful",
+            frame="labels",
+            severity="warn",
+        ),
         holds("not_empty", "no file has zero bytes (it will be quarantined)", "has_bytes", severity="warn"),
         within(
-            "not_shrunk",
-            f"at most {tolerance.max_shrinkage:.0%} of the images in the newest published version are gone",
-            "shrinkage",
+            "paths_kept",
+            f"at most {tolerance.max_shrinkage:.0%} of the paths in the newest published version are gone (what became "
+            "of their contents is judged by sample_integrity)",
+            "paths_gone",
             high=tolerance.max_shrinkage,
+            severity="warn",
             of_history=True,
+            advice="paths_told",
+            examples="path_changes",
         ),
     ]
 
@@ -35,6 +65,8 @@ def sample_integrity(config: PipelineConfig) -> list[Rule]:
     """Rules of who is a copy of whom."""
     conflicts: Severity = "error" if config.integrity.label_conflicts == "fail" else "warn"
     most = config.validation.sample_integrity.max_duplicates
+    # Where it always stood; every published version's configuration has it there.
+    gone = config.validation.raw_listing.max_shrinkage
     return [
         within("nothing_lost", "every listed image has a row, and no other", "rows_lost", low=0, high=0),
         holds("identity_known", "every image's content is known by checksum", "has_content_id"),
@@ -44,8 +76,25 @@ def sample_integrity(config: PipelineConfig) -> list[Rule]:
             "the same bytes do not stand under two categories",
             "no_label_conflict",
             severity=conflicts,
+            examples="conflicts",
         ),
-        within("few_copies", f"at most {most:.0%} of the images are byte copies", "duplicate_share", high=most),
+        within(
+            "few_copies",
+            f"at most {most:.0%} of the images are byte copies",
+            "duplicate_share",
+            high=most,
+            examples="copies",
+        ),
+        within(
+            "not_shrunk",
+            f"at most {gone:.0%} of the contents in the newest published version are gone "
+            "(validation.raw_listing.max_shrinkage)",
+            "contents_gone",
+            high=gone,
+            of_history=True,
+            advice="contents_told",
+            examples="content_changes",
+        ),
     ]
 
 
@@ -93,6 +142,14 @@ def prepared_images(config: PipelineConfig) -> list[Rule]:
             "the same pixels do not stand under two categories",
             "no_pixel_conflict",
             severity=conflicts,
+            examples="pixel_conflicts",
+        ),
+        holds(
+            "accepted_matched",
+            "every entry of validation.prepared_images.accept_unjudged is a listed path, or the content id of one",
+            "matched",
+            frame="accepted",
+            severity="warn",
         ),
     ]
 
@@ -130,6 +187,33 @@ def sample_split(config: PipelineConfig) -> list[Rule]:
             severity="warn",
         ),
         holds(
+            "purposes_filled",
+            "every purpose that has a share, or that split.given names, has images, where there are leak groups enough",
+            "filled",
+            frame="purposes",
+        ),
+        holds(
+            "classes_divided",
+            "every class has images of several items, and stands on every side that has a share",
+            "divided",
+            frame="classes",
+            severity="warn",
+        ),
+        holds(
+            "strata_are_classes",
+            "every stratum is a class, or a part of one that is large enough to be divided",
+            "of_one_class",
+            frame="class_strata",
+            severity="warn",
+        ),
+        holds(
+            "labels_kept",
+            "every class has the label that it had in the newest published version",
+            "kept",
+            frame="labels",
+            of_history=True,
+        ),
+        holds(
             "ledger_kept",
             "no assignment of an earlier version, or of the known ones, was changed (split.allow_moves)",
             "kept",
@@ -144,6 +228,16 @@ def sample_split(config: PipelineConfig) -> list[Rule]:
             frame="additions",
             severity=additions,
             of_history=True,
+        ),
+        within(
+            "known_matched",
+            "every row of the file of known assignments (split.ledger_csv) means a listed image",
+            "known_unmatched",
+            high=0,
+            severity="warn",
+            of_history=True,
+            advice="known_told",
+            examples="known",
         ),
     ]
 
@@ -181,6 +275,13 @@ def tfrecord_shards(config: PipelineConfig) -> list[Rule]:
             frame="groups",
         ),
         within("shards_even", "the shards of a purpose differ by at most one record", "spread", high=1, frame="shards"),
+        holds(
+            "classes_drawn",
+            "every class of a sampled purpose has a record in each epoch",
+            "drawn",
+            frame="classes",
+            severity="warn",
+        ),
     ]
 
 

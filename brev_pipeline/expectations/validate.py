@@ -30,11 +30,12 @@ def validate(rules: Sequence[Rule], frames: Mapping[str, "pd.DataFrame"]) -> lis
     found: dict[str, Finding] = {}
     for name in dict.fromkeys(rule.frame for rule in rules):
         own = [rule for rule in rules if rule.frame == name]
-        found |= {finding.rule.name: finding for finding in _validate_frame(own, frames[name])}
+        found |= {finding.rule.name: finding for finding in _validate_frame(own, name, frames)}
     return [found[rule.name] for rule in rules]
 
 
-def _validate_frame(rules: Sequence[Rule], frame: "pd.DataFrame") -> list[Finding]:
+def _validate_frame(rules: Sequence[Rule], name: str, frames: Mapping[str, "pd.DataFrame"]) -> list[Finding]:
+    frame = frames[name]
     import_great_expectations()
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -67,7 +68,7 @@ def _validate_frame(rules: Sequence[Rule], frame: "pd.DataFrame") -> list[Findin
     outcome = definition.run(batch_parameters={"dataframe": judged}, result_format="SUMMARY")
     # Results come in another order than the suite; `meta` survives.
     by_name = {result.expectation_config.meta["rule"]: result for result in outcome.results}
-    return [_finding(rule, by_name[rule.name], frame) for rule in rules]
+    return [_finding(rule, by_name[rule.name], frame, frames.get(rule.examples or "")) for rule in rules]
 
 
 def import_great_expectations() -> None:
@@ -76,20 +77,63 @@ def import_great_expectations() -> None:
     import great_expectations  # noqa: F401
 
 
-def _finding(rule: Rule, result: Any, frame: "pd.DataFrame") -> Finding:
+def _finding(rule: Rule, result: Any, frame: "pd.DataFrame", examples: "pd.DataFrame | None") -> Finding:
     facts = result.result or {}
-    index = (facts.get("partial_unexpected_index_list") or [])[:SHOWN_ROWS]
-    told = frame[rule.advice].iloc[index[:1]].tolist() if rule.advice else []
-    shown = frame.drop(columns=rule.advice) if rule.advice else frame
-    return Finding(
+    return shape_finding(
         rule,
+        frame,
+        examples,
         passed=bool(result.success),
         observed=_observed(rule, facts, frame),
-        offending=0 if rule.frame == "summary" else int(facts.get("unexpected_count") or 0),
-        rows=[] if rule.frame == "summary" else plain_rows(shown, index),
+        broken=int(facts.get("unexpected_count") or 0),
+        places=facts.get("partial_unexpected_index_list") or [],
         reason=_exception(result.exception_info or {}),
-        advice=str(told[0]) if told else None,
         result=_kept(result.to_json_dict()),
+    )
+
+
+def shape_finding(
+    rule: Rule,
+    frame: "pd.DataFrame",
+    examples: "pd.DataFrame | None",
+    *,
+    passed: bool,
+    observed: Any,
+    broken: int,
+    places: Sequence[int],
+    reason: str | None = None,
+    result: Mapping[str, Any] | None = None,
+) -> Finding:
+    """The finding that says what was found, with the rows that people are shown.
+
+    Args:
+        rule: that was applied.
+        frame: to which.
+        examples: the frame that `Rule.examples` names, if it names one.
+        passed: whether the frame keeps the rule.
+        observed: of a rule about the whole.
+        broken: how many rows break the rule.
+        places: of the first of them.
+        reason: why the rule could not be applied.
+        result: what Great Expectations said.
+    """
+    index = list(places[:SHOWN_ROWS])
+    told = frame[rule.advice].iloc[index[:1]].tolist() if rule.advice else []
+    # Truths say nothing of a row that breaks them, but that it does.
+    shown = frame.drop(columns=rule.advice or []).select_dtypes(exclude="bool")
+    rows = [] if rule.frame == "summary" else plain_rows(shown, index)
+    if examples is not None:
+        some = examples.head(SHOWN_ROWS)
+        rows = [] if passed else plain_rows(some, list(range(len(some))))
+    return Finding(
+        rule,
+        passed=passed,
+        observed=observed,
+        offending=0 if rule.frame == "summary" else broken,
+        rows=rows,
+        reason=reason,
+        advice=str(told[0]) if told else None,
+        result=result or {},
     )
 
 
@@ -123,8 +167,16 @@ def _exception(info: Mapping[str, Any]) -> str | None:
 
 
 def plain_rows(frame: "pd.DataFrame", places: list[int]) -> list[dict[str, Any]]:
-    """Some rows of a frame, JSON-safe."""
-    return [_plain({str(key): value for key, value in row.items()}) for row in frame.iloc[places].to_dict("records")]
+    """Some rows of a frame, JSON-safe, as people read them."""
+    return [
+        {key: _short(value) for key, value in _plain({str(key): value for key, value in row.items()}).items()}
+        for row in frame.iloc[places].to_dict("records")
+    ]
+
+
+def _short(value: Any) -> Any:
+    """A number as people read it: 0.3, and not 0.30000000000000004."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,17 +8,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from brev_pipeline.integrity.check import check_integrity
-    from brev_pipeline.integrity.findings import compare_listings, duplicate_groups, label_conflicts, shrinkage
+    from brev_pipeline.integrity.findings import (
+        compare_contents,
+        compare_listings,
+        duplicate_groups,
+        gone_contents,
+        label_conflicts,
+    )
 
 _HOMES = {
     "check_integrity": "check",
+    "compare_contents": "findings",
     "compare_listings": "findings",
     "duplicate_groups": "findings",
+    "gone_contents": "findings",
     "label_conflicts": "findings",
-    "shrinkage": "findings",
 }
 
-__all__ = ["check_integrity", "compare_listings", "duplicate_groups", "label_conflicts", "shrinkage"]
+__all__ = [
+    "check_integrity",
+    "compare_contents",
+    "compare_listings",
+    "duplicate_groups",
+    "gone_contents",
+    "label_conflicts",
+]
 
 
 def __getattr__(name: str) -> Any:

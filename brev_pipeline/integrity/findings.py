@@ -1,11 +1,16 @@
 """Findings: what the listing and its identities tell, as tables for people, suites and reports."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.texts import NAMES, TEXT, joined_names
+from brev_pipeline.texts import NAMES, TEXT, joined, joined_names, numbered
+
+Rows = npt.NDArray[np.int64]
 
 _TEXTS: Final = NAMES
 
@@ -27,10 +32,13 @@ LABEL_CONFLICTS: Final = pa.schema(
 )
 LISTING_CHANGES: Final = pa.schema(
     [
-        pa.field("change", TEXT, False, {"description": "appeared, vanished or replaced"}),
-        pa.field("path", TEXT, False),
+        pa.field("change", TEXT, False, {"description": "appeared, vanished, replaced, renamed or relabelled"}),
+        pa.field("path", TEXT, False, {"description": "as it is now; of what vanished, as it was"}),
+        pa.field("was", TEXT, True, {"description": "its path before; null where it has not changed"}),
         pa.field("folder", TEXT, False),
         pa.field("dataset", TEXT, False),
+        pa.field("category", TEXT, False, {"description": "several joined with ', '"}),
+        pa.field("category_was", TEXT, True, {"description": "of what was renamed or relabelled"}),
     ]
 )
 
@@ -56,40 +64,136 @@ def label_conflicts(integrity: pa.Table) -> pa.Table:
     return _grouped(named, LABEL_CONFLICTS, {"paths": "path", "categories": "categories"})
 
 
-COMPARED: Final = ["path", "etag", "size", "folder", "dataset"]
+COMPARED: Final = ["path", "etag", "size", "folder", "dataset", "category"]
 """Columns of two listings that `compare_listings` reads."""
+COMPARED_CONTENTS: Final = ["path", "content_id", "folder", "dataset", "category"]
+"""Columns of two listings that `compare_contents` and `gone_contents` read."""
 
 
 def compare_listings(old: pa.Table, new: pa.Table) -> pa.Table:
-    """What appeared, vanished and was replaced since ``old``, sorted by path: schema `LISTING_CHANGES`.
+    """What happened since ``old``, as far as entity tags tell, sorted by path: schema `LISTING_CHANGES`.
 
-    Replaced is an image whose entity tag differs; where one of the two has none, whose size differs.
+    Replaced is an image whose entity tag differs; where one of the two has none, whose size differs. Renamed is one
+    whose path is gone while another path has come that has its entity tag and size; relabelled, where that is of
+    another class.
 
     Args:
-        old: columns path, etag, size, folder, dataset of an earlier listing.
+        old: columns `COMPARED` of an earlier listing.
         new: the same of the present one.
     """
     there = pc.index_in(new["path"], value_set=old["path"])
     same_tag = pc.equal(old["etag"].take(there), new["etag"])
     same = pc.coalesce(same_tag, pc.equal(old["size"].take(there), new["size"]))
-    parts = {
-        "appeared": new.filter(pc.is_null(there)),
-        "replaced": new.filter(pc.fill_null(pc.invert(same), False)),
-        "vanished": old.filter(pc.invert(pc.is_in(old["path"], value_set=new["path"]))),
-    }
-    tables = [
-        part.select(LISTING_CHANGES.names[1:]).add_column(0, "change", pa.repeat(change, part.num_rows))
-        for change, part in parts.items()
+    return _changes(old, new, same, lambda rows: joined(rows["etag"], rows["size"].cast(TEXT), by="/"))
+
+
+def compare_contents(old: pa.Table, new: pa.Table) -> pa.Table:
+    """What happened since ``old``, by the bytes of the images, sorted by path: schema `LISTING_CHANGES`.
+
+    Args:
+        old: columns `COMPARED_CONTENTS` of an earlier table of integrity.
+        new: the same of the present one.
+    """
+    there = pc.index_in(new["path"], value_set=old["path"])
+    before = old["content_id"].take(there)
+    same = pc.or_(pc.equal(before, new["content_id"]), pc.or_(_unread(before), _unread(new["content_id"])))
+    return _changes(old, new, same, lambda rows: rows["content_id"])
+
+
+def gone_contents(old: pa.Table, new: pa.Table) -> tuple[pa.Table, int]:
+    """The images of ``old`` whose contents are nowhere now, and how many contents it had that were known.
+
+    A copy that remains counts its content as there; so does an image whose bytes could not be read now.
+
+    Args:
+        old: columns `COMPARED_CONTENTS` of an earlier table of integrity.
+        new: the same of the present one.
+    """
+    old = old.filter(pc.invert(_unread(old["content_id"])))
+    unread = new["path"].filter(_unread(new["content_id"]))
+    unsure = old["content_id"].filter(pc.is_in(old["path"], value_set=unread)) if len(unread) else unread
+    there = pc.is_in(old["content_id"], value_set=new["content_id"])
+    if len(unsure):
+        there = pc.or_(there, pc.is_in(old["content_id"], value_set=unsure))
+    return old.filter(pc.invert(there)), len(pc.unique(old["content_id"]))
+
+
+def _unread(ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.starts_with(ids, "unread-")
+
+
+def _changes(
+    old: pa.Table, new: pa.Table, same: pa.ChunkedArray, content: Callable[[pa.Table], pa.ChunkedArray]
+) -> pa.Table:
+    """The changes between two listings.
+
+    Args:
+        old: of before.
+        new: of now.
+        same: (new rows,) whether the image is the one of the same path; null where there was none.
+        content: (rows,) what images have in common whose bytes are the same; null where that is not known.
+    """
+    lost = old.filter(pc.invert(pc.is_in(old["path"], value_set=new["path"]))).sort_by("path")
+    came = new.filter(pc.is_null(same)).sort_by("path")
+    at = _pairs(lost, came, content)
+    left = np.ones(len(lost), np.bool_)
+    left[at[at >= 0]] = False
+    came, paired = _described(came), pa.array(at >= 0)
+    lost = _described(lost)
+    was = lost.take(pa.array(at, mask=at < 0))
+    came = came.set_column(2, "was", was["path"]).set_column(6, "category_was", was["category"])
+    kept = pc.equal(came["category"], came["category_was"])
+    change = pc.if_else(pc.fill_null(kept, True), "renamed", "relabelled")
+    parts = [
+        came.set_column(0, "change", pc.if_else(paired, change, "appeared")),
+        _described(new.filter(pc.fill_null(pc.invert(same), False)), "replaced"),
+        lost.filter(pa.array(left)),
     ]
-    return pa.concat_tables(tables).sort_by("path").cast(LISTING_CHANGES)
+    return pa.concat_tables([part.cast(LISTING_CHANGES) for part in parts]).sort_by("path")
 
 
-def shrinkage(old: pa.Table, new: pa.Table) -> float:
-    """Share of the old listing's images that are gone, 0..1; 0 where there was none."""
-    if not old.num_rows:
-        return 0.0
-    kept = pc.sum(pc.is_in(old["path"], value_set=new["path"])).as_py() or 0
-    return float(1 - kept / old.num_rows)
+def _described(rows: pa.Table, change: str = "vanished") -> pa.Table:
+    nothing = pa.nulls(len(rows), TEXT)
+    columns = [pa.repeat(pa.scalar(change, TEXT), len(rows)), rows["path"], nothing, rows["folder"], rows["dataset"]]
+    return pa.table([*columns, joined_names(rows["category"], ", "), nothing], LISTING_CHANGES.names)
+
+
+def _pairs(lost: pa.Table, came: pa.Table, content: Callable[[pa.Table], pa.ChunkedArray]) -> Rows:
+    """(rows that came,) the lost row with the same bytes, each once, or −1: first of those of the same class."""
+    keys = [content(rows).combine_chunks() for rows in (lost, came)]
+    classes = [joined_names(rows["category"], ", ") for rows in (lost, came)]
+    at = _ranked(*(joined(key, name, by="\x1f") for key, name in zip(keys, classes, strict=True)))
+    rest, free = np.flatnonzero(at < 0), np.setdiff1d(np.arange(len(lost)), at)
+    found = _ranked(keys[0].take(pa.array(free)), keys[1].take(pa.array(rest)))
+    at[rest[found >= 0]] = free[found[found >= 0]]
+    return at
+
+
+def _ranked(one: Any, other: Any) -> Rows:
+    """(others,) for the n-th of each text the place of the n-th of the same text in ``one``, or −1."""
+    codes, _ = numbered(pa.chunked_array([*_chunks(one), *_chunks(other)], TEXT))
+    bound = max(len(one), len(other)) + 1
+    first, second = (
+        pa.array(part * bound + _nth(part), mask=part < 0) for part in np.split(codes.astype(np.int64), [len(one)])
+    )
+    found = pc.index_in(second, value_set=first, skip_nulls=True).fill_null(-1)
+    at: Rows = found.to_numpy(zero_copy_only=False).astype(np.int64)
+    return at
+
+
+def _nth(codes: Rows) -> Rows:
+    """(rows,) how many of the same code stand before."""
+    order = np.argsort(codes, kind="stable")
+    new = np.ones(len(codes), np.bool_)
+    np.not_equal(codes[order][1:], codes[order][:-1], out=new[1:])
+    at = np.arange(len(codes))
+    nth = np.empty(len(codes), np.int64)
+    nth[order] = at - np.maximum.accumulate(np.where(new, at, 0))
+    return nth
+
+
+def _chunks(texts: Any) -> list[pa.Array]:
+    return texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
 
 
 def _grouped(rows: pa.Table, schema: pa.Schema, lists: dict[str, str]) -> pa.Table:

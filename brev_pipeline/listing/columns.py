@@ -8,16 +8,18 @@ from typing import Final
 from urllib.parse import quote
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config.models import DatasetSettings, ListingSettings
-from brev_pipeline.listing.classes import categories, folder_name, kept
+from brev_pipeline.listing.classes import Namer, folder_name, kept, reason_of
 from brev_pipeline.listing.folders import runs
-from brev_pipeline.listing.names import are_images, count_others
+from brev_pipeline.listing.names import Kind, are_images, count_unlisted
+from brev_pipeline.listing.naming import Names, describe
 from brev_pipeline.source.places import Place, S3Place, path_prefix
 from brev_pipeline.tables import RAW_LISTING
-from brev_pipeline.texts import NAMES, TEXT, joined, joined_names
+from brev_pipeline.texts import NAMES, TEXT, joined
 
 # Rows that are described at once: bounds the memory for what is in between.
 _ROWS: Final = 1 << 18
@@ -47,8 +49,10 @@ class Images:
     """Class names, lists of text."""
     left_out: pa.Table
     """Images that are refused, or of no wanted class: columns of `LEFT_OUT`."""
-    others: Counter[str]
-    """Files that are no images, see `count_others`."""
+    names: Names
+    """The names that say the class, in these images and in those left out."""
+    unlisted: Counter[Kind]
+    """Files that are not listed, see `count_unlisted`."""
 
 
 def choose(objects: pa.Table, settings: ListingSettings) -> list[Images]:
@@ -59,8 +63,8 @@ def choose(objects: pa.Table, settings: ListingSettings) -> list[Images]:
             rule and reason, what has them is refused.
         settings: what counts as an image, and what class it is.
     """
-    pieces = _sorted(objects).combine_chunks().to_batches(max_chunksize=_ROWS)
-    return [_choose(pa.Table.from_batches([piece]).combine_chunks(), settings) for piece in pieces]
+    pieces, namer = _sorted(objects).combine_chunks().to_batches(max_chunksize=_ROWS), Namer(settings)
+    return [_choose(pa.Table.from_batches([piece]).combine_chunks(), settings, namer) for piece in pieces]
 
 
 def raw_listing(
@@ -97,60 +101,61 @@ def raw_listing(
     return pa.Table.from_arrays([columns[name] for name in RAW_LISTING.names], schema=RAW_LISTING)
 
 
-def _choose(objects: pa.Table, settings: ListingSettings) -> Images:
+def _choose(objects: pa.Table, settings: ListingSettings, namer: Namer) -> Images:
     wanted = are_images(_column(objects, "key"), settings.sample_filter)
-    rest = _filtered(objects, pc.invert(wanted))
-    others = count_others(_column(rest, "key"), _column_or_null(rest, "reason"))
-    objects, refused = _refused(_filtered(objects, wanted), settings)
+    others = _filtered(objects, pc.invert(wanted))
+    objects = _filtered(objects, wanted)
     found = runs(_column(objects, "key"))
-    described = {run.folder: kept(categories(run.folder, settings.class_mapping), settings.classes) for run in found}
-    counts = np.array([run.keys for run in found], np.int64)
-    of_class = np.array([bool(described[run.folder]) for run in found], np.bool_)
-    if not of_class.all():
-        kept_rows = np.repeat(of_class, counts)
-        refused = pa.concat_tables([refused, _of_other_classes(objects.filter(pa.array(~kept_rows)), settings)])
-        objects = _filtered(objects, pa.array(kept_rows))
-        found = [run for run in found if described[run.folder]]
-        counts = counts[of_class]
-    names = pa.array([folder_name(run.folder) for run in found], TEXT)
-    lists = pa.array([described[run.folder] for run in found], NAMES)
-    rows = pa.array(np.repeat(np.arange(len(found)), counts))
-    return Images(objects, names.take(rows), lists.take(rows), refused, others)
-
-
-def _refused(images: pa.Table, settings: ListingSettings) -> tuple[pa.Table, pa.Table]:
-    """The images that may be read, and those that may not: columns of `LEFT_OUT`."""
-    rule, reason = _column_or_null(images, "rule"), _column_or_null(images, "reason")
-    size = _column(images, "size")
-    too_large = pc.and_(pc.is_null(rule), pc.greater(size, settings.max_object_bytes))
-    stays = pc.and_not(pc.is_null(rule), too_large)
-    if pc.all(stays, min_count=0).as_py():
-        return images, LEFT_OUT.empty_table()
-    limit = f"more than listing.max_object_mb allows ({settings.max_object_mb:g})"
-    sizes = pa.array([f"{one:,} bytes, {limit}" for one in size.filter(too_large).to_pylist()], TEXT)
-    rule = pc.if_else(too_large, "object_too_large", rule)
-    reason = pc.replace_with_mask(reason, too_large, sizes)
-    out = pc.invert(stays)
-    return images.filter(stays).combine_chunks(), _left_out(
-        images.filter(out), settings, rule.filter(out), reason.filter(out)
+    described, names = describe(_column(objects, "key"), found, namer), Names()
+    names.add(described)
+    rows, lists = described.rows, [kept(named.categories, namer.classes) for named in described.named]
+    folders = rows if namer.pattern is None else np.repeat(np.arange(len(found)), [run.keys for run in found])
+    stays, left_out = _left_out(objects, settings, [named.categories for named in described.named], lists, rows)
+    if left_out.num_rows:
+        objects, rows, folders = objects.filter(pa.array(stays)).combine_chunks(), rows[stays], folders[stays]
+    return Images(
+        objects,
+        pa.array([folder_name(run.folder) for run in found], TEXT).take(pa.array(folders)),
+        pa.array(lists, NAMES).take(pa.array(rows)),
+        left_out,
+        names,
+        count_unlisted(others, left_out),
     )
 
 
-def _of_other_classes(images: pa.Table, settings: ListingSettings) -> pa.Table:
-    """Images of no wanted class: columns of `LEFT_OUT`."""
-    nothing = pa.nulls(images.num_rows, TEXT)
-    table = _left_out(images, settings, pc.fill_null(nothing, "class_filter"), nothing)
-    names = joined_names(table["category"], ", ")
-    return table.set_column(4, LEFT_OUT.field("reason"), joined("not among listing.classes: ", names, by=""))
+def _left_out(
+    images: pa.Table,
+    settings: ListingSettings,
+    categories: list[list[str]],
+    lists: list[list[str]],
+    rows: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.bool_], pa.Table]:
+    """(images,) which are listed; and those that are not: columns of `LEFT_OUT`.
 
-
-def _left_out(images: pa.Table, settings: ListingSettings, rule: pa.Array, reason: pa.Array) -> pa.Table:
-    own = images.combine_chunks()
-    found = runs(_column(own, "key"))
-    lists = pa.array([categories(run.folder, settings.class_mapping) for run in found], NAMES)
-    rows = pa.array(np.repeat(np.arange(len(found)), [run.keys for run in found]))
-    columns = [_column(own, "key"), _column(own, "etag"), lists.take(rows), rule, reason]
-    return pa.Table.from_arrays(columns, schema=LEFT_OUT)
+    Args:
+        images: what is there.
+        settings: what is wanted of it.
+        categories: the categories that there are.
+        lists: those of them that are wanted.
+        rows: (images,) which of both each image has.
+    """
+    rule, reason = _column_or_null(images, "rule"), _column_or_null(images, "reason")
+    size = _column(images, "size")
+    too_large = pc.and_(pc.is_null(rule), pc.greater(size, settings.max_object_bytes))
+    of_class = np.ones(len(lists), np.bool_) if settings.classes is None else np.array(list(map(bool, lists)), np.bool_)
+    if of_class.all() and pc.all(pc.and_not(pc.is_null(rule), too_large), min_count=0).as_py():
+        return np.ones(len(rows), np.bool_), LEFT_OUT.empty_table()
+    other = pa.array(~of_class[rows]) if len(lists) else pa.nulls(0, pa.bool_())
+    other = pc.and_(other, pc.and_not(pc.is_null(rule), too_large))
+    limit = f"more than listing.max_object_mb allows ({settings.max_object_mb:g})"
+    sizes = pa.array([f"{one:,} bytes, {limit}" for one in size.filter(too_large).to_pylist()], TEXT)
+    rule = pc.if_else(too_large, "object_too_large", pc.if_else(other, "class_filter", rule))
+    reason = pc.replace_with_mask(reason, too_large, sizes)
+    reason = pc.if_else(other, pa.array(list(map(reason_of, categories)), TEXT).take(pa.array(rows)), reason)
+    out = rule.is_valid()
+    columns = [_column(images, "key"), _column(images, "etag"), pa.array(categories, NAMES).take(pa.array(rows))]
+    table = pa.Table.from_arrays([column.filter(out) for column in (*columns, rule, reason)], schema=LEFT_OUT)
+    return ~out.to_numpy(zero_copy_only=False), table
 
 
 def _sorted(objects: pa.Table) -> pa.Table:

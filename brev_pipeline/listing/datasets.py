@@ -1,8 +1,7 @@
 """Datasets: the listing of a pipeline, and of one dataset in it."""
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -12,6 +11,7 @@ from brev_pipeline.config.models import DatasetSettings, ListingSettings
 from brev_pipeline.errors import BrevPipelineError, ListingError
 from brev_pipeline.listing.checksums import checksums
 from brev_pipeline.listing.columns import LEFT_OUT, Images, choose, raw_listing
+from brev_pipeline.listing.found import Found, demand_matches, no_classes
 from brev_pipeline.listing.inventory import read_inventory
 from brev_pipeline.listing.refusals import nothing_found, refusals, refuse_overlaps
 from brev_pipeline.listing.scan import scan
@@ -28,7 +28,7 @@ def list_datasets(
     sources: Sources,
     known: pa.Table | None = None,
     on_left_out: Callable[[pa.Table], None] | None = None,
-    on_others: Callable[[Mapping[str, int]], None] | None = None,
+    on_found: Callable[[Found], None] | None = None,
     *,
     hashed: bool = True,
 ) -> pa.Table:
@@ -45,21 +45,25 @@ def list_datasets(
         on_left_out: is given the images that are refused, or that ``settings.classes`` leaves out, in pieces: path,
             etag (null for local files, which are not read for this), category (all their class names), rule (of
             `account.LEFT_OUT_RULES`) and reason.
-        on_others: is given how many files are no images, by what they are (see `count_others`), dataset by dataset.
+        on_found: is given what else was found: names that match, files that are not listed.
         hashed: whether local files get their MD5; without it they have no etag, and none is read.
 
     Raises:
-        ListingError: a dataset is not there, may not be listed, or holds no image; or two of them overlap. The
-            message names the dataset and says what to do.
+        ListingError: a dataset is not there, may not be listed, holds no image, or none with a class; or two of them
+            overlap; or no key of ``class_mapping`` matches. The message names the dataset and says what to do.
     """
     refuse_overlaps(datasets, sources)
+    found = Found()
     ordered = sorted(datasets, key=lambda dataset: path_prefix(dataset.bucket).encode())
     tables = [
         list_dataset(
-            dataset, settings, sources, known=known, hashed=hashed, on_left_out=on_left_out, on_others=on_others
+            dataset, settings, sources, known=known, hashed=hashed, on_left_out=on_left_out, on_found=found.update
         )
         for dataset in ordered
     ]
+    demand_matches(found.names, settings)
+    if on_found:
+        on_found(found)
     return by_path(pa.concat_tables(tables))
 
 
@@ -72,7 +76,7 @@ def list_dataset(
     known: pa.Table | None = None,
     hashed: bool = True,
     on_left_out: Callable[[pa.Table], None] | None = None,
-    on_others: Callable[[Mapping[str, int]], None] | None = None,
+    on_found: Callable[[Found], None] | None = None,
 ) -> pa.Table:
     """The images of one dataset, or of a folder in it.
 
@@ -84,7 +88,7 @@ def list_dataset(
         known: see `list_datasets`.
         hashed: whether local files get their MD5; without it they have no etag.
         on_left_out: see `list_datasets`.
-        on_others: see `list_datasets`.
+        on_found: is given what else was found in this dataset.
 
     Raises:
         ListingError: see `list_datasets`.
@@ -94,17 +98,28 @@ def list_dataset(
         objects = _objects(place, sources)
         pieces = choose(objects, settings)
         left_out = pa.concat_tables([LEFT_OUT.empty_table(), *(piece.left_out for piece in pieces)])
+        found = Found()
+        for piece in pieces:
+            found.update(Found(piece.names, piece.unlisted))
+        if found.names.images and found.names.unnamed == found.names.images:
+            raise ListingError(no_classes(found.names, settings, _first_image(pieces)))
         if not any(piece.objects.num_rows for piece in pieces):
-            raise ListingError(nothing_found(objects, left_out, settings))
+            raise ListingError(nothing_found(objects, left_out, found.names, settings))
         _warn_of_refused(dataset, objects, left_out)
         if on_left_out and left_out.num_rows:
             paths = pc.binary_replace_slice(left_out["key"], 0, 0, path_prefix(place.bucket))
             on_left_out(left_out.set_column(0, "path", paths))
-        if on_others:
-            on_others(sum((piece.others for piece in pieces), Counter()))
+        if on_found:
+            on_found(found)
         return pa.concat_tables([_rows(piece, dataset, place, settings, known, hashed) for piece in pieces])
     except BrevPipelineError as error:
         raise ListingError(f"dataset {dataset.name!r} ({place.bucket}): {error}") from error
+
+
+def _first_image(pieces: Sequence[Images]) -> str:
+    """Key of an image, listed or left out."""
+    columns = [column for piece in pieces for column in (piece.objects["key"], piece.left_out["key"])]
+    return next(str(column[0].as_py()) for column in columns if len(column))
 
 
 def _warn_of_refused(dataset: DatasetSettings, objects: pa.Table, left_out: pa.Table) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.texts import contents
+from brev_pipeline.listing.walk import FOLDER_OUTSIDE
+from brev_pipeline.texts import TEXT, contents
 
 # Literal characters, sets of them, groups and "may be absent": nothing that could match a slash.
 _TOKEN: Final = re.compile(r"\\\.|[A-Za-z0-9_-]|\[[A-Za-z0-9]+\]|\((?:\?:)?|\)|\||\?", re.ASCII)
@@ -29,20 +30,64 @@ def are_images(keys: pa.Array, sample_filter: str) -> pa.Array:
     return pc.and_not(found, are_hidden(keys))
 
 
-def count_others(keys: pa.Array, reasons: pa.Array) -> Counter[str]:
-    """How many files of each kind are no images: by why they are refused, as hidden, or by their names' endings.
+Kind = tuple[str, str]
+"""Ending of a name in lower case, or ``no ending``; and why such files are not listed, one of `REASONS`."""
+REASONS: Final = {
+    "filter": "no image by its name (listing.sample_filter)",
+    "empty": "no image by its name, and of no bytes",
+    "hidden": "hidden: a part of the path begins with a dot",
+    "folder marker": "a mark that there is a folder, no file",
+    "link": "a link that leaves the dataset",
+    "link to a folder": "a link to a folder that leaves the dataset; what lies behind it was not looked at",
+    "not a file": "no regular file",
+    "too large": "an image larger than listing.max_object_mb",
+    "class filter": "an image of none of listing.classes",
+}
+"""Reason → in words."""
+_RULES: Final = {
+    "link_outside": "link",
+    "not_a_file": "not a file",
+    "object_too_large": "too large",
+    "class_filter": "class filter",
+}
+"""Rule of what the listing refuses → reason."""
+
+
+def count_unlisted(others: pa.Table, left_out: pa.Table) -> Counter[Kind]:
+    """How many files of each kind are not listed.
 
     Args:
-        keys: those that `are_images` denies.
-        reasons: why each is refused; null where it is not.
+        others: columns key, size and, where the place tells it, rule and reason, of what `are_images` denies.
+        left_out: columns key, rule, reason of images that are left out.
     """
+    found = Counter[Kind]()
+    if others.num_rows:
+        keys = others["key"].combine_chunks()
+        reasons = pc.if_else(pc.equal(others["size"].combine_chunks(), 0), "empty", "filter")
+        if "rule" in others.column_names:
+            reasons = pc.coalesce(_reasons(others), reasons)
+        reasons = pc.if_else(are_hidden(keys), "hidden", reasons)
+        marker = pc.or_(pc.ends_with(keys, "/"), pc.equal(keys, ""))
+        found.update(_counted(keys, pc.if_else(marker, "folder marker", reasons)))
+    if left_out.num_rows:
+        found.update(_counted(left_out["key"].combine_chunks(), _reasons(left_out)))
+    return found
+
+
+def _reasons(refused: pa.Table) -> pa.Array:
+    """(rows,) the reason of each rule; null where there is none."""
+    rule = refused["rule"].combine_chunks()
+    said = pa.array(_RULES.values(), TEXT).take(pc.index_in(rule, value_set=pa.array(list(_RULES), TEXT)))
+    folder = pc.fill_null(pc.equal(refused["reason"].combine_chunks(), FOLDER_OUTSIDE[1]), False)
+    return pc.if_else(folder, "link to a folder", said)
+
+
+def _counted(keys: pa.Array, reasons: pa.Array) -> Counter[Kind]:
     ending = pc.struct_field(pc.extract_regex(keys, r"(?P<ending>\.[^./]{1,9})$"), "ending")
-    kinds = pc.coalesce(
-        reasons, pc.if_else(are_hidden(keys), "hidden", pc.coalesce(pc.utf8_lower(ending), "no ending"))
-    )
-    marker = pc.or_(pc.ends_with(keys, "/"), pc.equal(keys, ""))
-    counted = pc.value_counts(kinds.filter(pc.invert(marker))).to_pylist()
-    return Counter({row["values"]: row["counts"] for row in counted})
+    ending = pc.coalesce(pc.utf8_lower(ending), pa.scalar("no ending", TEXT))
+    kinds = pa.table({"ending": ending, "reason": reasons.cast(TEXT)}).group_by(["ending", "reason"])
+    rows = kinds.aggregate([([], "count_all")]).to_pylist()
+    return Counter({(row["ending"], row["reason"]): row["count_all"] for row in rows})
 
 
 def file_name(key: str) -> str:

@@ -56,19 +56,22 @@ class Dataset:
         location: str = "data",
         url_template: str = "{path}",
         follow_links: bool = False,
+        category: str | Mapping[str, int | list[int]] | None = None,
     ) -> "pd.DataFrame":
         r"""One row per image, sorted by path; the same rows as in the pipeline's ``raw_listing``.
 
         Args:
             sample_filter: regular expression (or several, one of which must match), searched in the file name in any
                 case; default: the usual image endings.
-            class_mapping: folder name → category or categories. The nearest mapped folder wins, from the leaf to the
-                root; without one the leaf folder's name is the category.
+            class_mapping: name that ``category`` finds → category or categories. Of a folder's level the nearest
+                mapped folder wins, from there to the root; a name that is not mapped is the category.
             classes: keep only these categories, after mapping, and only images that have one.
             location: ``data`` (all), ``annotations``, ``meta``, ``samples``, or a folder of the dataset.
             url_template: address for people, see `ListingSettings.url_template`.
             follow_links: list what links in a local folder lead to outside of the dataset; else it is left out, with
                 a warning.
+            category: what says the class, see `ListingSettings.category`: ``{"folder": -1}``, the leaf folder, by
+                default; or a regular expression with a group ``(?P<category>…)``.
 
         Returns:
             Columns category (tuple of text), folder, path, etag, bucket, dataset, dataset_id, reference, url.
@@ -80,6 +83,8 @@ class Dataset:
         given: dict[str, Any] = {"url_template": url_template, "follow_links": follow_links}
         if sample_filter is not None:
             given["sample_filter"] = _either(sample_filter)
+        if category is not None:
+            given["category"] = category if isinstance(category, str) else dict(category)
         if class_mapping:
             given["class_mapping"] = {
                 key: value if isinstance(value, str) else list(value) for key, value in class_mapping.items()

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config.models import DatasetSettings, ListingSettings
 from brev_pipeline.errors import ListingError
 from brev_pipeline.listing.names import are_hidden, file_name
+from brev_pipeline.listing.naming import Names
 from brev_pipeline.source import LocalPlace, Place, Sources
 
 _SHOWN: Final = 8
@@ -29,12 +30,13 @@ def refuse_overlaps(datasets: Sequence[DatasetSettings], sources: Sources) -> No
             )
 
 
-def nothing_found(objects: pa.Table, left_out: pa.Table, settings: ListingSettings) -> str:
+def nothing_found(objects: pa.Table, left_out: pa.Table, names: Names, settings: ListingSettings) -> str:
     """Why no image was found: what was refused, what there is instead, and what was asked for.
 
     Args:
         objects: what lies in the dataset, as `choose` takes it.
         left_out: columns of `columns.LEFT_OUT`.
+        names: those that say the classes.
         settings: what was asked for.
     """
     refused = left_out.filter(pc.not_equal(left_out["rule"], "class_filter"))
@@ -51,6 +53,9 @@ def nothing_found(objects: pa.Table, left_out: pa.Table, settings: ListingSettin
     folders = sorted({key.rpartition("/")[0] or "." for key in keys})
     where = ", ".join(folders[:_SHOWN]) + (", …" if len(folders) > _SHOWN else "")
     said = f"holds no image that {wanted} would let pass; its {len(keys)} files end in {seen}, in the folders {where}"
+    if settings.classes is not None and names.categories:
+        common = [name for name, _ in names.categories.most_common(_SHOWN)]
+        said += f"; its images have the classes {', '.join(common)}" + (", …" if len(names.categories) > _SHOWN else "")
     # What is no image by its name is one of a folder's, perhaps: images may lie behind a link to it.
     if not refused.num_rows and "rule" in objects.column_names:
         refused = objects.filter(pc.is_valid(objects["rule"]))

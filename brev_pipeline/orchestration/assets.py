@@ -1,7 +1,6 @@
 """The seven assets of a pipeline. Each reads its inputs, calls one stage, and returns the table with metadata."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -69,38 +68,45 @@ Upstream = Mapping[str, Any]
 
 
 def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
-    from brev_pipeline.account import keep_filtered
+    from brev_pipeline.account import keep_filtered, note_found
     from brev_pipeline.integrity.findings import COMPARED
     from brev_pipeline.listing import list_datasets
+    from brev_pipeline.listing.found import Found
     from brev_pipeline.orchestration.guards import refuse_a_strangers_store
     from brev_pipeline.orchestration.metadata import listing_metadata
+    from brev_pipeline.production import foresee_faults
     from brev_pipeline.source import Sources
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.of(config)
     refuse_a_strangers_store(config, store)
     left_out: list[Any] = []
-    others: Counter[str] = Counter()
+    found = Found()
     sources, known = Sources.of(config), store.memory.recall()
-    table = list_datasets(config.datasets, config.listing, sources, known, left_out.append, others.update)
-    table = keep_filtered(store, table, left_out)
+    table = list_datasets(config.datasets, config.listing, sources, known, left_out.append, found.update)
+    facts = found.facts(config.listing)
+    table = note_found(keep_filtered(store, table, left_out), facts)
     newest = store.newest()
     published = newest[1].table("listing", COMPARED) if newest else None
-    context.add_output_metadata(listing_metadata(table, published, left_out, others))
+    context.add_output_metadata(listing_metadata(table, published, left_out, facts))
+    foresee_faults(table, config, newest[1] if newest else None)
     return table
 
 
 def _sample_integrity(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.integrity import check_integrity
+    from brev_pipeline.integrity.findings import COMPARED_CONTENTS
     from brev_pipeline.orchestration.metadata import integrity_metadata
     from brev_pipeline.source import Sources
     from brev_pipeline.store import PipelineStore
 
-    memory = PipelineStore.of(config).memory
+    store = PipelineStore.of(config)
+    memory, newest = store.memory, store.newest()
     listing = upstream["raw_listing"].read()
     table = check_integrity(listing, fetch=Sources.of(config), known=memory.recall(), engine=_engine(context, config))
     memory.remember(table, context.run.run_id)
-    context.add_output_metadata(integrity_metadata(table))
+    before = newest[1].table("listing", COMPARED_CONTENTS) if newest else None
+    context.add_output_metadata(integrity_metadata(table, before))
     return table
 
 
@@ -127,28 +133,18 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
 
 
 def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
-    from brev_pipeline.account import note_known
-    from brev_pipeline.orchestration.metadata import split_metadata
-    from brev_pipeline.production import LEDGER, known_assignments, published_ledger
-    from brev_pipeline.split import split_report, split_samples, usable_samples
-    from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
+    from brev_pipeline.orchestration.metadata import labels_metadata, split_metadata
+    from brev_pipeline.production import divide_samples
+    from brev_pipeline.split import split_report
+    from brev_pipeline.split.labels import classes_of
     from brev_pipeline.store import PipelineStore
 
-    # Not kept: what is usable stands in a table of its own.
-    usable, excluded = usable_samples(
-        upstream["sample_integrity"].read(OF_INTEGRITY),
-        upstream["prepared_images"].read(OF_PREPARED),
-        duplicates=config.integrity.duplicates,
-        label_conflicts=config.integrity.label_conflicts,
-    )
-    store = PipelineStore.of(config)
-    newest = store.publications.newest()
-    ledger = published_ledger(store, config)
-    known = known_assignments(config)
-    table = note_known(split_samples(usable, config.split, ledger, known), known)
-    context.add_output_metadata(split_metadata(table, excluded, split_report(table, config.split, ledger, known)))
-    made_with = str(newest.number if newest else 0)
-    return table.replace_schema_metadata({**(table.schema.metadata or {}), LEDGER: made_with})
+    done = divide_samples(config, PipelineStore.of(config), upstream["sample_integrity"], upstream["prepared_images"])
+    table, earlier, order = done.split, done.history.classes, config.listing.classes
+    report = split_report(table, config.split, done.history.ledger, done.known, done.given)
+    context.add_output_metadata(split_metadata(table, done.excluded, report, done.known_rows))
+    context.add_output_metadata(labels_metadata(table, classes_of(table), earlier, order))
+    return table
 
 
 def _sampling_weights(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
@@ -180,7 +176,7 @@ def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, 
         table,
         config,
         store,
-        split=upstream["sample_split"].read(["category"]),
+        split=upstream["sample_split"].read([]),
         prepared=upstream["prepared_images"].read(OF_PREPARED),
     )
     context.add_output_metadata(described)

@@ -8,6 +8,7 @@ import dagster as dg
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES, Finding
+from brev_pipeline.expectations.describe import describe
 from brev_pipeline.orchestration.names import asset_key
 from brev_pipeline.orchestration.retries import failures_for_people
 from brev_pipeline.orchestration.story import note_pace
@@ -90,7 +91,7 @@ def _result(key: dg.AssetKey, finding: Finding, page: str, earlier_run: str | No
     severity = dg.AssetCheckSeverity.ERROR if finding.rule.severity == "error" else dg.AssetCheckSeverity.WARN
     metadata: dict[str, Any] = {"rule": finding.rule.says, "expectation": finding.rule.expectation}
     if finding.observed is not None:
-        metadata["observed"] = finding.observed
+        metadata["observed"] = _rounded(finding.observed)
     if finding.offending:
         metadata["offending rows"] = finding.offending
     if finding.rows:
@@ -117,13 +118,8 @@ def _result(key: dg.AssetKey, finding: Finding, page: str, earlier_run: str | No
     )
 
 
-def describe(finding: Finding) -> str:
-    """One sentence: what the rule is, and what was found."""
-    if finding.passed:
-        return finding.rule.says
-    found = f"{finding.offending} row(s) break this" if finding.offending else f"found {finding.observed}"
-    advice = f". {finding.advice}" if finding.advice else ""
-    return f"Not so: {finding.rule.says}; {finding.reason or found}{advice}"
+def _rounded(value: Any) -> Any:
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def _as_table(rows: list[dict[str, Any]]) -> dg.MetadataValue:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from brev_pipeline.recheck import Recheck
     from brev_pipeline.source_base import Fetcher
     from brev_pipeline.split import SplitReport
+    from brev_pipeline.split.known import KnownRows
     from brev_pipeline.store import PipelineStore
 
 SHOWN_ROWS = 20
@@ -47,15 +48,15 @@ def listing_metadata(
     table: pa.Table,
     published: pa.Table | None,
     left_out: Sequence[pa.Table] = (),
-    others: Mapping[str, int] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What is there, what was left out, and what appeared, vanished and was replaced.
+    """What is there, what was left out, and what appeared, vanished, was replaced or renamed.
 
     Args:
         table: of the stage.
         published: the listing of the newest published version; None before the first.
         left_out: images that the listing left out, as `list_datasets` tells them.
-        others: files that are no images, as `list_datasets` counts them.
+        facts: what else was found, see `listing.found.Found.facts`.
     """
     from brev_pipeline.integrity import compare_listings
     from brev_pipeline.listing import listing_fingerprint
@@ -67,13 +68,8 @@ def listing_metadata(
         "images by class": counts(table, "dataset", "category"),
         **pictured("class balance", lambda: class_balance(table)),
         **_left_out(left_out),
-        "other files": sum((others or {}).values()),
+        **_of_facts(facts or {}),
     }
-    if others:
-        kinds = sorted(others.items(), key=lambda item: (-item[1], item[0]))
-        found["other files by kind"] = markdown(
-            pa.table({"kind": [k for k, _ in kinds], "files": [n for _, n in kinds]})
-        )
     if published is None:
         return found
     changes = compare_listings(published, table)
@@ -81,6 +77,23 @@ def listing_metadata(
         found["changes"] = markdown(changes)
     for row in pc.value_counts(changes["change"]).to_pylist():
         found[row["values"]] = row["counts"]
+    return found
+
+
+def _of_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Files that are not listed; and how many images each configured name matches, those without any first."""
+    unlisted, names = facts.get("unlisted", []), facts.get("names", [])
+    found: dict[str, Any] = {"not listed": sum(row["files"] for row in unlisted)}
+    if unlisted:
+        found["not listed by ending and reason"] = markdown(pa.Table.from_pylist(unlisted))
+    if names:
+        found["names matched"] = sum(row["images"] > 0 for row in names)
+        found["names without a match"] = len(names) - found["names matched"]
+        found["images by configured name"] = markdown(
+            pa.Table.from_pylist(sorted(names, key=lambda row: row["images"] > 0))
+        )
+    if facts.get("twins"):
+        found["nearly the same names"] = markdown(pa.Table.from_pylist(facts["twins"]))
     return found
 
 
@@ -94,9 +107,14 @@ def _left_out(parts: Sequence[pa.Table]) -> dict[str, Any]:
     return found | ({"refused": markdown(refused.select(["path", "rule", "reason"]))} if refused.num_rows else {})
 
 
-def integrity_metadata(table: pa.Table) -> dict[str, Any]:
-    """Copies and conflicts, counted and listed."""
-    from brev_pipeline.integrity import duplicate_groups, label_conflicts
+def integrity_metadata(table: pa.Table, published: pa.Table | None = None) -> dict[str, Any]:
+    """Copies and conflicts, counted and listed; and what was renamed, relabelled or is gone, by its bytes.
+
+    Args:
+        table: of the stage.
+        published: columns `COMPARED_CONTENTS` of the newest published version's listing; None before the first.
+    """
+    from brev_pipeline.integrity import compare_contents, duplicate_groups, gone_contents, label_conflicts
 
     copies, conflicts = duplicate_groups(table), label_conflicts(table)
     found: dict[str, Any] = {
@@ -107,7 +125,15 @@ def integrity_metadata(table: pa.Table) -> dict[str, Any]:
         found["copies"] = markdown(copies)
     if conflicts.num_rows:
         found["conflicts"] = markdown(conflicts)
-    return found
+    if published is None:
+        return found
+    changes = compare_contents(published, table)
+    changes = changes.filter(pc.is_in(changes["change"], value_set=pa.array(["renamed", "relabelled"], TEXT)))
+    for row in pc.value_counts(changes["change"]).to_pylist():
+        found[row["values"]] = row["counts"]
+    if changes.num_rows:
+        found["renamed images"] = markdown(changes.select(["was", "path", "category_was", "category"]))
+    return found | {"contents gone": len(pc.unique(gone_contents(published, table)[0]["content_id"]))}
 
 
 def prepared_metadata(table: pa.Table, samples: pa.Table, fetch: "Fetcher") -> dict[str, Any]:
@@ -146,8 +172,17 @@ def recheck_metadata(done: "Recheck") -> dict[str, Any]:
     return found
 
 
-def split_metadata(table: pa.Table, excluded: pa.Table, report: "SplitReport") -> dict[str, Any]:
-    """The split per stratum, leak groups, what was left out, and what a person should look at."""
+def split_metadata(
+    table: pa.Table, excluded: pa.Table, report: "SplitReport", known: "KnownRows | None" = None
+) -> dict[str, Any]:
+    """The split per stratum, leak groups, what was left out, and what a person should look at.
+
+    Args:
+        table: of the stage.
+        excluded: images that take no part.
+        report: of the split.
+        known: what became of the rows of the file of known assignments.
+    """
     from brev_pipeline.pictures import split_shares
 
     found: dict[str, Any] = {
@@ -160,6 +195,15 @@ def split_metadata(table: pa.Table, excluded: pa.Table, report: "SplitReport") -
         **pictured("split by stratum", lambda: split_shares(report.shares)),
         **_plotted("images: ", table["purpose"]),
     }
+    if known is not None:
+        found |= {"known rows": known.rows, "known rows matched": known.matched}
+        found |= {"known rows left out": known.left_out, "known rows unmatched": known.unmatched_count}
+        if known.unmatched_count:
+            found["unmatched rows"] = markdown(known.unmatched)
+    if report.given.num_rows:
+        found["given: images by purpose"] = markdown(report.given)
+    for one in report.matched:
+        found[f"given: matched of {one.key}"] = f"{one.matched} of {one.rows}"
     if report.warnings:
         found["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in report.warnings))
     if report.moved.num_rows:
@@ -167,6 +211,27 @@ def split_metadata(table: pa.Table, excluded: pa.Table, report: "SplitReport") -
     if excluded.num_rows:
         found["exclusions"] = markdown(excluded.select(["path", "rule", "reason"]))
     return found
+
+
+def labels_metadata(
+    table: pa.Table, classes: Sequence[str], earlier: Sequence[str], order: Sequence[str] | None
+) -> dict[str, Any]:
+    """Which number stands for which class, which numbers are new, and which class has no image any more.
+
+    Args:
+        table: of sample_split.
+        classes: class names in the order of the labels.
+        earlier: those of the newest published version.
+        order: ``listing.classes``.
+    """
+    from brev_pipeline.split.labels import label_counts, order_note
+
+    images = label_counts(table, classes)
+    new = [""] * len(earlier) + ["new"] * (len(classes) - len(earlier))
+    said = [one if count else "no image any more" for one, count in zip(new, images, strict=True)]
+    shown = pa.table({"label": range(len(classes)), "class": list(classes), "images": images, "": said})
+    note = order_note(classes, order)
+    return {"labels": markdown(shown)} | ({"order of the labels": dg.MetadataValue.md(note)} if note else {})
 
 
 def weights_metadata(table: pa.Table) -> dict[str, Any]:
@@ -201,9 +266,9 @@ def shards_metadata(
     from brev_pipeline.augment import ImageAugmenter
     from brev_pipeline.pictures import sample_sheet
     from brev_pipeline.production import PreparedPixels
-    from brev_pipeline.shards import class_names
+    from brev_pipeline.split.labels import classes_of
 
-    names = class_names(split)
+    names = classes_of(split)
     pixels, augmenter = PreparedPixels(store.prepared), ImageAugmenter(config.augmentation)
     # Labels out of range are for the checks to find.
     known = table.filter(pc.and_(table["augmented"], pc.is_in(table["label"], pa.array(range(len(names)), pa.int64()))))

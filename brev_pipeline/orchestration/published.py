@@ -2,7 +2,8 @@
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations.frames import Published
-from brev_pipeline.production import known_assignments, published_ledger
+from brev_pipeline.integrity.findings import COMPARED, COMPARED_CONTENTS
+from brev_pipeline.production import given_files, known_assignments, published_history
 from brev_pipeline.store import PipelineStore
 
 
@@ -13,11 +14,16 @@ def published_tables(config: PipelineConfig, stage: str) -> Published:
         config: the pipeline's configuration.
         stage: whose suite it is: only what its frames read is read of the store.
     """
-    if stage == "raw_listing":
+    compared = {"raw_listing": COMPARED, "sample_integrity": COMPARED_CONTENTS}.get(stage)
+    if compared:
         newest = PipelineStore.of(config).newest()
-        return Published(listing=newest[1].table("listing", ["path"]) if newest else None)
+        return Published(listing=newest[1].table("listing", compared) if newest else None)
     if stage == "sample_split":
+        history = published_history(PipelineStore.of(config), config)
         return Published(
-            assignments=published_ledger(PipelineStore.of(config), config), known=known_assignments(config)
+            assignments=history.ledger,
+            known=known_assignments(config),
+            given=given_files(config),
+            classes=history.classes,
         )
     return Published()

@@ -4,15 +4,14 @@ Everything is drawn at twice its size and halved, which smooths its edges; 760 p
 Dagster's UI shows markdown.
 """
 
-import functools
-import importlib.util
 import io
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from brev_pipeline import fonts
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -36,17 +35,9 @@ SHEET_BYTES: Final = 96_000
 """Most bytes of a sheet's PNG: in base64, with the tables beside it, some 150 kB of Dagster's database."""
 
 
-@functools.cache
 def font(size: int, *, bold: bool = False) -> Any:
-    """DejaVu Sans, which knows most scripts, of a size in px; Pillow's own where that is not to be had."""
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    # Matplotlib brings the font along; it need not be imported for that.
-    spec = importlib.util.find_spec("matplotlib")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        if (file := Path(folder) / "mpl-data/fonts/ttf" / name).is_file():
-            # The other layout engine refuses some control characters.
-            return ImageFont.truetype(str(file), size * SCALE, layout_engine=ImageFont.Layout.BASIC)
-    return ImageFont.load_default(size * SCALE)
+    """The font of a size in px of the card."""
+    return fonts.font(size * SCALE, bold=bold)
 
 
 def shortened(text: str, width: float, size: int, *, bold: bool = False) -> str:

@@ -14,6 +14,7 @@ _TILE: Final = 184  # px, longer side of a prepared image on the sheet
 _GAP, _MARGIN, _GROUP_GAP = 12, 36, 14  # px
 _HEAD, _HEADINGS, _TITLE, _NOTES, _FOOT = 88, 24, 46, 84, 56  # px, heights
 _LINES: Final = 5  # of text below a picture
+_COUNT: Final = 180  # px for the number of images beside a class
 _COLUMNS: Final = 2 + DRAWS
 
 
@@ -82,9 +83,10 @@ def _class_block(
 ) -> int:
     high = _TITLE + max(1, len(exhibits)) * (tile + _NOTES)
     draw.rounded_rectangle((_MARGIN - 16, y, sheet.width - _MARGIN + 16, y + high), 8, CARD, LINE)
-    title, count = plain(name) or "(no class)", preview.counts[name]
-    draw.text((_MARGIN, y + 12), title, INK, font(17, bold=True))
-    beside = _MARGIN + font(17, bold=True).getlength(title) + 12
+    own, count = font(17, bold=True), preview.counts[name]
+    title = shortened(plain(name) or "(no class)", own, sheet.width - 2 * _MARGIN - _COUNT, middle=True)
+    draw.text((_MARGIN, y + 12), title, INK, own)
+    beside = _MARGIN + own.getlength(title) + 12
     draw.text((beside, y + 15), f"{count:,} image{'s' * (count != 1)} listed", SOFT, font(13))
     if not exhibits:
         draw.text((_MARGIN, y + _TITLE), "none of the images looked at can be used", INK, font(13))

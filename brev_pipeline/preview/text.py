@@ -1,27 +1,26 @@
-"""Text on the sheet: a font that is there on every machine, lines that fit."""
+"""Text on the sheet: one font on every machine, lines that fit, and nothing in a name that would not be seen."""
 
-import functools
 from typing import Any
 
-from PIL import ImageFont
+from brev_pipeline import fonts
 
 Font = Any
 # Seen in class names and paths, and missing from Pillow's own font.
 _PLAIN = str.maketrans({"×": "x", "–": "-", "−": "-", "→": ">"})
 
 
-@functools.cache
 def font(size: int, bold: bool = False) -> Font:
-    """A font of a size in px: DejaVu Sans, which knows most scripts, or Pillow's own where that is not installed."""
-    try:
-        return ImageFont.truetype("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf", size)
-    except OSError:
-        return ImageFont.load_default(size)
+    """The font of a size in px."""
+    return fonts.font(size, bold=bold)
 
 
 def plain(text: str) -> str:
-    """Text without the signs that one of the fonts lacks."""
-    return text.translate(_PLAIN)
+    r"""Text in one line, as it can be drawn: without the signs that one of the fonts lacks.
+
+    What has no picture (controls and line feeds, marks of direction, halves of characters that undecodable file names
+    are made of) is written out, as ``\u000a``.
+    """
+    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text.translate(_PLAIN))
 
 
 def wrapped(text: str, own: Font, width: int, lines: int) -> list[str]:
@@ -56,9 +55,13 @@ def shortened(text: str, own: Font, width: int, *, middle: bool = False) -> str:
     """Text of at most ``width`` px: cut at its end, or in its middle, where that is too long."""
     if own.getlength(text) <= width:
         return text
-    for kept in range(len(text) - 1, 0, -1):
-        head = kept // 2 if middle else kept
-        short = text[:head].rstrip(" ,") + "..." + (text[len(text) - (kept - head) :] if middle else "")
-        if own.getlength(short) <= width:
-            return short
-    return ""
+    low, high = 0, len(text) - 1
+    while low < high:
+        kept = (low + high + 1) // 2
+        low, high = (kept, high) if own.getlength(_cut(text, kept, middle)) <= width else (low, kept - 1)
+    return _cut(text, low, middle) if low else ""
+
+
+def _cut(text: str, kept: int, middle: bool) -> str:
+    head = kept // 2 if middle else kept
+    return text[:head].rstrip(" ,") + "..." + (text[len(text) - (kept - head) :] if middle else "")

@@ -101,11 +101,24 @@ def note_access(version: Version, configuration: dict[str, Any], purpose: str, w
     """Note a reading where the version's configuration asks for it (``split.access_log``).
 
     Raises:
-        ReadError: no reason is given, or the version lies outside its store.
+        ReadError: as `demand_reason`.
         StoreError: the log cannot be written; then nothing may be read.
     """
+    store = demand_reason(version, configuration, purpose, why)
+    if store is not None and why is not None:
+        AccessLog(store).append(version.id, purpose, why.strip())
+
+
+def demand_reason(
+    version: Version, configuration: dict[str, Any], purpose: str, why: str | None
+) -> PipelineStore | None:
+    """Demand what a purpose needs whose readings are logged; returns the store with the log, None for other purposes.
+
+    Raises:
+        ReadError: no reason is given, or the version lies outside its store.
+    """
     if purpose not in configuration.get("split", {}).get("access_log", []):
-        return
+        return None
     if not why or not why.strip():
         raise ReadError(
             f"readings of {purpose!r} are logged (split.access_log): say why, "
@@ -117,7 +130,7 @@ def note_access(version: Version, configuration: dict[str, Any], purpose: str, w
             f"readings of {purpose!r} are logged (split.access_log), and {version.path} lies outside its store: "
             "read it from <store>/<pipeline>"
         )
-    AccessLog(store).append(version.id, purpose, why.strip())
+    return store
 
 
 def _parse(place: str, data: bytes) -> Access:

@@ -1,14 +1,16 @@
-"""`Records`: the records of one purpose of a version, for whatever library trains on them."""
+"""`Records`: the records of one purpose of a version, or of several, for whatever library trains on them."""
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from brev_pipeline.config import StorageSettings
 from brev_pipeline.reading.contents import Contents
 from brev_pipeline.reading.samples import Samples
 from brev_pipeline.reading.shape import Shape
+from brev_pipeline.reading.source import Base, Photos, open_photo
 from brev_pipeline.reading.to_torch import Layout, torch_data
 from brev_pipeline.rescaling import Rescale
 
@@ -16,7 +18,7 @@ _PAIR = ("image", "label")
 
 
 class Records:
-    """The records of one purpose; made by `read`.
+    """The records of one purpose, or of several; made by `read`.
 
     ``len(records)`` counts the records of all written epochs, and ``records[i]`` reads one of them: a dictionary of
     every field (`FIELDS`). Pixels are the same whichever way they are read: uint8 (height, width, channels), RGB or
@@ -24,17 +26,18 @@ class Records:
 
     Args:
         contents: what there is to read.
-        purpose: whose records they are.
+        purpose: whose records they are; several as a list.
     """
 
-    def __init__(self, contents: Contents, purpose: str) -> None:
+    def __init__(self, contents: Contents, purpose: str | list[str]) -> None:
         self._contents = contents
         self.purpose = purpose
 
     def __repr__(self) -> str:
         epochs = f" in {self.epochs} epochs" if self.epochs > 1 else ""
         name = self._contents.manifest["pipeline"]
-        return f"<Records {name} {self.version} {self.purpose}: {len(self)} records{epochs}>"
+        whose = self.purpose if isinstance(self.purpose, str) else ", ".join(self.purpose)
+        return f"<Records {name} {self.version} {whose}: {len(self)} records{epochs}>"
 
     def __len__(self) -> int:
         return int(self._contents.table.num_rows)
@@ -52,14 +55,54 @@ class Records:
         sample: dict[str, Any] = self._every.packed(self._every.values(row, self._every.stored.one(row)))
         return sample
 
+    def open(
+        self, index: int, *, base: Base | None = None, verify: bool = True, storage: StorageSettings | None = None
+    ) -> BinaryIO:
+        """The photo behind a record, as it lies in its dataset: a file to be read, in bytes.
+
+        Args:
+            index: number of the record.
+            base: folder that relative datasets are meant from: that of the configuration. Needed only where the store
+                does not say it: for a version that was copied out of it, and for stores in buckets.
+            verify: refuse bytes that are not those which the record was made of.
+            storage: how to reach a bucket on S3; None: as the version's configuration says.
+
+        Raises:
+            IndexError: there is no record of this number.
+            ReadError: the photo is not there, has other bytes, or nothing says where its dataset lies.
+        """
+        row = self._row(index)
+        photos = Photos(self._contents.version, self._contents.manifest["configuration"], base, storage)
+        return open_photo(photos, row["path"], row["content_id"], verify=verify)
+
+    def place(self, index: int, *, base: Base | None = None) -> str:
+        """Where the photo behind a record lies: the absolute path of a file, or an ``s3://`` address.
+
+        Args:
+            index: number of the record.
+            base: as in `open`.
+
+        Raises:
+            IndexError: there is no record of this number.
+            ReadError: nothing says where its dataset lies.
+        """
+        photos = Photos(self._contents.version, self._contents.manifest["configuration"], base)
+        return photos.place(self._row(index)["path"])
+
+    def _row(self, index: int) -> dict[str, Any]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"record {index} of {len(self)}")
+        row: dict[str, Any] = self._contents.table.slice(index % len(self), 1).to_pylist()[0]
+        return row
+
     @property
     def records(self) -> pa.Table:
-        """The record table of this purpose: a row per record, schema `tables.TFRECORD_SHARDS`."""
+        """The record table of these purposes: a row per record, schema `tables.TFRECORD_SHARDS`."""
         return self._contents.table
 
     @property
     def classes(self) -> list[str]:
-        """Class names; a label is an index into them."""
+        """Class names; a label is an index into them. One that has no image any more keeps its place."""
         return self._contents.classes
 
     @property

@@ -11,7 +11,9 @@ from brev_pipeline.report.drawing import drawing
 from brev_pipeline.report.found import found
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.inputs import ReportInputs
+from brev_pipeline.report.labels import labels
 from brev_pipeline.report.left_out import left_out
+from brev_pipeline.report.not_listed import not_listed
 from brev_pipeline.report.page import render
 from brev_pipeline.report.provenance import provenance
 from brev_pipeline.report.quarantine import quarantine
@@ -58,9 +60,11 @@ def _sections(ground: Ground, album: Album, augmenter: ImageAugmenter) -> dict[s
     return {
         "summary": summary(ground, checks, split, out),
         "found": found(ground),
+        "not_listed": not_listed(ground),
         "copies": copies(ground, album),
         "quarantine": quarantine(ground),
         "split": split,
+        "labels": labels(ground),
         "drawing": drawing(ground),
         "sheets": sheets(ground, album, augmenter),
         "checks": checks,

@@ -45,6 +45,7 @@ class ReportInputs:
         weights: as `tables.sampling_weights_schema`.
         records: columns of `tables.TFRECORD_SHARDS`.
         exclusions: path, content_id, rule, partner, reason; in memory, for it is made when a version is.
+        found: what the listing found besides the images, as `listing.found.Found.facts` has it; empty: not known.
         checks: stage → verdicts of its suite, what rules about history found included; None: as the manifest has it.
         number: of the publication that this version gets.
         published_at: UTC, ISO 8601.
@@ -64,6 +65,7 @@ class ReportInputs:
     weights: Columns = field(repr=False)
     records: Columns = field(repr=False)
     exclusions: pa.Table = field(repr=False)
+    found: Mapping[str, Any] = field(default_factory=dict, repr=False)
     checks: Mapping[str, Sequence[Mapping[str, Any]]] | None = field(default=None, repr=False)
     number: int | None = None
     published_at: str | None = None

@@ -1,6 +1,6 @@
 """The draws: which image, in which epoch, with which seed. Made before any pixel is touched."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SamplingSettings
 from brev_pipeline.errors import SamplingError
+from brev_pipeline.parts import plain_ordinals
 from brev_pipeline.sampling.apportion import apportion
 from brev_pipeline.sampling.groups import Groups, groups_of
 from brev_pipeline.sampling.hashes import hashed
@@ -29,7 +30,10 @@ DRAWS: Final = pa.schema(
         pa.field("category", NAMES, False),
         pa.field("group", TEXT, False, {"description": "sampling group"}),
         pa.field(
-            "ordinal", pa.int32(), False, {"description": "how often this content was drawn before in this epoch"}
+            "ordinal",
+            pa.int32(),
+            False,
+            {"description": "how often this content was drawn before in this epoch; negative: a fold's photo as it is"},
         ),
         pa.field("seed", pa.uint64(), False, {"description": "seed of the record's augmentation"}),
         pa.field("augmented", pa.bool_(), False),
@@ -42,25 +46,30 @@ OF_SPLIT: Final = ["purpose", *_DRAWN]
 """Columns of ``sample_split`` that are read, besides those of `SamplingSettings.groupby`."""
 
 
-def draw_plan(split: pa.Table, weights: pa.Table, settings: SamplingSettings, *, epochs: int) -> pa.Table:
+def draw_plan(
+    split: pa.Table, weights: pa.Table, settings: SamplingSettings, *, epochs: int, folds: Sequence[str] = ()
+) -> pa.Table:
     """Draw every epoch by the weight table: exactly, and the same whatever the order of the rows.
 
     Sampled purposes: each epoch has as many draws as the table's sum; after every epoch each group has its exact
     share, rounded up or down (`apportion`), and within a group the images' counts differ by at most one, over
     one epoch and over all of them (`times_drawn`). All other purposes: each image once, in epoch 0.
+    Folds are both: each image once as it is, in epoch 0, and where the fold is sampled, its draws.
 
     A draw's seed is ``seed64(settings.seed, epoch, content_id, ordinal)``: a content has one purpose, so its seed
     need not know which. ``ordinal`` counts the draws of a content, so that two copies of the same bytes never share
-    a seed.
+    a seed. Of a fold's photos as they are it is negative, see `parts`.
 
     Args:
         split: one row per image: purpose, path, content_id, item, category and the groupby columns.
         weights: what `sampling_weights` made of the same ``split`` and ``settings``.
         settings: see `SamplingSettings`.
         epochs: epochs to draw, at least 1.
+        folds: purposes that are folds.
 
     Returns:
-        One row per draw, schema `DRAWS`, sorted by purpose and epoch, then by the keyed hash of the content.
+        One row per draw, schema `DRAWS`, sorted by purpose (of a fold, first the photos as they are) and epoch, then by
+        the keyed hash of the content.
 
     Raises:
         SamplingError: ``weights`` was made of another split or other settings.
@@ -68,12 +77,14 @@ def draw_plan(split: pa.Table, weights: pa.Table, settings: SamplingSettings, *,
     if epochs < 1:
         raise SamplingError(f"shards.epochs must be at least 1, got {epochs}")
     purposes = sorted(split.column("purpose").unique().to_pylist())
-    parts = [draws for name in purposes for draws in _one_purpose(split, weights, name, settings, epochs)]
+    parts = [
+        draws for name in purposes for draws in _one_purpose(split, weights, name, settings, epochs, name in folds)
+    ]
     return pa.concat_tables(parts) if parts else DRAWS.empty_table()
 
 
 def _one_purpose(
-    split: pa.Table, weights: pa.Table, purpose: str, settings: SamplingSettings, epochs: int
+    split: pa.Table, weights: pa.Table, purpose: str, settings: SamplingSettings, epochs: int, fold: bool
 ) -> Iterator[pa.Table]:
     # Only what is drawn: putting all columns of the split in order costs more than all else.
     needed = [name for name in split.column_names if name in {*_DRAWN, *settings.groupby}]
@@ -82,6 +93,10 @@ def _one_purpose(
     table = weights.filter(pc.equal(weights["purpose"], purpose))
     _demand_match(groups, table, purpose)
     sampled = purpose in settings.purposes
+    if fold:
+        yield _one_epoch(rows, groups, np.ones(rows.num_rows, np.int64), (purpose, 0, settings.seed, False), plain=True)
+        if not sampled:
+            return
     draws = _draws(table, epochs) if sampled else groups.counts[np.newaxis]
     for epoch, counts in enumerate(draws):
         times = times_drawn(groups.index, draws[:epoch].sum(axis=0), counts)
@@ -92,11 +107,14 @@ def _draws(table: pa.Table, epochs: int) -> Counts:
     return apportion(table["weight"].to_pylist(), pc.sum(table["draws"]).as_py(), epochs)
 
 
-def _one_epoch(rows: pa.Table, groups: Groups, times: Counts, what: tuple[str, int, int, bool]) -> pa.Table:
+def _one_epoch(
+    rows: pa.Table, groups: Groups, times: Counts, what: tuple[str, int, int, bool], *, plain: bool = False
+) -> pa.Table:
     purpose, epoch, seed, sampled = what
     drawn = np.repeat(np.arange(rows.num_rows), times)
     images = rows.select(_DRAWN).take(pa.array(drawn))
     ordinal = _ordinals(rows["content_id"], times)
+    ordinal = plain_ordinals(ordinal) if plain else ordinal
     columns = {name: images[name] for name in images.column_names} | {
         "purpose": _constant(purpose, len(drawn)),
         "epoch": _constant(epoch, len(drawn)),

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from brev_pipeline.shards.example import decode_example, encode_example
-from brev_pipeline.shards.plan import PLAN, class_names, plan_shards, shard_name
+from brev_pipeline.shards.plan import PLAN, plan_shards, shard_name
 from brev_pipeline.shards.protocols import Augmenter, PixelReader
 from brev_pipeline.shards.read import pixels_of, read_record, records
 from brev_pipeline.shards.schema import (
@@ -36,7 +36,6 @@ __all__ = [
     "PixelReader",
     "RecordFeature",
     "RecordMaker",
-    "class_names",
     "decode_example",
     "encode_example",
     "feature_spec",

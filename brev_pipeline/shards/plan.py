@@ -12,13 +12,14 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
-from brev_pipeline.texts import TEXT
+from brev_pipeline.parts import part_names
+from brev_pipeline.texts import TEXT, composed
 
 PLAN: Final = pa.schema(
     [
         pa.field("purpose", TEXT, False),
         pa.field("epoch", pa.int32(), False),
-        pa.field("shard", pa.int32(), False, {"description": "0-based number of the file within its purpose"}),
+        pa.field("shard", pa.int32(), False, {"description": "0-based number of the file within its part"}),
         pa.field("position", pa.int32(), False, {"description": "0-based place of the record in its shard"}),
         pa.field("path", TEXT, False),
         pa.field("content_id", TEXT, False),
@@ -36,14 +37,9 @@ _OTHER_BYTES: Final = 300
 """Of a record besides its pixels: names, path, seed, frame."""
 
 
-def class_names(split: pa.Table) -> list[str]:
-    """Class names of a version: the distinct category names of all its images, sorted; a label is an index here."""
-    return sorted(pc.unique(pc.list_flatten(split["category"])).to_pylist())
-
-
-def shard_name(pipeline: str, purpose: str, shard: int, shards: int) -> str:
-    """File name of a shard, as tfds expects it."""
-    return f"{pipeline}-{purpose}.tfrecord-{shard:05d}-of-{shards:05d}"
+def shard_name(pipeline: str, part: str, shard: int, shards: int) -> str:
+    """File name of a shard, as tfds expects it; ``part`` as `parts.part_names` names it."""
+    return f"{pipeline}-{part}.tfrecord-{shard:05d}-of-{shards:05d}"
 
 
 def plan_shards(
@@ -51,9 +47,9 @@ def plan_shards(
 ) -> pa.Table:
     """Give each draw its place: every draw exactly once, mixed by hash, in shards of equal size.
 
-    A shard holds draws of one purpose and one epoch, at most `records_per_shard`; sizes within a purpose differ
-    by at most one. Shards are numbered through the epochs of a purpose. A draw's place hangs on its seed
-    and on how many draws the epoch has, not on the order of the rows.
+    A shard holds draws of one part (a purpose; of a fold, its photos as they are or its draws) and one epoch, at most
+    `records_per_shard`; sizes within a part differ by at most one. Shards are numbered through the epochs of a part. A
+    draw's place hangs on its seed and on how many draws the epoch has, not on the order of the rows.
 
     The label is the class of the *first* category of an image. If any drawn image has several, all rows get a
     multi-hot vector too.
@@ -65,7 +61,7 @@ def plan_shards(
         class_names: all class names of the version, in the order of the labels.
 
     Returns:
-        One row per draw, schema `PLAN`, sorted by purpose, shard and position.
+        One row per draw, schema `PLAN`, sorted by purpose, part, shard and position.
 
     Raises:
         ShardError: an image has no category or one that is not among ``class_names``; drawn contents have no
@@ -113,8 +109,9 @@ def _bytes_per_value(settings: ShardSettings) -> float:
 def _places(draws: pa.Table, most: int) -> tuple[npt.NDArray[np.int64], ...]:
     """Order of the draws in the plan, and shard and position of each in that order."""
     purposes = pc.rank(draws["purpose"], tiebreaker="dense").to_numpy().astype(np.int64)
-    # Unlike text, one number per (purpose, epoch) sorts fast; epochs are 32 bits.
-    blocks = purposes * 2**32 + draws["epoch"].to_numpy()
+    parts = 2 * purposes + pc.not_equal(part_names(draws), draws["purpose"]).to_numpy()
+    # Unlike text, one number per (part, epoch) sorts fast; epochs are 32 bits.
+    blocks = parts * 2**32 + draws["epoch"].to_numpy()
     order = np.lexsort((_mixed(draws["seed"].to_numpy()), blocks))
     names, records = np.unique(blocks, return_counts=True)
     sizes = [_sizes(count, most) for count in records.tolist()]
@@ -124,9 +121,9 @@ def _places(draws: pa.Table, most: int) -> tuple[npt.NDArray[np.int64], ...]:
     return order, np.repeat(number, each), np.arange(len(order)) - starts
 
 
-def _numbers(purposes: npt.NDArray[np.int64], shards: list[int]) -> npt.NDArray[np.int64]:
-    """Number of each shard within its purpose; blocks of one purpose, with that many shards, lie side by side."""
-    of = np.repeat(purposes, shards)
+def _numbers(parts: npt.NDArray[np.int64], shards: list[int]) -> npt.NDArray[np.int64]:
+    """Number of each shard within its part; blocks of one part, with that many shards, lie side by side."""
+    of = np.repeat(parts, shards)
     _, first, inverse = np.unique(of, return_index=True, return_inverse=True)
     return np.asarray(np.arange(len(of)) - first[inverse], dtype=np.int64)
 
@@ -151,7 +148,7 @@ def _mixed(seeds: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 def _labels(rows: pa.Table, names: Sequence[str]) -> tuple[pa.Array, pa.Array]:
     categories = rows["category"].combine_chunks()
     lengths = pc.list_value_length(categories)
-    classes = pc.index_in(categories.flatten(), pa.array(names, TEXT))
+    classes = pc.index_in(composed(categories.flatten()), composed(pa.array(names, TEXT)))
     _demand_known(rows, lengths, classes, names)
     ends = np.cumsum(lengths.to_numpy())
     known = classes.to_numpy()

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
@@ -14,6 +15,7 @@ from brev_pipeline import tables
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.engine.base import Counted, Engine
 from brev_pipeline.errors import ShardError
+from brev_pipeline.parts import part_names
 from brev_pipeline.shards.earlier import Earlier
 from brev_pipeline.shards.plan import shard_name
 from brev_pipeline.shards.progress import all_finished
@@ -65,8 +67,8 @@ def write_shards(
             copied.
 
     Returns:
-        One row per record, schema `tables.TFRECORD_SHARDS`, sorted by purpose, shard and position; its metadata says
-        how many of them were made anew (`tables.WORK`).
+        One row per record, schema `tables.TFRECORD_SHARDS`, sorted by purpose, part, shard and position; its metadata
+        says how many of them were made anew (`tables.WORK`).
 
     Raises:
         ShardError: the plan does not fit the prepared images, or an image cannot be encoded.
@@ -136,10 +138,10 @@ def shards_of(plan: pa.Table, pipeline: str) -> tuple[Rows, list[str]]:
     """First row of each shard, with the end of the table after them, and the shards' names."""
     position = plan["position"].to_numpy()
     starts = np.append(np.flatnonzero(position == 0), len(position))
-    heads = plan.select(["purpose", "shard"]).take(pa.array(starts[:-1]))
-    purposes, shards = heads["purpose"].to_pylist(), heads["shard"].to_pylist()
-    counts = {purpose: purposes.count(purpose) for purpose in set(purposes)}
-    return starts, [shard_name(pipeline, *key, counts[key[0]]) for key in zip(purposes, shards, strict=True)]
+    first = pa.array(starts[:-1])
+    parts, shards = part_names(plan).take(first).to_pylist(), plan["shard"].take(first).to_pylist()
+    counts = Counter(parts)
+    return starts, [shard_name(pipeline, *key, counts[key[0]]) for key in zip(parts, shards, strict=True)]
 
 
 def _tasks(rows: pa.Table, places: pa.Table | None, starts: Rows, names: list[str]) -> Iterator[ShardTask]:

@@ -4,7 +4,7 @@ A method sees numbers only: nodes with their sizes, strata and groups, the purpo
 given already. It answers with one purpose per leak group.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,7 @@ class Draw:
         spelled: (items,) as the reference spells them.
         over_strata: the same item in two strata is one item.
         seed: 0 ≤ seed < 2**63.
+        folds: how many purposes, the last ones, are folds: equal among each other.
     """
 
     nodes: Nodes
@@ -47,6 +48,25 @@ class Draw:
     spelled: pa.StringArray
     over_strata: bool
     seed: int
+    folds: int = 0
+
+    def among(self, kept: Bools) -> "Draw":
+        """The question about some groups only, with nothing else in any share.
+
+        Args:
+            kept: (groups,) which; they keep their order, and strata without any of them are left out.
+        """
+        own = kept[self.group]
+        strata, stratum = np.unique(self.nodes.stratum[own], return_inverse=True)
+        nodes = Nodes(np.zeros(0, np.int64), stratum, self.nodes.item[own], self.nodes.images[own])
+        return replace(
+            self,
+            nodes=nodes,
+            group=(np.cumsum(kept) - 1)[self.group[own]],
+            fixed=self.fixed[kept],
+            node_fixed=self.node_fixed[own],
+            strata=self.strata.take(pa.array(strata)),
+        )
 
     @property
     def images(self) -> Ints:

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.split.arrays import Ints, Words, number, one_array
+from brev_pipeline.split.arrays import Ints, Words, first_of, number, one_array
 from brev_pipeline.split.words import is_text, pack
-from brev_pipeline.texts import TEXT, joined, joined_names
+from brev_pipeline.texts import TEXT, composed, joined, joined_names
 
 _SAMPLE = 4096  # rows that tell whether a column has few different values
 _UNIT = "\x1f"  # between the names of a category while it is encoded
@@ -46,6 +46,20 @@ def encode(column: pa.ChunkedArray) -> Key:
     codes, values = _encode_scalars(column)
     texts = values.cast(TEXT) if is_text(values.type) else pa.array(map(str, values.to_pylist()), TEXT)
     return Key(codes, texts, texts)
+
+
+def fold_twins(key: Key) -> Key:
+    """The key with texts that are one in normal form C as one value, which keeps the first one's label and place."""
+    forms = composed(key.labels)
+    if forms is key.labels:
+        return key
+    coded = forms.dictionary_encode()
+    number = coded.indices.to_numpy()
+    if len(coded.dictionary) == len(key):
+        return key
+    first = pa.array(first_of(number.astype(np.int64), len(coded.dictionary)))
+    codes = np.append(number, -1)[key.codes].astype(np.int64)
+    return Key(codes, key.labels.take(first), key.spelled.take(first))
 
 
 def join_texts(parts: Sequence[pa.Array], separator: str) -> pa.Array:

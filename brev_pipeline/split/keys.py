@@ -1,8 +1,9 @@
 """Keys: which stratum and which item each image belongs to.
 
 A key comes from columns or from a pattern on the path. Its distinct values are numbered in sorted order (by their
-own type; text by code point), because the reference visits strata and items in that order. No row is ever without
-a key: it has one, is an item of its own where the configuration says so, or the split is refused.
+own type; text by code point), because the reference visits strata and items in that order. Texts that are one in
+Unicode's normal form C are one value, named by the first of them: people cannot tell them apart. No row is ever
+without a key: it has one, is an item of its own where the configuration says so, or the split is refused.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.arrays import compress
-from brev_pipeline.split.encode import Key, encode, join_texts
+from brev_pipeline.split.arrays import compress, one_array
+from brev_pipeline.split.encode import Key, encode, fold_twins, join_texts
 from brev_pipeline.split.patterns import extract, some_paths
-from brev_pipeline.texts import TEXT, joined
+from brev_pipeline.texts import TEXT, composed, joined
 
 Spec = str | Sequence[str]
 
@@ -68,9 +69,21 @@ def find_key(samples: pa.Table, spec: Spec, name: str) -> Key:
     if isinstance(spec, str):
         column = _column(samples, "path", name)
         _refuse_null_paths(column)
-        return encode(extract(column, spec, name))
-    keys = [encode(_column(samples, column, name)) for column in spec]
+        return fold_twins(encode(_extract(column.cast(TEXT), spec, name)))
+    keys = [fold_twins(encode(_column(samples, column, name))) for column in spec]
     return keys[0] if len(keys) == 1 else _combine(keys)
+
+
+def _extract(paths: pa.ChunkedArray, pattern: str, name: str) -> pa.ChunkedArray:
+    """The key of every path, searched in normal form C, and as the path spells it: labels of old stay as they were."""
+    forms = composed(paths)
+    keys = extract(forms, pattern, name)
+    other = pc.not_equal(paths, forms) if forms is not paths else None
+    if other is None or not pc.any(other).as_py():
+        return keys
+    raw, key = extract(paths.filter(other), pattern, name), keys.filter(other)
+    spelled = pc.if_else(pc.fill_null(pc.equal(composed(raw), key), False), raw, key)
+    return pa.chunked_array([pc.replace_with_mask(one_array(keys), one_array(other), one_array(spelled))])
 
 
 def own_items(key: Key, paths: pa.ChunkedArray) -> Key:

@@ -83,7 +83,14 @@ class Layout:
         return known[self.nodes.of_row]
 
     def draw(
-        self, shares: Floats, closed: Bools, remainder: int, seed: int, fixed: Ints, node_fixed: Ints | None = None
+        self,
+        shares: Floats,
+        closed: Bools,
+        remainder: int,
+        seed: int,
+        fixed: Ints,
+        node_fixed: Ints | None = None,
+        folds: int = 0,
     ) -> Draw:
         """The question to a method; see `Draw` for the arguments."""
         return Draw(
@@ -99,6 +106,7 @@ class Layout:
             spelled=self.item.spelled,
             over_strata=self.over_strata,
             seed=seed,
+            folds=folds,
         )
 
 

@@ -5,7 +5,7 @@ reference's sample identification file, can stand beside it. An image that has l
 that it returns to its old side.
 """
 
-import io
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +15,11 @@ from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints
 from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.encode import encode
 from brev_pipeline.split.layout import Layout, Rules, lay_out
+from brev_pipeline.split.match import BASE, Match, match_rows
+from brev_pipeline.split.tables import read_table
 from brev_pipeline.tables import SAMPLE_SPLIT, conform
-from brev_pipeline.texts import TEXT, joined
+from brev_pipeline.texts import TEXT
 
 
 def rules_of(settings: SplitSettings) -> Rules:
@@ -80,53 +81,81 @@ def closed_purposes(settings: SplitSettings, given: Ints) -> Bools:
     return out
 
 
-def read_known_assignments(data: bytes, name: str) -> pa.Table:
+def read_known_assignments(data: bytes, name: str, base: str | None = None) -> pa.Table:
     """Read a CSV of known assignments.
 
     Args:
-        data: the file's bytes: a head line, key columns, and ``purpose``. Empty fields are no value.
+        data: the file's bytes: a head line, key columns, and ``purpose``; see `read_table`. Empty fields are no value.
         name: the file's place, for messages.
+        base: folder that relative paths in it may be meant from.
 
     Returns:
-        Its columns, all text.
+        Its columns, all text; the schema's metadata has ``base`` as `BASE`.
 
     Raises:
-        SplitError: it is no CSV, or lacks ``purpose`` or any other column.
+        SplitError: it is no CSV, lacks ``purpose`` or any other column, or has no purpose in any row.
     """
-    from pyarrow import csv
-
-    head = data.partition(b"\n")[0].decode("utf-8", "replace").strip().split(",")
-    options = csv.ConvertOptions(
-        column_types={column.strip('"'): TEXT for column in head}, strings_can_be_null=True, null_values=[""]
-    )
-    try:
-        table = csv.read_csv(io.BytesIO(data), convert_options=options)
-    except pa.ArrowInvalid as error:
-        raise SplitError(f"{name}: not a CSV of known assignments: {error}") from error
+    table = read_table(data, name)
     if "purpose" not in table.column_names or table.num_columns < 2:
         raise SplitError(
             f"{name}: a file of known assignments has the columns of a key, such as etag or path, and 'purpose'; this "
             f"one has {', '.join(table.column_names)}"
         )
-    return table
+    if len(table) and not table["purpose"].is_valid().to_numpy().any():
+        raise SplitError(f"{name}: none of its {len(table)} rows has a purpose: fill the column 'purpose'")
+    return table.replace_schema_metadata({BASE: base} if base else None)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a file of known assignments says of a listing.
+
+    Attributes:
+        purposes: (images,) the purpose that it gives each image, −1 for none.
+        match: which of its rows, of those with a purpose, mean which images.
+    """
+
+    purposes: Ints
+    match: Match
+
+    @property
+    def rows(self) -> int:
+        """Rows with a purpose."""
+        return len(self.match.found)
+
+    @property
+    def matched(self) -> int:
+        """Those of them that mean an image."""
+        return int(self.match.found.sum())
 
 
 def match_known(known: pa.Table | None, samples: pa.Table, layout: Layout, names: list[str]) -> Ints:
     """(rows,) the purpose that ``known`` gives each image, or −1.
 
     Raises:
-        SplitError: a key column is not known, a key stands there with two purposes, or a purpose is unknown.
+        SplitError: as `known_of`.
+    """
+    found = known_of(known, samples, layout, names)
+    return np.full(len(samples), OPEN) if found is None else found.purposes
+
+
+def known_of(known: pa.Table | None, samples: pa.Table, layout: Layout, names: list[str]) -> Known | None:
+    """What a file of known assignments says of a listing; None where it says nothing at all.
+
+    Raises:
+        SplitError: a key column is not known, a key stands there with two purposes, a purpose is unknown, or no row
+            means an image.
     """
     if known is None or not len(known):
-        return np.full(len(samples), OPEN)
+        return None
     keys = [column for column in known.column_names if column != "purpose"]
-    known = known.filter(known["purpose"].is_valid()).select([*keys, "purpose"])
+    known = known.filter(known["purpose"].is_valid())
     purposes = purpose_codes(known["purpose"], names, "the file of known assignments")
-    texts = _joined([known[column] for column in keys])
-    _refuse_contradictions(texts, known["purpose"])
-    at = pc.index_in(_joined([_known_column(samples, layout, column) for column in keys]), value_set=texts)
-    found = at.fill_null(-1).to_numpy(zero_copy_only=False)
-    return np.asarray(np.append(purposes, OPEN)[found], np.int64)
+    match = match_rows(known, keys, samples, layout, "the file of known assignments")
+    _refuse_contradictions(match.texts, known["purpose"])
+    if len(known) and not match.found.any():
+        _refuse_no_match(match, keys)
+    return Known(np.append(purposes, OPEN)[match.row], match)
 
 
 def next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitSettings) -> pa.Table:
@@ -161,23 +190,21 @@ def group_purposes(layout: Layout, split: pa.Table, ledger: pa.Table | None, nam
     return np.where(now == OPEN, layout.given(names, np.full(len(split), OPEN), past), now)
 
 
-def _known_column(samples: pa.Table, layout: Layout, column: str) -> pa.ChunkedArray:
-    if column in ("item", "stratum"):
-        return pa.chunked_array([getattr(layout, column).texts()])
-    if column not in samples.column_names:
-        raise SplitError(
-            f"the file of known assignments has the column {column!r}, which is neither item nor stratum nor one of "
-            f"the samples': {', '.join(samples.column_names)}"
-        )
-    return pa.chunked_array([encode(samples[column]).texts()])
-
-
-def _joined(columns: list[pa.ChunkedArray]) -> pa.ChunkedArray:
-    texts = [column.cast(TEXT) for column in columns]
-    return texts[0] if len(texts) == 1 else joined(*texts, by="\x1f")
+def _refuse_no_match(match: Match, keys: list[str]) -> None:
+    own, other = (
+        ", ".join(pc.unique(texts).drop_null().slice(0, 3).to_pylist()).replace("\x1f", " / ")
+        for texts in (match.texts, match.names)
+    )
+    raise SplitError(
+        f"the file of known assignments (split.ledger_csv): none of its {len(match.found)} rows means an image. By "
+        f"{', '.join(keys)}, its rows are: {own}; the images are: {other}. Its keys may be path (as listed, within the "
+        "dataset, from the configuration's folder, or whole), etag, content_id, item, or any column of uniqueness"
+    )
 
 
 def _refuse_contradictions(texts: pa.ChunkedArray, purposes: pa.ChunkedArray) -> None:
+    # A row without a key means nothing.
+    texts, purposes = texts.drop_null(), purposes.filter(texts.is_valid())
     pairs = pa.table({"key": texts, "purpose": purposes}).group_by(["key", "purpose"]).aggregate([])
     counts = pairs.group_by("key").aggregate([("purpose", "count")])
     twice = counts.filter(pc.greater(counts["purpose_count"], 1))["key"]

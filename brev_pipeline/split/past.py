@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.split.arrays import Ints, compress
-from brev_pipeline.split.encode import Key, encode
+from brev_pipeline.split.encode import Key, encode, fold_twins
 from brev_pipeline.split.groups import Nodes
 from brev_pipeline.split.keys import Spec, find_key, own_items
+from brev_pipeline.texts import composed
 
 
 def past_nodes(
@@ -56,9 +57,19 @@ def _past_texts(ledger: pa.Table, spec: Spec | None, stored: str) -> pa.Array:
 
 def _codes_in(key: Key, texts: pa.Array) -> tuple[Ints, int]:
     """(rows,) number of each text in ``key``, or a number beyond; and the end of the numbers."""
-    found = pc.index_in(texts, value_set=key.labels)
-    codes = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    codes = _places(texts, key.labels)
     unknown = codes < 0
-    other = encode(pa.chunked_array([texts.filter(pa.array(unknown))]))
+    rest = texts.filter(pa.array(unknown))
+    if len(rest) and (composed(rest) is not rest or composed(key.labels) is not key.labels):
+        # As it is spelled first: own items, named by their paths, may be twins in normal form C.
+        codes[unknown] = _places(composed(rest), composed(key.labels))
+        unknown = codes < 0
+    other = fold_twins(encode(pa.chunked_array([texts.filter(pa.array(unknown))])))
     codes[unknown] = other.codes + len(key)
     return codes, len(key) + len(other)
+
+
+def _places(texts: pa.Array, among: pa.Array) -> Ints:
+    found = pc.index_in(texts, value_set=among)
+    codes: Ints = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes

@@ -3,15 +3,10 @@ r"""Patterns: the key that a regular expression finds in a path.
 The expression is searched in the whole path, and its group is the key. Where it has several groups, exactly one
 may take part in a match: alternatives such as ``(a\d+)|(b\d+)``. The reference uses the first of several groups
 silently, and so divides items that differ in the second.
-
-Speed: Python's `re` on bytes costs 0.3 µs per path, on text 0.4. Arrow's RE2 was no faster on the seed's pattern
-(0.4 µs; 0.2 where the pattern is anchored) and reads ``$``, ``\s``, ``\d`` and lookarounds in another way, so it is
-not used. Bytes are searched only where they must give the same: the pattern is ASCII, and every character of the
-paths is printable ASCII (outside of it ``\s``, ``\w``, ``\d`` and ignoring case differ between text and bytes).
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import chain
 from operator import itemgetter
 from typing import Any
@@ -20,12 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.texts import TEXT, contents
-
-_STEP = 8192  # paths at a time: their Python objects stay in the processor's cache
-
-Match = re.Match[Any] | None
-Search = Callable[[Any], Match]
+from brev_pipeline.searches import Match, search_each
 
 
 def compile_key(pattern: str, name: str) -> re.Pattern[str]:
@@ -50,13 +40,14 @@ def compile_key(pattern: str, name: str) -> re.Pattern[str]:
     return compiled
 
 
-def extract(paths: pa.ChunkedArray, pattern: str, name: str) -> pa.ChunkedArray:
+def extract(paths: pa.ChunkedArray, pattern: str, name: str, group: str | None = None) -> pa.ChunkedArray:
     """Find the key in every path.
 
     Args:
         paths: text without nulls.
         pattern: regular expression with a group.
         name: what it is for, for messages.
+        group: name of the group that is the key; None: the only one that takes part.
 
     Returns:
         Text of the same length; null where the pattern is not found, or its group takes no part.
@@ -65,28 +56,9 @@ def extract(paths: pa.ChunkedArray, pattern: str, name: str) -> pa.ChunkedArray:
         SplitError: the pattern cannot be used, or several of its groups take part in one match.
     """
     text = compile_key(pattern, name)
-    raw = _on_bytes(pattern)
-    key = itemgetter(1) if text.groups == 1 else _only_group(text.pattern, name)
-    found = [_extract_batch(batch, text, raw, key) for chunk in paths.chunks for batch in _batches(chunk)]
-    return pa.chunked_array(found, TEXT)
-
-
-def _extract_batch(
-    batch: pa.Array, text: re.Pattern[str], raw: re.Pattern[bytes] | None, key: Callable[[Any], Any]
-) -> pa.Array:
-    search: Search
-    kind: pa.DataType
-    if raw is not None and _printable_ascii(batch):
-        kind = pa.binary()
-        values, search = batch.cast(pa.binary()).to_pylist(), raw.search
-    else:
-        kind = TEXT
-        values, search = batch.to_pylist(), text.search
-    try:
-        keys = list(map(key, map(search, values)))
-    except TypeError:  # None, where there is no match, has no groups
-        keys = [None if match is None else key(match) for match in map(search, values)]
-    return pa.array(keys, kind).cast(TEXT)
+    one = group or (1 if text.groups == 1 else None)
+    key = _only_group(text.pattern, name) if one is None else itemgetter(one)
+    return search_each(paths, text, key)
 
 
 def _only_group(pattern: str, name: str) -> Callable[[Any], Any]:
@@ -103,25 +75,6 @@ def _only_group(pattern: str, name: str) -> Callable[[Any], Any]:
         return groups[0] if groups else None
 
     return key
-
-
-def _on_bytes(pattern: str) -> re.Pattern[bytes] | None:
-    if not pattern.isascii():
-        return None
-    try:
-        return re.compile(pattern.encode())
-    except (re.error, ValueError):  # for example \u0041, \N{…}, (?u): only text knows them
-        return None
-
-
-def _batches(chunk: pa.Array) -> Iterator[pa.Array]:
-    for start in range(0, len(chunk), _STEP):
-        yield chunk.slice(start, _STEP)
-
-
-def _printable_ascii(batch: pa.Array) -> bool:
-    letters = contents(batch)
-    return len(letters) > 0 and bool(letters.min() >= 0x20) and bool(letters.max() < 0x7F)
 
 
 def some_paths(paths: pa.ChunkedArray | None, missing: np.ndarray[Any, np.dtype[np.bool_]]) -> str:

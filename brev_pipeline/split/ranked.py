@@ -12,6 +12,9 @@ rows nor on other strata, and where items are added, only those near a bound can
   each purpose taking its share of their images; see `balance` for strata that this would leave out of balance. Then
   each stratum deals its own groups to what is still wanted there.
 
+* Folds are equal, so each stratum (and cluster) deals to them in a circle that begins at another one, by a keyed hash
+  of its name: else the rare strata, with fewer groups than there are folds, would all lie in the same folds.
+
 A change of anything here moves items: it is a major version. A golden test pins it.
 """
 
@@ -60,7 +63,7 @@ def _draw_spanning(draw: Draw, parts: Parts, rank: Words, purpose: Ints) -> None
     first = np.searchsorted(spanning.group, groups)
     images = np.bincount(own, spanning.images).astype(np.int64)
     segment = cluster[spanning.stratum[first]]
-    dealt = divide(segment, rank[groups], images, pooled, np.zeros(pooled.shape, np.bool_))
+    dealt = _deal(draw, segment, rank[groups], images, pooled, np.zeros(pooled.shape, np.bool_))
     balance = Balance(own, spanning.stratum, spanning.images, wanted, room - here, parts, draw.closed)
     purpose[groups] = balance.settle(dealt, rank[groups])
 
@@ -71,7 +74,26 @@ def _draw_strata(draw: Draw, parts: Parts, rank: Words, purpose: Ints) -> None:
     lacking = _lacking(draw, parts, purpose)
     own = parts.of(purpose == OPEN)
     if len(own.group):
-        purpose[own.group] = divide(own.stratum, rank[own.group], own.images, wanted, lacking)
+        purpose[own.group] = _deal(draw, own.stratum, rank[own.group], own.images, wanted, lacking)
+
+
+def _deal(draw: Draw, segment: Ints, rank: Words, images: Ints, wanted: Floats, lacking: Bools) -> Ints:
+    """`divide`, with the folds in another circle for each segment, which bears the number of one of its strata."""
+    if not draw.folds:
+        return divide(segment, rank, images, wanted, lacking)
+    first = len(draw.shares) - draw.folds
+    starts = np.array(seeds64(draw.seed, ("folds",), draw.strata.to_pylist()), np.uint64) % np.uint64(draw.folds)
+    turn = starts.astype(np.int64)
+    order = np.tile(np.arange(len(draw.shares)), (len(turn), 1))
+    order[:, first:] = first + (np.arange(draw.folds) + turn[:, None]) % draw.folds
+    turned = divide(
+        segment,
+        rank,
+        images,
+        np.take_along_axis(wanted.round(9), order, axis=1),  # else rounding would say which fold wants most
+        np.take_along_axis(lacking, order, axis=1),
+    )
+    return np.asarray(order[segment, turned])
 
 
 def _room(draw: Draw, parts: Parts, purpose: Ints) -> tuple[Floats, Floats]:

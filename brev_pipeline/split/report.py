@@ -11,9 +11,11 @@ from brev_pipeline.config import SplitSettings
 from brev_pipeline.split.arrays import Bools, Ints, compress, first_of, table
 from brev_pipeline.split.draw import OPEN
 from brev_pipeline.split.encode import Key, encode
+from brev_pipeline.split.given import GivenFiles, find_given, groups_given
 from brev_pipeline.split.layout import Layout, lay_out
 from brev_pipeline.split.leaks import find_leaks
 from brev_pipeline.split.ledger import closed_purposes, group_purposes, match_known, purpose_codes, rules_of
+from brev_pipeline.split.matches import Matched
 from brev_pipeline.split.samples import shares_of
 from brev_pipeline.texts import TEXT
 
@@ -37,6 +39,10 @@ class SplitReport:
         locked_additions: images of a locked purpose whose content its ledger did not hold: path, item, purpose.
         leaks: ids with images on more than one side: kind (item, leak_group, content_id, pixel_id), id, purposes.
             Empty unless the tables were changed by hand.
+        given: per purpose, the images that `split.given` keeps out of the shares, copies of its items included:
+            purpose, images; empty without any.
+        matched: per file of `split.given`, how many of its names mean images.
+        outside: (rows of the split,) which images those are.
         absent: images of the ledger that are not in the listing.
         moves_allowed: as configured.
         additions_allowed: as configured.
@@ -48,6 +54,9 @@ class SplitReport:
     moved: pa.Table
     locked_additions: pa.Table
     leaks: pa.Table
+    given: pa.Table
+    matched: tuple[Matched, ...]
+    outside: Bools
     absent: int
     moves_allowed: bool
     additions_allowed: bool
@@ -85,7 +94,11 @@ class SplitReport:
 
 
 def split_report(
-    split: pa.Table, settings: SplitSettings, ledger: pa.Table | None = None, known: pa.Table | None = None
+    split: pa.Table,
+    settings: SplitSettings,
+    ledger: pa.Table | None = None,
+    known: pa.Table | None = None,
+    given: GivenFiles | None = None,
 ) -> SplitReport:
     """Check a split against its settings and what was known before.
 
@@ -94,6 +107,7 @@ def split_report(
         settings: of the split.
         ledger: as given to `split_samples`.
         known: as given to `split_samples`.
+        given: as given to `split_samples`.
 
     Raises:
         SplitError: as `split_samples`.
@@ -102,12 +116,19 @@ def split_report(
     purpose = purpose_codes(split["purpose"], names, "the split")
     stratum, group = encode(split["stratum"]), encode(split["leak_group"])
     layout = lay_out(split, rules_of(settings), ledger)
-    given = match_known(known, split, layout, names)
+    was = match_known(known, split, layout, names)
+    told = find_given(split, settings, given, layout.item)
     past = np.zeros(0, np.int64) if ledger is None else purpose_codes(ledger["purpose"], names, "the ledger")
-    closed = closed_purposes(settings.model_copy(update={"allow_additions": False}), np.concatenate([given, past]))
-    shares = _shares(settings, stratum, group, purpose)
-    oversize = _oversize(settings, stratum, group, purpose)
-    moved = _moved(split, layout, names, ledger, past, given, purpose)
+    closed = closed_purposes(settings.model_copy(update={"allow_additions": False}), np.concatenate([was, past]))
+    outside = groups_given(told.purposes, group.codes, len(group))[group.codes]
+    if outside.any():  # given: divided by nobody's shares
+        rest = split.filter(pa.array(~outside))
+        stratum, group, own = encode(rest["stratum"]), encode(rest["leak_group"]), purpose[~outside]
+    else:
+        own = purpose
+    shares = _shares(settings, stratum, group, own)
+    oversize = _oversize(settings, stratum, group, own)
+    moved = _moved(split, layout, names, ledger, past, (was, told.purposes), purpose)
     over_strata = layout.over_strata
     del stratum, group, layout  # each as long as the listing
     return SplitReport(
@@ -115,12 +136,21 @@ def split_report(
         missing_sides=_missing_sides(shares, int((shares_of(settings) > _SLACK).sum())),
         oversize=oversize,
         moved=moved,
-        locked_additions=_additions(split, ledger, given, purpose, closed),
+        locked_additions=_additions(split, ledger, was, purpose, closed),
         leaks=find_leaks(split, purpose, names, over_strata),
+        given=_by_purpose(purpose[outside], names),
+        matched=told.matched,
+        outside=outside,
         absent=0 if ledger is None else len(ledger) - int(pc.sum(_is_in(ledger["path"], split["path"])).as_py() or 0),
         moves_allowed=settings.allow_moves,
         additions_allowed=settings.allow_additions,
     )
+
+
+def _by_purpose(purpose: Ints, names: list[str]) -> pa.Table:
+    counts = np.bincount(purpose, minlength=len(names))
+    there = np.flatnonzero(counts)
+    return pa.table({"purpose": pa.array(names, _TEXT).take(pa.array(there)), "images": counts[there]})
 
 
 def _shares(settings: SplitSettings, stratum: Key, group: Key, purpose: Ints) -> pa.Table:
@@ -188,10 +218,10 @@ def _moved(
     names: list[str],
     ledger: pa.Table | None,
     past: Ints,
-    given: Ints,
+    known: tuple[Ints, ...],
     purpose: Ints,
 ) -> pa.Table:
-    tables = [_changes(split["path"], split["item"], given, purpose, split["path"], names)]
+    tables = [_changes(split["path"], split["item"], was, purpose, split["path"], names) for was in known]
     if ledger is not None:
         now = group_purposes(layout, split, ledger, names)[layout.past_group]
         tables.append(_changes(ledger["path"], ledger["item"], past, now, split["path"], names))

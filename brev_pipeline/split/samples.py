@@ -8,17 +8,22 @@ from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Floats, Ints, first_of
 from brev_pipeline.split.draw import OPEN
+from brev_pipeline.split.given import GivenFiles, find_given, groups_given
 from brev_pipeline.split.layout import Layout, lay_out
 from brev_pipeline.split.ledger import closed_purposes, match_known, purpose_codes, rules_of
 from brev_pipeline.split.methods import run_method
 from brev_pipeline.tables import SAMPLE_SPLIT, conform
 from brev_pipeline.texts import TEXT
 
-_ASSIGNED = pa.array(["new", "duplicate", "ledger"], TEXT)
+_ASSIGNED = pa.array(["new", "duplicate", "ledger", "given"], TEXT)
 
 
 def split_samples(
-    samples: pa.Table, settings: SplitSettings, ledger: pa.Table | None = None, known: pa.Table | None = None
+    samples: pa.Table,
+    settings: SplitSettings,
+    ledger: pa.Table | None = None,
+    known: pa.Table | None = None,
+    given: GivenFiles | None = None,
 ) -> pa.Table:
     """Give every image a purpose; no leak group stands on two sides, and what the ledger says stays.
 
@@ -31,24 +36,38 @@ def split_samples(
         ledger: assignments of the newest published version, with at least path, content_id, pixel_id, item, stratum
             and purpose.
         known: further known assignments, as from `read_known_assignments`.
+        given: files of ``split.given``, as from `read_given`.
 
     Returns:
         `tables.SAMPLE_SPLIT`, one row per sample, sorted by path. ``assigned_by`` is ``ledger`` where the image's
-        item was known, ``duplicate`` where a copy brought its leak group a known purpose, else ``new``.
+        item was known, ``given`` where ``split.given`` names its purpose, ``duplicate`` where a copy brought its leak
+        group a purpose, else ``new``. What is given is divided no further and counts in no share; where the ledger
+        says otherwise, that stays.
 
     Raises:
         SplitError: the samples cannot be divided as asked: a bad pattern, a missing column, rows without a key, no
-            rows, or a known purpose that the configuration does not have.
+            rows, or a known purpose that the configuration does not have; or as `find_given`.
     """
     samples = _sorted(samples)
     layout = lay_out(samples, rules_of(settings), ledger)
-    given, past = _given(samples, layout, settings, ledger, known)
-    fixed = layout.given(settings.names, given, past)[: layout.groups]
-    closed = closed_purposes(settings, np.concatenate([given, past]))
+    was, past = _known(samples, layout, settings, ledger, known)
+    told = find_given(samples, settings, given, layout.item).purposes
+    fixed = layout.given(settings.names, was, past)
+    fixed = np.where(fixed == OPEN, layout.given(settings.names, told, np.full(len(past), OPEN)), fixed)
+    fixed = fixed[: layout.groups]
+    rest = ~groups_given(told, layout.row_group, layout.groups)
+    purpose = fixed.copy()
+    if rest.any():
+        purpose[rest] = _divide(layout, settings, fixed, rest, closed_purposes(settings, np.concatenate([was, past])))
+    return _result(samples, layout, settings.names, purpose, _assigned(layout, was, told, fixed))
+
+
+def _divide(layout: Layout, settings: SplitSettings, fixed: Ints, rest: Bools, closed: Bools) -> Ints:
+    """(groups of the rest,) their purposes."""
     shares = shares_of(settings)
-    draw = layout.draw(shares, closed, _remainder(settings, shares, closed), settings.seed, fixed)
-    purpose = run_method(settings.method, draw)
-    return _result(samples, layout, settings.names, purpose, _assigned(layout, given, fixed))
+    remainder = _remainder(settings, shares, closed)
+    draw = layout.draw(shares, closed, remainder, settings.seed, fixed, folds=settings.folds or 0)
+    return run_method(settings.method, draw if rest.all() else draw.among(rest))
 
 
 def shares_of(settings: SplitSettings) -> Floats:
@@ -56,7 +75,7 @@ def shares_of(settings: SplitSettings) -> Floats:
     return np.array(list(settings.shares.values()))
 
 
-def _given(
+def _known(
     samples: pa.Table, layout: Layout, settings: SplitSettings, ledger: pa.Table | None, known: pa.Table | None
 ) -> tuple[Ints, Ints]:
     given = match_known(known, samples, layout, settings.names)
@@ -77,9 +96,9 @@ def _remainder(settings: SplitSettings, shares: Floats, closed: Bools) -> int:
     return int(able[-1])
 
 
-def _assigned(layout: Layout, given: Ints, fixed: Ints) -> Ints:
+def _assigned(layout: Layout, known: Ints, told: Ints, fixed: Ints) -> Ints:
     held = fixed[layout.row_group] != OPEN
-    return np.where(layout.known(given), 2, held.astype(np.int64))
+    return np.where(layout.known(known), 2, np.where(told != OPEN, 3, held.astype(np.int64)))
 
 
 def _sorted(samples: pa.Table) -> pa.Table:

@@ -42,11 +42,17 @@ class Publication:
     report: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """File name → ``bytes`` and ``sha256`` of what lies in the version's ``report`` folder: it tells of the parent, so
     the version's own manifest, which is the same in every store, does not list it."""
+    datasets: Mapping[str, str] = field(default_factory=dict)
+    """Bucket as configured → where that folder lies as seen from the store's, of datasets in relative folders: a
+    version, which is the same on every machine, does not say it."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no report's files, as a damaged entry has it. Raises `ValueError`."""
+        """Refuse what is no report's files, or no places, as a damaged entry has it. Raises `ValueError`."""
         if not isinstance(self.report, Mapping) or not all(map(_is_file, self.report.values())):
             raise ValueError("its report is not files with bytes and sha256")
+        places = self.datasets.values() if isinstance(self.datasets, Mapping) else [None]
+        if not all(isinstance(place, str) for place in places):
+            raise ValueError("its datasets are not places by bucket")
 
 
 class Publications:
@@ -96,6 +102,7 @@ class Publications:
         run_id: str,
         manifest_sha256: str,
         report: Mapping[str, Mapping[str, Any]] | None = None,
+        datasets: Mapping[str, str] | None = None,
         after: Publication | None,
     ) -> Publication:
         """Publish ``version`` as the successor of ``after`` (None: as the first).
@@ -105,6 +112,7 @@ class Publications:
             run_id: Dagster's id of the run.
             manifest_sha256: SHA-256 of the version's manifest.
             report: file name → bytes and SHA-256 of the files of its report.
+            datasets: bucket as configured → its folder, relative to the store's.
             after: the newest publication that the run knows.
 
         Raises:
@@ -120,6 +128,7 @@ class Publications:
             "run_id": run_id,
             "manifest_sha256": manifest_sha256,
             "report": {name: dict(facts) for name, facts in (report or {}).items()},
+            "datasets": dict(datasets or {}),
         }
         data = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
         try:

@@ -7,7 +7,7 @@ a reader half a version.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -81,6 +81,7 @@ def publish_version(
     run_id: str,
     report: ReportMaker | None = None,
     based_on: int | None = None,
+    datasets: Mapping[str, str] | None = None,
 ) -> Release:
     """Make a version of finished shards and tables, and publish it.
 
@@ -94,8 +95,10 @@ def publish_version(
             time, run, host or store.
         run_id: of the run that publishes; goes into the publication.
         report: makes the files of the version's ``report`` folder.
-        based_on: number of the publication whose ledger the split was made with (0: of none); a version made with
-            an older one than the newest could put an item on two sides, so it is refused. None: not known.
+        based_on: number of the publication whose ledger and label map the split was made with (0: of none); a version
+            made with an older one than the newest could put an item on two sides, or give a class another number, so
+            it is refused. None: not known.
+        datasets: bucket as configured → its folder, relative to the store's; goes into the publication.
 
     Raises:
         StoreError: the store cannot be written, or another run published meanwhile.
@@ -108,9 +111,10 @@ def publish_version(
     version = Version(store.versions / version_id(manifest), version_id(manifest))
     if newest and newest.version == version.id:
         return Release(version, newest, is_new=False)
-    if based_on is not None and newest and newest.number != based_on and not _same_split(store, newest, files):
+    late = newest if based_on is not None and newest and newest.number != based_on else None
+    if late and not _same_split(store, late, files, account.get("classes")):
         raise StoreError(
-            f"{store.folder.url}: another run published while this one worked (publication {newest.number}; this split "
+            f"{store.folder.url}: another run published while this one worked (publication {late.number}; this split "
             f"was made after publication {based_on}): its version stands. Run again to publish what is newer."
         )
     try:
@@ -121,6 +125,7 @@ def publish_version(
             run_id=run_id,
             manifest_sha256=hashlib.sha256(manifest).hexdigest(),
             report=_report(store, version, newest, report) if report else None,
+            datasets=datasets,
             after=newest,
         )
     except StoreError as error:
@@ -145,11 +150,13 @@ def _beaten(store: PipelineStore, version: Version, newest: Publication | None, 
     ) from error
 
 
-def _same_split(store: PipelineStore, newest: Publication, files: Mapping[str, Mapping[str, Any]]) -> bool:
+def _same_split(
+    store: PipelineStore, newest: Publication, files: Mapping[str, Mapping[str, Any]], classes: Sequence[str] | None
+) -> bool:
     """Whether a version assigns as the newest one does, as when only the weights or shards were made anew."""
     name = "assignments.parquet"
-    listed = store.version(newest.version).manifest()["files"]
-    return name in files and files[name] == listed.get(name)
+    manifest = store.version(newest.version).manifest()
+    return name in files and files[name] == manifest["files"].get(name) and manifest.get("classes") == classes
 
 
 def _report(

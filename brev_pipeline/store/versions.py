@@ -45,10 +45,23 @@ class Version:
         """Address of its folder."""
         return self.folder.url
 
-    def manifest(self) -> dict[str, Any]:
-        """The manifest, unchecked. Raises `StoreError` where there is none or it is not JSON."""
+    def manifest(self, *, verified: bool = False) -> dict[str, Any]:
+        """The manifest.
+
+        Args:
+            verified: compare it with the id first: for what the next version is made with.
+
+        Raises:
+            StoreError: there is none, it is not JSON, or (``verified``) it is not the one that was published.
+        """
+        raw = self.folder.read(MANIFEST)
+        if verified and version_id(raw) != self.id:
+            raise StoreError(
+                f"{self.folder.place(MANIFEST)}: altered: its hash does not begin with {self.id}; restore the file "
+                "(`brev-pipeline verify` says what else was changed)"
+            )
         try:
-            manifest: dict[str, Any] = json.loads(self.folder.read(MANIFEST))
+            manifest: dict[str, Any] = json.loads(raw)
         except ValueError as error:
             raise StoreError(f"{self.folder.place(MANIFEST)}: not JSON: {error}; restore the file") from error
         return manifest
@@ -66,17 +79,8 @@ class Version:
             StoreError: it cannot be read, is damaged, or (``verified``) is not the one that was published.
         """
         file = f"{name}.parquet"
-        digest = self._listed_sha256(file) if verified else None
+        digest = str(self.manifest(verified=True)["files"][file]["sha256"]) if verified else None
         return StoredTable(self.folder, file, sha256=digest).read(columns)
-
-    def _listed_sha256(self, file: str) -> str:
-        raw = self.folder.read(MANIFEST)
-        if version_id(raw) != self.id:
-            raise StoreError(
-                f"{self.folder.place(MANIFEST)}: altered: its hash does not begin with {self.id}; restore the file "
-                "(`brev-pipeline verify` says what else was changed)"
-            )
-        return str(json.loads(raw)["files"][file]["sha256"])
 
     def problems(self, on_file: Callable[[str], None] = lambda _: None) -> list[str]:
         """Compare every file with the manifest, and the manifest with the id; all but the report.

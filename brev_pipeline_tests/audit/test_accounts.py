@@ -101,7 +101,7 @@ def failed_check(world: World) -> Change:
         (counts, "manifest.json: counts.images is"),
         (etag, "listing.parquet: its fingerprint is"),
         (lock, "manifest.json: test_lock is"),
-        (classes, "manifest.json: classes is ['bad', 'goood'], the assignments hold ['bad', 'good']"),
+        (classes, "manifest.json: classes is ['bad', 'goood'], and the assignments hold ['good'] besides"),
         (failed_check, "failed, and the version was published"),
     ],
 )

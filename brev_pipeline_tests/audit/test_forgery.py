@@ -209,7 +209,7 @@ def weights(forgery: Forgery) -> tuple[str, str]:
 def class_order(forgery: Forgery) -> tuple[str, str]:
     forgery.manifest["classes"].reverse()
     forgery.redraw()
-    return "classes is", "['good', 'bad']"
+    return "classes: 'good' has the label 1", "the one before, and the images give it 0"
 
 
 def dataset(forgery: Forgery) -> tuple[str, str]:
@@ -602,7 +602,7 @@ STALE: list[tuple[str, Any, str]] = [
     ("shards.epochs", 2, "records.parquet"),
     ("card.license", "CC0", "croissant.json"),
     ("validation.raw_listing.min_images", 2, "arguments of the check raw_listing.enough_images"),
-    ("validation.raw_listing.max_shrinkage", 0.3, "arguments of the check raw_listing.not_shrunk"),
+    ("validation.raw_listing.max_shrinkage", 0.3, "arguments of the check raw_listing.paths_kept"),
     ("validation.sample_integrity.max_duplicates", 0.5, "arguments of the check sample_integrity.few_copies"),
     ("validation.prepared_images.max_quarantined", 0.8, "arguments of the check prepared_images.few_quarantined"),
     ("validation.sample_split.max_fraction_error", 0.2, "arguments of the check sample_split.fractions_met"),

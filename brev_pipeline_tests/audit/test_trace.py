@@ -1,11 +1,14 @@
 """A record is traced back to its object, and an image to its records or to the rule that left it out."""
 
 import json
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from brev_pipeline.audit import trace_image, trace_record
 from brev_pipeline.augment import ImageAugmenter
+from brev_pipeline.cli import main
 from brev_pipeline.errors import ReadError
 from brev_pipeline_tests.audit.worlds import World
 
@@ -87,3 +90,17 @@ def test_what_is_not_there_is_named(world: World, purpose: str, shard: int, posi
 def test_an_unknown_image_is_named(world: World) -> None:
     with pytest.raises(ReadError, match=r"lists no image photos/good/none\.png"):
         trace_image(world.store, world.newest, path="photos/good/none.png")
+
+
+def test_the_place_opens_and_says_where_nothing_is(copy: World, tmp_path: Path) -> None:
+    path = "photos/good/1_0.png"
+    facts = trace_image(copy.store, copy.newest, path=path)
+    assert facts["place"] == {"address": str(copy.folder / path), "note": None}
+    elsewhere = trace_image(copy.store, copy.newest, path=path, base=tmp_path / "elsewhere")
+    assert elsewhere["place"]["address"] == str(tmp_path / "elsewhere" / path)
+    assert elsewhere["place"]["note"] == "nothing is there now"
+    place = copy.folder / path
+    assert place.read_bytes() == Path(facts["place"]["address"]).read_bytes()
+    done = CliRunner().invoke(main, ["trace", str(copy.yaml()), "--path", path])
+    assert done.exit_code == 0, done.output
+    assert f"address: {place}" in done.output

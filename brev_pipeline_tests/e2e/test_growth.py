@@ -4,6 +4,7 @@ import logging
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,62 @@ def test_a_listing_that_shrinks_too_far_is_an_error(folder: Path) -> None:
     shutil.rmtree(folder / "photos/bad")
     stopped = run(configure(folder))
     assert not stopped.success
-    assert "raw_listing.not_shrunk" in stopped.failed_checks
+    assert "sample_integrity.not_shrunk" in stopped.failed_checks
+    (check,) = [check for check in stopped.checks if check.check_name == "not_shrunk"]
+    assert (
+        "16 of 36 contents are gone: photos/bad/0_0.png, photos/bad/0_1.png, photos/bad/1_0.png, …" in check.description
+    )
+    assert "found 44.44%" in check.description
+    assert len(stopped.store.publications.all()) == 1
+
+
+@pytest.mark.parametrize("move", ["folder", "address"])
+def test_what_was_renamed_is_known_by_its_bytes_and_goes_on(folder: Path, move: str) -> None:
+    first = run(configure(folder))
+    assert first.success, first.failures
+    sections: dict[str, Any] = {}
+    if move == "folder":
+        (folder / "photos/bad").rename(folder / "photos/worse")
+        sections = {"listing": {"class_mapping": {"worse": ["bad"]}}}
+        # The old stratum's name is gone with its folder: strata follow the class.
+        sections["split"] = configure(folder).split.model_dump() | {"stratification": ["category"]}
+    else:
+        (folder / "photos").rename(folder / "elsewhere")
+        sections = {"datasets": [{"name": "Parts", "id": "parts", "bucket": "elsewhere"}]}
+    done = run(configure(folder, **sections))
+    assert done.success, done.failures
+    found = {check.check_name: check for check in done.checks}
+    assert found["not_shrunk"].passed
+    assert not found["paths_kept"].passed
+    moved = 16 if move == "folder" else 36
+    assert f"{moved} images were renamed and count as there" in str(found["paths_kept"].description)
+    where = (
+        "photos/bad/0_0.png → photos/worse/0_0.png"
+        if move == "folder"
+        else "photos/bad/0_0.png → elsewhere/bad/0_0.png"
+    )
+    assert where in str(found["paths_kept"].description)
+    now, before = purposes(done), purposes(first)
+    renamed = ("photos/worse/", "photos/bad/") if move == "folder" else ("elsewhere/", "photos/")
+    assert {path.replace(*renamed): purpose for path, purpose in now.items()} == before
+    assert done.store.newest()[1].problems() == []
+
+
+def test_rows_that_mean_no_image_are_warned_of_and_none_at_all_stops_the_run(folder: Path) -> None:
+    (folder / "known.csv").write_bytes("\ufeffpath;purpose\r\ngood/3_0.png;test\r\ngood/4-0.png;train\r\n".encode())
+    settings = configure(folder).split.model_dump() | {"ledger_csv": "known.csv"}
+    done = run(configure(folder, split=settings))
+    assert done.success, done.failures
+    assert purposes(done)["photos/good/3_1.png"] == "test"
+    (check,) = [check for check in done.checks if check.check_name == "known_matched"]
+    assert not check.passed
+    assert "1 of 2 rows mean no listed image: 'good/4-0.png' (the closest is 'photos/good/4_0.png')" in str(
+        check.description
+    )
+    (folder / "known.csv").write_text("path,purpose\n/old/place/good/0_0.png,test\n")
+    refused = run(configure(folder, split=settings))
+    assert not refused.success
+    assert any("none of its 1 rows means an image" in str(failure) for failure in refused.failures)
 
 
 def test_known_assignments_are_kept(folder: Path) -> None:
@@ -162,7 +218,7 @@ def test_what_was_compared_with_history_makes_no_version_by_itself(folder: Path,
     assert changed.success, changed.failures
     assert len(changed.store.publications.all()) == 2
     _, version = changed.store.newest()
-    (shrinkage,) = [one for one in version.manifest()["checks"]["raw_listing"] if one["check"] == "not_shrunk"]
+    (shrinkage,) = [one for one in version.manifest()["checks"]["sample_integrity"] if one["check"] == "not_shrunk"]
     assert shrinkage["history"]
     assert not {"passed", "observed", "offending"} & set(shrinkage)
     assert b"2.8" in version.folder.read("report/index.html") or change == "renamed"

@@ -193,11 +193,12 @@ class TestOnlyTheVersion:
     ) -> None:
         copy.write(CHANGES["validation"][0])
         copy.check("raw_listing")
+        copy.check("sample_integrity")
         copy.run(VERSION)
         (new,) = copy.published()[1:]
         assert new == afresh(CHANGES["validation"][0])
         manifest = copy.store.version(new).manifest()
-        (check,) = [check for check in manifest["checks"]["raw_listing"] if check["check"] == "not_shrunk"]
+        (check,) = [check for check in manifest["checks"]["sample_integrity"] if check["check"] == "not_shrunk"]
         assert (
             check["arguments"]["max_value"] == manifest["configuration"]["validation"]["raw_listing"]["max_shrinkage"]
         )

@@ -1,9 +1,11 @@
 """Each rule passes on good tables and fails on the fault that it is there for, naming the rows."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from brev_pipeline import tables
@@ -11,6 +13,9 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES, Finding
 from brev_pipeline.expectations.frames import Published, frames
 from brev_pipeline.expectations.validate import validate
+from brev_pipeline.orchestration.checks import describe
+from brev_pipeline.split import read_known_assignments
+from brev_pipeline.split.labels import note_classes
 from brev_pipeline_tests.held import held
 from brev_pipeline_tests.pipelines import configure
 
@@ -48,7 +53,8 @@ def build() -> dict[str, pa.Table]:
         "sampling_weights": (weights, tables.sampling_weights_schema(["folder"])),
         "tfrecord_shards": (records, tables.TFRECORD_SHARDS),
     }
-    return {name: pa.Table.from_pylist(own, schema=schema) for name, (own, schema) in schemas.items()}
+    found = {name: pa.Table.from_pylist(own, schema=schema) for name, (own, schema) in schemas.items()}
+    return found | {"sample_split": note_classes(found["sample_split"], ["bad", "good"])}
 
 
 def _image(path: str) -> dict[str, Any]:
@@ -100,6 +106,13 @@ def change(table: pa.Table, column: str, value: Any, row: int = 0) -> pa.Table:
     return table.set_column(table.column_names.index(column), field, pa.array(values, field.type))
 
 
+def put(table: pa.Table, column: str, value: Any, where: Callable[[dict[str, Any]], bool]) -> pa.Table:
+    """A value in every row where something is so."""
+    values = [value if where(row) else row[column] for row in table.to_pylist()]
+    place = table.column_names.index(column)
+    return table.set_column(place, table.schema.field(column), pa.array(values, table.schema.field(column).type))
+
+
 def find(stage: str, own: dict[str, pa.Table], config: PipelineConfig, published: Published) -> dict[str, Finding]:
     findings = validate(SUITES[stage](config), frames(stage, held(own), config, published))
     return {finding.rule.name: finding for finding in findings}
@@ -113,7 +126,7 @@ def config(tmp_path: Path) -> PipelineConfig:
 @pytest.fixture
 def published() -> Published:
     good = build()
-    return Published(good["raw_listing"], good["sample_split"])
+    return Published(good["sample_integrity"], good["sample_split"], classes=["bad", "good"])
 
 
 @pytest.mark.parametrize("stage", SUITES)
@@ -128,7 +141,8 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("raw_listing", {"raw_listing": lambda t: change(t, "path", PATHS[1])}, "paths_unique"),
     ("raw_listing", {"raw_listing": lambda t: change(t, "category", [])}, "category_known"),
     ("raw_listing", {"raw_listing": lambda t: change(t, "size", 0)}, "not_empty"),
-    ("raw_listing", {"raw_listing": lambda t: t.slice(3)}, "not_shrunk"),
+    ("raw_listing", {"raw_listing": lambda t: t.slice(3)}, "paths_kept"),
+    ("sample_integrity", {"sample_integrity": lambda t: t.slice(3)}, "not_shrunk"),
     ("sample_integrity", {"sample_integrity": lambda t: t.slice(1)}, "nothing_lost"),
     ("sample_integrity", {"sample_integrity": lambda t: change(t, "content_id", "unknown")}, "identity_known"),
     ("sample_integrity", {"sample_integrity": lambda t: change(t, "content_source", "unreadable")}, "readable"),
@@ -162,6 +176,24 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("sample_split", {"sample_split": lambda t: change(t, "content_id", CONTENT[PATHS[-1]])}, "contents_whole"),
     ("sample_split", {"sample_split": lambda t: change(t, "pixel_id", CONTENT[PATHS[-1]])}, "pixels_whole"),
     ("sample_split", {"sample_split": lambda t: change(t, "purpose", "test")}, "ledger_kept"),
+    ("sample_split", {"sample_split": lambda t: note_classes(t, ["good", "bad"])}, "labels_kept"),
+    ("sample_split", {"sample_split": lambda t: note_classes(t, ["good"])}, "labels_kept"),
+    ("sample_split", {"sample_split": lambda t: put(t, "purpose", "train", lambda _: True)}, "purposes_filled"),
+    (
+        "sample_split",
+        {"sample_split": lambda t: put(t, "purpose", "train", lambda row: row["folder"] == "bad")},
+        "classes_divided",
+    ),
+    (
+        "sample_split",
+        {"sample_split": lambda t: put(t, "stratum", "all", lambda _: True)},
+        "strata_are_classes",
+    ),
+    (
+        "sample_split",
+        {"sample_split": lambda t: put(t, "stratum", "x", lambda row: row["item"] == "0")},
+        "strata_are_classes",
+    ),
     ("sampling_weights", {"sampling_weights": lambda t: change(t, "purpose", "holiday")}, "purpose_known"),
     ("sampling_weights", {"sampling_weights": lambda t: change(t, "probability", 0.0)}, "weights_positive"),
     ("sampling_weights", {"sampling_weights": lambda t: change(t, "probability", 0.6)}, "probabilities_sum"),
@@ -185,6 +217,11 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
         "tfrecord_shards",
         {"tfrecord_shards": lambda t: change(t, "shard", 1)},
         "shards_even",
+    ),
+    (
+        "tfrecord_shards",
+        {"tfrecord_shards": lambda t: t.filter(~(pc.field("group") == "bad") | (pc.field("purpose") != "train"))},
+        "classes_drawn",
     ),
 ]
 
@@ -326,3 +363,107 @@ def test_policies_decide_what_a_label_conflict_does(tmp_path: Path) -> None:
         for policy in ("fail", "quarantine", "keep")
     }
     assert severity == {"fail": "error", "quarantine": "warn", "keep": "warn"}
+
+
+def test_what_is_only_renamed_is_told_and_no_shrinkage(config: PipelineConfig, published: Published) -> None:
+    own = build()
+    moved = {
+        name: table.set_column(
+            table.column_names.index("path"),
+            table.schema.field("path"),
+            pa.array([path.replace("photos/bad", "other/worse") for path in PATHS], pa.large_string()),
+        )
+        for name, table in own.items()
+        if name in ("raw_listing", "sample_integrity")
+    }
+    kept = find("raw_listing", own | moved, config, published)["paths_kept"]
+    assert (kept.passed, kept.observed, kept.rule.severity) == (False, 0.5, "warn")
+    assert "10 of 20 paths are gone. 10 images were renamed and count as there: photos/bad/0_0.png → " in str(
+        kept.advice
+    )
+    assert kept.rows[0] == {
+        "change": "renamed",
+        "path": "photos/bad/0_0.png",
+        "now": "other/worse/0_0.png",
+        "class": "bad",
+        "class_now": "bad",
+    }
+    shrunk = find("sample_integrity", own | moved, config, published)["not_shrunk"]
+    assert (shrunk.passed, shrunk.observed, shrunk.rows) == (True, 0.0, [])
+
+
+def test_shrinkage_says_what_is_gone_what_was_replaced_and_what_has_another_class(
+    config: PipelineConfig, published: Published
+) -> None:
+    own = build()
+    table = own["sample_integrity"].slice(2)
+    table = change(table, "content_id", "f" * 32)  # the third image holds other bytes
+    table = change(change(table, "path", "photos/good/x.png", 1), "category", ["good"], 1)
+    shrunk = find("sample_integrity", own | {"sample_integrity": table}, config, published)["not_shrunk"]
+    assert (shrunk.passed, shrunk.observed) == (False, 0.15)
+    said = describe(shrunk)
+    assert f"3 of 20 contents are gone: {PATHS[0]}, {PATHS[1]}, {PATHS[2]}. 1 paths of them hold other bytes" in said
+    assert f"{PATHS[3]} (bad) → photos/good/x.png (good)" in said
+    assert "found 15%" in said
+    assert [(row["change"], row["path"], row["now"]) for row in shrunk.rows] == [
+        ("gone", PATHS[0], None),
+        ("gone", PATHS[1], None),
+        ("replaced", PATHS[2], None),
+        ("relabelled", PATHS[3], "photos/good/x.png"),
+    ]
+
+
+def test_a_copy_that_remains_counts_its_content_as_there(config: PipelineConfig) -> None:
+    own = build()
+    twice = change(own["sample_integrity"], "content_id", CONTENT[PATHS[0]], 1)
+    before = Published(pa.concat_tables([twice, twice.slice(0, 1)]))
+    for kept in (twice.slice(1), twice):
+        assert find("sample_integrity", own | {"sample_integrity": kept}, config, before)["not_shrunk"].observed == 0.0
+
+
+def test_a_label_conflict_names_both_paths_with_their_classes(config: PipelineConfig) -> None:
+    own = build()
+    table = own["sample_integrity"]
+    for row in (0, 19):
+        for column, value in (("content_id", "a" * 32), ("label_conflict", True), ("copies", 2)):
+            table = change(table, column, value, row)
+    found = find("sample_integrity", own | {"sample_integrity": table}, config, Published())["no_label_conflict"]
+    assert (found.passed, found.offending) == (False, 2)
+    assert found.rows == [{"paths": f"{PATHS[0]} (bad), {PATHS[19]} (good)"}]
+    images = change(own["prepared_images"], "pixel_id", CONTENT[PATHS[-1]])
+    found = find("prepared_images", own | {"prepared_images": images}, config, Published())["no_pixel_label_conflict"]
+    assert found.rows == [{"paths": f"{PATHS[0]} (bad), {PATHS[19]} (good)"}]
+
+
+def test_entries_of_accept_unjudged_that_mean_nothing_are_named_with_the_closest(tmp_path: Path) -> None:
+    entries = [PATHS[0], CONTENT[PATHS[1]], "photos/BAD/0_0.png", "0" * 31 + "f0"]
+    config = configure(tmp_path, validation={"prepared_images": {"accept_unjudged": entries}})
+    found = find("prepared_images", build(), config, Published())["accepted_matched"]
+    assert (found.passed, found.rule.severity, found.offending) == (False, "warn", 2)
+    assert found.rows == [
+        {"entry": "photos/BAD/0_0.png", "closest": PATHS[0]},
+        {"entry": "0" * 31 + "f0", "closest": None},
+    ]
+    assert "photos/BAD/0_0.png" in describe(found)
+    config = configure(tmp_path, validation={"prepared_images": {"accept_unjudged": entries[:2]}})
+    assert find("prepared_images", build(), config, Published())["accepted_matched"].passed
+
+
+def test_rows_of_known_assignments_that_mean_nothing_are_named(config: PipelineConfig, published: Published) -> None:
+    own = build()
+    known = read_known_assignments(f"path,purpose\n{PATHS[0]},train\nphotos/bad/0-0.png,train\n".encode(), "k.csv")
+    before = Published(published.listing, published.assignments, known)
+    found = find("sample_split", own, config, before)["known_matched"]
+    assert (found.passed, found.observed, found.rule.severity) == (False, 1, "warn")
+    assert found.rows == [{"key": "photos/bad/0-0.png", "purpose": "train", "closest": PATHS[0]}]
+    assert "1 of 2 rows mean no listed image: 'photos/bad/0-0.png' (the closest is" in describe(found)
+    good = read_known_assignments(f"path,purpose\n{PATHS[0]},train\n".encode(), "k.csv")
+    assert find("sample_split", own, config, Published(known=good))["known_matched"].passed
+
+
+def test_numbers_are_said_as_people_say_them(config: PipelineConfig) -> None:
+    rule = next(rule for rule in SUITES["sample_integrity"](config) if rule.name == "not_shrunk")
+    assert "found 30%" in describe(Finding(rule, passed=False, observed=0.1 + 0.2))
+    assert "found 33.33%" in describe(Finding(rule, passed=False, observed=1 / 3))
+    lost = next(rule for rule in SUITES["sample_integrity"](config) if rule.name == "nothing_lost")
+    assert "found 1,200" in describe(Finding(lost, passed=False, observed=1200))

@@ -1,6 +1,11 @@
 import pytest
 
-from brev_pipeline.listing.classes import ROOT, categories, folder_name, kept
+from brev_pipeline.config import ListingSettings
+from brev_pipeline.listing.classes import ROOT, Namer, folder_name, kept
+
+
+def categories(folder: str, mapping: dict[str, list[str]]) -> list[str]:
+    return Namer(ListingSettings(class_mapping=mapping)).of_folder(folder).categories
 
 
 @pytest.mark.parametrize(("folder", "name"), [("line1/good/", "good"), ("good/", "good"), ("", ROOT), ("a//", "a")])

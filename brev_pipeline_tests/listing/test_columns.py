@@ -1,3 +1,4 @@
+import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 
 from brev_pipeline.config import DatasetSettings, ListingSettings
 from brev_pipeline.listing import columns
-from brev_pipeline.listing.classes import categories, folder_name, kept
 from brev_pipeline.listing.columns import choose, raw_listing
 from brev_pipeline.listing.pages import OBJECTS
+from brev_pipeline.listing.walk import FOLDER_OUTSIDE
 from brev_pipeline.source import LocalPlace, Place, S3Place
 from brev_pipeline.tables import RAW_LISTING
 from brev_pipeline.texts import TEXT
@@ -50,7 +51,11 @@ def row_by_row(keys: list[str], settings: ListingSettings) -> list[dict[str, Any
     rows = []
     for key in sorted(keys):
         folder, _, name = key.rpartition("/")
-        found = kept(categories(folder, settings.class_mapping), settings.classes)
+        parts = ["__root__", *(part for part in folder.split("/") if part)]
+        mapped = [settings.class_mapping[part] for part in parts if part in settings.class_mapping]
+        found = [*mapped[-1]] if mapped else [parts[-1]]
+        found = [unicodedata.normalize("NFC", one) for one in dict.fromkeys(found)]
+        found = [one for one in found if settings.classes is None or one in settings.classes]
         hidden = any(part.startswith(".") for part in key.split("/"))
         if hidden or not name.lower().endswith((".png", ".bmp")) or not found:
             continue
@@ -58,7 +63,7 @@ def row_by_row(keys: list[str], settings: ListingSettings) -> list[dict[str, Any
         rows.append(
             {
                 "category": found,
-                "folder": folder_name(folder),
+                "folder": parts[-1],
                 "path": path,
                 "etag": f"{len(key):032x}",
                 "bucket": "s3://photos/line 7",
@@ -153,17 +158,35 @@ def test_what_is_refused_is_no_matter_of_classes_and_sizes() -> None:
     ]
 
 
-def test_other_files_are_counted_by_kind() -> None:
+def test_what_is_not_listed_is_counted_by_ending_and_reason() -> None:
     keys = ["README", "a/README.md", "b/Notes.MD", "Thumbs.db", ".DS_Store", "a/.x/1.png", "a/", "1.png", "a.b/c"]
-    keys += ["a/2024.unusuallylong", "ü.ü"]
-    found = objects(keys)
-    (piece,) = choose(found, ListingSettings())
-    assert piece.others == {".md": 2, ".db": 1, "hidden": 2, "no ending": 3, ".ü": 1}
-    reasons = pa.array(["a pipe" if key in ("README", "1.png") else None for key in sorted(keys)], TEXT)
-    refused = found.sort_by("key").append_column("rule", reasons).append_column("reason", reasons)
-    (piece,) = choose(refused, ListingSettings())
-    assert piece.others == {".md": 2, ".db": 1, "hidden": 2, "no ending": 2, ".ü": 1, "a pipe": 1}
-    assert piece.left_out["key"].to_pylist() == ["1.png"]
+    keys += ["a/2024.unusuallylong", "ü.ü", "large.PNG", "none.txt", "good/x.png"]
+    found = objects(sorted(keys))
+    sizes = pa.array([{"large.PNG": 2_000_000, "none.txt": 0}.get(key, 7) for key in sorted(keys)], pa.int64())
+    found = found.set_column(2, OBJECTS.field("size"), sizes)
+    (piece,) = choose(found, ListingSettings(max_object_mb=1, classes=["good"]))
+    usual = {
+        (".md", "filter"): 2,
+        (".db", "filter"): 1,
+        (".png", "hidden"): 1,
+        (".ds_store", "hidden"): 1,
+        ("no ending", "filter"): 3,
+        (".ü", "filter"): 1,
+        (".txt", "empty"): 1,
+        ("no ending", "folder marker"): 1,
+        (".png", "too large"): 1,
+        (".png", "class filter"): 1,
+    }
+    assert piece.unlisted == usual
+    rules = {"README": ("not_a_file", "a pipe"), "1.png": ("link_outside", "a link"), "ü.ü": FOLDER_OUTSIDE}
+    columns = [pa.array([rules.get(key, (None, None))[part] for key in sorted(keys)], TEXT) for part in (0, 1)]
+    refused = found.append_column("rule", columns[0]).append_column("reason", columns[1])
+    (piece,) = choose(refused, ListingSettings(max_object_mb=1, classes=["good"]))
+    others = {("no ending", "filter"): 2, ("no ending", "not a file"): 1, (".png", "link"): 1, (".ü", "filter"): 0}
+    others |= {(".ü", "link to a folder"): 1, (".png", "class filter"): 0}
+    assert piece.unlisted == {kind: count for kind, count in (usual | others).items() if count}
+    assert sorted(piece.left_out["key"].to_pylist()) == ["1.png", "large.PNG"]
+    assert sum(piece.unlisted.values()) + piece.objects.num_rows == len(keys)
 
 
 def test_a_million_rows_take_less_than_a_kilobyte_each() -> None:

@@ -1,7 +1,6 @@
 import hashlib
 import os
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import ListingError
 from brev_pipeline.listing import list_datasets
+from brev_pipeline.listing.found import Found
 from brev_pipeline.source import Sources
 from brev_pipeline.tables import RAW_LISTING
 from brev_pipeline_tests.buckets import Server, config_of, put_in_process
@@ -208,9 +208,9 @@ def test_what_may_not_be_read_is_left_out_with_its_reason(tmp_path: Path, caplog
     attacked(tmp_path)
     config = config_of({"bucket": "p"}, base=tmp_path)
     left_out: list[pa.Table] = []
-    others: Counter[str] = Counter()
+    found = Found()
     began = time.perf_counter()
-    table = list_datasets(config.datasets, config.listing, Sources.of(config), None, left_out.append, others.update)
+    table = list_datasets(config.datasets, config.listing, Sources.of(config), None, left_out.append, found.update)
     assert time.perf_counter() - began < 5
     assert table["path"].to_pylist() == ["p/bad/c.png", "p/bad/inside.png", "p/good/a.png", "p/good/b.png"]
     (told,) = left_out
@@ -218,8 +218,9 @@ def test_what_may_not_be_read_is_left_out_with_its_reason(tmp_path: Path, caplog
     assert {row["path"]: row["rule"] for row in rows} == RULES
     assert all(row["reason"] and row["etag"] is None for row in rows)
     assert str(tmp_path) not in str(rows)
-    outside = "a link to a folder outside of the dataset; listing.follow_links: true would follow it"
-    assert others == {".md": 1, ".db": 1, outside: 1}
+    refused = {(".png", "link"): 1, (".png", "not a file"): 3, (".png", "too large"): 1}
+    others = {(".md", "filter"): 1, (".db", "filter"): 1, ("no ending", "link to a folder"): 1}
+    assert {kind: files for kind, files in found.unlisted.items() if kind[1] != "empty"} == refused | others
     assert "did not enter 1 by link_outside (the first more: a link to a folder outside" in caplog.text
     assert "1 by object_too_large (the first good/giant.png: 8,589,934,592 bytes" in caplog.text
 

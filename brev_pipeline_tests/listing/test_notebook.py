@@ -42,6 +42,15 @@ def test_filters_and_mapping_work_as_in_a_pipeline(vials: Dataset) -> None:
     assert sorted(mapped["category"]) == [("ok",), ("ok",), ("ok",)]
 
 
+def test_the_class_may_stand_anywhere_in_the_path(vials: Dataset) -> None:
+    upper = vials.get_image_samples(category={"folder": 0})
+    assert set(upper["category"]) == {("bad_cap",), ("good",), ("sub",)}
+    named = vials.get_image_samples(category=r"/(?P<category>[a-z]+)[^/]*/(?:.*)$")
+    assert set(named["category"]) == {("bad",), ("good",), ("sub",)}
+    with pytest.raises(ConfigError, match="whole numbers as levels"):
+        vials.get_image_samples(category={"folder": "good"})
+
+
 def test_a_location_is_searched_by_itself(vials: Dataset) -> None:
     hidden = vials.get_image_samples(location="samples")
     assert hidden["path"].to_list() == [f"{vials.bucket}/.samples/x/s.png"]

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from brev_pipeline.errors import ListingError
 from brev_pipeline.images import ImagePipeline
 from brev_pipeline.preview import draw_sheet, gather
 from brev_pipeline.preview.describe import describe
-from brev_pipeline.preview.text import font, shortened, wrapped
+from brev_pipeline.preview.text import font, plain, shortened, wrapped
 from brev_pipeline.seeds import seed64
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
 
@@ -101,6 +102,54 @@ def test_any_image_settings_make_a_sheet(folder: Path, image: dict[str, Any]) ->
 def test_class_names_in_any_script_and_of_any_length_make_a_sheet(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"Fläche – 缺陷 ×": 1, "n" * 200: 1})
     assert draw_sheet(gather(configure(tmp_path))).height > 500
+
+
+NAMES = {
+    "line feed": "two\nlines",
+    "controls": "bell\x07 tab\t return\r escape\x1b[31m delete\x7f",
+    "right to left": "\u05e9\u05dc\u05d5\u05dd \u0633\u0644\u0627\u0645",
+    "marks of direction": "gpj.\u202egood\u2066x\u2069",
+    "other scripts": "\u7f3a\u9677 \u0e14\u0e35 \u0939\u093f\u0928\u094d\u0926\u0940 \U0001f600",
+    "combining marks": "e" + "\u0301" * 40,
+    "line separators": "a\u2028b\u2029c\x85d",
+    "half of a character": "\udcff\ud800",
+    "very long": "n" * 20_000,
+    "very wide": "\ufdfd" * 300,
+    "only spaces": "   ",
+}
+
+
+@pytest.mark.parametrize("odd", NAMES.values(), ids=NAMES)
+def test_any_name_of_a_class_or_photo_is_drawn_in_its_place(folder: Path, odd: str) -> None:
+    usual = gather(configure(folder), images=1)
+    (exhibit,) = usual.exhibits["bad"]
+    named = replace(exhibit, path=f"photos/{odd}/{odd}.png")
+    others = {"good": usual.exhibits["good"]}
+    preview = replace(
+        usual,
+        counts={odd: 6, "good": 6},
+        exhibits={odd: [named], **others},
+        refused=[f"photos/{odd}.png: damaged"],
+    )
+    sheet = draw_sheet(preview)
+    assert sheet.size == draw_sheet(usual).size  # no name moves what stands below it
+    edge = np.asarray(sheet)[:, -15:]
+    assert (edge == edge[0, 0]).all()  # and none runs out of the sheet
+    assert plain(odd).isprintable()
+
+
+@pytest.mark.parametrize("name", ["line feed", "controls", "right to left", "marks of direction", "other scripts"])
+def test_the_command_takes_names_that_a_folder_can_have(tmp_path: Path, name: str) -> None:
+    odd = NAMES[name]
+    draw_photos(tmp_path / "photos", {odd: 1, "good": 1})
+    next((tmp_path / "photos" / odd).iterdir()).rename(tmp_path / "photos" / odd / f"0_{odd}.png")
+    (tmp_path / "photos" / odd / f"1_{odd}.png").write_bytes(b"no photo")
+    (tmp_path / "parts.yaml").write_text(SETTINGS, encoding="utf-8")
+    out = tmp_path / "sheet.png"
+    done = CliRunner().invoke(main, ["preview", str(tmp_path / "parts.yaml"), "--out", str(out), "--images", "2"])
+    assert done.exit_code == 0, done.output
+    assert plain(odd) in "".join(done.output.splitlines())
+    assert Image.open(out).height > 500
 
 
 def test_the_command_writes_a_png_and_says_what_is_on_it(folder: Path) -> None:

@@ -13,7 +13,8 @@ import pyarrow as pa
 from brev_pipeline.config import PipelineConfig, parse_config
 from brev_pipeline.engine.serial import SerialEngine
 from brev_pipeline.seeds import seed64
-from brev_pipeline.shards import class_names, plan_shards, shard_files, write_shards
+from brev_pipeline.shards import plan_shards, shard_files, write_shards
+from brev_pipeline.split.labels import present_classes
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.publish import publish_version
 
@@ -124,7 +125,7 @@ class World:
 
     def publish(self) -> Version:
         split = self.draws.select(["category"])
-        plan = plan_shards(self.draws, self.prepared, self.config.shards, class_names=class_names(split))
+        plan = plan_shards(self.draws, self.prepared, self.config.shards, class_names=present_classes(split))
         staging = self.store.staging / "now"
         records = write_shards(
             plan,
@@ -148,7 +149,7 @@ class World:
                 "format": 1,
                 "pipeline": self.config.name,
                 "configuration": self.config.contents(),
-                "classes": class_names(split),
+                "classes": present_classes(split),
             },
             run_id="test",
         )

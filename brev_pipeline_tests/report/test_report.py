@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from brev_pipeline.report.division import division
 from brev_pipeline.report.drawing import drawing
 from brev_pipeline.report.found import found
 from brev_pipeline.report.ground import Ground
+from brev_pipeline.report.labels import labels
 from brev_pipeline.report.left_out import left_out
 from brev_pipeline.report.quarantine import quarantine
 from brev_pipeline.report.sheets import sheets
@@ -101,9 +104,10 @@ def test_every_section_opens_with_a_sentence_and_a_verdict(flawed: ReportInputs)
         "1 picture stands under two classes: such images are left out.",
         "2 images of 124 could not be used",
         "no item and no copy stands on two sides",
+        "3 classes have a number each, kept for good",
         "train has",
         "For 3 classes: images as prepared",
-        "42 of 43 checks passed, 1 warning did not stop the run",
+        "53 of 54 checks passed, 1 warning did not stop the run",
         "first published version",
         "each of these has its reason: nothing was lost",
         "begins the manifest's checksum",
@@ -340,3 +344,19 @@ def test_even_pure_noise_in_great_numbers_keeps_to_the_budget() -> None:
     sheets(Ground(inputs), book, ImageAugmenter(AugmentationSettings()))
     book.develop()
     assert sum(len(book[wish].src) for wish in book._wanted if book[wish]) < 1.4 * BUDGET
+
+
+def test_labels_are_shown_with_what_each_number_holds(flawed: ReportInputs) -> None:
+    manifest = dict(flawed.manifest)
+    section = labels(Ground(replace(flawed, manifest=manifest | {"classes": ["worn", *manifest["classes"]]})))
+    split, records = flawed.split.read(["category"]), flawed.records.read(["label"])
+    wanted = Counter(name for row in split["category"].to_pylist() for name in row)
+    held = Counter(records["label"].to_pylist())
+    assert [(row.number, row.name, row.images) for row in section.rows] == [
+        (0, "worn", 0),
+        *((number, name, wanted[name]) for number, name in enumerate(sorted(wanted), 1)),
+    ]
+    assert [row.records for row in section.rows] == [held[number] for number in range(len(wanted) + 1)]
+    assert [row.note for row in section.rows] == ["no image any more", *[""] * len(wanted)]
+    assert section.opening.tone == "look"
+    assert "worn has no image any more, and the number waits for it" in section.opening.says

@@ -18,8 +18,9 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES
 from brev_pipeline.report import ReportInputs
 from brev_pipeline.sampling import draw_plan, sampling_weights
-from brev_pipeline.shards import class_names, plan_shards
+from brev_pipeline.shards import plan_shards
 from brev_pipeline.split import split_samples, usable_samples
+from brev_pipeline.split.labels import present_classes
 from brev_pipeline.store import Folder, Version
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.publish import package_versions
@@ -143,7 +144,7 @@ def images_of(found: list[Photo], side: tuple[int, int] = (64, 64)) -> pa.Table:
 
 def records_of(config: PipelineConfig, split: pa.Table, weights: pa.Table, images: pa.Table) -> pa.Table:
     draws = draw_plan(split, weights, config.sampling, epochs=config.shards.epochs)
-    plan = plan_shards(draws, images, config.shards, class_names=class_names(split))
+    plan = plan_shards(draws, images, config.shards, class_names=present_classes(split))
     count = plan.num_rows
     made = {
         "file": pa.array([f"{config.name}-{purpose}.tfrecord" for purpose in plan["purpose"].to_pylist()]),
@@ -191,7 +192,7 @@ def inputs_of(
         "plan": "57e397501a1bbd16",
         "pipeline": config.name,
         "configuration": config.contents(),
-        "classes": class_names(split),
+        "classes": present_classes(split),
         "listing_fingerprint": "c9bbf52df6465205e7ed83f947d11223",
         "counts": {
             "listed": listing.num_rows,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
-from brev_pipeline.shards import PLAN, class_names, plan_shards, shard_name
+from brev_pipeline.shards import PLAN, plan_shards, shard_name
 from brev_pipeline_tests.shards.worlds import build
 
 
@@ -99,8 +99,17 @@ def test_several_categories_give_every_record_a_multi_hot_vector() -> None:
     assert plan["multi_hot"].to_pylist() == [[0, 1, 0], [1, 0, 1]]
 
 
-def test_class_names_are_the_sorted_names_of_all_images() -> None:
-    assert class_names(pa.table({"category": [["b", "a"], ["c"], ["a"]]})) == ["a", "b", "c"]
+def test_a_class_without_images_keeps_its_place_in_labels_and_vectors() -> None:
+    draws = pa.concat_tables([draws_of({("train", 0): 1}, ["c", "a"]), draws_of({("devel", 0): 1}, ["c"])])
+    plan = planned(draws, names=("gone", "c", "a"))
+    assert plan["label"].to_pylist() == [1, 1]
+    assert plan["multi_hot"].to_pylist() == [[0, 1, 0], [0, 1, 1]]
+
+
+def test_names_are_compared_in_the_composed_form() -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    plan = planned(draws_of({("train", 0): 1}, [composed]), names=("a", decomposed))
+    assert plan["label"].to_pylist() == [1]
 
 
 def test_shards_are_named_as_tfds_expects() -> None:

@@ -222,8 +222,10 @@ def test_known_assignments_can_be_given_by_any_key(columns: str) -> None:
     [
         ("etag,side\nx,train\n", "and 'purpose'; this one has etag, side"),
         ("purpose\ntrain\n", "has the columns of a key"),
-        ("path,purpose\nx\n", "ids.csv: not a CSV"),
-        ("", "ids.csv: not a CSV"),
+        ("path,purpose\nx\n", "ids.csv: none of its 1 rows has a purpose"),
+        ("path,purpose\nx,test,3\n", "ids.csv, row 1 below the head line: has a value in a column without a name"),
+        ("", "ids.csv: is empty"),
+        ("path,purpose\n/old/a/0_0.bmp,test\n", "none of its 1 rows means an image. .* /old/a/0_0.bmp; .* bucket/a/0_"),
         ("vial,purpose\nx,train\n", "has the column 'vial', which is neither item nor stratum"),
         ("path,purpose\nx,train\nx,test\n", "gives 1 keys more than one purpose: x"),
         ("path,purpose\nx,validation\n", r"known assignments holds the purposes \['validation'\]"),

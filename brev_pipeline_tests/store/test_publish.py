@@ -114,3 +114,31 @@ def test_a_report_that_fails_publishes_nothing(store: PipelineStore) -> None:
         publish(store, "one", fails)
     assert store.publications.all() == []
     assert publish(store, "one", None).publication.report == {}
+
+
+@pytest.mark.parametrize(("classes", "stands"), [(["a", "b"], True), (["b", "a"], False), (["a"], False)])
+def test_a_split_of_an_older_ledger_is_published_only_with_the_newest_labels(
+    store: PipelineStore, classes: list[str], stands: bool
+) -> None:
+    def made(note: bytes, own: list[str], based_on: int) -> Release:
+        return publish_version(
+            store,
+            shards_in=store.staging,
+            shards={},
+            tables={"assignments": pa.table({"path": ["one"]})},
+            extras={"note.txt": note},
+            account={"format": 1, "classes": own},
+            run_id="run",
+            based_on=based_on,
+            datasets={"photos": "../photos"},
+        )
+
+    first = made(b"first", ["a", "b"], 0)
+    assert store.publications.newest() == first.publication
+    assert first.publication.datasets == {"photos": "../photos"}
+    if stands:
+        assert made(b"second", classes, 0).publication.number == 2
+    else:
+        with pytest.raises(StoreError, match="this split was made after publication 0"):
+            made(b"second", classes, 0)
+    assert made(b"third", classes, len(store.publications.all())).is_new

@@ -1,0 +1,121 @@
+"""Changes: what is gone since the newest published version, in the words of a check, with examples."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.integrity.findings import (
+    COMPARED,
+    LISTING_CHANGES,
+    compare_contents,
+    compare_listings,
+    gone_contents,
+)
+from brev_pipeline.tables import Columns
+
+_SHOWN: Final = 10
+"""Rows of each kind of change."""
+_SAID: Final = 3
+
+
+@dataclass(frozen=True)
+class Gone:
+    """What is gone.
+
+    Attributes:
+        share: of what there was, 0..1.
+        told: the same in words, with what was only renamed; empty where nothing is gone.
+        examples: change, class, path (where it was) and now.
+    """
+
+    share: float
+    told: str
+    examples: pa.Table
+
+
+def path_changes(old: pa.Table | None, listing: Columns) -> Gone:
+    """Share of the paths that are gone; whether their contents are elsewhere is told as far as entity tags say.
+
+    Args:
+        old: columns `COMPARED` of the newest version's listing; None before the first.
+        listing: table of raw_listing.
+    """
+    if old is None or not len(old):
+        return _NOTHING
+    gone = len(old) - int(pc.sum(pc.is_in(old["path"], value_set=listing.read(["path"])["path"])).as_py() or 0)
+    if not gone:
+        return _NOTHING
+    changes = compare_listings(old, listing.read(COMPARED))
+    lost = _rows(changes, "vanished")
+    told = f"{gone:,} of {len(old):,} paths are gone. {_renamed(changes)}"
+    if len(lost):
+        told += f"No image with the entity tag of {len(lost):,} of them has come: {_some(lost['path'])}"
+    return Gone(gone / len(old), told.strip(), _shown(lost, changes))
+
+
+def content_changes(old: pa.Table | None, new: pa.Table) -> Gone:
+    """Share of the known contents that are gone.
+
+    Args:
+        old: columns `COMPARED_CONTENTS` of the newest version's listing; None before the first.
+        new: the same of the present table of integrity.
+    """
+    if old is None or not len(old):
+        return _NOTHING
+    gone, known = gone_contents(old, new)
+    if not len(gone):
+        return _NOTHING
+    changes, count = compare_contents(old, new), len(pc.unique(gone["content_id"]))
+    lost = changes.filter(pc.is_in(changes["path"], value_set=gone["path"]))
+    replaced = _rows(lost, "replaced")
+    told = f"{count:,} of {known:,} contents are gone: {_some(lost['path'])}. "
+    if len(replaced):
+        told += f"{len(replaced):,} paths of them hold other bytes now: {_some(replaced['path'])}. "
+    told += f"{_renamed(changes)}Bring them back; or, if they shall go, raise the tolerance for one run"
+    return Gone(count / known, told, _shown(lost, changes))
+
+
+def _rows(changes: pa.Table, *kinds: str) -> pa.Table:
+    return changes.filter(pc.is_in(changes["change"], value_set=pa.array(kinds, changes["change"].type)))
+
+
+def _renamed(changes: pa.Table) -> str:
+    """How many images were only renamed, and how many of them into another class."""
+    renamed, relabelled = _rows(changes, "renamed", "relabelled"), _rows(changes, "relabelled")
+    if not len(renamed):
+        return ""
+    told = f"{len(renamed):,} images were renamed and count as there: {_pairs(renamed)}. "
+    if len(relabelled):
+        told += f"{len(relabelled):,} of them are of another class now: {_pairs(relabelled, classes=True)}. "
+    return told
+
+
+def _pairs(rows: pa.Table, *, classes: bool = False) -> str:
+    def one(row: dict[str, str]) -> str:
+        labels = (f" ({row['category_was']})", f" ({row['category']})") if classes else ("", "")
+        return f"{row['was']}{labels[0]} → {row['path']}{labels[1]}"
+
+    more = ", …" if len(rows) > _SAID else ""
+    return ", ".join(map(one, rows.slice(0, _SAID).to_pylist())) + more
+
+
+def _some(paths: pa.ChunkedArray) -> str:
+    return ", ".join(paths[:_SAID].to_pylist()) + (", …" if len(paths) > _SAID else "")
+
+
+def _shown(lost: pa.Table, changes: pa.Table) -> pa.Table:
+    """Some of what is gone, of what changed its class, and of what was renamed, for people."""
+    kinds = [lost, _rows(changes, "relabelled"), _rows(changes, "renamed")]
+    rows = pa.concat_tables([kind.slice(0, _SHOWN) for kind in kinds])
+    gone = pc.is_null(rows["was"])
+    kind = pc.replace_substring(rows["change"], "vanished", "gone")
+    now = pc.if_else(gone, pa.scalar(None, rows["path"].type), rows["path"])
+    columns = [kind, pc.coalesce(rows["was"], rows["path"]), now, pc.coalesce(rows["category_was"], rows["category"])]
+    return pa.table(
+        [*columns, pc.if_else(gone, now, rows["category"])], ["change", "path", "now", "class", "class_now"]
+    )
+
+
+_NOTHING: Final = Gone(0.0, "", _shown(LISTING_CHANGES.empty_table(), LISTING_CHANGES.empty_table()))

@@ -1,0 +1,260 @@
+"""What the suites look at of classes and purposes: which class stands where, which stratum is one, what holds nothing.
+
+An image of several classes counts in each of them. Rows become numbers at once: what walks through Python afterwards
+is as long as the classes, the strata or the purposes.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from brev_pipeline.config import GivenSettings, PipelineConfig, SplitSettings
+from brev_pipeline.texts import TEXT, composed, joined_names, numbered
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Numbers = npt.NDArray[np.int64]
+_NAMED = 5  # classes of a stratum, in a row
+
+
+def class_frames(
+    split: pa.Table,
+    group: Numbers,
+    settings: SplitSettings,
+    earlier: Sequence[str],
+    outside: npt.NDArray[np.bool_] | None = None,
+) -> dict[str, "pd.DataFrame"]:
+    """Frames of the split: ``labels``, ``purposes``, ``classes`` and ``class_strata``.
+
+    Args:
+        split: path, category, item, stratum, purpose; the class names in its schema's metadata.
+        group: (rows,) number of each row's leak group.
+        settings: of the split.
+        earlier: class names of the newest published version.
+        outside: (rows,) which rows a given split keeps out of the shares; None: taken to be those of the purposes that
+            it names.
+    """
+    from brev_pipeline.split.labels import classes_of
+
+    held = Held(split)
+    purpose = _codes(split["purpose"], settings.names)
+    return {
+        "labels": _labels(classes_of(split), earlier),
+        "purposes": _purposes(purpose, group, settings, outside),
+        "classes": _divided(held, purpose, group, settings),
+        "class_strata": _strata(held, split["stratum"], group, settings),
+    }
+
+
+def drawn_classes(records: pa.Table, split: pa.Table, config: PipelineConfig) -> "pd.DataFrame":
+    """A row for each class of a sampled purpose and each epoch: how many of its images the epoch's draws hold.
+
+    Args:
+        records: purpose, epoch, path, ordinal (-1: no draw, but the image as it is).
+        split: path, purpose, category.
+        config: says what is sampled, and how many epochs there are.
+    """
+    import pandas as pd
+    import pyarrow.compute as pc
+
+    held, epochs, names = Held(split), config.shards.epochs, list(config.sampling.purposes)
+    drawn = records.filter(pc.greater_equal(records["ordinal"], 0))
+    at = pc.fill_null(pc.index_in(drawn["path"], value_set=split["path"].combine_chunks()), -1).to_numpy()
+    side, epoch = _codes(drawn["purpose"], names), drawn["epoch"].to_numpy()
+    known = (at >= 0) & (side >= 0) & (epoch >= 0) & (epoch < epochs)
+    # An image counts once in an epoch, however often it is drawn.
+    pairs = np.unique((side * epochs + epoch)[known] * max(len(split), 1) + at[known])
+    shown = held.count(pairs // max(len(split), 1), pairs % max(len(split), 1), len(names) * epochs)
+    sides = _codes(split["purpose"], names)
+    rows = np.flatnonzero(sides >= 0)
+    there = held.count(sides[rows], rows, len(names))
+    found = [
+        {
+            "purpose": names[number],
+            "class": held.classes[place],
+            "epoch": one,
+            "images": int(there[number, place]),
+            "drawn_images": int(shown[number * epochs + one, place]),
+            "drawn": bool(shown[number * epochs + one, place]),
+        }
+        for number, place in np.argwhere(there > 0).tolist()
+        for one in range(epochs)
+    ]
+    return pd.DataFrame(found, columns=["purpose", "class", "epoch", "images", "drawn_images", "drawn"])
+
+
+class Held:
+    """Which classes each row has: by its combination of them, of which there are few.
+
+    Args:
+        table: with the column category.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        import pyarrow.compute as pc
+
+        self.row, self.texts = numbered(composed(joined_names(table["category"], "\x1f")))
+        """(rows,) number of each row's combination; and (combinations,) their names, joined."""
+        several = pc.split_pattern(self.texts, "\x1f")
+        names = pc.unique(several.flatten()).sort()
+        self.classes: list[str] = names.to_pylist()
+        self.matrix = np.zeros((len(self.texts), len(names)), np.int64)
+        """(combinations, classes) 1 where a combination has a class."""
+        of = np.repeat(np.arange(len(self.texts)), pc.list_value_length(several).to_numpy())
+        self.matrix[of, pc.index_in(several.flatten(), value_set=names).to_numpy()] = 1
+
+    def count(self, part: Numbers, rows: Numbers, parts: int) -> Numbers:
+        """(parts, classes) how many of some rows, each in a part, have each class."""
+        return _crossed(part, self.row[rows], (parts, len(self.texts))) @ self.matrix
+
+    def groups(self, group: Numbers) -> Numbers:
+        """(classes,) how many groups have a row of each class."""
+        bound = int(group.max(initial=0)) + 1
+        pairs = np.unique(self.row.astype(np.int64) * bound + group)
+        combination, own = np.divmod(pairs, bound)
+        at, name = np.nonzero(self.matrix[combination])
+        return groups_of(name, own[at], len(self.classes))
+
+
+def groups_of(part: Numbers, group: Numbers, parts: int) -> Numbers:
+    """(parts,) how many different groups the rows of each part have; rows of part -1 are in none."""
+    part, group = part[part >= 0], group[part >= 0]
+    bound = int(group.max(initial=0)) + 1
+    found: Numbers = np.bincount(np.unique(part.astype(np.int64) * bound + group) // bound, minlength=parts)
+    return found
+
+
+def _labels(classes: Sequence[str], earlier: Sequence[str]) -> "pd.DataFrame":
+    """A row for each class of the version before: the number that it had, and that it has."""
+    import pandas as pd
+
+    rows = [
+        {"class": name, "was": number, "now": now, "kept": now == number}
+        for number, name in enumerate(earlier)
+        # A version of an older release may hold two spellings of one name: each keeps its own place.
+        for now in [number if classes[number : number + 1] == [name] else _place(classes, name)]
+    ]
+    return pd.DataFrame(rows, columns=["class", "was", "now", "kept"])
+
+
+def _place(classes: Sequence[str], name: str) -> int | None:
+    return list(classes).index(name) if name in classes else None
+
+
+def _purposes(
+    purpose: Numbers, group: Numbers, settings: SplitSettings, outside: npt.NDArray[np.bool_] | None
+) -> "pd.DataFrame":
+    """A row for each purpose: its images, and whether it is filled, where it can be."""
+    import pandas as pd
+
+    names, shares = settings.names, settings.shares
+    named = _given(settings.given)
+    images = np.bincount(purpose[purpose >= 0], minlength=len(names))
+    groups = groups_of(purpose, group, len(names))
+    if outside is None:
+        outside = np.isin(purpose, [place for place, name in enumerate(names) if name in named])
+    # What is given cannot go where the shares would have it.
+    left = int(groups_of(np.where(outside | (purpose < 0), -1, 0), group, 1)[0])
+    drawn = {name for name in names if shares[name] > 0}
+    enough = {name for name in drawn if left >= len(drawn)}
+    enough |= {name for name in named if groups.sum() >= len(drawn | named)}
+    rows = [
+        {
+            "purpose": name,
+            "share": shares[name],
+            "images": int(images[place]),
+            "leak_groups": int(groups[place]),
+            "filled": bool(images[place]) or name not in enough,
+        }
+        for place, name in enumerate(names)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _given(given: GivenSettings | None) -> set[str]:
+    """The purposes that a given split names."""
+    if given is None:
+        return set()
+    lists = {given.words.get(word, word) for word in given.lists or {}}
+    return {*given.purposes, *(name for name in lists if name is not None)}
+
+
+def _divided(held: Held, purpose: Numbers, group: Numbers, settings: SplitSettings) -> "pd.DataFrame":
+    """A row for each class: how many leak groups it has, on which sides, and on which it is missing."""
+    import pandas as pd
+
+    names, sides = settings.names, [name for name, share in settings.shares.items() if share > 0]
+    rows = np.flatnonzero(purpose >= 0)
+    images = held.count(purpose[rows], rows, len(names))
+    groups = held.groups(group)
+    found = []
+    for place, name in enumerate(held.classes):
+        there = [side for number, side in enumerate(names) if images[number, place]]
+        missing = [side for side in sides if side not in there]
+        found.append(
+            {
+                "class": name,
+                "images": int(images[:, place].sum()),
+                "items": int(groups[place]),
+                "sides": ", ".join(there),
+                "missing": ", ".join(missing),
+                "divided": not missing,
+            }
+        )
+    return pd.DataFrame(found, columns=["class", "images", "items", "sides", "missing", "divided"])
+
+
+def _strata(held: Held, strata: pa.ChunkedArray, group: Numbers, settings: SplitSettings) -> "pd.DataFrame":
+    """A row for each stratum: whether the shares that hold in it hold of a class.
+
+    They do where a stratum's images all have the same classes, and it is either all there is of these, or large enough
+    to be divided by itself, as with ``[dataset, category]``. Who names the category among the columns has decided how
+    classes are cut; without stratification all images are one stratum, by choice.
+    """
+    import pandas as pd
+
+    columns = ["stratum", "images", "leak_groups", "classes", "of_one_class"]
+    if settings.stratification is None:
+        return pd.DataFrame({name: [] for name in columns})
+    number, names = numbered(strata)
+    stratum = number.astype(np.int64)
+    images = _crossed(stratum, held.row, (len(names), len(held.texts)))
+    groups = groups_of(stratum, group, len(names))
+    pure, whole = (images > 0).sum(axis=1) == 1, ((images > 0).sum(axis=0) == 1)[images.argmax(axis=1)]
+    sides = sum(share > 0 for share in settings.shares.values())
+    cut_on_purpose = not isinstance(settings.stratification, str) and "category" in settings.stratification
+    fine = pure & (whole | (groups >= sides) | cut_on_purpose)
+    rows = [
+        {
+            "stratum": name,
+            "images": int(images[place].sum()),
+            "leak_groups": int(groups[place]),
+            "classes": _some([held.texts[int(one)].as_py() for one in np.flatnonzero(images[place])]),
+            "of_one_class": bool(fine[place]),
+        }
+        for place, name in enumerate(names.to_pylist())
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _crossed(one: Any, other: Any, shape: tuple[int, int]) -> Numbers:
+    """``shape`` how many rows have each pair of numbers."""
+    flat = np.bincount(np.asarray(one, np.int64) * shape[1] + other, minlength=shape[0] * shape[1])
+    return flat.reshape(shape).astype(np.int64)
+
+
+def _codes(column: pa.ChunkedArray, names: Sequence[str]) -> Numbers:
+    """(rows,) the place of each text among some names; -1 for none."""
+    import pyarrow.compute as pc
+
+    codes: Numbers = pc.index_in(column, value_set=pa.array(names, TEXT)).fill_null(-1).to_numpy().astype(np.int64)
+    return codes
+
+
+def _some(names: list[str]) -> str:
+    shown = [name.replace("\x1f", " + ") for name in sorted(names)]
+    return ", ".join(shown[:_NAMED]) + (f", and {len(shown) - _NAMED} more" if len(shown) > _NAMED else "")

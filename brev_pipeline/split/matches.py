@@ -1,0 +1,186 @@
+"""Matches: which images the names in a file mean.
+
+A name is a path (whole, within its dataset, or relative to the configuration's folder), the end of a path, or a file
+name; each also without its ending, as the lists of many data sets have it. The first of these that fits counts: paths
+and file names, then ends of paths, then what lacks its ending. All are compared in Unicode's normal form C.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.errors import SplitError
+from brev_pipeline.split.arrays import Bools, Ints
+from brev_pipeline.texts import TEXT, composed
+
+NAME: Final = "name"
+"""Column of a list: what names an image."""
+PLACE: Final = "place"
+"""Column beside names, or beside a column ``path``: the path as it is listed, of names that lie in a dataset by the
+folder of the configuration, or are absolute; null for the others."""
+_ENDING: Final = r"\.[^./]*$"
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True)
+class Matched:
+    """How many names of a file mean images.
+
+    Attributes:
+        key: of the configuration that names the file.
+        rows: names in the file.
+        matched: those that mean an image.
+        examples: some of the others.
+    """
+
+    key: str
+    rows: int
+    matched: int
+    examples: tuple[str, ...]
+
+
+class Pairs(NamedTuple):
+    """Which names mean which images; a name may mean several images, and an image have several names."""
+
+    name: Ints
+    """(pairs,) row of the name."""
+    row: Ints
+    """(pairs,) row of the image."""
+
+
+class _Form(NamedTuple):
+    """One way in which names mean images: equal texts; null means nothing."""
+
+    names: pa.ChunkedArray
+    images: pa.ChunkedArray
+
+
+def within(paths: pa.ChunkedArray, buckets: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Each path without its dataset's bucket and the slash behind it, as it is stored."""
+    out = np.empty(0, np.int64)
+    parts, orders = [], [out]
+    for bucket in pc.unique(buckets).to_pylist():
+        own = pc.equal(buckets, bucket)
+        start = len(bucket) + (not bucket.endswith("/"))
+        # By characters: Arrow's binary_slice without an end failed on columns that a filter gave.
+        parts += pc.utf8_slice_codeunits(paths.filter(own), start).cast(TEXT).chunks
+        orders.append(np.flatnonzero(own.to_numpy()))
+    if len(orders) <= 2:
+        return pa.chunked_array(parts, TEXT)
+    order = np.concatenate(orders)
+    back = np.empty(len(order), np.int64)
+    back[order] = np.arange(len(order))
+    return pa.chunked_array(parts, TEXT).take(pa.array(back))
+
+
+def match_names(
+    names: pa.ChunkedArray, places: pa.ChunkedArray | None, paths: pa.ChunkedArray, buckets: pa.ChunkedArray
+) -> Pairs:
+    """Find the images that names mean.
+
+    Args:
+        names: (names,) no nulls.
+        places: (names,) column `PLACE`, where there is one.
+        paths: (images,) as listed.
+        buckets: (images,) of their datasets.
+    """
+    found: list[Pairs] = []
+    lacking = np.ones(len(names), np.bool_)
+    names = composed(pc.replace_substring_regex(names.cast(TEXT), r"^(\./)+", ""))
+    whole, inner = composed(paths), composed(within(paths, buckets))
+    for forms in (_exact(names, places, whole, inner), _ends(names, whole), _bare(names, whole, inner)):
+        if not lacking.any():
+            break
+        for form in forms:
+            pairs = equal_names(*form)
+            kept = lacking[pairs.name]
+            found.append(Pairs(pairs.name[kept], pairs.row[kept]))
+        for pairs in found:
+            lacking[pairs.name] = False
+    both = np.stack([np.concatenate([np.zeros(0, np.int64), *(pairs[side] for pairs in found)]) for side in (0, 1)])
+    name, row = np.unique(both, axis=1)
+    return Pairs(name, row)
+
+
+def equal_names(names: pa.ChunkedArray, images: pa.ChunkedArray) -> Pairs:
+    """Names and images with the same text; null means nothing."""
+    values = pc.unique(names).drop_null()
+    name, image = (pc.index_in(side, value_set=values).fill_null(-1).to_numpy() for side in (names, images))
+    order = np.argsort(name, kind="stable")
+    rows = np.flatnonzero(image >= 0)
+    first, last = (np.searchsorted(name[order], image[rows], side) for side in ("left", "right"))
+    counts = last - first
+    step = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    return Pairs(order[np.repeat(first, counts) + step], np.repeat(rows, counts))
+
+
+def refuse_ambiguous(pairs: Pairs, names: pa.ChunkedArray, items: Ints, paths: pa.ChunkedArray, where: str) -> None:
+    """Raise `SplitError` where one name means images of different items: which of them it means nobody can know.
+
+    Args:
+        pairs: as found; ascending by name.
+        names: (names,) as written.
+        items: (images,) number of each image's item.
+        paths: (images,)
+        where: what holds the names, for the message.
+    """
+    same = pairs.name[1:] == pairs.name[:-1]
+    apart = np.flatnonzero(same & (items[pairs.row[1:]] != items[pairs.row[:-1]]))
+    if not len(apart):
+        return
+    one, other = (paths[int(pairs.row[at])].as_py() for at in (apart[0], apart[0] + 1))
+    count = len(np.unique(pairs.name[apart]))
+    raise SplitError(
+        f"{where}: the name {names[int(pairs.name[apart[0]])].as_py()!r} means {one} and {other}, which are different "
+        f"items{f' ({count} names are like that)' if count > 1 else ''}: write the whole path"
+    )
+
+
+def tell_matched(key: str, names: pa.ChunkedArray, pairs: Pairs) -> Matched:
+    """How many of the names mean images."""
+    met = np.zeros(len(names), np.bool_)
+    met[pairs.name] = True
+    others = names.filter(pa.array(~met))
+    return Matched(key, len(names), int(met.sum()), tuple(others[:_SHOWN].to_pylist()))
+
+
+def _exact(
+    names: pa.ChunkedArray, places: pa.ChunkedArray | None, whole: pa.ChunkedArray, inner: pa.ChunkedArray
+) -> Iterator[_Form]:
+    yield _Form(names, whole)
+    if places is not None:
+        yield _Form(composed(places.cast(TEXT)), whole)
+    yield _Form(names, inner)
+    yield _Form(_only(names, _slashes(names) == 0), _end(whole, 0))
+
+
+def _ends(names: pa.ChunkedArray, whole: pa.ChunkedArray) -> Iterator[_Form]:
+    slashes = _slashes(names)
+    for count in np.unique(slashes[slashes > 0]).tolist():
+        yield _Form(_only(names, slashes == count), _end(whole, count))
+
+
+def _bare(names: pa.ChunkedArray, whole: pa.ChunkedArray, inner: pa.ChunkedArray) -> Iterator[_Form]:
+    slashes = _slashes(names)
+    yield _Form(names, pc.replace_substring_regex(inner, _ENDING, ""))
+    for count in np.unique(slashes).tolist():
+        ends = pc.replace_substring_regex(_end(whole, count), _ENDING, "")
+        yield _Form(_only(names, slashes == count), ends)
+
+
+def _slashes(names: pa.ChunkedArray) -> Ints:
+    return np.asarray(pc.count_substring(names, "/").to_numpy(), np.int64)
+
+
+def _only(names: pa.ChunkedArray, kept: Bools) -> pa.ChunkedArray:
+    return pc.if_else(pa.array(kept), names, pa.scalar(None, TEXT))
+
+
+def _end(paths: pa.ChunkedArray, slashes: int) -> pa.ChunkedArray:
+    """The last ``slashes + 1`` parts of each path; null where it has fewer."""
+    pattern = rf"^(?:.*/)?(?P<end>(?:[^/]*/){{{slashes}}}[^/]*)$"
+    return pc.struct_field(pc.extract_regex(paths, f"(?s){pattern}"), "end")

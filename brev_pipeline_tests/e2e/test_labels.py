@@ -1,0 +1,273 @@
+"""Labels over a pipeline's life: classes come, go and come back, and every number means what it meant."""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import brev_pipeline
+from brev_pipeline.audit import verify_store
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.errors import ReadError
+from brev_pipeline.production import published_history
+from brev_pipeline.store import PipelineStore
+from brev_pipeline.store.versions import MANIFEST
+from brev_pipeline_tests.audit.forging import Forgery
+from brev_pipeline_tests.pipelines import configure, draw_photos, hashes, run
+
+TOLERANT = {"raw_listing": {"max_shrinkage": 1.0}, "sample_split": {"max_fraction_error": 1.0}}
+
+
+def configured(folder: Path, classes: list[str] | None = None, **sections: Any) -> PipelineConfig:
+    return configure(folder, listing={"classes": classes}, validation=TOLERANT, **sections)
+
+
+def published(folder: Path, classes: list[str] | None = None, **sections: Any) -> dict[str, Any]:
+    """The manifest that a run publishes."""
+    done = run(configured(folder, classes, **sections))
+    assert done.success, done.failures
+    newest = done.store.newest()
+    assert newest is not None
+    return newest[1].manifest()
+
+
+def labels(store: PipelineStore) -> dict[str, int]:
+    """Class folder → label, of every record of the newest version: one each."""
+    newest = store.newest()
+    assert newest is not None
+    records = newest[1].table("records").select(["path", "label"]).to_pylist()
+    pairs = {(row["path"].split("/")[1], row["label"]) for row in records}
+    assert len(pairs) == len({name for name, _ in pairs})
+    return dict(pairs)
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]], list[dict[str, int]]]:
+    """Five versions: two classes; one more, that sorts first; the first class gone; the same again; back."""
+    folder = tmp_path_factory.mktemp("life")
+    photos, away = folder / "photos", folder / "away"
+    store = PipelineStore.of(configured(folder))
+    manifests, found = [], []
+
+    def note(classes: list[str] | None = None) -> None:
+        manifests.append(published(folder, classes))
+        found.append(labels(store))
+
+    draw_photos(photos, {"good": 6, "bad": 6})
+    note(["good", "bad", "not yet"])
+    draw_photos(photos, {"ajar": 6})
+    note(["bad", "good", "ajar"])
+    shutil.move(photos / "good", away)
+    note()
+    note()
+    shutil.move(away, photos / "good")
+    note()
+    return folder, manifests, found
+
+
+Life = tuple[Path, list[dict[str, Any]], list[dict[str, int]]]
+
+
+def test_a_class_keeps_its_number_through_all_versions(life: Life) -> None:
+    _, manifests, found = life
+    assert [one["classes"] for one in manifests] == [["good", "bad"], *([["good", "bad", "ajar"]] * 4)]
+    assert found[0] == {"good": 0, "bad": 1}
+    assert found[1] == found[4] == {"good": 0, "bad": 1, "ajar": 2}
+    assert found[2] == {"bad": 1, "ajar": 2}
+
+
+def test_the_same_images_give_the_same_version(life: Life) -> None:
+    _, manifests, _ = life
+    assert manifests[2] == manifests[3]
+    assert manifests[4]["files"]["records.parquet"] == manifests[1]["files"]["records.parquet"]
+
+
+def test_every_version_verifies(life: Life) -> None:
+    found = verify_store(PipelineStore.of(configured(life[0])), every=True)
+    assert found.is_well, [*found.problems, *(one.problems for one in found.versions)]
+
+
+def test_tfds_opens_a_version_with_a_class_that_has_gone(life: Life) -> None:
+    tfds = pytest.importorskip("tensorflow_datasets")
+    folder = life[0]
+    store = PipelineStore.of(configured(folder))
+    without = list(store.published())[2][1]
+    builder = tfds.builder_from_directory(without.path)
+    assert builder.info.features["label"].names == ["good", "bad", "ajar"]
+    read = tfds.ReadConfig(interleave_cycle_length=1)
+    seen = [
+        (example["path"].decode().split("/")[1], int(example["label"]))
+        for example in tfds.as_numpy(builder.as_dataset(split="train", read_config=read))
+    ]
+    assert set(seen) == {("bad", 1), ("ajar", 2)}
+    told = json.loads(without.folder.read("metadata.json"))["purposes"]["train"]["records_of_each_class"]
+    counted = Counter(name for name, _ in seen)
+    assert told == {"good": 0, "bad": counted["bad"], "ajar": counted["ajar"]}
+    assert brev_pipeline.read(without, "train").classes == ["good", "bad", "ajar"]
+
+
+def test_multi_hot_vectors_count_the_class_that_has_gone(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 4, "bad": 4, "worn": 4})
+    both = {"bad": ["bad", "defect"]}
+    listing = {"class_mapping": both, "classes": ["worn", "good", "bad", "defect"]}
+    done = run(configure(tmp_path, listing=listing, validation=TOLERANT))
+    assert done.success, done.failures
+    shutil.rmtree(tmp_path / "photos/worn")
+    done = run(configure(tmp_path, listing={"class_mapping": both}, validation=TOLERANT))
+    assert done.success, done.failures
+    records = brev_pipeline.read(tmp_path / "store/parts", "train")
+    assert records.classes == ["worn", "good", "bad", "defect"]
+    found = {
+        (one["path"].split("/")[1], one["label"], tuple(one["label/multi_hot"]))
+        for one in map(records.__getitem__, range(len(records)))
+    }
+    assert found == {("good", 1, (0, 1, 0, 0)), ("bad", 2, (0, 0, 1, 1))}
+    assert verify_store(done.store, every=True).is_well
+
+
+@pytest.mark.parametrize(
+    ("forged", "said"),
+    [
+        (["bad", "good", "ajar"], "'good' has the label 1, version"),
+        (["good", "bad", "ajar", "never was"], "neither an image nor the version before has ['never was']"),
+        (["good", "bad", "ajar", "good"], "classes holds ['good'] twice"),
+        (["bad", "ajar"], "'good' has no label, version"),
+    ],
+)
+def test_a_forged_map_is_named(life: Life, tmp_path: Path, forged: list[str], said: str) -> None:
+    """Rewritten from end to end: labels, shards and all hashes follow the forged map; only the history knows better."""
+    folder = tmp_path / "copy"
+    shutil.copytree(life[0], folder)
+    store = PipelineStore.of(configured(folder))
+    if "good" not in forged:
+        shutil.rmtree(folder / "photos/good")
+        published(folder)
+    forgery = Forgery.of(store)
+    forgery.manifest["classes"] = forged
+    if len(set(forged)) == len(forged):
+        forgery.redraw()
+    forgery.publish()
+    found = verify_store(store)
+    problems = [*found.problems, *(line for one in found.versions for line in one.problems)]
+    assert any(said in line for line in problems), problems
+
+
+def test_a_manifest_that_was_altered_gives_no_labels(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 6, "bad": 6})
+    published(tmp_path)
+    config = configured(tmp_path)
+    store = PipelineStore.of(config)
+    assert published_history(store, config).classes == ("bad", "good")
+    newest = store.newest()
+    assert newest is not None
+    file = Path(newest[1].folder.place(MANIFEST))
+    file.chmod(0o644)
+    file.write_text(file.read_text().replace('"bad",\n  "good"', '"good",\n  "bad"'))
+    assert newest[1].manifest()["classes"] == ["good", "bad"]
+    with pytest.raises(Exception, match="altered: its hash does not begin with"):
+        published_history(store, config)
+    done = run(config)
+    assert not done.success
+    assert "altered" in done.failures
+
+
+def test_a_run_whose_map_is_not_the_newest_ones_fails_its_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_photos(tmp_path / "photos", {"good": 6, "bad": 6})
+    published(tmp_path, ["good", "bad"])
+    draw_photos(tmp_path / "photos", {"ajar": 6})
+    with monkeypatch.context() as patched:
+        # As the code before did: the classes of each version sorted anew.
+        patched.setattr("brev_pipeline.split.labels.label_map", lambda present, _earlier, _order: sorted(present))
+        done = run(configured(tmp_path))
+    assert not done.success
+    assert "sample_split.labels_kept" in done.failed_checks
+    check = next(one for one in done.checks if one.check_name == "labels_kept")
+    rows = check.metadata["examples"].records
+    assert [dict(row.data) for row in rows] == [
+        {"class": "good", "was": 0, "now": 2, "kept": False},
+    ]
+    assert published(tmp_path)["classes"] == ["good", "bad", "ajar"]
+
+
+def test_the_labels_are_told_and_a_changed_order_too(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 6, "bad": 6})
+    published(tmp_path, ["good", "bad"])
+    done = run(configured(tmp_path, ["bad", "good"]))
+    assert done.success, done.failures
+    (event,) = [
+        one for one in done.result.get_asset_materialization_events() if one.asset_key.path[-1] == "sample_split"
+    ]
+    metadata = event.materialization.metadata
+    assert "| 0 | good | 12 |" in metadata["labels"].value
+    assert "a class keeps its number for good" in metadata["order of the labels"].value
+
+
+def test_the_photo_behind_a_record_opens_wherever_the_checkout_went(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    draw_photos(first / "photos", {"good": 6, "bad": 6})
+    config = configured(first, store="../results")
+    done = run(config)
+    assert done.success, done.failures
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    shutil.move(first, moved / "first")
+    shutil.move(tmp_path / "results", moved / "results")
+    records = brev_pipeline.read(moved / "results/parts", "train")
+    for number in range(len(records)):
+        path = records[number]["path"]
+        file = moved / "first" / path
+        assert records.place(number) == str(file)
+        with records.open(number) as photo:
+            assert photo.read() == file.read_bytes()
+    with pytest.raises(IndexError, match=f"record {len(records)} of {len(records)}"):
+        records.open(len(records))
+    version = moved / "results/parts/versions" / records.version
+    assert str(tmp_path) not in (version / MANIFEST).read_text()
+
+
+def test_a_copied_version_asks_for_the_folder_and_other_bytes_are_refused(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 6, "bad": 6})
+    published(tmp_path)
+    newest = PipelineStore.of(configured(tmp_path)).newest()
+    assert newest is not None
+    copy = tmp_path / "elsewhere" / "copy"
+    shutil.copytree(newest[1].path, copy)
+    records = brev_pipeline.read(copy, "devel")
+    with pytest.raises(ReadError, match="give base=, the folder of the configuration"):
+        records.open(0)
+    place = Path(records.place(0, base=tmp_path))
+    before = place.read_bytes()
+    assert records.open(0, base=tmp_path).read() == before
+    place.write_bytes(before + b"more")
+    with pytest.raises(ReadError, match=r"was changed since version .* verify=False gives what is there now"):
+        records.open(0, base=tmp_path)
+    assert records.open(0, base=tmp_path, verify=False).read() == before + b"more"
+    place.unlink()
+    with pytest.raises(ReadError, match="was deleted after it was listed"):
+        records.open(0, base=tmp_path)
+
+
+def test_two_stores_hold_the_same_bytes_of_the_same_images(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 6, "bad": 6})
+    published(tmp_path, ["good", "bad"])
+    published(tmp_path, ["good", "bad"], store="other")
+    one, two = (hashes(tmp_path / name / "parts/versions") for name in ("store", "other"))
+    assert one
+    assert one == two
+
+
+def test_vectors_go_when_no_image_has_several_classes_any_more(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 5, "bad": 5, "both": 2})
+    listing = {"class_mapping": {"both": ["bad", "good"]}}
+    first = run(configure(tmp_path, listing=listing, validation=TOLERANT))
+    assert first.success, first.failures
+    shutil.rmtree(tmp_path / "photos/both")
+    done = run(configure(tmp_path, listing=listing, validation=TOLERANT))
+    assert done.success, done.failures
+    found = verify_store(done.store)
+    assert found.is_well, found.versions[0].problems

@@ -1,0 +1,228 @@
+"""A given split: kept as it is by every way to give it; the rest is divided by the shares; words are never guessed."""
+
+import dataclasses
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given as drawn
+from hypothesis import settings as effort
+from hypothesis import strategies as st
+
+from brev_pipeline.cli.audit import verify
+from brev_pipeline.config import SplitSettings
+from brev_pipeline.errors import SplitError
+from brev_pipeline.split import split_report, split_samples
+from brev_pipeline.split.given import find_given, read_given
+from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
+
+UNIQUE = r"/(i\d+)_\d+\.png$"
+
+
+def listing(paths: list[str], bucket: str = "b") -> pa.Table:
+    text = pa.large_string()
+    whole = [f"{bucket}/{path}" for path in paths]
+    columns: dict[str, Any] = {"path": pa.array(whole, text)}
+    columns["category"] = pa.array([[path.split("/")[-2] if "/" in path else "root"] for path in paths], pa.list_(text))
+    columns["folder"] = pa.array([path.rpartition("/")[0].rpartition("/")[2] for path in paths], text)
+    for name in ("etag", "content_id", "pixel_id"):
+        columns[name] = pa.array([f"{name} {path}" for path in paths], text)
+    columns |= {
+        name: pa.array([bucket] * len(paths), text) for name in ("bucket", "dataset", "dataset_id", "reference")
+    }
+    return pa.table(columns)
+
+
+def configured(given: dict[str, Any], **others: Any) -> SplitSettings:
+    return SplitSettings.model_validate({"uniqueness": UNIQUE, "given": given, **others})
+
+
+def sides(split: pa.Table) -> dict[str, str]:
+    return dict(zip(split["path"].to_pylist(), split["purpose"].to_pylist(), strict=True))
+
+
+PHOTOS = [
+    f"{word}/{kind}/i{ten}{number}{place}_0.png"
+    for place, word in enumerate(("training", "val", "other"))
+    for kind, ten in (("ok", ""), ("bad", "9"))
+    for number in range(1, 11)
+]
+WORDS = {"training": "train", "val": "devel", "other": None}
+
+
+@pytest.mark.parametrize(
+    "way",
+    [{"folder": 0}, {"folder": -2}, {"pattern": r"^/(?P<purpose>[^/]+)/"}],
+    ids=["from root", "from leaf", "pattern"],
+)
+def test_paths_give_purposes_and_the_rest_is_divided(way: dict[str, Any]) -> None:
+    settings = configured({**way, "words": WORDS}, purposes={"train": 0.5})
+    found = split_samples(listing(PHOTOS), settings)
+    for path, purpose in sides(found).items():
+        if (word := path.split("/")[1]) != "other":
+            assert purpose == WORDS[word]
+    rest = Counter(purpose for path, purpose in sides(found).items() if "/other/" in path)
+    assert rest == {"train": 10, "devel": 10}
+    assert set(found["assigned_by"].to_pylist()) == {"given", "new"}
+    report = split_report(found, settings)
+    assert report.given.to_pylist() == [{"purpose": "train", "images": 20}, {"purpose": "devel", "images": 20}]
+    assert sum(report.shares["images"].to_pylist()) == 20
+    assert not report.failures
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "training/ok/i10_0.png\r\nval/bad/i921_0.png\r\n",
+        "b/training/ok/i10_0.png\nb/val/bad/i921_0.png",
+        "ok/i10_0.png\n\nbad/i921_0",
+        "training/ok/i10_0\nval/bad/i921_0",
+    ],
+    ids=["within", "whole", "ends", "bare"],
+)
+def test_lists_name_images_by_paths_and_their_ends(names: str) -> None:
+    settings = configured({"lists": {"test": "t.txt"}}, purposes={"test": 0, "train": 0.5})
+    files = {"lists.test": read_given(b"\xef\xbb\xbf" + names.encode(), "t.txt", "lists.test")}
+    found = sides(split_samples(listing(PHOTOS), settings, given=files))
+    assert {path for path, purpose in found.items() if purpose == "test"} == {
+        "b/training/ok/i10_0.png",
+        "b/val/bad/i921_0.png",
+    }
+
+
+def test_a_name_of_two_items_is_refused_and_of_none_told() -> None:
+    paths = ["a/i1_0.png", "b/i1_0.png", "c/i2_0.png"]
+    settings = configured({"lists": {"train": "t.txt"}}, uniqueness=r"b/(.*)_")
+    files = {"lists.train": read_given(b"i1_0.png", "t.txt", "lists.train")}
+    with pytest.raises(SplitError, match=r"'i1_0\.png' means b/a/i1_0\.png and b/b/i1_0\.png"):
+        split_samples(listing(paths), settings, given=files)
+    files = {"lists.train": read_given(b"i2_0\nnobody.png", "t.txt", "lists.train")}
+    (matched,) = find_given(listing(paths), settings, files).matched
+    assert dataclasses.astuple(matched) == ("lists.train", 2, 1, ("nobody.png",))
+    files = {"lists.train": read_given(b"nobody.png", "t.txt", "lists.train")}
+    with pytest.raises(SplitError, match=r"none of its 1 names means an image: 'nobody\.png'"):
+        find_given(listing(paths), settings, files)
+
+
+@pytest.mark.parametrize("key", ["path", "etag", "item"])
+def test_tables_name_images_by_a_column(key: str) -> None:
+    value = {"path": "val/ok/i11_0.png", "etag": '"etag val/ok/i11_0.png"', "item": "i11"}[key]
+    data = f"{key};type;split\r\n{value};mono;held\r\n".replace('"', '"""') if key != "etag" else None
+    data = data or f"etag;type;split\r\n{value};mono;held\r\n"
+    given = {"table": "t.csv", "column": "split", "words": {"held": "test"}}
+    settings = configured(given, purposes={"test": 0, "train": 0.5})
+    files = {"table": read_given(b"\xef\xbb\xbf" + data.encode(), "t.csv", "table")}
+    found = sides(split_samples(listing(PHOTOS), settings, given=files))
+    assert [path for path, purpose in found.items() if purpose == "test"] == ["b/val/ok/i11_0.png"]
+    with pytest.raises(SplitError, match=re.escape("'held' (1)")):
+        split_samples(listing(PHOTOS), configured(given | {"words": {}}), given=files)
+
+
+def test_unknown_words_and_levels_that_no_path_has_are_refused_by_the_listing_alone() -> None:
+    early = listing(PHOTOS).select(["path", "bucket", "etag"])
+    with pytest.raises(
+        SplitError, match=r"'other' \(20\), 'training' \(20\), 'val' \(20\).*training: train, val: devel"
+    ):
+        find_given(early, configured({"folder": 0}))
+    with pytest.raises(SplitError, match="finds a word in none of the 60 paths"):
+        find_given(early, configured({"folder": 5}))
+
+
+def test_the_ledger_stays_and_what_is_given_otherwise_shows() -> None:
+    plain = SplitSettings.model_validate({"uniqueness": UNIQUE})
+    before = split_samples(listing(PHOTOS), plain)
+    settings = configured({"folder": 0, "words": WORDS})
+    after = split_samples(listing(PHOTOS), settings, before)
+    assert sides(after) == sides(before)
+    moved = split_report(after, settings, before).moved["path"].to_pylist()
+    wanted = [path for path, side in sides(before).items() if WORDS[path.split("/")[1]] not in (None, side)]
+    assert moved == sorted(wanted)
+
+
+@effort(max_examples=60, deadline=None)
+@drawn(
+    st.lists(
+        st.tuples(st.sampled_from(["train", "test", "rest"]), st.integers(0, 40), st.integers(0, 3)),
+        min_size=30,
+        max_size=120,
+        unique=True,
+    ),
+    st.sampled_from(["ranked_hash", "sorted_permutation", "murmurhash3"]),
+    st.sampled_from([None, 3]),
+    st.randoms(use_true_random=False),
+)
+def test_given_sides_are_kept_the_rest_has_its_shares_and_nothing_leaks(
+    rows: list[tuple[str, int, int]], method: str, folds: int | None, random: Any
+) -> None:
+    """Each item has one word; its photos are one leak group."""
+    word = {item: word for word, item, _ in rows}
+    word[min(word)] = "test"
+    paths = [f"{word[item]}/i{item}_{photo}.png" for _, item, photo in rows]
+    paths = sorted(set(paths))
+    purposes = {"test": 0.2} if folds else {"train": 0.6, "test": 0.2}
+    words = {"rest": None, "train": None if folds else "train"}
+    others = {"purposes": purposes, "method": method} | ({"folds": folds} if folds else {})
+    settings = configured({"folder": 0, "words": words}, **others)
+    table = listing(paths)
+    if len(set(word)) < 2:
+        return
+    found = sides(split_samples(table, settings))
+    order = list(range(len(table)))
+    random.shuffle(order)
+    assert sides(split_samples(table.take(pa.array(order)), settings)) == found
+    group: dict[str, set[str]] = {}
+    rest: Counter[str] = Counter()
+    size: Counter[str] = Counter()
+    for path, purpose in found.items():
+        named = words.get(told := path.split("/")[1], told)
+        item = path.split("/")[2].split("_")[0]
+        group.setdefault(item, set()).add(purpose)
+        if named is not None:
+            assert purpose == named
+        else:
+            rest[purpose] += 1
+            size[item] += 1
+    assert {len(one) for one in group.values()} == {1}
+    if method == "ranked_hash":
+        for name, share in settings.shares.items():
+            assert abs(rest[name] - share * rest.total()) <= max(size.values(), default=0) + 1e-9
+
+
+def test_rare_strata_do_not_all_lie_in_the_same_folds() -> None:
+    paths = [f"c{number:03}/i{number}_0.png" for number in range(300)]
+    settings = SplitSettings.model_validate({"uniqueness": UNIQUE, "stratification": ["folder"], "folds": 5})
+    counts = Counter(split_samples(listing(paths), settings)["purpose"].to_pylist())
+    assert set(counts) == set(settings.fold_names)
+    assert max(counts.values()) < 90  # 60 each, and six standard deviations
+    wanted = np.array([counts[name] for name in settings.fold_names])
+    assert wanted.sum() == 300
+
+
+def test_a_changed_list_is_read_again_and_verify_knows_the_old_one(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 8, "bad": 6})
+    (tmp_path / "held.txt").write_text(
+        "good/0_0.png\n" + str(tmp_path / "photos/good/3_1.png") + "\nphotos/bad/2_0.png\n"
+    )
+    config = configure(tmp_path, SETTINGS)
+    given = {"lists": {"test": "held.txt"}}
+    split = config.split.model_dump() | {"given": given, "purposes": {"train": 0.6, "test": 0.0}}
+    config = configure(tmp_path, SETTINGS, split=split)
+    done = run(config)
+    assert done.success, done.failures
+    version = done.store.newest()[1]  # type: ignore[index]
+    table = version.table("assignments")
+    assert {path for path, side in sides(table).items() if side == "test"} == {
+        f"photos/{name}_{photo}.png" for name in ("good/0", "good/3", "bad/2") for photo in (0, 1)
+    }
+    assert version.manifest()["given_sha256"].keys() == {"lists.test"}
+    found, _ = verify(config, None, deep=None)
+    assert not found.versions[0].problems
+    assert not found.versions[0].unchecked
+    (tmp_path / "held.txt").write_text("good/0_0.png\ngood/3_1.png\nbad/2_0.png\nbad/4_0.png\n")
+    again, _ = verify(config, None)
+    assert not again.versions[0].problems
+    assert any("split.given.lists.test" in line for line in [*again.versions[0].unchecked, *again.versions[0].notes])
