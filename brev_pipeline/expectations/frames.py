@@ -24,6 +24,8 @@ from brev_pipeline.texts import TEXT, composed, joined_names, numbered
 if TYPE_CHECKING:
     import pandas as pd
 
+    from brev_pipeline.split.matches import Matched
+
 
 @dataclass(frozen=True)
 class Published:
@@ -247,6 +249,7 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Published) 
     purpose, group = _numbers(split["purpose"]), _numbers(split["leak_group"])
     listing = tables["sample_integrity"].read(wanted) if published.known is not None else split
     account = account_known(published.known, split, listing, config.split)
+    named = _given_names(tables, config, published)
     rows["leak_group_whole"] = _whole(group, purpose)
     rows["content_whole"] = _whole(_numbers(split["content_id"]), purpose)
     rows["pixels_whole"] = _whole(_numbers(split["pixel_id"]), purpose)
@@ -256,10 +259,27 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Published) 
             rows_lost=lost,
             known_unmatched=0 if account is None else account.unmatched_count,
             known_told="" if account is None else account.told,
+            given_unmatched=sum(one.rows - one.matched for one in named),
         ),
+        "given": _names_without_image(named),
         "known": _no_rows("key", "purpose", "closest") if account is None else account.unmatched.to_pandas(),
         **_report(split, group, config, published),
     }
+
+
+def _given_names(tables: Tables, config: PipelineConfig, published: Published) -> Sequence["Matched"]:
+    """What became of the names in the files of ``split.given``: of all that is listed, usable or not."""
+    from brev_pipeline.split.given import find_given
+
+    if not published.given:
+        return ()
+    listing = tables["sample_integrity"].read(["path", "bucket", "etag", "content_id"])
+    return find_given(listing, config.split, published.given).matched
+
+
+def _names_without_image(named: Sequence["Matched"]) -> "pd.DataFrame":
+    rows = [{"file": f"split.given.{one.key}", "name": name} for one in named for name in one.examples]
+    return _rows_of(rows) if rows else _no_rows("file", "name")
 
 
 def _report(split: pa.Table, group: Numbers, config: PipelineConfig, published: Published) -> Frames:

@@ -239,6 +239,15 @@ def sample_split(config: PipelineConfig) -> list[Rule]:
             advice="known_told",
             examples="known",
         ),
+        within(
+            "given_matched",
+            "every name in the files of split.given means a listed image",
+            "given_unmatched",
+            high=0,
+            severity="warn",
+            of_history=True,
+            examples="given",
+        ),
     ]
 
 

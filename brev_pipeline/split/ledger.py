@@ -129,18 +129,29 @@ class Known:
         return int(self.match.found.sum())
 
 
-def match_known(known: pa.Table | None, samples: pa.Table, layout: Layout, names: list[str]) -> Ints:
-    """(rows,) the purpose that ``known`` gives each image, or −1.
+def match_known(
+    known: pa.Table | None, samples: pa.Table, layout: Layout, names: list[str], ledger: pa.Table | None = None
+) -> Ints:
+    """(rows,) the purpose that ``known`` gives each image, or −1; see `known_of`.
 
     Raises:
         SplitError: as `known_of`.
     """
-    found = known_of(known, samples, layout, names)
+    found = known_of(known, samples, layout, names, ledger)
     return np.full(len(samples), OPEN) if found is None else found.purposes
 
 
-def known_of(known: pa.Table | None, samples: pa.Table, layout: Layout, names: list[str]) -> Known | None:
+def known_of(
+    known: pa.Table | None, samples: pa.Table, layout: Layout, names: list[str], ledger: pa.Table | None = None
+) -> Known | None:
     """What a file of known assignments says of a listing; None where it says nothing at all.
+
+    Args:
+        known: as from `read_known_assignments`.
+        samples: the images.
+        layout: of them.
+        names: the purposes.
+        ledger: what it remembers may have left the listing: a file that means only such images is no mistake.
 
     Raises:
         SplitError: a key column is not known, a key stands there with two purposes, a purpose is unknown, or no row
@@ -153,7 +164,7 @@ def known_of(known: pa.Table | None, samples: pa.Table, layout: Layout, names: l
     purposes = purpose_codes(known["purpose"], names, "the file of known assignments")
     match = match_rows(known, keys, samples, layout, "the file of known assignments")
     _refuse_contradictions(match.texts, known["purpose"])
-    if len(known) and not match.found.any():
+    if len(known) and not match.found.any() and not _is_remembered(known, keys, ledger):
         _refuse_no_match(match, keys)
     return Known(np.append(purposes, OPEN)[match.row], match)
 
@@ -188,6 +199,15 @@ def group_purposes(layout: Layout, split: pa.Table, ledger: pa.Table | None, nam
     past = np.zeros(0, np.int64) if ledger is None else purpose_codes(ledger["purpose"], names, "the ledger")
     now = layout.given(names, purpose_codes(split["purpose"], names, "the split"), np.full(len(past), OPEN))
     return np.where(now == OPEN, layout.given(names, np.full(len(split), OPEN), past), now)
+
+
+def _is_remembered(known: pa.Table, keys: list[str], ledger: pa.Table | None) -> bool:
+    """Whether a row means an image of the ledger, as far as the ledger's columns tell."""
+    if ledger is None or not len(ledger):
+        return False
+    if not set(keys) <= set(ledger.column_names):
+        return True
+    return bool(match_rows(known, keys, ledger, None, "the file of known assignments").found.any())
 
 
 def _refuse_no_match(match: Match, keys: list[str]) -> None:

@@ -116,7 +116,7 @@ def split_report(
     purpose = purpose_codes(split["purpose"], names, "the split")
     stratum, group = encode(split["stratum"]), encode(split["leak_group"])
     layout = lay_out(split, rules_of(settings), ledger)
-    was = match_known(known, split, layout, names)
+    was = match_known(known, split, layout, names, ledger)
     told = find_given(split, settings, given, layout.item)
     past = np.zeros(0, np.int64) if ledger is None else purpose_codes(ledger["purpose"], names, "the ledger")
     closed = closed_purposes(settings.model_copy(update={"allow_additions": False}), np.concatenate([was, past]))

@@ -78,7 +78,7 @@ def shares_of(settings: SplitSettings) -> Floats:
 def _known(
     samples: pa.Table, layout: Layout, settings: SplitSettings, ledger: pa.Table | None, known: pa.Table | None
 ) -> tuple[Ints, Ints]:
-    given = match_known(known, samples, layout, settings.names)
+    given = match_known(known, samples, layout, settings.names, ledger)
     if ledger is None:
         return given, np.zeros(0, np.int64)
     return given, purpose_codes(ledger["purpose"], settings.names, "the ledger")

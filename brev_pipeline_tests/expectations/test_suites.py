@@ -15,6 +15,7 @@ from brev_pipeline.expectations.frames import Published, frames
 from brev_pipeline.expectations.validate import validate
 from brev_pipeline.orchestration.checks import describe
 from brev_pipeline.split import read_known_assignments
+from brev_pipeline.split.given import read_given
 from brev_pipeline.split.labels import note_classes
 from brev_pipeline_tests.held import held
 from brev_pipeline_tests.pipelines import configure
@@ -459,6 +460,21 @@ def test_rows_of_known_assignments_that_mean_nothing_are_named(config: PipelineC
     assert "1 of 2 rows mean no listed image: 'photos/bad/0-0.png' (the closest is" in describe(found)
     good = read_known_assignments(f"path,purpose\n{PATHS[0]},train\n".encode(), "k.csv")
     assert find("sample_split", own, config, Published(known=good))["known_matched"].passed
+
+
+def test_names_of_a_given_list_that_mean_nothing_are_named(tmp_path: Path) -> None:
+    given = {"lists": {"train": "t.txt", "devel": "d.txt"}}
+    config = configure(tmp_path, split={"uniqueness": r"/(\d+)_\d+\.png$", "given": given})
+
+    def judge(names: str) -> Finding:
+        files = {"lists.train": read_given(names.encode(), "t.txt", "lists.train")}
+        files["lists.devel"] = read_given(b"", "d.txt", "lists.devel")
+        return find("sample_split", build(), config, Published(given=files))["given_matched"]
+
+    found = judge(f"{PATHS[0]}\nbad/nobody.png\n")
+    assert (found.passed, found.observed, found.rule.severity) == (False, 1, "warn")
+    assert found.rows == [{"file": "split.given.lists.train", "name": "bad/nobody.png"}]
+    assert judge(f"{PATHS[0]}\n").passed
 
 
 def test_numbers_are_said_as_people_say_them(config: PipelineConfig) -> None:

@@ -257,3 +257,12 @@ def test_a_pattern_matches_however_the_path_is_stored() -> None:
 def test_the_base_of_relative_paths_stands_with_the_table() -> None:
     known = read_known_assignments(b"item,purpose\n1,test\n", "k.csv", "/data/conf")
     assert (known.schema.metadata or {})[BASE] == b"/data/conf"
+
+
+def test_a_file_that_means_only_images_that_have_left_is_no_mistake() -> None:
+    known = read_known_assignments(b"item,purpose\n3,test\n", "k.csv")
+    first = split_samples(listing(ITEMS), SETTINGS, None, known)
+    rest: list[Photo] = [photo for photo in ITEMS if photo[1] != 3]
+    assert len(split_samples(listing(rest), SETTINGS, first, known)) == len(rest)
+    with pytest.raises(SplitError, match="none of its 1 rows means an image"):
+        split_samples(listing(rest), SETTINGS, None, known)
