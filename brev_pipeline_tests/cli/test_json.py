@@ -54,7 +54,7 @@ def test_run_tells_the_version_and_the_stages(document: Any, folder: Path) -> No
     first = document["stages"][0]
     assert first["stage"] == "raw_listing"
     assert (first["done"], first["rows"], first["failed"], first["counts"]["images"]) == (True, 20, 0, 20)
-    assert first["passed"] == 5
+    assert first["passed"] == 8
     assert document["checks"] == []
     assert document["failures"] == []
 

@@ -62,3 +62,27 @@ def test_a_store_without_prepared_pixels_decodes_and_copies(tmp_path: Path) -> N
     paces = done.store.paces.read()
     assert plan["decode"]["contents"] == paces["prepared_images"][0].work
     assert plan["records"]["written"] == paces["tfrecord_shards"][0].work
+
+
+def test_folds_and_a_given_split_are_foreseen(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 12, "bad": 9})
+    (tmp_path / "held.txt").write_text("photos/good/1_0.png\nphotos/bad/2_0.png\n")
+    split = configure(tmp_path).split.model_dump(mode="json", exclude={"remainder"})
+    split |= {"purposes": {"test": 0.1}, "folds": 3, "given": {"lists": {"test": "held.txt"}}}
+    config = configure(tmp_path, split=split, sampling={"groupby": ["category"], "seed": 3})
+    for classes in ({}, {"good": 14}):
+        draw_photos(tmp_path / "photos", classes)
+        plan = plan_run(config)
+        done = run(config)
+        assert done.success, done.failures
+        assert plan["would"] == "publish"
+        manifest = done.store.newest()[1].manifest()  # type: ignore[index]
+        assert {row["part"]: row["now"] for row in plan["records"]["by_part"]} == manifest["counts"]["records"]
+        assert {row["purpose"]: row["now"] for row in plan["sides"]["by_purpose"]} == manifest["counts"]["images"]
+        assert plan["records"]["written"] == done.store.paces.read()["tfrecord_shards"][0].work
+    assert plan["records"]["copied"] > 0
+    assert plan_run(config)["would"] == "nothing"
+    others = configure(tmp_path, split=split | {"folds": 4}, sampling={"groupby": ["category"], "seed": 3})
+    stopped = plan_run(others)
+    assert stopped["would"] == "stop"
+    assert "folds" in stopped["stops"][0]["says"]
