@@ -52,6 +52,12 @@ _FILTERED_SCHEMA: Final = pa.schema(
 _EXCLUSIONS: Final = pa.schema([pa.field(name, TEXT) for name in ("path", "content_id", "rule", "partner", "reason")])
 
 
+def gather_left_out(left_out: Iterable[pa.Table]) -> pa.Table:
+    """What the listing left out, as `list_datasets` tells it, as one table sorted by path; see `filtered_images`."""
+    parts = [part.cast(_FILTERED_SCHEMA) for part in left_out]
+    return pa.concat_tables([_FILTERED_SCHEMA.empty_table(), *parts]).sort_by("path")
+
+
 def keep_filtered(store: PipelineStore, listing: pa.Table, left_out: Iterable[pa.Table]) -> pa.Table:
     """Keep what the listing left out, for the account of the version that comes of this listing.
 
@@ -63,10 +69,10 @@ def keep_filtered(store: PipelineStore, listing: pa.Table, left_out: Iterable[pa
     Returns:
         The listing, its schema's metadata naming what was kept (nothing, where nothing was left out).
     """
-    parts = [part.cast(_FILTERED_SCHEMA) for part in left_out]
-    if not parts:
+    table = gather_left_out(left_out)
+    if not table.num_rows:
         return listing
-    data = to_parquet(pa.concat_tables(parts).sort_by("path"))
+    data = to_parquet(table)
     name = f"{short_sha256(data)}.parquet"
     write_whole(store.filtered, name, data)
     return listing.replace_schema_metadata({**(listing.schema.metadata or {}), FILTERED: name})

@@ -26,6 +26,7 @@ from brev_pipeline.account import (
     found_facts,
     given_sha256,
     known_sha256,
+    note_known,
     purpose_locks,
 )
 from brev_pipeline.config import PipelineConfig
@@ -39,7 +40,7 @@ from brev_pipeline.stages import SPECS, table_stages
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.publish import Made, Release, ReportMaker, publish_version
-from brev_pipeline.tables import SAMPLE_SPLIT, Columns
+from brev_pipeline.tables import SAMPLE_SPLIT, WORK, Columns, note_work
 from brev_pipeline.texts import TEXT, joined
 
 if TYPE_CHECKING:
@@ -71,6 +72,59 @@ class PreparedPixels:
         return read_prepared(self.folder, rows)
 
 
+@dataclass(frozen=True)
+class Division:
+    """A split, and what it was made with."""
+
+    split: pa.Table
+    """Schema `tables.SAMPLE_SPLIT`; its metadata names the files and the ledger that it was made with, and the label
+    map."""
+    excluded: pa.Table
+    """Images that take no part: schema `split.EXCLUSIONS`."""
+    history: "History"
+    known: pa.Table | None
+    """The configured file of known assignments."""
+    given: Mapping[str, pa.Table]
+    """The files of a given split."""
+    known_rows: Any
+    """What became of the rows of ``known``: `split.known.KnownRows`; None where there is no such file."""
+
+
+def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Columns, prepared: Columns) -> Division:
+    """Divide the usable images, going on from what the newest published version remembers.
+
+    Args:
+        config: the pipeline's configuration.
+        store: the pipeline's store.
+        integrity: table of sample_integrity.
+        prepared: table of prepared_images.
+
+    Raises:
+        SplitError: they cannot be divided as configured.
+        StoreError: the newest version cannot be read.
+    """
+    from brev_pipeline.split import split_samples, usable_samples
+    from brev_pipeline.split.known import account_known, known_columns
+    from brev_pipeline.split.labels import label_map, note_classes, present_classes
+    from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
+
+    # Not kept: what is usable stands in a table of its own.
+    usable, excluded = usable_samples(
+        integrity.read(OF_INTEGRITY),
+        prepared.read(OF_PREPARED),
+        duplicates=config.integrity.duplicates,
+        label_conflicts=config.integrity.label_conflicts,
+    )
+    history, known, given = published_history(store, config), known_assignments(config), given_files(config)
+    table = split_samples(usable, config.split, history.ledger, known, given)
+    rows = account_known(known, table, integrity.read(known_columns(known, config.split)), config.split)
+    table = note_known(table, known, None if rows is None else rows.summary(), given)
+    classes = label_map(present_classes(table), history.classes, config.listing.classes)
+    table = note_classes(table, classes)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), LEDGER: str(history.number)})
+    return Division(table, excluded, history, known, given, rows)
+
+
 def make_shards(
     config: PipelineConfig,
     store: PipelineStore,
@@ -97,9 +151,57 @@ def make_shards(
         The record table, schema `tables.TFRECORD_SHARDS`; its metadata names the staging folder.
     """
     from brev_pipeline.augment import ImageAugmenter
+    from brev_pipeline.shards import write_shards
+    from brev_pipeline.shards.task import OF_PREPARED
+
+    planned = plan_records(config, split, weights, prepared)
+    staging = planned.digest
+    if (made := made_already(store, staging)) is not None:
+        return made.table("records", verified=True).replace_schema_metadata({STAGING: staging, WORK: "0"})
+    try:
+        records = write_shards(
+            planned.plan,
+            prepared.read(OF_PREPARED),
+            pipeline=config.name,
+            settings=config.shards,
+            augmenter=ImageAugmenter(config.augmentation),
+            pixels=PreparedPixels(store.prepared),
+            folder=store.staging / staging,
+            engine=engine,
+            fingerprint=pixel_fingerprint(config),
+            earlier=earlier_records(store, recipe(config), planned.facts),
+        )
+    except StoreError:
+        # A run with the same plan that publishes meanwhile clears the staging away under this one.
+        if (made := made_already(store, staging)) is None:
+            raise
+        records = note_work(made.table("records", verified=True), 0)
+    work = (records.schema.metadata or {})[WORK]
+    return records.replace_schema_metadata({STAGING: staging, WORK: work})
+
+
+@dataclass(frozen=True)
+class PlannedRecords:
+    """Which records a version is to hold, before any is made."""
+
+    plan: pa.Table
+    """Schema `shards.PLAN`."""
+    facts: pa.Table
+    """Of the prepared images: what would be otherwise if the pixels were."""
+    digest: str
+    """What the shards are made by, as a hash; the staging folder is named by it."""
+
+
+def plan_records(config: PipelineConfig, split: Columns, weights: pa.Table, prepared: Columns) -> PlannedRecords:
+    """Draw the epochs, and give each draw its place. Arguments as of `make_shards`.
+
+    Raises:
+        SamplingError: the weights are not of this split.
+        ShardError: an image has no class, or no pixels.
+    """
     from brev_pipeline.sampling import draw_plan
     from brev_pipeline.sampling.plan import OF_SPLIT
-    from brev_pipeline.shards import plan_shards, write_shards
+    from brev_pipeline.shards import plan_shards
     from brev_pipeline.shards.task import OF_PREPARED
     from brev_pipeline.split.labels import classes_of
 
@@ -108,36 +210,13 @@ def make_shards(
     folds = config.split.fold_names
     draws = draw_plan(drawn_from, weights, config.sampling, epochs=config.shards.epochs, folds=folds)
     del drawn_from  # it, and the draws, are as long as the listing
-    places = prepared.read(OF_PREPARED)
-    plan = plan_shards(draws, places, config.shards, class_names=classes)
+    plan = plan_shards(draws, prepared.read(OF_PREPARED), config.shards, class_names=classes)
     del draws
-    fingerprint = pixel_fingerprint(config)
     facts = _pixel_facts(prepared)
-    staging = _plan_digest(config, plan, facts)
-    if (made := _made_already(store, staging)) is not None:
-        return made.table("records", verified=True).replace_schema_metadata({STAGING: staging})
-    try:
-        records = write_shards(
-            plan,
-            places,
-            pipeline=config.name,
-            settings=config.shards,
-            augmenter=ImageAugmenter(config.augmentation),
-            pixels=PreparedPixels(store.prepared),
-            folder=store.staging / staging,
-            engine=engine,
-            fingerprint=fingerprint,
-            earlier=_earlier_records(store, recipe(config), facts),
-        )
-    except StoreError:
-        # A run with the same plan that publishes meanwhile clears the staging away under this one.
-        if (made := _made_already(store, staging)) is None:
-            raise
-        records = made.table("records", verified=True)
-    return records.replace_schema_metadata({STAGING: staging})
+    return PlannedRecords(plan, facts, _plan_digest(config, plan, facts))
 
 
-def _made_already(store: PipelineStore, plan: str) -> Version | None:
+def made_already(store: PipelineStore, plan: str) -> Version | None:
     """The newest published version, if it was made by this plan."""
     newest = store.newest()
     return newest[1] if newest and newest[1].manifest().get("plan") == plan else None
@@ -164,7 +243,7 @@ def _pixel_facts(images: Columns) -> pa.Table:
     return images.read(_FACTS).select(_FACTS)
 
 
-def _earlier_records(store: PipelineStore, wanted: str, facts: pa.Table) -> "Earlier | None":
+def earlier_records(store: PipelineStore, wanted: str, facts: pa.Table) -> "Earlier | None":
     """The records of the newest published version, if they were made by the same recipe and their table is whole.
 
     Only those of the very pixels that stand prepared now are offered. A decoder that was changed and kept its number
@@ -430,13 +509,13 @@ def _finished_shards(store: PipelineStore, plan: str, records: pa.Table) -> tupl
         StoreError: neither has them all.
     """
     wanted = set(pc.unique(records["file"]).to_pylist())
-    if (made := _made_already(store, plan)) is None:
+    if (made := made_already(store, plan)) is None:
         staging = store.staging / plan
         try:
             return staging, _staged(staging, wanted)
         except StoreError:
             # A run with the same plan may have published just now, and cleared the staging away.
-            if (made := _made_already(store, plan)) is None:
+            if (made := made_already(store, plan)) is None:
                 raise
     return made.folder, {name: facts for name, facts in made.manifest()["files"].items() if name in wanted}
 

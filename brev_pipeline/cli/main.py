@@ -136,6 +136,66 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 @main.command()
 @CONFIG
 @STORE
+@click.option(
+    "--read",
+    "most",
+    type=click.IntRange(min=0),
+    default=1000,
+    show_default=True,
+    metavar="MB",
+    help="Read new images for their contents if they are no more than this.",
+)
+@AS_JSON
+def plan(config: Path, store: str | None, most: int, as_json: bool) -> None:
+    """Say what a run would do now, and write nothing.
+
+    Lists the datasets and computes what a run computes, by its own functions: which images are new, gone, renamed or
+    changed, which would be left out and why, groups that would join, sides and label numbers that would change, records
+    to copy and to write, about how long that takes and how large it is, and every check that is known to fail.
+
+    No image is decoded: what only the pixels can tell is said to be open. New images are read for their contents as far
+    as --read allows, all or none; the MD5s that a bucket states are believed.
+
+    Exit status: 0 a run would publish, or find nothing new, as far as is known; 1 it would stop.
+    """
+    from brev_pipeline.cli.plan import plan as planned
+    from brev_pipeline.cli.plan import show_plan
+
+    found = planned(_load(config, store, for_run=True), most * 1_000_000, as_json=as_json)
+    print_json(found) if as_json else show_plan(found)
+    sys.exit(1 if found["would"] == "stop" else 0)
+
+
+@main.command()
+@click.argument("place", metavar="CONFIG|FOLDER")
+@click.argument("versions", metavar="[VERSION] [VERSION]", nargs=-1)
+@STORE
+@AS_JSON
+def diff(place: str, versions: tuple[str, ...], store: str | None, as_json: bool) -> None:
+    """Compare two published versions: images, labels, sides, weights, records, settings, packages, checks.
+
+    CONFIG names the store. VERSION is an id or the beginning of one: two are compared in this order; one with the
+    newest; none: the newest with the one before it.
+
+    Or name two folders of versions, wherever they lie.
+
+    Exit status 0, whether they differ or not.
+    """
+    from brev_pipeline.cli import diff as differ
+
+    folder = differ.is_folder(place)
+    if len(versions) > 2 or (folder and (len(versions) != 1 or store is not None)):
+        raise click.UsageError("name a configuration and up to two versions, or two folders of versions")
+    if folder:
+        found = differ.folders(place, versions[0])
+    else:
+        found = differ.in_store(_store(_load(Path(place), store)), versions)
+    print_json(found) if as_json else differ.show_diff(found)
+
+
+@main.command()
+@CONFIG
+@STORE
 @AS_JSON
 def versions(config: Path, store: str | None, as_json: bool) -> None:
     """List the published versions of a pipeline, oldest first."""

@@ -79,22 +79,61 @@ def import_great_expectations() -> None:
 
 def _finding(rule: Rule, result: Any, frame: "pd.DataFrame", examples: "pd.DataFrame | None") -> Finding:
     facts = result.result or {}
-    index = (facts.get("partial_unexpected_index_list") or [])[:SHOWN_ROWS]
+    return shape_finding(
+        rule,
+        frame,
+        examples,
+        passed=bool(result.success),
+        observed=_observed(rule, facts, frame),
+        broken=int(facts.get("unexpected_count") or 0),
+        places=facts.get("partial_unexpected_index_list") or [],
+        reason=_exception(result.exception_info or {}),
+        result=_kept(result.to_json_dict()),
+    )
+
+
+def shape_finding(
+    rule: Rule,
+    frame: "pd.DataFrame",
+    examples: "pd.DataFrame | None",
+    *,
+    passed: bool,
+    observed: Any,
+    broken: int,
+    places: Sequence[int],
+    reason: str | None = None,
+    result: Mapping[str, Any] | None = None,
+) -> Finding:
+    """The finding that says what was found, with the rows that people are shown.
+
+    Args:
+        rule: that was applied.
+        frame: to which.
+        examples: the frame that `Rule.examples` names, if it names one.
+        passed: whether the frame keeps the rule.
+        observed: of a rule about the whole.
+        broken: how many rows break the rule.
+        places: of the first of them.
+        reason: why the rule could not be applied.
+        result: what Great Expectations said.
+    """
+    index = list(places[:SHOWN_ROWS])
     told = frame[rule.advice].iloc[index[:1]].tolist() if rule.advice else []
     # Truths say nothing of a row that breaks them, but that it does.
     shown = frame.drop(columns=rule.advice or []).select_dtypes(exclude="bool")
-    rows = [] if rule.frame == "summary" else _rows(shown, index)
+    rows = [] if rule.frame == "summary" else plain_rows(shown, index)
     if examples is not None:
-        rows = [] if result.success else _rows(examples.head(SHOWN_ROWS), list(range(len(examples.head(SHOWN_ROWS)))))
+        some = examples.head(SHOWN_ROWS)
+        rows = [] if passed else plain_rows(some, list(range(len(some))))
     return Finding(
         rule,
-        passed=bool(result.success),
-        observed=_observed(rule, facts, frame),
-        offending=0 if rule.frame == "summary" else int(facts.get("unexpected_count") or 0),
+        passed=passed,
+        observed=observed,
+        offending=0 if rule.frame == "summary" else broken,
         rows=rows,
-        reason=_exception(result.exception_info or {}),
+        reason=reason,
         advice=str(told[0]) if told else None,
-        result=_kept(result.to_json_dict()),
+        result=result or {},
     )
 
 
@@ -127,7 +166,8 @@ def _exception(info: Mapping[str, Any]) -> str | None:
     return "; ".join(messages) or None
 
 
-def _rows(frame: "pd.DataFrame", places: list[int]) -> list[dict[str, Any]]:
+def plain_rows(frame: "pd.DataFrame", places: list[int]) -> list[dict[str, Any]]:
+    """Some rows of a frame, JSON-safe, as people read them."""
     return [
         {key: _short(value) for key, value in _plain({str(key): value for key, value in row.items()}).items()}
         for row in frame.iloc[places].to_dict("records")

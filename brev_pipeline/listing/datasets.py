@@ -29,6 +29,8 @@ def list_datasets(
     known: pa.Table | None = None,
     on_left_out: Callable[[pa.Table], None] | None = None,
     on_found: Callable[[Found], None] | None = None,
+    *,
+    hashed: bool = True,
 ) -> pa.Table:
     """Every image of the datasets exactly once, sorted by the bytes of its path: schema `tables.RAW_LISTING`.
 
@@ -44,6 +46,7 @@ def list_datasets(
             etag (null for local files, which are not read for this), category (all their class names), rule (of
             `account.LEFT_OUT_RULES`) and reason.
         on_found: is given what else was found: names that match, files that are not listed.
+        hashed: whether local files get their MD5; without it they have no etag, and none is read.
 
     Raises:
         ListingError: a dataset is not there, may not be listed, holds no image, or none with a class; or two of them
@@ -53,7 +56,9 @@ def list_datasets(
     found = Found()
     ordered = sorted(datasets, key=lambda dataset: path_prefix(dataset.bucket).encode())
     tables = [
-        list_dataset(dataset, settings, sources, known=known, on_left_out=on_left_out, on_found=found.update)
+        list_dataset(
+            dataset, settings, sources, known=known, hashed=hashed, on_left_out=on_left_out, on_found=found.update
+        )
         for dataset in ordered
     ]
     demand_matches(found.names, settings)

@@ -10,7 +10,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.orchestration.freshness import freshness_policy
 from brev_pipeline.orchestration.names import asset_key
 from brev_pipeline.orchestration.retries import failures_for_people
-from brev_pipeline.orchestration.story import pace, settings
+from brev_pipeline.orchestration.story import note_pace, pace, settings
 from brev_pipeline.orchestration.told import told
 from brev_pipeline.provenance import attach_provenance, code_version, read_lineage
 from brev_pipeline.stages import SPECS, VERSION, StageSpec, inputs_of
@@ -52,6 +52,7 @@ def _asset(config: PipelineConfig, spec: StageSpec) -> dg.AssetsDefinition:
             made = COMPUTE[stage](context, config, upstream)
             took = time.perf_counter() - began
             context.add_output_metadata(pace(stage, made, took) | settings(config, stage))
+            note_pace(context, config, stage, made, took)
             if isinstance(made, dg.MaterializeResult):
                 return made
             lineages = {name: table.lineage for name, table in upstream.items()}
@@ -115,6 +116,7 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
     from brev_pipeline.recheck import FACTS, recheck_identities
     from brev_pipeline.source import Sources
     from brev_pipeline.store import PipelineStore
+    from brev_pipeline.tables import note_work
 
     sources, store, engine = Sources.of(config), PipelineStore.of(config), _engine(context, config)
     samples = upstream["sample_integrity"].read(SAMPLES)
@@ -127,38 +129,22 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
         store, facts, table, config, fetch=sources, engine=engine, run_id=run_id, read_now=read_now
     )
     context.add_output_metadata(prepared_metadata(table, samples, sources) | recheck_metadata(done))
-    return table
+    return note_work(table, sum(map(len, read_now)))
 
 
 def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
-    from brev_pipeline.account import note_known
     from brev_pipeline.orchestration.metadata import labels_metadata, split_metadata
-    from brev_pipeline.production import LEDGER, given_files, known_assignments, published_history
-    from brev_pipeline.split import split_report, split_samples, usable_samples
-    from brev_pipeline.split.known import account_known, known_columns
-    from brev_pipeline.split.labels import label_map, note_classes, present_classes
-    from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
+    from brev_pipeline.production import divide_samples
+    from brev_pipeline.split import split_report
+    from brev_pipeline.split.labels import classes_of
     from brev_pipeline.store import PipelineStore
 
-    # Not kept: what is usable stands in a table of its own.
-    usable, excluded = usable_samples(
-        upstream["sample_integrity"].read(OF_INTEGRITY),
-        upstream["prepared_images"].read(OF_PREPARED),
-        duplicates=config.integrity.duplicates,
-        label_conflicts=config.integrity.label_conflicts,
-    )
-    history = published_history(PipelineStore.of(config), config)
-    ledger, known, given = history.ledger, known_assignments(config), given_files(config)
-    table = split_samples(usable, config.split, ledger, known, given)
-    listed = upstream["sample_integrity"].read(known_columns(known, config.split))
-    rows = account_known(known, table, listed, config.split)
-    table = note_known(table, known, None if rows is None else rows.summary(), given)
-    classes = label_map(present_classes(table), history.classes, config.listing.classes)
-    report = split_report(table, config.split, ledger, known, given)
-    context.add_output_metadata(split_metadata(table, excluded, report, rows))
-    context.add_output_metadata(labels_metadata(table, classes, history.classes, config.listing.classes))
-    table = note_classes(table, classes)
-    return table.replace_schema_metadata({**(table.schema.metadata or {}), LEDGER: str(history.number)})
+    done = divide_samples(config, PipelineStore.of(config), upstream["sample_integrity"], upstream["prepared_images"])
+    table, earlier, order = done.split, done.history.classes, config.listing.classes
+    report = split_report(table, config.split, done.history.ledger, done.known, done.given)
+    context.add_output_metadata(split_metadata(table, done.excluded, report, done.known_rows))
+    context.add_output_metadata(labels_metadata(table, classes_of(table), earlier, order))
+    return table
 
 
 def _sampling_weights(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:

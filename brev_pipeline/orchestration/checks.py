@@ -1,14 +1,17 @@
 """Asset checks: one per rule of a stage's suite, all of a stage found in one pass of Great Expectations."""
 
+import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import dagster as dg
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES, Finding
+from brev_pipeline.expectations.describe import describe
 from brev_pipeline.orchestration.names import asset_key
 from brev_pipeline.orchestration.retries import failures_for_people
+from brev_pipeline.orchestration.story import note_pace
 from brev_pipeline.stages import inputs_of, table_stages
 
 
@@ -47,7 +50,9 @@ def _stage_checks(config: PipelineConfig, stage: str) -> dg.AssetChecksDefinitio
         # All results are yielded before the step ends; a list that is returned would be lost with a failure.
         with failures_for_people(context, config.retry):
             asked = {check.name for check in context.selected_asset_check_keys}
+            began = time.perf_counter()
             findings, page = _find(context, config, stage, tables, asked)
+            note_pace(context, config, f"{stage}.checks", None, time.perf_counter() - began)
         for finding in findings:
             yield _result(key, finding, page, _earlier_run(context, tables[stage].name))
 
@@ -110,45 +115,6 @@ def _result(key: dg.AssetKey, finding: Finding, page: str, earlier_run: str | No
         severity=severity,
         metadata=metadata,
         description=description,
-    )
-
-
-def describe(finding: Finding) -> str:
-    """One sentence: what the rule is, and what was found."""
-    if finding.passed:
-        return finding.rule.says
-    if finding.offending:
-        found = f"{finding.offending:,} {'row breaks' if finding.offending == 1 else 'rows break'} this"
-        found += _examples(finding)
-    else:
-        found = f"found {_said(finding)}"
-    advice = f". {finding.advice}" if finding.advice else ""
-    return f"Not so: {finding.rule.says}; {finding.reason or found}{advice}"
-
-
-_NAMES: Final = ("path", "source_path", "entry", "paths", "stratum", "group", "leak_group", "content_id", "purpose")
-"""Columns that say which row is meant, the best first."""
-
-
-def _examples(finding: Finding) -> str:
-    name = next((name for name in _NAMES if finding.rows and name in finding.rows[0]), None)
-    if name is None:
-        return ""
-    shown = [str(row[name]) for row in finding.rows[:3]]
-    return f": {', '.join(shown)}{', …' if finding.offending > len(shown) else ''}"
-
-
-def _said(finding: Finding) -> str:
-    """What was observed; in per cent where the rule speaks in them."""
-    value = finding.observed
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return (
-        f"{100 * value:.4g}%"
-        if "%" in finding.rule.says
-        else f"{value:,}"
-        if isinstance(value, int)
-        else f"{value:.4g}"
     )
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.orchestration.story import pictured
+from brev_pipeline.orchestration.story import PUBLISHED_IMAGES, pictured
 from brev_pipeline.store.publish import Release
 from brev_pipeline.texts import TEXT, joined_names
 
@@ -294,6 +294,7 @@ def release_metadata(release: Release) -> dict[str, Any]:
         "version": release.version.id,
         "published": "new" if release.is_new else "nothing new: it was the newest one already",
         "publication": release.publication.number,
+        PUBLISHED_IMAGES: release.version.manifest()["counts"]["listed"] if release.is_new else 0,
         "path": dg.MetadataValue.path(release.version.path),
     }
 

@@ -3,7 +3,7 @@
 import base64
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 
@@ -12,6 +12,8 @@ from brev_pipeline.provenance import settings_of
 from brev_pipeline.stages import SPECS
 
 _LOG = logging.getLogger(__name__)
+PUBLISHED_IMAGES: Final = "images published"
+"""Metadata of the published version: its images; 0 where nothing was new."""
 
 
 def pictured(title: str, draw: Callable[[], bytes]) -> dict[str, Any]:
@@ -37,6 +39,21 @@ def pace(stage: str, made: Any, seconds: float) -> dict[str, Any]:
         if seconds > 0:
             found[f"{unit} per second"] = round(rows / seconds, 1)
     return found
+
+
+def note_pace(context: Any, config: PipelineConfig, step: str, made: Any, seconds: float) -> None:
+    """Keep in the store how long a step took, for `plan`: a stage, or ``<stage>.checks``."""
+    from brev_pipeline.store import PipelineStore
+    from brev_pipeline.store.pace import Pace
+    from brev_pipeline.tables import WORK
+
+    rows = getattr(made, "num_rows", 0)
+    work: Any = rows
+    if isinstance(made, dg.MaterializeResult):
+        work = (made.metadata or {})[PUBLISHED_IMAGES]
+    elif rows:
+        work = (made.schema.metadata or {}).get(WORK, rows)
+    PipelineStore.of(config).paces.note(step, Pace(context.run.run_id, seconds, rows, int(work)))
 
 
 def settings(config: PipelineConfig, stage: str) -> dict[str, Any]:

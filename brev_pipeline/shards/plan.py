@@ -89,11 +89,15 @@ def records_per_shard(draws: pa.Table, prepared: pa.Table, settings: ShardSettin
     """
     if settings.target_shard_mb is None or not draws.num_rows:
         return settings.records_per_shard
+    return max(1, int(settings.target_shard_mb * 1e6 / mean_record_bytes(draws, prepared, settings)))
+
+
+def mean_record_bytes(draws: pa.Table, prepared: pa.Table, settings: ShardSettings) -> float:
+    """About how many bytes a record has, before any is made. Arguments as of `records_per_shard`; at least one draw."""
     own = prepared.take(pc.index_in(draws["content_id"], prepared["content_id"].combine_chunks()))
     sides = (own[f"prepared_{side}"].cast(pa.float64()) for side in ("height", "width", "channels"))
     values = reduce(pc.multiply, [pc.fill_null(own["prepared_frames"], 1).cast(pa.float64()), *sides])
-    mean = _OTHER_BYTES + pc.mean(values).as_py() * _bytes_per_value(settings)
-    return max(1, int(settings.target_shard_mb * 1e6 / mean))
+    return float(_OTHER_BYTES + pc.mean(values).as_py() * _bytes_per_value(settings))
 
 
 def _bytes_per_value(settings: ShardSettings) -> float:

@@ -67,7 +67,8 @@ def write_shards(
             copied.
 
     Returns:
-        One row per record, schema `tables.TFRECORD_SHARDS`, sorted by purpose, part, shard and position.
+        One row per record, schema `tables.TFRECORD_SHARDS`, sorted by purpose, part, shard and position; its metadata
+        says how many of them were made anew (`tables.WORK`).
 
     Raises:
         ShardError: the plan does not fit the prepared images, or an image cannot be encoded.
@@ -75,20 +76,21 @@ def write_shards(
         EngineError: a task failed for good.
     """
     rows = _with_places(plan, prepared)
-    starts, names = _shards(plan, pipeline)
+    starts, names = shards_of(plan, pipeline)
     _remove_strangers(folder, pipeline, set(names))
     old = (earlier.folder, earlier.compression) if earlier else None
     writer = ShardWriter(settings, augmenter, pixels, folder, folder / _PROGRESS, fingerprint, old)
     places = earlier.places(plan) if earlier else None
     first = dict(zip(names, starts.tolist(), strict=False))
     columns = {name: np.empty(plan.num_rows, dtype) for name, dtype in _FOUND.items()}
-    reused = copied = 0
+    reused = copied = kept = 0
     tasks = Counted(_tasks(rows, places, starts, names), lambda task: task.rows.num_rows, plan.num_rows, "records")
     for task, written in engine.map(writer, tasks, label="write shards"):
         for name, values in columns.items():
             found = getattr(written.finished, f"{name}s")
             values[first[task.file] : first[task.file] + len(found)] = found
         reused += written.before
+        kept += task.rows.num_rows * written.before
         copied += written.copied
     _LOG.info(
         "%d shards, %d of them finished by an earlier run; %d of %d records copied from the newest version",
@@ -96,7 +98,8 @@ def write_shards(
     )
     files = pa.array(names, TEXT).take(pa.array(np.repeat(np.arange(len(names)), np.diff(starts))))
     augmented = pc.and_(plan["augmented"], augmenter is not None)
-    return _record_table(plan, {"file": files, "augmented": augmented, **columns})
+    table = _record_table(plan, {"file": files, "augmented": augmented, **columns})
+    return tables.note_work(table, plan.num_rows - copied - kept)
 
 
 def shard_files(folder: Folder) -> pa.Table:
@@ -131,7 +134,7 @@ def _with_places(plan: pa.Table, prepared: pa.Table) -> pa.Table:
     return plan.combine_chunks()
 
 
-def _shards(plan: pa.Table, pipeline: str) -> tuple[Rows, list[str]]:
+def shards_of(plan: pa.Table, pipeline: str) -> tuple[Rows, list[str]]:
     """First row of each shard, with the end of the table after them, and the shards' names."""
     position = plan["position"].to_numpy()
     starts = np.append(np.flatnonzero(position == 0), len(position))

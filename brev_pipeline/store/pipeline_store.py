@@ -3,7 +3,7 @@
 ::
 
     <store>/<pipeline>/
-      tables/<run id>/            Parquet of each asset, by run
+      tables/<run id>/            Parquet of each asset, by run; what its checks said; how long it took
       memory/                     identities of objects, so that no bytes are read twice to find an MD5; names carry
                                   the SHA-256 of their files
       rechecks/                   which remembered identities were compared with their bytes, and when; likewise
@@ -25,6 +25,7 @@ from brev_pipeline.config import PipelineConfig, StorageSettings
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
 from brev_pipeline.store.memory import IdentityMemory
+from brev_pipeline.store.pace import PaceLog
 from brev_pipeline.store.publications import Publication, Publications
 from brev_pipeline.store.rechecks import RecheckLog
 from brev_pipeline.store.seals import Seals
@@ -56,6 +57,11 @@ class PipelineStore:
     def tables(self) -> Folder:
         """Tables of the assets, by run."""
         return self.folder / "tables"
+
+    @property
+    def paces(self) -> PaceLog:
+        """How long the stages of earlier runs took."""
+        return PaceLog(self.tables)
 
     @property
     def memory(self) -> IdentityMemory:

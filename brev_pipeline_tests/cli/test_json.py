@@ -54,7 +54,7 @@ def test_run_tells_the_version_and_the_stages(document: Any, folder: Path) -> No
     first = document["stages"][0]
     assert first["stage"] == "raw_listing"
     assert (first["done"], first["rows"], first["failed"], first["counts"]["images"]) == (True, 20, 0, 20)
-    assert first["passed"] == 5
+    assert first["passed"] == 8
     assert document["checks"] == []
     assert document["failures"] == []
 
@@ -123,6 +123,26 @@ def test_trace_gives_the_facts(document: Any, folder: Path) -> None:
     assert again["records"]
 
 
+def test_plan_says_what_a_run_would_do(document: Any, folder: Path, tmp_path: Path) -> None:
+    known = call("plan", folder / "parts.yaml")
+    assert (known["would"], known["compared_with"]["version"]) == ("nothing", document["version"]["id"])
+    first = call("plan", folder / "parts.yaml", "--store", tmp_path)
+    assert (first["would"], first["compared_with"], first["images"]["new"]) == ("publish", None, 20)
+    (folder / "many.yaml").write_text(SETTINGS + "validation: {raw_listing: {min_images: 1000}}")
+    stopped = call("plan", folder / "many.yaml", status=1)
+    assert [(one["stage"], one["check"]) for one in stopped["stops"]] == [("raw_listing", "enough_images")]
+    assert stopped["settings"] == [{"path": "validation.raw_listing.min_images", "was": 1, "now": 1000}]
+
+
+def test_diff_compares_by_id_and_by_folder(document: Any, folder: Path, tmp_path: Path) -> None:
+    own = document["version"]
+    same = call("diff", folder / "parts.yaml", own["id"][:6], own["id"])
+    assert (same["same"], same["images"]["now"]) == (True, 20)
+    assert call("diff", folder / "parts.yaml", own["id"])["same"]
+    shutil.copytree(own["path"], tmp_path / "copy")
+    assert call("diff", tmp_path / "copy", own["path"])["same"]
+
+
 def test_gc_gives_what_lies_in_the_store(document: Any, folder: Path) -> None:
     found = call("gc", folder / "parts.yaml")
     assert found["garbage"] == []
@@ -150,6 +170,11 @@ def test_demo_data_says_what_it_drew(tmp_path: Path) -> None:
         (["verify", "{folder}/parts.yaml", "--store", "{folder}/empty"], 1, "StoreError"),
         (["trace", "{folder}/parts.yaml"], 2, "UsageError"),
         (["gc", "{folder}/parts.yaml", "--why", "no reason"], 2, "UsageError"),
+        (["plan", "nowhere.yaml"], 2, "ConfigError"),
+        (["diff", "{folder}/parts.yaml", "--store", "{folder}/empty"], 1, "ReadError"),
+        (["diff", "{folder}/parts.yaml", "a", "b", "c"], 2, "UsageError"),
+        (["diff", "{folder}/photos", "{folder}/photos"], 2, "ConfigError"),
+        (["diff", "{folder}"], 2, "UsageError"),
         (["verify", "{folder}/parts.yaml", "--deep", "none"], 2, "UsageError"),
     ],
 )

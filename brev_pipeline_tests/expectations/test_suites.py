@@ -11,9 +11,9 @@ import pytest
 from brev_pipeline import tables
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES, Finding
+from brev_pipeline.expectations.describe import describe
 from brev_pipeline.expectations.frames import Published, frames
 from brev_pipeline.expectations.validate import validate
-from brev_pipeline.orchestration.checks import describe
 from brev_pipeline.split import read_known_assignments
 from brev_pipeline.split.given import read_given
 from brev_pipeline.split.labels import note_classes

@@ -1,0 +1,152 @@
+"""Changes, for people: the sections that ``plan`` and ``diff`` share. What is not otherwise is not shown."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+SHOWN: Final = 3
+"""Examples of a kind; ``--json`` has more."""
+_INDENT: Final = 12  # columns that a section's title takes
+_LONG: Final = 60  # characters of a setting's value
+KINDS: Final = ("new", "gone", "renamed", "changed", "relabelled", "unread")
+"""What may have become of images, in the order in which it is told."""
+_CLASS: Final = {"relabelled": "other class", "unread": "not read"}
+
+
+def show_images(console: Console, images: Mapping[str, Any]) -> None:
+    """Images by kind of change, by class, and examples; of a first listing, where all is new, only how many."""
+    heading(console, "images", f"{_arrow(images)}: {_counted(images, KINDS) or 'none is new, gone or otherwise'}")
+    kinds = [kind for kind in KINDS if images[kind]]
+    if not kinds:
+        return
+    rows = [row for row in images["by_class"] if any(row[kind] for kind in kinds) or row["was"] != row["now"]]
+    grid(console, [[row["class"], _arrow(row), _counted(row, kinds)] for row in rows], right=(1,))
+    for kind in kinds if images["was"] else ():
+        some = [_example(one) for one in images["examples"][kind]]
+        examples(console, _CLASS.get(kind, kind), some, images[kind])
+
+
+def show_left_out(console: Console, left_out: Sequence[Mapping[str, Any]]) -> None:
+    """Images that are in no shard, by the rule that takes them out."""
+    for one in left_out:
+        if one["was"] != one["now"] or one["new"]:
+            more = f", {one['new']:,} not before" if one["new"] and one["new"] != one["now"] else ""
+            heading(console, "left out", f"{one['rule']}: {_arrow(one)}{more}")
+            some = [f"{row['path']}: {row['reason']}" for row in one["examples"]]
+            examples(console, "", some, one["new"])
+
+
+def show_sides(console: Console, sides: Mapping[str, Any]) -> None:
+    """Images of each side, and those that change sides."""
+    rows = sides["by_purpose"]
+    if any(row["was"] != row["now"] or row["new"] for row in rows):
+        heading(console, "sides", "images by purpose")
+        table = [[row["purpose"], _arrow(row), f"{row['new']:,} new" if row["new"] else ""] for row in rows]
+        grid(console, table, right=(1,))
+    moved = sides["moved"]
+    if moved["images"]:
+        told = ", ".join(f"{one['images']:,} from {one['was']} to {one['now']}" for one in moved["by_sides"])
+        heading(console, "sides", f"[bold yellow]{moved['images']:,} images change sides[/]: {escape(told)}", raw=True)
+        examples(
+            console, "", [f"{one['path']}: {one['was']} → {one['now']}" for one in moved["examples"]], moved["images"]
+        )
+
+
+def show_labels(console: Console, labels: Mapping[str, Any]) -> None:
+    """Label numbers that are others."""
+    if changed := labels["changed"]:
+        heading(console, "labels", ", ".join(map(_label, changed)))
+
+
+def show_settings(console: Console, settings: Sequence[Mapping[str, Any]]) -> None:
+    """Settings that are others, by YAML path."""
+    for one in settings:
+        heading(console, "setting", f"{one['path']}: {_value(one, 'was')} → {_value(one, 'now')}")
+
+
+def show_packages(console: Console, packages: Sequence[Mapping[str, Any]]) -> None:
+    """Packages of other versions."""
+    for one in packages:
+        heading(console, "package", f"{one['name']}: {one['was'] or 'not there'} → {one['now'] or 'not there'}")
+
+
+def heading(console: Console, title: str, said: str, *, raw: bool = False, style: str = "bold") -> None:
+    """One line: a title, and what is to be said under it.
+
+    Args:
+        console: where to.
+        title: of the section.
+        said: text; with ``raw`` it has Rich's marks in it.
+        raw: see there.
+        style: of the title.
+    """
+    row = Table.grid(padding=(0, 2, 0, 0))
+    row.add_column(style=style, no_wrap=True, width=_INDENT - 2)
+    row.add_column(overflow="fold")
+    row.add_row(title, said if raw else escape(said))
+    console.print(row)
+
+
+def grid(
+    console: Console, rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), right: Sequence[int] = ()
+) -> None:
+    """A small table below a heading.
+
+    Args:
+        console: where to.
+        rows: of texts.
+        head: names of the columns; none: there is no head.
+        right: columns whose texts end at the same place.
+    """
+    rows = list(rows)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_header=bool(head))
+    for place, name in enumerate(head or [""] * len(rows[0] if rows else ())):
+        table.add_column(name, justify="right" if place in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(Padding(table, (0, 0, 0, _INDENT), expand=False))
+
+
+def examples(console: Console, title: str, some: Sequence[str], count: int) -> None:
+    """The first few of some, and how many there are besides."""
+    for text in some[:SHOWN]:
+        _dim(console, f"{title}: {text}" if title else text)
+    if count > min(len(some), SHOWN):
+        _dim(console, f"… and {count - min(len(some), SHOWN):,} more")
+
+
+def _dim(console: Console, text: str) -> None:
+    console.print(Padding(f"[dim]{escape(text)}[/]", (0, 0, 0, _INDENT), expand=False))
+
+
+def _arrow(row: Mapping[str, Any]) -> str:
+    return f"{row['was']:,} → {row['now']:,}" if row["was"] != row["now"] else f"{row['now']:,}"
+
+
+def _counted(found: Mapping[str, Any], kinds: Iterable[str]) -> str:
+    told = [f"{found[kind]:,} {_CLASS.get(kind, kind)}" for kind in kinds if found[kind]]
+    return ", ".join(told)
+
+
+def _example(one: Mapping[str, Any]) -> str:
+    if "path" not in one:
+        return f"{one['was']} → {one['now']}"
+    return f"{one['path']} ({one['class']})" if "class" in one else f"{one['path']}: {one['was']} → {one['now']}"
+
+
+def _label(one: Mapping[str, Any]) -> str:
+    if one["was"] is None:
+        return f"{one['class']} gets {one['now']}"
+    return f"{one['class']} {one['was']} → {'no number' if one['now'] is None else one['now']}"
+
+
+def _value(one: Mapping[str, Any], name: str) -> str:
+    if name not in one:
+        return "not there"
+    text = json.dumps(one[name], ensure_ascii=False)
+    return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"

@@ -1,0 +1,128 @@
+"""``brev-pipeline diff``: two published versions beside each other, for people."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from brev_pipeline.cli.changes import (
+    grid,
+    heading,
+    show_images,
+    show_labels,
+    show_left_out,
+    show_packages,
+    show_settings,
+    show_sides,
+)
+from brev_pipeline.cli.plan import megabytes
+from brev_pipeline.config.differences import ABSENT, find_differences
+from brev_pipeline.diff import diff_versions
+from brev_pipeline.errors import ConfigError, ReadError
+from brev_pipeline.reading.find import find_version, version_in
+from brev_pipeline.store import PipelineStore, Version
+
+
+def folders(before: str, after: str) -> dict[str, Any]:
+    """The difference of two versions' folders.
+
+    Raises:
+        ConfigError: one of them is no version's folder.
+        StoreError: one of them cannot be read.
+    """
+    try:
+        return diff_versions(version_in(before), version_in(after))
+    except ReadError as error:
+        raise ConfigError(f"{error}; to compare two versions of a store, name its configuration first") from error
+
+
+def in_store(store: PipelineStore, ids: Sequence[str]) -> dict[str, Any]:
+    """The difference of two published versions of a store.
+
+    Args:
+        store: the pipeline's.
+        ids: of both, or the beginnings; with one, it is compared with the newest; with none, the newest is compared
+            with the one before it.
+
+    Raises:
+        ReadError: there are no such versions.
+        StoreError: they cannot be read.
+    """
+    before = find_version(store, ids[0]) if ids else _before_newest(store)
+    return diff_versions(before, find_version(store, ids[1] if len(ids) > 1 else None))
+
+
+def _before_newest(store: PipelineStore) -> Version:
+    published = store.publications.all()
+    if len(published) < 2:
+        raise ReadError(f"{store.folder.url}: {len(published)} version(s) were published: there are no two to compare")
+    return find_version(store, published[-2].version)
+
+
+def is_folder(place: str) -> bool:
+    """Whether an argument names a folder, and no configuration's file."""
+    return "://" in place or Path(place).is_dir()
+
+
+def show_diff(found: Mapping[str, Any]) -> None:
+    """Print what `diff_versions` found."""
+    console = Console(highlight=False)
+    console.print(f"[bold]{found['before']['version']}[/] → [bold]{found['after']['version']}[/]")
+    if found["same"]:
+        console.print("they are the same version", style="dim")
+        return
+    show_settings(console, found["settings"])
+    show_packages(console, found["packages"])
+    show_images(console, found["images"])
+    show_left_out(console, found["left_out"])
+    show_sides(console, found["sides"])
+    show_labels(console, found["labels"])
+    _show_weights(console, found["weights"])
+    records, size = found["records"], found["records"]["bytes"]
+    was = f"{records['was']:,} → " if records["was"] != records["now"] else ""
+    told = f"{records['kept']:,} of them the same, byte for byte"
+    heading(console, "records", f"{was}{records['now']:,}, {told}; {megabytes(size['was'])} → {megabytes(size['now'])}")
+    for one in found["checks"]:
+        heading(console, "check", f"{one['stage']}.{one['check']}: {_check(one)}")
+
+
+def _show_weights(console: Console, weights: Sequence[Mapping[str, Any]]) -> None:
+    """Groups of the purposes that are weighed: of the others each image is drawn once, as the sides tell."""
+    none = {"samples": 0, "probability": 0.0, "draws": 0}
+    rows = [(one["purpose"], one["group"], one["was"] or none, one["now"] or none) for one in weights]
+    weighed = {purpose for purpose, _, *both in rows if any(one["draws"] != one["samples"] for one in both)}
+    shown = [
+        [f"{purpose} / {group}", *(_pair(was, now, name) for name in none)]
+        for purpose, group, was, now in rows
+        if purpose in weighed
+    ]
+    if shown:
+        heading(console, "weights", "groups that are drawn otherwise")
+        grid(console, shown, head=["group", "images", "share", "draws"], right=(1, 2, 3))
+
+
+def _pair(was: Mapping[str, Any], now: Mapping[str, Any], name: str) -> str:
+    told = [f"{one[name]:.1%}" if name == "probability" else f"{one[name]:,}" for one in (was, now)]
+    return told[0] if told[0] == told[1] else " → ".join(told)
+
+
+def _check(one: Mapping[str, Any]) -> str:
+    """What a check says otherwise: its outcome, what it observed, or what it demands."""
+    was, now = one["was"], one["now"]
+    if was is None or now is None:
+        return "is new" if was is None else "is no more"
+    outcome = ("failed", "passed")
+    told = (
+        [f"{outcome[was['passed']]} → {outcome[now['passed']]}"]
+        if "passed" in was and "passed" in now and was["passed"] != now["passed"]
+        else []
+    )
+    others = [found for found in find_differences(was, now) if found[0] not in ("passed", "offending")]
+    return "; ".join([*told, *(f"{path}: {_value(old)} → {_value(new)}" for path, old, new in others)])
+
+
+def _value(value: Any) -> str:
+    if value is ABSENT:
+        return "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

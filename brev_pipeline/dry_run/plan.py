@@ -1,0 +1,324 @@
+"""The plan: every stage's own computation, one after the other, as far as it can be had without a new pixel."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pyarrow as pa
+
+from brev_pipeline.account import exclusions, given_sha256, known_sha256
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.diff.facts import (
+    OF_EXCLUSIONS,
+    compare_exclusions,
+    compare_labels,
+    compare_packages,
+    compare_settings,
+)
+from brev_pipeline.diff.images import COMPARED, ImageChanges, compare_images
+from brev_pipeline.diff.sides import OF_SPLIT, compare_sides
+from brev_pipeline.diff.versions import listed_split, purposes_of
+from brev_pipeline.dry_run.groups import find_joined
+from brev_pipeline.dry_run.held import Held
+from brev_pipeline.dry_run.look import Look, look
+from brev_pipeline.dry_run.pixels import Pixels, foresee_pixels, open_images
+from brev_pipeline.dry_run.records import Records, describe_records, estimate_bytes, foresee_records
+from brev_pipeline.dry_run.timing import estimate_time
+from brev_pipeline.errors import BrevPipelineError, StoreError
+from brev_pipeline.expectations import SUITES
+from brev_pipeline.expectations.describe import describe
+from brev_pipeline.production import Division, PlannedRecords, divide_samples, foresee_faults, plan_records
+from brev_pipeline.source import Sources
+from brev_pipeline.stages import SPECS, VERSION, inputs_of
+from brev_pipeline.store import PipelineStore, Publication, Version
+from brev_pipeline.store.publish import package_versions
+
+READ_MB: Final = 1000
+"""Million bytes of new images that are read for their contents, unless something else is asked for."""
+PUBLISH, NOTHING, STOP = "publish", "nothing", "stop"
+"""What a run would do: publish a version, find nothing new, or stop before."""
+
+
+@dataclass
+class Draft:
+    """What is known so far."""
+
+    config: PipelineConfig
+    store: PipelineStore
+    sources: Sources
+    newest: tuple[Publication, Version] | None
+    most_bytes: int
+    look: Look | None = None
+    pixels: Pixels | None = None
+    excluded: pa.Table | None = None
+    division: Division | None = None
+    planned: PlannedRecords | None = None
+    records: Records | None = None
+    tables: dict[str, Held] = field(default_factory=dict)
+    """Stage → its table."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Stage → how long that took."""
+    stops: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def version(self) -> Version | None:
+        """The newest published version."""
+        return self.newest[1] if self.newest else None
+
+
+def plan_run(config: PipelineConfig, *, most_bytes: int = READ_MB * 1_000_000) -> dict[str, Any]:
+    """Say what a run would do now, writing nothing; JSON-safe.
+
+    Args:
+        config: the pipeline's configuration.
+        most_bytes: of new images that may be read to know their contents; where they are more, none is read, and
+            what that leaves open is said.
+
+    Returns:
+        ``pipeline``, ``store``, ``compared_with`` (the newest version; None: nothing was published yet), ``would``
+        (publish, nothing, stop), ``stops`` and ``warnings`` (stage, check, says, examples), ``read``, ``images``,
+        ``left_out``, ``groups``, ``sides``, ``labels``, ``decode``, ``records``, ``bytes``, ``time``, ``settings``,
+        ``packages``, ``open``. A section that the run would not come to is None.
+
+    Raises:
+        StoreError: the store cannot be reached.
+    """
+    store = PipelineStore.of(config)
+    draft = Draft(config, store, Sources.of(config), store.newest(), most_bytes)
+    for stage, step in _STEPS.items():
+        began = time.perf_counter()
+        try:
+            step(draft)
+        except BrevPipelineError as error:
+            if isinstance(error, StoreError) and error.may_pass:
+                raise
+            draft.stops.append(_stop(stage, None, f"{type(error).__name__}: {error}"))
+            break
+        draft.seconds[stage] = time.perf_counter() - began
+        _judge(draft, stage)
+    return _document(draft)
+
+
+def _list(draft: Draft) -> None:
+    from brev_pipeline.orchestration.guards import refuse_a_strangers_store
+
+    refuse_a_strangers_store(draft.config, draft.store)
+    draft.look = look(draft.config, draft.sources, draft.store.memory.recall(), draft.most_bytes)
+    draft.tables["raw_listing"] = draft.tables["sample_integrity"] = Held(draft.look.integrity)
+    foresee_faults(draft.look.integrity, draft.config, draft.version)
+
+
+def _identify(draft: Draft) -> None:
+    """Nothing: what the listing needs to know of contents, it has found already."""
+
+
+def _prepare(draft: Draft) -> None:
+    assert draft.look is not None
+    draft.pixels = foresee_pixels(draft.config, draft.store, draft.version, draft.look.integrity)
+    draft.tables["prepared_images"] = Held(draft.pixels.prepared)
+
+
+def _split(draft: Draft) -> None:
+    tables = draft.tables
+    draft.division = divide_samples(draft.config, draft.store, tables["sample_integrity"], tables["prepared_images"])
+    tables["sample_split"] = Held(draft.division.split)
+
+
+def _weigh(draft: Draft) -> None:
+    from brev_pipeline.sampling import sampling_weights
+
+    split = draft.tables["sample_split"].read(["path", "purpose", *draft.config.sampling.groupby])
+    draft.tables["sampling_weights"] = Held(sampling_weights(split, draft.config.sampling))
+
+
+def _write(draft: Draft) -> None:
+    tables, weights = draft.tables, draft.tables["sampling_weights"].read()
+    draft.planned = plan_records(draft.config, tables["sample_split"], weights, tables["prepared_images"])
+    draft.records = foresee_records(draft.config, draft.store, draft.planned, len(_classes(draft)))
+    tables["tfrecord_shards"] = Held(draft.planned.plan)
+    assert draft.look is not None
+    draft.excluded = exclusions(draft.config, tables, draft.look.left_out)
+
+
+_STEPS: Final[dict[str, Callable[[Draft], None]]] = {
+    "raw_listing": _list,
+    "sample_integrity": _identify,
+    "prepared_images": _prepare,
+    "sample_split": _split,
+    "sampling_weights": _weigh,
+    "tfrecord_shards": _write,
+}
+"""Stage → what is foreseen of it."""
+
+
+def _judge(draft: Draft, stage: str) -> None:
+    """Ask the stage's suite, as far as its tables are known."""
+    from brev_pipeline.expectations.frames import frames
+    from brev_pipeline.expectations.judge import judge
+    from brev_pipeline.orchestration.published import published_tables
+
+    if stage not in draft.tables:
+        return
+    tables = {name: draft.tables[name] for name in (stage, *inputs_of(stage))}
+    found = judge(
+        SUITES[stage](draft.config), frames(stage, tables, draft.config, published_tables(draft.config, stage))
+    )
+    for finding in found:
+        if not finding.passed:
+            kept = draft.stops if finding.rule.severity == "error" else draft.warnings
+            kept.append(_stop(stage, finding.rule.name, describe(finding), finding.rows))
+
+
+def _stop(stage: str, check: str | None, says: str, examples: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    return {"stage": stage, "check": check, "says": says, "examples": examples or []}
+
+
+def _document(draft: Draft) -> dict[str, Any]:
+    config, manifest = draft.config, draft.version.manifest() if draft.version else None
+    changes = _changes(draft)
+    document = {
+        "pipeline": config.name,
+        "store": draft.store.folder.url,
+        "compared_with": _compared_with(draft),
+        "would": _would(draft, manifest),
+        "stops": draft.stops,
+        "warnings": draft.warnings,
+        "read": draft.look
+        and {"images": draft.look.read, "bytes": draft.look.read_bytes, "unread_bytes": draft.look.unread_bytes},
+        "images": changes and changes.document(),
+        **dict.fromkeys(("left_out", "groups", "sides", "labels", "decode", "records", "bytes", "time")),
+        "settings": compare_settings(manifest["configuration"], config.contents()) if manifest else [],
+        "packages": compare_packages(manifest.get("packages", {}), package_versions()) if manifest else [],
+        "open": _open(draft),
+    }
+    if changes and "sample_split" in draft.tables:
+        document |= _divided(draft, changes, manifest)
+    if draft.pixels:
+        document["decode"] = {"contents": draft.pixels.decode, "bytes": draft.pixels.bytes}
+    if draft.records:
+        document |= _recorded(draft)
+    return document
+
+
+def _compared_with(draft: Draft) -> dict[str, Any] | None:
+    if draft.newest is None:
+        return None
+    entry, version = draft.newest
+    return {"version": version.id, "number": entry.number, "published_at": entry.published_at}
+
+
+def _changes(draft: Draft) -> ImageChanges | None:
+    if draft.look is None:
+        return None
+    now = draft.look.integrity.select(COMPARED)
+    before = draft.version.table("listing", COMPARED) if draft.version else now.slice(0, 0)
+    return compare_images(before, now, draft.look.unread)
+
+
+def _divided(draft: Draft, changes: ImageChanges, manifest: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the split tells."""
+    split = draft.tables["sample_split"].read()
+    of_split = split.select(OF_SPLIT)
+    before = listed_split(draft.version) if draft.version else of_split.slice(0, 0)
+    groups: dict[str, Any] = {"joined": 0, "examples": []}
+    ledger = draft.division.history.ledger if draft.division else None
+    if draft.version and ledger is not None:
+        groups = find_joined(draft.version, ledger, split, draft.config.split)
+    return {
+        "groups": groups,
+        "sides": compare_sides(changes, before, of_split, draft.config.split.names),
+        "labels": compare_labels(manifest["classes"] if manifest else [], _classes(draft)),
+    }
+
+
+def _recorded(draft: Draft) -> dict[str, Any]:
+    """What the plan of the records tells."""
+    assert draft.planned is not None
+    assert draft.records is not None
+    assert draft.pixels is not None
+    assert draft.excluded is not None
+    excluded = draft.excluded.select(OF_EXCLUSIONS)
+    before = draft.version.table("exclusions", OF_EXCLUSIONS) if draft.version else excluded.slice(0, 0)
+    order = [*draft.config.split.names, *(purposes_of(draft.version.manifest()) if draft.version else [])]
+    described = describe_records(draft.planned, draft.records, draft.version, list(dict.fromkeys(order)))
+    work = {
+        "prepared_images": draft.pixels.decode,
+        "tfrecord_shards": described["written"],
+        VERSION: draft.look.integrity.num_rows if draft.look else 0,
+    }
+    measured = {stage: seconds for stage, seconds in draft.seconds.items() if stage not in work}
+    return {
+        "left_out": compare_exclusions(before, excluded),
+        "records": described,
+        "bytes": estimate_bytes(draft.config, draft.planned, draft.records, draft.pixels.prepared, draft.version),
+        "time": estimate_time(measured, work, draft.store.paces.read()),
+    }
+
+
+def _classes(draft: Draft) -> list[str]:
+    from brev_pipeline.split.labels import classes_of
+
+    return classes_of(draft.tables["sample_split"].read([]))
+
+
+def _open(draft: Draft) -> list[dict[str, Any]]:
+    """What only a run finds out: of how many images, and in words."""
+    if draft.look is None:
+        return []
+    found = []
+    if unread := int(draft.look.unread.sum()):
+        size = f"{draft.look.unread_bytes / 1e6:,.0f} MB"
+        found.append(
+            _unknown(
+                "contents",
+                unread,
+                f"their bytes ({size}) were not read: whether they are new, renamed, changed, or copies of others",
+            )
+        )
+    if draft.pixels:
+        looked = draft.look.integrity
+        opened = open_images(looked, draft.pixels) & ~draft.look.unread
+        if count := int(opened.sum()):
+            says = "never decoded: whether they are damaged, copies by their pixels, blank, or of another size"
+            found.append(_unknown("pixels", count, says))
+    return found
+
+
+def _unknown(what: str, images: int, says: str) -> dict[str, Any]:
+    return {"what": what, "images": images, "says": says}
+
+
+def _would(draft: Draft, manifest: Mapping[str, Any] | None) -> str:
+    if draft.stops:
+        return STOP
+    return NOTHING if manifest is not None and _is_known(draft, manifest) else PUBLISH
+
+
+def _is_known(draft: Draft, manifest: Mapping[str, Any]) -> bool:
+    """Whether the version that would be made is the newest one already: the same listing, settings, code and plan."""
+    from brev_pipeline.config.differences import find_differences
+    from brev_pipeline.listing import listing_fingerprint
+    from brev_pipeline.provenance import code_of
+
+    assert draft.look is not None
+    assert draft.records is not None
+    assert draft.pixels is not None
+    assert draft.version is not None
+    assert draft.excluded is not None
+    split = draft.tables["sample_split"].read([])
+    before = draft.version.table("exclusions")
+    return (
+        draft.records.stands
+        and not draft.pixels.open
+        and not draft.look.unread.any()
+        and not any(find_differences(manifest["configuration"], draft.config.contents()))
+        and manifest.get("purposes") == draft.config.split.names
+        and manifest.get("packages") == package_versions()
+        and manifest.get("stages") == {stage: code_of(stage) for stage in SPECS}
+        and manifest["listing_fingerprint"] == listing_fingerprint(draft.look.integrity.select(["path", "etag"]))
+        and manifest.get("known_assignments_sha256") == known_sha256(split)
+        and manifest.get("given_sha256", {}) == given_sha256(split)
+        and before.equals(draft.excluded.replace_schema_metadata(None).cast(before.schema))
+    )

@@ -1,0 +1,72 @@
+"""The pace of runs: how long each stage and its checks took, and for how much work; what `plan` reckons with.
+
+One small file per stage in the folder of the run's tables, written once (a retry that comes to its end later changes
+nothing) and removed together with them by `gc`. It tells of clocks, so nothing of it goes into a version.
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from brev_pipeline.errors import StoreError
+from brev_pipeline.store.entries import entries
+from brev_pipeline.store.folder import Folder
+
+_NAME: Final = re.compile(r"(?P<run>[^/]+)/(?P<step>\w+(?:\.checks)?)\.pace\.json")
+RUNS: Final = 20
+"""Newest paces of a step that are looked at."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a step of a run took."""
+
+    run: str
+    """Dagster's id of the run."""
+    seconds: float
+    """Wall seconds."""
+    rows: int
+    """Of the stage's table; 0 for the published version."""
+    work: int
+    """What the time was spent on: images decoded, records made anew; rows where a stage has no other measure."""
+
+
+@dataclass(frozen=True)
+class PaceLog:
+    """The paces of one pipeline's runs.
+
+    Args:
+        tables: the pipeline's ``tables`` folder.
+    """
+
+    tables: Folder
+
+    def note(self, step: str, pace: Pace) -> None:
+        """Keep the pace of a step: a stage, or ``<stage>.checks``.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        told = {name: value for name, value in asdict(pace).items() if name != "run"}
+        data = (json.dumps({**told, "seconds": round(pace.seconds, 3)}) + "\n").encode()
+        self.tables.create(f"{pace.run}/{step}.pace.json", data, exist_ok=True)
+
+    def read(self) -> dict[str, list[Pace]]:
+        """Step → its paces of the newest `RUNS` runs that have one, the newest first; damaged ones are passed over.
+
+        Raises:
+            StoreError: the store cannot be reached just now.
+        """
+        found = sorted(entries(self.tables), key=lambda entry: (entry.written, entry.name), reverse=True)
+        paces: dict[str, list[Pace]] = {}
+        for entry in found:
+            parts = _NAME.fullmatch(entry.name)
+            if parts is None or len(own := paces.setdefault(parts["step"], [])) >= RUNS:
+                continue
+            try:
+                told = json.loads(self.tables.read(entry.name))
+                own.append(Pace(parts["run"], float(told["seconds"]), int(told["rows"]), int(told["work"])))
+            except (ValueError, TypeError, KeyError, StoreError):
+                continue
+        return paces

@@ -1,0 +1,92 @@
+"""How long a run would take, from paces that runs kept."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from brev_pipeline.dry_run.timing import CHECKS, estimate_time
+from brev_pipeline.stages import VERSION, table_stages
+from brev_pipeline.store import Folder
+from brev_pipeline.store.pace import RUNS, Pace, PaceLog
+from brev_pipeline_tests.pipelines import configure, draw_photos, run
+
+SUITES = {f"{stage}.checks": [Pace("r", 2.0, 0, 0)] for stage in table_stages()}
+MEASURED = {"raw_listing": 1.0, "sample_integrity": 0.0, "sample_split": 2.0, "sampling_weights": 0.5}
+
+
+def seconds(work: dict[str, int], **paces: list[Pace]) -> dict[str, float | None]:
+    found = estimate_time(MEASURED, work, {**SUITES, **paces})
+    return {one["stage"]: one["seconds"] for one in found["stages"]}
+
+
+def test_work_goes_by_the_run_that_did_most_of_it() -> None:
+    paces = [Pace("new", 3.0, 100, 2), Pace("old", 100.0, 100, 1000), Pace("idle", 1.0, 100, 0)]
+    found = seconds({"prepared_images": 200}, prepared_images=paces)
+    # One second without work, and 99 for a thousand images.
+    assert found["prepared_images"] == pytest.approx(1 + 200 * 0.099)
+    assert found["raw_listing"] == 1.0
+    assert found[CHECKS] == 2.0 * len(table_stages())
+
+
+def test_no_work_takes_what_a_run_without_work_took() -> None:
+    assert seconds({VERSION: 0}, **{VERSION: [Pace("a", 9.0, 0, 50), Pace("b", 0.25, 0, 0)]})[VERSION] == 0.25
+
+
+def test_what_no_run_did_is_not_known() -> None:
+    work = {"prepared_images": 10, "tfrecord_shards": 10, VERSION: 10}
+    found = estimate_time(MEASURED, work, {**SUITES, "prepared_images": [Pace("a", 1.0, 10, 0)]})
+    assert found["seconds"] is None
+    assert [one["stage"] for one in found["stages"] if one["seconds"] is None] == [
+        "prepared_images",
+        "tfrecord_shards",
+        VERSION,
+    ]
+    assert estimate_time(MEASURED, {}, {})["stages"][-1] == {"stage": CHECKS, "seconds": None, "by": None}
+
+
+def test_the_sum_is_of_all_stages() -> None:
+    paces = {name: [Pace("a", 10.0, 10, 10)] for name in ("prepared_images", "tfrecord_shards", VERSION)}
+    found = estimate_time(MEASURED, dict.fromkeys(paces, 5), {**SUITES, **paces})
+    assert found["seconds"] == pytest.approx(sum(MEASURED.values()) + 3 * 5.0 + 12.0)
+
+
+def test_paces_are_kept_once_and_read_newest_first(tmp_path: Path) -> None:
+    log = PaceLog(Folder(str(tmp_path)))
+    assert log.read() == {}
+    for number in range(RUNS + 3):
+        log.note("sample_split", Pace(f"run-{number}", float(number), 5, 5))
+        stamp = (1_000_000_000 + number) * 10**9
+        import os
+
+        os.utime(tmp_path / f"run-{number}/sample_split.pace.json", ns=(stamp, stamp))
+    log.note("sample_split", Pace("run-1", 99.0, 5, 5))
+    found = log.read()["sample_split"]
+    assert [pace.run for pace in found] == [f"run-{number}" for number in range(RUNS + 2, 2, -1)]
+    log.note("sample_split.checks", Pace("run-1", 1.5, 0, 0))
+    (tmp_path / "run-2/sample_split.checks.pace.json").write_text("damaged")
+    assert log.read()["sample_split.checks"] == [Pace("run-1", 1.5, 0, 0)]
+
+
+def test_a_run_keeps_its_pace_and_no_version_knows_of_it(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 8, "bad": 8})
+    first = run(configure(tmp_path))
+    assert first.success, first.failures
+    paces = first.store.paces.read()
+    assert {name: found[0].work for name, found in paces.items() if "." not in name} == {
+        "raw_listing": 32,
+        "sample_integrity": 32,
+        "prepared_images": 32,
+        "sample_split": 32,
+        "sampling_weights": 6,
+        "tfrecord_shards": first.store.newest()[1].table("records").num_rows,  # type: ignore[index]
+        VERSION: 32,
+    }
+    assert set(paces) == {*table_stages(), VERSION, *(f"{stage}.checks" for stage in table_stages())}
+    again = run(configure(tmp_path))
+    assert again.success, again.failures
+    paces = again.store.paces.read()
+    assert [paces[name][0].work for name in ("prepared_images", "tfrecord_shards", VERSION)] == [0, 0, 0]
+    assert len(again.store.publications.all()) == 1
+    for file in Path(again.store.newest()[1].path).rglob("*.json"):  # type: ignore[index]
+        assert "seconds" not in json.loads(file.read_text())
