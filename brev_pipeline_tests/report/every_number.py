@@ -227,7 +227,7 @@ def labels(page: PageOfClaims, v: Recount) -> None:
         records = " and ".join(filter(None, [", ".join(mine[:-1]), *mine[-1:]])) or "none"
         note = "" if images[name] else "no image any more"
         note = "new" if images[name] and v.before and name not in old else note
-        rows.append([str(number), name, str(images[name]), records, note])
+        rows.append([str(number), f"{name} records: {records}", str(images[name]), note])
     shown = table(section, "Labels") or []
     assert shown[1:] == rows
     new = [name for name in names if v.before and name not in old and images[name]]
