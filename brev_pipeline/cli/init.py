@@ -1,35 +1,56 @@
-"""``brev-pipeline init``: some questions, answered while looking at the bucket's own files, become a configuration."""
+"""``brev-pipeline init``: some questions, answered while looking at the bucket's own files, become a configuration.
+
+What is not sure is asked. Where nobody is there to answer (``--yes``), it is not guessed: the command stops, and says
+which options settle it.
+"""
 
 import os
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-from brev_pipeline.config import DatasetSettings, StorageSettings, build_settings, parse_config
+from brev_pipeline.cli.outcome import divide, show_outcome
+from brev_pipeline.cli.paragraphs import counted, heading, say
+from brev_pipeline.config import DatasetSettings, PipelineConfig, StorageSettings, build_settings, parse_config
 from brev_pipeline.errors import BrevPipelineError, ConfigError, ListingError
 from brev_pipeline.starter import (
     Answers,
-    Suggestion,
+    Choices,
+    Proposal,
     Survey,
     configuration,
     items_of,
     name_from,
-    shared_between_folders,
-    suggestions,
+    propose,
     survey,
+    way_of,
 )
+from brev_pipeline.starter.beside import look_beside
 
-_SHOWN = 8
+_SHOWN: Final = 6
+_OPTIONS: Final = {
+    "sample-filter": "--sample-filter REGEX, searched in the names of the files that are photos; all: all images are; "
+    "proposed: those that are told to be",
+    "category": "--category LEVEL (-1: the folder that holds the photo, 0: the first), a REGEX with a group "
+    "(?P<category>…), or none: all photos are one class",
+    "given": "--given LEVEL, a REGEX with a group (?P<purpose>…), or none: no split is given",
+    "pattern": "--pattern REGEX whose group is the item; photo: each is an item of its own; folder: the folder is the "
+    "item",
+    "scope": "--scope global or stratum",
+}
 
 
 def write_configuration(
     target: Path | None,
     *,
     bucket: str | None,
-    pattern: str | None,
+    choices: Choices,
     name: str | None,
     store: str | None,
     storage: StorageSettings,
@@ -41,7 +62,7 @@ def write_configuration(
     Args:
         target: file to write; None: ``configs/<name>.yaml``.
         bucket: local folder, from the working directory, or s3://bucket/prefix; None: ask.
-        pattern: regular expression that finds the item; None: ask, or take the best suggestion.
+        choices: what is decided already; of the rest, the best proposal is taken or asked about.
         name: of the pipeline; None: ask, or made from the bucket.
         store: where results go, from the working directory; None: ask, or ``data/store``.
         storage: how to reach a bucket on S3.
@@ -49,40 +70,58 @@ def write_configuration(
         overwrite: replace a file that is there.
 
     Raises:
-        ConfigError: the file is there already, or an answer is missing that nobody is there to give.
+        ConfigError: the file is there already, an answer is missing that nobody is there to give, or the photos cannot
+            be divided as asked.
         ListingError: the place cannot be listed, or holds no images.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
     bucket = bucket or _asked(ask, "Where are the photos? A folder, or s3://bucket/prefix", None, "--bucket")
     found, storage = _looked(console, bucket, storage, ask)
-    _show_folders(console, found)
-    pattern = _pattern(console, found, pattern, ask)
-    per_folder = _per_folder(console, found, pattern, ask)
+    beside = look_beside(found)
+    proposal = propose(found, choices, beside)
+    _show_found(console, found, proposal)
+    if ask:
+        for question in (_ask_photos, _ask_category, _ask_given, _ask_pattern, _ask_scope):
+            choices = question(console, found, proposal, choices)
+            proposal = propose(found, choices, beside)
+    elif proposal.doubts:
+        raise ConfigError(_undecided(bucket, proposal))
+    if not ask:
+        _show_decided(console, proposal)
     name = name or _asked(ask, "Name of the pipeline", name_from(bucket), "--name")
     target = target or Path("configs") / f"{name}.yaml"
     if target.exists() and not overwrite:
         raise ConfigError(f"{target} is there already: give another name, or --force to replace it")
     store = store or _asked(ask, "Where shall the results go? A folder, or s3://bucket/prefix", "data/store", "--store")
+    schema = _schema(target)
     answers = Answers(
         name=name,
-        bucket=_from(target, bucket),
-        uniqueness=pattern,
-        per_folder=per_folder,
+        bucket=_from(target, f"{bucket.rstrip('/') or bucket}/{proposal.below}".rstrip("/") or bucket),
+        uniqueness=proposal.pattern,
+        scope=proposal.scope,
+        listing=proposal.listing,
+        given=_given_settings(proposal, bucket, target),
+        purposes=proposal.purposes,
         store=_from(target, store),
         storage=storage,
-        schema=_schema(target),
+        schema=Path(os.path.relpath(schema, target.parent)).as_posix(),
     )
     text = configuration(answers)
     # Before it is written: what is refused, a password in an address for instance, shall not be left in a file.
-    parse_config(text, str(target), target.resolve().parent)
+    config = parse_config(text, str(target), target.resolve().parent)
+    _foresee(console, found, proposal, config, ask)
+    if ask and not click.confirm(f"Write {target}?", default=True):
+        raise ConfigError("nothing was written, as you said")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
+    if not schema.exists():
+        _write_schema(schema)
     _show_next(console, target)
     return target
 
 
 def _looked(console: Console, bucket: str, storage: StorageSettings, ask: bool) -> tuple[Survey, StorageSettings]:
-    """Some files of the place; where a bucket cannot be reached, another way to reach it is asked for."""
+    """The files of the place; where a bucket cannot be reached, another way to reach it is asked for."""
     build_settings(DatasetSettings, {"name": "photos", "id": "photos", "bucket": bucket})
     while True:
         try:
@@ -103,82 +142,226 @@ def _looked(console: Console, bucket: str, storage: StorageSettings, ask: bool) 
     return found, storage
 
 
-def _show_folders(console: Console, found: Survey) -> None:
-    folders = found.folders
-    about = "" if found.is_complete else "the first "
-    console.print(f"\n{about}{len(found.images)} images in {len(folders)} class folder(s):", markup=False)
-    for folder, images in list(folders.items())[:_SHOWN]:
-        console.print(f"  {folder or '(the folder itself)'}: {images}", markup=False)
-    if len(folders) > _SHOWN:
-        console.print(f"  and {len(folders) - _SHOWN} more")
+def _show_found(console: Console, found: Survey, proposal: Proposal) -> None:
+    others = f" and {counted(len(found.others), 'other file')}" if found.others else ""
+    part = "" if found.is_complete else "More files than are looked at all; of each folder the first ones: "
+    heading(console, f"{part}{len(found.images)} images{others}, {len(proposal.photos)} of them photos")
+    for line in proposal.told:
+        say(console, line, mark="-")
 
 
-def _pattern(console: Console, found: Survey, given: str | None, ask: bool) -> str:
+def _ask_photos(console: Console, found: Survey, proposal: Proposal, choices: Choices) -> Choices:
+    beside = proposal.beside
+    doubts = [doubt.text for doubt in proposal.doubts if doubt.topic == "sample-filter"]
+    if choices.sample_filter is not None or not (beside.masks or beside.strays or doubts):
+        return choices
+    heading(console, "Which images are photos?")
+    for text in doubts:
+        say(console, text, "yellow")
+    example = proposal.photos[0] if proposal.photos else found.images[0]
+    say(console, f"{len(proposal.photos)} of {len(found.images)} are taken for photos, such as {example}")
+    if click.confirm("Is that right?", default=True):
+        return replace(choices, sample_filter="proposed")
+    while True:
+        pattern = click.prompt("A regular expression that the names of photos match, and no others")
+        try:
+            chosen = replace(choices, sample_filter=pattern)
+            photos = propose(found, chosen, beside).photos
+        except BrevPipelineError as error:
+            click.echo(str(error), err=True)
+            continue
+        say(console, f"{len(photos)} photos" + (f", such as {photos[0]}" if photos else ""))
+        if photos and click.confirm("Is that right?", default=True):
+            return chosen
+
+
+def _ask_category(console: Console, found: Survey, proposal: Proposal, choices: Choices) -> Choices:
+    if choices.category is not None:
+        return choices
+    heading(console, "What says the class of a photo?")
+    for text in (doubt.text for doubt in proposal.doubts if doubt.topic == "category"):
+        say(console, text, "yellow")
+    for number, way in enumerate(proposal.class_ways, 1):
+        say(console, way.meaning, mark=str(number), indent=4)
+    while True:
+        answer = click.prompt("Number, the level of a folder as in '-1', or a regular expression", default="1")
+        known = answer.isdigit() and 1 <= int(answer) <= len(proposal.class_ways)
+        rule = proposal.class_ways[int(answer) - 1].rule if known else answer
+        choice = "none" if rule is None else str(rule["folder"] if isinstance(rule, Mapping) else rule)
+        try:
+            counts = propose(found, replace(choices, category=choice), proposal.beside).category.counts
+        except BrevPipelineError as error:
+            click.echo(str(error), err=True)
+            continue
+        for name, count in list(counts.items())[:_SHOWN]:
+            say(console, f"{name}: {count}", indent=4)
+        if len(counts) > _SHOWN:
+            say(console, f"and {len(counts) - _SHOWN} more classes", indent=4)
+        if click.confirm("Are those the classes?", default=True):
+            return replace(choices, category=choice)
+
+
+def _ask_given(console: Console, _: Survey, proposal: Proposal, choices: Choices) -> Choices:
+    given = proposal.given
+    if choices.given is not None or given is None:
+        return choices
+    heading(console, "A split is there already")
+    say(console, f"{given.meaning}: {_meant(proposal)}")
+    if click.confirm("Keep it?", default=True):
+        return choices
+    return replace(choices, given="none")
+
+
+def _ask_pattern(console: Console, _: Survey, proposal: Proposal, choices: Choices) -> Choices:
     """The regular expression of the item: as given, or chosen while its effect on the files is shown."""
-    ways = suggestions(found.images)
-    if given is not None:
-        _show_items(console, found.images, given)
-        return given
-    if not ask:
-        _show_items(console, found.images, ways[0].pattern)
-        return ways[0].pattern
-    console.print("\nAll photos of one physical item stay on one side of the split. What names the item in the path?")
+    if choices.pattern is not None:
+        _show_items(console, proposal.photos, choices.pattern)
+        return choices
+    heading(console, "What names the physical item?")
+    say(console, "All photos of one item stay on one side of the split.")
+    for text in (doubt.text for doubt in proposal.doubts if doubt.topic == "pattern"):
+        say(console, text, "yellow")
+    ways = proposal.items.ways
     for number, way in enumerate(ways, 1):
-        console.print(f"  {number}  {_meaning(way)}", markup=False)
-        console.print(f"     {way.pattern}", style="dim", markup=False)
+        photos = "one photo each" if way.most == 1 else f"at most {counted(way.most, 'photo')} each"
+        say(console, f"{way.meaning} ({way.items} items, {photos})", mark=str(number), indent=4)
+        say(console, way.pattern, "dim", indent=4)
     while True:
         answer = click.prompt("Number, or a regular expression with one group", default="1")
         known = answer.isdigit() and 1 <= int(answer) <= len(ways)
-        pattern = ways[int(answer) - 1].pattern if known else answer
+        pattern = ways[int(answer) - 1].pattern if known else str(answer)
         try:
-            _show_items(console, found.images, pattern)
+            _show_items(console, proposal.photos, pattern)
         except BrevPipelineError as error:
             click.echo(str(error), err=True)
             continue
         if click.confirm("Is that right?", default=True):
-            return str(pattern)
+            return replace(choices, pattern=pattern)
+
+
+def _ask_scope(console: Console, _: Survey, proposal: Proposal, choices: Choices) -> Choices:
+    """Whether the same item id under two classes means two items."""
+    if choices.scope is not None or not proposal.shared:
+        return choices
+    heading(console, "The same item under two classes")
+    say(console, _shared_said(proposal))
+    say(
+        console,
+        f"If it is not (numbers begin anew in each class), photos of one number may be divided; if you say so and it "
+        f"is, up to {len(proposal.shared)} items stand on two sides, and the test measures memory.",
+    )
+    same = click.confirm("Is it the same physical item?", default=True)
+    return replace(choices, scope="global" if same else "stratum")
+
+
+def _shared_said(proposal: Proposal) -> str:
+    others = f", as are {len(proposal.shared) - 1} others" if len(proposal.shared) > 1 else ""
+    return f"item {proposal.shared[0]} is found under more than one class{others}"
 
 
 def _show_items(console: Console, paths: Sequence[str], pattern: str) -> None:
     items = items_of(paths, pattern)
     step = max(1, len(paths) // _SHOWN)
     for path, item in list(zip(paths, items, strict=True))[::step][:_SHOWN]:
-        line = Text(f"  {path} → ").append(item or "none", style="bold green" if item else "red")
-        console.print(line)
+        say(console, f"{path} → {item or 'none'}", "" if item else "red", indent=4)
     missed = [path for path, item in zip(paths, items, strict=True) if item is None]
     if missed:
         said = f"{len(missed)} of {len(paths)} paths have no item, such as {missed[0]}: a run would stop there"
-        console.print(said, style="yellow", markup=False)
+        say(console, said, "yellow")
     else:
-        console.print(f"{len(set(items))} items in {len(paths)} photos")
+        way = way_of(paths, pattern)
+        say(console, f"{way.items} items in {len(paths)} photos, at most {counted(way.most, 'photo')} of one")
 
 
-def _per_folder(console: Console, found: Survey, pattern: str, ask: bool) -> bool:
-    """Whether the same item id in two folders means two items."""
-    shared = shared_between_folders(found.images, pattern)
-    if not shared:
-        return False
-    # Numbers that begin anew recur in great part; an id that recurs now and then is most likely the same item, and
-    # to take two items for one costs nothing but evenness, while the other error is a leak.
-    same = 2 * len(shared) < len(set(items_of(found.images, pattern)))
-    others = f", as are {len(shared) - 1} others" if len(shared) > 1 else ""
-    told = f"item {shared[0]} is found in more than one folder{others}"
-    if ask:
-        return not click.confirm(f"{told}. Is it the same physical item?", default=same)
-    scope = "one item; set split.uniqueness_scope to stratum if it is not" if same else "different items"
-    console.print(f"{told}: taken for {scope}", markup=False)
-    return not same
+def _meant(proposal: Proposal) -> str:
+    given = proposal.given
+    assert given is not None
+    shares = "divided into train and devel"
+    return "; ".join(
+        f"{word} ({given.counts[word]} photos) is {shares if purpose is None else purpose}"
+        for word, purpose in given.purposes.items()
+    )
+
+
+def _show_decided(console: Console, proposal: Proposal) -> None:
+    """What is taken where nobody was asked."""
+    say(console, f"class: {proposal.category.meaning}", mark="-")
+    if proposal.given:
+        say(console, f"split: {proposal.given.meaning}: {_meant(proposal)}", mark="-")
+    meaning = next((way.meaning for way in proposal.items.ways if way.pattern == proposal.pattern), "as you said")
+    say(console, f"item: {meaning}", mark="-")
+    _show_items(console, proposal.photos, proposal.pattern)
+    if proposal.shared:
+        taken = "taken for the same one" if proposal.scope == "global" else "taken for different ones, as you said"
+        say(console, f"{_shared_said(proposal)}: {taken}", mark="-")
+
+
+def _undecided(bucket: str, proposal: Proposal) -> str:
+    lines = [f"--{doubt.topic}: {doubt.text}" for doubt in proposal.doubts]
+    helped = [_OPTIONS[topic] for topic in dict.fromkeys(doubt.topic for doubt in proposal.doubts)]
+    return "\n".join(
+        [
+            f"{bucket}: not all is sure, and nobody is here to answer:",
+            *(f"  {line}" for line in lines),
+            "answer by running without --yes, or give",
+            *(f"  {line}" for line in helped),
+        ]
+    )
+
+
+def _foresee(console: Console, found: Survey, proposal: Proposal, config: PipelineConfig, ask: bool) -> None:
+    """Show what a run would make of the answers, or why it would stop."""
+    if not found.is_complete:
+        say(console, "too many photos to foresee the split; a run tells, or stops before it reads a pixel", "yellow")
+        return
+    inside = [proposal.below + path for path in proposal.photos]
+    with console.status("looking for copies"):
+        contents = found.contents(inside)
+    known = None if contents is None else {path.removeprefix(proposal.below): md5 for path, md5 in contents.items()}
+    try:
+        outcome = divide(config, known)
+    except ListingError as error:
+        raise ConfigError(str(error)) from error
+    except BrevPipelineError as error:
+        if not ask:
+            raise ConfigError(f"the photos cannot be divided so: {error}") from error
+        say(console, f"a run would stop: {error}", "yellow")
+        return
+    show_outcome(console, outcome, config)
+    if outcome.empty and not ask and any(config.split.shares[side] > 0 for side in outcome.empty):
+        raise ConfigError(
+            f"no photo would stand in {', '.join(outcome.empty)}: there are {outcome.groups} groups of photos that may "
+            "not be divided; give a --pattern that tells more items apart, if they are different items"
+        )
+
+
+def _given_settings(proposal: Proposal, bucket: str, target: Path) -> dict[str, Any] | None:
+    if proposal.given is None:
+        return None
+    out = dict(proposal.given.settings)
+    if "lists" in out:
+        out["lists"] = {word: _from(target, f"{bucket.rstrip('/')}/{path}") for word, path in out["lists"].items()}
+    return {**out, "words": proposal.given.purposes}
 
 
 def _show_next(console: Console, target: Path) -> None:
-    console.print(f"\nwrote {target}, and it loads. Next:", markup=False)
-    for command, what in (
-        (f"brev-pipeline preview {target} --out sheet.png", "what training will see"),
-        (f"brev-pipeline run {target}", "the whole chain; publishes a version"),
-        ("make ui", "the same in Dagster's UI, on a schedule if you add one"),
-    ):
-        console.print(f"  {command}  ", end="", markup=False)
-        console.print(f"# {what}", style="dim")
+    console.print()
+    say(console, f"wrote {target}, and it loads. Next:", indent=0)
+    file = shlex.quote(str(target))
+    commands = [
+        (f"brev-pipeline preview {file} --out sheet.png", "what training will see"),
+        (f"brev-pipeline run {file}", "the whole chain; publishes a version"),
+    ]
+    if Path("workspace.yaml").exists() and Path("Makefile").exists() and target.parent == Path("configs"):
+        commands.append(("make ui", "the same in Dagster's UI, on a schedule if you add one"))
+    else:
+        folder = shlex.quote(str(target.parent.resolve()))
+        commands.append(
+            (f"BREV_PIPELINE_CONFIGS={folder} dagster dev -m brev_pipeline.definitions", "the same in Dagster's UI")
+        )
+    for command, what in commands:
+        console.print(Text(f"  # {what}", style="dim"), soft_wrap=True)
+        console.print(Text(f"  {command}"), soft_wrap=True)
 
 
 def _asked(ask: bool, question: str, default: str | None, option: str) -> str:
@@ -196,12 +379,14 @@ def _from(target: Path, place: str) -> str:
     return Path(os.path.relpath(place, target.parent)).as_posix()
 
 
-def _schema(target: Path) -> str:
-    """Where editors find the schema: in the project's configs, from this file."""
-    beside = Path("configs/schema.json")
-    return Path(os.path.relpath(beside, target.parent)).as_posix() if beside.exists() else "schema.json"
+def _schema(target: Path) -> Path:
+    """Where editors find the schema: in the project's configs, or beside the file, where it is written if need be."""
+    project = Path("configs/schema.json")
+    return project if project.exists() else target.parent / "schema.json"
 
 
-def _meaning(way: Suggestion) -> str:
-    photos = "one photo each" if way.most == 1 else f"at most {way.most} photos each"
-    return f"{way.meaning} ({way.items} items, {photos})"
+def _write_schema(file: Path) -> None:
+    import json
+
+    text = json.dumps(PipelineConfig.model_json_schema(), indent=1, ensure_ascii=False) + "\n"
+    file.write_text(text, encoding="utf-8")

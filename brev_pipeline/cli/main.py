@@ -68,19 +68,43 @@ def run(config: Path, store: str | None, workers: int | None, as_json: bool) -> 
 @main.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
 @click.option("--bucket", metavar="PLACE", help="Folder, or s3://bucket/prefix, that holds the class folders.")
-@click.option("--pattern", metavar="REGEX", help="Finds the physical item in a photo's path; its group is the item.")
+@click.option(
+    "--pattern",
+    metavar="REGEX",
+    help="Finds the physical item in a photo's path; its group is the item. photo: each is one; folder: its folder is.",
+)
+@click.option(
+    "--category",
+    metavar="RULE",
+    help="What says the class: level of a folder (-1 holds the photo, 0 lies in the root), a regular expression with a "
+    "group (?P<category>…), or none: all photos are one class.",
+)
+@click.option(
+    "--given",
+    metavar="RULE",
+    help="What says a split that is there: level of a folder, a regular expression with (?P<purpose>…), or none.",
+)
+@click.option(
+    "--scope",
+    type=click.Choice(["global", "stratum"]),
+    help="The same item number in two classes: one item (global, the default), or two (stratum).",
+)
+@click.option(
+    "--sample-filter",
+    metavar="REGEX",
+    help="Searched in file names, in any case: which are photos. Or all, or proposed.",
+)
 @click.option("--name", help="Of the pipeline.")
 @click.option("--store", metavar="URL", help="Where the results go.")
 @click.option("--anon", is_flag=True, help="Read the bucket without credentials.")
 @click.option("--endpoint-url", metavar="URL", help="S3 endpoint, for a store that is not AWS.")
 @click.option("--profile", help="Profile of the AWS configuration files.")
 @click.option("--region", help="AWS region of the bucket.")
-@click.option("--yes", is_flag=True, help="Ask nothing: take the best guess for what is not given.")
+@click.option("--yes", is_flag=True, help="Ask nothing: take what is sure, and stop where something is not.")
 @click.option("--force", is_flag=True, help="Replace FILE.")
 def init(
     file: Path | None,
     bucket: str | None,
-    pattern: str | None,
     name: str | None,
     store: str | None,
     anon: bool,
@@ -89,20 +113,27 @@ def init(
     region: str | None,
     yes: bool,
     force: bool,
+    **choices: str | None,
 ) -> None:
-    """Write a configuration for your photos: a few questions, answered while looking at their file names.
+    """Write a configuration for your photos: a few questions, answered while looking at their paths.
+
+    All paths are looked at: what are photos and what masks, what says the class, whether a split is there, what names
+    the physical item. It shows the classes, items and sides that come of it before it writes. With --yes nothing is
+    asked, and nothing is guessed: where something is not sure, the command ends with exit status 2 and names the
+    options that settle it.
 
     FILE is configs/NAME.yaml if it is not given. Credentials are never asked for: they come from the standard AWS
     chain (environment, profile, role).
     """
     from brev_pipeline.cli.init import write_configuration
     from brev_pipeline.config import StorageSettings, build_settings
+    from brev_pipeline.starter import Choices
 
     reach = {"anon": anon, "endpoint_url": endpoint_url, "profile": profile, "region": region}
     write_configuration(
         file,
         bucket=bucket,
-        pattern=pattern,
+        choices=Choices(**choices),
         name=name,
         store=store,
         storage=build_settings(StorageSettings, reach),

@@ -1,22 +1,26 @@
-"""Starter: from a bucket to a first configuration. Looks at the first files, guesses, and lets a person decide.
+"""Starter: from a bucket to a first configuration. Says what the files mean, and where that is not sure.
 
-`survey` lists some files of every class folder, `suggestions` tries the usual ways in which file names tell the
-physical item, `items_of` shows what a regular expression makes of them, and `configuration` writes the YAML. Nothing
-here asks questions: that is the command ``brev-pipeline init``.
+`survey` lists a place, `propose` says what its paths tell: photos and what lies beside them, classes, a split that is
+there already, items; each with what speaks for it, and with doubts that somebody has to settle (`Choices`).
+`configuration` writes the YAML. Nothing here asks questions: that is the command ``brev-pipeline init``.
 """
 
-from brev_pipeline.starter.items import Suggestion, items_of, shared_between_folders, suggestions
+from brev_pipeline.starter.items import Way, items_of, way_of
+from brev_pipeline.starter.propose import Choices, Doubt, Proposal, propose
 from brev_pipeline.starter.survey import Survey, survey
 from brev_pipeline.starter.write import Answers, configuration, name_from
 
 __all__ = [
     "Answers",
-    "Suggestion",
+    "Choices",
+    "Doubt",
+    "Proposal",
     "Survey",
+    "Way",
     "configuration",
     "items_of",
     "name_from",
-    "shared_between_folders",
-    "suggestions",
+    "propose",
     "survey",
+    "way_of",
 ]

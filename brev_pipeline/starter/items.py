@@ -1,70 +1,63 @@
-r"""Items: which part of a file's name tells the physical item that was photographed.
+r"""Items: which part of a path tells the physical item that was photographed.
 
 Every photo of one item must stand on one side of the split, so the regular expression that finds the item in the path
-is the one thing in a configuration that no default can know. The usual ways of naming files are tried on the files
-that were found; a way fits if it finds an item in each of them, and it is worth proposing if some have more than one
-photo.
+is the one thing in a configuration that no default can know. What is proposed joins rather than divides: of several
+parts that may name the item the one with the fewest groups is taken, unless the groups are surely none: a class, a
+camera, a session, a time, a number that counts photos.
+
+* A level of folders such as ``kos01``, ``kos02``, with some photos each: the folder is the item.
+* Else the first number of the name that varies, and is not that of a camera or a session: ``person12_bacteria_3``.
+* Else, where each name has a number of its own, every photo is an item of its own.
 """
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from brev_pipeline.errors import SplitError
+from brev_pipeline.starter.levels import FEW_GROUPS, MANY_PHOTOS, Level
+from brev_pipeline.starter.names import Form, forms, is_dense, last_word
+from brev_pipeline.starter.words import FRAMES, ITEM, PHOTO, SESSION, TEMPLATES
 
-_NAMES: Final = (
-    (r"/(\d+)_\d+\.[^./]+$", "digits before the last underscore: 17_1531483200123.bmp"),
-    (r"/([^/_]+)_[^/]*\.[^./]+$", "what stands before the first underscore: vial17_top_2.png"),
-    (r"/([^/]+)_[^/_]*\.[^./]+$", "what stands before the last underscore: line2_vial17_3.png"),
-    (r"/([^/-]+)-[^/]*\.[^./]+$", "what stands before the first hyphen: 17-a.jpg"),
-    (r"/([^/]+)-[^/-]*\.[^./]+$", "what stands before the last hyphen: line2-17-a.jpg"),
-    (r"/([^/ ]+) [^/]*\.[^./]+$", "what stands before the first space: 17 (2).jpg"),
-    (r"/(\d+)[^/\d][^/]*\.[^./]+$", "the digits at the beginning: 17top.png"),
-    (r"/(?:[^/]*[^/\d])?(\d+)[^/\d]*\.[^./]+$", "the last digits: top17.png"),
-    (r"/([^/]+)/[^/]+$", "the folder: one folder per item"),
-)
 OWN_ITEM: Final = r"/([^/]+)\.[^./]+$"
-"""Every photo is an item of its own."""
+"""Every photo is an item of its own; files that differ in their folders and endings only are one."""
+_USUAL: Final = (
+    (r"/([^/]+)/[^/]+$", "the folder that holds the photo"),
+    (r"/([^/]+)/[^/]+/[^/]+$", "the folder above the photo's folder"),
+    (r"/([^/_]+)_[^/]*$", "what stands before the first underscore"),
+    (r"/([^/]+)_[^/_]*$", "what stands before the last underscore"),
+    (r"/([^/-]+)-[^/]*$", "what stands before the first hyphen"),
+    (r"/([^/-]+-[^/-]+)-[^/]*$", "what stands before the second hyphen"),
+)
+_NAMES_TIMES: Final = "the names hold nothing but times, and photos of one item may have been taken one after another"
 
 
 @dataclass(frozen=True)
-class Suggestion:
+class Way:
     """A way to find the item in a path."""
 
     pattern: str
     meaning: str
     items: int
-    """Distinct items, in each folder by itself."""
+    """Distinct items."""
     most: int
     """Photos of the item that has the most."""
 
 
-def suggestions(paths: Sequence[str]) -> list[Suggestion]:
-    """The ways that find an item in every path, best first; the last: every photo is an item of its own.
+@dataclass(frozen=True)
+class ItemFinding:
+    """What the paths say of the items."""
 
-    The best has the fewest photos of its largest item, for an item is photographed some times, and a wrong pattern
-    puts many items into one; ways that tell the same items apart are proposed once.
-
-    Args:
-        paths: relative to the place, as `Survey.images`.
-    """
-    found: list[Suggestion] = []
-    seen: set[tuple[str | None, ...]] = set()
-    for pattern, meaning in _NAMES:
-        if pattern == _NAMES[-1][0] and len({path.rpartition("/")[0] for path in paths}) < 20:
-            continue  # few folders are classes, not items
-        items = items_of(paths, pattern)
-        told = tuple(items)
-        if None in items or told in seen or len(set(told)) == 1:
-            continue
-        seen.add(told)
-        counts = Counter(zip(_folders(paths), items, strict=True))
-        if (most := max(counts.values(), default=0)) > 1:
-            found.append(Suggestion(pattern, meaning, len(counts), most))
-    found.sort(key=lambda way: way.most)
-    return [*found, Suggestion(OWN_ITEM, "every photo is an item of its own", len(paths), 1)]
+    ways: list[Way]
+    """The best first."""
+    doubts: list[str] = field(default_factory=list)
+    """Why the best may be wrong, in words; empty where it is sure."""
+    notes: list[str] = field(default_factory=list)
+    """What was taken for no item, and why."""
+    is_running: bool = False
+    """Whether the best counts photos, each of which is an item of its own."""
 
 
 def items_of(paths: Sequence[str], pattern: str) -> list[str | None]:
@@ -82,17 +75,266 @@ def items_of(paths: Sequence[str], pattern: str) -> list[str | None]:
     return [_item(compiled.search(f"/{path}")) for path in paths]
 
 
-def shared_between_folders(paths: Sequence[str], pattern: str) -> list[str]:
-    """Items that are found in more than one folder, sorted: one physical item, or numbers that begin anew?"""
-    folders: dict[str | None, set[str]] = defaultdict(set)
-    for folder, item in zip(_folders(paths), items_of(paths, pattern), strict=True):
-        folders[item].add(folder)
-    return sorted(item for item, found in folders.items() if item is not None and len(found) > 1)
-
-
 def _item(match: re.Match[str] | None) -> str | None:
     return next((group for group in match.groups() if group is not None), None) if match else None
 
 
-def _folders(paths: Sequence[str]) -> list[str]:
-    return [path.rpartition("/")[0] for path in paths]
+def way_of(photos: Sequence[str], pattern: str, meaning: str = "a pattern of your own") -> Way:
+    """A pattern with what it makes of the photos."""
+    counts = Counter(item for item in items_of(photos, pattern) if item is not None)
+    return Way(pattern, meaning, len(counts), max(counts.values(), default=0))
+
+
+def own_path(photos: Sequence[str]) -> str:
+    """The pattern by which every photo is an item of its own, whatever other folders hold."""
+    depths = {path.count("/") for path in photos}
+    folders = rf"(?:[^/]+/){{{min(depths)}}}" if min(depths) > 1 else "[^/]+/" * min(depths)
+    return rf"/({folders}[^/]+)\.[^./]+$"
+
+
+def find_items(photos: Sequence[str], found: Sequence[Level], classes: Sequence[str | None]) -> ItemFinding:
+    """Rank the ways to find the items.
+
+    Args:
+        photos: their paths.
+        found: the levels of their folders.
+        classes: of the photos; all the same where nothing says one.
+    """
+    has_class = len(set(classes)) > 1
+    notes = [
+        f"the folders {level.names} are taken for places, cameras or sessions, not for items"
+        for level in found
+        if level.role == "session"
+    ]
+    folders = [level for level in found if level.role == "item"]
+    beneath = [level for level in folders if level.at < 0]
+    if beneath:
+        at = beneath[0].at
+        best = way_of(photos, "/([^/]+)" + "/[^/]+" * -at + "$", f"the folder, one for each item: {beneath[0].names}")
+        return ItemFinding(_with_usual(photos, best), notes=notes)
+    doubts = [f"the folders {level.names} may be items, but lie at different depths" for level in folders]
+    best, own, is_running = _by_names(photos, classes)
+    doubts += own.doubts
+    for level in found:
+        if level.role == "unsure" and not (has_class and _same(photos, best.pattern, level)):
+            doubts.append(f"the folders {level.names} may be classes, or items, or neither")
+    return ItemFinding(_with_usual(photos, best), doubts, [*notes, *own.notes], is_running)
+
+
+def _same(photos: Sequence[str], pattern: str, level: Level) -> bool:
+    """Whether the items lie in one folder of the level each."""
+    folders: dict[str | None, set[str]] = defaultdict(set)
+    for path, item in zip(photos, items_of(photos, pattern), strict=True):
+        folders[item].add(path.split("/")[:-1][level.at])
+    return all(len(names) == 1 for names in folders.values()) and len(folders) <= 2 * len(level.counts)
+
+
+def _with_usual(photos: Sequence[str], best: Way) -> list[Way]:
+    """The best way, then others that find an item in every path and tell them apart in another way."""
+    told = {tuple(items_of(photos, best.pattern))}
+    ways = [best]
+    for pattern, meaning in (*_USUAL, (OWN_ITEM, "every photo is an item of its own, by its name")):
+        items = tuple(items_of(photos, pattern))
+        if None in items or items in told or len(set(items)) == 1:
+            continue
+        told.add(items)
+        ways.append(way_of(photos, pattern, meaning))
+    return ways
+
+
+@dataclass
+class _Notes:
+    doubts: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def _by_names(photos: Sequence[str], classes: Sequence[str | None]) -> tuple[Way, _Notes, bool]:
+    """The best way by the names of files, what is to be said of it, and whether it counts photos."""
+    said = _Notes()
+    own = way_of(photos, OWN_ITEM, "every photo is an item of its own, by its name")
+    stems = [path.rpartition("/")[2].rpartition(".")[0] or path.rpartition("/")[2] for path in photos]
+    taken = forms(stems)
+    places = [_place(form, [classes[row] for row in form.rows], said) for form in taken]
+    if all(at is None for at in places):
+        return own, said, True
+    simple = {_pattern(form, at) for form, at in zip(taken, places, strict=True) if at is not None}
+    if None in places or len(simple) > 1:
+        # Each form has its own place of the item; what has none is an item of its own.
+        patterns = list(dict.fromkeys(_pattern(form, at, whole=True) for form, at in zip(taken, places, strict=True)))
+    else:
+        patterns = list(simple)
+    pattern = "|".join(patterns)
+    best = way_of(photos, pattern, _meaning(taken, places))
+    items = items_of(photos, pattern)
+    if None in items:
+        return own, _Notes([*said.doubts, "the names have no common form"], said.notes), False
+    if not all(_is_last(form, at) for form, at in zip(taken, places, strict=True)):
+        return best, said, False
+    leads = _leads(taken, places, len(photos))
+    each = Counter(zip((path.rpartition("/")[0] for path in photos), leads, items, strict=True))
+    if max(each.values()) > 1:
+        return best, said, False
+    named = zip(leads, items, strict=True)
+    if len(set(zip(stems, leads, items, strict=True))) > len(set(named)):
+        return best, said, False  # the same number stands behind another camera or session
+    if _is_joined(leads, [str(item) for item in items]):
+        return best, said, False
+    return own, said, True
+
+
+def _is_last(form: Form, at: int | None) -> bool:
+    """Whether nothing that could count an item's photos stands behind its place."""
+    later = range(at + 1, len(form.kinds)) if at is not None else ()
+    return not any(form.kinds[i] in ("9", "x", "t") and not form.is_constant(i) for i in later)
+
+
+def _leads(taken: Sequence[Form], places: Sequence[int | None], count: int) -> list[str]:
+    """The words before the item's number."""
+    leads = [""] * count
+    for form, at in zip(taken, places, strict=True):
+        words = [i for i in range(at or 0) if form.kinds[i] == "a"]
+        for place, row in enumerate(form.rows):
+            leads[row] = " ".join(form.fields[i][place] for i in words)
+    return leads
+
+
+def _is_joined(leads: Sequence[str], items: Sequence[str]) -> bool:
+    """Whether numbers that stand once behind each word are of things: few of a wide range, the same again."""
+    numbers: dict[str, set[str]] = defaultdict(set)
+    for lead, item in zip(leads, items, strict=True):
+        numbers[lead].add(item)
+    if len(numbers) < 2:
+        return False
+    sets = sorted(numbers.values(), key=len)
+    largest = sets[-1]
+    again = [len(one & largest) for one in sets[:-1]]
+    return sum(again) >= 0.9 * sum(map(len, sets[:-1])) and not is_dense([re.sub(r"\D", "", item) for item in largest])
+
+
+def _word_before(form: Form, at: int) -> str:
+    """The word that stands right before a place."""
+    before = [i for i in (at - 1, at - 2) if i >= 0]
+    for i in before:
+        if form.kinds[i] == "a":
+            return last_word(form.fields[i][0])
+        if form.kinds[i] in "9tx":
+            return ""
+    return ""
+
+
+def _place(form: Form, classes: Sequence[str | None], said: _Notes) -> int | None:
+    """Where in the names of a form the item stands; None where each photo is one of its own."""
+    varying = [at for at, kind in enumerate(form.kinds) if kind in ("9", "x") and not form.is_constant(at)]
+    if (named := next((at for at in varying if _word_before(form, at) in ITEM), None)) is not None:
+        return named
+    for at in varying:
+        values, word = form.fields[at], _word_before(form, at)
+        groups = len(set(values))
+        some = ", ".join(sorted(set(values))[:4])
+        if 1 < groups == len(set(classes)) == len(set(zip(values, classes, strict=True))):
+            continue  # the class once more
+        if word in SESSION or (groups <= FEW_GROUPS and len(values) / groups > MANY_PHOTOS):
+            _note(
+                said.notes, f"{word or 'the number'} {some} … in the names ({groups}) is taken for a session or camera"
+            )
+            continue
+        if at == varying[-1] and word in FRAMES:
+            _note(said.doubts, "the names count frames, and frames of one film show the same things")
+        if varying == [at] and word in PHOTO | FRAMES:
+            return None
+        _doubt_of_grid(form, at, [later for later in varying if later > at and form.kinds[later] == "9"], said)
+        _doubt_of_words(form, at, said)
+        return at
+    if any(kind == "t" and not form.is_constant(at) for at, kind in enumerate(form.kinds)) and len(form.rows) > 1:
+        _note(said.doubts, _NAMES_TIMES)
+    return None
+
+
+def _note(notes: list[str], text: str) -> None:
+    if text not in notes:
+        notes.append(text)
+
+
+def _doubt_of_grid(form: Form, at: int, later: Sequence[int], said: _Notes) -> None:
+    """A few numbers, each before the same many: which is the thing's, and which counts its photos?"""
+    if not later:
+        return
+    first, second = form.fields[at], form.fields[later[0]]
+    groups, others = len(set(first)), len(set(second))
+    counts = groups <= FEW_GROUPS and 3 * groups <= others < 0.9 * len(second) and is_dense(first)
+    if counts or (groups == len(first) and FEW_GROUPS < others < 0.7 * len(second)):
+        said.doubts.append(
+            f"names such as {''.join(column[0] for column in form.fields)} have two numbers, one of {groups} and one "
+            f"of {others} values: which of them is the item's?"
+        )
+
+
+def _doubt_of_words(form: Form, at: int, said: _Notes) -> None:
+    """Many words, each before numbers that begin anew, may be the things' names."""
+    words = [i for i in range(at) if form.kinds[i] == "a" and not form.is_constant(i)]
+    if not words or at >= len(form.kinds):
+        return
+    names = form.fields[words[0]]
+    numbers: dict[str, list[str]] = defaultdict(list)
+    for name, number in zip(names, form.fields[at], strict=True):
+        numbers[name].append(number)
+    each = len(names) / len(numbers)
+    anew = sum(is_dense(one) for one in numbers.values())
+    if len(numbers) > FEW_GROUPS and 1.5 < each <= 20 and anew > len(numbers) / 2:
+        some = ", ".join(sorted(numbers)[:3])
+        said.doubts.append(f"the names begin with {len(numbers)} words ({some}, …): are they the items?")
+
+
+_SEPARATORS: Final = r"[^/_\-. ]"
+
+
+def _pattern(form: Form, at: int | None, *, whole: bool = False) -> str:
+    """The regular expression that finds a place in the names of a form.
+
+    Args:
+        form: of the names.
+        at: the place; None: the whole name.
+        whole: let it match names of this form only.
+    """
+    if at is None:
+        return rf"/({''.join(_part(form, i, exact=True) for i in range(len(form.kinds)))})\.[^./]+$"
+    before = "".join(_part(form, i, exact=whole) for i in range(at))
+    key = _part(form, at, exact=True)
+    if at and form.kinds[at - 1] == "a" and form.is_constant(at - 1):
+        attached = _part(form, at - 1, exact=True)
+        before, key = before[: -len(attached)], attached + key
+    if whole:
+        after = "".join(_part(form, i, exact=True) for i in range(at + 1, len(form.kinds)))
+        return rf"/{before}({key}){after}\.[^./]+$"
+    if at + 1 == len(form.kinds):
+        return rf"/{before}({key})\.[^./]+$"
+    return rf"/{before}({key}){_part(form, at + 1, exact=True, one=True)}[^/]*$"
+
+
+def _part(form: Form, at: int, *, exact: bool, one: bool = False) -> str:
+    kind = form.kinds[at]
+    if kind == "9":
+        return r"\d" if one else r"\d+"
+    if kind == "a":
+        if form.is_constant(at):
+            return re.escape(form.fields[at][0]).replace(r"\-", "-").replace(r"\ ", " ")
+        return r"[^/\d]" if one else r"[^/\d]+?"
+    if kind == "t":
+        return r"\d" if one else r"\d[\d_T:.hmZ-]*"
+    if kind == "x":
+        return r"[^/]" if one else (r"[^/_. ]+" if not exact or len(form.kinds) > 1 else r"[^/]+")
+    return re.escape(kind[0] if one else kind).replace(r"\-", "-").replace(r"\ ", " ")
+
+
+def _meaning(taken: Sequence[Form], places: Sequence[int | None]) -> str:
+    form, at = next((form, at) for form, at in zip(taken, places, strict=True) if at is not None)
+    word = _word_before(form, at)
+    example = "".join(column[0] for column in form.fields)
+    return f"the number after {word!r}: {example}" if word else f"the first number that can name a thing: {example}"
+
+
+def pairs_with_templates(photos: Sequence[str]) -> list[str]:
+    """Words that names end in by which a photo shows how a thing should look; empty where there are none."""
+    words = Counter(last_word(re.sub(r"[\W\d_]+$", "", path.rpartition("/")[2].rpartition(".")[0])) for path in photos)
+    found = [word for word in words if word in TEMPLATES and words[word] >= 0.2 * len(photos)]
+    return sorted(word for word in words if words[word] >= 0.2 * len(photos)) if found else []

@@ -1,25 +1,35 @@
-"""What lies in a place, at a glance: some files of each folder, without listing all of a large bucket."""
+"""What lies in a place: all its files by their paths, and a look into a few of them.
 
+A bucket of up to a million objects is listed whole; of a larger one each folder's first files are taken, and it is
+said that they are not all.
+"""
+
+import hashlib
 import os
 import re
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from brev_pipeline.config import ListingSettings, StorageSettings
-from brev_pipeline.errors import ListingError
+from brev_pipeline.errors import BrevPipelineError, ListingError
 
+MOST: Final = 1_000_000
+"""Objects that are listed whole; of a place with more, some of each folder."""
 _PER_FOLDER: Final = 200
-"""Files looked at in each folder."""
-_FOLDERS: Final = 60
-"""Folders looked at; on S3 one or two requests each."""
+_FOLDERS: Final = 2000  # looked at where not all is listed; on S3 a request each
+_MOST_HASHED: Final = 1 << 30  # bytes of local files that are read to find copies
+_HEAD: Final = 1 << 18  # bytes of a text that are read
+_MOST_FETCHED: Final = 1 << 24  # bytes of an object that is fetched for its head
+_IMAGE: Final = re.compile(ListingSettings().sample_filter, re.IGNORECASE)
+_MD5: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class Survey:
-    """Some of the files of a place."""
+    """The files of a place, by their paths."""
 
     images: list[str]
     """Paths of image files relative to the place, with ``/`` between their parts, sorted."""
@@ -27,16 +37,52 @@ class Survey:
     """Paths of files that are no images by their names."""
     is_complete: bool
     """Whether these are all the files that there are."""
+    place: Any = None
+    """Where they lie (`source.Place`); None where they were only made up."""
+    storage: StorageSettings = field(default_factory=StorageSettings)
+    md5: dict[str, str] = field(default_factory=dict)
+    """Path → MD5 of the bytes, of the images where it is known without reading them."""
 
-    @property
-    def folders(self) -> dict[str, int]:
-        """Leaf folder's name → images seen in folders of that name, most first."""
-        counts = Counter(path.rpartition("/")[0].rpartition("/")[2] for path in self.images)
-        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    def head(self, path: str) -> bytes:
+        """The first bytes of a file (of an object, all); empty where it cannot be read, or is too large for a look."""
+        from brev_pipeline.source import LocalPlace, S3Place
+        from brev_pipeline.source.s3 import S3Client
+
+        try:
+            if isinstance(self.place, LocalPlace):
+                with (Path(self.place.root) / path).open("rb") as file:
+                    return file.read(_HEAD)
+            if isinstance(self.place, S3Place):
+                client = S3Client(self.storage)
+                return client.get(self.place.name, self.place.prefix + path, None, _MOST_FETCHED)
+        except (OSError, BrevPipelineError):
+            pass  # what cannot be read says nothing; a run tells why
+        return b""
+
+    def contents(self, images: Sequence[str]) -> dict[str, str] | None:
+        """Path → MD5 of the bytes of those images that may be copies; None where it would take too long to know.
+
+        In a bucket it stands in the listing; local files are read where another one has as many bytes.
+        """
+        from brev_pipeline.source import LocalPlace
+
+        if not isinstance(self.place, LocalPlace):
+            return {path: self.md5[path] for path in images if path in self.md5}
+        root = Path(self.place.root)
+        sizes: dict[int, list[str]] = defaultdict(list)
+        for path in images:
+            try:
+                sizes[(root / path).stat().st_size].append(path)
+            except OSError:
+                continue
+        alike = {size: paths for size, paths in sizes.items() if len(paths) > 1}
+        if sum(size * len(paths) for size, paths in alike.items()) > _MOST_HASHED:
+            return None
+        return {path: digest for paths in alike.values() for path in paths if (digest := _md5(root / path))}
 
 
 def survey(bucket: str, storage: StorageSettings | None = None, base: Path | None = None) -> Survey:
-    """Look at the first files of each folder of a place.
+    """List a place.
 
     Args:
         bucket: local folder, or ``s3://bucket/prefix``.
@@ -46,33 +92,56 @@ def survey(bucket: str, storage: StorageSettings | None = None, base: Path | Non
     Raises:
         ListingError: there is no such folder or bucket, it may not be listed, or nothing lies in it.
     """
-    if bucket.startswith("s3://"):
-        found, is_complete = _on_s3(bucket, storage or StorageSettings())
+    from brev_pipeline.source.places import S3Place, place_of
+
+    storage = storage or StorageSettings()
+    resolved = bucket if bucket.startswith("s3://") else str(((base or Path.cwd()) / bucket).resolve())
+    place = place_of(bucket.rstrip("/") or bucket, resolved, storage)
+    if isinstance(place, S3Place):
+        found, is_complete = _on_s3(place, storage)
     else:
-        found, is_complete = _local((base or Path.cwd()) / bucket)
-    pattern = re.compile(ListingSettings().sample_filter, re.IGNORECASE)
-    paths = sorted(path for path in found if not any(part.startswith(".") for part in path.split("/")))
-    images = [path for path in paths if pattern.search(path.rpartition("/")[2])]
-    return Survey(images, sorted(set(paths) - set(images)), is_complete)
+        found, is_complete = _local(Path(resolved))
+    paths = sorted(path for path in found if not _is_hidden(path))
+    images = [path for path in paths if _IMAGE.search(path.rpartition("/")[2])]
+    others = sorted(set(paths) - set(images))
+    md5 = {path: tag for path in images if (tag := found[path]) and _MD5.fullmatch(tag)}
+    return Survey(images, others, is_complete, place, storage, md5)
 
 
-def _local(root: Path) -> tuple[list[str], bool]:
+def _is_hidden(path: str) -> bool:
+    return path.startswith(".") or "/." in path
+
+
+def _md5(file: Path) -> str | None:
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    except OSError:
+        return None
+
+
+def _local(root: Path) -> tuple[dict[str, str | None], bool]:
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "does not exist"
         raise ListingError(f"{root} {what}; name the folder that holds the class folders")
-    found: list[str] = []
-    is_complete = True
-    for number, (folder, names) in enumerate(_folders(root)):
-        if number == _FOLDERS:
-            return found, False
-        prefix = "" if folder == root else folder.relative_to(root).as_posix() + "/"
-        found += [prefix + name for name in names[:_PER_FOLDER]]
-        is_complete &= len(names) <= _PER_FOLDER
-    return found, is_complete
+    found: dict[str, str | None] = {}
+    for folder, names in _folders(root):
+        found.update(dict.fromkeys(folder + name for name in names))
+        if len(found) > MOST:
+            return _some(_folders(root)), False
+    return found, True
 
 
-def _folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder that holds files, with their sorted names."""
+def _some(folders: Iterator[tuple[str, list[str]]]) -> dict[str, str | None]:
+    """The first files of the first folders."""
+    found: dict[str, str | None] = {}
+    for _, (folder, names) in zip(range(_FOLDERS), folders, strict=False):
+        found.update(dict.fromkeys(folder + name for name in names[:_PER_FOLDER]))
+    return found
+
+
+def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Each folder that holds files, relative and ending with a slash, with their sorted names."""
 
     def refuse(error: OSError) -> None:
         raise ListingError(f"{error.filename} cannot be listed: {error.strerror}; check its permissions") from error
@@ -80,24 +149,50 @@ def _folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
     for folder, below, names in os.walk(root, onerror=refuse, followlinks=False):
         below[:] = sorted(name for name in below if not name.startswith("."))
         if names:
-            yield Path(folder), sorted(names)
+            yield "" if folder == str(root) else Path(folder).relative_to(root).as_posix() + "/", sorted(names)
 
 
-def _on_s3(bucket: str, storage: StorageSettings) -> tuple[list[str], bool]:
-    from brev_pipeline.listing.pages import parse_page
-    from brev_pipeline.source.places import S3Place, place_of
+class _TooManyError(Exception):
+    """More objects than are listed whole."""
+
+
+def _on_s3(place: Any, storage: StorageSettings) -> tuple[dict[str, str | None], bool]:
+    from brev_pipeline.listing.scan import scan
     from brev_pipeline.source.s3 import S3Client
 
-    place = place_of(bucket.rstrip("/"), bucket, storage)
-    if not isinstance(place, S3Place) or not place.name:
-        raise ListingError(f"{bucket!r} names no bucket: write s3://bucket or s3://bucket/prefix")
+    if not place.name:
+        raise ListingError(f"{place.bucket!r} names no bucket: write s3://bucket or s3://bucket/prefix")
     client = S3Client(storage)
-    waiting, found, is_complete, looked = [place.prefix], list[str](), True, 0
-    while waiting and looked < _FOLDERS:
-        prefix, looked = waiting.pop(0), looked + 1
+    asked = Counter[str]()
+
+    def page(bucket: str, prefix: str, *, after: str = "", delimiter: str = "", token: str = "") -> bytes:
+        asked["pages"] += 1
+        if asked["pages"] > MOST // 1000:
+            raise _TooManyError
+        return client.page(bucket, prefix, after=after, delimiter=delimiter, token=token)
+
+    try:
+        objects = scan(page, place.name, place.prefix)
+    except _TooManyError:
+        return _some_on_s3(place, client), False
+    return _relative(place.prefix, objects["key"].to_pylist(), objects["etag"].to_pylist()), True
+
+
+def _some_on_s3(place: Any, client: Any) -> dict[str, str | None]:
+    from brev_pipeline.listing.pages import parse_page
+
+    waiting, found = [place.prefix], dict[str, str | None]()
+    for _ in range(_FOLDERS):
+        if not waiting:
+            break
+        prefix = waiting.pop(0)
         page = parse_page(client.page(place.name, prefix, delimiter="/"), f"s3://{place.name}/{prefix}")
-        keys = [key for key in page.objects["key"].to_pylist() if not key.endswith("/")]
-        found += [key.removeprefix(place.prefix) for key in keys[:_PER_FOLDER]]
-        is_complete &= not page.token and len(keys) <= _PER_FOLDER
+        keys, tags = (page.objects[name].to_pylist()[:_PER_FOLDER] for name in ("key", "etag"))
+        found |= _relative(place.prefix, keys, tags)
         waiting += sorted(page.prefixes)
-    return found, is_complete and not waiting
+    return found
+
+
+def _relative(prefix: str, keys: list[str], tags: list[str | None]) -> dict[str, str | None]:
+    pairs = zip(keys, tags, strict=True)
+    return {key.removeprefix(prefix): tag for key, tag in pairs if not key.endswith("/") and key != prefix}

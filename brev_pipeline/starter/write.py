@@ -1,7 +1,9 @@
 """The first configuration as YAML, with a line of explanation where a person will want to change something."""
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from brev_pipeline.config import StorageSettings
 
@@ -18,14 +20,19 @@ class Answers:
     """Local folder or s3://bucket/prefix, as it shall stand in the file."""
     uniqueness: str
     """Regular expression that finds the item in a path."""
-    per_folder: bool
-    """Item numbers begin anew in each class folder."""
+    scope: str = "global"
+    """``global``, or ``stratum``: item numbers begin anew in each class."""
+    listing: Mapping[str, Any] = field(default_factory=dict)
+    """Section ``listing``."""
+    given: Mapping[str, Any] | None = None
+    """Section ``split.given``."""
+    purposes: Mapping[str, float] = field(default_factory=lambda: {"train": 0.8})
     store: str = "../data/store"
     target_size: tuple[int, int] = (128, 128)
     """Height and width, px."""
     storage: StorageSettings = field(default_factory=StorageSettings)
-    schema: str = "schema.json"
-    """Where the schema lies, from the file."""
+    schema: str | None = "schema.json"
+    """Where the schema lies, from the file; None: nowhere."""
 
 
 def name_from(bucket: str) -> str:
@@ -37,9 +44,9 @@ def name_from(bucket: str) -> str:
 
 def configuration(answers: Answers) -> str:
     """The YAML of a configuration: it loads, and it runs."""
-    scope = "stratum # item numbers begin anew in each class folder" if answers.per_folder else "global"
     height, width = answers.target_size
-    return _SCHEMA_LINE.format(schema=answers.schema) + "".join(
+    anew = answers.scope == "stratum"
+    return (_SCHEMA_LINE.format(schema=answers.schema) if answers.schema else "") + "".join(
         f"{line}\n"
         for line in [
             f"name: {answers.name}",
@@ -50,25 +57,63 @@ def configuration(answers: Answers) -> str:
             f"    id: {_scalar(answers.name)}",
             f"    bucket: {_scalar(answers.bucket)}",
             *_storage(answers.storage),
+            *_listing(answers.listing),
             "",
             "image:",
             f"  target_size: [{height}, {width}] # height, width; keep_aspect_ratio: true pads, else it stretches",
             "  strict_jpeg: true # refuse what decoders only warn of",
             "",
             "split:",
-            "  stratification: [folder] # each class is divided by itself",
-            f"  uniqueness: {_scalar(answers.uniqueness)} # what names the physical item in the path",
-            f"  uniqueness_scope: {scope}",
+            "  stratification: [category] # each class is divided by itself",
+            "  # What names the physical item in the path: all its photos stand on one side.",
+            f"  uniqueness: {_scalar(answers.uniqueness)}",
+            "  uniqueness_scope: stratum # item numbers begin anew in each class"
+            if anew
+            else "  uniqueness_scope: global # the same item in two classes is one item",
+            *_given(answers.given),
             "  seed: 42",
-            "  purposes: { train: 0.8 } # for a test set as well: { train: 0.7, test: 0.15 }",
-            "  remainder: devel",
+            *_purposes(answers.purposes),
             "",
             "sampling:",
-            "  groupby: [folder]",
+            "  groupby: [category]",
             "  group_weighing: logx+1 # rare classes more often; uniform: all images alike",
             "  seed: 3",
         ]
     )
+
+
+def _listing(listing: Mapping[str, Any]) -> Iterator[str]:
+    if not listing:
+        return
+    yield from ("", "listing:")
+    if "sample_filter" in listing:
+        yield "  # Names of the files that are photos; searched in any case."
+        yield f"  sample_filter: {_scalar(listing['sample_filter'])}"
+    if "category" in listing:
+        yield "  # What says the class: here the level of a folder (-1 holds the photo), or a part of the path."
+        yield f"  category: {_scalar(listing['category'])}"
+    if "class_mapping" in listing:
+        yield "  # No path says a class: all photos are one."
+        yield f"  class_mapping: {_scalar(listing['class_mapping'])}"
+    if "classes" in listing:
+        yield "  # Only these: so masks in folders of their own are left out. Add new classes here."
+        yield f"  classes: {_scalar(listing['classes'])}"
+
+
+def _given(given: Mapping[str, Any] | None) -> Iterator[str]:
+    if not given:
+        return
+    yield "  # The split that is there already; null: divided by the shares below."
+    yield "  given:"
+    for key, value in given.items():
+        yield f"    {key}: {_scalar(value)}"
+
+
+def _purposes(purposes: Mapping[str, float]) -> Iterator[str]:
+    hint = "" if "test" in purposes else " # for a test set as well: { train: 0.7, test: 0.15 }"
+    hint = " # test holds only what is given" if purposes.get("test") == 0 else hint
+    yield f"  purposes: {_scalar(dict(purposes))}{hint}"
+    yield "  remainder: devel"
 
 
 def _storage(storage: StorageSettings) -> list[str]:
@@ -77,8 +122,8 @@ def _storage(storage: StorageSettings) -> list[str]:
 
 
 def _scalar(value: object) -> str:
-    """A YAML scalar that is read back as this value."""
+    """A YAML scalar, list or mapping on one line that is read back as this value."""
     import yaml
 
-    text = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=float("inf"))
+    text = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=float("inf"), sort_keys=False)
     return str(text).strip()[1:-1]

@@ -1,0 +1,188 @@
+"""Outcome: what a run would make of a configuration, as far as the paths and the bytes that are known tell."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.table import Table
+
+from brev_pipeline.cli.paragraphs import counted, heading, say
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.texts import TEXT
+
+_SHOWN: Final = 12  # classes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The photos by class and side, and what hangs together."""
+
+    classes: dict[str, Counter[str]]
+    """Class → side → photos."""
+    sides: list[str]
+    """The purposes, in the configuration's order."""
+    items: int
+    groups: int
+    """What may not be divided: items, and copies that join them."""
+    largest: list[tuple[str, int]]
+    """An item of each of the largest groups, and the group's photos."""
+    crossing: list[tuple[str, str]] = field(default_factory=list)
+    """Photos with the same bytes under two items, some of them."""
+    copies: int | None = 0
+    """Photos that have the bytes of another one; None where nobody looked."""
+    conflicts: list[tuple[str, str]] = field(default_factory=list)
+    """Photos with the same bytes under two classes, some of them."""
+    divided: int = 0
+    """Item keys that stand on two sides; more than none only where ``uniqueness_scope`` is stratum."""
+
+    @property
+    def empty(self) -> list[str]:
+        """The sides that no photo stands on."""
+        return [side for side in self.sides if not any(counts[side] for counts in self.classes.values())]
+
+
+def divide(config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:
+    """List the dataset of a configuration, and divide it as a run does.
+
+    Args:
+        config: with one dataset.
+        contents: key within the dataset → MD5 of the bytes, where that is known; None: nobody looked.
+
+    Raises:
+        ListingError: as `list_datasets`.
+        SplitError: as `split_samples`.
+    """
+    from brev_pipeline.listing.state import listing_state
+    from brev_pipeline.source import Sources
+    from brev_pipeline.split import split_samples
+
+    listing = listing_state(config.datasets, config.listing, Sources.of(config)).listing
+    samples = _samples(listing, contents or {})
+    files = config.split.given.files if config.split.given else {}
+    table = split_samples(samples, config.split, given=_given_files(config) if files else {})
+    return _outcome(table, config, contents)
+
+
+def _given_files(config: PipelineConfig) -> Any:
+    from brev_pipeline.production import given_files
+
+    return given_files(config)
+
+
+def _samples(listing: pa.Table, contents: dict[str, str]) -> pa.Table:
+    """The listing as the split takes it: what has no known bytes is a content of its own."""
+    from brev_pipeline.split import USABLE
+    from brev_pipeline.tables import conform
+
+    prefix = listing["bucket"][0].as_py().rstrip("/") + "/"
+    keys = pc.utf8_slice_codeunits(listing["path"], len(prefix))
+    known = pa.table(
+        {"key": pa.array(contents.keys(), keys.type), "md5": pa.array(contents.values(), TEXT)}
+    ).combine_chunks()
+    rows = pc.index_in(keys, value_set=known["key"].combine_chunks())
+    content = pc.coalesce(known["md5"].take(rows), pc.cast(listing["path"], TEXT))
+    for name in ("content_id", "pixel_id"):
+        listing = listing.append_column(name, content)
+    return conform(listing.select(USABLE.names), USABLE, "listing")
+
+
+def _outcome(table: pa.Table, config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:
+    classes: dict[str, Counter[str]] = {}
+    names = [" + ".join(found) for found in table["category"].to_pylist()]
+    purposes = table["purpose"].to_pylist()
+    for (name, purpose), count in sorted(Counter(zip(names, purposes, strict=True)).items()):
+        classes.setdefault(name, Counter())[purpose] += count
+    counts = pc.value_counts(table["leak_group"]).to_pylist()
+    sizes = sorted(((row["counts"], row["values"]) for row in counts), key=lambda row: (-row[0], row[1]))
+    item_of = dict(zip(table["path"].to_pylist(), table["item"].to_pylist(), strict=True))
+    first: dict[str, int] = {}
+    sides: dict[str, set[str]] = {}
+    crossing, conflicts, copies = list[tuple[str, str]](), list[tuple[str, str]](), 0
+    paths, items = table["path"].to_pylist(), table["item"].to_pylist()
+    for item, purpose in set(zip(items, purposes, strict=True)):
+        sides.setdefault(item, set()).add(purpose)
+    for row, content in enumerate(table["content_id"].to_pylist()):
+        at = first.setdefault(content, row)
+        if at == row:
+            continue
+        copies += 1
+        pair = (paths[at], paths[row])
+        if items[at] != items[row]:
+            crossing.append(pair)
+        if names[at] != names[row]:
+            conflicts.append(pair)
+    return Outcome(
+        classes,
+        config.split.names,
+        len(set(items)),
+        len(sizes),
+        [(item_of[path], count) for count, path in sizes[:3]],
+        crossing,
+        None if contents is None else copies,
+        conflicts,
+        sum(len(found) > 1 for found in sides.values()),
+    )
+
+
+def show_outcome(console: Console, outcome: Outcome, config: PipelineConfig) -> None:
+    """The table of classes and sides, the largest groups, and what copies say."""
+    heading(console, "What a run would make of it")
+    rows = sorted(outcome.classes.items(), key=lambda row: -row[1].total())
+    console.print(_table(rows, outcome.sides))
+    say(console, f"{counted(outcome.items, 'item')}, {counted(outcome.groups, 'group')} that may not be divided")
+    if outcome.largest[0][1] > 1:
+        largest = ", ".join(f"{item} ({counted(count, 'photo')})" for item, count in outcome.largest)
+        say(console, f"the largest: {largest}")
+    if config.split.uniqueness_scope == "stratum":
+        say(
+            console,
+            f"{counted(outcome.divided, 'item number')} on two sides: a leak, if they are the same items",
+            "yellow",
+        )
+    _show_copies(console, outcome, config.datasets[0].bucket)
+    alone = [name for name, counts in rows if counts.total() == max(counts.values())]
+    if alone and len(rows) > 1:
+        say(console, f"on one side only: {', '.join(alone[:_SHOWN])}", "yellow")
+
+
+def _table(rows: Sequence[tuple[str, Counter[str]]], sides: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2), show_edge=False)
+    table.add_column("  class", overflow="fold")
+    for side in (*sides, "photos"):
+        table.add_column(side, justify="right")
+    for name, counts in rows[:_SHOWN]:
+        table.add_row(f"  {name}", *(str(counts[side]) for side in sides), str(counts.total()))
+    if len(rows) > _SHOWN:
+        table.add_row(f"  and {len(rows) - _SHOWN} more")
+    sums = [sum(counts[side] for _, counts in rows) for side in sides]
+    table.add_row("  all", *map(str, sums), str(sum(sums)), style="bold")
+    return table
+
+
+def _show_copies(console: Console, outcome: Outcome, bucket: str) -> None:
+    if outcome.copies is None:
+        say(console, "whether there are copies was not looked at: there is too much to read; a run does")
+    elif outcome.copies:
+        one = outcome.copies == 1
+        what = "1 photo is a copy of another" if one else f"{outcome.copies} photos are copies of others"
+        say(console, f"{what}, byte for byte; copies stay together")
+    if outcome.crossing:
+        said = f"{_have(outcome.crossing)} the bytes of a photo of another item, such as "
+        said += f"{_pair(outcome.crossing, bucket)}: one item under two names, or a wrong pattern"
+        say(console, said, "yellow")
+    if outcome.conflicts:
+        said = f"{_have(outcome.conflicts)} the bytes of a photo of another class, such as "
+        said += f"{_pair(outcome.conflicts, bucket)}: a run stops there until they are corrected, or "
+        say(console, f"{said}integrity.label_conflicts says quarantine", "yellow")
+
+
+def _pair(pairs: Sequence[tuple[str, str]], bucket: str) -> str:
+    return " and ".join(path.removeprefix(bucket).lstrip("/") for path in pairs[0])
+
+
+def _have(pairs: Sequence[tuple[str, str]]) -> str:
+    return f"{len(pairs)} of them {'has' if len(pairs) == 1 else 'have'}"

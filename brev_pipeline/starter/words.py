@@ -1,0 +1,91 @@
+"""Words: what people call folders and parts of file names that say a purpose, a mask, a camera, a thing.
+
+Each set is compared in small letters. A word alone decides nothing that counts of files do not bear out.
+"""
+
+import re
+from typing import Final
+
+_PURPOSES: Final = {
+    "train": ("train", "training", "trn", "trainset", "traindata"),
+    "devel": ("val", "valid", "validation", "dev", "devel", "development", "valset", "validationset"),
+    "test": ("test", "testing", "tst", "eval", "evaluation", "holdout", "testset", "testdata"),
+}
+PURPOSE_OF: Final = {word: purpose for purpose, words in _PURPOSES.items() for word in words}
+"""Their word for a side of a split → ours."""
+_AROUND: Final = re.compile(r"(?i)^(images?|imgs?|photos?|data|set)[_-]?|[_-]?(images?|imgs?|photos?|data|set|\d{4})$")
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+GENERIC: Final = _set(
+    """
+    image images img imgs photo photos picture pictures pic pics data dataset datasets jpegimages jpgs jpg jpeg
+    jpegs png pngs bmp bmps tif tiff raw original originals source src input inputs files all samples sample frames
+    crops imagesets color colour rgb grey gray export exports upload uploads
+    """
+)
+"""Folders that say nothing of what is on the photos."""
+MASKS: Final = _set(
+    """
+    mask masks gt ground_truth groundtruth ground-truth label labels annotation annotations anno annos seg segs
+    segmentation segmentations segmentationclass segmentationobject lesion binary mask_images masks_png labelcol
+    gt_masks maskimages
+    """
+)
+"""Folders and endings of names of images that say where on a photo something is."""
+CLASS: Final = _set(
+    """
+    class category cat label type defect grade kind
+    """
+)
+"""Words before the number of a class: Class1, Class2."""
+ITEM: Final = _set(
+    """
+    person patient pat subject subj case study vial part item sample specimen board pcb product piece unit serial sn
+    slide video vid clip sequence seq scene device component tray coil strip wafer panel module pid id kos
+    """
+)
+"""Words before the number of a thing (or of a person) that is photographed more than once."""
+SESSION: Final = _set(
+    """
+    cam camera line station site plant machine exp experiment session run batch lot day week month year shift lane
+    track sensor head light exposure zoom mag magnification view side angle channel level block group folder dir
+    round
+    """
+)
+"""Words before the number of a place, a time or a setting: many things share it."""
+PHOTO: Final = _set(
+    """
+    img image photo pic picture shot dsc dscn dscf dji crop patch idx index no nr num number x y row col copy rot
+    aug page
+    """
+)
+"""Words before a number that counts photos."""
+FRAMES: Final = frozenset(("frame", "frames"))
+VIEWS: Final = _set(
+    """
+    top bottom left right front back side inner outer a b c d e f l r t n s w o v h ref flash dark bright red green
+    blue ir uv low high up down close far before after temp template test golden reference
+    """
+)
+"""Words for how a photo of a thing was taken."""
+TEMPLATES: Final = frozenset(("temp", "template", "golden", "reference", "ref", "tmpl"))
+"""Words for a photo of how a thing should look, beside the photo of the thing."""
+
+
+def purpose_of(word: str) -> str | None:
+    """Our purpose for their word: train, devel or test; None for any other word. ``train2017``: train."""
+    small = word.casefold()
+    return PURPOSE_OF.get(small) or PURPOSE_OF.get(_AROUND.sub("", small))
+
+
+QUALITY: Final = _set(
+    """
+    ok nok ng good bad normal abnormal anomaly anomalous defect defective defects faulty fault pass fail passed
+    failed positive negative healthy sick benign malignant accept reject
+    """
+)
+"""Classes that inspection and medicine have everywhere."""

@@ -1,0 +1,206 @@
+"""What the paths of a place mean: for layouts of every usual kind, what is proposed is true, or it is a doubt.
+
+The layouts are drawn by code, with the item, class and side of each photo known (`layouts`). What is written without a
+question may join items, which costs evenness; it must never divide one.
+"""
+
+import random
+from collections import defaultdict
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from brev_pipeline.errors import ConfigError, SplitError
+from brev_pipeline.starter import Choices, Proposal, Survey, items_of, propose
+from brev_pipeline.starter.classes import UNLABELLED, categories_of
+from brev_pipeline_tests.starter.layouts import KINDS, Draw, Layout
+
+UNDECIDED = {
+    "coco": {"category"},
+    "exports": {"category"},
+    "frames": {"pattern"},
+    "json_lines": {"category"},
+    "lists_of_files": {"category"},
+    "names_of_people": {"pattern"},
+    "only_times": {"pattern"},
+    "patients_numbered_anew": {"pattern"},
+    "table_of_labels": {"category"},
+    "template_pairs": {"sample-filter", "category"},
+    "two_numbers": {"pattern"},
+}
+"""Kinds that no path decides → what has to be asked. All others are decided."""
+JOINED = {"class_number_first", "label_folders", "masks_by_folder", "positive_negative"}
+"""Kinds in which numbers begin anew in each class, which nobody can know: taken for the same items."""
+
+
+def proposed(kind: str, seed: int, choices: Choices | None = None) -> tuple[Layout, Proposal]:
+    layout = KINDS[kind](random.Random(seed))
+    return layout, propose(layout.survey, choices or Choices())
+
+
+def photos_of(found: Proposal) -> list[str]:
+    return [found.below + path for path in found.photos]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=6)
+@given(seed=st.integers(0, 2**32))
+def test_what_is_proposed_of_a_kind_is_true_or_a_doubt(kind: str, seed: int) -> None:
+    layout, found = proposed(kind, seed)
+    assert {doubt.topic for doubt in found.doubts} == UNDECIDED.get(kind, set()), found.doubts
+    assert sorted(photos_of(found)) == sorted(layout.item)
+    items = items_of(found.photos, found.pattern)
+    assert None not in items
+    if "pattern" not in UNDECIDED.get(kind, set()):
+        groups: dict[str, set[str | None]] = defaultdict(set)
+        for path, item in zip(photos_of(found), items, strict=True):
+            groups[layout.item[path]].add(item)
+        assert [item for item, keys in groups.items() if len(keys) > 1] == []
+        assert len(set(items)) == len(groups) or kind in JOINED
+    classes = [layout.category[path] or UNLABELLED for path in photos_of(found)]
+    assert categories_of(found.photos, found.category.rule) == classes
+    sides = [layout.side.get(path) for path in photos_of(found)]
+    assert (found.given.words if found.given else [None] * len(sides)) == sides
+
+
+@pytest.mark.parametrize("kind", UNDECIDED)
+def test_what_is_decided_is_no_doubt_any_more(kind: str) -> None:
+    choices = Choices(sample_filter="all", category="none", given="none", pattern="photo")
+    assert proposed(kind, 1, choices)[1].doubts == []
+
+
+def test_scope_is_stratum_only_if_somebody_says_so() -> None:
+    for kind in KINDS:
+        assert proposed(kind, 3)[1].scope == "global"
+    _, found = proposed("same_items_ok_and_defect", 3, Choices(scope="stratum"))
+    assert found.scope == "stratum"
+    assert found.shared[0] == "001"
+
+
+def test_a_split_without_devel_takes_it_out_of_train() -> None:
+    _, found = proposed("castings", 1)
+    assert found.given is not None
+    assert found.given.purposes == {"train": None, "test": "test"}
+    assert found.purposes == {"train": 0.8, "test": 0}
+    _, found = proposed("patients_given", 1)
+    assert found.given is not None
+    assert found.given.purposes == {"train": "train", "val": "devel", "test": "test"}
+
+
+def test_lists_of_files_say_a_split() -> None:
+    _, found = proposed("lists_of_files", 1, Choices(category="none"))
+    assert found.given is not None
+    assert found.given.settings == {
+        "lists": {side: f"VOC/ImageSets/Main/{side}.txt" for side in ("test", "train", "val")}
+    }
+    assert found.doubts == []
+
+
+def test_lists_whose_lines_name_no_photo_are_told_and_not_used() -> None:
+    layout = KINDS["lists_of_files"](random.Random(1))
+    layout.texts |= {
+        f"VOC/ImageSets/Main/{side}.txt": "1 2 3 4\n5 6 7 8\n" for side in ("train", "val", "test", "trainval")
+    }
+    found = propose(layout.survey)
+    assert found.given is None
+    assert any("their lines name no photo" in line for line in found.told)
+
+
+def test_masks_that_have_the_names_of_photos_are_left_out_by_their_folder() -> None:
+    layout, found = proposed("same_names_in_masks", 2)
+    assert found.below == "images/"
+    # With sides above, no one folder holds the photos: then what lies in masks/ has no class.
+    inner = Layout()
+    for side in ("train", "test"):
+        for path, item in layout.item.items():
+            inner.add(f"{side}/{path}", f"{side} {item}", None, side)
+        inner.masks += [f"{side}/{path}" for path in layout.masks]
+    found = propose(inner.survey)
+    assert (found.below, found.beside.filter) == ("", None)
+    listing = found.listing
+    assert listing["classes"] == [UNLABELLED]
+    named = categories_of(sorted([*inner.item, *inner.masks]), listing["category"])
+    renamed = [listing["class_mapping"][name] if name else None for name in named]
+    assert renamed.count([UNLABELLED]) == len(inner.item)
+    assert all(
+        (name is None) == ("/masks/" in path)
+        for path, name in zip(sorted([*inner.item, *inner.masks]), named, strict=True)
+    )
+
+
+def test_two_photos_of_one_name_are_no_masks_if_both_have_many_colours() -> None:
+    layout = KINDS["class_above_images"](random.Random(5))
+    few = propose(layout.survey)
+    assert len(few.photos) == len(layout.item)
+    from brev_pipeline.starter.beside import look_beside
+
+    both = look_beside(layout.survey, colours=lambda data: 1000)
+    assert both.masks == []
+    assert len(both.photos) == len(layout.survey.images) - 2  # the pictures of the set, in its root
+
+
+def test_masks_are_counted_by_their_colours() -> None:
+    import cv2
+    import numpy as np
+
+    from brev_pipeline.starter.beside import count_colours
+
+    mask = np.zeros((40, 40), np.uint8)
+    mask[3:9, 4:8] = 255
+    noise = np.random.default_rng(1).integers(0, 255, (40, 40, 3), np.uint8)
+    assert count_colours(cv2.imencode(".png", mask)[1].tobytes()) == 2
+    assert count_colours(cv2.imencode(".png", noise)[1].tobytes()) == 33
+    assert count_colours(b"none") is None
+
+
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        (Choices(category="("), "--category: '(' is not a regular expression"),
+        (Choices(category=r"/(\d+)_"), "has no group (?P<category>…)"),
+        (Choices(category="-4"), "--category -4: 60 photos have no class, such as ok/001_1.png"),
+        (Choices(given=r"/(\d+)_"), "has no group (?P<purpose>…)"),
+        (Choices(given="0"), "--given 0: defect, ok are no sides such as train, val, test"),
+        (Choices(sample_filter="["), "--sample-filter: '[' is not a regular expression"),
+    ],
+)
+def test_a_choice_that_cannot_be_used_says_why(choices: Choices, said: str) -> None:
+    paths = [f"{name}/{item:03}_{shot}.png" for name in ("ok", "defect") for item in range(1, 16) for shot in (1, 2)]
+    with pytest.raises(ConfigError) as error:
+        propose(Survey(paths, [], True), choices)
+    assert said in str(error.value)
+
+
+def test_a_pattern_that_cannot_be_used_says_why() -> None:
+    with pytest.raises(SplitError, match="no group"):
+        items_of(["a/1.png"], r"\d+")
+    with pytest.raises(SplitError, match="not a regular expression"):
+        items_of(["a/1.png"], "(")
+    assert items_of(["a/x.png"], r"(\d+)") == [None]
+
+
+def test_nested_folders_of_items_are_told_apart_by_the_innermost() -> None:
+    paths = [f"data/kos{item:02}/Part{shot}.jpg" for item in range(1, 41) for shot in range(8)]
+    paths += [f"data/kos13/kos08/Part{shot}.jpg" for shot in range(8)]
+    found = propose(Survey(sorted(paths), [], True))
+    assert len(set(items_of(found.photos, found.pattern))) == 40
+    assert items_of(["data/kos13/kos08/Part1.jpg"], found.pattern) == ["kos08"]
+
+
+NAMES = st.text(st.characters(exclude_characters="/\x00", exclude_categories=["Cs"]), min_size=1, max_size=12)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["good/", "bad/", "", "train/x/"]), NAMES), min_size=1, max_size=12))
+def test_any_names_lead_to_proposals_that_find_an_item_in_each(names: list[tuple[str, str]]) -> None:
+    paths = sorted({f"{folder}{name}.png" for folder, name in names if not name.startswith(".")})
+    if not paths:
+        return
+    found = propose(Survey(paths, [], True), Choices(sample_filter="all"))
+    for way in found.items.ways:
+        assert None not in items_of([path for path in found.photos if "\n" not in path], way.pattern)
+
+
+def test_a_draw_is_the_same_again() -> None:
+    first, again = (KINDS["strips"](Draw(7)) for _ in range(2))
+    assert first.item == again.item
