@@ -41,7 +41,7 @@ from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.publish import Made, Release, ReportMaker, publish_version
 from brev_pipeline.tables import SAMPLE_SPLIT, WORK, Columns, note_work
-from brev_pipeline.texts import TEXT, joined
+from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:
     from brev_pipeline.shards import Earlier
@@ -624,35 +624,13 @@ def given_files(config: PipelineConfig) -> dict[str, pa.Table]:
         SplitError: one cannot be read, or is not such a file.
     """
     from brev_pipeline.split.given import read_given
+    from brev_pipeline.split.match import BASE
 
     found = {}
     for key, file in (config.split.given.files if config.split.given else {}).items():
         place, data, digest = _read_file(config, f"split.given.{key}", file)
-        table = _with_places(read_given(data, place, key), config)
-        found[key] = table.replace_schema_metadata({KNOWN: digest})
+        found[key] = read_given(data, place, key).replace_schema_metadata({KNOWN: digest, BASE: str(config.base)})
     return found
-
-
-def _with_places(table: pa.Table, config: PipelineConfig) -> pa.Table:
-    """The table with column `PLACE`: names that lie in a dataset, seen from the configuration's folder, as listed."""
-    from brev_pipeline.source.places import path_prefix
-    from brev_pipeline.split.matches import NAME, PLACE
-
-    column = next((name for name in (NAME, "path") if name in table.column_names), None)
-    if column is None:
-        return table
-    names = table[column].cast(TEXT)
-    places: Any = pa.nulls(len(names), TEXT)
-    for dataset in config.datasets if len(names) else ():
-        if not is_local(dataset.bucket):
-            continue
-        folder = config.resolve(dataset.bucket)
-        for seen in dict.fromkeys([folder, os.path.relpath(folder, config.base)]):
-            prefix = "" if seen == "." else f"{seen.rstrip('/')}/"
-            inner = pc.utf8_slice_codeunits(names, len(prefix))
-            listed = joined(pa.scalar(path_prefix(dataset.bucket), TEXT), inner, by="")
-            places = pc.if_else(pc.starts_with(names, prefix), listed, places)
-    return table.append_column(PLACE, places)
 
 
 def _read_file(config: PipelineConfig, key: str, file: str) -> tuple[str, bytes, str]:

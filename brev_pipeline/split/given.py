@@ -20,9 +20,9 @@ from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints, first_of
 from brev_pipeline.split.draw import OPEN
 from brev_pipeline.split.encode import Key, encode
+from brev_pipeline.split.match import BASE
 from brev_pipeline.split.matches import (
     NAME,
-    PLACE,
     Matched,
     Pairs,
     equal_names,
@@ -218,8 +218,8 @@ def _by_table(
 
 
 def _named(samples: pa.Table, names: pa.ChunkedArray, table: pa.Table, items: Key | None, where: str) -> Pairs:
-    places = table[PLACE] if PLACE in table.column_names else None
-    pairs = match_names(names, places, samples["path"], samples["bucket"])
+    base = (table.schema.metadata or {}).get(BASE)
+    pairs = match_names(names, samples, base.decode() if base else None, where)
     if items is not None:
         refuse_ambiguous(pairs, names, items.codes, samples["path"], where)
     return pairs

@@ -15,13 +15,11 @@ import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints
+from brev_pipeline.split.match import listed_paths
 from brev_pipeline.texts import TEXT, composed
 
 NAME: Final = "name"
 """Column of a list: what names an image."""
-PLACE: Final = "place"
-"""Column beside names, or beside a column ``path``: the path as it is listed, of names that lie in a dataset by the
-folder of the configuration, or are absolute; null for the others."""
 _ENDING: Final = r"\.[^./]*$"
 _SHOWN: Final = 5
 
@@ -77,22 +75,24 @@ def within(paths: pa.ChunkedArray, buckets: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array(parts, TEXT).take(pa.array(back))
 
 
-def match_names(
-    names: pa.ChunkedArray, places: pa.ChunkedArray | None, paths: pa.ChunkedArray, buckets: pa.ChunkedArray
-) -> Pairs:
+def match_names(names: pa.ChunkedArray, samples: pa.Table, base: str | None, where: str) -> Pairs:
     """Find the images that names mean.
 
     Args:
         names: (names,) no nulls.
-        places: (names,) column `PLACE`, where there is one.
-        paths: (images,) as listed.
-        buckets: (images,) of their datasets.
+        samples: the images: columns path and bucket.
+        base: folder that relative paths may be meant from.
+        where: what holds the names, for messages.
+
+    Raises:
+        SplitError: a path means two images.
     """
     found: list[Pairs] = []
     lacking = np.ones(len(names), np.bool_)
+    listed = listed_paths(names, samples, base, where)
     names = composed(pc.replace_substring_regex(names.cast(TEXT), r"^(\./)+", ""))
-    whole, inner = composed(paths), composed(within(paths, buckets))
-    for forms in (_exact(names, places, whole, inner), _ends(names, whole), _bare(names, whole, inner)):
+    whole, inner = composed(samples["path"]), composed(within(samples["path"], samples["bucket"]))
+    for forms in (_exact(names, listed, whole), _ends(names, whole), _bare(names, whole, inner)):
         if not lacking.any():
             break
         for form in forms:
@@ -148,13 +148,8 @@ def tell_matched(key: str, names: pa.ChunkedArray, pairs: Pairs) -> Matched:
     return Matched(key, len(names), int(met.sum()), tuple(others[:_SHOWN].to_pylist()))
 
 
-def _exact(
-    names: pa.ChunkedArray, places: pa.ChunkedArray | None, whole: pa.ChunkedArray, inner: pa.ChunkedArray
-) -> Iterator[_Form]:
-    yield _Form(names, whole)
-    if places is not None:
-        yield _Form(composed(places.cast(TEXT)), whole)
-    yield _Form(names, inner)
+def _exact(names: pa.ChunkedArray, listed: pa.ChunkedArray, whole: pa.ChunkedArray) -> Iterator[_Form]:
+    yield _Form(listed, whole)
     yield _Form(_only(names, _slashes(names) == 0), _end(whole, 0))
 
 
