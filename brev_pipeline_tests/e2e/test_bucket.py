@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import s3fs
 
+from brev_pipeline import read
 from brev_pipeline.audit import verify_version
+from brev_pipeline.store import Version
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
 from brev_pipeline_tests.s3server import Ceph
 
@@ -36,6 +38,12 @@ def test_a_bucket_becomes_a_version_in_a_bucket(ceph: Ceph, photos: dict[str, by
     assert verify_version(done.store).problems == []
     assert done.store.staging.names() == []
 
+    records = read(version, "train", storage=config.store_storage)
+    for number, row in enumerate(records.records.to_pylist()[:3]):
+        key = row["path"].partition("/line 2/")[2]
+        assert records.place(number) == row["path"]
+        assert records.open(number).read() == photos[f"line 2/{key}"]
+
     again = run(config)
     assert again.success, again.failures
     assert len(again.store.publications.all()) == 1
@@ -45,6 +53,48 @@ def test_a_bucket_becomes_a_version_in_a_bucket(ceph: Ceph, photos: dict[str, by
     assert local.success, local.failures
     seeds = [row["seed"] for row in local.store.newest()[1].table("records").to_pylist()]
     assert sorted(row["seed"] for row in version.table("records").to_pylist()) == sorted(seeds)
+
+
+def test_objects_of_several_parts_that_were_renamed_are_not_gone(
+    ceph: Ceph, photos: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Their entity tags are no MD5s, so that raw_listing cannot know them again: sample_integrity has to."""
+    bucket = ceph.bucket()
+
+    def put(key: str, data: bytes) -> None:
+        upload = ceph.client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+        part = ceph.client.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=1, Body=data)
+        parts = {"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}
+        ceph.client.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload=parts)
+
+    for key, data in photos.items():
+        put(key, data)
+    config = on_server(ceph, tmp_path, bucket)
+    assert run(config).success
+    for key in photos:
+        ceph.client.delete_object(Bucket=bucket, Key=key)
+    renamed = {key.replace("/good/", "/fine/"): data for key, data in photos.items()}
+    # The same bytes in other parts have another entity tag.
+    for key, data in renamed.items():
+        put(key, data) if "fine" in key else ceph.client.put_object(Bucket=bucket, Key=key, Body=data)
+    second = run(config)
+    assert second.success, second.failures
+    assert second.failed_checks == ["raw_listing.paths_kept"]
+    sides = [
+        {
+            row["content_id"]: row["purpose"]
+            for row in Version(second.store.versions / one, one).table("assignments").to_pylist()
+        }
+        for one in (entry.version for entry in second.store.publications.all())
+    ]
+    assert sides[0] == sides[1]
+
+    for key in sorted(renamed)[::2]:
+        ceph.client.delete_object(Bucket=bucket, Key=key)
+    third = run(config)
+    assert not third.success
+    assert "not_shrunk" in third.failures
+    assert len(third.store.publications.all()) == 2
 
 
 def test_a_damaged_version_on_the_server_is_found(ceph: Ceph, photos: dict[str, bytes], tmp_path: Path) -> None:
