@@ -39,7 +39,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "augmentation": ({"augmentation": {"noise": None}}, "augmentation.noise"),
     "shards": ({"shards": {"encoding": "raw"}}, 'shards.encoding: "png" → "raw"'),
     "card": ({"card": {"license": "MIT"}}, ""),
-    "validation": ({"validation": {"raw_listing": {"max_shrinkage": 0.5}}}, "not_shrunk"),
+    "validation": ({"validation": {"raw_listing": {"max_shrinkage": 0.5}}}, "paths_kept"),
     "ledger_csv": ({"ledger": LEDGER.replace("0_0", "1_0")}, "content of split.ledger_csv"),
 }
 """What is edited → how, and what the refusal has to say of it."""

@@ -44,7 +44,8 @@ def test_what_was_stopped_blocks_the_run_and_says_which_and_what_to_set(world: W
     assert not done.success
     assert done.store.newest() is None
     assert "sample_split" not in done.materialized
-    assert done.failed_checks == ["prepared_images.all_judged"]
+    # What is accepted is no photo at all.
+    assert done.failed_checks == ["prepared_images.all_judged", "prepared_images.accepted_matched"]
     (check,) = [one for one in done.checks if one.check_name == "all_judged"]
     assert check.description.startswith("Not so: ")
     assert "validation.prepared_images.accept_unjudged" in check.description
