@@ -23,6 +23,7 @@ from pydantic import (
     Discriminator,
     Field,
     PrivateAttr,
+    Strict,
     Tag,
     ValidationInfo,
     field_validator,
@@ -36,6 +37,7 @@ from brev_pipeline.config.names import check_pipeline_name
 
 _NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 _MOST_WARNINGS: Final = 20
+_ROUNDING: Final = 1e-9  # of a sum of shares
 _LONGEST_PATTERN: Final = 4000  # characters; compiling takes longer the longer the pattern is
 # As Dagster understands it: a location with another owner does not load.
 _EMAIL: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
@@ -248,6 +250,15 @@ class ListingSettings(Section):
         """`max_object_mb` in bytes."""
         return int(self.max_object_mb * 1e6)
 
+    @field_validator("class_mapping")
+    @classmethod
+    def _named(cls, mapping: dict[str, list[str]]) -> dict[str, list[str]]:
+        if bad := [key for key, names in mapping.items() if not names or not all(name.strip() for name in names)]:
+            raise ValueError(
+                f"{', '.join(bad)}: a class has a name; to leave images out, set listing.classes or sample_filter"
+            )
+        return mapping
+
     @field_validator("class_mapping", mode="before")
     @classmethod
     def _lists(cls, mapping: Any) -> Any:
@@ -444,7 +455,7 @@ LocalFile = Annotated[str, Field(min_length=1), AfterValidator(_local_file)]
 class GivenSettings(Section):
     """A split that is given: by folders, by names, by a table, or by lists of files. One of them."""
 
-    folder: int | None = Field(
+    folder: Annotated[int, Strict()] | None = Field(
         None,
         description="Level of the folder that names the purpose: 0 lies in the dataset's root, -1 holds the image.",
     )
@@ -483,14 +494,17 @@ class GivenSettings(Section):
         named = [way for way in ways if getattr(self, way) is not None]
         if len(named) != 1:
             raise ValueError(f"give one of {', '.join(ways)}, got {' and '.join(named) or 'none'}")
+        if unknown := sorted(set(self.words) - set(self.lists)) if self.lists else []:
+            raise ValueError(f"words names {unknown}, but the lists are {list(self.lists or {})}")
         if self.table is None and "column" in self.model_fields_set and self.column != "purpose":
             raise ValueError("column is of a table: give table, or remove column")
         return self
 
     @property
     def purposes(self) -> list[str]:
-        """The purposes that the words name, each once."""
-        return list(dict.fromkeys(purpose for purpose in self.words.values() if purpose is not None))
+        """The purposes that the words name, each once; the words of lists are known, those of paths are not."""
+        named = [*self.words.values(), *(self.words.get(word, word) for word in self.lists or {})]
+        return list(dict.fromkeys(purpose for purpose in named if purpose is not None))
 
     @property
     def files(self) -> dict[str, str]:
@@ -557,7 +571,7 @@ class SplitSettings(Section):
     @field_validator("purposes")
     @classmethod
     def _sum(cls, purposes: dict[str, float]) -> dict[str, float]:
-        if (total := sum(purposes.values())) > 1 + 1e-9:
+        if (total := sum(purposes.values())) > 1 + _ROUNDING:
             raise ValueError(
                 f"the shares {purposes} sum to {total:g}, more than 1: lower them; what is left goes to the remainder"
             )
@@ -581,7 +595,7 @@ class SplitSettings(Section):
             return self
         if self.remainder != "devel":
             raise ValueError("folds take what the purposes leave: remove remainder, or folds")
-        if sum(self.purposes.values()) > 1 - 1e-9:
+        if sum(self.purposes.values()) > 1 - _ROUNDING:
             raise ValueError(f"the shares {self.purposes} leave nothing to the folds: lower them")
         if "train" in self.purposes:
             raise ValueError("with folds, training reads the folds: remove train from the purposes, or folds")
@@ -596,7 +610,7 @@ class SplitSettings(Section):
             raise ValueError(f"{twice}: the folds' augmented records have such names; give the purposes others")
         if self.given and (unknown := sorted(set(self.given.purposes) - set(self.names))):
             raise ValueError(
-                f"given.words names {unknown}, but the purposes are {self.names}: name it under purposes, with a share "
+                f"given names {unknown}, but the purposes are {self.names}: name it under purposes, with a share "
                 "of 0 if it shall hold nothing but what is given"
             )
         if self.folds is None and self.remainder in self.purposes:
@@ -628,7 +642,8 @@ class SplitSettings(Section):
     @property
     def shares(self) -> dict[str, float]:
         """Purpose → share, in the order of `names`; they sum to 1."""
-        left = max(0.0, 1 - sum(self.purposes.values()))
+        left = 1 - sum(self.purposes.values())
+        left = left if left > _ROUNDING else 0.0  # 0.7, 0.2 and 0.1 leave 1e-16, and nobody asked for that
         rest = dict.fromkeys(self.fold_names, left / self.folds) if self.folds else {self.remainder: left}
         return {**self.purposes, **rest}
 

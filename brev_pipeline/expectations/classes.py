@@ -45,7 +45,7 @@ def class_frames(
     return {
         "labels": _labels(classes_of(split), earlier),
         "purposes": _purposes(purpose, group, settings, outside),
-        "classes": _divided(held, purpose, group, settings),
+        "classes": _divided(held, purpose, group, settings, outside),
         "class_strata": _strata(held, split["stratum"], group, settings),
     }
 
@@ -183,18 +183,29 @@ def _given(given: GivenSettings | None) -> set[str]:
     return {*given.purposes, *(name for name in lists if name is not None)}
 
 
-def _divided(held: Held, purpose: Numbers, group: Numbers, settings: SplitSettings) -> "pd.DataFrame":
-    """A row for each class: how many leak groups it has, on which sides, and on which it is missing."""
+def _divided(
+    held: Held,
+    purpose: Numbers,
+    group: Numbers,
+    settings: SplitSettings,
+    outside: npt.NDArray[np.bool_] | None,
+) -> "pd.DataFrame":
+    """A row for each class: how many leak groups it has, on which sides, and on which it is missing.
+
+    A class whose images are all given is missing nowhere: somebody has divided it.
+    """
     import pandas as pd
 
     names, sides = settings.names, [name for name, share in settings.shares.items() if share > 0]
     rows = np.flatnonzero(purpose >= 0)
     images = held.count(purpose[rows], rows, len(names))
     groups = held.groups(group)
+    rest = np.arange(len(purpose)) if outside is None else np.flatnonzero(~outside)
+    divided = held.count(np.zeros(len(rest), np.int64), rest, 1)[0]
     found = []
     for place, name in enumerate(held.classes):
         there = [side for number, side in enumerate(names) if images[number, place]]
-        missing = [side for side in sides if side not in there]
+        missing = [side for side in sides if side not in there and divided[place]]
         found.append(
             {
                 "class": name,

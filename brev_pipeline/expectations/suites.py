@@ -188,7 +188,8 @@ def sample_split(config: PipelineConfig) -> list[Rule]:
         ),
         holds(
             "purposes_filled",
-            "every purpose that has a share, or that split.given names, has images, where there are leak groups enough",
+            "every purpose that has a share, or that split.given names, has images, where there are leak groups enough "
+            "(where each stratum has few: a higher share, coarser split.stratification, or a share of 0)",
             "filled",
             frame="purposes",
         ),

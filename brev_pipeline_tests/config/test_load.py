@@ -1,10 +1,12 @@
 """A configuration says all that is wrong with it at once, each with its place."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from brev_pipeline.config import PipelineConfig, load_config, parse_config
+from brev_pipeline.config import PipelineConfig, SplitSettings, build_settings, load_config, parse_config
 from brev_pipeline.errors import ConfigError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -198,3 +200,25 @@ def test_what_may_not_be_meant_is_told_with_its_path(tmp_path: Path) -> None:
     told = parse_config(GOOD.rstrip() + many, base=tmp_path).warnings
     assert len(told) == 21
     assert told[-1] == "and 10 more such places"
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"listing": {"class_mapping": {"a": ""}}}, "listing.class_mapping: a: a class has a name"),
+        ({"listing": {"class_mapping": {"a": []}}}, "listing.class_mapping: a: a class has a name"),
+        ({"split": {"given": {"folder": True}}}, "split.given.folder"),
+        ({"split": {"given": {"folder": "0"}}}, "split.given.folder"),
+        ({"split": {"given": {"lists": {"dev": "a.txt"}}}}, r"given names ['dev'], but the purposes are"),
+        ({"split": {"given": {"lists": {"train": "a.txt"}, "words": {"x": None}}}}, "words names ['x'], but the lists"),
+    ],
+)
+def test_what_nobody_can_have_meant_is_refused(sections: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(yaml.safe_dump(yaml.safe_load(GOOD) | sections), "a.yaml")
+    assert said in str(caught.value)
+
+
+def test_shares_that_fill_everything_leave_nothing() -> None:
+    split = build_settings(SplitSettings, {"purposes": {"train": 0.7, "test": 0.2, "val": 0.1}})
+    assert split.shares == {"train": 0.7, "test": 0.2, "val": 0.1, "devel": 0.0}
