@@ -31,6 +31,10 @@ _USUAL: Final = (
     (r"/([^/-]+)-[^/]*$", "what stands before the first hyphen"),
     (r"/([^/-]+-[^/-]+)-[^/]*$", "what stands before the second hyphen"),
 )
+_TAIL: Final = re.compile(r"[\W_]+")
+_ANY_TAIL: Final = r"(?:[^\w/][^/]*|_[^/]*)?"
+_MOST_TOLD: Final = 3  # forms of names
+_MOST_TAILS: Final = 60  # photos made of one, at most
 _NAMES_TIMES: Final = "the names hold nothing but times, and photos of one item may have been taken one after another"
 
 
@@ -153,14 +157,21 @@ def _by_names(photos: Sequence[str], classes: Sequence[str | None]) -> tuple[Way
     said = _Notes()
     own = way_of(photos, OWN_ITEM, "every photo is an item of its own, by its name")
     stems = [path.rpartition("/")[2].rpartition(".")[0] or path.rpartition("/")[2] for path in photos]
-    taken = forms(stems)
+    roots = _roots(stems)
+    rows = [row for row, root in enumerate(roots) if root is None]
+    taken = [form._replace(rows=[rows[at] for at in form.rows]) for form in forms([stems[row] for row in rows])]
     places = [_place(form, [classes[row] for row in form.rows], said) for form in taken]
+    if len(rows) < len(stems):
+        return _with_tails(photos, roots, taken, places, said)
     if all(at is None for at in places):
         return own, said, True
     simple = {_pattern(form, at) for form, at in zip(taken, places, strict=True) if at is not None}
     if None in places or len(simple) > 1:
         # Each form has its own place of the item; what has none is an item of its own.
-        patterns = list(dict.fromkeys(_pattern(form, at, whole=True) for form, at in zip(taken, places, strict=True)))
+        attach = _may_attach(taken, places)
+        patterns = list(
+            dict.fromkeys(_pattern(form, at, whole=True, attach=attach) for form, at in zip(taken, places, strict=True))
+        )
     else:
         patterns = list(simple)
     pattern = "|".join(patterns)
@@ -168,18 +179,86 @@ def _by_names(photos: Sequence[str], classes: Sequence[str | None]) -> tuple[Way
     items = items_of(photos, pattern)
     if None in items:
         return own, _Notes([*said.doubts, "the names have no common form"], said.notes), False
+    unlike = _unlike(taken, places)
     if not all(_is_last(form, at) for form, at in zip(taken, places, strict=True)):
-        return best, said, False
+        return best, _Notes([*said.doubts, *unlike], said.notes), False
     leads = _leads(taken, places, len(photos))
     each = Counter(zip((path.rpartition("/")[0] for path in photos), leads, items, strict=True))
     if max(each.values()) > 1:
-        return best, said, False
+        return best, _Notes([*said.doubts, *unlike], said.notes), False
     named = zip(leads, items, strict=True)
     if len(set(zip(stems, leads, items, strict=True))) > len(set(named)):
-        return best, said, False  # the same number stands behind another camera or session
+        return (
+            best,
+            _Notes([*said.doubts, *unlike], said.notes),
+            False,
+        )  # the same number stands behind another camera or session
     if _is_joined(leads, [str(item) for item in items]):
-        return best, said, False
+        return best, _Notes([*said.doubts, *unlike], said.notes), False
     return own, said, True
+
+
+def _roots(stems: Sequence[str]) -> list[str | None]:
+    """Of each name the shortest other name that it begins with, before a tail: ``img12`` of ``img12_flip``."""
+    names = set(stems)
+    roots = [
+        next((name[: cut.start()] for cut in _TAIL.finditer(name) if name[: cut.start()] in names), None)
+        for name in stems
+    ]
+    # A name that a great many begin with is their common word, not the photo that they were made of.
+    common = {root for root, count in Counter(roots).items() if count > _MOST_TAILS}
+    return [None if root in common else root for root in roots]
+
+
+def _with_tails(
+    photos: Sequence[str],
+    roots: Sequence[str | None],
+    taken: Sequence[Form],
+    places: Sequence[int | None],
+    said: _Notes,
+) -> tuple[Way, _Notes, bool]:
+    """The way where some names are other names with a tail: the item is that of the name without it."""
+    attach = _may_attach(taken, places)
+    patterns = dict.fromkeys(
+        _pattern(form, at, whole=True, attach=attach, tail=_ANY_TAIL) for form, at in zip(taken, places, strict=True)
+    )
+    best = way_of(photos, "|".join(patterns), _meaning(taken, places))
+    stems = [path.rpartition("/")[2].rpartition(".")[0] for path in photos]
+    items = items_of(photos, best.pattern)
+    of_stem = dict(zip(stems, items, strict=True))
+    doubts = _unlike(taken, places)
+    rows = zip(photos, roots, items, strict=True)
+    if lost := [path for path, root, item in rows if root is not None and item != of_stem[root]]:
+        doubts.append(
+            f"{lost[0]} and {len(lost) - 1} others begin with the name of another photo: are they of one item?"
+        )
+    if None in items:
+        own = way_of(photos, OWN_ITEM, "every photo is an item of its own, by its name")
+        return own, _Notes([*said.doubts, *doubts, "the names have no common form"], said.notes), False
+    return best, _Notes([*said.doubts, *doubts], said.notes), False
+
+
+def _unlike(taken: Sequence[Form], places: Sequence[int | None]) -> list[str]:
+    """A doubt where names of several forms do not have the same kind of thing where the item would stand."""
+    kinds = {form.kinds[at] if at is not None else "" for form, at in zip(taken, places, strict=True)}
+    if len(kinds) < 2:
+        return []
+    of_kind = {form.kinds[at] if at is not None else "": form for form, at in zip(taken, places, strict=True)}
+    examples = sorted(_example(form) for form in of_kind.values())
+    return [f"names such as {' and '.join(examples)} are not of one form: what of them is the item?"]
+
+
+def _may_attach(taken: Sequence[Form], places: Sequence[int | None]) -> bool:
+    """Whether the word before a number may be part of the item: in all names that have the word, or in none."""
+    attached, apart = set[str](), set[str]()
+    for form, at in zip(taken, places, strict=True):
+        if at is None:
+            continue
+        if at and form.kinds[at - 1] == "a" and form.is_constant(at - 1):
+            attached.add(last_word(form.fields[at - 1][0]))
+        elif before := [i for i in range(at) if form.kinds[i] == "a"]:
+            apart |= {last_word(text) for text in form.fields[before[-1]]}
+    return not attached & apart
 
 
 def _is_last(form: Form, at: int | None) -> bool:
@@ -240,7 +319,8 @@ def _place(form: Form, classes: Sequence[str | None], said: _Notes) -> int | Non
             continue
         if at == varying[-1] and word in FRAMES:
             _note(said.doubts, "the names count frames, and frames of one film show the same things")
-        if varying == [at] and word in PHOTO | FRAMES:
+        varies_after = any(form.kinds[i] == "a" and not form.is_constant(i) for i in range(at + 1, len(form.kinds)))
+        if varying == [at] and word in PHOTO | FRAMES and not varies_after:
             return None
         _doubt_of_grid(form, at, [later for later in varying if later > at and form.kinds[later] == "9"], said)
         _doubt_of_words(form, at, said)
@@ -264,7 +344,7 @@ def _doubt_of_grid(form: Form, at: int, later: Sequence[int], said: _Notes) -> N
     counts = groups <= FEW_GROUPS and 3 * groups <= others < 0.9 * len(second) and is_dense(first)
     if counts or (groups == len(first) and FEW_GROUPS < others < 0.7 * len(second)):
         said.doubts.append(
-            f"names such as {''.join(column[0] for column in form.fields)} have two numbers, one of {groups} and one "
+            f"names such as {_example(form)} have two numbers, one of {groups} and one "
             f"of {others} values: which of them is the item's?"
         )
 
@@ -285,27 +365,26 @@ def _doubt_of_words(form: Form, at: int, said: _Notes) -> None:
         said.doubts.append(f"the names begin with {len(numbers)} words ({some}, …): are they the items?")
 
 
-_SEPARATORS: Final = r"[^/_\-. ]"
-
-
-def _pattern(form: Form, at: int | None, *, whole: bool = False) -> str:
+def _pattern(form: Form, at: int | None, *, whole: bool = False, attach: bool = True, tail: str = "") -> str:
     """The regular expression that finds a place in the names of a form.
 
     Args:
         form: of the names.
         at: the place; None: the whole name.
         whole: let it match names of this form only.
+        attach: whether a word right before the item's number is part of the item.
+        tail: what else a name of this form may end in.
     """
     if at is None:
-        return rf"/({''.join(_part(form, i, exact=True) for i in range(len(form.kinds)))})\.[^./]+$"
+        return rf"/({''.join(_part(form, i, exact=True) for i in range(len(form.kinds)))}){tail}\.[^./]+$"
     before = "".join(_part(form, i, exact=whole) for i in range(at))
     key = _part(form, at, exact=True)
-    if at and form.kinds[at - 1] == "a" and form.is_constant(at - 1):
+    if attach and at and form.kinds[at - 1] == "a" and form.is_constant(at - 1):
         attached = _part(form, at - 1, exact=True)
         before, key = before[: -len(attached)], attached + key
     if whole:
         after = "".join(_part(form, i, exact=True) for i in range(at + 1, len(form.kinds)))
-        return rf"/{before}({key}){after}\.[^./]+$"
+        return rf"/{before}({key}){after}{tail}\.[^./]+$"
     if at + 1 == len(form.kinds):
         return rf"/{before}({key})\.[^./]+$"
     return rf"/{before}({key}){_part(form, at + 1, exact=True, one=True)}[^/]*$"
@@ -327,10 +406,17 @@ def _part(form: Form, at: int, *, exact: bool, one: bool = False) -> str:
 
 
 def _meaning(taken: Sequence[Form], places: Sequence[int | None]) -> str:
-    form, at = next((form, at) for form, at in zip(taken, places, strict=True) if at is not None)
-    word = _word_before(form, at)
-    example = "".join(column[0] for column in form.fields)
-    return f"the number after {word!r}: {example}" if word else f"the first number that can name a thing: {example}"
+    said: list[str] = []
+    for form, at in zip(taken, places, strict=True):
+        word = _word_before(form, at) if at is not None else ""
+        what = f"the number after {word!r}" if word else "the first number that can name a thing"
+        said.append(f"{what if at is not None else 'the name'}: {_example(form)}")
+    return "; or ".join(said[:_MOST_TOLD]) + (f"; or {len(said) - _MOST_TOLD} other forms" * (len(said) > _MOST_TOLD))
+
+
+def _example(form: Form) -> str:
+    """The first name of a form."""
+    return "".join(column[0] for column in form.fields)
 
 
 def pairs_with_templates(photos: Sequence[str]) -> list[str]:

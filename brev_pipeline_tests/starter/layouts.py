@@ -523,16 +523,50 @@ def template_pairs(draw: Draw) -> Layout:
     return layout
 
 
+def made_of_one(draw: Draw, *, tails: tuple[str, ...] = ("_flip", "_rot90", "_rot180"), head: str = "img") -> Layout:
+    """ok/img12.jpg with ok/img12_flip.jpg: what was made of a photo has its name and a tail."""
+    layout = Layout()
+    for number in draw.sample(range(1000), draw.randrange(60, 90)):
+        name = draw.choice(["ok", "nok"])
+        for tail in ("", *draw.sample(tails, draw.randrange(1, len(tails) + 1))):
+            layout.add(f"{name}/{head}{number}{tail}.jpg", str(number), name)
+    return layout
+
+
+def slides(draw: Draw) -> Layout:
+    """MSS/blk-ACDEFG-TCGA-A2-A6DB-01Z-00-DX1.png: the case is letters, digits, or both, as it comes."""
+    layout = Layout()
+    for _ in range(draw.randrange(40, 60)):
+        case = f"TCGA-{draw.choice(['A2', 'BH', 'E9'])}-A{draw.randrange(16**3):03X}"
+        name = draw.choice(["MSIMUT", "MSS"])
+        for _ in range(8):
+            letters = "".join(draw.choices("ACDEFGHIKL", k=12))
+            layout.add(f"{name}/blk-{letters}-{case}-01Z-00-DX1.png", case, name)
+    return layout
+
+
+def serials(draw: Draw) -> Layout:
+    """ok/SN-28CAEE_top.png: serial numbers that are digits only now and then."""
+    layout = Layout()
+    for _ in range(draw.randrange(60, 90)):
+        serial, name = f"{draw.getrandbits(16):04X}", draw.choice(["ok", "nok"])
+        for view in ("top", "bottom", "side"):
+            layout.add(f"{name}/SN-{serial}_{view}.png", serial, name)
+    return layout
+
+
 _FUNCTIONS = (
     seeds_bucket, milliseconds, same_items_ok_and_defect, patients, patients_numbered_anew, patients_flat, tissue,
     patches_of_patients, masks_in_a_tree, masks_by_folder, same_names_in_masks, label_folders, ground_truth_beside,
     numbered_masks, class_in_names, boards, castings, positive_negative, image_folder, folder_per_item,
     line_and_day, views, cameras, strips, exports, table_of_labels, coco, lists_of_files, only_times, frames, films,
     names_of_people, hashes, photo_number_first, two_numbers, class_number_first, crops_of_walls, cells_of_patients,
-    class_above_images, fabrics, template_pairs,
+    class_above_images, fabrics, template_pairs, made_of_one, slides, serials,
 )  # fmt: skip
 KINDS: dict[str, Callable[[Draw], Layout]] = {function.__name__: function for function in _FUNCTIONS} | {
     "patients_given": partial(patients, given=True),
+    "copies": partial(made_of_one, tails=(" (1)", " (2)", " - Copy"), head="IMG_"),
+    "words_after_numbers": partial(made_of_one, tails=("_flip", "_bright"), head=""),
     "one_product": partial(masks_in_a_tree, products=1),
     "json_lines": partial(table_of_labels, ending="jsonl"),
     "folder_per_item_without_class": partial(folder_per_item, classes=False),

@@ -25,6 +25,8 @@ UNDECIDED = {
     "names_of_people": {"pattern"},
     "only_times": {"pattern"},
     "patients_numbered_anew": {"pattern"},
+    "serials": {"pattern"},
+    "slides": {"pattern"},
     "table_of_labels": {"category"},
     "template_pairs": {"sample-filter", "category"},
     "two_numbers": {"pattern"},
