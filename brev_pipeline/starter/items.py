@@ -19,7 +19,7 @@ from typing import Final
 from brev_pipeline.errors import SplitError
 from brev_pipeline.starter.levels import FEW_GROUPS, MANY_PHOTOS, Level
 from brev_pipeline.starter.names import Form, forms, is_dense, last_word
-from brev_pipeline.starter.words import FRAMES, ITEM, PHOTO, SESSION, TEMPLATES
+from brev_pipeline.starter.words import FRAMES, ITEM, PHOTO, SESSION, TEMPLATES, VIEWS
 
 OWN_ITEM: Final = r"/([^/]+)\.[^./]+$"
 """Every photo is an item of its own; files that differ in their folders and endings only are one."""
@@ -313,21 +313,25 @@ def _place(form: Form, classes: Sequence[str | None], said: _Notes) -> int | Non
         if 1 < groups == len(set(classes)) == len(set(zip(values, classes, strict=True))):
             continue  # the class once more
         if word in SESSION or (groups <= FEW_GROUPS and len(values) / groups > MANY_PHOTOS):
-            _note(
-                said.notes, f"{word or 'the number'} {some} … in the names ({groups}) is taken for a session or camera"
-            )
+            taken = f"{word or 'the number'} {some} … in the names ({groups}) is taken for a session or camera"
+            _note(said.notes if word in SESSION or not _varies_after(form, at) else said.doubts, taken)
             continue
         if at == varying[-1] and word in FRAMES:
             _note(said.doubts, "the names count frames, and frames of one film show the same things")
-        varies_after = any(form.kinds[i] == "a" and not form.is_constant(i) for i in range(at + 1, len(form.kinds)))
-        if varying == [at] and word in PHOTO | FRAMES and not varies_after:
+        if varying == [at] and word in PHOTO | FRAMES and not _varies_after(form, at, words_only=True):
             return None
         _doubt_of_grid(form, at, [later for later in varying if later > at and form.kinds[later] == "9"], said)
-        _doubt_of_words(form, at, said)
+        _doubt_of_words(form, at, classes, said)
         return at
     if any(kind == "t" and not form.is_constant(at) for at, kind in enumerate(form.kinds)) and len(form.rows) > 1:
         _note(said.doubts, _NAMES_TIMES)
     return None
+
+
+def _varies_after(form: Form, at: int, *, words_only: bool = False) -> bool:
+    """Whether something that could tell things apart stands behind a place."""
+    kinds = "a" if words_only else "a9xt"
+    return any(form.kinds[i] in kinds and not form.is_constant(i) for i in range(at + 1, len(form.kinds)))
 
 
 def _note(notes: list[str], text: str) -> None:
@@ -339,9 +343,10 @@ def _doubt_of_grid(form: Form, at: int, later: Sequence[int], said: _Notes) -> N
     """A few numbers, each before the same many: which is the thing's, and which counts its photos?"""
     if not later:
         return
-    first, second = form.fields[at], form.fields[later[0]]
+    first = form.fields[at]
+    second = max((form.fields[i] for i in later), key=lambda column: len(set(column)))
     groups, others = len(set(first)), len(set(second))
-    counts = groups <= FEW_GROUPS and 3 * groups <= others < 0.9 * len(second) and is_dense(first)
+    counts = groups <= FEW_GROUPS and others > max(FEW_GROUPS, 3 * groups)
     if counts or (groups == len(first) and FEW_GROUPS < others < 0.7 * len(second)):
         said.doubts.append(
             f"names such as {_example(form)} have two numbers, one of {groups} and one "
@@ -349,18 +354,22 @@ def _doubt_of_grid(form: Form, at: int, later: Sequence[int], said: _Notes) -> N
         )
 
 
-def _doubt_of_words(form: Form, at: int, said: _Notes) -> None:
-    """Many words, each before numbers that begin anew, may be the things' names."""
+def _doubt_of_words(form: Form, at: int, classes: Sequence[str | None], said: _Notes) -> None:
+    """Words, each before numbers that begin anew, may be the things' names: many, or few that cross the classes."""
     words = [i for i in range(at) if form.kinds[i] == "a" and not form.is_constant(i)]
-    if not words or at >= len(form.kinds):
+    if not words:
         return
     names = form.fields[words[0]]
-    numbers: dict[str, list[str]] = defaultdict(list)
-    for name, number in zip(names, form.fields[at], strict=True):
+    numbers, within = defaultdict[str, list[str]](list), defaultdict[str, set[str | None]](set)
+    for name, number, category in zip(names, form.fields[at], classes, strict=True):
         numbers[name].append(number)
+        within[name].add(category)
     each = len(names) / len(numbers)
     anew = sum(is_dense(one) for one in numbers.values())
-    if len(numbers) > FEW_GROUPS and 1.5 < each <= 20 and anew > len(numbers) / 2:
+    many = len(numbers) > FEW_GROUPS and each <= 20
+    crossing = len(numbers) > 1 and 2 * sum(len(found) > 1 for found in within.values()) > len(numbers)
+    views = all(last_word(name) in VIEWS | SESSION | PHOTO for name in numbers)
+    if (many or (crossing and not views)) and each > 1.5 and anew > len(numbers) / 2:
         some = ", ".join(sorted(numbers)[:3])
         said.doubts.append(f"the names begin with {len(numbers)} words ({some}, …): are they the items?")
 

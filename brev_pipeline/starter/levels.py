@@ -92,6 +92,8 @@ def _numbered(parts: Sequence[tuple[str, str]], total: int) -> Role:
         return "class"
     if len(parts) <= FEW_GROUPS and each > MANY_PHOTOS:
         return "session"
+    if not word and len(parts) <= FEW_GROUPS and is_dense([number for _, number in parts]):
+        return "unsure"  # as many things as there may be classes
     return "item" if each <= _PER_ITEM else "unsure"
 
 

@@ -555,13 +555,45 @@ def serials(draw: Draw) -> Layout:
     return layout
 
 
+def few_patients(draw: Draw) -> Layout:
+    """pos/07_0112.png: few patients with many photos each, which looks like a camera and a running number."""
+    layout = Layout()
+    for patient in range(1, draw.randrange(9, 12)):
+        for shot in range(draw.randrange(110, 130)):
+            name = draw.choice(["pos", "neg"])
+            layout.add(f"{name}/{patient:02}_{shot:04}.png", str(patient), name)
+    return layout
+
+
+def cameras_without_a_word(draw: Draw) -> Layout:
+    """3/img_02_425000066_01558.jpg with few photos of a camera; a strip comes by more than one of them."""
+    layout = Layout()
+    for _ in range(draw.randrange(330, 390)):
+        strip, name = draw.randrange(425000000, 425003000), str(draw.randrange(1, 11))
+        path = f"{name}/img_{draw.randrange(1, 5):02}_{strip}_{draw.randrange(1, 2000):05}.jpg"
+        layout.add(path, str(strip), name)
+    return layout
+
+
+def surnames(draw: Draw) -> Layout:
+    """pos/smith_07.png: few people, whose photos are of both classes."""
+    layout = Layout()
+    people = ("smith", "jones", "brown", "taylor", "wilson", "evans")
+    for person in draw.sample(people, draw.randrange(2, 7)):
+        for shot in range(draw.randrange(25, 35)):
+            name = draw.choice(["pos", "neg"])
+            layout.add(f"{name}/{person}_{shot:02}.png", person, name)
+    return layout
+
+
 _FUNCTIONS = (
     seeds_bucket, milliseconds, same_items_ok_and_defect, patients, patients_numbered_anew, patients_flat, tissue,
     patches_of_patients, masks_in_a_tree, masks_by_folder, same_names_in_masks, label_folders, ground_truth_beside,
     numbered_masks, class_in_names, boards, castings, positive_negative, image_folder, folder_per_item,
     line_and_day, views, cameras, strips, exports, table_of_labels, coco, lists_of_files, only_times, frames, films,
     names_of_people, hashes, photo_number_first, two_numbers, class_number_first, crops_of_walls, cells_of_patients,
-    class_above_images, fabrics, template_pairs, made_of_one, slides, serials,
+    class_above_images, fabrics, template_pairs, made_of_one, slides, serials, few_patients,
+    cameras_without_a_word, surnames,
 )  # fmt: skip
 KINDS: dict[str, Callable[[Draw], Layout]] = {function.__name__: function for function in _FUNCTIONS} | {
     "patients_given": partial(patients, given=True),

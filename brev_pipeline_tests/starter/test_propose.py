@@ -17,8 +17,10 @@ from brev_pipeline.starter.classes import UNLABELLED, categories_of
 from brev_pipeline_tests.starter.layouts import KINDS, Draw, Layout
 
 UNDECIDED = {
+    "cameras_without_a_word": {"pattern"},
     "coco": {"category"},
     "exports": {"category"},
+    "few_patients": {"pattern"},
     "frames": {"pattern"},
     "json_lines": {"category"},
     "lists_of_files": {"category"},
@@ -27,6 +29,8 @@ UNDECIDED = {
     "patients_numbered_anew": {"pattern"},
     "serials": {"pattern"},
     "slides": {"pattern"},
+    "strips": {"pattern"},
+    "surnames": {"pattern"},
     "table_of_labels": {"category"},
     "template_pairs": {"sample-filter", "category"},
     "two_numbers": {"pattern"},
@@ -206,3 +210,10 @@ def test_any_names_lead_to_proposals_that_find_an_item_in_each(names: list[tuple
 def test_a_draw_is_the_same_again() -> None:
     first, again = (KINDS["strips"](Draw(7)) for _ in range(2))
     assert first.item == again.item
+
+
+def test_few_numbered_folders_of_few_photos_may_be_classes_or_items() -> None:
+    paths = [
+        f"{label}/img_{shot % 4:02}_{425000 + 7 * shot + label}.jpg" for label in range(1, 11) for shot in range(25)
+    ]
+    assert {"category", "pattern"} == {doubt.topic for doubt in propose(Survey(sorted(paths), [], True)).doubts}
