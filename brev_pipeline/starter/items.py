@@ -19,7 +19,7 @@ from typing import Final
 from brev_pipeline.errors import SplitError
 from brev_pipeline.starter.levels import FEW_GROUPS, MANY_PHOTOS, Level
 from brev_pipeline.starter.names import Form, forms, is_dense, last_word
-from brev_pipeline.starter.words import FRAMES, ITEM, PHOTO, SESSION, TEMPLATES, VIEWS
+from brev_pipeline.starter.words import FRAMES, ITEM, LOT, PHOTO, SESSION, TEMPLATES, VIEWS
 
 OWN_ITEM: Final = r"/([^/]+)\.[^./]+$"
 """Every photo is an item of its own; files that differ in their folders and endings only are one."""
@@ -115,14 +115,57 @@ def find_items(photos: Sequence[str], found: Sequence[Level], classes: Sequence[
     if beneath:
         at = beneath[0].at
         best = way_of(photos, "/([^/]+)" + "/[^/]+" * -at + "$", f"the folder, one for each item: {beneath[0].names}")
-        return ItemFinding(_with_usual(photos, best), notes=notes)
+        return ItemFinding(_with_usual(photos, best), _anew(photos, best.pattern, found), notes)
     doubts = [f"the folders {level.names} may be items, but lie at different depths" for level in folders]
     best, own, is_running = _by_names(photos, classes)
     doubts += own.doubts
+    doubts += _anew(photos, best.pattern, found)
+    doubts += [
+        f"the folders {level.names} may be items, each with photos of several classes"
+        for level in _crossing(photos, found, classes)
+    ]
     for level in found:
         if level.role == "unsure" and not (has_class and _same(photos, best.pattern, level)):
             doubts.append(f"the folders {level.names} may be classes, or items, or neither")
     return ItemFinding(_with_usual(photos, best), doubts, [*notes, *own.notes], is_running)
+
+
+def _anew(photos: Sequence[str], pattern: str, found: Sequence[Level]) -> list[str]:
+    """A doubt where the items' numbers begin anew in each folder of a batch or day."""
+    items = items_of(photos, pattern)
+    for level in found:
+        if level.role not in ("session", "time") or len(level.counts) < 2 or not _is_lot(level):
+            continue
+        numbers: dict[str, set[str]] = defaultdict(set)
+        for path, item in zip(photos, items, strict=True):
+            numbers[path.split("/")[:-1][level.at]].add(re.sub(r"\D+", "", item or ""))
+        anew = [one for one in numbers.values() if len(one) > 1 and is_dense(sorted(one))]
+        if 2 * len(anew) > len(numbers) and sum(map(len, anew)) > len(set().union(*anew)):
+            said = f"the items' numbers begin anew in each of the folders {level.names}: the same items, or others?"
+            return [f"{said} --pattern with that folder in its group says that they are others"]
+    return []
+
+
+def _is_lot(level: Level) -> bool:
+    """Whether the folders are of batches or days, in which other things come by; cameras see the same ones."""
+    words = {last_word(re.sub(r"[\W\d_]+$", "", name)) for name in level.counts}
+    return level.role == "time" or bool(words & LOT)
+
+
+def _crossing(photos: Sequence[str], found: Sequence[Level], classes: Sequence[str | None]) -> list[Level]:
+    """Levels beneath the classes, or of numbers, whose folders hold photos of several classes each."""
+    columns = {level.at: [path.split("/")[:-1][level.at] for path in photos] for level in found}
+    above = [level.at for level in found if columns[level.at] == list(classes)]
+    out = []
+    for level in found:
+        if level.role != "class" or len(level.counts) < 2 or level.at in above:
+            continue
+        pairs = Counter(name for name, _ in set(zip(columns[level.at], classes, strict=True)))
+        is_beneath = bool(above) and (level.at < 0) == (above[-1] < 0) and level.at > above[-1]
+        numbered = all(re.search(r"\d", name) for name in level.counts)
+        if (is_beneath or numbered) and 2 * sum(count > 1 for count in pairs.values()) > len(pairs):
+            out.append(level)
+    return out
 
 
 def _same(photos: Sequence[str], pattern: str, level: Level) -> bool:
@@ -305,6 +348,7 @@ def _place(form: Form, classes: Sequence[str | None], said: _Notes) -> int | Non
     """Where in the names of a form the item stands; None where each photo is one of its own."""
     varying = [at for at, kind in enumerate(form.kinds) if kind in ("9", "x") and not form.is_constant(at)]
     if (named := next((at for at in varying if _word_before(form, at) in ITEM), None)) is not None:
+        _doubt_of_lots(form, named, said)
         return named
     for at in varying:
         values, word = form.fields[at], _word_before(form, at)
@@ -322,6 +366,7 @@ def _place(form: Form, classes: Sequence[str | None], said: _Notes) -> int | Non
             return None
         _doubt_of_grid(form, at, [later for later in varying if later > at and form.kinds[later] == "9"], said)
         _doubt_of_words(form, at, classes, said)
+        _doubt_of_lots(form, at, said)
         return at
     if any(kind == "t" and not form.is_constant(at) for at, kind in enumerate(form.kinds)) and len(form.rows) > 1:
         _note(said.doubts, _NAMES_TIMES)
@@ -372,6 +417,23 @@ def _doubt_of_words(form: Form, at: int, classes: Sequence[str | None], said: _N
     if (many or (crossing and not views)) and each > 1.5 and anew > len(numbers) / 2:
         some = ", ".join(sorted(numbers)[:3])
         said.doubts.append(f"the names begin with {len(numbers)} words ({some}, …): are they the items?")
+
+
+def _doubt_of_lots(form: Form, at: int, said: _Notes) -> None:
+    """Numbers that begin anew behind each number of a batch or a day are of other things, or are they?"""
+    for lot in range(at):
+        if form.is_constant(lot) or not (form.kinds[lot] == "9" and _word_before(form, lot) in LOT):
+            continue
+        numbers: dict[str, set[str]] = defaultdict(set)
+        for name, number in zip(form.fields[lot], form.fields[at], strict=True):
+            numbers[name].add(number)
+        if 2 * sum(len(one) > 1 and is_dense(sorted(one)) for one in numbers.values()) > len(numbers) > 1:
+            word = _word_before(form, lot)
+            _note(
+                said.doubts,
+                f"the items' numbers begin anew behind each {word} in names such as {_example(form)}: the same items, "
+                f"or others? --pattern with the {word} in its group says that they are others",
+            )
 
 
 def _pattern(form: Form, at: int | None, *, whole: bool = False, attach: bool = True, tail: str = "") -> str:

@@ -10,7 +10,10 @@ from typing import Final, NamedTuple
 
 _DATE = r"(?:19[89]\d|20[0-4]\d)([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])"
 _CLOCK = r"(?:[T_\-. ]?(?:[01]\d|2[0-3])[-_.h]?[0-5]\d(?:[-_.m]?[0-5]\d(?:[-_.,]?\d{3,6})?)?Z?)?"
-TIME: Final = re.compile(rf"(?<!\d){_DATE}{_CLOCK}(?!\d)|(?<![^\W_])1\d{{9}}(?:\d{{3}}|\d{{6}}|\d{{9}})?(?![^\W_])")
+_MILLISECONDS: Final = r"(?:[01]\d|2[0-3])[-_.:h][0-5]\d[-_.:m][0-5]\d[-_.,]\d{3}"
+TIME: Final = re.compile(
+    rf"(?<!\d){_DATE}{_CLOCK}(?!\d)|(?<![\w-]){_MILLISECONDS}(?![\w-])|(?<![^\W_])1\d{{9}}(?:\d{{3}}|\d{{6}}|\d{{9}})?(?![^\W_])"
+)
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _RUN: Final = re.compile(r"(?P<n>\d+)|(?P<a>[^\W\d_]+)|(?P<s>[\W_]+)")
 _MOST_FORMS: Final = 12

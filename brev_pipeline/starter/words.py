@@ -57,6 +57,13 @@ SESSION: Final = _set(
     """
 )
 """Words before the number of a place, a time or a setting: many things share it."""
+LOT: Final = _set(
+    """
+    lot batch tray magazine day date week shift run session
+    """
+)
+"""Words before the number of a group that things belong to, one group each; in the next one their numbers may begin
+anew."""
 PHOTO: Final = _set(
     """
     img image photo pic picture shot dsc dscn dscf dji crop patch idx index no nr num number x y row col copy rot

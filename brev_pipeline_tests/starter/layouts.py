@@ -586,6 +586,48 @@ def surnames(draw: Draw) -> Layout:
     return layout
 
 
+def folders_of_few_patients(draw: Draw) -> Layout:
+    """pos/01/0001.png: few patients with a folder in each class."""
+    layout = Layout()
+    for patient in range(1, draw.randrange(8, 12)):
+        for shot in range(draw.randrange(130, 160)):
+            name = draw.choice(["pos", "neg"])
+            layout.add(f"{name}/{patient:02}/{shot:04}.png", str(patient), name)
+    return layout
+
+
+def lots_of_wafers(draw: Draw, *, path: str = "LOT{lot:05}/W{wafer:02}/{name}/die_{x}_{y}.png") -> Layout:
+    """LOT00001/W07/ok/die_3_17.png: the wafers' numbers begin anew in each lot."""
+    layout = Layout()
+    for lot in range(1, draw.randrange(4, 8)):
+        for wafer in range(1, 12):
+            for _ in range(6):
+                name = draw.choice(["ok", "nok"])
+                at = path.format(lot=lot, wafer=wafer, name=name, x=draw.randrange(30), y=draw.randrange(30))
+                layout.add(at, f"{lot}-{wafer}", name)
+    return layout
+
+
+def days(draw: Draw) -> Layout:
+    """20240103/NG/0001.jpg: numbers that begin anew each day."""
+    layout = Layout()
+    for day in range(1, draw.randrange(8, 20)):
+        for number in range(1, draw.randrange(20, 30)):
+            name = draw.choice(["NG", "OK"])
+            layout.add(f"202401{day:02}/{name}/{number:04}.jpg", f"{day}-{number}", name)
+    return layout
+
+
+def clocks(draw: Draw) -> Layout:
+    """2024-01-03/ok/10-15-00-123.bmp: names that are the time of day."""
+    layout = Layout()
+    for number in range(draw.randrange(120, 160)):
+        name = draw.choice(["ok", "ok", "nok"])
+        at = f"{draw.randrange(24):02}-{draw.randrange(60):02}-{draw.randrange(60):02}-{draw.randrange(1000):03}"
+        layout.add(f"2024-01-{draw.randrange(1, 28):02}/{name}/{at}.bmp", str(number), name)
+    return layout
+
+
 _FUNCTIONS = (
     seeds_bucket, milliseconds, same_items_ok_and_defect, patients, patients_numbered_anew, patients_flat, tissue,
     patches_of_patients, masks_in_a_tree, masks_by_folder, same_names_in_masks, label_folders, ground_truth_beside,
@@ -593,12 +635,13 @@ _FUNCTIONS = (
     line_and_day, views, cameras, strips, exports, table_of_labels, coco, lists_of_files, only_times, frames, films,
     names_of_people, hashes, photo_number_first, two_numbers, class_number_first, crops_of_walls, cells_of_patients,
     class_above_images, fabrics, template_pairs, made_of_one, slides, serials, few_patients,
-    cameras_without_a_word, surnames,
+    cameras_without_a_word, surnames, folders_of_few_patients, lots_of_wafers, days, clocks,
 )  # fmt: skip
 KINDS: dict[str, Callable[[Draw], Layout]] = {function.__name__: function for function in _FUNCTIONS} | {
     "patients_given": partial(patients, given=True),
     "copies": partial(made_of_one, tails=(" (1)", " (2)", " - Copy"), head="IMG_"),
     "words_after_numbers": partial(made_of_one, tails=("_flip", "_bright"), head=""),
+    "lots_in_names": partial(lots_of_wafers, path="{name}/lot{lot}_wafer{wafer:02}_x{x}_y{y}.png"),
     "one_product": partial(masks_in_a_tree, products=1),
     "json_lines": partial(table_of_labels, ending="jsonl"),
     "folder_per_item_without_class": partial(folder_per_item, classes=False),

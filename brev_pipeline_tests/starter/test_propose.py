@@ -18,12 +18,17 @@ from brev_pipeline_tests.starter.layouts import KINDS, Draw, Layout
 
 UNDECIDED = {
     "cameras_without_a_word": {"pattern"},
+    "clocks": {"pattern"},
     "coco": {"category"},
+    "days": {"pattern"},
     "exports": {"category"},
     "few_patients": {"pattern"},
     "frames": {"pattern"},
+    "folders_of_few_patients": {"category"},
     "json_lines": {"category"},
     "lists_of_files": {"category"},
+    "lots_in_names": {"pattern"},
+    "lots_of_wafers": {"pattern"},
     "names_of_people": {"pattern"},
     "only_times": {"pattern"},
     "patients_numbered_anew": {"pattern"},
@@ -58,6 +63,8 @@ def test_what_is_proposed_of_a_kind_is_true_or_a_doubt(kind: str, seed: int) -> 
     assert sorted(photos_of(found)) == sorted(layout.item)
     items = items_of(found.photos, found.pattern)
     assert None not in items
+    if kind == "folders_of_few_patients":
+        return  # which level is the class has to be asked, then which is the item: a test of its own
     if "pattern" not in UNDECIDED.get(kind, set()):
         groups: dict[str, set[str | None]] = defaultdict(set)
         for path, item in zip(photos_of(found), items, strict=True):
@@ -217,3 +224,8 @@ def test_few_numbered_folders_of_few_photos_may_be_classes_or_items() -> None:
         f"{label}/img_{shot % 4:02}_{425000 + 7 * shot + label}.jpg" for label in range(1, 11) for shot in range(25)
     ]
     assert {"category", "pattern"} == {doubt.topic for doubt in propose(Survey(sorted(paths), [], True)).doubts}
+
+
+def test_an_answer_about_the_class_does_not_settle_the_item() -> None:
+    _, found = proposed("folders_of_few_patients", 1, Choices(category="-2"))
+    assert {doubt.topic for doubt in found.doubts} == {"pattern"}
