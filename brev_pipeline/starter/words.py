@@ -89,6 +89,22 @@ def purpose_of(word: str) -> str | None:
     return PURPOSE_OF.get(small) or PURPOSE_OF.get(_AROUND.sub("", small))
 
 
+def is_trainval(word: str) -> bool:
+    """Whether a word says what is for training and validation, both: ``trainval``, ``train_val``."""
+    return re.sub(r"[\W_]+", "", word.casefold()) in ("trainval", "trainvalid", "traindev")
+
+
+_SHARD: Final = re.compile(r"(?P<word>[^\W\d_]+)[_\-. ]?(?P<part>parts?|shards?|chunks?)?[_\-. ]?\d+")
+
+
+def is_shard(name: str) -> bool | None:
+    """Whether a folder is a part of all photos, as ``images_part_1`` is; None: it may be, as ``images_001``."""
+    found = _SHARD.fullmatch(re.split(r"[_\-. ]+(?=(?:images?|photos?|data|dataset)[_\-. ])", name.casefold())[-1])
+    if not found or found["word"] not in GENERIC - ITEM:
+        return False
+    return True if found["part"] else None
+
+
 QUALITY: Final = _set(
     """
     ok nok ng good bad normal abnormal anomaly anomalous defect defective defects faulty fault pass fail passed

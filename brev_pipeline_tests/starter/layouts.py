@@ -628,6 +628,42 @@ def clocks(draw: Draw) -> Layout:
     return layout
 
 
+def studies(draw: Draw, *, table: bool = False) -> Layout:
+    """train/patient00012/study1/view1_frontal.jpg: views in the names; a table may hold the classes."""
+    layout = Layout()
+    for side, start in (("train", 1), ("valid", 64540)):
+        for patient in range(start, start + draw.randrange(30, 60)):
+            for study in range(1, draw.randrange(2, 4)):
+                for number, view in enumerate(("frontal", "lateral"), 1):
+                    path = f"{side}/patient{patient:05}/study{study}/view{number}_{view}.jpg"
+                    layout.add(path, str(patient), None, side)
+    if table:
+        layout.texts["train.csv"] = "Path,Sex\n" + "\n".join(f"{path},M" for path in layout.item)
+    return layout
+
+
+def names_beside_a_table(draw: Draw) -> Layout:
+    """IMAGES/crack_12.bmp and a table that says the classes too."""
+    layout = class_in_names(draw)
+    rows = [f"{path.rpartition('/')[2]},{name}" for path, name in layout.category.items()]
+    layout.texts["labels.csv"] = "\n".join(["image,label", *rows])
+    return layout
+
+
+def shards(draw: Draw, *, folder: str = "images_{:03}/images") -> Layout:
+    """images_001/images/00000013_002.png, with an official split of patients in two lists."""
+    layout, listed = Layout(), dict[str, list[str]](train_val_list=[], test_list=[])
+    for shard in range(1, 5):
+        for patient in range(50 * shard, 50 * shard + 50):
+            which = "test_list" if draw.random() < 0.2 else "train_val_list"
+            for shot in range(draw.randrange(2, 5)):
+                name = f"{patient:08}_{shot:03}.png"
+                layout.add(f"{folder.format(shard)}/{name}", str(patient), None, which.removesuffix("_list"))
+                listed[which].append(name)
+    layout.texts |= {f"{name}.txt": "\n".join(lines) for name, lines in listed.items()}
+    return layout
+
+
 _FUNCTIONS = (
     seeds_bucket, milliseconds, same_items_ok_and_defect, patients, patients_numbered_anew, patients_flat, tissue,
     patches_of_patients, masks_in_a_tree, masks_by_folder, same_names_in_masks, label_folders, ground_truth_beside,
@@ -636,12 +672,15 @@ _FUNCTIONS = (
     names_of_people, hashes, photo_number_first, two_numbers, class_number_first, crops_of_walls, cells_of_patients,
     class_above_images, fabrics, template_pairs, made_of_one, slides, serials, few_patients,
     cameras_without_a_word, surnames, folders_of_few_patients, lots_of_wafers, days, clocks,
+    studies, names_beside_a_table, shards,
 )  # fmt: skip
 KINDS: dict[str, Callable[[Draw], Layout]] = {function.__name__: function for function in _FUNCTIONS} | {
     "patients_given": partial(patients, given=True),
     "copies": partial(made_of_one, tails=(" (1)", " (2)", " - Copy"), head="IMG_"),
     "words_after_numbers": partial(made_of_one, tails=("_flip", "_bright"), head=""),
     "lots_in_names": partial(lots_of_wafers, path="{name}/lot{lot}_wafer{wafer:02}_x{x}_y{y}.png"),
+    "studies_with_a_table": partial(studies, table=True),
+    "parts_of_all": partial(shards, folder="XRAY_images_part_{}"),
     "one_product": partial(masks_in_a_tree, products=1),
     "json_lines": partial(table_of_labels, ending="jsonl"),
     "folder_per_item_without_class": partial(folder_per_item, classes=False),
