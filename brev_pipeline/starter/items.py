@@ -162,7 +162,7 @@ def _crossing(photos: Sequence[str], found: Sequence[Level], classes: Sequence[s
             continue
         pairs = Counter(name for name, _ in set(zip(columns[level.at], classes, strict=True)))
         is_beneath = bool(above) and (level.at < 0) == (above[-1] < 0) and level.at > above[-1]
-        numbered = all(re.search(r"\d", name) for name in level.counts)
+        numbered = all(re.fullmatch(r"\D*\d+", name) for name in level.counts)
         if (is_beneath or numbered) and 2 * sum(count > 1 for count in pairs.values()) > len(pairs):
             out.append(level)
     return out

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from brev_pipeline.starter.names import is_dense, is_time, last_word
-from brev_pipeline.starter.words import CLASS, GENERIC, ITEM, SESSION, VIEWS, is_shard, purpose_of
+from brev_pipeline.starter.words import CLASS, GENERIC, ITEM, QUALITY, SESSION, VIEWS, is_shard, purpose_of
 
 Role = Literal["class", "split", "item", "session", "time", "nothing", "unsure"]
 """``session``: a place, a camera, a batch that many things share."""
@@ -20,6 +20,8 @@ FEW_GROUPS: Final = 12
 MANY_PHOTOS: Final = 100
 """So few groups of so many photos each are no things: nobody photographs a thing a hundred times, and few of them."""
 _PER_ITEM: Final = 60  # photos of a thing that is a folder, at most
+JUDGED: Final = re.compile(r"[^\W\d_]+\d+[-_. ]+(?P<word>[^\W\d_]+)")
+"""Folders such as study1_positive, in which only the last word is a class."""
 _NUMBERED: Final = re.compile(r"(?P<word>.*?)(?P<number>\d+)")
 
 
@@ -69,6 +71,11 @@ def _role(counts: Counter[str], column: Sequence[str], photos: Sequence[str]) ->
         return "time"
     if all(name in VIEWS for name in small) or all(re.fullmatch(r"\d+x|x\d+", name) for name in small):
         return "session"
+    if (
+        sum(counts[name] for name in names if (match := JUDGED.fullmatch(name)) and match["word"].casefold() in QUALITY)
+        == total
+    ):
+        return "class"
     shards = {is_shard(name) for name in names}
     if False not in shards and (None not in shards or _are_shards(column, photos)):
         return "nothing"

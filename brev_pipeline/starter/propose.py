@@ -241,9 +241,17 @@ def _given(
     if choices.given is not None:
         return _chosen_split(photos, choices.given)
     way = given_way(found, photos, seen, beside.lists)
+    if way is None and (level := next((one for one in seen if _may_be_sides(one)), None)):
+        doubts.append(Doubt("given", f"the folders {level.names} may be sides of a split, by a word of their names"))
     if way and "lists" in way.settings and not _is_local(found):
         doubts.append(Doubt("given", f"{way.meaning} say a split, and lists are read from local files only"))
     return way
+
+
+def _may_be_sides(level: Level) -> bool:
+    """Whether of a few folders some, and not all alike, have a word for a side of a split in their names."""
+    sides = [{purpose_of(word) for word in re.split(r"[\W_]+", name)} - {None} for name in level.counts]
+    return 1 < len(sides) <= 4 and any(sides) and not all(one == sides[0] for one in sides)
 
 
 def _chosen_split(photos: Sequence[str], chosen: str) -> GivenWay:

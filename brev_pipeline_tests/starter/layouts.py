@@ -664,7 +664,55 @@ def shards(draw: Draw, *, folder: str = "images_{:03}/images") -> Layout:
     return layout
 
 
-_FUNCTIONS = (
+def studies_judged(draw: Draw, *, most: int = 1) -> Layout:
+    """train/XR_HAND/patient00012/study1_positive/image1.png: the class is the last word of a folder."""
+    layout = Layout()
+    for side, start in (("train", 1), ("valid", 11185)):
+        for patient in range(start, start + draw.randrange(30, 60)):
+            for part in draw.sample(("XR_ELBOW", "XR_HAND"), draw.randrange(1, 3)):
+                for study in range(1, draw.randrange(1, most + 1) + 1):
+                    name = draw.choice(["positive", "negative"])
+                    for shot in range(1, draw.randrange(2, 5)):
+                        path = f"{side}/{part}/patient{patient:05}/study{study}_{name}/image{shot}.png"
+                        layout.add(path, str(patient), name, side)
+    return layout
+
+
+def defects_beneath(draw: Draw) -> Layout:
+    """pcb/OK/S0001/pcb_0001_OK_C1.jpg beside pcb/NG/HS/S0001/pcb_0001_NG_HS_C1.jpg: finer classes of one class."""
+    layout = Layout()
+    for product in ("audiojack", "pcb"):
+        for name, folder in (("OK", "OK"), ("HS", "NG/HS"), ("QS", "NG/QS"), ("ZW", "NG/ZW")):
+            for item in range(1, draw.randrange(8, 30)):
+                for camera in range(1, 6):
+                    stem = f"{product}_{item:04}_{folder.replace('/', '_')}_C{camera}"
+                    layout.add(f"{product}/{folder}/S{item:04}/{stem}.jpg", f"{product}{name}{item}", name)
+    return layout
+
+
+def barcodes(draw: Draw) -> Layout:
+    """ok/1901234567894_20240103101500.png: barcodes, some of which could be milliseconds since 1970."""
+    layout = Layout()
+    for _ in range(draw.randrange(50, 80)):
+        code, name = draw.randrange(10**12, 4 * 10**12), draw.choice(["ok", "nok"])
+        for second in range(3):
+            at = f"20240103{draw.randrange(10, 24)}{draw.randrange(10, 60)}{second:02}"
+            layout.add(f"{name}/{code}_{at}.png", str(code), name)
+    return layout
+
+
+def set_with_a_side(draw: Draw) -> Layout:
+    """CRC-VAL-HE-7K/TUM/TUM-TCGA-ABCDEFGH.tif: only a word of the set's name says the side."""
+    layout = Layout()
+    for folder, count in (("NCT-CRC-HE-100K", 60), ("CRC-VAL-HE-7K", 20)):
+        for name in ("ADI", "BACK", "TUM"):
+            for _ in range(draw.randrange(count - 10, count)):
+                letters = "".join(draw.choices("ACDEFGHIKLMN", k=8))
+                layout.add(f"{folder}/{name}/{name}-{letters}.tif", letters, name)
+    return layout
+
+
+_FUNCTIONS: tuple[Callable[[Draw], Layout], ...] = (
     seeds_bucket, milliseconds, same_items_ok_and_defect, patients, patients_numbered_anew, patients_flat, tissue,
     patches_of_patients, masks_in_a_tree, masks_by_folder, same_names_in_masks, label_folders, ground_truth_beside,
     numbered_masks, class_in_names, boards, castings, positive_negative, image_folder, folder_per_item,
@@ -672,7 +720,7 @@ _FUNCTIONS = (
     names_of_people, hashes, photo_number_first, two_numbers, class_number_first, crops_of_walls, cells_of_patients,
     class_above_images, fabrics, template_pairs, made_of_one, slides, serials, few_patients,
     cameras_without_a_word, surnames, folders_of_few_patients, lots_of_wafers, days, clocks,
-    studies, names_beside_a_table, shards,
+    studies, names_beside_a_table, shards, studies_judged, defects_beneath, barcodes, set_with_a_side,
 )  # fmt: skip
 KINDS: dict[str, Callable[[Draw], Layout]] = {function.__name__: function for function in _FUNCTIONS} | {
     "patients_given": partial(patients, given=True),
@@ -681,6 +729,7 @@ KINDS: dict[str, Callable[[Draw], Layout]] = {function.__name__: function for fu
     "lots_in_names": partial(lots_of_wafers, path="{name}/lot{lot}_wafer{wafer:02}_x{x}_y{y}.png"),
     "studies_with_a_table": partial(studies, table=True),
     "parts_of_all": partial(shards, folder="XRAY_images_part_{}"),
+    "more_studies_judged": partial(studies_judged, most=3),
     "one_product": partial(masks_in_a_tree, products=1),
     "json_lines": partial(table_of_labels, ending="jsonl"),
     "folder_per_item_without_class": partial(folder_per_item, classes=False),
