@@ -228,7 +228,7 @@ def _ask_given(console: Console, found: Survey, proposal: Proposal, choices: Cho
 def _ask_pattern(console: Console, _: Survey, proposal: Proposal, choices: Choices) -> Choices:
     """The regular expression of the item: as given, or chosen while its effect on the files is shown."""
     if choices.pattern is not None:
-        _show_items(console, proposal.photos, choices.pattern)
+        _show_items(console, proposal.photos, proposal.pattern)
         return choices
     heading(console, "What names the physical item?")
     say(console, "All photos of one item stay on one side of the split.")
