@@ -201,8 +201,21 @@ def _ask_category(console: Console, found: Survey, proposal: Proposal, choices: 
             return replace(choices, category=choice)
 
 
-def _ask_given(console: Console, _: Survey, proposal: Proposal, choices: Choices) -> Choices:
+def _ask_given(console: Console, found: Survey, proposal: Proposal, choices: Choices) -> Choices:
     given = proposal.given
+    doubts = [doubt.text for doubt in proposal.doubts if doubt.topic == "given"]
+    if choices.given is None and given is None and doubts:
+        heading(console, "Is a split there already?")
+        for text in doubts:
+            say(console, text, "yellow")
+        while True:
+            answer = click.prompt("none, or a regular expression with a group (?P<purpose>…)", default="none")
+            try:
+                propose(found, replace(choices, given=answer), proposal.beside)
+            except BrevPipelineError as error:
+                click.echo(str(error), err=True)
+                continue
+            return replace(choices, given=answer)
     if choices.given is not None or given is None:
         return choices
     heading(console, "A split is there already")
@@ -215,7 +228,7 @@ def _ask_given(console: Console, _: Survey, proposal: Proposal, choices: Choices
 def _ask_pattern(console: Console, _: Survey, proposal: Proposal, choices: Choices) -> Choices:
     """The regular expression of the item: as given, or chosen while its effect on the files is shown."""
     if choices.pattern is not None:
-        _show_items(console, proposal.photos, choices.pattern)
+        _show_items(console, proposal.photos, proposal.pattern)
         return choices
     heading(console, "What names the physical item?")
     say(console, "All photos of one item stay on one side of the split.")

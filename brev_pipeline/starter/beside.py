@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from brev_pipeline.starter.survey import Survey
-from brev_pipeline.starter.words import MASKS, purpose_of
+from brev_pipeline.starter.words import MASKS, is_trainval, purpose_of
 
 _SUFFIX: Final = re.compile(
     r"(?i)(?P<sep>[_\-. ]?)(?P<word>" + "|".join(sorted(map(re.escape, MASKS), key=len, reverse=True)) + r")"
@@ -22,6 +22,7 @@ _PHOTO_ENDINGS: Final = ("jpg", "jpeg")
 _FEW_COLOURS: Final = 32
 _ENOUGH: Final = 0.8  # of the masks have a photo of the same name
 _STRAYS: Final = 5
+_OF_ALL: Final = ("(COCO)", "(a JSON line for each photo)", "(a table that names photos)")
 _TABLES: Final = ("csv", "tsv")
 
 
@@ -43,6 +44,8 @@ class Beside:
     """Names of the folders of masks, where only the folder tells them from photos."""
     labels: list[str] = field(default_factory=list)
     """What files hold labels, in words, one line each."""
+    tables: list[str] = field(default_factory=list)
+    """Those of the labels that stand in one file for all photos: a table, JSON lines, COCO."""
     lists: dict[str, str] = field(default_factory=dict)
     """Their word for a side → file that lists its images."""
     notes: list[str] = field(default_factory=list)
@@ -72,6 +75,7 @@ def look_beside(found: Survey, colours: Callable[[bytes], int | None] | None = N
         chosen,
         folders if chosen is None and masks else [],
         labels,
+        [label for label in labels if label.endswith(_OF_ALL)],
         lists,
         notes + said,
     )
@@ -203,14 +207,14 @@ def _labels(found: Survey, photos: Sequence[str]) -> tuple[list[str], list[str]]
     for path in by_ending["json"][:50]:
         head = found.head(path) if _about(path) not in stems else b""
         if b'"annotations"' in head or b'"categories"' in head:
-            out.append(f"{path} (COCO)")
+            out.append(f"{path} {_OF_ALL[0]}")
     for path in [*by_ending["jsonl"], *by_ending["ndjson"]][:50]:
         if b"file_name" in (head := found.head(path)) or _named(head, photos):
-            out.append(f"{path} (a JSON line for each photo)")
+            out.append(f"{path} {_OF_ALL[1]}")
     for path in [path for ending in _TABLES for path in by_ending[ending]][:50]:
         head = found.head(path)
         if _named(head, photos):
-            out.append(f"{path} (a table that names photos)")
+            out.append(f"{path} {_OF_ALL[2]}")
             if (line := head.split(b"\n")[0].decode("utf-8-sig", "replace").strip()) and re.search(
                 r"(?i)\b(split|subset|set|fold|partition|purpose)\b", line
             ):
@@ -244,7 +248,7 @@ def _lists(found: Survey, photos: Sequence[str]) -> tuple[dict[str, str], list[s
         if _ending(path) not in ("txt", "lst", "list"):
             continue
         word = re.sub(r"(?i)[_-]?(list|files?|images?|split|ids?|names?)$", "", _stem(path))
-        if purpose_of(word) is None and word.casefold() != "trainval":
+        if purpose_of(word) is None and not is_trainval(word):
             continue
         lines = [
             line.split()[0] for line in found.head(path).decode("utf-8-sig", "replace").splitlines() if line.split()
@@ -256,7 +260,7 @@ def _lists(found: Survey, photos: Sequence[str]) -> tuple[dict[str, str], list[s
         else:
             unread.append(path)
     if {"train", "val"} <= {word.casefold() for word in lists}:
-        lists = {word: path for word, path in lists.items() if word.casefold() != "trainval"}
+        lists = {word: path for word, path in lists.items() if not is_trainval(word)}
     if unread and not lists:
         names = ", ".join(unread[:3]) + (" and others" if len(unread) > 3 else "")
         notes.append(f"{names} may be lists of a split, but their lines name no photo here: not used")

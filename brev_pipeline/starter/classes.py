@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from brev_pipeline.starter.levels import Level
+from brev_pipeline.starter.levels import JUDGED, Level
 from brev_pipeline.starter.names import last_word
 from brev_pipeline.starter.words import FRAMES, ITEM, PHOTO, QUALITY, SESSION, TEMPLATES, VIEWS, purpose_of
 
@@ -39,8 +39,8 @@ class ClassWay:
 
     @property
     def in_names(self) -> bool:
-        """Whether file names say it."""
-        return isinstance(self.rule, str)
+        """Whether file names say it; a rule that ends in a whole name is of the folder before it."""
+        return isinstance(self.rule, str) and not self.rule.endswith("/[^/]+$")
 
 
 def categories_of(photos: Sequence[str], rule: Any) -> list[str | None]:
@@ -68,8 +68,8 @@ def _folder(folders: Sequence[str], at: int) -> str | None:
 def class_ways(photos: Sequence[str], found: Sequence[Level]) -> tuple[list[ClassWay], str | None]:
     """The ways to tell the class, best first, the last being that there is one class; and what is not sure of it."""
     several = [level for level in found if level.role == "class" and len(level.counts) > 1]
-    ways = [ClassWay({"folder": level.at}, _of_level(level), level.counts) for level in _ranked(several)]
-    doubt = _doubt(several, photos)
+    ways = [_way(level, photos) for level in _ranked(several)]
+    doubt = _doubt(several, photos) or (_finer(ways[0], photos) if ways else None)
     if not ways:
         ways = _in_names(photos)
         if not ways and (unsure := [level for level in found if level.role == "unsure"]):
@@ -80,6 +80,33 @@ def class_ways(photos: Sequence[str], found: Sequence[Level]) -> tuple[list[Clas
         ways = [way for way in ways if len(found) == 1 or QUALITY & {name.casefold() for name in way.counts}]
     one = ClassWay(None, f"nothing: all photos are one class, {UNLABELLED}", Counter({UNLABELLED: len(photos)}))
     return [*ways, one], doubt
+
+
+def _way(level: Level, photos: Sequence[str]) -> ClassWay:
+    """The class by a level's folders; where they are study1_positive, by their last words."""
+    if level.at >= 0 or not all(map(JUDGED.fullmatch, level.counts)):
+        return ClassWay({"folder": level.at}, _of_level(level), level.counts)
+    rule = r"/[^/\d]+\d+[-_. ]+(?P<category>[^/\d_]+)" + "/[^/]+" * -level.at + "$"
+    counts = Counter(name for name in categories_of(photos, rule) if name is not None)
+    return ClassWay(rule, f"the last word of {_of_level(level)}", Counter(dict(counts.most_common())))
+
+
+def _finer(way: ClassWay, photos: Sequence[str]) -> str | None:
+    """A doubt where folders beneath one class only are of words, as the defects beneath NG."""
+    if not isinstance(way.rule, Mapping) or way.rule["folder"] < 0:
+        return None
+    at, beneath = way.rule["folder"], defaultdict[str, Counter[str]](Counter)
+    for path in photos:
+        folders = path.split("/")[:-1]
+        beneath[folders[at]][folders[at + 1] if len(folders) > at + 1 else ""] += 1
+    for name, counts in sorted(beneath.items()):
+        if (
+            1 < len(counts) <= _MOST
+            and min(counts.values()) >= 2
+            and not any(re.search(r"\d|^$", one) for one in counts)
+        ):
+            return f"beneath {name} lie the folders {_some(counts)}, beneath other classes none such: finer classes?"
+    return None
 
 
 def _of_level(level: Level) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from brev_pipeline.starter.levels import Level
 from brev_pipeline.starter.survey import Survey
-from brev_pipeline.starter.words import purpose_of
+from brev_pipeline.starter.words import is_trainval, purpose_of
 
 _IN_NAMES: Final = r"/(?P<purpose>[A-Za-z]+)[^/A-Za-z][^/]*$"
 
@@ -85,7 +85,10 @@ def _some(words: Sequence[str | None]) -> str:
 
 def _purposes(words: Sequence[str | None]) -> dict[str, str | None]:
     """What each word means; without a devel of their own, it is taken out of train."""
-    meant = {word: purpose_of(word) for word in sorted({word for word in words if word is not None})}
+    meant = {
+        word: "train" if is_trainval(word) else purpose_of(word)
+        for word in sorted({word for word in words if word is not None})
+    }
     if "devel" not in meant.values():
         meant = {word: None if purpose == "train" else purpose for word, purpose in meant.items()}
     return meant

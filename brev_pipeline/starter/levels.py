@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from brev_pipeline.starter.names import is_dense, is_time, last_word
-from brev_pipeline.starter.words import CLASS, GENERIC, ITEM, SESSION, VIEWS, purpose_of
+from brev_pipeline.starter.words import CLASS, GENERIC, ITEM, QUALITY, SESSION, VIEWS, is_shard, purpose_of
 
 Role = Literal["class", "split", "item", "session", "time", "nothing", "unsure"]
 """``session``: a place, a camera, a batch that many things share."""
@@ -20,6 +20,8 @@ FEW_GROUPS: Final = 12
 MANY_PHOTOS: Final = 100
 """So few groups of so many photos each are no things: nobody photographs a thing a hundred times, and few of them."""
 _PER_ITEM: Final = 60  # photos of a thing that is a folder, at most
+JUDGED: Final = re.compile(r"[^\W\d_]+\d+[-_. ]+(?P<word>[^\W\d_]+)")
+"""Folders such as study1_positive, in which only the last word is a class."""
 _NUMBERED: Final = re.compile(r"(?P<word>.*?)(?P<number>\d+)")
 
 
@@ -69,6 +71,14 @@ def _role(counts: Counter[str], column: Sequence[str], photos: Sequence[str]) ->
         return "time"
     if all(name in VIEWS for name in small) or all(re.fullmatch(r"\d+x|x\d+", name) for name in small):
         return "session"
+    if (
+        sum(counts[name] for name in names if (match := JUDGED.fullmatch(name)) and match["word"].casefold() in QUALITY)
+        == total
+    ):
+        return "class"
+    shards = {is_shard(name) for name in names}
+    if False not in shards and (None not in shards or _are_shards(column, photos)):
+        return "nothing"
     numbered = [_NUMBERED.fullmatch(name) for name in names]
     if all(numbered) and len({match["word"] for match in numbered if match}) == 1:
         return _numbered([(match["word"], match["number"]) for match in numbered if match], total)
@@ -77,6 +87,12 @@ def _role(counts: Counter[str], column: Sequence[str], photos: Sequence[str]) ->
     if len(names) > 20 and total / len(names) < 5:
         return "unsure"
     return "class"
+
+
+def _are_shards(column: Sequence[str], photos: Sequence[str]) -> bool:
+    """Whether folders hold many photos each, under names that are found in no other one."""
+    within = {(path.rpartition("/")[2], name) for name, path in zip(column, photos, strict=True)}
+    return len(column) > _PER_ITEM * len(set(column)) and len({name for name, _ in within}) == len(within)
 
 
 def _numbered(parts: Sequence[tuple[str, str]], total: int) -> Role:
@@ -92,6 +108,8 @@ def _numbered(parts: Sequence[tuple[str, str]], total: int) -> Role:
         return "class"
     if len(parts) <= FEW_GROUPS and each > MANY_PHOTOS:
         return "session"
+    if not word and len(parts) <= FEW_GROUPS and is_dense([number for _, number in parts]):
+        return "unsure"  # as many things as there may be classes
     return "item" if each <= _PER_ITEM else "unsure"
 
 

@@ -10,7 +10,11 @@ from typing import Final, NamedTuple
 
 _DATE = r"(?:19[89]\d|20[0-4]\d)([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])"
 _CLOCK = r"(?:[T_\-. ]?(?:[01]\d|2[0-3])[-_.h]?[0-5]\d(?:[-_.m]?[0-5]\d(?:[-_.,]?\d{3,6})?)?Z?)?"
-TIME: Final = re.compile(rf"(?<!\d){_DATE}{_CLOCK}(?!\d)|(?<![^\W_])1\d{{9}}(?:\d{{3}}|\d{{6}}|\d{{9}})?(?![^\W_])")
+_MILLISECONDS: Final = r"(?:[01]\d|2[0-3])[-_.:h][0-5]\d[-_.:m][0-5]\d[-_.,]\d{3}"
+TIME: Final = re.compile(
+    rf"(?<!\d){_DATE}{_CLOCK}(?!\d)|(?<![\w-]){_MILLISECONDS}(?![\w-])|(?<![^\W_])1\d{{9}}(?:\d{{3}}|\d{{6}}|\d{{9}})?(?![^\W_])"
+)
+_SINCE_1970: Final = re.compile(r"1\d{9}(?:\d{3}|\d{6}|\d{9})?")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _RUN: Final = re.compile(r"(?P<n>\d+)|(?P<a>[^\W\d_]+)|(?P<s>[\W_]+)")
 _MOST_FORMS: Final = 12
@@ -75,7 +79,10 @@ def _separated(stem: str) -> list[Field]:
     """Times, identifiers, and the rest cut at what separates; ``m``: letters and digits."""
     out: list[Field] = []
     place = 0
-    for found in sorted([*TIME.finditer(stem), *_UUID.finditer(stem)], key=lambda match: match.start()):
+    times = list(TIME.finditer(stem))
+    # Beside a date, what may be seconds since 1970 is a number: a barcode.
+    times = [found for found in times if not _SINCE_1970.fullmatch(found[0])] or times
+    for found in sorted([*times, *_UUID.finditer(stem)], key=lambda match: match.start()):
         if found.start() < place:
             continue
         out += _cut(stem[place : found.start()])

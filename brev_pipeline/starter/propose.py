@@ -124,6 +124,7 @@ def propose(found: Survey, choices: Choices | None = None, beside: Beside | None
     ways, category = _category(photos, seen, beside, choices, doubts, told)
     given = _given(found, photos, seen, beside, choices, doubts)
     items, pattern = _items(photos, seen, category, given, choices, doubts)
+    doubts += _views(photos, pattern, category)
     told += items.notes if choices.pattern is None else []
     shared = _shared(photos, pattern, category)
     scope = choices.scope or "global"
@@ -198,6 +199,9 @@ def _category(
     if choices.category is not None:
         return ways, class_way(photos, choices.category)
     best = ways[0]
+    if best.in_names and beside.tables:
+        said = f"the names may say the class ({best.meaning}), and {beside.tables[0]} may too, which is not read yet"
+        doubts.append(Doubt("category", said))
     if best.rule is None or len(best.counts) == 1:
         if beside.labels:
             doubts.append(
@@ -237,9 +241,17 @@ def _given(
     if choices.given is not None:
         return _chosen_split(photos, choices.given)
     way = given_way(found, photos, seen, beside.lists)
+    if way is None and (level := next((one for one in seen if _may_be_sides(one)), None)):
+        doubts.append(Doubt("given", f"the folders {level.names} may be sides of a split, by a word of their names"))
     if way and "lists" in way.settings and not _is_local(found):
         doubts.append(Doubt("given", f"{way.meaning} say a split, and lists are read from local files only"))
     return way
+
+
+def _may_be_sides(level: Level) -> bool:
+    """Whether of a few folders some, and not all alike, have a word for a side of a split in their names."""
+    sides = [{purpose_of(word) for word in re.split(r"[\W_]+", name)} - {None} for name in level.counts]
+    return 1 < len(sides) <= 4 and any(sides) and not all(one == sides[0] for one in sides)
 
 
 def _chosen_split(photos: Sequence[str], chosen: str) -> GivenWay:
@@ -306,6 +318,19 @@ def _pattern(photos: Sequence[str], choice: str) -> str:
     if choice == "photo":
         return own_path(photos)
     return r"/([^/]+)/[^/]+$" if choice == "folder" else choice
+
+
+def _views(photos: Sequence[str], pattern: str, category: ClassWay) -> list[Doubt]:
+    """A doubt where words of the names are taken for classes, and most items have most of them, as they have views."""
+    if not category.in_names:
+        return []
+    classes: dict[str | None, set[str | None]] = {}
+    for item, name in zip(items_of(photos, pattern), categories_of(photos, category.rule), strict=True):
+        classes.setdefault(item, set()).add(name)
+    most = sum(2 * len(names) > max(2, len(category.counts)) for names in classes.values())
+    if 2 * most <= len(classes):
+        return []
+    return [Doubt("category", f"most items have photos of most classes ({category.meaning}): are those views?")]
 
 
 def _shared(photos: Sequence[str], pattern: str, category: ClassWay) -> list[str]:

@@ -57,6 +57,13 @@ SESSION: Final = _set(
     """
 )
 """Words before the number of a place, a time or a setting: many things share it."""
+LOT: Final = _set(
+    """
+    lot batch tray magazine day date week shift run session
+    """
+)
+"""Words before the number of a group that things belong to, one group each; in the next one their numbers may begin
+anew."""
 PHOTO: Final = _set(
     """
     img image photo pic picture shot dsc dscn dscf dji crop patch idx index no nr num number x y row col copy rot
@@ -80,6 +87,22 @@ def purpose_of(word: str) -> str | None:
     """Our purpose for their word: train, devel or test; None for any other word. ``train2017``: train."""
     small = word.casefold()
     return PURPOSE_OF.get(small) or PURPOSE_OF.get(_AROUND.sub("", small))
+
+
+def is_trainval(word: str) -> bool:
+    """Whether a word says what is for training and validation, both: ``trainval``, ``train_val``."""
+    return re.sub(r"[\W_]+", "", word.casefold()) in ("trainval", "trainvalid", "traindev")
+
+
+_SHARD: Final = re.compile(r"(?P<word>[^\W\d_]+)[_\-. ]?(?P<part>parts?|shards?|chunks?)?[_\-. ]?\d+")
+
+
+def is_shard(name: str) -> bool | None:
+    """Whether a folder is a part of all photos, as ``images_part_1`` is; None: it may be, as ``images_001``."""
+    found = _SHARD.fullmatch(re.split(r"[_\-. ]+(?=(?:images?|photos?|data|dataset)[_\-. ])", name.casefold())[-1])
+    if not found or found["word"] not in GENERIC - ITEM:
+        return False
+    return True if found["part"] else None
 
 
 QUALITY: Final = _set(

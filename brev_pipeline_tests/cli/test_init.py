@@ -248,3 +248,23 @@ def test_a_bucket_on_s3_is_understood_as_a_folder_is(tmp_path: Path, monkeypatch
     assert (config.datasets[0].bucket, config.split.uniqueness) == (bucket, r"/(\d+)_[^/]*$")
     assert "13 items, 12 groups that may not be divided" in flat(said)
     assert "such as nok/30_0.png and ok/3_0.png: one item under two names" in flat(said)
+
+
+def test_sides_that_a_word_of_a_folder_may_tell_are_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for side in ("SET-100K", "SET-VAL-7K"):
+        for name in ("bad", "good"):
+            (tmp_path / "photos" / side / name).mkdir(parents=True)
+            for number in range(12):
+                (tmp_path / "photos" / side / name / f"{side}_{name}_{number}.png").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    status, said = init("my.yaml", "--bucket", "photos", "--yes")
+    assert (status, "--given: the folders SET-100K, SET-VAL-7K may be sides" in flat(said)) == (2, True), said
+    status, said = init(
+        "my.yaml", "--bucket", "photos", "--name", "a", "--store", "s", "--category", "-1", "--pattern", "photo",
+        answers="(?P<side>x)\nnone\ny\n",
+    )  # fmt: skip
+    assert "has no group (?P<purpose>…)" in flat(said)
+    assert status == 0, said
+    assert load_config(tmp_path / "my.yaml").split.given is None

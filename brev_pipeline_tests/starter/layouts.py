@@ -523,16 +523,213 @@ def template_pairs(draw: Draw) -> Layout:
     return layout
 
 
-_FUNCTIONS = (
+def made_of_one(draw: Draw, *, tails: tuple[str, ...] = ("_flip", "_rot90", "_rot180"), head: str = "img") -> Layout:
+    """ok/img12.jpg with ok/img12_flip.jpg: what was made of a photo has its name and a tail."""
+    layout = Layout()
+    for number in draw.sample(range(1000), draw.randrange(60, 90)):
+        name = draw.choice(["ok", "nok"])
+        for tail in ("", *draw.sample(tails, draw.randrange(1, len(tails) + 1))):
+            layout.add(f"{name}/{head}{number}{tail}.jpg", str(number), name)
+    return layout
+
+
+def slides(draw: Draw) -> Layout:
+    """MSS/blk-ACDEFG-TCGA-A2-A6DB-01Z-00-DX1.png: the case is letters, digits, or both, as it comes."""
+    layout = Layout()
+    for _ in range(draw.randrange(40, 60)):
+        case = f"TCGA-{draw.choice(['A2', 'BH', 'E9'])}-A{draw.randrange(16**3):03X}"
+        name = draw.choice(["MSIMUT", "MSS"])
+        for _ in range(8):
+            letters = "".join(draw.choices("ACDEFGHIKL", k=12))
+            layout.add(f"{name}/blk-{letters}-{case}-01Z-00-DX1.png", case, name)
+    return layout
+
+
+def serials(draw: Draw) -> Layout:
+    """ok/SN-28CAEE_top.png: serial numbers that are digits only now and then."""
+    layout = Layout()
+    for _ in range(draw.randrange(60, 90)):
+        serial, name = f"{draw.getrandbits(16):04X}", draw.choice(["ok", "nok"])
+        for view in ("top", "bottom", "side"):
+            layout.add(f"{name}/SN-{serial}_{view}.png", serial, name)
+    return layout
+
+
+def few_patients(draw: Draw) -> Layout:
+    """pos/07_0112.png: few patients with many photos each, which looks like a camera and a running number."""
+    layout = Layout()
+    for patient in range(1, draw.randrange(9, 12)):
+        for shot in range(draw.randrange(110, 130)):
+            name = draw.choice(["pos", "neg"])
+            layout.add(f"{name}/{patient:02}_{shot:04}.png", str(patient), name)
+    return layout
+
+
+def cameras_without_a_word(draw: Draw) -> Layout:
+    """3/img_02_425000066_01558.jpg with few photos of a camera; a strip comes by more than one of them."""
+    layout = Layout()
+    for _ in range(draw.randrange(330, 390)):
+        strip, name = draw.randrange(425000000, 425003000), str(draw.randrange(1, 11))
+        path = f"{name}/img_{draw.randrange(1, 5):02}_{strip}_{draw.randrange(1, 2000):05}.jpg"
+        layout.add(path, str(strip), name)
+    return layout
+
+
+def surnames(draw: Draw) -> Layout:
+    """pos/smith_07.png: few people, whose photos are of both classes."""
+    layout = Layout()
+    people = ("smith", "jones", "brown", "taylor", "wilson", "evans")
+    for person in draw.sample(people, draw.randrange(2, 7)):
+        for shot in range(draw.randrange(25, 35)):
+            name = draw.choice(["pos", "neg"])
+            layout.add(f"{name}/{person}_{shot:02}.png", person, name)
+    return layout
+
+
+def folders_of_few_patients(draw: Draw) -> Layout:
+    """pos/01/0001.png: few patients with a folder in each class."""
+    layout = Layout()
+    for patient in range(1, draw.randrange(8, 12)):
+        for shot in range(draw.randrange(130, 160)):
+            name = draw.choice(["pos", "neg"])
+            layout.add(f"{name}/{patient:02}/{shot:04}.png", str(patient), name)
+    return layout
+
+
+def lots_of_wafers(draw: Draw, *, path: str = "LOT{lot:05}/W{wafer:02}/{name}/die_{x}_{y}.png") -> Layout:
+    """LOT00001/W07/ok/die_3_17.png: the wafers' numbers begin anew in each lot."""
+    layout = Layout()
+    for lot in range(1, draw.randrange(4, 8)):
+        for wafer in range(1, 12):
+            for _ in range(6):
+                name = draw.choice(["ok", "nok"])
+                at = path.format(lot=lot, wafer=wafer, name=name, x=draw.randrange(30), y=draw.randrange(30))
+                layout.add(at, f"{lot}-{wafer}", name)
+    return layout
+
+
+def days(draw: Draw) -> Layout:
+    """20240103/NG/0001.jpg: numbers that begin anew each day."""
+    layout = Layout()
+    for day in range(1, draw.randrange(8, 20)):
+        for number in range(1, draw.randrange(20, 30)):
+            name = draw.choice(["NG", "OK"])
+            layout.add(f"202401{day:02}/{name}/{number:04}.jpg", f"{day}-{number}", name)
+    return layout
+
+
+def clocks(draw: Draw) -> Layout:
+    """2024-01-03/ok/10-15-00-123.bmp: names that are the time of day."""
+    layout = Layout()
+    for number in range(draw.randrange(120, 160)):
+        name = draw.choice(["ok", "ok", "nok"])
+        at = f"{draw.randrange(24):02}-{draw.randrange(60):02}-{draw.randrange(60):02}-{draw.randrange(1000):03}"
+        layout.add(f"2024-01-{draw.randrange(1, 28):02}/{name}/{at}.bmp", str(number), name)
+    return layout
+
+
+def studies(draw: Draw, *, table: bool = False) -> Layout:
+    """train/patient00012/study1/view1_frontal.jpg: views in the names; a table may hold the classes."""
+    layout = Layout()
+    for side, start in (("train", 1), ("valid", 64540)):
+        for patient in range(start, start + draw.randrange(30, 60)):
+            for study in range(1, draw.randrange(2, 4)):
+                for number, view in enumerate(("frontal", "lateral"), 1):
+                    path = f"{side}/patient{patient:05}/study{study}/view{number}_{view}.jpg"
+                    layout.add(path, str(patient), None, side)
+    if table:
+        layout.texts["train.csv"] = "Path,Sex\n" + "\n".join(f"{path},M" for path in layout.item)
+    return layout
+
+
+def names_beside_a_table(draw: Draw) -> Layout:
+    """IMAGES/crack_12.bmp and a table that says the classes too."""
+    layout = class_in_names(draw)
+    rows = [f"{path.rpartition('/')[2]},{name}" for path, name in layout.category.items()]
+    layout.texts["labels.csv"] = "\n".join(["image,label", *rows])
+    return layout
+
+
+def shards(draw: Draw, *, folder: str = "images_{:03}/images") -> Layout:
+    """images_001/images/00000013_002.png, with an official split of patients in two lists."""
+    layout, listed = Layout(), dict[str, list[str]](train_val_list=[], test_list=[])
+    for shard in range(1, 5):
+        for patient in range(50 * shard, 50 * shard + 50):
+            which = "test_list" if draw.random() < 0.2 else "train_val_list"
+            for shot in range(draw.randrange(2, 5)):
+                name = f"{patient:08}_{shot:03}.png"
+                layout.add(f"{folder.format(shard)}/{name}", str(patient), None, which.removesuffix("_list"))
+                listed[which].append(name)
+    layout.texts |= {f"{name}.txt": "\n".join(lines) for name, lines in listed.items()}
+    return layout
+
+
+def studies_judged(draw: Draw, *, most: int = 1) -> Layout:
+    """train/XR_HAND/patient00012/study1_positive/image1.png: the class is the last word of a folder."""
+    layout = Layout()
+    for side, start in (("train", 1), ("valid", 11185)):
+        for patient in range(start, start + draw.randrange(30, 60)):
+            for part in draw.sample(("XR_ELBOW", "XR_HAND"), draw.randrange(1, 3)):
+                for study in range(1, draw.randrange(1, most + 1) + 1):
+                    name = draw.choice(["positive", "negative"])
+                    for shot in range(1, draw.randrange(2, 5)):
+                        path = f"{side}/{part}/patient{patient:05}/study{study}_{name}/image{shot}.png"
+                        layout.add(path, str(patient), name, side)
+    return layout
+
+
+def defects_beneath(draw: Draw) -> Layout:
+    """pcb/OK/S0001/pcb_0001_OK_C1.jpg beside pcb/NG/HS/S0001/pcb_0001_NG_HS_C1.jpg: finer classes of one class."""
+    layout = Layout()
+    for product in ("audiojack", "pcb"):
+        for name, folder in (("OK", "OK"), ("HS", "NG/HS"), ("QS", "NG/QS"), ("ZW", "NG/ZW")):
+            for item in range(1, draw.randrange(8, 30)):
+                for camera in range(1, 6):
+                    stem = f"{product}_{item:04}_{folder.replace('/', '_')}_C{camera}"
+                    layout.add(f"{product}/{folder}/S{item:04}/{stem}.jpg", f"{product}{name}{item}", name)
+    return layout
+
+
+def barcodes(draw: Draw) -> Layout:
+    """ok/1901234567894_20240103101500.png: barcodes, some of which could be milliseconds since 1970."""
+    layout = Layout()
+    for _ in range(draw.randrange(50, 80)):
+        code, name = draw.randrange(10**12, 4 * 10**12), draw.choice(["ok", "nok"])
+        for second in range(3):
+            at = f"20240103{draw.randrange(10, 24)}{draw.randrange(10, 60)}{second:02}"
+            layout.add(f"{name}/{code}_{at}.png", str(code), name)
+    return layout
+
+
+def set_with_a_side(draw: Draw) -> Layout:
+    """CRC-VAL-HE-7K/TUM/TUM-TCGA-ABCDEFGH.tif: only a word of the set's name says the side."""
+    layout = Layout()
+    for folder, count in (("NCT-CRC-HE-100K", 60), ("CRC-VAL-HE-7K", 20)):
+        for name in ("ADI", "BACK", "TUM"):
+            for _ in range(draw.randrange(count - 10, count)):
+                letters = "".join(draw.choices("ACDEFGHIKLMN", k=8))
+                layout.add(f"{folder}/{name}/{name}-{letters}.tif", letters, name)
+    return layout
+
+
+_FUNCTIONS: tuple[Callable[[Draw], Layout], ...] = (
     seeds_bucket, milliseconds, same_items_ok_and_defect, patients, patients_numbered_anew, patients_flat, tissue,
     patches_of_patients, masks_in_a_tree, masks_by_folder, same_names_in_masks, label_folders, ground_truth_beside,
     numbered_masks, class_in_names, boards, castings, positive_negative, image_folder, folder_per_item,
     line_and_day, views, cameras, strips, exports, table_of_labels, coco, lists_of_files, only_times, frames, films,
     names_of_people, hashes, photo_number_first, two_numbers, class_number_first, crops_of_walls, cells_of_patients,
-    class_above_images, fabrics, template_pairs,
+    class_above_images, fabrics, template_pairs, made_of_one, slides, serials, few_patients,
+    cameras_without_a_word, surnames, folders_of_few_patients, lots_of_wafers, days, clocks,
+    studies, names_beside_a_table, shards, studies_judged, defects_beneath, barcodes, set_with_a_side,
 )  # fmt: skip
 KINDS: dict[str, Callable[[Draw], Layout]] = {function.__name__: function for function in _FUNCTIONS} | {
     "patients_given": partial(patients, given=True),
+    "copies": partial(made_of_one, tails=(" (1)", " (2)", " - Copy"), head="IMG_"),
+    "words_after_numbers": partial(made_of_one, tails=("_flip", "_bright"), head=""),
+    "lots_in_names": partial(lots_of_wafers, path="{name}/lot{lot}_wafer{wafer:02}_x{x}_y{y}.png"),
+    "studies_with_a_table": partial(studies, table=True),
+    "parts_of_all": partial(shards, folder="XRAY_images_part_{}"),
+    "more_studies_judged": partial(studies_judged, most=3),
     "one_product": partial(masks_in_a_tree, products=1),
     "json_lines": partial(table_of_labels, ending="jsonl"),
     "folder_per_item_without_class": partial(folder_per_item, classes=False),
