@@ -75,6 +75,12 @@ def show_packages(console: Console, packages: Sequence[Mapping[str, Any]]) -> No
         heading(console, "package", f"{one['name']}: {one['was'] or 'not there'} → {one['now'] or 'not there'}")
 
 
+def show_code(console: Console, code: Sequence[Mapping[str, Any]]) -> None:
+    """Stages whose own code is another."""
+    for one in code:
+        heading(console, "code", f"{one['stage']}: {one['was'] or 'not there'} → {one['now'] or 'not there'}")
+
+
 def heading(console: Console, title: str, said: str, *, raw: bool = False, style: str = "bold") -> None:
     """One line: a title, and what is to be said under it.
 
