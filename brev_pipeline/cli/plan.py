@@ -8,6 +8,7 @@ from rich.console import Console
 from brev_pipeline.cli.changes import (
     examples,
     heading,
+    row_text,
     show_code,
     show_images,
     show_labels,
@@ -74,8 +75,8 @@ def _show_check(console: Console, mark: str, one: Mapping[str, Any]) -> None:
     name = f"{one['stage']}.{one['check']}" if one["check"] else one["stage"]
     title = "would stop" if mark == "red" else "warns"
     heading(console, title, f"{name}: {one['says']}", style=f"bold {mark}")
-    rows = [", ".join(f"{key} {value}" for key, value in row.items() if value is not None) for row in one["examples"]]
-    examples(console, "", rows, len(rows))
+    rows = [row_text(row) for row in one["examples"]]
+    examples(console, "", rows, max(one["offending"], len(rows)))
 
 
 def _show_groups(console: Console, groups: Mapping[str, Any]) -> None:

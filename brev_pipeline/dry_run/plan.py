@@ -1,7 +1,7 @@
 """The plan: every stage's own computation, one after the other, as far as it can be had without a new pixel."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -80,7 +80,7 @@ def plan_run(config: PipelineConfig, *, most_bytes: int = READ_MB * 1_000_000) -
     Returns:
         ``pipeline``, ``store``, ``compared_with`` (the newest version; None: nothing was published yet), ``would``
         (publish, nothing, stop), ``because`` (why another version would be published than the newest; empty else),
-        ``stops`` and ``warnings`` (stage, check, says, examples), ``read``, ``images``, ``left_out``, ``groups``,
+        ``stops`` and ``warnings`` (stage, check, says, offending, examples), ``read``, ``images``, ``left_out``, ``groups``,
         ``sides``, ``labels``, ``decode``, ``records``, ``bytes``, ``time``, ``settings``, ``packages``, ``code``,
         ``open``. A section that the run would not come to is None.
 
@@ -170,11 +170,13 @@ def _judge(draft: Draft, stage: str) -> None:
     for finding in found:
         if not finding.passed:
             kept = draft.stops if finding.rule.severity == "error" else draft.warnings
-            kept.append(_stop(stage, finding.rule.name, describe(finding), finding.rows))
+            kept.append(_stop(stage, finding.rule.name, describe(finding), finding.rows, finding.offending))
 
 
-def _stop(stage: str, check: str | None, says: str, examples: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    return {"stage": stage, "check": check, "says": says, "examples": examples or []}
+def _stop(
+    stage: str, check: str | None, says: str, examples: Sequence[Mapping[str, Any]] = (), offending: int = 0
+) -> dict[str, Any]:
+    return {"stage": stage, "check": check, "says": says, "offending": offending, "examples": list(examples)}
 
 
 def _document(draft: Draft) -> dict[str, Any]:
