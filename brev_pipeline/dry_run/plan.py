@@ -80,9 +80,9 @@ def plan_run(config: PipelineConfig, *, most_bytes: int = READ_MB * 1_000_000) -
     Returns:
         ``pipeline``, ``store``, ``compared_with`` (the newest version; None: nothing was published yet), ``would``
         (publish, nothing, stop), ``because`` (why another version would be published than the newest; empty else),
-        ``stops`` and ``warnings`` (stage, check, says, offending, examples), ``read``, ``images``, ``left_out``, ``groups``,
-        ``sides``, ``labels``, ``decode``, ``records``, ``bytes``, ``time``, ``settings``, ``packages``, ``code``,
-        ``open``. A section that the run would not come to is None.
+        ``stops`` and ``warnings`` (stage, check, says, offending, examples), ``read``, ``images``, ``left_out``,
+        ``groups``, ``sides``, ``labels``, ``decode``, ``records``, ``bytes``, ``time``, ``settings``, ``packages``,
+        ``code``, ``open``. A section that the run would not come to is None.
 
     Raises:
         StoreError: the store cannot be reached.

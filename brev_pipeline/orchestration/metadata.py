@@ -81,7 +81,7 @@ def listing_metadata(
 
 
 def _of_facts(facts: Mapping[str, Any], left_out: int) -> dict[str, Any]:
-    """Files that are not listed besides the images that are left out; and how many images each configured name matches, those without any first."""
+    """Files besides the images that are left out; and how many images each configured name matches, none first."""
     unlisted, names = facts.get("unlisted", []), facts.get("names", [])
     found: dict[str, Any] = {"other files": sum(row["files"] for row in unlisted) - left_out}
     if unlisted:

@@ -1,7 +1,5 @@
 """What ``run`` shows of checks that did not pass: rows of warnings too, on narrow terminals alike."""
 
-from pathlib import Path
-
 import dagster as dg
 import pytest
 
