@@ -64,7 +64,7 @@ _ALL: Final = (
         run_columns=frozenset({"modified", "file_stamp"}),
         shown=(
             "left out",
-            "not listed",
+            "other files",
             "names without a match",
             "appeared",
             "vanished",

@@ -75,6 +75,12 @@ def show_packages(console: Console, packages: Sequence[Mapping[str, Any]]) -> No
         heading(console, "package", f"{one['name']}: {one['was'] or 'not there'} → {one['now'] or 'not there'}")
 
 
+def show_code(console: Console, code: Sequence[Mapping[str, Any]]) -> None:
+    """Stages whose own code is another."""
+    for one in code:
+        heading(console, "code", f"{one['stage']}: {one['was'] or 'not there'} → {one['now'] or 'not there'}")
+
+
 def heading(console: Console, title: str, said: str, *, raw: bool = False, style: str = "bold") -> None:
     """One line: a title, and what is to be said under it.
 
@@ -114,10 +120,20 @@ def grid(
 
 def examples(console: Console, title: str, some: Sequence[str], count: int) -> None:
     """The first few of some, and how many there are besides."""
-    for text in some[:SHOWN]:
-        _dim(console, f"{title}: {text}" if title else text)
-    if count > min(len(some), SHOWN):
-        _dim(console, f"… and {count - min(len(some), SHOWN):,} more")
+    for text in first_few(some, count):
+        _dim(console, f"{title}: {text}" if title and text in some else text)
+
+
+def first_few(some: Sequence[str], count: int, most: int = SHOWN) -> list[str]:
+    """The first few of some, and how many there are besides."""
+    shown = list(some[:most])
+    return [*shown, f"… and {count - len(shown):,} more"] if count > len(shown) else shown
+
+
+def row_text(row: Mapping[str, Any]) -> str:
+    """A row that a check found, column by column; a value that begins with its column's name says it already."""
+    filled = {key: str(value) for key, value in row.items() if value is not None}
+    return ", ".join(value if value.startswith(f"{key}: ") else f"{key} {value}" for key, value in filled.items())
 
 
 def _dim(console: Console, text: str) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from brev_pipeline.cli.changes import (
     grid,
     heading,
+    show_code,
     show_images,
     show_labels,
     show_left_out,
@@ -74,6 +75,7 @@ def show_diff(found: Mapping[str, Any]) -> None:
         return
     show_settings(console, found["settings"])
     show_packages(console, found["packages"])
+    show_code(console, found["code"])
     show_images(console, found["images"])
     show_left_out(console, found["left_out"])
     show_sides(console, found["sides"])

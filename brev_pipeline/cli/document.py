@@ -73,13 +73,14 @@ def _stage(
 
 def _check(check: Any) -> dict[str, Any]:
     examples = check.metadata.get("examples")
-    observed = check.metadata.get("observed")
+    observed, offending = (check.metadata.get(name) for name in ("observed", "offending rows"))
     return {
         "stage": check.asset_key.path[-1],
         "check": check.check_name,
         "severity": check.severity.value.lower(),
         "says": check.description,
         "observed": observed.value if observed else None,
+        "offending": offending.value if offending else 0,
         "examples": [dict(record.data) for record in examples.records] if examples else [],
     }
 

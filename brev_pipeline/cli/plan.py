@@ -8,6 +8,8 @@ from rich.console import Console
 from brev_pipeline.cli.changes import (
     examples,
     heading,
+    row_text,
+    show_code,
     show_images,
     show_labels,
     show_left_out,
@@ -41,11 +43,14 @@ def show_plan(found: Mapping[str, Any]) -> None:
     before = found["compared_with"]
     said = f"{before['version']}, publication {before['number']} of {before['published_at']}" if before else None
     console.print(f"compared with {said}" if said else "nothing was published yet: all is new", style="dim")
+    if found["because"]:
+        heading(console, "because", f"otherwise: {'; '.join(found['because'])}")
     for mark, kind in (("red", "stops"), ("yellow", "warnings")):
         for one in found[kind]:
             _show_check(console, mark, one)
     show_settings(console, found["settings"])
     show_packages(console, found["packages"])
+    show_code(console, found["code"])
     if found["images"]:
         show_images(console, found["images"])
     if found["left_out"]:
@@ -70,8 +75,8 @@ def _show_check(console: Console, mark: str, one: Mapping[str, Any]) -> None:
     name = f"{one['stage']}.{one['check']}" if one["check"] else one["stage"]
     title = "would stop" if mark == "red" else "warns"
     heading(console, title, f"{name}: {one['says']}", style=f"bold {mark}")
-    rows = [", ".join(f"{key} {value}" for key, value in row.items() if value is not None) for row in one["examples"]]
-    examples(console, "", rows, len(rows))
+    rows = [row_text(row) for row in one["examples"]]
+    examples(console, "", rows, max(one["offending"], len(rows)))
 
 
 def _show_groups(console: Console, groups: Mapping[str, Any]) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import dagster as dg
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from brev_pipeline.cli import output
+from brev_pipeline.cli.changes import SHOWN, first_few, row_text
 from brev_pipeline.cli.document import run_document
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.orchestration.automation import PIPELINE_TAG
@@ -210,16 +212,17 @@ class RunReport:
         for check in self._checks:
             if not check.passed:
                 mark = "[yellow]warning[/]" if check.severity == dg.AssetCheckSeverity.WARN else "[bold red]failed[/]"
-                console.print(f"{mark} {check.asset_key.path[-1]}.{check.check_name}: {check.description}")
+                console.print(f"{mark} {check.asset_key.path[-1]}.{check.check_name}: {escape(check.description)}")
                 self._show_examples(console, check)
 
     def _show_examples(self, console: Console, check: Any) -> None:
-        examples = check.metadata.get("examples")
-        if check.severity == dg.AssetCheckSeverity.ERROR and examples:
-            for record in examples.records[:5]:
-                filled = {key: value for key, value in record.data.items() if value is not None}
-                console.print("    " + ", ".join(f"{key}={value}" for key, value in filled.items()), markup=False)
-        if (page := check.metadata.get("data docs")) and check.severity == dg.AssetCheckSeverity.ERROR:
+        blocks = check.severity == dg.AssetCheckSeverity.ERROR
+        if examples := check.metadata.get("examples"):
+            rows = [row_text(record.data) for record in examples.records]
+            offending = check.metadata.get("offending rows")
+            for text in first_few(rows, offending.value if offending else len(rows), 5 if blocks else SHOWN):
+                console.print(f"    {text}", markup=False)
+        if blocks and (page := check.metadata.get("data docs")):
             console.print(f"    all of it: {page.value}", markup=False)
 
     def _show_failures(self, console: Console) -> None:

@@ -30,6 +30,23 @@ def compare_packages(before: Mapping[str, str], after: Mapping[str, str]) -> lis
     ]
 
 
+def compare_code(
+    before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """One entry per stage whose own code is another: stage, was, now (its number; None where it was not told).
+
+    Args:
+        before: stage → what `provenance.code_of` said. Its packages are not compared here: see `compare_packages`.
+        after: the same.
+    """
+    numbers = [{stage: code.get("code") for stage, code in stages.items()} for stages in (before, after)]
+    return [
+        {"stage": stage, "was": numbers[0].get(stage), "now": numbers[1].get(stage)}
+        for stage in dict.fromkeys([*numbers[0], *numbers[1]])
+        if numbers[0].get(stage) != numbers[1].get(stage)
+    ]
+
+
 def compare_labels(before: Sequence[str], after: Sequence[str]) -> dict[str, Any]:
     """The label maps: ``classes`` as they are now, and ``changed``: class, was, now (None: it has no number)."""
     numbers = [{name: number for number, name in enumerate(classes)} for classes in (before, after)]

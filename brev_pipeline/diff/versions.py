@@ -6,6 +6,7 @@ from typing import Any
 from brev_pipeline.diff.facts import (
     OF_EXCLUSIONS,
     compare_checks,
+    compare_code,
     compare_exclusions,
     compare_labels,
     compare_packages,
@@ -27,7 +28,8 @@ def diff_versions(before: Version, after: Version) -> dict[str, Any]:
 
     Returns:
         ``before``, ``after`` (version, path), ``same`` (whether they are one version), ``images``, ``left_out``,
-        ``sides``, ``labels``, ``weights``, ``records``, ``settings``, ``packages``, ``checks``.
+        ``sides``, ``labels``, ``weights``, ``records``, ``settings``, ``packages``, ``code``,
+        ``checks``.
 
     Raises:
         StoreError: one of them cannot be read.
@@ -59,6 +61,7 @@ def diff_versions(before: Version, after: Version) -> dict[str, Any]:
         },
         "settings": compare_settings(old["configuration"], new["configuration"]),
         "packages": compare_packages(old.get("packages", {}), new.get("packages", {})),
+        "code": compare_code(old.get("stages", {}), new.get("stages", {})),
         "checks": compare_checks(old.get("checks", {}), new.get("checks", {})),
     }
 

@@ -1,7 +1,7 @@
 """The plan: every stage's own computation, one after the other, as far as it can be had without a new pixel."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from brev_pipeline.account import exclusions, given_sha256, known_sha256
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.diff.facts import (
     OF_EXCLUSIONS,
+    compare_code,
     compare_exclusions,
     compare_labels,
     compare_packages,
@@ -78,9 +79,10 @@ def plan_run(config: PipelineConfig, *, most_bytes: int = READ_MB * 1_000_000) -
 
     Returns:
         ``pipeline``, ``store``, ``compared_with`` (the newest version; None: nothing was published yet), ``would``
-        (publish, nothing, stop), ``stops`` and ``warnings`` (stage, check, says, examples), ``read``, ``images``,
-        ``left_out``, ``groups``, ``sides``, ``labels``, ``decode``, ``records``, ``bytes``, ``time``, ``settings``,
-        ``packages``, ``open``. A section that the run would not come to is None.
+        (publish, nothing, stop), ``because`` (why another version would be published than the newest; empty else),
+        ``stops`` and ``warnings`` (stage, check, says, offending, examples), ``read``, ``images``, ``left_out``,
+        ``groups``, ``sides``, ``labels``, ``decode``, ``records``, ``bytes``, ``time``, ``settings``, ``packages``,
+        ``code``, ``open``. A section that the run would not come to is None.
 
     Raises:
         StoreError: the store cannot be reached.
@@ -168,21 +170,25 @@ def _judge(draft: Draft, stage: str) -> None:
     for finding in found:
         if not finding.passed:
             kept = draft.stops if finding.rule.severity == "error" else draft.warnings
-            kept.append(_stop(stage, finding.rule.name, describe(finding), finding.rows))
+            kept.append(_stop(stage, finding.rule.name, describe(finding), finding.rows, finding.offending))
 
 
-def _stop(stage: str, check: str | None, says: str, examples: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-    return {"stage": stage, "check": check, "says": says, "examples": examples or []}
+def _stop(
+    stage: str, check: str | None, says: str, examples: Sequence[Mapping[str, Any]] = (), offending: int = 0
+) -> dict[str, Any]:
+    return {"stage": stage, "check": check, "says": says, "offending": offending, "examples": list(examples)}
 
 
 def _document(draft: Draft) -> dict[str, Any]:
     config, manifest = draft.config, draft.version.manifest() if draft.version else None
     changes = _changes(draft)
+    because = _find_reasons(draft, manifest) if manifest and not draft.stops else []
     document = {
         "pipeline": config.name,
         "store": draft.store.folder.url,
         "compared_with": _compared_with(draft),
-        "would": _would(draft, manifest),
+        "would": STOP if draft.stops else NOTHING if manifest and not because else PUBLISH,
+        "because": because,
         "stops": draft.stops,
         "warnings": draft.warnings,
         "read": draft.look
@@ -191,6 +197,7 @@ def _document(draft: Draft) -> dict[str, Any]:
         **dict.fromkeys(("left_out", "groups", "sides", "labels", "decode", "records", "bytes", "time")),
         "settings": compare_settings(manifest["configuration"], config.contents()) if manifest else [],
         "packages": compare_packages(manifest.get("packages", {}), package_versions()) if manifest else [],
+        "code": compare_code(manifest.get("stages", {}), _code()) if manifest else [],
         "open": _open(draft),
     }
     if changes and "sample_split" in draft.tables:
@@ -290,17 +297,17 @@ def _unknown(what: str, images: int, says: str) -> dict[str, Any]:
     return {"what": what, "images": images, "says": says}
 
 
-def _would(draft: Draft, manifest: Mapping[str, Any] | None) -> str:
-    if draft.stops:
-        return STOP
-    return NOTHING if manifest is not None and _is_known(draft, manifest) else PUBLISH
+def _code() -> dict[str, dict[str, str]]:
+    """Stage → the versions of its code, as a manifest has them."""
+    from brev_pipeline.provenance import code_of
+
+    return {stage: code_of(stage) for stage in SPECS}
 
 
-def _is_known(draft: Draft, manifest: Mapping[str, Any]) -> bool:
-    """Whether the version that would be made is the newest one already: the same listing, settings, code and plan."""
+def _find_reasons(draft: Draft, manifest: Mapping[str, Any]) -> list[str]:
+    """Why the version that would be made is not the newest one: what of that is otherwise; nothing: it is the same."""
     from brev_pipeline.config.differences import find_differences
     from brev_pipeline.listing import listing_fingerprint
-    from brev_pipeline.provenance import code_of
 
     assert draft.look is not None
     assert draft.records is not None
@@ -309,16 +316,20 @@ def _is_known(draft: Draft, manifest: Mapping[str, Any]) -> bool:
     assert draft.excluded is not None
     split = draft.tables["sample_split"].read([])
     before = draft.version.table("exclusions")
-    return (
-        draft.records.stands
-        and not draft.pixels.open
-        and not draft.look.unread.any()
-        and not any(find_differences(manifest["configuration"], draft.config.contents()))
-        and manifest.get("purposes") == draft.config.split.names
-        and manifest.get("packages") == package_versions()
-        and manifest.get("stages") == {stage: code_of(stage) for stage in SPECS}
-        and manifest["listing_fingerprint"] == listing_fingerprint(draft.look.integrity.select(["path", "etag"]))
-        and manifest.get("known_assignments_sha256") == known_sha256(split)
-        and manifest.get("given_sha256", {}) == given_sha256(split)
-        and before.equals(draft.excluded.replace_schema_metadata(None).cast(before.schema))
-    )
+    fingerprint = listing_fingerprint(draft.look.integrity.select(["path", "etag"]))
+    same = {
+        "images that nobody has read": not draft.look.unread.any(),
+        "images that were never decoded": not draft.pixels.open,
+        "the paths of the images, or their entity tags": manifest["listing_fingerprint"] == fingerprint,
+        "the images that are left out, or why": before.equals(
+            draft.excluded.replace_schema_metadata(None).cast(before.schema)
+        ),
+        "the settings": not any(find_differences(manifest["configuration"], draft.config.contents())),
+        "the order of split.purposes": list(manifest.get("purposes", [])) == draft.config.split.names,
+        "what the file of split.ledger_csv holds": manifest.get("known_assignments_sha256") == known_sha256(split),
+        "what the files of split.given hold": manifest.get("given_sha256", {}) == given_sha256(split),
+        "the versions of packages": manifest.get("packages") == package_versions(),
+        "the code of stages": manifest.get("stages") == _code(),
+        "the records": draft.records.stands,
+    }
+    return [what for what, is_so in same.items() if not is_so]

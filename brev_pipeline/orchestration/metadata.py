@@ -68,7 +68,7 @@ def listing_metadata(
         "images by class": counts(table, "dataset", "category"),
         **pictured("class balance", lambda: class_balance(table)),
         **_left_out(left_out),
-        **_of_facts(facts or {}),
+        **_of_facts(facts or {}, sum(part.num_rows for part in left_out)),
     }
     if published is None:
         return found
@@ -80,10 +80,10 @@ def listing_metadata(
     return found
 
 
-def _of_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Files that are not listed; and how many images each configured name matches, those without any first."""
+def _of_facts(facts: Mapping[str, Any], left_out: int) -> dict[str, Any]:
+    """Files besides the images that are left out; and how many images each configured name matches, none first."""
     unlisted, names = facts.get("unlisted", []), facts.get("names", [])
-    found: dict[str, Any] = {"not listed": sum(row["files"] for row in unlisted)}
+    found: dict[str, Any] = {"other files": sum(row["files"] for row in unlisted) - left_out}
     if unlisted:
         found["not listed by ending and reason"] = markdown(pa.Table.from_pylist(unlisted))
     if names:

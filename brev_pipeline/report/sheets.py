@@ -21,12 +21,14 @@ from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening
 from brev_pipeline.report.rows import Mask, Numbers, Rows, first, tally
 from brev_pipeline.report.text import counted, joined
+from brev_pipeline.texts import TEXT
 
 _CLASSES: Final = 60
 _PICTURES: Final = 640  # on all sheets together
 _SPAN: Final = (6, 24)  # pictures on one sheet
 _RECORDS: Final = 3  # shown of one image
 _COLUMNS: Final = ["content_id", "path", "item", "seed"]
+_ORDER: Final = [("epoch", "ascending"), ("ordinal", "ascending")]
 _PIXELS: Final = 14_000_000  # that are augmented for one page: about a second's work
 
 
@@ -100,7 +102,7 @@ def _purposes(ground: Ground) -> dict[str, str]:
 
 
 def _candidates(ground: Ground, names: list[str], most: int) -> dict[str, list[dict[str, Any]]]:
-    """Class → rows for its sheet, in order: one per augmented record, or per image where there is no such record."""
+    """Class → rows for its sheet, in order: one per augmented record, or per image that has none."""
     found = _of_records(ground, names, most)
     plain = [name for name in names if not found[name]]
     return found | (_of_split(ground, plain, most) if plain else {})
@@ -117,7 +119,7 @@ def _of_records(ground: Ground, names: list[str], most: int) -> dict[str, list[d
 
 
 def _of_split(ground: Ground, names: list[str], most: int) -> dict[str, list[dict[str, Any]]]:
-    """Images of classes without augmented records."""
+    """Images of classes that no augmented record has as its label, with the records of the images, if there are any."""
     category, rows = ground.split.categories()
     seen = _may_be_seen(ground, ground.split)
     keys = pa.table({"content_id": ground.split.column("content_id")})
@@ -128,7 +130,22 @@ def _of_split(ground: Ground, names: list[str], most: int) -> dict[str, list[dic
         chosen.append(first(keys, most, mine & seen))
     del keys
     dealt = _dealt(ground.split, _COLUMNS[:3], chosen)
-    return {name: [row | {"seed": None} for row in mine] for name, mine in zip(names, dealt, strict=True)}
+    seeds = _seeds(ground, [row["content_id"] for mine in dealt for row in mine])
+    return {
+        name: [row | {"seed": seed} for row in mine for seed in seeds.get(row["content_id"], [None])]
+        for name, mine in zip(names, dealt, strict=True)
+    }
+
+
+def _seeds(ground: Ground, contents: list[str]) -> dict[str, list[int]]:
+    """Content → seeds of its augmented records: of a class that no image has as its first, no record has the label."""
+    records = ground.records
+    own = pc.is_in(records.column("content_id"), value_set=pa.array(contents, TEXT)).to_numpy()
+    rows = np.flatnonzero(own & records.column("augmented").to_numpy() & _may_be_seen(ground, records))
+    found: dict[str, list[int]] = {}
+    for row in records.at(["content_id", "epoch", "ordinal", "seed"], rows).sort_by(_ORDER).to_pylist():
+        found.setdefault(row["content_id"], []).append(row["seed"])
+    return found
 
 
 def _dealt(table: Rows, columns: list[str], chosen: list[Numbers]) -> list[list[dict[str, Any]]]:

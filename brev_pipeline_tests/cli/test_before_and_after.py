@@ -1,12 +1,15 @@
 """``plan`` and ``diff`` as people read them, on narrow terminals too."""
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from brev_pipeline.cli import main
+from brev_pipeline.stages import SPECS
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
 
 LOOSE = SETTINGS + "validation: {raw_listing: {max_shrinkage: 1.0}}"
@@ -89,6 +92,27 @@ def test_plan_of_nothing_new_is_short(tmp_path: Path) -> None:
         ]
         or len(known.output.splitlines()) == 4
     )
+
+
+def test_why_another_version_is_published_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_photos(tmp_path / "photos", {"good": 8, "bad": 8})
+    (tmp_path / "known.csv").write_text("folder,item,purpose\ngood,2,train\n")
+    text = SETTINGS.replace("seed: 42", "seed: 42\n  ledger_csv: known.csv")
+    (tmp_path / "parts.yaml").write_text(text)
+    assert run(configure(tmp_path, text)).success
+    assert json.loads(call("plan", tmp_path / "parts.yaml", "--json").stdout)["because"] == []
+    # Line ends alone: the same rows, so that nothing else is otherwise.
+    (tmp_path / "known.csv").write_bytes(b"folder,item,purpose\r\ngood,2,train\r\n")
+    number = SPECS["tfrecord_shards"].code
+    monkeypatch.setitem(SPECS, "tfrecord_shards", replace(SPECS["tfrecord_shards"], code="99"))
+    planned = call("plan", tmp_path / "parts.yaml")
+    assert planned.output.startswith("parts: a run would publish a new version\n")
+    found = lines(planned.output)
+    told = "otherwise: what the file of split.ledger_csv holds; the code of stages; the records"
+    assert " ".join(found["because"]) == told
+    assert found["code"] == [f"tfrecord_shards: {number} → 99"]
+    assert run(configure(tmp_path, text)).success
+    assert lines(call("diff", tmp_path / "parts.yaml").output)["code"] == found["code"]
 
 
 def test_a_stop_is_told_with_its_rows_and_status_1(folder: Path, tmp_path: Path) -> None:

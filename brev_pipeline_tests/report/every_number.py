@@ -486,11 +486,15 @@ def sheets(page: PageOfClaims, v: Recount) -> None:
     section, classes = page.section("sheets"), v.manifest["classes"]
     augmenter = ImageAugmenter(AugmentationSettings.model_validate(v.config["augmentation"]))
     drawn: dict[tuple[str, str], dict[int, str]] = {}
+    firsts = {classes[row["label"]] for row in v.records if row["augmented"]}
     guarded = v.config["split"]["access_log"]
     for row in sorted(v.records, key=lambda one: (one["epoch"], one["ordinal"])):
         if row["augmented"] and row["purpose"] not in guarded:
-            of = drawn.setdefault((classes[row["label"]], row["content_id"]), {})
-            of[row["seed"]] = describe(augmenter.parameters(row["seed"], 1, 1))
+            # A class that is no image's first is that of the images' records all the same.
+            others = [name for name in v.assigned[row["path"]]["category"] if name not in firsts]
+            for name in [classes[row["label"]], *others]:
+                of = drawn.setdefault((name, row["content_id"]), {})
+                of[row["seed"]] = describe(augmenter.parameters(row["seed"], 1, 1))
     heads = section.all("h3")
     assert len(heads) == len(classes[:60])
     for title, name in zip(heads, classes, strict=False):

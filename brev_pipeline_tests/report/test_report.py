@@ -196,6 +196,27 @@ def test_augmented_pictures_are_the_records_own_pixels(flawed: ReportInputs) -> 
             assert np.array_equal(small[picture], shrunk(augmenter.augment(pixels, picture.seed), 128))
 
 
+def test_a_class_that_is_no_images_first_shows_the_records_of_its_images(flawed: ReportInputs) -> None:
+    split = flawed.split.read()
+    both = pa.array(
+        [[*names, "second"] for names in split["category"].to_pylist()], split.schema.field("category").type
+    )
+    split = split.set_column(split.column_names.index("category"), split.schema.field("category"), both)
+    manifest = {**flawed.manifest, "classes": [*flawed.manifest["classes"], "second"]}
+    inputs = replace(flawed, split=Held(split), manifest=manifest)
+    made = sheets(Ground(inputs), album(inputs), ImageAugmenter(AugmentationSettings()))
+    (second,) = [sheet for sheet in made.sheets if sheet.name == "second"]
+    seeds: dict[str, set[int]] = {}
+    for row in flawed.records.read().to_pylist():
+        if row["augmented"]:
+            seeds.setdefault(row["content_id"], set()).add(row["seed"])
+    told = {one.prepared.content_id: {picture.seed for picture, _ in one.records} for one in second.exhibits}
+    assert any(told.values())
+    assert all(
+        bool(found) == (content in seeds) and found <= seeds.get(content, set()) for content, found in told.items()
+    )
+
+
 def test_pictures_of_logged_purposes_are_never_read() -> None:
     config = configuration(split=configuration().model_dump()["split"] | {"access_log": ["test"]})
     asked: list[str] = []
