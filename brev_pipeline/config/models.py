@@ -8,6 +8,7 @@ pydantic.
 
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -255,6 +256,16 @@ class ListingSettings(Section):
             return {key: [value] if isinstance(value, str) else value for key, value in mapping.items()}
         return mapping
 
+    @field_validator("class_mapping")
+    @classmethod
+    def _named(cls, mapping: dict[str, list[str]]) -> dict[str, list[str]]:
+        if bad := [key for key, names in mapping.items() if not names or not all(name.strip() for name in names)]:
+            raise ValueError(
+                f"{bad} are mapped to no category: name one for each; images without a class are left out by "
+                "listing.classes, which lists those that are kept"
+            )
+        return mapping
+
     @field_validator("url_template")
     @classmethod
     def _fields(cls, template: str) -> str:
@@ -446,6 +457,7 @@ class GivenSettings(Section):
 
     folder: int | None = Field(
         None,
+        strict=True,
         description="Level of the folder that names the purpose: 0 lies in the dataset's root, -1 holds the image.",
     )
     pattern: Regex | None = Field(
@@ -493,6 +505,12 @@ class GivenSettings(Section):
         return list(dict.fromkeys(purpose for purpose in self.words.values() if purpose is not None))
 
     @property
+    def untranslated(self) -> set[str]:
+        """The words of lists that must be purposes themselves."""
+        words = {unicodedata.normalize("NFC", word) for word in self.words}
+        return {word for word in self.lists or {} if unicodedata.normalize("NFC", word) not in words}
+
+    @property
     def files(self) -> dict[str, str]:
         """The files that are read: key of the configuration below ``split.given`` → place."""
         lists = {f"lists.{word}": place for word, place in (self.lists or {}).items()}
@@ -528,6 +546,7 @@ class SplitSettings(Section):
         None,
         ge=2,
         le=100,
+        strict=True,
         description="For cross-validation: what the purposes leave is divided evenly into fold0, fold1, …; each holds "
         "its photos as they are, and augmented draws of them.",
     )
@@ -569,7 +588,7 @@ class SplitSettings(Section):
     @classmethod
     def _only_folds(cls, data: Any) -> Any:
         """With folds there is no train, and no devel, unless somebody names them."""
-        if isinstance(data, dict) and data.get("folds") is not None and "purposes" not in data:
+        if isinstance(data, dict) and data.get("folds") is not None and data.get("purposes") is None:
             return {**data, "purposes": {}}
         return data
 
@@ -599,6 +618,12 @@ class SplitSettings(Section):
                 f"given.words names {unknown}, but the purposes are {self.names}: name it under purposes, with a share "
                 "of 0 if it shall hold nothing but what is given"
             )
+        if self.given and (unknown := sorted(self.given.untranslated - set(self.names))):
+            lines = ", ".join(f"{word}: null" for word in unknown)
+            raise ValueError(
+                f"given.lists has the words {unknown}, which are no purposes ({', '.join(self.names)}): translate each, "
+                f"for example given.words: {{{lines}}}, which divides its images as configured"
+            )
         if self.folds is None and self.remainder in self.purposes:
             raise ValueError(f"the remainder {self.remainder!r} is one of the purposes too: give it another name")
         if unknown := sorted(set(self.locked) - set(self.names)):
@@ -616,6 +641,11 @@ class SplitSettings(Section):
         return {"split.ledger_csv": self.ledger_csv, **{f"split.given.{key}": place for key, place in given.items()}}
 
     @property
+    def names_images(self) -> bool:
+        """Whether somebody says of single images, besides the ledger, which purpose they have."""
+        return self.ledger_csv is not None or self.given is not None
+
+    @property
     def names(self) -> list[str]:
         """All purposes, the remainder or the folds last."""
         return [*self.purposes, *self.fold_names] if self.folds else [*self.purposes, self.remainder]
@@ -628,7 +658,8 @@ class SplitSettings(Section):
     @property
     def shares(self) -> dict[str, float]:
         """Purpose → share, in the order of `names`; they sum to 1."""
-        left = max(0.0, 1 - sum(self.purposes.values()))
+        left = 1 - sum(self.purposes.values())
+        left = left if left > 1e-9 else 0.0  # 0.7 + 0.2 + 0.1 is less than 1, in binary
         rest = dict.fromkeys(self.fold_names, left / self.folds) if self.folds else {self.remainder: left}
         return {**self.purposes, **rest}
 
@@ -969,13 +1000,18 @@ class PipelineConfig(Section):
         split = data.get("split") if isinstance(data, dict) else None
         folds = split.get("folds") if isinstance(split, dict) else getattr(split, "folds", None)
         sampling = data.get("sampling", {}) if folds else None
-        if isinstance(folds, int) and 2 <= folds <= 100 and isinstance(sampling, dict) and "purposes" not in sampling:
+        if type(folds) is int and 2 <= folds <= 100 and isinstance(sampling, dict) and sampling.get("purposes") is None:
             return {**data, "sampling": {**sampling, "purposes": [f"fold{number}" for number in range(folds)]}}
         return data
 
     @model_validator(mode="after")
     def _purposes(self) -> Self:
-        if unknown := set(self.sampling.purposes) - set(self.split.names):
+        if (unknown := set(self.sampling.purposes) - set(self.split.names)) and self.split.folds:
+            raise ValueError(
+                f"sampling.purposes names {sorted(unknown)}, but the split has only {self.split.names}: with "
+                "split.folds, remove sampling.purposes; the folds are then drawn, each"
+            )
+        if unknown:
             raise ValueError(f"sampling.purposes names {sorted(unknown)}, but the split has only {self.split.names}")
         return self
 
