@@ -108,15 +108,15 @@ def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Colu
     from brev_pipeline.split.labels import label_map, note_classes, present_classes
     from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
 
-    # Not kept: what is usable stands in a table of its own.
+    listed = integrity.read(OF_INTEGRITY)
     usable, excluded = usable_samples(
-        integrity.read(OF_INTEGRITY),
+        listed,
         prepared.read(OF_PREPARED),
         duplicates=config.integrity.duplicates,
         label_conflicts=config.integrity.label_conflicts,
     )
     history, known, given = published_history(store, config), known_assignments(config), given_files(config)
-    table = split_samples(usable, config.split, history.ledger, known, given)
+    table = split_samples(usable, config.split, history.ledger, known, given, listed)
     rows = account_known(known, table, integrity.read(known_columns(known, config.split)), config.split)
     table = note_known(table, known, None if rows is None else rows.summary(), given)
     classes = label_map(present_classes(table), history.classes, config.listing.classes)
