@@ -44,8 +44,8 @@ def class_frames(
     purpose = _codes(split["purpose"], settings.names)
     return {
         "labels": _labels(classes_of(split), earlier),
-        "purposes": _purposes(purpose, group, settings, outside),
-        "classes": _divided(held, purpose, group, settings),
+        "purposes": _purposes(purpose, group, split["stratum"], settings, outside),
+        "classes": _divided(held, purpose, group, settings, outside),
         "class_strata": _strata(held, split["stratum"], group, settings),
     }
 
@@ -146,19 +146,23 @@ def _place(classes: Sequence[str], name: str) -> int | None:
 
 
 def _purposes(
-    purpose: Numbers, group: Numbers, settings: SplitSettings, outside: npt.NDArray[np.bool_] | None
+    purpose: Numbers,
+    group: Numbers,
+    strata: pa.ChunkedArray,
+    settings: SplitSettings,
+    outside: npt.NDArray[np.bool_] | None,
 ) -> "pd.DataFrame":
-    """A row for each purpose: its images, and whether it is filled, where it can be."""
+    """A row for each purpose: its images, and whether it is filled, where some stratum alone can fill all sides."""
     import pandas as pd
 
     names, shares = settings.names, settings.shares
     named = _given(settings.given)
     images = np.bincount(purpose[purpose >= 0], minlength=len(names))
     groups = groups_of(purpose, group, len(names))
-    if outside is None:
-        outside = np.isin(purpose, [place for place, name in enumerate(names) if name in named])
-    # What is given cannot go where the shares would have it.
-    left = int(groups_of(np.where(outside | (purpose < 0), -1, 0), group, 1)[0])
+    outside = _outside(purpose, settings, outside)
+    # What is given cannot go where the shares would have it; and each stratum is divided by itself.
+    number, values = numbered(strata)
+    left = int(groups_of(np.where(outside | (purpose < 0), -1, number), group, len(values)).max(initial=0))
     drawn = {name for name in names if shares[name] > 0}
     enough = {name for name in drawn if left >= len(drawn)}
     enough |= {name for name in named if groups.sum() >= len(drawn | named)}
@@ -175,6 +179,16 @@ def _purposes(
     return pd.DataFrame(rows)
 
 
+def _outside(
+    purpose: Numbers, settings: SplitSettings, outside: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.bool_]:
+    """(rows,) which rows a given split keeps out of the shares."""
+    if outside is not None:
+        return outside
+    named = _given(settings.given)
+    return np.isin(purpose, [place for place, name in enumerate(settings.names) if name in named])
+
+
 def _given(given: GivenSettings | None) -> set[str]:
     """The purposes that a given split names."""
     if given is None:
@@ -183,18 +197,29 @@ def _given(given: GivenSettings | None) -> set[str]:
     return {*given.purposes, *(name for name in lists if name is not None)}
 
 
-def _divided(held: Held, purpose: Numbers, group: Numbers, settings: SplitSettings) -> "pd.DataFrame":
-    """A row for each class: how many leak groups it has, on which sides, and on which it is missing."""
+def _divided(
+    held: Held,
+    purpose: Numbers,
+    group: Numbers,
+    settings: SplitSettings,
+    outside: npt.NDArray[np.bool_] | None,
+) -> "pd.DataFrame":
+    """A row for each class: how many leak groups it has, on which sides, and on which it is missing.
+
+    A class of which all is given is divided as somebody wanted it: no side is missed.
+    """
     import pandas as pd
 
     names, sides = settings.names, [name for name, share in settings.shares.items() if share > 0]
     rows = np.flatnonzero(purpose >= 0)
     images = held.count(purpose[rows], rows, len(names))
     groups = held.groups(group)
+    free = np.flatnonzero((purpose >= 0) & ~_outside(purpose, settings, outside))
+    shared = held.count(np.zeros(len(free), np.int64), free, 1)[0] > 0
     found = []
     for place, name in enumerate(held.classes):
         there = [side for number, side in enumerate(names) if images[number, place]]
-        missing = [side for side in sides if side not in there]
+        missing = [side for side in sides if side not in there and shared[place]]
         found.append(
             {
                 "class": name,

@@ -188,7 +188,7 @@ def sample_split(config: PipelineConfig) -> list[Rule]:
         ),
         holds(
             "purposes_filled",
-            "every purpose that has a share, or that split.given names, has images, where there are leak groups enough",
+            "every purpose that has a share, or that split.given names, has images, where a stratum has leak groups enough",
             "filled",
             frame="purposes",
         ),
