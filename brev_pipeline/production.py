@@ -108,15 +108,15 @@ def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Colu
     from brev_pipeline.split.labels import label_map, note_classes, present_classes
     from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
 
-    # Not kept: what is usable stands in a table of its own.
+    listed = integrity.read(OF_INTEGRITY)
     usable, excluded = usable_samples(
-        integrity.read(OF_INTEGRITY),
+        listed,
         prepared.read(OF_PREPARED),
         duplicates=config.integrity.duplicates,
         label_conflicts=config.integrity.label_conflicts,
     )
     history, known, given = published_history(store, config), known_assignments(config), given_files(config)
-    table = split_samples(usable, config.split, history.ledger, known, given)
+    table = split_samples(usable, config.split, history.ledger, known, given, listed)
     rows = account_known(known, table, integrity.read(known_columns(known, config.split)), config.split)
     table = note_known(table, known, None if rows is None else rows.summary(), given)
     classes = label_map(present_classes(table), history.classes, config.listing.classes)
@@ -661,16 +661,17 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
     """
     from brev_pipeline.sampling.groups import groups_of
     from brev_pipeline.split.foresee import foresee_split
+    from brev_pipeline.split.ledger import ledger_columns
 
     groups_of(SAMPLE_SPLIT.empty_table(), config.sampling.groupby)
-    known, given, purposes = known_assignments(config), given_files(config), None
+    known, given, ledger = known_assignments(config), given_files(config), None
     if newest is not None:
         refuse_other_folds(config, newest)
-        purposes = newest.table("assignments", ["purpose"], verified=True)["purpose"]
+        ledger = newest.table("assignments", ledger_columns(config.split), verified=True)
         excluded = newest.table("exclusions", ["path", "rule"])
         out = excluded.filter(pc.is_in(excluded["rule"], value_set=pa.array(_UNUSED, TEXT)))["path"]
         listing = listing.filter(pc.invert(pc.is_in(listing["path"], value_set=out.combine_chunks())))
-    foresee_split(listing, config.split, known, given, purposes)
+    foresee_split(listing, config.split, known, given, ledger)
 
 
 _UNUSED: Final = ["quarantined", "label_conflict", "duplicate"]

@@ -69,9 +69,9 @@ def split_contradictions(claims: Claims) -> Iterator[Finding]:
     whence = "listing and images say"
     yield from certain(columns_that_differ(ASSIGNMENTS, split, split, usable, usable.column_names, whence))
     before = ledger_of(claims)
-    derived = aligned(
-        split_samples(usable, claims.config.split, before.ledger, before.known, before.given), split["path"]
-    )
+    listed = claims.tables["listing"]
+    derived = split_samples(usable, claims.config.split, before.ledger, before.known, before.given, listed)
+    derived = aligned(derived, split["path"])
     yield from _split(split, derived, before)
     if before.lacks_file:
         yield Open(_rests_on_file(claims, usable))
@@ -156,7 +156,7 @@ def _rests_on_file(claims: Claims, usable: pa.Table) -> str:
     named = ", ".join(f"{key}, SHA-256 {digest}" for key, digest in lacking.items())
     file = f"the {_what(lacking)} ({named}), which {'is' if len(lacking) == 1 else 'are'} not at hand"
     try:
-        derived = split_samples(usable, claims.config.split, claims.known.ledger)
+        derived = split_samples(usable, claims.config.split, claims.known.ledger, listed=claims.tables["listing"])
     except (BrevPipelineError, *FAULTS) as error:
         return f"the purposes of all {len(split)} images: they rest on {file}, and without it nothing is drawn: {error}"
     derived = aligned(derived, split["path"])
@@ -300,7 +300,7 @@ def _moved(claims: Claims, split: pa.Table, ledger: pa.Table, parent: str) -> It
     differs = [pc.fill_null(pc.not_equal(split["purpose"].take(at), ledger["purpose"]), False) for at in places]
     if not pc.any(pc.or_(*differs), min_count=0).as_py():
         return
-    moved = split_report(split, claims.config.split, ledger).moved
+    moved = split_report(split, claims.config.split, ledger, listed=claims.tables["listing"]).moved
     yield from named(
         moved["path"],
         np.ones(len(moved), np.bool_),

@@ -212,7 +212,9 @@ class RunReport:
         for check in self._checks:
             if not check.passed:
                 mark = "[yellow]warning[/]" if check.severity == dg.AssetCheckSeverity.WARN else "[bold red]failed[/]"
-                console.print(f"{mark} {check.asset_key.path[-1]}.{check.check_name}: {escape(check.description)}")
+                console.print(
+                    f"{mark} {check.asset_key.path[-1]}.{check.check_name}: {escape(check.description or '')}"
+                )
                 self._show_examples(console, check)
 
     def _show_examples(self, console: Console, check: Any) -> None:

@@ -8,6 +8,7 @@ pydantic.
 
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -23,7 +24,6 @@ from pydantic import (
     Discriminator,
     Field,
     PrivateAttr,
-    Strict,
     Tag,
     ValidationInfo,
     field_validator,
@@ -250,20 +250,21 @@ class ListingSettings(Section):
         """`max_object_mb` in bytes."""
         return int(self.max_object_mb * 1e6)
 
-    @field_validator("class_mapping")
-    @classmethod
-    def _named(cls, mapping: dict[str, list[str]]) -> dict[str, list[str]]:
-        if bad := [key for key, names in mapping.items() if not names or not all(name.strip() for name in names)]:
-            raise ValueError(
-                f"{', '.join(bad)}: a class has a name; to leave images out, set listing.classes or sample_filter"
-            )
-        return mapping
-
     @field_validator("class_mapping", mode="before")
     @classmethod
     def _lists(cls, mapping: Any) -> Any:
         if isinstance(mapping, dict):
             return {key: [value] if isinstance(value, str) else value for key, value in mapping.items()}
+        return mapping
+
+    @field_validator("class_mapping")
+    @classmethod
+    def _named(cls, mapping: dict[str, list[str]]) -> dict[str, list[str]]:
+        if bad := [key for key, names in mapping.items() if not names or not all(name.strip() for name in names)]:
+            raise ValueError(
+                f"{bad} are mapped to no category: name one for each; images without a class are left out by "
+                "listing.classes, which lists those that are kept"
+            )
         return mapping
 
     @field_validator("url_template")
@@ -455,8 +456,9 @@ LocalFile = Annotated[str, Field(min_length=1), AfterValidator(_local_file)]
 class GivenSettings(Section):
     """A split that is given: by folders, by names, by a table, or by lists of files. One of them."""
 
-    folder: Annotated[int, Strict()] | None = Field(
+    folder: int | None = Field(
         None,
+        strict=True,
         description="Level of the folder that names the purpose: 0 lies in the dataset's root, -1 holds the image.",
     )
     pattern: Regex | None = Field(
@@ -502,9 +504,14 @@ class GivenSettings(Section):
 
     @property
     def purposes(self) -> list[str]:
-        """The purposes that the words name, each once; the words of lists are known, those of paths are not."""
-        named = [*self.words.values(), *(self.words.get(word, word) for word in self.lists or {})]
-        return list(dict.fromkeys(purpose for purpose in named if purpose is not None))
+        """The purposes that the words name, each once."""
+        return list(dict.fromkeys(purpose for purpose in self.words.values() if purpose is not None))
+
+    @property
+    def untranslated(self) -> set[str]:
+        """The words of lists that must be purposes themselves."""
+        words = {unicodedata.normalize("NFC", word) for word in self.words}
+        return {word for word in self.lists or {} if unicodedata.normalize("NFC", word) not in words}
 
     @property
     def files(self) -> dict[str, str]:
@@ -542,6 +549,7 @@ class SplitSettings(Section):
         None,
         ge=2,
         le=100,
+        strict=True,
         description="For cross-validation: what the purposes leave is divided evenly into fold0, fold1, …; each holds "
         "its photos as they are, and augmented draws of them.",
     )
@@ -583,7 +591,7 @@ class SplitSettings(Section):
     @classmethod
     def _only_folds(cls, data: Any) -> Any:
         """With folds there is no train, and no devel, unless somebody names them."""
-        if isinstance(data, dict) and data.get("folds") is not None and "purposes" not in data:
+        if isinstance(data, dict) and data.get("folds") is not None and data.get("purposes") is None:
             return {**data, "purposes": {}}
         return data
 
@@ -613,6 +621,12 @@ class SplitSettings(Section):
                 f"given names {unknown}, but the purposes are {self.names}: name it under purposes, with a share "
                 "of 0 if it shall hold nothing but what is given"
             )
+        if self.given and (unknown := sorted(self.given.untranslated - set(self.names))):
+            lines = ", ".join(f"{word}: null" for word in unknown)
+            raise ValueError(
+                f"given.lists has the words {unknown}, which are no purposes ({', '.join(self.names)}): translate "
+                f"each, for example given.words: {{{lines}}}, which divides its images as configured"
+            )
         if self.folds is None and self.remainder in self.purposes:
             raise ValueError(f"the remainder {self.remainder!r} is one of the purposes too: give it another name")
         if unknown := sorted(set(self.locked) - set(self.names)):
@@ -628,6 +642,11 @@ class SplitSettings(Section):
         """The files that the split reads: key of the configuration → place; None where none is named."""
         given = self.given.files if self.given else {}
         return {"split.ledger_csv": self.ledger_csv, **{f"split.given.{key}": place for key, place in given.items()}}
+
+    @property
+    def names_images(self) -> bool:
+        """Whether somebody says of single images, besides the ledger, which purpose they have."""
+        return self.ledger_csv is not None or self.given is not None
 
     @property
     def names(self) -> list[str]:
@@ -984,13 +1003,18 @@ class PipelineConfig(Section):
         split = data.get("split") if isinstance(data, dict) else None
         folds = split.get("folds") if isinstance(split, dict) else getattr(split, "folds", None)
         sampling = data.get("sampling", {}) if folds else None
-        if isinstance(folds, int) and 2 <= folds <= 100 and isinstance(sampling, dict) and "purposes" not in sampling:
+        if type(folds) is int and 2 <= folds <= 100 and isinstance(sampling, dict) and sampling.get("purposes") is None:
             return {**data, "sampling": {**sampling, "purposes": [f"fold{number}" for number in range(folds)]}}
         return data
 
     @model_validator(mode="after")
     def _purposes(self) -> Self:
-        if unknown := set(self.sampling.purposes) - set(self.split.names):
+        if (unknown := set(self.sampling.purposes) - set(self.split.names)) and self.split.folds:
+            raise ValueError(
+                f"sampling.purposes names {sorted(unknown)}, but the split has only {self.split.names}: with "
+                "split.folds, remove sampling.purposes; the folds are then drawn, each"
+            )
+        if unknown:
             raise ValueError(f"sampling.purposes names {sorted(unknown)}, but the split has only {self.split.names}")
         return self
 

@@ -146,18 +146,21 @@ def _place(classes: Sequence[str], name: str) -> int | None:
 
 
 def _purposes(
-    purpose: Numbers, group: Numbers, settings: SplitSettings, outside: npt.NDArray[np.bool_] | None
+    purpose: Numbers,
+    group: Numbers,
+    settings: SplitSettings,
+    outside: npt.NDArray[np.bool_] | None,
 ) -> "pd.DataFrame":
-    """A row for each purpose: its images, and whether it is filled, where it can be."""
+    """A row for each purpose: its images, and whether it is filled, where there are leak groups enough for it."""
     import pandas as pd
 
     names, shares = settings.names, settings.shares
     named = _given(settings.given)
     images = np.bincount(purpose[purpose >= 0], minlength=len(names))
     groups = groups_of(purpose, group, len(names))
-    if outside is None:
-        outside = np.isin(purpose, [place for place, name in enumerate(names) if name in named])
-    # What is given cannot go where the shares would have it.
+    outside = _outside(purpose, settings, outside)
+    # What is given cannot go where the shares would have it. Of all strata together: a purpose that each of them alone
+    # is too small for, as where the class was taken for the item, is missing from the version all the same.
     left = int(groups_of(np.where(outside | (purpose < 0), -1, 0), group, 1)[0])
     drawn = {name for name in names if shares[name] > 0}
     enough = {name for name in drawn if left >= len(drawn)}
@@ -173,6 +176,14 @@ def _purposes(
         for place, name in enumerate(names)
     ]
     return pd.DataFrame(rows)
+
+
+def _outside(purpose: Numbers, settings: SplitSettings, outside: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
+    """(rows,) which rows a given split keeps out of the shares."""
+    if outside is not None:
+        return outside
+    named = _given(settings.given)
+    return np.isin(purpose, [place for place, name in enumerate(settings.names) if name in named])
 
 
 def _given(given: GivenSettings | None) -> set[str]:
@@ -200,12 +211,12 @@ def _divided(
     rows = np.flatnonzero(purpose >= 0)
     images = held.count(purpose[rows], rows, len(names))
     groups = held.groups(group)
-    rest = np.arange(len(purpose)) if outside is None else np.flatnonzero(~outside)
-    divided = held.count(np.zeros(len(rest), np.int64), rest, 1)[0]
+    free = np.flatnonzero((purpose >= 0) & ~_outside(purpose, settings, outside))
+    shared = held.count(np.zeros(len(free), np.int64), free, 1)[0] > 0
     found = []
     for place, name in enumerate(held.classes):
         there = [side for number, side in enumerate(names) if images[number, place]]
-        missing = [side for side in sides if side not in there and divided[place]]
+        missing = [side for side in sides if side not in there and shared[place]]
         found.append(
             {
                 "class": name,

@@ -263,8 +263,17 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Published) 
         ),
         "given": _names_without_image(named),
         "known": _no_rows("key", "purpose", "closest") if account is None else account.unmatched.to_pandas(),
-        **_report(split, group, config, published),
+        **_report(split, group, config, published, _listed(tables, split, config)),
     }
+
+
+def _listed(tables: Tables, split: pa.Table, config: PipelineConfig) -> pa.Table | None:
+    """All listed images as the split's report takes them; None where nothing is said of single ones."""
+    from brev_pipeline.split.usable import OF_INTEGRITY
+
+    if not config.split.names_images:
+        return None
+    return tables["sample_integrity"].read([name for name in OF_INTEGRITY if name in split.column_names])
 
 
 def _given_names(tables: Tables, config: PipelineConfig, published: Published) -> Sequence["Matched"]:
@@ -282,7 +291,9 @@ def _names_without_image(named: Sequence["Matched"]) -> "pd.DataFrame":
     return _rows_of(rows) if rows else _no_rows("file", "name")
 
 
-def _report(split: pa.Table, group: Numbers, config: PipelineConfig, published: Published) -> Frames:
+def _report(
+    split: pa.Table, group: Numbers, config: PipelineConfig, published: Published, listed: pa.Table | None
+) -> Frames:
     """What the split's own report finds, each finding a row; unknown purposes are left to their own rule."""
     import pyarrow.compute as pc
 
@@ -292,7 +303,7 @@ def _report(split: pa.Table, group: Numbers, config: PipelineConfig, published: 
     named = pc.is_in(split["purpose"], value_set=pa.array(config.split.names, TEXT))
     if not pc.all(named, min_count=0).as_py():
         split, group = split.filter(named), group[named.to_numpy()]
-    report = split_report(split, config.split, published.assignments, published.known, published.given)
+    report = split_report(split, config.split, published.assignments, published.known, published.given, listed)
     rest = ~report.outside
     return {
         "strata": _strata(split if rest.all() else split.filter(pa.array(rest)), group[rest], config),

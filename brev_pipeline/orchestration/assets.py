@@ -137,11 +137,13 @@ def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, ups
     from brev_pipeline.production import divide_samples
     from brev_pipeline.split import split_report
     from brev_pipeline.split.labels import classes_of
+    from brev_pipeline.split.usable import OF_INTEGRITY
     from brev_pipeline.store import PipelineStore
 
     done = divide_samples(config, PipelineStore.of(config), upstream["sample_integrity"], upstream["prepared_images"])
     table, earlier, order = done.split, done.history.classes, config.listing.classes
-    report = split_report(table, config.split, done.history.ledger, done.known, done.given)
+    listed = upstream["sample_integrity"].read(OF_INTEGRITY) if config.split.names_images else None
+    report = split_report(table, config.split, done.history.ledger, done.known, done.given, listed)
     context.add_output_metadata(split_metadata(table, done.excluded, report, done.known_rows))
     context.add_output_metadata(labels_metadata(table, classes_of(table), earlier, order))
     return table

@@ -23,7 +23,7 @@ def foresee_split(
     settings: SplitSettings,
     known: pa.Table | None = None,
     given: GivenFiles | None = None,
-    purposes: pa.ChunkedArray | None = None,
+    ledger: pa.Table | None = None,
 ) -> None:
     """Refuse a listing that cannot be divided as asked, as far as its paths show it.
 
@@ -32,7 +32,7 @@ def foresee_split(
         settings: of the split.
         known: further known assignments, as from `read_known_assignments`.
         given: the files of `split.given`, as `read_given` reads them.
-        purposes: those that the ledger holds.
+        ledger: assignments of the newest published version: columns `ledger_columns`.
 
     Raises:
         SplitError: a pattern or a column cannot be used, a path has no key, all images are one item; what is given has
@@ -42,8 +42,8 @@ def foresee_split(
     for spec, name in ((rules.stratification, "stratification"), (rules.uniqueness, "uniqueness")):
         if spec:
             find_key(USABLE.empty_table(), spec, name)
-    if purposes is not None:
-        purpose_codes(purposes, names, "the ledger")
+    if ledger is not None:
+        purpose_codes(ledger["purpose"], names, "the ledger")
     samples = listing.filter(pc.greater(listing["size"], 0))
     samples = samples.select([name for name in USABLE.names if name in samples.column_names])
     if not len(samples):
@@ -65,7 +65,7 @@ def foresee_split(
     if set(known.column_names) & later:
         purpose_codes(known["purpose"], names, "the file of known assignments")
     else:
-        match_known(known, samples, layout, names)
+        match_known(known, samples, layout, names, ledger)
 
 
 def _is_there(spec: Spec | None, samples: pa.Table) -> bool:

@@ -16,7 +16,7 @@ from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints
 from brev_pipeline.split.draw import OPEN
 from brev_pipeline.split.layout import Layout, Rules, lay_out
-from brev_pipeline.split.match import BASE, Match, match_rows
+from brev_pipeline.split.match import BASE, Keyed, Match, match_rows
 from brev_pipeline.split.tables import read_table
 from brev_pipeline.tables import SAMPLE_SPLIT, conform
 from brev_pipeline.texts import TEXT
@@ -130,7 +130,7 @@ class Known:
 
 
 def match_known(
-    known: pa.Table | None, samples: pa.Table, layout: Layout, names: list[str], ledger: pa.Table | None = None
+    known: pa.Table | None, samples: pa.Table, layout: Keyed, names: list[str], ledger: pa.Table | None = None
 ) -> Ints:
     """(rows,) the purpose that ``known`` gives each image, or −1; see `known_of`.
 
@@ -142,7 +142,7 @@ def match_known(
 
 
 def known_of(
-    known: pa.Table | None, samples: pa.Table, layout: Layout, names: list[str], ledger: pa.Table | None = None
+    known: pa.Table | None, samples: pa.Table, layout: Keyed, names: list[str], ledger: pa.Table | None = None
 ) -> Known | None:
     """What a file of known assignments says of a listing; None where it says nothing at all.
 

@@ -10,7 +10,7 @@ import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +18,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints
-from brev_pipeline.split.encode import encode
-from brev_pipeline.split.layout import Layout
+from brev_pipeline.split.encode import Key, encode
 from brev_pipeline.texts import TEXT, composed, joined
 
 BASE: Final = b"brev_pipeline.base"
@@ -27,6 +26,18 @@ BASE: Final = b"brev_pipeline.base"
 _POOL: Final = 2000  # names among which the closest is looked for
 _DOTTED: Final = r"(^|/)\.{1,2}(/|$)|[^:]//"
 _UNIT: Final = "\x1f"
+
+
+class Keyed(Protocol):
+    """What knows the items and strata of images."""
+
+    @property
+    def item(self) -> Key:
+        """Item of each image."""
+
+    @property
+    def stratum(self) -> Key:
+        """Stratum of each image."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,7 @@ class Match:
         return pa.table({"key": pa.array(keys, TEXT), "closest": pa.array(close, TEXT)})
 
 
-def match_rows(table: pa.Table, keys: Sequence[str], samples: pa.Table, layout: Layout | None, what: str) -> Match:
+def match_rows(table: pa.Table, keys: Sequence[str], samples: pa.Table, layout: Keyed | None, what: str) -> Match:
     """Find the images that the rows of a table mean.
 
     Args:
@@ -152,7 +163,7 @@ def _refuse_two_ways(at: Ints, best: Ints, given: pa.ChunkedArray, paths: pa.Chu
         )
 
 
-def _column_of(samples: pa.Table, layout: Layout | None, column: str, what: str) -> pa.ChunkedArray:
+def _column_of(samples: pa.Table, layout: Keyed | None, column: str, what: str) -> pa.ChunkedArray:
     if column in ("item", "stratum") and layout is not None:
         return composed(pa.chunked_array([getattr(layout, column).texts()]))
     if column not in samples.column_names:

@@ -11,11 +11,12 @@ from brev_pipeline.config import SplitSettings
 from brev_pipeline.split.arrays import Bools, Ints, compress, first_of, table
 from brev_pipeline.split.draw import OPEN
 from brev_pipeline.split.encode import Key, encode
-from brev_pipeline.split.given import GivenFiles, find_given, groups_given
+from brev_pipeline.split.given import GivenFiles, groups_given
 from brev_pipeline.split.layout import Layout, lay_out
 from brev_pipeline.split.leaks import find_leaks
-from brev_pipeline.split.ledger import closed_purposes, group_purposes, match_known, purpose_codes, rules_of
+from brev_pipeline.split.ledger import closed_purposes, group_purposes, purpose_codes, rules_of
 from brev_pipeline.split.matches import Matched
+from brev_pipeline.split.said import Said, find_said
 from brev_pipeline.split.samples import shares_of
 from brev_pipeline.texts import TEXT
 
@@ -99,6 +100,7 @@ def split_report(
     ledger: pa.Table | None = None,
     known: pa.Table | None = None,
     given: GivenFiles | None = None,
+    listed: pa.Table | None = None,
 ) -> SplitReport:
     """Check a split against its settings and what was known before.
 
@@ -108,6 +110,7 @@ def split_report(
         ledger: as given to `split_samples`.
         known: as given to `split_samples`.
         given: as given to `split_samples`.
+        listed: as given to `split_samples`.
 
     Raises:
         SplitError: as `split_samples`.
@@ -116,11 +119,11 @@ def split_report(
     purpose = purpose_codes(split["purpose"], names, "the split")
     stratum, group = encode(split["stratum"]), encode(split["leak_group"])
     layout = lay_out(split, rules_of(settings), ledger)
-    was = match_known(known, split, layout, names, ledger)
-    told = find_given(split, settings, given, layout.item)
+    said = find_said(split, layout, settings, ledger, known, given, listed)
+    was, told = said.of_images(said.known), said.of_images(said.given)
     past = np.zeros(0, np.int64) if ledger is None else purpose_codes(ledger["purpose"], names, "the ledger")
     closed = closed_purposes(settings.model_copy(update={"allow_additions": False}), np.concatenate([was, past]))
-    outside = groups_given(told.purposes, group.codes, len(group))[group.codes]
+    outside = groups_given(told, group.codes, len(group))[group.codes]
     if outside.any():  # given: divided by nobody's shares
         rest = split.filter(pa.array(~outside))
         stratum, group, own = encode(rest["stratum"]), encode(rest["leak_group"]), purpose[~outside]
@@ -128,7 +131,7 @@ def split_report(
         own = purpose
     shares = _shares(settings, stratum, group, own)
     oversize = _oversize(settings, stratum, group, own)
-    moved = _moved(split, layout, names, ledger, past, (was, told.purposes), purpose)
+    moved = _moved(split, layout, names, ledger, past, said, purpose)
     over_strata = layout.over_strata
     del stratum, group, layout  # each as long as the listing
     return SplitReport(
@@ -139,7 +142,7 @@ def split_report(
         locked_additions=_additions(split, ledger, was, purpose, closed),
         leaks=find_leaks(split, purpose, names, over_strata),
         given=_by_purpose(purpose[outside], names),
-        matched=told.matched,
+        matched=said.matched,
         outside=outside,
         absent=0 if ledger is None else len(ledger) - int(pc.sum(_is_in(ledger["path"], split["path"])).as_py() or 0),
         moves_allowed=settings.allow_moves,
@@ -218,10 +221,11 @@ def _moved(
     names: list[str],
     ledger: pa.Table | None,
     past: Ints,
-    known: tuple[Ints, ...],
+    said: Said,
     purpose: Ints,
 ) -> pa.Table:
-    tables = [_changes(split["path"], split["item"], was, purpose, split["path"], names) for was in known]
+    now = purpose[said.row]
+    tables = [_changes(said.path, said.item, was, now, said.path, names) for was in (said.known, said.given)]
     if ledger is not None:
         now = group_purposes(layout, split, ledger, names)[layout.past_group]
         tables.append(_changes(ledger["path"], ledger["item"], past, now, split["path"], names))

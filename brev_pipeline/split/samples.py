@@ -8,10 +8,11 @@ from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Floats, Ints, first_of
 from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.given import GivenFiles, find_given, groups_given
+from brev_pipeline.split.given import GivenFiles, groups_given
 from brev_pipeline.split.layout import Layout, lay_out
-from brev_pipeline.split.ledger import closed_purposes, match_known, purpose_codes, rules_of
+from brev_pipeline.split.ledger import closed_purposes, purpose_codes, rules_of
 from brev_pipeline.split.methods import run_method
+from brev_pipeline.split.said import find_said
 from brev_pipeline.tables import SAMPLE_SPLIT, conform
 from brev_pipeline.texts import TEXT
 
@@ -24,6 +25,7 @@ def split_samples(
     ledger: pa.Table | None = None,
     known: pa.Table | None = None,
     given: GivenFiles | None = None,
+    listed: pa.Table | None = None,
 ) -> pa.Table:
     """Give every image a purpose; no leak group stands on two sides, and what the ledger says stays.
 
@@ -37,6 +39,8 @@ def split_samples(
             and purpose.
         known: further known assignments, as from `read_known_assignments`.
         given: files of ``split.given``, as from `read_given`.
+        listed: all listed images, with the columns of the samples (pixel_id aside): what ``known`` and ``split.given``
+            say of a byte copy that takes no part counts for the image that has its content; None: there are none.
 
     Returns:
         `tables.SAMPLE_SPLIT`, one row per sample, sorted by path. ``assigned_by`` is ``ledger`` where the image's
@@ -50,8 +54,9 @@ def split_samples(
     """
     samples = _sorted(samples)
     layout = lay_out(samples, rules_of(settings), ledger)
-    was, past = _known(samples, layout, settings, ledger, known)
-    told = find_given(samples, settings, given, layout.item).purposes
+    said = find_said(samples, layout, settings, ledger, known, given, listed)
+    was, told = said.of_images(said.known), said.of_images(said.given)
+    past = np.zeros(0, np.int64) if ledger is None else purpose_codes(ledger["purpose"], settings.names, "the ledger")
     fixed = layout.given(settings.names, was, past)
     fixed = np.where(fixed == OPEN, layout.given(settings.names, told, np.full(len(past), OPEN)), fixed)
     fixed = fixed[: layout.groups]
@@ -73,15 +78,6 @@ def _divide(layout: Layout, settings: SplitSettings, fixed: Ints, rest: Bools, c
 def shares_of(settings: SplitSettings) -> Floats:
     """(purposes,) the wanted share of each purpose, in the order of `SplitSettings.names`."""
     return np.array(list(settings.shares.values()))
-
-
-def _known(
-    samples: pa.Table, layout: Layout, settings: SplitSettings, ledger: pa.Table | None, known: pa.Table | None
-) -> tuple[Ints, Ints]:
-    given = match_known(known, samples, layout, settings.names, ledger)
-    if ledger is None:
-        return given, np.zeros(0, np.int64)
-    return given, purpose_codes(ledger["purpose"], settings.names, "the ledger")
 
 
 def _remainder(settings: SplitSettings, shares: Floats, closed: Bools) -> int:

@@ -205,8 +205,8 @@ def test_what_may_not_be_meant_is_told_with_its_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sections", "said"),
     [
-        ({"listing": {"class_mapping": {"a": ""}}}, "listing.class_mapping: a: a class has a name"),
-        ({"listing": {"class_mapping": {"a": []}}}, "listing.class_mapping: a: a class has a name"),
+        ({"listing": {"class_mapping": {"a": ""}}}, "mapped to no category"),
+        ({"listing": {"class_mapping": {"a": []}}}, "mapped to no category"),
         ({"split": {"given": {"folder": True}}}, "split.given.folder"),
         ({"split": {"given": {"folder": "0"}}}, "split.given.folder"),
         ({"split": {"given": {"lists": {"dev": "a.txt"}}}}, r"given names ['dev'], but the purposes are"),

@@ -47,6 +47,16 @@ FILLED: dict[str, tuple[list[Row], dict[str, Any], set[str]]] = {
     "both sides": (spread("a", 4), {}, set()),
     "nothing in devel": (spread("a", 4, "train"), {}, {"devel"}),
     "fewer groups than sides": (spread("a", 1, "train"), {}, set()),
+    "each stratum has room for two sides only": (
+        [row for kind in "abc" for row in spread(kind, 3, "train train test", stratum=kind)],
+        {"purposes": {"train": 0.6, "test": 0.2, "val": 0.1}},
+        set(),
+    ),
+    "one stratum alone has room": (
+        [*spread("a", 3, "train train test", stratum="a"), *spread("b", 4, "train train test", stratum="b")],
+        {"purposes": {"train": 0.6, "test": 0.2, "val": 0.1}},
+        {"val", "devel"},
+    ),
     "a share of 0": (spread("a", 4), {"purposes": {"train": 0.8, "old": 0}}, set()),
     "no remainder": (spread("a", 4, "train test"), {"purposes": {"train": 0.8, "test": 0.2}}, set()),
     "an empty fold": (spread("a", 6, "fold0 fold1"), {"folds": 3}, {"fold2"}),
@@ -104,6 +114,17 @@ def test_a_class_of_one_item_or_missing_from_a_side_is_named_with_its_items_and_
     assert found["images"].to_dict() == {"biased": 6, "both": 4, "single": 2, "whole": 10}
     assert found.loc["single", ["sides", "missing"]].tolist() == ["train", "devel"]
     assert found.loc["biased", ["sides", "missing"]].tolist() == ["devel", "train"]
+
+
+def test_a_class_that_is_wholly_given_misses_no_side() -> None:
+    split, group = table([*spread("given", 3, "test"), *spread("free", 3, "train")])
+    settings = SplitSettings.model_validate(
+        {"purposes": {"train": 0.8, "test": 0}, "given": {"folder": 0, "words": {"held": "test", "rest": None}}}
+    )
+    outside = np.array([name == ["given"] for name in split["category"].to_pylist()])
+    found = class_frames(split, group, settings, [], outside)["classes"].set_index("class")
+    assert found["divided"].to_dict() == {"given": True, "free": False}
+    assert found["missing"].to_dict() == {"given": "", "free": "devel"}
 
 
 def test_a_side_without_share_is_not_missed() -> None:

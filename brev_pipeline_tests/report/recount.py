@@ -151,14 +151,23 @@ def unlisted_of(folder: Path, buckets: dict[str, str], found: dict[str, Photo]) 
     """Ending and reason (a word of it) of every file that is no listed image."""
     kinds: Counter[tuple[str, str]] = Counter()
     for bucket in buckets.values():
+        folders: set[Path] = set()
         for file in (folder / bucket).rglob("*"):
             inner = file.relative_to(folder / bucket)
             photo = found.get(f"{bucket}/{inner}")
             if not file.is_file() or (photo and not photo.unread):
                 continue
             hidden = any(part.startswith(".") for part in inner.parts)
+            if hidden:
+                # A folder that is hidden is not entered: it counts as one.
+                at = next(number for number, part in enumerate(inner.parts) if part.startswith("."))
+                if at < len(inner.parts) - 1:
+                    folders.add(inner.parents[len(inner.parts) - 2 - at])
+                    continue
             why = "hidden" if hidden else UNREAD[photo.unread] if photo else "no image by its name"
             kinds[file.suffix.lower() or "no ending", why] += 1
+        for hidden_folder in folders:
+            kinds[hidden_folder.name, "hidden"] += 1
     return kinds
 
 

@@ -226,3 +226,46 @@ def test_a_changed_list_is_read_again_and_verify_knows_the_old_one(tmp_path: Pat
     again, _ = verify(config, None)
     assert not again.versions[0].problems
     assert any("split.given.lists.test" in line for line in [*again.versions[0].unchecked, *again.versions[0].notes])
+
+
+def test_what_is_given_for_a_dropped_copy_holds_of_its_content() -> None:
+    table = listing(["a/i1_0.png", "a/i2_0.png", "a/i3_0.png", "z/i9_0.png", "z/i8_0.png"])
+    ids = table["content_id"].to_pylist()
+    ids[3] = ids[0]
+    listed = table.set_column(table.column_names.index("content_id"), "content_id", pa.array(ids, pa.large_string()))
+    samples = listed.take(pa.array([0, 1, 2, 4]))
+    files = {"lists.test": read_given(b"z/i9_0.png\n", "held.txt", "lists.test")}
+    settings = configured({"lists": {"test": "held.txt"}}, purposes={"train": 1.0, "test": 0.0})
+    split = split_samples(samples, settings, given=files, listed=listed)
+    assert [path for path, side in sides(split).items() if side == "test"] == ["b/a/i1_0.png"]
+    known = pa.table({"path": ["b/z/i9_0.png"], "purpose": ["test"]})
+    plain = SplitSettings.model_validate({"uniqueness": UNIQUE, "purposes": {"train": 1.0, "test": 0.0}})
+    split = split_samples(samples, plain, None, known, listed=listed)
+    assert [path for path, side in sides(split).items() if side == "test"] == ["b/a/i1_0.png"]
+    # Said otherwise of the image itself: the stricter side holds, and that it does shows.
+    files["lists.train"] = read_given(b"a/i1_0.png\n", "seen.txt", "lists.train")
+    settings = configured({"lists": {"test": "held.txt", "train": "seen.txt"}}, purposes={"train": 1.0, "test": 0.0})
+    split = split_samples(samples, settings, given=files, listed=listed)
+    assert sides(split)["b/a/i1_0.png"] == "test"
+    moved = split_report(split, settings, given=files, listed=listed).moved.to_pylist()
+    assert [(row["path"], row["was"], row["now"]) for row in moved] == [("b/a/i1_0.png", "train", "test")]
+
+
+@pytest.mark.parametrize("way", ["ledger_csv", "given"])
+def test_verify_follows_what_is_given_for_a_dropped_copy(tmp_path: Path, way: str) -> None:
+    draw_photos(tmp_path / "photos", {"good": 8, "bad": 6})
+    (tmp_path / "photos/good/99_9.png").write_bytes((tmp_path / "photos/good/0_0.png").read_bytes())
+    (tmp_path / "held.csv").write_text("path,purpose\nphotos/good/99_9.png,test\n")
+    said = {"given": {"table": "held.csv"}} if way == "given" else {"ledger_csv": "held.csv"}
+    config = configure(tmp_path, SETTINGS)
+    integrity = config.integrity.model_dump() | {"duplicates": "keep_first"}
+    split = config.split.model_dump() | said | {"purposes": {"train": 0.9, "test": 0.0}}
+    config = configure(tmp_path, SETTINGS, split=split, integrity=integrity)
+    done = run(config)
+    assert done.success, done.failures
+    version = done.store.newest()[1]  # type: ignore[index]
+    found = {path for path, side in sides(version.table("assignments")).items() if side == "test"}
+    assert found == {"photos/good/0_0.png", "photos/good/0_1.png"}
+    audit, _ = verify(config, None, deep=None)
+    assert not audit.versions[0].problems
+    assert not audit.versions[0].unchecked

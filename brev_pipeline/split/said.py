@@ -1,0 +1,126 @@
+"""Said: what known assignments and a given split say of the images, and of byte copies that only stand for one.
+
+With ``integrity.duplicates: keep_first`` a copy takes no part in the split; what is said of its name still holds of its
+content, and so of the image that stands for it.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.config import SplitSettings
+from brev_pipeline.split.arrays import Ints
+from brev_pipeline.split.draw import strictest, strictness_of
+from brev_pipeline.split.encode import Key
+from brev_pipeline.split.given import GivenFiles, find_given
+from brev_pipeline.split.keys import find_key, own_items, stratum_key
+from brev_pipeline.split.layout import Layout
+from brev_pipeline.split.ledger import match_known, rules_of
+from brev_pipeline.split.matches import Matched
+from brev_pipeline.split.usable import USABLE
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is said of the images, then of the copies that they stand for.
+
+    Attributes:
+        names: the purposes.
+        path: (images and copies,)
+        item: (images and copies,) name of each one's item.
+        row: (images and copies,) the image that has this content.
+        known: (images and copies,) purpose that the file of known assignments gives; −1 for none.
+        given: (images and copies,) purpose that `split.given` gives; −1 for none.
+        matched: per file of `split.given`, how many of its names mean images or copies.
+        images: number of images.
+    """
+
+    names: list[str]
+    path: pa.ChunkedArray
+    item: pa.ChunkedArray
+    row: Ints
+    known: Ints
+    given: Ints
+    matched: tuple[Matched, ...]
+    images: int
+
+    def of_images(self, purposes: Ints) -> Ints:
+        """(images,) the strictest of the purposes (``known`` or ``given``) of each image and its copies."""
+        if len(self.row) == self.images:
+            return purposes
+        return strictest(self.row, purposes, strictness_of(self.names), self.images)
+
+
+class _Keys(NamedTuple):
+    item: Key
+    stratum: Key
+
+
+def find_said(
+    samples: pa.Table,
+    layout: Layout,
+    settings: SplitSettings,
+    ledger: pa.Table | None = None,
+    known: pa.Table | None = None,
+    given: GivenFiles | None = None,
+    listed: pa.Table | None = None,
+) -> Said:
+    """What known assignments and `split.given` say of the images.
+
+    Args:
+        samples: the images that take part.
+        layout: of them.
+        settings: of the split.
+        ledger: as given to `split_samples`.
+        known: as given to `split_samples`.
+        given: as given to `split_samples`.
+        listed: as given to `split_samples`.
+
+    Raises:
+        SplitError: as `known_of` and `find_given`.
+    """
+    keys: Layout | _Keys = layout
+    both, row = samples, np.arange(len(samples))
+    if listed is not None and (known is not None or settings.given is not None):
+        both, row = _with_copies(samples, listed)
+        if len(both) > len(samples):
+            keys = _keys(both, settings)
+    told = find_given(both, settings, given, keys.item)
+    return Said(
+        names=settings.names,
+        path=both["path"],
+        item=pa.chunked_array([keys.item.texts()]),
+        row=row,
+        known=match_known(known, both, keys, settings.names, ledger),
+        given=told.purposes,
+        matched=told.matched,
+        images=len(samples),
+    )
+
+
+def _with_copies(samples: pa.Table, listed: pa.Table) -> tuple[pa.Table, Ints]:
+    """The images and then the listed ones that are none, but whose content one has; and (rows,) which one."""
+    at = pc.index_in(listed["content_id"], value_set=samples["content_id"].combine_chunks())
+    own = pc.is_in(listed["path"], value_set=samples["path"].combine_chunks())
+    copies = pc.and_(at.is_valid(), pc.invert(own))
+    count = len(samples)
+    if not pc.any(copies, min_count=0).as_py():
+        return samples, np.arange(count)
+    rows, left_out = at.filter(copies), listed.filter(copies)
+    if "pixel_id" in samples.column_names and "pixel_id" not in left_out.column_names:
+        left_out = left_out.append_column("pixel_id", samples["pixel_id"].take(rows))
+    names = [name for name in samples.column_names if name in USABLE.names and name in left_out.column_names]
+    both = pa.concat_tables([samples.select(names), left_out.select(names).cast(samples.select(names).schema)])
+    return both, np.concatenate([np.arange(count), rows.to_numpy().astype(np.int64)])
+
+
+def _keys(both: pa.Table, settings: SplitSettings) -> _Keys:
+    """Items and strata; what is left out need not have any: it is then one of its own."""
+    rules = rules_of(settings)
+    item = own_items(find_key(both, rules.uniqueness, "uniqueness"), both["path"])
+    if not rules.stratification:
+        return _Keys(item, stratum_key(both, None))
+    return _Keys(item, own_items(find_key(both, rules.stratification, "stratification"), both["path"]))
