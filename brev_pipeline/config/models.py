@@ -621,8 +621,8 @@ class SplitSettings(Section):
         if self.given and (unknown := sorted(self.given.untranslated - set(self.names))):
             lines = ", ".join(f"{word}: null" for word in unknown)
             raise ValueError(
-                f"given.lists has the words {unknown}, which are no purposes ({', '.join(self.names)}): translate each, "
-                f"for example given.words: {{{lines}}}, which divides its images as configured"
+                f"given.lists has the words {unknown}, which are no purposes ({', '.join(self.names)}): translate "
+                f"each, for example given.words: {{{lines}}}, which divides its images as configured"
             )
         if self.folds is None and self.remainder in self.purposes:
             raise ValueError(f"the remainder {self.remainder!r} is one of the purposes too: give it another name")

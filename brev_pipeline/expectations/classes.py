@@ -179,9 +179,7 @@ def _purposes(
     return pd.DataFrame(rows)
 
 
-def _outside(
-    purpose: Numbers, settings: SplitSettings, outside: npt.NDArray[np.bool_] | None
-) -> npt.NDArray[np.bool_]:
+def _outside(purpose: Numbers, settings: SplitSettings, outside: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
     """(rows,) which rows a given split keeps out of the shares."""
     if outside is not None:
         return outside

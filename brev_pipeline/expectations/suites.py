@@ -188,7 +188,7 @@ def sample_split(config: PipelineConfig) -> list[Rule]:
         ),
         holds(
             "purposes_filled",
-            "every purpose that has a share, or that split.given names, has images, where a stratum has leak groups enough",
+            "every purpose that has a share, or that split.given names, has images, where a stratum can fill all",
             "filled",
             frame="purposes",
         ),
@@ -218,6 +218,14 @@ def sample_split(config: PipelineConfig) -> list[Rule]:
             "no assignment of an earlier version, or of the known ones, was changed (split.allow_moves)",
             "kept",
             frame="moved",
+            severity=moves,
+            of_history=True,
+        ),
+        holds(
+            "given_kept",
+            "every image stands where split.given puts it (split.allow_moves)",
+            "kept",
+            frame="overruled",
             severity=moves,
             of_history=True,
         ),
