@@ -310,6 +310,7 @@ def _report(
         **class_frames(split, group, config.split, published.classes, report.outside),
         "oversize": report.oversize.to_pandas().assign(fits=False),
         "moved": _moved(report.moved),
+        "overruled": report.overruled.to_pandas().assign(kept=False),
         "additions": report.locked_additions.to_pandas().assign(allowed=False),
     }
 

@@ -223,6 +223,14 @@ def sample_split(config: PipelineConfig) -> list[Rule]:
             of_history=True,
         ),
         holds(
+            "given_kept",
+            "every image stands where split.given puts it (split.allow_moves)",
+            "kept",
+            frame="overruled",
+            severity=moves,
+            of_history=True,
+        ),
+        holds(
             "locks_kept",
             "no new image came to a locked purpose (split.allow_additions)",
             "allowed",

@@ -37,6 +37,8 @@ class SplitReport:
             stratum, purpose, images, quota.
         moved: images of the ledger (or of the known assignments) whose purpose is now another: path, item, was, now,
             present (still in the listing).
+        overruled: images whose purpose is not the one that `split.given` gives: path, item, given, stands_in, because
+            (the ledger, or the image of the same leak group that decides).
         locked_additions: images of a locked purpose whose content its ledger did not hold: path, item, purpose.
         leaks: ids with images on more than one side: kind (item, leak_group, content_id, pixel_id), id, purposes.
             Empty unless the tables were changed by hand.
@@ -53,6 +55,7 @@ class SplitReport:
     missing_sides: pa.Table
     oversize: pa.Table
     moved: pa.Table
+    overruled: pa.Table
     locked_additions: pa.Table
     leaks: pa.Table
     given: pa.Table
@@ -72,6 +75,11 @@ class SplitReport:
             found.append(
                 f"{len(self.moved)} images changed their side, because a new copy joins two leak groups: "
                 f"{_some(self.moved, 'path')}; remove the copy, or set split.allow_moves: true for one run"
+            )
+        if len(self.overruled) and not self.moves_allowed:
+            found.append(
+                f"{len(self.overruled)} images do not stand where split.given puts them: "
+                f"{_some(self.overruled, 'path')}; correct what is given, or set split.allow_moves: true"
             )
         if len(self.locked_additions) and not self.additions_allowed:
             found.append(
@@ -132,6 +140,7 @@ def split_report(
     shares = _shares(settings, stratum, group, own)
     oversize = _oversize(settings, stratum, group, own)
     moved = _moved(split, layout, names, ledger, past, said, purpose)
+    overruled = _overruled(layout, said, past, purpose)
     over_strata = layout.over_strata
     del stratum, group, layout  # each as long as the listing
     return SplitReport(
@@ -139,6 +148,7 @@ def split_report(
         missing_sides=_missing_sides(shares, int((shares_of(settings) > _SLACK).sum())),
         oversize=oversize,
         moved=moved,
+        overruled=overruled,
         locked_additions=_additions(split, ledger, was, purpose, closed),
         leaks=find_leaks(split, purpose, names, over_strata),
         given=_by_purpose(purpose[outside], names),
@@ -224,12 +234,43 @@ def _moved(
     said: Said,
     purpose: Ints,
 ) -> pa.Table:
-    now = purpose[said.row]
-    tables = [_changes(said.path, said.item, was, now, said.path, names) for was in (said.known, said.given)]
+    tables = [_changes(said.path, said.item, said.known, purpose[said.row], said.path, names)]
     if ledger is not None:
         now = group_purposes(layout, split, ledger, names)[layout.past_group]
         tables.append(_changes(ledger["path"], ledger["item"], past, now, split["path"], names))
     return pa.concat_tables(tables).sort_by("path")
+
+
+def _overruled(layout: Layout, said: Said, past: Ints, purpose: Ints) -> pa.Table:
+    """What `split.given` says and does not hold, and whose word does."""
+    now, group = purpose[said.row], layout.row_group[said.row]
+    rows = np.flatnonzero((said.given != OPEN) & (said.given != now))
+    side = np.full(layout.all_groups, OPEN, np.int64)
+    side[group[rows]] = now[rows]
+    by_ledger = set(layout.past_group[past == side[layout.past_group]].tolist()) if len(rows) else set()
+    deciders: list[dict[int, int]] = []
+    for told in (said.known, said.given):
+        there = np.flatnonzero((told != OPEN) & (told == side[group]))[::-1]
+        deciders.append(dict(zip(group[there].tolist(), there.tolist(), strict=True)))
+    because = []
+    for number in group[rows].tolist():
+        known, given = (found.get(number) for found in deciders)
+        if number in by_ledger:
+            because.append("the ledger: an earlier version has it so")
+        elif known is not None:
+            because.append(f"split.ledger_csv, of {said.path[known].as_py()}")
+        else:
+            because.append("unknown" if given is None else f"{said.path[given].as_py()}: of one item, or a copy")
+    texts, at = pa.array(said.names, _TEXT), pa.array(rows)
+    return pa.table(
+        {
+            "path": said.path.take(at).cast(_TEXT),
+            "item": said.item.take(at).cast(_TEXT),
+            "given": texts.take(pa.array(said.given[rows])),
+            "stands_in": texts.take(pa.array(now[rows])),
+            "because": pa.array(because, _TEXT),
+        }
+    ).sort_by("path")
 
 
 def _changes(

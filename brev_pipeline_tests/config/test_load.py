@@ -209,7 +209,7 @@ def test_what_may_not_be_meant_is_told_with_its_path(tmp_path: Path) -> None:
         ({"listing": {"class_mapping": {"a": []}}}, "mapped to no category"),
         ({"split": {"given": {"folder": True}}}, "split.given.folder"),
         ({"split": {"given": {"folder": "0"}}}, "split.given.folder"),
-        ({"split": {"given": {"lists": {"dev": "a.txt"}}}}, r"given names ['dev'], but the purposes are"),
+        ({"split": {"given": {"lists": {"dev": "a.txt"}}}}, "given.lists has the words ['dev'], which are no purposes"),
         ({"split": {"given": {"lists": {"train": "a.txt"}, "words": {"x": None}}}}, "words names ['x'], but the lists"),
     ],
 )

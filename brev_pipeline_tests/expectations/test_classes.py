@@ -47,12 +47,17 @@ FILLED: dict[str, tuple[list[Row], dict[str, Any], set[str]]] = {
     "both sides": (spread("a", 4), {}, set()),
     "nothing in devel": (spread("a", 4, "train"), {}, {"devel"}),
     "fewer groups than sides": (spread("a", 1, "train"), {}, set()),
-    "each stratum has room for two sides only": (
+    "each stratum has room for two sides only, all together for more": (
         [row for kind in "abc" for row in spread(kind, 3, "train train test", stratum=kind)],
         {"purposes": {"train": 0.6, "test": 0.2, "val": 0.1}},
-        set(),
+        {"val", "devel"},
     ),
-    "one stratum alone has room": (
+    "a class is taken for one item": (
+        [row for kind in "abc" for row in spread(kind, 1, "train", stratum=kind)],
+        {},
+        {"devel"},
+    ),
+    "one stratum alone has room for all": (
         [*spread("a", 3, "train train test", stratum="a"), *spread("b", 4, "train train test", stratum="b")],
         {"purposes": {"train": 0.6, "test": 0.2, "val": 0.1}},
         {"val", "devel"},

@@ -138,7 +138,10 @@ def test_the_ledger_stays_and_what_is_given_otherwise_shows() -> None:
     settings = configured({"folder": 0, "words": WORDS})
     after = split_samples(listing(PHOTOS), settings, before)
     assert sides(after) == sides(before)
-    moved = split_report(after, settings, before).moved["path"].to_pylist()
+    report = split_report(after, settings, before)
+    moved = report.overruled["path"].to_pylist()
+    assert not report.moved.num_rows
+    assert set(report.overruled["because"].to_pylist()) == {"the ledger: an earlier version has it so"}
     wanted = [path for path, side in sides(before).items() if WORDS[path.split("/")[1]] not in (None, side)]
     assert moved == sorted(wanted)
 
@@ -247,8 +250,9 @@ def test_what_is_given_for_a_dropped_copy_holds_of_its_content() -> None:
     settings = configured({"lists": {"test": "held.txt", "train": "seen.txt"}}, purposes={"train": 1.0, "test": 0.0})
     split = split_samples(samples, settings, given=files, listed=listed)
     assert sides(split)["b/a/i1_0.png"] == "test"
-    moved = split_report(split, settings, given=files, listed=listed).moved.to_pylist()
-    assert [(row["path"], row["was"], row["now"]) for row in moved] == [("b/a/i1_0.png", "train", "test")]
+    (row,) = split_report(split, settings, given=files, listed=listed).overruled.to_pylist()
+    assert (row["path"], row["given"], row["stands_in"]) == ("b/a/i1_0.png", "train", "test")
+    assert row["because"] == "b/z/i9_0.png: of one item, or a copy"
 
 
 @pytest.mark.parametrize("way", ["ledger_csv", "given"])
