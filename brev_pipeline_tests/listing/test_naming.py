@@ -30,7 +30,8 @@ PATHS = st.lists(st.lists(PARTS, max_size=4), min_size=1, max_size=12).map(
     lambda folders: sorted({"/".join([*parts, f"{n}_a.png"]) for n, parts in enumerate(folders)}, key=str.encode)
 )
 MAPPINGS = st.dictionaries(
-    st.sampled_from(["a", E_ACUTE, "OK", "__root__"]), st.lists(st.sampled_from(["y", "z", E_THEN_ACUTE]), max_size=2)
+    st.sampled_from(["a", E_ACUTE, "OK", "__root__"]),
+    st.lists(st.sampled_from(["y", "z", E_THEN_ACUTE]), min_size=1, max_size=2),
 )
 RULES: list[Any] = [
     {"folder": -1},
