@@ -624,7 +624,7 @@ def given_files(config: PipelineConfig) -> dict[str, pa.Table]:
         SplitError: one cannot be read, or is not such a file.
     """
     from brev_pipeline.split.given import read_given
-    from brev_pipeline.split.match import BASE
+    from brev_pipeline.split.match_rows import BASE
 
     found = {}
     for key, file in (config.split.given.files if config.split.given else {}).items():

@@ -63,22 +63,13 @@ def show_labels(console: Console, labels: Mapping[str, Any]) -> None:
         heading(console, "labels", ", ".join(map(_label, changed)))
 
 
-def show_settings(console: Console, settings: Sequence[Mapping[str, Any]]) -> None:
-    """Settings that are others, by YAML path."""
-    for one in settings:
+def show_makers(console: Console, found: Mapping[str, Any]) -> None:
+    """What the data are made by, where it is otherwise: settings by YAML path, packages, code of stages."""
+    for one in found["settings"]:
         heading(console, "setting", f"{one['path']}: {_value(one, 'was')} → {_value(one, 'now')}")
-
-
-def show_packages(console: Console, packages: Sequence[Mapping[str, Any]]) -> None:
-    """Packages of other versions."""
-    for one in packages:
-        heading(console, "package", f"{one['name']}: {one['was'] or 'not there'} → {one['now'] or 'not there'}")
-
-
-def show_code(console: Console, code: Sequence[Mapping[str, Any]]) -> None:
-    """Stages whose own code is another."""
-    for one in code:
-        heading(console, "code", f"{one['stage']}: {one['was'] or 'not there'} → {one['now'] or 'not there'}")
+    for title, kind, name in (("package", "packages", "name"), ("code", "code", "stage")):
+        for one in found[kind]:
+            heading(console, title, f"{one[name]}: {one['was'] or 'not there'} → {one['now'] or 'not there'}")
 
 
 def heading(console: Console, title: str, said: str, *, raw: bool = False, style: str = "bold") -> None:

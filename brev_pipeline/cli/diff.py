@@ -9,12 +9,10 @@ from rich.console import Console
 from brev_pipeline.cli.changes import (
     grid,
     heading,
-    show_code,
     show_images,
     show_labels,
     show_left_out,
-    show_packages,
-    show_settings,
+    show_makers,
     show_sides,
 )
 from brev_pipeline.cli.plan import megabytes
@@ -73,9 +71,7 @@ def show_diff(found: Mapping[str, Any]) -> None:
     if found["same"]:
         console.print("they are the same version", style="dim")
         return
-    show_settings(console, found["settings"])
-    show_packages(console, found["packages"])
-    show_code(console, found["code"])
+    show_makers(console, found)
     show_images(console, found["images"])
     show_left_out(console, found["left_out"])
     show_sides(console, found["sides"])

@@ -17,7 +17,14 @@ from rich.text import Text
 
 from brev_pipeline.cli.outcome import divide, show_outcome
 from brev_pipeline.cli.paragraphs import counted, heading, say
-from brev_pipeline.config import DatasetSettings, PipelineConfig, StorageSettings, build_settings, parse_config
+from brev_pipeline.config import (
+    DatasetSettings,
+    PipelineConfig,
+    StorageSettings,
+    build_settings,
+    parse_config,
+    schema_text,
+)
 from brev_pipeline.errors import BrevPipelineError, ConfigError, ListingError
 from brev_pipeline.starter import (
     Answers,
@@ -115,7 +122,7 @@ def write_configuration(
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     if not schema.exists():
-        _write_schema(schema)
+        schema.write_text(schema_text(), encoding="utf-8")
     _show_next(console, target)
     return target
 
@@ -396,10 +403,3 @@ def _schema(target: Path) -> Path:
     """Where editors find the schema: in the project's configs, or beside the file, where it is written if need be."""
     project = Path("configs/schema.json")
     return project if project.exists() else target.parent / "schema.json"
-
-
-def _write_schema(file: Path) -> None:
-    import json
-
-    text = json.dumps(PipelineConfig.model_json_schema(), indent=1, ensure_ascii=False) + "\n"
-    file.write_text(text, encoding="utf-8")

@@ -439,11 +439,9 @@ def demo_data(folder: Path, seed: int, flaws: bool, as_json: bool) -> None:
 )
 def schema(out: Path) -> None:
     """Write the JSON schema of the configuration, by which editors complete and check it."""
-    import json
+    from brev_pipeline.config import schema_text
 
-    from brev_pipeline.config import PipelineConfig
-
-    text = json.dumps(PipelineConfig.model_json_schema(), indent=1, ensure_ascii=False) + "\n"
+    text = schema_text()
     if str(out) == "-":
         click.echo(text, nl=False)
     else:

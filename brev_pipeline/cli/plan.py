@@ -9,12 +9,10 @@ from brev_pipeline.cli.changes import (
     examples,
     heading,
     row_text,
-    show_code,
     show_images,
     show_labels,
     show_left_out,
-    show_packages,
-    show_settings,
+    show_makers,
     show_sides,
 )
 from brev_pipeline.config import PipelineConfig
@@ -48,9 +46,7 @@ def show_plan(found: Mapping[str, Any]) -> None:
     for mark, kind in (("red", "stops"), ("yellow", "warnings")):
         for one in found[kind]:
             _show_check(console, mark, one)
-    show_settings(console, found["settings"])
-    show_packages(console, found["packages"])
-    show_code(console, found["code"])
+    show_makers(console, found)
     if found["images"]:
         show_images(console, found["images"])
     if found["left_out"]:

@@ -1,6 +1,6 @@
 """Configuration: what a pipeline's YAML may say (`models`), and how it is read with errors for people (`load`)."""
 
-from brev_pipeline.config.load import build_settings, load_config, parse_config
+from brev_pipeline.config.load import build_settings, load_config, parse_config, schema_text
 from brev_pipeline.config.models import (
     AugmentationSettings,
     DatasetSettings,
@@ -42,4 +42,5 @@ __all__ = [
     "build_settings",
     "load_config",
     "parse_config",
+    "schema_text",
 ]

@@ -4,6 +4,7 @@ Whatever is wrong with a file ends as a `ConfigError` that names the place, in b
 them can go on with the next.
 """
 
+import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -193,6 +194,11 @@ def _yaml_path(tree: Tree, loc: YamlPath) -> YamlPath:
 @cache
 def _schema() -> dict[str, Any]:
     return PipelineConfig.model_json_schema()
+
+
+def schema_text() -> str:
+    """The JSON schema of a configuration, as it stands in ``configs/schema.json``: by it editors complete and check."""
+    return json.dumps(_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 def _did_you_mean(path: YamlPath) -> str:

@@ -508,6 +508,11 @@ class GivenSettings(Section):
         return list(dict.fromkeys(purpose for purpose in self.words.values() if purpose is not None))
 
     @property
+    def named(self) -> set[str]:
+        """The purposes that it names: what the words mean, and words of lists that are purposes themselves."""
+        return {*self.purposes, *self.untranslated}
+
+    @property
     def untranslated(self) -> set[str]:
         """The words of lists that must be purposes themselves."""
         words = {unicodedata.normalize("NFC", word) for word in self.words}

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from brev_pipeline.config import GivenSettings, PipelineConfig, SplitSettings
+from brev_pipeline.config import PipelineConfig, SplitSettings
 from brev_pipeline.texts import TEXT, composed, joined_names, numbered
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def class_frames(
     group: Numbers,
     settings: SplitSettings,
     earlier: Sequence[str],
-    outside: npt.NDArray[np.bool_] | None = None,
+    outside: npt.NDArray[np.bool_],
 ) -> dict[str, "pd.DataFrame"]:
     """Frames of the split: ``labels``, ``purposes``, ``classes`` and ``class_strata``.
 
@@ -35,8 +35,7 @@ def class_frames(
         group: (rows,) number of each row's leak group.
         settings: of the split.
         earlier: class names of the newest published version.
-        outside: (rows,) which rows a given split keeps out of the shares; None: taken to be those of the purposes that
-            it names.
+        outside: (rows,) which rows a given split keeps out of the shares.
     """
     from brev_pipeline.split.labels import classes_of
 
@@ -149,16 +148,15 @@ def _purposes(
     purpose: Numbers,
     group: Numbers,
     settings: SplitSettings,
-    outside: npt.NDArray[np.bool_] | None,
+    outside: npt.NDArray[np.bool_],
 ) -> "pd.DataFrame":
     """A row for each purpose: its images, and whether it is filled, where there are leak groups enough for it."""
     import pandas as pd
 
     names, shares = settings.names, settings.shares
-    named = _given(settings.given)
+    named = settings.given.named if settings.given else set()
     images = np.bincount(purpose[purpose >= 0], minlength=len(names))
     groups = groups_of(purpose, group, len(names))
-    outside = _outside(purpose, settings, outside)
     # What is given cannot go where the shares would have it. Of all strata together: a purpose that each of them alone
     # is too small for, as where the class was taken for the item, is missing from the version all the same.
     left = int(groups_of(np.where(outside | (purpose < 0), -1, 0), group, 1)[0])
@@ -178,28 +176,12 @@ def _purposes(
     return pd.DataFrame(rows)
 
 
-def _outside(purpose: Numbers, settings: SplitSettings, outside: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
-    """(rows,) which rows a given split keeps out of the shares."""
-    if outside is not None:
-        return outside
-    named = _given(settings.given)
-    return np.isin(purpose, [place for place, name in enumerate(settings.names) if name in named])
-
-
-def _given(given: GivenSettings | None) -> set[str]:
-    """The purposes that a given split names."""
-    if given is None:
-        return set()
-    lists = {given.words.get(word, word) for word in given.lists or {}}
-    return {*given.purposes, *(name for name in lists if name is not None)}
-
-
 def _divided(
     held: Held,
     purpose: Numbers,
     group: Numbers,
     settings: SplitSettings,
-    outside: npt.NDArray[np.bool_] | None,
+    outside: npt.NDArray[np.bool_],
 ) -> "pd.DataFrame":
     """A row for each class: how many leak groups it has, on which sides, and on which it is missing.
 
@@ -211,7 +193,7 @@ def _divided(
     rows = np.flatnonzero(purpose >= 0)
     images = held.count(purpose[rows], rows, len(names))
     groups = held.groups(group)
-    free = np.flatnonzero((purpose >= 0) & ~_outside(purpose, settings, outside))
+    free = np.flatnonzero((purpose >= 0) & ~outside)
     shared = held.count(np.zeros(len(free), np.int64), free, 1)[0] > 0
     found = []
     for place, name in enumerate(held.classes):

@@ -24,7 +24,7 @@ from brev_pipeline.texts import TEXT, composed, joined_names, numbered
 if TYPE_CHECKING:
     import pandas as pd
 
-    from brev_pipeline.split.matches import Matched
+    from brev_pipeline.split.match_names import Matched
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _accepted(entries: list[str], samples: pa.Table) -> "pd.DataFrame":
     """A row for each entry of accept_unjudged: whether it means an image, and which is most like it where not."""
     import pandas as pd
 
-    from brev_pipeline.split.match import match_rows
+    from brev_pipeline.split.match_rows import match_rows
 
     table = pa.table({"path": pa.array(entries, TEXT)})
     match = match_rows(table, ["path"], samples.select(["path"]), None, "accept_unjudged")

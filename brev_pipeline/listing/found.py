@@ -131,27 +131,20 @@ def _twins(names: Names) -> Iterator[dict[str, Any]]:
         forms.setdefault(normalize("NFC", name), []).append(name)
     for composed, group in sorted(forms.items()):
         for other in group[1:]:
-            yield {
-                "name": group[0],
-                "images": names.found[group[0]],
-                "twin": other,
-                "images of the twin": names.found[other],
-                "what": f"the same name in two of Unicode's forms ({group[0]!a}, {other!a}): one class, "
-                f"{composed}; give both folders one name",
-            }
+            what = f"the same name in two of Unicode's forms ({group[0]!a}, {other!a}): one class, {composed}"
+            yield _twin(group[0], other, names.found, f"{what}; give both folders one name")
     cases: dict[str, list[str]] = {}
     for name in sorted(names.categories):
         cases.setdefault(" ".join(name.casefold().split()), []).append(name)
     for _, group in sorted(cases.items()):
         for other in group[1:]:
-            yield {
-                "name": group[0],
-                "images": names.categories[group[0]],
-                "twin": other,
-                "images of the twin": names.categories[other],
-                "what": "the same but for case or spaces: two classes; where they are one, give both the same name in "
-                "listing.class_mapping",
-            }
+            what = "the same but for case or spaces: two classes"
+            advice = "where they are one, give both the same name in listing.class_mapping"
+            yield _twin(group[0], other, names.categories, f"{what}; {advice}")
+
+
+def _twin(name: str, other: str, images: Mapping[str, int], what: str) -> dict[str, Any]:
+    return {"name": name, "images": images[name], "twin": other, "images of the twin": images[other], "what": what}
 
 
 def _unlisted(kinds: Mapping[Kind, int]) -> Iterator[dict[str, Any]]:

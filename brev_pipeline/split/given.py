@@ -20,8 +20,7 @@ from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints, first_of
 from brev_pipeline.split.draw import OPEN
 from brev_pipeline.split.encode import Key, encode
-from brev_pipeline.split.match import BASE
-from brev_pipeline.split.matches import (
+from brev_pipeline.split.match_names import (
     NAME,
     Matched,
     Pairs,
@@ -31,6 +30,7 @@ from brev_pipeline.split.matches import (
     tell_matched,
     within,
 )
+from brev_pipeline.split.match_rows import BASE
 from brev_pipeline.split.patterns import extract, some_paths
 from brev_pipeline.split.tables import read_table
 from brev_pipeline.texts import TEXT, composed, numbered
@@ -59,11 +59,6 @@ class Told:
 
     purposes: Ints
     matched: tuple[Matched, ...] = ()
-
-    @property
-    def any(self) -> bool:
-        """Whether it says anything."""
-        return bool((self.purposes != OPEN).any())
 
 
 def read_given(data: bytes, name: str, key: str) -> pa.Table:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.split.keys import Spec, find_key, own_items
 from brev_pipeline.split.ledger import key_columns
-from brev_pipeline.split.match import match_rows
+from brev_pipeline.split.match_rows import match_rows
 
 _SHOWN = 20
 _WHAT = "the file of known assignments"

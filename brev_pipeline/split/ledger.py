@@ -16,7 +16,7 @@ from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints
 from brev_pipeline.split.draw import OPEN
 from brev_pipeline.split.layout import Layout, Rules, lay_out
-from brev_pipeline.split.match import BASE, Keyed, Match, match_rows
+from brev_pipeline.split.match_rows import BASE, Keyed, Match, match_rows
 from brev_pipeline.split.tables import read_table
 from brev_pipeline.tables import SAMPLE_SPLIT, conform
 from brev_pipeline.texts import TEXT

@@ -15,7 +15,7 @@ from brev_pipeline.split.given import GivenFiles, groups_given
 from brev_pipeline.split.layout import Layout, lay_out
 from brev_pipeline.split.leaks import find_leaks
 from brev_pipeline.split.ledger import closed_purposes, group_purposes, purpose_codes, rules_of
-from brev_pipeline.split.matches import Matched
+from brev_pipeline.split.match_names import Matched
 from brev_pipeline.split.said import Said, find_said
 from brev_pipeline.split.samples import shares_of
 from brev_pipeline.texts import TEXT

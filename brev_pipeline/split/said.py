@@ -19,7 +19,7 @@ from brev_pipeline.split.given import GivenFiles, find_given
 from brev_pipeline.split.keys import find_key, own_items, stratum_key
 from brev_pipeline.split.layout import Layout
 from brev_pipeline.split.ledger import match_known, rules_of
-from brev_pipeline.split.matches import Matched
+from brev_pipeline.split.match_names import Matched
 from brev_pipeline.split.usable import USABLE
 
 

@@ -34,7 +34,10 @@ def table(rows: list[Row]) -> tuple[pa.Table, Any]:
 
 def frame(name: str, rows: list[Row], earlier: list[str] | None = None, **settings: Any) -> pd.DataFrame:
     split, group = table(rows)
-    return class_frames(split, group, SplitSettings.model_validate(settings), earlier or [])[name]
+    given = settings.get("given", {})
+    words = {word: word for word in given.get("lists", {})} | given.get("words", {})
+    outside = np.isin(split["purpose"].to_numpy(), [purpose for purpose in words.values() if purpose])
+    return class_frames(split, group, SplitSettings.model_validate(settings), earlier or [], outside)[name]
 
 
 def spread(category: Any, groups: int, sides: str = "train devel", stratum: str = "all") -> list[Row]:

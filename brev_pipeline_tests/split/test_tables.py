@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split import read_known_assignments, split_samples
 from brev_pipeline.split.known import account_known
-from brev_pipeline.split.match import BASE, listed_paths, match_rows
+from brev_pipeline.split.match_rows import BASE, listed_paths, match_rows
 from brev_pipeline.split.tables import read_table
 from brev_pipeline_tests.split.listings import Photo, listing, sides
 from brev_pipeline_tests.split.test_ledger import GLOBAL, ITEMS, SETTINGS

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints
-from brev_pipeline.split.match import listed_paths
+from brev_pipeline.split.match_rows import listed_paths
 from brev_pipeline.texts import TEXT, composed
 
 NAME: Final = "name"
