@@ -49,7 +49,7 @@ def test_what_was_stopped_blocks_the_run_and_says_which_and_what_to_set(world: W
     (check,) = [one for one in done.checks if one.check_name == "all_judged"]
     assert check.description.startswith("Not so: ")
     assert "validation.prepared_images.accept_unjudged" in check.description
-    assert "1 row(s) break this" in check.description
+    assert "1 row breaks this: photos/good/9_0.png" in check.description
     (row,) = [record.data for record in check.metadata["examples"].value.records]
     assert (row["source_path"], row["status"], row["reason"]) == (SLOW, "stopped", REASON)
 
