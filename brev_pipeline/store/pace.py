@@ -6,12 +6,14 @@ nothing) and removed together with them by `gc`. It tells of clocks, so nothing 
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.entries import entries
 from brev_pipeline.store.folder import Folder
+from brev_pipeline.store.named import short_sha256
 
 _NAME: Final = re.compile(r"(?P<run>[^/]+)/(?P<step>\w+(?:\.checks)?)\.pace\.json")
 RUNS: Final = 20
@@ -48,8 +50,8 @@ class PaceLog:
         Raises:
             StoreError: the store cannot be written.
         """
-        told = {name: value for name, value in asdict(pace).items() if name != "run"}
-        data = (json.dumps({**told, "seconds": round(pace.seconds, 3)}) + "\n").encode()
+        told = {"seconds": round(pace.seconds, 3), "rows": pace.rows, "work": pace.work}
+        data = (json.dumps({**told, "sha256": _digest(told)}) + "\n").encode()
         self.tables.create(f"{pace.run}/{step}.pace.json", data, exist_ok=True)
 
     def read(self) -> dict[str, list[Pace]]:
@@ -66,7 +68,13 @@ class PaceLog:
                 continue
             try:
                 told = json.loads(self.tables.read(entry.name))
-                own.append(Pace(parts["run"], float(told["seconds"]), int(told["rows"]), int(told["work"])))
-            except (ValueError, TypeError, KeyError, StoreError):
+                if told.pop("sha256") == _digest(told):
+                    own.append(Pace(parts["run"], float(told["seconds"]), int(told["rows"]), int(told["work"])))
+            except (ValueError, TypeError, KeyError, AttributeError, StoreError):
                 continue
         return paces
+
+
+def _digest(told: Mapping[str, float]) -> str:
+    """By which a damaged file is known."""
+    return short_sha256(json.dumps(told, sort_keys=True).encode())

@@ -52,7 +52,8 @@ def test_a_window_brings_out_what_the_full_range_leaves_dark(tmp_path: Path) -> 
         assert row["range_used"] == (row["sample_high"] - row["sample_low"]) / 65_535 < 0.3
     assert dark.failed_checks == ["prepared_images.range_used"]
     (check,) = (check for check in dark.checks if check.check_name == "range_used")
-    assert f"{len(written)} row(s) break this. Their samples lie at" in check.description
+    assert f"{len(written)} rows break this: photos/" in check.description
+    assert ". Their samples lie at" in check.description
     assert "window: [0, 4095] for all that 12 bits can hold" in check.description
     low, high = (
         min(row["sample_low"] for row, _ in images.values()),
