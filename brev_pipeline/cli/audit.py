@@ -22,6 +22,7 @@ from brev_pipeline.audit import (
     verify_store,
 )
 from brev_pipeline.audit.outcome import EXCUSED
+from brev_pipeline.cli.output import visible
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import ConfigError, ReadError, SplitError
@@ -135,7 +136,7 @@ def show_trace(facts: Mapping[str, Any]) -> None:
         console.print(f"[bold]{title}[/]")
         for name, value in part:
             console.print(f"  {name}: ", end="", style="dim")
-            console.print(_text(value), markup=False)
+            console.print(visible(_text(value), line=True), markup=False)
 
 
 def trace(
@@ -194,7 +195,8 @@ def show_force(removal: Removal) -> None:
     """Print what `force` did."""
     _console().print(
         f"removed version {removal.version}: {removal.files:,} files, {_bytes(removal.bytes)}; its manifest stays, and "
-        f"removal {removal.number} is on record: {removal.why}"
+        f"removal {removal.number} is on record: {visible(removal.why)}",
+        markup=False,
     )
 
 
@@ -365,4 +367,4 @@ def _console() -> Console:
 
 def _line(console: Console, mark: str, text: str) -> None:
     console.print(f"{mark} ", end="")
-    console.print(text, markup=False)
+    console.print(visible(text), markup=False)

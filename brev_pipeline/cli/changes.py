@@ -9,6 +9,8 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
+from brev_pipeline.cli.output import visible
+
 SHOWN: Final = 3
 """Examples of a kind; ``--json`` has more."""
 _INDENT: Final = 12  # columns that a section's title takes
@@ -105,7 +107,7 @@ def grid(
     for place, name in enumerate(head or [""] * len(rows[0] if rows else ())):
         table.add_column(name, justify="right" if place in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(visible(text, line=True)) for text in row))
     console.print(Padding(table, (0, 0, 0, _INDENT), expand=False))
 
 
@@ -128,7 +130,7 @@ def row_text(row: Mapping[str, Any]) -> str:
 
 
 def _dim(console: Console, text: str) -> None:
-    console.print(Padding(f"[dim]{escape(text)}[/]", (0, 0, 0, _INDENT), expand=False))
+    console.print(Padding(f"[dim]{escape(visible(text))}[/]", (0, 0, 0, _INDENT), expand=False))
 
 
 def _arrow(row: Mapping[str, Any]) -> str:

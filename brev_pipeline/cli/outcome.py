@@ -8,8 +8,10 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from brev_pipeline.cli.output import visible
 from brev_pipeline.cli.paragraphs import counted, heading, say
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.texts import TEXT
@@ -155,7 +157,8 @@ def _table(rows: Sequence[tuple[str, Counter[str]]], sides: Sequence[str]) -> Ta
     for side in (*sides, "photos"):
         table.add_column(side, justify="right")
     for name, counts in rows[:_SHOWN]:
-        table.add_row(f"  {name}", *(str(counts[side]) for side in sides), str(counts.total()))
+        title = escape(f"  {visible(name, line=True)}")
+        table.add_row(title, *(str(counts[side]) for side in sides), str(counts.total()))
     if len(rows) > _SHOWN:
         table.add_row(f"  and {len(rows) - _SHOWN} more")
     sums = [sum(counts[side] for _, counts in rows) for side in sides]

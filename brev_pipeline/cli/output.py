@@ -21,6 +21,17 @@ def console(*, as_json: bool = False) -> Console:
     return Console(highlight=False, soft_wrap=True, stderr=as_json)
 
 
+def visible(text: str, *, line: bool = False) -> str:
+    r"""Text that a terminal shows and does not obey: controls and marks of direction in a name stand as ``\u001b``.
+
+    Args:
+        text: of names that others gave, or a message with some.
+        line: a single line: line feeds are written out too.
+    """
+    kept = "" if line else "\n"
+    return "".join(sign if sign.isprintable() or sign in kept else f"\\u{ord(sign):04x}" for sign in text)
+
+
 def print_json(facts: Mapping[str, Any]) -> None:
     """Print the document."""
     click.echo(json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False))
@@ -39,4 +50,4 @@ def print_error(error: Exception, *, as_json: bool) -> None:
     if as_json:
         print_json({"error": {"type": name, "message": said}})
     else:
-        click.echo(said if name == "ConfigError" else f"{name}: {said}", err=True)
+        click.echo(visible(said if name == "ConfigError" else f"{name}: {said}"), err=True)

@@ -11,10 +11,12 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from brev_pipeline.cli import output
 from brev_pipeline.cli.changes import SHOWN, first_few, row_text
 from brev_pipeline.cli.document import run_document
+from brev_pipeline.cli.output import visible
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.orchestration.automation import PIPELINE_TAG
 from brev_pipeline.orchestration.build import pipeline_definitions
@@ -107,10 +109,11 @@ class RunDisplay(logging.Handler):
             self.seconds[_title(event.step_key)] = time.perf_counter() - self._began
 
     def _say(self, text: str) -> None:
+        shown = Text(visible(text))
         if self._status:
-            self._status.update(text)
+            self._status.update(shown)
         else:
-            self._console.print(text)
+            self._console.print(shown)
 
 
 def _logger(display: RunDisplay) -> dg.LoggerDefinition:
@@ -161,7 +164,7 @@ class RunReport:
         if version:
             console.print(
                 f"\n[bold green]Published[/] version {version['version'].value} ({version['published'].value})\n"
-                f"{version['path'].value}"
+                f"{escape(str(version['path'].value))}"
             )
         else:
             console.print("\n[bold red]Nothing was published.[/]")
@@ -213,7 +216,7 @@ class RunReport:
             if not check.passed:
                 mark = "[yellow]warning[/]" if check.severity == dg.AssetCheckSeverity.WARN else "[bold red]failed[/]"
                 console.print(
-                    f"{mark} {check.asset_key.path[-1]}.{check.check_name}: {escape(check.description or '')}"
+                    f"{mark} {check.asset_key.path[-1]}.{check.check_name}: {escape(visible(check.description or ''))}"
                 )
                 self._show_examples(console, check)
 
@@ -223,7 +226,7 @@ class RunReport:
             rows = [row_text(record.data) for record in examples.records]
             offending = check.metadata.get("offending rows")
             for text in first_few(rows, offending.value if offending else len(rows), 5 if blocks else SHOWN):
-                console.print(f"    {text}", markup=False)
+                console.print(f"    {visible(text, line=True)}", markup=False)
         if blocks and (page := check.metadata.get("data docs")):
             console.print(f"    all of it: {page.value}", markup=False)
 
@@ -238,4 +241,4 @@ class RunReport:
                 reason = data.error.to_string()
             if reason:
                 console.print(f"[bold red]{_title(event.step_key or '')}[/]: ", end="")
-                console.print(reason, markup=False)
+                console.print(visible(reason), markup=False)

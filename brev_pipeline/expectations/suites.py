@@ -41,7 +41,8 @@ def raw_listing(config: PipelineConfig) -> list[Rule]:
         ),
         holds(
             "labels_useful",
-            "there are two classes at least, and each is named by what is on its images, not by a folder of all",
+            "there are two classes at least, or listing.classes names the only one; and each is named by what is on "
+            "its images, not by a folder of all",
             "useful",
             frame="labels",
             severity="warn",

@@ -86,7 +86,7 @@ def odd_labels(counts: Mapping[str, int], images: int, settings: ListingSettings
     meant = {*composed_names(settings.classes or [])}
     meant |= {name for names in settings.class_mapping.values() for name in composed_names(names)}
     rows = [_row(name, count, said) for name, count in counts.items() if name not in meant and (said := _oddity(name))]
-    if len(counts) == 1 and settings.classes is None:
+    if len(counts) == 1 and composed_names(settings.classes or []) != list(counts):
         ((name, count),) = counts.items()
         said = ("the only class", f"set listing.category to what tells the classes apart: {_WHERE}")
         rows.append(_row(name, count, (said[0], f"{said[1]}; where there is only one, say listing.classes: [{name}]")))

@@ -92,9 +92,9 @@ def names_of(keys: pa.Array, namer: Namer) -> Names:
 def _by_pattern(keys: pa.Array, pattern: str, namer: Namer) -> Described:
     """As the named groups find them in ``/`` and each key, in the order in which the pattern has the groups."""
     compiled = re.compile(pattern)
-    texts = pa.chunked_array([composed(pc.binary_replace_slice(keys, 0, 0, "/"))])
+    texts = pa.chunked_array([pc.binary_replace_slice(keys, 0, 0, "/")])
     groups = [name for name in compiled.groupindex if name.startswith("category")]
-    columns = [numbered(search_each(texts, compiled, itemgetter(name))) for name in groups]
+    columns = [numbered(_searched(texts, compiled, name)) for name in groups]
     values = [[None, *names.to_pylist()] for _, names in columns]
     rows = np.zeros(len(keys), np.int64)
     distinct: list[tuple[str | None, ...]] = [()]
@@ -103,3 +103,13 @@ def _by_pattern(keys: pa.Array, pattern: str, namer: Namer) -> Described:
         pairs, rows = np.unique(rows * len(names) + codes + 1, return_inverse=True)
         distinct = [(*distinct[pair // len(names)], names[pair % len(names)]) for pair in pairs.tolist()]
     return Described([namer.of_names(names) for names in distinct], rows.astype(np.int64))
+
+
+def _searched(texts: pa.ChunkedArray, pattern: re.Pattern[str], group: str) -> pa.ChunkedArray:
+    """(texts,) what a group finds in each text's normal form C: as it is spelled there, where that is found too."""
+    plain = composed(texts)
+    found = search_each(plain, pattern, itemgetter(group))
+    if plain.equals(texts):
+        return found
+    spelled = search_each(texts, pattern, itemgetter(group))
+    return pc.if_else(pc.fill_null(pc.equal(composed(spelled), found), False), spelled, found)

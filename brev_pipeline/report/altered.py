@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.account import LEFT_OUT_RULES
+from brev_pipeline.integrity.findings import COMPARED_CONTENTS, compare_contents
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.rows import Codes, Mask, Numbers, Rows, first
 from brev_pipeline.texts import TEXT
@@ -28,10 +29,11 @@ class Change:
 
 
 def altered_images(ground: Ground, old: Rows, old_split: Rows, old_exclusions: pa.Table) -> list[Change]:
-    """New images, those that left, what the listing leaves out since or does no more, replaced, relabelled and moved
-    ones, in this order.
+    """New images, those that left, what the listing leaves out since or does no more, renamed, replaced, relabelled and
+    moved ones, in this order.
 
-    An image is found when it is listed or left out by the listing: what ``listing.classes`` hides has not left.
+    An image is found when it is listed or left out by the listing: what ``listing.classes`` hides has not left. Nor has
+    one whose bytes stand under another path now: it is renamed, and keeps its class or is relabelled.
 
     Args:
         ground: of this version.
@@ -46,13 +48,21 @@ def altered_images(ground: Ground, old: Rows, old_split: Rows, old_exclusions: p
     was, now = _unread(old_exclusions), _unread(ground.inputs.exclusions)
     back, hidden = _among(new, at < 0, was), _among(old, left, now)
     come, gone = _without(now, was, old), _without(was, now, new)
+    came, lost = (at < 0) & ~back, left & ~hidden
+    renamed = _renamed(old, lost, new, came)
+    came &= ~_among(new, came, renamed["path"].combine_chunks())
+    lost &= ~_among(old, lost, renamed["was"].combine_chunks())
     return [
-        _found("New images", "found now, not before", new, (at < 0) & ~back, come, ground),
-        _found("Images that left", "found before, not now", old, left & ~hidden, gone, None),
+        _found("New images", "found now, not before", new, came, come, ground),
+        _found("Images that left", "found before, not now", old, lost, gone, None),
         _found("No longer read", "the listing left them out this time", old, hidden, None, ground),
         _found("Read again", "the listing left them out before", new, back, None, ground),
+        _told(renamed, "Renamed images", "the same bytes, another path", "was"),
         _altered(old, new, at, "content_id", "Replaced images", "the same path, other bytes"),
-        _altered(old, new, at, "class", "Relabelled images", "the same path, another class"),
+        _both(
+            _altered(old, new, at, "class", "Relabelled images", "the same path, or renamed; another class"),
+            _told(renamed.filter(pc.equal(renamed["change"], "relabelled")), "", "", "category_was", "category"),
+        ),
         _altered(
             old_split,
             ground.split,
@@ -93,6 +103,28 @@ def _found(title: str, says: str, table: Rows, among: Mask, unread: pa.Array | N
         fates = ground.fates(paths) if ground else {}
         examples += [(path, fates.get(path, "left out by the listing")) for path in paths[: _PATHS - len(examples)]]
     return Change(title, says, int(among.sum()) + (0 if unread is None else len(unread)), examples)
+
+
+def _renamed(old: Rows, lost: Mask, new: Rows, came: Mask) -> pa.Table:
+    """What has the bytes of an image that is gone: schema `LISTING_CHANGES`, sorted by path."""
+    sides = (
+        pa.table({name: rows.column(name, among) for name in COMPARED_CONTENTS})
+        for rows, among in ((old, lost), (new, came))
+    )
+    found = compare_contents(*sides)
+    return found.filter(found["was"].is_valid())
+
+
+def _told(renamed: pa.Table, title: str, says: str, was: str, now: str = "path") -> Change:
+    """A change of images that were renamed."""
+    shown = renamed.slice(0, _PATHS).to_pylist()
+    arrow = [(row["path"], f"was {row[was]}" if now == "path" else f"{row[was]} → {row[now]}") for row in shown]
+    return Change(title, says, len(renamed), arrow)
+
+
+def _both(one: Change, other: Change) -> Change:
+    """A change that happened to these images and to those."""
+    return Change(one.title, one.says, one.images + other.images, sorted([*one.examples, *other.examples])[:_PATHS])
 
 
 def _places(old: Rows, new: Rows) -> tuple[Codes, int]:

@@ -129,6 +129,7 @@ _HAPPENED: Final = (
     ("left", "left"),
     ("is no longer read", "are no longer read"),
     ("is read again", "are read again"),
+    ("was renamed", "were renamed"),
     ("was replaced", "were replaced"),
     ("got another class", "got another class"),
     ("changed sides", "changed sides"),

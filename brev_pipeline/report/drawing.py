@@ -1,7 +1,7 @@
 """Natural against drawn: how often each group stands in the bucket, and how often in the training files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.report.ground import Ground
-from brev_pipeline.report.opening import Opening
+from brev_pipeline.report.opening import Opening, Tone
 from brev_pipeline.report.rows import Mask, Numbered, tally
 from brev_pipeline.report.text import counted, joined, percent
 
@@ -54,6 +54,8 @@ class Draws:
     epochs: int
     groups: list[Drawn]
     more: int
+    kind: str = "record"
+    """What a draw is: of a fold, which holds its images as they are too, an augmented record."""
 
     @property
     def told(self) -> str:
@@ -61,7 +63,7 @@ class Draws:
         images = counted(self.images, "image")
         whence = f"{self.images - self.undrawn:,} of its {images}" if self.undrawn else f"its {images}"
         epochs = f", in {self.epochs} epochs" if self.epochs > 1 else ""
-        return f"{counted(self.records, 'record')} from {whence}{epochs}"
+        return f"{counted(self.records, self.kind)} from {whence}{epochs}"
 
     @property
     def longest(self) -> float:
@@ -90,12 +92,17 @@ def drawing(ground: Ground) -> Drawing:
     augmented = ground.records.column("augmented").to_numpy()
     drawn = {name: columns["purpose"].among([name]) & augmented for name in weighed}
     undrawn = _undrawn(ground, drawn)
-    draws = [_draws(weights, columns, name, drawn[name], undrawn.get(name, 0)) for name in weighed]
+    kinds = dict.fromkeys(ground.dividing.fold_names, "augmented record")
+    draws = [
+        replace(_draws(weights, columns, name, drawn[name], undrawn.get(name, 0)), kind=kinds.get(name, "record"))
+        for name in weighed
+    ]
     as_is = tally({"purpose": columns["purpose"].at(np.flatnonzero(~augmented))})
     once = {row["purpose"]: row["count"] for row in as_is}
     plain = [(name, once[name]) for name in ground.purposes if name in once]
     rule = f"Groups are made by {joined(settings['groupby'])} and drawn {WEIGHING[settings['group_weighing']]}."
-    return Drawing(_opening(draws, plain), draws, plain, rule if draws else "")
+    fine = ground.is_fine("sampling_weights") and ground.is_fine("tfrecord_shards")
+    return Drawing(_opening(draws, plain, fine), draws, plain, rule if draws else "")
 
 
 def _undrawn(ground: Ground, drawn: Mapping[str, Mask]) -> dict[str, int]:
@@ -126,7 +133,7 @@ def _draws(weights: pa.Table, records: Mapping[str, Numbered], purpose: str, min
     return Draws(purpose, images, undrawn, total, epochs, groups[:_GROUPS], max(0, len(groups) - _GROUPS))
 
 
-def _opening(draws: list[Draws], plain: list[tuple[str, int]]) -> Opening:
+def _opening(draws: list[Draws], plain: list[tuple[str, int]], fine: bool) -> Opening:
     parts = []
     for one in draws:
         lifted = max(one.groups, key=lambda group: (group.factor, group.name), default=None)
@@ -138,4 +145,6 @@ def _opening(draws: list[Draws], plain: list[tuple[str, int]]) -> Opening:
     if once:
         parts.append(f"{once} {'is' if len(plain) == 1 else 'are'} used once each, as they are")
     text = "; ".join(parts) + "." if parts else "Nothing was drawn."
-    return Opening("drawing", "How often each group is drawn", "good" if parts else "look", text[0].upper() + text[1:])
+    text += "" if fine else " Not all is as wanted: see the checks."
+    tone: Tone = "good" if parts and fine else "look"
+    return Opening("drawing", "How often each group is drawn", tone, text[0].upper() + text[1:])

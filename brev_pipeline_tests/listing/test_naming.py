@@ -172,6 +172,8 @@ def test_twins_are_told_by_both_names() -> None:
         ("OK", 1, "ok", 2),
     ]
     assert facts(["OK/1.png", "ok/1.png"], class_mapping={"OK": ["ok"]})["twins"] == []
+    spelled = facts([f"{E_ACUTE}/1.png", f"{E_THEN_ACUTE}/2.png"], category="/(?P<category>[^/]+)/")["twins"]
+    assert [(row["name"], row["twin"]) for row in spelled] == [(E_THEN_ACUTE, E_ACUTE)]
 
 
 def test_no_match_at_all_is_an_error_that_says_what_there_is(tmp_path: Path) -> None:
@@ -203,5 +205,6 @@ def test_labels_that_say_little_are_told_and_can_be_meant() -> None:
     assert odd({"Imgs": 3, "scratch": 2}, class_mapping={"x": ["Imgs"]}) == []
     assert odd({"good": 9}) == ["good"]
     assert odd({"good": 9}, classes=["good"]) == []
+    assert odd({"good": 9}, classes=["good", "slip"]) == ["good"]
     assert odd({f"{n}": 1 for n in range(10)}) == ["0"]
     assert odd({f"{n}": 2 for n in range(10)}) == []

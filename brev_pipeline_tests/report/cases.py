@@ -474,6 +474,17 @@ CASES: Final = [
         before=PLAIN,
     ),
     Case(
+        "folder_renamed",
+        "after another version: a folder has another name, and so has a class; a copy came",
+        draw(
+            PARTS,
+            "photos",
+            lambda folder: os.rename(folder / "photos/scratch", folder / "photos/kratzer"),
+            copy("dent/0_0.png", "dent/60_0.png"),
+        ),
+        before=PLAIN,
+    ),
+    Case(
         "class_above",
         "the class is the first folder, items are the second",
         draw_at("{}/{}/{}.png", ["ok", "defect"], numbers(6), numbers(2)),

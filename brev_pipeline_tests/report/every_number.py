@@ -9,7 +9,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from importlib import metadata
 from typing import Any, Final
@@ -445,7 +445,7 @@ def drawing(page: PageOfClaims, v: Recount) -> None:
         missing = len({row["path"] for row in of} - {row["path"] for row in mine})
         epochs = len({row["epoch"] for row in mine})
         told = (
-            f"{n(len(mine), 'record')} from "
+            f"{n(len(mine), 'augmented record' if purpose.startswith('fold') else 'record')} from "
             + (f"{len(of) - missing} of " if missing else "")
             + f"its {n(len(of), 'image')}"
         )
@@ -566,13 +566,18 @@ def changes(page: PageOfClaims, v: Recount) -> None:
     both = [path for path in v.found if path in old.found]
     read = [path for path in both if not v.found[path].unread and not old.found[path].unread]
     sided = [path for path in v.assigned if path in old.assigned]
+    renamed = _renamed(v, old)
     kinds = {
-        "New images": set(v.found) - set(old.found),
-        "Images that left": set(old.found) - set(v.found),
+        "New images": set(v.found) - set(old.found) - set(renamed),
+        "Images that left": set(old.found) - set(v.found) - set(renamed.values()),
         "No longer read": {path for path in both if v.found[path].unread and not old.found[path].unread},
         "Read again": {path for path in both if old.found[path].unread and not v.found[path].unread},
+        "Renamed images": set(renamed),
         "Replaced images": {path for path in read if v.found[path].md5 != old.found[path].md5},
-        "Relabelled images": {path for path in read if v.found[path].classes != old.found[path].classes},
+        "Relabelled images": {
+            *(path for path in read if v.found[path].classes != old.found[path].classes),
+            *(path for path, was in renamed.items() if v.found[path].classes != old.found[was].classes),
+        },
         "Moved images": {path for path in sided if v.assigned[path]["purpose"] != old.assigned[path]["purpose"]},
     }
     shown = {}
@@ -583,7 +588,7 @@ def changes(page: PageOfClaims, v: Recount) -> None:
         told = [item.one("bdi").claim() for item in one.all("li")]
         assert set(told) == {short(v, path) for path in kinds[title]}
         for item in one.all("li"):
-            _what_happened(item, title, v, old)
+            _what_happened(item, title, v, old, renamed)
     assert shown == {title: len(paths) for title, paths in kinds.items() if paths}
     differ = dict(_differences(old.config, v.config))
     counts = [str(len(paths)) for paths in kinds.values() if paths]
@@ -610,12 +615,28 @@ def changes(page: PageOfClaims, v: Recount) -> None:
     assert {row[0]: row[1:] for row in rows[1:]} == differ
 
 
-def _what_happened(item: Node, title: str, v: Recount, old: Recount) -> None:
+def _renamed(v: Recount, old: Recount) -> dict[str, str]:
+    """Path → the path where the bytes were before: first of the same classes, then of any."""
+    found: dict[str, str] = {}
+    for alike in (True, False):
+        for path in sorted(set(v.found) - set(old.found) - set(found)):
+            for was in sorted(set(old.found) - set(v.found) - set(found.values())):
+                one, other = v.found[path], old.found[was]
+                same = one.md5 == other.md5 and (not alike or one.classes == other.classes)
+                if same and not one.unread and not other.unread:
+                    found[path] = was
+                    break
+    return found
+
+
+def _what_happened(item: Node, title: str, v: Recount, old: Recount, renamed: Mapping[str, str]) -> None:
     path = next(path for path in {**v.found, **old.found} if short(v, path) == item.one("bdi").text)
     told = item.one("span", "soft").claim()
-    was, now = old.found.get(path), v.found.get(path)
+    was, now = old.found.get(renamed.get(path, path)), v.found.get(path)
     assert was or now
-    if title == "Replaced images" and was and now:
+    if title == "Renamed images":
+        assert told == f"was {renamed[path]}"
+    elif title == "Replaced images" and was and now:
         assert told == f"{was.md5} → {now.md5}"
     elif title == "Relabelled images" and was and now:
         assert told == f"{', '.join(was.classes)} → {', '.join(now.classes)}"

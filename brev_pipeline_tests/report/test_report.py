@@ -265,6 +265,28 @@ def test_changes_against_the_parent_are_found(tmp_path: Path) -> None:
     assert parent.id in Page(build_report(inputs)["index.html"]).text
 
 
+def test_what_was_renamed_has_not_left_and_is_not_new(tmp_path: Path) -> None:
+    """Another folder of the same class, and one that makes another class of its images."""
+    before = photos(60, CLASSES)
+    parent = published(tmp_path, inputs_of(before))
+    to = {"good": "fine", "bad_cap": "bad_cap"}
+    now = [
+        dataclasses.replace(photo, path=photo.path.replace("/vials/", "/vials/moved/"), category=to[photo.category])
+        if photo.category in to
+        else photo
+        for photo in before
+    ]
+    section = changes(Ground(inputs_of(now, parent=parent)))
+    count = Counter(photo.category for photo in before)
+    assert {change.title: change.images for change in section.images if "Moved" not in change.title} == {
+        "Renamed images": count["good"] + count["bad_cap"],
+        "Relabelled images": count["good"],
+    }
+    assert section.images[0].examples[0][1].startswith("was s3://plant/vials/")
+    assert "good → fine" in {what for _, what in section.images[1].examples}
+    assert section.opening.tone == "look"
+
+
 def test_moved_and_relabelled_images_are_worth_a_look(tmp_path: Path) -> None:
     base = inputs_of(photos(40, CLASSES))
     parent = published(tmp_path, base)
@@ -282,6 +304,14 @@ def test_the_same_version_again_has_no_changes(tmp_path: Path) -> None:
     section = changes(Ground(dataclasses.replace(base, parent=published(tmp_path, base))))
     assert (section.images, section.classes, section.settings, section.packages) == ([], [], [], [])
     assert "the images stayed the same" in section.opening.says
+
+
+def test_draws_that_a_check_found_something_in_are_worth_a_look() -> None:
+    config = configuration()
+    for warned, tone in (((), "good"), (("classes_drawn",), "look")):
+        opening = drawing(Ground(inputs_of(photos(40, CLASSES), checks=checks_of(config, warned=warned)))).opening
+        assert opening.tone == tone
+        assert ("see the checks" in opening.says) == bool(warned)
 
 
 def test_used_and_left_out_make_the_listing(flawed: ReportInputs) -> None:
