@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -244,13 +245,14 @@ def test_rare_strata_do_not_all_lie_in_the_same_folds() -> None:
     assert wanted.sum() == 300
 
 
-def test_a_changed_list_is_read_again_and_verify_knows_the_old_one(tmp_path: Path) -> None:
+def test_verify_names_the_lists_that_are_others_now_and_knows_swapped_ones(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 8, "bad": 6})
     (tmp_path / "held.txt").write_text(
         "good/0_0.png\n" + str(tmp_path / "photos/good/3_1.png") + "\nphotos/bad/2_0.png\n"
     )
+    (tmp_path / "seen.txt").write_text("good/1_0.png\n")
     config = configure(tmp_path, SETTINGS)
-    given = {"lists": {"test": "held.txt"}}
+    given = {"lists": {"test": "held.txt", "train": "seen.txt"}}
     split = config.split.model_dump() | {"given": given, "purposes": {"train": 0.6, "test": 0.0}}
     config = configure(tmp_path, SETTINGS, split=split)
     done = run(config)
@@ -260,14 +262,32 @@ def test_a_changed_list_is_read_again_and_verify_knows_the_old_one(tmp_path: Pat
     assert {path for path, side in sides(table).items() if side == "test"} == {
         f"photos/{name}_{photo}.png" for name in ("good/0", "good/3", "bad/2") for photo in (0, 1)
     }
-    assert version.manifest()["given_sha256"].keys() == {"lists.test"}
-    found, _ = verify(config, None, deep=None)
-    assert not found.versions[0].problems
-    assert not found.versions[0].unchecked
-    (tmp_path / "held.txt").write_text("good/0_0.png\ngood/3_1.png\nbad/2_0.png\nbad/4_0.png\n")
-    again, _ = verify(config, None)
-    assert not again.versions[0].problems
-    assert any("split.given.lists.test" in line for line in [*again.versions[0].unchecked, *again.versions[0].notes])
+    held, seen = (sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("held.txt", "seen.txt"))
+    assert version.manifest()["given_sha256"] == {"lists.test": held, "lists.train": seen}
+
+    def verified() -> tuple[list[str], list[str]]:
+        found, _ = verify(config, None)
+        assert not found.versions[0].problems
+        return found.versions[0].notes, found.versions[0].unchecked
+
+    assert verified() == ([], [])
+    swap = [(tmp_path / name).read_bytes() for name in ("seen.txt", "held.txt")]
+    for name, data in zip(("held.txt", "seen.txt"), swap, strict=True):
+        (tmp_path / name).write_bytes(data)
+    assert verified() == (
+        [
+            f"split.given.lists.{one}: the version was made with a file of SHA-256 {then}, and now it has {now}; "
+            f"what it held then is the file of split.given.lists.{other} now"
+            for one, other, now, then in (("test", "train", seen, held), ("train", "test", held, seen))
+        ],
+        [],  # what both lists held is at hand
+    )
+    (tmp_path / "seen.txt").write_bytes(b"good/1_0.png\n")
+    (tmp_path / "held.txt").write_bytes(b"good/0_0.png\n")
+    (note,), (unchecked,) = verified()
+    now = sha256(b"good/0_0.png\n").hexdigest()
+    assert note == f"split.given.lists.test: the version was made with a file of SHA-256 {held}, and now it has {now}"
+    assert f"the file of a given split (split.given.lists.test, SHA-256 {held}), which is not at hand" in unchecked
 
 
 def test_what_is_given_for_a_dropped_copy_holds_of_its_content() -> None:
