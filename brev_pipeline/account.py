@@ -243,9 +243,9 @@ def read_files(split: pa.Table) -> dict[str, str | None]:
     return {"split.ledger_csv": known_sha256(split), **given}
 
 
-def known_sha256(split: pa.Table) -> str | None:
-    """SHA-256 of the file of known assignments that a split was made with; None where there was none."""
-    digest = (split.schema.metadata or {}).get(KNOWN)
+def known_sha256(table: pa.Table) -> str | None:
+    """SHA-256 of the file of known assignments that a split was made with, or that a table was read from; or None."""
+    digest = (table.schema.metadata or {}).get(KNOWN)
     return digest.decode() if digest else None
 
 

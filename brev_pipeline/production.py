@@ -88,6 +88,8 @@ class Division:
     """The files of a given split."""
     known_rows: Any
     """What became of the rows of ``known``: `split.known.KnownRows`; None where there is no such file."""
+    given_matched: Sequence[Any]
+    """What the names and words of ``split.given`` mean: `split.given_matched.Matched` each."""
 
 
 def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Columns, prepared: Columns) -> Division:
@@ -104,6 +106,7 @@ def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Colu
         StoreError: the newest version cannot be read.
     """
     from brev_pipeline.split import split_samples, usable_samples
+    from brev_pipeline.split.given_matched import account_given
     from brev_pipeline.split.known import account_known, known_columns
     from brev_pipeline.split.labels import label_map, note_classes, present_classes
     from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
@@ -122,7 +125,7 @@ def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Colu
     classes = label_map(present_classes(table), history.classes, config.listing.classes)
     table = note_classes(table, classes)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), LEDGER: str(history.number)})
-    return Division(table, excluded, history, known, given, rows)
+    return Division(table, excluded, history, known, given, rows, account_given(listed, config.split, given))
 
 
 def make_shards(
@@ -623,7 +626,7 @@ def given_files(config: PipelineConfig) -> dict[str, pa.Table]:
     Raises:
         SplitError: one cannot be read, or is not such a file.
     """
-    from brev_pipeline.split.given import read_given
+    from brev_pipeline.split.given_names import read_given
     from brev_pipeline.split.match_rows import BASE
 
     found = {}

@@ -135,6 +135,7 @@ _ALL: Final = (
             "known rows",
             "known rows matched",
             "known rows unmatched",
+            "given unmatched",
         ),
         kinds=frozenset({"numpy"}),
     ),

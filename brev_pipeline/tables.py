@@ -46,7 +46,7 @@ def give_memory_back() -> None:
 
 RAW_LISTING: Final = pa.schema(
     [
-        pa.field("category", NAMES, False, {"description": "class names, from the folders by class_mapping"}),
+        pa.field("category", NAMES, False, {"description": "class names, by listing.category and class_mapping"}),
         pa.field("folder", TEXT, False, {"description": "name of the folder that holds the image"}),
         pa.field("path", TEXT, False, {"description": "the dataset's bucket as configured, '/', the object's key"}),
         pa.field("etag", TEXT, True, {"description": "entity tag of the object; null where it could not be had"}),

@@ -1,7 +1,7 @@
 """Claims: what a version says of itself, laid ready for those who derive it anew."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -10,12 +10,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.account import known_sha256
 from brev_pipeline.audit.tables import Tables, listed_now
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.credentials import redact_all
 from brev_pipeline.texts import joined_names
 
 _SHOWN: Final = 3
+_LISTS: Final = "split.given.lists."
 Bools = npt.NDArray[np.bool_]
 FAULTS: Final = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError, pa.ArrowException)
 """What a claim of the wrong kind ends in, somewhere in the code that derives it: that is then what is wrong with it."""
@@ -62,14 +64,32 @@ class Known:
         ledger: assignments of that version; None where ``parent`` is, or where they cannot be had.
         classes: class names of that version, in the order of the labels; None where they cannot be had.
         is_first: it is certain that nothing was published before.
-        assignments: SHA-256 of a file of known assignments (`split.ledger_csv`), or of `split.given` → its table.
+        assignments: key of the configuration (`SplitSettings.files`) → the file that it names now, as
+            `known_assignments` and `given_files` read it.
     """
 
     parent: str | None = None
     ledger: pa.Table | None = None
     classes: Sequence[str] | None = None
     is_first: bool = False
-    assignments: Mapping[str, pa.Table] | None = None
+    assignments: Mapping[str, pa.Table] = field(default_factory=dict)
+
+    def file(self, key: str, digest: str | None) -> pa.Table | None:
+        """The file with this SHA-256, under its key or, of lists, that of another list; None where there is none."""
+        alike = [
+            one for one in self.keys_of(digest) if one == key or (one.startswith(_LISTS) and key.startswith(_LISTS))
+        ]
+        return self.assignments[alike[0]] if alike else None
+
+    def keys_of(self, digest: str | None) -> list[str]:
+        """The keys that name a file with this SHA-256 now."""
+        return [key for key, table in self.assignments.items() if digest and known_sha256(table) == digest]
+
+
+def files_of(manifest: Mapping[str, Any]) -> dict[str, str | None]:
+    """Key of the configuration (`SplitSettings.files`) → SHA-256 of the file that a version says it was made with."""
+    given = {f"split.given.{key}": digest for key, digest in manifest.get("given_sha256", {}).items()}
+    return {"split.ledger_csv": manifest.get("known_assignments_sha256"), **given}
 
 
 @dataclass(frozen=True)

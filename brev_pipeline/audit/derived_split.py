@@ -25,6 +25,7 @@ from brev_pipeline.audit.claims import (
     aligned,
     certain,
     columns_that_differ,
+    files_of,
     named,
     of_code,
     paths_apart,
@@ -131,8 +132,7 @@ class Before:
 def ledger_of(claims: Claims) -> Before:
     """What the split of a version was made with, as far as it is at hand."""
     files = _read_files(claims)
-    at_hand = claims.known.assignments or {}
-    found = {key: at_hand.get(str(digest)) for key, digest in files.items()}
+    found = {key: claims.known.file(key, digest) for key, digest in files.items()}
     has_ledger = claims.known.is_first or claims.known.ledger is not None
     if has_ledger and all(table is not None for table in found.values()):
         given = {key.removeprefix(_GIVEN): table for key, table in found.items() if table is not None and key != _KNOWN}
@@ -142,8 +142,7 @@ def ledger_of(claims: Claims) -> Before:
 
 def _read_files(claims: Claims) -> dict[str, str | None]:
     """Key of the configuration → SHA-256, as the manifest has it, of each file that is configured."""
-    said = {_KNOWN: claims.manifest.get("known_assignments_sha256")}
-    said |= {f"{_GIVEN}{key}": digest for key, digest in claims.manifest.get("given_sha256", {}).items()}
+    said = files_of(claims.manifest)
     return {key: said.get(key) for key, place in claims.config.split.files.items() if place is not None}
 
 
@@ -152,7 +151,7 @@ def _rests_on_file(claims: Claims, usable: pa.Table) -> str:
     from brev_pipeline.split import split_samples
 
     split, files = claims.split, _read_files(claims)
-    lacking = {key: digest for key, digest in files.items() if str(digest) not in (claims.known.assignments or {})}
+    lacking = {key: digest for key, digest in files.items() if claims.known.file(key, digest) is None}
     named = ", ".join(f"{key}, SHA-256 {digest}" for key, digest in lacking.items())
     file = f"the {_what(lacking)} ({named}), which {'is' if len(lacking) == 1 else 'are'} not at hand"
     try:

@@ -17,8 +17,9 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.account import known_sha256
 from brev_pipeline.audit import tables as accounts
-from brev_pipeline.audit.claims import FAULTS, Contradiction, Known, Open, made_with
+from brev_pipeline.audit.claims import FAULTS, Contradiction, Known, Open, files_of, made_with
 from brev_pipeline.audit.derivation import derive_claims, unchecked
 from brev_pipeline.audit.files import COMPARED, file_problems, plainly, unlisted_shards, with_features
 from brev_pipeline.audit.lock import lock_changes
@@ -83,9 +84,9 @@ def verify_store(
         head: SHA-256 of a publication, as an earlier verification gave it and somebody kept: the log must still
             hold it.
         config: the present configuration: where a version was made with another one, a note says so.
-        assignments: SHA-256 of a file of known assignments (``split.ledger_csv``), or of ``split.given`` → its table,
-            as `read_known_assignments` and `read_given` give it: a version that was made with one can be derived
-            anew with it only.
+        assignments: key of the configuration (`SplitSettings.files`) → the file that it names now, as
+            `known_assignments` and `given_files` read it: a version that was made with one can be derived anew with it
+            only.
 
     Raises:
         StoreError: nothing was published, there is no such version, or the store cannot be read.
@@ -431,7 +432,7 @@ def _compare(version: Version, manifest: dict[str, Any], found: _Findings, known
     for one in plan_contradictions(manifest, tables):
         _sort_in(one, older, found)
     if is_derived(manifest):
-        found.notes.extend(_other_file(manifest, known))
+        found.notes.extend(_other_files(manifest, known))
 
 
 def _unjudged(images: pa.Table) -> Iterator[str]:
@@ -455,17 +456,14 @@ def _sort_in(one: Contradiction | Open, older: Mapping[str, str], found: _Findin
         found.problems.append(one.line)
 
 
-def _other_file(manifest: Mapping[str, Any], known: Known) -> Iterator[str]:
+def _other_files(manifest: Mapping[str, Any], known: Known) -> Iterator[str]:
     """Where a configured file of assignments is not the one that a version was made with."""
-    said = {"ledger_csv": manifest.get("known_assignments_sha256")}
-    said |= {f"given.{key}": digest for key, digest in manifest.get("given_sha256", {}).items()}
-    for key, digest in said.items():
-        if digest is not None and known.assignments and digest not in known.assignments:
-            what = "the file of known assignments" if key == "ledger_csv" else "what"
-            yield (
-                f"split.{key}: {what} that is configured now has the SHA-256 {', '.join(sorted(known.assignments))}, "
-                f"the version says that it was made with {digest}"
-            )
+    for key, digest in files_of(manifest).items():
+        if digest is None or key not in known.assignments or key in (places := known.keys_of(digest)):
+            continue
+        now = known_sha256(known.assignments[key])
+        elsewhere = f"; what it held then is the file of {' and '.join(places)} now" if places else ""
+        yield f"{key}: the version was made with a file of SHA-256 {digest}, and now it has {now}{elsewhere}"
 
 
 def _older_codes(manifest: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:

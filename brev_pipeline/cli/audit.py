@@ -201,15 +201,15 @@ def show_force(removal: Removal) -> None:
 
 
 def _known_assignments(config: PipelineConfig) -> dict[str, Any]:
-    """The configured files of known assignments by SHA-256, where they can be read: versions may be made with them."""
-    from brev_pipeline.account import KNOWN
+    """Key of the configuration → the file of known or given assignments, where it can be read."""
     from brev_pipeline.production import given_files, known_assignments
 
-    tables: list[Any] = []
-    for read in (lambda: [known_assignments(config)], lambda: given_files(config).values()):
-        with suppress(SplitError):  # what a version lacks for that is named with it
-            tables += read()
-    return {(table.schema.metadata or {})[KNOWN].decode(): table for table in tables if table is not None}
+    found: dict[str, Any] = {}
+    with suppress(SplitError):  # what a version lacks for that is named with it
+        found |= {"split.ledger_csv": known_assignments(config)}
+    with suppress(SplitError):
+        found |= {f"split.given.{key}": table for key, table in given_files(config).items()}
+    return {key: table for key, table in found.items() if table is not None}
 
 
 def _engine(config: PipelineConfig, store: PipelineStore, version: str | None, deep: int | None) -> Engine:

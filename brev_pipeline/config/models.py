@@ -25,10 +25,12 @@ from pydantic import (
     Field,
     PrivateAttr,
     Tag,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from brev_pipeline.config.credentials import find_credentials, is_host_field
 from brev_pipeline.config.cron import check_cron
@@ -1014,13 +1016,14 @@ class PipelineConfig(Section):
 
     @model_validator(mode="after")
     def _purposes(self) -> Self:
-        if (unknown := set(self.sampling.purposes) - set(self.split.names)) and self.split.folds:
-            raise ValueError(
-                f"sampling.purposes names {sorted(unknown)}, but the split has only {self.split.names}: with "
-                "split.folds, remove sampling.purposes; the folds are then drawn, each"
-            )
-        if unknown:
-            raise ValueError(f"sampling.purposes names {sorted(unknown)}, but the split has only {self.split.names}")
+        if unknown := sorted(set(self.sampling.purposes) - set(self.split.names)):
+            said = f"names {unknown}, but the split has only {self.split.names}"
+            if self.split.folds:
+                said += ": with split.folds, remove sampling.purposes; the folds are then drawn, each"
+            # At its own key: a plain error would be told of the whole file.
+            error = PydanticCustomError("value_error", "{said}", {"said": said})
+            where: InitErrorDetails = {"type": error, "loc": ("sampling", "purposes"), "input": self.sampling.purposes}
+            raise ValidationError.from_exception_data(type(self).__name__, [where])
         return self
 
     @property

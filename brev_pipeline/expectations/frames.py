@@ -24,7 +24,7 @@ from brev_pipeline.texts import TEXT, composed, joined_names, numbered
 if TYPE_CHECKING:
     import pandas as pd
 
-    from brev_pipeline.split.match_names import Matched
+    from brev_pipeline.split.given_matched import Matched
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Published) 
     purpose, group = _numbers(split["purpose"]), _numbers(split["leak_group"])
     listing = tables["sample_integrity"].read(wanted) if published.known is not None else split
     account = account_known(published.known, split, listing, config.split)
-    named = _given_names(tables, config, published)
+    given = _given_matched(tables, config, published)
     rows["leak_group_whole"] = _whole(group, purpose)
     rows["content_whole"] = _whole(_numbers(split["content_id"]), purpose)
     rows["pixels_whole"] = _whole(_numbers(split["pixel_id"]), purpose)
@@ -259,9 +259,10 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Published) 
             rows_lost=lost,
             known_unmatched=0 if account is None else account.unmatched_count,
             known_told="" if account is None else account.told,
-            given_unmatched=sum(one.rows - one.matched for one in named),
+            given_unmatched=sum(one.unmatched_count for one in given),
+            given_told="; ".join(one.told for one in given if one.told),
         ),
-        "given": _names_without_image(named),
+        "given": _without_meaning(given),
         "known": _no_rows("key", "purpose", "closest") if account is None else account.unmatched.to_pandas(),
         **_report(split, group, config, published, _listed(tables, split, config)),
     }
@@ -276,19 +277,19 @@ def _listed(tables: Tables, split: pa.Table, config: PipelineConfig) -> pa.Table
     return tables["sample_integrity"].read([name for name in OF_INTEGRITY if name in split.column_names])
 
 
-def _given_names(tables: Tables, config: PipelineConfig, published: Published) -> Sequence["Matched"]:
-    """What became of the names in the files of ``split.given``: of all that is listed, usable or not."""
-    from brev_pipeline.split.given import find_given
+def _given_matched(tables: Tables, config: PipelineConfig, published: Published) -> Sequence["Matched"]:
+    """What became of the names and words of ``split.given``: of all that is listed, usable or not."""
+    from brev_pipeline.split.given_matched import account_given, given_columns
 
-    if not published.given:
+    if config.split.given is None:
         return ()
-    listing = tables["sample_integrity"].read(["path", "bucket", "etag", "content_id"])
-    return find_given(listing, config.split, published.given).matched
+    listing = tables["sample_integrity"].read(given_columns(config.split))
+    return account_given(listing, config.split, published.given)
 
 
-def _names_without_image(named: Sequence["Matched"]) -> "pd.DataFrame":
-    rows = [{"file": f"split.given.{one.key}", "name": name} for one in named for name in one.examples]
-    return _rows_of(rows) if rows else _no_rows("file", "name")
+def _without_meaning(given: Sequence["Matched"]) -> "pd.DataFrame":
+    rows = [{"where": f"split.given.{one.key}", **row} for one in given for row in one.unmatched.to_pylist()]
+    return _rows_of(rows) if rows else _no_rows("where", "key", "closest")
 
 
 def _report(

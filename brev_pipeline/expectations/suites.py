@@ -251,11 +251,13 @@ def sample_split(config: PipelineConfig) -> list[Rule]:
         ),
         within(
             "given_matched",
-            "every name in the files of split.given means a listed image",
+            "every name in the files of split.given means a listed image, and every key of split.given.words is a word "
+            "that is found there",
             "given_unmatched",
             high=0,
             severity="warn",
             of_history=True,
+            advice="given_told",
             examples="given",
         ),
     ]

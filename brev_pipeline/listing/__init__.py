@@ -1,4 +1,4 @@
-"""Listing: what is there. One row per image object of the datasets, with its class from the folders.
+"""Listing: what is there. One row per image object of the datasets, with its class from its path.
 
 `list_datasets` is the stage; `listing_state` is its cheap half, for whoever watches; `Dataset` is the notebook's.
 """

@@ -144,7 +144,7 @@ def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, ups
     table, earlier, order = done.split, done.history.classes, config.listing.classes
     listed = upstream["sample_integrity"].read(OF_INTEGRITY) if config.split.names_images else None
     report = split_report(table, config.split, done.history.ledger, done.known, done.given, listed)
-    context.add_output_metadata(split_metadata(table, done.excluded, report, done.known_rows))
+    context.add_output_metadata(split_metadata(table, done.excluded, report, done.known_rows, done.given_matched))
     context.add_output_metadata(labels_metadata(table, classes_of(table), earlier, order))
     return table
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from brev_pipeline.recheck import Recheck
     from brev_pipeline.source_base import Fetcher
     from brev_pipeline.split import SplitReport
+    from brev_pipeline.split.given_matched import Matched
     from brev_pipeline.split.known import KnownRows
     from brev_pipeline.store import PipelineStore
 
@@ -173,7 +174,11 @@ def recheck_metadata(done: "Recheck") -> dict[str, Any]:
 
 
 def split_metadata(
-    table: pa.Table, excluded: pa.Table, report: "SplitReport", known: "KnownRows | None" = None
+    table: pa.Table,
+    excluded: pa.Table,
+    report: "SplitReport",
+    known: "KnownRows | None" = None,
+    given: Sequence["Matched"] = (),
 ) -> dict[str, Any]:
     """The split per stratum, leak groups, what was left out, and what a person should look at.
 
@@ -182,6 +187,7 @@ def split_metadata(
         excluded: images that take no part.
         report: of the split.
         known: what became of the rows of the file of known assignments.
+        given: what the names and words of `split.given` mean.
     """
     from brev_pipeline.pictures import split_shares
 
@@ -202,8 +208,12 @@ def split_metadata(
             found["unmatched rows"] = markdown(known.unmatched)
     if report.given.num_rows:
         found["given: images by purpose"] = markdown(report.given)
-    for one in report.matched:
-        found[f"given: matched of {one.key}"] = f"{one.matched} of {one.rows}"
+    if given:
+        found["given unmatched"] = sum(one.unmatched_count for one in given)
+    for one in given:
+        found[f"given: matched of {one.key}"] = f"{one.matched} of {one.names}"
+        if one.unmatched_count:
+            found[f"given: unmatched of {one.key}"] = markdown(one.unmatched)
     if report.warnings:
         found["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in report.warnings))
     if report.moved.num_rows:

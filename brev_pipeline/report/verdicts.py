@@ -81,13 +81,13 @@ def _check(one: Mapping[str, Any]) -> Check:
 
 
 def _found(one: Mapping[str, Any]) -> str:
+    advice = f". {one['advice']}" if one.get("advice") else ""
     if one.get("offending"):
-        advice = f". {one['advice']}" if one.get("advice") else ""
         return f"{counted(one['offending'], 'entry', 'entries')} found against it{advice}"
     value = one.get("observed")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
-    return f"measured: {percent(value) if '%' in one['says'] else number(value)}"
+    return f"measured: {percent(value) if '%' in one['says'] else number(value)}{advice}"
 
 
 def _opening(stages: list[Stage]) -> Opening:

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.split.given import GivenFiles, find_given
+from brev_pipeline.split.given import find_given
+from brev_pipeline.split.given_names import GivenFiles
 from brev_pipeline.split.keys import Spec, find_key
 from brev_pipeline.split.layout import lay_out
 from brev_pipeline.split.ledger import match_known, purpose_codes, rules_of

@@ -7,8 +7,7 @@ no purpose, and that nobody has translated, is an error: nothing is guessed.
 
 import difflib
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -19,27 +18,12 @@ from brev_pipeline.config import GivenSettings, SplitSettings
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints, first_of
 from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.encode import Key, encode
-from brev_pipeline.split.match_names import (
-    NAME,
-    Matched,
-    Pairs,
-    equal_names,
-    match_names,
-    refuse_ambiguous,
-    tell_matched,
-    within,
-)
-from brev_pipeline.split.match_rows import BASE
+from brev_pipeline.split.encode import Key
+from brev_pipeline.split.given_names import GivenFiles, Named, name_images
+from brev_pipeline.split.match_names import Pairs, refuse_ambiguous, within
 from brev_pipeline.split.patterns import extract, some_paths
-from brev_pipeline.split.tables import read_table
 from brev_pipeline.texts import TEXT, composed, numbered
 
-GivenFiles = Mapping[str, pa.Table]
-"""Key of `GivenSettings.files` → what `read_given` read there."""
-
-_KEYS: Final = ("path", "etag", "content_id", "item")
-"""Columns by which a table may name images; the first that it has."""
 _OTHERS: Final = {
     "devel": ("val", "valid", "validation", "dev", "eval"),
     "train": ("training", "trn", "tr"),
@@ -48,47 +32,10 @@ _OTHERS: Final = {
 """What others call our purposes; for advice only."""
 
 
-@dataclass(frozen=True)
-class Told:
-    """What `split.given` says of the images.
-
-    Attributes:
-        purposes: (images,) number of the purpose; −1 where it says nothing, or null.
-        matched: per file, how many of its names mean images; empty without files.
-    """
-
-    purposes: Ints
-    matched: tuple[Matched, ...] = ()
-
-
-def read_given(data: bytes, name: str, key: str) -> pa.Table:
-    """Read a file of `split.given`.
-
-    Args:
-        data: its bytes.
-        name: its place, for messages.
-        key: of `GivenSettings.files`: ``table``, or ``lists.…``.
-
-    Returns:
-        The table's columns, all text; or one column `NAME` with the list's lines, empty ones left out.
-
-    Raises:
-        SplitError: it is no table, or no text in UTF-8.
-    """
-    if key == "table":
-        return read_table(data, name)
-    try:
-        lines = data.decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise SplitError(f"{name}, line {line}: is not text in UTF-8; save the list as UTF-8") from error
-    return pa.table({NAME: pa.array([text for line in lines if (text := line.strip())], TEXT)})
-
-
 def find_given(
     samples: pa.Table, settings: SplitSettings, files: GivenFiles | None = None, items: Key | None = None
-) -> Told:
-    """The purposes that `split.given` gives to images.
+) -> Ints:
+    """(images,) number of the purpose that `split.given` gives each; −1 where it says nothing, or null.
 
     Of the listing alone (path, bucket, etag) it finds, and refuses, all that the paths show; a table that names images
     by what only later stages know is then left alone.
@@ -104,24 +51,28 @@ def find_given(
             image gets two purposes.
     """
     given = settings.given
-    nothing = Told(np.full(len(samples), OPEN, np.int64))
-    if given is None or not len(samples):
-        return nothing
+    if given is None or not len(samples) or (given.files and files is None):
+        return np.full(len(samples), OPEN, np.int64)
     if given.files:
-        return nothing if files is None else _by_names(samples, given, settings.names, files, items)
-    words = _by_folder(samples, given.folder) if given.folder is not None else _by_pattern(samples, str(given.pattern))
+        return _by_names(samples, given, settings.names, files or {}, items)
+    words = words_of_paths(samples, given)
     where = f"folder: {given.folder}" if given.folder is not None else f"pattern: {given.pattern!r}"
     if words.null_count == len(words):
         some = some_paths(samples["path"], np.ones(len(samples), np.bool_))
         raise SplitError(f"split.given.{where} finds a word in none of the {len(samples)} paths, for example {some}")
-    return Told(_purposes(words, given, settings.names, f"split.given.{where}"))
+    return _purposes(words, given, settings.names, f"split.given.{where}")
+
+
+def words_of_paths(samples: pa.Table, given: GivenSettings) -> pa.ChunkedArray:
+    """(images,) the word that a folder of each path, or the pattern, gives; null where there is none."""
+    return _by_folder(samples, given.folder) if given.folder is not None else _by_pattern(samples, str(given.pattern))
 
 
 def groups_given(told: Ints, groups: Ints, count: int) -> Bools:
     """(groups,) which leak groups have a given image: they are out of all shares.
 
     Args:
-        told: (images,) as `Told.purposes`.
+        told: (images,) as `find_given`.
         groups: (images,) leak group of each.
         count: number of groups.
     """
@@ -150,81 +101,37 @@ def _by_pattern(samples: pa.Table, pattern: str) -> pa.ChunkedArray:
     return extract(pc.binary_replace_slice(paths, 0, 0, "/"), pattern, "given", "purpose")
 
 
-def _by_names(samples: pa.Table, given: GivenSettings, names: list[str], files: GivenFiles, items: Key | None) -> Told:
-    parts = [
-        _by_table(samples, files[key], given, names, items)
-        if key == "table"
-        else _by_list(samples, files[key], key, given, names, items)
-        for key in given.files
-    ]
+def _by_names(samples: pa.Table, given: GivenSettings, names: list[str], files: GivenFiles, items: Key | None) -> Ints:
     told = np.full(len(samples), OPEN, np.int64)
-    known = [part for part in parts if part is not None]
-    for purposes, _ in known:
-        twice = np.flatnonzero((told != OPEN) & (purposes != OPEN) & (told != purposes))
+    parts = list(name_images(samples, given, files, items))
+    purposes = [_purposes(one.words, given, names, one.where)[: len(one.names)] for one in parts]
+    if all(one.images is None for one in parts):
+        return told
+    if not any(one.met.any() for one in parts):
+        _refuse_no_match(parts, samples["path"])
+    for one, purpose in zip(parts, purposes, strict=True):
+        if one.by_path and items is not None:
+            refuse_ambiguous(one.pairs, one.names, items.codes, samples["path"], one.where)
+        own = _spread(samples, one.pairs, purpose, names, one.where)
+        twice = np.flatnonzero((told != OPEN) & (own != OPEN) & (told != own))
         if len(twice):
-            path, was, other = samples["path"][int(twice[0])].as_py(), told[twice[0]], purposes[twice[0]]
+            path, was, other = samples["path"][int(twice[0])].as_py(), told[twice[0]], own[twice[0]]
             raise SplitError(
                 f"split.given.lists: {len(twice)} images stand in lists of different purposes, the first {path}, in "
                 f"those of {names[was]} and {names[other]}; keep one line of each"
             )
-        told = np.where(purposes == OPEN, told, purposes)
-    matched = tuple(one for _, one in known)
-    if known and not any(one.matched for one in matched):
-        some = ", ".join(repr(name) for one in matched for name in one.examples[:2])
-        raise SplitError(
-            f"split.given.{'table' if given.table else 'lists'}: none of its {sum(one.rows for one in matched)} names "
-            f"means an image: {some}; images are, for example, "
-            f"{some_paths(samples['path'], np.ones(len(samples), np.bool_))}. A name is a path (whole, within its "
-            "dataset, or from the configuration's folder), or a file name; each with its ending or without"
-        )
-    return Told(told, matched)
+        told = np.where(own == OPEN, told, own)
+    return told
 
 
-def _by_list(
-    samples: pa.Table, table: pa.Table, key: str, given: GivenSettings, names: list[str], items: Key | None
-) -> tuple[Ints, Matched]:
-    word = key.removeprefix("lists.")
-    lines = pa.chunked_array([pa.repeat(pa.scalar(word, TEXT), max(1, len(table)))])
-    purpose = _purposes(lines, given, names, "split.given.lists")[: len(table)]
-    pairs = _named(samples, table[NAME], table, items, f"split.given.{key}")
-    return _spread(samples, pairs, purpose, names, f"split.given.{key}"), tell_matched(key, table[NAME], pairs)
-
-
-def _by_table(
-    samples: pa.Table, table: pa.Table, given: GivenSettings, names: list[str], items: Key | None
-) -> tuple[Ints, Matched] | None:
-    where = "split.given.table"
-    key = next((name for name in _KEYS if name in table.column_names), None)
-    if given.column not in table.column_names or key is None:
-        raise SplitError(
-            f"{where}: {given.table} has the columns {', '.join(table.column_names)}; wanted are one that names the "
-            f"image ({', '.join(_KEYS)}), and {given.column!r} (split.given.column) with the purpose: rename them, or "
-            "set split.given.column"
-        )
-    table = table.filter(pc.and_(table[key].is_valid(), table[given.column].is_valid()))
-    purpose = _purposes(table[given.column], given, names, where)
-    if key == "path":
-        pairs = _named(samples, table[key], table, items, where)
-    elif (known := _known(samples, key, items)) is None:
-        return None
-    else:
-        pairs = equal_names(composed(pc.utf8_trim(table[key], '"')), composed(known))
-    return _spread(samples, pairs, purpose, names, where), tell_matched("table", table[key], pairs)
-
-
-def _named(samples: pa.Table, names: pa.ChunkedArray, table: pa.Table, items: Key | None, where: str) -> Pairs:
-    base = (table.schema.metadata or {}).get(BASE)
-    pairs = match_names(names, samples, base.decode() if base else None, where)
-    if items is not None:
-        refuse_ambiguous(pairs, names, items.codes, samples["path"], where)
-    return pairs
-
-
-def _known(samples: pa.Table, key: str, items: Key | None) -> pa.ChunkedArray | None:
-    """What images have in a column; None where that is not known yet."""
-    if key == "item":
-        return None if items is None else pa.chunked_array([items.texts()])
-    return pa.chunked_array([encode(samples[key]).texts()]) if key in samples.column_names else None
+def _refuse_no_match(parts: Sequence[Named], paths: pa.ChunkedArray) -> None:
+    some = ", ".join(repr(name) for one in parts for name in one.names[:2].to_pylist())
+    raise SplitError(
+        f"split.given.{parts[0].key.partition('.')[0]}: none of its {sum(len(one.names) for one in parts)} names means "
+        f"an image: {some}; images are, for example, {some_paths(paths, np.ones(len(paths), np.bool_))}. A name is a "
+        "path (whole, within its dataset, or from the configuration's folder), or a file name; each with its ending or "
+        "without"
+    )
 
 
 def _spread(samples: pa.Table, pairs: Pairs, purpose: Ints, names: list[str], where: str) -> Ints:

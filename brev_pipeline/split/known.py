@@ -8,7 +8,7 @@ import pyarrow as pa
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.split.keys import Spec, find_key, own_items
 from brev_pipeline.split.ledger import key_columns
-from brev_pipeline.split.match_rows import match_rows
+from brev_pipeline.split.match_rows import match_rows, tell_closest
 
 _SHOWN = 20
 _WHAT = "the file of known assignments"
@@ -37,12 +37,8 @@ class KnownRows:
         """In words, which rows mean no image and what they are most like; empty where all mean one."""
         if not self.unmatched_count:
             return ""
-        rows = self.unmatched.slice(0, 3).to_pylist()
-        some = ", ".join(
-            f"{row['key']!r}" + (f" (the closest is {row['closest']!r})" if row["closest"] else "") for row in rows
-        )
-        more = ", …" if self.unmatched_count > len(rows) else ""
-        return f"{self.unmatched_count:,} of {self.rows:,} rows mean no listed image: {some}{more}"
+        some = tell_closest(self.unmatched, self.unmatched_count)
+        return f"{self.unmatched_count:,} of {self.rows:,} rows mean no listed image: {some}"
 
     def summary(self) -> dict[str, int | list[dict[str, str | None]]]:
         """The same as JSON takes it."""

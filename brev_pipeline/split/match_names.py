@@ -6,7 +6,6 @@ and file names, then ends of paths, then what lacks its ending. All are compared
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -21,24 +20,6 @@ from brev_pipeline.texts import TEXT, composed
 NAME: Final = "name"
 """Column of a list: what names an image."""
 _ENDING: Final = r"\.[^./]*$"
-_SHOWN: Final = 5
-
-
-@dataclass(frozen=True)
-class Matched:
-    """How many names of a file mean images.
-
-    Attributes:
-        key: of the configuration that names the file.
-        rows: names in the file.
-        matched: those that mean an image.
-        examples: some of the others.
-    """
-
-    key: str
-    rows: int
-    matched: int
-    examples: tuple[str, ...]
 
 
 class Pairs(NamedTuple):
@@ -140,42 +121,35 @@ def refuse_ambiguous(pairs: Pairs, names: pa.ChunkedArray, items: Ints, paths: p
     )
 
 
-def tell_matched(key: str, names: pa.ChunkedArray, pairs: Pairs) -> Matched:
-    """How many of the names mean images."""
-    met = np.zeros(len(names), np.bool_)
-    met[pairs.name] = True
-    others = names.filter(pa.array(~met))
-    return Matched(key, len(names), int(met.sum()), tuple(others[:_SHOWN].to_pylist()))
+def count_slashes(names: pa.ChunkedArray) -> Ints:
+    """(names,) slashes in each."""
+    return np.asarray(pc.count_substring(names, "/").to_numpy(), np.int64)
+
+
+def end_of(paths: pa.ChunkedArray, slashes: int) -> pa.ChunkedArray:
+    """(paths,) The last ``slashes + 1`` parts of each path; null where it has fewer."""
+    pattern = rf"^(?:.*/)?(?P<end>(?:[^/]*/){{{slashes}}}[^/]*)$"
+    return pc.struct_field(pc.extract_regex(paths, f"(?s){pattern}"), "end")
 
 
 def _exact(names: pa.ChunkedArray, listed: pa.ChunkedArray, whole: pa.ChunkedArray) -> Iterator[_Form]:
     yield _Form(listed, whole)
-    yield _Form(_only(names, _slashes(names) == 0), _end(whole, 0))
+    yield _Form(_only(names, count_slashes(names) == 0), end_of(whole, 0))
 
 
 def _ends(names: pa.ChunkedArray, whole: pa.ChunkedArray) -> Iterator[_Form]:
-    slashes = _slashes(names)
+    slashes = count_slashes(names)
     for count in np.unique(slashes[slashes > 0]).tolist():
-        yield _Form(_only(names, slashes == count), _end(whole, count))
+        yield _Form(_only(names, slashes == count), end_of(whole, count))
 
 
 def _bare(names: pa.ChunkedArray, whole: pa.ChunkedArray, inner: pa.ChunkedArray) -> Iterator[_Form]:
-    slashes = _slashes(names)
+    slashes = count_slashes(names)
     yield _Form(names, pc.replace_substring_regex(inner, _ENDING, ""))
     for count in np.unique(slashes).tolist():
-        ends = pc.replace_substring_regex(_end(whole, count), _ENDING, "")
+        ends = pc.replace_substring_regex(end_of(whole, count), _ENDING, "")
         yield _Form(_only(names, slashes == count), ends)
-
-
-def _slashes(names: pa.ChunkedArray) -> Ints:
-    return np.asarray(pc.count_substring(names, "/").to_numpy(), np.int64)
 
 
 def _only(names: pa.ChunkedArray, kept: Bools) -> pa.ChunkedArray:
     return pc.if_else(pa.array(kept), names, pa.scalar(None, TEXT))
-
-
-def _end(paths: pa.ChunkedArray, slashes: int) -> pa.ChunkedArray:
-    """The last ``slashes + 1`` parts of each path; null where it has fewer."""
-    pattern = rf"^(?:.*/)?(?P<end>(?:[^/]*/){{{slashes}}}[^/]*)$"
-    return pc.struct_field(pc.extract_regex(paths, f"(?s){pattern}"), "end")

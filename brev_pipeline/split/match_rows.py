@@ -58,12 +58,30 @@ class Match:
 
     def closest(self, rows: Ints) -> pa.Table:
         """The keys of some rows that mean no image, and the images' that are most like them: key, closest or null."""
-        names = pc.unique(self.names).drop_null()
-        some = names.take(pa.array(np.arange(0, len(names), -(-len(names) // _POOL) or 1))).to_pylist()
-        lost = self.texts.take(pa.array(rows)).to_pylist()
-        close = [None if text is None else _closest(text, names, some) for text in lost]
-        keys = [None if text is None else text.replace(_UNIT, " / ") for text in lost]
-        return pa.table({"key": pa.array(keys, TEXT), "closest": pa.array(close, TEXT)})
+        return closest_names(self.texts.take(pa.array(rows)), self.names)
+
+
+def closest_names(lost: pa.ChunkedArray, names: pa.ChunkedArray) -> pa.Table:
+    """Texts that no name equals, and the names that are most like them: key, closest or null.
+
+    Args:
+        lost: (texts,) few: each is compared letter by letter.
+        names: (names,)
+    """
+    names = pc.unique(names).drop_null()
+    some = names.take(pa.array(np.arange(0, len(names), -(-len(names) // _POOL) or 1))).to_pylist()
+    close = [None if text is None else _closest(text, names, some) for text in lost.to_pylist()]
+    keys = [None if text is None else text.replace(_UNIT, " / ") for text in lost.to_pylist()]
+    return pa.table({"key": pa.array(keys, TEXT), "closest": pa.array(close, TEXT)})
+
+
+def tell_closest(lost: pa.Table, count: int) -> str:
+    """The first of some texts as `closest_names` has them, in words, ``count`` being all there are."""
+    rows = lost.slice(0, 3).to_pylist()
+    some = ", ".join(
+        f"{row['key']!r}" + (f" (the closest is {row['closest']!r})" if row["closest"] else "") for row in rows
+    )
+    return some + (", …" if count > len(rows) else "")
 
 
 def match_rows(table: pa.Table, keys: Sequence[str], samples: pa.Table, layout: Keyed | None, what: str) -> Match:

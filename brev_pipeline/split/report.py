@@ -11,11 +11,11 @@ from brev_pipeline.config import SplitSettings
 from brev_pipeline.split.arrays import Bools, Ints, compress, first_of, table
 from brev_pipeline.split.draw import OPEN
 from brev_pipeline.split.encode import Key, encode
-from brev_pipeline.split.given import GivenFiles, groups_given
+from brev_pipeline.split.given import groups_given
+from brev_pipeline.split.given_names import GivenFiles
 from brev_pipeline.split.layout import Layout, lay_out
 from brev_pipeline.split.leaks import find_leaks
 from brev_pipeline.split.ledger import closed_purposes, group_purposes, purpose_codes, rules_of
-from brev_pipeline.split.match_names import Matched
 from brev_pipeline.split.said import Said, find_said
 from brev_pipeline.split.samples import shares_of
 from brev_pipeline.texts import TEXT
@@ -44,7 +44,6 @@ class SplitReport:
             Empty unless the tables were changed by hand.
         given: per purpose, the images that `split.given` keeps out of the shares, copies of its items included:
             purpose, images; empty without any.
-        matched: per file of `split.given`, how many of its names mean images.
         outside: (rows of the split,) which images those are.
         absent: images of the ledger that are not in the listing.
         moves_allowed: as configured.
@@ -59,7 +58,6 @@ class SplitReport:
     locked_additions: pa.Table
     leaks: pa.Table
     given: pa.Table
-    matched: tuple[Matched, ...]
     outside: Bools = field(compare=False)
     absent: int
     moves_allowed: bool
@@ -152,7 +150,6 @@ def split_report(
         locked_additions=_additions(split, ledger, was, purpose, closed),
         leaks=find_leaks(split, purpose, names, over_strata),
         given=_by_purpose(purpose[outside], names),
-        matched=said.matched,
         outside=outside,
         absent=0 if ledger is None else len(ledger) - int(pc.sum(_is_in(ledger["path"], split["path"])).as_py() or 0),
         moves_allowed=settings.allow_moves,

@@ -15,11 +15,11 @@ from brev_pipeline.config import SplitSettings
 from brev_pipeline.split.arrays import Ints
 from brev_pipeline.split.draw import strictest, strictness_of
 from brev_pipeline.split.encode import Key
-from brev_pipeline.split.given import GivenFiles, find_given
+from brev_pipeline.split.given import find_given
+from brev_pipeline.split.given_names import GivenFiles
 from brev_pipeline.split.keys import find_key, own_items, stratum_key
 from brev_pipeline.split.layout import Layout
 from brev_pipeline.split.ledger import match_known, rules_of
-from brev_pipeline.split.match_names import Matched
 from brev_pipeline.split.usable import USABLE
 
 
@@ -34,7 +34,6 @@ class Said:
         row: (images and copies,) the image that has this content.
         known: (images and copies,) purpose that the file of known assignments gives; −1 for none.
         given: (images and copies,) purpose that `split.given` gives; −1 for none.
-        matched: per file of `split.given`, how many of its names mean images or copies.
         images: number of images.
     """
 
@@ -44,7 +43,6 @@ class Said:
     row: Ints
     known: Ints
     given: Ints
-    matched: tuple[Matched, ...]
     images: int
 
     def of_images(self, purposes: Ints) -> Ints:
@@ -88,15 +86,13 @@ def find_said(
         both, row = _with_copies(samples, listed)
         if len(both) > len(samples):
             keys = _keys(both, settings)
-    told = find_given(both, settings, given, keys.item)
     return Said(
         names=settings.names,
         path=both["path"],
         item=pa.chunked_array([keys.item.texts()]),
         row=row,
         known=match_known(known, both, keys, settings.names, ledger),
-        given=told.purposes,
-        matched=told.matched,
+        given=find_given(both, settings, given, keys.item),
         images=len(samples),
     )
 

@@ -8,7 +8,8 @@ from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Floats, Ints, first_of
 from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.given import GivenFiles, groups_given
+from brev_pipeline.split.given import groups_given
+from brev_pipeline.split.given_names import GivenFiles
 from brev_pipeline.split.layout import Layout, lay_out
 from brev_pipeline.split.ledger import closed_purposes, purpose_codes, rules_of
 from brev_pipeline.split.methods import run_method

@@ -16,15 +16,18 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
+from brev_pipeline.account import KNOWN
 from brev_pipeline.audit import remake, remove_version, verify_folder, verify_store
 from brev_pipeline.audit.outcome import Verification
 from brev_pipeline.cli import main
+from brev_pipeline.cli.audit import verify as verify_as_the_command
 from brev_pipeline.integrity.copies import find_copies
 from brev_pipeline.reading.find import version_in
 from brev_pipeline.stages import SPECS
 from brev_pipeline_tests.audit import forging
 from brev_pipeline_tests.audit.forging import Forgery
 from brev_pipeline_tests.audit.worlds import World, flip
+from brev_pipeline_tests.pipelines import draw_photos
 
 
 @pytest.fixture(scope="session")
@@ -441,6 +444,40 @@ def test_nobody_escapes_by_calling_a_forgery_old_after_harm_to_those_before(left
     assert all(own.problems for own in every.versions)
 
 
+GIVEN: dict[str, dict[str, Any]] = {
+    "pattern": {"pattern": r"/(?P<purpose>99)_", "words": {"99": "test"}},
+    "lists": {"lists": {"test": "held.txt"}},
+}
+
+
+@pytest.mark.parametrize("way", GIVEN)
+def test_what_is_given_for_a_dropped_copy_is_forged_in_vain(tmp_path: Path, way: str) -> None:
+    """The copy says that its content is of the test set: it is no more, or another image is too."""
+    sound = World(tmp_path / "sound")
+    draw_photos(sound.folder / "photos", {"good": 8, "bad": 6})
+    shutil.copy(sound.folder / "photos/good/0_0.png", sound.folder / "photos/good/99_9.png")
+    (sound.folder / "held.txt").write_text("good/99_9.png\n")
+    given = {"given": GIVEN[way], "purposes": {"train": 0.9, "test": 0.0}}
+    sections = {"split": sound.config.split.model_dump() | given}
+    sound.run(**sections)
+
+    def problems(world: World) -> list[str]:
+        found, _ = verify_as_the_command(world.configured(**sections), None)
+        return found.versions[0].problems
+
+    assert problems(sound) == []
+    for was, now, path in (("test", "train", "photos/good/0_0.png"), ("train", "test", None)):
+        world = sound.copy(tmp_path / now)
+        forgery = Forgery.of(world.store)
+        path = path or one(forgery, "assignments", purpose=was)["path"]
+        group = one(forgery, "assignments", path=path, purpose=was)["leak_group"]
+        paths = forgery.put("assignments", "purpose", lambda row, group=group: row["leak_group"] == group, now)
+        forgery.redraw()
+        forgery.publish()
+        assert path in paths
+        assert any(line.startswith(f"assignments.parquet: purpose of {path} is '{now}'") for line in problems(world))
+
+
 def new_group(forgery: Forgery, world: World) -> str:
     before = {row["path"] for row in world.oldest.table("listing").to_pylist()}
     return next(
@@ -460,7 +497,8 @@ def test_a_sham_file_of_known_assignments_explains_only_what_is_counted(copy: Wo
     count = sum(row["leak_group"] == group for row in forgery.tables["assignments"].to_pylist())
     forgery.redraw()
     forgery.publish()
-    found = verify_store(copy.store, assignments={"b" * 64: pa.table({})}).versions[0]
+    other = pa.table({}).replace_schema_metadata({KNOWN: "b" * 64})
+    found = verify_store(copy.store, assignments={"split.ledger_csv": other}).versions[0]
     assert found.problems == []
     (line,) = found.unchecked
     total = len(forgery.tables["assignments"])

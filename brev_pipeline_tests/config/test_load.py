@@ -128,7 +128,7 @@ def test_credentials_in_the_file_are_refused_without_repeating_them(key: str) ->
         ("schedule: {cron: '*/0 3 * * *'}", "schedule.cron", "minute '*/0'"),
         ("owners: [nobody]", "owners", "e-mail"),
         ("engine: {workers: 0}", "engine.workers", "greater than 0"),
-        ("sampling: {purposes: [test]}", "the file", "sampling.purposes"),
+        ("sampling: {purposes: [test]}", "sampling.purposes", "names ['test'], but the split has only"),
         ("shards: {encoding: bmp}", "shards.encoding", "png"),
         ("augmentation: {noise: {contrast: [2, 1]}}", "augmentation.noise.contrast", "lower end"),
     ],

@@ -15,7 +15,7 @@ from brev_pipeline.expectations.describe import describe
 from brev_pipeline.expectations.frames import Published, frames
 from brev_pipeline.expectations.validate import validate
 from brev_pipeline.split import read_known_assignments
-from brev_pipeline.split.given import read_given
+from brev_pipeline.split.given_names import read_given
 from brev_pipeline.split.labels import note_classes
 from brev_pipeline_tests.held import held
 from brev_pipeline_tests.pipelines import configure
@@ -177,6 +177,11 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("sample_split", {"sample_split": lambda t: change(t, "content_id", CONTENT[PATHS[-1]])}, "contents_whole"),
     ("sample_split", {"sample_split": lambda t: change(t, "pixel_id", CONTENT[PATHS[-1]])}, "pixels_whole"),
     ("sample_split", {"sample_split": lambda t: change(t, "purpose", "test")}, "ledger_kept"),
+    (
+        "sample_split",
+        {"sample_split": lambda t: put(t, "purpose", "train", lambda row: row["item"] == "3")},
+        "given_kept",
+    ),
     ("sample_split", {"sample_split": lambda t: note_classes(t, ["good", "bad"])}, "labels_kept"),
     ("sample_split", {"sample_split": lambda t: note_classes(t, ["good"])}, "labels_kept"),
     ("sample_split", {"sample_split": lambda t: put(t, "purpose", "train", lambda _: True)}, "purposes_filled"),
@@ -227,13 +232,21 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
+GIVEN = {"pattern": r"/(?P<purpose>3)_", "words": {"3": "test"}}
+NEEDED = {"given_kept": {"split": {"uniqueness": r"/(\d+)_", "purposes": {"train": 0.6, "test": 0.2}, "given": GIVEN}}}
+"""Settings without which a rule has nothing to say."""
+
+
 @pytest.mark.parametrize(
     ("stage", "faults", "rule"), FAULTS, ids=[f"{s}.{r}-{i}" for i, (s, _, r) in enumerate(FAULTS)]
 )
 def test_each_fault_fails_its_rule(
-    stage: str, faults: dict[str, Any], rule: str, config: PipelineConfig, published: Published
+    stage: str, faults: dict[str, Any], rule: str, tmp_path: Path, published: Published
 ) -> None:
     own = build()
+    config = configure(tmp_path, sampling={"groupby": ["folder"]}, **NEEDED.get(rule, {}))
+    if rule in NEEDED:
+        assert find(stage, own, config, published)[rule].passed
     found = find(stage, own | {name: fault(own[name]) for name, fault in faults.items()}, config, published)
     finding = found[rule]
     assert not finding.passed
@@ -471,10 +484,20 @@ def test_names_of_a_given_list_that_mean_nothing_are_named(tmp_path: Path) -> No
         files["lists.devel"] = read_given(b"", "d.txt", "lists.devel")
         return find("sample_split", build(), config, Published(given=files))["given_matched"]
 
-    found = judge(f"{PATHS[0]}\nbad/nobody.png\n")
+    found = judge(f"{PATHS[0]}\nbad/0_0.PNG\n")
     assert (found.passed, found.observed, found.rule.severity) == (False, 1, "warn")
-    assert found.rows == [{"file": "split.given.lists.train", "name": "bad/nobody.png"}]
+    assert found.rows == [{"where": "split.given.lists.train", "key": "bad/0_0.PNG", "closest": "bad/0_0.png"}]
+    assert "1 of 2 names mean no listed image: 'bad/0_0.PNG' (the closest is 'bad/0_0.png')" in describe(found)
     assert judge(f"{PATHS[0]}\n").passed
+
+
+def test_keys_of_given_words_that_nothing_has_are_named(tmp_path: Path) -> None:
+    given = {"folder": 0, "words": {"bad": None, "good": None, "goood": "train"}}
+    config = configure(tmp_path, split={"uniqueness": r"/(\d+)_\d+\.png$", "given": given})
+    found = find("sample_split", build(), config, Published())["given_matched"]
+    assert (found.passed, found.observed, found.rule.severity) == (False, 1, "warn")
+    assert found.rows == [{"where": "split.given.words", "key": "goood", "closest": "good"}]
+    assert "1 of 3 keys are no word that is found: 'goood' (the closest is 'good')" in describe(found)
 
 
 def test_numbers_are_said_as_people_say_them(config: PipelineConfig) -> None:

@@ -526,11 +526,11 @@ CASES: Final = [
     ),
     Case(
         "given",
-        "purposes are given by a folder, some are divided",
+        "purposes are given by a folder, some are divided; one word is nowhere",
         draw_at("{}/{}/{}_{}.png", ["training", "testing", "rest"], ["ok", "ng"], numbers(6), numbers(2)),
         {
             "split": {
-                "given": {"folder": 0, "words": {"training": "train", "testing": "test", "rest": None}},
+                "given": {"folder": 0, "words": {"training": "train", "testing": "test", "rest": None, "tst": "test"}},
                 "uniqueness": r"/(\w+/\w+/\d+)_\d\.png$",
                 "uniqueness_scope": "global",
                 "stratification": ["category"],

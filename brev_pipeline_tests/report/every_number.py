@@ -545,14 +545,12 @@ def checks(page: PageOfClaims, v: Recount) -> None:
 
 
 def _verdict(told: dict[str, Any]) -> str:
-    what = ""
+    what, advice = "", f". {told['what to do']}" if told.get("what to do") else ""
     if told.get("offending rows"):
-        advice = f". {told['what to do']}" if told.get("what to do") else ""
         what = f"{n(told['offending rows'], 'entry', 'entries')} found against it{advice}"
     elif isinstance(value := told.get("observed"), int | float) and not isinstance(value, bool):
-        what = (
-            f"measured: {pct(value) if '%' in told['rule'] else value if isinstance(value, int) else f'{value:,.4g}'}"
-        )
+        said = pct(value) if "%" in told["rule"] else value if isinstance(value, int) else f"{value:,.4g}"
+        what = f"measured: {said}{advice}"
     said = f"{'Passed' if told['passed'] else 'Warning'} {told['rule']}" + (f" ({what})" if what else "")
     return " ".join((said if told["passed"] else f"{said} Does not stop the run.").split())
 

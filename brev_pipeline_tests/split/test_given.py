@@ -1,8 +1,8 @@
 """A given split: kept as it is by every way to give it; the rest is divided by the shares; words are never guessed."""
 
-import dataclasses
 import re
 from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from brev_pipeline.cli.audit import verify
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split import split_report, split_samples
-from brev_pipeline.split.given import find_given, read_given
+from brev_pipeline.split.given import find_given
+from brev_pipeline.split.given_matched import account_given
+from brev_pipeline.split.given_names import read_given
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
 
 UNIQUE = r"/(i\d+)_\d+\.png$"
@@ -100,9 +102,17 @@ def test_a_name_of_two_items_is_refused_and_of_none_told() -> None:
     files = {"lists.train": read_given(b"i1_0.png", "t.txt", "lists.train")}
     with pytest.raises(SplitError, match=r"'i1_0\.png' means b/a/i1_0\.png and b/b/i1_0\.png"):
         split_samples(listing(paths), settings, given=files)
-    files = {"lists.train": read_given(b"i2_0\nnobody.png", "t.txt", "lists.train")}
-    (matched,) = find_given(listing(paths), settings, files).matched
-    assert dataclasses.astuple(matched) == ("lists.train", 2, 1, ("nobody.png",))
+    files = {"lists.train": read_given(b"i2_0\nI1_0.PNG\nb/i1-0.png", "t.txt", "lists.train")}
+    (matched,) = account_given(listing(paths), settings, files)
+    assert (matched.key, matched.names, matched.matched) == ("lists.train", 3, 1)
+    assert matched.unmatched.to_pylist() == [
+        {"key": "I1_0.PNG", "closest": "i1_0.png"},
+        {"key": "b/i1-0.png", "closest": "b/i1_0.png"},
+    ]
+    assert matched.told == (
+        "split.given.lists.train: 2 of 3 names mean no listed image: 'I1_0.PNG' (the closest is 'i1_0.png'), "
+        "'b/i1-0.png' (the closest is 'b/i1_0.png')"
+    )
     files = {"lists.train": read_given(b"nobody.png", "t.txt", "lists.train")}
     with pytest.raises(SplitError, match=r"none of its 1 names means an image: 'nobody\.png'"):
         find_given(listing(paths), settings, files)
@@ -120,6 +130,36 @@ def test_tables_name_images_by_a_column(key: str) -> None:
     assert [path for path, purpose in found.items() if purpose == "test"] == ["b/val/ok/i11_0.png"]
     with pytest.raises(SplitError, match=re.escape("'held' (1)")):
         split_samples(listing(PHOTOS), configured(given | {"words": {}}), given=files)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [{"folder": 0}, {"pattern": r"^/(?P<purpose>[^/]+)/"}, {"table": "t.csv"}, {"lists": {"training": "t.txt"}}],
+    ids=lambda way: next(iter(way)),
+)
+def test_keys_of_words_that_nothing_has_are_told_with_the_closest(way: dict[str, Any]) -> None:
+    words = WORDS if "lists" not in way else {"training": "train"}
+    extra = {} if "lists" in way else {"Val": "devel", "holdout": None}
+    table = "path,purpose\ntraining/ok/i10_0.png,training\nval/ok/i11_0.png,val\nother/ok/i12_0.png,other\n"
+    files = {
+        "table": read_given(table.encode(), "t.csv", "table"),
+        "lists.training": read_given(b"training/ok/i10_0.png", "t.txt", "lists.training"),
+    }
+    *_, matched = account_given(listing(PHOTOS), configured({**way, "words": {**extra, **words}}), files)
+    assert (matched.key, matched.names, matched.matched) == ("words", len(words) + len(extra), len(words))
+    assert [row["key"] for row in matched.unmatched.to_pylist()] == list(extra)
+    if extra:
+        assert matched.unmatched.to_pylist()[0] == {"key": "Val", "closest": "val"}
+        assert "split.given.words: 2 of 5 keys are no word that is found: 'Val' (the closest is" in matched.told
+
+
+def test_what_a_table_names_by_item_is_counted_of_all_that_is_listed() -> None:
+    settings = configured({"table": "t.csv"}, unmatched="own_item")
+    files = {"table": read_given(b"item,purpose\ni10,train\nI11,train\n", "t.csv", "table")}
+    (matched,) = account_given(listing(PHOTOS).drop_columns(["pixel_id"]), settings, files)
+    assert (matched.names, matched.matched) == (2, 1)
+    assert matched.unmatched.to_pylist() == [{"key": "I11", "closest": "i11"}]
+    assert account_given(listing(PHOTOS), configured({"folder": 0}), None) == []
 
 
 def test_unknown_words_and_levels_that_no_path_has_are_refused_by_the_listing_alone() -> None:
@@ -205,13 +245,14 @@ def test_rare_strata_do_not_all_lie_in_the_same_folds() -> None:
     assert wanted.sum() == 300
 
 
-def test_a_changed_list_is_read_again_and_verify_knows_the_old_one(tmp_path: Path) -> None:
+def test_verify_names_the_lists_that_are_others_now_and_knows_swapped_ones(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 8, "bad": 6})
     (tmp_path / "held.txt").write_text(
         "good/0_0.png\n" + str(tmp_path / "photos/good/3_1.png") + "\nphotos/bad/2_0.png\n"
     )
+    (tmp_path / "seen.txt").write_text("good/1_0.png\n")
     config = configure(tmp_path, SETTINGS)
-    given = {"lists": {"test": "held.txt"}}
+    given = {"lists": {"test": "held.txt", "train": "seen.txt"}}
     split = config.split.model_dump() | {"given": given, "purposes": {"train": 0.6, "test": 0.0}}
     config = configure(tmp_path, SETTINGS, split=split)
     done = run(config)
@@ -221,14 +262,32 @@ def test_a_changed_list_is_read_again_and_verify_knows_the_old_one(tmp_path: Pat
     assert {path for path, side in sides(table).items() if side == "test"} == {
         f"photos/{name}_{photo}.png" for name in ("good/0", "good/3", "bad/2") for photo in (0, 1)
     }
-    assert version.manifest()["given_sha256"].keys() == {"lists.test"}
-    found, _ = verify(config, None, deep=None)
-    assert not found.versions[0].problems
-    assert not found.versions[0].unchecked
-    (tmp_path / "held.txt").write_text("good/0_0.png\ngood/3_1.png\nbad/2_0.png\nbad/4_0.png\n")
-    again, _ = verify(config, None)
-    assert not again.versions[0].problems
-    assert any("split.given.lists.test" in line for line in [*again.versions[0].unchecked, *again.versions[0].notes])
+    held, seen = (sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("held.txt", "seen.txt"))
+    assert version.manifest()["given_sha256"] == {"lists.test": held, "lists.train": seen}
+
+    def verified() -> tuple[list[str], list[str]]:
+        found, _ = verify(config, None)
+        assert not found.versions[0].problems
+        return found.versions[0].notes, found.versions[0].unchecked
+
+    assert verified() == ([], [])
+    swap = [(tmp_path / name).read_bytes() for name in ("seen.txt", "held.txt")]
+    for name, data in zip(("held.txt", "seen.txt"), swap, strict=True):
+        (tmp_path / name).write_bytes(data)
+    assert verified() == (
+        [
+            f"split.given.lists.{one}: the version was made with a file of SHA-256 {then}, and now it has {now}; "
+            f"what it held then is the file of split.given.lists.{other} now"
+            for one, other, now, then in (("test", "train", seen, held), ("train", "test", held, seen))
+        ],
+        [],  # what both lists held is at hand
+    )
+    (tmp_path / "seen.txt").write_bytes(b"good/1_0.png\n")
+    (tmp_path / "held.txt").write_bytes(b"good/0_0.png\n")
+    (note,), (unchecked,) = verified()
+    now = sha256(b"good/0_0.png\n").hexdigest()
+    assert note == f"split.given.lists.test: the version was made with a file of SHA-256 {held}, and now it has {now}"
+    assert f"the file of a given split (split.given.lists.test, SHA-256 {held}), which is not at hand" in unchecked
 
 
 def test_what_is_given_for_a_dropped_copy_holds_of_its_content() -> None:
@@ -273,3 +332,37 @@ def test_verify_follows_what_is_given_for_a_dropped_copy(tmp_path: Path, way: st
     audit, _ = verify(config, None, deep=None)
     assert not audit.versions[0].problems
     assert not audit.versions[0].unchecked
+
+
+def test_metadata_check_and_report_count_the_same_names_and_words(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", {"good": 8, "bad": 6})
+    (tmp_path / "photos/good/99_9.png").write_bytes((tmp_path / "photos/good/0_0.png").read_bytes())
+    (tmp_path / "photos/bad/5_1.png").write_bytes(b"no image")
+    names = ["good/0_0", "good/99_9", "bad/5_1", "bad/5_2"]  # there, a dropped copy, in quarantine, nowhere
+    (tmp_path / "held.csv").write_text("path,purpose\n" + "".join(f"{name}.png,held\n" for name in names))
+    given = {"table": "held.csv", "words": {"held": "test", "hold": "test"}}
+    config = configure(tmp_path, SETTINGS)
+    done = run(
+        configure(
+            tmp_path,
+            SETTINGS,
+            split=config.split.model_dump() | {"given": given},
+            integrity={"duplicates": "keep_first"},
+            validation={"prepared_images": {"max_quarantined": 0.5}},
+        )
+    )
+    assert done.success, done.failures
+    stages = done.result.get_asset_materialization_events()
+    made = next(one.materialization for one in stages if one.asset_key.path[-1] == "sample_split")
+    told = {name: one.value for name, one in made.metadata.items() if name.startswith("given")}
+    assert (told["given: matched of table"], told["given: matched of words"]) == ("3 of 4", "1 of 2")
+    assert told["given unmatched"] == 2
+    assert "| bad/5_2.png | bad/5_1.png |" in told["given: unmatched of table"]
+    assert "| hold | held |" in told["given: unmatched of words"]
+    (check,) = [one for one in done.checks if one.check_name == "given_matched"]
+    assert not check.passed
+    assert "found 2. " in check.description
+    _, version = done.store.newest() or pytest.fail("nothing was published")
+    page = version.folder.read("report/index.html").decode()
+    assert "bad/5_2.png" in page
+    assert "split.given.words" in page

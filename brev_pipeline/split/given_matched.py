@@ -1,0 +1,108 @@
+"""Matched: how much of `split.given` means anything, for people; counted of all that is listed, usable or not."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.config import SplitSettings
+from brev_pipeline.split.encode import Key
+from brev_pipeline.split.given import words_of_paths
+from brev_pipeline.split.given_names import GivenFiles, Named, name_images
+from brev_pipeline.split.keys import find_key, own_items
+from brev_pipeline.split.ledger import key_columns, rules_of
+from brev_pipeline.split.match_names import count_slashes, end_of
+from brev_pipeline.split.match_rows import closest_names, tell_closest
+from brev_pipeline.texts import TEXT, composed
+
+_SHOWN: Final = 20
+WORDS: Final = "words"
+"""Key of `Matched` for the keys of ``split.given.words``."""
+
+
+@dataclass(frozen=True)
+class Matched:
+    """How many names of a file mean a listed image; or how many keys of ``split.given.words`` are words that are found.
+
+    Attributes:
+        key: of the configuration, below ``split.given``.
+        names: how many there are.
+        unmatched: the first 20 of those that mean nothing: key, closest (what is there that is most like it, or null).
+        unmatched_count: how many mean nothing.
+    """
+
+    key: str
+    names: int
+    unmatched: pa.Table
+    unmatched_count: int
+
+    @property
+    def matched(self) -> int:
+        """How many mean something."""
+        return self.names - self.unmatched_count
+
+    @property
+    def told(self) -> str:
+        """In words, what means nothing and what it is most like; empty where all mean something."""
+        if not self.unmatched_count:
+            return ""
+        what = "keys are no word that is found" if self.key == WORDS else "names mean no listed image"
+        some = tell_closest(self.unmatched, self.unmatched_count)
+        return f"split.given.{self.key}: {self.unmatched_count:,} of {self.names:,} {what}: {some}"
+
+
+def account_given(listing: pa.Table, settings: SplitSettings, files: GivenFiles | None) -> list[Matched]:
+    """Count what the names and words of `split.given` mean.
+
+    Args:
+        listing: the listed images (`tables.SAMPLE_INTEGRITY`): `given_columns`.
+        settings: of the split.
+        files: as from `read_given`; None: not at hand, and nothing is said of them.
+
+    Returns:
+        Each file's names, where what they name images by is known; then the keys of ``words``, where there are any.
+    """
+    given = settings.given
+    if given is None or not len(listing) or (given.files and files is None):
+        return []
+    found, words = [], pa.chunked_array([], TEXT)
+    if not given.files:
+        words = words_of_paths(listing, given)
+    items = _items(listing, settings) if given.table else None  # lists name no items
+    for one in name_images(listing, given, files or {}, items):
+        words = pa.chunked_array([*words.chunks, *one.words.chunks], TEXT)
+        if one.images is not None:
+            lost = one.names.filter(pa.array(~one.met))
+            found.append(Matched(one.key, len(one.names), _closest(lost.slice(0, _SHOWN), one), len(lost)))
+    if given.words:
+        keys, words = pa.chunked_array([list(given.words)], TEXT), composed(words)
+        lost = keys.filter(pc.invert(pc.is_in(composed(keys), value_set=pc.unique(words))))
+        found.append(Matched(WORDS, len(keys), closest_names(lost.slice(0, _SHOWN), words), len(lost)))
+    return found
+
+
+def given_columns(settings: SplitSettings) -> list[str]:
+    """The columns of a listing that `account_given` reads."""
+    return list(dict.fromkeys(["path", "bucket", "etag", "content_id", *key_columns(settings)]))
+
+
+def _items(listing: pa.Table, settings: SplitSettings) -> Key | None:
+    """Items of the images; what has none is one of its own. None where only pixels name them."""
+    uniqueness = rules_of(settings).uniqueness
+    if not isinstance(uniqueness, str) and not set(uniqueness) <= set(listing.column_names):
+        return None
+    return own_items(find_key(listing, uniqueness, "uniqueness"), listing["path"])
+
+
+def _closest(lost: pa.ChunkedArray, named: Named) -> pa.Table:
+    """What is most like names that mean no image. Paths are compared with ends of paths of as many parts."""
+    images = composed(named.images)
+    if not named.by_path or not len(lost):
+        return closest_names(lost, images)
+    slashes = count_slashes(lost)
+    return pa.concat_tables(
+        closest_names(lost.filter(pa.array(slashes == count)), pc.coalesce(end_of(images, count), images))
+        for count in np.unique(slashes).tolist()
+    )
