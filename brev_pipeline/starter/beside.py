@@ -23,6 +23,8 @@ _FEW_COLOURS: Final = 32
 _ENOUGH: Final = 0.8  # of the masks have a photo of the same name
 _STRAYS: Final = 5
 _OF_ALL: Final = ("(COCO)", "(a JSON line for each photo)", "(a table that names photos)")
+_MOST_LINES: Final = 0.9  # of a list name a photo here
+_TOLD_BY: Final = "split.given.lists reads one name a line, split.given.table a table with a column for the side"
 _TABLES: Final = ("csv", "tsv")
 
 
@@ -48,6 +50,8 @@ class Beside:
     """Those of the labels that stand in one file for all photos: a table, JSON lines, COCO."""
     lists: dict[str, str] = field(default_factory=dict)
     """Their word for a side → file that lists its images."""
+    splits: list[str] = field(default_factory=list)
+    """What may say a split, and is not proposed, in words, one line each."""
     notes: list[str] = field(default_factory=list)
     """What else to tell, one line each."""
 
@@ -65,8 +69,8 @@ def look_beside(found: Survey, colours: Callable[[bytes], int | None] | None = N
     photos = [path for path in photos if path not in strays]
     chosen = _filter(photos, sorted([*masks, *strays]), filters)
     folders = sorted({part for path in masks for part in path.split("/")[:-1] if part.casefold() in MASKS})
-    labels, notes = _labels(found, photos)
-    lists, said = _lists(found, photos)
+    labels, notes, splits = _labels(found, photos)
+    lists, said, others = _lists(found, photos)
     return Beside(
         photos,
         sorted(masks),
@@ -77,6 +81,7 @@ def look_beside(found: Survey, colours: Callable[[bytes], int | None] | None = N
         labels,
         [label for label in labels if label.endswith(_OF_ALL)],
         lists,
+        [*splits, *others],
         notes + said,
     )
 
@@ -188,8 +193,8 @@ def _filter(photos: Sequence[str], out: Sequence[str], before: Sequence[str]) ->
     return None
 
 
-def _labels(found: Survey, photos: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What holds labels, and what may."""
+def _labels(found: Survey, photos: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """What holds labels, what may, and what may say a split."""
     stems = {_stem(path) for path in photos}
     stems |= {stem.rpartition("_")[0] for stem in stems if "_" in stem}  # 17_test.jpg and 17.txt
     by_ending: dict[str, list[str]] = defaultdict(list)
@@ -206,25 +211,35 @@ def _labels(found: Survey, photos: Sequence[str]) -> tuple[list[str], list[str]]
             out.append(f"{kind} beside {len(beside)} photos, such as {beside[0]}")
     for path in by_ending["json"][:50]:
         head = found.head(path) if _about(path) not in stems else b""
-        if b'"annotations"' in head or b'"categories"' in head:
+        # In a large file the images stand before the others.
+        if b'"annotations"' in head or b'"categories"' in head or (b'"images"' in head and b'"file_name"' in head):
             out.append(f"{path} {_OF_ALL[0]}")
     for path in [*by_ending["jsonl"], *by_ending["ndjson"]][:50]:
         if b"file_name" in (head := found.head(path)) or _named(head, photos):
             out.append(f"{path} {_OF_ALL[1]}")
+    splits, sides = list[str](), dict[str, str]()
     for path in [path for ending in _TABLES for path in by_ending[ending]][:50]:
         head = found.head(path)
         if _named(head, photos):
             out.append(f"{path} {_OF_ALL[2]}")
-            if (line := head.split(b"\n")[0].decode("utf-8-sig", "replace").strip()) and re.search(
-                r"(?i)\b(split|subset|set|fold|partition|purpose)\b", line
-            ):
-                notes.append(f"{path} has the columns {line[:80]}: a split may stand there; see split.given.table")
+            columns = head.split(b"\n")[0].decode("utf-8-sig", "replace").strip()
+            if side := purpose_of(side_word(path)):
+                sides.setdefault(side, path)
+            if re.search(r"(?i)\b(split|subset|set|fold|partition|purpose)\b", columns):
+                splits.append(f"{path} has the columns {columns[:80]}: does one of them say a split? split.given.table")
         elif head and len(notes) < 3:
             notes.append(f"{path} names none of the photos: not used")
+    if len(sides) > 1:
+        splits.append(f"{' and '.join(sides.values())} may be lists of a split; {_TOLD_BY}")
     for path in by_ending["yaml"] + by_ending["yml"]:
         if b"names:" in (head := found.head(path)) and (b"train:" in head or b"nc:" in head):
             out.append(f"{path} (the classes of YOLO)")
-    return out, notes
+    return out, notes, splits
+
+
+def side_word(path: str) -> str:
+    """The word for a side in a list's name: ``train`` of ``train_list.txt``."""
+    return re.sub(r"(?i)[_-]?(list|files?|images?|split|ids?|names?)$", "", _stem(path))
 
 
 def _about(path: str) -> str:
@@ -240,28 +255,32 @@ def _named(head: bytes, photos: Sequence[str]) -> int:
     return len(words & {_stem(path) for path in photos})
 
 
-def _lists(found: Survey, photos: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Text files that say which images are on which side."""
-    stems = {_stem(path) for path in photos}
-    lists, notes, unread = dict[str, str](), list[str](), list[str]()
+def _lists(found: Survey, photos: Sequence[str]) -> tuple[dict[str, str], list[str], list[str]]:
+    """Text files that say which images are on which side, what to tell of them, and of those that a run cannot read."""
+    names = {_stem(path) for path in photos} | {path.rpartition("/")[2] for path in photos}
+    lists, notes, unread, wordy = dict[str, str](), list[str](), list[str](), list[str]()
     for path in found.others:
-        if _ending(path) not in ("txt", "lst", "list"):
+        word = side_word(path)
+        if _ending(path) not in ("txt", "lst", "list") or (purpose_of(word) is None and not is_trainval(word)):
             continue
-        word = re.sub(r"(?i)[_-]?(list|files?|images?|split|ids?|names?)$", "", _stem(path))
-        if purpose_of(word) is None and not is_trainval(word):
-            continue
-        lines = [
-            line.split()[0] for line in found.head(path).decode("utf-8-sig", "replace").splitlines() if line.split()
-        ]
-        here = [PurePosixPath(line).name for line in lines[:-1] or lines]
-        known = sum(name in stems or name.rpartition(".")[0] in stems for name in here)
-        if here and known >= 0.9 * len(here):
+        lines, whole = found.lines(path)
+        if not whole:
+            notes.append(f"{path} is very large: counted here are its first {len(lines)} lines, a run reads all")
+        if lines and _known(lines, names) >= _MOST_LINES * len(lines):
             lists.setdefault(word, path)
+        elif lines and _known([line.split()[0] for line in lines], names) >= _MOST_LINES * len(lines):
+            wordy.append(path)
         else:
             unread.append(path)
     if {"train", "val"} <= {word.casefold() for word in lists}:
         lists = {word: path for word, path in lists.items() if not is_trainval(word)}
     if unread and not lists:
-        names = ", ".join(unread[:3]) + (" and others" if len(unread) > 3 else "")
-        notes.append(f"{names} may be lists of a split, but their lines name no photo here: not used")
-    return (lists if len(lists) > 1 else {}), notes
+        some = ", ".join(unread[:3]) + (" and others" if len(unread) > 3 else "")
+        notes.append(f"{some} may be lists of a split, but their lines name no photo here: not used")
+    told = [f"the lines of {' and '.join(wordy[:3])} hold more than a name; {_TOLD_BY}"] if len(wordy) > 1 else []
+    return (lists if len(lists) > 1 else {}), notes, told
+
+
+def _known(lines: Sequence[str], names: set[str]) -> int:
+    """How many lines name a photo."""
+    return sum(PurePosixPath(line).name in names for line in lines)

@@ -71,9 +71,7 @@ def of_pattern(photos: Sequence[str], pattern: str) -> GivenWay:
 def _of_lists(found: Survey, photos: Sequence[str], lists: Mapping[str, str]) -> GivenWay:
     named: dict[str, str] = {}
     for word, path in lists.items():
-        for line in found.head(path).decode("utf-8-sig", "replace").splitlines():
-            if line.split():
-                named[line.split()[0].rpartition("/")[2]] = word
+        named |= {line.rpartition("/")[2]: word for line in found.lines(path)[0]}
     names = [path.rpartition("/")[2] for path in photos]
     words = [named.get(name) or named.get(name.rpartition(".")[0]) for name in names]
     return GivenWay({"lists": dict(lists)}, f"the lists {', '.join(lists.values())}", words, _purposes(words))

@@ -243,6 +243,8 @@ def _given(
     way = given_way(found, photos, seen, beside.lists)
     if way is None and (level := next((one for one in seen if _may_be_sides(one)), None)):
         doubts.append(Doubt("given", f"the folders {level.names} may be sides of a split, by a word of their names"))
+    if way is None:
+        doubts += [Doubt("given", line) for line in beside.splits]
     if way and "lists" in way.settings and not _is_local(found):
         doubts.append(Doubt("given", f"{way.meaning} say a split, and lists are read from local files only"))
     return way

@@ -126,6 +126,63 @@ def test_lists_whose_lines_name_no_photo_are_told_and_not_used() -> None:
     assert any("their lines name no photo" in line for line in found.told)
 
 
+def listed(tables: dict[str, str]) -> Proposal:
+    """Photos of two classes beside some texts; ``{names}`` and ``{rest}`` stand for a line for each of them."""
+    layout = Layout()
+    for number in range(60):
+        layout.add(f"{'ok' if number % 3 else 'dent'}/cam_{number:04}.png", str(number))
+    names = [path.rpartition("/")[2] for path in sorted(layout.item)]
+    for path, text in tables.items():
+        text = text.replace("{names}", "\n".join(f"{name},1" for name in names[:40]))
+        layout.texts[path] = text.replace("{rest}", "\n".join(f"{name},2" for name in names[40:]))
+    return propose(layout.survey)
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ({"train.csv": "file,x\n{names}", "test.csv": "file,x\n{rest}"}, "test.csv and train.csv may be lists"),
+        ({"meta.csv": "file,split\n{names}\n{rest}"}, "meta.csv has the columns file,split: does one of them say a"),
+    ],
+)
+def test_a_split_that_may_stand_in_tables_is_asked_about(tables: dict[str, str], said: str) -> None:
+    found = listed(tables)
+    assert found.given is None
+    ((topic, text),) = found.doubts
+    assert (topic, said in text, "split.given.table" in text) == ("given", True, True)
+
+
+def test_a_split_by_lists_with_more_than_a_name_on_a_line_is_asked_about() -> None:
+    layout = Layout()
+    for number in range(60):
+        layout.add(f"{'ok' if number % 3 else 'dent'}/cam_{number:04}.png", str(number))
+    names = [path.rpartition("/")[2] for path in sorted(layout.item)]
+    layout.texts = {
+        "train.txt": "\n".join(f"{name} 0" for name in names[:40]),
+        "test.txt": "\n".join(f"{name} 1" for name in names[40:]),
+    }
+    found = propose(layout.survey)
+    assert found.given is None
+    assert [(topic, text[:57]) for topic, text in found.doubts] == [
+        ("given", "the lines of test.txt and train.txt hold more than a name")
+    ]
+
+
+def test_the_end_of_a_long_list_counts_too() -> None:
+    layout = Layout()
+    for number in range(30_000):
+        layout.add(f"{'ok' if number % 3 else 'dent'}/a_long_word_{number:06}.png", str(number))
+    names = [path.rpartition("/")[2].rpartition(".")[0] for path in sorted(layout.item)]
+    layout.texts = {"train.txt": "\n".join(names[:26_000]), "test.txt": "\n".join(names[26_000:])}
+    assert len(layout.texts["train.txt"]) > 1 << 18
+    found = propose(layout.survey)
+    assert found.given is not None
+    assert found.given.counts == {"train": 26_000, "test": 4_000}
+    # Names that are nobody's tell more of a list than its beginning does.
+    layout.texts["train.txt"] += "".join(f"\nnobody_{number}" for number in range(9_000))
+    assert propose(layout.survey).given is None
+
+
 def test_masks_that_have_the_names_of_photos_are_left_out_by_their_folder() -> None:
     layout, found = proposed("same_names_in_masks", 2)
     assert found.below == "images/"

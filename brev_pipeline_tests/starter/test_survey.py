@@ -60,6 +60,34 @@ def test_of_a_place_with_too_much_each_folder_gives_some(tmp_path: Path, monkeyp
     assert [path.partition("/")[0] for path in found.images] == ["bad"] * 7 + ["good"] * 7
 
 
+def test_links_are_followed_as_a_run_follows_them(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "set", {"good": 2})
+    draw_photos(tmp_path / "away", {"bad": 1})
+    (tmp_path / "set/again").symlink_to("good")
+    (tmp_path / "set/good/in.png").symlink_to("0_0.png")
+    (tmp_path / "set/good/out.png").symlink_to(tmp_path / "away/bad/0_0.png")
+    found = survey(str(tmp_path / "set"))
+    names = ["0_0.png", "0_1.png", "1_0.png", "1_1.png", "in.png"]
+    assert found.images == [f"{folder}/{name}" for folder in ("again", "good") for name in names]
+    ((reason, count),) = found.refused.items()
+    assert count == 2
+    assert "outside of the dataset; listing.follow_links: true would follow it" in reason
+
+
+def test_a_list_is_read_to_its_end_and_one_that_is_too_long_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"photo_{number:06}" for number in range(60_000)]
+    (tmp_path / "train.txt").write_bytes(("\ufeff" + "\r\n".join(names) + "\r\n\r\n").encode())
+    (tmp_path / "0.png").touch()
+    found = survey(str(tmp_path))
+    assert (tmp_path / "train.txt").stat().st_size > 3 << 18
+    assert found.lines("train.txt") == (names, True)
+    monkeypatch.setattr(MODULE, "_MOST_READ", 100)
+    lines, whole = found.lines("train.txt")
+    assert (lines, whole) == (names[:6], False)
+
+
 def test_a_place_that_is_none_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ListingError, match="is a file, not a folder"):
