@@ -21,6 +21,7 @@ MOST: Final = 1_000_000
 _PER_FOLDER: Final = 200
 _FOLDERS: Final = 2000  # looked at where not all is listed; on S3 a request each
 _MOST_HASHED: Final = 1 << 30  # bytes of local files that are read to find copies
+_TO_OPEN: Final = 1 << 14  # bytes that are read in the time that opening a file takes
 _HEAD: Final = 1 << 18  # bytes of a text that are read
 _MOST_FETCHED: Final = 1 << 24  # bytes of an object that is fetched for its head
 _MOST_READ: Final = 1 << 26  # bytes of a list
@@ -86,7 +87,7 @@ class Survey:
             except OSError:
                 continue
         alike = {size: paths for size, paths in sizes.items() if len(paths) > 1}
-        if sum(size * len(paths) for size, paths in alike.items()) > _MOST_HASHED:
+        if sum(max(size, _TO_OPEN) * len(paths) for size, paths in alike.items()) > _MOST_HASHED:
             return None
         return {path: digest for paths in alike.values() for path in paths if (digest := _md5(root / path))}
 

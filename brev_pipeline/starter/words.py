@@ -4,6 +4,7 @@ Each set is compared in small letters. A word alone decides nothing that counts 
 """
 
 import re
+from functools import cache
 from typing import Final
 
 _PURPOSES: Final = {
@@ -91,6 +92,7 @@ def purpose_of(word: str) -> str | None:
     return PURPOSE_OF.get(small) or PURPOSE_OF.get(_AROUND.sub("", small))
 
 
+@cache
 def is_mask_folder(name: str) -> bool:
     """Whether a folder's name says that masks are in it, wholly or, as ``crack_masks``, by one of its words."""
     words = re.split(r"[\W_]+", name.casefold())

@@ -42,13 +42,16 @@ def test_all_files_are_found_but_hidden_ones(tmp_path: Path) -> None:
     assert found.head("good/none.txt") == b""
 
 
-def test_only_what_may_be_a_copy_is_read(tmp_path: Path) -> None:
+def test_only_what_may_be_a_copy_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, data in {"a/1.png": b"same", "b/2.png": b"same", "b/3.png": b"othr", "c/4.png": b"longer"}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
     found = survey(str(tmp_path))
     same, other = (hashlib.md5(data, usedforsecurity=False).hexdigest() for data in (b"same", b"othr"))
     assert found.contents(found.images) == {"a/1.png": same, "b/2.png": same, "b/3.png": other}
+    # Many small files take their time too: three are opened here.
+    monkeypatch.setattr(MODULE, "_MOST_HASHED", 3 * 16384 - 1)
+    assert found.contents(found.images) is None
 
 
 def test_of_a_place_with_too_much_each_folder_gives_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
