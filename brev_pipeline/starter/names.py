@@ -18,7 +18,8 @@ TIME: Final = re.compile(
 _SINCE_1970: Final = re.compile(r"1\d{9}(?:\d{3}|\d{6}|\d{9})?")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _TWO: Final = re.compile(r"(?P<a>[^\W\d_]+)(?P<n>\d+)|(?P<n2>\d+)(?P<a2>[^\W\d_]+)")
-_RUN: Final = re.compile(r"(?P<n>\d+)|(?P<a>[^\W\d_]+)|(?P<s>[\W_]+)")
+_BETWEEN: Final = re.compile(r"([\W_]+)")
+_DIGIT: Final = re.compile(r"\d")
 _MOST_FORMS: Final = 12
 
 
@@ -99,14 +100,11 @@ def _separated(stem: str) -> list[Field]:
 
 
 def _cut(text: str) -> list[Field]:
-    out: list[Field] = []
-    for match in _RUN.finditer(text):
-        kind = {"n": "9", "a": "a", "s": "-"}[match.lastgroup or "s"]
-        if out and "-" not in (kind, out[-1].kind):
-            out[-1] = Field("m", out[-1].text + match[0])
-        else:
-            out.append(Field(kind, match[0]))
-    return out
+    runs = _BETWEEN.split(text)  # every second one separates
+    kinds = (
+        "-" if at % 2 else "9" if run.isdecimal() else "m" if _DIGIT.search(run) else "a" for at, run in enumerate(runs)
+    )
+    return [Field(kind, run) for kind, run in zip(kinds, runs, strict=True) if run]
 
 
 def _divided(field: Field) -> list[Field]:
