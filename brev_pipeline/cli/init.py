@@ -145,6 +145,7 @@ def _looked(console: Console, bucket: str, storage: StorageSettings, ask: bool) 
             storage = build_settings(StorageSettings, storage.model_dump())
     if not found.images:
         seen = f", though {len(found.others)} other files, such as {found.others[0]}" if found.others else ""
+        seen += "".join(f"; {line}" for line in _refused(found))
         raise ListingError(f"no images were found in {bucket}{seen}; name the folder that holds the class folders")
     return found, storage
 
@@ -153,8 +154,12 @@ def _show_found(console: Console, found: Survey, proposal: Proposal) -> None:
     others = f" and {counted(len(found.others), 'other file')}" if found.others else ""
     part = "" if found.is_complete else "More files than are looked at all; of each folder the first ones: "
     heading(console, f"{part}{len(found.images)} images{others}, {len(proposal.photos)} of them photos")
-    for line in proposal.told:
+    for line in [*_refused(found), *proposal.told]:
         say(console, line, mark="-")
+
+
+def _refused(found: Survey) -> list[str]:
+    return [f"not read: {counted(count, 'file')}, {reason}" for reason, count in found.refused.most_common()]
 
 
 def _ask_photos(console: Console, found: Survey, proposal: Proposal, choices: Choices) -> Choices:

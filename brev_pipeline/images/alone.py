@@ -51,5 +51,19 @@ class _Alone:
     settings: ImageSettings
 
     def __call__(self, source: SourceRow) -> Prepared:
+        import_decoders()
         with decoding_limits(self.settings.max_pixels):
             return prepare_row(source, self.data, self.settings)
+
+
+def import_decoders() -> None:
+    """Import all that decoding imports when it is first used, so that an image's clock does not pay for it."""
+    import cv2  # noqa: F401
+    import imagecodecs
+    import numpy.ma  # noqa: F401
+    import simplejpeg  # noqa: F401
+    from PIL import Image
+
+    Image.init()
+    for codec in ("png", "deflate", "jpeg2k", "lzw", "zstd"):
+        getattr(imagecodecs, f"{codec}_decode")

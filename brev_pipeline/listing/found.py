@@ -105,12 +105,13 @@ def _closest(name: str, known: Mapping[str, int]) -> str:
     if name in known:
         return f"{name!r} is there, but each of its images lies in a nearer folder that has a key too"
     common = [one for one, _ in Counter(known).most_common(_COMPARED)]
-    folded: dict[str, str] = {}
+    folded: dict[str, list[str]] = {}
     for one in common:
-        folded.setdefault(one.casefold(), one)
-    close = [folded[one] for one in get_close_matches(name.casefold(), folded, _CLOSEST)]
+        folded.setdefault(one.casefold(), []).append(one)
+    close = [one for fold in get_close_matches(name.casefold(), folded, _CLOSEST) for one in folded[fold]]
     if close:
-        return f"closest: {', '.join(close)}"
+        # Of spellings that differ in case, the one that is nearest to the name first.
+        return f"closest: {', '.join(get_close_matches(name, close, _CLOSEST, 0))}"
     return f"there are {', '.join(common[:_CLOSEST])}{', …' if len(common) > _CLOSEST else ''}" if common else ""
 
 

@@ -42,7 +42,7 @@ _AT_ONCE: Final = 4096  # rows
 # A dozen folders with links to each other are reached on thousands of millions of ways, each without a circle.
 _NESTED: Final = 3  # links to folders behind each other
 _WAYS: Final = 300  # to one folder, over that many links
-_Row = tuple[str, int, int, int, int, Refusal | None]
+Row = tuple[str, int, int, int, int, Refusal | None]
 """Key, bytes, last change of the bytes and of the inode in ns since 1970, inode, why it is refused."""
 
 
@@ -66,6 +66,11 @@ def walk(place: LocalPlace) -> pa.Table:
         ListingError: there is no such folder, it or a folder in it may not be entered, a name is not UTF-8, or links
             within the dataset lead to a folder on too many ways.
     """
+    return _table(files_below(place), place.root)
+
+
+def files_below(place: LocalPlace) -> Iterator[Row]:
+    """The same row by row, those of a folder together; raises as `walk`, but for names that are not UTF-8."""
     folder = f"{place.root}/{place.below}".rstrip("/") or "/"
     try:
         status, root = os.stat(folder), os.path.realpath(place.root)
@@ -74,7 +79,7 @@ def walk(place: LocalPlace) -> pa.Table:
     if not stat.S_ISDIR(status.st_mode):
         raise ListingError(f"{folder} is a file; a dataset is a folder with images in class folders")
     start = _Folder(folder, "", ((status.st_dev, status.st_ino),))
-    return _table(_files(start, None if place.limits.follow_links else root), place.root)
+    return _files(start, None if place.limits.follow_links else root)
 
 
 def stamps(modified: Sequence[int], changed: Sequence[int], inode: Sequence[int]) -> pa.Array:
@@ -83,7 +88,7 @@ def stamps(modified: Sequence[int], changed: Sequence[int], inode: Sequence[int]
     return joined(*numbers, by="-")
 
 
-def _files(start: _Folder, root: str | None) -> Iterator[_Row]:
+def _files(start: _Folder, root: str | None) -> Iterator[Row]:
     """Every file below a folder; where ``root`` is given, links that leave it are not followed."""
     waiting, ways = [start], Counter[tuple[int, int]]()
     while waiting:
@@ -139,7 +144,7 @@ def _refusal_of_kind(mode: int, prefix: str) -> Refusal | None:
     return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else (NOT_A_FILE, f"{prefix}{kind_of(mode)}, no file")
 
 
-def _table(rows: Iterator[_Row], root: str) -> pa.Table:
+def _table(rows: Iterator[Row], root: str) -> pa.Table:
     found: list[list[Any]] = [[] for _ in range(6)]
     # Bit by bit: a hundred thousand rows at once keep Python's garbage collection busy.
     while some := list(islice(rows, _AT_ONCE)):

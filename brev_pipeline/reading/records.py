@@ -63,13 +63,15 @@ class Records:
         Args:
             index: number of the record.
             base: folder that relative datasets are meant from: that of the configuration. Needed only where the store
-                does not say it: for a version that was copied out of it, and for stores in buckets.
+                does not say it: for a version that was copied out of it, for a store that was copied away from the
+                photos, and for stores in buckets.
             verify: refuse bytes that are not those which the record was made of.
             storage: how to reach a bucket on S3; None: as the version's configuration says.
 
         Raises:
             IndexError: there is no record of this number.
-            ReadError: the photo is not there, has other bytes, or nothing says where its dataset lies.
+            ReadError: the photo or its dataset is not there, it has other bytes, or nothing says where its dataset
+                lies.
         """
         row = self._row(index)
         photos = Photos(self._contents.version, self._contents.manifest["configuration"], base, storage)
@@ -84,7 +86,7 @@ class Records:
 
         Raises:
             IndexError: there is no record of this number.
-            ReadError: nothing says where its dataset lies.
+            ReadError: its dataset is not where it was, or nothing says where that is.
         """
         photos = Photos(self._contents.version, self._contents.manifest["configuration"], base)
         return photos.place(self._row(index)["path"])

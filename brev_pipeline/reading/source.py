@@ -3,7 +3,7 @@
 ``path`` in a record begins with its dataset's bucket as configured. An address on S3 and an absolute folder say for
 themselves where that is. A relative folder is meant from the configuration's, which no version names, so that a version
 is the same on every machine: the store's log says where the folder lay as seen from the store, so that both can be
-moved together; for a version that was copied out of its store, the reader says it.
+moved together; for a version or a store that was copied away from its photos, the reader says it.
 """
 
 import io
@@ -48,7 +48,8 @@ class Photos:
             path: as records and tables have it.
 
         Raises:
-            ReadError: no dataset of the version has it, or nothing says where the dataset lies.
+            ReadError: no dataset of the version has it, its dataset is not where it was, or nothing says where that
+                is.
         """
         place, key = self._find(path)
         return f"{place.root}/{key}" if isinstance(place, LocalPlace) else path
@@ -90,13 +91,30 @@ class Photos:
         return place, key_of(bucket, path)
 
     def _resolved(self, bucket: str) -> str:
-        if not is_local(bucket) or os.path.isabs(bucket):
+        """Where a dataset lies: an address on S3, or the absolute path of a folder that is there."""
+        if not is_local(bucket):
             return bucket
+        folder, said = self._folder(bucket)
+        if os.path.isdir(folder):
+            return folder
+        advice = (
+            "put it there again"
+            if os.path.isabs(bucket)
+            else f"give as base= the folder from which {bucket} leads to the photos"
+        )
+        raise ReadError(f"the dataset {bucket} of version {self.version.id} is not there: {said}; {advice}")
+
+    def _folder(self, bucket: str) -> tuple[str, str]:
+        """The folder of a dataset, there or not, and what says so."""
+        if os.path.isabs(bucket):
+            return bucket, "the version was made of this folder, and here is none"
         if self.base is not None:
-            return os.path.realpath(os.path.join(os.fspath(self.base), bucket))
+            folder = os.path.realpath(os.path.join(os.fspath(self.base), bucket))
+            return folder, f"seen from base={os.fspath(self.base)} it would be the folder {folder}"
         store = store_of(self.version)
         if store is not None and store.folder.is_local and (seen := _seen_from(store, self.version, bucket)):
-            return os.path.realpath(os.path.join(store.folder.url, seen))
+            folder = os.path.realpath(os.path.join(store.folder.url, seen))
+            return folder, f"the store says the folder {folder}, and it or the dataset was moved since"
         raise ReadError(
             f"the dataset {bucket} lies in a folder relative to the configuration that made version {self.version.id}, "
             "and nothing here says where that is (the version was copied out of its store, the store is a bucket, or "

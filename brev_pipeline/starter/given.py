@@ -69,14 +69,21 @@ def of_pattern(photos: Sequence[str], pattern: str) -> GivenWay:
 
 
 def _of_lists(found: Survey, photos: Sequence[str], lists: Mapping[str, str]) -> GivenWay:
-    named: dict[str, str] = {}
-    for word, path in lists.items():
-        for line in found.head(path).decode("utf-8-sig", "replace").splitlines():
-            if line.split():
-                named[line.split()[0].rpartition("/")[2]] = word
-    names = [path.rpartition("/")[2] for path in photos]
-    words = [named.get(name) or named.get(name.rpartition(".")[0]) for name in names]
+    parts = _telling_parts(photos)
+    named = {_last(line, parts): word for word, path in lists.items() for line in found.lines(path)[0]}
+    keys = [_last(path, parts) for path in photos]
+    words = [named.get(key) or named.get(key.rpartition(".")[0]) for key in keys]
     return GivenWay({"lists": dict(lists)}, f"the lists {', '.join(lists.values())}", words, _purposes(words))
+
+
+def _telling_parts(photos: Sequence[str]) -> int:
+    """How many parts of a path, counted from its end, tell all photos apart."""
+    most = max(path.count("/") for path in photos) + 1
+    return next((n for n in range(1, most) if len({_last(path, n) for path in photos}) == len(photos)), most)
+
+
+def _last(path: str, parts: int) -> str:
+    return path if path.count("/") < parts else "/".join(path.rsplit("/", parts)[1:])
 
 
 def _some(words: Sequence[str | None]) -> str:

@@ -76,11 +76,14 @@ def items_of(paths: Sequence[str], pattern: str) -> list[str | None]:
         raise SplitError(f"{pattern!r} is not a regular expression: {error}") from error
     if not compiled.groups:
         raise SplitError(f"{pattern!r} has no group: put parentheses around the part that names the item")
-    return [_item(compiled.search(f"/{path}")) for path in paths]
+    search = compiled.search
+    if compiled.groups == 1:
+        return [match[1] if (match := search(f"/{path}")) else None for path in paths]
+    return [_first(match.groups()) if (match := search(f"/{path}")) else None for path in paths]
 
 
-def _item(match: re.Match[str] | None) -> str | None:
-    return next((group for group in match.groups() if group is not None), None) if match else None
+def _first(groups: Sequence[str | None]) -> str | None:
+    return next((group for group in groups if group is not None), None)
 
 
 def way_of(photos: Sequence[str], pattern: str, meaning: str = "a pattern of your own") -> Way:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from brev_pipeline.starter.names import is_dense, is_time, last_word
-from brev_pipeline.starter.words import CLASS, GENERIC, ITEM, QUALITY, SESSION, VIEWS, is_shard, purpose_of
+from brev_pipeline.starter.words import CLASS, FOLDS, GENERIC, ITEM, QUALITY, SESSION, VIEWS, is_shard, purpose_of
 
 Role = Literal["class", "split", "item", "session", "time", "nothing", "unsure"]
 """``session``: a place, a camera, a batch that many things share."""
@@ -100,6 +100,8 @@ def _numbered(parts: Sequence[tuple[str, str]], total: int) -> Role:
     word, each = last_word(parts[0][0].rstrip("_-. ")), total / len(parts)
     if word in CLASS:
         return "class"
+    if word in FOLDS:
+        return "nothing"
     if word in SESSION:
         return "session"
     if word in ITEM:

@@ -6,6 +6,7 @@ form the same place means the same, so what varies there can be counted.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _DATE = r"(?:19[89]\d|20[0-4]\d)([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])"
@@ -16,7 +17,9 @@ TIME: Final = re.compile(
 )
 _SINCE_1970: Final = re.compile(r"1\d{9}(?:\d{3}|\d{6}|\d{9})?")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
-_RUN: Final = re.compile(r"(?P<n>\d+)|(?P<a>[^\W\d_]+)|(?P<s>[\W_]+)")
+_TWO: Final = re.compile(r"(?P<a>[^\W\d_]+)(?P<n>\d+)|(?P<n2>\d+)(?P<a2>[^\W\d_]+)")
+_BETWEEN: Final = re.compile(r"([\W_]+)")
+_DIGIT: Final = re.compile(r"\d")
 _MOST_FORMS: Final = 12
 
 
@@ -49,6 +52,11 @@ def forms(stems: Sequence[str]) -> list[Form]:
     Where there are too many of them (hashes, free text), numbers with letters count as mixed; where there are still
     too many, each name is one mixed field.
     """
+    return list(_forms(tuple(stems)))
+
+
+@lru_cache(maxsize=1)  # asked again after each answer of a dialogue
+def _forms(stems: tuple[str, ...]) -> list[Form]:
     for take in (_fine, _coarse):
         taken = [take(stem) for stem in stems]
         shapes = [tuple(field.text if field.kind == "-" else field.kind for field in fields) for fields in taken]
@@ -92,22 +100,22 @@ def _separated(stem: str) -> list[Field]:
 
 
 def _cut(text: str) -> list[Field]:
-    out: list[Field] = []
-    for match in _RUN.finditer(text):
-        kind = {"n": "9", "a": "a", "s": "-"}[match.lastgroup or "s"]
-        if out and "-" not in (kind, out[-1].kind):
-            out[-1] = Field("m", out[-1].text + match[0])
-        else:
-            out.append(Field(kind, match[0]))
-    return out
+    runs = _BETWEEN.split(text)  # every second one separates
+    kinds = (
+        "-" if at % 2 else "9" if run.isdecimal() else "m" if _DIGIT.search(run) else "a" for at, run in enumerate(runs)
+    )
+    return [Field(kind, run) for kind, run in zip(kinds, runs, strict=True) if run]
 
 
 def _divided(field: Field) -> list[Field]:
     """``vial17`` is a word and a number; ``3fa2c`` is neither."""
     if field.kind != "m":
         return [field]
-    runs = [Field({"n": "9", "a": "a"}[m.lastgroup or "a"], m[0]) for m in _RUN.finditer(field.text)]
-    return runs if len(runs) == 2 else [Field("x", field.text)]
+    if two := _TWO.fullmatch(field.text):
+        return (
+            [Field("a", two["a"]), Field("9", two["n"])] if two["a"] else [Field("9", two["n2"]), Field("a", two["a2"])]
+        )
+    return [Field("x", field.text)]
 
 
 def _joined_words(fields: list[Field]) -> list[Field]:

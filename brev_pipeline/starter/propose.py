@@ -18,7 +18,7 @@ from brev_pipeline.starter.items import ItemFinding, find_items, items_of, own_p
 from brev_pipeline.starter.levels import Level, levels
 from brev_pipeline.starter.names import is_dense
 from brev_pipeline.starter.survey import Survey
-from brev_pipeline.starter.words import purpose_of
+from brev_pipeline.starter.words import FOLDS, purpose_of
 
 Topic = Literal["sample-filter", "category", "given", "pattern", "scope"]
 _FEW_CROSSING: Final = 0.2
@@ -199,6 +199,12 @@ def _category(
     if choices.category is not None:
         return ways, class_way(photos, choices.category)
     best = ways[0]
+    sides = [name for name in best.counts if purpose_of(name)]
+    if sides and len(best.counts) > 1 and not best.in_names:
+        said = f"the folder {sides[0]} is named like a side of a split: do its photos have no class?"
+        doubts.append(
+            Doubt("category", f"{said} Then name as place the folder with the others; -1 takes it for a class")
+        )
     if best.in_names and beside.tables:
         said = f"the names may say the class ({best.meaning}), and {beside.tables[0]} may too, which is not read yet"
         doubts.append(Doubt("category", said))
@@ -242,14 +248,20 @@ def _given(
         return _chosen_split(photos, choices.given)
     way = given_way(found, photos, seen, beside.lists)
     if way is None and (level := next((one for one in seen if _may_be_sides(one)), None)):
-        doubts.append(Doubt("given", f"the folders {level.names} may be sides of a split, by a word of their names"))
+        doubts.append(
+            Doubt("given", f"the folders {level.names} may be sides of a split or folds, by a word of their names")
+        )
+    if way is None:
+        doubts += [Doubt("given", line) for line in beside.splits]
     if way and "lists" in way.settings and not _is_local(found):
         doubts.append(Doubt("given", f"{way.meaning} say a split, and lists are read from local files only"))
     return way
 
 
 def _may_be_sides(level: Level) -> bool:
-    """Whether of a few folders some, and not all alike, have a word for a side of a split in their names."""
+    """Whether folders are folds, or some of a few, not all alike, have a word for a side of a split in their names."""
+    if all(re.fullmatch(rf"(?i)({'|'.join(FOLDS)})[-_. ]?\d+", name) for name in level.counts):
+        return len(level.counts) > 1
     sides = [{purpose_of(word) for word in re.split(r"[\W_]+", name)} - {None} for name in level.counts]
     return 1 < len(sides) <= 4 and any(sides) and not all(one == sides[0] for one in sides)
 

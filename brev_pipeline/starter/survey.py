@@ -5,11 +5,11 @@ said that they are not all.
 """
 
 import hashlib
-import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +21,10 @@ MOST: Final = 1_000_000
 _PER_FOLDER: Final = 200
 _FOLDERS: Final = 2000  # looked at where not all is listed; on S3 a request each
 _MOST_HASHED: Final = 1 << 30  # bytes of local files that are read to find copies
+_TO_OPEN: Final = 1 << 14  # bytes that are read in the time that opening a file takes
 _HEAD: Final = 1 << 18  # bytes of a text that are read
 _MOST_FETCHED: Final = 1 << 24  # bytes of an object that is fetched for its head
+_MOST_READ: Final = 1 << 26  # bytes of a list
 _IMAGE: Final = re.compile(ListingSettings().sample_filter, re.IGNORECASE)
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -42,8 +44,17 @@ class Survey:
     storage: StorageSettings = field(default_factory=StorageSettings)
     md5: dict[str, str] = field(default_factory=dict)
     """Path → MD5 of the bytes, of the images where it is known without reading them."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Why a run does not read a file, in words, such as a link that leaves the place → how many there are."""
 
-    def head(self, path: str) -> bytes:
+    def lines(self, path: str) -> tuple[list[str], bool]:
+        """The lines of a text that are not empty, and whether these are all: of a very large one the first are read."""
+        data = self.head(path, _MOST_READ)
+        whole = len(data) < _MOST_READ
+        lines = data.decode("utf-8-sig", "replace").splitlines()
+        return [text for line in lines[: None if whole else -1] if (text := line.strip())], whole
+
+    def head(self, path: str, most: int = _HEAD) -> bytes:
         """The first bytes of a file (of an object, all); empty where it cannot be read, or is too large for a look."""
         from brev_pipeline.source import LocalPlace, S3Place
         from brev_pipeline.source.s3 import S3Client
@@ -51,10 +62,10 @@ class Survey:
         try:
             if isinstance(self.place, LocalPlace):
                 with (Path(self.place.root) / path).open("rb") as file:
-                    return file.read(_HEAD)
+                    return file.read(most)
             if isinstance(self.place, S3Place):
                 client = S3Client(self.storage)
-                return client.get(self.place.name, self.place.prefix + path, None, _MOST_FETCHED)
+                return client.get(self.place.name, self.place.prefix + path, None, max(most, _MOST_FETCHED))
         except (OSError, BrevPipelineError):
             pass  # what cannot be read says nothing; a run tells why
         return b""
@@ -76,7 +87,7 @@ class Survey:
             except OSError:
                 continue
         alike = {size: paths for size, paths in sizes.items() if len(paths) > 1}
-        if sum(size * len(paths) for size, paths in alike.items()) > _MOST_HASHED:
+        if sum(max(size, _TO_OPEN) * len(paths) for size, paths in alike.items()) > _MOST_HASHED:
             return None
         return {path: digest for paths in alike.values() for path in paths if (digest := _md5(root / path))}
 
@@ -97,15 +108,16 @@ def survey(bucket: str, storage: StorageSettings | None = None, base: Path | Non
     storage = storage or StorageSettings()
     resolved = bucket if bucket.startswith("s3://") else str(((base or Path.cwd()) / bucket).resolve())
     place = place_of(bucket.rstrip("/") or bucket, resolved, storage)
+    refused = Counter[str]()
     if isinstance(place, S3Place):
         found, is_complete = _on_s3(place, storage)
     else:
-        found, is_complete = _local(Path(resolved))
+        found, is_complete = _local(place, refused)
     paths = sorted(path for path in found if not _is_hidden(path))
     images = [path for path in paths if _IMAGE.search(path.rpartition("/")[2])]
     others = sorted(set(paths) - set(images))
     md5 = {path: tag for path in images if (tag := found[path]) and _MD5.fullmatch(tag)}
-    return Survey(images, others, is_complete, place, storage, md5)
+    return Survey(images, others, is_complete, place, storage, md5, refused)
 
 
 def _is_hidden(path: str) -> bool:
@@ -120,36 +132,28 @@ def _md5(file: Path) -> str | None:
         return None
 
 
-def _local(root: Path) -> tuple[dict[str, str | None], bool]:
+def _local(place: Any, refused: Counter[str]) -> tuple[dict[str, str | None], bool]:
+    from brev_pipeline.listing.walk import files_below
+
+    root = Path(place.root)
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "does not exist"
         raise ListingError(f"{root} {what}; name the folder that holds the class folders")
     found: dict[str, str | None] = {}
-    for folder, names in _folders(root):
-        found.update(dict.fromkeys(folder + name for name in names))
+    for key, *_, refusal in files_below(place):
+        if refusal:
+            refused[refusal[1]] += 1
+        else:
+            found[key] = None
         if len(found) > MOST:
-            return _some(_folders(root)), False
+            return _some(key for key, *_, refusal in files_below(place) if not refusal), False
     return found, True
 
 
-def _some(folders: Iterator[tuple[str, list[str]]]) -> dict[str, str | None]:
+def _some(keys: Iterable[str]) -> dict[str, str | None]:
     """The first files of the first folders."""
-    found: dict[str, str | None] = {}
-    for _, (folder, names) in zip(range(_FOLDERS), folders, strict=False):
-        found.update(dict.fromkeys(folder + name for name in names[:_PER_FOLDER]))
-    return found
-
-
-def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each folder that holds files, relative and ending with a slash, with their sorted names."""
-
-    def refuse(error: OSError) -> None:
-        raise ListingError(f"{error.filename} cannot be listed: {error.strerror}; check its permissions") from error
-
-    for folder, below, names in os.walk(root, onerror=refuse, followlinks=False):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        if names:
-            yield "" if folder == str(root) else Path(folder).relative_to(root).as_posix() + "/", sorted(names)
+    folders = islice(groupby(keys, lambda key: key.rpartition("/")[0]), _FOLDERS)
+    return dict.fromkeys(key for _, group in folders for key in sorted(group)[:_PER_FOLDER])
 
 
 class _TooManyError(Exception):

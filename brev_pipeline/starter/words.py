@@ -4,6 +4,7 @@ Each set is compared in small letters. A word alone decides nothing that counts 
 """
 
 import re
+from functools import cache
 from typing import Final
 
 _PURPOSES: Final = {
@@ -32,10 +33,12 @@ MASKS: Final = _set(
     """
     mask masks gt ground_truth groundtruth ground-truth label labels annotation annotations anno annos seg segs
     segmentation segmentations segmentationclass segmentationobject lesion binary mask_images masks_png labelcol
-    gt_masks maskimages
+    gt_masks maskimages overlay overlays heatmap heatmaps
     """
 )
 """Folders and endings of names of images that say where on a photo something is."""
+FOLDS: Final = frozenset(("fold", "folds", "kfold", "cv", "crossval"))
+"""Words before the number of a part of a cross-validation."""
 CLASS: Final = _set(
     """
     class category cat label type defect grade kind
@@ -87,6 +90,13 @@ def purpose_of(word: str) -> str | None:
     """Our purpose for their word: train, devel or test; None for any other word. ``train2017``: train."""
     small = word.casefold()
     return PURPOSE_OF.get(small) or PURPOSE_OF.get(_AROUND.sub("", small))
+
+
+@cache
+def is_mask_folder(name: str) -> bool:
+    """Whether a folder's name says that masks are in it, wholly or, as ``crack_masks``, by one of its words."""
+    words = re.split(r"[\W_]+", name.casefold())
+    return name.casefold() in MASKS or any(word in ("mask", "masks", "gt", "groundtruth") for word in words)
 
 
 def is_trainval(word: str) -> bool:

@@ -97,10 +97,13 @@ def test_the_place_opens_and_says_where_nothing_is(copy: World, tmp_path: Path) 
     facts = trace_image(copy.store, copy.newest, path=path)
     assert facts["place"] == {"address": str(copy.folder / path), "note": None}
     elsewhere = trace_image(copy.store, copy.newest, path=path, base=tmp_path / "elsewhere")
-    assert elsewhere["place"]["address"] == str(tmp_path / "elsewhere" / path)
-    assert elsewhere["place"]["note"] == "nothing is there now"
+    assert elsewhere["place"]["address"] is None
+    assert f"it would be the folder {tmp_path / 'elsewhere/photos'}" in elsewhere["place"]["note"]
     place = copy.folder / path
     assert place.read_bytes() == Path(facts["place"]["address"]).read_bytes()
     done = CliRunner().invoke(main, ["trace", str(copy.yaml()), "--path", path])
     assert done.exit_code == 0, done.output
     assert f"address: {place}" in done.output
+    place.unlink()
+    facts = trace_image(copy.store, copy.newest, path=path)
+    assert facts["place"] == {"address": str(place), "note": "nothing is there now"}

@@ -1,6 +1,7 @@
 """Labels over a pipeline's life: classes come, go and come back, and every number means what it meant."""
 
 import json
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 import brev_pipeline
-from brev_pipeline.audit import verify_store
+from brev_pipeline.audit import trace_image, verify_store
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import ReadError
 from brev_pipeline.production import published_history
@@ -248,6 +249,28 @@ def test_a_copied_version_asks_for_the_folder_and_other_bytes_are_refused(tmp_pa
     place.unlink()
     with pytest.raises(ReadError, match="was deleted after it was listed"):
         records.open(0, base=tmp_path)
+
+
+def test_a_store_copied_away_from_its_photos_says_where_they_are_missing(tmp_path: Path) -> None:
+    first, copy = tmp_path / "first", tmp_path / "elsewhere" / "deep" / "results"
+    draw_photos(first / "photos", {"good": 6, "bad": 6})
+    assert run(configured(first, store="../results")).success
+    shutil.copytree(tmp_path / "results", copy)
+    records = brev_pipeline.read(copy / "parts", "devel")
+    gone = re.escape(str(copy.parent / "first/photos"))
+    said = f"the dataset photos of version .* is not there: the store says the folder {gone}.*; give as base="
+    for ask in (records.place, records.open):
+        with pytest.raises(ReadError, match=said):
+            ask(0)
+        with pytest.raises(ReadError, match=rf"seen from base={re.escape(str(copy))} it would be the folder"):
+            ask(0, base=copy)
+    assert records.place(0, base=first) == str(first / records[0]["path"])
+    store = PipelineStore.of(configured(first, store=str(copy)))
+    newest = store.newest()
+    assert newest is not None
+    place = trace_image(store, newest[1], path=records[0]["path"])["place"]
+    assert place["address"] is None
+    assert re.search(said, place["note"])
 
 
 def test_two_stores_hold_the_same_bytes_of_the_same_images(tmp_path: Path) -> None:

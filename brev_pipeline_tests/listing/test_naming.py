@@ -165,6 +165,12 @@ def test_names_that_match_nothing_are_told_with_what_is_nearest() -> None:
     ]
 
 
+def test_of_names_that_differ_in_case_the_nearest_comes_first() -> None:
+    keys = ["GOOD/1.png", "GOOD/2.png", "good/1.png", "bad/1.png"]
+    told = facts(keys, class_mapping={"goodd": ["a"], "GOODD": ["b"], "bad": ["c"]})["names"]
+    assert [row["closest"] for row in told] == ["closest: good, GOOD", "closest: GOOD, good", ""]
+
+
 def test_twins_are_told_by_both_names() -> None:
     told = facts([f"{E_ACUTE}/1.png", f"{E_THEN_ACUTE}/2.png", "OK/1.png", "ok/1.png", "ok/2.png", "b/1.png"])["twins"]
     assert [(row["name"], row["images"], row["twin"], row["images of the twin"]) for row in told] == [

@@ -21,8 +21,8 @@ class Texts(Survey):
 
     texts: dict[str, str] = field(default_factory=dict)
 
-    def head(self, path: str) -> bytes:
-        return self.texts.get(path, "").encode()
+    def head(self, path: str, most: int = 1 << 18) -> bytes:
+        return self.texts.get(path, "").encode()[:most]
 
 
 @dataclass

@@ -4,6 +4,7 @@ The layouts are drawn by code, with the item, class and side of each photo known
 question may join items, which costs evenness; it must never divide one.
 """
 
+import json
 import random
 from collections import defaultdict
 
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from brev_pipeline.errors import ConfigError, SplitError
 from brev_pipeline.starter import Choices, Proposal, Survey, items_of, propose
+from brev_pipeline.starter.beside import look_beside
 from brev_pipeline.starter.classes import UNLABELLED, categories_of
-from brev_pipeline_tests.starter.layouts import KINDS, Draw, Layout
+from brev_pipeline_tests.starter.layouts import KINDS, Draw, Layout, Texts
 
 UNDECIDED = {
     "cameras_without_a_word": {"pattern"},
@@ -124,6 +126,119 @@ def test_lists_whose_lines_name_no_photo_are_told_and_not_used() -> None:
     found = propose(layout.survey)
     assert found.given is None
     assert any("their lines name no photo" in line for line in found.told)
+
+
+def listed(tables: dict[str, str]) -> Proposal:
+    """Photos of two classes beside some texts; ``{names}`` and ``{rest}`` stand for a line for each of them."""
+    layout = Layout()
+    for number in range(60):
+        layout.add(f"{'ok' if number % 3 else 'dent'}/cam_{number:04}.png", str(number))
+    names = [path.rpartition("/")[2] for path in sorted(layout.item)]
+    for path, text in tables.items():
+        text = text.replace("{names}", "\n".join(f"{name},1" for name in names[:40]))
+        layout.texts[path] = text.replace("{rest}", "\n".join(f"{name},2" for name in names[40:]))
+    return propose(layout.survey)
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ({"train.csv": "file,x\n{names}", "test.csv": "file,x\n{rest}"}, "test.csv and train.csv may be lists"),
+        ({"meta.csv": "file,split\n{names}\n{rest}"}, "meta.csv has the columns file,split: does one of them say a"),
+    ],
+)
+def test_a_split_that_may_stand_in_tables_is_asked_about(tables: dict[str, str], said: str) -> None:
+    found = listed(tables)
+    assert found.given is None
+    ((topic, text),) = found.doubts
+    assert (topic, said in text, "split.given.table" in text) == ("given", True, True)
+
+
+def of(paths: list[str], **texts: str) -> Proposal:
+    """What is proposed of photos, and of texts by their names with ``_`` for the point."""
+    named = {name.replace("_", "."): text for name, text in texts.items()}
+    return propose(Texts(sorted(paths), sorted(named), True, texts=named))
+
+
+def asked(found: Proposal) -> list[str]:
+    return [topic for topic, _ in found.doubts]
+
+
+def test_a_folder_of_masks_by_one_word_of_its_name_is_no_class() -> None:
+    paths = [f"{folder}/{number:03}.png" for folder in ("good", "bad", "bad_masks") for number in range(30)]
+    found = of(paths)
+    assert set(found.category.counts) == {"good", "bad"}
+    assert found.beside.masks == sorted(paths[60:])
+    # Faces with a mask are photos, though another class has the same numbers.
+    faces = [f"{folder}/{number:03}.png" for folder in ("with_mask", "none") for number in range(30)]
+    everything = Texts(sorted(faces), [], True, texts=dict.fromkeys(faces, "a photo"))
+    assert look_beside(everything, lambda data: 33 if data else None).masks == []
+    assert look_beside(everything, lambda data: 2 if data else None).masks == faces[:30]
+
+
+def test_folds_are_no_items() -> None:
+    draw = random.Random(5)
+    found = of([f"fold{n % 5}/{'ok' if n % 2 else 'nok'}/im{draw.randrange(10**6):06}.png" for n in range(100)])
+    assert asked(found) == ["given"]
+    assert found.items.ways[0].items == 100
+
+
+def test_lists_tell_photos_of_one_name_apart_by_their_folders() -> None:
+    paths = [f"images/{folder}/{number:04}.jpg" for folder in ("cat", "dog") for number in range(50)]
+    found = of(
+        paths, train_txt="\n".join([*paths[:40], *paths[50:90]]), test_txt="\n".join([*paths[40:50], *paths[90:]])
+    )
+    assert found.given is not None
+    assert dict(zip(found.photos, found.given.words, strict=True)) == {
+        path: "train" if int(path[-8:-4]) < 40 else "test" for path in paths
+    }
+
+
+def test_a_split_in_json_is_asked_about() -> None:
+    paths = [f"{'ok' if number % 2 else 'nok'}/part_{number:03}.jpg" for number in range(100)]
+    found = of(paths, split_json=json.dumps({"train": paths[:80], "val": paths[80:]}))
+    assert (asked(found), "split.json" in found.doubts[0].text) == (["given"], True)
+    coco = [json.dumps({"images": [{"file_name": name} for name in part]}) for part in (paths[:80], paths[80:])]
+    found = of(paths, **{"instances-train_json": coco[0], "instances-val_json": coco[1]})
+    assert asked(found) == ["given"]
+
+
+def test_a_side_without_class_folders_is_no_class_unasked() -> None:
+    paths = [f"train/{name}s/{name}.{number}.jpg" for name in ("cat", "dog") for number in range(30)]
+    found = of([*paths, *(f"test/{number}.jpg" for number in range(20))])
+    assert "category" in asked(found)
+    assert "the folder test is named like a side" in found.doubts[0].text
+
+
+def test_a_split_by_lists_with_more_than_a_name_on_a_line_is_asked_about() -> None:
+    layout = Layout()
+    for number in range(60):
+        layout.add(f"{'ok' if number % 3 else 'dent'}/cam_{number:04}.png", str(number))
+    names = [path.rpartition("/")[2] for path in sorted(layout.item)]
+    layout.texts = {
+        "train.txt": "\n".join(f"{name} 0" for name in names[:40]),
+        "test.txt": "\n".join(f"{name} 1" for name in names[40:]),
+    }
+    found = propose(layout.survey)
+    assert found.given is None
+    assert [(topic, text[:57]) for topic, text in found.doubts] == [
+        ("given", "the lines of test.txt and train.txt hold more than a name")
+    ]
+
+
+def test_the_end_of_a_long_list_counts_too() -> None:
+    layout = Layout()
+    for number in range(30_000):
+        layout.add(f"{'ok' if number % 3 else 'dent'}/a_long_word_{number:06}.png", str(number))
+    names = [path.rpartition("/")[2].rpartition(".")[0] for path in sorted(layout.item)]
+    layout.texts = {"train.txt": "\n".join(names[:26_000]), "test.txt": "\n".join(names[26_000:])}
+    assert len(layout.texts["train.txt"]) > 1 << 18
+    found = propose(layout.survey)
+    assert found.given is not None
+    assert found.given.counts == {"train": 26_000, "test": 4_000}
+    # Names that are nobody's tell more of a list than its beginning does.
+    layout.texts["train.txt"] += "".join(f"\nnobody_{number}" for number in range(9_000))
+    assert propose(layout.survey).given is None
 
 
 def test_masks_that_have_the_names_of_photos_are_left_out_by_their_folder() -> None:

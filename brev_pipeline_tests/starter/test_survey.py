@@ -42,13 +42,16 @@ def test_all_files_are_found_but_hidden_ones(tmp_path: Path) -> None:
     assert found.head("good/none.txt") == b""
 
 
-def test_only_what_may_be_a_copy_is_read(tmp_path: Path) -> None:
+def test_only_what_may_be_a_copy_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, data in {"a/1.png": b"same", "b/2.png": b"same", "b/3.png": b"othr", "c/4.png": b"longer"}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
     found = survey(str(tmp_path))
     same, other = (hashlib.md5(data, usedforsecurity=False).hexdigest() for data in (b"same", b"othr"))
     assert found.contents(found.images) == {"a/1.png": same, "b/2.png": same, "b/3.png": other}
+    # Many small files take their time too: three are opened here.
+    monkeypatch.setattr(MODULE, "_MOST_HASHED", 3 * 16384 - 1)
+    assert found.contents(found.images) is None
 
 
 def test_of_a_place_with_too_much_each_folder_gives_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +61,34 @@ def test_of_a_place_with_too_much_each_folder_gives_some(tmp_path: Path, monkeyp
     found = survey(str(tmp_path))
     assert not found.is_complete
     assert [path.partition("/")[0] for path in found.images] == ["bad"] * 7 + ["good"] * 7
+
+
+def test_links_are_followed_as_a_run_follows_them(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "set", {"good": 2})
+    draw_photos(tmp_path / "away", {"bad": 1})
+    (tmp_path / "set/again").symlink_to("good")
+    (tmp_path / "set/good/in.png").symlink_to("0_0.png")
+    (tmp_path / "set/good/out.png").symlink_to(tmp_path / "away/bad/0_0.png")
+    found = survey(str(tmp_path / "set"))
+    names = ["0_0.png", "0_1.png", "1_0.png", "1_1.png", "in.png"]
+    assert found.images == [f"{folder}/{name}" for folder in ("again", "good") for name in names]
+    ((reason, count),) = found.refused.items()
+    assert count == 2
+    assert "outside of the dataset; listing.follow_links: true would follow it" in reason
+
+
+def test_a_list_is_read_to_its_end_and_one_that_is_too_long_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"photo_{number:06}" for number in range(60_000)]
+    (tmp_path / "train.txt").write_bytes(("\ufeff" + "\r\n".join(names) + "\r\n\r\n").encode())
+    (tmp_path / "0.png").touch()
+    found = survey(str(tmp_path))
+    assert (tmp_path / "train.txt").stat().st_size > 3 << 18
+    assert found.lines("train.txt") == (names, True)
+    monkeypatch.setattr(MODULE, "_MOST_READ", 100)
+    lines, whole = found.lines("train.txt")
+    assert (lines, whole) == (names[:6], False)
 
 
 def test_a_place_that_is_none_is_explained(tmp_path: Path) -> None:

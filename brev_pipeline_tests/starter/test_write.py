@@ -24,7 +24,7 @@ def test_any_place_and_store_are_read_back_as_they_were_given(bucket: str, store
     assert (config.split.stratification, config.sampling.groupby) == (["category"], ["category"])
 
 
-@given(PRINTABLE)
+@given(PRINTABLE.filter(str.strip))
 def test_any_class_and_word_are_read_back(word: str) -> None:
     listing = {"sample_filter": r"^(?!.*(_mask)\.[^.]+$).*\.png$", "class_mapping": {word: [word]}, "classes": [word]}
     given = {"folder": 0, "words": {word: "devel", "not " + word: None}}
