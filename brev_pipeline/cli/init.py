@@ -39,6 +39,7 @@ from brev_pipeline.starter import (
     way_of,
 )
 from brev_pipeline.starter.beside import look_beside
+from brev_pipeline.starter.classes import UNLABELLED
 
 _SHOWN: Final = 6
 _OPTIONS: Final = {
@@ -106,7 +107,7 @@ def write_configuration(
         bucket=_from(target, f"{bucket.rstrip('/') or bucket}/{proposal.below}".rstrip("/") or bucket),
         uniqueness=proposal.pattern,
         scope=proposal.scope,
-        listing=proposal.listing,
+        listing=_listing(proposal, ask),
         given=_given_settings(proposal, bucket, target),
         purposes=proposal.purposes,
         store=_from(target, store),
@@ -358,6 +359,12 @@ def _foresee(console: Console, found: Survey, proposal: Proposal, config: Pipeli
             f"no photo would stand in {', '.join(outcome.empty)}: there are {outcome.groups} groups of photos that may "
             "not be divided; give a --pattern that tells more items apart, if they are different items"
         )
+
+
+def _listing(proposal: Proposal, ask: bool) -> dict[str, Any]:
+    """Section ``listing``; that there is one class is written as meant only where somebody said so."""
+    is_meant = ask and proposal.category.rule is None
+    return proposal.listing | ({"classes": [UNLABELLED]} if is_meant else {})
 
 
 def _given_settings(proposal: Proposal, bucket: str, target: Path) -> dict[str, Any] | None:

@@ -1,30 +1,40 @@
 """Classes: what in the path may say the class of a photo, the likeliest first.
 
-A folder level of words, the deepest that there is; else words in the file names that few numbers share; else nothing,
-and all photos are one class.
+A folder level of words, the deepest that there is; else words in the file names, those that lead or those at one place,
+counted from either end; else nothing, and all photos are one class. A word that leads is taken for a class; elsewhere
+only a known one, where no other place says something else; the rest is a doubt.
 """
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any, Final
 
 from brev_pipeline.starter.levels import JUDGED, Level
-from brev_pipeline.starter.names import last_word
-from brev_pipeline.starter.words import FRAMES, ITEM, PHOTO, QUALITY, SESSION, TEMPLATES, VIEWS, purpose_of
+from brev_pipeline.starter.names import last_word, stem_of
+from brev_pipeline.starter.words import DEFECTS, FRAMES, ITEM, PHOTO, QUALITY, TEMPLATES, is_setting, purpose_of
 
 ROOT: Final = "__root__"
 UNLABELLED: Final = "unlabelled"
 _BEFORE: Final = r"/(?P<category>[^/\d]*[^/\d_. (-])[-_. (]*\d[^/]*$"
-_IN_NAMES: Final = (
+_LEADING: Final = (
     (r"/(?P<category>[^/]+)_\d+\.[^./]+$", "the words before the last number of the name"),
     (_BEFORE, "the words before the first number of the name"),
+)
+_BEHIND: Final = (
     (r"\d[-_. )]+(?P<category>[^/\d.]*[^/\d._ -])\.[^./]+$", "the words after the last number of the name"),
     (r"/[^/\d]*\d+[-_. ]+(?P<category>[^/\d]*[^/\d_. -])[-_. ]+\d[^/]*$", "the words between two numbers of the name"),
 )
-_NO_CLASSES: Final = ITEM | SESSION | PHOTO | VIEWS | TEMPLATES | FRAMES
+_WORD: Final = r"(?P<category>[^\W\d_]+)"
+_PART: Final = "[^-_. /]+[-_. ]+"
+_PART_BEHIND: Final = "[-_. ]+[^-_. /]+"
+_SEPARATES: Final = re.compile(r"[-_. ]+")
+_NO_CLASSES: Final = ITEM | PHOTO | TEMPLATES | FRAMES
 _MOST: Final = 100
+_SHARE: Final = 0.1  # of the photos have a known word in their names
+_KNOWN: Final = QUALITY | DEFECTS
 
 
 @dataclass(frozen=True)
@@ -72,8 +82,12 @@ def class_ways(photos: Sequence[str], found: Sequence[Level]) -> tuple[list[Clas
     doubt = _doubt(several, photos) or (_finer(ways[0], photos) if ways else None)
     if not ways:
         ways = _in_names(photos)
-        if not ways and (unsure := [level for level in found if level.role == "unsure"]):
-            doubt = f"the folders {unsure[0].names} may be classes, or items, or neither"
+        doubt = _doubt_of_names(ways, photos)
+    elif not _are_known(ways[0].counts) and (others := _beside_folders(ways[0], photos)):
+        doubt = doubt or f"the folders and the names may say the class: {ways[0].meaning}; or {_told(others[0])}"
+        ways += others
+    if not ways and (unsure := [level for level in found if level.role == "unsure"]):
+        doubt = f"the folders {unsure[0].names} may be classes, or items, or neither"
     if not ways:
         leaf = next((level for level in found if level.at == -1 and level.role == "class"), None)
         ways = [ClassWay({"folder": -1}, _of_level(leaf), leaf.counts)] if leaf else []
@@ -115,8 +129,12 @@ def _of_level(level: Level) -> str:
 
 
 def _is_known(level: Level) -> bool:
-    words = {word for name in level.counts for word in re.split(r"[\W_]+", name.casefold())}
-    return bool(words & QUALITY)
+    return _are_known(level.counts, QUALITY)
+
+
+def _are_known(names: Iterable[str], known: Collection[str] = _KNOWN) -> bool:
+    """Whether one of the words of some names is a known word for a class."""
+    return any(word in known for name in names for word in re.split(r"[\W_]+", name.casefold()))
 
 
 def _ranked(several: Sequence[Level]) -> list[Level]:
@@ -142,25 +160,86 @@ def _doubt(several: Sequence[Level], photos: Sequence[str]) -> str | None:
 
 
 def _in_names(photos: Sequence[str]) -> list[ClassWay]:
-    ways: list[ClassWay] = []
-    for pattern, meaning in _IN_NAMES:
-        found = categories_of(photos, pattern)
-        if None in found:
+    """The ways by the names of files: those with known words first, words that are two readings at once last."""
+    ways: dict[str, ClassWay] = {}
+    found: dict[str, list[str | None]] = {}
+    words: list[list[str]] = []
+    for pattern, meaning in (*_LEADING, *_BEHIND, *(places := _places(photos))):
+        names = categories_of(photos, pattern)
+        counts = Counter({name: count for name, count in Counter(names).most_common() if name is not None})
+        if None in names or len(counts) < 2:
             continue
-        counts = Counter({name: count for name, count in Counter(found).most_common() if name is not None})
-        if any(way.counts == counts for way in ways) or not _are_classes(counts):
-            continue
-        if pattern.startswith(r"\d") and _are_views(photos, pattern):
-            continue
-        ways.append(ClassWay(pattern, f"{meaning}: {_some(counts)}", counts))
-    return ways
+        if (pattern, meaning) in places:
+            words.append([name for name in names if name])
+        if _are_classes(counts) and not any(_tells(names, one) and _tells(one, names) for one in found.values()):
+            ways[pattern], found[pattern] = ClassWay(pattern, f"{meaning}: {_some(counts)}", counts), names
+    joined = dict[str, bool]()
+    for pattern, names in found.items():
+        parts = [part for part in words if _tells(names, part) and not _tells(part, names)]
+        pairs = combinations(parts, 2)
+        joined[pattern] = any(not _tells(one, other) and not _tells(other, one) for one, other in pairs)
+        if joined[pattern] and not all(map(_are_classes, map(Counter, parts))):
+            del ways[pattern]  # left_ok, right_ok: a view and a class
+    return sorted(ways.values(), key=lambda way: (joined[way.rule], not _are_known(way.counts)))
+
+
+def _places(photos: Sequence[str]) -> list[tuple[str, str]]:
+    """Patterns for a word between two separators of the name, counted from its beginning and from its end."""
+    least = min((len(_SEPARATES.split(stem_of(path))) for path in photos), default=0)
+    first = [(rf"/{_PART * at}{_WORD}[-_. ][^/]*$", f"part {at + 1} of the name") for at in range(least)]
+    last = [
+        (
+            rf"[-_. /]{_WORD}{_PART_BEHIND * at}\.[^./]+$",
+            f"part {at + 1} of the name, counted from its end" if at else "the last part of the name",
+        )
+        for at in range(least)
+    ]
+    return [*first, *last]
+
+
+def _tells(names: Sequence[str | None], others: Sequence[str | None]) -> bool:
+    """Whether the one determines the other."""
+    return len(set(zip(names, others, strict=True))) == len(set(names))
+
+
+def _doubt_of_names(ways: Sequence[ClassWay], photos: Sequence[str]) -> str | None:
+    """Why words in names may be no class, or another one."""
+    if not ways:
+        known = Counter(word for path in photos for word in set(_words(path)) if word in _KNOWN)
+        some = sorted(word for word, count in known.items() if 2 <= count < len(photos))
+        if sum(known[word] for word in some) < _SHARE * len(photos):
+            return None
+        return f"some names have a word such as {', '.join(some[:4])}, but none has a place in all of them"
+    best, others = ways[0], ways[1:]
+    is_leading = best.rule in dict(_LEADING)
+    found = categories_of(photos, best.rule)
+    if is_leading:
+        others = [way for way in others if not _tells(found, categories_of(photos, way.rule))]
+    if others:
+        return f"the names may say the class in {len(others) + 1} ways: {'; or '.join(map(_told, [best, *others]))}"
+    if is_leading or _are_known(best.counts):
+        return None
+    return f"the names have words that may be classes, or places, cameras, sessions, people: {_told(best)}"
+
+
+def _beside_folders(folder: ClassWay, photos: Sequence[str]) -> list[ClassWay]:
+    """The ways by known words of names that say something else than the folders."""
+    of_folders = categories_of(photos, folder.rule)
+    known = [way for way in _in_names(photos) if _are_known(way.counts)]
+    return [way for way in known if not _tells(of_folders, categories_of(photos, way.rule))]
+
+
+def _told(way: ClassWay) -> str:
+    return f"{way.meaning} (--category '{way.rule}')"
+
+
+def _words(path: str) -> list[str]:
+    return re.split(r"[\W\d_]+", stem_of(path).casefold())
 
 
 def _are_classes(counts: Counter[str]) -> bool:
     words = [last_word(name) for name in counts]
-    if not 2 <= len(counts) <= _MOST or 2 * sum(word in _NO_CLASSES or bool(purpose_of(word)) for word in words) >= len(
-        words
-    ):
+    if not 2 <= len(counts) <= _MOST or 2 * sum(map(_is_no_class, words)) >= len(words):
         return False
     # Names such as "part 3_2" have the number of the thing in what stands before the last one.
     if sum(bool(re.search(r"\d", name)) for name in counts) > len(counts) / 2:
@@ -168,14 +247,8 @@ def _are_classes(counts: Counter[str]) -> bool:
     return sorted(counts.values())[len(counts) // 2] >= 5 and min(counts.values()) >= 2
 
 
-def _are_views(photos: Sequence[str], pattern: str) -> bool:
-    """Whether each of the numbers has most of the words: views of things, not classes."""
-    search = re.compile(pattern).search
-    seen: dict[str, set[str]] = defaultdict(set)
-    for path in photos:
-        if match := search(f"/{path}"):
-            seen[f"/{path}"[: match.start("category")]].add(match["category"])
-    return sum(len(words) > 1 for words in seen.values()) > len(seen) / 2
+def _is_no_class(word: str) -> bool:
+    return word in _NO_CLASSES or is_setting(word) or purpose_of(word) is not None
 
 
 def _some(counts: Counter[str]) -> str:

@@ -18,8 +18,8 @@ from typing import Final
 
 from brev_pipeline.errors import SplitError
 from brev_pipeline.starter.levels import FEW_GROUPS, MANY_PHOTOS, Level
-from brev_pipeline.starter.names import Form, forms, is_dense, last_word
-from brev_pipeline.starter.words import FRAMES, ITEM, LOT, PHOTO, SESSION, TEMPLATES, VIEWS
+from brev_pipeline.starter.names import Form, forms, is_dense, last_word, stem_of
+from brev_pipeline.starter.words import FRAMES, ITEM, LOT, PHOTO, SESSION, TEMPLATES, is_setting
 
 OWN_ITEM: Final = r"/([^/]+)\.[^./]+$"
 """Every photo is an item of its own; files that differ in their folders and endings only are one."""
@@ -202,7 +202,7 @@ def _by_names(photos: Sequence[str], classes: Sequence[str | None]) -> tuple[Way
     """The best way by the names of files, what is to be said of it, and whether it counts photos."""
     said = _Notes()
     own = way_of(photos, OWN_ITEM, "every photo is an item of its own, by its name")
-    stems = [path.rpartition("/")[2].rpartition(".")[0] or path.rpartition("/")[2] for path in photos]
+    stems = [stem_of(path) for path in photos]
     roots = _roots(stems)
     rows = [row for row, root in enumerate(roots) if root is None]
     taken = [form._replace(rows=[rows[at] for at in form.rows]) for form in forms([stems[row] for row in rows])]
@@ -269,7 +269,7 @@ def _with_tails(
         _pattern(form, at, whole=True, attach=attach, tail=_ANY_TAIL) for form, at in zip(taken, places, strict=True)
     )
     best = way_of(photos, "|".join(patterns), _meaning(taken, places))
-    stems = [path.rpartition("/")[2].rpartition(".")[0] for path in photos]
+    stems = [stem_of(path) for path in photos]
     items = items_of(photos, best.pattern)
     of_stem = dict(zip(stems, items, strict=True))
     doubts = _unlike(taken, places)
@@ -404,22 +404,27 @@ def _doubt_of_grid(form: Form, at: int, later: Sequence[int], said: _Notes) -> N
 
 def _doubt_of_words(form: Form, at: int, classes: Sequence[str | None], said: _Notes) -> None:
     """Words, each before numbers that begin anew, may be the things' names: many, or few that cross the classes."""
-    words = [i for i in range(at) if form.kinds[i] == "a" and not form.is_constant(i)]
-    if not words:
-        return
-    names = form.fields[words[0]]
+    for i in range(at):
+        if form.kinds[i] == "a" and not form.is_constant(i):
+            parts = [_TAIL.split(text) for text in form.fields[i]]
+            is_even = len(set(map(len, parts))) == 1 < len(parts[0])
+            for names in (form.fields[i], *(zip(*parts, strict=True) if is_even else ())):
+                _doubt_of_names(names, form.fields[at], classes, said)
+
+
+def _doubt_of_names(names: Sequence[str], at: Sequence[str], classes: Sequence[str | None], said: _Notes) -> None:
     numbers, within = defaultdict[str, list[str]](list), defaultdict[str, set[str | None]](set)
-    for name, number, category in zip(names, form.fields[at], classes, strict=True):
+    for name, number, category in zip(names, at, classes, strict=True):
         numbers[name].append(number)
         within[name].add(category)
     each = len(names) / len(numbers)
     anew = sum(is_dense(one) for one in numbers.values())
     many = len(numbers) > FEW_GROUPS and each <= 20
     crossing = len(numbers) > 1 and 2 * sum(len(found) > 1 for found in within.values()) > len(numbers)
-    views = all(last_word(name) in VIEWS | SESSION | PHOTO for name in numbers)
+    views = all(is_setting(last) or last in PHOTO for last in map(last_word, numbers))
     if (many or (crossing and not views)) and each > 1.5 and anew > len(numbers) / 2:
         some = ", ".join(sorted(numbers)[:3])
-        said.doubts.append(f"the names begin with {len(numbers)} words ({some}, …): are they the items?")
+        _note(said.doubts, f"the names have {len(numbers)} words ({some}, …): are they the items?")
 
 
 def _doubt_of_lots(form: Form, at: int, said: _Notes) -> None:

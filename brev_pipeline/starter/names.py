@@ -130,6 +130,12 @@ def _joined_words(fields: list[Field]) -> list[Field]:
     return [Field("x", field.text) if field.kind == "m" else field for field in out]
 
 
+def stem_of(path: str) -> str:
+    """A file's name without its ending."""
+    name = path.rpartition("/")[2]
+    return name.rpartition(".")[0] or name
+
+
 def last_word(text: str) -> str:
     """The last word of a field of words, in small letters."""
     return re.split(r"[\W_]+", text.casefold())[-1] if text else ""

@@ -18,7 +18,7 @@ from brev_pipeline.starter.items import ItemFinding, find_items, items_of, own_p
 from brev_pipeline.starter.levels import Level, levels
 from brev_pipeline.starter.names import is_dense
 from brev_pipeline.starter.survey import Survey
-from brev_pipeline.starter.words import FOLDS, purpose_of
+from brev_pipeline.starter.words import FOLDS, QUALITY, purpose_of
 
 Topic = Literal["sample-filter", "category", "given", "pattern", "scope"]
 _FEW_CROSSING: Final = 0.2
@@ -334,7 +334,7 @@ def _pattern(photos: Sequence[str], choice: str) -> str:
 
 def _views(photos: Sequence[str], pattern: str, category: ClassWay) -> list[Doubt]:
     """A doubt where words of the names are taken for classes, and most items have most of them, as they have views."""
-    if not category.in_names:
+    if not category.in_names or QUALITY.issuperset(name.casefold() for name in category.counts):
         return []
     classes: dict[str | None, set[str | None]] = {}
     for item, name in zip(items_of(photos, pattern), categories_of(photos, category.rule), strict=True):

@@ -78,12 +78,20 @@ FRAMES: Final = frozenset(("frame", "frames"))
 VIEWS: Final = _set(
     """
     top bottom left right front back side inner outer a b c d e f l r t n s w o v h ref flash dark bright red green
-    blue ir uv low high up down close far before after temp template test golden reference
+    blue ir uv low high up down close far before after temp template test golden reference north south east west
+    morning noon evening night
     """
 )
 """Words for how a photo of a thing was taken."""
 TEMPLATES: Final = frozenset(("temp", "template", "golden", "reference", "ref", "tmpl"))
 """Words for a photo of how a thing should look, beside the photo of the thing."""
+
+
+def is_setting(word: str) -> bool:
+    """Whether a word in small letters says how or where a photo was taken: left, cam, camL."""
+    return word in VIEWS | SESSION or any(
+        word.startswith(one) and (word[len(one) :] in VIEWS or len(word) == len(one) + 1) for one in SESSION
+    )
 
 
 def purpose_of(word: str) -> str | None:
@@ -122,3 +130,11 @@ QUALITY: Final = _set(
     """
 )
 """Classes that inspection and medicine have everywhere."""
+DEFECTS: Final = _set(
+    """
+    crack cracks cracked scratch scratches scratched dent dents dented stain stains stained hole holes chip chips
+    chipped burr burrs pit pits pitting pitted rust corrosion scale inclusion inclusions crazing blowhole porosity
+    patches spot spots bent broken missing contamination spall bubble bubbles wrinkle tear lesion tumor tumour
+    """
+)
+"""Words for what inspection finds, by which words in the middle of names are known to be classes."""

@@ -96,7 +96,11 @@ def _listing(listing: Mapping[str, Any]) -> Iterator[str]:
         yield "  # No path says a class: all photos are one."
         yield f"  class_mapping: {_scalar(listing['class_mapping'])}"
     if "classes" in listing:
-        yield "  # Only these: so masks in folders of their own are left out. Add new classes here."
+        yield (
+            "  # Only these: so masks in folders of their own are left out. Add new classes here."
+            if "category" in listing
+            else "  # One class is meant, so that a run does not warn of it."
+        )
         yield f"  classes: {_scalar(listing['classes'])}"
 
 

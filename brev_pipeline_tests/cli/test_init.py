@@ -61,6 +61,19 @@ def test_with_yes_nothing_is_asked_and_nothing_leaks(folder: Path) -> None:
     assert all(len(found) == 1 for found in sides.values())
 
 
+def test_one_class_is_written_as_meant_only_if_somebody_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_photos(tmp_path / "photos", {"images": 12})
+    monkeypatch.chdir(tmp_path)
+    status, said = init("asked.yaml", "--bucket", "photos", answers="\n" * 20)
+    assert status == 0, said
+    assert init("yes.yaml", "--bucket", "photos", "--yes")[0] == 0
+    told = {name: run(load_config(tmp_path / f"{name}.yaml")).failed_checks for name in ("asked", "yes")}
+    assert told == {"asked": [], "yes": ["raw_listing.labels_useful"]}
+    assert load_config(tmp_path / "asked.yaml").listing.classes == ["unlabelled"]
+
+
 def test_scope_can_be_said_and_its_price_is_told(folder: Path) -> None:
     status, said = init("my.yaml", "--bucket", "photos", "--scope", "stratum", "--yes")
     assert status == 0, said

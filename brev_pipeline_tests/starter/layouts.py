@@ -232,6 +232,75 @@ def class_in_names(draw: Draw) -> Layout:
     return layout
 
 
+def class_in_the_middle(draw: Draw) -> Layout:
+    """P01-V0-benign-0.png: patient, visit, class, photo; some patients have photos of both classes."""
+    layout = Layout()
+    for patient in range(1, draw.randrange(30, 50)):
+        for name in draw.sample(("benign", "malignant"), draw.choice([1, 1, 2])):
+            for visit in range(draw.randrange(1, 3)):
+                for shot in range(2):
+                    layout.add(f"P{patient:02}-V{visit}-{name}-{shot}.png", str(patient), name)
+    return layout
+
+
+def class_behind_a_camera(draw: Draw) -> Layout:
+    """20240101_cam2_scratch_003.jpg: day, camera, class, a running number."""
+    layout = Layout()
+    for number in range(draw.randrange(90, 150)):
+        name = draw.choice(["scratch", "dent", "good"])
+        day = f"202401{draw.randrange(1, 29):02}"
+        layout.add(f"{day}_cam{draw.randrange(1, 4)}_{name}_{number:03}.jpg", str(number), name)
+    return layout
+
+
+def class_at_the_end(draw: Draw, *, views: tuple[str, ...] = ("",)) -> Layout:
+    """IMG_0001_ok.png, or IMG_0001_left_ok.png."""
+    layout = Layout()
+    for number in range(draw.randrange(50, 90)):
+        name = draw.choice(["ok", "scratch"])
+        for view in views:
+            layout.add(f"IMG_{number:04}_{view}{name}.png", str(number), name)
+    return layout
+
+
+def class_beside_a_site(draw: Draw) -> Layout:
+    """0001_berlin_ok.png: two places with words, one of them known."""
+    layout = Layout()
+    for number in range(draw.randrange(80, 120)):
+        name = draw.choice(["ok", "nok"])
+        layout.add(f"{number:04}_{draw.choice(['berlin', 'munich'])}_{name}.png", str(number), name)
+    return layout
+
+
+def unknown_words(draw: Draw) -> Layout:
+    """0001_cat_2.png: words that may be classes, and may be places or people."""
+    layout = Layout()
+    for item in range(draw.randrange(40, 60)):
+        name = draw.choice(["cat", "dog"])
+        for shot in range(2):
+            layout.add(f"{item:04}_{name}_{shot}.png", str(item), name)
+    return layout
+
+
+def people_before_a_class(draw: Draw) -> Layout:
+    """anna-benign-07.png: few people, whose photos are of both classes."""
+    layout = Layout()
+    for person in ("anna", "bert", "carl", "dora"):
+        for shot in range(draw.randrange(25, 35)):
+            name = draw.choice(["benign", "malignant"])
+            layout.add(f"{person}-{name}-{shot:02}.png", person, name)
+    return layout
+
+
+def class_beside_folders(draw: Draw) -> Layout:
+    """berlin/0001_ok.png: folders with names, and known words in the names of files."""
+    layout = Layout()
+    for number in range(draw.randrange(80, 120)):
+        site, name = draw.choice(["berlin", "munich"]), draw.choice(["ok", "nok"])
+        layout.add(f"{site}/{number:04}_{name}.png", str(number), site)
+    return layout
+
+
 def boards(draw: Draw) -> Layout:
     """images/Missing_hole/01_missing_hole_07.jpg: few boards, each with every defect."""
     layout = Layout()
@@ -715,15 +784,17 @@ def set_with_a_side(draw: Draw) -> Layout:
 _FUNCTIONS: tuple[Callable[[Draw], Layout], ...] = (
     seeds_bucket, milliseconds, same_items_ok_and_defect, patients, patients_numbered_anew, patients_flat, tissue,
     patches_of_patients, masks_in_a_tree, masks_by_folder, same_names_in_masks, label_folders, ground_truth_beside,
-    numbered_masks, class_in_names, boards, castings, positive_negative, image_folder, folder_per_item,
-    line_and_day, views, cameras, strips, exports, table_of_labels, coco, lists_of_files, only_times, frames, films,
-    names_of_people, hashes, photo_number_first, two_numbers, class_number_first, crops_of_walls, cells_of_patients,
-    class_above_images, fabrics, template_pairs, made_of_one, slides, serials, few_patients,
+    numbered_masks, class_in_names, class_in_the_middle, class_behind_a_camera, class_at_the_end, class_beside_a_site,
+    unknown_words, people_before_a_class, class_beside_folders, boards, castings, positive_negative, image_folder,
+    folder_per_item, line_and_day, views, cameras, strips, exports, table_of_labels, coco, lists_of_files, only_times,
+    frames, films, names_of_people, hashes, photo_number_first, two_numbers, class_number_first, crops_of_walls,
+    cells_of_patients, class_above_images, fabrics, template_pairs, made_of_one, slides, serials, few_patients,
     cameras_without_a_word, surnames, folders_of_few_patients, lots_of_wafers, days, clocks,
     studies, names_beside_a_table, shards, studies_judged, defects_beneath, barcodes, set_with_a_side,
 )  # fmt: skip
 KINDS: dict[str, Callable[[Draw], Layout]] = {function.__name__: function for function in _FUNCTIONS} | {
     "patients_given": partial(patients, given=True),
+    "class_behind_a_view": partial(class_at_the_end, views=("left_", "right_")),
     "copies": partial(made_of_one, tails=(" (1)", " (2)", " - Copy"), head="IMG_"),
     "words_after_numbers": partial(made_of_one, tails=("_flip", "_bright"), head=""),
     "lots_in_names": partial(lots_of_wafers, path="{name}/lot{lot}_wafer{wafer:02}_x{x}_y{y}.png"),

@@ -19,6 +19,10 @@ from brev_pipeline.starter.classes import UNLABELLED, categories_of
 from brev_pipeline_tests.starter.layouts import KINDS, Draw, Layout, Texts
 
 UNDECIDED = {
+    "class_beside_a_site": {"category"},
+    "class_beside_folders": {"category"},
+    "people_before_a_class": {"category", "pattern"},
+    "unknown_words": {"category"},
     "cameras_without_a_word": {"pattern"},
     "clocks": {"pattern"},
     "coco": {"category"},
@@ -350,3 +354,59 @@ def test_few_numbered_folders_of_few_photos_may_be_classes_or_items() -> None:
 def test_an_answer_about_the_class_does_not_settle_the_item() -> None:
     _, found = proposed("folders_of_few_patients", 1, Choices(category="-2"))
     assert {doubt.topic for doubt in found.doubts} == {"pattern"}
+
+
+def test_a_class_in_the_middle_is_found_and_its_patients_stay_whole() -> None:
+    # Of 12 patients 3 have photos of both classes: 9 + 3 * 2 = 15 pairs of patient and class, 4 photos each.
+    classes = {patient: ("benign", "malignant")[: 2 if patient <= 3 else 1] for patient in range(1, 13)}
+    found = of(
+        [
+            f"P{patient:02}-V{visit}-{name}-{shot}.png"
+            for patient, names in classes.items()
+            for name in names
+            for visit in range(2)
+            for shot in range(2)
+        ]
+    )
+    assert found.doubts == []
+    assert found.category.counts == {"benign": 48, "malignant": 12}
+    assert set(items_of(found.photos, found.pattern)) == {f"P{patient:02}" for patient in range(1, 13)}
+    assert found.shared == ["P01", "P02", "P03"]
+    assert found.listing == {"category": found.category.rule}
+    assert "(?P<category>" in found.category.rule
+
+
+def test_a_place_is_counted_from_the_end_where_beginnings_differ() -> None:
+    found = of([f"{'c1' if n % 3 else 'c1_d2'}_{n:03}_{'ok' if n % 2 else 'nok'}_{n % 7}.png" for n in range(84)])
+    assert (found.category.counts, found.doubts) == ({"ok": 42, "nok": 42}, [])
+
+
+@pytest.mark.parametrize("words", [("left", "right"), ("camL", "camR"), ("north", "south"), ("morning", "evening")])
+def test_views_cameras_and_times_are_no_classes(words: tuple[str, ...]) -> None:
+    alone = of([f"{n:03}_{word}_1.png" for n in range(40) for word in words])
+    assert (alone.category.rule, alone.doubts) == (None, [])
+    beside = of([f"{word}_{'ok' if n % 2 else 'nok'}_{n:03}.png" for n in range(40) for word in words])
+    assert (beside.category.counts, beside.doubts) == ({"ok": 40, "nok": 40}, [])
+
+
+def test_several_readings_are_told_with_what_chooses_each() -> None:
+    paths = [f"{n:03}_{'berlin' if n % 3 else 'munich'}_{'ok' if n % 2 else 'nok'}.png" for n in range(60)]
+    ((topic, text),) = of(paths).doubts
+    assert (topic, "berlin, munich" in text, "nok, ok" in text) == ("category", True, True)
+    chosen = {}
+    for way in of(paths).class_ways[:-1]:
+        assert f"--category '{way.rule}'" in text
+        found = propose(Survey(sorted(paths), [], True), Choices(category=way.rule))
+        assert found.doubts == []
+        chosen[frozenset(found.category.counts)] = set(found.category.counts.values())
+    assert chosen == {
+        frozenset(["ok", "nok"]): {30},
+        frozenset(["berlin", "munich"]): {40, 20},
+        frozenset(["berlin_ok", "berlin_nok", "munich_ok", "munich_nok"]): {20, 10},
+    }
+
+
+def test_a_known_word_in_some_names_only_is_asked_about() -> None:
+    found = of([f"IMG_{n:04}{'' if n % 4 else '_defect'}.png" for n in range(80)])
+    assert asked(found) == ["category"]
+    assert "such as defect" in found.doubts[0].text
