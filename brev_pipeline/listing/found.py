@@ -49,7 +49,7 @@ class Found:
 
 def names_facts(names: Names, settings: ListingSettings) -> dict[str, Any]:
     """As `Found.facts`, of what paths and settings alone tell."""
-    return {"names": list(_matched(names, settings)), "twins": list(_twins(names))[:_TWINS]}
+    return {"names": list(_matched(names, settings)), "twins": [*_twins(names), *_parted(names, settings)][:_TWINS]}
 
 
 def demand_matches(names: Names, settings: ListingSettings) -> None:
@@ -136,12 +136,38 @@ def _twins(names: Names) -> Iterator[dict[str, Any]]:
             yield _twin(group[0], other, names.found, f"{what}; give both folders one name")
     cases: dict[str, list[str]] = {}
     for name in sorted(names.categories):
-        cases.setdefault(" ".join(name.casefold().split()), []).append(name)
+        cases.setdefault(_folded(name), []).append(name)
     for _, group in sorted(cases.items()):
         for other in group[1:]:
             what = "the same but for case or spaces: two classes"
             advice = "where they are one, give both the same name in listing.class_mapping"
             yield _twin(group[0], other, names.categories, f"{what}; {advice}")
+
+
+def _parted(names: Names, settings: ListingSettings) -> Iterator[dict[str, Any]]:
+    """Found names that are the same but for case and spaces, and that ``class_mapping`` parts; as `_twins`.
+
+    Where their classes are nearly the same names, these are told already.
+    """
+    renames = {normalize("NFC", key): "+".join(composed_names(to)) for key, to in settings.class_mapping.items()}
+    cases: dict[str, dict[str, str]] = {}
+    found = _composed(names.found)
+    for name in sorted(found):
+        cases.setdefault(_folded(name), {})[name] = renames.get(name, name)
+    for group in cases.values():
+        first, *others = group
+        for other in others:
+            if _folded(group[first]) != _folded(group[other]):
+                what = " and ".join(
+                    f"makes {group[one]} of {one!r}" if one in renames else f"has no key {one!r}"
+                    for one in (first, other)
+                )
+                advice = "where they are one class, give both a key with it"
+                yield _twin(first, other, found, f"the same but for case or spaces: class_mapping {what}; {advice}")
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().split())
 
 
 def _twin(name: str, other: str, images: Mapping[str, int], what: str) -> dict[str, Any]:

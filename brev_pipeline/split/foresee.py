@@ -6,17 +6,27 @@ content) is left to it.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.split.given import find_given
+from brev_pipeline.errors import SplitError
+from brev_pipeline.split.arrays import Ints
+from brev_pipeline.split.draw import OPEN
+from brev_pipeline.split.given import find_given, groups_given
 from brev_pipeline.split.given_names import GivenFiles
 from brev_pipeline.split.keys import Spec, find_key
-from brev_pipeline.split.layout import lay_out
+from brev_pipeline.split.layout import Layout, lay_out
 from brev_pipeline.split.ledger import match_known, purpose_codes, rules_of
+from brev_pipeline.split.report import find_overruled
+from brev_pipeline.split.said import Said
+from brev_pipeline.split.samples import fix_groups
 from brev_pipeline.split.usable import USABLE
+
+_SHOWN: Final = 3
 
 
 def foresee_split(
@@ -37,36 +47,95 @@ def foresee_split(
 
     Raises:
         SplitError: a pattern or a column cannot be used, a path has no key, all images are one item; what is given has
-            words of no purpose; or the ledger or the known assignments hold what the configuration does not have.
+            words of no purpose, puts an item on two sides or where it cannot stand, or names a purpose that nothing
+            gets; or the ledger or the known assignments hold what the configuration does not have.
     """
     rules, names = rules_of(settings), settings.names
     for spec, name in ((rules.stratification, "stratification"), (rules.uniqueness, "uniqueness")):
         if spec:
             find_key(USABLE.empty_table(), spec, name)
-    if ledger is not None:
-        purpose_codes(ledger["purpose"], names, "the ledger")
+    past = np.zeros(0, np.int64) if ledger is None else purpose_codes(ledger["purpose"], names, "the ledger")
     samples = listing.filter(pc.greater(listing["size"], 0))
     samples = samples.select([name for name in USABLE.names if name in samples.column_names])
     if not len(samples):
         return
-    by_paths = _is_there(rules.uniqueness, samples)
+    by_paths, by_strata = (_is_there(spec, samples) for spec in (rules.uniqueness, rules.stratification))
     rules = replace(
         rules,
         # Each image stands for an item where only contents name one.
         uniqueness=rules.uniqueness if by_paths else ["path"],
-        stratification=rules.stratification if _is_there(rules.stratification, samples) else None,
+        stratification=rules.stratification if by_strata else None,
         copies=(),
     )
-    layout = lay_out(samples, rules)
-    find_given(samples, settings, given, layout.item if by_paths else None)
-    if known is None:
+    whole = settings.given is not None and by_paths and by_strata
+    layout = lay_out(samples, rules, ledger if whole else None)
+    told = find_given(samples, settings, given, layout.item if by_paths else None)
+    was = np.full(len(samples), OPEN)
+    if known is not None:
+        there = [*samples.column_names, *(["item", "stratum"] if by_paths else ["stratum"])]
+        later = {"item", "stratum", *USABLE.names} - set(there)
+        if set(known.column_names) & later:
+            purpose_codes(known["purpose"], names, "the file of known assignments")
+        else:
+            was = match_known(known, samples, layout, names, ledger)
+    # Where no image is told anything, a table may name them by what only their contents show.
+    if whole and (told != OPEN).any():
+        fixed = fix_groups(layout, names, was, told, past)
+        if not settings.allow_moves:
+            said = Said(
+                names=names,
+                path=samples["path"],
+                item=pa.chunked_array([layout.item.texts()]),
+                row=np.arange(len(samples)),
+                known=was,
+                given=told,
+                images=len(samples),
+            )
+            _refuse_overruled(find_overruled(layout, said, past, fixed[layout.row_group]))
+        _refuse_unfilled(layout, settings, told, fixed)
+
+
+def _refuse_overruled(overruled: pa.Table) -> None:
+    """Raise where images cannot stand where they are given; the check given_kept would find them later."""
+    if not len(overruled):
         return
-    there = [*samples.column_names, *(["item", "stratum"] if by_paths else ["stratum"])]
-    later = {"item", "stratum", *USABLE.names} - set(there)
-    if set(known.column_names) & later:
-        purpose_codes(known["purpose"], names, "the file of known assignments")
-    else:
-        match_known(known, samples, layout, names, ledger)
+    some = "; ".join(
+        f"{row['path']} is given {row['given']}, but its item {row['item']} stands in {row['stands_in']} by "
+        f"{row['because']}"
+        for row in overruled.slice(0, _SHOWN).to_pylist()
+    )
+    items = len(pc.unique(overruled["item"]))
+    raise SplitError(
+        f"split.given: {len(overruled)} images of {items} items cannot stand where it puts them, as an item stands on "
+        f"one side: {some}{'; …' if len(overruled) > _SHOWN else ''}. Correct the folder, row or list that is wrong, "
+        "or split.uniqueness where it joins too much; split.allow_moves: true accepts it as it stands"
+    )
+
+
+def _refuse_unfilled(layout: Layout, settings: SplitSettings, told: Ints, fixed: Ints) -> None:
+    """Raise where a purpose that `split.given` names is sure to get no image; the check purposes_filled would find it.
+
+    Args:
+        layout: of the images.
+        settings: of the split.
+        told: (images,) what is given.
+        fixed: (groups,) the purposes that are certain; −1 where one is to be drawn.
+    """
+    named = settings.given.named if settings.given else set()
+    drawn = {name for name, share in settings.shares.items() if share > 0}
+    there = {settings.names[number] for number in np.unique(fixed[fixed != OPEN]).tolist()}
+    if (fixed[~groups_given(told, layout.row_group, layout.groups)] == OPEN).any():
+        # Where all drawn ones are locked, another takes what is left.
+        there |= drawn if drawn - set(settings.locked) else set(settings.names)
+    if layout.groups < len(drawn | named) or not (lacking := sorted(named - there)):
+        return
+    words = settings.given.words if settings.given else {}
+    by = ", ".join(f"{word}: {purpose}" for word, purpose in words.items() if purpose in lacking)
+    raise SplitError(
+        f"split.given: no path, row or list gives an image to {', '.join(lacking)}"
+        f"{f' (split.given.words has {by})' if by else ''}; {int((told != OPEN).sum())} of {len(told)} images are "
+        "given others. Correct the word or the list, or take it out"
+    )
 
 
 def _is_there(spec: Spec | None, samples: pa.Table) -> bool:

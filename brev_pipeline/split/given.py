@@ -21,9 +21,11 @@ from brev_pipeline.split.draw import OPEN
 from brev_pipeline.split.encode import Key
 from brev_pipeline.split.given_names import GivenFiles, Named, name_images
 from brev_pipeline.split.match_names import Pairs, refuse_ambiguous, within
+from brev_pipeline.split.match_rows import closest_names, tell_closest
 from brev_pipeline.split.patterns import extract, some_paths
 from brev_pipeline.texts import TEXT, composed, numbered
 
+_SHOWN: Final = 3
 _OTHERS: Final = {
     "devel": ("val", "valid", "validation", "dev", "eval"),
     "train": ("training", "trn", "tr"),
@@ -125,7 +127,18 @@ def _by_names(samples: pa.Table, given: GivenSettings, names: list[str], files: 
 
 
 def _refuse_no_match(parts: Sequence[Named], paths: pa.ChunkedArray) -> None:
+    if empty := [one.where for one in parts if not len(one.names)]:
+        raise SplitError(f"{', '.join(empty)}: the file is empty, and names no image: fill it, or take it out")
     some = ", ".join(repr(name) for one in parts for name in one.names[:2].to_pylist())
+    first = parts[0]
+    if not first.by_path and first.images is not None:
+        images = composed(first.images)
+        lost = closest_names(first.names.slice(0, _SHOWN), images)
+        raise SplitError(
+            f"{first.where}: none of its {len(first.names)} rows means an image. By {first.by}, its rows are: "
+            f"{tell_closest(lost, len(first.names))}; the images are, for example: "
+            f"{', '.join(pc.unique(images).drop_null().slice(0, _SHOWN).to_pylist())}"
+        )
     raise SplitError(
         f"split.given.{parts[0].key.partition('.')[0]}: none of its {sum(len(one.names) for one in parts)} names means "
         f"an image: {some}; images are, for example, {some_paths(paths, np.ones(len(paths), np.bool_))}. A name is a "

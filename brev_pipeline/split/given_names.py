@@ -34,7 +34,7 @@ class Named:
         words: (names,) the word that each image is given; of a list without names, its word all the same.
         pairs: which names mean which images.
         images: (images,) what they have in the column that names them; None where that is not known yet.
-        by_path: whether the names are paths.
+        by: what they name images by: a column's name.
     """
 
     key: str
@@ -42,7 +42,12 @@ class Named:
     words: pa.ChunkedArray
     pairs: Pairs
     images: pa.ChunkedArray | None
-    by_path: bool = True
+    by: str = "path"
+
+    @property
+    def by_path(self) -> bool:
+        """Whether the names are paths."""
+        return self.by == "path"
 
     @property
     def where(self) -> str:
@@ -117,7 +122,7 @@ def _of_table(samples: pa.Table, table: pa.Table, given: GivenSettings, items: K
     images = _known(samples, by, items)
     known = images if images is not None else pa.chunked_array([], TEXT)
     pairs = equal_names(composed(pc.utf8_trim(names, '"')), composed(known))
-    return Named("table", names, words, pairs, images, by_path=False)
+    return Named("table", names, words, pairs, images, by)
 
 
 def _match(names: pa.ChunkedArray, samples: pa.Table, table: pa.Table, key: str) -> Pairs:

@@ -138,7 +138,7 @@ def split_report(
     shares = _shares(settings, stratum, group, own)
     oversize = _oversize(settings, stratum, group, own)
     moved = _moved(split, layout, names, ledger, past, said, purpose)
-    overruled = _overruled(layout, said, past, purpose)
+    overruled = find_overruled(layout, said, past, purpose)
     over_strata = layout.over_strata
     del stratum, group, layout  # each as long as the listing
     return SplitReport(
@@ -238,8 +238,15 @@ def _moved(
     return pa.concat_tables(tables).sort_by("path")
 
 
-def _overruled(layout: Layout, said: Said, past: Ints, purpose: Ints) -> pa.Table:
-    """What `split.given` says and does not hold, and whose word does."""
+def find_overruled(layout: Layout, said: Said, past: Ints, purpose: Ints) -> pa.Table:
+    """What `split.given` says and does not hold, and whose word does: as `SplitReport.overruled`.
+
+    Args:
+        layout: of the images.
+        said: of them.
+        past: (ledger rows,) purpose in the ledger.
+        purpose: (images,) purpose of each.
+    """
     now, group = purpose[said.row], layout.row_group[said.row]
     rows = np.flatnonzero((said.given != OPEN) & (said.given != now))
     side = np.full(layout.all_groups, OPEN, np.int64)

@@ -58,14 +58,27 @@ def split_samples(
     said = find_said(samples, layout, settings, ledger, known, given, listed)
     was, told = said.of_images(said.known), said.of_images(said.given)
     past = np.zeros(0, np.int64) if ledger is None else purpose_codes(ledger["purpose"], settings.names, "the ledger")
-    fixed = layout.given(settings.names, was, past)
-    fixed = np.where(fixed == OPEN, layout.given(settings.names, told, np.full(len(past), OPEN)), fixed)
-    fixed = fixed[: layout.groups]
+    fixed = fix_groups(layout, settings.names, was, told, past)
     rest = ~groups_given(told, layout.row_group, layout.groups)
     purpose = fixed.copy()
     if rest.any():
         purpose[rest] = _divide(layout, settings, fixed, rest, closed_purposes(settings, np.concatenate([was, past])))
     return _result(samples, layout, settings.names, purpose, _assigned(layout, was, told, fixed))
+
+
+def fix_groups(layout: Layout, names: list[str], was: Ints, told: Ints, past: Ints) -> Ints:
+    """(groups,) the purpose that each leak group has before any is drawn; −1 for none. What was known goes first.
+
+    Args:
+        layout: of the images.
+        names: the purposes.
+        was: (images,) purpose by the file of known assignments; −1 for none.
+        told: (images,) purpose by `split.given`; −1 for none.
+        past: (ledger rows,) purpose in the ledger.
+    """
+    fixed = layout.given(names, was, past)
+    fixed = np.where(fixed == OPEN, layout.given(names, told, np.full(len(past), OPEN)), fixed)
+    return fixed[: layout.groups]
 
 
 def _divide(layout: Layout, settings: SplitSettings, fixed: Ints, rest: Bools, closed: Bools) -> Ints:

@@ -182,6 +182,16 @@ def test_twins_are_told_by_both_names() -> None:
     assert [(row["name"], row["twin"]) for row in spelled] == [(E_THEN_ACUTE, E_ACUTE)]
 
 
+def test_names_of_which_a_key_renames_one_are_told_as_twins() -> None:
+    (told,) = facts(["good/1.png", "good/2.png", "Good/3.png", "bad/4.png"], class_mapping={"good": ["ok"]})["twins"]
+    assert (told["name"], told["images"], told["twin"], told["images of the twin"]) == ("Good", 1, "good", 2)
+    assert "has no key 'Good' and makes ok of 'good'" in told["what"]
+    # Of one class, or of classes that are twins themselves and told as such.
+    assert facts(["good/1.png", "Good/3.png"], class_mapping={"good": ["ok"], "Good": ["ok"]})["twins"] == []
+    both = facts(["good/1.png", "Good/3.png"], class_mapping={"good": ["ok"], "Good": ["OK"]})["twins"]
+    assert [(row["name"], row["twin"]) for row in both] == [("OK", "ok")]
+
+
 def test_no_match_at_all_is_an_error_that_says_what_there_is(tmp_path: Path) -> None:
     for path in ("good/1.png", "bad/1.png"):
         (tmp_path / "set" / path).parent.mkdir(parents=True)

@@ -1,0 +1,112 @@
+"""Foresee: a given split that contradicts itself is refused by the paths alone, where the checks would block it."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from brev_pipeline.config import SplitSettings
+from brev_pipeline.errors import SplitError
+from brev_pipeline.split import split_report, split_samples
+from brev_pipeline.split.foresee import foresee_split
+from brev_pipeline.split.given_names import read_given
+from brev_pipeline_tests.split.test_given import listing
+
+PATHS = [f"data/ok/{item:04d}_{photo}.png" for item in range(1, 11) for photo in (0, 1)]
+
+SIDES = {"x": range(1, 4), "y": range(4, 5)}
+
+
+def early(samples: pa.Table) -> pa.Table:
+    """What raw_listing knows of it."""
+    listed = samples.select(["path", "bucket", "etag", "category", "folder"])
+    return listed.append_column("size", pa.array(np.ones(len(listed), np.int64)))
+
+
+def configured(given: dict[str, Any], **others: Any) -> SplitSettings:
+    purposes = {"train": 0.6, "test": 0.2}
+    return SplitSettings.model_validate(
+        {"uniqueness": r"/(\d+)_\d\.png$", "purposes": purposes, "given": given, **others}
+    )
+
+
+def table(*rows: str, key: str = "path") -> dict[str, pa.Table]:
+    return {"table": read_given("\n".join([f"{key},purpose", *rows]).encode(), "t.csv", "table")}
+
+
+def test_an_item_that_is_given_two_sides_is_refused_with_both_images() -> None:
+    samples, settings = listing(PATHS), configured({"table": "t.csv"})
+    files = table("0001_0.png,train", "0001_1.png,test")
+    with pytest.raises(
+        SplitError,
+        match=r"split\.given: 1 images of 1 items .*b/data/ok/0001_0\.png is given train, but its item 0001 stands in "
+        r"test by b/data/ok/0001_1\.png.*split\.uniqueness.*split\.allow_moves: true",
+    ):
+        foresee_split(early(samples), settings, given=files)
+    allowed = configured({"table": "t.csv"}, allow_moves=True)
+    foresee_split(early(samples), allowed, given=files)
+    assert split_report(split_samples(samples, allowed, given=files), allowed, given=files).overruled.num_rows == 1
+    foresee_split(early(samples), settings, given=table("0001_0.png,test", "0001_1.png,test"))
+
+
+def test_the_ledger_and_known_assignments_that_say_otherwise_are_foreseen_too() -> None:
+    samples, plain = listing(PATHS), SplitSettings.model_validate({"uniqueness": r"/(\d+)_\d\.png$"})
+    before = split_samples(samples, plain)
+    first = next(row for row in before.to_pylist() if row["purpose"] == "train")
+    files = table(f"{first['path']},test")
+    settings = configured({"table": "t.csv"})
+    with pytest.raises(SplitError, match=f"its item {first['item']} stands in train by the ledger"):
+        foresee_split(early(samples), settings, given=files, ledger=before)
+    known = pa.table({"item": ["0001"], "purpose": ["train"]})
+    with pytest.raises(SplitError, match=r"its item 0001 stands in train by split\.ledger_csv"):
+        foresee_split(early(samples), settings, known, table("0001_0.png,test"))
+    foresee_split(early(samples), settings, known, table("0001_0.png,train"))
+
+
+def test_where_strata_part_items_and_only_contents_name_them_nothing_is_foreseen() -> None:
+    samples = listing(["data/ok/0001_0.png", "data/bad/0001_0.png", *PATHS[2:]])
+    files = table("ok/0001_0.png,train", "bad/0001_0.png,test")
+    settings = configured({"table": "t.csv"}, stratification=["category"], uniqueness_scope="stratum")
+    foresee_split(early(samples), settings, given=files)
+    assert not split_report(split_samples(samples, settings, given=files), settings, given=files).failures
+    settings = configured({"table": "t.csv"}, uniqueness=["content_id"])
+    foresee_split(early(listing(PATHS)), settings, given=table("0001_0.png,train", "0001_1.png,test"))
+
+
+def test_a_purpose_that_words_name_and_nothing_can_get_is_refused() -> None:
+    samples = listing([f"data/{side}/{item:04d}_0.png" for side, items in SIDES.items() for item in items])
+    words = {"x": "train", "y": "train", "q": "test"}
+    given = {"pattern": r"/(?P<purpose>x|y)/", "words": words}
+    with pytest.raises(SplitError, match=re.escape("to test (split.given.words has q: test); 4 of 4 images are given")):
+        foresee_split(early(samples), configured(given))
+    # What is divided may fill it.
+    more = pa.concat_tables([samples, listing([f"data/z/{item:04d}_0.png" for item in range(10, 30)])])
+    foresee_split(early(more), configured(given))
+    # A share of 0 adds nothing to it.
+    none = configured(given, purposes={"train": 0.6, "test": 0})
+    with pytest.raises(SplitError, match="to test"):
+        foresee_split(early(more), none)
+    # Fewer leak groups than purposes.
+    foresee_split(early(samples.slice(0, 2)), none)
+
+
+def test_keys_that_lost_their_zeros_are_shown_beside_the_items() -> None:
+    with pytest.raises(
+        SplitError,
+        match=re.escape(
+            "split.given.table: none of its 2 rows means an image. By item, its rows are: '1' (the closest is '0001'), "
+            "'2' (the closest is '0002'); the images are, for example: 0001, 0002, 0003"
+        ),
+    ):
+        foresee_split(
+            early(listing(PATHS)), configured({"table": "t.csv"}), given=table("1,train", "2,test", key="item")
+        )
+
+
+@pytest.mark.parametrize("way", [{"table": "t.csv"}, {"lists": {"test": "t.txt"}}], ids=["table", "list"])
+def test_a_file_without_a_name_is_said_to_be_empty(way: dict[str, Any]) -> None:
+    files = {"lists.test": read_given(b"\n", "t.txt", "lists.test")} if "lists" in way else table()
+    with pytest.raises(SplitError, match=rf"^split\.given\.{next(iter(files))}: the file is empty"):
+        foresee_split(early(listing(PATHS)), configured(way), given=files)
