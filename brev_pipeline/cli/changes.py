@@ -51,7 +51,7 @@ def show_sides(console: Console, sides: Mapping[str, Any]) -> None:
     moved = sides["moved"]
     if moved["images"]:
         told = ", ".join(f"{one['images']:,} from {one['was']} to {one['now']}" for one in moved["by_sides"])
-        heading(console, "sides", f"[bold yellow]{moved['images']:,} images change sides[/]: {escape(told)}", raw=True)
+        heading(console, "sides", f"[bold yellow]{moved['images']:,} images change sides[/]: {_plain(told)}", raw=True)
         examples(
             console, "", [f"{one['path']}: {one['was']} → {one['now']}" for one in moved["examples"]], moved["images"]
         )
@@ -85,7 +85,7 @@ def heading(console: Console, title: str, said: str, *, raw: bool = False, style
     row = Table.grid(padding=(0, 2, 0, 0))
     row.add_column(style=style, no_wrap=True, width=_INDENT - 2)
     row.add_column(overflow="fold")
-    row.add_row(title, said if raw else escape(said))
+    row.add_row(title, said if raw else _plain(said, lines=True))
     console.print(row)
 
 
@@ -105,7 +105,7 @@ def grid(
     for place, name in enumerate(head or [""] * len(rows[0] if rows else ())):
         table.add_column(name, justify="right" if place in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(_plain, row))
     console.print(Padding(table, (0, 0, 0, _INDENT), expand=False))
 
 
@@ -127,8 +127,20 @@ def row_text(row: Mapping[str, Any]) -> str:
     return ", ".join(value if value.startswith(f"{key}: ") else f"{key} {value}" for key, value in filled.items())
 
 
+def _plain(text: str, *, lines: bool = False) -> str:
+    """Text as it is printed: no mark of Rich's, and nothing that moves or colours what a terminal shows, as a file's
+    name may; with ``lines`` it may have several.
+    """
+    kept = (one if one.isprintable() or (lines and one == "\n") else _escaped(one) for one in text)
+    return escape("".join(kept))
+
+
+def _escaped(one: str) -> str:
+    return one.encode("unicode_escape").decode()
+
+
 def _dim(console: Console, text: str) -> None:
-    console.print(Padding(f"[dim]{escape(text)}[/]", (0, 0, 0, _INDENT), expand=False))
+    console.print(Padding(f"[dim]{_plain(text)}[/]", (0, 0, 0, _INDENT), expand=False))
 
 
 def _arrow(row: Mapping[str, Any]) -> str:
