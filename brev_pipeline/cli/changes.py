@@ -53,7 +53,7 @@ def show_sides(console: Console, sides: Mapping[str, Any]) -> None:
     moved = sides["moved"]
     if moved["images"]:
         told = ", ".join(f"{one['images']:,} from {one['was']} to {one['now']}" for one in moved["by_sides"])
-        heading(console, "sides", f"[bold yellow]{moved['images']:,} images change sides[/]: {escape(told)}", raw=True)
+        heading(console, "sides", f"[bold yellow]{moved['images']:,} images change sides[/]: {_plain(told)}", raw=True)
         examples(
             console, "", [f"{one['path']}: {one['was']} → {one['now']}" for one in moved["examples"]], moved["images"]
         )
@@ -87,7 +87,7 @@ def heading(console: Console, title: str, said: str, *, raw: bool = False, style
     row = Table.grid(padding=(0, 2, 0, 0))
     row.add_column(style=style, no_wrap=True, width=_INDENT - 2)
     row.add_column(overflow="fold")
-    row.add_row(title, said if raw else escape(said))
+    row.add_row(title, said if raw else _plain(said, lines=True))
     console.print(row)
 
 
@@ -107,7 +107,7 @@ def grid(
     for place, name in enumerate(head or [""] * len(rows[0] if rows else ())):
         table.add_column(name, justify="right" if place in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(escape(visible(text, line=True)) for text in row))
+        table.add_row(*map(_plain, row))
     console.print(Padding(table, (0, 0, 0, _INDENT), expand=False))
 
 
@@ -129,8 +129,13 @@ def row_text(row: Mapping[str, Any]) -> str:
     return ", ".join(value if value.startswith(f"{key}: ") else f"{key} {value}" for key, value in filled.items())
 
 
+def _plain(text: str, *, lines: bool = False) -> str:
+    """Text as it is printed: no marks of Rich's, nothing that a terminal obeys; with ``lines`` it may have several."""
+    return escape(visible(text, line=not lines))
+
+
 def _dim(console: Console, text: str) -> None:
-    console.print(Padding(f"[dim]{escape(visible(text))}[/]", (0, 0, 0, _INDENT), expand=False))
+    console.print(Padding(f"[dim]{_plain(text)}[/]", (0, 0, 0, _INDENT), expand=False))
 
 
 def _arrow(row: Mapping[str, Any]) -> str:

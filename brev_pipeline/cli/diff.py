@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -21,6 +21,8 @@ from brev_pipeline.diff import diff_versions
 from brev_pipeline.errors import ConfigError, ReadError
 from brev_pipeline.reading.find import find_version, version_in
 from brev_pipeline.store import PipelineStore, Version
+
+_ARROW: Final = " → "
 
 
 def folders(before: str, after: str) -> dict[str, Any]:
@@ -48,6 +50,8 @@ def in_store(store: PipelineStore, ids: Sequence[str]) -> dict[str, Any]:
         ReadError: there are no such versions.
         StoreError: they cannot be read.
     """
+    if "" in ids:
+        raise ReadError("the id of a version is empty; `brev-pipeline versions` lists them")
     before = find_version(store, ids[0]) if ids else _before_newest(store)
     return diff_versions(before, find_version(store, ids[1] if len(ids) > 1 else None))
 
@@ -90,11 +94,13 @@ def _show_weights(console: Console, weights: Sequence[Mapping[str, Any]]) -> Non
     none = {"samples": 0, "probability": 0.0, "draws": 0}
     rows = [(one["purpose"], one["group"], one["was"] or none, one["now"] or none) for one in weights]
     weighed = {purpose for purpose, _, *both in rows if any(one["draws"] != one["samples"] for one in both)}
-    shown = [
+    told = [
         [f"{purpose} / {group}", *(_pair(was, now, name) for name in none)]
         for purpose, group, was, now in rows
         if purpose in weighed
     ]
+    # What differs by less than the digits that are shown would look the same.
+    shown = [row for row in told if any(_ARROW in text for text in row[1:])]
     if shown:
         heading(console, "weights", "groups that are drawn otherwise")
         grid(console, shown, head=["group", "images", "share", "draws"], right=(1, 2, 3))
@@ -102,7 +108,7 @@ def _show_weights(console: Console, weights: Sequence[Mapping[str, Any]]) -> Non
 
 def _pair(was: Mapping[str, Any], now: Mapping[str, Any], name: str) -> str:
     told = [f"{one[name]:.1%}" if name == "probability" else f"{one[name]:,}" for one in (was, now)]
-    return told[0] if told[0] == told[1] else " → ".join(told)
+    return told[0] if told[0] == told[1] else _ARROW.join(told)
 
 
 def _check(one: Mapping[str, Any]) -> str:

@@ -108,6 +108,8 @@ def _time(took: Mapping[str, Any]) -> str:
 
 def megabytes(count: int) -> str:
     """Bytes for people."""
+    if 0 < count < 100_000:
+        return f"{count / 1e3:,.1f} kB"
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 

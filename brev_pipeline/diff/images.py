@@ -1,7 +1,7 @@
 """Images: which are new, gone, renamed, changed or of another class, by their paths and their contents.
 
 An image keeps its path, or else its content: of the images that have no partner by path, those with the same bytes are
-pairs, in the order of their paths. What is left is gone, or new.
+pairs, as `integrity.pairs` pairs them. What is left is gone, or new.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.integrity.pairs import pair_renamed
 from brev_pipeline.texts import joined_names
 
 COMPARED: Final = ["path", "content_id", "category"]
@@ -146,33 +147,10 @@ def compare_images(before: pa.Table, after: pa.Table, unread: Bools | None = Non
     left[at[by_path]] = False
     came, went = np.flatnonzero(~by_path & ~open_rows), np.flatnonzero(left)
     if len(came) and len(went):
-        own, other = _pair(before.take(pa.array(went)), after.take(pa.array(came)))
-        partner[came[other]] = went[own]
+        lost, new = before.take(pa.array(went)), after.take(pa.array(came))
+        found = pair_renamed(lost, new, (lost["content_id"], new["content_id"]))
+        partner[came[found >= 0]] = went[found[found >= 0]]
     return ImageChanges(before.select(COMPARED), after.select(COMPARED), partner, by_path, open_rows)
-
-
-def _pair(before: pa.Table, after: pa.Table) -> tuple[Rows, Rows]:
-    """Rows of two tables with the same content: the first by path of the one with the first of the other, and so on."""
-    both = pa.chunked_array([*before["content_id"].chunks, *after["content_id"].chunks])
-    codes = both.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
-    own, other = (
-        _numbered(table["path"], part)
-        for table, part in ((before, codes[: before.num_rows]), (after, codes[before.num_rows :]))
-    )
-    _, one, two = np.intersect1d(own, other, assume_unique=True, return_indices=True)
-    return one, two
-
-
-def _numbered(paths: pa.ChunkedArray, codes: Rows) -> Rows:
-    """(rows,) a number of each row's content and of its place among the rows of the same content, by path."""
-    rank = pc.rank(paths, tiebreaker="first").to_numpy().astype(np.int64)
-    order = np.lexsort((rank, codes))
-    ordered = codes[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    place = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
-    numbers = np.empty(len(order), np.int64)
-    numbers[order] = ordered * (1 << 31) + place
-    return numbers
 
 
 def _classes(table: pa.Table) -> pa.ChunkedArray:

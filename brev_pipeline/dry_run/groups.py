@@ -26,8 +26,10 @@ def find_joined(newest: Version, ledger: pa.Table, split: pa.Table, settings: Sp
         ``joined`` (groups that are made of several) and ``examples``: of each the ``groups`` that it is made of, by
         their smallest path, and the ``purposes`` that these had.
     """
+    before = newest.table("assignments", ["path", "leak_group", "purpose", "listed"])
+    if _stand(before, split):
+        return {"joined": 0, "examples": []}
     layout = lay_out(split, rules_of(settings), ledger)
-    before = newest.table("assignments", ["leak_group", "purpose", "listed"])
     rows = pa.table({"now": layout.past_group, "was": before["leak_group"], "purpose": before["purpose"]})
     if "listed" in before.column_names:
         rows = rows.filter(before["listed"])
@@ -43,3 +45,11 @@ def find_joined(newest: Version, ledger: pa.Table, split: pa.Table, settings: Sp
         {"groups": [row["was"] for row in some], "purposes": sorted({row["purpose"] for row in some})} for some in shown
     ]
     return {"joined": len(several), "examples": examples}
+
+
+def _stand(before: pa.Table, split: pa.Table) -> bool:
+    """Whether each image of a version is still in a group of the same name, so that no two groups can have joined."""
+    if "listed" in before.column_names:
+        before = before.filter(before["listed"])
+    now = split["leak_group"].take(pc.index_in(before["path"], value_set=split["path"]))
+    return bool(pc.all(pc.fill_null(pc.equal(now, before["leak_group"]), False), min_count=0).as_py())

@@ -37,6 +37,7 @@ from brev_pipeline.store.publish import package_versions
 
 READ_MB: Final = 1000
 """Million bytes of new images that are read for their contents, unless something else is asked for."""
+_AGAIN: Final = 3  # times that the draft begins anew, because a version was published while it was made
 PUBLISH, NOTHING, STOP = "publish", "nothing", "stop"
 """What a run would do: publish a version, find nothing new, or stop before."""
 
@@ -87,6 +88,17 @@ def plan_run(config: PipelineConfig, *, most_bytes: int = READ_MB * 1_000_000) -
     Raises:
         StoreError: the store cannot be reached.
     """
+    draft = _draft(config, most_bytes)
+    # What a run published meanwhile stands in one half of the draft only.
+    for _ in range(_AGAIN):
+        if draft.store.publications.newest() == (draft.newest and draft.newest[0]):
+            break
+        draft = _draft(config, most_bytes)
+    return _document(draft)
+
+
+def _draft(config: PipelineConfig, most_bytes: int) -> Draft:
+    """Go through the stages, as far as they come."""
     store = PipelineStore.of(config)
     draft = Draft(config, store, Sources.of(config), store.newest(), most_bytes)
     for stage, step in _STEPS.items():
@@ -100,7 +112,7 @@ def plan_run(config: PipelineConfig, *, most_bytes: int = READ_MB * 1_000_000) -
             break
         draft.seconds[stage] = time.perf_counter() - began
         _judge(draft, stage)
-    return _document(draft)
+    return draft
 
 
 def _list(draft: Draft) -> None:

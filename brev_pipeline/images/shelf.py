@@ -21,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
+from threading import Lock
 from typing import Any, Final
 
 import numpy as np
@@ -138,12 +139,16 @@ class Shelf:
         Raises:
             StoreError: the store cannot be reached just now.
         """
-        names = (self.folder / self.id).names()
+        own, parsing = self.folder / self.id, Lock()
+        names = own.names()
         there = frozenset(f"{self.id}/{name}" for name in names)
 
         def load(name: str) -> pa.Table:
             try:
-                return self._index(name, there)
+                data = own.read(name)
+                # Threads that parse at once wait for each other's turns with Python: twice as long as one by one.
+                with parsing:
+                    return self._index(data, name, there)
             except StoreError as error:
                 if error.may_pass:
                     raise
@@ -184,24 +189,25 @@ class Shelf:
                 removed.append(f"{self.id}/{name}")
         return removed
 
-    def _index(self, name: str, there: frozenset[str]) -> pa.Table:
+    def _index(self, data: bytes, name: str, there: frozenset[str]) -> pa.Table:
         """The rows of an index.
 
         Args:
-            name: of its file.
+            data: its file.
+            name: of that.
             there: names of the shelf's files.
 
         Raises:
             StoreError: it cannot be read, has not the hash of its name, or names what cannot be.
         """
-        own = self.folder / self.id
-        table = read_index(own, name)
+        place = (self.folder / self.id).place(name)
+        table = _parse_index(data, place, name, None)
         try:
             table = conform(table, PREPARED_IMAGES, name)
         except BrevPipelineError as error:
-            raise StoreError(f"{own.place(name)} is no index of prepared images: {error}") from error
+            raise StoreError(f"{place} is no index of prepared images: {error}") from error
         if problem := _lie(table, there):
-            raise StoreError(f"{own.place(name)} is not to be believed: {problem}")
+            raise StoreError(f"{place} is not to be believed: {problem}")
         return table
 
 
@@ -216,10 +222,13 @@ def read_index(folder: Folder, name: str, columns: Sequence[str] | None = None) 
     Raises:
         StoreError: it cannot be read, or has not the hash of its name.
     """
-    data = folder.read(name)
+    return _parse_index(folder.read(name), folder.place(name), name, columns)
+
+
+def _parse_index(data: bytes, place: str, name: str, columns: Sequence[str] | None) -> pa.Table:
     if content_hash(data) != name.removesuffix(".parquet"):
-        raise StoreError(f"{folder.place(name)} is damaged: it does not have the hash that it is named by")
-    return from_parquet(data, folder.place(name), columns)
+        raise StoreError(f"{place} is damaged: it does not have the hash that it is named by")
+    return from_parquet(data, place, columns)
 
 
 def _lie(index: pa.Table, there: frozenset[str]) -> str | None:

@@ -1,16 +1,14 @@
 """Findings: what the listing and its identities tell, as tables for people, suites and reports."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.texts import NAMES, TEXT, joined, joined_names, numbered
-
-Rows = npt.NDArray[np.int64]
+from brev_pipeline.integrity.pairs import pair_renamed
+from brev_pipeline.texts import NAMES, TEXT, joined, joined_names
 
 _TEXTS: Final = NAMES
 
@@ -133,9 +131,9 @@ def _changes(
         same: (new rows,) whether the image is the one of the same path; null where there was none.
         content: (rows,) what images have in common whose bytes are the same; null where that is not known.
     """
-    lost = old.filter(pc.invert(pc.is_in(old["path"], value_set=new["path"]))).sort_by("path")
-    came = new.filter(pc.is_null(same)).sort_by("path")
-    at = _pairs(lost, came, content)
+    lost = old.filter(pc.invert(pc.is_in(old["path"], value_set=new["path"])))
+    came = new.filter(pc.is_null(same))
+    at = pair_renamed(lost, came, (content(lost), content(came)))
     left = np.ones(len(lost), np.bool_)
     left[at[at >= 0]] = False
     came, paired = _described(came), pa.array(at >= 0)
@@ -156,44 +154,6 @@ def _described(rows: pa.Table, change: str = "vanished") -> pa.Table:
     nothing = pa.nulls(len(rows), TEXT)
     columns = [pa.repeat(pa.scalar(change, TEXT), len(rows)), rows["path"], nothing, rows["folder"], rows["dataset"]]
     return pa.table([*columns, joined_names(rows["category"], ", "), nothing], LISTING_CHANGES.names)
-
-
-def _pairs(lost: pa.Table, came: pa.Table, content: Callable[[pa.Table], pa.ChunkedArray]) -> Rows:
-    """(rows that came,) the lost row with the same bytes, each once, or −1: first of those of the same class."""
-    keys = [content(rows).combine_chunks() for rows in (lost, came)]
-    classes = [joined_names(rows["category"], ", ") for rows in (lost, came)]
-    at = _ranked(*(joined(key, name, by="\x1f") for key, name in zip(keys, classes, strict=True)))
-    rest, free = np.flatnonzero(at < 0), np.setdiff1d(np.arange(len(lost)), at)
-    found = _ranked(keys[0].take(pa.array(free)), keys[1].take(pa.array(rest)))
-    at[rest[found >= 0]] = free[found[found >= 0]]
-    return at
-
-
-def _ranked(one: Any, other: Any) -> Rows:
-    """(others,) for the n-th of each text the place of the n-th of the same text in ``one``, or −1."""
-    codes, _ = numbered(pa.chunked_array([*_chunks(one), *_chunks(other)], TEXT))
-    bound = max(len(one), len(other)) + 1
-    first, second = (
-        pa.array(part * bound + _nth(part), mask=part < 0) for part in np.split(codes.astype(np.int64), [len(one)])
-    )
-    found = pc.index_in(second, value_set=first, skip_nulls=True).fill_null(-1)
-    at: Rows = found.to_numpy(zero_copy_only=False).astype(np.int64)
-    return at
-
-
-def _nth(codes: Rows) -> Rows:
-    """(rows,) how many of the same code stand before."""
-    order = np.argsort(codes, kind="stable")
-    new = np.ones(len(codes), np.bool_)
-    np.not_equal(codes[order][1:], codes[order][:-1], out=new[1:])
-    at = np.arange(len(codes))
-    nth = np.empty(len(codes), np.int64)
-    nth[order] = at - np.maximum.accumulate(np.where(new, at, 0))
-    return nth
-
-
-def _chunks(texts: Any) -> list[pa.Array]:
-    return texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
 
 
 def _grouped(rows: pa.Table, schema: pa.Schema, lists: dict[str, str]) -> pa.Table:

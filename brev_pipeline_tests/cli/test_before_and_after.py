@@ -142,8 +142,28 @@ def test_diff_tells_what_the_run_made_of_it(folder: Path, planned: Result) -> No
     found = lines(compared.output)
     assert found["images"] == lines(planned.output)["images"]
     assert found["setting"] == ["sampling.seed: 3 → 4"]
-    assert "groups that are drawn otherwise" in found["weights"]
+    assert found["weights"][0] == "groups that are drawn otherwise"
+    assert all("→" in row for row in found["weights"][2:])
     assert "byte for byte" in " ".join(found["records"])
+
+
+def test_no_name_moves_or_colours_what_the_terminal_shows(tmp_path: Path) -> None:
+    """A newline, a terminal's own codes, and writing turned round; other scripts are shown as they are."""
+    for name in ("two\nlines", "red\x1b[31m", "\u202eturned", "ключ"):
+        draw_photos(tmp_path / "photos", {name: 4})
+    (tmp_path / "parts.yaml").write_text(LOOSE)
+    planned = call("plan", tmp_path / "parts.yaml")
+    named = [line.split()[0] for line in planned.output.splitlines() if line.endswith("8 new  ")]
+    assert sorted(named) == sorted(["two\\u000alines", "red\\u001b[31m", "\\u202eturned", "ключ"])
+    assert "\x1b" not in planned.output
+    found = json.loads(call("plan", tmp_path / "parts.yaml", "--json").stdout)
+    assert "two\nlines" in {row["class"] for row in found["images"]["by_class"]}
+
+
+def test_an_empty_id_is_not_taken_for_the_newest_version(folder: Path) -> None:
+    refused = call("diff", folder / "parts.yaml", "")
+    assert refused.exit_code == 1
+    assert "the id of a version is empty" in refused.output
 
 
 @pytest.mark.parametrize("width", [40, 60, 200])

@@ -8,6 +8,7 @@ import pytest
 
 from brev_pipeline.diff import compare_images
 from brev_pipeline.diff.images import SHOWN
+from brev_pipeline.integrity import compare_contents
 from brev_pipeline.texts import NAMES, TEXT
 
 SCHEMA = pa.schema([("path", TEXT), ("content_id", TEXT), ("category", NAMES)])
@@ -53,6 +54,27 @@ def test_copies_are_paired_one_to_one() -> None:
     assert found.document()["examples"]["gone"] == [{"path": "b", "class": "x"}]
 
 
+def test_copies_are_paired_within_their_class_first_as_the_checks_of_a_run_pair_them() -> None:
+    """In the order of paths alone c would be a, and of another class."""
+    before = listing(("a", "1", "x"), ("b", "1", "y"), ("k", "2", "x"), ("l", "2", "x"))
+    after = listing(("c", "1", "y"), ("m", "2", "y"), ("n", "2", "x"))
+    document = compare_images(before, after).document()
+    renamed = [(one["was"], one["now"]) for one in document["examples"]["renamed"]]
+    assert renamed == [("b", "c"), ("l", "m"), ("k", "n")]
+    assert document["examples"]["gone"] == [{"path": "a", "class": "x"}]
+    assert document["examples"]["relabelled"] == [{"path": "m", "was": "x", "now": "y"}]
+    assert pairs_of_checks(before, after) == renamed
+
+
+def pairs_of_checks(before: pa.Table, after: pa.Table) -> list[tuple[str, str]]:
+    """As ``not_shrunk`` tells them."""
+    old, new = (
+        table.append_column("folder", table["path"]).append_column("dataset", table["path"])
+        for table in (before, after)
+    )
+    return [(row["was"], row["path"]) for row in compare_contents(old, new).to_pylist() if row["was"]]
+
+
 def test_two_files_that_change_places_are_changed_and_not_renamed() -> None:
     assert kinds(listing(("a", "1", "x"), ("b", "2", "x")), listing(("a", "2", "x"), ("b", "1", "x"))) == {"changed": 2}
 
@@ -93,10 +115,12 @@ def test_drawn_listings_against_dictionaries(seed: int) -> None:
 
     was, now = one(), one()
     partner = {path: path for path in now if path in was}
-    left = {content: sorted(p for p in was if p not in now and was[p][0] == content) for content, _ in was.values()}
-    for path in sorted(now):
-        if path not in was and left.get(now[path][0]):
-            partner[path] = left[now[path][0]].pop(0)
+    for same_class in (True, False):
+        for path in sorted(now):
+            left = (old for old in sorted(was) if old not in partner.values() and was[old][0] == now[path][0])
+            found = next((old for old in left if was[old][1] == now[path][1] or not same_class), None)
+            if path not in partner and found:
+                partner[path] = found
     expected = {
         "new": len(now) - len(partner),
         "gone": len(was) - len(partner),
@@ -106,3 +130,5 @@ def test_drawn_listings_against_dictionaries(seed: int) -> None:
     }
     tables = [listing(*((path, *facts) for path, facts in found.items())) for found in (was, now)]
     assert kinds(*tables) == {kind: count for kind, count in expected.items() if count}
+    renamed = sorted((old, path) for path, old in partner.items() if path != old)
+    assert sorted(pairs_of_checks(*tables)) == renamed

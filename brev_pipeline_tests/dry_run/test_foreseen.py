@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.dry_run import plan as planning
 from brev_pipeline.dry_run import plan_run
 from brev_pipeline_tests.dry_run.counted import (
     count_images,
@@ -279,6 +280,27 @@ def test_the_run_does_what_the_plan_says(change: Change, expected: Expected, fol
         shown = {"all": (False, True, False), "some": (False, True, True), "none": (False, False, True)}
         shown["stand"] = (True, False, False)
         assert tuple(map(bool, told.values())) == shown[expected.copies], told
+
+
+def test_a_version_published_meanwhile_is_what_the_plan_is_compared_with(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not half of it with the one, and half with the other."""
+    draw_photos(folder / "photos", {"good": 14})
+    config, divide = configure(folder), planning.divide_samples
+    runs = []
+
+    def divide_after_a_run(*given: Any) -> Any:
+        if not runs:
+            runs.append(run(config))
+        return divide(*given)
+
+    monkeypatch.setattr(planning, "divide_samples", divide_after_a_run)
+    plan = plan_run(config)
+    assert runs[0].success
+    assert plan["compared_with"]["number"] == 2
+    assert (plan["would"], plan["because"]) == ("nothing", [])
+    assert plan["records"]["stand"] == plan["records"]["now"] == plan["records"]["was"]
 
 
 def run_before(folder: Path) -> Any:
