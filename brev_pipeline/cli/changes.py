@@ -74,7 +74,9 @@ def show_makers(console: Console, found: Mapping[str, Any]) -> None:
             heading(console, title, f"{one[name]}: {one['was'] or 'not there'} → {one['now'] or 'not there'}")
 
 
-def heading(console: Console, title: str, said: str, *, raw: bool = False, style: str = "bold") -> None:
+def heading(
+    console: Console, title: str, said: str, *, raw: bool = False, lines: bool = False, style: str = "bold"
+) -> None:
     """One line: a title, and what is to be said under it.
 
     Args:
@@ -82,12 +84,13 @@ def heading(console: Console, title: str, said: str, *, raw: bool = False, style
         title: of the section.
         said: text; with ``raw`` it has Rich's marks in it.
         raw: see there.
+        lines: whether it may have several.
         style: of the title.
     """
     row = Table.grid(padding=(0, 2, 0, 0))
     row.add_column(style=style, no_wrap=True, width=_INDENT - 2)
     row.add_column(overflow="fold")
-    row.add_row(title, said if raw else _plain(said, lines=True))
+    row.add_row(title, said if raw else _plain(said, lines=lines))
     console.print(row)
 
 

@@ -64,13 +64,13 @@ def show_plan(found: Mapping[str, Any]) -> None:
             heading(console, "", f"--read {need} reads them too")
     if found["read"] and found["read"]["images"]:
         read = found["read"]
-        heading(console, "read", f"{read['images']:,} new images, {megabytes(read['bytes'])}, for their contents")
+        heading(console, "read", f"{read['images']:,} images, {megabytes(read['bytes'])}, for their contents")
 
 
 def _show_check(console: Console, mark: str, one: Mapping[str, Any]) -> None:
     name = f"{one['stage']}.{one['check']}" if one["check"] else one["stage"]
     title = "would stop" if mark == "red" else "warns"
-    heading(console, title, f"{name}: {one['says']}", style=f"bold {mark}")
+    heading(console, title, f"{name}: {one['says']}", lines=True, style=f"bold {mark}")
     rows = [row_text(row) for row in one["examples"]]
     examples(console, "", rows, max(one["offending"], len(rows)))
 

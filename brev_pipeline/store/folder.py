@@ -339,7 +339,16 @@ def _explain(place: str, verb: str, error: Exception) -> str:
         "ELOOP": "a link stands where a file should be: put the file itself there",
         "ENXIO": "a socket stands where a file should be: remove it",
     }.get(_errno_name(error), "check the store's address, network and credentials")
-    return f"{place} cannot be {verb}: {getattr(error, 'strerror', None) or error}; {hint}"
+    return f"{place} cannot be {verb}: {_words_of(error)}; {hint}"
+
+
+def _words_of(error: Exception) -> str:
+    """What an error says; where a server sent a code and no words, as Ceph's does, the code."""
+    said = getattr(error, "strerror", None) or str(error)
+    if said not in ("", "None"):
+        return said
+    answer = getattr(error.__cause__, "response", None) or {}
+    return str(answer.get("Error", {}).get("Code") or type(error).__name__)
 
 
 def _errno_name(error: Exception) -> str:

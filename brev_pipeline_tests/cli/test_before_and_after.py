@@ -155,6 +155,7 @@ def test_no_name_moves_or_colours_what_the_terminal_shows(tmp_path: Path) -> Non
     planned = call("plan", tmp_path / "parts.yaml")
     named = [line.split()[0] for line in planned.output.splitlines() if line.endswith("8 new  ")]
     assert sorted(named) == sorted(["two\\u000alines", "red\\u001b[31m", "\\u202eturned", "ключ"])
+    assert "two\\u000alines gets" in " ".join(lines(planned.output)["labels"])
     assert "\x1b" not in planned.output
     found = json.loads(call("plan", tmp_path / "parts.yaml", "--json").stdout)
     assert "two\nlines" in {row["class"] for row in found["images"]["by_class"]}

@@ -53,3 +53,20 @@ def test_of_two_publishers_one_is_told(s3_folder: Folder) -> None:
 def test_a_bucket_that_is_not_there_is_an_error(s3_folder: Folder) -> None:
     with pytest.raises(StoreError, match="cannot be written"):
         Folder("s3://nowhere/at-all", s3_folder.options).write("a", b"")
+
+
+def test_an_answer_without_words_is_told_by_its_code(s3_folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ceph's gateway sends codes alone, which s3fs makes an error of that says None."""
+    from botocore.exceptions import ClientError
+    from s3fs import S3FileSystem
+    from s3fs.errors import translate_boto_error
+
+    refused = ClientError({"Error": {"Code": "SignatureDoesNotMatch", "Message": None}}, "ListObjectsV2")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise translate_boto_error(refused) from refused
+
+    for name in ("ls", "find"):
+        monkeypatch.setattr(S3FileSystem, name, refuse)
+    with pytest.raises(StoreError, match="cannot be listed: SignatureDoesNotMatch; check the store's address"):
+        s3_folder.names()
