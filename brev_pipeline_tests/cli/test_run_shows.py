@@ -42,7 +42,7 @@ def test_warnings_are_shown_with_their_rows(
     of_names = told["warning raw_listing.names_matched"]
     # Four of the five keys match nothing.
     assert len(of_names) == 4
-    assert of_names[0] == "closest: Bad, images 0, name baad, setting listing.class_mapping"
+    assert of_names[0] == "closest: bad, Bad, images 0, name baad, setting listing.class_mapping"
     assert of_names[3] == "… and 1 more"
     (of_twins,) = told["warning raw_listing.names_distinct"]
     assert "images 12, images of the twin 12, name Bad, twin bad, what the same but for case" in of_twins
