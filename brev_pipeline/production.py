@@ -40,7 +40,7 @@ from brev_pipeline.stages import SPECS, table_stages
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.publish import Made, Release, ReportMaker, publish_version
-from brev_pipeline.tables import SAMPLE_SPLIT, WORK, Columns, note_work
+from brev_pipeline.tables import RAW_LISTING, SAMPLE_SPLIT, WORK, Columns, note_work
 from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:
@@ -653,7 +653,7 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
     """Refuse a listing that later stages would refuse, as far as its paths and the configuration show that.
 
     Args:
-        listing: table of raw_listing.
+        listing: table of raw_listing, or of sample_integrity: contents are not looked at.
         config: the pipeline's configuration.
         newest: the newest published version. What had no part in its split is not judged by its path: it may be
             unusable still.
@@ -667,6 +667,7 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
     from brev_pipeline.split.ledger import ledger_columns
 
     groups_of(SAMPLE_SPLIT.empty_table(), config.sampling.groupby)
+    listing = listing.select(RAW_LISTING.names)
     known, given, ledger = known_assignments(config), given_files(config), None
     if newest is not None:
         refuse_other_folds(config, newest)
@@ -674,7 +675,8 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
         excluded = newest.table("exclusions", ["path", "rule"])
         out = excluded.filter(pc.is_in(excluded["rule"], value_set=pa.array(_UNUSED, TEXT)))["path"]
         listing = listing.filter(pc.invert(pc.is_in(listing["path"], value_set=out.combine_chunks())))
-    foresee_split(listing, config.split, known, given, ledger)
+    leave = config.integrity.label_conflicts == "quarantine"
+    foresee_split(listing, config.split, known, given, ledger, conflicts_leave=leave)
 
 
 _UNUSED: Final = ["quarantined", "label_conflict", "duplicate"]

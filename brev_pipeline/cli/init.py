@@ -107,7 +107,7 @@ def write_configuration(
         bucket=_from(target, f"{bucket.rstrip('/') or bucket}/{proposal.below}".rstrip("/") or bucket),
         uniqueness=proposal.pattern,
         scope=proposal.scope,
-        listing=_listing(proposal, ask),
+        listing=_listing(proposal, ask or choices.category == "none"),
         given=_given_settings(proposal, bucket, target),
         purposes=proposal.purposes,
         store=_from(target, store),
@@ -361,9 +361,9 @@ def _foresee(console: Console, found: Survey, proposal: Proposal, config: Pipeli
         )
 
 
-def _listing(proposal: Proposal, ask: bool) -> dict[str, Any]:
+def _listing(proposal: Proposal, is_said: bool) -> dict[str, Any]:
     """Section ``listing``; that there is one class is written as meant only where somebody said so."""
-    is_meant = ask and proposal.category.rule is None
+    is_meant = is_said and proposal.category.rule is None
     return proposal.listing | ({"classes": [UNLABELLED]} if is_meant else {})
 
 

@@ -56,16 +56,17 @@ def divide(config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:
 
     Raises:
         ListingError: as `list_datasets`.
-        SplitError: as `split_samples`.
+        SplitError: as `foresee_split` and `split_samples`.
     """
     from brev_pipeline.listing.state import listing_state
     from brev_pipeline.source import Sources
     from brev_pipeline.split import split_samples
+    from brev_pipeline.split.foresee import foresee_split
 
     listing = listing_state(config.datasets, config.listing, Sources.of(config)).listing
-    samples = _samples(listing, contents or {})
-    files = config.split.given.files if config.split.given else {}
-    table = split_samples(samples, config.split, given=_given_files(config) if files else {})
+    given = _given_files(config) if config.split.given and config.split.given.files else {}
+    foresee_split(listing, config.split, given=given)
+    table = split_samples(_samples(listing, contents or {}), config.split, given=given)
     return _outcome(table, config, contents)
 
 

@@ -10,6 +10,8 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
+from brev_pipeline.report import text as text_of_names
+
 FLAG: Final = "--json"
 
 AS_JSON = click.option(FLAG, "as_json", is_flag=True, help="Print one JSON document; progress goes to standard error.")
@@ -28,8 +30,8 @@ def visible(text: str, *, line: bool = False) -> str:
         text: of names that others gave, or a message with some.
         line: a single line: line feeds are written out too.
     """
-    kept = "" if line else "\n"
-    return "".join(sign if sign.isprintable() or sign in kept else f"\\u{ord(sign):04x}" for sign in text)
+    shown = text_of_names.visible(text)
+    return shown.replace("\n", "\\u000a") if line else shown
 
 
 def print_json(facts: Mapping[str, Any]) -> None:

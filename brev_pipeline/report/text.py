@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 _URL: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)([^\s\"'<>]*)")
 _ACCESS_KEY: Final = re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b")
-# Controls, and those that turn the direction of the text around them.
-_UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+# Controls, those that turn the direction of the text around them, and halves of characters (names that are no UTF-8).
+_UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _LONGEST: Final = 180  # characters of a name
 CUT: Final = "…"
 """Stands where something was taken out."""

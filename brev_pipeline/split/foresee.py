@@ -1,7 +1,8 @@
 """Foresee: the faults of the split that paths and configuration alone show, told before a pixel is read.
 
-What is raised is what the split itself would raise. What hangs on contents (copies, items that are named by their
-content) is left to it.
+What is raised is what the split itself would raise, or what its checks would block. What hangs on contents is left to
+them: copies, items that are named by their content, and where an earlier version knows the images by theirs, what only
+a new image says, which may turn out to be damaged.
 """
 
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ def foresee_split(
     known: pa.Table | None = None,
     given: GivenFiles | None = None,
     ledger: pa.Table | None = None,
+    *,
+    conflicts_leave: bool = False,
 ) -> None:
     """Refuse a listing that cannot be divided as asked, as far as its paths show it.
 
@@ -44,6 +47,8 @@ def foresee_split(
         known: further known assignments, as from `read_known_assignments`.
         given: the files of `split.given`, as `read_given` reads them.
         ledger: assignments of the newest published version: columns `ledger_columns`.
+        conflicts_leave: images of the same bytes under two classes will be left out, so that what is given of them does
+            not count; paths do not tell which they are.
 
     Raises:
         SplitError: a pattern or a column cannot be used, a path has no key, all images are one item; what is given has
@@ -70,28 +75,35 @@ def foresee_split(
     whole = settings.given is not None and by_paths and by_strata
     layout = lay_out(samples, rules, ledger if whole else None)
     told = find_given(samples, settings, given, layout.item if by_paths else None)
-    was = np.full(len(samples), OPEN)
+    was, all_known = np.full(len(samples), OPEN), True
     if known is not None:
         there = [*samples.column_names, *(["item", "stratum"] if by_paths else ["stratum"])]
         later = {"item", "stratum", *USABLE.names} - set(there)
         if set(known.column_names) & later:
+            all_known = False
             purpose_codes(known["purpose"], names, "the file of known assignments")
         else:
             was = match_known(known, samples, layout, names, ledger)
     # Where no image is told anything, a table may name them by what only their contents show.
-    if whole and (told != OPEN).any():
-        fixed = fix_groups(layout, names, was, told, past)
-        if not settings.allow_moves:
-            said = Said(
-                names=names,
-                path=samples["path"],
-                item=pa.chunked_array([layout.item.texts()]),
-                row=np.arange(len(samples)),
-                known=was,
-                given=told,
-                images=len(samples),
-            )
-            _refuse_overruled(find_overruled(layout, said, past, fixed[layout.row_group]))
+    if not (whole and all_known and (told != OPEN).any()):
+        return
+    fixed = fix_groups(layout, names, was, told, past)
+    if not (settings.allow_moves or conflicts_leave):
+        said = Said(
+            names=names,
+            path=samples["path"],
+            item=pa.chunked_array([layout.item.texts()]),
+            row=np.arange(len(samples)),
+            known=was,
+            given=told,
+            images=len(samples),
+        )
+        overruled = find_overruled(layout, said, past, fixed[layout.row_group])
+        if ledger is not None:
+            overruled = overruled.filter(pc.is_in(overruled["path"], value_set=ledger["path"].combine_chunks()))
+        _refuse_overruled(overruled)
+    # Images that an earlier version has may have been renamed: only their contents tell that they fill a purpose.
+    if ledger is None:
         _refuse_unfilled(layout, settings, told, fixed)
 
 
@@ -108,7 +120,8 @@ def _refuse_overruled(overruled: pa.Table) -> None:
     raise SplitError(
         f"split.given: {len(overruled)} images of {items} items cannot stand where it puts them, as an item stands on "
         f"one side: {some}{'; …' if len(overruled) > _SHOWN else ''}. Correct the folder, row or list that is wrong, "
-        "or split.uniqueness where it joins too much; split.allow_moves: true accepts it as it stands"
+        "or split.uniqueness where it joins too much, or take out an image that is damaged; split.allow_moves: true "
+        "accepts it as it stands"
     )
 
 

@@ -128,7 +128,10 @@ def _by_names(samples: pa.Table, given: GivenSettings, names: list[str], files: 
 
 def _refuse_no_match(parts: Sequence[Named], paths: pa.ChunkedArray) -> None:
     if empty := [one.where for one in parts if not len(one.names)]:
-        raise SplitError(f"{', '.join(empty)}: the file is empty, and names no image: fill it, or take it out")
+        raise SplitError(
+            f"{', '.join(empty)}: the file has no line, or no row with both a name and a purpose, and so names no "
+            "image: fill it, or take it out"
+        )
     some = ", ".join(repr(name) for one in parts for name in one.names[:2].to_pylist())
     first = parts[0]
     if not first.by_path and first.images is not None:

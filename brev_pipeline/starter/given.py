@@ -69,16 +69,22 @@ def of_pattern(photos: Sequence[str], pattern: str) -> GivenWay:
 
 
 def _of_lists(found: Survey, photos: Sequence[str], lists: Mapping[str, str]) -> GivenWay:
-    parts = _telling_parts(photos)
-    named = {_last(line, parts): word for word, path in lists.items() for line in found.lines(path)[0]}
-    keys = [_last(path, parts) for path in photos]
-    words = [named.get(key) or named.get(key.rpartition(".")[0]) for key in keys]
+    lines = [(line, word) for word, path in lists.items() for line in found.lines(path)[0]]
+    words: list[str | None] = [None] * len(photos)
+    # A name that means two photos means none; with more of its folders it may mean one.
+    for parts in range(1, _telling_parts(photos) + 1):
+        keys = [_last(path, parts) for path in photos]
+        often = Counter(keys)
+        named = {_last(line, parts): word for line, word in lines}
+        for number, key in enumerate(keys):
+            if often[key] == 1:
+                words[number] = words[number] or named.get(key) or named.get(key.rpartition(".")[0])
     return GivenWay({"lists": dict(lists)}, f"the lists {', '.join(lists.values())}", words, _purposes(words))
 
 
 def _telling_parts(photos: Sequence[str]) -> int:
     """How many parts of a path, counted from its end, tell all photos apart."""
-    most = max(path.count("/") for path in photos) + 1
+    most = max((path.count("/") for path in photos), default=0) + 1
     return next((n for n in range(1, most) if len({_last(path, n) for path in photos}) == len(photos)), most)
 
 

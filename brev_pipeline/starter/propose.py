@@ -309,7 +309,7 @@ def _items(
                 "pattern",
                 f"{both} of {all_items} items stand on two sides of the split that {given.meaning} give: do their "
                 "numbers begin anew on each side? --pattern with the folder in its group says so; --pattern "
-                f"'{pattern}' that they are the same, and then each goes to the stricter side whole",
+                f"'{pattern}' that they are the same, and then a run stops until each stands on one side",
             )
         )
     return items, pattern

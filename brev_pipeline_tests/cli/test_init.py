@@ -61,6 +61,24 @@ def test_with_yes_nothing_is_asked_and_nothing_leaks(folder: Path) -> None:
     assert all(len(found) == 1 for found in sides.values())
 
 
+def test_items_that_stand_on_two_given_sides_are_told_before_a_configuration_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        side = ("train", "val", "test")[number % 3]
+        for photo, folder in enumerate((side, "train" if number == 2 else side)):
+            draw_photos(tmp_path / "photos" / folder / "ok", {"": 1}, photos_per_item=1)
+            drawn = next((tmp_path / "photos" / folder / "ok").glob("0_0.*"))
+            drawn.rename(drawn.with_name(f"part{number:02}_{photo}{drawn.suffix}"))
+    monkeypatch.chdir(tmp_path)
+    status, said = init(
+        "my.yaml", "--bucket", "photos", "--yes", "--pattern", r"/(part\d+)_[^/]*$", "--category", "none"
+    )
+    assert status != 0
+    assert "cannot stand where it puts them" in flat(said)
+    assert not (tmp_path / "my.yaml").exists()
+
+
 def test_one_class_is_written_as_meant_only_if_somebody_said_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,43 @@ def test_a_purpose_that_words_name_and_nothing_can_get_is_refused() -> None:
     foresee_split(early(samples.slice(0, 2)), none)
 
 
+def test_what_later_stages_let_pass_is_not_refused_early() -> None:
+    """Each is divided soundly: damage, conflicts and contents are known later."""
+    files, settings = table("0001_0.png,train", "0001_1.png,test"), configured({"table": "t.csv"})
+    # Either may be left out with its copy of another class.
+    foresee_split(early(listing(PATHS)), settings, given=files, conflicts_leave=True)
+    # The one that came since the last version may be damaged.
+    old = listing([path for path in PATHS if not path.endswith("0001_1.png")])
+    before = split_samples(old, settings, given=table("0001_0.png,train"))
+    foresee_split(early(listing(PATHS)), settings, given=files, ledger=before)
+    # A purpose that words name is filled by a file that names contents, or held by images under other names.
+    samples = listing([f"data/{side}/{item:04d}_0.png" for side, items in SIDES.items() for item in items])
+    words = {"x": "train", "y": None, "q": "test"}
+    none = configured({"pattern": r"/(?P<purpose>x|y)/", "words": words}, purposes={"train": 0.6, "test": 0})
+    with pytest.raises(SplitError, match="to test"):
+        foresee_split(early(samples), none)
+    known = pa.table({"content_id": samples["content_id"].slice(3), "purpose": ["test"]})
+    foresee_split(early(samples), none, known)
+    assert split_samples(samples, none, known=known)["purpose"].to_pylist().count("test") == 1
+    whole = none.model_copy(update={"uniqueness": r"/([^/]+/\d+)_\d\.png$"})
+    earlier = listing(
+        [f"data/{side.replace('y', 'q')}/{item:04d}_0.png" for side, items in SIDES.items() for item in items]
+    )
+    ledger = split_samples(
+        earlier.set_column(earlier.column_names.index("content_id"), "content_id", samples["content_id"]),
+        sided(whole, "x|q"),
+    )
+    assert ledger["purpose"].to_pylist().count("test") == 1
+    foresee_split(early(samples), whole, ledger=ledger)
+    assert split_samples(samples, whole, ledger)["purpose"].to_pylist().count("test") == 1
+
+
+def sided(settings: SplitSettings, words: str) -> SplitSettings:
+    assert settings.given is not None
+    given = settings.given.model_copy(update={"pattern": f"/(?P<purpose>{words})/"})
+    return settings.model_copy(update={"given": given})
+
+
 def test_keys_that_lost_their_zeros_are_shown_beside_the_items() -> None:
     with pytest.raises(
         SplitError,
@@ -108,5 +145,5 @@ def test_keys_that_lost_their_zeros_are_shown_beside_the_items() -> None:
 @pytest.mark.parametrize("way", [{"table": "t.csv"}, {"lists": {"test": "t.txt"}}], ids=["table", "list"])
 def test_a_file_without_a_name_is_said_to_be_empty(way: dict[str, Any]) -> None:
     files = {"lists.test": read_given(b"\n", "t.txt", "lists.test")} if "lists" in way else table()
-    with pytest.raises(SplitError, match=rf"^split\.given\.{next(iter(files))}: the file is empty"):
+    with pytest.raises(SplitError, match=rf"^split\.given\.{next(iter(files))}: the file has no line, or no row"):
         foresee_split(early(listing(PATHS)), configured(way), given=files)

@@ -198,6 +198,27 @@ def test_lists_tell_photos_of_one_name_apart_by_their_folders() -> None:
     }
 
 
+def test_one_name_that_is_there_twice_spoils_no_list() -> None:
+    """A bare name that means two photos means neither; all others go on meaning theirs."""
+    paths = [f"{folder}/p{number:03}.jpg" for number in range(20) for folder in ("a" if number % 2 else "b",)]
+    found = of(
+        [*paths, "b/p001.jpg"],
+        train_txt="\n".join(f"p{number:03}" for number in range(15)),
+        test_txt="\n".join([*(f"p{number:03}" for number in range(15, 20)), "b/p001.jpg"]),
+    )
+    assert found.given is not None
+    told = dict(zip(found.photos, found.given.words, strict=True))
+    assert told.pop("a/p001.jpg") is None
+    assert told.pop("b/p001.jpg") == "test"
+    assert told == {path: "train" if int(path[3:6]) < 15 else "test" for path in told}
+
+
+def test_a_filter_that_no_photo_passes_is_no_end_of_the_dialogue() -> None:
+    texts = {"train.txt": "p001\np002", "test.txt": "p003"}
+    survey = Texts([f"a/p{number:03}.jpg" for number in range(9)], sorted(texts), True, texts=texts)
+    assert propose(survey, Choices(sample_filter="nothing")).photos == []
+
+
 def test_a_split_in_json_is_asked_about() -> None:
     paths = [f"{'ok' if number % 2 else 'nok'}/part_{number:03}.jpg" for number in range(100)]
     found = of(paths, split_json=json.dumps({"train": paths[:80], "val": paths[80:]}))
