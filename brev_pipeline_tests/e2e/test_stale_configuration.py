@@ -341,7 +341,8 @@ class TestDagstersOwnCommand:
         assert "split.uniqueness" in done.stderr + done.stdout
         assert len(copy.published()) == 1
 
-    @pytest.mark.parametrize("change", list(CHANGES))
+    # One of each kind: that the rule is the same for every change, the classes above show.
+    @pytest.mark.parametrize("change", ["split", "validation", "weights", "shards"])
     def test_it_refuses_what_was_made_otherwise_and_makes_what_it_is_asked_for(
         self, copy: World, change: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -355,7 +356,7 @@ class TestDagstersOwnCommand:
         arguments = ["asset", "materialize", "-m", "brev_pipeline.definitions", "--select", self.SELECT]
         done = CliRunner().invoke(create_dagster_cli(), arguments)
         before, told_by_dagster = copy.published(), copy.failures()
-        if change in ("sampling", "augmentation", "shards", "card"):
+        if change == "shards":
             assert done.exit_code == 0, told_by_dagster
             assert len(before) == 2
         else:
