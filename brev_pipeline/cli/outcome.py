@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -59,21 +59,16 @@ def divide(config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:
         SplitError: as `foresee_split` and `split_samples`.
     """
     from brev_pipeline.listing.state import listing_state
+    from brev_pipeline.production import given_files
     from brev_pipeline.source import Sources
     from brev_pipeline.split import split_samples
     from brev_pipeline.split.foresee import foresee_split
 
     listing = listing_state(config.datasets, config.listing, Sources.of(config)).listing
-    given = _given_files(config) if config.split.given and config.split.given.files else {}
+    given = given_files(config)
     foresee_split(listing, config.split, given=given)
     table = split_samples(_samples(listing, contents or {}), config.split, given=given)
     return _outcome(table, config, contents)
-
-
-def _given_files(config: PipelineConfig) -> Any:
-    from brev_pipeline.production import given_files
-
-    return given_files(config)
 
 
 def _samples(listing: pa.Table, contents: dict[str, str]) -> pa.Table:

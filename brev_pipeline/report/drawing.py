@@ -1,7 +1,7 @@
 """Natural against drawn: how often each group stands in the bucket, and how often in the training files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -54,7 +54,7 @@ class Draws:
     epochs: int
     groups: list[Drawn]
     more: int
-    kind: str = "record"
+    kind: str
     """What a draw is: of a fold, which holds its images as they are too, an augmented record."""
 
     @property
@@ -94,8 +94,7 @@ def drawing(ground: Ground) -> Drawing:
     undrawn = _undrawn(ground, drawn)
     kinds = dict.fromkeys(ground.dividing.fold_names, "augmented record")
     draws = [
-        replace(_draws(weights, columns, name, drawn[name], undrawn.get(name, 0)), kind=kinds.get(name, "record"))
-        for name in weighed
+        _draws(weights, columns, name, drawn[name], undrawn.get(name, 0), kinds.get(name, "record")) for name in weighed
     ]
     as_is = tally({"purpose": columns["purpose"].at(np.flatnonzero(~augmented))})
     once = {row["purpose"]: row["count"] for row in as_is}
@@ -114,7 +113,9 @@ def _undrawn(ground: Ground, drawn: Mapping[str, Mask]) -> dict[str, int]:
     return {name: images.get(name, 0) - len(np.unique(paths[mine])) for name, mine in drawn.items()}
 
 
-def _draws(weights: pa.Table, records: Mapping[str, Numbered], purpose: str, mine: Mask, undrawn: int) -> Draws:
+def _draws(
+    weights: pa.Table, records: Mapping[str, Numbered], purpose: str, mine: Mask, undrawn: int, kind: str
+) -> Draws:
     weights = weights.filter(pc.equal(weights["purpose"], purpose))
     counts = {row["group"]: row["count"] for row in tally({"group": records["group"].at(mine)})}
     total = int(mine.sum())
@@ -130,7 +131,7 @@ def _draws(weights: pa.Table, records: Mapping[str, Numbered], purpose: str, min
         for row in weights.sort_by([("samples", "descending"), ("group", "ascending")]).to_pylist()
     ]
     epochs = len(np.unique(records["epoch"].codes[mine]))
-    return Draws(purpose, images, undrawn, total, epochs, groups[:_GROUPS], max(0, len(groups) - _GROUPS))
+    return Draws(purpose, images, undrawn, total, epochs, groups[:_GROUPS], max(0, len(groups) - _GROUPS), kind)
 
 
 def _opening(draws: list[Draws], plain: list[tuple[str, int]], fine: bool) -> Opening:
