@@ -29,8 +29,8 @@ import numpy as np
 from bench.augment import bare, ready
 from bench.images import SIDE, bare_jpeg, bare_opencv, encoded
 from brev_pipeline import DataGenerator, ImageAugmenter, ImagePipeline
-from brev_pipeline.augment.grain import noise_table
-from brev_pipeline.generator.stack import stack
+from brev_pipeline.augmentation.grain import noise_table
+from brev_pipeline.notebook.stack import stack
 
 REFERENCE = {"BMP": 87, "JPEG": 83}  # of the reference package, images per CPU-second, on two busy cores
 SUFFIX = {"BMP": ".bmp", "JPEG": ".jpg"}

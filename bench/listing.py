@@ -32,7 +32,7 @@ from memory import forget_peak, peak
 from brev_pipeline.config import DatasetSettings, ListingSettings
 from brev_pipeline.listing.columns import choose, raw_listing
 from brev_pipeline.listing.pages import OBJECTS
-from brev_pipeline.source import S3Place, Sources
+from brev_pipeline.storage import S3Place, Sources
 from brev_pipeline_tests.buckets import Server, config_of, mock_server, put_in_process
 from brev_pipeline_tests.s3server import missing_programs, real_server
 

@@ -28,7 +28,7 @@ from verify import CONFIG, draw
 from brev_pipeline.config import PipelineConfig, load_config
 from brev_pipeline.dry_run import plan_run
 from brev_pipeline.listing import list_datasets
-from brev_pipeline.source import Sources
+from brev_pipeline.storage import Sources
 
 
 def publish(folder: Path, images: int) -> Path:

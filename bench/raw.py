@@ -37,10 +37,10 @@ from brev_pipeline.engine import SerialEngine
 from brev_pipeline.images import prepare_images
 from brev_pipeline.integrity import check_integrity
 from brev_pipeline.listing import list_datasets
-from brev_pipeline.production import PreparedPixels
-from brev_pipeline.shards import plan_shards, write_shards
-from brev_pipeline.shards.encode import encoder
-from brev_pipeline.source import Sources
+from brev_pipeline.records import plan_shards, write_shards
+from brev_pipeline.records.encode import encoder
+from brev_pipeline.release.production import PreparedPixels
+from brev_pipeline.storage import Sources
 from brev_pipeline.store import Folder
 
 SETTINGS = ShardSettings()

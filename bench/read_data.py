@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from brev_pipeline.config import parse_config
 from brev_pipeline.engine.serial import SerialEngine
 from brev_pipeline.framing import HEADER_BYTES, masked_crc
-from brev_pipeline.reading.example import bytes_feature
+from brev_pipeline.readers.example import bytes_feature
+from brev_pipeline.records import plan_shards, shard_files, write_shards
+from brev_pipeline.release.publishing import publish_version
 from brev_pipeline.seeds import seed64
-from brev_pipeline.shards import plan_shards, shard_files, write_shards
 from brev_pipeline.store import PipelineStore
-from brev_pipeline.store.publish import publish_version
 
 CLASSES = ["bad", "good"]
 YAML = "{name: bench, store: store, datasets: [{name: B, id: b, bucket: b}], shards: {encoding: %s}}"

@@ -33,14 +33,14 @@ import google_crc32c
 import numpy as np
 import pyarrow as pa
 
-from brev_pipeline.augment import ImageAugmenter
+from brev_pipeline.augmentation import ImageAugmenter
 from brev_pipeline.config import ImageSettings, SamplingSettings, ShardSettings
 from brev_pipeline.engine import LocalEngine, SerialEngine
 from brev_pipeline.images.shelf import Shelf
-from brev_pipeline.production import PreparedPixels
+from brev_pipeline.records import Earlier, plan_shards, write_shards
+from brev_pipeline.records.encode import encoder
+from brev_pipeline.release.production import PreparedPixels
 from brev_pipeline.sampling import draw_plan, sampling_weights
-from brev_pipeline.shards import Earlier, plan_shards, write_shards
-from brev_pipeline.shards.encode import encoder
 from brev_pipeline.store import Folder
 
 SIDE = 128  # px

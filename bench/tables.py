@@ -98,7 +98,7 @@ def config(folder: str) -> PipelineConfig:
 
 def listing(_: Stored, folder: str) -> pa.Table:
     from brev_pipeline.listing.columns import choose, raw_listing
-    from brev_pipeline.source import S3Place
+    from brev_pipeline.storage import S3Place
 
     objects = pa.ipc.open_file(f"{folder}/objects.arrow").read_all()
     dataset, settings = config(folder).datasets[0], config(folder).listing
@@ -188,7 +188,7 @@ def weights(tables: Stored, folder: str) -> pa.Table:
 
 
 def shards(tables: Stored, folder: str) -> pa.Table:
-    from brev_pipeline.production import make_shards
+    from brev_pipeline.release.production import make_shards
 
     return make_shards(
         config(folder),
@@ -202,8 +202,8 @@ def shards(tables: Stored, folder: str) -> pa.Table:
 
 def version(tables: Stored, folder: str) -> None:
     """Publish, with its tables, report and files for other readers; the shards are empty, the pixels grey."""
-    from brev_pipeline.production import STAGING, release
-    from brev_pipeline.shards.progress import Finished, remember
+    from brev_pipeline.records.progress import Finished, remember
+    from brev_pipeline.release.production import STAGING, release
 
     settings, store = config(folder), PipelineStore.of(config(folder))
     records = tables["tfrecord_shards"].read(["file"])

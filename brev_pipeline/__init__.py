@@ -6,22 +6,22 @@ The notebook's names stand here and are imported when they are first used: impor
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from brev_pipeline.augment import ImageAugmenter
-    from brev_pipeline.generator import DataGenerator, OneHotEncoder, StratifiedSampler
+    from brev_pipeline.augmentation import ImageAugmenter
     from brev_pipeline.images import ImagePipeline
     from brev_pipeline.listing import Dataset
-    from brev_pipeline.reading import read
+    from brev_pipeline.notebook import DataGenerator, OneHotEncoder, StratifiedSampler
+    from brev_pipeline.readers import read
     from brev_pipeline.split import SampleSplit
 
 _HOMES = {
-    "DataGenerator": "brev_pipeline.generator",
+    "DataGenerator": "brev_pipeline.notebook",
     "Dataset": "brev_pipeline.listing",
-    "ImageAugmenter": "brev_pipeline.augment",
+    "ImageAugmenter": "brev_pipeline.augmentation",
     "ImagePipeline": "brev_pipeline.images",
-    "OneHotEncoder": "brev_pipeline.generator",
+    "OneHotEncoder": "brev_pipeline.notebook",
     "SampleSplit": "brev_pipeline.split",
-    "StratifiedSampler": "brev_pipeline.generator",
-    "read": "brev_pipeline.reading",
+    "StratifiedSampler": "brev_pipeline.notebook",
+    "read": "brev_pipeline.readers",
 }
 
 __all__ = [

@@ -10,12 +10,12 @@ import json
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.models import NO_INGREDIENTS
 from brev_pipeline.provenance import code_of
-from brev_pipeline.store.publish import package_versions
+from brev_pipeline.release.publishing import package_versions
 
 
 def recipe(config: PipelineConfig) -> str:
     """What a record's bytes depend on besides its row of the plan, as a hash: pixels, encoding, the record's schema."""
-    from brev_pipeline.shards import RECORD_VERSION
+    from brev_pipeline.records import RECORD_VERSION
 
     shards = config.shards.model_dump(mode="json", include={"encoding", "jpeg_quality"})
     parts = [RECORD_VERSION, pixel_fingerprint(config), shards]

@@ -17,8 +17,8 @@ from brev_pipeline.provenance import (
     read_lineage,
     table_id,
 )
+from brev_pipeline.release.publishing import BYTES_DEPEND_ON
 from brev_pipeline.stages import SPECS, inputs_of, table_stages
-from brev_pipeline.store.publish import BYTES_DEPEND_ON
 from brev_pipeline_tests.pipelines import configure
 
 

@@ -25,7 +25,7 @@ from brev_pipeline.images.shelf import Shelf, settings_id
 from brev_pipeline.integrity import check_integrity
 from brev_pipeline.listing import list_datasets
 from brev_pipeline.recheck import LEAST, Recheck, choose_sample, recheck_identities
-from brev_pipeline.source import Sources
+from brev_pipeline.storage import Sources
 from brev_pipeline.store import Folder, PipelineStore
 from brev_pipeline.store.named import hashed_name
 from brev_pipeline.store.parquet import to_parquet

@@ -18,22 +18,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.account import LEFT_OUT_RULES
 from brev_pipeline.audit.claims import made_with
 from brev_pipeline.audit.remaker import Content, Finding, Listed, Remaker, Remembered, place_of
 from brev_pipeline.audit.tables import listed_now
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine, LocalEngine, Lost, SerialEngine
 from brev_pipeline.errors import SourceError, StoreError
+from brev_pipeline.release.exclusions import LEFT_OUT_RULES
+from brev_pipeline.release.publishing import package_versions
 from brev_pipeline.seeds import seeds64
-from brev_pipeline.source import Sources
-from brev_pipeline.source.places import Place, ReadLimits, path_prefix
 from brev_pipeline.source_base import SourceRow
 from brev_pipeline.split.labels import numbers_of
 from brev_pipeline.stages import SPECS
+from brev_pipeline.storage import Sources
+from brev_pipeline.storage.places import Place, ReadLimits, path_prefix
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.parquet import from_parquet
-from brev_pipeline.store.publish import package_versions
 from brev_pipeline.store.versions import file_facts
 from brev_pipeline.texts import TEXT, joined
 

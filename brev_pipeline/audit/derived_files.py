@@ -7,8 +7,8 @@ from typing import Any, Final
 from brev_pipeline.audit.claims import Claims, Contradiction
 from brev_pipeline.audit.tables import TABLES
 from brev_pipeline.config.differences import list_differences
+from brev_pipeline.release.publishing import package_versions
 from brev_pipeline.stages import SPECS, VERSION
-from brev_pipeline.store.publish import package_versions
 from brev_pipeline.store.versions import file_facts
 
 _MANIFEST: Final = "manifest.json"
@@ -48,7 +48,7 @@ def recipe_contradictions(claims: Claims) -> Iterator[Contradiction]:
 
 def consumer_contradictions(claims: Claims) -> Iterator[Contradiction]:
     """Files for tfds, TensorFlow and Croissant that are missing, too many, or otherwise than the tables give."""
-    from brev_pipeline.consumers import consumer_files
+    from brev_pipeline.exporters import consumer_files
 
     files: Mapping[str, Mapping[str, Any]] = claims.manifest["files"]
     tables = [f"{name}.parquet" for name in TABLES]

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.account import LEFT_OUT_RULES
 from brev_pipeline.audit.claims import (
     Bools,
     Claims,
@@ -23,7 +22,8 @@ from brev_pipeline.audit.claims import (
     paths_apart,
 )
 from brev_pipeline.config.models import DatasetSettings, ListingSettings
-from brev_pipeline.source.places import path_prefix, place_of
+from brev_pipeline.release.exclusions import LEFT_OUT_RULES
+from brev_pipeline.storage.places import path_prefix, place_of
 from brev_pipeline.texts import TEXT
 
 LISTING: Final = "listing.parquet"

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.account import note_found
 from brev_pipeline.audit.claims import Claims, Contradiction, certain
 from brev_pipeline.audit.derived_listing import facts_again
 from brev_pipeline.audit.derived_split import ledger_of
 from brev_pipeline.expectations.frames import Published, frames
 from brev_pipeline.expectations.rules import Rule
 from brev_pipeline.expectations.suites import SUITES
+from brev_pipeline.release.exclusions import note_found
 from brev_pipeline.split.labels import note_classes
 from brev_pipeline.texts import TEXT
 

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.account import LEFT_OUT_RULES
 from brev_pipeline.audit.claims import (
     FAULTS,
     Bools,
@@ -31,6 +30,7 @@ from brev_pipeline.audit.claims import (
     paths_apart,
 )
 from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.release.exclusions import LEFT_OUT_RULES
 from brev_pipeline.tables import SAMPLE_SPLIT
 from brev_pipeline.texts import TEXT, joined
 

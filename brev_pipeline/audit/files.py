@@ -96,7 +96,7 @@ class FileCheck:
         return [*problems, *self._records(task.name, task.rows, held)]
 
     def _records(self, name: str, rows: pa.Table, held: Folder) -> list[str]:
-        from brev_pipeline.shards import records
+        from brev_pipeline.records import records
 
         problems = []
         try:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.account import held_out
 from brev_pipeline.config import SplitSettings
+from brev_pipeline.release.exclusions import held_out
 
 
 def lock_changes(

@@ -22,8 +22,8 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
 from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, unframe
 from brev_pipeline.images.stops import OUT_OF_TIME, PASSING, UNJUDGED, UNTRIED
-from brev_pipeline.source import Sources
 from brev_pipeline.source_base import SourceRow
+from brev_pipeline.storage import Sources
 from brev_pipeline.store import Folder
 
 _DIED: Final = "the decoder died on it, or came to no end, each time that it was tried"
@@ -248,8 +248,8 @@ class Remaker:
             yield Finding(kind, f"images.parquet: {whence}: {said}{more}{excuse}", of_image=True)
 
     def _compare(self, row: Row, pixels: npt.NDArray[np.uint8] | None, reason: str) -> Finding:
-        from brev_pipeline.augment import ImageAugmenter
-        from brev_pipeline.shards import RecordMaker
+        from brev_pipeline.augmentation import ImageAugmenter
+        from brev_pipeline.records import RecordMaker
 
         place = place_of(row)
         if pixels is None:
@@ -286,7 +286,7 @@ class _Outcome(NamedTuple):
 @lru_cache(256)
 def _unpacked(folder: Folder, file: str, compression: str) -> IO[bytes]:
     """A compressed shard, unpacked in a file that nobody else sees: its records are wanted in no order."""
-    from brev_pipeline.shards.read import whole_file
+    from brev_pipeline.records.read import whole_file
 
     unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is no longer kept
     unpacked.write(whole_file(folder, file, compression))
@@ -314,7 +314,7 @@ def _md5(data: bytes) -> str:
 
 
 def _apart(stored: bytes, made: bytes) -> str:
-    from brev_pipeline.shards import decode_example
+    from brev_pipeline.records import decode_example
 
     try:
         before, after = decode_example(stored), decode_example(made)

@@ -58,8 +58,8 @@ def plan_again(
     config: PipelineConfig, classes: Sequence[str], split: pa.Table, weights: pa.Table, images: pa.Table
 ) -> pa.Table:
     """The plan of a version's records, schema `shards.PLAN`, from its assignments."""
+    from brev_pipeline.records import plan_shards
     from brev_pipeline.sampling import draw_plan
-    from brev_pipeline.shards import plan_shards
 
     folds = config.split.fold_names
     draws = draw_plan(split, weights, config.sampling, epochs=config.shards.epochs, folds=folds)
@@ -88,7 +88,7 @@ def _compare(plan: pa.Table, records: pa.Table, columns: Sequence[str]) -> Itera
 
 def _shard_names(pipeline: str, records: pa.Table) -> Iterator[str]:
     """Records that stand in another file than their part and shard say."""
-    from brev_pipeline.shards.plan import shard_name
+    from brev_pipeline.records.plan import shard_name
 
     named = records.select(["shard", "file"]).append_column("part", part_names(records))
     shards = named.group_by(["part", "shard", "file"]).aggregate([])

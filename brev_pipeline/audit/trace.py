@@ -12,7 +12,7 @@ from brev_pipeline.config import AugmentationSettings
 from brev_pipeline.config.locations import is_local
 from brev_pipeline.errors import ReadError
 from brev_pipeline.parts import part_names
-from brev_pipeline.reading.source import Base, Photos
+from brev_pipeline.readers.source import Base, Photos
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.tables import PREPARED_IMAGES
 from brev_pipeline.texts import TEXT
@@ -169,7 +169,7 @@ def _record(row: Mapping[str, Any], version: Version) -> dict[str, Any]:
 
 
 def _augmentation(row: Mapping[str, Any], version: Version) -> dict[str, Any] | None:
-    from brev_pipeline.augment import ImageAugmenter
+    from brev_pipeline.augmentation import ImageAugmenter
 
     if not row["augmented"]:
         return None

@@ -17,7 +17,6 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.account import known_sha256
 from brev_pipeline.audit import tables as accounts
 from brev_pipeline.audit.claims import FAULTS, Contradiction, Known, Open, files_of, made_with
 from brev_pipeline.audit.derivation import derive_claims, unchecked
@@ -34,11 +33,12 @@ from brev_pipeline.config.differences import list_differences
 from brev_pipeline.engine import Engine, SerialEngine
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.images.stops import UNJUDGED
-from brev_pipeline.reading.access import Access
+from brev_pipeline.readers.access import Access
+from brev_pipeline.release.exclusions import known_sha256
+from brev_pipeline.release.publishing import package_versions
 from brev_pipeline.stages import SPECS
 from brev_pipeline.store import PipelineStore, Publication, Version
 from brev_pipeline.store.parquet import from_parquet
-from brev_pipeline.store.publish import package_versions
 from brev_pipeline.store.versions import MANIFEST, file_facts, version_id
 from brev_pipeline.texts import TEXT
 

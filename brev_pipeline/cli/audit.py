@@ -81,7 +81,7 @@ def verify_place(place: str) -> Verification:
         ConfigError: it is no version's folder.
         StoreError: it cannot be read.
     """
-    from brev_pipeline.reading.find import version_in
+    from brev_pipeline.readers.find import version_in
 
     try:
         version = version_in(place)
@@ -202,7 +202,7 @@ def show_force(removal: Removal) -> None:
 
 def _known_assignments(config: PipelineConfig) -> dict[str, Any]:
     """Key of the configuration → the file of known or given assignments, where it can be read."""
-    from brev_pipeline.production import given_files, known_assignments
+    from brev_pipeline.release.production import given_files, known_assignments
 
     found: dict[str, Any] = {}
     with suppress(SplitError):  # what a version lacks for that is named with it
@@ -230,7 +230,7 @@ def _heavy(store: PipelineStore, version: str | None) -> bool:
 
 
 def _version(store: PipelineStore, version: str | None) -> Version:
-    from brev_pipeline.reading.find import find_version
+    from brev_pipeline.readers.find import find_version
 
     return find_version(store, version)
 

@@ -19,7 +19,7 @@ from brev_pipeline.cli.plan import megabytes
 from brev_pipeline.config.differences import ABSENT, find_differences
 from brev_pipeline.diff import diff_versions
 from brev_pipeline.errors import ConfigError, ReadError
-from brev_pipeline.reading.find import find_version, version_in
+from brev_pipeline.readers.find import find_version, version_in
 from brev_pipeline.store import PipelineStore, Version
 
 _ARROW: Final = " → "

@@ -26,7 +26,7 @@ from brev_pipeline.config import (
     schema_text,
 )
 from brev_pipeline.errors import BrevPipelineError, ConfigError, ListingError
-from brev_pipeline.starter import (
+from brev_pipeline.init_wizard import (
     Answers,
     Choices,
     Proposal,
@@ -38,8 +38,8 @@ from brev_pipeline.starter import (
     survey,
     way_of,
 )
-from brev_pipeline.starter.beside import look_beside
-from brev_pipeline.starter.classes import UNLABELLED
+from brev_pipeline.init_wizard.beside import look_beside
+from brev_pipeline.init_wizard.classes import UNLABELLED
 
 _SHOWN: Final = 6
 _OPTIONS: Final = {

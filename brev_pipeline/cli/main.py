@@ -127,7 +127,7 @@ def init(
     """
     from brev_pipeline.cli.init import write_configuration
     from brev_pipeline.config import StorageSettings, build_settings
-    from brev_pipeline.starter import Choices
+    from brev_pipeline.init_wizard import Choices
 
     reach = {"anon": anon, "endpoint_url": endpoint_url, "profile": profile, "region": region}
     write_configuration(

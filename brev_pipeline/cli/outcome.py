@@ -59,10 +59,10 @@ def divide(config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:
         SplitError: as `foresee_split` and `split_samples`.
     """
     from brev_pipeline.listing.state import listing_state
-    from brev_pipeline.production import given_files
-    from brev_pipeline.source import Sources
+    from brev_pipeline.release.production import given_files
     from brev_pipeline.split import split_samples
     from brev_pipeline.split.foresee import foresee_split
+    from brev_pipeline.storage import Sources
 
     listing = listing_state(config.datasets, config.listing, Sources.of(config)).listing
     given = given_files(config)

@@ -13,7 +13,7 @@ from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.store import PipelineStore
 
 if TYPE_CHECKING:
-    from brev_pipeline.preview import Preview
+    from brev_pipeline.charts.preview import Preview
 
 
 def versions_of(store: PipelineStore) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def draw_preview(config: PipelineConfig, out: Path, images: int, *, as_json: boo
     Raises:
         BrevPipelineError: the file cannot be written.
     """
-    from brev_pipeline.preview import draw_sheet, gather
+    from brev_pipeline.charts.preview import draw_sheet, gather
 
     with console(as_json=as_json).status("reading and drawing"):
         preview = gather(config, images)
@@ -112,8 +112,8 @@ def draw_preview(config: PipelineConfig, out: Path, images: int, *, as_json: boo
 
 def _depth_of(preview: "Preview") -> dict[str, Any] | None:
     """What photos of more than 8 bits use, and the window that would fit; None where none on show has so many."""
+    from brev_pipeline.charts.preview.depth import ranges_of, say
     from brev_pipeline.images.fitting import fitting_window
-    from brev_pipeline.preview.depth import ranges_of, say
 
     if not preview.depths:
         return None
@@ -130,7 +130,7 @@ def _depth_of(preview: "Preview") -> dict[str, Any] | None:
 
 def show_preview(found: Mapping[str, Any]) -> None:
     """Print what `draw_preview` gave."""
-    from brev_pipeline.preview.text import plain
+    from brev_pipeline.charts.preview.text import plain
 
     out = console()
     shown = ", ".join(f"{plain(name) or '(no class)'} {count}" for name, count in found["shown"].items())

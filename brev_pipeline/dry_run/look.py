@@ -9,15 +9,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.account import gather_left_out, note_found
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import SourceError
 from brev_pipeline.integrity import check_integrity
 from brev_pipeline.listing import list_datasets
 from brev_pipeline.listing.checksums import recall
 from brev_pipeline.listing.found import Found
-from brev_pipeline.source import Sources
+from brev_pipeline.release.exclusions import gather_left_out, note_found
 from brev_pipeline.source_base import SourceRow
+from brev_pipeline.storage import Sources
 from brev_pipeline.texts import TEXT
 
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from brev_pipeline.account import exclusions, given_sha256, known_sha256
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.diff.facts import (
     OF_EXCLUSIONS,
@@ -29,11 +28,12 @@ from brev_pipeline.dry_run.timing import estimate_time
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.expectations import SUITES
 from brev_pipeline.expectations.describe import describe
-from brev_pipeline.production import Division, PlannedRecords, divide_samples, foresee_faults, plan_records
-from brev_pipeline.source import Sources
+from brev_pipeline.release.exclusions import exclusions, given_sha256, known_sha256
+from brev_pipeline.release.production import Division, PlannedRecords, divide_samples, foresee_faults, plan_records
+from brev_pipeline.release.publishing import package_versions
 from brev_pipeline.stages import SPECS, VERSION, inputs_of
+from brev_pipeline.storage import Sources
 from brev_pipeline.store import PipelineStore, Publication, Version
-from brev_pipeline.store.publish import package_versions
 
 READ_MB: Final = 1000
 """Million bytes of new images that are read for their contents, unless something else is asked for."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from brev_pipeline.engine.base import Counted, Engine, Lost, Progress
     from brev_pipeline.engine.choose import engine_of
-    from brev_pipeline.engine.cluster.engine import RayEngine
     from brev_pipeline.engine.local import LocalEngine
+    from brev_pipeline.engine.ray.engine import RayEngine
     from brev_pipeline.engine.serial import SerialEngine
 
 __all__ = ["Counted", "Engine", "LocalEngine", "Lost", "Progress", "RayEngine", "SerialEngine", "engine_of"]
@@ -23,7 +23,7 @@ _HOMES = {
     "Lost": "base",
     "Progress": "base",
     "LocalEngine": "local",
-    "RayEngine": "cluster.engine",
+    "RayEngine": "ray.engine",
     "SerialEngine": "serial",
     "engine_of": "choose",
 }

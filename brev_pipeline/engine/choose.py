@@ -23,7 +23,7 @@ def engine_of(
         from brev_pipeline.engine.local import LocalEngine
 
         return LocalEngine(settings.workers, on_progress=on_progress, progress_seconds=progress_seconds)
-    from brev_pipeline.engine.cluster.engine import RayEngine
+    from brev_pipeline.engine.ray.engine import RayEngine
 
     return RayEngine(
         settings.address,

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from brev_pipeline.account import found_facts
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.images.stops import UNJUDGED
 from brev_pipeline.listing.labels import counted_names, odd_labels
 from brev_pipeline.parts import drawn_by_weight, part_names
+from brev_pipeline.release.exclusions import found_facts
 from brev_pipeline.tables import Columns
 from brev_pipeline.texts import TEXT, composed, joined_names, numbered
 

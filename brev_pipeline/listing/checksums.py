@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from brev_pipeline.engine.telling import log_ticker
 from brev_pipeline.errors import SourceError
 from brev_pipeline.listing.walk import FILES, stamps
-from brev_pipeline.source import LocalPlace
-from brev_pipeline.source.local import bounded, open_file
+from brev_pipeline.storage import LocalPlace
+from brev_pipeline.storage.local import bounded, open_file
 from brev_pipeline.texts import TEXT
 
 _LOG = logging.getLogger(__name__)

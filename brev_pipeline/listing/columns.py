@@ -17,7 +17,7 @@ from brev_pipeline.listing.classes import Namer, folder_name, kept, reason_of
 from brev_pipeline.listing.folders import runs
 from brev_pipeline.listing.names import Kind, are_images, count_unlisted
 from brev_pipeline.listing.naming import Names, describe
-from brev_pipeline.source.places import Place, S3Place, path_prefix
+from brev_pipeline.storage.places import Place, S3Place, path_prefix
 from brev_pipeline.tables import RAW_LISTING
 from brev_pipeline.texts import NAMES, TEXT, joined
 

@@ -16,8 +16,8 @@ from brev_pipeline.listing.inventory import read_inventory
 from brev_pipeline.listing.refusals import nothing_found, refusals, refuse_overlaps
 from brev_pipeline.listing.scan import scan
 from brev_pipeline.listing.walk import FOLDER_OUTSIDE, walk
-from brev_pipeline.source import LocalPlace, Place, S3Place, Sources
-from brev_pipeline.source.places import path_prefix
+from brev_pipeline.storage import LocalPlace, Place, S3Place, Sources
+from brev_pipeline.storage.places import path_prefix
 
 _LOG = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from brev_pipeline.errors import ListingError, StoreError
 from brev_pipeline.listing.pages import OBJECTS
 from brev_pipeline.listing.reports import Report, find_report
-from brev_pipeline.source import S3Place, Sources
-from brev_pipeline.source.window import windowed
+from brev_pipeline.storage import S3Place, Sources
+from brev_pipeline.storage.window import windowed
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline.texts import TEXT
 

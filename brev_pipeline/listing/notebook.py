@@ -10,8 +10,8 @@ from brev_pipeline.config.load import build_settings
 from brev_pipeline.config.models import DatasetSettings, ListingSettings
 from brev_pipeline.errors import ConfigError
 from brev_pipeline.listing.datasets import list_dataset
-from brev_pipeline.source import Sources
-from brev_pipeline.source.places import ReadLimits, place_of
+from brev_pipeline.storage import Sources
+from brev_pipeline.storage.places import ReadLimits, place_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from brev_pipeline.config.models import DatasetSettings, ListingSettings
 from brev_pipeline.errors import ListingError
 from brev_pipeline.listing.names import are_hidden, file_name
 from brev_pipeline.listing.naming import Names
-from brev_pipeline.source import LocalPlace, Place, Sources
+from brev_pipeline.storage import LocalPlace, Place, Sources
 
 _SHOWN: Final = 8
 

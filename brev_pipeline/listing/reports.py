@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from brev_pipeline.errors import BrevPipelineError, ListingError
 from brev_pipeline.listing.pages import parse_page
-from brev_pipeline.source import S3Place, Sources
-from brev_pipeline.source.faults import S3Error
-from brev_pipeline.source.s3 import S3Client
+from brev_pipeline.storage import S3Place, Sources
+from brev_pipeline.storage.faults import S3Error
+from brev_pipeline.storage.s3 import S3Client
 
 _DATED: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}Z")
 _MANIFEST: Final = "manifest.json"

@@ -14,7 +14,7 @@ from brev_pipeline.config.models import DatasetSettings, ListingSettings
 from brev_pipeline.listing.datasets import by_path, list_dataset
 from brev_pipeline.listing.fingerprint import listing_fingerprint
 from brev_pipeline.listing.refusals import refuse_overlaps
-from brev_pipeline.source import Sources
+from brev_pipeline.storage import Sources
 from brev_pipeline.texts import TEXT, joined
 
 

@@ -68,14 +68,14 @@ Upstream = Mapping[str, Any]
 
 
 def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
-    from brev_pipeline.account import keep_filtered, note_found
     from brev_pipeline.integrity.findings import COMPARED
     from brev_pipeline.listing import list_datasets
     from brev_pipeline.listing.found import Found
     from brev_pipeline.orchestration.guards import refuse_a_strangers_store
     from brev_pipeline.orchestration.metadata import listing_metadata
-    from brev_pipeline.production import foresee_faults
-    from brev_pipeline.source import Sources
+    from brev_pipeline.release.exclusions import keep_filtered, note_found
+    from brev_pipeline.release.production import foresee_faults
+    from brev_pipeline.storage import Sources
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.of(config)
@@ -97,7 +97,7 @@ def _sample_integrity(context: dg.AssetExecutionContext, config: PipelineConfig,
     from brev_pipeline.integrity import check_integrity
     from brev_pipeline.integrity.findings import COMPARED_CONTENTS
     from brev_pipeline.orchestration.metadata import integrity_metadata
-    from brev_pipeline.source import Sources
+    from brev_pipeline.storage import Sources
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.of(config)
@@ -114,7 +114,7 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
     from brev_pipeline.images.prepare import SAMPLES, prepare_images
     from brev_pipeline.orchestration.metadata import prepared_metadata, recheck_metadata
     from brev_pipeline.recheck import FACTS, recheck_identities
-    from brev_pipeline.source import Sources
+    from brev_pipeline.storage import Sources
     from brev_pipeline.store import PipelineStore
     from brev_pipeline.tables import note_work
 
@@ -134,7 +134,7 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
 
 def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import labels_metadata, split_metadata
-    from brev_pipeline.production import divide_samples
+    from brev_pipeline.release.production import divide_samples
     from brev_pipeline.split import split_report
     from brev_pipeline.split.labels import classes_of
     from brev_pipeline.split.usable import OF_INTEGRITY
@@ -161,8 +161,8 @@ def _sampling_weights(context: dg.AssetExecutionContext, config: PipelineConfig,
 
 def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import shards_metadata
-    from brev_pipeline.production import make_shards
-    from brev_pipeline.shards.task import OF_PREPARED
+    from brev_pipeline.records.task import OF_PREPARED
+    from brev_pipeline.release.production import make_shards
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.of(config)
@@ -188,7 +188,7 @@ def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, 
 def _dataset_version(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import release_metadata
     from brev_pipeline.orchestration.own_checks import refuse_to_forget_checks
-    from brev_pipeline.production import release
+    from brev_pipeline.release.production import release
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.of(config)

@@ -58,7 +58,7 @@ def pipeline_sensor(config: PipelineConfig, job: "dg.UnresolvedAssetJobDefinitio
     )
     def new_images(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         from brev_pipeline.listing import listing_state
-        from brev_pipeline.source import Sources
+        from brev_pipeline.storage import Sources
 
         if waiting := _waiting(context.instance, config):
             return waiting

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.orchestration.story import PUBLISHED_IMAGES, pictured
-from brev_pipeline.store.publish import Release
+from brev_pipeline.release.publishing import Release
 from brev_pipeline.texts import TEXT, joined_names
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ def listing_metadata(
         left_out: images that the listing left out, as `list_datasets` tells them.
         facts: what else was found, see `listing.found.Found.facts`.
     """
+    from brev_pipeline.charts import class_balance
     from brev_pipeline.integrity import compare_listings
     from brev_pipeline.listing import listing_fingerprint
-    from brev_pipeline.pictures import class_balance
 
     found: dict[str, Any] = {
         "fingerprint": listing_fingerprint(table),
@@ -145,7 +145,7 @@ def prepared_metadata(table: pa.Table, samples: pa.Table, fetch: "Fetcher") -> d
         samples: of sample_integrity.
         fetch: reads a few of the images in quarantine, to show them.
     """
-    from brev_pipeline.pictures import quarantine_sheet
+    from brev_pipeline.charts import quarantine_sheet
 
     quarantine = table.filter(pc.not_equal(table["status"], "ok"))
     pixels = table["pixel_id"].drop_null()
@@ -189,7 +189,7 @@ def split_metadata(
         known: what became of the rows of the file of known assignments.
         given: what the names and words of `split.given` mean.
     """
-    from brev_pipeline.pictures import split_shares
+    from brev_pipeline.charts import split_shares
 
     found: dict[str, Any] = {
         "leak groups": len(pc.unique(table["leak_group"])),
@@ -246,7 +246,7 @@ def labels_metadata(
 
 def weights_metadata(table: pa.Table) -> dict[str, Any]:
     """The whole table, as far as it fits, and the share of the draws of each group that is weighed."""
-    from brev_pipeline.pictures import drawn_shares
+    from brev_pipeline.charts import drawn_shares
 
     shown = markdown(table.drop_columns([name for name in ("weight",) if name in table.column_names]))
     several = len(pc.unique(table["purpose"])) > 1
@@ -273,9 +273,9 @@ def shards_metadata(
         split: of sample_split, for the names of the classes.
         prepared: of prepared_images.
     """
-    from brev_pipeline.augment import ImageAugmenter
-    from brev_pipeline.pictures import sample_sheet
-    from brev_pipeline.production import PreparedPixels
+    from brev_pipeline.augmentation import ImageAugmenter
+    from brev_pipeline.charts import sample_sheet
+    from brev_pipeline.release.production import PreparedPixels
     from brev_pipeline.split.labels import classes_of
 
     names = classes_of(split)

@@ -12,7 +12,7 @@ import brev_pipeline.images
 import brev_pipeline.integrity
 import brev_pipeline.listing
 import brev_pipeline.orchestration.metadata
-import brev_pipeline.production
+import brev_pipeline.release.production
 import brev_pipeline.split  # noqa: F401
 from brev_pipeline.expectations.validate import import_great_expectations
 

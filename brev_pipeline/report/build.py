@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from brev_pipeline.augment import AugmentationSettings, ImageAugmenter
+from brev_pipeline.augmentation import AugmentationSettings, ImageAugmenter
 from brev_pipeline.report.album import Album
 from brev_pipeline.report.changes import changes
 from brev_pipeline.report.copies import copies

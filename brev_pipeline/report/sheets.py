@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.augment import ImageAugmenter
-from brev_pipeline.preview.describe import describe
+from brev_pipeline.augmentation import ImageAugmenter
+from brev_pipeline.charts.preview.describe import describe
 from brev_pipeline.report.album import Album, Picture
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening

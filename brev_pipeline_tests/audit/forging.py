@@ -19,27 +19,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from brev_pipeline.account import LEFT_OUT_RULES, purpose_locks
 from brev_pipeline.audit.claims import Claims, Known, made_with
 from brev_pipeline.audit.derived_rules import _broken, _plain, _stages
 from brev_pipeline.audit.replan import plan_again
 from brev_pipeline.audit.tables import listed_now
-from brev_pipeline.augment import ImageAugmenter
+from brev_pipeline.augmentation import ImageAugmenter
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.consumers import consumer_files
 from brev_pipeline.expectations.frames import Published, frames
 from brev_pipeline.expectations.suites import SUITES
+from brev_pipeline.exporters import consumer_files
 from brev_pipeline.framing import frame, masked_crc
 from brev_pipeline.framing import frames as framed
 from brev_pipeline.images import ImagePipeline
 from brev_pipeline.integrity.copies import find_copies
 from brev_pipeline.listing import listing_fingerprint
-from brev_pipeline.production import ledger_of, remembered
 from brev_pipeline.recipe import recipe
+from brev_pipeline.records import RecordMaker
+from brev_pipeline.records.example import Value, decode_example, encode_example
+from brev_pipeline.records.plan import shard_name
+from brev_pipeline.release.exclusions import LEFT_OUT_RULES, purpose_locks
+from brev_pipeline.release.production import ledger_of, remembered
 from brev_pipeline.sampling import sampling_weights
-from brev_pipeline.shards import RecordMaker
-from brev_pipeline.shards.example import Value, decode_example, encode_example
-from brev_pipeline.shards.plan import shard_name
 from brev_pipeline.split import split_samples, usable_samples
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet

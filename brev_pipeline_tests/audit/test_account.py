@@ -8,7 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from brev_pipeline.account import (
+from brev_pipeline.config import ListingSettings
+from brev_pipeline.errors import BrevPipelineError, StoreError
+from brev_pipeline.listing import list_datasets
+from brev_pipeline.release.exclusions import (
     RULES,
     account_problems,
     demand_whole_account,
@@ -16,11 +19,8 @@ from brev_pipeline.account import (
     filtered_images,
     keep_filtered,
 )
-from brev_pipeline.config import ListingSettings
-from brev_pipeline.errors import BrevPipelineError, StoreError
-from brev_pipeline.listing import list_datasets
-from brev_pipeline.production import release
-from brev_pipeline.source import Sources
+from brev_pipeline.release.production import release
+from brev_pipeline.storage import Sources
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline_tests.audit.worlds import World
 from brev_pipeline_tests.held import held

@@ -128,7 +128,7 @@ def test_a_version_that_lacks_a_table_is_named(copy: World) -> None:
     version = copy.newest
     manifest = version.manifest()
     kept = {name: facts for name, facts in manifest["files"].items() if name != "weights.parquet"}
-    from brev_pipeline.store.publish import publish_version
+    from brev_pipeline.release.publishing import publish_version
 
     publish_version(
         copy.store,

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from brev_pipeline.audit import verify_folder
 from brev_pipeline.cli import main
 from brev_pipeline.errors import StoreError
-from brev_pipeline.reading.find import version_in
+from brev_pipeline.readers.find import version_in
 from brev_pipeline.store.versions import to_json
 from brev_pipeline_tests.audit.forging import Forgery
 from brev_pipeline_tests.audit.worlds import World, flip

@@ -16,13 +16,13 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from brev_pipeline.account import KNOWN
 from brev_pipeline.audit import remake, remove_version, verify_folder, verify_store
 from brev_pipeline.audit.outcome import Verification
 from brev_pipeline.cli import main
 from brev_pipeline.cli.audit import verify as verify_as_the_command
 from brev_pipeline.integrity.copies import find_copies
-from brev_pipeline.reading.find import version_in
+from brev_pipeline.readers.find import version_in
+from brev_pipeline.release.exclusions import KNOWN
 from brev_pipeline.stages import SPECS
 from brev_pipeline_tests.audit import forging
 from brev_pipeline_tests.audit.forging import Forgery

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from brev_pipeline.account import held_out, purpose_locks
 from brev_pipeline.audit import verify_version
 from brev_pipeline.audit.lock import lock_changes
 from brev_pipeline.config import SplitSettings
+from brev_pipeline.release.exclusions import held_out, purpose_locks
 from brev_pipeline_tests.audit.test_accounts import first, put
 from brev_pipeline_tests.audit.worlds import World
 

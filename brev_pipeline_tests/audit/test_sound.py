@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from brev_pipeline.account import KNOWN
 from brev_pipeline.audit import remake, verify_folder, verify_store
 from brev_pipeline.audit.verify import Verification
 from brev_pipeline.cli.audit import verify as verify_as_the_command
-from brev_pipeline.reading.find import version_in
+from brev_pipeline.readers.find import version_in
+from brev_pipeline.release.exclusions import KNOWN
 from brev_pipeline.split import read_known_assignments
 from brev_pipeline_tests.audit.worlds import World
 from brev_pipeline_tests.pipelines import configure, draw_photos

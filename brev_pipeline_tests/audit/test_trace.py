@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from brev_pipeline.audit import trace_image, trace_record
-from brev_pipeline.augment import ImageAugmenter
+from brev_pipeline.augmentation import ImageAugmenter
 from brev_pipeline.cli import main
 from brev_pipeline.errors import ReadError
 from brev_pipeline_tests.audit.worlds import World

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.release.publishing import publish_version
 from brev_pipeline.store import PipelineStore, Version
-from brev_pipeline.store.publish import publish_version
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
 
 TOLERANT = {"raw_listing": {"max_shrinkage": 1.0}, "prepared_images": {"max_quarantined": 0.9}}

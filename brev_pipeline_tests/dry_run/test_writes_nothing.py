@@ -12,8 +12,8 @@ import pytest
 
 from brev_pipeline.dry_run import plan_run
 from brev_pipeline.errors import SourceError
-from brev_pipeline.source.local import read_file
-from brev_pipeline.source.places import LocalPlace
+from brev_pipeline.storage.local import read_file
+from brev_pipeline.storage.places import LocalPlace
 from brev_pipeline_tests.buckets import Server, isolated_credentials, mock_server
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, hashes, run
 
@@ -114,7 +114,7 @@ def test_what_is_too_much_to_read_is_not_read_and_said_to_be_open(
     def refuse(*_: Any) -> Any:
         raise AssertionError("nothing may be read")
 
-    monkeypatch.setattr("brev_pipeline.source.sources.read_file", refuse)
+    monkeypatch.setattr("brev_pipeline.storage.sources.read_file", refuse)
     monkeypatch.setattr("brev_pipeline.listing.checksums.read_sums", lambda place, keys: [refuse() for _ in keys])
     plan = plan_run(config, most_bytes=size - 1)
     assert plan["read"] == {"images": 0, "bytes": 0, "unread_bytes": size}
@@ -133,7 +133,7 @@ def test_a_file_that_cannot_be_read_is_left_out_as_in_a_run(tmp_path: Path, monk
             raise SourceError("missing", "it cannot be read: Permission denied")
         return read_file(place, path)
 
-    monkeypatch.setattr("brev_pipeline.source.sources.read_file", read)
+    monkeypatch.setattr("brev_pipeline.storage.sources.read_file", read)
     plan = plan_run(configure(tmp_path))
     assert {one["rule"]: one["now"] for one in plan["left_out"]}["quarantined"] == 1
     assert [one["check"] for one in plan["warnings"]] == ["readable"]

@@ -71,7 +71,7 @@ def test_a_folder_without_permission_is_named(folder: Path) -> None:
 import os
 from brev_pipeline.config import load_config
 from brev_pipeline.listing import list_datasets
-from brev_pipeline.source import Sources
+from brev_pipeline.storage import Sources
 config = load_config({str(folder / "parts.yaml")!r})
 list_datasets(config.datasets, config.listing, Sources.of(config))  # all is imported before the rights are dropped
 os.setgid(65534)

@@ -160,7 +160,7 @@ def test_a_run_with_nothing_new_writes_no_shard_and_reads_no_pixel(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("this should not be needed")
 
-    monkeypatch.setattr("brev_pipeline.shards.write_shards", refuse)
+    monkeypatch.setattr("brev_pipeline.records.write_shards", refuse)
     monkeypatch.setattr("brev_pipeline.images.read_prepared", refuse)
     again = run(configure(folder))
     assert again.success, again.failures
@@ -189,7 +189,7 @@ def test_new_photos_cost_their_own_records_and_the_version_is_that_of_a_run_from
     shutil.copytree(folder / "store", folder / "scratch")
     draw_photos(folder / "photos", {"good": 41})
     caplog.clear()
-    with caplog.at_level(logging.INFO, logger="brev_pipeline.shards"):
+    with caplog.at_level(logging.INFO, logger="brev_pipeline.records"):
         grown = run(configure(folder))
     assert grown.success, grown.failures
     found = re.search(r"(\d+) of (\d+) records copied from the newest version", caplog.text)

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from brev_pipeline.config import EngineSettings, parse_config
 from brev_pipeline.engine import Engine, LocalEngine, RayEngine, engine_of
-from brev_pipeline.engine.cluster.address import parse
-from brev_pipeline.engine.cluster.environment import OURS, PACKAGES, differences, environment
-from brev_pipeline.engine.cluster.session import worker_environment
+from brev_pipeline.engine.ray.address import parse
+from brev_pipeline.engine.ray.environment import OURS, PACKAGES, differences, environment
+from brev_pipeline.engine.ray.session import worker_environment
 from brev_pipeline.engine.wire import Kind, dump, pack, unpack
 from brev_pipeline.errors import ConfigError, EngineError
-from brev_pipeline.store.publish import BYTES_DEPEND_ON
+from brev_pipeline.release.publishing import BYTES_DEPEND_ON
 from brev_pipeline_tests.engine import tasks
 
 REPOSITORY = Path(__file__).parents[2]
@@ -83,7 +83,7 @@ def test_with_tls_the_port_is_tried(monkeypatch):
 
 
 def test_without_ray_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setattr("brev_pipeline.engine.cluster.session.find_spec", lambda _: None)
+    monkeypatch.setattr("brev_pipeline.engine.ray.session.find_spec", lambda _: None)
     with pytest.raises(EngineError, match=r"Ray is not installed: pip install 'brev-pipeline\[ray\]'"):
         list(RayEngine("127.0.0.1:1").map(tasks.square, [1]))
 

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pytest
 
 from brev_pipeline import read
-from brev_pipeline.account import filtered_images
 from brev_pipeline.audit import find_garbage, verify_store
 from brev_pipeline.audit.logs import inspect_log
 from brev_pipeline.audit.shelves import newest_tables
@@ -25,7 +24,8 @@ from brev_pipeline.images import read_prepared
 from brev_pipeline.images.shelf import Shelf, settings_id
 from brev_pipeline.orchestration.build import pipeline_definitions
 from brev_pipeline.orchestration.verdicts import Verdicts
-from brev_pipeline.reading.access import Access
+from brev_pipeline.readers.access import Access
+from brev_pipeline.release.exclusions import filtered_images
 from brev_pipeline.stages import VERSION
 from brev_pipeline.store import PipelineStore, Publication, StoredTable
 from brev_pipeline.store.entries import entries

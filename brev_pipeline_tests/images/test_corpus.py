@@ -11,8 +11,8 @@ from brev_pipeline.config import ImageSettings, StorageSettings
 from brev_pipeline.engine import LocalEngine
 from brev_pipeline.errors import DecodeError
 from brev_pipeline.images import decode, prepare_images, read_prepared
-from brev_pipeline.source import Sources
-from brev_pipeline.source.places import place_of
+from brev_pipeline.storage import Sources
+from brev_pipeline.storage.places import place_of
 from brev_pipeline.store import Folder
 from brev_pipeline_tests.images import corpus, worlds
 

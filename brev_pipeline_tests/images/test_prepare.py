@@ -11,8 +11,8 @@ from brev_pipeline.engine import LocalEngine, SerialEngine
 from brev_pipeline.errors import BrevPipelineError, SourceError
 from brev_pipeline.images import ImagePipeline, prepare, prepare_images, read_prepared
 from brev_pipeline.images.shelf import settings_id
-from brev_pipeline.source import Sources
-from brev_pipeline.source.places import place_of
+from brev_pipeline.storage import Sources
+from brev_pipeline.storage.places import place_of
 from brev_pipeline.store import Folder
 from brev_pipeline.tables import PREPARED_IMAGES
 from brev_pipeline_tests.images import worlds

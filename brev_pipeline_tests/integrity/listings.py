@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from brev_pipeline.errors import SourceError
-from brev_pipeline.source.s3 import Head
 from brev_pipeline.source_base import SourceRow
+from brev_pipeline.storage.s3 import Head
 from brev_pipeline.tables import RAW_LISTING
 
 WHEN = datetime(2024, 5, 6, tzinfo=UTC)

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from brev_pipeline.integrity import check_integrity, duplicate_groups
 from brev_pipeline.listing import list_datasets
-from brev_pipeline.source import Sources
+from brev_pipeline.storage import Sources
 from brev_pipeline.tables import SAMPLE_INTEGRITY
 from brev_pipeline_tests.buckets import Server, config_of
 from brev_pipeline_tests.integrity.listings import MemoryWithHeads, listing, md5

@@ -7,7 +7,7 @@ import pytest
 from brev_pipeline.errors import SourceError
 from brev_pipeline.integrity.asking import stated_md5
 from brev_pipeline.integrity.identity import identify
-from brev_pipeline.source.s3 import Head
+from brev_pipeline.storage.s3 import Head
 from brev_pipeline_tests.integrity.listings import Memory, MemoryWithHeads, listing, md5
 
 A, B = md5(b"a"), md5(b"b")

@@ -7,10 +7,10 @@ import pytest
 
 from brev_pipeline.listing.checksums import checksums, read_sums
 from brev_pipeline.listing.walk import walk
-from brev_pipeline.source import LocalPlace
-from brev_pipeline.source.places import ReadLimits
+from brev_pipeline.storage import LocalPlace
+from brev_pipeline.storage.places import ReadLimits
 from brev_pipeline.texts import TEXT, joined
-from brev_pipeline_tests.source.test_fetch_local import without_root
+from brev_pipeline_tests.storage.test_fetch_local import without_root
 
 
 def md5(data: bytes) -> str:

@@ -13,7 +13,7 @@ from brev_pipeline.listing import columns
 from brev_pipeline.listing.columns import choose, raw_listing
 from brev_pipeline.listing.pages import OBJECTS
 from brev_pipeline.listing.walk import FOLDER_OUTSIDE
-from brev_pipeline.source import LocalPlace, Place, S3Place
+from brev_pipeline.storage import LocalPlace, Place, S3Place
 from brev_pipeline.tables import RAW_LISTING
 from brev_pipeline.texts import TEXT
 

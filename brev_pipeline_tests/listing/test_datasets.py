@@ -11,7 +11,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import ListingError
 from brev_pipeline.listing import list_datasets
 from brev_pipeline.listing.found import Found
-from brev_pipeline.source import Sources
+from brev_pipeline.storage import Sources
 from brev_pipeline.tables import RAW_LISTING
 from brev_pipeline_tests.buckets import Server, config_of, put_in_process
 

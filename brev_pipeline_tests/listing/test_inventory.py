@@ -16,7 +16,7 @@ import pytest
 from brev_pipeline.errors import ListingError
 from brev_pipeline.integrity.identity import identify
 from brev_pipeline.listing import list_datasets
-from brev_pipeline.source import Sources
+from brev_pipeline.storage import Sources
 from brev_pipeline_tests.buckets import Server, config_of
 from brev_pipeline_tests.integrity.listings import MemoryWithHeads, md5
 

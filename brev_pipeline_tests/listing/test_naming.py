@@ -19,7 +19,7 @@ from brev_pipeline.listing.folders import runs
 from brev_pipeline.listing.found import Found
 from brev_pipeline.listing.labels import odd_labels
 from brev_pipeline.listing.naming import Names, describe, names_of
-from brev_pipeline.source import Sources
+from brev_pipeline.storage import Sources
 from brev_pipeline.texts import TEXT
 from brev_pipeline_tests.buckets import config_of
 

@@ -14,9 +14,9 @@ from brev_pipeline.errors import BrevPipelineError, ListingError, SourceError
 from brev_pipeline.integrity import check_integrity
 from brev_pipeline.listing import list_datasets, listing_state
 from brev_pipeline.listing.scan import scan
-from brev_pipeline.source import Sources
-from brev_pipeline.source.s3 import S3Client
 from brev_pipeline.source_base import SourceRow, as_recorded
+from brev_pipeline.storage import Sources
+from brev_pipeline.storage.s3 import S3Client
 from brev_pipeline_tests.buckets import config_of
 from brev_pipeline_tests.integrity.listings import md5
 from brev_pipeline_tests.listing.test_datasets import ODD_KEYS

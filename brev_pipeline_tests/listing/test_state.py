@@ -3,9 +3,9 @@ from pathlib import Path
 
 from brev_pipeline.listing import listing_state
 from brev_pipeline.listing.state import ListingState
-from brev_pipeline.source import Sources
+from brev_pipeline.storage import Sources
 from brev_pipeline_tests.buckets import Server, config_of
-from brev_pipeline_tests.source.test_fetch_local import without_root
+from brev_pipeline_tests.storage.test_fetch_local import without_root
 
 
 def state(bucket: str, base: Path | None = None, **storage: object) -> ListingState:

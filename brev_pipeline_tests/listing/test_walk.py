@@ -11,10 +11,10 @@ import pytest
 from brev_pipeline.errors import ListingError
 from brev_pipeline.listing.walk import FILES
 from brev_pipeline.listing.walk import walk as walk_place
-from brev_pipeline.source import LocalPlace
-from brev_pipeline.source.places import ReadLimits
+from brev_pipeline.storage import LocalPlace
+from brev_pipeline.storage.places import ReadLimits
 from brev_pipeline_tests.listing.simulated import keys_of
-from brev_pipeline_tests.source.test_fetch_local import without_root
+from brev_pipeline_tests.storage.test_fetch_local import without_root
 
 FOLLOW = "; listing.follow_links: true would follow it"
 

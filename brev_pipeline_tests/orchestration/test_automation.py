@@ -111,7 +111,7 @@ def test_datasets_that_cannot_be_listed_are_seen_as_a_failed_tick(tmp_path: Path
 def test_a_server_that_does_not_answer_is_a_reason_to_skip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "something")
-    monkeypatch.setattr("brev_pipeline.source.s3.FIRST_PATIENCE", 0.1)
+    monkeypatch.setattr("brev_pipeline.storage.s3.FIRST_PATIENCE", 0.1)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
         storage = {"endpoint_url": f"http://127.0.0.1:{taken.getsockname()[1]}", "region": "eu-west-1"}

@@ -13,7 +13,7 @@ from brev_pipeline.config.models import RetrySettings
 from brev_pipeline.errors import ListingError, SplitError, StoreError
 from brev_pipeline.orchestration.build import pipeline_definitions
 from brev_pipeline.orchestration.retries import failures_for_people
-from brev_pipeline.source.faults import S3Error
+from brev_pipeline.storage.faults import S3Error
 from brev_pipeline.store import Folder, PipelineStore
 from brev_pipeline_tests.pipelines import configure, draw_photos
 

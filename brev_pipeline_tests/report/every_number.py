@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import yaml
 
-from brev_pipeline.augment import AugmentationSettings, ImageAugmenter
-from brev_pipeline.preview.describe import describe
+from brev_pipeline.augmentation import AugmentationSettings, ImageAugmenter
+from brev_pipeline.charts.preview.describe import describe
 from brev_pipeline_tests.report.claims import Node, PageOfClaims, says, table
 from brev_pipeline_tests.report.recount import Photo, Recount
 

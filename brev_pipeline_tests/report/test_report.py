@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from brev_pipeline.augment import AugmentationSettings, ImageAugmenter
+from brev_pipeline.augmentation import AugmentationSettings, ImageAugmenter
 from brev_pipeline.report import ReportInputs, build_report
 from brev_pipeline.report.album import BUDGET, Album, shrunk
 from brev_pipeline.report.changes import changes

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from brev_pipeline.errors import StoreError
+from brev_pipeline.release.publishing import Made, Release, publish_version
 from brev_pipeline.store import Folder, PipelineStore, Version
-from brev_pipeline.store.publish import Made, Release, publish_version
 from brev_pipeline.store.versions import file_facts
 
 

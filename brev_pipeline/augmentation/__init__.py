@@ -1,0 +1,43 @@
+"""Augmentation: one image and one 64-bit seed in, one image out, the same on every machine.
+
+`ImageAugmenter` is the room's door. Behind it, in the order in which they act: `plan` and `draws` (what a seed means),
+`geometry` with `deformation`, `filters`, `colour`, and `grain` (white noise, salt and pepper).
+
+How a result can be the same on every CPU: random words are a bit generator's raw integers, parameters come from
+them by the four IEEE operations alone, and every number that reaches a pixel operation is rounded to a grid so
+coarse that the operation's 32-bit floats hold each intermediate value exactly. Order of additions, vector width
+and fused multiply-add then cannot matter. What each operation needs for that stands beside it. Any change here
+that moves a single bit changes published shards: the golden test catches it, and it is a major version.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from brev_pipeline.config.models import (
+    AugmentationSettings,
+    ImageDeformation,
+    ImageFiltering,
+    ImageNoise,
+    ImageSaltAndPepper,
+    RandomTransformer,
+)
+
+if TYPE_CHECKING:
+    from brev_pipeline.augmentation.augmenter import ImageAugmenter
+
+__all__ = [
+    "AugmentationSettings",
+    "ImageAugmenter",
+    "ImageDeformation",
+    "ImageFiltering",
+    "ImageNoise",
+    "ImageSaltAndPepper",
+    "RandomTransformer",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The augmenter needs OpenCV; whoever only wants the settings does not pay for it.
+    if name == "ImageAugmenter":
+        return import_module("brev_pipeline.augmentation.augmenter").ImageAugmenter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,162 @@
+"""The door: `ImageAugmenter`, which draws an image's parameters and applies them part by part."""
+
+from collections.abc import Mapping
+from typing import Any, Final, overload
+
+import numpy as np
+from pydantic import ValidationError
+
+from brev_pipeline.augmentation.checks import Labels, check_image, check_labels, check_size, checked_seed
+from brev_pipeline.augmentation.colour import coloured
+from brev_pipeline.augmentation.deformation import displacements
+from brev_pipeline.augmentation.draws import heads, record, words
+from brev_pipeline.augmentation.filters import filtered
+from brev_pipeline.augmentation.geometry import Image, Matrix, affine, warp, warp_labels
+from brev_pipeline.augmentation.grain import salt_and_pepper, white_noise
+from brev_pipeline.augmentation.plan import plan
+from brev_pipeline.config.models import AugmentationSettings
+from brev_pipeline.errors import AugmentError
+
+_PARTS: Final = tuple(AugmentationSettings.model_fields)
+_REFERENCE_NAMES: Final = {
+    "random_transformer": "transform",
+    "image_deformation": "deformation",
+    "image_filter": "filtering",
+    "image_noise": "noise",
+}
+_LABEL_KEYS: Final = ("segmentation", "annotation")
+
+
+class ImageAugmenter:
+    """Random changes of an image: a pure function of pixels, seed and settings.
+
+    The same image, seed and settings give the same bytes on every x86-64 CPU, in every thread, process and order.
+    An augmenter holds nothing but its settings: cheap to make, to pickle, and to share between threads.
+
+    Args:
+        settings: the parts; default: the reference's parts and ranges.
+        **parts: replace single parts: ``transform``, ``deformation``, ``filtering``, ``noise``, ``salt_and_pepper``.
+            None switches a part off. The reference package's names (``random_transformer``, ``image_deformation``,
+            ``image_filter``, ``image_noise``) are understood too.
+
+    Raises:
+        AugmentError: a part is unknown or cannot be used.
+    """
+
+    def __init__(self, settings: AugmentationSettings | None = None, **parts: Any) -> None:
+        if settings is None:
+            settings = AugmentationSettings()
+        if parts:
+            renamed = {_REFERENCE_NAMES.get(name, name): part for name, part in parts.items()}
+            try:
+                settings = AugmentationSettings.model_validate({**dict(settings), **renamed})
+            except ValidationError as error:
+                raise AugmentError(f"ImageAugmenter cannot be made of these parts: {error}") from error
+        self.settings = settings
+        self._plan = plan(settings)
+
+    def __repr__(self) -> str:
+        return f"ImageAugmenter({self.settings!r})"
+
+    def parameters(self, seed: int, height: int, width: int) -> dict[str, Any]:
+        """What `augment` does to an image of this size with this seed; JSON-safe.
+
+        A parameter's draw depends on the seed and on its own setting, on nothing else.
+
+        Args:
+            seed: 0 ≤ seed < 2**64.
+            height: of the image, px.
+            width: of the image, px.
+
+        Returns:
+            ``seed``, ``height``, ``width``, and for each part (None where it is off) its parameters, each with
+            ``applied`` (its coin) and ``value`` in the unit of the setting: ``scale`` zoom factor − 1, ``rotate``
+            degrees counter-clockwise, ``translate_…`` fractions of the side to the right and down, ``shear`` tangents
+            [x by y, y by x], ``emboss`` strengths [right, down], ``brightness`` fraction of full scale, ``contrast``
+            and ``saturation`` factors, ``hue`` turns, ``salt_and_pepper`` side of the specks in px. ``transform`` has
+            ``matrix`` too: 2×3, from a pixel (x, y) of the result to its place in the image, px, exact.
+
+        Raises:
+            AugmentError: the seed or the size is out of range.
+        """
+        check_size(height, width)
+        seed = checked_seed(seed)
+        drawn = words(seed)
+        parts = record(self._plan, drawn)
+        if "transform" in parts:
+            parts["transform"]["matrix"] = _matrix(heads(self._plan, drawn), height, width).rows()
+        return {"seed": seed, "height": int(height), "width": int(width)} | {part: parts.get(part) for part in _PARTS}
+
+    @overload
+    def augment(self, image: Image, seed: int, labels: None = None) -> Image: ...
+
+    @overload
+    def augment(self, image: Image, seed: int, labels: Labels) -> tuple[Image, Labels]: ...
+
+    def augment(self, image: Image, seed: int, labels: Labels | None = None) -> Image | tuple[Image, Labels]:
+        """Augment one image: the same bytes for the same image, seed and settings, always and everywhere.
+
+        Args:
+            image: uint8 (height, width), (height, width, 1) or (height, width, 3); never written to.
+            seed: 0 ≤ seed < 2**64.
+            labels: integers (height, width) or (height, width, c); get the same geometry by nearest neighbour.
+
+        Returns:
+            A new C-contiguous uint8 array of the image's shape; with labels a pair, the second a new C-contiguous
+            array of the labels' shape and type.
+
+        Raises:
+            AugmentError: image, labels or seed are not as above.
+        """
+        check_image(image)
+        if labels is not None:
+            check_labels(labels, image.shape[:2])
+        height, width = image.shape[:2]
+        seed = checked_seed(seed)
+        applied = heads(self._plan, words(seed))
+        matrix = _matrix(applied, height, width)
+        field = None
+        if "deformation" in applied and (part := self.settings.deformation):
+            field = displacements(part, seed, height, width)
+        flat = image.reshape(height, width) if image.shape[2:] == (1,) else image
+        pixels = self._finish(warp(flat, matrix, field), applied, seed).reshape(image.shape)
+        return pixels if labels is None else (pixels, warp_labels(labels, matrix, field))
+
+    def __call__(self, sample: Mapping[str, Any], seed: int) -> dict[str, Any]:
+        """A sample with a new ``img``, and alike a new ``segmentation`` or ``annotation`` where it has one.
+
+        A time series, (frames, height, width, channels), is changed in all its frames alike.
+        """
+        out = dict(sample)
+        if np.ndim(sample["img"]) == 4:
+            frames = [self({**sample, "img": frame}, seed) for frame in sample["img"]]
+            return {**(frames[0] if frames else out), "img": np.stack([frame["img"] for frame in frames])}
+        keys = [key for key in _LABEL_KEYS if key in out]
+        for key in keys:
+            out["img"], out[key] = self.augment(sample["img"], seed, sample[key])
+        if not keys:
+            out["img"] = self.augment(sample["img"], seed)
+        return out
+
+    def _finish(self, image: Image, applied: dict[str, Any], seed: int) -> Image:
+        """Everything after the geometry."""
+        image = coloured(filtered(image, applied), applied)
+        if "stddev" in applied:
+            image = white_noise(image, applied["stddev"], seed)
+        if "salt_and_pepper" in applied and (part := self.settings.salt_and_pepper):
+            image = salt_and_pepper(image, part.fraction, applied["salt_and_pepper"], seed)
+        return image
+
+
+def _matrix(applied: dict[str, Any], height: int, width: int) -> Matrix:
+    get = applied.get
+    return affine(
+        height,
+        width,
+        flip_up_down="flip_up_down" in applied,
+        flip_left_right="flip_left_right" in applied,
+        scale=get("scale", 0.0),
+        rotate=get("rotate", 0.0),
+        translate=(get("translate_horizontal", 0.0), get("translate_vertical", 0.0)),
+        shear=get("shear", (0.0, 0.0)),
+    )

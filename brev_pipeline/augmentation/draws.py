@@ -1,0 +1,98 @@
+"""What a seed means: for every parameter of the augmentation a coin and a value.
+
+Every parameter owns two words of the stream ``parameters``, at a place that never moves: its coin, and its value or
+values (32 bits each). So each coin is its own, and switching a part off or changing a range leaves all other draws
+as they were. A parameter that is added later gets the next two words.
+"""
+
+from collections.abc import Sequence
+from itertools import compress
+from operator import lt
+from typing import Any, Final, Literal, NamedTuple
+
+from brev_pipeline.augmentation.streams import raw_words
+
+ORDER: Final = (
+    "flip_up_down",
+    "flip_left_right",
+    "scale",
+    "rotate",
+    "translate_horizontal",
+    "translate_vertical",
+    "shear",
+    "deformation",
+    "emboss",
+    "mean",
+    "gaussian",
+    "brightness",
+    "contrast",
+    "hue",
+    "saturation",
+    "stddev",
+    "salt_and_pepper",
+)
+
+
+class Parameter(NamedTuple):
+    """How one parameter is drawn."""
+
+    part: str  # field of AugmentationSettings
+    name: str  # one of ORDER
+    threshold: int  # the coin shows heads where its word is below this: chance * 2**64
+    kind: Literal["option", "uniform", "pair", "signed pair"] = "option"
+    middle: float = 0.0  # of the uniform distribution of a value, or of each of a pair
+    half: float = 0.0  # half its width
+    options: Sequence[Any] = (True,)  # what a value is chosen from; a single one is what the coin decides on
+
+
+class Plan(NamedTuple):
+    """How all parameters are drawn, in the order of ORDER."""
+
+    parameters: tuple[Parameter | None, ...]  # None: the part is off
+    thresholds: tuple[int, ...]
+
+
+def words(seed: int) -> list[int]:
+    """Two words for each of ORDER: its coin and its value, 64 bits each."""
+    return raw_words(seed, b"parameters", 2 * len(ORDER)).tolist()  # type: ignore[no-any-return]
+
+
+def heads(plan: Plan, drawn: list[int]) -> dict[str, Any]:
+    """Name → value of the parameters whose coin shows heads: what is applied."""
+    coins = map(lt, drawn[::2], plan.thresholds)
+    return {p.name: value(p, word) for p, word in compress(zip(plan.parameters, drawn[1::2], strict=True), coins) if p}
+
+
+def record(plan: Plan, drawn: list[int]) -> dict[str, dict[str, Any]]:
+    """Part → name → coin (``applied``) and ``value`` of all parameters; a part of one parameter is that parameter."""
+    out: dict[str, dict[str, Any]] = {}
+    for p, coin, word in zip(plan.parameters, drawn[::2], drawn[1::2], strict=True):
+        if p is None:
+            continue
+        one = {"applied": coin < p.threshold, "value": value(p, word)}
+        if p.part == p.name:
+            out[p.part] = one
+        else:
+            out.setdefault(p.part, {})[p.name] = one
+    return out
+
+
+def value(parameter: Parameter, word: int) -> Any:
+    """The value that a word means: a float, a list of two, or one of the options.
+
+    A uniform value is an odd multiple of 2⁻³² (2⁻³¹ where a bit is its sign) of the half width beside the middle:
+    symmetric, and made by IEEE operations alone.
+    """
+    _, _, _, kind, middle, half, options = parameter
+    if kind == "uniform":
+        return middle + half * (((word >> 32) * 2 - 0xFFFFFFFF) * 2.0**-32)
+    if kind == "option":
+        return options[word * len(options) >> 64]
+    if kind == "pair":
+        return [middle + half * ((bits * 2 - 0xFFFFFFFF) * 2.0**-32) for bits in (word >> 32, word & 0xFFFFFFFF)]
+    return [_signed(middle, half, bits) for bits in (word >> 32, word & 0xFFFFFFFF)]
+
+
+def _signed(middle: float, half: float, bits: int) -> float:
+    size = middle + half * (((bits | 1) - 0x80000000) * 2.0**-31)
+    return -size if bits & 1 else size

@@ -1,0 +1,361 @@
+"""Propose: from a survey to the parts of a configuration, each with what speaks for it, and what is not sure.
+
+A *doubt* has a topic, that is, the option of the command that settles it. Where somebody has settled a topic, nothing
+is guessed about it, and there is no doubt.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple
+
+from brev_pipeline.errors import ConfigError
+from brev_pipeline.init_wizard.beside import Beside, look_beside
+from brev_pipeline.init_wizard.classes import UNLABELLED, ClassWay, categories_of, class_ways
+from brev_pipeline.init_wizard.given import GivenWay, crossing, given_way, of_folder, of_pattern
+from brev_pipeline.init_wizard.items import ItemFinding, find_items, items_of, own_path, pairs_with_templates, way_of
+from brev_pipeline.init_wizard.levels import Level, levels
+from brev_pipeline.init_wizard.names import is_dense
+from brev_pipeline.init_wizard.survey import Survey
+from brev_pipeline.init_wizard.words import FOLDS, QUALITY, purpose_of
+
+Topic = Literal["sample-filter", "category", "given", "pattern", "scope"]
+_FEW_CROSSING: Final = 0.2
+"""Share of the items on two given sides up to which they are taken for the same items."""
+
+
+class Doubt(NamedTuple):
+    """What somebody has to decide."""
+
+    topic: Topic
+    text: str
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What somebody has decided already."""
+
+    sample_filter: str | None = None
+    """Regular expression; ``all``: all images are photos; ``proposed``: those that are taken for them."""
+    category: str | None = None
+    """Number of a folder's level, a regular expression, or ``none``."""
+    given: str | None = None
+    """Number of a folder's level, a regular expression, or ``none``."""
+    pattern: str | None = None
+    """Regular expression, or ``photo`` or ``folder``."""
+    scope: str | None = None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The parts of a configuration that the photos decide."""
+
+    beside: Beside
+    photos: list[str]
+    below: str
+    """Folder of the place that holds all photos and no mask, ending with a slash; empty: the place itself."""
+    levels: list[Level]
+    class_ways: list[ClassWay]
+    category: ClassWay
+    given: GivenWay | None
+    items: ItemFinding
+    pattern: str
+    scope: str
+    shared: list[str]
+    """Items that stand under two classes."""
+    doubts: list[Doubt] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    sample_filter: str | None = None
+    mask_folders: list[str] = field(default_factory=list)
+    """Folders whose images have no class, since nothing else tells them from photos."""
+
+    @property
+    def listing(self) -> dict[str, Any]:
+        """Section ``listing`` of the configuration."""
+        out: dict[str, Any] = {"sample_filter": self.sample_filter} if self.sample_filter else {}
+        rule, masks = self.category.rule, self.mask_folders
+        if masks:
+            names = sorted(name for name in set(categories_of(self.photos, rule or {"folder": -1})) if name)
+            out["category"] = _without(masks, rule)
+            if rule is None:
+                out["class_mapping"] = {name: [UNLABELLED] for name in names}
+            out["classes"] = [UNLABELLED] if rule is None else names
+        elif rule is None:
+            out["class_mapping"] = {"__root__": [UNLABELLED]}
+        elif rule != {"folder": -1}:
+            out["category"] = rule
+        return out
+
+    @property
+    def purposes(self) -> dict[str, float]:
+        """Purposes and their shares; the remainder is devel."""
+        sides = set(self.given.purposes.values()) if self.given else set()
+        return {"train": 0.8, "test": 0} if "test" in sides else {"train": 0.8}
+
+
+def _without(masks: Sequence[str], rule: Any) -> str:
+    """A rule as a regular expression that finds no class for what lies in these folders."""
+    none = rf"^(?!.*/({'|'.join(map(re.escape, masks))})/).*"
+    if isinstance(rule, str):
+        return none + rule
+    at = -1 if rule is None else rule["folder"]
+    if at < 0:
+        return rf"{none}/(?P<category>[^/]+)" + "/[^/]+" * -at + "$"
+    return none[:-2] + "/[^/]+" * at + "/(?P<category>[^/]+)/"
+
+
+def propose(found: Survey, choices: Choices | None = None, beside: Beside | None = None) -> Proposal:
+    """Say what the files of a place mean.
+
+    Args:
+        found: the files.
+        choices: what somebody has decided; default: nothing.
+        beside: what lies beside the photos, if that is known already.
+
+    Raises:
+        ConfigError: a choice cannot be used.
+    """
+    choices, beside = choices or Choices(), beside or look_beside(found)
+    photos, doubts, told = _photos(found, beside, choices)
+    below = _narrowed(photos, beside, choices)
+    photos = [path.removeprefix(below) for path in photos]
+    seen = levels(photos)
+    ways, category = _category(photos, seen, beside, choices, doubts, told)
+    given = _given(found, photos, seen, beside, choices, doubts)
+    items, pattern = _items(photos, seen, category, given, choices, doubts)
+    doubts += _views(photos, pattern, category)
+    told += items.notes if choices.pattern is None else []
+    shared = _shared(photos, pattern, category)
+    scope = choices.scope or "global"
+    kept = [doubt for doubt in doubts if getattr(choices, doubt.topic.replace("-", "_")) is None]
+    chosen = {None: beside.filter, "proposed": beside.filter, "all": None}.get(
+        choices.sample_filter, choices.sample_filter
+    )
+    masks = beside.folders if choices.sample_filter in (None, "proposed") and not below else []
+    return Proposal(
+        beside, photos, below, seen, ways, category, given, items, pattern, scope, shared, kept, told, chosen, masks
+    )
+
+
+def _photos(found: Survey, beside: Beside, choices: Choices) -> tuple[list[str], list[Doubt], list[str]]:
+    doubts, told = list[Doubt](), list[str]()
+    if choices.sample_filter == "all":
+        return found.images, doubts, told
+    if choices.sample_filter not in (None, "proposed"):
+        search = _compiled(choices.sample_filter, "--sample-filter").search
+        return [path for path in found.images if search(path.rpartition("/")[2])], doubts, told
+    if beside.masks:
+        told.append(
+            f"{len(beside.masks)} images are taken for masks and left out: {beside.why_masks} (labels by masks are not "
+            f"read yet); such as {beside.masks[0]}"
+        )
+    if beside.strays:
+        told.append(f"left out, since all other photos lie in folders: {', '.join(beside.strays)}")
+        if beside.filter is None:
+            doubts.append(
+                Doubt("sample-filter", f"{', '.join(beside.strays)} can not be told from photos by their names")
+            )
+    if words := pairs_with_templates(beside.photos):
+        listed = " and ".join(f"…{word}" for word in words)
+        doubts.append(
+            Doubt(
+                "sample-filter",
+                f"the names end in {listed}: are both photos, or is one of them a picture to compare with?",
+            )
+        )
+    return beside.photos, doubts, told + beside.notes
+
+
+def _narrowed(photos: Sequence[str], beside: Beside, choices: Choices) -> str:
+    """The folder that holds all photos and no mask, where names cannot tell them apart."""
+    if not beside.folders or choices.sample_filter not in (None, "proposed") or not photos:
+        return ""
+    first, last = min(photos).split("/")[:-1], max(photos).split("/")[:-1]
+    common: list[str] = []
+    for one, other in zip(first, last, strict=False):
+        if one != other:
+            break
+        common.append(one)
+        prefix = "/".join(common) + "/"
+        if not any(path.startswith(prefix) for path in [*beside.masks, *beside.strays]):
+            return prefix
+    return ""
+
+
+def _category(
+    photos: Sequence[str],
+    seen: Sequence[Level],
+    beside: Beside,
+    choices: Choices,
+    doubts: list[Doubt],
+    told: list[str],
+) -> tuple[list[ClassWay], ClassWay]:
+    ways, doubt = class_ways(photos, seen)
+    if doubt:
+        doubts.append(Doubt("category", doubt))
+    if beside.labels:
+        told += [f"not read yet: {line}" for line in beside.labels]
+    if choices.category is not None:
+        return ways, class_way(photos, choices.category)
+    best = ways[0]
+    sides = [name for name in best.counts if purpose_of(name)]
+    if sides and len(best.counts) > 1 and not best.in_names:
+        said = f"the folder {sides[0]} is named like a side of a split: do its photos have no class?"
+        doubts.append(
+            Doubt("category", f"{said} Then name as place the folder with the others; -1 takes it for a class")
+        )
+    if best.in_names and beside.tables:
+        said = f"the names may say the class ({best.meaning}), and {beside.tables[0]} may too, which is not read yet"
+        doubts.append(Doubt("category", said))
+    if best.rule is None or len(best.counts) == 1:
+        if beside.labels:
+            doubts.append(
+                Doubt("category", f"no path says the class; it may stand in {beside.labels[0]}, which is not read yet")
+            )
+        else:
+            told.append("no path says a class, so that all photos are one class")
+    return ways, best
+
+
+def class_way(photos: Sequence[str], choice: str) -> ClassWay:
+    """What somebody chose for the class. Raises `ConfigError` where it cannot be used."""
+    if choice == "none":
+        return ClassWay(None, "nothing", Counter({UNLABELLED: len(photos)}))
+    rule: Any = {"folder": int(choice)} if re.fullmatch(r"[+-]?\d+", choice) else choice
+    if isinstance(rule, str) and not any(
+        name.startswith("category") for name in _compiled(rule, "--category").groupindex
+    ):
+        raise ConfigError(f"--category: {rule!r} has no group (?P<category>…) around the part that is the class")
+    found = categories_of(photos, rule)
+    if None in found:
+        missed = [path for path, name in zip(photos, found, strict=True) if name is None]
+        raise ConfigError(f"--category {choice}: {len(missed)} photos have no class, such as {missed[0]}")
+    return ClassWay(rule, "as you said", Counter(dict(Counter(name for name in found if name).most_common())))
+
+
+def _given(
+    found: Survey,
+    photos: Sequence[str],
+    seen: Sequence[Level],
+    beside: Beside,
+    choices: Choices,
+    doubts: list[Doubt],
+) -> GivenWay | None:
+    if choices.given == "none":
+        return None
+    if choices.given is not None:
+        return _chosen_split(photos, choices.given)
+    way = given_way(found, photos, seen, beside.lists)
+    if way is None and (level := next((one for one in seen if _may_be_sides(one)), None)):
+        doubts.append(
+            Doubt("given", f"the folders {level.names} may be sides of a split or folds, by a word of their names")
+        )
+    if way is None:
+        doubts += [Doubt("given", line) for line in beside.splits]
+    if way and "lists" in way.settings and not _is_local(found):
+        doubts.append(Doubt("given", f"{way.meaning} say a split, and lists are read from local files only"))
+    return way
+
+
+def _may_be_sides(level: Level) -> bool:
+    """Whether folders are folds, or some of a few, not all alike, have a word for a side of a split in their names."""
+    if all(re.fullmatch(rf"(?i)({'|'.join(FOLDS)})[-_. ]?\d+", name) for name in level.counts):
+        return len(level.counts) > 1
+    sides = [{purpose_of(word) for word in re.split(r"[\W_]+", name)} - {None} for name in level.counts]
+    return 1 < len(sides) <= 4 and any(sides) and not all(one == sides[0] for one in sides)
+
+
+def _chosen_split(photos: Sequence[str], chosen: str) -> GivenWay:
+    if re.fullmatch(r"[+-]?\d+", chosen):
+        way = of_folder(photos, int(chosen))
+    elif "purpose" in _compiled(chosen, "--given").groupindex:
+        way = of_pattern(photos, chosen)
+    else:
+        raise ConfigError(f"--given: {chosen!r} has no group (?P<purpose>…) around the part that is the side")
+    if unknown := [word for word in way.purposes if purpose_of(word) is None]:
+        raise ConfigError(f"--given {chosen}: {', '.join(unknown[:5])} are no sides such as train, val, test")
+    return way
+
+
+def _is_local(found: Survey) -> bool:
+    return not str(getattr(found.place, "bucket", "")).startswith("s3://")
+
+
+def _items(
+    photos: Sequence[str],
+    seen: Sequence[Level],
+    category: ClassWay,
+    given: GivenWay | None,
+    choices: Choices,
+    doubts: list[Doubt],
+) -> tuple[ItemFinding, str]:
+    items = find_items(photos, seen, categories_of(photos, category.rule))
+    if choices.pattern is not None:
+        return items, _pattern(photos, choices.pattern)
+    doubts += [Doubt("pattern", text) for text in items.doubts]
+    pattern = items.ways[0].pattern
+    if given is None:
+        return items, pattern
+    both, all_items = crossing(items_of(photos, pattern), given.words)
+    if not both:
+        return items, pattern
+    if items.is_running and _are_numbers(photos, given):
+        way = way_of(photos, own_path(photos), "every photo is an item of its own, by its folder and name")
+        return ItemFinding([way, *items.ways], items.doubts, items.notes, True), way.pattern
+    if both > _FEW_CROSSING * all_items:
+        doubts.append(
+            Doubt(
+                "pattern",
+                f"{both} of {all_items} items stand on two sides of the split that {given.meaning} give: do their "
+                "numbers begin anew on each side? --pattern with the folder in its group says so; --pattern "
+                f"'{pattern}' that they are the same, and then a run stops until each stands on one side",
+            )
+        )
+    return items, pattern
+
+
+def _are_numbers(photos: Sequence[str], given: GivenWay) -> bool:
+    """Whether names are numbers that count up in each folder, the folder of the side not counted."""
+    numbers: dict[str, list[str]] = {}
+    for path, side in zip(photos, given.words, strict=True):
+        folder, _, name = path.rpartition("/")
+        if not (match := re.fullmatch(r"\D*(\d+)\D*", name.rpartition(".")[0])):
+            return False
+        numbers.setdefault(f"/{folder}/".replace(f"/{side}/", "/", 1), []).append(match[1])
+    return sum(is_dense(one) for one in numbers.values()) > 0.8 * len(numbers)
+
+
+def _pattern(photos: Sequence[str], choice: str) -> str:
+    if choice == "photo":
+        return own_path(photos)
+    return r"/([^/]+)/[^/]+$" if choice == "folder" else choice
+
+
+def _views(photos: Sequence[str], pattern: str, category: ClassWay) -> list[Doubt]:
+    """A doubt where words of the names are taken for classes, and most items have most of them, as they have views."""
+    if not category.in_names or QUALITY.issuperset(name.casefold() for name in category.counts):
+        return []
+    classes: dict[str | None, set[str | None]] = {}
+    for item, name in zip(items_of(photos, pattern), categories_of(photos, category.rule), strict=True):
+        classes.setdefault(item, set()).add(name)
+    most = sum(2 * len(names) > max(2, len(category.counts)) for names in classes.values())
+    if 2 * most <= len(classes):
+        return []
+    return [Doubt("category", f"most items have photos of most classes ({category.meaning}): are those views?")]
+
+
+def _shared(photos: Sequence[str], pattern: str, category: ClassWay) -> list[str]:
+    """Items that stand under two classes, sorted."""
+    classes: dict[str, set[str | None]] = {}
+    for item, name in zip(items_of(photos, pattern), categories_of(photos, category.rule), strict=True):
+        if item is not None:
+            classes.setdefault(item, set()).add(name)
+    return sorted(item for item, names in classes.items() if len(names) > 1)
+
+
+def _compiled(pattern: str, option: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern, re.IGNORECASE if option == "--sample-filter" else 0)
+    except re.error as error:
+        raise ConfigError(f"{option}: {pattern!r} is not a regular expression: {error}") from error

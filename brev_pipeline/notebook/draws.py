@@ -1,0 +1,162 @@
+"""The endless sequence of draws: which sample, in which epoch, with which seed.
+
+An epoch is a fixed number of draws. Each group gets its exact share of them (`sampling.apportion`), and hands its
+samples out round by round: nobody is drawn for the third time before all others were drawn twice, across the ends of
+epochs too. A round that two epochs share is divided along the group's circle, so that each epoch draws what
+`sampling.draw_plan` draws. Shuffling orders the samples within a round and the groups within an epoch, both by keyed
+hash; without it, samples keep the frame's order and the groups take turns evenly.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from brev_pipeline.errors import SamplingError
+from brev_pipeline.notebook.grouping import group_samples
+from brev_pipeline.notebook.identity import identities
+from brev_pipeline.notebook.weighing import GroupWeighing, weigh
+from brev_pipeline.sampling import apportion
+from brev_pipeline.sampling.order import in_hash_order
+from brev_pipeline.seeds import seeds64
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Ints = npt.NDArray[np.int64]
+_KEPT = 3  # epochs in memory: two that a batch or a prefetching thread may be in, and one
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The draws of an epoch, in order."""
+
+    rows: Ints
+    """Place of each drawn sample in the frame."""
+    ordinals: Ints
+    """How often the same content was drawn in this epoch by the pipeline's count; see `sampling.DRAWS`."""
+    seeds: npt.NDArray[np.uint64]
+    """``seed64(seed, epoch, content_id, ordinal)`` of each draw."""
+
+
+class Draws:
+    """Draws of a frame's samples: a pure function of frame, settings and epoch.
+
+    Args:
+        samples: one row per sample.
+        groupby: columns that make a group; None: all samples are one.
+        weighing: weight of a group by its size.
+        seed: 0 ≤ seed < 2**63.
+        shuffle: whether the order is by hash or by the frame.
+        max_epoch_samples: draws of an epoch at most; default: one per sample.
+
+    Raises:
+        SamplingError: the frame is empty, lacks a column or a value, or a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        samples: "pd.DataFrame",
+        *,
+        groupby: str | Sequence[str] | None,
+        weighing: GroupWeighing,
+        seed: int,
+        shuffle: bool,
+        max_epoch_samples: float | None,
+    ) -> None:
+        if not len(samples):
+            raise SamplingError("there is nothing to draw: samples is empty")
+        self._seed, self._shuffle = _checked_seed(seed), shuffle
+        self.per_epoch = _epoch_draws(len(samples), max_epoch_samples)
+        table = identities(samples)
+        self._contents: list[str] = table["content_id"].to_pylist()
+        self.groups = group_samples(samples, groupby, table["path"])
+        self.weights = weigh(self.groups.names, self.groups.counts.tolist(), weighing)
+        self._arrange(table)
+        self._counts = apportion(self.weights, self.per_epoch, 1)
+        self._epochs: dict[int, Epoch] = {}
+        self._lock = Lock()
+
+    def _arrange(self, table: pa.Table) -> None:
+        """Lay the circles: of each group, its rows in the order in which they are handed out."""
+        table = table.append_column("row", pa.array(np.arange(table.num_rows)))
+        self._hashed: Ints = in_hash_order(table, self._seed)["row"].to_numpy()
+        order = self._hashed if self._shuffle else np.arange(table.num_rows)
+        self._circle = order[np.argsort(self.groups.index[order], kind="stable")]
+        self._sizes = self.groups.counts
+        self._starts = np.cumsum(self._sizes) - self._sizes
+
+    def epoch(self, number: int) -> Epoch:
+        """The draws of an epoch, 0-based. Threads may ask at the same time."""
+        with self._lock:
+            if number not in self._epochs:
+                self._epochs[number] = self._draw(number)
+                for old in sorted(self._epochs)[:-_KEPT]:
+                    if old != number:
+                        del self._epochs[old]
+            return self._epochs[number]
+
+    def _draw(self, number: int) -> Epoch:
+        counts = self._counts_of(number)
+        before = self._counts[:number].sum(axis=0)
+        group = np.repeat(np.arange(len(counts)), counts)
+        within = np.arange(self.per_epoch) - np.repeat(np.cumsum(counts) - counts, counts)
+        turn, place = np.divmod(before[group] + within, self._sizes[group])
+        rows = self._circle[self._starts[group] + place]
+        times = np.bincount(rows, minlength=len(self._contents))
+        ordinals = self._first_ordinals(times)[rows] + within // self._sizes[group]
+        seeds = self._hashes((number,), rows, ordinals)
+        order = self._mixed(number, rows, ordinals, group, turn) if self._shuffle else _even(group, within, counts)
+        return Epoch(rows[order], ordinals[order], seeds[order])
+
+    def _counts_of(self, epoch: int) -> Ints:
+        """(groups,) draws of each group in an epoch."""
+        if epoch >= len(self._counts):
+            self._counts = apportion(self.weights, self.per_epoch, 2 * epoch + 1)
+        counts: Ints = self._counts[epoch]
+        return counts
+
+    def _first_ordinals(self, times: Ints) -> Ints:
+        """(rows,) ordinal of each row's first draw: copies of one content count on from each other, as in the plan."""
+        contents = np.array(self._contents, dtype=object)[self._hashed]
+        ends = np.cumsum(times[self._hashed])
+        starts = ends - times[self._hashed]
+        new = np.append(True, contents[1:] != contents[:-1])
+        first = np.empty_like(starts)
+        first[self._hashed] = starts - starts[new][np.cumsum(new) - 1]
+        return first
+
+    def _hashes(self, what: tuple[str | int, ...], rows: Ints, ordinals: Ints) -> npt.NDArray[np.uint64]:
+        contents = [self._contents[row] for row in rows.tolist()]
+        return np.array(seeds64(self._seed, what, contents, ordinals.tolist()), dtype=np.uint64)
+
+    def _mixed(self, epoch: int, rows: Ints, ordinals: Ints, group: Ints, turn: Ints) -> Ints:
+        """Order of the draws: groups mixed by hash; each group's draws round after round, mixed by hash in each."""
+        keys = self._hashes(("order", epoch), rows, ordinals)
+        turns = group[np.argsort(keys, kind="stable")]
+        order = np.empty_like(rows)
+        order[np.argsort(turns, kind="stable")] = np.lexsort((keys, turn, group))
+        return order
+
+
+def _even(group: Ints, within: Ints, counts: Ints) -> Ints:
+    """Order in which groups take turns: the k-th of a group's n draws is due after (k + ½) / n of the epoch."""
+    return np.lexsort((group, (2 * within + 1) / counts[group]))
+
+
+def _checked_seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise SamplingError(f"seed is a whole number in [0, 2**63): the same one gives the same draws; got {seed!r}")
+    return int(seed)
+
+
+def _epoch_draws(samples: int, most: float | None) -> int:
+    if most is None:
+        return samples
+    if not most >= 1:
+        raise SamplingError(f"max_epoch_samples is at least 1, or None; got {most!r}")
+    return samples if most >= samples else int(most)

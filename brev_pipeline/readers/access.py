@@ -1,0 +1,142 @@
+"""The log of who read what a pipeline wants watched, above all its test set: one JSON file per reading.
+
+Each entry carries the hash of the one before it, and is created exclusively under the next number: two readers at
+once both get in, and none can be removed, altered or re-ordered without the chain breaking. A second copy of each
+entry (its seal) lies elsewhere, so that the newest one cannot either; ``brev-pipeline verify`` compares the two.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from brev_pipeline.errors import ReadError, StoreError
+from brev_pipeline.readers.find import store_of
+from brev_pipeline.store import Folder, PipelineStore, Version
+from brev_pipeline.store.chain import FIRST_PARENT, account, entry_name
+
+_FOLDER: Final = "access"
+_TRIES: Final = 100
+"""Readers that may get in between before this one gives up."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """One reading."""
+
+    number: int
+    """1, 2, 3, …"""
+    parent: str
+    """SHA-256 of the previous entry's file; zeros for the first."""
+    version: str
+    """Id of the version."""
+    purpose: str
+    """What was read of it."""
+    why: str
+    """The reader's reason."""
+    read_at: str
+    """UTC, ISO 8601."""
+    read_by: str
+    """Account of the reader."""
+    sha256: str
+    """SHA-256 of this entry's own file."""
+
+
+class AccessLog:
+    """The access log of a pipeline.
+
+    Args:
+        store: the pipeline's store.
+    """
+
+    def __init__(self, store: PipelineStore) -> None:
+        self._folder: Folder = store.folder / _FOLDER
+        self._seals = store.seals(_FOLDER)
+
+    def all(self) -> list[Access]:
+        """Every reading, oldest first, with the chain checked.
+
+        Raises:
+            StoreError: an entry is missing, altered or out of order; the message names it.
+        """
+        found: list[Access] = []
+        for name in self._folder.names():
+            entry = _parse(self._folder.place(name), self._folder.read(name))
+            parent = found[-1].sha256 if found else FIRST_PARENT
+            if (entry.number, entry.parent, name) != (len(found) + 1, parent, entry_name(len(found) + 1)):
+                raise StoreError(
+                    f"{self._folder.place(name)} does not continue the access log: an entry was altered or removed; "
+                    "`brev-pipeline verify` says which"
+                )
+            found.append(entry)
+        return found
+
+    def append(self, version: str, purpose: str, why: str) -> Access:
+        """Note a reading, with the time and the account that this process works under.
+
+        Raises:
+            StoreError: the log cannot be written.
+        """
+        said = {"version": version, "purpose": purpose, "why": why, "read_by": account()}
+        for _ in range(_TRIES):
+            last = self._last()
+            number, parent = (last.number + 1, last.sha256) if last else (1, FIRST_PARENT)
+            entry = {"number": number, "parent": parent, **said, "read_at": datetime.now(UTC).isoformat()}
+            data = (json.dumps(entry, indent=2, ensure_ascii=False) + "\n").encode()
+            try:
+                self._folder.create(entry_name(number), data)
+            except FileExistsError:
+                continue
+            self._seals.seal(number, data)
+            return _parse(self._folder.place(entry_name(number)), data)
+        raise StoreError(f"{self._folder.url}: {_TRIES} others wrote in between; try again")
+
+    def _last(self) -> Access | None:
+        names = self._folder.names()
+        return _parse(self._folder.place(names[-1]), self._folder.read(names[-1])) if names else None
+
+
+def note_access(version: Version, configuration: dict[str, Any], purpose: str, why: str | None) -> None:
+    """Note a reading where the version's configuration asks for it (``split.access_log``).
+
+    Raises:
+        ReadError: as `demand_reason`.
+        StoreError: the log cannot be written; then nothing may be read.
+    """
+    store = demand_reason(version, configuration, purpose, why)
+    if store is not None and why is not None:
+        AccessLog(store).append(version.id, purpose, why.strip())
+
+
+def demand_reason(
+    version: Version, configuration: dict[str, Any], purpose: str, why: str | None
+) -> PipelineStore | None:
+    """Demand what a purpose needs whose readings are logged; returns the store with the log, None for other purposes.
+
+    Raises:
+        ReadError: no reason is given, or the version lies outside its store.
+    """
+    if purpose not in configuration.get("split", {}).get("access_log", []):
+        return None
+    if not why or not why.strip():
+        raise ReadError(
+            f"readings of {purpose!r} are logged (split.access_log): say why, "
+            f'as in read(…, {purpose!r}, why="release test of model 12")'
+        )
+    store = store_of(version)
+    if store is None:
+        raise ReadError(
+            f"readings of {purpose!r} are logged (split.access_log), and {version.path} lies outside its store: "
+            "read it from <store>/<pipeline>"
+        )
+    return store
+
+
+def _parse(place: str, data: bytes) -> Access:
+    try:
+        return Access(**json.loads(data), sha256=hashlib.sha256(data).hexdigest())
+    except (ValueError, TypeError) as error:
+        raise StoreError(
+            f"{place}: not an entry of an access log: {error}; `brev-pipeline verify` says what its seal holds"
+        ) from error

@@ -1,0 +1,271 @@
+"""`Records`: the records of one purpose of a version, or of several, for whatever library trains on them."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from brev_pipeline.config import StorageSettings
+from brev_pipeline.readers.contents import Contents
+from brev_pipeline.readers.samples import Samples
+from brev_pipeline.readers.shape import Shape
+from brev_pipeline.readers.source import Base, Photos, open_photo
+from brev_pipeline.readers.to_torch import Layout, torch_data
+from brev_pipeline.rescaling import Rescale
+
+_PAIR = ("image", "label")
+
+
+class Records:
+    """The records of one purpose, or of several; made by `read`.
+
+    ``len(records)`` counts the records of all written epochs, and ``records[i]`` reads one of them: a dictionary of
+    every field (`FIELDS`). Pixels are the same whichever way they are read: uint8 (height, width, channels), RGB or
+    grey, exactly as written (png, raw) or as libjpeg-turbo decodes them (jpeg).
+
+    Args:
+        contents: what there is to read.
+        purpose: whose records they are; several as a list.
+    """
+
+    def __init__(self, contents: Contents, purpose: str | list[str]) -> None:
+        self._contents = contents
+        self.purpose = purpose
+
+    def __repr__(self) -> str:
+        epochs = f" in {self.epochs} epochs" if self.epochs > 1 else ""
+        name = self._contents.manifest["pipeline"]
+        whose = self.purpose if isinstance(self.purpose, str) else ", ".join(self.purpose)
+        return f"<Records {name} {self.version} {whose}: {len(self)} records{epochs}>"
+
+    def __len__(self) -> int:
+        return int(self._contents.table.num_rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Read one record.
+
+        Raises:
+            IndexError: there is no record of this number.
+            ShardError: the record is damaged.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"record {index} of {len(self)}")
+        row = index % len(self)
+        sample: dict[str, Any] = self._every.packed(self._every.values(row, self._every.stored.one(row)))
+        return sample
+
+    def open(
+        self, index: int, *, base: Base | None = None, verify: bool = True, storage: StorageSettings | None = None
+    ) -> BinaryIO:
+        """The photo behind a record, as it lies in its dataset: a file to be read, in bytes.
+
+        Args:
+            index: number of the record.
+            base: folder that relative datasets are meant from: that of the configuration. Needed only where the store
+                does not say it: for a version that was copied out of it, for a store that was copied away from the
+                photos, and for stores in buckets.
+            verify: refuse bytes that are not those which the record was made of.
+            storage: how to reach a bucket on S3; None: as the version's configuration says.
+
+        Raises:
+            IndexError: there is no record of this number.
+            ReadError: the photo or its dataset is not there, it has other bytes, or nothing says where its dataset
+                lies.
+        """
+        row = self._row(index)
+        photos = Photos(self._contents.version, self._contents.manifest["configuration"], base, storage)
+        return open_photo(photos, row["path"], row["content_id"], verify=verify)
+
+    def place(self, index: int, *, base: Base | None = None) -> str:
+        """Where the photo behind a record lies: the absolute path of a file, or an ``s3://`` address.
+
+        Args:
+            index: number of the record.
+            base: as in `open`.
+
+        Raises:
+            IndexError: there is no record of this number.
+            ReadError: its dataset is not where it was, or nothing says where that is.
+        """
+        photos = Photos(self._contents.version, self._contents.manifest["configuration"], base)
+        return photos.place(self._row(index)["path"])
+
+    def _row(self, index: int) -> dict[str, Any]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"record {index} of {len(self)}")
+        row: dict[str, Any] = self._contents.table.slice(index % len(self), 1).to_pylist()[0]
+        return row
+
+    @property
+    def records(self) -> pa.Table:
+        """The record table of these purposes: a row per record, schema `tables.TFRECORD_SHARDS`."""
+        return self._contents.table
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names; a label is an index into them. One that has no image any more keeps its place."""
+        return self._contents.classes
+
+    @property
+    def version(self) -> str:
+        """Id of the version."""
+        return self._contents.version.id
+
+    @property
+    def path(self) -> str:
+        """Address of the version's folder."""
+        return self._contents.version.path
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that are written."""
+        return self._contents.epochs
+
+    @property
+    def shape(self) -> Shape:
+        """What is common to the shapes of the images: frames, height, width, channels."""
+        return self._contents.shape
+
+    def to_tf(
+        self,
+        batch_size: int | None = 32,
+        epoch: int = 0,
+        shuffle: bool = False,
+        repeat: bool = False,
+        rescale: Rescale = None,
+        *,
+        seed: int = 0,
+        drop_remainder: bool = False,
+        prefetch: int | None = None,
+        fields: Sequence[str] | None = _PAIR,
+        as_dict: bool = False,
+    ) -> Any:
+        """A ``tf.data.Dataset`` with static shapes and a known number of elements; fit for ``model.fit``.
+
+        Each record once a pass, in written order, or shuffled: the files, and the records of a buffer of up to
+        256 MB. The same seed gives the same order (TensorFlow mixes ``tf.random.set_seed`` in); iterating again, or
+        repeating, gives another.
+
+        Args:
+            batch_size: records per batch; None: single records.
+            epoch: the written epoch to read, or to begin with.
+            shuffle: read in random order.
+            repeat: go on for ever, through the written epochs in turn.
+            rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"imagenet_stats"`` (float32), see
+                `rescaling.factors`.
+            seed: of the shuffling.
+            drop_remainder: leave out a last batch that is not full.
+            prefetch: batches made ahead; None: as TensorFlow finds best.
+            fields: names out of `FIELDS`; None: all.
+            as_dict: elements are dictionaries by field; else tuples in the order of ``fields``.
+
+        Raises:
+            ReadError: there is no such epoch, field or value; or the images differ in size.
+            StoreError: a file is missing or has another size than the manifest says.
+        """
+        from brev_pipeline.readers.to_tf import TfOptions, tf_dataset
+
+        written = self.epochs
+        options = TfOptions(
+            batch_size=batch_size,
+            epochs=[epoch, *((epoch + later) % written for later in range(1, written if repeat else 1))],
+            shuffle=shuffle,
+            repeat=repeat,
+            rescale=rescale,
+            seed=seed,
+            drop_remainder=drop_remainder,
+            prefetch=prefetch,
+            fields=self._contents.fields(fields),
+            as_dict=as_dict,
+        )
+        return tf_dataset(self._contents, options)
+
+    def to_torch(
+        self,
+        epoch: int = 0,
+        rescale: Rescale = None,
+        *,
+        fields: Sequence[str] | None = _PAIR,
+        as_dict: bool = False,
+        layout: Layout = "CHW",
+        iterable: bool = False,
+        shuffle: bool = False,
+        seed: int = 0,
+        drop_remainder: bool = False,
+        rank: int | None = None,
+        ranks: int | None = None,
+    ) -> Any:
+        """A PyTorch data set for ``torch.utils.data.DataLoader``; needs neither TensorFlow nor what wrote the records.
+
+        By default one with random access (``len``, ``[i]``): shuffling and sharing out are the loader's. With
+        ``iterable`` one that reads files from begin to end, the better choice for a store on S3: each record comes
+        from exactly one worker of exactly one rank; ``set_epoch`` goes on to the next written epoch and another
+        order; the order is a function of seed, epoch, and the numbers of ranks and workers.
+
+        Args:
+            epoch: the written epoch.
+            rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"imagenet_stats"`` (float32), see
+                `rescaling.factors`.
+            fields: names out of `FIELDS`; None: all. Pixels and multi-hot labels are tensors, numbers int (the seed
+                as the int64 of the same bits), texts str.
+            as_dict: samples are dictionaries by field; else tuples in the order of ``fields``.
+            layout: of the pixels: CHW (a view; as torch's layers want them) or HWC (as stored).
+            iterable: see above.
+            shuffle: iterable only: read in random order, files first, then within 64 MB of records.
+            seed: of the shuffling.
+            drop_remainder: iterable only: leave out up to ``ranks - 1`` records, so that all ranks read as many.
+            rank: iterable only: this process' rank; by default what ``torch.distributed`` or torchrun says.
+            ranks: iterable only: the number of ranks.
+
+        Raises:
+            ReadError: PyTorch is not installed; there is no such epoch, field or value.
+        """
+        rows = [self._contents.of_epoch(epoch)]
+        if iterable:
+            rows = [self._contents.of_epoch(number) for number in range(self.epochs)]
+        return torch_data(
+            [self._contents.samples(part, fields, rescale, as_dict=as_dict) for part in rows],
+            epoch if iterable else 0,
+            layout=layout,
+            iterable=iterable,
+            shuffle=shuffle,
+            seed=seed,
+            rank=rank,
+            ranks=ranks,
+            drop_remainder=drop_remainder,
+        )
+
+    def to_numpy(
+        self,
+        epoch: int = 0,
+        rescale: Rescale = None,
+        *,
+        fields: Sequence[str] | None = _PAIR,
+        as_dict: bool = False,
+    ) -> Any:
+        """All records of an epoch in memory: ``images, labels = records.to_numpy()``.
+
+        Args:
+            epoch: the written epoch.
+            rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"imagenet_stats"`` (float32), see
+                `rescaling.factors`.
+            fields: names out of `FIELDS`; None: all.
+            as_dict: give a dictionary by field; else a tuple in the order of ``fields``.
+
+        Returns:
+            Images (records, height, width, channels); labels and epochs (records,) int64, seeds uint64; texts
+            (records,) str; multi-hot labels (records, classes) int64.
+
+        Raises:
+            ReadError: there is no such epoch, field or value; or the images differ in size.
+            ShardError: a record is damaged.
+        """
+        from brev_pipeline.readers.to_numpy import to_arrays
+
+        samples = self._contents.samples(self._contents.of_epoch(epoch), fields, rescale, as_dict=as_dict)
+        return to_arrays(samples, self.shape, rescale)
+
+    @cached_property
+    def _every(self) -> Samples:
+        return self._contents.samples(self._contents.table, None, None, as_dict=True)

@@ -1,0 +1,133 @@
+"""Sources: the photo behind a record, at its place, with the bytes that it had when the version was made.
+
+``path`` in a record begins with its dataset's bucket as configured. An address on S3 and an absolute folder say for
+themselves where that is. A relative folder is meant from the configuration's, which no version names, so that a version
+is the same on every machine: the store's log says where the folder lay as seen from the store, so that both can be
+moved together; for a version or a store that was copied away from its photos, the reader says it.
+"""
+
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from brev_pipeline.config import StorageSettings, build_settings
+from brev_pipeline.config.locations import is_local
+from brev_pipeline.config.models import ListingSettings
+from brev_pipeline.errors import ReadError, SourceError
+from brev_pipeline.readers.find import store_of
+from brev_pipeline.source_base import SourceRow, as_recorded
+from brev_pipeline.storage import Sources
+from brev_pipeline.storage.places import LocalPlace, Place, ReadLimits, key_of, path_prefix, place_of
+from brev_pipeline.store import PipelineStore, Version
+
+Base = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Photos:
+    """The photos that a version was made of, where they lie.
+
+    Args:
+        version: the version.
+        configuration: of its manifest.
+        base: folder that relative buckets are meant from; None: as the store's log says.
+        storage: how to reach buckets on S3; None: as the version was made (credentials come from the environment).
+    """
+
+    version: Version
+    configuration: Mapping[str, Any]
+    base: Base | None = None
+    storage: StorageSettings | None = None
+
+    def place(self, path: str) -> str:
+        """Where an image lies: the absolute path of a file, or an ``s3://`` address.
+
+        Args:
+            path: as records and tables have it.
+
+        Raises:
+            ReadError: no dataset of the version has it, its dataset is not where it was, or nothing says where that
+                is.
+        """
+        place, key = self._find(path)
+        return f"{place.root}/{key}" if isinstance(place, LocalPlace) else path
+
+    def read(self, path: str, content_id: str, *, verify: bool = True) -> bytes:
+        """The bytes of an image.
+
+        Args:
+            path: as records and tables have it.
+            content_id: MD5 of the bytes that the version was made of.
+            verify: refuse other bytes.
+
+        Raises:
+            ReadError: as `place`; or the file is not there, may not be read, or has other bytes than those.
+        """
+        place, _ = self._find(path)
+        # Without its entity tag: the MD5 tells more.
+        row = SourceRow(path, place.bucket, None, "none", content_id)
+        ((_, data),) = Sources({place.bucket: place}).fetch_many([row])
+        if isinstance(data, SourceError):
+            raise ReadError(f"{self.place(path)}: {data}") from data
+        if verify and isinstance(as_recorded(row, data), SourceError):
+            raise ReadError(
+                f"{self.place(path)}: was changed since version {self.version.id} was made of it: its MD5 was "
+                f"{content_id}; verify=False gives what is there now"
+            )
+        return data
+
+    def _find(self, path: str) -> tuple[Place, str]:
+        datasets = [one for one in self.configuration["datasets"] if path.startswith(path_prefix(one["bucket"]))]
+        if not datasets:
+            known = ", ".join(one["bucket"] for one in self.configuration["datasets"])
+            raise ReadError(f"{path} is no image of version {self.version.id}; its datasets are {known}")
+        dataset = max(datasets, key=lambda one: len(one["bucket"]))
+        bucket = dataset["bucket"]
+        limits = ReadLimits.of(build_settings(ListingSettings, self.configuration.get("listing", {})))
+        storage = self.storage or build_settings(StorageSettings, dataset.get("storage", {}))
+        place = place_of(bucket, self._resolved(bucket), storage, None, limits)
+        return place, key_of(bucket, path)
+
+    def _resolved(self, bucket: str) -> str:
+        """Where a dataset lies: an address on S3, or the absolute path of a folder that is there."""
+        if not is_local(bucket):
+            return bucket
+        folder, said = self._folder(bucket)
+        if os.path.isdir(folder):
+            return folder
+        advice = (
+            "put it there again"
+            if os.path.isabs(bucket)
+            else f"give as base= the folder from which {bucket} leads to the photos"
+        )
+        raise ReadError(f"the dataset {bucket} of version {self.version.id} is not there: {said}; {advice}")
+
+    def _folder(self, bucket: str) -> tuple[str, str]:
+        """The folder of a dataset, there or not, and what says so."""
+        if os.path.isabs(bucket):
+            return bucket, "the version was made of this folder, and here is none"
+        if self.base is not None:
+            folder = os.path.realpath(os.path.join(os.fspath(self.base), bucket))
+            return folder, f"seen from base={os.fspath(self.base)} it would be the folder {folder}"
+        store = store_of(self.version)
+        if store is not None and store.folder.is_local and (seen := _seen_from(store, self.version, bucket)):
+            folder = os.path.realpath(os.path.join(store.folder.url, seen))
+            return folder, f"the store says the folder {folder}, and it or the dataset was moved since"
+        raise ReadError(
+            f"the dataset {bucket} lies in a folder relative to the configuration that made version {self.version.id}, "
+            "and nothing here says where that is (the version was copied out of its store, the store is a bucket, or "
+            "an older release published it): give base=, the folder of the configuration"
+        )
+
+
+def open_photo(photos: Photos, path: str, content_id: str, *, verify: bool) -> BinaryIO:
+    """The bytes of an image as a file to be read; see `Photos.read`."""
+    return io.BytesIO(photos.read(path, content_id, verify=verify))
+
+
+def _seen_from(store: PipelineStore, version: Version, bucket: str) -> str | None:
+    """Where a dataset's folder lay when the version was published last, relative to the store's folder."""
+    entries = [entry for entry in store.publications.all() if entry.version == version.id]
+    return next((entry.datasets[bucket] for entry in reversed(entries) if bucket in entry.datasets), None)

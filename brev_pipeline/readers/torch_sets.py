@@ -1,0 +1,133 @@
+"""Records as PyTorch data sets: one with random access, one that is read in order and shared out.
+
+The only module that imports PyTorch. Both data sets are picklable and open their files where they are used, so they
+serve loaders with worker processes, forked or spawned.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, IterableDataset, get_worker_info
+
+from brev_pipeline.errors import ReadError
+from brev_pipeline.readers.fields import PIXELS, SEVERAL
+from brev_pipeline.readers.order import reading_order, share
+from brev_pipeline.readers.samples import Samples
+
+
+class RecordDataset(Dataset[Any]):  # type: ignore[misc]
+    """The records of one epoch, each by its number.
+
+    Args:
+        samples: of the epoch.
+        layout: CHW or HWC.
+    """
+
+    def __init__(self, samples: Samples, layout: str) -> None:
+        self._samples, self._layout = samples, layout
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Any:
+        row = self._row(index)
+        return _sample(self._samples, self._layout, row, self._samples.stored.one(row))
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """Samples of several numbers at once; from a store elsewhere they are fetched together."""
+        if self._samples.stored.is_direct:
+            return [self[index] for index in indices]
+        rows = [self._row(index) for index in indices]
+        records = self._samples.stored.many(rows)
+        return [_sample(self._samples, self._layout, *pair) for pair in zip(rows, records, strict=True)]
+
+    def _row(self, index: int) -> int:
+        if -len(self) <= index < len(self):
+            return int(index % len(self))
+        raise IndexError(f"record {index} of {len(self)}")
+
+
+class RecordStream(IterableDataset[Any]):  # type: ignore[misc]
+    """The records of an epoch in order, each read by exactly one worker of one rank.
+
+    Args:
+        by_epoch: samples of each written epoch.
+        epoch: 0-based.
+        layout: CHW or HWC.
+        seed: of the shuffling; None: written order.
+        place: rank and number of ranks; None: as torch.distributed or torchrun says.
+        even: leave out the last few records, so that all ranks read the same number.
+    """
+
+    def __init__(
+        self,
+        by_epoch: list[Samples],
+        epoch: int,
+        layout: str,
+        *,
+        seed: int | None,
+        place: tuple[int, int] | None,
+        even: bool,
+    ) -> None:
+        self._by_epoch, self._layout, self._seed, self._even = by_epoch, layout, seed, even
+        # In shared memory: a loader's persistent workers hear of another epoch too.
+        self._shared_epoch = torch.tensor(epoch).share_memory_()
+        # Asked here: a spawned worker does not know it.
+        self._rank, self._ranks = place or _place()
+        share(0, rank=self._rank, ranks=self._ranks)
+
+    def __len__(self) -> int:
+        """Records that this rank reads in an epoch."""
+        return len(share(len(self._now), rank=self._rank, ranks=self._ranks, even=self._even))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Read another epoch from the next iteration on: the written epochs in turn, shuffled otherwise each time."""
+        if epoch < 0:
+            raise ReadError(f"epochs count from 0, got {epoch}")
+        self._shared_epoch.fill_(epoch)
+
+    def __iter__(self) -> Iterator[Any]:
+        samples, epoch = self._now, self._epoch
+        order = np.arange(len(samples))
+        if self._seed is not None:
+            order = reading_order(samples.stored.names, samples.stored.file, self._seed, epoch)
+        part = self._part(len(order))
+        for row, record in samples.in_order(order[part.start : part.stop], seed=self._seed, epoch=epoch):
+            yield _sample(samples, self._layout, row, record)
+
+    @property
+    def _epoch(self) -> int:
+        return int(self._shared_epoch)
+
+    @property
+    def _now(self) -> Samples:
+        return self._by_epoch[self._epoch % len(self._by_epoch)]
+
+    def _part(self, rows: int) -> range:
+        info = get_worker_info()
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        return share(rows, rank=self._rank, ranks=self._ranks, worker=worker, workers=workers, even=self._even)
+
+
+def _place() -> tuple[int, int]:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    # What torchrun sets, for a data set that is made before the process group is.
+    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+
+
+def _sample(samples: Samples, layout: str, row: int, record: bytes) -> Any:
+    values = samples.values(row, record)
+    for at, name in enumerate(samples.fields):
+        if name == PIXELS:
+            pixels = torch.from_numpy(values[at])
+            values[at] = pixels.movedim(-1, -3) if layout == "CHW" else pixels
+        elif name == SEVERAL:
+            values[at] = torch.from_numpy(values[at])
+        elif name == "seed" and values[at] >= 2**63:
+            # torch has no arithmetic for uint64: the same 64 bits as int64, as the record holds them.
+            values[at] -= 2**64
+    return samples.packed(values)

@@ -1,0 +1,145 @@
+"""Reading records back, one or all, with every checksum checked: for ``verify``, and for tests."""
+
+import zlib
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from brev_pipeline.errors import ShardError
+from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, frames, unframe
+from brev_pipeline.records.example import decode_example
+from brev_pipeline.records.protocols import Pixels
+from brev_pipeline.records.schema import RECORD_FEATURES
+from brev_pipeline.store import Folder
+
+_FEATURES: Final = {feature.name: feature for feature in RECORD_FEATURES}
+
+
+def read_record(folder: Folder, row: Mapping[str, Any], compression: str = "none") -> dict[str, Any]:
+    """Read one record by its row of the record table; without compression, only its own bytes are fetched.
+
+    Args:
+        folder: where the shards lie.
+        row: file, offset, length and crc of `tables.TFRECORD_SHARDS`.
+        compression: of the shards, none or gzip.
+
+    Returns:
+        Feature → bytes, text, number, or list of numbers, as `RECORD_FEATURES` describes them.
+
+    Raises:
+        ShardError: the record is damaged, or is not the one that the row was written for.
+        StoreError: the file cannot be read, or is too short.
+    """
+    place = folder.place(row["file"])
+    if compression == "gzip":
+        record, crc = unframe(whole_file(folder, row["file"], compression), row["offset"], place)
+    else:
+        size = HEADER_BYTES + row["length"] + FOOTER_BYTES
+        record, crc = unframe(folder.read(row["file"], row["offset"], size), 0, f"{place} from byte {row['offset']}")
+    _demand_same(row, (row["offset"], len(record), crc), place)
+    return _typed(record)
+
+
+def records(
+    folder: Folder, table: pa.Table, compression: str = "none"
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Read all records of a record table in order, each file once.
+
+    Args:
+        folder: where the shards lie.
+        table: `tables.TFRECORD_SHARDS`, in its order.
+        compression: of the shards, none or gzip.
+
+    Yields:
+        A row of the table, and its record as from `read_record`.
+
+    Raises:
+        ShardError: a record is damaged, missing, or not the one that its row was written for; or a file holds more.
+        StoreError: a file cannot be read.
+    """
+    for file, rows in groupby(_rows(table), key=lambda row: row["file"]):
+        place = folder.place(file)
+        found = frames(whole_file(folder, file, compression), place)
+        for row in rows:
+            offset, record, crc = next(found, (-1, b"", 0))
+            _demand_same(row, (offset, len(record), crc), place)
+            yield row, _typed(record)
+        if (more := next(found, None)) is not None:
+            raise ShardError(
+                f"{place} holds more records than are in the table, the first at byte {more[0]}; restore the file"
+            )
+
+
+def pixels_of(record: Mapping[str, Any]) -> Pixels:
+    """Decode a record's image: uint8 (height, width, channels), RGB or grey; a time series has its frames in front.
+
+    Raises:
+        ShardError: the image cannot be decoded, or has another shape than the record says.
+    """
+    height, width, channels = (record[f"image/{side}"] for side in ("height", "width", "channels"))
+    frames = record.get("image/frames", 1)
+    image = _decoded(record)
+    if image.size != frames * height * width * channels or (image.ndim > 1 and image.shape[1] != width):
+        shape = (frames, height, width, channels)
+        raise ShardError(f"the record of {record['path']} does not hold pixels of shape {shape}, as it says")
+    return image.reshape(*([frames] if "image/frames" in record else []), height, width, channels)
+
+
+def _decoded(record: Mapping[str, Any]) -> Pixels:
+    if record["image/format"] == "raw":
+        return np.frombuffer(record["image/raw"], dtype=np.uint8).copy()
+    import cv2
+
+    image = cv2.imdecode(np.frombuffer(record["image/encoded"], dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ShardError(f"the record of {record['path']} holds no {record['image/format']} image")
+    return np.asarray(image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    for batch in table.to_batches(max_chunksize=4096):
+        yield from batch.to_pylist()
+
+
+def whole_file(folder: Folder, file: str, compression: str) -> bytes:
+    """All bytes of a shard, uncompressed. Raises `ShardError` where it is not a whole gzip file."""
+    data = folder.read(file)
+    if compression == "none":
+        return data
+    try:
+        return zlib.decompress(data, 31)
+    except zlib.error as error:
+        raise ShardError(f"{folder.place(file)} is not a whole gzip file: {error}; restore it") from error
+
+
+def _demand_same(row: Mapping[str, Any], found: tuple[int, int, int], place: str) -> None:
+    recorded = (row["offset"], row["length"], row["crc"])
+    if found != recorded:
+        raise ShardError(
+            f"{place}: the record table says (offset, length, crc) = {recorded}, the file has {found}; "
+            "one of the two was changed after they were written; `brev-pipeline verify` names all"
+        )
+
+
+def _typed(data: bytes) -> dict[str, Any]:
+    return {name: _value(name, values) for name, values in decode_example(data).items()}
+
+
+def _value(name: str, values: list[bytes] | list[int]) -> Any:
+    feature = _FEATURES.get(name)
+    if feature is None:
+        raise ShardError(
+            f"the record has a feature {name!r} that this version of the package does not know: read it with the one "
+            "that wrote it"
+        )
+    if feature.stored == "several":
+        return values
+    if len(values) != 1:
+        raise ShardError(f"the record has {len(values)} values of {name!r} where there should be 1")
+    value = values[0]
+    if isinstance(value, bytes):
+        return value.decode() if feature.kind == "text" else value
+    return value % 2**64 if feature.kind == "uint64" else value

@@ -1,0 +1,205 @@
+"""One shard, start to end, in one worker: rows of the plan and prepared pixels in, a file out.
+
+Memory: twice the bytes of one shard, some 32 MB of pixels, and one image and its record; with an earlier version to
+copy from, one of its shards too. Nothing grows with the number of shards.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any, Final, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from brev_pipeline.config import ShardSettings
+from brev_pipeline.errors import ShardError
+from brev_pipeline.records.earlier import Copier, chunks
+from brev_pipeline.records.encode import encoder
+from brev_pipeline.records.example import Value, encode_example
+from brev_pipeline.records.progress import Finished, is_whole, recall, remember
+from brev_pipeline.records.protocols import Augmenter, PixelReader, Pixels
+from brev_pipeline.records.schema import RECORD_VERSION
+from brev_pipeline.records.sink import Sink
+from brev_pipeline.store import Folder
+
+PIXEL_COLUMNS: Final = ["file", "offset", "length", "prepared_height", "prepared_width", "prepared_channels"]
+"""Columns of ``prepared_images`` that say where pixels lie; `FRAMES` too, where it is not null."""
+FRAMES: Final = "prepared_frames"
+OF_PREPARED: Final = ["content_id", "status", *PIXEL_COLUMNS, FRAMES]
+"""Columns of ``prepared_images`` that planning and writing shards read."""
+_PIXELS_AT_ONCE: Final = 32_000_000
+"""Bytes of pixels that are asked for at once."""
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """A shard to be written: the plan's rows in order, with the columns that say where their pixels lie."""
+
+    file: str
+    rows: pa.Table = field(repr=False)
+    places: pa.Table | None = field(default=None, repr=False)
+    """Where the same records lie in an earlier version, `Earlier.places`; None: nowhere."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a task did."""
+
+    finished: Finished
+    """What stands in the folder now."""
+    before: bool
+    """An earlier run had finished this shard."""
+    copied: int
+    """Records that were copied from an earlier version."""
+
+
+@dataclass(frozen=True)
+class ShardWriter:
+    """Writes a shard; sent to each worker once.
+
+    Args:
+        settings: of the shards.
+        augmenter: what changes the pixels of rows that are ``augmented``; None leaves all as they are.
+        pixels: where prepared pixels come from.
+        folder: where shards are written.
+        progress: where finished shards are noted.
+        fingerprint: what the pixels depend on besides the rows.
+        earlier: folder of an earlier version to copy records from, and the compression of its shards.
+    """
+
+    settings: ShardSettings
+    augmenter: Augmenter | None
+    pixels: PixelReader
+    folder: Folder
+    progress: Folder
+    fingerprint: str
+    earlier: tuple[Folder, str] | None = None
+
+    def __call__(self, task: ShardTask) -> Written:
+        """Write a shard unless it is there already.
+
+        Raises:
+            ShardError: an image cannot be encoded, or the pixel reader gave another number of images.
+            StoreError: the folder cannot be written.
+        """
+        digest = self._digest(task)
+        if finished := recall(self.folder, self.progress, task.file, digest):
+            return Written(finished, before=True, copied=0)
+        sink, copied = Sink(self.settings.compression), 0
+        for record, crc in self._records(task):
+            sink.add(record, crc)
+            copied += crc is not None
+        data, sha256 = sink.finish()
+        finished = Finished(task.file, digest, len(data), sha256, sink.offsets, sink.lengths, sink.crcs)
+        self._store(finished, data)
+        return Written(finished, before=False, copied=copied)
+
+    def _records(self, task: ShardTask) -> Iterator[tuple[bytes, int | None]]:
+        """Each record in order; with a copy, its checksum, which was checked."""
+        make = RecordMaker(self.settings, self.augmenter)
+        copier = Copier(*self.earlier, task.places) if self.earlier and task.places else None
+        step = max(1, _PIXELS_AT_ONCE // max(1, *task.rows["length"].to_pylist()))
+        for chunk, places in chunks(task.rows, task.places if copier else None, step):
+            rows = chunk.to_pylist()
+            copies = [
+                copier.record(place, row) if copier and place["file"] is not None else None
+                for place, row in zip(places, rows, strict=True)
+            ]
+            missing = pa.array([copy is None for copy in copies], pa.bool_())
+            images = _read(chunk.filter(missing), self.pixels)
+            for row, place, copy in zip(rows, places, copies, strict=True):
+                yield (make(row, next(images)), None) if copy is None else (copy, place["crc"])
+            next(images, None)  # there must be no more of them
+
+    def _store(self, finished: Finished, data: bytes) -> None:
+        """Put the file in its place. One of the same name that another plan left there gives way."""
+        if self.folder.exists(finished.file) and not is_whole(self.folder, finished):
+            self.folder.remove(finished.file)
+        self.folder.write(finished.file, data)
+        remember(self.progress, finished)
+
+    def _digest(self, task: ShardTask) -> str:
+        inputs = [RECORD_VERSION, self.settings.model_dump(mode="json"), self.fingerprint, task.file]
+        parts = [*inputs, self.augmenter is None, task.rows.to_pydict()]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+class RecordMaker:
+    """Makes the bytes of one record from its row of the plan and its prepared pixels: a pure function of both.
+
+    Args:
+        settings: of the shards.
+        augmenter: see `ShardWriter`.
+    """
+
+    def __init__(self, settings: ShardSettings, augmenter: Augmenter | None) -> None:
+        self._encoding, self._encode = settings.encoding, encoder(settings)
+        self._augmenter = augmenter
+
+    def __call__(self, row: Mapping[str, Any], image: Pixels) -> bytes:
+        """Augment, encode and wrap one image.
+
+        Args:
+            row: of the plan, schema `plan.PLAN`.
+            image: its prepared pixels.
+
+        Returns:
+            A serialized ``tf.train.Example``.
+
+        Raises:
+            ShardError: the image cannot be encoded.
+        """
+        drawn = _augmented(image, self._augmenter, row["seed"]) if self._augmenter and row["augmented"] else image
+        try:
+            data = self._encode(_tall(drawn))
+        except ShardError as error:
+            raise ShardError(f"{row['path']}: {error}") from error
+        return encode_example(_features(row, drawn, data, self._encoding))
+
+
+def _augmented(image: Pixels, augmenter: Augmenter, seed: int) -> Pixels:
+    """One image, or every frame of a time series in the same way."""
+    if image.ndim == 3:
+        return augmenter.augment(image, seed)
+    return np.stack([augmenter.augment(frame, seed) for frame in image])
+
+
+def _tall(image: Pixels) -> Pixels:
+    """One image, or the frames of a time series one below the other."""
+    return image if image.ndim == 3 else image.reshape(-1, *image.shape[2:])
+
+
+def _read(rows: pa.Table, pixels: PixelReader) -> Iterator[Pixels]:
+    """The pixels of each row, exactly as many as there are rows."""
+    images = pixels.read(rows.select(["content_id", *PIXEL_COLUMNS, FRAMES])) if rows.num_rows else ()
+    for asked, image in zip_longest(range(rows.num_rows), images):
+        if asked is None or image is None:
+            raise ShardError(f"the pixels of {rows.num_rows} images were asked for, more or fewer came")
+        yield image
+
+
+def _features(
+    row: Mapping[str, Any], image: Pixels, data: bytes, encoding: Literal["png", "jpeg", "raw"]
+) -> dict[str, Value]:
+    """The features of a record, as `schema.RECORD_FEATURES` describes them."""
+    features: dict[str, Value] = {
+        "content_id": row["content_id"].encode(),
+        "epoch": row["epoch"],
+        "image/channels": image.shape[-1],
+        "image/raw" if encoding == "raw" else "image/encoded": data,
+        "image/format": encoding.encode(),
+        "image/height": image.shape[-3],
+        "image/width": image.shape[-2],
+        "item": row["item"].encode(),
+        "label": row["label"],
+        "path": row["path"].encode(),
+        "seed": row["seed"],
+    }
+    if row["multi_hot"] is not None:
+        features["label/multi_hot"] = row["multi_hot"]
+    if image.ndim == 4:
+        features["image/frames"] = len(image)
+    return features

@@ -1,0 +1,166 @@
+"""Writing all shards of a version: one independent task each, the record table from what they report."""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline import tables
+from brev_pipeline.config import ShardSettings
+from brev_pipeline.engine.base import Counted, Engine
+from brev_pipeline.errors import ShardError
+from brev_pipeline.parts import part_names
+from brev_pipeline.records.earlier import Earlier
+from brev_pipeline.records.plan import shard_name
+from brev_pipeline.records.progress import all_finished
+from brev_pipeline.records.protocols import Augmenter, PixelReader
+from brev_pipeline.records.task import FRAMES, PIXEL_COLUMNS, ShardTask, ShardWriter
+from brev_pipeline.store import Folder
+from brev_pipeline.texts import TEXT
+
+_LOG = logging.getLogger(__name__)
+_PROGRESS: Final = ".finished"
+# Columns of the record table that are known only when a record is written.
+_FOUND: Final = {"offset": np.int64, "length": np.int64, "crc": np.uint32}
+Rows: TypeAlias = npt.NDArray[np.int64]
+
+
+def write_shards(
+    plan: pa.Table,
+    prepared: pa.Table,
+    *,
+    pipeline: str,
+    settings: ShardSettings,
+    augmenter: Augmenter | None,
+    pixels: PixelReader,
+    folder: Folder,
+    engine: Engine,
+    fingerprint: str,
+    earlier: Earlier | None = None,
+) -> pa.Table:
+    """Write every shard of a plan; the same bytes whatever the engine, its workers, or how often it was interrupted.
+
+    A shard that a run before this one finished from the same inputs is kept, once its SHA-256 has been checked.
+    What is noted for that lies in a folder ``.finished``, which `forget_progress` removes. Shards of this pipeline in
+    ``folder`` that are not in the plan are removed: the folder holds the plan's shards and no others.
+
+    A worker needs memory for one shard's file (``records_per_shard`` records) and some 32 MB of pixels.
+
+    Args:
+        plan: what `plan_shards` made.
+        prepared: where the prepared pixels of each content lie; schema `tables.PREPARED_IMAGES`.
+        pipeline: name of the pipeline; the files' names begin with it.
+        settings: see `ShardSettings`.
+        augmenter: changes the pixels of rows that are ``augmented``; None: none are.
+        pixels: reads prepared pixels.
+        folder: where the shards are written.
+        engine: what runs the tasks.
+        fingerprint: all else that the pixels depend on, as text: image and augmentation settings and the versions
+            of the packages that touch pixels. Another fingerprint, and no finished shard is used again.
+        earlier: records that were written with the same ``fingerprint`` and encoding; those that are wanted again are
+            copied.
+
+    Returns:
+        One row per record, schema `tables.TFRECORD_SHARDS`, sorted by purpose, part, shard and position; its metadata
+        says how many of them were made anew (`tables.WORK`).
+
+    Raises:
+        ShardError: the plan does not fit the prepared images, or an image cannot be encoded.
+        StoreError: the folder cannot be written.
+        EngineError: a task failed for good.
+    """
+    rows = _with_places(plan, prepared)
+    starts, names = shards_of(plan, pipeline)
+    _remove_strangers(folder, pipeline, set(names))
+    old = (earlier.folder, earlier.compression) if earlier else None
+    writer = ShardWriter(settings, augmenter, pixels, folder, folder / _PROGRESS, fingerprint, old)
+    places = earlier.places(plan) if earlier else None
+    first = dict(zip(names, starts.tolist(), strict=False))
+    columns = {name: np.empty(plan.num_rows, dtype) for name, dtype in _FOUND.items()}
+    reused = copied = kept = 0
+    tasks = Counted(_tasks(rows, places, starts, names), lambda task: task.rows.num_rows, plan.num_rows, "records")
+    for task, written in engine.map(writer, tasks, label="write shards"):
+        for name, values in columns.items():
+            found = getattr(written.finished, f"{name}s")
+            values[first[task.file] : first[task.file] + len(found)] = found
+        reused += written.before
+        kept += task.rows.num_rows * written.before
+        copied += written.copied
+    _LOG.info(
+        "%d shards, %d of them finished by an earlier run; %d of %d records copied from the newest version",
+        *(len(names), reused, copied, plan.num_rows),
+    )
+    files = pa.array(names, TEXT).take(pa.array(np.repeat(np.arange(len(names)), np.diff(starts))))
+    augmented = pc.and_(plan["augmented"], augmenter is not None)
+    table = _record_table(plan, {"file": files, "augmented": augmented, **columns})
+    return tables.note_work(table, plan.num_rows - copied - kept)
+
+
+def shard_files(folder: Folder) -> pa.Table:
+    """The finished shards of a folder, by file name: file, records, bytes, sha256; until `forget_progress`."""
+    finished = all_finished(folder / _PROGRESS)
+    return pa.table(
+        {
+            "file": pa.array([shard.file for shard in finished], TEXT),
+            "records": pa.array([len(shard.offsets) for shard in finished], pa.int64()),
+            "bytes": pa.array([shard.bytes for shard in finished], pa.int64()),
+            "sha256": pa.array([shard.sha256 for shard in finished], TEXT),
+        }
+    )
+
+
+def forget_progress(folder: Folder) -> None:
+    """Remove what was noted of finished shards: a version holds shards only."""
+    folder.remove(_PROGRESS)
+
+
+def _with_places(plan: pa.Table, prepared: pa.Table) -> pa.Table:
+    """The plan with the columns that say where the pixels lie."""
+    at = pc.index_in(plan["content_id"], prepared["content_id"].combine_chunks())
+    if at.null_count:
+        path = plan["path"].filter(pc.is_null(at))[0].as_py()
+        raise ShardError(f"{at.null_count} records have no prepared image, the first of {path}; make the plan anew")
+    places = prepared.select([*PIXEL_COLUMNS, FRAMES]).take(at)
+    if nulls := [name for name in PIXEL_COLUMNS if places[name].null_count]:
+        raise ShardError(f"records have prepared images without {', '.join(nulls)}; make the plan anew")
+    for name in places.column_names:
+        plan = plan.append_column(name, places[name])
+    return plan.combine_chunks()
+
+
+def shards_of(plan: pa.Table, pipeline: str) -> tuple[Rows, list[str]]:
+    """First row of each shard, with the end of the table after them, and the shards' names."""
+    position = plan["position"].to_numpy()
+    starts = np.append(np.flatnonzero(position == 0), len(position))
+    first = pa.array(starts[:-1])
+    parts, shards = part_names(plan).take(first).to_pylist(), plan["shard"].take(first).to_pylist()
+    counts = Counter(parts)
+    return starts, [shard_name(pipeline, *key, counts[key[0]]) for key in zip(parts, shards, strict=True)]
+
+
+def _tasks(rows: pa.Table, places: pa.Table | None, starts: Rows, names: list[str]) -> Iterator[ShardTask]:
+    for name, start, stop in zip(names, starts[:-1], starts[1:], strict=True):
+        # take copies: a slice would be pickled with the whole table behind it.
+        own = pa.array(np.arange(start, stop))
+        yield ShardTask(name, rows.take(own), places.take(own) if places else None)
+
+
+def _remove_strangers(folder: Folder, pipeline: str, names: set[str]) -> None:
+    ours = re.compile(re.escape(pipeline) + r"-[^/]+\.tfrecord-\d{5,}-of-\d{5,}")
+    for place, suffix in ((folder, ""), (folder / _PROGRESS, ".json")):
+        for name in place.names():
+            shard = name.removesuffix(suffix)
+            if ours.fullmatch(shard) and shard not in names:
+                place.remove(name)
+
+
+def _record_table(plan: pa.Table, found: dict[str, Any]) -> pa.Table:
+    columns = {name: plan[name] for name in plan.column_names} | found
+    table = pa.table({name: columns[name] for name in tables.TFRECORD_SHARDS.names})
+    return tables.conform(table, tables.TFRECORD_SHARDS, "tfrecord_shards")

@@ -1,0 +1,183 @@
+"""S3 as one set of storage settings reaches it, on botocore.
+
+Every call waits out passing failures (`patience`) and raises an `S3Error` for people (`faults`) for the others. s3fs
+is not used for reading: it sends a HEAD before every GET. Objects are asked for directly (`direct`) once botocore has
+shown the way.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from threading import Lock
+from typing import Any, TypeVar
+
+from brev_pipeline.config.models import StorageSettings
+from brev_pipeline.storage.connect import connect, whole
+from brev_pipeline.storage.direct import Direct
+from brev_pipeline.storage.faults import S3Error, fault, has_answered, is_passing, not_s3
+from brev_pipeline.storage.patience import patiently
+
+R = TypeVar("R")
+
+PATIENCE = 60.0  # s, with a server that has answered before
+FIRST_PATIENCE = 4.0  # s, with one that has not: most likely its address is wrong
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a HEAD request tells of an object's identity."""
+
+    md5: str | None
+    """``x-amz-meta-md5`` as its uploader wrote it."""
+    keyed: bool
+    """Encrypted with a key of the customer's or of KMS: its entity tag is no MD5."""
+    size: int | None = None
+    """Bytes."""
+    modified: datetime | None = None
+    """When it was stored."""
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> "Head":
+        """From an answer's headers, whose names are in any case."""
+        named = {name.lower(): value for name, value in headers.items()}
+        keyed = any("kms" in value for name, value in named.items() if name == "x-amz-server-side-encryption")
+        customer = "x-amz-server-side-encryption-customer-algorithm" in named
+        size, stored = named.get("content-length", ""), named.get("last-modified")
+        return cls(
+            named.get("x-amz-meta-md5"),
+            keyed or customer,
+            int(size) if size.isdecimal() else None,
+            parsedate_to_datetime(stored) if stored else None,
+        )
+
+
+class S3Client:
+    """One connection pool to one S3 service. Threads may share it; processes make their own."""
+
+    def __init__(self, storage: StorageSettings, patience: float = PATIENCE) -> None:
+        self._storage = storage
+        self._patience = patience
+        self._answered = False
+        self._lock = Lock()
+        self._made: Any = None
+        self._direct: Direct | None = None
+
+    def page(self, bucket: str, prefix: str, *, after: str = "", delimiter: str = "", token: str = "") -> bytes:
+        """One page of a listing as it came: the XML of ``ListBucketResult``, keys URL-encoded.
+
+        Args:
+            bucket: name of the bucket.
+            prefix: what keys must begin with.
+            after: only keys behind this one, in the order of their UTF-8 bytes.
+            delimiter: keys that have it behind the prefix are rolled up into common prefixes.
+            token: where the page before ended; wins over ``after``.
+
+        Raises:
+            S3Error: there is no such bucket, access is denied, the server cannot be reached, or is not S3.
+        """
+        request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "EncodingType": "url", **self._payer}
+        if token:
+            request["ContinuationToken"] = token
+        elif after:
+            request["StartAfter"] = after
+        if delimiter:
+            request["Delimiter"] = delimiter
+        place = f"s3://{bucket}/{prefix}"
+        body = self._call(place, lambda client: whole(client.list_objects_v2(**request)["RawPage"]))
+        if b"<ListBucketResult" not in body[:1000]:
+            html = body.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html"))
+            raise not_s3(place, self._storage, "an HTML page" if html else "something else than a listing")
+        return body
+
+    def get(self, bucket: str, key: str, etag: str | None, max_bytes: int | None = None) -> bytes:
+        """The bytes of an object.
+
+        Args:
+            bucket: name of the bucket.
+            key: of the object.
+            etag: entity tag that it must have.
+            max_bytes: size of the largest object that is read.
+
+        Raises:
+            S3Error: of kind ``changed`` if it no longer has this entity tag, ``refused`` if it is larger.
+        """
+        answer = self._directly("GET", bucket, key, etag, max_bytes)
+        if answer is not None:
+            return bytes(answer.content)
+        condition = {"IfMatch": f'"{etag}"'} if etag else {}
+
+        def read(client: Any) -> bytes:
+            answer = client.get_object(Bucket=bucket, Key=key, **condition, **self._payer)
+            return _read_whole(answer, f"s3://{bucket}/{key}", max_bytes)
+
+        return self._learned(bucket, key, self._call(f"s3://{bucket}/{key}", read))
+
+    def head(self, bucket: str, key: str, etag: str | None) -> Head:
+        """What the object's headers tell of its identity. Raises `S3Error` as `get` does."""
+        answer = self._directly("HEAD", bucket, key, etag)
+        if answer is not None:
+            return Head.of(answer.headers)
+        condition = {"IfMatch": f'"{etag}"'} if etag else {}
+
+        def ask(client: Any) -> Head:
+            answer = client.head_object(Bucket=bucket, Key=key, **condition, **self._payer)
+            return Head.of(answer["ResponseMetadata"]["HTTPHeaders"])
+
+        return self._learned(bucket, key, self._call(f"s3://{bucket}/{key}", ask))
+
+    def _directly(self, method: str, bucket: str, key: str, etag: str | None, max_bytes: int | None = None) -> Any:
+        if self._direct is None:
+            return None
+        headers = {"If-Match": f'"{etag}"'} if etag else {}
+        if self._storage.requester_pays:
+            headers["x-amz-request-payer"] = "requester"
+        return self._direct.send(method, bucket, key, headers, max_bytes)
+
+    def _learned(self, bucket: str, key: str, result: R) -> R:
+        if self._direct is not None:
+            self._direct.learn(bucket, key)
+        return result
+
+    @property
+    def _payer(self) -> dict[str, str]:
+        return {"RequestPayer": "requester"} if self._storage.requester_pays else {}
+
+    def _call(self, place: str, operation: Callable[[Any], R]) -> R:
+        try:
+            client = self._client()
+            return patiently(lambda: self._noted(client, operation), is_passing, self._limit)
+        except Exception as error:
+            raise fault(error, place, self._storage) from error
+
+    def _noted(self, client: Any, operation: Callable[[Any], R]) -> R:
+        try:
+            result = operation(client)
+        except Exception as error:
+            self._answered |= has_answered(error)
+            raise
+        self._answered = True
+        return result
+
+    def _limit(self) -> float:
+        return self._patience if self._answered else min(FIRST_PATIENCE, self._patience)
+
+    def _client(self) -> Any:
+        with self._lock:
+            if self._made is None:
+                connection = connect(self._storage)
+                self._made, self._direct = connection.client, Direct(connection)
+            return self._made
+
+
+def _read_whole(answer: Any, place: str, max_bytes: int | None) -> bytes:
+    body, size, data = answer["Body"], answer.get("ContentLength"), b""
+    if max_bytes is None or (size is not None and size <= max_bytes):
+        return bytes(body.read())
+    if size is None:
+        # Of unknown length: one byte more tells that it is too large.
+        data = bytes(body.read(max_bytes + 1))
+    if (size or len(data)) > max_bytes:
+        body.close()
+        raise S3Error("refused", f"{place} is larger than listing.max_object_mb allows ({max_bytes / 1e6:,g} MB)")
+    return data

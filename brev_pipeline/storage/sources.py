@@ -1,0 +1,171 @@
+"""Sources: the places of a configuration, and the `Fetcher` that reads images from them.
+
+S3 is asked by ``If-Match`` on the entity tag that was listed; a local file has none, and comes as it is. Nothing is
+hashed here: whoever takes bytes for those of a row's ``content_id`` compares them (`source_base.as_recorded`), once.
+What the listing refuses (see `ReadLimits`) is not read either, whatever it was when it was listed.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from brev_pipeline.config.models import DatasetSettings, PipelineConfig
+from brev_pipeline.errors import BrevPipelineError, SourceError
+from brev_pipeline.source_base import SourceRow
+from brev_pipeline.storage.faults import S3Error
+from brev_pipeline.storage.local import look_at_file, read_file
+from brev_pipeline.storage.places import LocalPlace, Place, ReadLimits, S3Place, key_of, place_of
+from brev_pipeline.storage.s3 import Head, S3Client
+from brev_pipeline.storage.window import windowed, windowed_if_slow
+
+_MD5 = re.compile(r"[0-9a-f]{32}")
+# Reads under way at once, in each process that reads: a request waits some 40 ms for its first byte.
+READS = 8
+# HEAD requests under way at once, in each process that asks.
+HEADS = 32
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The places of a configuration, by bucket as configured. Picklable: connections open on first use."""
+
+    places: dict[str, Place]
+    _clients: dict[Any, S3Client] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, config: PipelineConfig) -> "Sources":
+        """The sources of a configuration's datasets."""
+
+        def place(dataset: DatasetSettings) -> Place:
+            inventory = config.resolve(dataset.inventory) if dataset.inventory else None
+            return place_of(dataset.bucket, config.resolve(dataset.bucket), dataset.storage, inventory, limits)
+
+        limits = ReadLimits.of(config.listing)
+
+        return cls({dataset.bucket: place(dataset) for dataset in config.datasets})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"places": self.places, "_clients": {}}
+
+    def place(self, bucket: str) -> Place:
+        """The place of a configured bucket. Raises `BrevPipelineError` where no dataset has it."""
+        try:
+            return self.places[bucket]
+        except KeyError:
+            known = ", ".join(self.places)
+            raise BrevPipelineError(f"no dataset has the bucket {bucket!r}; the configured ones are {known}") from None
+
+    def client(self, place: S3Place) -> S3Client:
+        """The client for a place; places with the same storage settings share one."""
+        return self._clients.setdefault(place.storage, S3Client(place.storage))
+
+    def fetch_many(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, bytes | SourceError]]:
+        """Read every row, up to `READS` at once where reads wait; yield in the order of ``rows``.
+
+        See `Fetcher.fetch_many`.
+
+        Raises:
+            BrevPipelineError: no dataset has a row's bucket, the server is out of reach after retries, or the
+                credentials are not accepted: what is no single image's fault.
+        """
+        places = [self.place(row.bucket) for row in rows]
+        window = windowed_if_slow if all(isinstance(place, LocalPlace) for place in places) else windowed
+        return window(self._fetch, rows, READS)
+
+    def head_many(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, Head | SourceError]]:
+        """Ask for every row's headers, up to `HEADS` at once; yield in the order of ``rows``.
+
+        Local files have none. Anonymous readers cannot read what is encrypted with a key, so for them no request
+        is sent for an entity tag that looks like an MD5.
+
+        Raises:
+            BrevPipelineError: as `fetch_many`.
+        """
+        for row in rows:
+            self.place(row.bucket)
+        return windowed(self._head, rows, HEADS)
+
+    def look_many(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, tuple[int, datetime] | SourceError]]:
+        """Look at every row's object without reading it, up to `HEADS` at once; yield in the order of ``rows``.
+
+        Yields:
+            Bytes of an object that may be read, and when it was last changed; or a
+            `SourceError`: ``changed`` where what is there may not be read, ``missing`` where nothing is there, or it
+            cannot be looked at.
+
+        Raises:
+            BrevPipelineError: as `fetch_many`.
+        """
+        for row in rows:
+            self.place(row.bucket)
+        return windowed(self._look, rows, HEADS)
+
+    def has_changed(self, row: SourceRow, size: int, modified: int, file_stamp: str | None = None) -> bool:
+        """Whether a local file no longer has the facts that it was listed with. In a bucket ``If-Match`` tells that.
+
+        Args:
+            row: names the object.
+            size: bytes, as listed.
+            modified: its last change as listed, microseconds since 1970.
+            file_stamp: ``<mtime_ns>-<ctime_ns>-<inode>`` as listed; None: not known.
+        """
+        place = self.place(row.bucket)
+        if not isinstance(place, LocalPlace):
+            return False
+        try:
+            facts = os.stat(f"{place.root}/{key_of(row.bucket, row.path)}")
+        except OSError:
+            return True
+        stamp = f"{facts.st_mtime_ns}-{facts.st_ctime_ns}-{facts.st_ino}"
+        return (facts.st_size, facts.st_mtime_ns // 1000, stamp) != (size, modified, file_stamp or stamp)
+
+    def _fetch(self, row: SourceRow) -> bytes | SourceError:
+        place = self.place(row.bucket)
+        try:
+            return self._read(place, row)
+        except SourceError as error:
+            return error
+        except S3Error as error:
+            return _source_error(error)
+
+    def _read(self, place: Place, row: SourceRow) -> bytes:
+        if isinstance(place, LocalPlace):
+            return read_file(place, row.path)
+        key = place.prefix + key_of(row.bucket, row.path)
+        return self.client(place).get(place.name, key, row.etag, place.limits.max_bytes)
+
+    def _look(self, row: SourceRow) -> tuple[int, datetime] | SourceError:
+        place = self.place(row.bucket)
+        try:
+            if isinstance(place, LocalPlace):
+                return look_at_file(place, row.path)
+            head = self.client(place).head(place.name, place.prefix + key_of(row.bucket, row.path), row.etag)
+        except SourceError as error:
+            return error
+        except S3Error as error:
+            return _source_error(error)
+        if head.size is None or head.modified is None:
+            return SourceError("missing", f"{row.path}: the server does not tell its size and time")
+        if head.size > place.limits.max_bytes:
+            said = f"{row.path} has {head.size:,} bytes, more than listing.max_object_mb allows"
+            return SourceError("changed", said)
+        return head.size, head.modified
+
+    def _head(self, row: SourceRow) -> Head | SourceError:
+        place = self.place(row.bucket)
+        if isinstance(place, LocalPlace) or (place.storage.anon and _MD5.fullmatch(row.etag or "")):
+            return Head(None, False)
+        try:
+            return self.client(place).head(place.name, place.prefix + key_of(row.bucket, row.path), row.etag)
+        except S3Error as error:
+            return _source_error(error)
+
+
+def _source_error(error: S3Error) -> SourceError:
+    """What a fault of one object means for its image; other faults are raised again."""
+    if error.kind not in ("missing", "changed", "refused"):
+        raise error
+    return SourceError("changed" if error.kind == "changed" else "missing", str(error))

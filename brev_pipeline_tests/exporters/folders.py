@@ -1,0 +1,41 @@
+"""Versions of the tests of reading, with the files for other readers beside their shards."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from brev_pipeline.exporters import consumer_files
+from brev_pipeline.store import Version
+from brev_pipeline_tests.readers.worlds import World
+
+
+def arguments(world: World, version: Version) -> dict[str, Any]:
+    """What `consumer_files` takes, of a published world."""
+    manifest = version.manifest()
+    return {
+        "config": world.config,
+        "classes": manifest["classes"],
+        "split": world.draws.select(["path", "category"]),
+        "images": world.prepared,
+        "records": version.table("records"),
+        "files": manifest["files"],
+    }
+
+
+def made(world: World, **changes: Any) -> dict[str, bytes]:
+    """Publish a world, and make its files for other readers."""
+    return consumer_files(**arguments(world, world.publish()) | changes)
+
+
+def parsed(files: dict[str, bytes], name: str) -> Any:
+    return json.loads(files[name])
+
+
+def folder_of(world: World, place: Path) -> Path:
+    """The folder of a published world's version, copied to ``place`` and completed."""
+    version = world.publish()
+    shutil.copytree(version.path, place)
+    for name, data in consumer_files(**arguments(world, version)).items():
+        (place / name).write_bytes(data)
+    return place
