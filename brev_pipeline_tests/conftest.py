@@ -1,6 +1,8 @@
 """What all tests share: where the optional material lies, and a real S3 server."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,11 @@ def shared() -> Path:
             pytest.fail(f"CI runs with the test material in {folder.name}/ beside the repository, and it is not there")
         pytest.skip("the folder 'shared' (real photos, reference results) does not lie beside the repository")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_connection_is_kept() -> Iterator[None]:
+    """s3fs keeps each file system it made, credentials included: one test's wrong secret would be the next one's."""
+    yield
+    if s3fs := sys.modules.get("s3fs"):
+        s3fs.S3FileSystem.clear_instance_cache()
