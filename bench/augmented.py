@@ -30,7 +30,7 @@ from bench.augment import bare, ready
 from bench.images import SIDE, bare_jpeg, bare_opencv, encoded
 from brev_pipeline import DataGenerator, ImageAugmenter, ImagePipeline
 from brev_pipeline.augmentation.grain import noise_table
-from brev_pipeline.notebook.stack import stack
+from brev_pipeline.notebook.columns import stack_samples
 
 REFERENCE = {"BMP": 87, "JPEG": 83}  # of the reference package, images per CPU-second, on two busy cores
 SUFFIX = {"BMP": ".bmp", "JPEG": ".jpg"}
@@ -75,7 +75,7 @@ def generator(files: Inputs) -> Loop:
     def loop(inputs: Inputs) -> None:
         drawn = [samples.sample(position) for position, _ in inputs]
         for start in range(0, len(drawn), 16):
-            stack(drawn[start : start + 16])
+            stack_samples(drawn[start : start + 16])
 
     return loop
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from brev_pipeline.config import parse_config
 from brev_pipeline.engine.serial import SerialEngine
 from brev_pipeline.framing import HEADER_BYTES, masked_crc
-from brev_pipeline.readers.example import bytes_feature
+from brev_pipeline.readers.pixels import find_bytes_feature
 from brev_pipeline.records import plan_shards, shard_files, write_shards
 from brev_pipeline.release.publishing import publish_version
 from brev_pipeline.seeds import seed64
@@ -128,7 +128,7 @@ class BareSet:
         file.seek(start)
         record = file.read(length)
         assert masked_crc(record) == crc
-        data = bytes_feature(record, self._key)
+        data = find_bytes_feature(record, self._key)
         assert data is not None
         return data, label
 

@@ -22,8 +22,9 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import feather
 
+from brev_pipeline import SampleSplit
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.split import SampleSplit, split_samples
+from brev_pipeline.split import split_samples
 
 PATTERN = r"/(\d*)_\d*.bmp"
 STRATA = 5

@@ -48,7 +48,7 @@ def train(store: str, version: str | None, epochs: int, out: Path) -> float:
     classes = train_set.classes
     print(f"version {pinned}: train {len(train_set)}, devel {len(devel_set)} records; classes {', '.join(classes)}")
 
-    model = classifier(train_set.shape.array, len(classes))
+    model = classifier(train_set.shape.array_shape, len(classes))
     steps = len(train_set) // train_set.epochs // 16
     schedule = keras.optimizers.schedules.CosineDecay(2e-3, steps * epochs)
     optimizer = keras.optimizers.Adam(schedule)

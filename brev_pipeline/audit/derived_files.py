@@ -48,12 +48,12 @@ def recipe_contradictions(claims: Claims) -> Iterator[Contradiction]:
 
 def consumer_contradictions(claims: Claims) -> Iterator[Contradiction]:
     """Files for tfds, TensorFlow and Croissant that are missing, too many, or otherwise than the tables give."""
-    from brev_pipeline.exporters import consumer_files
+    from brev_pipeline.exporters import export_files
 
     files: Mapping[str, Mapping[str, Any]] = claims.manifest["files"]
     tables = [f"{name}.parquet" for name in TABLES]
     told = {name: facts for name, facts in files.items() if ".tfrecord-" in name or name in tables}
-    made = consumer_files(
+    made = export_files(
         claims.config,
         classes=claims.manifest["classes"],
         split=claims.split,

@@ -12,7 +12,7 @@ from brev_pipeline.config import AugmentationSettings
 from brev_pipeline.config.locations import is_local
 from brev_pipeline.errors import ReadError
 from brev_pipeline.parts import part_names
-from brev_pipeline.readers.source import Base, Photos
+from brev_pipeline.readers.source_photos import Base, SourcePhotos
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.tables import PREPARED_IMAGES
 from brev_pipeline.texts import TEXT
@@ -136,7 +136,7 @@ def _image(store: PipelineStore, version: Version, path: str, content: str | Non
 def _place(version: Version, path: str, base: Base | None) -> dict[str, str | None]:
     """What opens the photo; nothing is read of it."""
     try:
-        address = Photos(version, version.manifest()["configuration"], base).place(path)
+        address = SourcePhotos(version, version.manifest()["configuration"], base).locate_photo(path)
     except ReadError as error:
         return {"address": None, "note": str(error)}
     gone = is_local(address) and not os.path.exists(address)

@@ -81,10 +81,10 @@ def verify_place(place: str) -> Verification:
         ConfigError: it is no version's folder.
         StoreError: it cannot be read.
     """
-    from brev_pipeline.readers.find import version_in
+    from brev_pipeline.readers.find_version import open_version_folder
 
     try:
-        version = version_in(place)
+        version = open_version_folder(place)
     except ReadError as error:
         raise ConfigError(f"{error}; to verify a pipeline's store, name its configuration") from error
     with Console(stderr=True).status("verifying"):
@@ -230,7 +230,7 @@ def _heavy(store: PipelineStore, version: str | None) -> bool:
 
 
 def _version(store: PipelineStore, version: str | None) -> Version:
-    from brev_pipeline.readers.find import find_version
+    from brev_pipeline.readers.find_version import find_version
 
     return find_version(store, version)
 

@@ -19,7 +19,7 @@ from brev_pipeline.cli.plan import megabytes
 from brev_pipeline.config.differences import ABSENT, find_differences
 from brev_pipeline.diff import diff_versions
 from brev_pipeline.errors import ConfigError, ReadError
-from brev_pipeline.readers.find import find_version, version_in
+from brev_pipeline.readers.find_version import find_version, open_version_folder
 from brev_pipeline.store import PipelineStore, Version
 
 _ARROW: Final = " → "
@@ -33,7 +33,7 @@ def folders(before: str, after: str) -> dict[str, Any]:
         StoreError: one of them cannot be read.
     """
     try:
-        return diff_versions(version_in(before), version_in(after))
+        return diff_versions(open_version_folder(before), open_version_folder(after))
     except ReadError as error:
         raise ConfigError(f"{error}; to compare two versions of a store, name its configuration first") from error
 

@@ -6,6 +6,6 @@ tfds opens the folder by ``dataset_info.json`` and ``features.json``, shows ``la
 record table and the configuration, say nothing that stands in neither, and belong to the version's content.
 """
 
-from brev_pipeline.exporters.files import consumer_files
+from brev_pipeline.exporters.files import export_files
 
-__all__ = ["consumer_files"]
+__all__ = ["export_files"]

@@ -10,10 +10,64 @@ from typing import Any, Final
 import pyarrow as pa
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.exporters.facts import RECORD_TABLE, Facts, Purpose
-from brev_pipeline.exporters.jsonld import CONFORMS_TO, CONTEXT
-from brev_pipeline.exporters.texts import citation, description, version
+from brev_pipeline.exporters.version_facts import (
+    RECORD_TABLE,
+    PurposeFacts,
+    VersionFacts,
+    cite_version,
+    describe_version,
+    record_version,
+)
 from brev_pipeline.tables import TFRECORD_SHARDS
+
+CONFORMS_TO: Final = "http://mlcommons.org/croissant/1.0"
+
+_OWN: Final = [
+    "citeAs",
+    "column",
+    "dataBiases",
+    "dataCollection",
+    "extract",
+    "field",
+    "fileObject",
+    "fileProperty",
+    "fileSet",
+    "format",
+    "includes",
+    "isLiveDataset",
+    "jsonPath",
+    "key",
+    "md5",
+    "parentField",
+    "path",
+    "personalSensitiveInformation",
+    "recordSet",
+    "references",
+    "regex",
+    "repeated",
+    "replace",
+    "samplingRate",
+    "separator",
+    "source",
+    "subField",
+    "transform",
+]
+
+CONTEXT: Final[dict[str, Any]] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/",
+    "dct": "http://purl.org/dc/terms/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "sc": "https://schema.org/",
+    "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    **{key: f"cr:{key}" for key in _OWN},
+}
+
 
 _FORMATS: Final = {".parquet": "application/x-parquet", ".json": "application/json", ".html": "text/html"}
 _SHARD_FORMAT: Final = "application/x-tfrecord"
@@ -21,7 +75,7 @@ _SPLITS: Final = {"train": "cr:TrainingSplit", "devel": "cr:ValidationSplit", "t
 _REFERENCES: Final = {"purpose": "purposes/name", "label": "classes/label"}
 
 
-def croissant(facts: Facts, config: PipelineConfig) -> dict[str, Any]:
+def build_croissant(facts: VersionFacts, config: PipelineConfig) -> dict[str, Any]:
     """Content of ``croissant.json``."""
     card = config.card
     stated = {"license": card.license, "datePublished": card.published and card.published.isoformat()}
@@ -30,16 +84,16 @@ def croissant(facts: Facts, config: PipelineConfig) -> dict[str, Any]:
         "@type": "sc:Dataset",
         "conformsTo": CONFORMS_TO,
         "name": facts.name,
-        "description": description(facts),
-        "version": version(facts),
-        "citeAs": citation(facts, config),
+        "description": describe_version(facts),
+        "version": record_version(facts),
+        "citeAs": cite_version(facts, config),
         **{name: value for name, value in stated.items() if value},
         "distribution": [*_files(facts), *(_shards(facts, purpose) for purpose in facts.purposes if purpose.shards)],
         "recordSet": [_purposes(facts), *([_classes(facts)] if facts.classes else []), _records(facts)],
     }
 
 
-def _files(facts: Facts) -> list[dict[str, Any]]:
+def _files(facts: VersionFacts) -> list[dict[str, Any]]:
     return [
         {
             "@type": "cr:FileObject",
@@ -60,19 +114,21 @@ def _format(name: str) -> str:
     return next((kind for ending, kind in _FORMATS.items() if name.endswith(ending)), "application/octet-stream")
 
 
-def _shards(facts: Facts, purpose: Purpose) -> dict[str, Any]:
-    packed = "; each file is compressed with gzip" if facts.settings.compression == "gzip" else ""
+def _shards(facts: VersionFacts, purpose: PurposeFacts) -> dict[str, Any]:
+    packed = "; each file is compressed with gzip" if facts.shard_settings.compression == "gzip" else ""
     return {
         "@type": "cr:FileSet",
         "@id": f"{purpose.name}-shards",
         "name": f"{purpose.name}-shards",
-        "description": f"{purpose.records} tf.train.Example records of {purpose.name}, read in name order{packed}.",
+        "description": (
+            f"{purpose.record_count} tf.train.Example records of {purpose.name}, read in name order{packed}."
+        ),
         "encodingFormat": _SHARD_FORMAT,
         "includes": f"{facts.name}-{purpose.name}.tfrecord-*",
     }
 
 
-def _purposes(facts: Facts) -> dict[str, Any]:
+def _purposes(facts: VersionFacts) -> dict[str, Any]:
     rows = [{"purposes/name": p.name, "purposes/url": _SPLITS.get(p.name, "cr:Split")} for p in facts.purposes]
     return {
         "@type": "cr:RecordSet",
@@ -89,7 +145,7 @@ def _purposes(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _classes(facts: Facts) -> dict[str, Any]:
+def _classes(facts: VersionFacts) -> dict[str, Any]:
     return {
         "@type": "cr:RecordSet",
         "@id": "classes",
@@ -105,7 +161,7 @@ def _classes(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _records(facts: Facts) -> dict[str, Any]:
+def _records(facts: VersionFacts) -> dict[str, Any]:
     columns = [column for column in TFRECORD_SHARDS if facts.classes or column.name != "label"]
     return {
         "@type": "cr:RecordSet",

@@ -1,4 +1,4 @@
-"""`consumer_files`: all files for other readers at once."""
+"""`export_files`: all files for other readers at once."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import pyarrow as pa
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.exporters.croissant import croissant
-from brev_pipeline.exporters.facts import gather
-from brev_pipeline.exporters.metadata import metadata
-from brev_pipeline.exporters.tfds import dataset_info, features, label_names, obstacle
+from brev_pipeline.exporters.croissant import build_croissant
+from brev_pipeline.exporters.metadata import build_metadata
+from brev_pipeline.exporters.tfds import build_dataset_info, build_features, encode_label_names, find_tfds_obstacle
+from brev_pipeline.exporters.version_facts import gather_facts
 from brev_pipeline.store.versions import to_json
 
 
-def consumer_files(
+def export_files(
     config: PipelineConfig,
     *,
     classes: Sequence[str],
@@ -45,11 +45,14 @@ def consumer_files(
         ShardError: ``files`` lacks a shard or the record table, a label is not among ``classes``, or images of
             different numbers of channels or frames stand beside each other.
     """
-    facts = gather(config, classes=classes, split=split, images=images, records=records, files=files)
-    made = {"metadata.json": to_json(metadata(facts, config)), "croissant.json": to_json(croissant(facts, config))}
-    if obstacle(facts) is None:
-        made["dataset_info.json"] = to_json(dataset_info(facts, config))
-        made["features.json"] = to_json(features(facts))
-        if (names := label_names(facts)) is not None:
+    facts = gather_facts(config, classes=classes, split=split, images=images, records=records, files=files)
+    made = {
+        "metadata.json": to_json(build_metadata(facts, config)),
+        "croissant.json": to_json(build_croissant(facts, config)),
+    }
+    if find_tfds_obstacle(facts) is None:
+        made["dataset_info.json"] = to_json(build_dataset_info(facts, config))
+        made["features.json"] = to_json(build_features(facts))
+        if (names := encode_label_names(facts)) is not None:
             made["label.labels.txt"] = names
     return made

@@ -6,9 +6,8 @@ tfds shows it as ``builder.info.metadata``.
 from typing import Any, Final
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.exporters.facts import Facts, Purpose
-from brev_pipeline.exporters.texts import version
-from brev_pipeline.exporters.tfds import label_names, obstacle, unread
+from brev_pipeline.exporters.tfds import encode_label_names, find_hidden_features, find_tfds_obstacle
+from brev_pipeline.exporters.version_facts import PurposeFacts, VersionFacts, record_version
 from brev_pipeline.records.schema import RECORD_VERSION, RecordFeature, record_features
 
 _SEEDS: Final = (
@@ -40,14 +39,14 @@ _JPEG: Final = (
 )
 
 
-def metadata(facts: Facts, config: PipelineConfig) -> dict[str, Any]:
+def build_metadata(facts: VersionFacts, config: PipelineConfig) -> dict[str, Any]:
     """Content of ``metadata.json``."""
-    settings = facts.settings.model_dump(mode="json")
-    kept = record_features(settings["encoding"], several=facts.several, series=facts.series)
+    settings = facts.shard_settings.model_dump(mode="json")
+    kept = record_features(settings["encoding"], several=facts.is_multi_label, series=facts.is_time_series)
     return {
         "format": 1,
         "pipeline": facts.name,
-        "version": version(facts),
+        "version": record_version(facts),
         "record_schema": {
             "version": RECORD_VERSION,
             "features": [_feature(feature, len(facts.classes)) for feature in kept],
@@ -73,25 +72,25 @@ def _feature(feature: RecordFeature, classes: int) -> dict[str, Any]:
     }
 
 
-def _purpose(purpose: Purpose, classes: tuple[str, ...]) -> dict[str, Any]:
+def _purpose(purpose: PurposeFacts, classes: tuple[str, ...]) -> dict[str, Any]:
     return {
-        "records": purpose.records,
+        "records": purpose.record_count,
         "augmented": purpose.augmented,
         "records_of_each_class": dict(zip(classes, purpose.classes, strict=True)),
-        "records_of_each_epoch": list(purpose.epochs),
+        "records_of_each_epoch": list(purpose.epoch_records),
         "shards": len(purpose.shards),
     }
 
 
-def _tfds(facts: Facts) -> dict[str, Any]:
-    if (reason := obstacle(facts)) is not None:
+def _tfds(facts: VersionFacts) -> dict[str, Any]:
+    if (reason := find_tfds_obstacle(facts)) is not None:
         return {"opens": False, "because": reason}
     notes = [_ORDER]
-    if facts.settings.encoding == "jpeg":
+    if facts.shard_settings.encoding == "jpeg":
         notes.append(_JPEG)
-    if hidden := unread(facts):
+    if hidden := find_hidden_features(facts):
         notes.append(f"{', '.join(hidden)} is not shown: raw pixels need one size, and these images differ in size")
-    if label_names(facts) is None:
+    if encode_label_names(facts) is None:
         notes.append("there is no label.labels.txt: tfds strips names and takes one per line; see classes")
     if empty := [purpose.name for purpose in facts.purposes if not purpose.shards]:
         notes.append(f"no split {', '.join(empty)}: there are no records of it")

@@ -9,8 +9,7 @@ import re
 from typing import Any, Final
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.exporters.facts import Facts, Purpose
-from brev_pipeline.exporters.texts import citation, description
+from brev_pipeline.exporters.version_facts import PurposeFacts, VersionFacts, cite_version, describe_version
 from brev_pipeline.records.schema import RECORD_VERSION, tfds_features
 
 _NAME: Final = re.compile(r"[a-zA-Z]\w*", re.ASCII)
@@ -18,11 +17,11 @@ _RESERVED: Final = "all"
 """``split="all"`` means every split together."""
 
 
-def obstacle(facts: Facts) -> str | None:
+def find_tfds_obstacle(facts: VersionFacts) -> str | None:
     """Why tfds cannot open the version; None: it can."""
     if facts.shape is None:
         return "the version has no records"
-    if facts.settings.compression != "none":
+    if facts.shard_settings.compression != "none":
         return "tfds opens no compressed shards: shards.compression would have to be none"
     if not _NAME.fullmatch(facts.name):
         return f"tfds takes letters, digits and _ in a name, and this one is {facts.name!r}"
@@ -31,17 +30,17 @@ def obstacle(facts: Facts) -> str | None:
     return None
 
 
-def dataset_info(facts: Facts, config: PipelineConfig) -> dict[str, Any]:
+def build_dataset_info(facts: VersionFacts, config: PipelineConfig) -> dict[str, Any]:
     """Content of ``dataset_info.json``. A purpose without records is left out: tfds knows no empty split."""
     info: dict[str, Any] = {
         "name": facts.name,
         "version": RECORD_VERSION,
-        "description": description(facts),
-        "citation": citation(facts, config),
+        "description": describe_version(facts),
+        "citation": cite_version(facts, config),
         "fileFormat": "tfrecord",
-        "splits": [_split(purpose) for purpose in facts.purposes if purpose.shards],
+        "splits": [_describe_split(purpose) for purpose in facts.purposes if purpose.shards],
     }
-    if pixels := _pixels(facts):
+    if pixels := _pixel_feature(facts):
         pair = [{"featureKey": pixels}, {"featureKey": "label"}]
         info["supervisedKeys"] = {"tuple": {"items": pair}}
     if config.card.license:
@@ -49,15 +48,19 @@ def dataset_info(facts: Facts, config: PipelineConfig) -> dict[str, Any]:
     return info
 
 
-def features(facts: Facts) -> dict[str, Any]:
+def build_features(facts: VersionFacts) -> dict[str, Any]:
     """Content of ``features.json``."""
     assert facts.shape is not None
     return tfds_features(
-        facts.settings, facts.shape.stored, classes=len(facts.classes), several=facts.several, series=facts.series
+        facts.shard_settings,
+        facts.shape.stored_shape,
+        classes=len(facts.classes),
+        several=facts.is_multi_label,
+        series=facts.is_time_series,
     )
 
 
-def label_names(facts: Facts) -> bytes | None:
+def encode_label_names(facts: VersionFacts) -> bytes | None:
     """Content of ``label.labels.txt``; None where tfds, which strips each line, would read other names."""
     text = "".join(f"{name}\n" for name in facts.classes)
     if [name.strip() for name in text.split("\n") if name.strip()] != list(facts.classes):
@@ -65,19 +68,19 @@ def label_names(facts: Facts) -> bytes | None:
     return text.encode()
 
 
-def unread(facts: Facts) -> list[str]:
+def find_hidden_features(facts: VersionFacts) -> list[str]:
     """Features that tfds does not show: raw pixels of images that differ in size."""
-    return [] if _pixels(facts) else ["image/raw"]
+    return [] if _pixel_feature(facts) else ["image/raw"]
 
 
-def _pixels(facts: Facts) -> str | None:
+def _pixel_feature(facts: VersionFacts) -> str | None:
     """The feature that tfds decodes to pixels."""
-    if facts.settings.encoding != "raw":
+    if facts.shard_settings.encoding != "raw":
         return "image/encoded"
-    return "image/raw" if facts.shape and None not in facts.shape.stored else None
+    return "image/raw" if facts.shape and None not in facts.shape.stored_shape else None
 
 
-def _split(purpose: Purpose) -> dict[str, Any]:
+def _describe_split(purpose: PurposeFacts) -> dict[str, Any]:
     # Protocol buffers write 64-bit numbers as text.
     return {
         "name": purpose.name,

@@ -1,6 +1,6 @@
 """Listing: what is there. One row per image object of the datasets, with its class from its path.
 
-`list_datasets` is the stage; `listing_state` is its cheap half, for whoever watches; `Dataset` is the notebook's.
+`list_datasets` is the stage; `listing_state` is its cheap half, for whoever watches.
 """
 
 from importlib import import_module
@@ -10,12 +10,10 @@ if TYPE_CHECKING:
     from brev_pipeline.listing.classes import ROOT
     from brev_pipeline.listing.datasets import list_dataset, list_datasets
     from brev_pipeline.listing.fingerprint import listing_fingerprint
-    from brev_pipeline.listing.notebook import Dataset
     from brev_pipeline.listing.state import ListingState, listing_state
 
 _HOMES = {
     "ROOT": "classes",
-    "Dataset": "notebook",
     "ListingState": "state",
     "list_dataset": "datasets",
     "list_datasets": "datasets",
@@ -23,7 +21,7 @@ _HOMES = {
     "listing_state": "state",
 }
 
-__all__ = ["ROOT", "Dataset", "ListingState", "list_dataset", "list_datasets", "listing_fingerprint", "listing_state"]
+__all__ = ["ROOT", "ListingState", "list_dataset", "list_datasets", "listing_fingerprint", "listing_state"]
 
 
 def __getattr__(name: str) -> Any:

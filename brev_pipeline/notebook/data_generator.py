@@ -1,16 +1,22 @@
-"""`DataGenerator`: draws, the chain of callables over them, and the ways to take the results."""
+"""`StratifiedSampler` and `DataGenerator`: draws, the chain of callables over them, the ways to take the results."""
 
 import copy
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from brev_pipeline.errors import SamplingError
-from brev_pipeline.notebook.columns import columns_of
-from brev_pipeline.notebook.draws import Draws
-from brev_pipeline.notebook.stack import stack
+from brev_pipeline.notebook.columns import (
+    Structure,
+    arrange_columns,
+    demand_columns,
+    extract_columns,
+    iterate_names,
+    stack_samples,
+)
+from brev_pipeline.notebook.draws import DrawSequence
+from brev_pipeline.notebook.grouping import GroupWeighing
 from brev_pipeline.notebook.steps import MapFunction, Sample, Step, add_step, run_steps
-from brev_pipeline.notebook.structure import Structure, arrange, demand_columns, names_in
-from brev_pipeline.notebook.weighing import GroupWeighing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +68,7 @@ class DataGenerator:
         self._samples = _frame(samples)
         self.batch_size, self.epochs = _batch(batch_size), _epochs(repeat)
         self.output_structure = output_structure
-        self._draws = Draws(
+        self._draws = DrawSequence(
             self._samples,
             groupby=sampling_groupby,
             weighing=sampling_group_weighing,
@@ -70,7 +76,7 @@ class DataGenerator:
             shuffle=shuffle,
             max_epoch_samples=max_epoch_samples,
         )
-        self._columns = columns_of(self._samples)
+        self._columns = extract_columns(self._samples)
         self._steps: tuple[Step, ...] = ()
 
     @property
@@ -101,7 +107,7 @@ class DataGenerator:
 
     def get_samples(self, epoch: int = 0) -> "pd.DataFrame":
         """Draws of one epoch in order: the samples' columns, then _sampling_group, epoch, ordinal, seed (uint64)."""
-        draws = self._draws.epoch(epoch)
+        draws = self._draws.draw_epoch(epoch)
         groups = [self._draws.groups.names[group] for group in self._draws.groups.index[draws.rows]]
         drawn = self._samples.iloc[draws.rows].reset_index(drop=True)
         added: dict[str, Any] = {GROUP: groups, "epoch": epoch, "ordinal": draws.ordinals, SEED: draws.seeds}
@@ -123,9 +129,9 @@ class DataGenerator:
             SamplingError: a column of the structure is not there.
             BrevPipelineError: the first sample cannot be loaded; an error of a later one comes while reading.
         """
-        from brev_pipeline.notebook.to_tf import tf_dataset
+        from brev_pipeline.notebook.to_tf import make_tf_dataset
 
-        return tf_dataset(self, self._structure(structure), batch=batch, prefetch=prefetch)
+        return make_tf_dataset(self, self._structure(structure), batch=batch, prefetch=prefetch)
 
     def get_dataset_numpy(self, batch: bool = True, structure: Structure = _DEFAULT) -> Iterator[Any]:
         """The same samples as `get_dataset`, as NumPy arrays (numbers, text and tuples as themselves, unbatched).
@@ -142,8 +148,8 @@ class DataGenerator:
             samples = [self.sample(position) for position in range(start, stop)]
             demand_columns(samples[0], structure)
             if structure is not None:
-                samples = [{name: sample[name] for name in names_in(structure)} for sample in samples]
-            yield arrange(stack(samples) if batch else samples[0], structure)
+                samples = [{name: sample[name] for name in iterate_names(structure)} for sample in samples]
+            yield arrange_columns(stack_samples(samples) if batch else samples[0], structure)
             start = stop
 
     def get_samples_numpy(self, batch: bool = True, structure: Structure = None) -> Iterator[Any]:
@@ -160,7 +166,7 @@ class DataGenerator:
     def sample(self, position: int) -> Sample:
         """The sample at a place of the sequence of draws, after the callables of `map`."""
         epoch, place = divmod(position, self._draws.per_epoch)
-        draws = self._draws.epoch(epoch)
+        draws = self._draws.draw_epoch(epoch)
         row = draws.rows[place]
         sample = {name: values[row] for name, values in self._columns.items()}
         sample[GROUP] = self._draws.groups.names[self._draws.groups.index[row]]
@@ -178,7 +184,7 @@ class DataGenerator:
     def _structure(self, structure: Structure) -> Structure:
         structure = self.output_structure if isinstance(structure, str) and structure == _DEFAULT else structure
         if structure is not None:
-            list(names_in(structure))
+            list(iterate_names(structure))
         return structure
 
 
@@ -203,3 +209,50 @@ def _epochs(repeat: bool | int) -> int | None:
     if repeat is not False and not (int(repeat) == repeat and repeat >= 1):
         raise SamplingError(f"repeat is True, False or a number of epochs, at least 1; got {repeat!r}")
     return int(repeat) or 1
+
+
+@dataclass(frozen=True)
+class StratifiedSampler:
+    """Draws rare groups more often than they are: by a weight that is a function of the group's size.
+
+    Example:
+        >>> sampler = StratifiedSampler(batch_size=16, groupby=["folder"], group_weighing="logx+1", seed=3)
+        >>> generator = sampler.get(samples, shuffle=True, repeat=True)  # doctest: +SKIP
+
+    Attributes:
+        batch_size: samples of a batch.
+        groupby: columns; samples that agree in them are a group. None: all are one group.
+        group_weighing: ``uniform``, ``count``, ``square root``, ``log``, ``logx+1``, or a callable: the size of a
+            group (or its size and its name) → its weight.
+        max_epoch_samples: draws of an epoch at most; default: as many as there are samples.
+        seed: 0 ≤ seed < 2**63.
+    """
+
+    batch_size: int = 32
+    groupby: str | Sequence[str] | None = None
+    group_weighing: GroupWeighing = "uniform"
+    max_epoch_samples: float | None = None
+    seed: int = 0
+
+    def get(
+        self, samples: "pd.DataFrame", shuffle: bool = False, repeat: bool | int = False, **options: Any
+    ) -> DataGenerator:
+        """A generator of these samples.
+
+        Args:
+            samples: one row per sample; needs the columns of ``groupby``, and content_id, etag or path.
+            shuffle: whether the order is by hash, or the frame's.
+            repeat: False: one epoch; True: without end; a number: so many epochs.
+            **options: further arguments of `DataGenerator`; they go before the sampler's own.
+
+        Raises:
+            SamplingError: the frame or a setting cannot be used; see `DataGenerator`.
+        """
+        own: dict[str, Any] = {
+            "batch_size": self.batch_size,
+            "sampling_groupby": self.groupby,
+            "sampling_group_weighing": self.group_weighing,
+            "max_epoch_samples": self.max_epoch_samples,
+            "seed": self.seed,
+        }
+        return DataGenerator(samples, shuffle=shuffle, repeat=repeat, **{**own, **options})

@@ -17,9 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.errors import SamplingError
-from brev_pipeline.notebook.grouping import group_samples
-from brev_pipeline.notebook.identity import identities
-from brev_pipeline.notebook.weighing import GroupWeighing, weigh
+from brev_pipeline.notebook.grouping import GroupWeighing, group_samples, identify_contents, weigh_groups
 from brev_pipeline.sampling import apportion
 from brev_pipeline.sampling.order import in_hash_order
 from brev_pipeline.seeds import seeds64
@@ -28,11 +26,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Ints = npt.NDArray[np.int64]
-_KEPT = 3  # epochs in memory: two that a batch or a prefetching thread may be in, and one
+_CACHED_EPOCHS = 3  # epochs in memory: two that a batch or a prefetching thread may be in, and one
 
 
 @dataclass(frozen=True)
-class Epoch:
+class EpochDraws:
     """The draws of an epoch, in order."""
 
     rows: Ints
@@ -43,7 +41,7 @@ class Epoch:
     """``seed64(seed, epoch, content_id, ordinal)`` of each draw."""
 
 
-class Draws:
+class DrawSequence:
     """Draws of a frame's samples: a pure function of frame, settings and epoch.
 
     Args:
@@ -72,13 +70,13 @@ class Draws:
             raise SamplingError("there is nothing to draw: samples is empty")
         self._seed, self._shuffle = _checked_seed(seed), shuffle
         self.per_epoch = _epoch_draws(len(samples), max_epoch_samples)
-        table = identities(samples)
+        table = identify_contents(samples)
         self._contents: list[str] = table["content_id"].to_pylist()
         self.groups = group_samples(samples, groupby, table["path"])
-        self.weights = weigh(self.groups.names, self.groups.counts.tolist(), weighing)
+        self.weights = weigh_groups(self.groups.names, self.groups.counts.tolist(), weighing)
         self._arrange(table)
         self._counts = apportion(self.weights, self.per_epoch, 1)
-        self._epochs: dict[int, Epoch] = {}
+        self._epochs: dict[int, EpochDraws] = {}
         self._lock = Lock()
 
     def _arrange(self, table: pa.Table) -> None:
@@ -90,17 +88,17 @@ class Draws:
         self._sizes = self.groups.counts
         self._starts = np.cumsum(self._sizes) - self._sizes
 
-    def epoch(self, number: int) -> Epoch:
+    def draw_epoch(self, number: int) -> EpochDraws:
         """The draws of an epoch, 0-based. Threads may ask at the same time."""
         with self._lock:
             if number not in self._epochs:
                 self._epochs[number] = self._draw(number)
-                for old in sorted(self._epochs)[:-_KEPT]:
+                for old in sorted(self._epochs)[:-_CACHED_EPOCHS]:
                     if old != number:
                         del self._epochs[old]
             return self._epochs[number]
 
-    def _draw(self, number: int) -> Epoch:
+    def _draw(self, number: int) -> EpochDraws:
         counts = self._counts_of(number)
         before = self._counts[:number].sum(axis=0)
         group = np.repeat(np.arange(len(counts)), counts)
@@ -111,7 +109,7 @@ class Draws:
         ordinals = self._first_ordinals(times)[rows] + within // self._sizes[group]
         seeds = self._hashes((number,), rows, ordinals)
         order = self._mixed(number, rows, ordinals, group, turn) if self._shuffle else _even(group, within, counts)
-        return Epoch(rows[order], ordinals[order], seeds[order])
+        return EpochDraws(rows[order], ordinals[order], seeds[order])
 
     def _counts_of(self, epoch: int) -> Ints:
         """(groups,) draws of each group in an epoch."""

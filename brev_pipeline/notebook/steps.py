@@ -20,7 +20,7 @@ class Step(NamedTuple):
     salt: str | None
     """``""``: the draw's own seed; other text: a seed hashed from it; None: no seed."""
 
-    def seeds(self, seed: int) -> dict[str, int]:
+    def seed_arguments(self, seed: int) -> dict[str, int]:
         """Keyword arguments of the call."""
         if self.salt is None:
             return {}
@@ -52,7 +52,7 @@ def run_steps(steps: Sequence[Step], sample: Sample, seed: int) -> Sample:
     """A sample after the whole chain; an error of a callable gets a note that names the sample."""
     for step in steps:
         try:
-            mapped = step.call(sample, **step.seeds(seed))
+            mapped = step.call(sample, **step.seed_arguments(seed))
         except Exception as error:
             error.add_note(f"in {step.call!r} of the generator's map, with the sample {_name(sample)} and seed {seed}")
             raise

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.errors import SamplingError
-from brev_pipeline.notebook.stack import demand_shape
-from brev_pipeline.notebook.structure import Structure, arrange, demand_columns, names_in
+from brev_pipeline.notebook.columns import Structure, arrange_columns, demand_columns, demand_shape, iterate_names
 
 if TYPE_CHECKING:
     from brev_pipeline.notebook.data_generator import DataGenerator
@@ -32,7 +31,7 @@ class Kind(NamedTuple):
     """Lists of any length."""
 
 
-def tf_dataset(generator: "DataGenerator", structure: Structure, *, batch: bool, prefetch: bool | int) -> Any:
+def make_tf_dataset(generator: "DataGenerator", structure: Structure, *, batch: bool, prefetch: bool | int) -> Any:
     """See `DataGenerator.get_dataset`."""
     import tensorflow as tf
 
@@ -47,7 +46,7 @@ def tf_dataset(generator: "DataGenerator", structure: Structure, *, batch: bool,
     def element(number: Any) -> Any:
         tensors = iter(tf.numpy_function(compute, [number], dtypes, stateful=False))
         columns = {name: _tensor(kind, tensors, (whole,) if batch else ()) for name, kind in kinds.items()}
-        return arrange(columns, structure)
+        return arrange_columns(columns, structure)
 
     total = generator.total
     numbers = tf.data.Dataset.counter() if total is None else tf.data.Dataset.range(-(-total // size))
@@ -58,7 +57,7 @@ def tf_dataset(generator: "DataGenerator", structure: Structure, *, batch: bool,
 def _kinds(sample: dict[str, Any], structure: Structure) -> dict[str, Kind]:
     demand_columns(sample, structure)
     kinds = {}
-    for name in sample if structure is None else dict.fromkeys(names_in(structure)):
+    for name in sample if structure is None else dict.fromkeys(iterate_names(structure)):
         kind = _kind(sample[name])
         if kind is not None:
             kinds[name] = kind

@@ -8,9 +8,9 @@ This room knows what shards and versions look like, and nothing of how they are 
 imported by the methods that are about them, and by no others.
 """
 
-from brev_pipeline.readers.access import Access, AccessLog
-from brev_pipeline.readers.fields import FIELDS
+from brev_pipeline.readers.access_log import Access, AccessLog
 from brev_pipeline.readers.open import read
 from brev_pipeline.readers.records import Records
+from brev_pipeline.readers.samples import FIELDS
 
 __all__ = ["FIELDS", "Access", "AccessLog", "Records", "read"]

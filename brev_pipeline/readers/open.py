@@ -8,17 +8,23 @@ import pyarrow.compute as pc
 from brev_pipeline.config import StorageSettings
 from brev_pipeline.errors import ReadError
 from brev_pipeline.parts import is_plain
-from brev_pipeline.readers.access import demand_reason, note_access
-from brev_pipeline.readers.checked import Manifest, check_files, checked_file, checked_manifest
-from brev_pipeline.readers.contents import Contents
-from brev_pipeline.readers.find import Where, find_version
+from brev_pipeline.readers.access_log import demand_reason, log_access
+from brev_pipeline.readers.find_version import (
+    Manifest,
+    VersionSource,
+    check_files,
+    find_version,
+    read_checked_file,
+    read_manifest,
+)
+from brev_pipeline.readers.purpose_records import PurposeRecords
 from brev_pipeline.readers.records import Records
 from brev_pipeline.store import Version
 from brev_pipeline.store.parquet import from_parquet
 
 
 def read(
-    where: Where,
+    where: VersionSource,
     purpose: str | Sequence[str],
     *,
     augmented: bool | None = None,
@@ -49,22 +55,22 @@ def read(
         StoreError: the version cannot be read, or is not what was published.
     """
     found = find_version(where, version, storage)
-    manifest = checked_manifest(found)
+    manifest = read_manifest(found)
     names = [purpose] if isinstance(purpose, str) else list(dict.fromkeys(purpose))
-    table = _rows(found, manifest, names, augmented)
+    table = _select_rows(found, manifest, names, augmented)
     if verify:
         check_files(found, manifest, pc.unique(table["file"]).to_pylist())
     for name in names:
         demand_reason(found, manifest["configuration"], name, why)
     for name in names:
-        note_access(found, manifest["configuration"], name, why)
-    return Records(Contents(found, manifest, table), purpose if isinstance(purpose, str) else names)
+        log_access(found, manifest["configuration"], name, why)
+    return Records(PurposeRecords(found, manifest, table), purpose if isinstance(purpose, str) else names)
 
 
-def _rows(version: Version, manifest: Manifest, names: list[str], augmented: bool | None) -> pa.Table:
+def _select_rows(version: Version, manifest: Manifest, names: list[str], augmented: bool | None) -> pa.Table:
     if not names:
         raise ReadError(f"{version.path}: no purpose is asked for: name one, or a list of them")
-    table = from_parquet(checked_file(version, manifest, "records.parquet"))
+    table = from_parquet(read_checked_file(version, manifest, "records.parquet"))
     counts = {row["values"]: row["counts"] for row in pc.value_counts(table["purpose"]).to_pylist()}
     if missing := [name for name in names if name not in counts]:
         there = ", ".join(f"{name} ({count})" for name, count in counts.items())

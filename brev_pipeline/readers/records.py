@@ -7,11 +7,11 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from brev_pipeline.config import StorageSettings
-from brev_pipeline.readers.contents import Contents
-from brev_pipeline.readers.samples import Samples
-from brev_pipeline.readers.shape import Shape
-from brev_pipeline.readers.source import Base, Photos, open_photo
-from brev_pipeline.readers.to_torch import Layout, torch_data
+from brev_pipeline.readers.purpose_records import PurposeRecords
+from brev_pipeline.readers.samples import SampleReader
+from brev_pipeline.readers.source_photos import Base, SourcePhotos, open_photo
+from brev_pipeline.readers.to_torch import Layout, make_torch_dataset
+from brev_pipeline.records.image_shape import ImageShape
 from brev_pipeline.rescaling import Rescale
 
 _PAIR = ("image", "label")
@@ -29,7 +29,7 @@ class Records:
         purpose: whose records they are; several as a list.
     """
 
-    def __init__(self, contents: Contents, purpose: str | list[str]) -> None:
+    def __init__(self, contents: PurposeRecords, purpose: str | list[str]) -> None:
         self._contents = contents
         self.purpose = purpose
 
@@ -52,7 +52,9 @@ class Records:
         if not -len(self) <= index < len(self):
             raise IndexError(f"record {index} of {len(self)}")
         row = index % len(self)
-        sample: dict[str, Any] = self._every.packed(self._every.values(row, self._every.stored.one(row)))
+        sample: dict[str, Any] = self._every.pack_sample(
+            self._every.read_fields(row, self._every.stored.read_record(row))
+        )
         return sample
 
     def open(
@@ -74,7 +76,7 @@ class Records:
                 lies.
         """
         row = self._row(index)
-        photos = Photos(self._contents.version, self._contents.manifest["configuration"], base, storage)
+        photos = SourcePhotos(self._contents.version, self._contents.manifest["configuration"], base, storage)
         return open_photo(photos, row["path"], row["content_id"], verify=verify)
 
     def place(self, index: int, *, base: Base | None = None) -> str:
@@ -88,8 +90,8 @@ class Records:
             IndexError: there is no record of this number.
             ReadError: its dataset is not where it was, or nothing says where that is.
         """
-        photos = Photos(self._contents.version, self._contents.manifest["configuration"], base)
-        return photos.place(self._row(index)["path"])
+        photos = SourcePhotos(self._contents.version, self._contents.manifest["configuration"], base)
+        return photos.locate_photo(self._row(index)["path"])
 
     def _row(self, index: int) -> dict[str, Any]:
         if not -len(self) <= index < len(self):
@@ -105,7 +107,7 @@ class Records:
     @property
     def classes(self) -> list[str]:
         """Class names; a label is an index into them. One that has no image any more keeps its place."""
-        return self._contents.classes
+        return self._contents.class_names
 
     @property
     def version(self) -> str:
@@ -120,12 +122,12 @@ class Records:
     @property
     def epochs(self) -> int:
         """Epochs that are written."""
-        return self._contents.epochs
+        return self._contents.epoch_count
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> ImageShape:
         """What is common to the shapes of the images: frames, height, width, channels."""
-        return self._contents.shape
+        return self._contents.image_shape
 
     def to_tf(
         self,
@@ -164,7 +166,7 @@ class Records:
             ReadError: there is no such epoch, field or value; or the images differ in size.
             StoreError: a file is missing or has another size than the manifest says.
         """
-        from brev_pipeline.readers.to_tf import TfOptions, tf_dataset
+        from brev_pipeline.readers.to_tf import TfOptions, make_tf_dataset
 
         written = self.epochs
         options = TfOptions(
@@ -176,10 +178,10 @@ class Records:
             seed=seed,
             drop_remainder=drop_remainder,
             prefetch=prefetch,
-            fields=self._contents.fields(fields),
+            fields=self._contents.choose_fields(fields),
             as_dict=as_dict,
         )
-        return tf_dataset(self._contents, options)
+        return make_tf_dataset(self._contents, options)
 
     def to_torch(
         self,
@@ -221,11 +223,11 @@ class Records:
         Raises:
             ReadError: PyTorch is not installed; there is no such epoch, field or value.
         """
-        rows = [self._contents.of_epoch(epoch)]
+        rows = [self._contents.select_epoch(epoch)]
         if iterable:
-            rows = [self._contents.of_epoch(number) for number in range(self.epochs)]
-        return torch_data(
-            [self._contents.samples(part, fields, rescale, as_dict=as_dict) for part in rows],
+            rows = [self._contents.select_epoch(number) for number in range(self.epochs)]
+        return make_torch_dataset(
+            [self._contents.make_samples(part, fields, rescale, as_dict=as_dict) for part in rows],
             epoch if iterable else 0,
             layout=layout,
             iterable=iterable,
@@ -261,11 +263,11 @@ class Records:
             ReadError: there is no such epoch, field or value; or the images differ in size.
             ShardError: a record is damaged.
         """
-        from brev_pipeline.readers.to_numpy import to_arrays
+        from brev_pipeline.readers.samples import read_arrays
 
-        samples = self._contents.samples(self._contents.of_epoch(epoch), fields, rescale, as_dict=as_dict)
-        return to_arrays(samples, self.shape, rescale)
+        samples = self._contents.make_samples(self._contents.select_epoch(epoch), fields, rescale, as_dict=as_dict)
+        return read_arrays(samples, self.shape, rescale)
 
     @cached_property
-    def _every(self) -> Samples:
-        return self._contents.samples(self._contents.table, None, None, as_dict=True)
+    def _every(self) -> SampleReader:
+        return self._contents.make_samples(self._contents.table, None, None, as_dict=True)

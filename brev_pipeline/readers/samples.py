@@ -1,6 +1,9 @@
-"""Samples: of a row of the record table and the bytes of its record, the fields that were asked for."""
+"""Samples: of a row of the record table and the bytes of its record, the fields that were asked for.
 
-from collections.abc import Callable, Iterator
+What fields there are (`FIELDS`), samples one by one or in order (`SampleReader`), all of an epoch (`read_arrays`).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -8,18 +11,48 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from brev_pipeline.readers.fields import PIXELS, SEVERAL
-from brev_pipeline.readers.order import Rows, mixed, windows
+from brev_pipeline.errors import ReadError
 from brev_pipeline.readers.pixels import PixelDecoder
-from brev_pipeline.readers.stored import StoredRecords, runs
+from brev_pipeline.readers.reading_order import Rows, cut_windows, shuffle_rows
+from brev_pipeline.readers.stored_records import StoredRecords, find_runs
+from brev_pipeline.records.image_shape import ImageShape
+from brev_pipeline.rescaling import Rescale
 
-AT_ONCE: Final = 8_000_000
+PIXELS: Final = "image"
+MULTI_HOT: Final = "label/multi_hot"
+"""These two stand in the record alone; all others in the record table too."""
+
+FIELDS: Final = (PIXELS, "label", MULTI_HOT, "path", "content_id", "item", "epoch", "seed")
+"""Every field: the decoded pixels, then the record's features under the names that they are stored under."""
+
+
+def demand_fields(fields: Sequence[str] | None, *, several: bool) -> tuple[str, ...]:
+    """The fields that are meant; None means all that the records have.
+
+    Args:
+        fields: names out of `FIELDS`.
+        several: whether the records have multi-hot labels.
+
+    Raises:
+        ReadError: a name is unknown, or the records do not have it.
+    """
+    there = FIELDS if several else tuple(name for name in FIELDS if name != MULTI_HOT)
+    if fields is None:
+        return there
+    if isinstance(fields, str) or not fields:
+        raise ReadError(f"fields is a sequence of names such as ('image', 'label'), not {fields!r}")
+    if unknown := [name for name in fields if name not in there]:
+        raise ReadError(f"the records have no field {', '.join(map(repr, unknown))}; they have {', '.join(there)}")
+    return tuple(fields)
+
+
+READ_BYTES: Final = 8_000_000
 """Bytes that are read at once when the order is the written one."""
-TO_MIX: Final = 64_000_000
+SHUFFLE_BYTES: Final = 64_000_000
 """Bytes of records that are mixed with each other when records are shuffled; held, if they come from elsewhere."""
 
 
-class Samples:
+class SampleReader:
     """Makes samples. Picklable, and small: a worker can have one.
 
     Args:
@@ -34,75 +67,116 @@ class Samples:
         self, stored: StoredRecords, table: pa.Table, fields: tuple[str, ...], decoder: PixelDecoder, *, as_dict: bool
     ) -> None:
         self.stored, self.fields, self.as_dict = stored, fields, as_dict
-        self._getters = [_getter(name, table, decoder) for name in fields]
+        self._getters = [_make_getter(name, table, decoder) for name in fields]
 
     def __len__(self) -> int:
         return len(self.stored)
 
-    def values(self, row: int, record: bytes) -> list[Any]:
+    def read_fields(self, row: int, record: bytes) -> list[Any]:
         """The fields of one record: pixels and multi-hot labels as arrays, the rest as int or str."""
         return [get(row, record) for get in self._getters]
 
-    def packed(self, values: list[Any]) -> Any:
+    def pack_sample(self, values: list[Any]) -> Any:
         """Values as a sample, in the form that was asked for."""
         return dict(zip(self.fields, values, strict=True)) if self.as_dict else tuple(values)
 
-    def in_order(self, rows: Rows, *, seed: int | None = None, epoch: int = 0) -> Iterator[tuple[int, bytes]]:
+    def iterate_records(self, rows: Rows, *, seed: int | None = None, epoch: int = 0) -> Iterator[tuple[int, bytes]]:
         """Each of ``rows`` with its record, neighbours read together; mixed some megabytes at a time by a seed.
 
         Raises:
             ShardError: a record is damaged.
             StoreError: a file cannot be read.
         """
-        for window in windows(self.stored.length[rows], AT_ONCE if seed is None else TO_MIX):
-            yield from self._window(rows[window], seed, epoch)
+        for window in cut_windows(self.stored.length[rows], READ_BYTES if seed is None else SHUFFLE_BYTES):
+            yield from self._iterate_window(rows[window], seed, epoch)
 
-    def _window(self, rows: Rows, seed: int | None, epoch: int) -> Iterator[tuple[int, bytes]]:
+    def _iterate_window(self, rows: Rows, seed: int | None, epoch: int) -> Iterator[tuple[int, bytes]]:
         if seed is None:
-            yield from self._read(rows)
+            yield from self._read_runs(rows)
             return
-        order = mixed(rows, seed, epoch).tolist()
+        order = shuffle_rows(rows, seed, epoch).tolist()
         if self.stored.is_direct:
-            for first, last in runs(rows, self.stored.file):
-                self.stored.announce(first, last)
-            yield from ((row, self.stored.one(row)) for row in order)
+            for first, last in find_runs(rows, self.stored.file_index):
+                self.stored.advise_reading(first, last)
+            yield from ((row, self.stored.read_record(row)) for row in order)
             return
-        held = dict(pair for part in windows(self.stored.length[rows], AT_ONCE) for pair in self._read(rows[part]))
+        held = dict(
+            pair for part in cut_windows(self.stored.length[rows], READ_BYTES) for pair in self._read_runs(rows[part])
+        )
         yield from ((row, held.pop(row)) for row in order)
 
-    def _read(self, rows: Rows) -> Iterator[tuple[int, bytes]]:
-        for first, last in runs(rows, self.stored.file):
-            yield from zip(range(first, last + 1), self.stored.span(first, last), strict=True)
+    def _read_runs(self, rows: Rows) -> Iterator[tuple[int, bytes]]:
+        for first, last in find_runs(rows, self.stored.file_index):
+            yield from zip(range(first, last + 1), self.stored.read_span(first, last), strict=True)
 
 
 Getter = Callable[[int, bytes], Any]
 """Gives a field of a row and its record. These are found once, not for every record, and can be pickled."""
 
 
-def _getter(name: str, table: pa.Table, decoder: PixelDecoder) -> Getter:
+def _make_getter(name: str, table: pa.Table, decoder: PixelDecoder) -> Getter:
     if name == PIXELS:
-        return partial(_pixels, decoder)
-    if name == SEVERAL:
-        return _multi_hot
+        return partial(_get_pixels, decoder)
+    if name == MULTI_HOT:
+        return _get_multi_hot
     column = table[name]
     if pa.types.is_integer(column.type):
-        return partial(_number, column.to_numpy())
-    return partial(_text, column.combine_chunks())
+        return partial(_get_number, column.to_numpy())
+    return partial(_get_text, column.combine_chunks())
 
 
-def _pixels(decoder: PixelDecoder, _: int, record: bytes) -> Any:
+def _get_pixels(decoder: PixelDecoder, _: int, record: bytes) -> Any:
     return decoder(record)
 
 
-def _multi_hot(_: int, record: bytes) -> Any:
+def _get_multi_hot(_: int, record: bytes) -> Any:
     from brev_pipeline.records.example import decode_example
 
-    return np.array(decode_example(record)[SEVERAL], np.int64)
+    return np.array(decode_example(record)[MULTI_HOT], np.int64)
 
 
-def _number(column: npt.NDArray[Any], row: int, _: bytes) -> Any:
+def _get_number(column: npt.NDArray[Any], row: int, _: bytes) -> Any:
     return column.item(row)
 
 
-def _text(column: pa.Array, row: int, _: bytes) -> Any:
+def _get_text(column: pa.Array, row: int, _: bytes) -> Any:
     return column[row].as_py()
+
+
+def read_arrays(samples: SampleReader, shape: ImageShape, rescale: Rescale) -> Any:
+    """One array per field, a row per record, in written order.
+
+    Args:
+        samples: of the epoch.
+        shape: of the images.
+        rescale: what the samples' decoder does.
+
+    Returns:
+        A tuple in the order of the fields, or a dictionary: images (records, [frames,] height, width, channels)
+        uint8, or float32 if rescaled; numbers (records,) int64, the seed uint64; texts (records,) str; multi-hot labels
+        (records, classes) int64.
+
+    Raises:
+        ReadError: the images differ in size.
+        ShardError: a record is damaged.
+    """
+    if PIXELS in samples.fields and not shape.is_known:
+        raise ReadError("the images differ in size and make no array: set image.target_size, or read them one by one")
+    # Without the pixels among the fields, sides that are not known do not matter.
+    sides = [side or 0 for side in shape.array_shape] if PIXELS in samples.fields else []
+    images = np.empty((len(samples), *sides), np.uint8 if rescale is None else np.float32)
+    columns: list[list[Any]] = [[] for _ in samples.fields]
+    for row, record in samples.iterate_records(np.arange(len(samples))):
+        for name, column, value in zip(samples.fields, columns, samples.read_fields(row, record), strict=True):
+            if name == PIXELS:
+                images[row] = value
+            else:
+                column.append(value)
+    found = zip(samples.fields, columns, strict=True)
+    return samples.pack_sample([images if name == PIXELS else _array(name, column) for name, column in found])
+
+
+def _array(name: str, column: list[Any]) -> Any:
+    if name == "seed":
+        return np.array(column, np.uint64)
+    return np.array(column, np.int64) if column and not isinstance(column[0], str) else np.array(column)

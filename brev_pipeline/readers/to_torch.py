@@ -3,13 +3,13 @@
 from typing import Any, Literal, TypeAlias
 
 from brev_pipeline.errors import ReadError
-from brev_pipeline.readers.samples import Samples
+from brev_pipeline.readers.samples import SampleReader
 
 Layout: TypeAlias = Literal["CHW", "HWC"]
 
 
-def torch_data(
-    by_epoch: list[Samples],
+def make_torch_dataset(
+    by_epoch: list[SampleReader],
     epoch: int,
     *,
     layout: Layout,
@@ -34,22 +34,22 @@ def torch_data(
         )
     if (rank is None) != (ranks is None):
         raise ReadError("give both rank and ranks, or neither")
-    torch_sets = _torch_sets()
+    torch_datasets = _import_torch_datasets()
     if not iterable:
-        return torch_sets.RecordDataset(by_epoch[epoch], layout)
+        return torch_datasets.RecordDataset(by_epoch[epoch], layout)
     place = None if rank is None or ranks is None else (rank, ranks)
-    return torch_sets.RecordStream(
+    return torch_datasets.RecordStream(
         by_epoch, epoch, layout, seed=seed if shuffle else None, place=place, even=drop_remainder
     )
 
 
-def _torch_sets() -> Any:
+def _import_torch_datasets() -> Any:
     try:
         import torch  # noqa: F401
     except ImportError as error:
         raise ReadError(
             "to_torch needs PyTorch, which is not installed here: pip install torch (to_numpy and to_tf do without it)"
         ) from error
-    from brev_pipeline.readers import torch_sets
+    from brev_pipeline.readers import torch_datasets
 
-    return torch_sets
+    return torch_datasets

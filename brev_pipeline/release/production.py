@@ -308,8 +308,9 @@ def release(
         StaleTableError: a table was not made by this configuration, or not of the others.
         StoreError: the store cannot be written, or another run published meanwhile.
     """
-    from brev_pipeline.exporters import consumer_files
-    from brev_pipeline.exporters.facts import OF_IMAGES, OF_RECORDS
+    from brev_pipeline.exporters import export_files
+    from brev_pipeline.exporters.version_facts import RECORD_COLUMNS
+    from brev_pipeline.records.image_shape import SHAPE_COLUMNS
 
     demand_current(
         config, {stage: read_lineage(table.read([]).schema.metadata, stage, "") for stage, table in tables.items()}
@@ -322,12 +323,12 @@ def release(
     made_with = (tables["sample_split"].read([]).schema.metadata or {}).get(LEDGER)
     based_on = None if made_with is None else int(made_with)
     _demand_present_history(store, checks, account, packed, based_on)
-    for_others = consumer_files(
+    for_others = export_files(
         config,
         classes=account["classes"],
         split=tables["sample_split"].read(["path", "category"]),
-        images=tables["prepared_images"].read(OF_IMAGES),
-        records=tables["tfrecord_shards"].read(OF_RECORDS),
+        images=tables["prepared_images"].read(SHAPE_COLUMNS),
+        records=tables["tfrecord_shards"].read(RECORD_COLUMNS),
         files=shards | {name: dict(made.facts) for name, made in packed.items()},
     )
     done = publish_version(

@@ -4,14 +4,13 @@ An *item* is the physical thing that was photographed, a *stratum* a part of the
 hold its share of, a *leak group* the images that may never be divided: items, byte copies and pixel copies that
 hang together. `usable_samples` says which images take part, `split_samples` gives every one a purpose, and
 `split_report` checks the result from the tables alone. The *ledger* is what earlier versions decided; it is kept
-for good (`next_ledger`). `SampleSplit` is the same for a notebook and a pandas DataFrame.
+for good (`next_ledger`).
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from brev_pipeline.split.ledger import next_ledger, read_known_assignments
-    from brev_pipeline.split.notebook import SampleSplit
     from brev_pipeline.split.report import SplitReport, split_report
     from brev_pipeline.split.samples import split_samples
     from brev_pipeline.split.usable import EXCLUSIONS, USABLE, usable_samples
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 _HOMES = {
     "EXCLUSIONS": "usable",
     "USABLE": "usable",
-    "SampleSplit": "notebook",
     "SplitReport": "report",
     "next_ledger": "ledger",
     "read_known_assignments": "ledger",
@@ -32,7 +30,6 @@ _HOMES = {
 __all__ = [
     "EXCLUSIONS",
     "USABLE",
-    "SampleSplit",
     "SplitReport",
     "next_ledger",
     "read_known_assignments",

@@ -27,7 +27,7 @@ from brev_pipeline.augmentation import ImageAugmenter
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations.frames import Published, frames
 from brev_pipeline.expectations.suites import SUITES
-from brev_pipeline.exporters import consumer_files
+from brev_pipeline.exporters import export_files
 from brev_pipeline.framing import frame, masked_crc
 from brev_pipeline.framing import frames as framed
 from brev_pipeline.images import ImagePipeline
@@ -254,7 +254,7 @@ class Forgery:
             if ".tfrecord-" not in name and name not in tables
         }
         if consumers:
-            others = consumer_files(
+            others = export_files(
                 made_with(self.manifest),
                 classes=self.manifest["classes"],
                 split=listed_now(self.tables["assignments"]),

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from brev_pipeline.audit import verify_folder
 from brev_pipeline.cli import main
 from brev_pipeline.errors import StoreError
-from brev_pipeline.readers.find import version_in
+from brev_pipeline.readers.find_version import open_version_folder
 from brev_pipeline.store.versions import to_json
 from brev_pipeline_tests.audit.forging import Forgery
 from brev_pipeline_tests.audit.worlds import World, flip
@@ -82,13 +82,13 @@ def test_what_is_divided_shows_without_the_version_before(copy: World, column: s
     forgery.put("assignments", column, lambda row: row["path"] == path, value)
     forgery.put("assignments", "leak_group", lambda row: row["path"] == path, path)
     forgery.redraw()
-    problems = verify_folder(version_in(forgery.publish().path)).problems
+    problems = verify_folder(open_version_folder(forgery.publish().path)).problems
     assert any(path in line and "with which it hangs together" in line for line in problems), problems
 
 
 def test_a_folder_that_is_named_like_another_version_is_altered(world: World, tmp_path: Path) -> None:
     other = shutil.copytree(world.newest.path, tmp_path / world.oldest.id)
-    (problem,) = verify_folder(version_in(other)).problems
+    (problem,) = verify_folder(open_version_folder(other)).problems
     assert problem == (
         f"manifest.json: altered: the folder is named {world.oldest.id}, and its manifest gives {world.newest.id}"
     )
@@ -126,7 +126,7 @@ def test_a_manifest_that_is_no_manifest_is_named(handed: Path) -> None:
 )
 def test_json_that_is_no_manifest_is_one_problem(handed: Path, raw: bytes) -> None:
     (handed / "manifest.json").write_bytes(raw)
-    (problem,) = verify_folder(version_in(handed)).problems
+    (problem,) = verify_folder(open_version_folder(handed)).problems
     assert problem.startswith("manifest.json: ")
 
 
@@ -164,7 +164,7 @@ def _fuzz(
         if mutated == manifest:
             continue
         (handed / "manifest.json").write_bytes(to_json(mutated))
-        yield place, verify_folder(version_in(handed)).problems
+        yield place, verify_folder(open_version_folder(handed)).problems
 
 
 def test_whatever_stands_in_a_manifest_is_named_and_raises_nothing(handed: Path) -> None:
@@ -188,12 +188,12 @@ def test_a_pipe_in_place_of_a_file_holds_nothing_up(handed: Path) -> None:
     for name in ("croissant.json", "records.parquet"):
         (handed / name).unlink()
         os.mkfifo(handed / name)
-        problems = verify_folder(version_in(handed)).problems
+        problems = verify_folder(open_version_folder(handed)).problems
         assert any(name in line and "is a pipe or a device, and no file" in line for line in problems)
     (handed / "manifest.json").unlink()
     os.mkfifo(handed / "manifest.json")
     with pytest.raises(StoreError, match="is a pipe or a device"):
-        version_in(handed)
+        open_version_folder(handed)
 
 
 def test_links_are_not_followed_wherever_they_lead(handed: Path, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_links_are_not_followed_wherever_they_lead(handed: Path, tmp_path: Path)
     (handed / "croissant.json").rename(tmp_path / "elsewhere")
     (handed / "croissant.json").symlink_to(tmp_path / "elsewhere")
     (handed / "extra").symlink_to(tmp_path)
-    problems = verify_folder(version_in(handed)).problems
+    problems = verify_folder(open_version_folder(handed)).problems
     assert any("croissant.json" in line and "a link stands where a file should be" in line for line in problems)
     assert "extra: not in the manifest" in problems
     assert len(problems) == 2

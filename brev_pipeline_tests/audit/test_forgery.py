@@ -21,7 +21,7 @@ from brev_pipeline.audit.outcome import Verification
 from brev_pipeline.cli import main
 from brev_pipeline.cli.audit import verify as verify_as_the_command
 from brev_pipeline.integrity.copies import find_copies
-from brev_pipeline.readers.find import version_in
+from brev_pipeline.readers.find_version import open_version_folder
 from brev_pipeline.release.exclusions import KNOWN
 from brev_pipeline.stages import SPECS
 from brev_pipeline_tests.audit import forging
@@ -390,7 +390,7 @@ def test_a_manifest_that_calls_itself_old_is_given_away_by_what_only_newer_ones_
     elif sign != "page checksums":
         forgery.manifest[sign] = kept[sign]
     forged = forgery.publish(checksums=sign == "page checksums")
-    (problem,) = verify_folder(version_in(forged.path)).problems
+    (problem,) = verify_folder(open_version_folder(forged.path)).problems
     assert problem.startswith("manifest.json: format 1, and")
     assert sign in problem
     assert problem in verify_store(copy.store, every=True).versions[0].problems

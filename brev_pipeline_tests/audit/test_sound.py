@@ -11,7 +11,7 @@ import pytest
 from brev_pipeline.audit import remake, verify_folder, verify_store
 from brev_pipeline.audit.verify import Verification
 from brev_pipeline.cli.audit import verify as verify_as_the_command
-from brev_pipeline.readers.find import version_in
+from brev_pipeline.readers.find_version import open_version_folder
 from brev_pipeline.release.exclusions import KNOWN
 from brev_pipeline.split import read_known_assignments
 from brev_pipeline_tests.audit.worlds import World
@@ -145,7 +145,7 @@ def test_a_sound_version_is_well_before_and_after_growth_and_loss(tmp_path: Path
         for one in found.versions:
             assert_well(one)
             assert one.unchecked == []
-            assert_well(verify_folder(version_in(one.version.path)))
+            assert_well(verify_folder(open_version_folder(one.version.path)))
 
     world.run(**sections)
     verify()
@@ -178,7 +178,7 @@ def test_a_version_made_with_another_configuration_before_it_is_well(tmp_path: P
     assert len(found.versions) == 3
     for one in found.versions:
         assert (one.problems, one.unchecked) == ([], [])
-        assert_well(verify_folder(version_in(one.version.path)))
+        assert_well(verify_folder(open_version_folder(one.version.path)))
 
 
 @pytest.mark.slow

@@ -5,13 +5,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from brev_pipeline.exporters import consumer_files
+from brev_pipeline.exporters import export_files
 from brev_pipeline.store import Version
 from brev_pipeline_tests.readers.worlds import World
 
 
 def arguments(world: World, version: Version) -> dict[str, Any]:
-    """What `consumer_files` takes, of a published world."""
+    """What `export_files` takes, of a published world."""
     manifest = version.manifest()
     return {
         "config": world.config,
@@ -25,7 +25,7 @@ def arguments(world: World, version: Version) -> dict[str, Any]:
 
 def made(world: World, **changes: Any) -> dict[str, bytes]:
     """Publish a world, and make its files for other readers."""
-    return consumer_files(**arguments(world, world.publish()) | changes)
+    return export_files(**arguments(world, world.publish()) | changes)
 
 
 def parsed(files: dict[str, bytes], name: str) -> Any:
@@ -36,6 +36,6 @@ def folder_of(world: World, place: Path) -> Path:
     """The folder of a published world's version, copied to ``place`` and completed."""
     version = world.publish()
     shutil.copytree(version.path, place)
-    for name, data in consumer_files(**arguments(world, version)).items():
+    for name, data in export_files(**arguments(world, version)).items():
         (place / name).write_bytes(data)
     return place

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import ShardError
-from brev_pipeline.exporters import consumer_files
+from brev_pipeline.exporters import export_files
 from brev_pipeline.records import RECORD_VERSION, decode_example
 from brev_pipeline_tests.conftest import REPOSITORY
 from brev_pipeline_tests.exporters.folders import arguments, made, parsed
@@ -75,7 +75,7 @@ def test_raw_pixels_without_a_common_size_are_not_shown_to_tfds_which_is_said(tm
 
 
 def test_several_categories_are_a_vector_of_all_classes(given_: dict) -> None:
-    files = consumer_files(**given_)
+    files = export_files(**given_)
     assert tfds_feature(files, "label/multi_hot")["tensor"]["shape"]["dimensions"] == ["3"]
     assert tfds_feature(files, "label")["classLabel"]["numClasses"] == "3"
 
@@ -96,7 +96,7 @@ def test_the_listed_features_are_those_of_each_record(
 ) -> None:
     world = World(tmp_path, shapes=(shape,), several=several, shards={"encoding": encoding})
     version = world.publish()
-    listed = parsed(consumer_files(**arguments(world, version)), "metadata.json")["record_schema"]["features"]
+    listed = parsed(export_files(**arguments(world, version)), "metadata.json")["record_schema"]["features"]
     for row in version.table("records").to_pylist():
         features = decode_example(version.folder.read(row["file"], row["offset"] + 12, row["length"]))
         assert list(features) == [feature["name"] for feature in listed]
@@ -113,7 +113,7 @@ def test_the_bytes_do_not_hang_on_the_order_of_rows(given_: dict, data: st.DataO
     orders = {name: data.draw(st.permutations(range(table.num_rows))) for name, table in tables.items()}
     mixed = {name: table.take(pa.array(orders[name], pa.int64())) for name, table in tables.items()}
     files = dict(sorted(given_["files"].items(), reverse=True))
-    assert consumer_files(**given_ | mixed | {"files": files}) == consumer_files(**given_)
+    assert export_files(**given_ | mixed | {"files": files}) == export_files(**given_)
 
 
 def test_the_bytes_do_not_hang_on_places_people_or_machinery(given_: dict, tmp_path: Path) -> None:
@@ -126,13 +126,13 @@ def test_the_bytes_do_not_hang_on_places_people_or_machinery(given_: dict, tmp_p
         "schedule": {"cron": "1 2 3 4 5"},
     }
     other = PipelineConfig.model_validate(config.model_dump(mode="json") | elsewhere).at(tmp_path)
-    made_here = consumer_files(**given_)
-    assert consumer_files(**given_ | {"config": other}) == made_here
+    made_here = export_files(**given_)
+    assert export_files(**given_ | {"config": other}) == made_here
     assert not [name for name, data in made_here.items() if str(config.base).encode() in data]
 
 
 def test_counts_are_those_of_the_record_table(given_: dict) -> None:
-    files = consumer_files(**given_)
+    files = export_files(**given_)
     records: pa.Table = given_["records"]
     splits = {split["name"]: split for split in parsed(files, "dataset_info.json")["splits"]}
     told = parsed(files, "metadata.json")["purposes"]
@@ -154,7 +154,7 @@ def test_counts_are_those_of_the_record_table(given_: dict) -> None:
 
 
 def test_a_purpose_without_records_is_told_of_but_no_split(given_: dict) -> None:
-    files = consumer_files(**given_)
+    files = export_files(**given_)
     told = parsed(files, "metadata.json")
     assert told["purposes"]["test"]["records"] == told["purposes"]["test"]["shards"] == 0
     assert told["tfds"]["opens"] is True
@@ -172,7 +172,7 @@ def test_gzip_shards_get_no_files_for_tfds_and_the_reason_is_given(tmp_path: Pat
 
 
 def test_a_version_without_records_gets_no_files_for_tfds_and_the_reason_is_given(given_: dict) -> None:
-    files = consumer_files(**given_ | {"records": given_["records"].slice(0, 0)})
+    files = export_files(**given_ | {"records": given_["records"].slice(0, 0)})
     assert set(files) == PLAIN
     assert parsed(files, "metadata.json")["tfds"] == {"opens": False, "because": "the version has no records"}
 
@@ -182,30 +182,30 @@ def test_names_that_tfds_refuses_get_no_files_for_it(given_: dict, changes: dict
     # No configuration has such a name of a pipeline; "all" is allowed as a purpose.
     config: PipelineConfig = given_["config"]
     parts = {key: value if key == "name" else config.split.model_validate(value) for key, value in changes.items()}
-    assert set(consumer_files(**given_ | {"config": config.model_copy(update=parts)})) == PLAIN
+    assert set(export_files(**given_ | {"config": config.model_copy(update=parts)})) == PLAIN
 
 
 @pytest.mark.parametrize("odd", ["two\nlines", " space", "", "thin\u2009"])
 def test_class_names_that_tfds_would_read_otherwise_get_no_file_of_names(given_: dict, odd: str) -> None:
-    files = consumer_files(**given_ | {"classes": [odd, "good", "x"]})
+    files = export_files(**given_ | {"classes": [odd, "good", "x"]})
     assert set(files) == PLAIN | FOR_TFDS - {"label.labels.txt"}
     assert "label.labels.txt" in parsed(files, "metadata.json")["tfds"]["notes"][1]
     assert parsed(files, "metadata.json")["classes"] == [odd, "good", "x"]
 
 
 def test_labels_are_named_one_per_line_in_utf8(given_: dict) -> None:
-    files = consumer_files(**given_ | {"classes": ["größe", "good", "x y"]})
+    files = export_files(**given_ | {"classes": ["größe", "good", "x y"]})
     assert files["label.labels.txt"] == "größe\ngood\nx y\n".encode()
 
 
 def test_croissant_lists_every_file_with_its_hash(given_: dict) -> None:
-    nodes = parsed(consumer_files(**given_), "croissant.json")["distribution"]
+    nodes = parsed(export_files(**given_), "croissant.json")["distribution"]
     found = {node["@id"]: node["sha256"] for node in nodes if node["@type"] == "cr:FileObject"}
     assert found == {name: known["sha256"] for name, known in given_["files"].items()}
 
 
 def test_nothing_is_said_of_licence_and_date_where_the_configuration_is_silent(given_: dict) -> None:
-    files = consumer_files(**given_)
+    files = export_files(**given_)
     assert not {"license", "datePublished"} & set(parsed(files, "croissant.json"))
     assert "redistributionInfo" not in parsed(files, "dataset_info.json")
 
@@ -214,14 +214,14 @@ def test_the_card_of_the_configuration_is_shown(given_: dict) -> None:
     config: PipelineConfig = given_["config"]
     card = {"license": "https://spdx.org/licenses/CC-BY-4.0.html", "citation": "A, B", "published": "2026-11-30"}
     changed = PipelineConfig.model_validate(config.model_dump(mode="json") | {"card": card})
-    files = consumer_files(**given_ | {"config": changed})
+    files = export_files(**given_ | {"config": changed})
     croissant, info = parsed(files, "croissant.json"), parsed(files, "dataset_info.json")
     assert (croissant["license"], croissant["citeAs"], croissant["datePublished"]) == tuple(card.values())
     assert (info["redistributionInfo"]["license"], info["citation"]) == (card["license"], "A, B")
 
 
 def test_the_version_is_the_record_schemas_and_in_croissant_the_contents_too(given_: dict) -> None:
-    files = consumer_files(**given_)
+    files = export_files(**given_)
     assert parsed(files, "dataset_info.json")["version"] == RECORD_VERSION
     digest = given_["files"]["records.parquet"]["sha256"]
     assert parsed(files, "croissant.json")["version"] == f"{RECORD_VERSION}+{digest[:16]}"
@@ -231,12 +231,12 @@ def test_the_version_is_the_record_schemas_and_in_croissant_the_contents_too(giv
 def test_a_file_that_is_not_accounted_for_is_an_error(given_: dict, file: str) -> None:
     files = {name: known for name, known in given_["files"].items() if name != file}
     with pytest.raises(ShardError, match=file):
-        consumer_files(**given_ | {"files": files})
+        export_files(**given_ | {"files": files})
 
 
 def test_a_label_without_a_name_is_an_error(given_: dict) -> None:
     with pytest.raises(ShardError, match="label 2, and there are 2 class names"):
-        consumer_files(**given_ | {"classes": ["bad", "good"]})
+        export_files(**given_ | {"classes": ["bad", "good"]})
 
 
 def test_images_of_different_channels_are_an_error(given_: dict) -> None:
@@ -244,7 +244,7 @@ def test_images_of_different_channels_are_an_error(given_: dict) -> None:
     at = images.schema.get_field_index("prepared_channels")
     mixed = pa.array([1] + [3] * (images.num_rows - 1), pa.int32())
     with pytest.raises(ShardError, match="channels"):
-        consumer_files(**given_ | {"images": images.set_column(at, images.field(at), mixed)})
+        export_files(**given_ | {"images": images.set_column(at, images.field(at), mixed)})
 
 
 def test_the_files_are_made_without_tensorflow_or_the_writer() -> None:

@@ -24,7 +24,7 @@ from brev_pipeline.images import read_prepared
 from brev_pipeline.images.shelf import Shelf, settings_id
 from brev_pipeline.orchestration.build import pipeline_definitions
 from brev_pipeline.orchestration.verdicts import Verdicts
-from brev_pipeline.readers.access import Access
+from brev_pipeline.readers.access_log import Access
 from brev_pipeline.release.exclusions import filtered_images
 from brev_pipeline.stages import VERSION
 from brev_pipeline.store import PipelineStore, Publication, StoredTable

@@ -10,7 +10,7 @@ import pytest
 
 from brev_pipeline import read
 from brev_pipeline.errors import ReadError, StoreError
-from brev_pipeline.readers.stored import whole_shard
+from brev_pipeline.readers.stored_records import read_whole_shard
 from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.readers.test_records import WORLDS
 from brev_pipeline_tests.readers.worlds import World
@@ -27,7 +27,7 @@ def test_batches_hold_what_numpy_reads(tf: Any, name: str, tmp_path: Path) -> No
     arrays = records.to_numpy(fields=None, as_dict=True)
     dataset = records.to_tf(4, fields=None, as_dict=True)
     assert dataset.cardinality() == 6
-    assert dataset.element_spec["image"] == tf.TensorSpec((None, *records.shape.array), tf.uint8)
+    assert dataset.element_spec["image"] == tf.TensorSpec((None, *records.shape.array_shape), tf.uint8)
     batches = list(dataset.as_numpy_iterator())
     assert [len(batch["label"]) for batch in batches] == [4, 4, 4, 4, 4, 3]
     for field, expected in arrays.items():
@@ -41,7 +41,7 @@ def test_single_records_hold_what_numpy_reads_in_any_size(tf: Any, name: str, tm
     records = read(World(tmp_path, **WORLDS[name]).publish(), "train")
     dataset = records.to_tf(None)
     assert dataset.cardinality() in (23, tf.data.UNKNOWN_CARDINALITY)
-    assert dataset.element_spec[0] == tf.TensorSpec(records.shape.array, tf.uint8)
+    assert dataset.element_spec[0] == tf.TensorSpec(records.shape.array_shape, tf.uint8)
     for sample, (image, label) in zip(records, dataset.as_numpy_iterator(), strict=True):
         np.testing.assert_array_equal(image, sample["image"])
         assert label == sample["label"]
@@ -167,7 +167,7 @@ def test_a_shard_on_s3_that_was_cut_is_found(tf: Any, s3_store: PipelineStore) -
 def test_a_shard_that_is_fetched_whole_gives_its_records(tmp_path: Path, compression: str) -> None:
     version = World(tmp_path, shards={"compression": compression}).publish()
     rows = read(version, "train").records.to_pylist()[:6]
-    found = whole_shard(version.folder, rows[0]["file"], 6, compression)
+    found = read_whole_shard(version.folder, rows[0]["file"], 6, compression)
     assert [len(record) for record in found] == [row["length"] for row in rows]
 
 

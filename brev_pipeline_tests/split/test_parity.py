@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from brev_pipeline import SampleSplit
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split import SampleSplit, split_samples
+from brev_pipeline.split import split_samples
 from brev_pipeline_tests.split.test_properties import configured
 
 

@@ -8,8 +8,9 @@ import pyarrow as pa
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from brev_pipeline import SampleSplit
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.split import SampleSplit, next_ledger, split_report, split_samples
+from brev_pipeline.split import next_ledger, split_report, split_samples
 from brev_pipeline.split.ledger import ledger_columns
 from brev_pipeline_tests.split.listings import COPY, FRACTIONS, PATTERN, Photo, always, listing, photos, sides
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brev_pipeline import SampleSplit
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split import SampleSplit
 from brev_pipeline_tests.split.listings import PATTERN, listing, plain
 
 METHODS = ["ranked_hash", "sorted_permutation", "murmurhash3"]

@@ -13,9 +13,8 @@ import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from brev_pipeline.errors import ReadError
-from brev_pipeline.readers.fields import PIXELS, SEVERAL
-from brev_pipeline.readers.order import reading_order, share
-from brev_pipeline.readers.samples import Samples
+from brev_pipeline.readers.reading_order import reading_order, worker_share
+from brev_pipeline.readers.samples import MULTI_HOT, PIXELS, SampleReader
 
 
 class RecordDataset(Dataset[Any]):  # type: ignore[misc]
@@ -26,7 +25,7 @@ class RecordDataset(Dataset[Any]):  # type: ignore[misc]
         layout: CHW or HWC.
     """
 
-    def __init__(self, samples: Samples, layout: str) -> None:
+    def __init__(self, samples: SampleReader, layout: str) -> None:
         self._samples, self._layout = samples, layout
 
     def __len__(self) -> int:
@@ -34,14 +33,14 @@ class RecordDataset(Dataset[Any]):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> Any:
         row = self._row(index)
-        return _sample(self._samples, self._layout, row, self._samples.stored.one(row))
+        return _sample(self._samples, self._layout, row, self._samples.stored.read_record(row))
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Samples of several numbers at once; from a store elsewhere they are fetched together."""
         if self._samples.stored.is_direct:
             return [self[index] for index in indices]
         rows = [self._row(index) for index in indices]
-        records = self._samples.stored.many(rows)
+        records = self._samples.stored.read_records(rows)
         return [_sample(self._samples, self._layout, *pair) for pair in zip(rows, records, strict=True)]
 
     def _row(self, index: int) -> int:
@@ -64,7 +63,7 @@ class RecordStream(IterableDataset[Any]):  # type: ignore[misc]
 
     def __init__(
         self,
-        by_epoch: list[Samples],
+        by_epoch: list[SampleReader],
         epoch: int,
         layout: str,
         *,
@@ -77,11 +76,11 @@ class RecordStream(IterableDataset[Any]):  # type: ignore[misc]
         self._shared_epoch = torch.tensor(epoch).share_memory_()
         # Asked here: a spawned worker does not know it.
         self._rank, self._ranks = place or _place()
-        share(0, rank=self._rank, ranks=self._ranks)
+        worker_share(0, rank=self._rank, ranks=self._ranks)
 
     def __len__(self) -> int:
         """Records that this rank reads in an epoch."""
-        return len(share(len(self._now), rank=self._rank, ranks=self._ranks, even=self._even))
+        return len(worker_share(len(self._now), rank=self._rank, ranks=self._ranks, even=self._even))
 
     def set_epoch(self, epoch: int) -> None:
         """Read another epoch from the next iteration on: the written epochs in turn, shuffled otherwise each time."""
@@ -93,9 +92,9 @@ class RecordStream(IterableDataset[Any]):  # type: ignore[misc]
         samples, epoch = self._now, self._epoch
         order = np.arange(len(samples))
         if self._seed is not None:
-            order = reading_order(samples.stored.names, samples.stored.file, self._seed, epoch)
+            order = reading_order(samples.stored.file_names, samples.stored.file_index, self._seed, epoch)
         part = self._part(len(order))
-        for row, record in samples.in_order(order[part.start : part.stop], seed=self._seed, epoch=epoch):
+        for row, record in samples.iterate_records(order[part.start : part.stop], seed=self._seed, epoch=epoch):
             yield _sample(samples, self._layout, row, record)
 
     @property
@@ -103,13 +102,13 @@ class RecordStream(IterableDataset[Any]):  # type: ignore[misc]
         return int(self._shared_epoch)
 
     @property
-    def _now(self) -> Samples:
+    def _now(self) -> SampleReader:
         return self._by_epoch[self._epoch % len(self._by_epoch)]
 
     def _part(self, rows: int) -> range:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        return share(rows, rank=self._rank, ranks=self._ranks, worker=worker, workers=workers, even=self._even)
+        return worker_share(rows, rank=self._rank, ranks=self._ranks, worker=worker, workers=workers, even=self._even)
 
 
 def _place() -> tuple[int, int]:
@@ -119,15 +118,15 @@ def _place() -> tuple[int, int]:
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
 
-def _sample(samples: Samples, layout: str, row: int, record: bytes) -> Any:
-    values = samples.values(row, record)
+def _sample(samples: SampleReader, layout: str, row: int, record: bytes) -> Any:
+    values = samples.read_fields(row, record)
     for at, name in enumerate(samples.fields):
         if name == PIXELS:
             pixels = torch.from_numpy(values[at])
             values[at] = pixels.movedim(-1, -3) if layout == "CHW" else pixels
-        elif name == SEVERAL:
+        elif name == MULTI_HOT:
             values[at] = torch.from_numpy(values[at])
         elif name == "seed" and values[at] >= 2**63:
             # torch has no arithmetic for uint64: the same 64 bits as int64, as the record holds them.
             values[at] -= 2**64
-    return samples.packed(values)
+    return samples.pack_sample(values)

@@ -1,8 +1,8 @@
-"""What all files for other readers tell of, gathered once: counts, shapes, shards."""
+"""What all files for other readers tell of, gathered once: counts, shapes, shards; and the sentences they share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,36 +10,17 @@ import pyarrow.compute as pc
 from brev_pipeline.config import PipelineConfig, ShardSettings
 from brev_pipeline.errors import ShardError
 from brev_pipeline.parts import AUGMENTED, part_names
+from brev_pipeline.records.image_shape import ImageShape, find_image_shape
+from brev_pipeline.records.schema import RECORD_VERSION
 
 RECORD_TABLE: Final = "records.parquet"
-_SIDES: Final = ["prepared_frames", "prepared_height", "prepared_width", "prepared_channels"]
-OF_RECORDS: Final = ["purpose", "epoch", "shard", "file", "path", "content_id", "label", "augmented", "ordinal"]
+RECORD_COLUMNS: Final = ["purpose", "epoch", "shard", "file", "path", "content_id", "label", "augmented", "ordinal"]
 """Columns of the record table that are read."""
-OF_IMAGES: Final = ["content_id", *_SIDES]
-"""Columns of ``prepared_images`` that are read."""
 _KEY: Final = [("part", "ascending"), ("shard", "ascending")]
 
 
-class ImageShape(NamedTuple):
-    """Of all images of a version, as far as they have one shape."""
-
-    frames: int | None
-    """Of a time series; None: single images."""
-    height: int | None
-    """px, of one frame; None where images differ."""
-    width: int | None
-    """px; None where images differ."""
-    channels: int
-    """1 grey, 3 RGB."""
-
-    @property
-    def stored(self) -> tuple[int | None, int | None, int]:
-        """(height, width, channels) as stored: the frames of a time series stand one below the other."""
-        return self.height and self.height * (self.frames or 1), self.width, self.channels
-
-
 @dataclass(frozen=True)
-class Shard:
+class ShardFacts:
     """A file of records."""
 
     file: str
@@ -50,11 +31,11 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Purpose:
+class PurposeFacts:
     """A side of the split; of a fold, its photos as they are, or the draws of them."""
 
     name: str
-    shards: tuple[Shard, ...]
+    shards: tuple[ShardFacts, ...]
     """In the order of their numbers; empty where nothing was drawn."""
     classes: tuple[int, ...]
     """Records of each class, by label."""
@@ -62,40 +43,40 @@ class Purpose:
     """Records that were augmented."""
 
     @property
-    def records(self) -> int:
+    def record_count(self) -> int:
         """Records of all epochs."""
         return sum(shard.records for shard in self.shards)
 
     @property
-    def epochs(self) -> tuple[int, ...]:
+    def epoch_records(self) -> tuple[int, ...]:
         """Records of each written epoch; the shards are numbered through the epochs."""
         written = max((shard.epoch for shard in self.shards), default=-1) + 1
         return tuple(sum(s.records for s in self.shards if s.epoch == epoch) for epoch in range(written))
 
 
 @dataclass(frozen=True)
-class Facts:
+class VersionFacts:
     """Of a version."""
 
     name: str
-    settings: ShardSettings
+    shard_settings: ShardSettings
     classes: tuple[str, ...]
-    several: bool
+    is_multi_label: bool
     """Whether the records have multi-hot labels."""
     shape: ImageShape | None
     """None: there are no records."""
-    purposes: tuple[Purpose, ...]
+    purposes: tuple[PurposeFacts, ...]
     """In the configuration's order, those without records included."""
     files: Mapping[str, Mapping[str, Any]]
     """Name → bytes and sha256."""
 
     @property
-    def series(self) -> bool:
+    def is_time_series(self) -> bool:
         """Whether the images are time series."""
         return self.shape is not None and self.shape.frames is not None
 
 
-def gather(
+def gather_facts(
     config: PipelineConfig,
     *,
     classes: Sequence[str],
@@ -103,18 +84,18 @@ def gather(
     images: pa.Table,
     records: pa.Table,
     files: Mapping[str, Mapping[str, Any]],
-) -> Facts:
-    """See `files.consumer_files` for arguments and errors."""
+) -> VersionFacts:
+    """See `files.export_files` for arguments and errors."""
     if missing := sorted({*pc.unique(records["file"]).to_pylist(), RECORD_TABLE} - set(files)):
         raise ShardError(f"{len(missing)} files that records stand in are not listed, the first {missing[0]}")
     records = records.append_column("part", part_names(records))
-    return Facts(
+    return VersionFacts(
         config.name,
         config.shards,
         tuple(classes),
-        _several(split, records),
-        _shape(images, records),
-        _purposes(_part_names(config), len(classes), records, files),
+        _is_multi_label(split, records),
+        find_image_shape(images, records["content_id"]) if records.num_rows else None,
+        _gather_purposes(_part_names(config), len(classes), records, files),
         files,
     )
 
@@ -125,33 +106,24 @@ def _part_names(config: PipelineConfig) -> list[str]:
     return [part for name in config.split.names for part in ([name, name + AUGMENTED] if name in drawn else [name])]
 
 
-def _several(split: pa.Table, records: pa.Table) -> bool:
+def _is_multi_label(split: pa.Table, records: pa.Table) -> bool:
     drawn = split.filter(pc.is_in(split["path"], value_set=pc.unique(records["path"])))
     return (pc.max(pc.list_value_length(drawn["category"])).as_py() or 0) > 1
 
 
-def _shape(images: pa.Table, records: pa.Table) -> ImageShape | None:
-    if not records.num_rows:
-        return None
-    own = images.filter(pc.is_in(images["content_id"], value_set=pc.unique(records["content_id"])))
-    frames, height, width, channels = (pc.unique(own[side]).to_pylist() for side in _SIDES)
-    if len(frames) != 1 or len(channels) != 1:
-        raise ShardError(f"images of {channels} channels and {frames} frames stand beside each other in the records")
-    (height_,), (width_,) = (sides if len(sides) == 1 else [None] for sides in (height, width))
-    return ImageShape(frames[0], height_, width_, channels[0])
-
-
-def _purposes(
+def _gather_purposes(
     names: Sequence[str], classes: int, records: pa.Table, files: Mapping[str, Mapping[str, Any]]
-) -> tuple[Purpose, ...]:
-    shards: dict[str, list[Shard]] = {name: [] for name in names}
+) -> tuple[PurposeFacts, ...]:
+    shards: dict[str, list[ShardFacts]] = {name: [] for name in names}
     counted = records.group_by([*(name for name, _ in _KEY), "file", "epoch"]).aggregate([([], "count_all")])
     for row in counted.sort_by(_KEY).to_pylist():
-        shard = Shard(row["file"], row["count_all"], row["epoch"], files[row["file"]]["bytes"])
+        shard = ShardFacts(row["file"], row["count_all"], row["epoch"], files[row["file"]]["bytes"])
         shards.setdefault(row["part"], []).append(shard)
     hot, augmented = _labels(records, classes), _augmented(records)
     none = (0,) * classes
-    return tuple(Purpose(name, tuple(own), hot.get(name, none), augmented.get(name, 0)) for name, own in shards.items())
+    return tuple(
+        PurposeFacts(name, tuple(own), hot.get(name, none), augmented.get(name, 0)) for name, own in shards.items()
+    )
 
 
 def _labels(records: pa.Table, classes: int) -> dict[str, tuple[int, ...]]:
@@ -167,3 +139,44 @@ def _labels(records: pa.Table, classes: int) -> dict[str, tuple[int, ...]]:
 def _augmented(records: pa.Table) -> dict[str, int]:
     changed = records.filter(records["augmented"]).group_by("part").aggregate([([], "count_all")])
     return {row["part"]: row["count_all"] for row in changed.to_pylist()}
+
+
+_COLOURS: Final = {1: "grey", 3: "RGB"}
+
+
+def record_version(facts: VersionFacts) -> str:
+    """Semantic version: the record schema's, and as build metadata the beginning of the record table's SHA-256.
+
+    A version's own id cannot stand in one of its files: it is the hash of all of them.
+    """
+    return f"{RECORD_VERSION}+{facts.files[RECORD_TABLE]['sha256'][:16]}"
+
+
+def describe_version(facts: VersionFacts) -> str:
+    """What the version holds, in a sentence."""
+    counts = ", ".join(f"{purpose.record_count} {purpose.name}" for purpose in facts.purposes)
+    images = (
+        f"; pixels: {_describe_pixels(facts.shape)}, stored as {facts.shard_settings.encoding}" if facts.shape else ""
+    )
+    return (
+        f"Images for training and evaluation from the pipeline {facts.name}, as tf.train.Example records in TFRecord "
+        f"shards: {counts}; classes: {', '.join(facts.classes)}{images}."
+    )
+
+
+def cite_version(facts: VersionFacts, config: PipelineConfig) -> str:
+    """The configured citation, or one from the pipeline's and the datasets' names and references."""
+    if config.card.citation:
+        return config.card.citation
+    sources = "; ".join(
+        dataset.name if dataset.reference == "N/A" else f"{dataset.name} ({dataset.reference})"
+        for dataset in config.datasets
+    )
+    return f"{facts.name}, version {record_version(facts)}. Images: {sources}."
+
+
+def _describe_pixels(shape: ImageShape) -> str:
+    sides = (shape.height, shape.width)
+    size = "images of various sizes," if None in sides else f"{shape.height}×{shape.width} px"
+    frames = f"{shape.frames} frames one below the other, each " if shape.frames else ""
+    return f"{frames}{size} {_COLOURS.get(shape.channels, f'{shape.channels} channels')}"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from brev_pipeline.errors import ReadError, StoreError
-from brev_pipeline.readers.find import store_of
+from brev_pipeline.readers.find_version import find_store
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.chain import FIRST_PARENT, account, entry_name
 
@@ -62,7 +62,7 @@ class AccessLog:
         """
         found: list[Access] = []
         for name in self._folder.names():
-            entry = _parse(self._folder.place(name), self._folder.read(name))
+            entry = _parse_entry(self._folder.place(name), self._folder.read(name))
             parent = found[-1].sha256 if found else FIRST_PARENT
             if (entry.number, entry.parent, name) != (len(found) + 1, parent, entry_name(len(found) + 1)):
                 raise StoreError(
@@ -89,15 +89,15 @@ class AccessLog:
             except FileExistsError:
                 continue
             self._seals.seal(number, data)
-            return _parse(self._folder.place(entry_name(number)), data)
+            return _parse_entry(self._folder.place(entry_name(number)), data)
         raise StoreError(f"{self._folder.url}: {_TRIES} others wrote in between; try again")
 
     def _last(self) -> Access | None:
         names = self._folder.names()
-        return _parse(self._folder.place(names[-1]), self._folder.read(names[-1])) if names else None
+        return _parse_entry(self._folder.place(names[-1]), self._folder.read(names[-1])) if names else None
 
 
-def note_access(version: Version, configuration: dict[str, Any], purpose: str, why: str | None) -> None:
+def log_access(version: Version, configuration: dict[str, Any], purpose: str, why: str | None) -> None:
     """Note a reading where the version's configuration asks for it (``split.access_log``).
 
     Raises:
@@ -124,7 +124,7 @@ def demand_reason(
             f"readings of {purpose!r} are logged (split.access_log): say why, "
             f'as in read(…, {purpose!r}, why="release test of model 12")'
         )
-    store = store_of(version)
+    store = find_store(version)
     if store is None:
         raise ReadError(
             f"readings of {purpose!r} are logged (split.access_log), and {version.path} lies outside its store: "
@@ -133,7 +133,7 @@ def demand_reason(
     return store
 
 
-def _parse(place: str, data: bytes) -> Access:
+def _parse_entry(place: str, data: bytes) -> Access:
     try:
         return Access(**json.loads(data), sha256=hashlib.sha256(data).hexdigest())
     except (ValueError, TypeError) as error:

@@ -16,7 +16,7 @@ from brev_pipeline.config import StorageSettings, build_settings
 from brev_pipeline.config.locations import is_local
 from brev_pipeline.config.models import ListingSettings
 from brev_pipeline.errors import ReadError, SourceError
-from brev_pipeline.readers.find import store_of
+from brev_pipeline.readers.find_version import find_store
 from brev_pipeline.source_base import SourceRow, as_recorded
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.places import LocalPlace, Place, ReadLimits, key_of, path_prefix, place_of
@@ -26,7 +26,7 @@ Base = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
-class Photos:
+class SourcePhotos:
     """The photos that a version was made of, where they lie.
 
     Args:
@@ -41,7 +41,7 @@ class Photos:
     base: Base | None = None
     storage: StorageSettings | None = None
 
-    def place(self, path: str) -> str:
+    def locate_photo(self, path: str) -> str:
         """Where an image lies: the absolute path of a file, or an ``s3://`` address.
 
         Args:
@@ -54,7 +54,7 @@ class Photos:
         place, key = self._find(path)
         return f"{place.root}/{key}" if isinstance(place, LocalPlace) else path
 
-    def read(self, path: str, content_id: str, *, verify: bool = True) -> bytes:
+    def read_photo(self, path: str, content_id: str, *, verify: bool = True) -> bytes:
         """The bytes of an image.
 
         Args:
@@ -63,17 +63,17 @@ class Photos:
             verify: refuse other bytes.
 
         Raises:
-            ReadError: as `place`; or the file is not there, may not be read, or has other bytes than those.
+            ReadError: as `locate_photo`; or the file is not there, may not be read, or has other bytes than those.
         """
         place, _ = self._find(path)
         # Without its entity tag: the MD5 tells more.
         row = SourceRow(path, place.bucket, None, "none", content_id)
         ((_, data),) = Sources({place.bucket: place}).fetch_many([row])
         if isinstance(data, SourceError):
-            raise ReadError(f"{self.place(path)}: {data}") from data
+            raise ReadError(f"{self.locate_photo(path)}: {data}") from data
         if verify and isinstance(as_recorded(row, data), SourceError):
             raise ReadError(
-                f"{self.place(path)}: was changed since version {self.version.id} was made of it: its MD5 was "
+                f"{self.locate_photo(path)}: was changed since version {self.version.id} was made of it: its MD5 was "
                 f"{content_id}; verify=False gives what is there now"
             )
         return data
@@ -111,7 +111,7 @@ class Photos:
         if self.base is not None:
             folder = os.path.realpath(os.path.join(os.fspath(self.base), bucket))
             return folder, f"seen from base={os.fspath(self.base)} it would be the folder {folder}"
-        store = store_of(self.version)
+        store = find_store(self.version)
         if store is not None and store.folder.is_local and (seen := _seen_from(store, self.version, bucket)):
             folder = os.path.realpath(os.path.join(store.folder.url, seen))
             return folder, f"the store says the folder {folder}, and it or the dataset was moved since"
@@ -122,9 +122,9 @@ class Photos:
         )
 
 
-def open_photo(photos: Photos, path: str, content_id: str, *, verify: bool) -> BinaryIO:
-    """The bytes of an image as a file to be read; see `Photos.read`."""
-    return io.BytesIO(photos.read(path, content_id, verify=verify))
+def open_photo(photos: SourcePhotos, path: str, content_id: str, *, verify: bool) -> BinaryIO:
+    """The bytes of an image as a file to be read; see `SourcePhotos.read_photo`."""
+    return io.BytesIO(photos.read_photo(path, content_id, verify=verify))
 
 
 def _seen_from(store: PipelineStore, version: Version, bucket: str) -> str | None:

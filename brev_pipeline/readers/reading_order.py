@@ -30,14 +30,16 @@ def reading_order(names: Sequence[str], file: npt.NDArray[np.int32], seed: int, 
     return np.argsort(rank[file], kind="stable")
 
 
-def mixed(rows: Rows, seed: int, epoch: int) -> Rows:
+def shuffle_rows(rows: Rows, seed: int, epoch: int) -> Rows:
     """``rows`` in random order: each possible order for one seed or another, none for good reason."""
     key = seed64(seed, "mix", epoch, int(rows[0]) if len(rows) else 0)
     # Philox' raw integers are the same with every version of NumPy; ties have no chance among 64 bits.
     return rows[np.argsort(np.random.Philox(key=key).random_raw(len(rows)), kind="stable")]
 
 
-def share(rows: int, *, rank: int = 0, ranks: int = 1, worker: int = 0, workers: int = 1, even: bool = False) -> range:
+def worker_share(
+    rows: int, *, rank: int = 0, ranks: int = 1, worker: int = 0, workers: int = 1, even: bool = False
+) -> range:
     """The part of ``rows`` that one worker of one rank reads: together all of them, and none twice.
 
     Args:
@@ -63,7 +65,7 @@ def share(rows: int, *, rank: int = 0, ranks: int = 1, worker: int = 0, workers:
     return range(begin + (end - begin) * worker // workers, begin + (end - begin) * (worker + 1) // workers)
 
 
-def windows(lengths: npt.NDArray[np.int64], most: int) -> Iterator[slice]:
+def cut_windows(lengths: npt.NDArray[np.int64], most: int) -> Iterator[slice]:
     """Cut a sequence of records into parts that need at most ``most`` bytes (one record, if it is larger).
 
     Args:

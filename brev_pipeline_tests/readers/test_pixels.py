@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brev_pipeline.errors import ShardError
-from brev_pipeline.readers.example import bytes_feature
+from brev_pipeline.readers.pixels import find_bytes_feature
 from brev_pipeline.records import encode_example
 
 names = st.text(max_size=12)
@@ -16,17 +16,17 @@ def test_a_feature_is_found_among_any_others(content: dict, name: str) -> None:
     record = encode_example(content)
     for known, value in content.items():
         if isinstance(value, bytes):
-            assert bytes_feature(record, known.encode()) == value
+            assert find_bytes_feature(record, known.encode()) == value
     if name not in content:
-        assert bytes_feature(record, name.encode()) is None
+        assert find_bytes_feature(record, name.encode()) is None
 
 
 def test_a_large_feature_behind_others_that_hold_its_name_is_found() -> None:
     content = {"a": b"\x0a\x0dimage/encoded\x12\x00", "image/encoded": bytes(3_000_000), "z": b"x"}
-    assert bytes_feature(encode_example(content), b"image/encoded") == bytes(3_000_000)
+    assert find_bytes_feature(encode_example(content), b"image/encoded") == bytes(3_000_000)
 
 
 @given(st.binary(max_size=80))
 def test_bytes_that_are_no_example_are_refused_or_read_but_never_hang(data: bytes) -> None:
     with suppress(ShardError):
-        assert bytes_feature(data, b"image/encoded") in (None, b"") or data
+        assert find_bytes_feature(data, b"image/encoded") in (None, b"") or data

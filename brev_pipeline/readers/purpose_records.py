@@ -1,0 +1,106 @@
+"""What there is to read of one purpose of a version: its rows of the record table, and what is common to them."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.errors import ReadError, ShardError
+from brev_pipeline.readers.find_version import Manifest, read_checked_file
+from brev_pipeline.readers.pixels import PixelDecoder
+from brev_pipeline.readers.samples import MULTI_HOT, SampleReader, demand_fields
+from brev_pipeline.readers.stored_records import StoredRecords
+from brev_pipeline.records.image_shape import SHAPE_COLUMNS, ImageShape, find_image_shape
+from brev_pipeline.rescaling import Rescale
+from brev_pipeline.store import Folder, Version
+from brev_pipeline.store.parquet import from_parquet
+
+
+class PurposeRecords:
+    """The rows of one purpose.
+
+    Args:
+        version: where the records lie.
+        manifest: of the version, checked.
+        table: the purpose's rows of the record table, in its order.
+    """
+
+    def __init__(self, version: Version, manifest: Manifest, table: pa.Table) -> None:
+        self.version, self.manifest, self.table = version, manifest, table
+
+    @property
+    def folder(self) -> Folder:
+        """The version's folder."""
+        return self.version.folder
+
+    @property
+    def shard_settings(self) -> dict[str, Any]:
+        """The configuration's section `ShardSettings`."""
+        section: dict[str, Any] = self.manifest["configuration"]["shards"]
+        return section
+
+    @property
+    def class_names(self) -> list[str]:
+        """Class names; a label is an index into them."""
+        return list(self.manifest["classes"])
+
+    @cached_property
+    def epoch_count(self) -> int:
+        """Epochs that are written."""
+        return int(pc.max(self.table["epoch"]).as_py()) + 1
+
+    @cached_property
+    def image_shape(self) -> ImageShape:
+        """Of the images. Raises `ReadError` where they differ in channels or frames."""
+        name = "images.parquet"
+        data = read_checked_file(self.version, self.manifest, name)
+        images = from_parquet(data, self.folder.place(name), SHAPE_COLUMNS)
+        try:
+            return find_image_shape(images, self.table["content_id"])
+        except ShardError as error:
+            raise ReadError(f"{error} of one purpose: read them one by one") from error
+
+    @cached_property
+    def is_multi_label(self) -> bool:
+        """Whether the records have multi-hot labels: all of a version have them, or none."""
+        from brev_pipeline.records.example import decode_example
+
+        return MULTI_HOT in decode_example(self._read_stored(self.table.slice(0, 1)).read_record(0))
+
+    def file_size(self, name: str) -> int:
+        """Bytes of a file, by the manifest."""
+        return int(self.manifest["files"][name]["bytes"])
+
+    def choose_fields(self, names: Sequence[str] | None) -> tuple[str, ...]:
+        """The fields that are meant; see `demand_fields`."""
+        return demand_fields(names, several=self.is_multi_label)
+
+    def select_epoch(self, epoch: int) -> pa.Table:
+        """The rows of a written epoch.
+
+        Raises:
+            ReadError: there is no such epoch.
+        """
+        if not 0 <= epoch < self.epoch_count:
+            raise ReadError(
+                f"there is no epoch {epoch}: {self.epoch_count} written (0..{self.epoch_count - 1}); "
+                "shards.epochs says how many"
+            )
+        return self.table.filter(pc.equal(self.table["epoch"], epoch)).combine_chunks()
+
+    def make_samples(
+        self, rows: pa.Table, fields: Sequence[str] | None, rescale: Rescale, *, as_dict: bool
+    ) -> SampleReader:
+        """What makes samples of some rows; see `SampleReader`.
+
+        Raises:
+            ReadError: there is no such field or rescaling.
+        """
+        names = self.choose_fields(fields)
+        decoder = PixelDecoder(self.shard_settings["encoding"], self.image_shape, rescale)
+        return SampleReader(self._read_stored(rows), rows, names, decoder, as_dict=as_dict)
+
+    def _read_stored(self, rows: pa.Table) -> StoredRecords:
+        return StoredRecords(self.folder, rows, self.shard_settings["compression"])
