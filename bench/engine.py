@@ -167,7 +167,7 @@ class Shards:
 
 
 def _alone(records: int, barrier: Any, rates: Any) -> None:
-    from brev_pipeline.engine.serial import SerialEngine
+    from brev_pipeline.engine import SerialEngine
 
     with tempfile.TemporaryDirectory() as folder:
         write = Shards(Path(folder), records, max(1, records // 40))

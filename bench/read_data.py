@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from brev_pipeline.config import parse_config
-from brev_pipeline.engine.serial import SerialEngine
+from brev_pipeline.engine import SerialEngine
 from brev_pipeline.framing import HEADER_BYTES, masked_crc
 from brev_pipeline.readers.pixels import find_bytes_feature
 from brev_pipeline.records import plan_shards, shard_files, write_shards

@@ -13,13 +13,12 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.differences import list_differences
 from brev_pipeline.errors import StoreError
-from brev_pipeline.stages import SPECS, VERSION, inputs_of
+from brev_pipeline.stages import SPECS, VERSION, inputs_of, installed_version
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,7 +62,7 @@ def settings_of(config: PipelineConfig, stage: str) -> dict[str, Any]:
 def code_of(stage: str) -> dict[str, str]:
     """The versions of code that a stage's rows are made by."""
     spec = SPECS[stage]
-    return {"code": spec.code, **{name: _installed(name) for name in (_PACKAGE, *spec.packages)}}
+    return {"code": spec.code, **{name: installed_version(name) for name in (_PACKAGE, *spec.packages)}}
 
 
 def files_of(config: PipelineConfig, stage: str) -> dict[str, str | None]:
@@ -236,14 +235,6 @@ def _value_at(contents: Mapping[str, Any], key: str) -> Any:
     for part in key.split("."):
         value = value[part]
     return value
-
-
-@functools.cache
-def _installed(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed as a package"
 
 
 def _file_sha256(config: PipelineConfig, key: str, name: str | None) -> str | None:

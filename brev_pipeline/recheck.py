@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import ImageSettings, PipelineConfig
-from brev_pipeline.engine.base import Counted, Engine, Lost
+from brev_pipeline.engine import Counted, Engine, LostTask
 from brev_pipeline.errors import SourceError, StoreError
 from brev_pipeline.images.stops import UNJUDGED, UNTRIED
 from brev_pipeline.seeds import seed64
@@ -304,14 +304,14 @@ class Rereader:
 
 def _reread(chosen: pa.Table, prepared: pa.Table, reread: Rereader, engine: Engine) -> dict[str, Outcome]:
     """Path → outcome of every chosen image."""
-    from brev_pipeline.engine.serial import SerialEngine
+    from brev_pipeline.engine import SerialEngine
 
     many = chosen.num_rows >= _MANY_IMAGES or pc.sum(chosen["size"], min_count=0).as_py() >= _MANY_BYTES
     runner: Engine = engine if many else SerialEngine()
     tasks = Counted(_tasks(chosen, prepared), len, chosen.num_rows, "images")
     found: dict[str, Outcome] = {}
     for task, told in runner.map(reread, tasks, label="recheck what is remembered", lost="yield"):
-        if isinstance(told, Lost):
+        if isinstance(told, LostTask):
             found |= {asked.row.path: Outcome(gone=f"the worker died: {told.reason}") for asked in task}
         else:
             found |= dict(told)

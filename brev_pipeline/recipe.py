@@ -10,7 +10,7 @@ import json
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.models import NO_INGREDIENTS
 from brev_pipeline.provenance import code_of
-from brev_pipeline.release.publishing import package_versions
+from brev_pipeline.stages import package_versions
 
 
 def recipe(config: PipelineConfig) -> str:

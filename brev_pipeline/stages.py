@@ -5,9 +5,11 @@ row is, what Dagster's UI shows) is answered here and nowhere else. The code of 
 keyed by the stage's name: what it computes in `orchestration.assets`, its rules in `expectations.suites`, what these
 look at in `expectations.frames`. To add a stage is to add an entry there, one here, and the stage's own package.
 
-Nothing is imported here: the code location loads this module, and so does every stage that asks for its code number.
+Nothing of ours is imported here: the code location loads this module, and so does every stage that asks for its code
+number.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Final
 
@@ -190,3 +192,23 @@ def table_stages() -> tuple[str, ...]:
 def inputs_of(stage: str) -> tuple[str, ...]:
     """The stages whose tables a stage reads; the published version reads them all."""
     return table_stages() if stage == VERSION else SPECS[stage].inputs
+
+
+PACKAGES: Final = ("brev-pipeline", *sorted({package for spec in _ALL for package in spec.packages}, key=str.casefold))
+"""Distributions whose version may show in a version's bytes."""
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of `PACKAGES`."""
+    return {name: installed_version(name) for name in PACKAGES}
+
+
+@functools.cache
+def installed_version(package: str) -> str:
+    """Version of a distribution, or that there is none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed as a package"

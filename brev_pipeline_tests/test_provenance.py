@@ -17,8 +17,7 @@ from brev_pipeline.provenance import (
     read_lineage,
     table_id,
 )
-from brev_pipeline.release.publishing import BYTES_DEPEND_ON
-from brev_pipeline.stages import SPECS, inputs_of, table_stages
+from brev_pipeline.stages import PACKAGES, SPECS, inputs_of, table_stages
 from brev_pipeline_tests.pipelines import configure
 
 
@@ -101,7 +100,7 @@ def test_a_package_that_the_result_rests_on_is_told(tmp_path: Path, monkeypatch:
 
 def test_every_package_that_bytes_depend_on_is_one_of_a_stage() -> None:
     named = {package for spec in SPECS.values() for package in spec.packages}
-    assert named | {"brev-pipeline"} == set(BYTES_DEPEND_ON)
+    assert named | {"brev-pipeline"} == set(PACKAGES)
 
 
 @pytest.mark.parametrize("data", [None, b"", b"[]", b"null", b"{", b'{"sample_split": 1}', b'{"other": {}}'])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from brev_pipeline import recheck
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.engine.serial import SerialEngine
+from brev_pipeline.engine import SerialEngine
 from brev_pipeline.errors import StoreError
 from brev_pipeline.images import read_prepared
 from brev_pipeline.images.prepare import prepare_images

@@ -22,14 +22,13 @@ from brev_pipeline.audit.claims import made_with
 from brev_pipeline.audit.remaker import Content, Finding, Listed, Remaker, Remembered, place_of
 from brev_pipeline.audit.tables import listed_now
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.engine import Engine, LocalEngine, Lost, SerialEngine
+from brev_pipeline.engine import Engine, LocalEngine, LostTask, SerialEngine
 from brev_pipeline.errors import SourceError, StoreError
 from brev_pipeline.release.exclusions import LEFT_OUT_RULES
-from brev_pipeline.release.publishing import package_versions
 from brev_pipeline.seeds import seeds64
 from brev_pipeline.source_base import SourceRow
 from brev_pipeline.split.labels import numbers_of
-from brev_pipeline.stages import SPECS
+from brev_pipeline.stages import SPECS, package_versions
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.places import Place, ReadLimits, path_prefix
 from brev_pipeline.store import PipelineStore, Version
@@ -293,7 +292,7 @@ def _worked(remaker: Remaker, contents: Iterable[Content], engine: Engine) -> It
             yield task
 
     for task, outcome in engine.map(remaker, tasks(), label="make records again", lost="yield"):
-        if isinstance(outcome, Lost):
+        if isinstance(outcome, LostTask):
             apart += [[content] for content in task]
         else:
             yield from outcome
@@ -301,7 +300,7 @@ def _worked(remaker: Remaker, contents: Iterable[Content], engine: Engine) -> It
         workers = LocalEngine(1) if isinstance(engine, SerialEngine) else engine
         one_by_one = workers.map(remaker, apart, label="what died before", lost="yield", task_timeout=_PATIENCE)
         for (content,), outcome in one_by_one:
-            yield from _died(content, outcome.reason) if isinstance(outcome, Lost) else outcome
+            yield from _died(content, outcome.reason) if isinstance(outcome, LostTask) else outcome
 
 
 def _died(content: Content, reason: str) -> Iterator[Finding]:

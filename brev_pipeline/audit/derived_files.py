@@ -7,8 +7,7 @@ from typing import Any, Final
 from brev_pipeline.audit.claims import Claims, Contradiction
 from brev_pipeline.audit.tables import TABLES
 from brev_pipeline.config.differences import list_differences
-from brev_pipeline.release.publishing import package_versions
-from brev_pipeline.stages import SPECS, VERSION
+from brev_pipeline.stages import SPECS, VERSION, package_versions
 from brev_pipeline.store.versions import file_facts
 
 _MANIFEST: Final = "manifest.json"

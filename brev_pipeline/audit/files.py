@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.audit.claims import FAULTS
-from brev_pipeline.engine import Engine, Lost
+from brev_pipeline.engine import Engine, LostTask
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.split.labels import numbers_of
 from brev_pipeline.store import Folder, Version
@@ -148,7 +148,7 @@ def file_problems(
     check = FileCheck(version.folder, manifest["configuration"]["shards"]["compression"])
     tasks = _tasks({name: facts for name, facts in sorted(listed.items()) if name in there}, records)
     for task, found in engine.map(check, tasks, label="verify files", lost="yield"):
-        lines = [f"{task.name}: cannot be read: {found.reason}"] if isinstance(found, Lost) else found
+        lines = [f"{task.name}: cannot be read: {found.reason}"] if isinstance(found, LostTask) else found
         if lines:
             problems[task.name] = lines
     return dict(sorted(problems.items()))

@@ -35,8 +35,7 @@ from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.images.stops import UNJUDGED
 from brev_pipeline.readers.access_log import Access
 from brev_pipeline.release.exclusions import known_sha256
-from brev_pipeline.release.publishing import package_versions
-from brev_pipeline.stages import SPECS
+from brev_pipeline.stages import SPECS, package_versions
 from brev_pipeline.store import PipelineStore, Publication, Version
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline.store.versions import MANIFEST, file_facts, version_id

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.charts.canvas import ALERT, MARGIN, SHEET_BYTES, SOFT, Canvas, Pixels, wrapped
-from brev_pipeline.engine import LocalEngine, Lost
+from brev_pipeline.engine import LocalEngine, LostTask
 from brev_pipeline.images.stops import UNJUDGED
 from brev_pipeline.source_base import Fetcher, SourceRow, as_recorded
 from brev_pipeline.texts import TEXT
@@ -105,7 +105,7 @@ def _pictures(contents: Sequence[str], samples: pa.Table, fetch: Fetcher) -> Ite
     if not files:
         return
     for (content, _), picture in LocalEngine(1).map(_look, files, lost="yield", task_timeout=_SECONDS, tries=1):
-        if picture is not None and not isinstance(picture, Lost):
+        if picture is not None and not isinstance(picture, LostTask):
             yield content, picture
 
 

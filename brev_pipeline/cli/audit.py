@@ -214,10 +214,10 @@ def _known_assignments(config: PipelineConfig) -> dict[str, Any]:
 
 def _engine(config: PipelineConfig, store: PipelineStore, version: str | None, deep: int | None) -> Engine:
     """Worker processes where they are worth their start."""
-    from brev_pipeline.engine import SerialEngine, engine_of
+    from brev_pipeline.engine import SerialEngine, create_engine
 
     if deep is None or deep > _WORTH_RECORDS or _heavy(store, version):
-        return engine_of(config.engine)
+        return create_engine(config.engine)
     return SerialEngine()
 
 

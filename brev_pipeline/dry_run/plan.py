@@ -30,8 +30,7 @@ from brev_pipeline.expectations import SUITES
 from brev_pipeline.expectations.describe import describe
 from brev_pipeline.release.exclusions import exclusions, given_sha256, known_sha256
 from brev_pipeline.release.production import Division, PlannedRecords, divide_samples, foresee_faults, plan_records
-from brev_pipeline.release.publishing import package_versions
-from brev_pipeline.stages import SPECS, VERSION, inputs_of
+from brev_pipeline.stages import SPECS, VERSION, inputs_of, package_versions
 from brev_pipeline.storage import Sources
 from brev_pipeline.store import PipelineStore, Publication, Version
 

@@ -1,49 +1,20 @@
 """What every engine promises: the same function over independent tasks, wherever the work is done."""
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar, overload
+from typing import Any, Literal, NamedTuple, TypeVar, overload
+
+from brev_pipeline.engine.progress import ProgressListener, ProgressReporter
+from brev_pipeline.errors import EngineError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Counted(Generic[T]):
-    """Tasks of different sizes, for `Engine.map`: progress then counts what they hold, for example images."""
-
-    tasks: Iterable[T]
-    size: Callable[[T], int]
-    """How much one task holds."""
-    total: int | None = None
-    """How much all tasks hold, where that is known."""
-    unit: str = "tasks"
-    """What is counted, for example ``"images"``."""
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self.tasks)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a call of `Engine.map` is."""
-
-    label: str
-    """What is being done, for example ``"prepare images"``."""
-    done: int
-    """Tasks finished, or what they held (see `Counted`)."""
-    total: int | None
-    """In all, where that is known."""
-    seconds: float
-    """Seconds since the call began."""
-    unit: str = "tasks"
-    """What is counted."""
-    ended: bool = False
-    """Whether this is the call's last report."""
-
-
-@dataclass(frozen=True)
-class Lost:
+class LostTask:
     """Stands for the result of a task whose worker died each time that the task was tried; it tells of the last."""
 
     reason: str
@@ -52,13 +23,55 @@ class Lost:
     """The signal that ended the worker, where that is known."""
 
 
-class Engine(Protocol):
-    """Runs a function over independent tasks. Which engine it is never changes a result."""
+class MapOptions(NamedTuple):
+    """How one call of `Engine.map` is to be done; see its arguments."""
+
+    label: str
+    lost: Literal["raise", "yield"]
+    timeout: float | None
+    tries: int
+
+
+class Engine(ABC):
+    """Runs a function over independent tasks. Which engine it is never changes a result.
+
+    A further engine says how many workers it has, and how one call is run::
+
+        class TwiceEngine(Engine):
+            workers = 1
+
+            def _run(self, function, tasks, options, reporter):
+                for task in tasks:
+                    function(task)
+                    yield task, function(task)
+                    reporter.count_task(task)
+
+    Args:
+        on_progress: called now and then during `map`, and once at its end, in the thread that iterates.
+        progress_seconds: seconds between those calls.
+        task_timeout: seconds that one task may take before its worker is killed, which counts as a death;
+            None: any time.
+
+    Raises:
+        EngineError: a number is out of range.
+    """
+
+    def __init__(
+        self,
+        on_progress: ProgressListener | None = None,
+        progress_seconds: float = 2.0,
+        task_timeout: float | None = None,
+    ) -> None:
+        if not progress_seconds >= 0:
+            raise EngineError(f"progress_seconds is {progress_seconds!r}: give 0 or more")
+        self._on_progress = on_progress
+        self._progress_seconds = progress_seconds
+        self._task_timeout = check_timeout(task_timeout)
 
     @property
+    @abstractmethod
     def workers(self) -> int:
         """Tasks that run at the same time."""
-        ...
 
     @overload
     def map(
@@ -82,7 +95,7 @@ class Engine(Protocol):
         lost: Literal["yield"],
         task_timeout: float | None = ...,
         tries: int = ...,
-    ) -> Iterator[tuple[T, R | Lost]]: ...
+    ) -> Iterator[tuple[T, R | LostTask]]: ...
 
     def map(
         self,
@@ -93,7 +106,7 @@ class Engine(Protocol):
         lost: Literal["raise", "yield"] = "raise",
         task_timeout: float | None = None,
         tries: int = 2,
-    ) -> Iterator[tuple[T, R | Lost]]:
+    ) -> Iterator[tuple[T, R | LostTask]]:
         """Run ``function`` on every task; yield ``(task, result)`` in order of completion.
 
         Args:
@@ -102,13 +115,36 @@ class Engine(Protocol):
                 counts what they hold.
             label: what is being done, for progress and errors.
             lost: what happens when a worker dies on a task, each time that it is tried: an
-                `EngineError` that names the task, or a `Lost` in place of its result.
+                `EngineError` that names the task, or a `LostTask` in place of its result.
             task_timeout: seconds that one task may take before its worker is ended, which counts as a death;
                 None: what the engine was made with.
             tries: workers that may die on a task before it is lost.
 
         Raises:
-            BrevPipelineError: ``function`` raised it; the rest is stopped.
-            EngineError: ``function`` raised anything else, or a task was lost.
+            BrevPipelineError: ``function`` raised it in a worker, its class and attributes kept; the rest is stopped.
+            EngineError: ``function`` raised anything else; a task was lost; the function, a task or a result cannot
+                be pickled; workers cannot be started, or a cluster not be reached.
         """
-        ...
+        timeout = self._task_timeout if task_timeout is None else check_timeout(task_timeout)
+        reporter = ProgressReporter(label, tasks, self._on_progress, self._progress_seconds)
+        return self._run(function, tasks, MapOptions(label, lost, timeout, tries), reporter)
+
+    @abstractmethod
+    def _run(
+        self, function: Callable[[T], Any], tasks: Iterable[T], options: MapOptions, reporter: ProgressReporter
+    ) -> Iterator[tuple[T, Any]]:
+        """Do what `map` promises; count finished tasks with ``reporter``."""
+
+
+def check_workers(workers: int) -> int:
+    """A number of workers. Raises `EngineError` below 1."""
+    if workers < 1:
+        raise EngineError(f"workers is {workers!r}: give 1 or more, or 'auto'")
+    return workers
+
+
+def check_timeout(timeout: float | None) -> float | None:
+    """Seconds that a task may take, or None. Raises `EngineError` for what is no time."""
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise EngineError(f"task_timeout is {timeout!r}: give seconds above 0, or None for any time")
+    return timeout

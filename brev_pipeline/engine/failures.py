@@ -17,7 +17,7 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
 
 
 class Failure(NamedTuple):
-    """What a worker tells of an error: text, and bytes that `revive` understands. Always picklable."""
+    """What a worker tells of an error: text, and bytes that `rebuild_error` understands. Always picklable."""
 
     what: str
     """What could not be done, for example ``"failed"``."""
@@ -34,24 +34,24 @@ class RemoteTraceback(Exception):  # noqa: N818 (it is a cause, not an error of 
         return f"\n{self.args[0]}"
 
 
-def short(task: object) -> str:
+def short_repr(task: object) -> str:
     """``repr`` of a task, cut in the middle to some 200 characters."""
     return _SHORT.repr(task)
 
 
-def name(label: str, task: object) -> str:
+def task_name(label: str, task: object) -> str:
     """How errors name a task."""
-    return f"{label}: task {short(task)}" if label else f"task {short(task)}"
+    return f"{label}: task {short_repr(task)}" if label else f"task {short_repr(task)}"
 
 
-def describe(error: BaseException, what: str = "failed") -> Failure:
+def describe_error(error: BaseException, what: str = "failed") -> Failure:
     """Take an error apart, in the worker."""
     lines = traceback.format_exception(error)
     summary = "".join(traceback.format_exception_only(error)).strip()
     return Failure(what, summary, "".join(lines), _pack(error) if isinstance(error, BrevPipelineError) else None)
 
 
-def revive(failure: Failure, label: str, task: object) -> BrevPipelineError:
+def rebuild_error(failure: Failure, label: str, task: object) -> BrevPipelineError:
     """Put an error together again, in the caller's process.
 
     Returns:
@@ -60,9 +60,9 @@ def revive(failure: Failure, label: str, task: object) -> BrevPipelineError:
     """
     error = _unpack(failure.ours) if failure.ours else None
     if error:
-        error.add_note(f"in {name(label, task)}")
+        error.add_note(f"in {task_name(label, task)}")
     else:
-        error = EngineError(f"{name(label, task)} {failure.what}: {failure.summary}")
+        error = EngineError(f"{task_name(label, task)} {failure.what}: {failure.summary}")
     error.__cause__ = RemoteTraceback(failure.trace)
     return error
 

@@ -1,26 +1,30 @@
-"""The engine of one machine: a few worker processes, one task each at a time.
+"""The engines of one machine: a few worker processes, one task each at a time; or this process alone.
 
 Why a pool of our own: in `concurrent.futures` the death of one worker breaks the whole pool and loses every task in
 it, and `multiprocessing` imports the parent's main script into each worker. Here a worker that is killed, crashes or
 hangs costs the one task that it held, and no process outlives the call, however that ends.
 """
 
+import math
+import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal, TypeVar, overload
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
-from brev_pipeline.engine.base import Lost
-from brev_pipeline.engine.call import Call
-from brev_pipeline.engine.checks import checked_progress, checked_timeout, checked_workers
-from brev_pipeline.engine.cores import usable_cores
-from brev_pipeline.engine.crew import Crew
-from brev_pipeline.engine.program import program
-from brev_pipeline.engine.ticker import Listener, Ticker
+from brev_pipeline.engine.base import Engine, MapOptions, check_workers
+from brev_pipeline.engine.failures import task_name
+from brev_pipeline.engine.process_pool import ProcessPool
+from brev_pipeline.engine.progress import ProgressListener, ProgressReporter
+from brev_pipeline.engine.scheduler import Scheduler
+from brev_pipeline.engine.transport import serialize_function
+from brev_pipeline.errors import BrevPipelineError, EngineError
 
 T = TypeVar("T")
-R = TypeVar("R")
+
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
-class LocalEngine:
+class LocalEngine(Engine):
     """Runs tasks in worker processes of this machine.
 
     Workers are fresh interpreters that live for one call of `map`; no more are started than there are tasks. At most
@@ -33,10 +37,9 @@ class LocalEngine:
 
     Args:
         workers: processes; ``"auto"``: one per core that this process may use.
-        on_progress: called now and then during `map`, and once at its end, in the thread that iterates.
-        progress_seconds: seconds between those calls.
-        task_timeout: seconds that one task may take before its worker is killed, which counts as a death;
-            None: any time.
+        on_progress: as for `Engine`, like the others.
+        progress_seconds: seconds between calls of ``on_progress``.
+        task_timeout: seconds that one task may take.
 
     Raises:
         EngineError: ``workers``, ``progress_seconds`` or ``task_timeout`` is out of range.
@@ -45,62 +48,65 @@ class LocalEngine:
     def __init__(
         self,
         workers: int | Literal["auto"] = "auto",
-        on_progress: Listener | None = None,
+        on_progress: ProgressListener | None = None,
         progress_seconds: float = 2.0,
         task_timeout: float | None = None,
     ) -> None:
-        self._workers = usable_cores() if workers == "auto" else checked_workers(workers)
-        self._on_progress = on_progress
-        self._progress_seconds = checked_progress(progress_seconds)
-        self._task_timeout = checked_timeout(task_timeout)
+        super().__init__(on_progress, progress_seconds, task_timeout)
+        self._workers = usable_cores() if workers == "auto" else check_workers(workers)
 
     @property
     def workers(self) -> int:
         """Tasks that run at the same time."""
         return self._workers
 
-    @overload
-    def map(
-        self,
-        function: Callable[[T], R],
-        tasks: Iterable[T],
-        *,
-        label: str = ...,
-        lost: Literal["raise"] = ...,
-        task_timeout: float | None = ...,
-        tries: int = ...,
-    ) -> Iterator[tuple[T, R]]: ...
+    def _run(
+        self, function: Callable[[T], Any], tasks: Iterable[T], options: MapOptions, reporter: ProgressReporter
+    ) -> Iterator[tuple[T, Any]]:
+        pool: ProcessPool[T] = ProcessPool(serialize_function(function), self._workers, options.timeout)
+        return Scheduler(pool, iter(tasks), options, reporter).run()
 
-    @overload
-    def map(
-        self,
-        function: Callable[[T], R],
-        tasks: Iterable[T],
-        *,
-        label: str = ...,
-        lost: Literal["yield"],
-        task_timeout: float | None = ...,
-        tries: int = ...,
-    ) -> Iterator[tuple[T, R | Lost]]: ...
 
-    def map(
-        self,
-        function: Callable[[T], R],
-        tasks: Iterable[T],
-        *,
-        label: str = "",
-        lost: Literal["raise", "yield"] = "raise",
-        task_timeout: float | None = None,
-        tries: int = 2,
-    ) -> Iterator[tuple[T, R | Lost]]:
-        """Run ``function`` on every task; yield ``(task, result)`` in order of completion. See `Engine.map`.
+class SerialEngine(Engine):
+    """Runs one task after the other in this process, taking each just before it is run. For notebooks and small work.
 
-        Raises:
-            BrevPipelineError: ``function`` raised it in a worker; its class and attributes are kept.
-            EngineError: ``function`` raised anything else; a task was lost; the function, a task or a result
-                cannot be pickled; workers cannot be started.
-        """
-        timeout = self._task_timeout if task_timeout is None else checked_timeout(task_timeout)
-        ticker = Ticker(label, tasks, self._on_progress, self._progress_seconds)
-        crew: Crew[T] = Crew(program(function), self._workers, timeout)
-        return Call[T, R](crew, iter(tasks), self._workers + 1, label, lost, ticker, tries).results()
+    The function need not be importable nor the tasks picklable. No task can be lost: what would end a worker ends
+    this process, and ``task_timeout`` is not watched. Results come in the order of the tasks.
+    """
+
+    @property
+    def workers(self) -> int:
+        """One: this process."""
+        return 1
+
+    def _run(
+        self, function: Callable[[T], Any], tasks: Iterable[T], options: MapOptions, reporter: ProgressReporter
+    ) -> Iterator[tuple[T, Any]]:
+        for task in tasks:
+            try:
+                result = function(task)
+            except BrevPipelineError as error:
+                error.add_note(f"in {task_name(options.label, task)}")
+                raise
+            except Exception as error:
+                what = f"{task_name(options.label, task)} failed: {type(error).__name__}: {error}"
+                raise EngineError(what) from error
+            reporter.count_task(task)
+            reporter.report_if_due()
+            yield task, result
+        reporter.report_now(ended=True)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: its CPU affinity, and a container's CPU limit (cgroup v2, rounded up)."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(allowed, _container_limit() or allowed))
+
+
+def _container_limit(file: Path = _CGROUP_LIMIT) -> int | None:
+    # "max 100000", or "150000 100000": microseconds of CPU per period of microseconds.
+    try:
+        quota, period = file.read_text().split()
+        return math.ceil(int(quota) / int(period))
+    except (OSError, ValueError):
+        return None

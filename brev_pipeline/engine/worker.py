@@ -17,16 +17,27 @@ import socket
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from brev_pipeline.engine.failures import describe
-from brev_pipeline.engine.wire import Frame, Kind, Part, Receiver, dump, send
+from brev_pipeline.engine.failures import describe_error
+from brev_pipeline.engine.transport import (
+    IMPORT_ADVICE,
+    Message,
+    MessageKind,
+    MessageReceiver,
+    Part,
+    encode_message,
+    send_message,
+)
+
+# One process per core: threads below that (OpenCV, OpenBLAS, Arrow) would only fight for it.
+ONE_THREAD = dict.fromkeys(
+    ["OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1"
+)
+"""Environment of a worker process."""
 
 GRACE_SECONDS = 0.5
 """Time for a task that is cut off to remove its temporary files (its ``finally`` blocks)."""
 
-HINT = "define it at the top level of a module that can be imported, not in the script that runs or a notebook"
-
-
-NOT_IMPORTED = f"was not begun: the function cannot be imported in the worker ({HINT})"
+NOT_IMPORTED = f"was not begun: the function cannot be imported in the worker ({IMPORT_ADVICE})"
 
 
 _is_worker = False
@@ -45,10 +56,10 @@ def main(descriptor: int, lifeline: int) -> None:
     """Serve the parent at the other end of a socket, as long as it holds the other end of the lifeline."""
     # Ctrl-C goes to the whole terminal; it is the parent who decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, _on_sigterm)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    for one in (descriptor, lifeline):
-        os.set_inheritable(one, False)
+    for inherited in (descriptor, lifeline):
+        os.set_inheritable(inherited, False)
     _die_at_hang_up(lifeline)
     try:
         _serve(socket.socket(fileno=descriptor))
@@ -57,7 +68,7 @@ def main(descriptor: int, lifeline: int) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _stop(*_: object) -> NoReturn:
+def _on_sigterm(*_: object) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise _Stopped
 
@@ -75,46 +86,46 @@ def _die_at_hang_up(lifeline: int) -> None:
 
 
 def _serve(connection: socket.socket) -> None:
-    receiver = Receiver(connection)
-    function = _load_function(_next(receiver), connection)
-    send(connection, dump(Kind.READY))
-    while (frame := _next(receiver)).kind is Kind.TASK:
-        send(connection, run(function, frame))
+    receiver = MessageReceiver(connection)
+    function = _load_function(_receive(receiver), connection)
+    send_message(connection, encode_message(MessageKind.READY))
+    while (message := _receive(receiver)).kind is MessageKind.TASK:
+        send_message(connection, run_task(function, message))
         # The task is not kept in memory while waiting for the next one.
-        del frame
+        del message
 
 
-def _next(receiver: Receiver) -> Frame:
-    frame = receiver.receive()
-    assert frame is not None, "the worker's socket blocks"
-    return frame
+def _receive(receiver: MessageReceiver) -> Message:
+    message = receiver.receive_message()
+    assert message is not None, "the worker's socket blocks"
+    return message
 
 
-def _load_function(frame: Frame, connection: socket.socket) -> Callable[[Any], Any]:
+def _load_function(message: Message, connection: socket.socket) -> Callable[[Any], Any]:
     try:
-        function: Callable[[Any], Any] = frame.load()
+        function: Callable[[Any], Any] = message.load()
     except _Stopped:
         raise
     except BaseException as error:  # noqa: BLE001 (the caller hears of it)
-        send(connection, dump(Kind.FAILED, describe(error, NOT_IMPORTED)))
+        send_message(connection, encode_message(MessageKind.FAILED, describe_error(error, NOT_IMPORTED)))
         # Until the parent has read that and ends this process: a task may lie in the socket, which must not close.
         while True:
             signal.pause()
     return function
 
 
-def run(function: Callable[[Any], Any], frame: Frame) -> list[Part]:
-    """Do one task; whatever comes of it is a frame: `Kind.DONE` or `Kind.FAILED`."""
+def run_task(function: Callable[[Any], Any], message: Message) -> list[Part]:
+    """Do one task; whatever comes of it is a message: `MessageKind.DONE` or `MessageKind.FAILED`."""
     global _is_worker
     _is_worker = True
-    what = f"cannot be read in the worker ({HINT})"
+    what = f"cannot be read in the worker ({IMPORT_ADVICE})"
     try:
-        task = frame.load()
+        task = message.load()
         what = "failed"
         result = function(task)
         what = "was done, but its result cannot be sent back"
-        return dump(Kind.DONE, result)
+        return encode_message(MessageKind.DONE, result)
     except _Stopped:
         raise
     except BaseException as error:  # noqa: BLE001 (the caller hears of it)
-        return dump(Kind.FAILED, describe(error, what))
+        return encode_message(MessageKind.FAILED, describe_error(error, what))

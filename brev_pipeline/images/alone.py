@@ -15,7 +15,7 @@ import logging
 from dataclasses import dataclass, field
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.engine import LocalEngine, Lost
+from brev_pipeline.engine import LocalEngine, LostTask
 from brev_pipeline.images.chunk import Prepared, prepare_row, refused
 from brev_pipeline.images.limits import decoding_limits
 from brev_pipeline.images.stops import verdict
@@ -39,7 +39,7 @@ def prepare_alone(source: SourceRow, data: bytes, settings: ImageSettings) -> Pr
         _Alone(data, settings), [source], lost="yield", task_timeout=longest_wait(settings), tries=1
     )
     ((_, found),) = tries
-    if not isinstance(found, Lost):
+    if not isinstance(found, LostTask):
         return found
     _LOG.warning("%s: decoding it alone: %s", source.path, found.reason)
     return refused(source, *verdict(found, settings)), None

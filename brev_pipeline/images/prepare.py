@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.engine.base import Counted, Engine, Lost
+from brev_pipeline.engine import Counted, Engine, LostTask
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.images.alone import longest_wait
 from brev_pipeline.images.chunk import Content, Work, refused
@@ -128,7 +128,7 @@ def _run(engine: Engine, work: Work, chunks: Counted[tuple[Content, ...]]) -> It
     while True:
         died: list[tuple[Content, ...]] = []
         for chunk, result in _mapped(engine, work, waiting, most):
-            if isinstance(result, Lost):
+            if isinstance(result, LostTask):
                 died.append(chunk)
             else:
                 yield result
@@ -142,7 +142,7 @@ def _run(engine: Engine, work: Work, chunks: Counted[tuple[Content, ...]]) -> It
 
 def _run_alone(engine: Engine, work: Work, suspects: Sequence[tuple[Content, ...]]) -> Iterator[pa.Table]:
     for (content,), result in _mapped(engine, replace(work, alone=True), suspects, 1):
-        if not isinstance(result, Lost):
+        if not isinstance(result, LostTask):
             yield result
             continue
         # It was not the image's process that died, but the one that waited for it.
@@ -153,7 +153,7 @@ def _run_alone(engine: Engine, work: Work, suspects: Sequence[tuple[Content, ...
 
 def _mapped(
     engine: Engine, work: Work, chunks: Iterable[tuple[Content, ...]], most: int
-) -> Iterator[tuple[tuple[Content, ...], pa.Table | Lost]]:
+) -> Iterator[tuple[tuple[Content, ...], pa.Table | LostTask]]:
     return engine.map(
         work, chunks, label="prepare images", lost="yield", task_timeout=_seconds(most, work.settings), tries=1
     )

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.engine.base import Counted, Engine
-from brev_pipeline.engine.telling import log_ticker
+from brev_pipeline.engine import Counted, Engine
+from brev_pipeline.engine.progress import create_log_reporter
 from brev_pipeline.errors import SourceError
 from brev_pipeline.source_base import Fetcher, SourceRow
 from brev_pipeline.texts import TEXT
@@ -87,11 +87,11 @@ def _answered(
     asked: pa.Table, starts: list[int], ask: "Callable[[Task], list[Answer]]", engine: Engine | None, label: str
 ) -> pa.Table:
     """The answers to all rows, task by task, on the engine or in this process."""
-    from brev_pipeline.engine.serial import SerialEngine
+    from brev_pipeline.engine import SerialEngine
 
     unit = "objects"
-    ticker = log_ticker(_LOG, label, unit, asked.num_rows)
-    runner: Engine = engine or SerialEngine(lambda progress: ticker.add(progress.done - ticker.done))
+    reporter = create_log_reporter(_LOG, label, unit, asked.num_rows)
+    runner: Engine = engine or SerialEngine(lambda progress: reporter.add_count(progress.done - reporter.done))
     tasks = Counted(_tasks(asked, starts), lambda task: len(task.rows), asked.num_rows, unit)
     found = {task.start: _table(told) for task, told in runner.map(ask, tasks, label=label)}
     return pa.concat_tables([found[start] for start in sorted(found)])

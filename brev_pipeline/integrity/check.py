@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from brev_pipeline.engine.base import Engine
+from brev_pipeline.engine import Engine
 from brev_pipeline.integrity.copies import find_copies
 from brev_pipeline.integrity.identity import identify
 from brev_pipeline.source_base import Fetcher

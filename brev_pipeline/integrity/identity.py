@@ -17,7 +17,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.engine.base import Engine
+from brev_pipeline.engine import Engine
 from brev_pipeline.integrity.asking import ASKED, answers, by_bytes, by_headers
 from brev_pipeline.source_base import Fetcher
 from brev_pipeline.texts import TEXT

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.engine.telling import log_ticker
+from brev_pipeline.engine.progress import create_log_reporter
 from brev_pipeline.errors import SourceError
 from brev_pipeline.listing.walk import FILES, stamps
 from brev_pipeline.storage import LocalPlace
@@ -90,11 +90,11 @@ def recall(objects: pa.Table, known: pa.Table | None) -> pa.Array:
 
 def read_sums(place: LocalPlace, keys: Sequence[str]) -> list[Sum]:
     """The MD5 of each file, several at a time (hashing lets other threads run)."""
-    ticker, sums = log_ticker(_LOG, "checksums of local files", "files", len(keys)), []
+    reporter, sums = create_log_reporter(_LOG, "checksums of local files", "files", len(keys)), []
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="md5") as pool:
         for one in pool.map(partial(_read_sum, place), keys):
             sums.append(one)
-            ticker.add(1)
+            reporter.add_count(1)
     return sums
 
 

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.engine.telling import log_ticker
+from brev_pipeline.engine.progress import create_log_reporter
 from brev_pipeline.listing.pages import OBJECTS, Page, parse_page
 from brev_pipeline.listing.spans import Span, at_folders, by_folder, cut
 
@@ -69,10 +69,10 @@ class _Scan:
 
     def _watch(self, workers: list[Future[None]], label: str) -> None:
         """Wait for the workers, telling now and then how far they are; raises what one of them raised."""
-        ticker, under_way = log_ticker(_LOG, label, "objects"), set(workers)
+        reporter, under_way = create_log_reporter(_LOG, label, "objects"), set(workers)
         while under_way:
             under_way = wait(under_way, timeout=1.0).not_done
-            ticker.add(sum(objects.num_rows for _, objects in list(self._found)) - ticker.done)
+            reporter.add_count(sum(objects.num_rows for _, objects in list(self._found)) - reporter.done)
         for worker in workers:
             worker.result()
 

@@ -37,10 +37,10 @@ class EngineResource(dg.ConfigurableResource[Any]):
 
     def make(self, context: Any) -> "Engine":
         """An engine whose progress goes to the log of the run."""
-        from brev_pipeline.engine import engine_of
-        from brev_pipeline.engine.telling import EVERY, describe
+        from brev_pipeline.engine import create_engine
+        from brev_pipeline.engine.progress import LOG_SECONDS, describe_progress
 
         def report(progress: "Progress") -> None:
-            context.log.info(describe(progress))
+            context.log.info(describe_progress(progress))
 
-        return engine_of(EngineSettings.model_validate(self.settings), report, EVERY)
+        return create_engine(EngineSettings.model_validate(self.settings), report, LOG_SECONDS)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline import tables
 from brev_pipeline.config import ShardSettings
-from brev_pipeline.engine.base import Counted, Engine
+from brev_pipeline.engine import Counted, Engine
 from brev_pipeline.errors import ShardError
 from brev_pipeline.parts import part_names
 from brev_pipeline.records.earlier import Earlier

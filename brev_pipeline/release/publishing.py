@@ -9,10 +9,10 @@ a reader half a version.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from brev_pipeline.errors import StoreError
+from brev_pipeline.stages import package_versions
 from brev_pipeline.store.folder import Folder
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.pipeline_store import PipelineStore
@@ -21,22 +21,6 @@ from brev_pipeline.store.versions import MANIFEST, REPORT, Version, file_facts, 
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-BYTES_DEPEND_ON = (
-    "brev-pipeline",
-    "google-crc32c",
-    "imagecodecs",
-    "mmh3",
-    "numpy",
-    "opencv-python-headless",
-    "Pillow",
-    "pyarrow",
-    "scipy",
-    "simplejpeg",
-    "xxhash",
-)
-"""Packages whose version may show in a version's bytes."""
-
 
 ReportMaker = Callable[[Version, Version | None, int], Mapping[str, bytes]]
 """(the version, which lies there complete; the one before it; number of the publication) → file name → bytes."""
@@ -174,17 +158,6 @@ def _report(
     for name, data in files.items():
         folder.write(name, data)
     return {name: file_facts(data) for name, data in sorted(files.items())}
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of the packages that the bytes may depend on."""
-    found = {}
-    for name in BYTES_DEPEND_ON:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed as a package"
-    return found
 
 
 def _fill(

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from brev_pipeline.engine import LocalEngine, Lost
-from brev_pipeline.engine.call import _all
-from brev_pipeline.engine.child import _explain
-from brev_pipeline.engine.job import Death
+from brev_pipeline.engine import LocalEngine, LostTask
+from brev_pipeline.engine.process_pool import explain_exit
+from brev_pipeline.engine.scheduler import WorkerLost, join_reasons
 from brev_pipeline.errors import EngineError
 from brev_pipeline_tests.engine import tasks
 from brev_pipeline_tests.engine.processes import alive, children, read_number, wait_until
@@ -48,21 +47,21 @@ def test_lost_tasks_can_be_had_in_place_of_results():
     results = dict(LocalEngine(2).map(tasks.die, [0, -1, -2], lost="yield"))
     assert results == {
         0: 0,
-        -1: Lost("the worker exited with status 1, twice"),
-        -2: Lost("the worker exited with status 2, twice"),
+        -1: LostTask("the worker exited with status 1, twice"),
+        -2: LostTask("the worker exited with status 2, twice"),
     }
 
 
 def test_a_crash_in_c_code_is_a_death_like_any_other():
     ((_, result),) = LocalEngine(1).map(tasks.crash, [None], lost="yield")
-    assert isinstance(result, Lost)
+    assert isinstance(result, LostTask)
     assert "SIGSEGV" in result.reason
 
 
 def test_a_death_is_noticed_although_a_process_that_the_task_started_lives_on(tmp_path):
     file = tmp_path / "heirs"
     ((_, result),) = LocalEngine(1).map(tasks.die_and_leave_a_heir, [str(file)], lost="yield")
-    assert isinstance(result, Lost)
+    assert isinstance(result, LostTask)
     heirs = [int(line) for line in file.read_text().splitlines()]
     assert len(heirs) == 2
     for heir in heirs:
@@ -96,7 +95,7 @@ def test_a_task_that_always_takes_too_long_is_lost_and_the_others_are_not():
     assert results == {
         0: 0,
         0.01: 0.01,
-        60: Lost("the task took longer than 0.5 s (task_timeout), and its worker was ended, twice"),
+        60: LostTask("the task took longer than 0.5 s (task_timeout), and its worker was ended, twice"),
     }
 
 
@@ -108,7 +107,7 @@ def test_a_calls_own_timeout_overrides_the_engines():
 
 
 def test_the_deaths_may_differ():
-    assert _all(["a", "b", "a"]) == "a; on the next try b; on the next try a"
+    assert join_reasons(["a", "b", "a"]) == "a; on the next try b; on the next try a"
 
 
 def test_workers_that_cannot_start_are_an_error_and_no_task_is_blamed():
@@ -141,4 +140,4 @@ def test_the_death_of_an_idle_worker_does_no_harm(tmp_path):
 
 
 def test_an_unknown_signal_has_a_name_too():
-    assert _explain(-63) == Death("the worker was ended by signal 63 (unknown)", signal=63)
+    assert explain_exit(-63) == WorkerLost("the worker was ended by signal 63 (unknown)", signal=63)

@@ -1,4 +1,4 @@
-"""What `LocalEngine.map` does when nothing goes wrong."""
+"""The engines of one machine when nothing goes wrong, and what ``auto`` means."""
 
 import os
 import threading
@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brev_pipeline.engine import Engine, LocalEngine, Progress
-from brev_pipeline.errors import EngineError
+from brev_pipeline.engine import Engine, LocalEngine, Progress, SerialEngine
+from brev_pipeline.engine.local import _container_limit, usable_cores
+from brev_pipeline.errors import DecodeError, EngineError
 from brev_pipeline_tests.engine import tasks
 from brev_pipeline_tests.engine.processes import children
 
@@ -185,3 +186,91 @@ def test_nonsense_is_refused_at_once(wrong):
 def test_it_is_an_engine():
     engine: Engine = LocalEngine("auto")
     assert engine.workers >= 1
+
+
+# `auto` is what the process may use, not what the machine has
+
+
+def test_auto_follows_the_cpu_affinity():
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert LocalEngine("auto").workers == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert 1 <= usable_cores() <= len(allowed)
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"),
+    [("max 100000\n", None), ("200000 100000\n", 2), ("150000 100000\n", 2), ("5000 100000\n", 1), ("", None)],
+)
+def test_a_containers_cpu_limit_is_rounded_up(tmp_path, text, cores):
+    file = tmp_path / "cpu.max"
+    file.write_text(text)
+    assert _container_limit(file) == cores
+
+
+def test_no_limit_where_there_is_no_such_file(tmp_path):
+    assert _container_limit(tmp_path / "missing") is None
+
+
+def test_a_tight_container_limit_wins(monkeypatch):
+    monkeypatch.setattr("brev_pipeline.engine.local._container_limit", lambda: 1)
+    assert usable_cores() == 1
+
+
+# The serial engine
+
+
+def test_results_come_in_the_order_of_the_tasks_each_taken_just_before_it_is_run():
+    taken = []
+
+    def source():
+        for number in range(5):
+            taken.append(number)
+            yield number
+
+    for received, (task, result) in enumerate(SerialEngine().map(lambda number: number * 2, source()), start=1):
+        assert result == task * 2
+        assert len(taken) == received
+
+
+def test_our_errors_arrive_as_themselves_and_name_the_task():
+    with pytest.raises(DecodeError) as caught:
+        list(SerialEngine().map(tasks.fail, ["ours"], label="decode"))
+    assert caught.value.status == "corrupt"
+    assert caught.value.__notes__ == ["in decode: task 'ours'"]
+
+
+def test_foreign_errors_become_engine_errors_that_name_the_task():
+    with pytest.raises(EngineError, match="decode: task 'nested' failed: ValueError: outer") as caught:
+        list(SerialEngine().map(tasks.fail, ["nested"], label="decode"))
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_ctrl_c_is_not_an_error_of_the_task():
+    with pytest.raises(KeyboardInterrupt):
+        list(SerialEngine().map(tasks.fail, ["interrupt"]))
+
+
+def test_progress_of_the_serial_engine():
+    heard: list[Progress] = []
+    engine: Engine = SerialEngine(heard.append, progress_seconds=0)
+    list(engine.map(tasks.square, [1, 2], label="squares"))
+    assert [(one.label, one.done, one.total) for one in heard] == [
+        ("squares", 1, 2),
+        ("squares", 2, 2),
+        ("squares", 2, 2),
+    ]
+    assert engine.workers == 1
+
+
+def test_progress_only_at_the_end_when_the_work_is_short():
+    heard: list[Progress] = []
+    list(SerialEngine(heard.append).map(tasks.square, [1, 2]))
+    assert [one.done for one in heard] == [2]
+
+
+def test_no_tasks_for_the_serial_engine():
+    assert list(SerialEngine().map(tasks.square, [])) == []

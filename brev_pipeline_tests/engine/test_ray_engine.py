@@ -13,13 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brev_pipeline.config import EngineSettings, parse_config
-from brev_pipeline.engine import Engine, LocalEngine, RayEngine, engine_of
-from brev_pipeline.engine.ray.address import parse
-from brev_pipeline.engine.ray.environment import OURS, PACKAGES, differences, environment
-from brev_pipeline.engine.ray.session import worker_environment
-from brev_pipeline.engine.wire import Kind, dump, pack, unpack
+from brev_pipeline.engine import Engine, LocalEngine, RayEngine, create_engine
+from brev_pipeline.engine.ray.connection import parse_address, worker_environment
+from brev_pipeline.engine.ray.worker import collect_versions, compare_versions
+from brev_pipeline.engine.transport import MessageKind, encode_message, join_message, parse_message
 from brev_pipeline.errors import ConfigError, EngineError
-from brev_pipeline.release.publishing import BYTES_DEPEND_ON
+from brev_pipeline.stages import PACKAGES
 from brev_pipeline_tests.engine import tasks
 
 REPOSITORY = Path(__file__).parents[2]
@@ -51,7 +50,7 @@ def unused_port():
     ],
 )
 def test_addresses(text, place, is_client):
-    assert parse(text) == (text, place, is_client)
+    assert parse_address(text) == (text, place, is_client)
 
 
 @pytest.mark.parametrize("text", ["", "auto", "local", "head", "http://head:8265", "head:", "a b:1", "ray://head"])
@@ -83,7 +82,7 @@ def test_with_tls_the_port_is_tried(monkeypatch):
 
 
 def test_without_ray_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setattr("brev_pipeline.engine.ray.session.find_spec", lambda _: None)
+    monkeypatch.setattr("brev_pipeline.engine.ray.connection.find_spec", lambda _: None)
     with pytest.raises(EngineError, match=r"Ray is not installed: pip install 'brev-pipeline\[ray\]'"):
         list(RayEngine("127.0.0.1:1").map(tasks.square, [1]))
 
@@ -120,8 +119,8 @@ def engine_settings(text):
 
 
 def test_the_configuration_chooses_the_engine():
-    assert isinstance(engine_of(engine_settings("{workers: 2}")), LocalEngine)
-    engine = engine_of(engine_settings("{kind: ray, address: 'head:6379', workers: 5}"))
+    assert isinstance(create_engine(engine_settings("{workers: 2}")), LocalEngine)
+    engine = create_engine(engine_settings("{kind: ray, address: 'head:6379', workers: 5}"))
     assert isinstance(engine, RayEngine)
     assert engine.workers == 5
 
@@ -167,23 +166,22 @@ def test_workers_get_this_package_one_thread_and_what_was_configured():
 
 
 def test_all_that_bytes_depend_on_is_compared():
-    assert {*PACKAGES, "brev-pipeline"} == {*BYTES_DEPEND_ON}
-    assert environment().keys() == {*PACKAGES, "Python", OURS}
+    assert collect_versions().keys() == {*PACKAGES, "Python"}
     assert importlib.util.find_spec("numpy") is not None
 
 
 def test_differences_name_the_package_and_both_versions():
-    ours = environment()
-    assert differences(ours, dict(ours)) == []
+    ours = collect_versions()
+    assert compare_versions(ours, dict(ours)) == []
     theirs = ours | {"numpy": "1.0"}
-    assert differences(ours, theirs) == [f"numpy 1.0, not {ours['numpy']}"]
+    assert compare_versions(ours, theirs) == [f"numpy 1.0, not {ours['numpy']}"]
 
 
 @given(st.recursive(st.none() | st.binary() | st.just(b"x" * 200_000), lambda inner: st.lists(inner, max_size=3)))
-def test_a_frame_in_one_piece_holds_what_was_put_in(value):
-    frame = unpack(pack(dump(Kind.DONE, value)))
-    assert frame.kind is Kind.DONE
-    assert frame.load() == value
+def test_a_message_in_one_piece_holds_what_was_put_in(value):
+    message = parse_message(join_message(encode_message(MessageKind.DONE, value)))
+    assert message.kind is MessageKind.DONE
+    assert message.load() == value
 
 
 def test_local_folders_are_warned_of_where_a_cluster_works(tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brev_pipeline.engine import Lost, Progress, RayEngine
+from brev_pipeline.engine import LostTask, Progress, RayEngine
 from brev_pipeline.errors import DecodeError, EngineError
 from brev_pipeline_tests.engine import tasks
 from brev_pipeline_tests.engine.clusters import REPOSITORY, Cluster
@@ -113,7 +113,7 @@ def test_a_machine_outside_the_cluster_works_through_rays_client_and_sends_this_
     assert "_ray_pkg_" in found["package"]
     results = dict(patiently(lambda: list(engine.map(tasks.die, [0, -1], lost="yield"))))
     assert results[0] == 0
-    assert isinstance(results[-1], Lost)
+    assert isinstance(results[-1], LostTask)
 
 
 def patiently(call, tries=4):
@@ -142,7 +142,7 @@ def test_a_task_whose_workers_always_die_is_lost_with_its_name_and_the_others_ar
         list(engine.map(tasks.die, [9], label="decode"))
     results = dict(engine.map(tasks.die, [0, 9, -3], lost="yield"))
     assert results.pop(0) == 0
-    assert [type(one) for one in results.values()] == [Lost, Lost]
+    assert [type(one) for one in results.values()] == [LostTask, LostTask]
 
 
 def test_a_task_that_hangs_is_ended_and_tried_again_and_one_that_always_does_is_lost(engine, tmp_path):
@@ -151,7 +151,7 @@ def test_a_task_that_hangs_is_ended_and_tried_again_and_one_that_always_does_is_
     results = dict(engine.map(tasks.sleep, [0, 60], lost="yield", task_timeout=0.5))
     assert results == {
         0: 0,
-        60: Lost("the task took longer than 0.5 s (task_timeout), and its worker was ended, twice"),
+        60: LostTask("the task took longer than 0.5 s (task_timeout), and its worker was ended, twice"),
     }
 
 
@@ -238,10 +238,10 @@ def test_two_calls_at_once_share_the_connection_and_a_full_cluster_is_named(clus
 
 
 def test_a_cluster_with_other_package_versions_is_refused(engine, monkeypatch):
-    from brev_pipeline.engine.ray import crew, environment
+    from brev_pipeline.engine.ray import pool, worker
 
-    other = environment.environment() | {"numpy": "1.0"}
-    monkeypatch.setattr(crew, "environment", lambda: other)
+    other = worker.collect_versions() | {"numpy": "1.0"}
+    monkeypatch.setattr(pool, "collect_versions", lambda: other)
     with pytest.raises(EngineError, match=rf"has numpy {np.__version__}, not 1\.0, and might make"):
         list(engine.map(tasks.square, [1]))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.config import PipelineConfig, parse_config
-from brev_pipeline.engine.serial import SerialEngine
+from brev_pipeline.engine import SerialEngine
 from brev_pipeline.records import plan_shards, shard_files, write_shards
 from brev_pipeline.release.publishing import publish_version
 from brev_pipeline.seeds import seed64

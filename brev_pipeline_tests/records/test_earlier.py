@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 from brev_pipeline.config import ShardSettings
-from brev_pipeline.engine.local import LocalEngine
+from brev_pipeline.engine import LocalEngine
 from brev_pipeline.records import Earlier
 from brev_pipeline_tests.records.worlds import Invert, World, build
 

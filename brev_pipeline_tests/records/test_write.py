@@ -13,7 +13,7 @@ import pytest
 
 from brev_pipeline import tables
 from brev_pipeline.config import ShardSettings
-from brev_pipeline.engine.local import LocalEngine
+from brev_pipeline.engine import LocalEngine
 from brev_pipeline.errors import EngineError, ShardError
 from brev_pipeline.records import (
     decode_example,

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.config import SamplingSettings, ShardSettings
-from brev_pipeline.engine.serial import SerialEngine
+from brev_pipeline.engine import SerialEngine
 from brev_pipeline.records import plan_shards, write_shards
 from brev_pipeline.sampling import draw_plan, sampling_weights
 from brev_pipeline.seeds import seed64

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.engine.serial import SerialEngine
+from brev_pipeline.engine import SerialEngine
 from brev_pipeline.orchestration.engines import EngineResource
 from brev_pipeline_tests.pipelines import run
 from brev_pipeline_tests.report.cases import CASES, Case

@@ -17,11 +17,11 @@ import pyarrow as pa
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES
 from brev_pipeline.records import plan_shards
-from brev_pipeline.release.publishing import package_versions
 from brev_pipeline.report import ReportInputs
 from brev_pipeline.sampling import draw_plan, sampling_weights
 from brev_pipeline.split import split_samples, usable_samples
 from brev_pipeline.split.labels import present_classes
+from brev_pipeline.stages import package_versions
 from brev_pipeline.store import Folder, Version
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.versions import file_facts, to_json, version_id

@@ -1,22 +1,19 @@
 """The engine of a Ray cluster, as stages see it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar
 
-from brev_pipeline.engine.base import Lost
-from brev_pipeline.engine.call import Call
-from brev_pipeline.engine.checks import checked_progress, checked_timeout, checked_workers
-from brev_pipeline.engine.program import Program, program
-from brev_pipeline.engine.ray.address import Address, parse
-from brev_pipeline.engine.ray.session import connection, worker_environment
-from brev_pipeline.engine.ticker import Listener, Ticker
+from brev_pipeline.engine.base import Engine, MapOptions, check_workers
+from brev_pipeline.engine.progress import ProgressListener, ProgressReporter
+from brev_pipeline.engine.ray.connection import Address, open_connection, parse_address, worker_environment
+from brev_pipeline.engine.scheduler import Scheduler
+from brev_pipeline.engine.transport import SerializedFunction, serialize_function
 from brev_pipeline.errors import EngineError
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 
-class RayEngine:
+class RayEngine(Engine):
     """Runs tasks in worker processes of a Ray cluster: the same results as `LocalEngine`'s, byte for byte.
 
     Nothing of Ray is touched before the first result is asked for. A call then connects, starts up to ``workers``
@@ -37,10 +34,9 @@ class RayEngine:
         runtime_env: what else the workers need, as Ray's ``runtime_env`` says it.
         connect_seconds: to wait for the cluster's answer.
         start_seconds: to wait for a first free CPU.
-        on_progress: called now and then during `map`, and once at its end, in the thread that iterates.
-        progress_seconds: seconds between those calls.
-        task_timeout: seconds that one task may take before its worker is killed, which counts as a death;
-            None: any time.
+        on_progress: as for `Engine`, like the others.
+        progress_seconds: seconds between calls of ``on_progress``.
+        task_timeout: seconds that one task may take.
 
     Raises:
         EngineError: ``address`` is none, or a number is out of range.
@@ -55,96 +51,45 @@ class RayEngine:
         runtime_env: Mapping[str, Any] | None = None,
         connect_seconds: float = 30.0,
         start_seconds: float = 600.0,
-        on_progress: Listener | None = None,
+        on_progress: ProgressListener | None = None,
         progress_seconds: float = 2.0,
         task_timeout: float | None = None,
     ) -> None:
-        self._address: Address = parse(address)
-        self._limit = None if workers == "auto" else checked_workers(workers)
+        super().__init__(on_progress, progress_seconds, task_timeout)
+        self._address: Address = parse_address(address)
+        self._limit = None if workers == "auto" else check_workers(workers)
         self._env = worker_environment(dict(runtime_env or {}), ship_package=ship_package)
         self._connect_seconds = connect_seconds
         self._start_seconds = start_seconds
-        self._on_progress = on_progress
-        self._progress_seconds = checked_progress(progress_seconds)
-        self._task_timeout = checked_timeout(task_timeout)
 
     @property
     def workers(self) -> int:
         """Tasks that run at the same time, at most; for ``"auto"`` the cluster is asked, which takes a moment."""
         if self._limit is not None:
             return self._limit
-        with connection(self._address, self._env, self._connect_seconds) as ray:
-            return _cpus(ray, self._address)
+        with open_connection(self._address, self._env, self._connect_seconds) as ray:
+            return self._count_cpus(ray)
 
-    @overload
-    def map(
-        self,
-        function: Callable[[T], R],
-        tasks: Iterable[T],
-        *,
-        label: str = ...,
-        lost: Literal["raise"] = ...,
-        task_timeout: float | None = ...,
-        tries: int = ...,
-    ) -> Iterator[tuple[T, R]]: ...
+    def _run(
+        self, function: Callable[[T], Any], tasks: Iterable[T], options: MapOptions, reporter: ProgressReporter
+    ) -> Iterator[tuple[T, Any]]:
+        return self._run_connected(serialize_function(function), tasks, options, reporter)
 
-    @overload
-    def map(
-        self,
-        function: Callable[[T], R],
-        tasks: Iterable[T],
-        *,
-        label: str = ...,
-        lost: Literal["yield"],
-        task_timeout: float | None = ...,
-        tries: int = ...,
-    ) -> Iterator[tuple[T, R | Lost]]: ...
+    def _run_connected(
+        self, function: SerializedFunction, tasks: Iterable[T], options: MapOptions, reporter: ProgressReporter
+    ) -> Iterator[tuple[T, Any]]:
+        from brev_pipeline.engine.ray.pool import RayPool
 
-    def map(
-        self,
-        function: Callable[[T], R],
-        tasks: Iterable[T],
-        *,
-        label: str = "",
-        lost: Literal["raise", "yield"] = "raise",
-        task_timeout: float | None = None,
-        tries: int = 2,
-    ) -> Iterator[tuple[T, R | Lost]]:
-        """Run ``function`` on every task; yield ``(task, result)`` in order of completion. See `Engine.map`.
+        with open_connection(self._address, self._env, self._connect_seconds) as ray:
+            size = self._limit or self._count_cpus(ray)
+            pool: RayPool[T] = RayPool(ray, function, size, options.timeout, self._start_seconds)
+            yield from Scheduler(pool, iter(tasks), options, reporter).run()
 
-        Raises:
-            BrevPipelineError: ``function`` raised it in a worker; its class and attributes are kept.
-            EngineError: ``function`` raised anything else; a task was lost; the function, a task or a result
-                cannot be pickled; Ray is not installed; the cluster cannot be reached, has other versions, or starts
-                no worker.
-        """
-        timeout = self._task_timeout if task_timeout is None else checked_timeout(task_timeout)
-        ticker = Ticker(label, tasks, self._on_progress, self._progress_seconds)
-        return self._results(program(function), tasks, timeout, label, lost, ticker, tries)
-
-    def _results(
-        self,
-        what: Program,
-        tasks: Iterable[T],
-        timeout: float | None,
-        label: str,
-        lost: Literal["raise", "yield"],
-        ticker: Ticker,
-        tries: int,
-    ) -> Iterator[tuple[T, Any | Lost]]:
-        from brev_pipeline.engine.ray.crew import RayCrew
-
-        with connection(self._address, self._env, self._connect_seconds) as ray:
-            size = self._limit or _cpus(ray, self._address)
-            crew: RayCrew[T] = RayCrew(ray, what, size, timeout, self._start_seconds)
-            yield from Call[T, Any](crew, iter(tasks), size + 1, label, lost, ticker, tries).results()
-
-
-def _cpus(ray: Any, address: Address) -> int:
-    count = int(ray.cluster_resources().get("CPU", 0))
-    if count < 1:
-        raise EngineError(
-            f"engine.address: the cluster {address.text} has no CPUs at the moment; where it grows on demand, give "
-            "engine.workers a number"
-        )
-    return count
+    def _count_cpus(self, ray: Any) -> int:
+        count = int(ray.cluster_resources().get("CPU", 0))
+        if count < 1:
+            raise EngineError(
+                f"engine.address: the cluster {self._address.text} has no CPUs at the moment; where it grows on "
+                "demand, give engine.workers a number"
+            )
+        return count

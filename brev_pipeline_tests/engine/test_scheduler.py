@@ -5,56 +5,55 @@ import time
 
 import pytest
 
-from brev_pipeline.engine import Lost
-from brev_pipeline.engine.call import Call
-from brev_pipeline.engine.job import Death
-from brev_pipeline.engine.ticker import Ticker
-from brev_pipeline.engine.wire import Kind, dump, pack, unpack
+from brev_pipeline.engine import LostTask
+from brev_pipeline.engine.base import MapOptions
+from brev_pipeline.engine.progress import ProgressReporter
+from brev_pipeline.engine.scheduler import Scheduler, WorkerLost, WorkerPool
+from brev_pipeline.engine.transport import MessageKind, encode_message, join_message, parse_message
 from brev_pipeline.errors import EngineError
 
-DIES, MACHINE_LOST = Death("it died"), Death("its machine was lost", blameless=True)
+DIES, MACHINE_LOST = WorkerLost("it died"), WorkerLost("its machine was lost", blameless=True)
 
 
-class Fated:
-    """A crew of one; each task is the list of what becomes of its tries, in order. Notes when each was begun."""
+class Fated(WorkerPool):
+    """A pool of one; each task is the list of what becomes of its tries, in order. Notes when each was begun."""
 
     def __init__(self):
         self.begun = []
+        super().__init__(None, 1, None)
         self._job = None
-
-    def __enter__(self):
-        return self
 
     def __exit__(self, *_):
         pass
 
     @property
-    def busy(self):
+    def busy_count(self):
         return int(self._job is not None)
 
-    @property
-    def free(self):
-        return 1 - self.busy
-
-    def give(self, job):
+    def assign(self, job):
         self._job = job
         self.begun.append(time.monotonic())
 
-    give_again = give
-
-    def listen(self, seconds):
+    def wait_for_events(self, seconds):
         if self._job is None:
             time.sleep(min(seconds, 0.01))
             return []
         job, self._job = self._job, None
         fate = job.task.pop(0)
-        return [(job, fate if isinstance(fate, Death) else unpack(pack(dump(Kind.DONE, fate))))]
+        return [
+            (
+                job,
+                fate
+                if isinstance(fate, WorkerLost)
+                else parse_message(join_message(encode_message(MessageKind.DONE, fate))),
+            )
+        ]
 
 
-def run(fates, lost="raise", **options):
-    crew = Fated()
-    call = Call(crew, iter([fates]), 2, "decode", lost, Ticker("", [], None, 1), **options)
-    return [result for _, result in call.results()], crew.begun
+def run(fates, lost="raise", tries=2):
+    pool, options = Fated(), MapOptions("decode", lost, None, tries)
+    scheduler = Scheduler(pool, iter([fates]), options, ProgressReporter("", [], None, 1))
+    return [result for _, result in scheduler.run()], pool.begun
 
 
 def test_a_death_costs_a_retry_after_a_pause():
@@ -73,18 +72,18 @@ def test_pauses_grow():
 
 
 def test_the_second_death_is_the_tasks_fault():
-    assert run([DIES, DIES], "yield")[0] == [Lost("it died, twice")]
+    assert run([DIES, DIES], "yield")[0] == [LostTask("it died, twice")]
     with pytest.raises(EngineError, match=r"^decode: task .* was lost: it died, twice$"):
         run([DIES, DIES])
 
 
 def test_a_call_may_want_no_second_try_and_is_told_the_signal():
-    assert run([Death("it crashed", signal=11)], "yield", tries=1)[0] == [Lost("it crashed", 11)]
+    assert run([WorkerLost("it crashed", signal=11)], "yield", tries=1)[0] == [LostTask("it crashed", 11)]
     assert run([MACHINE_LOST, "done"], "yield", tries=1)[0] == ["done"]
 
 
 def test_machines_that_are_lost_are_never_held_against_the_task(monkeypatch):
-    monkeypatch.setattr("brev_pipeline.engine.call._BACK_OFF", 0.001)
+    monkeypatch.setattr("brev_pipeline.engine.scheduler._BACK_OFF", 0.001)
     assert run([*[MACHINE_LOST] * 5, "done"])[0] == ["done"]
     # Not even as a result that says "lost": an image would go into quarantine for it.
     with pytest.raises(EngineError, match=r"was lost: its machine was lost, 6 times$") as caught:

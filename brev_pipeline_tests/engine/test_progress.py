@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from brev_pipeline.engine import Counted, LocalEngine, Progress, SerialEngine
-from brev_pipeline.engine.telling import EVERY, describe, log_ticker
+from brev_pipeline.engine.progress import LOG_SECONDS, create_log_reporter, describe_progress
 
 
 def lengths(task: tuple[int, ...]) -> int:
@@ -40,18 +40,18 @@ def test_tasks_that_are_not_counted_count_one_each() -> None:
     ],
 )
 def test_progress_in_words(progress: Progress, said: str) -> None:
-    assert describe(progress) == said
+    assert describe_progress(progress) == said
 
 
 def test_a_log_hears_of_long_work_every_few_seconds_and_of_short_work_nothing(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("brev_pipeline.engine.ticker.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("brev_pipeline.engine.progress.time.monotonic", lambda: now[0])
     with caplog.at_level(logging.INFO):
-        ticker = log_ticker(logging.getLogger("brev_pipeline.test"), "list", "objects", 100)
+        reporter = create_log_reporter(logging.getLogger("brev_pipeline.test"), "list", "objects", 100)
         for _ in range(20):
             now[0] += 1.0
-            ticker.add(5)
-    assert len(caplog.messages) == 20 // EVERY
+            reporter.add_count(5)
+    assert len(caplog.messages) == 20 // LOG_SECONDS
     assert caplog.messages[0] == "list: 25 of 100 objects, 5.0/s, 15 s left"

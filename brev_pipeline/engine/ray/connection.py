@@ -1,0 +1,181 @@
+"""This process's connection to a cluster. Ray has one per process; calls that overlap share it.
+
+It lives as long as a call of `RayEngine.map`: when the last one ends, Ray ends every process that worked for it, so
+nothing is left on the cluster. A connection that somebody else in this process opened (a notebook) is used and left
+as it was found.
+
+Ray waits minutes for an address that nobody listens on, and can be stopped only by ending the process. So we ask
+first, for a bounded time, by the standard health check that every gRPC server understands.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+from brev_pipeline.engine.ray.worker import package_folder
+from brev_pipeline.engine.worker import ONE_THREAD
+from brev_pipeline.errors import EngineError
+
+_ADDRESS = re.compile(r"(?P<scheme>ray://)?(?P<host>\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
+_ADVICE = "give host:6379 of its head on a machine that belongs to it, or ray://host:10001 from anywhere else"
+
+_lock = threading.RLock()
+_users: list[str] = []
+"""Address of each call that uses the connection that we opened."""
+
+
+class Address(NamedTuple):
+    """Parts of an address."""
+
+    text: str
+    place: str
+    """host:port."""
+    is_client: bool
+    """Whether Ray's client is to be used: this machine is no part of the cluster."""
+
+
+def parse_address(text: str) -> Address:
+    """Take an address apart. Raises `EngineError` if it is none."""
+    parts = _ADDRESS.fullmatch(text)
+    if not parts:
+        raise EngineError(f"engine.address: {text!r} is no address of a Ray cluster: {_ADVICE}")
+    return Address(text, f"{parts['host']}:{parts['port']}", bool(parts["scheme"]))
+
+
+@contextlib.contextmanager
+def open_connection(address: Address, runtime_env: dict[str, Any], seconds: float) -> Iterator[Any]:
+    """Ray, connected; a context.
+
+    Args:
+        address: of the cluster.
+        runtime_env: what the workers of this process need, see `worker_environment`; it applies if this call opens
+            the connection.
+        seconds: to wait for an answer.
+
+    Raises:
+        EngineError: Ray is not installed, the cluster cannot be reached, or it runs another version of Ray or Python.
+    """
+    with _lock:
+        foreign = not _users and "ray" in sys.modules and bool(_import_ray().is_initialized())
+        if not foreign:
+            _connect(address, runtime_env, seconds)
+    ray = _import_ray()
+    try:
+        yield ray
+    finally:
+        if not foreign:
+            with _lock:
+                _users.remove(address.text)
+                if not _users:
+                    ray.shutdown()
+
+
+def worker_environment(given: dict[str, Any], *, ship_package: bool) -> dict[str, Any]:
+    """What Ray prepares on each machine: this package if it is to be sent, one thread per process, and ``given``."""
+    env = {**given, "env_vars": ONE_THREAD | given.get("env_vars", {})}
+    if ship_package:
+        env["py_modules"] = [str(package_folder()), *given.get("py_modules", [])]
+    return env
+
+
+def _import_ray() -> Any:
+    """Import Ray, with its usage statistics off."""
+    # Before the import: Ray reads it then.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    return ray
+
+
+def _connect(address: Address, runtime_env: dict[str, Any], seconds: float) -> None:
+    if others := sorted({user for user in _users if user != address.text}):
+        raise EngineError(
+            f"this process works on the cluster {others[0]}; Ray allows no second one, {address.text}: use another "
+            "process for it"
+        )
+    if not _users:
+        # Looked for first, imported last: that takes two seconds.
+        if find_spec("ray") is None:
+            raise EngineError("engine.kind is ray, but Ray is not installed: pip install 'brev-pipeline[ray]'")
+        _check_reachable(address, seconds)
+        ray = _import_ray()
+        with _keeping_sigterm():
+            try:
+                ray.init(address=address.text, runtime_env=runtime_env, configure_logging=False)
+            except Exception as error:
+                ray.shutdown()
+                raise _explain_refusal(address, error) from error
+    _users.append(address.text)
+
+
+def _check_reachable(address: Address, seconds: float) -> None:
+    """Make sure that a gRPC server answers.
+
+    Raises:
+        EngineError: none does within ``seconds``; it is passing, so a step may try again later.
+    """
+    if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+        _open_port(address, seconds)
+        return
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    request = health_pb2.HealthCheckRequest()
+    # Not through a proxy of the environment: clusters are reached directly.
+    with grpc.insecure_channel(address.place, [("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            health_pb2_grpc.HealthStub(channel).Check(request, timeout=seconds, wait_for_ready=True)
+        except grpc.RpcError as error:
+            if error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE):
+                raise _unreachable_error(address, f"no Ray cluster answered within {seconds:g} s") from None
+            # Any other answer is one: it does not know health checks, or wants a token.
+
+
+def _open_port(address: Address, seconds: float) -> None:
+    import socket
+
+    host, _, port = address.place.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), seconds).close()
+    except OSError as error:
+        raise _unreachable_error(address, str(error)) from None
+
+
+def _unreachable_error(address: Address, why: str) -> EngineError:
+    error = EngineError(
+        f"engine.address: {address.text} cannot be reached: {why}; check that the cluster runs and that its address "
+        f"is right: {_ADVICE}"
+    )
+    error.passing = True
+    return error
+
+
+def _explain_refusal(address: Address, error: Exception) -> EngineError:
+    text = str(error).strip()
+    if "mismatch" in text.lower():
+        lines = " ".join(line.strip() for line in text.splitlines())
+        return EngineError(f"engine.address: {address.text}: {lines}; install the same versions on both sides")
+    if isinstance(error, ConnectionError):
+        return _unreachable_error(address, text)
+    if address.is_client:
+        return EngineError(f"engine.address: {address.text}: Ray refused the connection: {text}")
+    return EngineError(f"engine.address: {address.text}: this process cannot join the cluster: {text}; {_ADVICE}")
+
+
+@contextlib.contextmanager
+def _keeping_sigterm() -> Iterator[None]:
+    """Keep the process's own answer to SIGTERM, which Ray replaces: Dagster stops a run by it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
