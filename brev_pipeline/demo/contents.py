@@ -1,102 +1,74 @@
-"""Contents: the liquid or the freeze-dried cake in the vial, as seen through its wall."""
+"""Contents: which files the demo consists of, and what each of them shows.
 
-from typing import Final
+180 photos in the numbers of the data set that the demo stands for, and, if asked for, four files that are not
+as they should be, so that a run has something to report. Items are numbered anew in each class folder.
+"""
 
-import numpy as np
+from dataclasses import dataclass
+from typing import Final, Literal
 
-from brev_pipeline.demo.exact import Field, bell, clip, colour, over, sample, smooth
-from brev_pipeline.demo.frame import Frame
-from brev_pipeline.demo.glass import BODY, WALL
-from brev_pipeline.demo.item import Item
-from brev_pipeline.demo.light import diffuse, round_wall
+from brev_pipeline.demo.items import Fault
+from brev_pipeline.seeds import seed64
 
-_INNER: Final = BODY - WALL  # mm, radius
-_FLOOR: Final = 1.7  # mm, thickness of the vial's foot
+Kind = Literal["photo", "byte copy", "pixel copy", "truncated"]
 
-
-def fill(picture: Field, behind: Field, frame: Frame, item: Item, turn: float) -> Field:
-    """The picture with the item's contents; ``behind`` is the picture without the vial."""
-    if item.product == "powder":
-        return _cake(picture, frame, item, turn)
-    return _liquid(picture, behind, frame, item)
-
-
-def _liquid(picture: Field, behind: Field, frame: Frame, item: Item) -> Field:
-    level, depth = item.fill, frame.depth(_INNER)
-    arc = depth * frame.down
-    inside = frame.edge(_INNER - np.abs(frame.u))
-    body = inside * frame.edge(level - arc - frame.y) * frame.edge(frame.y + arc - _FLOOR)
-    surface = inside * frame.edge(level + arc - frame.y) * frame.edge(frame.y - level + arc)
-    picture = over(picture, _lens(behind, frame) * _absorbed(item, depth), body)
-    picture = over(picture, _surface(behind, frame, item), surface)
-    return picture + _meniscus(frame, level - arc) * inside
+# Class folder → items, photos of each, and the faults that its items take turns at.
+_FOLDERS: Final[dict[str, tuple[int, int, list[Fault]]]] = {
+    "good": (48, 3, ["none"]),
+    "bad_cap": (11, 2, ["tilted", "dented", "loose"]),
+    "missing_cap": (6, 2, ["stoppered", "open"]),
+}
+_FOUR: Final = (10, 11)  # good items with a fourth photo
+# Milliseconds since 1970: 28 November 2018, 08:00 UTC, and so on; an item comes by every minute.
+_START: Final = {"good": 1_543_392_000_000, "bad_cap": 1_543_406_400_000, "missing_cap": 1_543_413_600_000}
+_ITEM_MS, _TAKE_MS, _JITTER_MS = 61_000, 14_000, 3_000
 
 
-def _lens(behind: Field, frame: Frame) -> Field:
-    """A full cylinder is a strong lens: it shows the scene mirrored, squeezed, and dark at its sides."""
-    s = frame.u / _INNER
-    mirrored = frame.column - 2.3 * frame.scale * frame.u
-    dark = 1 - 0.80 * smooth(0.72, 0.98, np.abs(s))
-    glow = 1.0 + 0.22 * bell(s, 0.45, 0.22) + 0.12 * bell(s, -0.6, 0.15)
-    return sample(behind, frame.row, mirrored) * dark * glow
+@dataclass(frozen=True)
+class View:
+    """One look at one item: class folder, item number, number of the photo."""
+
+    folder: str
+    item: int
+    take: int
+
+    @property
+    def fault(self) -> Fault:
+        """What is wrong with the item's closure."""
+        faults = _FOLDERS[self.folder][2]
+        return faults[self.item % len(faults)]
+
+    @property
+    def path(self) -> str:
+        """Place of the photo below the demo's folder: item and time in milliseconds."""
+        jitter = seed64(0, "demo time", self.folder, self.item, self.take) % _JITTER_MS
+        time = _START[self.folder] + self.item * _ITEM_MS + self.take * _TAKE_MS + jitter
+        return f"{self.folder}/{self.item}_{time}.bmp"
 
 
-def _absorbed(item: Item, depth: Field) -> Field:
-    share = depth / _INNER
-    return 0.93 * (1 - (1 - colour(*item.tint)) * share)
+@dataclass(frozen=True)
+class DemoFile:
+    """One file of the demo: its place below the folder, what it shows, and whether it is as it should be."""
+
+    path: str
+    view: View
+    kind: Kind = "photo"
 
 
-def _surface(behind: Field, frame: Frame, item: Item) -> Field:
-    """The liquid's surface from above: it mirrors what lies behind it, most at the far side."""
-    far = smooth(-1, 1, (frame.y - item.fill) / (_INNER * frame.down))
-    row = frame.row + 2 * frame.scale * (frame.y - item.fill)
-    mirror = sample(behind, row, frame.column)
-    return mirror * colour(*item.tint) * (0.55 + 0.65 * far)
-
-
-def _meniscus(frame: Frame, front: Field) -> Field:
-    """Where the liquid climbs the wall it catches the light, above a dark line."""
-    above = frame.y - front
-    return bell(above, 0.25, 0.28) * 0.28 - bell(above, -0.45, 0.35) * 0.22
-
-
-def _cake(picture: Field, frame: Frame, item: Item, turn: float) -> Field:
-    radius = _INNER - 0.25 - item.draws.between(0, 0.6, "shrunk")
-    arc = frame.depth(radius) * frame.down
-    level = item.fill + _unevenness(frame, item)
-    inside = frame.edge(radius - np.abs(frame.u))
-    side = inside * frame.edge(level - arc - frame.y) * frame.edge(frame.y + arc - (_FLOOR - 0.2))
-    top = inside * frame.edge(level + arc - frame.y) * frame.edge(frame.y - level + arc)
-    picture = over(picture, _cake_side(frame, item, radius, turn), side)
-    return over(picture, _cake_top(frame, item, radius), top)
-
-
-def _unevenness(frame: Frame, item: Item) -> Field:
-    """The cake dried higher on one side."""
-    slope, bow = item.draws.near(0, 0.035, "slope"), item.draws.near(0, 0.003, "bow")
-    return frame.u * slope + frame.u * frame.u * bow
-
-
-def _cake_side(frame: Frame, item: Item, radius: float, turn: float) -> Field:
-    s = clip(frame.u / radius, -1, 1)
-    height = frame.height(radius)
-    rough = _pattern(item, "side", 2, height * 4, (s + turn) * 55)
-    blotch = _pattern(item, "blotch", 8, height * 3, (s + turn) * 45)
-    crack = smooth(0.0, 0.30, np.abs(_pattern(item, "crack", 5, height * 2, (s + turn) * 40)))
-    shade: Field = diffuse(round_wall(s)) * (1.00 + 0.07 * rough + 0.05 * blotch)
-    foot: Field = 0.72 + 0.28 * smooth(1.2, 5.0, height)
-    return shade * foot * (0.84 + 0.16 * crack) * colour(0.93, 0.92, 0.88)
-
-
-def _cake_top(frame: Frame, item: Item, radius: float) -> Field:
-    far = (frame.y - item.fill) / (radius * frame.down)
-    rough = _pattern(item, "top", 2, frame.y * 18, frame.u * 4)
-    light: Field = 0.92 + 0.10 * far + 0.06 * rough
-    light = light - 0.12 * smooth(0.75, 1.0, np.abs(frame.u) / radius)
-    return light * colour(0.95, 0.94, 0.91)
-
-
-def _pattern(item: Item, name: str, radius: int, y: Field, x: Field) -> Field:
-    """The item's own smooth noise, read at (y, x) px of it."""
-    noise = item.draws.clouds((160, 160), radius, name)
-    return sample(noise, y + 40, x + 80)
+def list_demo_files(*, flaws: bool) -> list[DemoFile]:
+    """All files of the demo, in the order in which they are drawn."""
+    views = [
+        View(folder, item, take)
+        for folder, (items, takes, _) in _FOLDERS.items()
+        for item in range(items)
+        for take in range(takes + (folder == "good" and item in _FOUR))
+    ]
+    # Copies stay within their class: the same bytes under two classes would, rightly, stop a run.
+    cut = View("good", 36, 3)
+    added = [
+        DemoFile(View("good", 31, 3).path, View("good", 17, 1), "byte copy"),
+        DemoFile(f"recheck/{View('good', 23, 4).path}", View("good", 23, 0), "byte copy"),
+        DemoFile(View("bad_cap", 9, 2).path.replace(".bmp", ".png"), View("bad_cap", 4, 0), "pixel copy"),
+        DemoFile(cut.path, cut, "truncated"),
+    ]
+    return [DemoFile(view.path, view) for view in views] + (added if flaws else [])

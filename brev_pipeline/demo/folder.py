@@ -1,97 +1,163 @@
-"""Folder: where the demo's files lie, and the record that says that they are ours.
+"""Folder: the demo's photos as files, and the record that says that the folder is ours.
 
-The record is a hidden file with the seed and every file's SHA-256. Files appear whole or not at all: each is
-written under a hidden name and renamed.
+Nothing is drawn into a folder that holds something else. Into one that holds the same demo, only what is missing or
+altered is drawn; so an interrupted run is repeated by the same call. Files that someone else put beside the photos are
+left alone. The record is a hidden file with the seed and every file's SHA-256. Files appear whole or not at all: each
+is written under a hidden name and renamed.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from brev_pipeline.demo.contents import DemoFile, Kind, list_demo_files
+from brev_pipeline.demo.items import Draws, draw_item, draw_shot
+from brev_pipeline.demo.photo import take_photo
 from brev_pipeline.errors import BrevPipelineError
 
 RECORD: Final = ".brev-pipeline-demo.json"
-DRAWING: Final = 1  # goes up when the same seed draws other bytes
+DRAWING: Final = 2  # goes up when the same seed draws other pictures
 _TEMPORARY: Final = ".tmp-"
+_CUT: Final = 0.6  # share of a truncated file that is left
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Record:
-    """What a folder was drawn from, and what was finished.
+class Flaw:
+    """A file that is not as it should be: where it lies, what is wrong, and the photo that it is a copy of, if any."""
 
-    Args:
-        seed: the demo's seed.
-        flaws: whether the flawed files are among them.
-        drawing: `DRAWING` of the package that drew them.
-        sha256: path below the folder → SHA-256 in hexadecimal; empty until all files are drawn.
-    """
+    path: str
+    kind: Kind
+    of: str | None
+
+
+@dataclass(frozen=True)
+class DemoSummary:
+    """What lies in the demo's folder after a drawing."""
+
+    folder: Path
+    photos: dict[str, int]  # class folder → sound photos, 180 in all
+    flaws: tuple[Flaw, ...]
+    size: int  # bytes of all files together
+    drawn: int  # files that this call wrote
+    kept: int  # files that were there already, as they should be
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What a folder was drawn from, and what was finished."""
 
     seed: int
     flaws: bool
     drawing: int = DRAWING
-    sha256: Mapping[str, str] = field(default_factory=dict)
+    sha256: Mapping[str, str] = field(default_factory=dict)  # of each path; empty until all files are drawn
 
     def __str__(self) -> str:
         return f"seed {self.seed} {'with' if self.flaws else 'without'} flaws"
 
 
-def claim(folder: Path, wanted: Record) -> Mapping[str, str]:
-    """Make the folder ours before the first photo is drawn.
+def draw_demo(folder: Path, *, seed: int = 0, flaws: bool = False, on_progress: Progress | None = None) -> DemoSummary:
+    """Draw the demo's photos: the same seed gives the same names everywhere, and the same bytes on one machine.
 
-    Returns:
-        The SHA-256 of the files that an earlier drawing of the same demo finished.
+    Args:
+        folder: where to; made if it does not exist.
+        seed: 0 ≤ seed < 2**63.
+        flaws: add two byte copies, one pixel copy and one truncated file.
+        on_progress: called after each file with the number of files done and of all files.
+
+    Raises:
+        BrevPipelineError: the folder holds something that is not this demo, or cannot be written.
+        ValueError: the seed is out of range.
+    """
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"the seed must be in [0, 2**63), got {seed}")
+    try:
+        return _draw_files(Path(folder), _Record(seed, flaws), on_progress or (lambda _done, _all: None))
+    except OSError as error:
+        raise BrevPipelineError(
+            f"the demo photos cannot be drawn into {folder}: {error.strerror or error} ({error.filename or folder}); "
+            "choose another folder, or check its permissions and the free space"
+        ) from error
+
+
+def draw_file(file: DemoFile, seed: int) -> bytes:
+    """Content of one file of the demo: a 24-bit BMP, whole or cut, or a PNG."""
+    import cv2
+
+    draws = Draws(seed, (file.view.folder, file.view.item))
+    pixels = take_photo(draw_item(draws, file.view.fault), draw_shot(draws.narrow_to("photo", file.view.take)))
+    _, encoded = cv2.imencode(".png" if file.kind == "pixel copy" else ".bmp", pixels[..., ::-1])
+    data = encoded.tobytes()
+    return data[: int(len(data) * _CUT)] if file.kind == "truncated" else data
+
+
+def _draw_files(folder: Path, record: _Record, on_progress: Progress) -> DemoSummary:
+    files = list_demo_files(flaws=record.flaws)
+    finished = _claim_folder(folder, record)
+    digests: dict[str, str] = {}
+    drawn = 0
+    for done, file in enumerate(files, start=1):
+        path = folder / file.path
+        present = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+        if present is None or present != finished.get(file.path):
+            data = draw_file(file, record.seed)
+            _write_whole(path, data)
+            present, drawn = hashlib.sha256(data).hexdigest(), drawn + 1
+        digests[file.path] = present
+        on_progress(done, len(files))
+    _save_record(folder, _Record(record.seed, record.flaws, sha256=digests))
+    photos = Counter(file.view.folder for file in files if file.kind == "photo")
+    flaws = tuple(
+        Flaw(file.path, file.kind, file.view.path if "copy" in file.kind else None)
+        for file in files
+        if file.kind != "photo"
+    )
+    size = sum((folder / file.path).stat().st_size for file in files)
+    return DemoSummary(folder, dict(photos), flaws, size, drawn, len(files) - drawn)
+
+
+def _claim_folder(folder: Path, wanted: _Record) -> Mapping[str, str]:
+    """Make the folder ours before the first photo is drawn; the SHA-256 of what an earlier drawing of it finished.
 
     Raises:
         BrevPipelineError: the folder holds something else; nothing was written.
     """
     if not folder.exists() or all(entry.name == _TEMPORARY + RECORD for entry in folder.iterdir()):
-        save(folder, wanted)
+        _save_record(folder, wanted)
         return {}
-    found = _read(folder)
-    if (found.seed, found.flaws) != (wanted.seed, wanted.flaws):
+    known = _read_record(folder)
+    if (known.seed, known.flaws) != (wanted.seed, wanted.flaws):
         raise BrevPipelineError(
-            f"{folder} holds demo photos of {found}, not of {wanted}: choose another folder, or remove this one first"
+            f"{folder} holds demo photos of {known}, not of {wanted}: choose another folder, or remove this one first"
         )
-    return found.sha256 if found.drawing == DRAWING else {}
+    return known.sha256 if known.drawing == DRAWING else {}
 
 
-def save(folder: Path, record: Record) -> None:
-    """Write the folder's record."""
-    write(folder / RECORD, (json.dumps(asdict(record), indent=1) + "\n").encode())
+def _save_record(folder: Path, record: _Record) -> None:
+    _write_whole(folder / RECORD, (json.dumps(asdict(record), indent=1) + "\n").encode())
 
 
-def write(file: Path, data: bytes) -> None:
+def _read_record(folder: Path) -> _Record:
+    try:
+        known = json.loads((folder / RECORD).read_bytes())
+        return _Record(known["seed"], known["flaws"], known["drawing"], dict(known["sha256"]))
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        raise BrevPipelineError(
+            f"{folder} is not empty and holds no demo photos (no readable {RECORD}): nothing was written; "
+            "choose an empty folder or a new one"
+        ) from error
+
+
+def _write_whole(file: Path, data: bytes) -> None:
     """Write a file so that it appears whole or not at all; one of the same name is replaced."""
     file.parent.mkdir(parents=True, exist_ok=True)
     # Always the same name: the repeat of a killed run uses it up.
     temporary = file.with_name(_TEMPORARY + file.name)
     temporary.write_bytes(data)
     os.replace(temporary, file)
-
-
-def digest(data: bytes) -> str:
-    """SHA-256 in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def digest_of(file: Path) -> str | None:
-    """SHA-256 of a file, None where there is none."""
-    try:
-        return digest(file.read_bytes())
-    except FileNotFoundError:
-        return None
-
-
-def _read(folder: Path) -> Record:
-    try:
-        known = json.loads((folder / RECORD).read_bytes())
-        return Record(known["seed"], known["flaws"], known["drawing"], dict(known["sha256"]))
-    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-        raise BrevPipelineError(
-            f"{folder} is not empty and holds no demo photos (no readable {RECORD}): nothing was written; "
-            "choose an empty folder or a new one"
-        ) from error

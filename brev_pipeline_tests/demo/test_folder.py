@@ -14,8 +14,8 @@ from PIL import Image
 
 from brev_pipeline.config.models import ListingSettings
 from brev_pipeline.demo import DemoSummary, draw_demo
+from brev_pipeline.demo.contents import list_demo_files
 from brev_pipeline.demo.folder import RECORD
-from brev_pipeline.demo.plan import plan
 from brev_pipeline.errors import BrevPipelineError
 
 _KEY = re.compile(r"/(\d*)_\d*\.(?:bmp|png)$")  # the demo configuration's `uniqueness`
@@ -36,10 +36,10 @@ def _files(folder: Path) -> dict[str, bytes]:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A demo of seven files, for tests of the folder's handling: one good item, one missing cap, two flaws."""
-    files = plan(flaws=True)
+    files = list_demo_files(flaws=True)
     chosen = [*files[:3], *files[168:170], files[-2], files[-1]]
     monkeypatch.setattr(
-        "brev_pipeline.demo.draw.plan",
+        "brev_pipeline.demo.folder.list_demo_files",
         lambda *, flaws: chosen if flaws else [planned for planned in chosen if planned.kind == "photo"],
     )
 
@@ -48,7 +48,7 @@ def test_the_demo_has_the_numbers_of_the_data_set_that_it_stands_for(demo: DemoS
     assert demo.photos == {"good": 146, "bad_cap": 22, "missing_cap": 12}
     assert demo.drawn == 184
     assert demo.size < 60e6
-    photos = [planned.view for planned in plan(flaws=False)]
+    photos = [planned.view for planned in list_demo_files(flaws=False)]
     assert [view.item for view in photos if view.folder == "bad_cap"] == [i for i in range(11) for _ in range(2)]
     assert [view.item for view in photos if view.folder == "missing_cap"] == [i for i in range(6) for _ in range(2)]
     per_item = Counter(view.item for view in photos if view.folder == "good")
@@ -59,17 +59,17 @@ def test_names_are_item_and_time_in_milliseconds_and_times_are_distinct(demo: De
     names = [re.fullmatch(r"(?:recheck/)?\w+/(\d+)_(\d{13})\.(?:bmp|png)", path) for path in _files(demo.folder)]
     assert all(names)
     assert len({match[2] for match in names if match}) == 184
-    for planned in plan(flaws=True):
+    for planned in list_demo_files(flaws=True):
         assert _KEY.search(f"/{planned.path}")
 
 
 def test_photos_of_an_item_follow_one_another_in_time() -> None:
-    times = [int(planned.path.partition("_")[2][-17:-4]) for planned in plan(flaws=False)]
+    times = [int(planned.path.partition("_")[2][-17:-4]) for planned in list_demo_files(flaws=False)]
     assert times == sorted(times)
 
 
 def test_every_photo_is_a_sound_24_bit_bmp(demo: DemoSummary) -> None:
-    for planned in plan(flaws=False):
+    for planned in list_demo_files(flaws=False):
         with Image.open(demo.folder / planned.path) as image:
             image.load()
             assert (image.format, image.mode, image.size) == ("BMP", "RGB", (240, 320))
@@ -99,8 +99,8 @@ def test_copies_stay_within_their_class_so_that_no_label_conflict_stops_the_run(
 
 
 def test_without_flaws_there_are_180_files() -> None:
-    assert len(plan(flaws=False)) == 180
-    assert plan(flaws=True)[:180] == plan(flaws=False)
+    assert len(list_demo_files(flaws=False)) == 180
+    assert list_demo_files(flaws=True)[:180] == list_demo_files(flaws=False)
 
 
 def test_the_record_is_hidden_and_no_image(demo: DemoSummary) -> None:
@@ -151,7 +151,7 @@ def test_a_killed_drawing_is_finished_by_the_same_call(tmp_path: Path) -> None:
     process = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
     assert process.returncode == -9
     # What a kill in the middle of a write leaves behind:
-    (tmp_path / "good" / f".tmp-{plan(flaws=False)[2].path.partition('/')[2]}").write_bytes(b"half")
+    (tmp_path / "good" / f".tmp-{list_demo_files(flaws=False)[2].path.partition('/')[2]}").write_bytes(b"half")
 
     def stop(done: int, _all: int) -> None:
         if done == 3:
@@ -159,7 +159,7 @@ def test_a_killed_drawing_is_finished_by_the_same_call(tmp_path: Path) -> None:
 
     with pytest.raises(StoppedError):
         draw_demo(tmp_path, on_progress=stop)
-    assert sorted(_files(tmp_path)) == sorted(planned.path for planned in plan(flaws=False)[:3])
+    assert sorted(_files(tmp_path)) == sorted(planned.path for planned in list_demo_files(flaws=False)[:3])
 
 
 def test_a_kill_before_the_record_is_finished_leaves_a_folder_that_can_be_drawn_into(small, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_seed_out_of_range_is_refused_before_anything_is_written(seed: int, tm
     assert not (tmp_path / "demo").exists()
 
 
-def test_drawing_needs_no_image_library() -> None:
+def test_importing_the_demo_imports_no_image_library() -> None:
     script = "import sys, brev_pipeline.demo; print({'cv2', 'PIL', 'scipy', 'tensorflow', 'pandas'} & set(sys.modules))"
     output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "set()"
