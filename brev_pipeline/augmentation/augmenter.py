@@ -13,7 +13,7 @@ from brev_pipeline.augmentation.draws import heads, record, words
 from brev_pipeline.augmentation.filters import filtered
 from brev_pipeline.augmentation.geometry import Image, Matrix, affine, warp, warp_labels
 from brev_pipeline.augmentation.grain import salt_and_pepper, white_noise
-from brev_pipeline.augmentation.plan import plan
+from brev_pipeline.augmentation.plan import plan_parameters
 from brev_pipeline.config.models import AugmentationSettings
 from brev_pipeline.errors import AugmentError
 
@@ -53,7 +53,7 @@ class ImageAugmenter:
             except ValidationError as error:
                 raise AugmentError(f"ImageAugmenter cannot be made of these parts: {error}") from error
         self.settings = settings
-        self._plan = plan(settings)
+        self._plan = plan_parameters(settings)
 
     def __repr__(self) -> str:
         return f"ImageAugmenter({self.settings!r})"

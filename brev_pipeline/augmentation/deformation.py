@@ -16,8 +16,8 @@ from brev_pipeline.augmentation.geometry import ONE, Integers
 from brev_pipeline.augmentation.streams import raw_words
 from brev_pipeline.config.models import ImageDeformation
 
-_BITS: Final = 10
-_WEIGHT: Final = 1 << _BITS  # sum of the four B-spline weights of a pixel
+_WEIGHT_BITS: Final = 10
+_WEIGHT: Final = 1 << _WEIGHT_BITS  # sum of the four B-spline weights of a pixel
 _SQRT3: Final = 1.7320508075688772
 
 

@@ -4,7 +4,7 @@ from brev_pipeline.augmentation.draws import ORDER, Parameter, Plan
 from brev_pipeline.config.models import AugmentationSettings
 
 
-def plan(settings: AugmentationSettings) -> Plan:
+def plan_parameters(settings: AugmentationSettings) -> Plan:
     """How each parameter is drawn under these settings."""
     parts = (_transform, _deformation, _filtering, _noise, _specks)
     on = {parameter.name: parameter for part in parts for parameter in part(settings)}

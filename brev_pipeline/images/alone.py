@@ -18,10 +18,10 @@ from brev_pipeline.config import ImageSettings
 from brev_pipeline.engine import LocalEngine, LostTask
 from brev_pipeline.images.chunk import Prepared, prepare_row, refused
 from brev_pipeline.images.limits import decoding_limits
-from brev_pipeline.images.stops import verdict
+from brev_pipeline.images.stops import classify_loss
 from brev_pipeline.source_base import SourceRow
 
-_LOG = logging.getLogger(__name__)
+_ALONE_LOG = logging.getLogger(__name__)
 
 
 def longest_wait(settings: ImageSettings) -> float:
@@ -41,8 +41,8 @@ def prepare_alone(source: SourceRow, data: bytes, settings: ImageSettings) -> Pr
     ((_, found),) = tries
     if not isinstance(found, LostTask):
         return found
-    _LOG.warning("%s: decoding it alone: %s", source.path, found.reason)
-    return refused(source, *verdict(found, settings)), None
+    _ALONE_LOG.warning("%s: decoding it alone: %s", source.path, found.reason)
+    return refused(source, *classify_loss(found, settings)), None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.header import unsupported
-from brev_pipeline.images.levels import look_up
+from brev_pipeline.images.levels import apply_table
 
 _Pixels = npt.NDArray[np.uint8]
 _BAND = 1 << 16  # pixels
@@ -52,7 +52,7 @@ def compose(pixels: _Pixels, background: tuple[int, int, int]) -> _Pixels:
         pairs = colour[rows].astype(np.uint16) << 8 | alpha[rows]
         for channel, behind in enumerate(background):
             one = pairs[:, :, channel : channel + 1] if pairs.shape[2] == 3 else pairs
-            composed[rows, :, channel : channel + 1] = look_up(_compositions(behind), np.ascontiguousarray(one))
+            composed[rows, :, channel : channel + 1] = apply_table(_compositions(behind), np.ascontiguousarray(one))
     return composed
 
 

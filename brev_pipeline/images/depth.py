@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from brev_pipeline.config import Intensity, PercentileIntensity, WindowIntensity
 from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import MOST, levels, look_up
+from brev_pipeline.images.levels import MAX_SAMPLE, quantization_table, apply_table
 
 _BLOCK = 1 << 20  # samples that are counted at a time: counting widens each to 8 bytes
 _EXTREMES = 0.1  # percent of the samples at either end that do not count as the range, such as hot and dead pixels
@@ -48,13 +48,13 @@ class DeepSamples:
 
     def to_8_bits(self) -> npt.NDArray[np.uint8]:
         """Scale to 0..255; alpha by its full range. Shape as the raster's."""
-        of_colour, of_alpha = levels(*self._samples_of_interval), levels(0, self.raster.white)
+        of_colour, of_alpha = quantization_table(*self._samples_of_interval), quantization_table(0, self.raster.white)
         samples = self.raster.samples
         if of_colour is of_alpha or samples.shape[2] == self._colours:
-            return look_up(of_colour, samples)
+            return apply_table(of_colour, samples)
         pixels = np.empty(samples.shape, np.uint8)
-        pixels[:, :, : self._colours] = look_up(of_colour, self._colour)
-        pixels[:, :, self._colours :] = look_up(of_alpha, samples[:, :, self._colours :])
+        pixels[:, :, : self._colours] = apply_table(of_colour, self._colour)
+        pixels[:, :, self._colours :] = apply_table(of_alpha, samples[:, :, self._colours :])
         return pixels
 
     def normalise(self) -> npt.NDArray[Any]:
@@ -64,16 +64,16 @@ class DeepSamples:
             uint8 if every sample is exactly one of 256 levels; else 16 bits, with one channel where all colours are
             equal, and without alpha where all is opaque.
         """
-        values, samples = levels(0, self.raster.white, MOST), self.raster.samples
+        values, samples = quantization_table(0, self.raster.white, MAX_SAMPLE), self.raster.samples
         alpha = samples[:, :, self._colours :]
         used = np.union1d(np.flatnonzero(self.counts), np.flatnonzero(_count(alpha, self.raster.white)))
         if not np.any(values[used] % 257):
-            return look_up((values // 257).astype(np.uint8), samples)
+            return apply_table((values // 257).astype(np.uint8), samples)
         colour = self._colour
         if colour.shape[2] == 3 and all(np.array_equal(colour[:, :, 0], colour[:, :, other]) for other in (1, 2)):
             colour = colour[:, :, :1]
         opaque = not alpha.shape[2] or int(alpha.min()) == self.raster.white
-        return look_up(values, colour if opaque else np.concatenate([colour, alpha], axis=2))
+        return apply_table(values, colour if opaque else np.concatenate([colour, alpha], axis=2))
 
     @cached_property
     def range(self) -> SampleRange:

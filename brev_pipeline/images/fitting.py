@@ -6,22 +6,22 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.config import Intensity, WindowIntensity
-from brev_pipeline.images.levels import MOST
+from brev_pipeline.images.levels import MAX_SAMPLE
 
-_Whole = npt.NDArray[np.integer[Any]]
+_Integers = npt.NDArray[np.integer[Any]]
 _Share = npt.NDArray[np.float64]
 
 
 class Ranges(NamedTuple):
     """What images of more than 8 bits use: (images,) each, as the columns of ``prepared_images``."""
 
-    bits: _Whole
+    bits: _Integers
     """Bits per sample, as stored."""
-    min: _Whole
+    min: _Integers
     """Stored values from here on, see `depth.SampleRange`."""
-    low: _Whole
-    high: _Whole
-    max: _Whole
+    low: _Integers
+    high: _Integers
+    max: _Integers
     used: _Share
     """0..1"""
 
@@ -47,7 +47,7 @@ def shown(ranges: Ranges, intensity: Intensity) -> _Share:
 
 def fitting_window(ranges: Ranges) -> tuple[int, int]:
     """The window that shows at least 99.8 % of the samples of each image."""
-    low = min(int(ranges.low.min()), MOST - 1)
+    low = min(int(ranges.low.min()), MAX_SAMPLE - 1)
     return low, max(int(ranges.high.max()), low + 1)
 
 

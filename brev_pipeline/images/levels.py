@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-MOST = 65_535
+MAX_SAMPLE = 65_535
 """The largest sample there is."""
 
 
 @lru_cache(maxsize=64)
-def levels(black: int, white: int, top: int = 255) -> npt.NDArray[Any]:
+def quantization_table(black: int, white: int, top: int = 255) -> npt.NDArray[Any]:
     """(65536,) the level 0..top of each 16-bit sample, clipped to black..white; uint8 where top is 255, else uint16."""
-    values, span = np.clip(np.arange(MOST + 1), black, white) - black, white - black
+    values, span = np.clip(np.arange(MAX_SAMPLE + 1), black, white) - black, white - black
     return ((2 * top * values + span) // (2 * span)).astype(np.uint8 if top <= 255 else np.uint16)
 
 
-def look_up(table: npt.NDArray[Any], samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def apply_table(table: npt.NDArray[Any], samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """``table[samples]``, of the table's dtype, five times as fast as NumPy and without its 8 bytes per index.
 
     Args:
@@ -33,7 +33,7 @@ def look_up(table: npt.NDArray[Any], samples: npt.NDArray[Any]) -> npt.NDArray[A
     return found.reshape(samples.shape)  # type: ignore[no-any-return]
 
 
-def look_up_colours(table: npt.NDArray[np.uint8], indexes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def apply_palette(table: npt.NDArray[np.uint8], indexes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """``table[indexes]``: (height, width, channels) of a (256, channels) palette and (height, width)."""
     import cv2
 
@@ -43,9 +43,9 @@ def look_up_colours(table: npt.NDArray[np.uint8], indexes: npt.NDArray[np.uint8]
     return pixels
 
 
-def to_8_bits(samples: npt.NDArray[Any], white: int) -> npt.NDArray[np.uint8]:
+def scale_to_8_bits(samples: npt.NDArray[Any], white: int) -> npt.NDArray[np.uint8]:
     """Samples of any shape, whole numbers 0..white, as levels 0..255; white is 255 at most."""
     import cv2
 
-    table, rows = levels(0, white)[:256], samples.astype(np.uint8, copy=False).reshape(1, -1)
+    table, rows = quantization_table(0, white)[:256], samples.astype(np.uint8, copy=False).reshape(1, -1)
     return cv2.LUT(rows, table).reshape(samples.shape)  # type: ignore[no-any-return]

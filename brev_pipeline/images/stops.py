@@ -24,7 +24,7 @@ def out_of_time(settings: ImageSettings) -> str:
     return f"{OUT_OF_TIME} {settings.max_seconds:g} s of CPU time (image.max_seconds)"
 
 
-def verdict(death: LostTask, settings: ImageSettings) -> tuple[str, str]:
+def classify_loss(death: LostTask, settings: ImageSettings) -> tuple[str, str]:
     """Status and reason of an image on which a process died that did nothing else.
 
     A clock of somebody else's (SIGXCPU, a batch system's limit) stands for that one's patience, not for ours.

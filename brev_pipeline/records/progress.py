@@ -28,9 +28,9 @@ class Finished:
 
 def recall(folder: Folder, progress: Folder, file: str, digest: str) -> Finished | None:
     """What is known of a shard, if it was finished from the same inputs and its file is unharmed."""
-    if not (progress.exists(_name(file)) and folder.exists(file)):
+    if not (progress.exists(_note_name(file)) and folder.exists(file)):
         return None
-    finished = _load(progress, _name(file))
+    finished = _load_note(progress, _note_name(file))
     if finished is None or (finished.file, finished.digest) != (file, digest):
         return None
     return finished if is_whole(folder, finished) else None
@@ -44,17 +44,17 @@ def is_whole(folder: Folder, finished: Finished) -> bool:
 
 def remember(progress: Folder, finished: Finished) -> None:
     """Note that a shard is finished, in place of what was noted of an earlier one of this name."""
-    progress.remove(_name(finished.file))
-    progress.write(_name(finished.file), json.dumps(vars(finished)).encode())
+    progress.remove(_note_name(finished.file))
+    progress.write(_note_name(finished.file), json.dumps(vars(finished)).encode())
 
 
 def all_finished(progress: Folder) -> list[Finished]:
     """All that is noted, sorted by file name."""
-    found = (_load(progress, name) for name in progress.names())
+    found = (_load_note(progress, name) for name in progress.names())
     return sorted((finished for finished in found if finished), key=lambda finished: finished.file)
 
 
-def _load(progress: Folder, name: str) -> Finished | None:
+def _load_note(progress: Folder, name: str) -> Finished | None:
     try:
         return Finished(**json.loads(progress.read(name)))
     except (ValueError, TypeError):
@@ -62,5 +62,5 @@ def _load(progress: Folder, name: str) -> Finished | None:
         return None
 
 
-def _name(file: str) -> str:
+def _note_name(file: str) -> str:
     return f"{file}.json"

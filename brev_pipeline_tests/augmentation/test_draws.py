@@ -17,7 +17,7 @@ from brev_pipeline.augmentation import (
     RandomTransformer,
 )
 from brev_pipeline.augmentation.draws import ORDER, heads, words
-from brev_pipeline.augmentation.plan import plan
+from brev_pipeline.augmentation.plan import plan_parameters
 
 SEEDS = 20_000
 ALL_ON = ImageAugmenter(deformation=ImageDeformation(), salt_and_pepper=ImageSaltAndPepper())
@@ -127,7 +127,7 @@ def test_a_chance_that_is_configured_is_kept(chance):
         noise=ImageNoise(chance=chance),
         salt_and_pepper=ImageSaltAndPepper(chance=chance),
     ).settings
-    parts = plan(settings)
+    parts = plan_parameters(settings)
     count = [len(heads(parts, words(seed))) for seed in range(2000)]
     if chance in (0, 1):
         assert set(count) == {chance * len(ORDER)}

@@ -74,7 +74,7 @@ def entitled(error: DecodeError, name: str) -> DecodeError:
 def _unknown(data: bytes) -> DecodeError:
     if not data:
         return damaged("the file is empty")
-    kind = foreign.name(data)
+    kind = foreign.name_foreign_format(data)
     if kind is not None:
         read = ", ".join(format_.TITLE for format_ in _MODULES)
         return unsupported(f"this is a file of the kind {kind}; read are {read}")

@@ -16,7 +16,7 @@ from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
 from brev_pipeline.images.formats.pillow import decode_with_pillow
 from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import MOST, levels, look_up, look_up_colours
+from brev_pipeline.images.levels import MAX_SAMPLE, quantization_table, apply_table, apply_palette
 
 NAME, TITLE = "bmp", "BMP"
 _OS2 = 12  # bytes of the smallest DIB header, with 16-bit sizes
@@ -143,7 +143,7 @@ def _split_colours(values: npt.NDArray[Any], masks: tuple[int, ...]) -> npt.NDAr
     pixels = np.empty((*values.shape, len(masks)), np.uint8 if top == 255 else np.uint16)
     for channel, mask in enumerate(masks):
         part = ((values & mask) >> (mask & -mask).bit_length() - 1).astype(np.uint16)
-        pixels[:, :, channel] = look_up(levels(0, (1 << mask.bit_count()) - 1, top), part)
+        pixels[:, :, channel] = apply_table(quantization_table(0, (1 << mask.bit_count()) - 1, top), part)
     return pixels
 
 
@@ -151,7 +151,7 @@ def _white_of(masks: tuple[int, ...]) -> int:
     depths = {mask.bit_count() for mask in masks[:3]}
     if max(mask.bit_count() for mask in masks) <= 8:
         return 255
-    return (1 << max(depths)) - 1 if len(depths) == 1 and max(depths) > 8 else MOST
+    return (1 << max(depths)) - 1 if len(depths) == 1 and max(depths) > 8 else MAX_SAMPLE
 
 
 _IDENTITY = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
@@ -163,7 +163,7 @@ def _look_up(indexes: npt.NDArray[np.uint8], data: bytes, header: BmpHeader) -> 
     bgr0 = np.frombuffer(data, np.uint8, 4 * 256, header.palette).reshape(256, 4)
     if np.array_equal(bgr0[:, :3], _IDENTITY):
         return np.ascontiguousarray(indexes)[:, :, None]
-    return look_up_colours(bgr0[:, 2::-1], np.ascontiguousarray(indexes))
+    return apply_palette(bgr0[:, 2::-1], np.ascontiguousarray(indexes))
 
 
 def verify(data: bytes, header: BmpHeader, settings: ImageSettings) -> None:

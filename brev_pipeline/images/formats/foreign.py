@@ -2,7 +2,7 @@
 
 import re
 
-_SIGNATURES = (
+_FOREIGN_SIGNATURES = (
     (rb".{4}ftyp(heic|heix|hevc|mif1|msf1|miaf)", "HEIF"),
     (rb".{4}ftyp[ -~]{4}", "ISO base media (video, or a picture like HEIF)"),
     (rb"8BPS", "Photoshop"),
@@ -29,7 +29,7 @@ _SIGNATURES = (
 )
 
 
-def name(data: bytes) -> str | None:
+def name_foreign_format(data: bytes) -> str | None:
     """What kind of file this is, if it is one of these."""
     head = data[:64]
-    return next((kind for pattern, kind in _SIGNATURES if re.match(pattern, head, re.DOTALL)), None)
+    return next((kind for pattern, kind in _FOREIGN_SIGNATURES if re.match(pattern, head, re.DOTALL)), None)

@@ -16,7 +16,7 @@ from brev_pipeline.images.formats.boxes import read_box
 from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
 from brev_pipeline.images.formats.pillow import decode_with_pillow
 from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import to_8_bits
+from brev_pipeline.images.levels import scale_to_8_bits
 
 NAME, TITLE = "jpeg2000", "JPEG 2000"
 _FILE = b"\0\0\0\x0cjP  \r\n\x87\n"
@@ -135,7 +135,7 @@ def verify(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> None
             f"its {bits}-bit samples are not RGB or grey of equal resolution in the usual order; those are read with "
             "8 bits only"
         )
-    jpeg2000_work.check(data, boxes.codestream, (header.width, header.height), header.channels)
+    jpeg2000_work.check_work(data, boxes.codestream, (header.width, header.height), header.channels)
 
 
 def _is_plain(header: Jpeg2000Header) -> bool:
@@ -154,7 +154,7 @@ def decode(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> Rast
         # The sign's bit turned over is the sample less the lowest one.
         unsigned = np.dtype(f"u{samples.itemsize}")
         samples = samples.view(unsigned) + unsigned.type(-zero)
-    return Raster(to_8_bits(samples, white)) if header.bit_depth <= 8 else Raster(samples, white, zero)
+    return Raster(scale_to_8_bits(samples, white)) if header.bit_depth <= 8 else Raster(samples, white, zero)
 
 
 def _decode_deep(data: bytes) -> Any:

@@ -49,7 +49,7 @@ class Style(NamedTuple):
         return most * (self.levels + 1) * self.layers, blocks
 
 
-def check(data: bytes, place: int, image: tuple[int, int], components: int) -> None:
+def check_work(data: bytes, place: int, image: tuple[int, int], components: int) -> None:
     """Refuse a codestream that asks for more than the image's size accounts for, or lacks tiles.
 
     Args:
@@ -65,7 +65,7 @@ def check(data: bytes, place: int, image: tuple[int, int], components: int) -> N
     x1, y1, _, _, width, height, x, y = struct.unpack_from(">8I", data, place + 8)
     tiles = -(-(x1 - x) // width) * -(-(y1 - y) // height)
     pixels = image[0] * image[1]
-    _check("tiles", tiles, _TILES + pixels // _PIXELS_PER_TILE)
+    _check_count("tiles", tiles, _TILES + pixels // _PIXELS_PER_TILE)
     packets = blocks = 0
     layers, found = 1, set()
     for marker, body in _markers(data, place + 2):
@@ -78,13 +78,13 @@ def check(data: bytes, place: int, image: tuple[int, int], components: int) -> N
         of_one = style.cost(min(width, image[0]), min(height, image[1]))
         packets, blocks = max(packets, of_one[0]), max(blocks, of_one[1])
     samples, parts = pixels * components, tiles * components
-    _check("packets", packets * parts, _PACKETS + samples // _SAMPLES_PER_PACKET)
-    _check("code blocks", blocks * parts, _BLOCKS + samples // _SAMPLES_PER_BLOCK)
+    _check_count("packets", packets * parts, _PACKETS + samples // _SAMPLES_PER_PACKET)
+    _check_count("code blocks", blocks * parts, _BLOCKS + samples // _SAMPLES_PER_BLOCK)
     if len(found) < tiles:
         raise damaged(f"it ends before its image does: it holds {len(found)} tiles of {tiles}")
 
 
-def _check(what: str, count: int, most: int) -> None:
+def _check_count(what: str, count: int, most: int) -> None:
     if count > most:
         raise too_large(f"it is made of up to {count} {what}; an image of its size may have {most}")
 

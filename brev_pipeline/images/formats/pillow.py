@@ -20,7 +20,7 @@ from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
 from brev_pipeline.images.formats.header import check_pixels, damaged, too_large, unsupported
 from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import look_up_colours
+from brev_pipeline.images.levels import apply_palette
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -132,7 +132,7 @@ def _look_up(image: "Image") -> npt.NDArray[np.uint8]:
     kind = "RGBA" if image.has_transparency_data else "RGB"
     every = image.crop((0, 0, 256, 1))
     every.putdata(range(256))
-    return look_up_colours(np.asarray(every.convert(kind))[0], np.asarray(image))
+    return apply_palette(np.asarray(every.convert(kind))[0], np.asarray(image))
 
 
 _VARIANT = "this variant of the format is not read"

@@ -18,7 +18,7 @@ from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
 from brev_pipeline.images.formats.pillow import read_orientation
 from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import MOST
+from brev_pipeline.images.levels import MAX_SAMPLE
 
 NAME, TITLE = "png", "PNG"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -113,7 +113,7 @@ def decode(data: bytes, header: PngHeader, settings: ImageSettings) -> Raster:
             samples = np.empty((header.height, header.width, part.shape[2]), part.dtype) if samples is None else samples
             samples[one.y :: one.down, one.x :: one.right] = part
     orientation = read_orientation(_file_of_a_pixel(exif), "PNG", settings) if exif else 1
-    return Raster(samples, MOST if samples.dtype == np.uint16 else 255, orientation=orientation)
+    return Raster(samples, MAX_SAMPLE if samples.dtype == np.uint16 else 255, orientation=orientation)
 
 
 def _file_of_a_pixel(chunks: list[bytes | memoryview]) -> bytes:

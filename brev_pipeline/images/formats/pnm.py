@@ -13,7 +13,7 @@ import numpy.typing as npt
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.header import Header, damaged, too_large
 from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import to_8_bits
+from brev_pipeline.images.levels import scale_to_8_bits
 
 NAME, TITLE = "pnm", "PNM"
 _CHANNELS = {b"1": 1, b"2": 1, b"3": 3, b"4": 1, b"5": 1, b"6": 3}
@@ -77,7 +77,7 @@ def decode(data: bytes, header: PnmHeader, settings: ImageSettings) -> Raster:
     if header.largest > 255:
         return Raster(values.astype(np.uint16, copy=False).reshape(shape), header.largest)
     if header.largest < 255:
-        values = to_8_bits(values, header.largest)
+        values = scale_to_8_bits(values, header.largest)
     return Raster(values.astype(np.uint8, copy=False).reshape(shape))
 
 

@@ -28,8 +28,8 @@ from brev_pipeline.images.formats.tiff_header import (
     first_page,
     read_header,
 )
-from brev_pipeline.images.formats.tiff_parts import Layout, Part, check, expand, read_parts, read_samples
-from brev_pipeline.images.levels import to_8_bits
+from brev_pipeline.images.formats.tiff_parts import Layout, Part, check_segments, expand, read_parts, read_samples
+from brev_pipeline.images.levels import scale_to_8_bits
 
 __all__ = ["NAME", "TITLE", "TiffHeader", "decode", "read_header", "recognise", "verify"]
 
@@ -64,7 +64,7 @@ def verify(data: bytes, header: TiffHeader, settings: ImageSettings) -> str | No
     if samples > (most := _CHANNELS * settings.max_pixels):
         raise too_large(f"it has {samples} samples; read are up to {_CHANNELS} × max_pixels = {most}")
     page, notes = first_page(data), []
-    check(page, header.layout)
+    check_segments(page, header.layout)
     if not header.own and (complaint := _check_for_pillow(data, page, header.layout)):
         notes.append(jpeg.warned(complaint, settings))
     if (pages := count_directories(data, _MOST_PAGES)) > 1:
@@ -170,7 +170,7 @@ def _numbers(samples: npt.NDArray[Any], header: TiffHeader) -> npt.NDArray[Any]:
         samples ^= 1 << bits - 1
     if bits >= 8:
         return samples
-    return to_8_bits(samples, (1 << bits) - 1)
+    return scale_to_8_bits(samples, (1 << bits) - 1)
 
 
 def _divide_by_alpha(samples: npt.NDArray[Any], white: int) -> None:

@@ -9,7 +9,7 @@ from brev_pipeline.images.formats.tiff_codes import CODES
 from brev_pipeline.images.formats.tiff_parts import Layout, cut
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
-_CHANNELS, _PLANAR, _PREDICTOR, _EXTRA, _FORMAT = 277, 284, 317, 338, 339
+_SAMPLES_PER_PIXEL, _PLANAR, _PREDICTOR, _EXTRA, _FORMAT = 277, 284, 317, 338, 339
 MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE = 0, 1, 2, 3
 _COLOURS = {MIN_IS_WHITE: 1, _MIN_IS_BLACK: 1, _RGB: 3}  # of the kinds that are decoded here: how many
 SIGNED = 2
@@ -85,7 +85,7 @@ def read_header(data: bytes) -> TiffHeader:
     every_depth = page.sound(_BITS, 1)
     formats = page.sound(_FORMAT, 1)
     height, width = page.sound(_HEIGHT, 0)[0], page.sound(_WIDTH, 0)[0]
-    channels = page.sound(_CHANNELS, len(every_depth))[0]
+    channels = page.sound(_SAMPLES_PER_PIXEL, len(every_depth))[0]
     depths = every_depth[: max(1, channels)]
     compression = page.sound(_COMPRESSION, 1)[0]
     predictor = page.sound(_PREDICTOR, 1)[0] if compression in _PREDICTED else 1

@@ -94,7 +94,7 @@ def cut(page: Directory, height: int, width: int) -> tuple[bool, int, int]:
     return False, min(page.sound(_ROWS_PER_STRIP, height)[0], height), width
 
 
-def check(page: Directory, layout: Layout) -> None:
+def check_segments(page: Directory, layout: Layout) -> None:
     """Refuse parts that do not make up the image, and those that cost more than its size accounts for."""
     name = "tile" if layout.tiled else "strip"
     if layout.part_height < 1 or layout.part_width < 1:
