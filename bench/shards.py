@@ -36,7 +36,7 @@ import pyarrow as pa
 from brev_pipeline.augmentation import ImageAugmenter
 from brev_pipeline.config import ImageSettings, SamplingSettings, ShardSettings
 from brev_pipeline.engine import LocalEngine, SerialEngine
-from brev_pipeline.images.shelf import Shelf
+from brev_pipeline.images.pixel_cache import Shelf
 from brev_pipeline.records import Earlier, plan_shards, write_shards
 from brev_pipeline.records.encode import encoder
 from brev_pipeline.release.production import PreparedPixels

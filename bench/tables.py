@@ -202,7 +202,7 @@ def shards(tables: Stored, folder: str) -> pa.Table:
 
 def version(tables: Stored, folder: str) -> None:
     """Publish, with its tables, report and files for other readers; the shards are empty, the pixels grey."""
-    from brev_pipeline.records.progress import Finished, remember
+    from brev_pipeline.records.shard_writer import Finished, remember
     from brev_pipeline.release.production import STAGING, release
 
     settings, store = config(folder), PipelineStore.of(config(folder))

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config import ImageSettings, PipelineConfig
 from brev_pipeline.engine import Counted, Engine, LostTask
 from brev_pipeline.errors import SourceError, StoreError
-from brev_pipeline.images.stops import UNJUDGED, UNTRIED
+from brev_pipeline.images.limits import UNJUDGED, UNTRIED
 from brev_pipeline.seeds import seed64
 from brev_pipeline.source_base import Fetcher, SourceRow
 from brev_pipeline.store import Folder, PipelineStore
@@ -280,9 +280,9 @@ class Rereader:
         return bool(watcher and watcher.has_changed(asked.row, asked.size, asked.modified, asked.file_stamp))
 
     def _difference(self, source: SourceRow, recorded: Mapping[str, Any], data: bytes) -> str | None:
-        from brev_pipeline.images.chunk import prepare_row
         from brev_pipeline.images.limits import unhurried
-        from brev_pipeline.images.read import read_prepared
+        from brev_pipeline.images.pixel_reader import read_prepared
+        from brev_pipeline.images.prepare_task import prepare_row
 
         row, image = prepare_row(source, data, unhurried(self.settings))
         if row["status"] in UNJUDGED:
@@ -346,7 +346,7 @@ def _refuse(
     run_id: str,
 ) -> StoreError:
     """Forget what was remembered of the images that are otherwise; the error that says so."""
-    from brev_pipeline.images.shelf import Shelf, settings_id
+    from brev_pipeline.images.pixel_cache import Shelf, settings_id
 
     chosen = chosen.filter(pc.is_in(chosen["path"], value_set=pa.array(list(wrong), TEXT)))
     rows = {row["path"]: row for row in chosen.to_pylist()}

@@ -20,8 +20,8 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import SerialEngine
 from brev_pipeline.errors import StoreError
 from brev_pipeline.images import read_prepared
+from brev_pipeline.images.pixel_cache import Shelf, settings_id
 from brev_pipeline.images.prepare import prepare_images
-from brev_pipeline.images.shelf import Shelf, settings_id
 from brev_pipeline.integrity import check_integrity
 from brev_pipeline.listing import list_datasets
 from brev_pipeline.recheck import LEAST, Recheck, choose_sample, recheck_identities

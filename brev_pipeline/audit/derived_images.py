@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.audit.claims import Bools, Claims, Contradiction, certain, named
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.stops import can_be
+from brev_pipeline.images.limits import can_be
 
 IMAGES: Final = "images.parquet"
 _SIDES: Final = ("prepared_frames", "prepared_height", "prepared_width", "prepared_channels")

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
 from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, unframe
-from brev_pipeline.images.stops import OUT_OF_TIME, PASSING, UNJUDGED, UNTRIED
+from brev_pipeline.images.limits import OUT_OF_TIME, PASSING, UNJUDGED, UNTRIED
 from brev_pipeline.source_base import SourceRow
 from brev_pipeline.storage import Sources
 from brev_pipeline.store import Folder
@@ -207,9 +207,8 @@ class Remaker:
 
         What is said to have been the end of a decoder is given to none in this process.
         """
-        from brev_pipeline.images.alone import prepare_alone
-        from brev_pipeline.images.chunk import prepare_row
         from brev_pipeline.images.limits import unhurried
+        from brev_pipeline.images.prepare_task import prepare_alone, prepare_row
 
         settings = self.config.image
         if image is None or not _came_to_no_end(image):
@@ -286,7 +285,7 @@ class _Outcome(NamedTuple):
 @lru_cache(256)
 def _unpacked(folder: Folder, file: str, compression: str) -> IO[bytes]:
     """A compressed shard, unpacked in a file that nobody else sees: its records are wanted in no order."""
-    from brev_pipeline.records.read import whole_file
+    from brev_pipeline.records.record_reader import whole_file
 
     unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is no longer kept
     unpacked.write(whole_file(folder, file, compression))

@@ -88,7 +88,7 @@ def _compare(plan: pa.Table, records: pa.Table, columns: Sequence[str]) -> Itera
 
 def _shard_names(pipeline: str, records: pa.Table) -> Iterator[str]:
     """Records that stand in another file than their part and shard say."""
-    from brev_pipeline.records.plan import shard_name
+    from brev_pipeline.records.shard_plan import shard_name
 
     named = records.select(["shard", "file"]).append_column("part", part_names(records))
     shards = named.group_by(["part", "shard", "file"]).aggregate([])

@@ -78,7 +78,7 @@ def needed_contents(config: PipelineConfig, store: PipelineStore, published: set
     Raises:
         StoreError: the store cannot be read.
     """
-    from brev_pipeline.images.shelf import settings_id
+    from brev_pipeline.images.pixel_cache import settings_id
 
     needed: dict[str, Contents] = {settings_id(config.image): _newest_listing(store)}
     ids = [name for name in store.prepared.names() if (store.prepared / name).exists(_SETTINGS)]
@@ -140,7 +140,7 @@ def unneeded(
 
 def _index(store: PipelineStore, entry: FileEntry) -> pa.Table | None:
     """Columns content_id, file and length of an index; None where it is damaged."""
-    from brev_pipeline.images.shelf import read_index
+    from brev_pipeline.images.pixel_cache import read_index
 
     shelf, _, name = entry.name.rpartition("/")
     try:
@@ -153,7 +153,7 @@ def _index(store: PipelineStore, entry: FileEntry) -> pa.Table | None:
 
 def _settings(shelf: str, data: bytes) -> dict[str, Any]:
     """What a shelf's ``settings.json`` says; nothing where it is not what its shelf is named by."""
-    from brev_pipeline.images.shelf import id_of_ingredients
+    from brev_pipeline.images.pixel_cache import id_of_ingredients
 
     said = loaded(data)
     return said if id_of_ingredients(said) == shelf else {}

@@ -32,7 +32,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.differences import list_differences
 from brev_pipeline.engine import Engine, SerialEngine
 from brev_pipeline.errors import BrevPipelineError, StoreError
-from brev_pipeline.images.stops import UNJUDGED
+from brev_pipeline.images.limits import UNJUDGED
 from brev_pipeline.readers.access_log import Access
 from brev_pipeline.release.exclusions import known_sha256
 from brev_pipeline.stages import SPECS, package_versions

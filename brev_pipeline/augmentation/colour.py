@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from brev_pipeline.augmentation.geometry import Image
-from brev_pipeline.augmentation.turn import cos_sin
+from brev_pipeline.augmentation.portable_math import cos_sin
 
 _GRID: Final = 1024
 _SIN60: Final = 0.8660254037844386  # √3 / 2

@@ -113,7 +113,7 @@ def draw_preview(config: PipelineConfig, out: Path, images: int, *, as_json: boo
 def _depth_of(preview: "Preview") -> dict[str, Any] | None:
     """What photos of more than 8 bits use, and the window that would fit; None where none on show has so many."""
     from brev_pipeline.charts.preview.depth import ranges_of, say
-    from brev_pipeline.images.fitting import fitting_window
+    from brev_pipeline.images.intensity import fitting_window
 
     if not preview.depths:
         return None

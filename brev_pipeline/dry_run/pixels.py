@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.images.shelf import Shelf, settings_id
-from brev_pipeline.images.stops import PASSING, out_of_time
+from brev_pipeline.images.limits import PASSING, out_of_time
+from brev_pipeline.images.pixel_cache import Shelf, settings_id
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.tables import PREPARED_IMAGES, conform
 from brev_pipeline.texts import joined

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.images.stops import UNJUDGED
+from brev_pipeline.images.limits import UNJUDGED
 from brev_pipeline.listing.labels import counted_names, odd_labels
 from brev_pipeline.parts import drawn_by_weight, part_names
 from brev_pipeline.release.exclusions import found_facts
@@ -198,7 +198,7 @@ def _deep(images: Columns, config: PipelineConfig) -> "pd.DataFrame":
     """A row for each image of more than 8 bits."""
     import pyarrow.compute as pc
 
-    from brev_pipeline.images.fitting import Ranges, advise, shown
+    from brev_pipeline.images.intensity import Ranges, advise, shown
 
     table = images.read(["source_path", *_RANGE])
     if "range_used" not in table.column_names:

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from brev_pipeline.images.decoding import Decoded, decode
     from brev_pipeline.images.pipeline import ImagePipeline
+    from brev_pipeline.images.pixel_reader import read_prepared
     from brev_pipeline.images.prepare import prepare_images
-    from brev_pipeline.images.read import read_prepared
 
 _HOMES = {
     "Decoded": "decoding",
     "ImagePipeline": "pipeline",
     "decode": "decoding",
     "prepare_images": "prepare",
-    "read_prepared": "read",
+    "read_prepared": "pixel_reader",
 }
 
 __all__ = ["Decoded", "ImagePipeline", "decode", "prepare_images", "read_prepared"]

@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.header import unsupported
-from brev_pipeline.images.levels import apply_table
+from brev_pipeline.images.formats.base import apply_table, unsupported
 
 _Pixels = npt.NDArray[np.uint8]
 _BAND = 1 << 16  # pixels

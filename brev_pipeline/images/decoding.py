@@ -11,12 +11,11 @@ import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images import depth
 from brev_pipeline.images.channels import to_channels
 from brev_pipeline.images.formats import FORMATS, entitled, sniff
-from brev_pipeline.images.formats.header import Header, check_pixels, damaged
-from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.orient import orient
+from brev_pipeline.images.formats.base import Header, Raster, check_pixels, damaged
+from brev_pipeline.images.geometry import orient
+from brev_pipeline.images.intensity import DeepSamples
 from brev_pipeline.images.statistics import pixel_id
 
 
@@ -30,7 +29,7 @@ class Decoded:
     """Format and size as stored, before the image was turned."""
     note: str | None
     """What a person should know of it, for example ``"first page of 3"``."""
-    samples: depth.DeepSamples | None
+    samples: DeepSamples | None
     """The samples before they became 8 bits, where they have more; None: they have not."""
     settings: ImageSettings
 
@@ -80,7 +79,7 @@ def decode(data: bytes, settings: ImageSettings, header: Header | None = None) -
     """Decode an image file: the whole image, or a refusal; the same pixels on every CPU.
 
     EXIF orientation is applied; the first page or frame counts; samples of more than 8 bits are scaled as
-    `depth` declares and ``intensity`` asks; transparency is composed on ``background``.
+    `intensity` declares and ``intensity`` asks; transparency is composed on ``background``.
 
     Args:
         data: the file.
@@ -93,7 +92,7 @@ def decode(data: bytes, settings: ImageSettings, header: Header | None = None) -
     header = header or sniff(data)
     try:
         raster, note = _decode(data, header, settings)
-        samples = None if raster.samples.dtype == np.uint8 else depth.DeepSamples(raster, settings.intensity)
+        samples = None if raster.samples.dtype == np.uint8 else DeepSamples(raster, settings.intensity)
         levels = raster.samples if samples is None else samples.to_8_bits()
         pixels = orient(to_channels(levels, settings), raster.orientation)
     except DecodeError as error:

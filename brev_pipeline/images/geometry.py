@@ -5,6 +5,7 @@ every CPU are used: OpenCV's INTER_LINEAR and INTER_AREA, and copies.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -124,3 +125,22 @@ def pad(pixels: _Pixels, size: tuple[int, int], settings: ImageSettings) -> _Pix
     }[settings.padding_mode]
     padded = cv2.copyMakeBorder(pixels, top, spare[0] - top, left, spare[1] - left, border, value=(0, 0, 0))
     return padded.reshape(*size, pixels.shape[2])  # type: ignore[no-any-return]
+
+
+def orient(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """Turn an image so that it stands as it was seen. No value changes; turning costs one copy.
+
+    Args:
+        pixels: (height, width, channels), of any dtype.
+        orientation: 1..8.
+
+    Returns:
+        C-contiguous; (width, height, channels) for 5..8.
+    """
+    if orientation == 1:
+        return pixels
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    rows = slice(None, None, -1) if orientation in (3, 4, 7, 8) else slice(None)
+    columns = slice(None, None, -1) if orientation in (2, 3, 6, 7) else slice(None)
+    return np.ascontiguousarray(pixels[rows, columns])

@@ -9,20 +9,23 @@ that a verdict does not depend on the machine. These limits stop what was not fo
   process holds more than what it uses, by gigabytes, so a limit for a small image would be no narrower.
 * *CPU time*: a worker whose clock ran out is ended by SIGPROF in the middle of the decoder, where no thread of Python
   could. All threads of the process count; what a worker fetches meanwhile may therefore run its clock out too early,
-  which costs a second try, alone (see `alone`), and decides nothing. A process that is the user's own has no clock: its
-  death would be the run's, or the notebook's.
+  which costs a second try, alone (see `prepare_task`), and decides nothing. A process that is the user's own has no
+  clock: its death would be the run's, or the notebook's.
 
-OpenCV has one thread meanwhile.
+OpenCV has one thread meanwhile. What is said of an image that came to no end, and whether that is remembered, stands
+here too: who stopped it tells.
 """
 
 import mmap
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from brev_pipeline.config import ImageSettings
+from brev_pipeline.engine import LostTask
 from brev_pipeline.engine.worker import is_worker
-from brev_pipeline.images.formats.header import Header
+from brev_pipeline.images.formats.base import Header
 
 _SLACK = 2 << 30  # bytes that libraries may reserve without using them (arenas, thread stacks)
 _OPENCV_NO_MEMORY = -4  # cv2.Error.StsNoMem
@@ -111,3 +114,38 @@ def _address_space(more: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+UNTRIED: Final = ("missing", "changed")
+"""Statuses of images that were not had as they were listed."""
+UNJUDGED: Final = ("stopped", "interrupted")
+"""Statuses of images of which nobody knows whether they are good: decoding them did not end by itself."""
+PASSING: Final = (*UNTRIED, "interrupted")
+"""Statuses that say nothing of the bytes; the next run tries again."""
+
+OUT_OF_TIME: Final = "its decoding was stopped after"
+"""How the reason of what the clock stopped begins."""
+_CRASHES: Final = (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV)
+_CRASHED: Final = "the decoder crashed on it"
+
+
+def out_of_time(settings: ImageSettings) -> str:
+    """The reason of what the clock stopped; another limit gives another one."""
+    return f"{OUT_OF_TIME} {settings.max_seconds:g} s of CPU time (image.max_seconds)"
+
+
+def classify_loss(death: LostTask, settings: ImageSettings) -> tuple[str, str]:
+    """Status and reason of an image on which a process died that did nothing else.
+
+    A clock of somebody else's (SIGXCPU, a batch system's limit) stands for that one's patience, not for ours.
+    """
+    if death.signal == signal.SIGPROF:
+        return "stopped", out_of_time(settings)
+    if crash := next((one.name for one in _CRASHES if one == death.signal), None):
+        return "stopped", f"{_CRASHED} ({crash})"
+    return "interrupted", f"its decoding was cut off, by no fault that could be told to be its own: {death.reason}"
+
+
+def can_be(reason: str | None, settings: ImageSettings) -> bool:
+    """Whether a status ``stopped`` may have this reason."""
+    return reason in (out_of_time(settings), *(f"{_CRASHED} ({crash.name})" for crash in _CRASHES))

@@ -15,10 +15,9 @@ import pyarrow.compute as pc
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.engine import Counted, Engine, LostTask
 from brev_pipeline.errors import BrevPipelineError
-from brev_pipeline.images.alone import longest_wait
-from brev_pipeline.images.chunk import Content, Work, refused
-from brev_pipeline.images.shelf import Shelf
-from brev_pipeline.images.stops import PASSING, out_of_time
+from brev_pipeline.images.limits import PASSING, out_of_time
+from brev_pipeline.images.pixel_cache import Shelf
+from brev_pipeline.images.prepare_task import Content, Work, longest_wait, refused
 from brev_pipeline.source_base import Fetcher, SourceRow
 from brev_pipeline.store import Folder
 from brev_pipeline.tables import PREPARED_IMAGES, conform
@@ -44,7 +43,7 @@ def prepare_images(
 ) -> pa.Table:
     """Prepare every distinct content, each once in its life; an image that cannot be used gets a row with a reason.
 
-    The pixels lie in ``folder``, content-addressed by content and settings; see `shelf`. They and the table's
+    The pixels lie in ``folder``, content-addressed by content and settings; see `pixel_cache`. They and the table's
     facts depend on the bytes and the settings alone, on no engine, CPU, order or earlier run; where they lie
     (file, offset) depends on which run prepared them.
 

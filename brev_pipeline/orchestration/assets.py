@@ -161,7 +161,7 @@ def _sampling_weights(context: dg.AssetExecutionContext, config: PipelineConfig,
 
 def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import shards_metadata
-    from brev_pipeline.records.task import OF_PREPARED
+    from brev_pipeline.records.shard_writer import OF_PREPARED
     from brev_pipeline.release.production import make_shards
     from brev_pipeline.store import PipelineStore
 

@@ -10,9 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from brev_pipeline.records.example import decode_example, encode_example
-from brev_pipeline.records.plan import PLAN, plan_shards, shard_name
 from brev_pipeline.records.protocols import Augmenter, PixelReader
-from brev_pipeline.records.read import pixels_of, read_record, records
+from brev_pipeline.records.record_reader import pixels_of, read_record, records
 from brev_pipeline.records.schema import (
     RECORD_FEATURES,
     RECORD_VERSION,
@@ -21,10 +20,11 @@ from brev_pipeline.records.schema import (
     record_features,
     tfds_features,
 )
+from brev_pipeline.records.shard_plan import PLAN, plan_shards, shard_name
 
 if TYPE_CHECKING:
-    from brev_pipeline.records.earlier import Earlier
-    from brev_pipeline.records.task import RecordMaker
+    from brev_pipeline.records.reuse import Earlier
+    from brev_pipeline.records.shard_writer import RecordMaker
     from brev_pipeline.records.write import forget_progress, shard_files, write_shards
 
 __all__ = [
@@ -54,8 +54,8 @@ __all__ = [
 
 # The writer is imported when it is first used: who reads records needs nothing of it.
 _LAZY = {
-    "Earlier": "earlier",
-    "RecordMaker": "task",
+    "Earlier": "reuse",
+    "RecordMaker": "shard_writer",
     "forget_progress": "write",
     "shard_files": "write",
     "write_shards": "write",

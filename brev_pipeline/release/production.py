@@ -155,7 +155,7 @@ def make_shards(
     """
     from brev_pipeline.augmentation import ImageAugmenter
     from brev_pipeline.records import write_shards
-    from brev_pipeline.records.task import OF_PREPARED
+    from brev_pipeline.records.shard_writer import OF_PREPARED
 
     planned = plan_records(config, split, weights, prepared)
     staging = planned.digest
@@ -203,7 +203,7 @@ def plan_records(config: PipelineConfig, split: Columns, weights: pa.Table, prep
         ShardError: an image has no class, or no pixels.
     """
     from brev_pipeline.records import plan_shards
-    from brev_pipeline.records.task import OF_PREPARED
+    from brev_pipeline.records.shard_writer import OF_PREPARED
     from brev_pipeline.sampling import draw_plan
     from brev_pipeline.sampling.plan import OF_SPLIT
     from brev_pipeline.split.labels import classes_of

@@ -36,7 +36,7 @@ from brev_pipeline.listing import listing_fingerprint
 from brev_pipeline.recipe import recipe
 from brev_pipeline.records import RecordMaker
 from brev_pipeline.records.example import Value, decode_example, encode_example
-from brev_pipeline.records.plan import shard_name
+from brev_pipeline.records.shard_plan import shard_name
 from brev_pipeline.release.exclusions import LEFT_OUT_RULES, purpose_locks
 from brev_pipeline.release.production import ledger_of, remembered
 from brev_pipeline.sampling import sampling_weights

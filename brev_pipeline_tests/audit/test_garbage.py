@@ -20,7 +20,7 @@ from brev_pipeline.audit import (
     verify_version,
 )
 from brev_pipeline.errors import StoreError
-from brev_pipeline.images.shelf import id_of_ingredients
+from brev_pipeline.images.pixel_cache import id_of_ingredients
 from brev_pipeline.store import Folder
 from brev_pipeline.store.entries import entries, remove_files
 from brev_pipeline.store.rechecks import holds_all, object_keys

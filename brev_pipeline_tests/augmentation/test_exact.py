@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from brev_pipeline.augmentation.colour import colour_matrix, coloured, mean_grey
 from brev_pipeline.augmentation.filters import emboss
 from brev_pipeline.augmentation.geometry import ONE, Matrix, affine, warp, warp_labels
-from brev_pipeline.augmentation.grain import noise_table, white_noise
-from brev_pipeline.augmentation.streams import raw_words
-from brev_pipeline.augmentation.turn import cos_sin
+from brev_pipeline.augmentation.noise import noise_table, white_noise
+from brev_pipeline.augmentation.portable_math import cos_sin, raw_words
 from brev_pipeline_tests.augmentation.images import numbered, picture
 
 Exact = npt.NDArray[np.int64]

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from brev_pipeline.augmentation import ImageAugmenter, ImageDeformation, RandomTransformer
-from brev_pipeline.augmentation.deformation import displacements, spline
-from brev_pipeline.augmentation.geometry import ONE, affine, warp, warp_labels
+from brev_pipeline.augmentation.geometry import ONE, affine, displacements, spline, warp, warp_labels
 from brev_pipeline_tests.augmentation.images import numbered, picture
 
 STILL = {"scale": 0, "rotate": 0, "translate_horizontal": 0, "translate_vertical": 0, "shear": 0}

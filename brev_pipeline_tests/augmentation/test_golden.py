@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 import pytest
 
-from brev_pipeline.augmentation.grain import noise_table, quantiles
-from brev_pipeline.augmentation.streams import raw_words
+from brev_pipeline.augmentation.noise import noise_table, quantiles
+from brev_pipeline.augmentation.portable_math import raw_words
 from brev_pipeline_tests.augmentation.golden import hashes
 
 ROOT = Path(__file__).resolve().parents[2]

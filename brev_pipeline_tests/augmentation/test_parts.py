@@ -6,7 +6,7 @@ import pytest
 from brev_pipeline.augmentation import ImageAugmenter, ImageFiltering, ImageNoise, ImageSaltAndPepper
 from brev_pipeline.augmentation.colour import coloured, mean_grey
 from brev_pipeline.augmentation.filters import emboss, filtered, gaussian_size
-from brev_pipeline.augmentation.grain import salt_and_pepper, white_noise
+from brev_pipeline.augmentation.noise import salt_and_pepper, white_noise
 from brev_pipeline_tests.augmentation.images import picture
 
 ODD_SHAPES = [(1, 1, 3), (1, 40), (40, 1, 3), (2, 2), (3, 3, 3), (64, 48, 3)]

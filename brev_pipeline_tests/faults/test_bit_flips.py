@@ -21,7 +21,7 @@ from brev_pipeline.audit.logs import inspect_log
 from brev_pipeline.audit.shelves import newest_tables
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.images import read_prepared
-from brev_pipeline.images.shelf import Shelf, settings_id
+from brev_pipeline.images.pixel_cache import Shelf, settings_id
 from brev_pipeline.orchestration.build import pipeline_definitions
 from brev_pipeline.orchestration.verdicts import Verdicts
 from brev_pipeline.readers.access_log import Access

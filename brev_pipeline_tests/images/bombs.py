@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.chunk import prepare_row
 from brev_pipeline.images.limits import decoding_limits
+from brev_pipeline.images.prepare_task import prepare_row
 from brev_pipeline.source_base import SourceRow
 from brev_pipeline_tests.images.bombs_made import BOMBS
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 _HOOK = """
-from brev_pipeline.images import chunk
+from brev_pipeline.images import prepare_task
 from brev_pipeline_tests.images import deadly
-chunk.decode = deadly.Decoder(chunk.decode)
+prepare_task.decode = deadly.Decoder(prepare_task.decode)
 """
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.engine import LocalEngine, SerialEngine
-from brev_pipeline.images import alone, prepare, prepare_images
+from brev_pipeline.images import prepare, prepare_images, prepare_task
 from brev_pipeline.images.limits import clock, decoding_limits
 from brev_pipeline.source_base import SourceRow
 from brev_pipeline.store import Folder
@@ -132,9 +132,9 @@ def test_want_of_memory_is_held_against_no_image(tmp_path, monkeypatch):
 
 def test_one_that_waits_without_computing_is_given_up_and_not_judged(tmp_path, monkeypatch):
     deadly.install(monkeypatch, tmp_path)
-    monkeypatch.setattr(alone, "longest_wait", lambda settings: 2.0)
+    monkeypatch.setattr(prepare_task, "longest_wait", lambda settings: 2.0)
     data = files(1)["b/0.bmp"] + b"waits"
-    row, image = alone.prepare_alone(SourceRow("b/0.bmp", "b", None, "none", "id"), data, SETTINGS)
+    row, image = prepare_task.prepare_alone(SourceRow("b/0.bmp", "b", None, "none", "id"), data, SETTINGS)
     assert (row["status"], image) == ("interrupted", None)
     assert "longer than 2 s" in row["reason"]
 

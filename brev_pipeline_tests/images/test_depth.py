@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.chunk import prepare_row
 from brev_pipeline.images.decoding import decode
-from brev_pipeline.images.depth import DeepSamples
-from brev_pipeline.images.formats.raster import Raster
+from brev_pipeline.images.formats.base import Raster
+from brev_pipeline.images.intensity import DeepSamples
+from brev_pipeline.images.prepare_task import prepare_row
 from brev_pipeline.source_base import SourceRow
 
 INTENSITIES: list[Any] = ["full_range", "min_max", {"window": (3, 200)}, {"percentile": (5, 95)}]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.fitting import Ranges, advise, fitting_window, shown
+from brev_pipeline.images.intensity import Ranges, advise, fitting_window, shown
 
 NONE = (16, 0, 0, 0, 0, 0.0)
 

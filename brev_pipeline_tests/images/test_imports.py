@@ -12,7 +12,7 @@ HEAVY = "{'cv2', 'PIL', 'simplejpeg', 'scipy', 'pandas', 'dagster', 'great_expec
 
 
 @pytest.mark.parametrize(
-    "name", ["brev_pipeline.images", "brev_pipeline.images.chunk", "brev_pipeline.images.pipeline"]
+    "name", ["brev_pipeline.images", "brev_pipeline.images.prepare_task", "brev_pipeline.images.pipeline"]
 )
 def test_importing_loads_nothing_heavy(name):
     script = f"import sys, {name}; print(sorted({HEAVY} & set(sys.modules)))"
@@ -34,8 +34,8 @@ def test_a_lone_image_pays_for_no_import_while_its_clock_runs(tmp_path: Path) ->
     late = (
         "import pathlib, sys\n"
         "from brev_pipeline.config import ImageSettings\n"
-        "from brev_pipeline.images.alone import import_decoders\n"
-        "from brev_pipeline.images.chunk import prepare_row\n"
+        "from brev_pipeline.images.prepare_task import import_decoders\n"
+        "from brev_pipeline.images.prepare_task import prepare_row\n"
         "from brev_pipeline.source_base import SourceRow\n"
         "settings, source = ImageSettings(target_size=(8, 8)), SourceRow('x', 'x', None, 'none', 'x')\n"
         "import_decoders()\n"

@@ -10,7 +10,7 @@ from brev_pipeline.config import ImageSettings, StorageSettings
 from brev_pipeline.engine import LocalEngine, SerialEngine
 from brev_pipeline.errors import BrevPipelineError, SourceError
 from brev_pipeline.images import ImagePipeline, prepare, prepare_images, read_prepared
-from brev_pipeline.images.shelf import settings_id
+from brev_pipeline.images.pixel_cache import settings_id
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.places import place_of
 from brev_pipeline.store import Folder

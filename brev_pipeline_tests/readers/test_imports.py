@@ -12,7 +12,7 @@ from brev_pipeline_tests.readers.worlds import World
 HEAVY = "tensorflow", "torch", "cv2", "s3fs", "dagster", "great_expectations", "ray", "sympy"
 WRITERS = (
     "brev_pipeline.records.write",
-    "brev_pipeline.records.task",
+    "brev_pipeline.records.shard_writer",
     "brev_pipeline.images",
     "brev_pipeline.augmentation",
 )

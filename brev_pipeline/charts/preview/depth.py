@@ -10,9 +10,8 @@ import numpy.typing as npt
 from brev_pipeline.config import ImageSettings, Intensity, PercentileIntensity, PipelineConfig, WindowIntensity
 from brev_pipeline.images.channels import to_channels
 from brev_pipeline.images.decoding import Decoded
-from brev_pipeline.images.depth import DeepSamples, SampleRange
-from brev_pipeline.images.fitting import Ranges, advise, fitting_window, shown
-from brev_pipeline.images.orient import orient
+from brev_pipeline.images.geometry import orient
+from brev_pipeline.images.intensity import DeepSamples, Ranges, SampleRange, advise, fitting_window, shown
 
 _THINNED: Final = 400  # px, shorter side of what is kept of a photo, at least
 

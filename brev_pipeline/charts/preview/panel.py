@@ -10,7 +10,7 @@ from brev_pipeline.charts.preview.depth import Depth, name, ranges_of, say
 from brev_pipeline.charts.preview.exhibits import Preview
 from brev_pipeline.charts.preview.style import ACCENT, CARD, INK, LINE, SOFT
 from brev_pipeline.charts.preview.text import font, lines_of, plain, shortened
-from brev_pipeline.images.fitting import fitting_window, shown, to_write
+from brev_pipeline.images.intensity import fitting_window, shown, to_write
 
 HEIGHT: Final = 204
 """px"""

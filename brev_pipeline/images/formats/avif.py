@@ -7,10 +7,8 @@ import struct
 from collections.abc import Iterator
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.boxes import read_box
-from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
-from brev_pipeline.images.formats.pillow import decode_with_pillow
-from brev_pipeline.images.formats.raster import Raster
+from brev_pipeline.images.formats.base import Header, Raster, damaged, read_box, too_large, unsupported
+from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
 
 NAME, TITLE = "avif", "AVIF"
 _BRANDS = {b"avif", b"avis"}

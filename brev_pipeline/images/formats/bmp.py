@@ -13,10 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
-from brev_pipeline.images.formats.pillow import decode_with_pillow
-from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import MAX_SAMPLE, quantization_table, apply_table, apply_palette
+from brev_pipeline.images.formats.base import (
+    MAX_SAMPLE,
+    Header,
+    Raster,
+    apply_palette,
+    apply_table,
+    damaged,
+    quantization_table,
+    too_large,
+    unsupported,
+)
+from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
 
 NAME, TITLE = "bmp", "BMP"
 _OS2 = 12  # bytes of the smallest DIB header, with 16-bit sizes

@@ -6,9 +6,8 @@ Pillow's header would do but for the number of bits, which it does not tell.
 import struct
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.header import Header, damaged, too_large
-from brev_pipeline.images.formats.pillow import decode_with_pillow
-from brev_pipeline.images.formats.raster import Raster
+from brev_pipeline.images.formats.base import Header, Raster, damaged, too_large
+from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
 
 NAME, TITLE = "gif", "GIF"
 _EXTENSION, _IMAGE = 0x21, 0x2C

@@ -1,4 +1,4 @@
-"""Image file directories: the tables of numbers in TIFF, BigTIFF and EXIF (TIFF 6.0, section 2).
+"""Image file directories: the tables of numbers in TIFF, BigTIFF and EXIF (TIFF 6.0, section 2), and the orientation.
 
 Reading costs what is asked for: a directory's entries are read when its first value is asked for, values only when
 theirs are, and never more of them than fit into the file.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
-from brev_pipeline.images.formats.header import damaged
+from brev_pipeline.images.formats.base import damaged
 
 # Type → struct letter, for whole numbers: BYTE, UNDEFINED, SHORT, LONG, their signed kin, IFD, LONG8, SLONG8, IFD8.
 _LETTERS = {1: "B", 7: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
@@ -122,3 +122,18 @@ def _chain(data: bytes) -> Iterator[tuple[str, bool, int, int, int]]:
 
 def _offset(data: bytes, order: str, big: bool, place: int) -> int:
     return int(struct.unpack_from(order + ("Q" if big else "I"), data, place)[0])
+
+
+_ORIENTATION = 274
+
+
+def orientation(exif: bytes) -> int:
+    """Orientation from an EXIF block (a small TIFF file), 1..8; 1 where it says nothing usable."""
+    first = next(directories(exif), None)
+    return 1 if first is None else orientation_of(first)
+
+
+def orientation_of(directory: Directory) -> int:
+    """Orientation from a directory, 1..8; 1 where it says nothing usable."""
+    value = directory.value(_ORIENTATION, 1)
+    return value if 1 <= value <= 8 else 1

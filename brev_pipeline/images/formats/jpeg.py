@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.exif import orientation
-from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
-from brev_pipeline.images.formats.pillow import decode_with_pillow
-from brev_pipeline.images.formats.raster import Raster
+from brev_pipeline.images.formats.base import Header, Raster, damaged, too_large, unsupported
+from brev_pipeline.images.formats.ifd import orientation
+from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
 
 NAME, TITLE = "jpeg", "JPEG"
 _SOS, _EOI, _APP1, _APP2 = 0xDA, 0xD9, 0xE1, 0xE2

@@ -15,10 +15,8 @@ from typing import Any
 import numpy as np
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.header import Header, damaged, too_large, unsupported
-from brev_pipeline.images.formats.pillow import read_orientation
-from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import MAX_SAMPLE
+from brev_pipeline.images.formats.base import MAX_SAMPLE, Header, Raster, damaged, too_large, unsupported
+from brev_pipeline.images.formats.pillow_decoder import read_orientation
 
 NAME, TITLE = "png", "PNG"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

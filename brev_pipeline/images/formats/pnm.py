@@ -11,9 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.header import Header, damaged, too_large
-from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import scale_to_8_bits
+from brev_pipeline.images.formats.base import Header, Raster, damaged, scale_to_8_bits, too_large
 
 NAME, TITLE = "pnm", "PNM"
 _CHANNELS = {b"1": 1, b"2": 1, b"3": 3, b"4": 1, b"5": 1, b"6": 3}

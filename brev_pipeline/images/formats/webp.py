@@ -6,9 +6,8 @@ To ask Pillow for the header would take the memory of two decoded frames before 
 import struct
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.header import Header, damaged
-from brev_pipeline.images.formats.pillow import decode_with_pillow
-from brev_pipeline.images.formats.raster import Raster
+from brev_pipeline.images.formats.base import Header, Raster, damaged
+from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
 
 NAME, TITLE = "webp", "WebP"
 _ANIMATED, _ALPHA = 0x02, 0x10

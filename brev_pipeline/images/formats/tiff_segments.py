@@ -4,18 +4,116 @@ What is done is bounded by the image's size before it is done. The grid of parts
 of what the directory lists only that many are read; tiles may stand out over the image's edge by a limited area; of
 each part as many bytes are read as any sensible coding of its size needs, and it unpacks to its own size, with some
 room for writers that fill their last strip up. It does not matter where the parts lie, or whether they overlap.
+
+A code may hold more than its part's size (some writers fill the last strip up), which is left out; but not more than
+twice the size and 4 KiB, for its checksum stands at its end, and is looked at. One that ends within its checksum has
+lost no pixel, and is read.
 """
 
-from collections.abc import Iterator
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from brev_pipeline.images.formats.header import damaged, too_large
+from brev_pipeline.errors import DecodeError
+from brev_pipeline.images.formats.base import damaged, too_large
 from brev_pipeline.images.formats.ifd import Directory
-from brev_pipeline.images.formats.tiff_codes import CODES, ROOM, Raw
+
+ROOM = 4096  # bytes that a part may have, coded or not, beyond twice its size
+_XZ_MEMORY = 96 << 20  # bytes; preset 9, the largest, takes 65 MiB
+Raw = bytes | bytearray
+
+
+def unpack_lzw(coded: bytes, size: int) -> Raw:
+    """LZW, also of the kind of before 1990, with its bits the other way round."""
+    import imagecodecs
+
+    try:
+        return imagecodecs.lzw_decode(coded, out=size)
+    except imagecodecs.LzwError as error:
+        raise _broken() from error
+
+
+def unpack_packbits(coded: bytes, size: int) -> Raw:
+    """PackBits, with or without a byte that makes the length even."""
+    import imagecodecs
+
+    for code, room in ((coded, size), (coded[:-1], size), (coded, 2 * size + ROOM)):
+        try:
+            return imagecodecs.packbits_decode(code, out=room)
+        except imagecodecs.PackbitsError:
+            continue
+    raise _broken()
+
+
+def unpack_deflate(coded: bytes, size: int) -> Raw:
+    """Deflate, with its checksum."""
+    import imagecodecs
+
+    try:
+        return imagecodecs.deflate_decode(coded, out=size)
+    except imagecodecs.DeflateError:
+        pass
+    # Longer than its size, cut, or damaged: zlib tells which.
+    most = 2 * size + ROOM
+    try:
+        return _bounded(zlib.decompressobj().decompress(coded, most + 1), size)
+    except zlib.error as error:
+        raise _broken() from error
+
+
+def unpack_zstd(coded: bytes, size: int) -> Raw:
+    """Zstandard."""
+    import imagecodecs
+
+    for room in (size, 2 * size + ROOM):
+        try:
+            return imagecodecs.zstd_decode(coded, out=room)
+        except imagecodecs.ZstdError as error:
+            caught = error
+    if "too small" in str(caught):
+        raise _too_long(size) from caught
+    raise _broken() from caught
+
+
+def unpack_lzma(coded: bytes, size: int) -> Raw:
+    """LZMA in an XZ container."""
+    try:
+        stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+        return _bounded(stream.decompress(coded, 2 * size + ROOM + 1), size)
+    except lzma.LZMAError as error:
+        raise _broken() from error
+
+
+def _bounded(raw: bytes, size: int) -> bytes:
+    if len(raw) > 2 * size + ROOM:
+        raise _too_long(size)
+    return raw
+
+
+def _broken() -> DecodeError:
+    return damaged("its compressed image data are damaged: their checksum or code is wrong")
+
+
+def _too_long(size: int) -> DecodeError:
+    return too_large(f"a strip or tile unpacks to more than {2 * size + ROOM} bytes, where its size asks for {size}")
+
+
+CODES: dict[int, Callable[[bytes, int], Raw]] = {
+    1: lambda coded, _: coded,
+    5: unpack_lzw,
+    8: unpack_deflate,
+    32946: unpack_deflate,
+    32773: unpack_packbits,
+    34925: unpack_lzma,
+    50000: unpack_zstd,
+}
+"""Compression → what unpacks a part of it, at least to the given size if it holds that much."""
+
 
 _TILE_WIDTH, _TILE_HEIGHT, _ROWS_PER_STRIP = 322, 323, 278
 _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325

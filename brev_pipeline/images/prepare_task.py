@@ -2,11 +2,22 @@
 
 Whatever is wrong with an image becomes a row with a status and a reason; only what is wrong with the
 configuration or the store is raised.
+
+A worker that dies takes a chunk of images with it, and nobody knows on which, or whether what killed it had to do with
+any (a machine without memory, an operator). So an image that was under way each time is tried once more by itself, in a
+fresh process where nothing else runs (`prepare_alone`). What that process ends by tells what the image is:
+
+* the signals of a crash, and that of the clock: the image is ``stopped``, and the cache remembers it;
+* anything else, be it SIGKILL, SIGTERM or too long a wait: ``interrupted``, which the next run tries again.
+
+The process is an engine's worker, wherever the image was tried before: so the end of one that Ray started is told as
+well, and it ends with the one that waits for it.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,23 +25,23 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.config import ImageSettings
+from brev_pipeline.engine import LocalEngine, LostTask
 from brev_pipeline.errors import BrevPipelineError, DecodeError, SourceError
 from brev_pipeline.images.decoding import decode
-from brev_pipeline.images.depth import DeepSamples
 from brev_pipeline.images.formats import sniff
-from brev_pipeline.images.formats.header import Header
+from brev_pipeline.images.formats.base import Header
 from brev_pipeline.images.geometry import RoiOutsideError, arrange
-from brev_pipeline.images.limits import clock, decoding_limits, demand_memory, is_out_of_memory
-from brev_pipeline.images.shelf import Shelf, settings_id
+from brev_pipeline.images.intensity import DeepSamples
+from brev_pipeline.images.limits import PASSING, classify_loss, clock, decoding_limits, demand_memory, is_out_of_memory
+from brev_pipeline.images.pixel_cache import Shelf, settings_id
 from brev_pipeline.images.statistics import measure
-from brev_pipeline.images.stops import PASSING
 from brev_pipeline.source_base import Fetcher, SourceRow, as_recorded
 from brev_pipeline.tables import PREPARED_IMAGES
 
 _FULL = 64 << 20  # bytes of prepared pixels after which a pair of files is written
 _UNREAD = "unread-"
 _RANGE = ("sample_min", "sample_low", "sample_high", "sample_max", "range_used")
-"""Columns of a `depth.SampleRange`."""
+"""Columns of a `intensity.SampleRange`."""
 
 Content = tuple[SourceRow, ...]
 """All objects that hold one content, in order of preference."""
@@ -47,7 +58,7 @@ class Work:
     fetch: Fetcher
     shelf: Shelf
     alone: bool = False
-    """Whether each image is decoded in a process of its own (see `alone`)."""
+    """Whether each image is decoded in a process of its own (see `prepare_alone`)."""
 
     def __call__(self, contents: Sequence[Content]) -> pa.Table:
         """Prepare a chunk.
@@ -91,8 +102,6 @@ class Work:
 
     def _prepare(self, source: SourceRow, data: bytes) -> Prepared:
         if self.alone:
-            from brev_pipeline.images.alone import prepare_alone
-
             return prepare_alone(source, data, self.settings)
         return prepare_row(source, data, self.settings)
 
@@ -180,3 +189,51 @@ def refused(source: SourceRow, status: str, reason: str | None, header: Header |
     if header is not None:
         row |= {name: getattr(header, name) for name in ("format", "height", "width", "channels", "bit_depth")}
     return row
+
+
+_LOG = logging.getLogger(__name__)
+
+
+def longest_wait(settings: ImageSettings) -> float:
+    """Seconds after which a process that waits rather than computes is ended; so much slower may a busy machine be."""
+    return 60 + 10 * settings.max_seconds
+
+
+def prepare_alone(source: SourceRow, data: bytes, settings: ImageSettings) -> Prepared:
+    """As `prepare_row`, in a process of its own; one that dies gives a row ``stopped`` or ``interrupted``.
+
+    Raises:
+        BrevPipelineError: a roi lies outside, and the settings call that an error; no process can be started.
+    """
+    tries = LocalEngine(1).map(
+        _Alone(data, settings), [source], lost="yield", task_timeout=longest_wait(settings), tries=1
+    )
+    ((_, found),) = tries
+    if not isinstance(found, LostTask):
+        return found
+    _LOG.warning("%s: decoding it alone: %s", source.path, found.reason)
+    return refused(source, *classify_loss(found, settings)), None
+
+
+@dataclass(frozen=True)
+class _Alone:
+    data: bytes = field(repr=False)
+    settings: ImageSettings
+
+    def __call__(self, source: SourceRow) -> Prepared:
+        import_decoders()
+        with decoding_limits(self.settings.max_pixels):
+            return prepare_row(source, self.data, self.settings)
+
+
+def import_decoders() -> None:
+    """Import all that decoding imports when it is first used, so that an image's clock does not pay for it."""
+    import cv2  # noqa: F401
+    import imagecodecs
+    import numpy.ma  # noqa: F401
+    import simplejpeg  # noqa: F401
+    from PIL import Image
+
+    Image.init()
+    for codec in ("png", "deflate", "jpeg2k", "lzw", "zstd"):
+        getattr(imagecodecs, f"{codec}_decode")

@@ -18,9 +18,7 @@ import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images.formats.header import check_pixels, damaged, too_large, unsupported
-from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import apply_palette
+from brev_pipeline.images.formats.base import Raster, apply_palette, check_pixels, damaged, too_large, unsupported
 
 if TYPE_CHECKING:
     from PIL.Image import Image

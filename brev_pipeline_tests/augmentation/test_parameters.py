@@ -16,8 +16,7 @@ from brev_pipeline.augmentation import (
     ImageSaltAndPepper,
     RandomTransformer,
 )
-from brev_pipeline.augmentation.draws import ORDER, heads, words
-from brev_pipeline.augmentation.plan import plan_parameters
+from brev_pipeline.augmentation.parameters import ORDER, heads, plan_parameters, words
 
 SEEDS = 20_000
 ALL_ON = ImageAugmenter(deformation=ImageDeformation(), salt_and_pepper=ImageSaltAndPepper())

@@ -13,7 +13,7 @@ import pytest
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import StoreError
 from brev_pipeline.images import read_prepared
-from brev_pipeline.images.shelf import Shelf, content_hash, settings_id
+from brev_pipeline.images.pixel_cache import Shelf, content_hash, settings_id
 from brev_pipeline.store import Folder
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline_tests.images import worlds

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, masked_crc
-from brev_pipeline.images.shelf import is_pixel_file
+from brev_pipeline.images.pixel_cache import is_pixel_file
 from brev_pipeline.store import Folder
 
 _GAP = 64 << 10  # bytes between two images that are read and thrown away rather than read around

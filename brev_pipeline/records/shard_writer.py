@@ -2,10 +2,15 @@
 
 Memory: twice the bytes of one shard, some 32 MB of pixels, and one image and its record; with an earlier version to
 copy from, one of its shards too. Nothing grows with the number of shards.
+
+Finished shards are remembered in a small JSON file each, so that a run that was killed goes on where it was. What is
+remembered holds only for the very same rows, pixels, settings and augmentation: all of them are in the digest. And it
+is not believed blindly: the shard's size and SHA-256 are checked before it is used again.
 """
 
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -16,14 +21,113 @@ import pyarrow as pa
 
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
-from brev_pipeline.records.earlier import Copier, chunks
+from brev_pipeline.framing import frame, masked_crc
 from brev_pipeline.records.encode import encoder
 from brev_pipeline.records.example import Value, encode_example
-from brev_pipeline.records.progress import Finished, is_whole, recall, remember
 from brev_pipeline.records.protocols import Augmenter, PixelReader, Pixels
+from brev_pipeline.records.reuse import Copier, chunks
 from brev_pipeline.records.schema import RECORD_VERSION
-from brev_pipeline.records.sink import Sink
 from brev_pipeline.store import Folder
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A shard that stands in its folder, whole."""
+
+    file: str
+    """Name of the shard's file."""
+    digest: str
+    """SHA-256 of all that its bytes depend on."""
+    bytes: int
+    sha256: str
+    offsets: list[int]
+    lengths: list[int]
+    crcs: list[int]
+
+
+def recall(folder: Folder, progress: Folder, file: str, digest: str) -> Finished | None:
+    """What is known of a shard, if it was finished from the same inputs and its file is unharmed."""
+    if not (progress.exists(_note_name(file)) and folder.exists(file)):
+        return None
+    finished = _load_note(progress, _note_name(file))
+    if finished is None or (finished.file, finished.digest) != (file, digest):
+        return None
+    return finished if is_whole(folder, finished) else None
+
+
+def is_whole(folder: Folder, finished: Finished) -> bool:
+    """Whether the shard's file has the bytes that it was finished with."""
+    same_size = folder.size(finished.file) == finished.bytes
+    return same_size and hashlib.sha256(folder.read(finished.file)).hexdigest() == finished.sha256
+
+
+def remember(progress: Folder, finished: Finished) -> None:
+    """Note that a shard is finished, in place of what was noted of an earlier one of this name."""
+    progress.remove(_note_name(finished.file))
+    progress.write(_note_name(finished.file), json.dumps(vars(finished)).encode())
+
+
+def all_finished(progress: Folder) -> list[Finished]:
+    """All that is noted, sorted by file name."""
+    found = (_load_note(progress, name) for name in progress.names())
+    return sorted((finished for finished in found if finished), key=lambda finished: finished.file)
+
+
+def _load_note(progress: Folder, name: str) -> Finished | None:
+    try:
+        return Finished(**json.loads(progress.read(name)))
+    except (ValueError, TypeError):
+        # Not ours, or of another version of this package: the shard is simply written again.
+        return None
+
+
+def _note_name(file: str) -> str:
+    return f"{file}.json"
+
+
+@dataclass
+class Sink:
+    """Collects records; holds the file's bytes, for a moment twice, and nothing more.
+
+    gzip has no clock and no name in its header (window bits 16 + 15 write time 0): the same records, the same bytes.
+    """
+
+    compression: Literal["none", "gzip"]
+    offsets: list[int] = field(default_factory=list)
+    """First byte of each frame, in the uncompressed stream."""
+    lengths: list[int] = field(default_factory=list)
+    """Bytes of each record, without its frame."""
+    crcs: list[int] = field(default_factory=list)
+    """Masked CRC-32C of each record."""
+
+    def __post_init__(self) -> None:
+        # A list, joined once: a buffer that grows copies what it holds again and again.
+        self._parts: list[bytes] = []
+        self._hash = hashlib.sha256()
+        self._next = 0
+        self._gzip = zlib.compressobj(6, zlib.DEFLATED, 31) if self.compression == "gzip" else None
+
+    def add(self, record: bytes, crc: int | None = None) -> None:
+        """Append a record; its masked CRC-32C need not be computed again where it was checked just now."""
+        crc = masked_crc(record) if crc is None else crc
+        header, footer = frame(record, crc)
+        self.offsets.append(self._next)
+        self.lengths.append(len(record))
+        self.crcs.append(crc)
+        self._next += len(header) + len(record) + len(footer)
+        for part in (header, record, footer):
+            self._put(self._gzip.compress(part) if self._gzip else part)
+
+    def finish(self) -> tuple[bytes, str]:
+        """The file's bytes and their SHA-256."""
+        if self._gzip:
+            self._put(self._gzip.flush())
+        return b"".join(self._parts), self._hash.hexdigest()
+
+    def _put(self, part: bytes) -> None:
+        self._parts.append(part)
+        self._hash.update(part)
+
 
 PIXEL_COLUMNS: Final = ["file", "offset", "length", "prepared_height", "prepared_width", "prepared_channels"]
 """Columns of ``prepared_images`` that say where pixels lie; `FRAMES` too, where it is not null."""
@@ -143,7 +247,7 @@ class RecordMaker:
         """Augment, encode and wrap one image.
 
         Args:
-            row: of the plan, schema `plan.PLAN`.
+            row: of the plan, schema `shard_plan.PLAN`.
             image: its prepared pixels.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Depth: how samples of more than 8 bits become 8 bits, and how much of their range an image uses.
+"""Intensity: how samples of more than 8 bits become 8 bits, how much of its range an image uses, and which window fits.
 
 The rule, for every format and every depth. A stored value v lies between black b and white w: 0 and 2ⁿ − 1 for n bits,
 −2ⁿ⁻¹ and 2ⁿ⁻¹ − 1 for signed ones, 0 and the largest value of a PNM. Where 0 is white (TIFF's MinIsWhite), v stands for
@@ -19,8 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.config import Intensity, PercentileIntensity, WindowIntensity
-from brev_pipeline.images.formats.raster import Raster
-from brev_pipeline.images.levels import MAX_SAMPLE, quantization_table, apply_table
+from brev_pipeline.images.formats.base import MAX_SAMPLE, Raster, apply_table, quantization_table
 
 _BLOCK = 1 << 20  # samples that are counted at a time: counting widens each to 8 bytes
 _EXTREMES = 0.1  # percent of the samples at either end that do not count as the range, such as hot and dead pixels
@@ -132,3 +131,78 @@ def _percentiles(counts: npt.NDArray[np.int64], wanted: tuple[float, float]) -> 
     below = np.cumsum(counts)
     low, high = (max(1, -(-round(share * 10_000) * int(below[-1]) // 1_000_000)) for share in wanted)
     return int(np.searchsorted(below, low)), int(np.searchsorted(below, high))
+
+
+_Integers = npt.NDArray[np.integer[Any]]
+_Share = npt.NDArray[np.float64]
+
+
+class Ranges(NamedTuple):
+    """What images of more than 8 bits use: (images,) each, as the columns of ``prepared_images``."""
+
+    bits: _Integers
+    """Bits per sample, as stored."""
+    min: _Integers
+    """Stored values from here on, see `SampleRange`."""
+    low: _Integers
+    high: _Integers
+    max: _Integers
+    used: _Share
+    """0..1"""
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> "Ranges":
+        """Those of some images."""
+        bits, least, low, high, most, used = (column[chosen] for column in self)
+        return Ranges(bits, least, low, high, most, used)  # type: ignore[arg-type]
+
+
+def shown(ranges: Ranges, intensity: Intensity) -> _Share:
+    """(images,) how well each image and its interval of intensity fit each other, 0..1.
+
+    It is the share of the interval that the image uses; of a window that shows less of the image's own range than
+    that, because it clips the rest, the share that it shows.
+    """
+    if not isinstance(intensity, WindowIntensity):
+        return ranges.used
+    black, white = intensity.window
+    inside = np.minimum(ranges.high, white) - np.maximum(ranges.low, black)
+    own: _Share = np.maximum(inside, 0) / np.maximum(ranges.high - ranges.low, 1)
+    return np.minimum(ranges.used, own)
+
+
+def fitting_window(ranges: Ranges) -> tuple[int, int]:
+    """The window that shows at least 99.8 % of the samples of each image."""
+    low = min(int(ranges.low.min()), MAX_SAMPLE - 1)
+    return low, max(int(ranges.high.max()), low + 1)
+
+
+def advise(ranges: Ranges, others: Ranges, share: float) -> str:
+    """In words, what these images hold and what to write, so that it is seen.
+
+    Args:
+        ranges: of the images that are meant, at least one.
+        others: of all other images of more than 8 bits: the window is for them too.
+        share: of a window that each should use, 0..1.
+    """
+    low, high = fitting_window(ranges)
+    least, most = int(ranges.min.min()), int(ranges.max.max())
+    said = f"Their samples lie at {low}..{high} (extremes {least}..{most}): "
+    if (ranges.high - ranges.low).min() < share * (high - low):
+        return said + "no one window shows them all; image: {intensity: {percentile: [0.1, 99.9]}} fits each by itself"
+    said += f"write {to_write(low, high)}"
+    whole = 2 ** max(8, most.bit_length()) - 1
+    if least >= 0 and whole < 2 ** int(ranges.bits.min()) - 1:
+        said += f", or window: [0, {whole}] for all that {whole.bit_length()} bits can hold"
+    clipped = others.where((others.low < low) | (others.high > high))
+    if len(clipped.low):
+        reach = f"{clipped.low.min()}..{clipped.high.max()}"
+        said += (
+            f". That window would clip {len(clipped.low):,} other image(s), which reach {reach}: "
+            "{percentile: [0.1, 99.9]} fits each image by itself"
+        )
+    return said
+
+
+def to_write(low: int, high: int) -> str:
+    """A window as the configuration says it."""
+    return f"image: {{intensity: {{window: [{low}, {high}]}}}}"

@@ -1,4 +1,4 @@
-"""Grain: white noise, and salt and pepper.
+"""Noise: white noise, and salt and pepper.
 
 White noise is a table look-up: 65,536 quantiles of the normal distribution, one for each value of a random 16-bit
 word. The table is made of integers, so that nothing depends on how a machine rounds logarithms: no quantile lies
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.augmentation.geometry import Image
-from brev_pipeline.augmentation.streams import raw_words
+from brev_pipeline.augmentation.portable_math import raw_words
 
 _SIZE: Final = 65536
 _SIGMA: Final = 4096  # table steps per standard deviation

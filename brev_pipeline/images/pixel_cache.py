@@ -34,7 +34,7 @@ from brev_pipeline.config import ImageSettings
 from brev_pipeline.config.models import NO_INGREDIENTS
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.framing import HEADER_BYTES, frame, masked_crc
-from brev_pipeline.images.stops import OUT_OF_TIME
+from brev_pipeline.images.limits import OUT_OF_TIME
 from brev_pipeline.stages import SPECS
 from brev_pipeline.store import Folder
 from brev_pipeline.store.named import write_whole
