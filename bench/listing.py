@@ -30,8 +30,8 @@ import pyarrow as pa
 from memory import forget_peak, peak
 
 from brev_pipeline.config import DatasetSettings, ListingSettings
-from brev_pipeline.listing.columns import choose, raw_listing
-from brev_pipeline.listing.pages import OBJECTS
+from brev_pipeline.listing.image_table import build_raw_listing, select_images
+from brev_pipeline.listing.s3_pages import OBJECTS
 from brev_pipeline.storage import S3Place, Sources
 from brev_pipeline_tests.buckets import Server, config_of, mock_server, put_in_process
 from brev_pipeline_tests.s3server import missing_programs, real_server
@@ -151,8 +151,8 @@ def keys_in_memory(count: int) -> pa.Table:
 def by_columns(objects: pa.Table) -> int:
     settings, dataset = ListingSettings(), DatasetSettings(name="Vials", id="v1", bucket="s3://photos/set")
     place = S3Place(dataset.bucket, "photos", "set/", dataset.storage)
-    pieces = choose(objects, settings)
-    tables = [raw_listing(one, dataset, place, "{path}", pa.repeat("s3", one.objects.num_rows)) for one in pieces]
+    pieces = select_images(objects, settings)
+    tables = [build_raw_listing(one, dataset, place, "{path}", pa.repeat("s3", one.objects.num_rows)) for one in pieces]
     return int(pa.concat_tables(tables).num_rows)
 
 

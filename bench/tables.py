@@ -55,7 +55,7 @@ PIXELS = 128 * 128 * 3
 
 def keys(rows: int, path_bytes: int) -> Tables:
     """Keys of a bucket in order: class folder, item, time; entity tags that are MD5s."""
-    from brev_pipeline.listing.pages import OBJECTS
+    from brev_pipeline.listing.s3_pages import OBJECTS
 
     number = np.arange(rows)
     item, of = number // PHOTOS_PER_ITEM, -(-rows // len(CLASSES))
@@ -97,15 +97,15 @@ def config(folder: str) -> PipelineConfig:
 
 
 def listing(_: Stored, folder: str) -> pa.Table:
-    from brev_pipeline.listing.columns import choose, raw_listing
+    from brev_pipeline.listing.image_table import build_raw_listing, select_images
     from brev_pipeline.storage import S3Place
 
     objects = pa.ipc.open_file(f"{folder}/objects.arrow").read_all()
     dataset, settings = config(folder).datasets[0], config(folder).listing
     place = S3Place(dataset.bucket, "photos", "set/", dataset.storage)
     found = [
-        raw_listing(one, dataset, place, "{path}", pa.repeat("s3", one.objects.num_rows))
-        for one in choose(objects, settings)
+        build_raw_listing(one, dataset, place, "{path}", pa.repeat("s3", one.objects.num_rows))
+        for one in select_images(objects, settings)
     ]
     return pa.concat_tables(found)
 

@@ -82,7 +82,7 @@ def identity_contradictions(claims: Claims) -> Iterator[Contradiction]:
 
 def left_out_contradictions(claims: Claims) -> Iterator[Contradiction]:
     """Images that the listing is said to have left out, and would not have: by their path and the settings."""
-    from brev_pipeline.listing.names import are_images
+    from brev_pipeline.listing.image_filter import are_images
 
     excluded = claims.tables["exclusions"]
     rows = excluded.filter(pc.is_in(excluded["rule"], value_set=pa.array(LEFT_OUT_RULES, TEXT)))
@@ -100,20 +100,21 @@ def left_out_contradictions(claims: Claims) -> Iterator[Contradiction]:
 
 
 def facts_again(claims: Claims) -> dict[str, Any]:
-    """Which names of the configuration match which of the images, listed and left out; as `names_facts`."""
-    from brev_pipeline.listing.classes import Namer
-    from brev_pipeline.listing.found import names_facts
-    from brev_pipeline.listing.naming import Names, names_of
+    """Which names of the configuration match which of the images, listed and left out; as `check_class_names`."""
+    from brev_pipeline.listing.class_checks import check_class_names
+    from brev_pipeline.listing.path_classes import ClassNameCounts, ClassRules, count_class_names
 
     excluded, settings = claims.tables["exclusions"], claims.config.listing
     out = excluded["path"].filter(pc.is_in(excluded["rule"], value_set=pa.array(LEFT_OUT_RULES, TEXT)))
     paths = pa.chunked_array([*claims.tables["listing"]["path"].chunks, *out.chunks], TEXT)
-    names, namer = Names(), Namer(settings)
+    names, namer = ClassNameCounts(), ClassRules(settings)
     for dataset in claims.config.datasets:
         prefix = path_prefix(dataset.bucket)
         own = paths.filter(pc.starts_with(paths, prefix))
-        names.update(names_of(pc.binary_replace_slice(own, 0, len(prefix.encode()), "").combine_chunks(), namer))
-    return names_facts(names, settings)
+        names.add_counts(
+            count_class_names(pc.binary_replace_slice(own, 0, len(prefix.encode()), "").combine_chunks(), namer)
+        )
+    return check_class_names(names, settings)
 
 
 def _of_dataset(claims: Claims, dataset: DatasetSettings, rows: pa.Table) -> Iterator[Contradiction]:
@@ -162,8 +163,8 @@ def _of_dataset(claims: Claims, dataset: DatasetSettings, rows: pa.Table) -> Ite
 
 def _listed_again(rows: pa.Table, dataset: DatasetSettings, settings: ListingSettings) -> tuple[pa.Table, Bools]:
     """The rows as the listing makes them of keys; and (rows,) whether each is an image by its name."""
-    from brev_pipeline.listing.columns import choose, raw_listing
-    from brev_pipeline.listing.names import are_images
+    from brev_pipeline.listing.image_filter import are_images
+    from brev_pipeline.listing.image_table import build_raw_listing, select_images
 
     place = place_of(dataset.bucket, dataset.bucket, dataset.storage)
     key = pc.binary_replace_slice(rows["path"], 0, len(path_prefix(dataset.bucket).encode()), "").combine_chunks()
@@ -178,9 +179,9 @@ def _listed_again(rows: pa.Table, dataset: DatasetSettings, settings: ListingSet
         }
     )
     wanted = np.asarray(are_images(key, settings.sample_filter).to_numpy(zero_copy_only=False), np.bool_)
-    pieces = choose(objects, settings)
+    pieces = select_images(objects, settings)
     listed = [
-        raw_listing(piece, dataset, place, settings.url_template, pa.repeat("s3", piece.objects.num_rows))
+        build_raw_listing(piece, dataset, place, settings.url_template, pa.repeat("s3", piece.objects.num_rows))
         for piece in pieces
     ]
     return pa.concat_tables(listed), wanted
@@ -209,22 +210,26 @@ def _refused(rows: pa.Table, wanted: Bools, settings: ListingSettings) -> Iterat
 
 
 def _of_other_classes(rows: pa.Table, key: pa.Array, settings: ListingSettings) -> Iterator[Contradiction]:
-    from brev_pipeline.listing.classes import Namer, kept, reason_of
-    from brev_pipeline.listing.folders import runs
-    from brev_pipeline.listing.naming import describe
+    from brev_pipeline.listing.path_classes import (
+        ClassRules,
+        classify_keys,
+        explain_class_filter,
+        filter_classes,
+        find_folder_runs,
+    )
 
     if not rows.num_rows:
         return
     order = pc.sort_indices(key)
     rows, key = rows.take(order), key.take(order)
-    namer = Namer(settings)
-    described = describe(key, runs(key), namer)
-    every = [named.categories for named in described.named]
+    namer = ClassRules(settings)
+    described = classify_keys(key, find_folder_runs(key), namer)
+    every = [named.categories for named in described.classes]
     none = settings.classes is None
-    wrong = np.array([none or bool(kept(names, namer.classes)) for names in every], np.bool_)[described.rows]
+    wrong = np.array([none or bool(filter_classes(names, namer.classes)) for names in every], np.bool_)[described.rows]
     why = "listing.classes is not set" if none else "it has one of listing.classes"
     yield from certain(_each(rows, wrong, f"is excluded by class_filter, but {why}"))
-    said = pa.array([reason_of(names) for names in every], TEXT).take(pa.array(described.rows))
+    said = pa.array([explain_class_filter(names) for names in every], TEXT).take(pa.array(described.rows))
     derived = pa.table({"reason": pa.chunked_array([said])})
     yield from of_code(
         columns_that_differ(EXCLUSIONS, rows, rows, derived, ["reason"], "its path gives"), "raw_listing"

@@ -13,8 +13,8 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import SourceError
 from brev_pipeline.integrity import check_integrity
 from brev_pipeline.listing import list_datasets
-from brev_pipeline.listing.checksums import recall
-from brev_pipeline.listing.found import Found
+from brev_pipeline.listing.checksums import recall_etags
+from brev_pipeline.listing.class_checks import ListingFindings
 from brev_pipeline.release.exclusions import gather_left_out, note_found
 from brev_pipeline.source_base import SourceRow
 from brev_pipeline.storage import Sources
@@ -77,13 +77,15 @@ def list_now(
         ListingError: as a run.
     """
     left_out: list[pa.Table] = []
-    found = Found()
-    listing = list_datasets(config.datasets, config.listing, sources, None, left_out.append, found.update, hashed=False)
+    found = ListingFindings()
+    listing = list_datasets(
+        config.datasets, config.listing, sources, None, left_out.append, found.add_findings, hashed=False
+    )
     local = pc.equal(listing["etag_source"], "none")
     if pc.any(local).as_py():
-        etags = pc.coalesce(listing["etag"], recall(listing, known))
+        etags = pc.coalesce(listing["etag"], recall_etags(listing, known))
         listing = _with_etags(listing, etags)
-    return listing, gather_left_out(left_out), found.facts(config.listing)
+    return listing, gather_left_out(left_out), found.build_summary(config.listing)
 
 
 def look(config: PipelineConfig, sources: Sources, known: pa.Table | None, most_bytes: int) -> Look:

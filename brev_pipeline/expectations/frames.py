@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.images.limits import UNJUDGED
-from brev_pipeline.listing.labels import counted_names, odd_labels
+from brev_pipeline.listing.class_checks import count_classes, find_odd_classes
 from brev_pipeline.parts import drawn_by_weight, part_names
 from brev_pipeline.release.exclusions import found_facts
 from brev_pipeline.tables import Columns
@@ -81,8 +81,8 @@ def _raw_listing(tables: Tables, config: PipelineConfig, published: Published) -
 
 def _labels(column: pa.ChunkedArray, config: PipelineConfig) -> "pd.DataFrame":
     """A row for each class that hardly says what is on its images."""
-    counts = counted_names(column)
-    odd = odd_labels(counts, len(column), config.listing)
+    counts = count_classes(column)
+    odd = find_odd_classes(counts, len(column), config.listing)
     return _rows_of(odd, useful=[False for _ in odd])
 
 

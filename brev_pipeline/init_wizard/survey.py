@@ -133,20 +133,20 @@ def _md5(file: Path) -> str | None:
 
 
 def _local(place: Any, refused: Counter[str]) -> tuple[dict[str, str | None], bool]:
-    from brev_pipeline.listing.walk import files_below
+    from brev_pipeline.listing.folder_walk import iterate_files
 
     root = Path(place.root)
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "does not exist"
         raise ListingError(f"{root} {what}; name the folder that holds the class folders")
     found: dict[str, str | None] = {}
-    for key, *_, refusal in files_below(place):
+    for key, *_, refusal in iterate_files(place):
         if refusal:
             refused[refusal[1]] += 1
         else:
             found[key] = None
         if len(found) > MOST:
-            return _some(key for key, *_, refusal in files_below(place) if not refusal), False
+            return _some(key for key, *_, refusal in iterate_files(place) if not refusal), False
     return found, True
 
 
@@ -161,7 +161,7 @@ class _TooManyError(Exception):
 
 
 def _on_s3(place: Any, storage: StorageSettings) -> tuple[dict[str, str | None], bool]:
-    from brev_pipeline.listing.scan import scan
+    from brev_pipeline.listing.s3_scan import list_s3_objects
     from brev_pipeline.storage.s3 import S3Client
 
     if not place.name:
@@ -176,14 +176,14 @@ def _on_s3(place: Any, storage: StorageSettings) -> tuple[dict[str, str | None],
         return client.page(bucket, prefix, after=after, delimiter=delimiter, token=token)
 
     try:
-        objects = scan(page, place.name, place.prefix)
+        objects = list_s3_objects(page, place.name, place.prefix)
     except _TooManyError:
         return _some_on_s3(place, client), False
     return _relative(place.prefix, objects["key"].to_pylist(), objects["etag"].to_pylist()), True
 
 
 def _some_on_s3(place: Any, client: Any) -> dict[str, str | None]:
-    from brev_pipeline.listing.pages import parse_page
+    from brev_pipeline.listing.s3_pages import parse_page
 
     waiting, found = [place.prefix], dict[str, str | None]()
     for _ in range(_FOLDERS):

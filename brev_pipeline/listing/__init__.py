@@ -1,4 +1,4 @@
-"""Listing: what is there. One row per image object of the datasets, with its class from its path.
+"""Listing: one row per image object of the datasets, with its class from its path.
 
 `list_datasets` is the stage; `listing_state` is its cheap half, for whoever watches.
 """
@@ -7,17 +7,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from brev_pipeline.listing.classes import ROOT
     from brev_pipeline.listing.datasets import list_dataset, list_datasets
-    from brev_pipeline.listing.fingerprint import listing_fingerprint
-    from brev_pipeline.listing.state import ListingState, listing_state
+    from brev_pipeline.listing.path_classes import ROOT
+    from brev_pipeline.listing.state import ListingState, listing_fingerprint, listing_state
 
 _HOMES = {
-    "ROOT": "classes",
+    "ROOT": "path_classes",
     "ListingState": "state",
     "list_dataset": "datasets",
     "list_datasets": "datasets",
-    "listing_fingerprint": "fingerprint",
+    "listing_fingerprint": "state",
     "listing_state": "state",
 }
 

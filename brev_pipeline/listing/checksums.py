@@ -1,7 +1,7 @@
 """Checksums: the MD5 of local files, read once and then remembered by path, size and stamp.
 
-The stamp (see `walk.FILES`) has the inode and the time of its last change beside that of the bytes: a file that was
-moved over another one, or given its old time of change again, is read anew.
+The stamp (see `folder_walk.FILES`) has the inode and the time of its last change beside that of the bytes: a file that
+was moved over another one, or given its old time of change again, is read anew.
 """
 
 import hashlib
@@ -18,17 +18,17 @@ import pyarrow.compute as pc
 
 from brev_pipeline.engine.progress import create_log_reporter
 from brev_pipeline.errors import SourceError
-from brev_pipeline.listing.walk import FILES, stamps
+from brev_pipeline.listing.folder_walk import FILES, build_stamps
 from brev_pipeline.storage import LocalPlace
 from brev_pipeline.storage.local import bounded, open_file
 from brev_pipeline.texts import TEXT
 
 _LOG = logging.getLogger(__name__)
 _THREADS: Final = min(8, os.cpu_count() or 1)
-_AT_ONCE: Final = 1 << 20  # bytes
+_BYTES_AT_ONCE: Final = 1 << 20  # bytes
 
 
-class Sum(NamedTuple):
+class FileChecksum(NamedTuple):
     """What was read of a file; all of it belongs to the bytes that were summed."""
 
     md5: str | None
@@ -42,7 +42,7 @@ class Sum(NamedTuple):
     inode: int = 0
 
 
-def checksums(place: LocalPlace, objects: pa.Table, paths: pa.Array, known: pa.Table | None) -> pa.Table:
+def add_checksums(place: LocalPlace, objects: pa.Table, paths: pa.Array, known: pa.Table | None) -> pa.Table:
     """``objects`` with the files' MD5s as etags, and size, time and stamp as they were then.
 
     What cannot be read, or may not be, has no etag. A file is read only if ``known`` has no row with the same path,
@@ -55,9 +55,9 @@ def checksums(place: LocalPlace, objects: pa.Table, paths: pa.Array, known: pa.T
         known: columns path, size, file_stamp, etag; rows without a stamp or an etag, or with an etag that is not of a
             local file (etag_source other than md5, where that column is there), are passed over.
     """
-    etags = recall(objects.append_column("path", paths), known)
+    etags = recall_etags(objects.append_column("path", paths), known)
     unknown = pc.is_null(etags)
-    sums = read_sums(place, objects["key"].filter(unknown).to_pylist())
+    sums = read_checksums(place, objects["key"].filter(unknown).to_pylist())
     found = [one for one in sums if one.md5]
     read = np.zeros(objects.num_rows, np.bool_)
     read[np.flatnonzero(unknown)] = [one.md5 is not None for one in sums]
@@ -65,7 +65,7 @@ def checksums(place: LocalPlace, objects: pa.Table, paths: pa.Array, known: pa.T
         "etag": pa.array([one.md5 for one in found], TEXT),
         "size": pa.array([one.size for one in found], pa.int64()),
         "modified": pa.array([one.modified // 1000 for one in found], pa.int64()).cast(FILES.field("modified").type),
-        "file_stamp": stamps(
+        "file_stamp": build_stamps(
             [one.modified for one in found], [one.changed for one in found], [one.inode for one in found]
         ),
     }
@@ -74,7 +74,7 @@ def checksums(place: LocalPlace, objects: pa.Table, paths: pa.Array, known: pa.T
     return pa.table(columns, schema=objects.schema)
 
 
-def recall(objects: pa.Table, known: pa.Table | None) -> pa.Array:
+def recall_etags(objects: pa.Table, known: pa.Table | None) -> pa.Array:
     """The etag on record for each object of the same path, size and stamp; null where there is none."""
     nothing = pa.nulls(objects.num_rows, TEXT)
     # A memory of before there were stamps cannot tell what became of a file since.
@@ -88,35 +88,35 @@ def recall(objects: pa.Table, known: pa.Table | None) -> pa.Array:
     return pc.if_else(pc.fill_null(same, False), known["etag"].take(rows), nothing).combine_chunks()
 
 
-def read_sums(place: LocalPlace, keys: Sequence[str]) -> list[Sum]:
+def read_checksums(place: LocalPlace, keys: Sequence[str]) -> list[FileChecksum]:
     """The MD5 of each file, several at a time (hashing lets other threads run)."""
     reporter, sums = create_log_reporter(_LOG, "checksums of local files", "files", len(keys)), []
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="md5") as pool:
-        for one in pool.map(partial(_read_sum, place), keys):
+        for one in pool.map(partial(_read_checksum, place), keys):
             sums.append(one)
             reporter.add_count(1)
     return sums
 
 
-def _read_sum(place: LocalPlace, key: str) -> Sum:
+def _read_checksum(place: LocalPlace, key: str) -> FileChecksum:
     try:
         with open_file(place.root, place.below + key, place.limits) as descriptor:
             for _ in range(3):
-                before = _stamp(descriptor)
+                before = _read_stamp(descriptor)
                 if before.size > place.limits.max_bytes:
                     break
                 digest = hashlib.md5(usedforsecurity=False)
                 os.lseek(descriptor, 0, os.SEEK_SET)
-                for piece in bounded(partial(os.read, descriptor), before.size, _AT_ONCE):
+                for piece in bounded(partial(os.read, descriptor), before.size, _BYTES_AT_ONCE):
                     digest.update(piece)
                 # Written to while it was read: the sum would belong to no state of the file.
-                if before == _stamp(descriptor):
+                if before == _read_stamp(descriptor):
                     return before._replace(md5=digest.hexdigest())
     except (OSError, SourceError):
         pass  # why is found, and told, when the image is to be read
-    return Sum(None)
+    return FileChecksum(None)
 
 
-def _stamp(descriptor: int) -> Sum:
+def _read_stamp(descriptor: int) -> FileChecksum:
     status = os.fstat(descriptor)
-    return Sum(None, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return FileChecksum(None, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)

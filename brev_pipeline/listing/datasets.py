@@ -1,23 +1,94 @@
-"""Datasets: the listing of a pipeline, and of one dataset in it."""
+"""Datasets: the listing of a pipeline and of one dataset in it, and in words what the listing does not accept."""
 
 import logging
+import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config.models import DatasetSettings, ListingSettings
 from brev_pipeline.errors import BrevPipelineError, ListingError
-from brev_pipeline.listing.checksums import checksums
-from brev_pipeline.listing.columns import LEFT_OUT, Images, choose, raw_listing
-from brev_pipeline.listing.found import Found, demand_matches, no_classes
-from brev_pipeline.listing.inventory import read_inventory
-from brev_pipeline.listing.refusals import nothing_found, refusals, refuse_overlaps
-from brev_pipeline.listing.scan import scan
-from brev_pipeline.listing.walk import FOLDER_OUTSIDE, walk
+from brev_pipeline.listing.checksums import add_checksums
+from brev_pipeline.listing.class_checks import ListingFindings, explain_no_classes, require_mapping_match
+from brev_pipeline.listing.folder_walk import FOLDER_OUTSIDE, list_files
+from brev_pipeline.listing.image_filter import are_hidden, file_name
+from brev_pipeline.listing.image_table import LEFT_OUT, ListedImages, build_raw_listing, select_images
+from brev_pipeline.listing.path_classes import ClassNameCounts
+from brev_pipeline.listing.s3_inventory import read_inventory
+from brev_pipeline.listing.s3_scan import list_s3_objects
 from brev_pipeline.storage import LocalPlace, Place, S3Place, Sources
 from brev_pipeline.storage.places import path_prefix
+
+_SHOWN: Final = 8
+
+
+def refuse_overlaps(datasets: Sequence[DatasetSettings], sources: Sources) -> None:
+    """Raise `ListingError` if a dataset lies in another one (or is it), so that images would be listed twice."""
+    # Sorted by address, whatever lies in a place follows it directly.
+    addressed = sorted((_place_address(sources.place(dataset.bucket)), dataset.name) for dataset in datasets)
+    for (outer, outer_name), (inner, inner_name) in pairwise(addressed):
+        if inner.startswith(outer):
+            raise ListingError(
+                f"the datasets {outer_name!r} and {inner_name!r} overlap: {inner} lies in {outer}, so that its images "
+                "would be listed twice; narrow one of them, or remove it"
+            )
+
+
+def explain_no_images(objects: pa.Table, left_out: pa.Table, names: ClassNameCounts, settings: ListingSettings) -> str:
+    """Why no image was found: what was refused, what there is instead, and what was asked for.
+
+    Args:
+        objects: what lies in the dataset, as `select_images` takes it.
+        left_out: columns of `image_table.LEFT_OUT`.
+        names: those that say the classes.
+        settings: what was asked for.
+    """
+    refused = left_out.filter(pc.not_equal(left_out["rule"], "class_filter"))
+    if refused.num_rows and refused.num_rows == left_out.num_rows:
+        return f"holds no image that may be read: left out are {describe_refusals(refused)}"
+    keys = objects["key"].filter(pc.invert(are_hidden(objects["key"].combine_chunks()))).to_pylist()
+    if not keys:
+        return "holds no files at all; correct datasets[].bucket, which may miss a folder"
+    endings = Counter("." + name.rpartition(".")[2] if "." in (name := file_name(key)) else "no ending" for key in keys)
+    seen = ", ".join(f"{ending} ({count})" for ending, count in endings.most_common(_SHOWN))
+    wanted = f"listing.sample_filter {settings.sample_filter!r}"
+    if settings.classes is not None:
+        wanted += f" and listing.classes {settings.classes}"
+    folders = sorted({key.rpartition("/")[0] or "." for key in keys})
+    where = ", ".join(folders[:_SHOWN]) + (", …" if len(folders) > _SHOWN else "")
+    said = f"holds no image that {wanted} would let pass; its {len(keys)} files end in {seen}, in the folders {where}"
+    if settings.classes is not None and names.categories:
+        common = [name for name, _ in names.categories.most_common(_SHOWN)]
+        said += f"; its images have the classes {', '.join(common)}" + (", …" if len(names.categories) > _SHOWN else "")
+    # What is no image by its name is one of a folder's, perhaps: images may lie behind a link to it.
+    if not refused.num_rows and "rule" in objects.column_names:
+        refused = objects.filter(pc.is_valid(objects["rule"]))
+    return said + (f"; left out are {describe_refusals(refused)}" if refused.num_rows else "")
+
+
+def describe_refusals(refused: pa.Table) -> str:
+    """What was refused, in words: how many by each rule, and the first of each with its reason.
+
+    Args:
+        refused: columns key, rule, reason, without nulls.
+    """
+    firsts: dict[str, str] = {}
+    for row in refused.select(["key", "rule", "reason"]).to_pylist():
+        firsts.setdefault(row["rule"], f"the first {row['key']}: {row['reason']}")
+    counts = {row["values"]: row["counts"] for row in pc.value_counts(refused["rule"]).to_pylist()}
+    return "; ".join(f"{counts[rule]} by {rule} ({first})" for rule, first in sorted(firsts.items()))
+
+
+def _place_address(place: Place) -> str:
+    if isinstance(place, LocalPlace):
+        return os.path.realpath(place.root).rstrip("/") + "/"
+    return f"{place.storage.endpoint_url or 's3:/'}/{place.name}/{place.prefix}"
+
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,7 +99,7 @@ def list_datasets(
     sources: Sources,
     known: pa.Table | None = None,
     on_left_out: Callable[[pa.Table], None] | None = None,
-    on_found: Callable[[Found], None] | None = None,
+    on_found: Callable[[ListingFindings], None] | None = None,
     *,
     hashed: bool = True,
 ) -> pa.Table:
@@ -44,7 +115,7 @@ def list_datasets(
             local file that has not changed since is not read again for its MD5.
         on_left_out: is given the images that are refused, or that ``settings.classes`` leaves out, in pieces: path,
             etag (null for local files, which are not read for this), category (all their class names), rule (of
-            `account.LEFT_OUT_RULES`) and reason.
+            `exclusions.LEFT_OUT_RULES`) and reason.
         on_found: is given what else was found: names that match, files that are not listed.
         hashed: whether local files get their MD5; without it they have no etag, and none is read.
 
@@ -53,18 +124,18 @@ def list_datasets(
             overlap; or no key of ``class_mapping`` matches. The message names the dataset and says what to do.
     """
     refuse_overlaps(datasets, sources)
-    found = Found()
+    found = ListingFindings()
     ordered = sorted(datasets, key=lambda dataset: path_prefix(dataset.bucket).encode())
     tables = [
         list_dataset(
-            dataset, settings, sources, known=known, hashed=hashed, on_left_out=on_left_out, on_found=found.update
+            dataset, settings, sources, known=known, hashed=hashed, on_left_out=on_left_out, on_found=found.add_findings
         )
         for dataset in ordered
     ]
-    demand_matches(found.names, settings)
+    require_mapping_match(found.names, settings)
     if on_found:
         on_found(found)
-    return by_path(pa.concat_tables(tables))
+    return sort_by_path(pa.concat_tables(tables))
 
 
 def list_dataset(
@@ -76,7 +147,7 @@ def list_dataset(
     known: pa.Table | None = None,
     hashed: bool = True,
     on_left_out: Callable[[pa.Table], None] | None = None,
-    on_found: Callable[[Found], None] | None = None,
+    on_found: Callable[[ListingFindings], None] | None = None,
 ) -> pa.Table:
     """The images of one dataset, or of a folder in it.
 
@@ -93,30 +164,30 @@ def list_dataset(
     Raises:
         ListingError: see `list_datasets`.
     """
-    place = _below(sources.place(dataset.bucket), location)
+    place = _narrow_place(sources.place(dataset.bucket), location)
     try:
-        objects = _objects(place, sources)
-        pieces = choose(objects, settings)
+        objects = _list_objects(place, sources)
+        pieces = select_images(objects, settings)
         left_out = pa.concat_tables([LEFT_OUT.empty_table(), *(piece.left_out for piece in pieces)])
-        found = Found()
+        found = ListingFindings()
         for piece in pieces:
-            found.update(Found(piece.names, piece.unlisted))
+            found.add_findings(ListingFindings(piece.names, piece.unlisted))
         if found.names.images and found.names.unnamed == found.names.images:
-            raise ListingError(no_classes(found.names, settings, _first_image(pieces)))
+            raise ListingError(explain_no_classes(found.names, settings, _first_image(pieces)))
         if not any(piece.objects.num_rows for piece in pieces):
-            raise ListingError(nothing_found(objects, left_out, found.names, settings))
+            raise ListingError(explain_no_images(objects, left_out, found.names, settings))
         _warn_of_refused(dataset, objects, left_out)
         if on_left_out and left_out.num_rows:
             paths = pc.binary_replace_slice(left_out["key"], 0, 0, path_prefix(place.bucket))
             on_left_out(left_out.set_column(0, "path", paths))
         if on_found:
             on_found(found)
-        return pa.concat_tables([_rows(piece, dataset, place, settings, known, hashed) for piece in pieces])
+        return pa.concat_tables([_build_rows(piece, dataset, place, settings, known, hashed) for piece in pieces])
     except BrevPipelineError as error:
         raise ListingError(f"dataset {dataset.name!r} ({place.bucket}): {error}") from error
 
 
-def _first_image(pieces: Sequence[Images]) -> str:
+def _first_image(pieces: Sequence[ListedImages]) -> str:
     """Key of an image, listed or left out."""
     columns = [column for piece in pieces for column in (piece.objects["key"], piece.left_out["key"])]
     return next(str(column[0].as_py()) for column in columns if len(column))
@@ -125,28 +196,28 @@ def _first_image(pieces: Sequence[Images]) -> str:
 def _warn_of_refused(dataset: DatasetSettings, objects: pa.Table, left_out: pa.Table) -> None:
     refused = left_out.filter(pc.not_equal(left_out["rule"], "class_filter"))
     if refused.num_rows:
-        _LOG.warning("dataset %r: left out %s", dataset.name, refusals(refused))
+        _LOG.warning("dataset %r: left out %s", dataset.name, describe_refusals(refused))
     # Whether images lie behind a link to a folder is not known: it stands in no account.
     if "reason" in objects.column_names:
         folders = objects.filter(pc.equal(objects["reason"], FOLDER_OUTSIDE[1]))
         if folders.num_rows:
-            _LOG.warning("dataset %r: did not enter %s", dataset.name, refusals(folders))
+            _LOG.warning("dataset %r: did not enter %s", dataset.name, describe_refusals(folders))
 
 
-def _objects(place: Place, sources: Sources) -> pa.Table:
+def _list_objects(place: Place, sources: Sources) -> pa.Table:
     """What lies in a place, keys relative to it."""
     if isinstance(place, LocalPlace):
-        return walk(place)
+        return list_files(place)
     if place.inventory:
         found = read_inventory(place, sources)
     else:
-        found = scan(sources.client(place).page, place.name, place.prefix)
+        found = list_s3_objects(sources.client(place).page, place.name, place.prefix)
     keys = pc.binary_replace_slice(found["key"], 0, len(place.prefix.encode()), "")
     return found.set_column(0, "key", keys)
 
 
-def _rows(
-    images: Images,
+def _build_rows(
+    images: ListedImages,
     dataset: DatasetSettings,
     place: Place,
     settings: ListingSettings,
@@ -155,15 +226,15 @@ def _rows(
 ) -> pa.Table:
     if isinstance(place, LocalPlace) and hashed:
         paths = pc.binary_replace_slice(images.objects["key"], 0, 0, path_prefix(place.bucket))
-        images = replace(images, objects=checksums(place, images.objects, paths, known))
+        images = replace(images, objects=add_checksums(place, images.objects, paths, known))
     objects = images.objects
     given = "md5" if isinstance(place, LocalPlace) else "s3"
     source = objects["etag_source"] if "etag_source" in objects.column_names else given
     etag_source = pc.if_else(pc.is_valid(objects["etag"]), source, "none").combine_chunks()
-    return raw_listing(images, dataset, place, settings.url_template, etag_source)
+    return build_raw_listing(images, dataset, place, settings.url_template, etag_source)
 
 
-def _below(place: Place, location: str) -> Place:
+def _narrow_place(place: Place, location: str) -> Place:
     folder = location.strip("/")
     if not folder:
         return place
@@ -175,7 +246,7 @@ def _below(place: Place, location: str) -> Place:
     return replace(place, bucket=bucket, below=f"{folder}/")
 
 
-def by_path(table: pa.Table) -> pa.Table:
+def sort_by_path(table: pa.Table) -> pa.Table:
     """The rows in the order of their paths' bytes."""
     paths = table["path"]
     if pc.all(pc.less(paths[:-1], paths[1:]), min_count=0).as_py():

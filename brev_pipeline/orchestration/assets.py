@@ -70,7 +70,7 @@ Upstream = Mapping[str, Any]
 def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.integrity.findings import COMPARED
     from brev_pipeline.listing import list_datasets
-    from brev_pipeline.listing.found import Found
+    from brev_pipeline.listing.class_checks import ListingFindings
     from brev_pipeline.orchestration.guards import refuse_a_strangers_store
     from brev_pipeline.orchestration.metadata import listing_metadata
     from brev_pipeline.release.exclusions import keep_filtered, note_found
@@ -81,10 +81,10 @@ def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upst
     store = PipelineStore.of(config)
     refuse_a_strangers_store(config, store)
     left_out: list[Any] = []
-    found = Found()
+    found = ListingFindings()
     sources, known = Sources.of(config), store.memory.recall()
-    table = list_datasets(config.datasets, config.listing, sources, known, left_out.append, found.update)
-    facts = found.facts(config.listing)
+    table = list_datasets(config.datasets, config.listing, sources, known, left_out.append, found.add_findings)
+    facts = found.build_summary(config.listing)
     table = note_found(keep_filtered(store, table, left_out), facts)
     newest = store.newest()
     published = newest[1].table("listing", COMPARED) if newest else None

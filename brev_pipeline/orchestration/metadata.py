@@ -57,7 +57,7 @@ def listing_metadata(
         table: of the stage.
         published: the listing of the newest published version; None before the first.
         left_out: images that the listing left out, as `list_datasets` tells them.
-        facts: what else was found, see `listing.found.Found.facts`.
+        facts: what else was found, see `ListingFindings.build_summary`.
     """
     from brev_pipeline.charts import class_balance
     from brev_pipeline.integrity import compare_listings

@@ -24,8 +24,8 @@ from brev_pipeline.texts import NAMES, TEXT
 FILTERED: Final = b"brev_pipeline.filtered"
 """Schema metadata of raw_listing: name, below ``filtered/``, of the images that the listing left out."""
 FOUND: Final = b"brev_pipeline.found"
-"""Schema metadata of raw_listing: JSON of what else was found, see `listing.found.Found.facts`. For the checks and the
-report; no part of the table's identity, and in no manifest."""
+"""Schema metadata of raw_listing: JSON of what else was found, see `ListingFindings.build_summary`. For the checks and
+the report; no part of the table's identity, and in no manifest."""
 KNOWN: Final = b"brev_pipeline.known_assignments"
 """Schema metadata of sample_split, and of the known assignments: SHA-256 of the file that they were read from."""
 

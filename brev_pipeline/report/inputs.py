@@ -47,7 +47,7 @@ class ReportInputs:
         exclusions: path, content_id, rule, partner, reason; in memory, for it is made when a version is.
         filtered: path, category, rule of the images that the listing left out unread, which are among the exclusions
             and in no other table; None: there are none.
-        found: what the listing found besides the images, as `listing.found.Found.facts` has it; empty: not known.
+        found: what the listing found besides the images, as `ListingFindings.build_summary` has it; empty: not known.
         checks: stage → verdicts of its suite, what rules about history found included; None: as the manifest has it.
         number: of the publication that this version gets.
         published_at: UTC, ISO 8601.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from brev_pipeline.listing.names import REASONS
+from brev_pipeline.listing.image_filter import UNLISTED_REASONS
 from brev_pipeline.report.ground import Ground
 
 _ROWS: Final = 60
@@ -38,7 +38,7 @@ def not_listed(ground: Ground) -> NotListed:
     facts = ground.inputs.found
     unlisted, names = facts.get("unlisted", []), facts.get("names", [])
     names = sorted(names, key=lambda row: row["images"] > 0)
-    kinds = [Kind(row["ending"], REASONS.get(row["reason"], row["reason"]), row["files"]) for row in unlisted]
+    kinds = [Kind(row["ending"], UNLISTED_REASONS.get(row["reason"], row["reason"]), row["files"]) for row in unlisted]
     return NotListed(
         bool(facts),
         sum(one.files for one in kinds),

@@ -115,7 +115,7 @@ def test_what_is_too_much_to_read_is_not_read_and_said_to_be_open(
         raise AssertionError("nothing may be read")
 
     monkeypatch.setattr("brev_pipeline.storage.sources.read_file", refuse)
-    monkeypatch.setattr("brev_pipeline.listing.checksums.read_sums", lambda place, keys: [refuse() for _ in keys])
+    monkeypatch.setattr("brev_pipeline.listing.checksums.read_checksums", lambda place, keys: [refuse() for _ in keys])
     plan = plan_run(config, most_bytes=size - 1)
     assert plan["read"] == {"images": 0, "bytes": 0, "unread_bytes": size}
     assert plan["images"]["unread"] == 22

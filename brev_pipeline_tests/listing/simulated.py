@@ -10,7 +10,7 @@ import pyarrow as pa
 
 @dataclass
 class SimulatedBucket:
-    """Answers `scan`'s requests; counts them and the keys that it sent."""
+    """Answers `list_s3_objects`' requests; counts them and the keys that it sent."""
 
     keys: list[str]
     page_size: int = 1000

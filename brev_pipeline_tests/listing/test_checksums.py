@@ -5,8 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from brev_pipeline.listing.checksums import checksums, read_sums
-from brev_pipeline.listing.walk import walk
+from brev_pipeline.listing.checksums import add_checksums, read_checksums
+from brev_pipeline.listing.folder_walk import list_files
 from brev_pipeline.storage import LocalPlace
 from brev_pipeline.storage.places import ReadLimits
 from brev_pipeline.texts import TEXT, joined
@@ -26,9 +26,9 @@ def root(tmp_path: Path) -> Path:
 
 def summed(root: Path, known: pa.Table | None = None) -> pa.Table:
     place = LocalPlace("photos", str(root))
-    objects = walk(place)
+    objects = list_files(place)
     paths = joined("photos", objects["key"], by="/")
-    return checksums(place, objects, paths, known).append_column("path", paths)
+    return add_checksums(place, objects, paths, known).append_column("path", paths)
 
 
 def doctored(known: pa.Table) -> pa.Table:
@@ -75,12 +75,12 @@ def test_a_memory_without_stamps_is_silent(root: Path) -> None:
 
 def test_size_and_stamp_belong_to_the_bytes_that_were_summed(root: Path) -> None:
     place = LocalPlace("photos", str(root))
-    objects = walk(place)
+    objects = list_files(place)
     (root / "2.png").write_bytes(b"replaced since")
     paths = joined("photos", objects["key"], by="/")
-    table = checksums(place, objects, paths, None)
+    table = add_checksums(place, objects, paths, None)
     assert table["etag"].to_pylist()[2] == md5(b"replaced since")
-    assert table.drop_columns(["etag"]).equals(walk(place).drop_columns(["etag"]))
+    assert table.drop_columns(["etag"]).equals(list_files(place).drop_columns(["etag"]))
 
 
 def test_new_files_are_read_beside_known_ones(root: Path) -> None:
@@ -114,7 +114,7 @@ def test_what_is_no_file_any_more_does_not_block(root: Path) -> None:
     with open(root / "giant.png", "wb") as giant:
         giant.truncate(8 << 30)
     names = ["pipe.png", "zero.png", "outside.png", "giant.png", "gone.png", "1.png"]
-    sums = read_sums(LocalPlace("photos", str(root)), names)
+    sums = read_checksums(LocalPlace("photos", str(root)), names)
     assert [one.md5 for one in sums] == [None] * 5 + [md5(b"photo 1")]
 
 
@@ -131,7 +131,7 @@ def test_a_file_that_grows_beyond_the_bound_while_it_is_read_is_left(
         return read(descriptor, most)
 
     monkeypatch.setattr(os, "read", growing)
-    assert [one.md5 for one in read_sums(place, ["1.png"])] == [None]
+    assert [one.md5 for one in read_checksums(place, ["1.png"])] == [None]
     assert asked == [7]
 
 

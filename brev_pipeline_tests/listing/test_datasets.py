@@ -10,7 +10,7 @@ import pytest
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import ListingError
 from brev_pipeline.listing import list_datasets
-from brev_pipeline.listing.found import Found
+from brev_pipeline.listing.class_checks import ListingFindings
 from brev_pipeline.storage import Sources
 from brev_pipeline.tables import RAW_LISTING
 from brev_pipeline_tests.buckets import Server, config_of, put_in_process
@@ -208,9 +208,11 @@ def test_what_may_not_be_read_is_left_out_with_its_reason(tmp_path: Path, caplog
     attacked(tmp_path)
     config = config_of({"bucket": "p"}, base=tmp_path)
     left_out: list[pa.Table] = []
-    found = Found()
+    found = ListingFindings()
     began = time.perf_counter()
-    table = list_datasets(config.datasets, config.listing, Sources.of(config), None, left_out.append, found.update)
+    table = list_datasets(
+        config.datasets, config.listing, Sources.of(config), None, left_out.append, found.add_findings
+    )
     assert time.perf_counter() - began < 5
     assert table["path"].to_pylist() == ["p/bad/c.png", "p/bad/inside.png", "p/good/a.png", "p/good/b.png"]
     (told,) = left_out

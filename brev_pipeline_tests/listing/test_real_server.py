@@ -13,7 +13,7 @@ import pytest
 from brev_pipeline.errors import BrevPipelineError, ListingError, SourceError
 from brev_pipeline.integrity import check_integrity
 from brev_pipeline.listing import list_datasets, listing_state
-from brev_pipeline.listing.scan import scan
+from brev_pipeline.listing.s3_scan import list_s3_objects
 from brev_pipeline.source_base import SourceRow, as_recorded
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.s3 import S3Client
@@ -91,7 +91,7 @@ def test_any_number_of_threads_finds_the_same(ceph: Ceph, many: tuple[str, list[
     name, keys = many
     pages = S3Client(config(ceph, name).datasets[0].storage).page
     for prefix in ("", "set/", "set/good/", "set/g"):
-        found = scan(pages, name, prefix, threads)["key"].to_pylist()
+        found = list_s3_objects(pages, name, prefix, threads)["key"].to_pylist()
         assert found == sorted(key for key in keys if key.startswith(prefix))
 
 
@@ -185,7 +185,7 @@ def test_objects_deleted_during_the_listing_do_no_harm(ceph: Ceph) -> None:
             ceph.client.delete_object(Bucket=name, Key=gone.pop())
         return page
 
-    found = scan(deleting, name, "", 4)["key"].to_pylist()
+    found = list_s3_objects(deleting, name, "", 4)["key"].to_pylist()
     assert found == sorted(set(found))
     assert set(keys) - set(keys[1000:1100]) <= set(found) <= set(keys)
 
@@ -237,7 +237,7 @@ def test_a_server_that_stops_and_comes_back_costs_time_only(ceph: Ceph, many: tu
                 threading.Timer(2, ceph.start_gateway).start()
         return client.page(*args, **kwargs)
 
-    assert scan(interrupted, name, "set/", 4)["key"].to_pylist() == sorted(keys)
+    assert list_s3_objects(interrupted, name, "set/", 4)["key"].to_pylist() == sorted(keys)
     # The reading of objects waits it out too, by the direct road as by the other.
     sources, table = Sources.of(config(ceph, name)), listed(ceph, f"{name}/set").slice(0, 300)
     field = table.schema.field("bucket")

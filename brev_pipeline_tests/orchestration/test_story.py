@@ -155,7 +155,7 @@ class Context:
 
 def test_what_a_stage_logs_reaches_the_runs_log_while_it_runs_and_from_its_thread_only() -> None:
     context = Context()
-    logger = logging.getLogger("brev_pipeline.listing.scan")
+    logger = logging.getLogger("brev_pipeline.listing.s3_scan")
     with told(context):
         logger.info("list: 5 objects so far")
         logger.debug("not this")

@@ -1,4 +1,4 @@
-"""Names: which keys count as images: not hidden, no folder marker, and the file name matches the filter.
+"""Image filter: which keys are images (not hidden, no folder marker, a file name that matches), and why others are not.
 
 The filter is a Python regular expression. Where it is plain enough to mean the same to RE2 (the engine inside
 Arrow), all keys are searched at once; else Python searches their file names one by one. Both give the same answer.
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.listing.walk import FOLDER_OUTSIDE
+from brev_pipeline.listing.folder_walk import FOLDER_OUTSIDE
 from brev_pipeline.texts import TEXT, contents
 
 # Literal characters, sets of them, groups and "may be absent": nothing that could match a slash.
@@ -26,13 +26,13 @@ def are_images(keys: pa.Array, sample_filter: str) -> pa.Array:
         keys: relative to the dataset's root, without nulls.
         sample_filter: regular expression, searched in the file name in any case.
     """
-    found = pc.and_not(_match(keys, sample_filter), pc.or_(pc.ends_with(keys, "/"), pc.equal(keys, "")))
+    found = pc.and_not(_match_file_names(keys, sample_filter), pc.or_(pc.ends_with(keys, "/"), pc.equal(keys, "")))
     return pc.and_not(found, are_hidden(keys))
 
 
-Kind = tuple[str, str]
-"""Ending of a name in lower case, or ``no ending``; and why such files are not listed, one of `REASONS`."""
-REASONS: Final = {
+UnlistedKind = tuple[str, str]
+"""Ending of a name in lower case, or ``no ending``; and why such files are not listed, one of `UNLISTED_REASONS`."""
+UNLISTED_REASONS: Final = {
     "filter": "no image by its name (listing.sample_filter)",
     "empty": "no image by its name, and of no bytes",
     "hidden": "hidden: a part of the path begins with a dot",
@@ -44,7 +44,7 @@ REASONS: Final = {
     "class filter": "an image of none of listing.classes",
 }
 """Reason → in words."""
-_RULES: Final = {
+_RULE_REASONS: Final = {
     "link_outside": "link",
     "not_a_file": "not a file",
     "object_too_large": "too large",
@@ -53,36 +53,36 @@ _RULES: Final = {
 """Rule of what the listing refuses → reason."""
 
 
-def count_unlisted(others: pa.Table, left_out: pa.Table) -> Counter[Kind]:
+def count_unlisted(others: pa.Table, left_out: pa.Table) -> Counter[UnlistedKind]:
     """How many files of each kind are not listed.
 
     Args:
         others: columns key, size and, where the place tells it, rule and reason, of what `are_images` denies.
         left_out: columns key, rule, reason of images that are left out.
     """
-    found = Counter[Kind]()
+    found = Counter[UnlistedKind]()
     if others.num_rows:
         keys = others["key"].combine_chunks()
         reasons = pc.if_else(pc.equal(others["size"].combine_chunks(), 0), "empty", "filter")
         if "rule" in others.column_names:
-            reasons = pc.coalesce(_reasons(others), reasons)
+            reasons = pc.coalesce(_map_reasons(others), reasons)
         reasons = pc.if_else(are_hidden(keys), "hidden", reasons)
         marker = pc.or_(pc.ends_with(keys, "/"), pc.equal(keys, ""))
-        found.update(_counted(keys, pc.if_else(marker, "folder marker", reasons)))
+        found.update(_count_kinds(keys, pc.if_else(marker, "folder marker", reasons)))
     if left_out.num_rows:
-        found.update(_counted(left_out["key"].combine_chunks(), _reasons(left_out)))
+        found.update(_count_kinds(left_out["key"].combine_chunks(), _map_reasons(left_out)))
     return found
 
 
-def _reasons(refused: pa.Table) -> pa.Array:
+def _map_reasons(refused: pa.Table) -> pa.Array:
     """(rows,) the reason of each rule; null where there is none."""
     rule = refused["rule"].combine_chunks()
-    said = pa.array(_RULES.values(), TEXT).take(pc.index_in(rule, value_set=pa.array(list(_RULES), TEXT)))
+    said = pa.array(_RULE_REASONS.values(), TEXT).take(pc.index_in(rule, value_set=pa.array(list(_RULE_REASONS), TEXT)))
     folder = pc.fill_null(pc.equal(refused["reason"].combine_chunks(), FOLDER_OUTSIDE[1]), False)
     return pc.if_else(folder, "link to a folder", said)
 
 
-def _counted(keys: pa.Array, reasons: pa.Array) -> Counter[Kind]:
+def _count_kinds(keys: pa.Array, reasons: pa.Array) -> Counter[UnlistedKind]:
     ending = pc.struct_field(pc.extract_regex(keys, r"(?P<ending>\.[^./]{1,9})$"), "ending")
     ending = pc.coalesce(pc.utf8_lower(ending), pa.scalar("no ending", TEXT))
     kinds = pa.table({"ending": ending, "reason": reasons.cast(TEXT)}).group_by(["ending", "reason"])
@@ -104,7 +104,7 @@ def are_hidden(keys: pa.Array) -> pa.Array:
     return pc.or_(first, pc.match_substring(keys, "/."))
 
 
-def _match(keys: pa.Array, pattern: str) -> pa.Array:
+def _match_file_names(keys: pa.Array, pattern: str) -> pa.Array:
     # Python and RE2 fold the case of some letters beyond ASCII differently, and Python's $ matches before a final
     # line break too.
     data = contents(keys)

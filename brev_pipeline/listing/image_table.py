@@ -1,4 +1,4 @@
-"""Columns: from what lies in a place to the table of its images, without a Python object per image."""
+"""Image table: from the objects of a place to the table of its images, without a Python object per image."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,16 +13,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config.models import DatasetSettings, ListingSettings
-from brev_pipeline.listing.classes import Namer, folder_name, kept, reason_of
-from brev_pipeline.listing.folders import runs
-from brev_pipeline.listing.names import Kind, are_images, count_unlisted
-from brev_pipeline.listing.naming import Names, describe
+from brev_pipeline.listing.image_filter import UnlistedKind, are_images, count_unlisted
+from brev_pipeline.listing.path_classes import (
+    ClassNameCounts,
+    ClassRules,
+    classify_keys,
+    explain_class_filter,
+    filter_classes,
+    find_folder_runs,
+    folder_name,
+)
 from brev_pipeline.storage.places import Place, S3Place, path_prefix
 from brev_pipeline.tables import RAW_LISTING
 from brev_pipeline.texts import NAMES, TEXT, joined
 
 # Rows that are described at once: bounds the memory for what is in between.
-_ROWS: Final = 1 << 18
+_ROWS_AT_ONCE: Final = 1 << 18
 _UNRESERVED: Final = r"[^A-Za-z0-9_.~/-]"
 
 
@@ -31,14 +37,14 @@ LEFT_OUT: Final = pa.schema(
         pa.field("key", TEXT),
         pa.field("etag", TEXT),
         pa.field("category", NAMES, metadata={"description": "all class names, by class_mapping"}),
-        pa.field("rule", TEXT, metadata={"description": "see account.LEFT_OUT_RULES"}),
+        pa.field("rule", TEXT, metadata={"description": "see exclusions.LEFT_OUT_RULES"}),
         pa.field("reason", TEXT),
     ]
 )
 
 
 @dataclass(frozen=True)
-class Images:
+class ListedImages:
     """Those objects of a place that are images of a wanted class, sorted by key."""
 
     objects: pa.Table
@@ -49,13 +55,13 @@ class Images:
     """Class names, lists of text."""
     left_out: pa.Table
     """Images that are refused, or of no wanted class: columns of `LEFT_OUT`."""
-    names: Names
+    names: ClassNameCounts
     """The names that say the class, in these images and in those left out."""
-    unlisted: Counter[Kind]
+    unlisted: Counter[UnlistedKind]
     """Files that are not listed, see `count_unlisted`."""
 
 
-def choose(objects: pa.Table, settings: ListingSettings) -> list[Images]:
+def select_images(objects: pa.Table, settings: ListingSettings) -> list[ListedImages]:
     """The images among ``objects``, in pieces; concatenated, they are sorted by key.
 
     Args:
@@ -63,12 +69,12 @@ def choose(objects: pa.Table, settings: ListingSettings) -> list[Images]:
             rule and reason, what has them is refused.
         settings: what counts as an image, and what class it is.
     """
-    pieces, namer = _sorted(objects).combine_chunks().to_batches(max_chunksize=_ROWS), Namer(settings)
-    return [_choose(pa.Table.from_batches([piece]).combine_chunks(), settings, namer) for piece in pieces]
+    pieces, namer = _sort_by_key(objects).combine_chunks().to_batches(max_chunksize=_ROWS_AT_ONCE), ClassRules(settings)
+    return [_select_piece(pa.Table.from_batches([piece]).combine_chunks(), settings, namer) for piece in pieces]
 
 
-def raw_listing(
-    images: Images, dataset: DatasetSettings, place: Place, url_template: str, etag_source: pa.Array
+def build_raw_listing(
+    images: ListedImages, dataset: DatasetSettings, place: Place, url_template: str, etag_source: pa.Array
 ) -> pa.Table:
     """The rows of ``raw_listing`` for a piece of a dataset's images: schema `tables.RAW_LISTING`.
 
@@ -82,7 +88,7 @@ def raw_listing(
     """
     objects = images.objects.combine_chunks()
     keys, count = _column(objects, "key"), objects.num_rows
-    paths = _before(path_prefix(place.bucket), keys)
+    paths = _prepend(path_prefix(place.bucket), keys)
     columns = {
         "category": images.category,
         "folder": images.folder,
@@ -92,7 +98,7 @@ def raw_listing(
         "dataset": pa.repeat(dataset.name, count),
         "dataset_id": pa.repeat(dataset.id, count),
         "reference": pa.repeat(dataset.reference, count),
-        "url": _urls(url_template, place, keys, paths),
+        "url": _build_urls(url_template, place, keys, paths),
         "size": _column(objects, "size"),
         "modified": _column(objects, "modified"),
         "etag_source": etag_source,
@@ -101,19 +107,19 @@ def raw_listing(
     return pa.Table.from_arrays([columns[name] for name in RAW_LISTING.names], schema=RAW_LISTING)
 
 
-def _choose(objects: pa.Table, settings: ListingSettings, namer: Namer) -> Images:
+def _select_piece(objects: pa.Table, settings: ListingSettings, namer: ClassRules) -> ListedImages:
     wanted = are_images(_column(objects, "key"), settings.sample_filter)
-    others = _filtered(objects, pc.invert(wanted))
-    objects = _filtered(objects, wanted)
-    found = runs(_column(objects, "key"))
-    described, names = describe(_column(objects, "key"), found, namer), Names()
-    names.add(described)
-    rows, lists = described.rows, [kept(named.categories, namer.classes) for named in described.named]
+    others = _filter_rows(objects, pc.invert(wanted))
+    objects = _filter_rows(objects, wanted)
+    found = find_folder_runs(_column(objects, "key"))
+    described, names = classify_keys(_column(objects, "key"), found, namer), ClassNameCounts()
+    names.add_keys(described)
+    rows, lists = described.rows, [filter_classes(named.categories, namer.classes) for named in described.classes]
     folders = rows if namer.pattern is None else np.repeat(np.arange(len(found)), [run.keys for run in found])
-    stays, left_out = _left_out(objects, settings, [named.categories for named in described.named], lists, rows)
+    stays, left_out = _find_left_out(objects, settings, [named.categories for named in described.classes], lists, rows)
     if left_out.num_rows:
         objects, rows, folders = objects.filter(pa.array(stays)).combine_chunks(), rows[stays], folders[stays]
-    return Images(
+    return ListedImages(
         objects,
         pa.array([folder_name(run.folder) for run in found], TEXT).take(pa.array(folders)),
         pa.array(lists, NAMES).take(pa.array(rows)),
@@ -123,7 +129,7 @@ def _choose(objects: pa.Table, settings: ListingSettings, namer: Namer) -> Image
     )
 
 
-def _left_out(
+def _find_left_out(
     images: pa.Table,
     settings: ListingSettings,
     categories: list[list[str]],
@@ -151,21 +157,21 @@ def _left_out(
     sizes = pa.array([f"{one:,} bytes, {limit}" for one in size.filter(too_large).to_pylist()], TEXT)
     rule = pc.if_else(too_large, "object_too_large", pc.if_else(other, "class_filter", rule))
     reason = pc.replace_with_mask(reason, too_large, sizes)
-    reason = pc.if_else(other, pa.array(list(map(reason_of, categories)), TEXT).take(pa.array(rows)), reason)
+    reason = pc.if_else(other, pa.array(list(map(explain_class_filter, categories)), TEXT).take(pa.array(rows)), reason)
     out = rule.is_valid()
     columns = [_column(images, "key"), _column(images, "etag"), pa.array(categories, NAMES).take(pa.array(rows))]
     table = pa.Table.from_arrays([column.filter(out) for column in (*columns, rule, reason)], schema=LEFT_OUT)
     return ~out.to_numpy(zero_copy_only=False), table
 
 
-def _sorted(objects: pa.Table) -> pa.Table:
+def _sort_by_key(objects: pa.Table) -> pa.Table:
     keys = objects["key"]
     if pc.all(pc.less(keys[:-1], keys[1:]), min_count=0).as_py():
         return objects
     return objects.take(pc.sort_indices(keys))
 
 
-def _filtered(table: pa.Table, mask: pa.Array) -> pa.Table:
+def _filter_rows(table: pa.Table, mask: pa.Array) -> pa.Table:
     return table if pc.all(mask, min_count=0).as_py() else table.filter(mask).combine_chunks()
 
 
@@ -180,21 +186,21 @@ def _column_or_null(table: pa.Table, name: str) -> pa.Array:
     return _column(table, name) if name in table.column_names else pa.nulls(table.num_rows, TEXT)
 
 
-def _before(prefix: str, texts: pa.Array) -> pa.Array:
+def _prepend(prefix: str, texts: pa.Array) -> pa.Array:
     return pc.binary_replace_slice(texts, 0, 0, prefix)
 
 
-def _urls(template: str, place: Place, keys: pa.Array, paths: pa.Array) -> pa.Array:
+def _build_urls(template: str, place: Place, keys: pa.Array, paths: pa.Array) -> pa.Array:
     bucket, prefix = (place.name, place.prefix) if isinstance(place, S3Place) else (place.bucket, "")
-    full = _before(prefix, keys)
+    full = _prepend(prefix, keys)
     fields: dict[str, Callable[[], pa.Array | pa.Scalar]] = {
         "path": lambda: paths,
         "bucket": lambda: pa.scalar(bucket, TEXT),
         "key": lambda: full,
-        "quoted_key": lambda: _quoted(full),
+        "quoted_key": lambda: _quote_keys(full),
     }
     if any(spec or conversion for _, field, spec, conversion in Formatter().parse(template) if field is not None):
-        values = zip(paths.to_pylist(), full.to_pylist(), _quoted(full).to_pylist(), strict=True)
+        values = zip(paths.to_pylist(), full.to_pylist(), _quote_keys(full).to_pylist(), strict=True)
         return pa.array([template.format(path=p, bucket=bucket, key=k, quoted_key=q) for p, k, q in values], TEXT)
     if template == "{path}":
         return paths
@@ -206,7 +212,7 @@ def _urls(template: str, place: Place, keys: pa.Array, paths: pa.Array) -> pa.Ar
     return url if isinstance(url, pa.Array) else pa.repeat(url, len(keys))
 
 
-def _quoted(keys: pa.Array) -> pa.Array:
+def _quote_keys(keys: pa.Array) -> pa.Array:
     """Keys percent-encoded for a URL's path; slashes stay."""
     odd = pc.match_substring_regex(keys, _UNRESERVED)
     if not pc.any(odd, min_count=0).as_py():

@@ -14,11 +14,14 @@ from brev_pipeline.config import ListingSettings
 from brev_pipeline.config.load import build_settings
 from brev_pipeline.errors import ConfigError, ListingError
 from brev_pipeline.listing import list_datasets
-from brev_pipeline.listing.classes import Namer
-from brev_pipeline.listing.folders import runs
-from brev_pipeline.listing.found import Found
-from brev_pipeline.listing.labels import odd_labels
-from brev_pipeline.listing.naming import Names, describe, names_of
+from brev_pipeline.listing.class_checks import ListingFindings, find_odd_classes
+from brev_pipeline.listing.path_classes import (
+    ClassNameCounts,
+    ClassRules,
+    classify_keys,
+    count_class_names,
+    find_folder_runs,
+)
 from brev_pipeline.storage import Sources
 from brev_pipeline.texts import TEXT
 from brev_pipeline_tests.buckets import config_of
@@ -77,22 +80,22 @@ def by_hand(path: str, rule: Any, mapping: dict[str, list[str]]) -> list[str]:
 
 @given(PATHS, st.sampled_from(RULES), MAPPINGS)
 def test_classes_are_what_a_look_at_each_path_finds(paths: list[str], rule: Any, mapping: dict[str, list[str]]) -> None:
-    namer = Namer(ListingSettings(category=rule, class_mapping=mapping))
+    namer = ClassRules(ListingSettings(category=rule, class_mapping=mapping))
     keys = pa.array(paths, TEXT)
-    described = describe(keys, runs(keys), namer)
-    found = [described.named[row].categories for row in described.rows]
+    described = classify_keys(keys, find_folder_runs(keys), namer)
+    found = [described.classes[row].categories for row in described.rows]
     wanted = [by_hand(path, rule, mapping) for path in paths]
     assert found == wanted
-    names = names_of(keys, namer)
+    names = count_class_names(keys, namer)
     assert names.categories == Counter(name for one in wanted for name in one)
     assert names.images == len(paths)
 
 
 def test_one_name_in_two_forms_may_not_be_mapped_to_two_things() -> None:
     same = ListingSettings(class_mapping={E_ACUTE: ["x"], E_THEN_ACUTE: ["x"]})
-    assert Namer(same).of_folder(f"{E_THEN_ACUTE}/").categories == ["x"]
+    assert ClassRules(same).classify_folder(f"{E_THEN_ACUTE}/").categories == ["x"]
     with pytest.raises(ListingError, match="twice, in two of Unicode's forms"):
-        Namer(ListingSettings(class_mapping={E_ACUTE: ["x"], E_THEN_ACUTE: ["y"]}))
+        ClassRules(ListingSettings(class_mapping={E_ACUTE: ["x"], E_THEN_ACUTE: ["y"]}))
 
 
 @pytest.mark.parametrize("levels", ["x", None, [], [0, "x"], 1.5, True])
@@ -128,8 +131,8 @@ def test_public_layouts_have_their_classes(name: str, tmp_path: Path, shared: Pa
     rule, wanted, own = LAYOUTS[name]
     listing = {"category": rule} | ({"sample_filter": wanted} if wanted else {})
     config = config_of({"bucket": "set"}, base=tmp_path, listing=listing)
-    found = Found()
-    table = list_datasets(config.datasets, config.listing, Sources.of(config), on_found=found.update)
+    found = ListingFindings()
+    table = list_datasets(config.datasets, config.listing, Sources.of(config), on_found=found.add_findings)
     pattern = wanted or r"\.(bmp|jpe?g|png)$"
     images = [path for path in paths if re.search(pattern, path)]
     assert Counter("".join(names) for names in table["category"].to_pylist()) == Counter(map(own, images))
@@ -141,9 +144,9 @@ def test_public_layouts_have_their_classes(name: str, tmp_path: Path, shared: Pa
 
 def facts(keys: list[str], **settings: Any) -> dict[str, Any]:
     chosen = ListingSettings(**settings)
-    names = Names()
-    names.update(names_of(pa.array(keys, TEXT), Namer(chosen)))
-    return Found(names).facts(chosen)
+    names = ClassNameCounts()
+    names.add_counts(count_class_names(pa.array(keys, TEXT), ClassRules(chosen)))
+    return ListingFindings(names).build_summary(chosen)
 
 
 def test_names_that_match_nothing_are_told_with_what_is_nearest() -> None:
@@ -212,7 +215,7 @@ def test_no_match_at_all_is_an_error_that_says_what_there_is(tmp_path: Path) -> 
 
 def test_labels_that_say_little_are_told_and_can_be_meant() -> None:
     def odd(counts: dict[str, int], **settings: Any) -> list[str]:
-        rows = odd_labels(counts, sum(counts.values()), ListingSettings(**settings))
+        rows = find_odd_classes(counts, sum(counts.values()), ListingSettings(**settings))
         assert all(row["images"] == counts[row["class"]] and row["what to do"] for row in rows)
         return [row["class"] for row in rows]
 

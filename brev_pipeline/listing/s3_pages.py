@@ -1,4 +1,4 @@
-"""Pages: the XML of one page of an S3 listing, read into columns without an object per key.
+"""S3 pages: the XML of one page of an S3 listing, read into columns without an object per key.
 
 The page is well-formed XML that a server wrote for exactly this purpose, so each column is what stands between its
 tags, taken with one regular expression over the whole page. Where the columns do not come out equally long (a server
@@ -43,11 +43,11 @@ class Page:
     """Columns of `OBJECTS`; folder markers included, in the server's order."""
     prefixes: list[str]
     """What keys were rolled up into, where a delimiter was asked for."""
-    token: str
+    next_token: str
     """Where the next page begins; empty on the last one."""
 
     @property
-    def last(self) -> str:
+    def last_key(self) -> str:
         """The last key of the page; empty where it has none."""
         return str(self.objects["key"][-1].as_py()) if self.objects.num_rows else ""
 
@@ -66,16 +66,18 @@ def parse_page(xml: bytes, place: str) -> Page:
     columns = [column.findall(xml) for column in _COLUMNS]
     if not encoded or {len(column) for column in columns} != {xml.count(b"<Contents>")}:
         return _parse_slowly(xml, place, encoded)
-    prefixes = [_decoded(prefix) for prefix in _COMMON.findall(xml)]
+    prefixes = [_decode_key(prefix) for prefix in _COMMON.findall(xml)]
     token = _TOKEN.search(xml)
     keys, etags, sizes, dates = columns
-    objects = _objects(_keys(keys), _texts(etags), _texts(sizes), _texts(dates), place)
-    return Page(objects, prefixes, _unescaped(token[1]) if token else "")
+    objects = _build_objects(
+        _decode_keys(keys), _decode_texts(etags), _decode_texts(sizes), _decode_texts(dates), place
+    )
+    return Page(objects, prefixes, _unescape(token[1]) if token else "")
 
 
-def _objects(keys: pa.Array, etags: pa.Array, sizes: pa.Array, dates: pa.Array, place: str) -> pa.Table:
+def _build_objects(keys: pa.Array, etags: pa.Array, sizes: pa.Array, dates: pa.Array, place: str) -> pa.Table:
     try:
-        columns = [keys, _bare_etags(etags), sizes.cast(pa.int64()), dates.cast(pa.timestamp("us", "UTC"))]
+        columns = [keys, _strip_quotes(etags), sizes.cast(pa.int64()), dates.cast(pa.timestamp("us", "UTC"))]
     except pa.ArrowInvalid as error:
         raise ListingError(
             f"{place}: the server's listing has a size or a date that is none: {error}; is storage.endpoint_url an S3 "
@@ -84,13 +86,13 @@ def _objects(keys: pa.Array, etags: pa.Array, sizes: pa.Array, dates: pa.Array, 
     return pa.Table.from_arrays(columns, schema=OBJECTS)
 
 
-def _texts(values: Sequence[bytes]) -> pa.Array:
+def _decode_texts(values: Sequence[bytes]) -> pa.Array:
     return pa.array(values, pa.binary()).cast(TEXT)
 
 
-def _keys(values: list[bytes]) -> pa.Array:
+def _decode_keys(values: list[bytes]) -> pa.Array:
     # Some servers encode the slashes too: undone for the page at once, so that few keys are left to do one by one.
-    keys = pc.replace_substring(_texts(values), "%2F", "/")
+    keys = pc.replace_substring(_decode_texts(values), "%2F", "/")
     escaped = pc.match_substring_regex(keys, "[%+]")
     if not pc.any(escaped, min_count=0).as_py():
         return keys
@@ -98,15 +100,15 @@ def _keys(values: list[bytes]) -> pa.Array:
     return pc.replace_with_mask(keys, escaped, plain)
 
 
-def _bare_etags(etags: pa.Array) -> pa.Array:
+def _strip_quotes(etags: pa.Array) -> pa.Array:
     return pc.utf8_trim(pc.replace_substring(etags, "&quot;", '"'), '"')
 
 
-def _decoded(key: bytes) -> str:
+def _decode_key(key: bytes) -> str:
     return unquote_plus(key.decode(), errors="strict")
 
 
-def _unescaped(text: bytes) -> str:
+def _unescape(text: bytes) -> str:
     for entity, character in _ENTITIES:
         text = text.replace(entity, character)
     return text.decode()
@@ -132,4 +134,6 @@ def _parse_slowly(xml: bytes, place: str, encoded: bool) -> Page:
     keys = pa.array([decode(key) for key in values[0] if key is not None], TEXT)
     etags, sizes, dates = (pa.array(column, TEXT) for column in values[1:])
     prefixes = [decode(prefix) for item in root.iterfind("CommonPrefixes/Prefix") if (prefix := item.text)]
-    return Page(_objects(keys, etags, sizes, dates, place), prefixes, root.findtext("NextContinuationToken") or "")
+    return Page(
+        _build_objects(keys, etags, sizes, dates, place), prefixes, root.findtext("NextContinuationToken") or ""
+    )

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brev_pipeline.config import DatasetSettings, ListingSettings
-from brev_pipeline.listing import columns
-from brev_pipeline.listing.columns import choose, raw_listing
-from brev_pipeline.listing.pages import OBJECTS
-from brev_pipeline.listing.walk import FOLDER_OUTSIDE
+from brev_pipeline.listing import image_table
+from brev_pipeline.listing.folder_walk import FOLDER_OUTSIDE
+from brev_pipeline.listing.image_table import build_raw_listing, select_images
+from brev_pipeline.listing.s3_pages import OBJECTS
 from brev_pipeline.storage import LocalPlace, Place, S3Place
 from brev_pipeline.tables import RAW_LISTING
 from brev_pipeline.texts import TEXT
@@ -40,10 +40,12 @@ def objects(keys: list[str]) -> pa.Table:
 def listing(
     keys: list[str], settings: ListingSettings, dataset: DatasetSettings = DATASET, place: Place = PLACE
 ) -> pa.Table:
-    pieces = choose(objects(keys), settings)
+    pieces = select_images(objects(keys), settings)
     empty = RAW_LISTING.empty_table()
     sources = (pa.repeat("s3", piece.objects.num_rows) for piece in pieces)
-    tables = [raw_listing(p, dataset, place, settings.url_template, s) for p, s in zip(pieces, sources, strict=True)]
+    tables = [
+        build_raw_listing(p, dataset, place, settings.url_template, s) for p, s in zip(pieces, sources, strict=True)
+    ]
     return pa.concat_tables([empty, *tables])
 
 
@@ -87,7 +89,7 @@ def test_the_table_is_what_a_row_by_row_loop_makes(
     template = "https://{bucket}.example/{quoted_key}?of={path}"
     settings = ListingSettings(class_mapping=mapping, classes=classes, url_template=template)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(columns, "_ROWS", rows_at_once)
+        patch.setattr(image_table, "_ROWS_AT_ONCE", rows_at_once)
         table = listing(keys, settings)
     assert table.schema == RAW_LISTING
     assert table.to_pylist() == row_by_row(keys, settings)
@@ -117,7 +119,7 @@ def test_urls_of_local_files_are_filled_with_the_configured_folder() -> None:
 
 
 def left_out(found: pa.Table, settings: ListingSettings) -> list[dict[str, Any]]:
-    return pa.concat_tables([piece.left_out for piece in choose(found, settings)]).to_pylist()
+    return pa.concat_tables([piece.left_out for piece in select_images(found, settings)]).to_pylist()
 
 
 def sized(**sizes: int) -> pa.Table:
@@ -138,7 +140,7 @@ def test_images_larger_than_allowed_are_left_out_with_their_size() -> None:
         }
         for name, size in (("b", "1,500,001"), ("c", "8,589,934,592"))
     ]
-    (piece,) = choose(found, settings)
+    (piece,) = select_images(found, settings)
     assert piece.objects["key"].to_pylist() == ["good/a.png"]
 
 
@@ -164,7 +166,7 @@ def test_what_is_not_listed_is_counted_by_ending_and_reason() -> None:
     found = objects(sorted(keys))
     sizes = pa.array([{"large.PNG": 2_000_000, "none.txt": 0}.get(key, 7) for key in sorted(keys)], pa.int64())
     found = found.set_column(2, OBJECTS.field("size"), sizes)
-    (piece,) = choose(found, ListingSettings(max_object_mb=1, classes=["good"]))
+    (piece,) = select_images(found, ListingSettings(max_object_mb=1, classes=["good"]))
     usual = {
         (".md", "filter"): 2,
         (".db", "filter"): 1,
@@ -181,7 +183,7 @@ def test_what_is_not_listed_is_counted_by_ending_and_reason() -> None:
     rules = {"README": ("not_a_file", "a pipe"), "1.png": ("link_outside", "a link"), "ü.ü": FOLDER_OUTSIDE}
     columns = [pa.array([rules.get(key, (None, None))[part] for key in sorted(keys)], TEXT) for part in (0, 1)]
     refused = found.append_column("rule", columns[0]).append_column("reason", columns[1])
-    (piece,) = choose(refused, ListingSettings(max_object_mb=1, classes=["good"]))
+    (piece,) = select_images(refused, ListingSettings(max_object_mb=1, classes=["good"]))
     others = {("no ending", "filter"): 2, ("no ending", "not a file"): 1, (".png", "link"): 1, (".ü", "filter"): 0}
     others |= {(".ü", "link to a folder"): 1, (".png", "class filter"): 0}
     assert piece.unlisted == {kind: count for kind, count in (usual | others).items() if count}
@@ -201,8 +203,8 @@ def test_a_million_rows_take_less_than_a_kilobyte_each() -> None:
     )
     before = pa.total_allocated_bytes()
     pool = pa.default_memory_pool()
-    pieces = choose(found, ListingSettings())
-    tables = [raw_listing(p, DATASET, PLACE, "{path}", pa.repeat("s3", p.objects.num_rows)) for p in pieces]
+    pieces = select_images(found, ListingSettings())
+    tables = [build_raw_listing(p, DATASET, PLACE, "{path}", pa.repeat("s3", p.objects.num_rows)) for p in pieces]
     assert sum(table.num_rows for table in tables) == len(keys)
     assert pa.total_allocated_bytes() - before < 500 * len(keys)
     del pool

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from brev_pipeline.config import ListingSettings
-from brev_pipeline.listing.names import are_images, is_plain_suffix
+from brev_pipeline.listing.image_filter import are_images, is_plain_suffix
 
 DEFAULT = ListingSettings().sample_filter
 PARTS = st.text(st.sampled_from("abgmnpPjJB.0_é KıİI\n"), max_size=6)

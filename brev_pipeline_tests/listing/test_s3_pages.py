@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brev_pipeline.errors import ListingError
-from brev_pipeline.listing import pages
-from brev_pipeline.listing.pages import OBJECTS, parse_page
+from brev_pipeline.listing import s3_pages
+from brev_pipeline.listing.s3_pages import OBJECTS, parse_page
 from brev_pipeline_tests.listing.simulated import SimulatedBucket, contents, keys_of
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
@@ -19,15 +19,15 @@ def test_keys_of_any_characters_are_read_back(keys: list[str]) -> None:
     assert keys_of(page.objects) == bucket.keys
     assert page.objects.schema == OBJECTS
     assert page.objects["size"].to_pylist() == [len(key) for key in bucket.keys]
-    assert page.token == ""
+    assert page.next_token == ""
 
 
 @given(st.lists(KEYS, max_size=8, unique=True))
 def test_both_ways_of_reading_agree(keys: list[str]) -> None:
     xml = SimulatedBucket(keys, page_size=5)("b", "", delimiter="/")
-    fast, slow = parse_page(xml, "p"), pages._parse_slowly(xml, "p", True)
+    fast, slow = parse_page(xml, "p"), s3_pages._parse_slowly(xml, "p", True)
     assert fast.objects.equals(slow.objects)
-    assert (fast.prefixes, fast.token) == (slow.prefixes, slow.token)
+    assert (fast.prefixes, fast.next_token) == (slow.prefixes, slow.next_token)
 
 
 def test_columns_have_their_types_and_values() -> None:
@@ -66,8 +66,8 @@ def test_tokens_are_unescaped() -> None:
     token = "<NextContinuationToken>a&amp;b&lt;</NextContinuationToken>"
     xml = f"<ListBucketResult><EncodingType>url</EncodingType>{contents('a')}{token}</ListBucketResult>"
     page = parse_page(xml.encode(), "p")
-    assert page.token == "a&b<"
-    assert page.last == "a"
+    assert page.next_token == "a&b<"
+    assert page.last_key == "a"
 
 
 @pytest.mark.parametrize(

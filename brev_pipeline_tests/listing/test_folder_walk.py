@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 import pytest
 
 from brev_pipeline.errors import ListingError
-from brev_pipeline.listing.walk import FILES
-from brev_pipeline.listing.walk import walk as walk_place
+from brev_pipeline.listing.folder_walk import FILES
+from brev_pipeline.listing.folder_walk import list_files as walk_place
 from brev_pipeline.storage import LocalPlace
 from brev_pipeline.storage.places import ReadLimits
 from brev_pipeline_tests.listing.simulated import keys_of

@@ -1,4 +1,4 @@
-"""The walk: every file below a local folder, with size and time of last change, and what is refused of it.
+"""Folder walk: every file below a local folder, with size and time of last change, and what is refused of it.
 
 Each file is looked at once, and none is opened. Links within the dataset are followed, to files and to folders, unless
 they lead back to a folder that they lie in; links that leave it only where `ReadLimits.follow_links` says so: else they
@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.errors import ListingError
-from brev_pipeline.listing.pages import OBJECTS
+from brev_pipeline.listing.s3_pages import OBJECTS
 from brev_pipeline.storage import LocalPlace
 from brev_pipeline.storage.local import ALLOW_LINKS, is_within, kind_of
 from brev_pipeline.texts import TEXT, joined
@@ -36,17 +36,17 @@ Refusal = tuple[str, str]
 """Rule and reason."""
 _FILE_OUTSIDE: Final[Refusal] = (LINK_OUTSIDE, f"a link to a file outside of the dataset; {ALLOW_LINKS}")
 FOLDER_OUTSIDE: Final[Refusal] = (LINK_OUTSIDE, f"a link to a folder outside of the dataset; {ALLOW_LINKS}")
-_LOST: Final = {errno.ENOENT: "a link that leads nowhere", errno.ELOOP: "a link that leads in a circle"}
+_BROKEN_LINKS: Final = {errno.ENOENT: "a link that leads nowhere", errno.ELOOP: "a link that leads in a circle"}
 
-_AT_ONCE: Final = 4096  # rows
+_ROWS_AT_ONCE: Final = 4096  # rows
 # A dozen folders with links to each other are reached on thousands of millions of ways, each without a circle.
-_NESTED: Final = 3  # links to folders behind each other
-_WAYS: Final = 300  # to one folder, over that many links
-Row = tuple[str, int, int, int, int, Refusal | None]
+_NESTED_LINKS: Final = 3  # links to folders behind each other
+_MAX_WAYS: Final = 300  # to one folder, over that many links
+FileRow = tuple[str, int, int, int, int, Refusal | None]
 """Key, bytes, last change of the bytes and of the inode in ns since 1970, inode, why it is refused."""
 
 
-class _Folder(NamedTuple):
+class _PendingFolder(NamedTuple):
     path: str
     prefix: str
     """Of the keys of its files."""
@@ -56,7 +56,7 @@ class _Folder(NamedTuple):
     """How many of them are links."""
 
 
-def walk(place: LocalPlace) -> pa.Table:
+def list_files(place: LocalPlace) -> pa.Table:
     """Every file below a folder: columns of `FILES`, etag null, keys with ``/`` between their parts.
 
     What is neither file nor folder (a socket, a pipe), and a link that is not followed, stands there as a file that is
@@ -66,34 +66,34 @@ def walk(place: LocalPlace) -> pa.Table:
         ListingError: there is no such folder, it or a folder in it may not be entered, a name is not UTF-8, or links
             within the dataset lead to a folder on too many ways.
     """
-    return _table(files_below(place), place.root)
+    return _build_table(iterate_files(place), place.root)
 
 
-def files_below(place: LocalPlace) -> Iterator[Row]:
-    """The same row by row, those of a folder together; raises as `walk`, but for names that are not UTF-8."""
+def iterate_files(place: LocalPlace) -> Iterator[FileRow]:
+    """The same row by row, those of a folder together; raises as `list_files`, but for names that are not UTF-8."""
     folder = f"{place.root}/{place.below}".rstrip("/") or "/"
     try:
         status, root = os.stat(folder), os.path.realpath(place.root)
     except OSError as error:
-        raise _not_listed(folder, error) from error
+        raise _listing_error(folder, error) from error
     if not stat.S_ISDIR(status.st_mode):
         raise ListingError(f"{folder} is a file; a dataset is a folder with images in class folders")
-    start = _Folder(folder, "", ((status.st_dev, status.st_ino),))
-    return _files(start, None if place.limits.follow_links else root)
+    start = _PendingFolder(folder, "", ((status.st_dev, status.st_ino),))
+    return _walk_files(start, None if place.limits.follow_links else root)
 
 
-def stamps(modified: Sequence[int], changed: Sequence[int], inode: Sequence[int]) -> pa.Array:
+def build_stamps(modified: Sequence[int], changed: Sequence[int], inode: Sequence[int]) -> pa.Array:
     """The stamps of files, see `FILES`; times in ns since 1970."""
     numbers = (pa.array(modified, pa.int64()), pa.array(changed, pa.int64()), pa.array(inode, pa.uint64()))
     return joined(*numbers, by="-")
 
 
-def _files(start: _Folder, root: str | None) -> Iterator[Row]:
+def _walk_files(start: _PendingFolder, root: str | None) -> Iterator[FileRow]:
     """Every file below a folder; where ``root`` is given, links that leave it are not followed."""
     waiting, ways = [start], Counter[tuple[int, int]]()
     while waiting:
         folder = waiting.pop()
-        for entry in _entries(folder.path):
+        for entry in _scan_folder(folder.path):
             key = folder.prefix + entry.name
             if entry.name.startswith("."):
                 yield key, 0, 0, 0, 0, None
@@ -103,27 +103,29 @@ def _files(start: _Folder, root: str | None) -> Iterator[Row]:
             except FileNotFoundError:
                 continue  # removed since its folder was read
             if not stat.S_ISREG(status.st_mode):
-                status, refusal = _look_closer(entry, status, root)
+                status, refusal = _resolve_entry(entry, status, root)
             if refusal or not stat.S_ISDIR(status.st_mode):
                 yield key, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, refusal
             elif (here := (status.st_dev, status.st_ino)) not in folder.above:
                 links = folder.links + entry.is_symlink()
-                ways[here] += links >= _NESTED
-                if ways[here] > _WAYS:
-                    raise ListingError(f"{entry.path}: links lead here on more than {_WAYS} ways; remove some of them")
+                ways[here] += links >= _NESTED_LINKS
+                if ways[here] > _MAX_WAYS:
+                    raise ListingError(
+                        f"{entry.path}: links lead here on more than {_MAX_WAYS} ways; remove some of them"
+                    )
                 path = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
-                waiting.append(_Folder(path, f"{key}/", (*folder.above, here), links))
+                waiting.append(_PendingFolder(path, f"{key}/", (*folder.above, here), links))
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _scan_folder(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
     except OSError as error:
-        raise _not_listed(folder, error) from error
+        raise _listing_error(folder, error) from error
 
 
-def _look_closer(
+def _resolve_entry(
     entry: os.DirEntry[str], own: os.stat_result, root: str | None
 ) -> tuple[os.stat_result, Refusal | None]:
     """What an entry is that is no file itself, or what it leads to; and why it is refused, if it is."""
@@ -132,7 +134,7 @@ def _look_closer(
     try:
         status = entry.stat()
     except OSError as error:
-        return own, (NOT_A_FILE, _LOST.get(error.errno or 0, "a link whose end cannot be looked at"))
+        return own, (NOT_A_FILE, _BROKEN_LINKS.get(error.errno or 0, "a link whose end cannot be looked at"))
     if refusal := _refusal_of_kind(status.st_mode, "a link to "):
         return own, refusal
     if root is None or is_within(os.path.realpath(entry.path), root):
@@ -144,10 +146,10 @@ def _refusal_of_kind(mode: int, prefix: str) -> Refusal | None:
     return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else (NOT_A_FILE, f"{prefix}{kind_of(mode)}, no file")
 
 
-def _table(rows: Iterator[Row], root: str) -> pa.Table:
+def _build_table(rows: Iterator[FileRow], root: str) -> pa.Table:
     found: list[list[Any]] = [[] for _ in range(6)]
     # Bit by bit: a hundred thousand rows at once keep Python's garbage collection busy.
-    while some := list(islice(rows, _AT_ONCE)):
+    while some := list(islice(rows, _ROWS_AT_ONCE)):
         for column, values in zip(found, zip(*some, strict=True), strict=True):
             column.extend(values)
     keys, sizes, modified, changed, inodes, refusals = found
@@ -161,20 +163,20 @@ def _table(rows: Iterator[Row], root: str) -> pa.Table:
         "etag": pa.nulls(len(keys), TEXT),
         "size": pa.array(sizes, pa.int64()),
         "modified": pa.array(np.array(modified, np.int64) // 1000).cast(FILES.field("modified").type),
-        "file_stamp": stamps(modified, changed, inodes),
-        **_of_refusals(refusals),
+        "file_stamp": build_stamps(modified, changed, inodes),
+        **_refusal_columns(refusals),
     }
     return pa.table(columns, schema=FILES).sort_by("key")
 
 
-def _of_refusals(refusals: Sequence[Refusal | None]) -> dict[str, pa.Array]:
+def _refusal_columns(refusals: Sequence[Refusal | None]) -> dict[str, pa.Array]:
     if not any(refusals):
         return dict.fromkeys(("rule", "reason"), pa.nulls(len(refusals), TEXT))
     rules, reasons = zip(*(refusal or (None, None) for refusal in refusals), strict=True)
     return {"rule": pa.array(rules, TEXT), "reason": pa.array(reasons, TEXT)}
 
 
-def _not_listed(folder: str, error: OSError) -> ListingError:
+def _listing_error(folder: str, error: OSError) -> ListingError:
     what = {
         FileNotFoundError: "there is no such folder; correct datasets[].bucket",
         PermissionError: "permission denied; check the folder's permissions",

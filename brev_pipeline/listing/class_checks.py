@@ -1,0 +1,308 @@
+"""Class checks: what a listing tells besides its table.
+
+Which names of the configuration match, which names are nearly the same, which classes hardly say what is on their
+images, and which files are not listed. It travels as JSON, to the checks, to the people who watch a run, and into the
+report. Odd classes are told, not refused: a sound data set may have them.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, Final
+from unicodedata import normalize
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.config.models import ListingSettings
+from brev_pipeline.errors import ListingError
+from brev_pipeline.listing.image_filter import UNLISTED_REASONS, UnlistedKind
+from brev_pipeline.listing.path_classes import ROOT, ClassNameCounts, normalize_names
+
+_NAMES_SHOWN: Final = 3
+_COMPARED: Final = 5000  # names at most, the most frequent: each is compared letter by letter
+_MAX_KINDS: Final = 100
+_MAX_TWINS: Final = 100
+
+
+@dataclass
+class ListingFindings:
+    """What was found besides the images; that of several datasets adds up."""
+
+    names: ClassNameCounts = field(default_factory=ClassNameCounts)
+    unlisted: Counter[UnlistedKind] = field(default_factory=Counter)
+    """Files that are not listed, see `count_unlisted`."""
+
+    def add_findings(self, other: "ListingFindings") -> None:
+        """Count what another has too."""
+        self.names.add_counts(other.names)
+        self.unlisted.update(other.unlisted)
+
+    def build_summary(self, settings: ListingSettings) -> dict[str, Any]:
+        """All of it, JSON-safe and the same for the same files.
+
+        Returns:
+            ``names``: a row for each name of ``class_mapping`` and ``classes``: setting, name, images (how many it
+            matches), closest (existing names, in words; empty where it matches). ``twins``: names that people take
+            for the same. ``unlisted``: a row for each kind of file that is not listed: ending, reason, files.
+        """
+        return {**check_class_names(self.names, settings), "unlisted": list(_list_unlisted(self.unlisted))}
+
+
+def check_class_names(names: ClassNameCounts, settings: ListingSettings) -> dict[str, Any]:
+    """As `ListingFindings.build_summary`, of what paths and settings alone tell."""
+    return {
+        "names": list(_match_settings(names, settings)),
+        "twins": [*_find_twins(names), *_find_parted_twins(names, settings)][:_MAX_TWINS],
+    }
+
+
+def require_mapping_match(names: ClassNameCounts, settings: ListingSettings) -> None:
+    """Demand that a key of ``class_mapping`` matches.
+
+    Raises:
+        ListingError: there are keys, and none does.
+    """
+    rows = [row for row in _match_settings(names, settings) if row["setting"] == "listing.class_mapping"]
+    if not rows or any(row["images"] for row in rows):
+        return
+    keys = "; ".join(f"{row['name']!r}: {row['closest']}" for row in rows[:_NAMES_SHOWN])
+    more = f"; and {len(rows) - _NAMES_SHOWN} more" if len(rows) > _NAMES_SHOWN else ""
+    raise ListingError(
+        f"listing.class_mapping: none of its {len(rows)} key(s) is a name that listing.category finds. {keys}{more}. "
+        "Correct the keys, or listing.category"
+    )
+
+
+def explain_no_classes(names: ClassNameCounts, settings: ListingSettings, example: str) -> str:
+    """Why no image of a dataset has a class.
+
+    Args:
+        names: of its images.
+        settings: what was asked for.
+        example: path of one of them.
+    """
+    rule = settings.category
+    if isinstance(rule, str):
+        said = f"the regular expression {rule!r} matches none of its {names.images} images"
+        what = "it is searched in / and the path within the dataset"
+    else:
+        said = f"none of its {names.images} images lies in a folder of level {', '.join(map(str, rule.levels))}"
+        what = "-1 is the folder that holds the image, 0 lies in the dataset's root"
+    return f"holds no image with a class by listing.category: {said}, for example {example}; {what}"
+
+
+def _match_settings(names: ClassNameCounts, settings: ListingSettings) -> Iterator[dict[str, Any]]:
+    there = names.path_names + names.others
+    for setting, wanted, counts, known in (
+        ("listing.class_mapping", list(settings.class_mapping), names.keys, there),
+        ("listing.classes", normalize_names(settings.classes or []), names.categories, names.categories),
+    ):
+        composed = _normalize_counts(known)
+        for name in wanted:
+            images = counts[name]
+            closest = "" if images else _suggest_names(normalize("NFC", name), composed)
+            yield {"setting": setting, "name": name, "images": images, "closest": closest}
+
+
+def _suggest_names(name: str, known: Mapping[str, int]) -> str:
+    """What there is in place of a name that matches nothing, in words."""
+    if name in known:
+        return f"{name!r} is there, but each of its images lies in a nearer folder that has a key too"
+    common = [one for one, _ in Counter(known).most_common(_COMPARED)]
+    folded: dict[str, list[str]] = {}
+    for one in common:
+        folded.setdefault(one.casefold(), []).append(one)
+    close = [one for fold in get_close_matches(name.casefold(), folded, _NAMES_SHOWN) for one in folded[fold]]
+    if close:
+        # Of spellings that differ in case, the one that is nearest to the name first.
+        return f"closest: {', '.join(get_close_matches(name, close, _NAMES_SHOWN, 0))}"
+    return (
+        f"there are {', '.join(common[:_NAMES_SHOWN])}{', …' if len(common) > _NAMES_SHOWN else ''}" if common else ""
+    )
+
+
+def _normalize_counts(counts: Mapping[str, int]) -> Counter[str]:
+    found = Counter[str]()
+    for name, count in counts.items():
+        found[normalize("NFC", name)] += count
+    return found
+
+
+def _find_twins(names: ClassNameCounts) -> Iterator[dict[str, Any]]:
+    """Names that look the same, or differ only in case and spaces: name, images, twin, images of the twin, and what.
+
+    Names in two of Unicode's forms are one class, those that differ in case are two.
+    """
+    forms: dict[str, list[str]] = {}
+    for name in sorted(names.path_names):
+        forms.setdefault(normalize("NFC", name), []).append(name)
+    for composed, group in sorted(forms.items()):
+        for other in group[1:]:
+            what = f"the same name in two of Unicode's forms ({group[0]!a}, {other!a}): one class, {composed}"
+            yield _twin_row(group[0], other, names.path_names, f"{what}; give both folders one name")
+    cases: dict[str, list[str]] = {}
+    for name in sorted(names.categories):
+        cases.setdefault(_fold_case(name), []).append(name)
+    for _, group in sorted(cases.items()):
+        for other in group[1:]:
+            what = "the same but for case or spaces: two classes"
+            advice = "where they are one, give both the same name in listing.class_mapping"
+            yield _twin_row(group[0], other, names.categories, f"{what}; {advice}")
+
+
+def _find_parted_twins(names: ClassNameCounts, settings: ListingSettings) -> Iterator[dict[str, Any]]:
+    """Found names that are the same but for case and spaces, and that ``class_mapping`` parts; as `_find_twins`.
+
+    Where their classes are nearly the same names, these are told already.
+    """
+    renames = {normalize("NFC", key): "+".join(normalize_names(to)) for key, to in settings.class_mapping.items()}
+    cases: dict[str, dict[str, str]] = {}
+    found = _normalize_counts(names.path_names)
+    for name in sorted(found):
+        cases.setdefault(_fold_case(name), {})[name] = renames.get(name, name)
+    for group in cases.values():
+        first, *others = group
+        for other in others:
+            if _fold_case(group[first]) != _fold_case(group[other]):
+                what = " and ".join(
+                    f"makes {group[one]} of {one!r}" if one in renames else f"has no key {one!r}"
+                    for one in (first, other)
+                )
+                advice = "where they are one class, give both a key with it"
+                yield _twin_row(first, other, found, f"the same but for case or spaces: class_mapping {what}; {advice}")
+
+
+def _fold_case(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+def _twin_row(name: str, other: str, images: Mapping[str, int], what: str) -> dict[str, Any]:
+    return {"name": name, "images": images[name], "twin": other, "images of the twin": images[other], "what": what}
+
+
+def _list_unlisted(kinds: Mapping[UnlistedKind, int]) -> Iterator[dict[str, Any]]:
+    ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+    for (ending, reason), files in ordered[:_MAX_KINDS]:
+        yield {"ending": ending, "reason": reason, "files": files}
+    rest = Counter[str]()
+    for (_, reason), files in ordered[_MAX_KINDS:]:
+        rest[reason] += files
+    for reason in filter(rest.__getitem__, UNLISTED_REASONS):
+        yield {"ending": "others", "reason": reason, "files": rest[reason]}
+
+
+GENERIC_NAMES: Final = frozenset(
+    # Of all images, of some part of the work on them, or of a split.
+    [
+        "all",
+        "bmp",
+        "bmps",
+        "data",
+        "dataset",
+        "datasets",
+        "files",
+        "image",
+        "images",
+        "img",
+        "imgs",
+        "input",
+        "inputs",
+        "jpeg",
+        "jpegimages",
+        "jpg",
+        "jpgs",
+        "output",
+        "outputs",
+        "photo",
+        "photos",
+        "pic",
+        "pics",
+        "picture",
+        "pictures",
+        "png",
+        "pngs",
+        "raw",
+        "sample",
+        "samples",
+        "tif",
+        "tiff",
+        "tmp",
+        "dev",
+        "devel",
+        "eval",
+        "holdout",
+        "test",
+        "testing",
+        "tests",
+        "train",
+        "training",
+        "trainset",
+        "testset",
+        "val",
+        "valid",
+        "validation",
+    ]
+)
+"""Names of folders that hold images of every class, in lower case."""
+_MIN_IMAGES: Final = 10  # images: with fewer, classes of one image are no sign of anything
+_LEVELS_HINT: Final = "{folder: -2} is the folder above, {folder: 0} the uppermost one, or a regular expression"
+
+
+def count_classes(column: pa.ChunkedArray) -> dict[str, int]:
+    """Name → how many rows of a column of lists have it, by name."""
+    counted = pc.value_counts(pc.list_flatten(column))
+    names, counts = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
+    return dict(sorted(zip(names, counts, strict=True)))
+
+
+def find_odd_classes(counts: Mapping[str, int], images: int, settings: ListingSettings) -> list[dict[str, Any]]:
+    """A row for each class that hardly says what is on its images: class, images, odd, what to do.
+
+    Who wants a name as it is says so by listing it: as a category of ``class_mapping``, or under ``classes``.
+
+    Args:
+        counts: class → images.
+        images: how many there are in all.
+        settings: of the listing.
+    """
+    meant = {*normalize_names(settings.classes or [])}
+    meant |= {name for names in settings.class_mapping.values() for name in normalize_names(names)}
+    rows = [
+        _odd_row(name, count, said)
+        for name, count in counts.items()
+        if name not in meant and (said := _explain_oddity(name))
+    ]
+    if len(counts) == 1 and normalize_names(settings.classes or []) != list(counts):
+        ((name, count),) = counts.items()
+        said = ("the only class", f"set listing.category to what tells the classes apart: {_LEVELS_HINT}")
+        rows.append(
+            _odd_row(name, count, (said[0], f"{said[1]}; where there is only one, say listing.classes: [{name}]"))
+        )
+    alone = [name for name, count in counts.items() if count == 1 and name not in meant]
+    if images >= _MIN_IMAGES and 2 * len(alone) >= images:
+        said = (
+            f"one of {len(alone)} classes with a single image",
+            "let listing.category find what many images share, not what names one of them",
+        )
+        rows.append(_odd_row(alone[0], 1, said))
+    return rows
+
+
+def _odd_row(name: str, count: int, said: tuple[str, str]) -> dict[str, Any]:
+    return {"class": name, "images": count, "odd": said[0], "what to do": said[1]}
+
+
+def _explain_oddity(name: str) -> tuple[str, str] | None:
+    if name == ROOT:
+        return (
+            "images that lie in no folder",
+            f"move them into folders, let listing.category find their class, or map {ROOT} in listing.class_mapping",
+        )
+    if name.casefold() in GENERIC_NAMES:
+        return (
+            "the name of a folder of all images, or of a side of a split",
+            f"set listing.category to where the class stands: {_LEVELS_HINT}; or map the name in listing.class_mapping",
+        )
+    return None
