@@ -154,6 +154,11 @@ def _fields(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _signature(value: Any) -> str:
-    """A signature without the modules in which types are defined, and without places in memory."""
-    text = re.sub(r"\b[A-Za-z_]\w*(?:\.\w+)*\.(?=[A-Z_a-z]\w*)", "", str(inspect.signature(value)))
+    """A signature without the modules in which types are defined; types that are not public are `internal`."""
+    public = {name for room in ROOMS for name in importlib.import_module(room).__all__} | {name for _, name in SINGLE}
+    text = str(inspect.signature(value))
+    text = re.sub(
+        r"\bbrev_pipeline(?:\.\w+)*\.(\w+)", lambda found: found[1] if found[1] in public else "internal", text
+    )
+    text = re.sub(r"\b[A-Za-z_]\w*(?:\.\w+)*\.(?=[A-Za-z_])", "", text)
     return re.sub(r" at 0x[0-9a-f]+", "", text)

@@ -10,7 +10,8 @@ and with any number of workers:
 * class names, and what a version says of a record's features and of its counts, without sentences.
 
 The JPEG shards of jpeg_folds depend on the libjpeg within the locked OpenCV or simplejpeg, and the PNG ones on its
-libpng and zlib: should a new release of these change them and nothing else, the raw ones stay, and that is the proof.
+libpng and zlib; the reason and the note of a damaged JPEG quote libjpeg's words. Should a new release of these change
+them and nothing else, the raw shards stay as they are, and that is the proof.
 """
 
 import gzip
@@ -46,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
     [
         ("everything", 1),
         pytest.param("everything", 2, marks=pytest.mark.slow),
-        ("raw_frames", 1),
+        pytest.param("raw_frames", 1, marks=pytest.mark.slow),
         pytest.param("jpeg_folds", 2, marks=pytest.mark.slow),
         pytest.param("given_lists", 1, marks=pytest.mark.slow),
         pytest.param("defaults", 1, marks=pytest.mark.slow),
