@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from memory import forget_peak, peak
 
-from brev_pipeline.integrity.copies import find_copies
+from brev_pipeline.integrity.check import find_copies
 
 CLASSES = ["good", "bad_cap", "missing_cap"]
 Found = tuple[int, int, int]

@@ -40,7 +40,7 @@ from brev_pipeline.images.pixel_cache import Shelf
 from brev_pipeline.records import Earlier, plan_shards, write_shards
 from brev_pipeline.records.encode import encoder
 from brev_pipeline.release.production import PreparedPixels
-from brev_pipeline.sampling import draw_plan, sampling_weights
+from brev_pipeline.sampling import compute_sampling_weights, plan_draws
 from brev_pipeline.store import Folder
 
 SIDE = 128  # px
@@ -83,7 +83,7 @@ def world(root: Path, pixels: list[np.ndarray]) -> tuple[pa.Table, pa.Table, Fol
 def plan_of(split: pa.Table, prepared: pa.Table, records: int, settings: ShardSettings) -> pa.Table:
     sampling = SamplingSettings(group_weighing="logx+1", seed=3)
     epochs = -(-records // len(split))
-    draws = draw_plan(split, sampling_weights(split, sampling), sampling, epochs=epochs).slice(0, records)
+    draws = plan_draws(split, compute_sampling_weights(split, sampling), sampling, epochs=epochs).slice(0, records)
     return plan_shards(draws, prepared, settings, class_names=["bad", "good"])
 
 

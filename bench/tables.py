@@ -181,10 +181,10 @@ def split(tables: Stored, folder: str) -> pa.Table:
 
 
 def weights(tables: Stored, folder: str) -> pa.Table:
-    from brev_pipeline.sampling import sampling_weights
+    from brev_pipeline.sampling import compute_sampling_weights
 
     settings = config(folder).sampling
-    return sampling_weights(tables["sample_split"].read(["path", "purpose", *settings.groupby]), settings)
+    return compute_sampling_weights(tables["sample_split"].read(["path", "purpose", *settings.groupby]), settings)
 
 
 def shards(tables: Stored, folder: str) -> pa.Table:

@@ -54,7 +54,7 @@ def listing_contradictions(claims: Claims) -> Iterator[Contradiction]:
 
 def identity_contradictions(claims: Claims) -> Iterator[Contradiction]:
     """Content ids that are not the checksum that the object's own entity tag is said to be; and wrong copies."""
-    from brev_pipeline.integrity.copies import find_copies
+    from brev_pipeline.integrity.check import find_copies
 
     listing = claims.tables["listing"]
     stated = pc.or_(

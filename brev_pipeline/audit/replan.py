@@ -24,13 +24,13 @@ _SIDES: Final = ("prepared_frames", "prepared_height", "prepared_width", "prepar
 
 def plan_contradictions(manifest: Mapping[str, Any], tables: Tables) -> Iterator[Contradiction]:
     """Weights and records that are not what assignments and configuration give."""
-    from brev_pipeline.sampling import sampling_weights
+    from brev_pipeline.sampling import compute_sampling_weights
 
     derived = manifest["format"] >= DERIVED
     try:
         config = made_with(manifest)
         split = listed_now(tables["assignments"])
-        weights = sampling_weights(split, config.sampling)
+        weights = compute_sampling_weights(split, config.sampling)
         wrong = list(_compare_weights(config, tables["weights"], weights, derived=derived))
         yield from of_code(wrong, "sampling_weights")
         # Older code of the weights explains other draws only where it gave other weights.
@@ -59,10 +59,10 @@ def plan_again(
 ) -> pa.Table:
     """The plan of a version's records, schema `shards.PLAN`, from its assignments."""
     from brev_pipeline.records import plan_shards
-    from brev_pipeline.sampling import draw_plan
+    from brev_pipeline.sampling import plan_draws
 
     folds = config.split.fold_names
-    draws = draw_plan(split, weights, config.sampling, epochs=config.shards.epochs, folds=folds)
+    draws = plan_draws(split, weights, config.sampling, epochs=config.shards.epochs, folds=folds)
     # That every drawn image has its pixels was seen to when the version was made.
     contents = pc.unique(draws["content_id"])
     own = images.select(_SIDES).take(pc.index_in(contents, value_set=images["content_id"].combine_chunks()))

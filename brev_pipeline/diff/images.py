@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.integrity.pairs import pair_renamed
+from brev_pipeline.integrity.findings import pair_renamed
 from brev_pipeline.texts import joined_names
 
 COMPARED: Final = ["path", "content_id", "category"]

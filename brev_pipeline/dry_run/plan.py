@@ -140,10 +140,10 @@ def _split(draft: Draft) -> None:
 
 
 def _weigh(draft: Draft) -> None:
-    from brev_pipeline.sampling import sampling_weights
+    from brev_pipeline.sampling import compute_sampling_weights
 
     split = draft.tables["sample_split"].read(["path", "purpose", *draft.config.sampling.groupby])
-    draft.tables["sampling_weights"] = Held(sampling_weights(split, draft.config.sampling))
+    draft.tables["sampling_weights"] = Held(compute_sampling_weights(split, draft.config.sampling))
 
 
 def _write(draft: Draft) -> None:

@@ -11,7 +11,7 @@ from brev_pipeline.integrity.findings import (
     LISTING_CHANGES,
     compare_contents,
     compare_listings,
-    gone_contents,
+    find_gone_contents,
 )
 from brev_pipeline.tables import Columns
 
@@ -64,7 +64,7 @@ def content_changes(old: pa.Table | None, new: pa.Table) -> Gone:
     """
     if old is None or not len(old):
         return _NOTHING
-    gone, known = gone_contents(old, new)
+    gone, known = find_gone_contents(old, new)
     if not len(gone):
         return _NOTHING
     changes, count = compare_contents(old, new), len(pc.unique(gone["content_id"]))

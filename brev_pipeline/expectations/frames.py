@@ -94,7 +94,7 @@ def _rows_of(rows: Sequence[Mapping[str, Any]], **truth: Sequence[bool]) -> "pd.
 
 def _sample_integrity(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
     from brev_pipeline.expectations.changes import content_changes
-    from brev_pipeline.integrity.findings import COMPARED_CONTENTS, duplicate_groups, label_conflicts
+    from brev_pipeline.integrity.findings import COMPARED_CONTENTS, list_duplicate_groups, list_label_conflicts
 
     columns = ["path", "content_id", "content_source", "duplicate_of", "label_conflict"]
     table = tables["sample_integrity"].read([*columns, "category", "copies", "folder", "dataset"])
@@ -108,8 +108,8 @@ def _sample_integrity(tables: Tables, config: PipelineConfig, published: Publish
     return {
         "rows": rows,
         "summary": _one_row(rows_lost=lost, duplicate_share=share, contents_gone=gone.share, contents_told=gone.told),
-        "conflicts": _by_path(label_conflicts(table)),
-        "copies": duplicate_groups(table).slice(0, 20).select(["paths", "copies"]).to_pandas(),
+        "conflicts": _by_path(list_label_conflicts(table)),
+        "copies": list_duplicate_groups(table).slice(0, 20).select(["paths", "copies"]).to_pandas(),
         "content_changes": gone.examples.to_pandas(),
     }
 

@@ -11,27 +11,27 @@ if TYPE_CHECKING:
     from brev_pipeline.integrity.findings import (
         compare_contents,
         compare_listings,
-        duplicate_groups,
-        gone_contents,
-        label_conflicts,
+        find_gone_contents,
+        list_duplicate_groups,
+        list_label_conflicts,
     )
 
 _HOMES = {
     "check_integrity": "check",
     "compare_contents": "findings",
     "compare_listings": "findings",
-    "duplicate_groups": "findings",
-    "gone_contents": "findings",
-    "label_conflicts": "findings",
+    "find_gone_contents": "findings",
+    "list_duplicate_groups": "findings",
+    "list_label_conflicts": "findings",
 }
 
 __all__ = [
     "check_integrity",
     "compare_contents",
     "compare_listings",
-    "duplicate_groups",
-    "gone_contents",
-    "label_conflicts",
+    "find_gone_contents",
+    "list_duplicate_groups",
+    "list_label_conflicts",
 ]
 
 

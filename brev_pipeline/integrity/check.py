@@ -1,12 +1,89 @@
-"""The stage: who is a copy of whom."""
+"""Check: which images have the same bytes, and whether they agree on the class."""
 
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from brev_pipeline.engine import Engine
-from brev_pipeline.integrity.copies import find_copies
-from brev_pipeline.integrity.identity import identify
+from brev_pipeline.integrity.checksum_resolution import resolve_identities
+from brev_pipeline.repeated_ids import number_repeated_ids
 from brev_pipeline.source_base import Fetcher
 from brev_pipeline.tables import SAMPLE_INTEGRITY, conform
+from brev_pipeline.texts import joined_names
+
+Rows = npt.NDArray[np.int64]
+
+
+class Copies(NamedTuple):
+    """What is known of each row's content; arrays of shape (n,)."""
+
+    duplicate_of: pa.Array
+    """Path of the first image (by path) with the same bytes; null for that first one itself."""
+    copies: pa.Array
+    """Images with these bytes, itself included, int32."""
+    label_conflict: pa.Array
+    """Whether the same bytes stand under another set of categories too."""
+
+
+def find_copies(content_id: pa.ChunkedArray, path: pa.ChunkedArray, category: pa.ChunkedArray) -> Copies:
+    """Compare every content with every other. The order of rows does not matter.
+
+    Args:
+        content_id: MD5s in hex, or other texts; none empty or null.
+        path: unique.
+        category: lists of class names; their order within a list does not matter.
+    """
+    count = len(content_id)
+    numbers = number_repeated_ids(content_id)
+    rows = np.flatnonzero(numbers >= 0)
+    ids = numbers[rows]
+    sizes = np.bincount(ids)
+    paths = path.take(pa.array(rows)).combine_chunks()
+    first = _find_first(pc.rank(paths, tiebreaker="first").to_numpy(), ids, len(sizes))
+    later = first[ids] != np.arange(len(rows))
+    copies = np.ones(count, np.int32)
+    copies[rows] = sizes[ids]
+    conflict = np.zeros(count, np.bool_)
+    conflict[rows] = _find_conflicts(_number_categories(category.take(pa.array(rows))), ids, first)
+    duplicate_of = _scatter_values(count, rows[later], paths.take(pa.array(first[ids[later]])))
+    return Copies(duplicate_of, pa.array(copies), pa.array(conflict))
+
+
+def _find_first(rank: npt.NDArray[np.uint64], ids: Rows, count: int) -> Rows:
+    """For each id the place of its lowest rank. Shape (count,); ids that do not occur: 0."""
+    order = np.argsort(rank)[::-1]
+    first = np.zeros(count, np.int64)
+    # Of several values assigned to one place the last one stays: the lowest rank.
+    first[ids[order]] = order
+    return first
+
+
+def _number_categories(category: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """A number per set of class names. Shape (n,)."""
+    encoded = joined_names(category, "\0").combine_chunks().dictionary_encode()
+    sets = [frozenset(joined.split("\0")) for joined in encoded.dictionary.to_pylist()]
+    numbers = {one: number for number, one in enumerate(dict.fromkeys(sets))}
+    of_sets: Rows = np.array([numbers[one] for one in sets], np.int64)
+    of_rows: Rows = of_sets[encoded.indices.to_numpy()]
+    return of_rows
+
+
+def _find_conflicts(categories: npt.NDArray[np.int64], ids: Rows, first: Rows) -> npt.NDArray[np.bool_]:
+    """Whether the categories of each row's content differ anywhere. Shape (n,)."""
+    conflicting = np.zeros(len(first), np.bool_)
+    if len(ids):
+        conflicting[ids[categories != categories[first[ids]]]] = True
+    return conflicting[ids]
+
+
+def _scatter_values(count: int, rows: Rows, values: pa.Array) -> pa.Array:
+    """``values`` at ``rows`` (ascending) of an array that is null elsewhere."""
+    mask = np.zeros(count, np.bool_)
+    mask[rows] = True
+    return pc.replace_with_mask(pa.nulls(count, values.type), pa.array(mask), values)
 
 
 def check_integrity(
@@ -27,7 +104,7 @@ def check_integrity(
     Raises:
         BrevPipelineError: nothing can be read at all, as `Fetcher.fetch_many` raises it.
     """
-    identity = identify(listing, fetch, known, engine)
+    identity = resolve_identities(listing, fetch, known, engine)
     found = find_copies(identity["content_id"], listing["path"], listing["category"])
     columns = {name: listing[name] for name in listing.column_names}
     columns |= {name: identity[name] for name in identity.column_names}

@@ -1,14 +1,83 @@
-"""Findings: what the listing and its identities tell, as tables for people, suites and reports."""
+"""Findings: what the listing and its identities tell, as tables for people, suites and reports.
+
+Copies, contents under two categories, and what has changed since an earlier listing: which image that is gone is which
+one that has come, where paths tell nothing.
+"""
 
 from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.integrity.pairs import pair_renamed
-from brev_pipeline.texts import NAMES, TEXT, joined, joined_names
+from brev_pipeline.texts import NAMES, TEXT, joined, joined_names, numbered
+
+Rows = npt.NDArray[np.int64]
+
+
+def pair_renamed(lost: pa.Table, came: pa.Table, content: tuple[pa.ChunkedArray, pa.ChunkedArray]) -> Rows:
+    """Pair images by content: first those of the same classes, then the rest; of several in the order of their paths.
+
+    Args:
+        lost: columns path and category of the images that are gone.
+        came: the same of those that have come.
+        content: of both, (rows,) what images have in common whose bytes are the same; null where that is not known.
+
+    Returns:
+        (rows that came,) the lost row that is the same image, each once, or −1.
+    """
+    partner = np.full(len(came), -1, np.int64)
+    contents = _number_texts(*content)
+    classes = _number_texts(*(joined_names(rows["category"], ", ") for rows in (lost, came)))
+    count = max((numbers.max(initial=0) for numbers in classes), default=0) + 1
+    left, right = (
+        by_path[numbers[by_path] >= 0]
+        for by_path, numbers in zip((_order_by_path(lost), _order_by_path(came)), contents, strict=True)
+    )
+    of_class = [numbers * count + own for numbers, own in zip(contents, classes, strict=True)]
+    for one, other in (of_class, contents):
+        first, second = _pair_occurrences(one[left], other[right])
+        partner[right[second]] = left[first]
+        left, right = np.delete(left, first), np.delete(right, second)
+    return partner
+
+
+def _order_by_path(rows: pa.Table) -> Rows:
+    """(rows,) the rows in the order of their paths."""
+    paths = rows["path"]
+    if pc.all(pc.less(paths[:-1], paths[1:]), min_count=0).as_py():
+        return np.arange(len(paths))
+    return np.asarray(pc.sort_indices(paths).to_numpy(), np.int64)
+
+
+def _number_texts(*columns: pa.ChunkedArray) -> list[Rows]:
+    """Of each column (rows,) a number for each different text, the same in all; −1 for null."""
+    numbers, _ = numbered(pa.chunked_array([chunk for column in columns for chunk in column.chunks], columns[0].type))
+    return np.split(numbers.astype(np.int64), np.cumsum([len(column) for column in columns])[:-1])
+
+
+def _pair_occurrences(one: Rows, other: Rows) -> tuple[Rows, Rows]:
+    """Places in two arrays of numbers: of the n-th time that one holds a number, with the n-th time in the other."""
+    times = _count_earlier(one), _count_earlier(other)
+    most = max(found.max(initial=0) for found in times) + 1
+    _, first, second = np.intersect1d(
+        one * most + times[0], other * most + times[1], assume_unique=True, return_indices=True
+    )
+    return first, second
+
+
+def _count_earlier(numbers: Rows) -> Rows:
+    """(rows,) how often the same number stands before."""
+    order = np.argsort(numbers, kind="stable")
+    new = np.ones(len(numbers), np.bool_)
+    np.not_equal(numbers[order][1:], numbers[order][:-1], out=new[1:])
+    at = np.arange(len(numbers))
+    times = np.empty(len(numbers), np.int64)
+    times[order] = at - np.maximum.accumulate(np.where(new, at, 0))
+    return times
+
 
 _TEXTS: Final = NAMES
 
@@ -41,17 +110,17 @@ LISTING_CHANGES: Final = pa.schema(
 )
 
 
-def duplicate_groups(integrity: pa.Table) -> pa.Table:
+def list_duplicate_groups(integrity: pa.Table) -> pa.Table:
     """One row per content that is there more than once, sorted by its first path: schema `DUPLICATE_GROUPS`.
 
     Args:
         integrity: schema `tables.SAMPLE_INTEGRITY`.
     """
     copied = integrity.filter(pc.greater(integrity["copies"], 1))
-    return _grouped(copied, DUPLICATE_GROUPS, {"folders": "folder", "datasets": "dataset", "paths": "path"})
+    return _group_by_content(copied, DUPLICATE_GROUPS, {"folders": "folder", "datasets": "dataset", "paths": "path"})
 
 
-def label_conflicts(integrity: pa.Table) -> pa.Table:
+def list_label_conflicts(integrity: pa.Table) -> pa.Table:
     """One row per content that stands under more than one category, by first path: schema `LABEL_CONFLICTS`.
 
     Args:
@@ -59,13 +128,13 @@ def label_conflicts(integrity: pa.Table) -> pa.Table:
     """
     conflicting = integrity.filter(integrity["label_conflict"])
     named = conflicting.append_column("categories", joined_names(conflicting["category"], ", "))
-    return _grouped(named, LABEL_CONFLICTS, {"paths": "path", "categories": "categories"})
+    return _group_by_content(named, LABEL_CONFLICTS, {"paths": "path", "categories": "categories"})
 
 
 COMPARED: Final = ["path", "etag", "size", "folder", "dataset", "category"]
 """Columns of two listings that `compare_listings` reads."""
 COMPARED_CONTENTS: Final = ["path", "content_id", "folder", "dataset", "category"]
-"""Columns of two listings that `compare_contents` and `gone_contents` read."""
+"""Columns of two listings that `compare_contents` and `find_gone_contents` read."""
 
 
 def compare_listings(old: pa.Table, new: pa.Table) -> pa.Table:
@@ -82,7 +151,7 @@ def compare_listings(old: pa.Table, new: pa.Table) -> pa.Table:
     there = pc.index_in(new["path"], value_set=old["path"])
     same_tag = pc.equal(old["etag"].take(there), new["etag"])
     same = pc.coalesce(same_tag, pc.equal(old["size"].take(there), new["size"]))
-    return _changes(old, new, same, lambda rows: joined(rows["etag"], rows["size"].cast(TEXT), by="/"))
+    return _find_changes(old, new, same, lambda rows: joined(rows["etag"], rows["size"].cast(TEXT), by="/"))
 
 
 def compare_contents(old: pa.Table, new: pa.Table) -> pa.Table:
@@ -94,11 +163,11 @@ def compare_contents(old: pa.Table, new: pa.Table) -> pa.Table:
     """
     there = pc.index_in(new["path"], value_set=old["path"])
     before = old["content_id"].take(there)
-    same = pc.or_(pc.equal(before, new["content_id"]), pc.or_(_unread(before), _unread(new["content_id"])))
-    return _changes(old, new, same, lambda rows: rows["content_id"])
+    same = pc.or_(pc.equal(before, new["content_id"]), pc.or_(_are_unread(before), _are_unread(new["content_id"])))
+    return _find_changes(old, new, same, lambda rows: rows["content_id"])
 
 
-def gone_contents(old: pa.Table, new: pa.Table) -> tuple[pa.Table, int]:
+def find_gone_contents(old: pa.Table, new: pa.Table) -> tuple[pa.Table, int]:
     """The images of ``old`` whose contents are nowhere now, and how many contents it had that were known.
 
     A copy that remains counts its content as there; so does an image whose bytes could not be read now.
@@ -107,8 +176,8 @@ def gone_contents(old: pa.Table, new: pa.Table) -> tuple[pa.Table, int]:
         old: columns `COMPARED_CONTENTS` of an earlier table of integrity.
         new: the same of the present one.
     """
-    old = old.filter(pc.invert(_unread(old["content_id"])))
-    unread = new["path"].filter(_unread(new["content_id"]))
+    old = old.filter(pc.invert(_are_unread(old["content_id"])))
+    unread = new["path"].filter(_are_unread(new["content_id"]))
     unsure = old["content_id"].filter(pc.is_in(old["path"], value_set=unread)) if len(unread) else unread
     there = pc.is_in(old["content_id"], value_set=new["content_id"])
     if len(unsure):
@@ -116,11 +185,11 @@ def gone_contents(old: pa.Table, new: pa.Table) -> tuple[pa.Table, int]:
     return old.filter(pc.invert(there)), len(pc.unique(old["content_id"]))
 
 
-def _unread(ids: pa.ChunkedArray) -> pa.ChunkedArray:
+def _are_unread(ids: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.starts_with(ids, "unread-")
 
 
-def _changes(
+def _find_changes(
     old: pa.Table, new: pa.Table, same: pa.ChunkedArray, content: Callable[[pa.Table], pa.ChunkedArray]
 ) -> pa.Table:
     """The changes between two listings.
@@ -136,27 +205,27 @@ def _changes(
     at = pair_renamed(lost, came, (content(lost), content(came)))
     left = np.ones(len(lost), np.bool_)
     left[at[at >= 0]] = False
-    came, paired = _described(came), pa.array(at >= 0)
-    lost = _described(lost)
+    came, paired = _describe_rows(came), pa.array(at >= 0)
+    lost = _describe_rows(lost)
     was = lost.take(pa.array(at, mask=at < 0))
     came = came.set_column(2, "was", was["path"]).set_column(6, "category_was", was["category"])
     kept = pc.equal(came["category"], came["category_was"])
     change = pc.if_else(pc.fill_null(kept, True), "renamed", "relabelled")
     parts = [
         came.set_column(0, "change", pc.if_else(paired, change, "appeared")),
-        _described(new.filter(pc.fill_null(pc.invert(same), False)), "replaced"),
+        _describe_rows(new.filter(pc.fill_null(pc.invert(same), False)), "replaced"),
         lost.filter(pa.array(left)),
     ]
     return pa.concat_tables([part.cast(LISTING_CHANGES) for part in parts]).sort_by("path")
 
 
-def _described(rows: pa.Table, change: str = "vanished") -> pa.Table:
+def _describe_rows(rows: pa.Table, change: str = "vanished") -> pa.Table:
     nothing = pa.nulls(len(rows), TEXT)
     columns = [pa.repeat(pa.scalar(change, TEXT), len(rows)), rows["path"], nothing, rows["folder"], rows["dataset"]]
     return pa.table([*columns, joined_names(rows["category"], ", "), nothing], LISTING_CHANGES.names)
 
 
-def _grouped(rows: pa.Table, schema: pa.Schema, lists: dict[str, str]) -> pa.Table:
+def _group_by_content(rows: pa.Table, schema: pa.Schema, lists: dict[str, str]) -> pa.Table:
     """One row per content_id with the rows' values in lists, in order of path."""
     ordered = rows.sort_by("path")
     wanted = [(column, "list") for column in lists.values()]

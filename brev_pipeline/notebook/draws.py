@@ -1,9 +1,9 @@
 """The endless sequence of draws: which sample, in which epoch, with which seed.
 
-An epoch is a fixed number of draws. Each group gets its exact share of them (`sampling.apportion`), and hands its
+An epoch is a fixed number of draws. Each group gets its exact share of them (`sampling.apportion_draws`), and hands its
 samples out round by round: nobody is drawn for the third time before all others were drawn twice, across the ends of
 epochs too. A round that two epochs share is divided along the group's circle, so that each epoch draws what
-`sampling.draw_plan` draws. Shuffling orders the samples within a round and the groups within an epoch, both by keyed
+`sampling.plan_draws` draws. Shuffling orders the samples within a round and the groups within an epoch, both by keyed
 hash; without it, samples keep the frame's order and the groups take turns evenly.
 """
 
@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from brev_pipeline.errors import SamplingError
 from brev_pipeline.notebook.grouping import GroupWeighing, group_samples, identify_contents, weigh_groups
-from brev_pipeline.sampling import apportion
-from brev_pipeline.sampling.order import in_hash_order
+from brev_pipeline.sampling import apportion_draws
+from brev_pipeline.sampling.hash_order import sort_by_hash
 from brev_pipeline.seeds import seeds64
 
 if TYPE_CHECKING:
@@ -73,19 +73,19 @@ class DrawSequence:
         table = identify_contents(samples)
         self._contents: list[str] = table["content_id"].to_pylist()
         self.groups = group_samples(samples, groupby, table["path"])
-        self.weights = weigh_groups(self.groups.names, self.groups.counts.tolist(), weighing)
+        self.weights = weigh_groups(self.groups.names, self.groups.image_counts.tolist(), weighing)
         self._arrange(table)
-        self._counts = apportion(self.weights, self.per_epoch, 1)
+        self._counts = apportion_draws(self.weights, self.per_epoch, 1)
         self._epochs: dict[int, EpochDraws] = {}
         self._lock = Lock()
 
     def _arrange(self, table: pa.Table) -> None:
         """Lay the circles: of each group, its rows in the order in which they are handed out."""
         table = table.append_column("row", pa.array(np.arange(table.num_rows)))
-        self._hashed: Ints = in_hash_order(table, self._seed)["row"].to_numpy()
+        self._hashed: Ints = sort_by_hash(table, self._seed)["row"].to_numpy()
         order = self._hashed if self._shuffle else np.arange(table.num_rows)
         self._circle = order[np.argsort(self.groups.index[order], kind="stable")]
-        self._sizes = self.groups.counts
+        self._sizes = self.groups.image_counts
         self._starts = np.cumsum(self._sizes) - self._sizes
 
     def draw_epoch(self, number: int) -> EpochDraws:
@@ -114,7 +114,7 @@ class DrawSequence:
     def _counts_of(self, epoch: int) -> Ints:
         """(groups,) draws of each group in an epoch."""
         if epoch >= len(self._counts):
-            self._counts = apportion(self.weights, self.per_epoch, 2 * epoch + 1)
+            self._counts = apportion_draws(self.weights, self.per_epoch, 2 * epoch + 1)
         counts: Ints = self._counts[epoch]
         return counts
 

@@ -10,14 +10,16 @@ import pyarrow as pa
 
 from brev_pipeline.config.models import Weighing
 from brev_pipeline.errors import SamplingError
-from brev_pipeline.sampling import Groups, group_weights, groups_of
+from brev_pipeline.sampling import SamplingGroups, compute_group_weights, group_images
 from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def group_samples(samples: "pd.DataFrame", groupby: str | Sequence[str] | None, paths: pa.ChunkedArray) -> Groups:
+def group_samples(
+    samples: "pd.DataFrame", groupby: str | Sequence[str] | None, paths: pa.ChunkedArray
+) -> SamplingGroups:
     """Divide the rows into groups that agree in the columns; without columns, into one. Every row is in one.
 
     Raises:
@@ -25,12 +27,12 @@ def group_samples(samples: "pd.DataFrame", groupby: str | Sequence[str] | None, 
     """
     names = [groupby] if isinstance(groupby, str) else list(groupby or [])
     if not names:
-        return Groups(["all"], {}, np.zeros(len(samples), dtype=np.int64))
+        return SamplingGroups(["all"], {}, np.zeros(len(samples), dtype=np.int64))
     if missing := [name for name in names if name not in samples.columns]:
         there = ", ".join(map(str, samples.columns))
         raise SamplingError(f"groupby names {', '.join(map(repr, missing))}, which samples do not have: {there}")
     columns = {"path": paths} | {name: _arrow(samples[name]) for name in names}
-    return groups_of(pa.table(columns), names)
+    return group_images(pa.table(columns), names)
 
 
 def _arrow(values: "pd.Series[Any]") -> pa.Array | pa.ChunkedArray:
@@ -95,7 +97,7 @@ def weigh_groups(names: Sequence[str], counts: Sequence[int], weighing: GroupWei
             raise SamplingError(
                 f"group_weighing is one of {', '.join(get_args(Weighing))}, or a callable; got {weighing!r}"
             )
-        weights = group_weights(counts, weighing)
+        weights = compute_group_weights(counts, weighing)
     else:
         named = _takes_name(weighing)
         pairs = zip(counts, names, strict=True)

@@ -151,10 +151,10 @@ def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, ups
 
 def _sampling_weights(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import weights_metadata
-    from brev_pipeline.sampling import sampling_weights
+    from brev_pipeline.sampling import compute_sampling_weights
 
     split = upstream["sample_split"].read(["path", "purpose", *config.sampling.groupby])
-    table = sampling_weights(split, config.sampling)
+    table = compute_sampling_weights(split, config.sampling)
     context.add_output_metadata(weights_metadata(table))
     return table
 

@@ -115,9 +115,14 @@ def integrity_metadata(table: pa.Table, published: pa.Table | None = None) -> di
         table: of the stage.
         published: columns `COMPARED_CONTENTS` of the newest published version's listing; None before the first.
     """
-    from brev_pipeline.integrity import compare_contents, duplicate_groups, gone_contents, label_conflicts
+    from brev_pipeline.integrity import (
+        compare_contents,
+        find_gone_contents,
+        list_duplicate_groups,
+        list_label_conflicts,
+    )
 
-    copies, conflicts = duplicate_groups(table), label_conflicts(table)
+    copies, conflicts = list_duplicate_groups(table), list_label_conflicts(table)
     found: dict[str, Any] = {
         "byte copies": table.num_rows - table["duplicate_of"].null_count,
         "label conflicts": conflicts.num_rows,
@@ -134,7 +139,7 @@ def integrity_metadata(table: pa.Table, published: pa.Table | None = None) -> di
         found[row["values"]] = row["counts"]
     if changes.num_rows:
         found["renamed images"] = markdown(changes.select(["was", "path", "category_was", "category"]))
-    return found | {"contents gone": len(pc.unique(gone_contents(published, table)[0]["content_id"]))}
+    return found | {"contents gone": len(pc.unique(find_gone_contents(published, table)[0]["content_id"]))}
 
 
 def prepared_metadata(table: pa.Table, samples: pa.Table, fetch: "Fetcher") -> dict[str, Any]:

@@ -204,14 +204,14 @@ def plan_records(config: PipelineConfig, split: Columns, weights: pa.Table, prep
     """
     from brev_pipeline.records import plan_shards
     from brev_pipeline.records.shard_writer import OF_PREPARED
-    from brev_pipeline.sampling import draw_plan
-    from brev_pipeline.sampling.plan import OF_SPLIT
+    from brev_pipeline.sampling import plan_draws
+    from brev_pipeline.sampling.draw_plan import SPLIT_COLUMNS
     from brev_pipeline.split.labels import classes_of
 
     classes = classes_of(split.read([]))
-    drawn_from = split.read([*OF_SPLIT, *config.sampling.groupby])
+    drawn_from = split.read([*SPLIT_COLUMNS, *config.sampling.groupby])
     folds = config.split.fold_names
-    draws = draw_plan(drawn_from, weights, config.sampling, epochs=config.shards.epochs, folds=folds)
+    draws = plan_draws(drawn_from, weights, config.sampling, epochs=config.shards.epochs, folds=folds)
     del drawn_from  # it, and the draws, are as long as the listing
     plan = plan_shards(draws, prepared.read(OF_PREPARED), config.shards, class_names=classes)
     del draws
@@ -663,11 +663,11 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
         SplitError: see `foresee_split`, `known_assignments`, `given_files` and `refuse_other_folds`.
         SamplingError: ``sampling.groupby`` names what is no column.
     """
-    from brev_pipeline.sampling.groups import groups_of
+    from brev_pipeline.sampling.groups import group_images
     from brev_pipeline.split.foresee import foresee_split
     from brev_pipeline.split.ledger import ledger_columns
 
-    groups_of(SAMPLE_SPLIT.empty_table(), config.sampling.groupby)
+    group_images(SAMPLE_SPLIT.empty_table(), config.sampling.groupby)
     listing = listing.select(RAW_LISTING.names)
     known, given, ledger = known_assignments(config), given_files(config), None
     if newest is not None:

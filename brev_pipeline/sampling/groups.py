@@ -19,7 +19,7 @@ _UNIT: Final = "\x1f"
 
 
 @dataclass(frozen=True)
-class Groups:
+class SamplingGroups:
     """A division of a table's rows into groups."""
 
     names: list[str]
@@ -30,12 +30,12 @@ class Groups:
     """Shape (rows,): group of each row."""
 
     @property
-    def counts(self) -> npt.NDArray[np.int64]:
+    def image_counts(self) -> npt.NDArray[np.int64]:
         """Shape (groups,): rows in each group."""
         return np.bincount(self.index, minlength=len(self.names))
 
 
-def groups_of(table: pa.Table, groupby: Sequence[str]) -> Groups:
+def group_images(table: pa.Table, groupby: Sequence[str]) -> SamplingGroups:
     """Divide the rows of a table into groups that agree in all columns of ``groupby``; every row is in one.
 
     Args:
@@ -45,7 +45,7 @@ def groups_of(table: pa.Table, groupby: Sequence[str]) -> Groups:
     Raises:
         SamplingError: a column is missing, or a row has no value in it; or two groups would have one name.
     """
-    encoded = [_encode(table, column) for column in groupby]
+    encoded = [_encode_column(table, column) for column in groupby]
     index = np.zeros(table.num_rows, dtype=np.int64)
     for codes, texts in encoded:
         # Compacted at each step, so that many columns cannot overflow 64 bits.
@@ -53,16 +53,16 @@ def groups_of(table: pa.Table, groupby: Sequence[str]) -> Groups:
     first = np.unique(index, return_index=True)[1]
     columns = {name: [texts[i] for i in codes[first]] for name, (codes, texts) in zip(groupby, encoded, strict=True)}
     names = [_BETWEEN_COLUMNS.join(values) for values in zip(*columns.values(), strict=True)]
-    _demand_distinct(names)
-    return Groups(names, columns, index)
+    _require_distinct_names(names)
+    return SamplingGroups(names, columns, index)
 
 
-def _encode(table: pa.Table, column: str) -> tuple[npt.NDArray[np.int64], list[str]]:
+def _encode_column(table: pa.Table, column: str) -> tuple[npt.NDArray[np.int64], list[str]]:
     """Rank of each row's value among the column's sorted distinct values, and these as text."""
     if column not in table.column_names:
         raise SamplingError(f"sampling.groupby names the column {column!r}; there are {', '.join(table.column_names)}")
-    values = _as_text(table.column(column))
-    _demand_values(table, column, values)
+    values = _column_texts(table.column(column))
+    _require_values(table, column, values)
     coded = values.combine_chunks().dictionary_encode()
     order = pc.sort_indices(coded.dictionary).to_numpy()
     rank = np.empty(len(order), dtype=np.int64)
@@ -71,7 +71,7 @@ def _encode(table: pa.Table, column: str) -> tuple[npt.NDArray[np.int64], list[s
     return rank[coded.indices.to_numpy()], texts
 
 
-def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
+def _column_texts(values: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = values.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return joined_names(values, _UNIT)
@@ -80,7 +80,7 @@ def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values.cast(TEXT)
 
 
-def _demand_values(table: pa.Table, column: str, values: pa.ChunkedArray) -> None:
+def _require_values(table: pa.Table, column: str, values: pa.ChunkedArray) -> None:
     if not values.null_count:
         return
     paths: list[Any] = table.column("path").filter(pc.is_null(values)).slice(0, 3).to_pylist()
@@ -90,7 +90,7 @@ def _demand_values(table: pa.Table, column: str, values: pa.ChunkedArray) -> Non
     )
 
 
-def _demand_distinct(names: list[str]) -> None:
+def _require_distinct_names(names: list[str]) -> None:
     if twice := sorted({name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()):
         raise SamplingError(
             f"different groups have the same name {twice[0]!r}, because a value contains {_BETWEEN_COLUMNS!r} or "

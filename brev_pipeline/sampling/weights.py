@@ -1,6 +1,13 @@
-"""The weight table: what share of the draws each group gets, for anyone to read."""
+"""Weights: what share of the draws each group gets, for anyone to read.
 
+The weight of a group is a function of its size: the five presets of the reference.
+"""
+
+import decimal
+import functools
 import math
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -8,13 +15,44 @@ import pyarrow.compute as pc
 
 from brev_pipeline import tables
 from brev_pipeline.config import SamplingSettings
+from brev_pipeline.config.models import Weighing
 from brev_pipeline.errors import SamplingError
-from brev_pipeline.sampling.apportion import apportion
-from brev_pipeline.sampling.groups import Groups, groups_of
-from brev_pipeline.sampling.weighing import group_weights
+from brev_pipeline.sampling.apportionment import apportion_draws
+from brev_pipeline.sampling.groups import SamplingGroups, group_images
+
+# Enough digits that rounding to a float64 is correct; more would change nothing.
+_DIGITS: Final = decimal.Context(prec=50, rounding=decimal.ROUND_HALF_EVEN)
 
 
-def sampling_weights(split: pa.Table, settings: SamplingSettings) -> pa.Table:
+@functools.cache
+def _log(count: int, plus: int = 0) -> float:
+    # The C library's and NumPy's log differ in the last bit from CPU to CPU; decimal's is correctly rounded.
+    return float(_DIGITS.add(_DIGITS.ln(decimal.Decimal(count)), plus))
+
+
+_PRESETS: Final[dict[Weighing, Callable[[int], float]]] = {
+    "uniform": lambda _: 1.0,
+    "count": float,
+    "square root": math.sqrt,
+    "log": _log,
+    "logx+1": lambda count: _log(count, 1),
+}
+
+
+def compute_group_weights(counts: Sequence[int], weighing: Weighing) -> list[float]:
+    """Weigh groups by size; the same float64 bits on every machine.
+
+    Args:
+        counts: images in each group, each at least 1.
+        weighing: ``uniform`` 1, ``count`` n, ``square root`` √n, ``log`` ln n, ``logx+1`` ln(n) + 1.
+
+    Returns:
+        One weight per group, not normalised. ``log`` of a group of one is 0: such a group is never drawn.
+    """
+    return [_PRESETS[weighing](count) for count in counts]
+
+
+def compute_sampling_weights(split: pa.Table, settings: SamplingSettings) -> pa.Table:
     """Weigh the groups of each purpose; every image is in exactly one group, and no group is left undrawn.
 
     Purposes in ``settings.purposes`` are weighed by the preset, and their draws sum to the number of their images
@@ -33,39 +71,39 @@ def sampling_weights(split: pa.Table, settings: SamplingSettings) -> pa.Table:
             the name of a column of the weight table; a group would weigh nothing (``log`` of a group of one).
     """
     schema = tables.sampling_weights_schema(settings.groupby)
-    _demand_columns(split, schema)
+    _require_columns(split, schema)
     purposes: list[str] = sorted(split.column("purpose").unique().to_pylist())
-    _demand_images(purposes, settings)
-    parts = [_one_purpose(split.filter(pc.equal(split["purpose"], name)), name, settings) for name in purposes]
+    _require_images(purposes, settings)
+    parts = [_weigh_purpose(split.filter(pc.equal(split["purpose"], name)), name, settings) for name in purposes]
     return tables.conform(pa.concat_tables(parts), schema, "sampling_weights")
 
 
-def _one_purpose(rows: pa.Table, purpose: str, settings: SamplingSettings) -> pa.Table:
-    groups = groups_of(rows, settings.groupby)
+def _weigh_purpose(rows: pa.Table, purpose: str, settings: SamplingSettings) -> pa.Table:
+    groups = group_images(rows, settings.groupby)
     sampled = purpose in settings.purposes
-    weights = group_weights(groups.counts.tolist(), settings.group_weighing if sampled else "count")
-    _demand_weight(groups, weights, purpose, settings)
-    total = epoch_draws(rows.num_rows, settings) if sampled else rows.num_rows
+    weights = compute_group_weights(groups.image_counts.tolist(), settings.group_weighing if sampled else "count")
+    _require_weight(groups, weights, purpose, settings)
+    total = count_epoch_draws(rows.num_rows, settings) if sampled else rows.num_rows
     whole = math.fsum(weights)
     return pa.table(
         {
             "purpose": [purpose] * len(weights),
             "group": groups.names,
             **groups.columns,
-            "samples": groups.counts,
+            "samples": groups.image_counts,
             "weight": weights,
             "probability": np.array(weights) / whole,
-            "draws": apportion(weights, total, 1)[0],
+            "draws": apportion_draws(weights, total, 1)[0],
         }
     )
 
 
-def epoch_draws(images: int, settings: SamplingSettings) -> int:
+def count_epoch_draws(images: int, settings: SamplingSettings) -> int:
     """Draws per epoch of a sampled purpose: one per image, or ``max_epoch_samples`` if that is less."""
     return min(images, settings.max_epoch_samples or images)
 
 
-def _demand_columns(split: pa.Table, schema: pa.Schema) -> None:
+def _require_columns(split: pa.Table, schema: pa.Schema) -> None:
     if twice := sorted({name for name in schema.names if schema.names.count(name) > 1}):
         raise SamplingError(
             f"sampling.groupby cannot name {', '.join(twice)}: a column of the weight table, or named twice; "
@@ -75,7 +113,7 @@ def _demand_columns(split: pa.Table, schema: pa.Schema) -> None:
         raise SamplingError(f"{split.column('purpose').null_count} images have no purpose: assign one in the split")
 
 
-def _demand_images(purposes: list[str], settings: SamplingSettings) -> None:
+def _require_images(purposes: list[str], settings: SamplingSettings) -> None:
     if not purposes:
         raise SamplingError("there is no image to draw: the split is empty")
     if missing := [name for name in settings.purposes if name not in purposes]:
@@ -85,7 +123,7 @@ def _demand_images(purposes: list[str], settings: SamplingSettings) -> None:
         )
 
 
-def _demand_weight(groups: Groups, weights: list[float], purpose: str, settings: SamplingSettings) -> None:
+def _require_weight(groups: SamplingGroups, weights: list[float], purpose: str, settings: SamplingSettings) -> None:
     if nothing := [name for name, weight in zip(groups.names, weights, strict=True) if not weight > 0]:
         raise SamplingError(
             f"sampling.group_weighing {settings.group_weighing!r} gives a group of one image the weight 0, so it would "

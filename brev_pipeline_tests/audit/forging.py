@@ -31,7 +31,7 @@ from brev_pipeline.exporters import export_files
 from brev_pipeline.framing import frame, masked_crc
 from brev_pipeline.framing import frames as framed
 from brev_pipeline.images import ImagePipeline
-from brev_pipeline.integrity.copies import find_copies
+from brev_pipeline.integrity.check import find_copies
 from brev_pipeline.listing import listing_fingerprint
 from brev_pipeline.recipe import recipe
 from brev_pipeline.records import RecordMaker
@@ -39,7 +39,7 @@ from brev_pipeline.records.example import Value, decode_example, encode_example
 from brev_pipeline.records.shard_plan import shard_name
 from brev_pipeline.release.exclusions import LEFT_OUT_RULES, purpose_locks
 from brev_pipeline.release.production import ledger_of, remembered
-from brev_pipeline.sampling import sampling_weights
+from brev_pipeline.sampling import compute_sampling_weights
 from brev_pipeline.split import split_samples, usable_samples
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
@@ -149,7 +149,7 @@ class Forgery:
         """
         config = made_with(self.manifest)
         split = listed_now(self.tables["assignments"])
-        weights = sampling_weights(split, config.sampling)
+        weights = compute_sampling_weights(split, config.sampling)
         plan = plan_again(config, self.manifest["classes"], split, weights, self.tables["images"])
         pixels = {example["path"][0]: example for examples in self.examples.values() for example in examples}
         anything = next(iter(pixels.values()))

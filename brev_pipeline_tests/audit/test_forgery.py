@@ -20,7 +20,7 @@ from brev_pipeline.audit import remake, remove_version, verify_folder, verify_st
 from brev_pipeline.audit.outcome import Verification
 from brev_pipeline.cli import main
 from brev_pipeline.cli.audit import verify as verify_as_the_command
-from brev_pipeline.integrity.copies import find_copies
+from brev_pipeline.integrity.check import find_copies
 from brev_pipeline.readers.find_version import open_version_folder
 from brev_pipeline.release.exclusions import KNOWN
 from brev_pipeline.stages import SPECS

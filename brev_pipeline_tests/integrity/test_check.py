@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from brev_pipeline.integrity import check_integrity, duplicate_groups
+from brev_pipeline.integrity import check_integrity, list_duplicate_groups
 from brev_pipeline.listing import list_datasets
 from brev_pipeline.storage import Sources
 from brev_pipeline.tables import SAMPLE_INTEGRITY
@@ -33,7 +33,7 @@ def test_the_real_photos_hold_one_byte_copy(shared: Path) -> None:
     config = config_of({"bucket": str(shared / "data/inspection")})
     sources = Sources.of(config)
     table = check_integrity(list_datasets(config.datasets, config.listing, sources), fetch=sources)
-    [group] = duplicate_groups(table).to_pylist()
+    [group] = list_duplicate_groups(table).to_pylist()
     assert group["folders"] == ["pitting", "recheck"]
     assert table["label_conflict"].to_pylist().count(True) == 2
     assert set(table["content_source"].to_pylist()) == {"etag"}

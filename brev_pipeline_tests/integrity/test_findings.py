@@ -7,9 +7,9 @@ from brev_pipeline.integrity import (
     check_integrity,
     compare_contents,
     compare_listings,
-    duplicate_groups,
-    gone_contents,
-    label_conflicts,
+    find_gone_contents,
+    list_duplicate_groups,
+    list_label_conflicts,
 )
 from brev_pipeline_tests.integrity.listings import MemoryWithHeads, listing, md5
 
@@ -29,7 +29,7 @@ def integrity() -> pa.Table:
 
 
 def test_duplicate_groups_tell_who_is_a_copy_of_whom(integrity: pa.Table) -> None:
-    assert duplicate_groups(integrity).to_pylist() == [
+    assert list_duplicate_groups(integrity).to_pylist() == [
         {
             "content_id": B,
             "copies": 2,
@@ -48,15 +48,15 @@ def test_duplicate_groups_tell_who_is_a_copy_of_whom(integrity: pa.Table) -> Non
 
 
 def test_label_conflicts_name_each_path_with_its_category(integrity: pa.Table) -> None:
-    assert label_conflicts(integrity).to_pylist() == [
+    assert list_label_conflicts(integrity).to_pylist() == [
         {"content_id": B, "paths": ["s3://b/bad/9.png", "s3://b/good/7.png"], "categories": ["bad", "good"]}
     ]
 
 
 def test_without_findings_the_tables_are_empty_with_their_columns() -> None:
     single = check_integrity(listing({"key": "good/1.png", "etag": A}), fetch=MemoryWithHeads())
-    assert duplicate_groups(single).num_rows == label_conflicts(single).num_rows == 0
-    assert duplicate_groups(single).column_names == ["content_id", "copies", "folders", "datasets", "paths"]
+    assert list_duplicate_groups(single).num_rows == list_label_conflicts(single).num_rows == 0
+    assert list_duplicate_groups(single).column_names == ["content_id", "copies", "folders", "datasets", "paths"]
 
 
 def test_what_appeared_vanished_was_replaced_and_renamed_is_told_by_path() -> None:
@@ -142,7 +142,7 @@ def test_every_image_is_accounted_for_once(
         lost = sum(paths[path] == content for path in gone_paths)
         came = sum(now[path] == content for path in new_paths)
         assert sum(paths[row["was"]] == content for row in moved) == min(lost, came)
-    gone, known = gone_contents(old, new)
+    gone, known = find_gone_contents(old, new)
     assert set(gone["content_id"].to_pylist()) == set(paths.values()) - set(now.values())
     assert known == len(set(paths.values()))
 
@@ -152,6 +152,6 @@ def test_contents_that_are_not_known_are_neither_gone_nor_replaced() -> None:
     unread = pa.array([f"unread-{at:032x}" for at in range(3)], pa.large_string())
     at = new.column_names.index("content_id")
     later = new.set_column(at, "content_id", unread)
-    assert [gone_contents(*pair)[0].num_rows for pair in ((old, later), (later, old))] == [0, 0]
-    assert gone_contents(later, old)[1] == 0
+    assert [find_gone_contents(*pair)[0].num_rows for pair in ((old, later), (later, old))] == [0, 0]
+    assert find_gone_contents(later, old)[1] == 0
     assert compare_contents(old, later).num_rows == 0

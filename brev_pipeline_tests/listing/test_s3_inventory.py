@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from brev_pipeline.errors import ListingError
-from brev_pipeline.integrity.identity import identify
+from brev_pipeline.integrity.checksum_resolution import resolve_identities
 from brev_pipeline.listing import list_datasets
 from brev_pipeline.storage import Sources
 from brev_pipeline_tests.buckets import Server, config_of
@@ -172,7 +172,7 @@ def test_entity_tags_count_as_md5s_only_where_the_report_vouches_for_it(tmp_path
     table = listed(str(made.write().save(tmp_path)))
     assert table["etag_source"].to_pylist() == ["md5", "s3", "s3", "md5"]
     source = MemoryWithHeads()
-    identify(table, source, None)
+    resolve_identities(table, source, None)
     assert sorted(source.asked) == ["s3://photos/set/good/2.png", "s3://photos/set/good/3.png"]
 
 

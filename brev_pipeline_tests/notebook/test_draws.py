@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from brev_pipeline import DataGenerator, StratifiedSampler
 from brev_pipeline.config import SamplingSettings
 from brev_pipeline.errors import SamplingError
-from brev_pipeline.sampling import draw_plan, sampling_weights
+from brev_pipeline.sampling import compute_sampling_weights, plan_draws
 from brev_pipeline.seeds import seed64
 from brev_pipeline_tests.notebook.worlds import frame_of
 
@@ -35,7 +35,7 @@ def test_the_draws_are_the_pipelines_own(sizes: list[int], seed: int, most: int 
     asked = SamplingSettings(groupby=["folder"], group_weighing="logx+1", seed=seed, max_epoch_samples=most)
     split = pa.Table.from_pandas(samples.rename(columns={"etag": "content_id"}), preserve_index=False)
     split = split.append_column("item", split["content_id"])
-    plan = draw_plan(split, sampling_weights(split, asked), asked, epochs=epochs)
+    plan = plan_draws(split, compute_sampling_weights(split, asked), asked, epochs=epochs)
     generator = StratifiedSampler(groupby=["folder"], group_weighing="logx+1", seed=seed, max_epoch_samples=most).get(
         samples, shuffle=True
     )

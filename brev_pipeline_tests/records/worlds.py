@@ -13,7 +13,7 @@ import pyarrow as pa
 from brev_pipeline.config import SamplingSettings, ShardSettings
 from brev_pipeline.engine import SerialEngine
 from brev_pipeline.records import plan_shards, write_shards
-from brev_pipeline.sampling import draw_plan, sampling_weights
+from brev_pipeline.sampling import compute_sampling_weights, plan_draws
 from brev_pipeline.seeds import seed64
 from brev_pipeline.store import Folder
 
@@ -87,7 +87,7 @@ class World:
 
     def plan(self, settings: ShardSettings, sampling: SamplingSettings | None = None) -> pa.Table:
         asked = sampling or SamplingSettings(group_weighing="logx+1", seed=3)
-        draws = draw_plan(self.split, sampling_weights(self.split, asked), asked, epochs=settings.epochs)
+        draws = plan_draws(self.split, compute_sampling_weights(self.split, asked), asked, epochs=settings.epochs)
         names = sorted({name for row in self.split["category"].to_pylist() for name in row})
         return plan_shards(draws, self.prepared, settings, class_names=names)
 

@@ -18,7 +18,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES
 from brev_pipeline.records import plan_shards
 from brev_pipeline.report import ReportInputs
-from brev_pipeline.sampling import draw_plan, sampling_weights
+from brev_pipeline.sampling import compute_sampling_weights, plan_draws
 from brev_pipeline.split import split_samples, usable_samples
 from brev_pipeline.split.labels import present_classes
 from brev_pipeline.stages import package_versions
@@ -143,7 +143,7 @@ def images_of(found: list[Photo], side: tuple[int, int] = (64, 64)) -> pa.Table:
 
 
 def records_of(config: PipelineConfig, split: pa.Table, weights: pa.Table, images: pa.Table) -> pa.Table:
-    draws = draw_plan(split, weights, config.sampling, epochs=config.shards.epochs)
+    draws = plan_draws(split, weights, config.sampling, epochs=config.shards.epochs)
     plan = plan_shards(draws, images, config.shards, class_names=present_classes(split))
     count = plan.num_rows
     made = {
@@ -185,7 +185,7 @@ def inputs_of(
         listing, images, duplicates=policy.duplicates, label_conflicts=policy.label_conflicts
     )
     split = split_samples(usable, config.split)
-    weights = sampling_weights(split, config.sampling)
+    weights = compute_sampling_weights(split, config.sampling)
     records = records_of(config, split, weights, images)
     manifest = {
         "format": 1,

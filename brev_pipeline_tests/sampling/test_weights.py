@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from brev_pipeline import tables
 from brev_pipeline.config import SamplingSettings
 from brev_pipeline.errors import SamplingError
-from brev_pipeline.sampling import group_weights, sampling_weights
+from brev_pipeline.sampling import compute_group_weights, compute_sampling_weights
 from brev_pipeline_tests.sampling.worlds import counted, split_of, splits
 
 
@@ -34,9 +34,9 @@ def test_probabilities_are_the_references_on_every_parity_case(shared: Path) -> 
         asked = SamplingSettings(groupby=case["groupby"], group_weighing=case["weighing"])
         if 0.0 in case["weights"]:
             with pytest.raises(SamplingError, match="group of one image"):
-                sampling_weights(split, asked)
+                compute_sampling_weights(split, asked)
             continue
-        table = sampling_weights(split, asked)
+        table = compute_sampling_weights(split, asked)
         assert table["group"].to_pylist() == [group.replace("|", " / ") for group in case["groups"]]
         assert table["samples"].to_pylist() == case["counts"]
         assert table["probability"].to_pylist() == pytest.approx(case["weights"], rel=1e-14, abs=0)
@@ -54,11 +54,13 @@ def test_presets_agree_with_their_formulas(weighing: str) -> None:
         "logx+1": lambda n: math.log(n) + 1,
     }
     counts = [2, 3, 10, 999, 10**6, 10**9]
-    assert group_weights(counts, weighing) == pytest.approx([formulas[weighing](n) for n in counts], rel=1e-15)
+    assert compute_group_weights(counts, weighing) == pytest.approx([formulas[weighing](n) for n in counts], rel=1e-15)
 
 
 def test_table_of_the_seed_notebook() -> None:
-    table = sampling_weights(counted(bad_cap=18, good=116, missing_cap=10), SamplingSettings(group_weighing="logx+1"))
+    table = compute_sampling_weights(
+        counted(bad_cap=18, good=116, missing_cap=10), SamplingSettings(group_weighing="logx+1")
+    )
     assert table.schema.equals(tables.sampling_weights_schema(["category"]))
     assert table["purpose"].to_pylist() == ["devel", "train", "train", "train"]
     assert table["draws"].to_pylist() == [4, 43, 64, 37]
@@ -70,7 +72,7 @@ def test_table_of_the_seed_notebook() -> None:
 def test_draws_sum_to_the_epoch_and_lie_within_one_of_the_share(
     split: pa.Table, weighing: str, cap: int | None
 ) -> None:
-    table = sampling_weights(split, SamplingSettings(group_weighing=weighing, max_epoch_samples=cap))
+    table = compute_sampling_weights(split, SamplingSettings(group_weighing=weighing, max_epoch_samples=cap))
     for purpose in table["purpose"].unique().to_pylist():
         part = table.filter(pa.compute.equal(table["purpose"], purpose))
         images, draws = sum(part["samples"].to_pylist()), np.array(part["draws"])
@@ -85,26 +87,26 @@ def test_draws_sum_to_the_epoch_and_lie_within_one_of_the_share(
 def test_order_of_the_rows_changes_nothing(split: pa.Table, rng: random.Random) -> None:
     shuffled = split.take(rng.sample(range(split.num_rows), split.num_rows))
     asked = SamplingSettings(group_weighing="square root")
-    assert sampling_weights(shuffled, asked).equals(sampling_weights(split, asked))
+    assert compute_sampling_weights(shuffled, asked).equals(compute_sampling_weights(split, asked))
 
 
 def test_purposes_that_are_not_sampled_keep_their_natural_share() -> None:
     split = split_of([("train", "a", "1"), *[("devel", folder, folder + str(i)) for folder in "ab" for i in range(3)]])
-    table = sampling_weights(split, SamplingSettings(group_weighing="log", purposes=[]))
+    table = compute_sampling_weights(split, SamplingSettings(group_weighing="log", purposes=[]))
     assert table["draws"].to_pylist() == [3, 3, 1]
     assert table["probability"].to_pylist() == [0.5, 0.5, 1]
 
 
 def test_list_columns_group_by_their_joined_names() -> None:
     split = counted(a=2, b=1).set_column(3, "category", pa.array([["x"], ["x", "y"], ["y"], *[["x"]] * 4]))
-    table = sampling_weights(split, SamplingSettings(groupby=["category", "folder"], purposes=[]))
+    table = compute_sampling_weights(split, SamplingSettings(groupby=["category", "folder"], purposes=[]))
     assert table["group"].to_pylist() == ["x / a", "x / a", "x, y / a", "y / b"]
     assert table["category"].to_pylist() == ["x", "x", "x, y", "y"]
 
 
 def test_numbers_group_as_text() -> None:
     split = counted(a=3).append_column("shift", pa.array([1, 2, 2, 1, 1, 1, 1]))
-    assert sampling_weights(split, SamplingSettings(groupby=["shift"]))["shift"].to_pylist() == ["1", "1", "2"]
+    assert compute_sampling_weights(split, SamplingSettings(groupby=["shift"]))["shift"].to_pylist() == ["1", "1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -120,12 +122,12 @@ def test_numbers_group_as_text() -> None:
 def test_an_image_without_a_value_to_group_by_is_an_error_that_names_it(column: pa.Array) -> None:
     split = counted(a=3).append_column("shift", column)
     with pytest.raises(SamplingError, match=r"1 images have no value in 'shift'.*bucket/a/1_a1\.bmp"):
-        sampling_weights(split, SamplingSettings(groupby=["shift"]))
+        compute_sampling_weights(split, SamplingSettings(groupby=["shift"]))
 
 
 def test_a_group_that_would_weigh_nothing_is_named() -> None:
     with pytest.raises(SamplingError, match=r"in train these are: lonely, one\."):
-        sampling_weights(counted(a=3, lonely=1, one=1), SamplingSettings(group_weighing="log"))
+        compute_sampling_weights(counted(a=3, lonely=1, one=1), SamplingSettings(group_weighing="log"))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_a_group_that_would_weigh_nothing_is_named() -> None:
 )
 def test_groupby_columns_that_cannot_be_are_refused(groupby: list[str], message: str) -> None:
     with pytest.raises(SamplingError, match=message):
-        sampling_weights(counted(a=3), SamplingSettings(groupby=groupby))
+        compute_sampling_weights(counted(a=3), SamplingSettings(groupby=groupby))
 
 
 def test_groups_that_would_share_a_name_are_refused() -> None:
@@ -149,11 +151,11 @@ def test_groups_that_would_share_a_name_are_refused() -> None:
         .append_column("y", pa.array(["r", "q / r"] + ["r"] * 4))
     )
     with pytest.raises(SamplingError, match="same name 'p / q / r'"):
-        sampling_weights(split, SamplingSettings(groupby=["x", "y"]))
+        compute_sampling_weights(split, SamplingSettings(groupby=["x", "y"]))
 
 
 def test_a_sampled_purpose_without_images_is_refused() -> None:
     with pytest.raises(SamplingError, match="no image has the purpose train"):
-        sampling_weights(split_of([("devel", "a", "1")]), SamplingSettings())
+        compute_sampling_weights(split_of([("devel", "a", "1")]), SamplingSettings())
     with pytest.raises(SamplingError, match="the split is empty"):
-        sampling_weights(split_of([]), SamplingSettings(purposes=[]))
+        compute_sampling_weights(split_of([]), SamplingSettings(purposes=[]))

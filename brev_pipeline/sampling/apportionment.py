@@ -1,4 +1,8 @@
-"""Draws per group and epoch: shares of a whole number of draws, in whole numbers, with the rest carried over."""
+"""Apportionment: the draws of each group and epoch, and of each image of a group, in whole numbers.
+
+A group's share of the draws carries its rest over to the next epoch. A group hands its draws out to its images in a
+fixed circle, entered where the last epoch left it.
+"""
 
 from collections.abc import Sequence
 
@@ -6,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-def apportion(weights: Sequence[float], total: int, epochs: int) -> npt.NDArray[np.int64]:
+def apportion_draws(weights: Sequence[float], total: int, epochs: int) -> npt.NDArray[np.int64]:
     """Divide ``total`` draws per epoch among groups in proportion to their weights.
 
     After every epoch each group has been drawn its exact share of all draws so far, rounded up or down: never a
@@ -23,19 +27,19 @@ def apportion(weights: Sequence[float], total: int, epochs: int) -> npt.NDArray[
     Returns:
         Shape (epochs, groups), draws; each row sums to ``total``.
     """
-    shares = _whole(weights)
+    shares = _to_whole_numbers(weights)
     per_epoch = [total * share for share in shares]
     drawn = [0] * len(shares)
     draws = np.zeros((epochs, len(shares)), dtype=np.int64)
     for epoch in range(epochs):
         entitled = [(epoch + 1) * share for share in per_epoch]
-        counts = _one_epoch(entitled, per_epoch, sum(shares), drawn, total)
+        counts = _apportion_epoch(entitled, per_epoch, sum(shares), drawn, total)
         drawn = [before + count for before, count in zip(drawn, counts, strict=True)]
         draws[epoch] = counts
     return draws
 
 
-def _one_epoch(entitled: list[int], per_epoch: list[int], unit: int, drawn: list[int], total: int) -> list[int]:
+def _apportion_epoch(entitled: list[int], per_epoch: list[int], unit: int, drawn: list[int], total: int) -> list[int]:
     """Draws of one epoch; ``entitled`` (so far) and ``per_epoch`` are in parts of 1 / ``unit`` draw."""
     counts = [max(0, due // unit - before) for due, before in zip(entitled, drawn, strict=True)]
     # Who was rounded up in an earlier epoch and is not yet due again takes no part.
@@ -46,8 +50,41 @@ def _one_epoch(entitled: list[int], per_epoch: list[int], unit: int, drawn: list
     return counts
 
 
-def _whole(weights: Sequence[float]) -> list[int]:
+def _to_whole_numbers(weights: Sequence[float]) -> list[int]:
     """The weights as whole numbers in exactly the same proportions: a float is a whole number over a power of 2."""
     ratios = [float(weight).as_integer_ratio() for weight in weights]
     unit = max((below for _, below in ratios), default=1)
     return [above * (unit // below) for above, below in ratios]
+
+
+Counts = npt.NDArray[np.int64]
+
+
+def count_draws(group: Counts, drawn_before: Counts, draws: Counts) -> Counts:
+    """How often each image is drawn in one epoch.
+
+    Within a group, the counts of one epoch differ by at most one, and so do the counts of all epochs so far: no
+    image is drawn again before each other one was. The circle is the order of the rows; it is the same in every
+    epoch, because with a new order per round an image could be drawn twice in an epoch that leaves another out.
+
+    Args:
+        group: shape (rows,), group of each image.
+        drawn_before: shape (groups,), draws of each group in all earlier epochs.
+        draws: shape (groups,), draws of each group in this epoch.
+
+    Returns:
+        Shape (rows,); sums to ``draws`` within each group.
+    """
+    sizes = np.bincount(group, minlength=len(draws))
+    steps = (_place_in_group(group, sizes) - drawn_before[group]) % sizes[group]
+    whole, rest = np.divmod(draws, np.maximum(sizes, 1))
+    return np.asarray(whole[group] + (steps < rest[group]), dtype=np.int64)
+
+
+def _place_in_group(group: Counts, sizes: Counts) -> Counts:
+    """Shape (rows,): 0-based place of each row among those of its group."""
+    order = np.argsort(group, kind="stable")
+    places = np.empty(len(group), dtype=np.int64)
+    starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    places[order] = np.arange(len(group)) - starts
+    return places

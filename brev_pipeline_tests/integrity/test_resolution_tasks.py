@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from brev_pipeline.engine import LocalEngine
-from brev_pipeline.integrity import asking, check_integrity
-from brev_pipeline.integrity.asking import by_bytes, by_headers
+from brev_pipeline.integrity import check_integrity, checksum_resolution
+from brev_pipeline.integrity.checksum_resolution import resolve_by_bytes, resolve_by_headers
 from brev_pipeline_tests.integrity.listings import Memory, MemoryWithHeads, listing, md5
 
 COUNT = 60
@@ -17,7 +17,7 @@ def rows(size=1):
 
 
 def asked(table):
-    return table.select(asking.ASKED)
+    return table.select(checksum_resolution.OBJECT_COLUMNS)
 
 
 def expected():
@@ -31,27 +31,27 @@ def told(table):
 
 def test_few_bytes_are_read_by_this_process():
     source = Memory(DATA)
-    assert told(by_bytes(asked(rows()), source, LocalEngine(2))) == expected()
+    assert told(resolve_by_bytes(asked(rows()), source, LocalEngine(2))) == expected()
     assert len(source.read) == COUNT
 
 
 def test_many_bytes_are_read_by_workers_with_the_same_answers_in_order(monkeypatch):
-    monkeypatch.setattr(asking, "_TASK_ROWS", 7)
+    monkeypatch.setattr(checksum_resolution, "_TASK_ROWS", 7)
     source = Memory(DATA)
-    table = rows(size=asking._MANY_BYTES // COUNT + 1)
-    assert told(by_bytes(asked(table), source, LocalEngine(2))) == expected()
+    table = rows(size=checksum_resolution._MANY_BYTES // COUNT + 1)
+    assert told(resolve_by_bytes(asked(table), source, LocalEngine(2))) == expected()
     assert source.read == []
     assert check_integrity(table, fetch=source, engine=LocalEngine(2)).equals(check_integrity(table, fetch=source))
 
 
 def test_headers_are_asked_for_some_at_a_time_and_by_workers_with_the_same_answers(monkeypatch):
     table = listing(*({"key": f"{number}.png", "etag": f"{number:032x}"} for number in range(10)))
-    whole = by_headers(asked(table), MemoryWithHeads())
-    monkeypatch.setattr(asking, "_HEADERS_AT_ONCE", 3)
-    monkeypatch.setattr(asking, "_MANY_HEADERS", 5)
-    assert by_headers(asked(table), MemoryWithHeads()).to_pylist() == whole.to_pylist()
+    whole = resolve_by_headers(asked(table), MemoryWithHeads())
+    monkeypatch.setattr(checksum_resolution, "_HEADERS_AT_ONCE", 3)
+    monkeypatch.setattr(checksum_resolution, "_MANY_HEADERS", 5)
+    assert resolve_by_headers(asked(table), MemoryWithHeads()).to_pylist() == whole.to_pylist()
     source = MemoryWithHeads()
-    assert by_headers(asked(table), source, LocalEngine(2)).to_pylist() == whole.to_pylist()
+    assert resolve_by_headers(asked(table), source, LocalEngine(2)).to_pylist() == whole.to_pylist()
     assert source.asked == []
 
 
@@ -66,6 +66,6 @@ def test_headers_are_asked_for_some_at_a_time_and_by_workers_with_the_same_answe
     ],
 )
 def test_a_task_holds_so_many_rows_and_bytes_at_most_and_one_row_at_least(monkeypatch, sizes, cuts):
-    monkeypatch.setattr(asking, "_TASK_ROWS", 3)
-    monkeypatch.setattr(asking, "_TASK_BYTES", 10)
-    assert asking._cuts(np.array(sizes)) == cuts
+    monkeypatch.setattr(checksum_resolution, "_TASK_ROWS", 3)
+    monkeypatch.setattr(checksum_resolution, "_TASK_BYTES", 10)
+    assert checksum_resolution._cut_tasks(np.array(sizes)) == cuts

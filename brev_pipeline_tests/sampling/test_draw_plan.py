@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from brev_pipeline.config import SamplingSettings
 from brev_pipeline.errors import SamplingError
-from brev_pipeline.sampling import DRAWS, draw_plan, sampling_weights
+from brev_pipeline.sampling import DRAWS, compute_sampling_weights, plan_draws
 from brev_pipeline.seeds import seed64
 from brev_pipeline_tests.sampling.worlds import counted, split_of, splits
 
@@ -17,7 +17,7 @@ ASKED = SamplingSettings(group_weighing="logx+1", seed=3)
 
 
 def drawn(split: pa.Table, asked: SamplingSettings = ASKED, epochs: int = 1) -> list[dict]:
-    plan = draw_plan(split, sampling_weights(split, asked), asked, epochs=epochs)
+    plan = plan_draws(split, compute_sampling_weights(split, asked), asked, epochs=epochs)
     assert plan.schema.equals(DRAWS)
     return plan.to_pylist()
 
@@ -30,7 +30,7 @@ def test_draws_are_the_tables_and_devel_comes_once(
     split: pa.Table, epochs: int, weighing: str, cap: int | None
 ) -> None:
     asked = SamplingSettings(group_weighing=weighing, max_epoch_samples=cap, seed=5)
-    table = sampling_weights(split, asked).to_pylist()
+    table = compute_sampling_weights(split, asked).to_pylist()
     rows = drawn(split, asked, epochs)
     first = Counter((row["purpose"], row["group"]) for row in rows if row["epoch"] == 0)
     assert first == Counter({(row["purpose"], row["group"]): row["draws"] for row in table})
@@ -117,11 +117,11 @@ def test_an_epoch_may_be_capped_and_the_next_goes_on_where_it_ended() -> None:
 
 
 def test_a_weight_table_of_another_split_is_refused() -> None:
-    table = sampling_weights(counted(a=5, b=3), ASKED)
+    table = compute_sampling_weights(counted(a=5, b=3), ASKED)
     with pytest.raises(SamplingError, match="does not fit the split: in train these groups differ: b"):
-        draw_plan(counted(a=5, b=4), table, ASKED, epochs=1)
+        plan_draws(counted(a=5, b=4), table, ASKED, epochs=1)
     with pytest.raises(SamplingError, match="at least 1"):
-        draw_plan(counted(a=5, b=3), table, ASKED, epochs=0)
+        plan_draws(counted(a=5, b=3), table, ASKED, epochs=0)
 
 
 def test_golden_draws_of_a_tiny_split() -> None:
@@ -144,6 +144,6 @@ def test_golden_draws_of_a_tiny_split() -> None:
 def test_a_million_draws_take_seconds() -> None:
     folders = np.array(["a", "b", "c", "d"])[np.random.default_rng(0).integers(0, 4, 100_000)]
     split = split_of([("train", folder, str(i)) for i, folder in enumerate(folders)])
-    plan = draw_plan(split, sampling_weights(split, ASKED), ASKED, epochs=10)
+    plan = plan_draws(split, compute_sampling_weights(split, ASKED), ASKED, epochs=10)
     assert plan.num_rows == 1_000_000
     assert Counter(Counter(plan["content_id"].to_pylist()).values()).keys() <= {9, 10, 11}
