@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from brev_pipeline.config import PipelineConfig, parse_config
-from brev_pipeline.orchestration.automation import pipeline_job, pipeline_sensor
+from brev_pipeline.orchestration.automation import build_job, build_sensor
 
 IMAGES, FOLDERS = 100_000, 100
 SETTINGS = """
@@ -43,7 +43,7 @@ def best(call: Callable[[], Any], runs: int = 3) -> tuple[Any, float, float]:
 
 
 def measure(title: str, config: PipelineConfig) -> None:
-    sensor = pipeline_sensor(config, pipeline_job(config))
+    sensor = build_sensor(config, build_job(config))
 
     def tick(cursor: str | None) -> Any:
         with dg.DagsterInstance.ephemeral() as instance:

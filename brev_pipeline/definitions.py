@@ -6,7 +6,7 @@ The folder is ``$BREV_PIPELINE_CONFIGS``, or else ``configs`` in the working dir
 import os
 from pathlib import Path
 
-from brev_pipeline.orchestration.build import definitions_of_folder
+from brev_pipeline.orchestration.code_location import build_folder_definitions
 
 
 def configs_folder() -> Path:
@@ -18,4 +18,4 @@ def configs_folder() -> Path:
     return here if here.is_dir() else Path(__file__).resolve().parents[1] / "configs"
 
 
-defs = definitions_of_folder(configs_folder())
+defs = build_folder_definitions(configs_folder())

@@ -10,7 +10,7 @@ import dagster as dg
 import numpy as np
 
 from brev_pipeline.config import PipelineConfig, parse_config
-from brev_pipeline.orchestration.build import pipeline_definitions
+from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.stages import table_stages
 from brev_pipeline.store import PipelineStore
 
@@ -99,7 +99,7 @@ class Run:
 
 def run(config: PipelineConfig, *, instance: dg.DagsterInstance | None = None, **options: Any) -> Run:
     """Run the pipeline's own job in this process, as the command does."""
-    job = pipeline_definitions(config).resolve_job_def(config.name)
+    job = build_pipeline_definitions(config).resolve_job_def(config.name)
     with instance or dg.DagsterInstance.ephemeral() as own:
         result = job.execute_in_process(instance=own, raise_on_error=False, **options)
     return Run(result, PipelineStore.of(config))

@@ -12,8 +12,8 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES
 from brev_pipeline.expectations.frames import FRAMES
 from brev_pipeline.expectations.rules import holds, within
-from brev_pipeline.orchestration.assets import COMPUTE
-from brev_pipeline.orchestration.build import pipeline_definitions
+from brev_pipeline.orchestration.assets import STAGE_FUNCTIONS
+from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.provenance import settings_of
 from brev_pipeline.stages import SPECS, VERSION, StageSpec, inputs_of, table_stages
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
@@ -46,7 +46,7 @@ def test_a_stage_reads_only_what_comes_before_it_and_the_version_reads_all() -> 
         assert set(inputs_of(name)) <= seen
         seen.add(name)
     assert inputs_of(VERSION) == table_stages() == tuple(SUITES)
-    assert set(COMPUTE) == set(SPECS)
+    assert set(STAGE_FUNCTIONS) == set(SPECS)
     assert set(FRAMES) == set(SUITES)
 
 
@@ -89,7 +89,7 @@ TOY = StageSpec(
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     """One entry in each of four files: stages, orchestration.assets, expectations.suites, expectations.frames."""
     monkeypatch.setitem(SPECS, TOY.name, TOY)
-    monkeypatch.setitem(COMPUTE, TOY.name, judge_brightness)
+    monkeypatch.setitem(STAGE_FUNCTIONS, TOY.name, judge_brightness)
     monkeypatch.setitem(SUITES, TOY.name, brightness_rules)
     monkeypatch.setitem(FRAMES, TOY.name, brightness_frames)
 
@@ -99,7 +99,9 @@ def test_a_stage_that_is_added_runs_is_checked_and_stands_in_the_version(tmp_pat
     draw_photos(tmp_path / "photos", {"good": 6, "bad": 5})
     config = configure(tmp_path)
     (spec,) = [
-        spec for spec in pipeline_definitions(config).resolve_all_asset_specs() if spec.key.path[-1] == "brightness"
+        spec
+        for spec in build_pipeline_definitions(config).resolve_all_asset_specs()
+        if spec.key.path[-1] == "brightness"
     ]
     assert (spec.description, spec.kinds, [dep.asset_key.path[-1] for dep in spec.deps]) == (
         "Which images are dark.",
@@ -125,12 +127,12 @@ def test_a_stage_that_is_added_is_refused_when_it_was_made_otherwise(
 ) -> None:
     draw_photos(tmp_path / "photos", {"good": 6, "bad": 5})
     with dg.DagsterInstance.ephemeral() as instance:
-        job = pipeline_definitions(configure(tmp_path)).resolve_job_def("parts")
+        job = build_pipeline_definitions(configure(tmp_path)).resolve_job_def("parts")
         stages = [dg.AssetKey(["parts", stage]) for stage in table_stages()]
         assert job.execute_in_process(instance=instance, asset_selection=stages).success
         monkeypatch.setitem(SPECS, TOY.name, replace(TOY, code="2"))
         version = [dg.AssetKey(["parts", VERSION])]
-        later = pipeline_definitions(configure(tmp_path)).resolve_job_def("parts")
+        later = build_pipeline_definitions(configure(tmp_path)).resolve_job_def("parts")
         result = later.execute_in_process(instance=instance, asset_selection=version, raise_on_error=False)
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     assert 'brightness: version of code: "1" → "2"' in failure.step_failure_data.user_failure_data.description

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from brev_pipeline.audit.claims import Claims, Contradiction, certain
 from brev_pipeline.audit.derived_listing import facts_again
 from brev_pipeline.audit.derived_split import ledger_of
-from brev_pipeline.expectations.frames import Published, frames
+from brev_pipeline.expectations.frames import Baseline, frames
 from brev_pipeline.expectations.rules import Rule
 from brev_pipeline.expectations.suites import SUITES
 from brev_pipeline.release.exclusions import note_found
@@ -67,7 +67,7 @@ def rule_contradictions(claims: Claims) -> Iterator[Contradiction]:
         judged = [rule for rule in rules.values() if rule.name in told and not rule.of_history]
         if lacking and stage == "sample_split":
             judged = [rule for rule in judged if rule.frame not in _BY_GIVEN]
-        views = frames(stage, tables, claims.config, Published(given=given))
+        views = frames(stage, tables, claims.config, Baseline(given=given))
         for rule in judged:
             yield from _verdict(stage, rule, told[rule.name], views[rule.frame])
     yield from certain(_of_users(claims.manifest.get("user_checks", {})))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from brev_pipeline.config.load import printable
-from brev_pipeline.orchestration.build import LoadedFile, files_in, load_files
+from brev_pipeline.orchestration.code_location import LoadedFile, list_config_files, load_config_files
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ def check_files(files: Sequence[Path]) -> list[CheckedFile]:
     loaded: dict[Path, LoadedFile] = {}
     for folder in dict.fromkeys(file.parent for file in given):
         own = [file for file in given if file.parent == folder]
-        beside = files_in(folder)
+        beside = list_config_files(folder)
         together = [*beside, *(file for file in own if file not in beside)]
-        loaded |= {outcome.file: outcome for outcome in load_files(together, own)}
+        loaded |= {outcome.file: outcome for outcome in load_config_files(together, own)}
     owners: dict[str, Path] = {}
     checked = []
     for file, as_given in given.items():

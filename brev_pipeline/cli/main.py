@@ -5,6 +5,7 @@ configuration cannot be used.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -61,8 +62,10 @@ def run(config: Path, store: str | None, workers: int | None, as_json: bool) -> 
     Exit status 0 only when a version stands published and all blocking checks passed.
     """
     from brev_pipeline.cli.run import run_pipeline
+    from brev_pipeline.orchestration.automation import check_cron
 
-    sys.exit(0 if run_pipeline(_load(config, store, workers, for_run=True), as_json=as_json) else 1)
+    pipeline = _load(config, store, workers, for_run=True, check_cron=check_cron)
+    sys.exit(0 if run_pipeline(pipeline, as_json=as_json) else 1)
 
 
 @main.command()
@@ -464,11 +467,16 @@ def completion(shell: str) -> None:
 
 
 def _load(
-    file: Path, store: str | None = None, workers: int | None = None, *, for_run: bool = False
+    file: Path,
+    store: str | None = None,
+    workers: int | None = None,
+    *,
+    for_run: bool = False,
+    check_cron: Callable[[str], str] | None = None,
 ) -> "PipelineConfig":
     from brev_pipeline.config import load_config
 
-    config = load_config(file, for_run=for_run)
+    config = load_config(file, for_run=for_run, check_cron=check_cron)
     update: dict[str, Any] = {}
     if store is not None:
         update["store"] = _checked_store(store)

@@ -19,8 +19,8 @@ from brev_pipeline.cli.document import run_document
 from brev_pipeline.cli.output import visible
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.orchestration.automation import PIPELINE_TAG
-from brev_pipeline.orchestration.build import pipeline_definitions
-from brev_pipeline.orchestration.processes import PROCESS_TAG, this_process
+from brev_pipeline.orchestration.code_location import build_pipeline_definitions
+from brev_pipeline.orchestration.launcher import PROCESS_TAG, identify_process
 from brev_pipeline.stages import SPECS, VERSION
 
 _DISPLAY = "display"
@@ -37,7 +37,7 @@ def run_pipeline(config: PipelineConfig, *, as_json: bool = False) -> bool:
     console = output.console(as_json=as_json)
     began = time.perf_counter()
     display = RunDisplay(console)
-    definitions = pipeline_definitions(config, loggers={_DISPLAY: _logger(display)})
+    definitions = build_pipeline_definitions(config, loggers={_DISPLAY: _logger(display)})
     job = definitions.resolve_job_def(config.name)
     with display.live(), _instance() as instance:
         _warn_of_others(console, instance, config.name)
@@ -45,7 +45,7 @@ def run_pipeline(config: PipelineConfig, *, as_json: bool = False) -> bool:
             instance=instance,
             raise_on_error=False,
             run_config={"loggers": {_DISPLAY: {}}},
-            tags={PROCESS_TAG: this_process()},
+            tags={PROCESS_TAG: identify_process()},
         )
     total, events = time.perf_counter() - began, result.all_events
     if as_json:

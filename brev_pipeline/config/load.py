@@ -7,7 +7,7 @@ them can go on with the next.
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -29,14 +29,16 @@ _MOST: Final = 50  # problems that are told of one file
 _LONGEST: Final = 500  # characters of what is told of one problem
 
 
-def load_config(path: str | Path, *, for_run: bool = False) -> PipelineConfig:
+def load_config(
+    path: str | Path, *, for_run: bool = False, check_cron: Callable[[str], str] | None = None
+) -> PipelineConfig:
     """Read and check one pipeline's YAML file.
 
     Args:
         path: the file. Relative places in it are meant from its folder.
         for_run: whether the files besides images that a run reads must be there too (``split.ledger_csv``,
-            ``split.given``). Commands
-            about published versions do not need them.
+            ``split.given``). Commands about published versions do not need them.
+        check_cron: returns a cron that Dagster can use, and raises `ValueError` otherwise; None: any text will do.
 
     Raises:
         ConfigError: the file cannot be read, is not YAML, or says something that a pipeline may not say.
@@ -52,12 +54,12 @@ def load_config(path: str | Path, *, for_run: bool = False) -> PipelineConfig:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{name}:{line}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
-    return _parse(text, name, file.resolve().parent, for_run=for_run)
+    return _parse(text, name, file.resolve().parent, for_run=for_run, check_cron=check_cron)
 
 
 def parse_config(text: str, name: str = "<text>", base: Path | None = None) -> PipelineConfig:
     """Check a pipeline's YAML text; ``name`` stands before each problem. Raises `ConfigError` as `load_config`."""
-    return _parse(text, name, base or Path.cwd(), for_run=False)
+    return _parse(text, name, base or Path.cwd())
 
 
 def build_settings(model: type[M], given: Mapping[str, Any]) -> M:
@@ -87,14 +89,16 @@ def _read_regular(file: Path) -> bytes:
         return stream.read(MAX_BYTES + 1)
 
 
-def _parse(text: str, name: str, base: Path, *, for_run: bool) -> PipelineConfig:
+def _parse(
+    text: str, name: str, base: Path, *, for_run: bool = False, check_cron: Callable[[str], str] | None = None
+) -> PipelineConfig:
     try:
         tree = read_tree(text)
     except YamlError as error:
         raise ConfigError(_line(name, Problem(error.line, error.path, str(error)))) from error
     problems, more = list(tree.problems), 0
     try:
-        config = PipelineConfig.model_validate(tree.root.value).at(base)
+        config = PipelineConfig.model_validate(tree.root.value, context={"check_cron": check_cron}).at(base)
         if for_run:
             problems += _missing_files(config, tree)
     except ValidationError as error:

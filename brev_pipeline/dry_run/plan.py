@@ -115,9 +115,9 @@ def _draft(config: PipelineConfig, most_bytes: int) -> Draft:
 
 
 def _list(draft: Draft) -> None:
-    from brev_pipeline.orchestration.guards import refuse_a_strangers_store
+    from brev_pipeline.release.baseline import refuse_foreign_store
 
-    refuse_a_strangers_store(draft.config, draft.store)
+    refuse_foreign_store(draft.config, draft.store)
     draft.look = look(draft.config, draft.sources, draft.store.memory.recall(), draft.most_bytes)
     draft.tables["raw_listing"] = draft.tables["sample_integrity"] = Held(draft.look.integrity)
     foresee_faults(draft.look.integrity, draft.config, draft.version)
@@ -170,14 +170,12 @@ def _judge(draft: Draft, stage: str) -> None:
     """Ask the stage's suite, as far as its tables are known."""
     from brev_pipeline.expectations.frames import frames
     from brev_pipeline.expectations.judge import judge
-    from brev_pipeline.orchestration.published import published_tables
+    from brev_pipeline.release.baseline import read_baseline
 
     if stage not in draft.tables:
         return
     tables = {name: draft.tables[name] for name in (stage, *inputs_of(stage))}
-    found = judge(
-        SUITES[stage](draft.config), frames(stage, tables, draft.config, published_tables(draft.config, stage))
-    )
+    found = judge(SUITES[stage](draft.config), frames(stage, tables, draft.config, read_baseline(draft.config, stage)))
     for finding in found:
         if not finding.passed:
             kept = draft.stops if finding.rule.severity == "error" else draft.warnings

@@ -13,9 +13,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from brev_pipeline.expectations import validate  # noqa: F401 - turns usage statistics off
 from brev_pipeline.expectations.page import badge, index_page, page, rows_table
 from brev_pipeline.expectations.rules import Finding
-from brev_pipeline.expectations.validate import import_great_expectations
 
 Result = Mapping[str, Any]
 """What `kept` keeps of a finding."""
@@ -66,7 +66,6 @@ def stage_page(stage: str, results: Sequence[Result], stages: Sequence[str] = ()
         results: of its suite, in the suite's order (see `kept`).
         stages: those that have a page beside this one; empty: this page stands alone.
     """
-    import_great_expectations()
     return page(stage, results, [_row(result) for result in results], stages)
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Published:
+class Baseline:
     """What the newest published version remembers, for rules that compare with it."""
 
     listing: pa.Table | None = None
@@ -48,7 +48,7 @@ Frames = dict[str, "pd.DataFrame"]
 Numbers = npt.NDArray[np.int64]
 
 
-def frames(stage: str, tables: Tables, config: PipelineConfig, published: Published) -> Frames:
+def frames(stage: str, tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     """The frames of a stage's suite.
 
     Args:
@@ -60,7 +60,7 @@ def frames(stage: str, tables: Tables, config: PipelineConfig, published: Publis
     return FRAMES[stage](tables, config, published)
 
 
-def _raw_listing(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
+def _raw_listing(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     from brev_pipeline.expectations.changes import path_changes
 
     listing = tables["raw_listing"].read(["path", "size", "category"])
@@ -92,7 +92,7 @@ def _rows_of(rows: Sequence[Mapping[str, Any]], **truth: Sequence[bool]) -> "pd.
     return pd.DataFrame(rows).assign(**truth) if rows else _no_rows(*truth)
 
 
-def _sample_integrity(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
+def _sample_integrity(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     from brev_pipeline.expectations.changes import content_changes
     from brev_pipeline.integrity.findings import COMPARED_CONTENTS, list_duplicate_groups, list_label_conflicts
 
@@ -131,7 +131,7 @@ def _by_path(conflicts: pa.Table) -> "pd.DataFrame":
     )
 
 
-def _prepared_images(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
+def _prepared_images(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     import pyarrow.compute as pc
 
     kept = ["content_id", "source_path", "status", "reason", "note"]
@@ -235,7 +235,7 @@ def _pixel_conflicts(images: pa.Table, samples: pa.Table) -> pa.ChunkedArray:
     return shown["content_id"].filter(pa.array(~agree))
 
 
-def _sample_split(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
+def _sample_split(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     paths = tables["sample_split"].read(["path"])["path"]
     lost = _difference(_usable_paths(tables, config), paths)
     from brev_pipeline.split.known import account_known, known_columns
@@ -277,7 +277,7 @@ def _listed(tables: Tables, split: pa.Table, config: PipelineConfig) -> pa.Table
     return tables["sample_integrity"].read([name for name in OF_INTEGRITY if name in split.column_names])
 
 
-def _given_matched(tables: Tables, config: PipelineConfig, published: Published) -> Sequence["Matched"]:
+def _given_matched(tables: Tables, config: PipelineConfig, published: Baseline) -> Sequence["Matched"]:
     """What became of the names and words of ``split.given``: of all that is listed, usable or not."""
     from brev_pipeline.split.given_matched import account_given, given_columns
 
@@ -293,7 +293,7 @@ def _without_meaning(given: Sequence["Matched"]) -> "pd.DataFrame":
 
 
 def _report(
-    split: pa.Table, group: Numbers, config: PipelineConfig, published: Published, listed: pa.Table | None
+    split: pa.Table, group: Numbers, config: PipelineConfig, published: Baseline, listed: pa.Table | None
 ) -> Frames:
     """What the split's own report finds, each finding a row; unknown purposes are left to their own rule."""
     import pyarrow.compute as pc
@@ -380,7 +380,7 @@ def _strata(split: pa.Table, group: Numbers, config: PipelineConfig) -> "pd.Data
     return pd.DataFrame(out, columns=[*columns, "excess_error", "on_every_side"])
 
 
-def _sampling_weights(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
+def _sampling_weights(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     rows = tables["sampling_weights"].read().to_pandas()
     totals = rows.groupby("purpose")["draws"].transform("sum")
     rows["draws_error"] = (rows["draws"] - rows["probability"] * totals).abs()
@@ -390,7 +390,7 @@ def _sampling_weights(tables: Tables, config: PipelineConfig, published: Publish
     return {"rows": rows, "purposes": purposes, "summary": _one_row(rows_lost=abs(lost))}
 
 
-def _tfrecord_shards(tables: Tables, config: PipelineConfig, published: Published) -> Frames:
+def _tfrecord_shards(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     from brev_pipeline.expectations.classes import drawn_classes
     from brev_pipeline.split.labels import classes_of
 
@@ -505,7 +505,7 @@ def _one_row(**values: float | str) -> "pd.DataFrame":
     return pd.DataFrame([values])
 
 
-FRAMES: dict[str, Callable[[Tables, PipelineConfig, Published], Frames]] = {
+FRAMES: dict[str, Callable[[Tables, PipelineConfig, Baseline], Frames]] = {
     "raw_listing": _raw_listing,
     "sample_integrity": _sample_integrity,
     "prepared_images": _prepared_images,

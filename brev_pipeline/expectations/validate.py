@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 20
 
+# Usage statistics off: Great Expectations reads this when it is imported, which nobody does before this module.
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+
 
 def validate(rules: Sequence[Rule], frames: Mapping[str, "pd.DataFrame"]) -> list[Finding]:
     """Apply ``rules`` to their frames.
@@ -36,7 +39,6 @@ def validate(rules: Sequence[Rule], frames: Mapping[str, "pd.DataFrame"]) -> lis
 
 def _validate_frame(rules: Sequence[Rule], name: str, frames: Mapping[str, "pd.DataFrame"]) -> list[Finding]:
     frame = frames[name]
-    import_great_expectations()
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -69,12 +71,6 @@ def _validate_frame(rules: Sequence[Rule], name: str, frames: Mapping[str, "pd.D
     # Results come in another order than the suite; `meta` survives.
     by_name = {result.expectation_config.meta["rule"]: result for result in outcome.results}
     return [_finding(rule, by_name[rule.name], frame, frames.get(rule.examples or "")) for rule in rules]
-
-
-def import_great_expectations() -> None:
-    """Pay for the import now, with usage statistics off (they are read from the environment at import)."""
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    import great_expectations  # noqa: F401
 
 
 def _finding(rule: Rule, result: Any, frame: "pd.DataFrame", examples: "pd.DataFrame | None") -> Finding:

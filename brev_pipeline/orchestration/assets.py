@@ -7,25 +7,30 @@ from typing import Any, Final
 import dagster as dg
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.orchestration.freshness import freshness_policy
-from brev_pipeline.orchestration.names import asset_key
-from brev_pipeline.orchestration.retries import failures_for_people
-from brev_pipeline.orchestration.story import note_pace, pace, settings
-from brev_pipeline.orchestration.told import told
+from brev_pipeline.orchestration.automation import build_freshness_policy
+from brev_pipeline.orchestration.io_manager import StageTable
+from brev_pipeline.orchestration.steps import (
+    asset_key,
+    forward_logs,
+    pace_metadata,
+    record_pace,
+    retry_or_fail,
+    settings_metadata,
+)
 from brev_pipeline.provenance import attach_provenance, code_version, read_lineage
 from brev_pipeline.stages import SPECS, VERSION, StageSpec, inputs_of
 
 
-def pipeline_assets(config: PipelineConfig) -> list[dg.AssetsDefinition]:
+def build_assets(config: PipelineConfig) -> list[dg.AssetsDefinition]:
     """The assets of one pipeline, in the order of the flow.
 
     Args:
         config: the pipeline's configuration; assets close over it, none reads YAML.
     """
-    return [_asset(config, spec) for spec in SPECS.values()]
+    return [_build_asset(config, spec) for spec in SPECS.values()]
 
 
-def _asset(config: PipelineConfig, spec: StageSpec) -> dg.AssetsDefinition:
+def _build_asset(config: PipelineConfig, spec: StageSpec) -> dg.AssetsDefinition:
     stage, tables, engine = spec.name, f"{config.name}__tables", f"{config.name}__engine"
     inputs = inputs_of(stage)
 
@@ -34,9 +39,9 @@ def _asset(config: PipelineConfig, spec: StageSpec) -> dg.AssetsDefinition:
         group_name=config.name,
         description=spec.description,
         owners=config.owners,
-        kinds=set(spec.kinds | ({"s3"} if not inputs and _on_s3(config) else set())),
+        kinds=set(spec.kinds | ({"s3"} if not inputs and _reads_s3(config) else set())),
         code_version=code_version(config, stage),
-        freshness_policy=freshness_policy(config.schedule),
+        freshness_policy=build_freshness_policy(config.schedule),
         # One run of a pipeline at a time: dagster.yaml limits every pool to one run (see `deploy/`).
         pool=config.name,
         ins={name: dg.AssetIn(asset_key(config.name, name), input_manager_key=tables) for name in inputs},
@@ -46,40 +51,40 @@ def _asset(config: PipelineConfig, spec: StageSpec) -> dg.AssetsDefinition:
     def stage_asset(context: dg.AssetExecutionContext, **upstream: Any) -> Any:
         from brev_pipeline.tables import give_memory_back
 
-        with failures_for_people(context, config.retry), told(context):
+        with retry_or_fail(context, config.retry), forward_logs(context):
             give_memory_back()
             began = time.perf_counter()
-            made = COMPUTE[stage](context, config, upstream)
-            took = time.perf_counter() - began
-            context.add_output_metadata(pace(stage, made, took) | settings(config, stage))
-            note_pace(context, config, stage, made, took)
-            if isinstance(made, dg.MaterializeResult):
-                return made
-            lineages = {name: table.lineage for name, table in upstream.items()}
-            made = attach_provenance(made, stage, config, lineages)
-            own = read_lineage(made.schema.metadata, stage, "this run's")[stage]
-            return dg.MaterializeResult(value=made, data_version=dg.DataVersion(own.id))
+            output = STAGE_FUNCTIONS[stage](context, config, upstream)
+            seconds = time.perf_counter() - began
+            context.add_output_metadata(pace_metadata(stage, output, seconds) | settings_metadata(config, stage))
+            record_pace(context, config, stage, output, seconds)
+            if isinstance(output, dg.MaterializeResult):
+                return output
+            lineages = {name: loaded.lineage for name, loaded in upstream.items()}
+            table = attach_provenance(output, stage, config, lineages)
+            lineage = read_lineage(table.schema.metadata, stage, "this run's")[stage]
+            return dg.MaterializeResult(value=table, data_version=dg.DataVersion(lineage.id))
 
     return stage_asset
 
 
-Upstream = Mapping[str, Any]
-"""Stage → its `StageTable`."""
+Upstream = Mapping[str, StageTable]
+"""Stage → its table, as the IO manager loaded it."""
 
 
-def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+def _make_raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.integrity.findings import COMPARED
     from brev_pipeline.listing import list_datasets
     from brev_pipeline.listing.class_checks import ListingFindings
-    from brev_pipeline.orchestration.guards import refuse_a_strangers_store
     from brev_pipeline.orchestration.metadata import listing_metadata
+    from brev_pipeline.release.baseline import refuse_foreign_store
     from brev_pipeline.release.exclusions import keep_filtered, note_found
     from brev_pipeline.release.production import foresee_faults
     from brev_pipeline.storage import Sources
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.of(config)
-    refuse_a_strangers_store(config, store)
+    refuse_foreign_store(config, store)
     left_out: list[Any] = []
     found = ListingFindings()
     sources, known = Sources.of(config), store.memory.recall()
@@ -93,7 +98,7 @@ def _raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig, upst
     return table
 
 
-def _sample_integrity(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+def _make_sample_integrity(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.integrity import check_integrity
     from brev_pipeline.integrity.findings import COMPARED_CONTENTS
     from brev_pipeline.orchestration.metadata import integrity_metadata
@@ -103,14 +108,16 @@ def _sample_integrity(context: dg.AssetExecutionContext, config: PipelineConfig,
     store = PipelineStore.of(config)
     memory, newest = store.memory, store.newest()
     listing = upstream["raw_listing"].read()
-    table = check_integrity(listing, fetch=Sources.of(config), known=memory.recall(), engine=_engine(context, config))
+    table = check_integrity(
+        listing, fetch=Sources.of(config), known=memory.recall(), engine=_make_engine(context, config)
+    )
     memory.remember(table, context.run.run_id)
     before = newest[1].table("listing", COMPARED_CONTENTS) if newest else None
     context.add_output_metadata(integrity_metadata(table, before))
     return table
 
 
-def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+def _make_prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.images.prepare import SAMPLES, prepare_images
     from brev_pipeline.orchestration.metadata import prepared_metadata, recheck_metadata
     from brev_pipeline.recheck import FACTS, recheck_identities
@@ -118,7 +125,7 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
     from brev_pipeline.store import PipelineStore
     from brev_pipeline.tables import note_work
 
-    sources, store, engine = Sources.of(config), PipelineStore.of(config), _engine(context, config)
+    sources, store, engine = Sources.of(config), PipelineStore.of(config), _make_engine(context, config)
     samples = upstream["sample_integrity"].read(SAMPLES)
     read_now: list[Any] = []
     table = prepare_images(
@@ -132,7 +139,7 @@ def _prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, 
     return note_work(table, sum(map(len, read_now)))
 
 
-def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+def _make_sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import labels_metadata, split_metadata
     from brev_pipeline.release.production import divide_samples
     from brev_pipeline.split import split_report
@@ -149,7 +156,7 @@ def _sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, ups
     return table
 
 
-def _sampling_weights(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+def _make_sampling_weights(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import weights_metadata
     from brev_pipeline.sampling import compute_sampling_weights
 
@@ -159,7 +166,7 @@ def _sampling_weights(context: dg.AssetExecutionContext, config: PipelineConfig,
     return table
 
 
-def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+def _make_tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import shards_metadata
     from brev_pipeline.records.shard_writer import OF_PREPARED
     from brev_pipeline.release.production import make_shards
@@ -172,7 +179,7 @@ def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, 
         split=upstream["sample_split"],
         weights=upstream["sampling_weights"].read(),
         prepared=upstream["prepared_images"],
-        engine=_engine(context, config),
+        engine=_make_engine(context, config),
     )
     described = shards_metadata(
         table,
@@ -185,9 +192,9 @@ def _tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, 
     return table
 
 
-def _dataset_version(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
+def _publish_dataset_version(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import release_metadata
-    from brev_pipeline.orchestration.own_checks import refuse_to_forget_checks
+    from brev_pipeline.orchestration.user_checks import refuse_unknown_checks
     from brev_pipeline.release.production import release
     from brev_pipeline.store import PipelineStore
 
@@ -196,15 +203,17 @@ def _dataset_version(context: dg.AssetExecutionContext, config: PipelineConfig, 
     def documents() -> Mapping[str, bytes]:
         from brev_pipeline.expectations.data_docs import data_docs_files
 
-        return data_docs_files({stage: [one["result"] for one in table.verdicts] for stage, table in upstream.items()})
+        return data_docs_files(
+            {stage: [check["result"] for check in table.check_results] for stage, table in upstream.items()}
+        )
 
-    refuse_to_forget_checks(context, store.newest())
+    refuse_unknown_checks(context, store.newest())
     done = release(
         config,
         store,
         upstream,
-        checks={stage: table.verdicts for stage, table in upstream.items()},
-        own_checks={stage: table.own_checks for stage, table in upstream.items() if table.own_checks},
+        checks={stage: table.check_results for stage, table in upstream.items()},
+        own_checks={stage: table.user_checks for stage, table in upstream.items() if table.user_checks},
         run_id=context.run.run_id,
         documents=documents,
     )
@@ -216,23 +225,23 @@ def _dataset_version(context: dg.AssetExecutionContext, config: PipelineConfig, 
     return dg.MaterializeResult(metadata=release_metadata(done), data_version=dg.DataVersion(done.version.id))
 
 
-def _engine(context: dg.AssetExecutionContext, config: PipelineConfig) -> Any:
-    return getattr(context.resources, f"{config.name}__engine").make(context)
+def _make_engine(context: dg.AssetExecutionContext, config: PipelineConfig) -> Any:
+    return getattr(context.resources, f"{config.name}__engine").make_engine(context)
 
 
-def _on_s3(config: PipelineConfig) -> bool:
+def _reads_s3(config: PipelineConfig) -> bool:
     return any(dataset.bucket.startswith("s3://") for dataset in config.datasets)
 
 
-Compute = Callable[[dg.AssetExecutionContext, PipelineConfig, Upstream], Any]
+StageFunction = Callable[[dg.AssetExecutionContext, PipelineConfig, Upstream], Any]
 
-COMPUTE: Final[dict[str, Compute]] = {
-    "raw_listing": _raw_listing,
-    "sample_integrity": _sample_integrity,
-    "prepared_images": _prepared_images,
-    "sample_split": _sample_split,
-    "sampling_weights": _sampling_weights,
-    "tfrecord_shards": _tfrecord_shards,
-    VERSION: _dataset_version,
+STAGE_FUNCTIONS: Final[dict[str, StageFunction]] = {
+    "raw_listing": _make_raw_listing,
+    "sample_integrity": _make_sample_integrity,
+    "prepared_images": _make_prepared_images,
+    "sample_split": _make_sample_split,
+    "sampling_weights": _make_sampling_weights,
+    "tfrecord_shards": _make_tfrecord_shards,
+    VERSION: _publish_dataset_version,
 }
 """Stage → what makes its table."""

@@ -1,29 +1,39 @@
-"""When a pipeline runs: its job, its schedule, and its sensor for new images."""
+"""When a pipeline runs: its job, its schedule with the freshness that follows from it, its sensor for new images."""
 
-from typing import Any
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import islice, pairwise, takewhile
+from typing import Any, Final
 
 import dagster as dg
+from dagster._utils.schedules import CRON_RANGES, CroniterShim, schedule_execution_time_iterator
 
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.config.models import ScheduleSettings
 from brev_pipeline.errors import BrevPipelineError
-from brev_pipeline.orchestration.executors import executor_of
+from brev_pipeline.orchestration.resources import build_executor
 
 _TAG = "brev_pipeline"
 PIPELINE_TAG = f"{_TAG}/pipeline"
+_CALENDAR_START: Final = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
+_CRON_FIELDS: Final = ("minute", "hour", "day", "month", "weekday")
+_LEAP_CYCLE: Final = timedelta(days=4 * 365 + 1)
 
 
-def pipeline_job(config: PipelineConfig) -> "dg.UnresolvedAssetJobDefinition":
+def build_job(config: PipelineConfig) -> "dg.UnresolvedAssetJobDefinition":
     """The job that materializes the whole chain, checks included."""
     return dg.define_asset_job(
         config.name,
         selection=dg.AssetSelection.groups(config.name),
         description=config.description or f"The whole chain of {config.name}.",
         tags={PIPELINE_TAG: config.name},
-        executor_def=executor_of(config.executor),
+        executor_def=build_executor(config.executor),
     )
 
 
-def pipeline_schedule(config: PipelineConfig, job: "dg.UnresolvedAssetJobDefinition") -> dg.ScheduleDefinition:
+def build_schedule(config: PipelineConfig, job: "dg.UnresolvedAssetJobDefinition") -> dg.ScheduleDefinition:
     """The pipeline's schedule, on only if the configuration says so; skips while an earlier run still waits."""
     status = dg.DefaultScheduleStatus.RUNNING if config.schedule.enabled else dg.DefaultScheduleStatus.STOPPED
 
@@ -35,13 +45,13 @@ def pipeline_schedule(config: PipelineConfig, job: "dg.UnresolvedAssetJobDefinit
         default_status=status,
         description=f"Runs {config.name} at '{config.schedule.cron}', {config.schedule.timezone}.",
     )
-    def scheduled(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        return _waiting(context.instance, config) or dg.RunRequest()
+    def request_run(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return _skip_if_queued(context.instance, config) or dg.RunRequest()
 
-    return scheduled
+    return request_run
 
 
-def pipeline_sensor(config: PipelineConfig, job: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefinition:
+def build_sensor(config: PipelineConfig, job: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefinition:
     """Requests one run when the datasets changed; says why it skips.
 
     A tick lists the datasets and reads no file. Its cursor is the fingerprint of the listing that it last saw.
@@ -56,18 +66,18 @@ def pipeline_sensor(config: PipelineConfig, job: "dg.UnresolvedAssetJobDefinitio
         default_status=status,
         description=f"Runs {config.name} when an image appeared, vanished or changed.",
     )
-    def new_images(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    def request_run(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         from brev_pipeline.listing import listing_state
         from brev_pipeline.storage import Sources
 
-        if waiting := _waiting(context.instance, config):
+        if waiting := _skip_if_queued(context.instance, config):
             return waiting
         try:
             state = listing_state(config.datasets, config.listing, Sources.of(config))
             if state.fingerprint == context.cursor:
-                return dg.SkipReason(_nothing_new(context.instance, config, state.images))
-            changes = _changes(config, state.listing)
-            if context.cursor is None and changes == {} and _all_known(config, state.listing):
+                return dg.SkipReason(_describe_no_change(context.instance, config, state.images))
+            changes = _count_changes(config, state.listing)
+            if context.cursor is None and changes == {} and _are_all_known(config, state.listing):
                 # The first tick: what a run by hand has published already is not new.
                 said = f"nothing new: the {state.images} images of the newest version"
                 return dg.SensorResult(skip_reason=said, cursor=state.fingerprint)
@@ -81,7 +91,7 @@ def pipeline_sensor(config: PipelineConfig, job: "dg.UnresolvedAssetJobDefinitio
         # No run key: where images go and come back, the same listing is new once more.
         return dg.SensorResult(run_requests=[dg.RunRequest(tags=tags)], cursor=state.fingerprint)
 
-    return new_images
+    return request_run
 
 
 def sensor_name(config: PipelineConfig) -> str:
@@ -89,7 +99,7 @@ def sensor_name(config: PipelineConfig) -> str:
     return f"{config.name}_new_images"
 
 
-def _waiting(instance: dg.DagsterInstance, config: PipelineConfig) -> dg.SkipReason | None:
+def _skip_if_queued(instance: dg.DagsterInstance, config: PipelineConfig) -> dg.SkipReason | None:
     """A reason to request no run: one waits already, and will find what is there when it begins."""
     statuses = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
     wanted = dg.RunsFilter(tags={PIPELINE_TAG: config.name}, statuses=statuses)
@@ -97,7 +107,7 @@ def _waiting(instance: dg.DagsterInstance, config: PipelineConfig) -> dg.SkipRea
     return dg.SkipReason(f"run {runs[0].run_id} waits in the queue already, and will see it") if runs else None
 
 
-def _nothing_new(instance: dg.DagsterInstance, config: PipelineConfig, images: int) -> str:
+def _describe_no_change(instance: dg.DagsterInstance, config: PipelineConfig, images: int) -> str:
     """Why nothing is to be done, and whether what was last requested came to a bad end."""
     said = f"nothing new: the same {images} images as before"
     runs = instance.get_runs(dg.RunsFilter(tags={"dagster/sensor_name": sensor_name(config)}), limit=1)
@@ -107,7 +117,7 @@ def _nothing_new(instance: dg.DagsterInstance, config: PipelineConfig, images: i
     return said
 
 
-def _changes(config: PipelineConfig, listing: Any) -> dict[str, int] | None:
+def _count_changes(config: PipelineConfig, listing: Any) -> dict[str, int] | None:
     """How many images appeared, vanished and were replaced since the newest published version; None before it."""
     import pyarrow.compute as pc
 
@@ -121,7 +131,7 @@ def _changes(config: PipelineConfig, listing: Any) -> dict[str, int] | None:
     return {row["values"]: row["counts"] for row in pc.value_counts(changes["change"]).to_pylist()}
 
 
-def _all_known(config: PipelineConfig, listing: Any) -> bool:
+def _are_all_known(config: PipelineConfig, listing: Any) -> bool:
     """Whether an earlier run saw each image as it is now: local files by size and stamp, objects by size and time."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -136,3 +146,74 @@ def _all_known(config: PipelineConfig, listing: Any) -> bool:
 
     known = PipelineStore.of(config).memory.recall()
     return known is not None and bool(pc.all(pc.is_in(seen(listing), value_set=seen(known))).as_py())
+
+
+def build_freshness_policy(schedule: ScheduleSettings) -> dg.FreshnessPolicy | None:
+    """Warns when one run of the schedule is overdue, fails when a second one is; None where the schedule is off.
+
+    The longest time between two ticks counts, so that the weekend of a schedule for working days is not late.
+    On top comes the time that a run may take longer than the one before: a tenth of that, at least a quarter of an
+    hour, and an hour (that of daylight saving) where the ticks are that far apart.
+    """
+    if not schedule.enabled:
+        return None
+    gap = find_longest_gap(schedule.cron)
+    slack = max(gap / 10, min(gap, timedelta(hours=1)), timedelta(minutes=15))
+    return dg.FreshnessPolicy.time_window(fail_window=2 * gap + slack, warn_window=gap + slack)
+
+
+def check_cron(cron: str) -> str:
+    """Return ``cron`` if Dagster can use it, and uses it the same way in every process.
+
+    Raises:
+        ValueError: it cannot be parsed, has other than five fields, would never come, or is drawn at random.
+    """
+    fields = cron.split()
+    # Dagster draws R anew in every process, so each would run the pipeline at another time.
+    if any(re.match(r"r([(/]|$)", field, re.IGNORECASE) for field in fields):
+        raise ValueError(f"{cron!r}: R is drawn at random, anew by every process; write the numbers themselves")
+    if cron.startswith("@") and _is_cron(cron):
+        return cron
+    if len(fields) != len(_CRON_FIELDS):
+        raise ValueError(
+            f"{cron!r}: a cron has five fields (minute hour day month weekday), as in '0 3 * * *', or is one of "
+            "@hourly, @daily, @weekly, @monthly and @yearly"
+        )
+    for name, field, (low, high) in zip(
+        _CRON_FIELDS, fields, CRON_RANGES, strict=False
+    ):  # the sixth range is of seconds
+        if not _is_cron(" ".join(field if other == name else "*" for other in _CRON_FIELDS)):
+            raise ValueError(f"{cron!r}: the {name} {field!r} is not within {low}..{high}")
+    try:
+        next(schedule_execution_time_iterator(_CALENDAR_START, cron, "UTC"))
+    except Exception as error:
+        raise ValueError(f"{cron!r}: no month has such a day, so it would never come") from error
+    return cron
+
+
+def _is_cron(cron: str) -> bool:
+    """Whether Dagster's parser takes it."""
+    try:
+        return bool(CroniterShim.is_valid(cron))  # type: ignore[no-untyped-call]
+    except Exception:  # noqa: BLE001 (it lets through what int and range raise)
+        return False
+
+
+@cache
+def find_longest_gap(cron: str) -> timedelta:
+    """The longest time between two ticks of a good cron, as UTC has them: daylight saving is left out."""
+    ticks = schedule_execution_time_iterator(_CALENDAR_START, cron, "UTC")
+    if cron.startswith("@"):
+        return _find_longest_step(list(islice(ticks, 60)))  # five years of months, and of years more than one leap year
+    # The times of day are the same on all days that have ticks: those of the first are enough. Walking through every
+    # tick would take millions of steps where there is one a minute.
+    first = next(ticks)
+    times = [first, *takewhile(lambda tick: tick.date() == first.date(), ticks)]
+    midnights = schedule_execution_time_iterator(_CALENDAR_START, " ".join(["0 0", *cron.split()[2:]]), "UTC")
+    days = [next(midnights), next(midnights)]
+    days += takewhile(lambda day: day < days[0] + _LEAP_CYCLE, midnights)
+    return max(_find_longest_step(times), _find_longest_step(days) - (times[-1] - times[0]))
+
+
+def _find_longest_step(times: Sequence[datetime]) -> timedelta:
+    return max((later - earlier for earlier, later in pairwise(times)), default=timedelta())

@@ -6,9 +6,14 @@ and would hold up its pipeline's queue as long. The code server knows which runs
 monitoring then finds dead is failed within one poll, and `run_retries` of dagster.yaml may start it again.
 
 The code server and its runs must live and die together, as in a container or a systemd unit they do.
+
+A run that no code server was given, as one of ``brev-pipeline run``, names its process in its tags, so that run
+monitoring neither fails a run that works in a terminal, nor waits half a day for one whose terminal was closed.
 """
 
+import os
 import socket
+from pathlib import Path
 
 from dagster import DagsterRun
 from dagster._core.errors import DagsterUserCodeUnreachableError
@@ -17,7 +22,30 @@ from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._grpc.types import GetCurrentRunsResult
 from dagster._serdes import deserialize_value
 
-from brev_pipeline.orchestration.processes import PROCESS_TAG, is_gone
+PROCESS_TAG = "brev_pipeline/process"
+"""Tag of a run: host, process id and start time of the process that works on it."""
+
+
+def identify_process() -> str:
+    """What `has_process_ended` recognizes this process by."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_read_start_ticks(os.getpid())}"
+
+
+def has_process_ended(process: str) -> bool:
+    """Whether a process has ended. One of another host, or one that cannot be read, has not, as far as is known."""
+    *host, number, started = process.split(":")
+    if ":".join(host) != socket.gethostname() or not started:
+        return False
+    return _read_start_ticks(int(number)) != started
+
+
+def _read_start_ticks(process: int) -> str:
+    """When a process was started, in the kernel's ticks; empty where it is not there, or the system is not Linux."""
+    try:
+        # Field 22 of proc(5): a process id alone is given again. The name, in parentheses, may hold spaces.
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
@@ -36,13 +64,13 @@ class WatchedRunLauncher(DefaultRunLauncher):
         """
         client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
         if client is None:
-            if is_gone(run.tags.get(PROCESS_TAG, "::")):
+            if has_process_ended(run.tags.get(PROCESS_TAG, "::")):
                 return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "its process is gone")
             return CheckRunHealthResult(WorkerStatus.RUNNING, "not launched on a code server, so it cannot be asked")
         try:
             working = deserialize_value(client.get_current_runs(), GetCurrentRunsResult).current_runs
         except DagsterUserCodeUnreachableError:
-            if client.socket and not _listens(client.socket):
+            if client.socket and not _is_listening(client.socket):
                 return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "its code server is gone")
             return CheckRunHealthResult(WorkerStatus.RUNNING, "the code server does not answer; asked again later")
         if run.run_id in working:
@@ -50,7 +78,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "its process is gone: the code server was restarted")
 
 
-def _listens(path: str) -> bool:
+def _is_listening(path: str) -> bool:
     """Whether a process of this machine listens on a Unix socket."""
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(path) == 0

@@ -1,28 +1,35 @@
 """Forgetting old runs: Dagster's database grows with every run, and its own retention covers ticks only.
 
-What is forgotten is Dagster's record of a run: its events and its printed output. Tables, verdicts and versions in
+What is forgotten is Dagster's record of a run: its events and its printed output. Tables, check results and versions in
 the store are not touched. Four kinds of runs are kept whatever their age: one that a publication names, since an
 auditor may ask what happened in it; one that an asset's newest table or check comes from, since later runs start
 from it; one that has not ended; and one that belongs to no configured pipeline, since nobody can tell then whether
 something was published by it.
 """
 
+import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
 
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.expectations import SUITES
+from brev_pipeline.orchestration.steps import asset_key
+from brev_pipeline.stages import table_stages
 from brev_pipeline.store import PipelineStore
 
 PURGE_JOB = "purge_old_runs"
-PAGE = 200
+RUNS_PER_PAGE = 200
 """Runs that are fetched from the database at a time."""
 
 
 @dataclass(frozen=True)
-class Purge:
+class PurgeResult:
     """What a purge did, or would do."""
 
     purged: Sequence[str]
@@ -38,7 +45,7 @@ def purge_runs(
     *,
     before: datetime,
     dry_run: bool = False,
-) -> Purge:
+) -> PurgeResult:
     """Forget the runs that ended before a time and that nothing rests on.
 
     Args:
@@ -52,45 +59,47 @@ def purge_runs(
         StoreError: a store's log of publications cannot be read, or its chain is broken; nothing is forgotten then.
     """
     published = {entry.run_id for store in stores.values() for entry in store.publications.all()}
-    current = set(_current(instance, checks))
+    current = set(_iterate_current_runs(instance, checks))
     purged: list[str] = []
     kept: dict[str, int] = {}
-    for record in list(_ended(instance, before)):
-        reason = _reason(record.dagster_run, published, current, stores)
+    for record in list(_iterate_ended_runs(instance, before)):
+        reason = _find_reason_to_keep(record.dagster_run, published, current, stores)
         if reason:
             kept[reason] = kept.get(reason, 0) + 1
             continue
         purged.append(record.dagster_run.run_id)
         if not dry_run:
-            _forget(instance, record.dagster_run.run_id)
-    return Purge(purged, kept)
+            _delete_run(instance, record.dagster_run.run_id)
+    return PurgeResult(purged, kept)
 
 
-def _reason(run: dg.DagsterRun, published: set[str], current: set[str], stores: Mapping[str, PipelineStore]) -> str:
+def _find_reason_to_keep(
+    run: dg.DagsterRun, published: set[str], current: set[str], stores: Mapping[str, PipelineStore]
+) -> str:
     if run.run_id in published:
         return "published a version"
     if run.run_id in current:
         return "an asset's newest table or check comes from it"
-    if run.job_name != PURGE_JOB and not _pipelines(run) <= set(stores):
+    if run.job_name != PURGE_JOB and not _list_pipelines(run) <= set(stores):
         return "belongs to no configured pipeline"
     return ""
 
 
-def _pipelines(run: dg.DagsterRun) -> set[str]:
+def _list_pipelines(run: dg.DagsterRun) -> set[str]:
     """Names of the pipelines whose assets a run was about; of a whole job, the job's name."""
     keys = set(run.asset_selection or ()) | {check.asset_key for check in run.asset_check_selection or ()}
     return {key.path[0] for key in keys} or {run.job_name}
 
 
-def _ended(instance: dg.DagsterInstance, before: datetime) -> Iterator[RunRecord]:
+def _iterate_ended_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[RunRecord]:
     filters = dg.RunsFilter(statuses=list(FINISHED_STATUSES), created_before=before)
     cursor = None
-    while records := instance.get_run_records(filters, limit=PAGE, cursor=cursor):
+    while records := instance.get_run_records(filters, limit=RUNS_PER_PAGE, cursor=cursor):
         cursor = records[-1].dagster_run.run_id
         yield from (record for record in records if (record.end_time or 0.0) < before.timestamp())
 
 
-def _current(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]) -> Iterator[str]:
+def _iterate_current_runs(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]) -> Iterator[str]:
     """Runs that the newest materializations and check results of all assets come from."""
     storage = instance.event_log_storage
     keys = list(instance.all_asset_keys())
@@ -105,6 +114,91 @@ def _current(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]) -
             yield summary.last_completed_check_execution_record.run_id
 
 
-def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
+def _delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.compute_log_manager.delete_logs(prefix=[run_id])
     instance.delete_run(run_id)
+
+
+KEEP_DAYS = "BREV_PIPELINE_KEEP_RUNS_DAYS"
+"""Environment variable: days that runs are kept. Setting it turns the schedule of the purge on."""
+
+DEFAULT_DAYS = 180
+
+_log = logging.getLogger(__name__)
+
+
+class PurgeConfig(dg.Config):
+    """What to forget."""
+
+    keep_days: int = DEFAULT_DAYS
+    """Runs that ended longer ago than this are forgotten."""
+    dry_run: bool = False
+    """Only say which runs would be."""
+
+
+def build_purge_definitions(configs: Sequence[PipelineConfig]) -> dg.Definitions:
+    """The job ``purge_old_runs`` and its weekly schedule, which is on where ``BREV_PIPELINE_KEEP_RUNS_DAYS`` is set.
+
+    Args:
+        configs: every configured pipeline.
+    """
+    days = _read_keep_days()
+    job = _build_purge_job(configs)
+    schedule = dg.ScheduleDefinition(
+        name=f"{PURGE_JOB}_schedule",
+        job=job,
+        cron_schedule="40 2 * * 0",
+        run_config={"ops": {"purge": {"config": {"keep_days": days or DEFAULT_DAYS}}}},
+        default_status=dg.DefaultScheduleStatus.RUNNING if days else dg.DefaultScheduleStatus.STOPPED,
+        description=f"Every Sunday at 02:40 UTC. Off unless {KEEP_DAYS} is set.",
+    )
+    return dg.Definitions(jobs=[job], schedules=[schedule])
+
+
+def _build_purge_job(configs: Sequence[PipelineConfig]) -> dg.JobDefinition:
+    @dg.op(description="Forgets Dagster's record of old runs; never that of a run which published a version.")
+    def purge(context: dg.OpExecutionContext, config: PurgeConfig) -> None:
+        if config.keep_days < 1:
+            raise dg.Failure(f"keep_days is {config.keep_days}: at least one day must be kept", allow_retries=False)
+        before = datetime.now(UTC) - timedelta(days=config.keep_days)
+        stores = {config.name: PipelineStore.of(config) for config in configs}
+        checks = [key for config in configs for key in list_check_keys(config)]
+        try:
+            done = purge_runs(context.instance, stores, checks, before=before, dry_run=config.dry_run)
+        except BrevPipelineError as error:
+            raise dg.Failure(f"nothing was forgotten: {error}", allow_retries=False) from error
+        context.log.info(describe_purge(done, config.keep_days, dry_run=config.dry_run))
+
+    @dg.job(
+        name=PURGE_JOB,
+        executor_def=dg.in_process_executor,
+        description="Forgets runs that ended long ago, except those that published a version or that assets rest on.",
+    )
+    def purge_job() -> None:
+        purge()
+
+    return purge_job
+
+
+def list_check_keys(config: PipelineConfig) -> list[dg.AssetCheckKey]:
+    """Keys of a pipeline's asset checks."""
+    return [
+        dg.AssetCheckKey(asset_key(config.name, stage), rule.name)
+        for stage in table_stages()
+        for rule in SUITES[stage](config)
+    ]
+
+
+def describe_purge(done: PurgeResult, days: int, *, dry_run: bool) -> str:
+    """One line: what was forgotten, and what was kept for which reason."""
+    verb = "would be forgotten" if dry_run else "were forgotten"
+    kept = "".join(f"; {count} kept: {reason}" for reason, count in sorted(done.kept.items()))
+    return f"{len(done.purged)} run(s) that ended more than {days} days ago {verb}{kept}"
+
+
+def _read_keep_days() -> int | None:
+    text = os.environ.get(KEEP_DAYS, "").strip()
+    if text and not (text.isdecimal() and int(text)):
+        _log.error("%s is %r, not a number of days: the schedule of %s stays off", KEEP_DAYS, text, PURGE_JOB)
+        return None
+    return int(text) if text else None

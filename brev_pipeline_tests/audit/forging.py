@@ -25,7 +25,7 @@ from brev_pipeline.audit.replan import plan_again
 from brev_pipeline.audit.tables import listed_now
 from brev_pipeline.augmentation import ImageAugmenter
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.expectations.frames import Published, frames
+from brev_pipeline.expectations.frames import Baseline, frames
 from brev_pipeline.expectations.suites import SUITES
 from brev_pipeline.exporters import export_files
 from brev_pipeline.framing import frame, masked_crc
@@ -222,7 +222,7 @@ class Forgery:
         """What each check would have found of the tables."""
         stages = _stages(Claims(self.manifest, config, self.tables, Known()))
         for stage, suite in SUITES.items():
-            views = frames(stage, stages, config, Published())
+            views = frames(stage, stages, config, Baseline())
             for rule in suite(config):
                 if rule.of_history:
                     continue

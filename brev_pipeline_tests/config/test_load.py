@@ -121,11 +121,6 @@ def test_credentials_in_the_file_are_refused_without_repeating_them(key: str) ->
         ),
         ("image: {intensity: {percentile: [0, 101]}}", "image.intensity.percentile", "within 0..100 percent"),
         ("schedule: {timezone: Mars/Base}", "schedule.timezone", "IANA"),
-        ("schedule: {cron: 'every day'}", "schedule.cron", "five fields"),
-        ("schedule: {cron: '61 3 * * *'}", "schedule.cron", "the minute '61' is not within 0..59"),
-        ("schedule: {cron: '0 3 * * 5-1'}", "schedule.cron", "weekday '5-1'"),
-        ("schedule: {cron: '0 3 * foo *'}", "schedule.cron", "month 'foo'"),
-        ("schedule: {cron: '*/0 3 * * *'}", "schedule.cron", "minute '*/0'"),
         ("owners: [nobody]", "owners", "e-mail"),
         ("engine: {workers: 0}", "engine.workers", "greater than 0"),
         ("sampling: {purposes: [test]}", "sampling.purposes", "names ['test'], but the split has only"),
@@ -174,11 +169,6 @@ def test_contents_leave_out_where_and_when_the_pipeline_runs() -> None:
     here = parse_config(GOOD + "engine: {workers: 2}")
     there = parse_config(GOOD.replace("./store", "/elsewhere") + "schedule: {enabled: true}")
     assert here.contents() == there.contents()
-
-
-@pytest.mark.parametrize("cron", ["0 3 * * *", "*/15 * * * mon-fri", "0,30 8-18/2 1 jan,jul 0-7", "59 23 31 12 7"])
-def test_a_good_cron_is_taken(cron: str) -> None:
-    assert parse_config(GOOD + f"schedule: {{cron: '{cron}'}}").schedule.cron == cron
 
 
 def test_a_configuration_cannot_be_changed() -> None:

@@ -7,9 +7,8 @@ from dagster._core.definitions.utils import DISALLOWED_NAMES, is_valid_owner
 from brev_pipeline.config import parse_config
 from brev_pipeline.config.names import DAGSTER_NAMES, OUR_NAMES
 from brev_pipeline.errors import ConfigError
-from brev_pipeline.orchestration.broken import BROKEN_GROUP
-from brev_pipeline.orchestration.purge import PURGE_JOB
-from brev_pipeline.orchestration.upkeep import upkeep_definitions
+from brev_pipeline.orchestration.code_location import BROKEN_GROUP
+from brev_pipeline.orchestration.purge import PURGE_JOB, build_purge_definitions
 from brev_pipeline_tests.config.test_load import GOOD, problems
 
 
@@ -18,7 +17,7 @@ def test_the_names_are_those_of_the_installed_dagster() -> None:
 
 
 def test_our_own_names_are_kept() -> None:
-    jobs = [job for job in upkeep_definitions([]).resolve_all_job_defs() if isinstance(job, dg.JobDefinition)]
+    jobs = [job for job in build_purge_definitions([]).resolve_all_job_defs() if isinstance(job, dg.JobDefinition)]
     nodes = {node.name for job in jobs for node in job.all_node_defs} | {job.name for job in jobs}
     assert {name for name in nodes if not name.startswith("__")} | {PURGE_JOB, BROKEN_GROUP} == OUR_NAMES
 

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from brev_pipeline.orchestration.build import pipeline_definitions
+from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.pipelines import SETTINGS, Run, configure, draw_photos, run
 
@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 def in_two_runs(config: Any, between: Any) -> Run:
     """List and check in one run, do something to the photos, and go on in a second run."""
-    job = pipeline_definitions(config).resolve_job_def(config.name)
+    job = build_pipeline_definitions(config).resolve_job_def(config.name)
     first = [dg.AssetKey([config.name, name]) for name in ("raw_listing", "sample_integrity")]
     rest = [
         dg.AssetKey([config.name, name])

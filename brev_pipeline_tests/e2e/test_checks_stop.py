@@ -12,7 +12,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from brev_pipeline.orchestration.build import pipeline_definitions
+from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.stages import VERSION
 from brev_pipeline_tests.pipelines import STAGES, configure, draw_photos, run
 
@@ -100,7 +100,7 @@ def test_a_fault_of_a_stage_stops_the_run_there(
 def test_a_later_run_is_refused_by_the_asset_with_the_failed_check_named(folder: Path) -> None:
     config = configure(folder, validation={"raw_listing": {"min_images": 27}})
     with dg.DagsterInstance.ephemeral() as instance:
-        job = pipeline_definitions(config).resolve_job_def(config.name)
+        job = build_pipeline_definitions(config).resolve_job_def(config.name)
         assert not job.execute_in_process(instance=instance, raise_on_error=False).success
         selection = [dg.AssetKey([config.name, "sample_integrity"])]
         later = job.execute_in_process(instance=instance, raise_on_error=False, asset_selection=selection)

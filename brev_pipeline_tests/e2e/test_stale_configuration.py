@@ -22,7 +22,7 @@ from dagster._cli import create_dagster_cli
 from dagster._core.definitions.reconstruct import ReconstructableJob
 
 from brev_pipeline.config import load_config
-from brev_pipeline.orchestration.build import definitions_of_folder
+from brev_pipeline.orchestration.code_location import build_folder_definitions
 from brev_pipeline.stages import VERSION
 from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.pipelines import SETTINGS, draw_photos
@@ -48,7 +48,7 @@ OF_THE_DATA = {"datasets", "listing", "integrity", "image", "split", "ledger_csv
 
 def job() -> dg.JobDefinition:
     """The pipeline's job as its file says now; what Dagster loads in each process of its own."""
-    return definitions_of_folder(Path(os.environ["BREV_PIPELINE_CONFIGS"])).resolve_job_def("parts")
+    return build_folder_definitions(Path(os.environ["BREV_PIPELINE_CONFIGS"])).resolve_job_def("parts")
 
 
 def execute(instance: dg.DagsterInstance, **options: Any) -> Any:
@@ -97,7 +97,7 @@ class World:
 
     def launch(self, selection: dg.AssetSelection, *, fails: bool) -> str:
         definitions = dg.Definitions.merge(
-            definitions_of_folder(self.root), dg.Definitions(jobs=[dg.define_asset_job("some", selection)])
+            build_folder_definitions(self.root), dg.Definitions(jobs=[dg.define_asset_job("some", selection)])
         )
         with self.instance() as instance:
             result = definitions.resolve_job_def("some").execute_in_process(instance=instance, raise_on_error=False)

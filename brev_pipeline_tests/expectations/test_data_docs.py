@@ -10,7 +10,7 @@ import pytest
 
 from brev_pipeline.expectations import SUITES
 from brev_pipeline.expectations.data_docs import data_docs_files, kept, stage_page
-from brev_pipeline.expectations.frames import Published, frames
+from brev_pipeline.expectations.frames import Baseline, frames
 from brev_pipeline.expectations.validate import validate
 from brev_pipeline_tests.expectations.test_suites import build
 from brev_pipeline_tests.held import held
@@ -24,7 +24,7 @@ def verdicts(folder: Path, tables: dict[str, pa.Table]) -> dict[str, list[dict[s
     config = configure(folder)
     found = {}
     for stage, suite in SUITES.items():
-        findings = validate(suite(config), frames(stage, held(tables), config, Published()))
+        findings = validate(suite(config), frames(stage, held(tables), config, Baseline()))
         found[stage] = json.loads(json.dumps([kept(finding) for finding in findings], default=str))
     return found
 
@@ -97,7 +97,7 @@ def test_two_validations_of_the_same_tables_give_the_same_pages(tmp_path: Path) 
 
 def test_a_rule_that_could_not_be_applied_shows_its_reason(tmp_path: Path) -> None:
     config, tables = configure(tmp_path), build()
-    own = frames("sample_split", held(tables), config, Published())
+    own = frames("sample_split", held(tables), config, Baseline())
     own["rows"] = own["rows"].drop(columns=["leak_group_whole"])
     findings = validate(SUITES["sample_split"](config), own)
     page = stage_page("sample_split", [kept(finding) for finding in findings]).decode()

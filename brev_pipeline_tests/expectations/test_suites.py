@@ -12,7 +12,7 @@ from brev_pipeline import tables
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES, Finding
 from brev_pipeline.expectations.describe import describe
-from brev_pipeline.expectations.frames import Published, frames
+from brev_pipeline.expectations.frames import Baseline, frames
 from brev_pipeline.expectations.validate import validate
 from brev_pipeline.split import read_known_assignments
 from brev_pipeline.split.given_names import read_given
@@ -114,7 +114,7 @@ def put(table: pa.Table, column: str, value: Any, where: Callable[[dict[str, Any
     return table.set_column(place, table.schema.field(column), pa.array(values, table.schema.field(column).type))
 
 
-def find(stage: str, own: dict[str, pa.Table], config: PipelineConfig, published: Published) -> dict[str, Finding]:
+def find(stage: str, own: dict[str, pa.Table], config: PipelineConfig, published: Baseline) -> dict[str, Finding]:
     findings = validate(SUITES[stage](config), frames(stage, held(own), config, published))
     return {finding.rule.name: finding for finding in findings}
 
@@ -125,13 +125,13 @@ def config(tmp_path: Path) -> PipelineConfig:
 
 
 @pytest.fixture
-def published() -> Published:
+def published() -> Baseline:
     good = build()
-    return Published(good["sample_integrity"], good["sample_split"], classes=["bad", "good"])
+    return Baseline(good["sample_integrity"], good["sample_split"], classes=["bad", "good"])
 
 
 @pytest.mark.parametrize("stage", SUITES)
-def test_good_tables_pass_every_rule(stage: str, config: PipelineConfig, published: Published) -> None:
+def test_good_tables_pass_every_rule(stage: str, config: PipelineConfig, published: Baseline) -> None:
     found = find(stage, build(), config, published)
     assert list(found) == [rule.name for rule in SUITES[stage](config)]
     assert {name: finding for name, finding in found.items() if not finding.passed} == {}
@@ -241,7 +241,7 @@ NEEDED = {"given_kept": {"split": {"uniqueness": r"/(\d+)_", "purposes": {"train
     ("stage", "faults", "rule"), FAULTS, ids=[f"{s}.{r}-{i}" for i, (s, _, r) in enumerate(FAULTS)]
 )
 def test_each_fault_fails_its_rule(
-    stage: str, faults: dict[str, Any], rule: str, tmp_path: Path, published: Published
+    stage: str, faults: dict[str, Any], rule: str, tmp_path: Path, published: Baseline
 ) -> None:
     own = build()
     config = configure(tmp_path, sampling={"groupby": ["folder"]}, **NEEDED.get(rule, {}))
@@ -256,7 +256,7 @@ def test_each_fault_fails_its_rule(
         assert 1 <= len(finding.rows) <= 20
 
 
-def test_a_stratum_far_from_its_fractions_fails(config: PipelineConfig, published: Published) -> None:
+def test_a_stratum_far_from_its_fractions_fails(config: PipelineConfig, published: Baseline) -> None:
     own = build()
     split = own["sample_split"]
     # Every item of one stratum on the same side: four items of five too many.
@@ -270,7 +270,7 @@ def test_a_stratum_far_from_its_fractions_fails(config: PipelineConfig, publishe
     assert found["strata_on_every_side"].rule.severity == "warn"
 
 
-def test_a_leak_group_larger_than_the_quota_is_named(config: PipelineConfig, published: Published) -> None:
+def test_a_leak_group_larger_than_the_quota_is_named(config: PipelineConfig, published: Baseline) -> None:
     own = build()
     split = own["sample_split"]
     # One item of a stratum has all photos of it that go to test, and more than the quota of two.
@@ -278,12 +278,12 @@ def test_a_leak_group_larger_than_the_quota_is_named(config: PipelineConfig, pub
         if "/bad/" in path and path.split("/")[2][0] in "23":
             for column, value in (("item", "3"), ("leak_group", "photos/bad/3_0.png"), ("purpose", "test")):
                 split = change(split, column, value, row)
-    found = find("sample_split", own | {"sample_split": split}, config, Published())
+    found = find("sample_split", own | {"sample_split": split}, config, Baseline())
     assert not found["groups_fit"].passed
     assert [row["leak_group"] for row in found["groups_fit"].rows] == ["photos/bad/3_0.png"]
 
 
-def test_an_addition_to_a_locked_purpose_fails(tmp_path: Path, published: Published) -> None:
+def test_an_addition_to_a_locked_purpose_fails(tmp_path: Path, published: Baseline) -> None:
     own = build()
     locked = configure(
         tmp_path, split={"uniqueness": "/(\\d+)_", "purposes": {"train": 0.6, "test": 0.2}, "locked": ["test"]}
@@ -291,12 +291,12 @@ def test_an_addition_to_a_locked_purpose_fails(tmp_path: Path, published: Publis
     assert published.assignments is not None
     first_test = next(row for row, path in enumerate(PATHS) if purpose_of(path) == "test")
     before = pa.concat_tables([published.assignments.slice(0, first_test), published.assignments.slice(first_test + 1)])
-    found = find("sample_split", own, locked, Published(published.listing, before))
+    found = find("sample_split", own, locked, Baseline(published.listing, before))
     assert not found["locks_kept"].passed
     assert [row["path"] for row in found["locks_kept"].rows] == [PATHS[first_test]]
 
 
-def test_a_missing_column_fails_with_the_reason(config: PipelineConfig, published: Published) -> None:
+def test_a_missing_column_fails_with_the_reason(config: PipelineConfig, published: Baseline) -> None:
     own = build()
     whole = frames("raw_listing", held(own), config, published)
     whole["rows"] = whole["rows"].drop(columns="path")
@@ -318,7 +318,7 @@ DARK, DARKER, WIDE = (3, 12, 200, 250, 0.003), (9, 20, 235, 260, 0.003), (0, 0, 
 
 
 def test_images_that_use_little_of_their_range_are_named_with_the_window_that_would_fit(
-    config: PipelineConfig, published: Published
+    config: PipelineConfig, published: Baseline
 ) -> None:
     own = build()
     images = deepened(own["prepared_images"], DARK, DARKER)
@@ -348,7 +348,7 @@ def test_images_that_use_little_of_their_range_are_named_with_the_window_that_wo
     ],
 )
 def test_who_is_named_follows_tolerance_and_window(
-    tmp_path: Path, published: Published, window: Any, least: float, ranges: list[Any], named: int
+    tmp_path: Path, published: Baseline, window: Any, least: float, ranges: list[Any], named: int
 ) -> None:
     tolerance = {"prepared_images": {"min_range_used": least}}
     image = {"target_size": [24, 32], "intensity": {"window": window} if window else "full_range"}
@@ -360,7 +360,7 @@ def test_who_is_named_follows_tolerance_and_window(
 
 
 def test_a_table_that_does_not_know_ranges_is_judged_by_the_other_rules(
-    config: PipelineConfig, published: Published
+    config: PipelineConfig, published: Baseline
 ) -> None:
     own = build()
     own["prepared_images"] = own["prepared_images"].drop_columns(RANGE[1:])
@@ -379,7 +379,7 @@ def test_policies_decide_what_a_label_conflict_does(tmp_path: Path) -> None:
     assert severity == {"fail": "error", "quarantine": "warn", "keep": "warn"}
 
 
-def test_what_is_only_renamed_is_told_and_no_shrinkage(config: PipelineConfig, published: Published) -> None:
+def test_what_is_only_renamed_is_told_and_no_shrinkage(config: PipelineConfig, published: Baseline) -> None:
     own = build()
     moved = {
         name: table.set_column(
@@ -407,7 +407,7 @@ def test_what_is_only_renamed_is_told_and_no_shrinkage(config: PipelineConfig, p
 
 
 def test_shrinkage_says_what_is_gone_what_was_replaced_and_what_has_another_class(
-    config: PipelineConfig, published: Published
+    config: PipelineConfig, published: Baseline
 ) -> None:
     own = build()
     table = own["sample_integrity"].slice(2)
@@ -430,7 +430,7 @@ def test_shrinkage_says_what_is_gone_what_was_replaced_and_what_has_another_clas
 def test_a_copy_that_remains_counts_its_content_as_there(config: PipelineConfig) -> None:
     own = build()
     twice = change(own["sample_integrity"], "content_id", CONTENT[PATHS[0]], 1)
-    before = Published(pa.concat_tables([twice, twice.slice(0, 1)]))
+    before = Baseline(pa.concat_tables([twice, twice.slice(0, 1)]))
     for kept in (twice.slice(1), twice):
         assert find("sample_integrity", own | {"sample_integrity": kept}, config, before)["not_shrunk"].observed == 0.0
 
@@ -441,18 +441,18 @@ def test_a_label_conflict_names_both_paths_with_their_classes(config: PipelineCo
     for row in (0, 19):
         for column, value in (("content_id", "a" * 32), ("label_conflict", True), ("copies", 2)):
             table = change(table, column, value, row)
-    found = find("sample_integrity", own | {"sample_integrity": table}, config, Published())["no_label_conflict"]
+    found = find("sample_integrity", own | {"sample_integrity": table}, config, Baseline())["no_label_conflict"]
     assert (found.passed, found.offending) == (False, 2)
     assert found.rows == [{"paths": f"{PATHS[0]} (bad), {PATHS[19]} (good)"}]
     images = change(own["prepared_images"], "pixel_id", CONTENT[PATHS[-1]])
-    found = find("prepared_images", own | {"prepared_images": images}, config, Published())["no_pixel_label_conflict"]
+    found = find("prepared_images", own | {"prepared_images": images}, config, Baseline())["no_pixel_label_conflict"]
     assert found.rows == [{"paths": f"{PATHS[0]} (bad), {PATHS[19]} (good)"}]
 
 
 def test_entries_of_accept_unjudged_that_mean_nothing_are_named_with_the_closest(tmp_path: Path) -> None:
     entries = [PATHS[0], CONTENT[PATHS[1]], "photos/BAD/0_0.png", "0" * 31 + "f0"]
     config = configure(tmp_path, validation={"prepared_images": {"accept_unjudged": entries}})
-    found = find("prepared_images", build(), config, Published())["accepted_matched"]
+    found = find("prepared_images", build(), config, Baseline())["accepted_matched"]
     assert (found.passed, found.rule.severity, found.offending) == (False, "warn", 2)
     assert found.rows == [
         {"entry": "photos/BAD/0_0.png", "closest": PATHS[0]},
@@ -460,19 +460,19 @@ def test_entries_of_accept_unjudged_that_mean_nothing_are_named_with_the_closest
     ]
     assert "photos/BAD/0_0.png" in describe(found)
     config = configure(tmp_path, validation={"prepared_images": {"accept_unjudged": entries[:2]}})
-    assert find("prepared_images", build(), config, Published())["accepted_matched"].passed
+    assert find("prepared_images", build(), config, Baseline())["accepted_matched"].passed
 
 
-def test_rows_of_known_assignments_that_mean_nothing_are_named(config: PipelineConfig, published: Published) -> None:
+def test_rows_of_known_assignments_that_mean_nothing_are_named(config: PipelineConfig, published: Baseline) -> None:
     own = build()
     known = read_known_assignments(f"path,purpose\n{PATHS[0]},train\nphotos/bad/0-0.png,train\n".encode(), "k.csv")
-    before = Published(published.listing, published.assignments, known)
+    before = Baseline(published.listing, published.assignments, known)
     found = find("sample_split", own, config, before)["known_matched"]
     assert (found.passed, found.observed, found.rule.severity) == (False, 1, "warn")
     assert found.rows == [{"key": "photos/bad/0-0.png", "purpose": "train", "closest": PATHS[0]}]
     assert "1 of 2 rows mean no listed image: 'photos/bad/0-0.png' (the closest is" in describe(found)
     good = read_known_assignments(f"path,purpose\n{PATHS[0]},train\n".encode(), "k.csv")
-    assert find("sample_split", own, config, Published(known=good))["known_matched"].passed
+    assert find("sample_split", own, config, Baseline(known=good))["known_matched"].passed
 
 
 def test_names_of_a_given_list_that_mean_nothing_are_named(tmp_path: Path) -> None:
@@ -482,7 +482,7 @@ def test_names_of_a_given_list_that_mean_nothing_are_named(tmp_path: Path) -> No
     def judge(names: str) -> Finding:
         files = {"lists.train": read_given(names.encode(), "t.txt", "lists.train")}
         files["lists.devel"] = read_given(b"", "d.txt", "lists.devel")
-        return find("sample_split", build(), config, Published(given=files))["given_matched"]
+        return find("sample_split", build(), config, Baseline(given=files))["given_matched"]
 
     found = judge(f"{PATHS[0]}\nbad/0_0.PNG\n")
     assert (found.passed, found.observed, found.rule.severity) == (False, 1, "warn")
@@ -494,7 +494,7 @@ def test_names_of_a_given_list_that_mean_nothing_are_named(tmp_path: Path) -> No
 def test_keys_of_given_words_that_nothing_has_are_named(tmp_path: Path) -> None:
     given = {"folder": 0, "words": {"bad": None, "good": None, "goood": "train"}}
     config = configure(tmp_path, split={"uniqueness": r"/(\d+)_\d+\.png$", "given": given})
-    found = find("sample_split", build(), config, Published())["given_matched"]
+    found = find("sample_split", build(), config, Baseline())["given_matched"]
     assert (found.passed, found.observed, found.rule.severity) == (False, 1, "warn")
     assert found.rows == [{"where": "split.given.words", "key": "goood", "closest": "good"}]
     assert "1 of 3 keys are no word that is found: 'goood' (the closest is 'good')" in describe(found)

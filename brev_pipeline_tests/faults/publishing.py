@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from brev_pipeline.config import load_config
-from brev_pipeline.orchestration.verdicts import Verdicts
+from brev_pipeline.orchestration.check_results import CheckResultStore
 from brev_pipeline.release.production import release
 from brev_pipeline.store import PipelineStore, StoredTable
 from brev_pipeline_tests.pipelines import STAGES, table_name
@@ -14,6 +14,6 @@ def publish(configuration: str, place: str, run_id: str) -> None:
     config = load_config(Path(configuration))
     store = PipelineStore.of(config.model_copy(update={"store": place}).at(config.base))
     tables = {stage: StoredTable(store.tables, table_name(store, run_id, stage)) for stage in STAGES}
-    verdicts = Verdicts(store.tables)
-    checks = {stage: list(verdicts.of(table.name).values()) for stage, table in tables.items()}
+    verdicts = CheckResultStore(store.tables)
+    checks = {stage: list(verdicts.read_newest(table.name).values()) for stage, table in tables.items()}
     release(config, store, tables, checks=checks, run_id=run_id)

@@ -22,8 +22,8 @@ from brev_pipeline.audit.shelves import newest_tables
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.images import read_prepared
 from brev_pipeline.images.pixel_cache import Shelf, settings_id
-from brev_pipeline.orchestration.build import pipeline_definitions
-from brev_pipeline.orchestration.verdicts import Verdicts
+from brev_pipeline.orchestration.check_results import CheckResultStore
+from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.readers.access_log import Access
 from brev_pipeline.release.exclusions import filtered_images
 from brev_pipeline.stages import VERSION
@@ -122,7 +122,9 @@ class Judge:
             return "refused"
         if file.suffix == ".json":
             table = name.partition(".checks.")[0]
-            assert Verdicts(self.world.store.tables).of(table) == "refused", "a flipped verdict was believed"
+            assert CheckResultStore(self.world.store.tables).read_newest(table) == "refused", (
+                "a flipped verdict was believed"
+            )
         found = StoredTable(self.world.store.tables, name, verified=True).read()
         assert found.equals(self._read_before[file], check_metadata=True), "other values, and nobody was told"
         return "harmless"
@@ -296,7 +298,7 @@ def test_a_flipped_bit_of_a_verdict_or_a_table_changes_no_version_that_is_made_o
     config, draw = configure(tmp_path), random.Random(5)
     key = dg.AssetKey([config.name, VERSION])
     with dg.DagsterInstance.ephemeral() as instance:
-        job = pipeline_definitions(config).resolve_job_def(config.name)
+        job = build_pipeline_definitions(config).resolve_job_def(config.name)
         assert job.execute_in_process(instance=instance).success
         store = PipelineStore.of(config)
         (tables,) = (tmp_path / "store" / config.name / "tables").iterdir()

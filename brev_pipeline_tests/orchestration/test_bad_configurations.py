@@ -9,10 +9,9 @@ import pytest
 
 from brev_pipeline.config import PipelineConfig, names
 from brev_pipeline.errors import ConfigError
-from brev_pipeline.orchestration import build
-from brev_pipeline.orchestration.broken import BROKEN_GROUP
-from brev_pipeline.orchestration.build import definitions_of_folder, pipeline_definitions
-from brev_pipeline.orchestration.guards import refuse_a_strangers_store
+from brev_pipeline.orchestration import code_location
+from brev_pipeline.orchestration.code_location import BROKEN_GROUP, build_folder_definitions, build_pipeline_definitions
+from brev_pipeline.release.baseline import refuse_foreign_store
 from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
 
@@ -49,7 +48,7 @@ def test_every_bad_file_is_named_with_line_and_place_while_the_others_load(tmp_p
     }
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
-    definitions = definitions_of_folder(tmp_path)
+    definitions = build_folder_definitions(tmp_path)
     assert set(groups(definitions)) == {"a", "d", BROKEN_GROUP}
     assert groups(definitions)[BROKEN_GROUP] == {"cron", "zone", "same", "taken", "step"}
     dg.Definitions.validate_loadable(definitions)
@@ -64,7 +63,7 @@ def test_every_bad_file_is_named_with_line_and_place_while_the_others_load(tmp_p
 def test_bad_files_whose_names_differ_in_a_sign_only_are_all_shown(tmp_path: Path) -> None:
     for name in ("b 1.yaml", "b_1.yaml", "b_1.yml"):
         (tmp_path / name).write_text("name: [")
-    definitions = definitions_of_folder(tmp_path)
+    definitions = build_folder_definitions(tmp_path)
     dg.Definitions.validate_loadable(definitions)
     assert len(groups(definitions)[BROKEN_GROUP]) == 3
     assert all(f"{tmp_path}/{name}" in alarm(definitions) for name in ("b 1.yaml", "b_1.yaml", "b_1.yml"))
@@ -78,7 +77,7 @@ def test_what_a_file_is_on_the_disk_hurts_no_other(tmp_path: Path) -> None:
     (tmp_path / "folder.yaml").mkdir()
     (tmp_path / "défaut.yaml").write_bytes(b"name: \xff")
     (tmp_path / os.fsdecode(b"\xff.yaml")).write_text("name: [")
-    definitions = definitions_of_folder(tmp_path)
+    definitions = build_folder_definitions(tmp_path)
     dg.Definitions.validate_loadable(definitions)
     assert set(groups(definitions)) == {"a", BROKEN_GROUP}
     assert len(groups(definitions)[BROKEN_GROUP]) == 6
@@ -95,12 +94,12 @@ def test_whatever_building_a_pipeline_raises_stays_with_its_file(
     def fail_for_b(config: PipelineConfig) -> dg.Definitions:
         if config.name == "b":
             raise raised("of https://user:hunter2@host")
-        return pipeline_definitions(config)
+        return build_pipeline_definitions(config)
 
-    monkeypatch.setattr(build, "pipeline_definitions", fail_for_b)
+    monkeypatch.setattr(code_location, "build_pipeline_definitions", fail_for_b)
     for name in "abc":
         (tmp_path / f"{name}.yaml").write_text(named(name))
-    definitions = definitions_of_folder(tmp_path)
+    definitions = build_folder_definitions(tmp_path)
     assert set(groups(definitions)) == {"a", "c", BROKEN_GROUP}
     said = alarm(definitions)
     assert f"{tmp_path}/b.yaml: cannot be used: {raised.__name__}: " in said
@@ -112,10 +111,10 @@ def test_a_person_who_interrupts_is_obeyed(tmp_path: Path, monkeypatch: pytest.M
     def interrupt(_: PipelineConfig) -> dg.Definitions:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(build, "pipeline_definitions", interrupt)
+    monkeypatch.setattr(code_location, "build_pipeline_definitions", interrupt)
     (tmp_path / "a.yaml").write_text(named("a"))
     with pytest.raises(KeyboardInterrupt):
-        definitions_of_folder(tmp_path)
+        build_folder_definitions(tmp_path)
 
 
 def test_a_name_that_only_the_whole_location_refuses_is_found_before_it_does(
@@ -125,7 +124,7 @@ def test_a_name_that_only_the_whole_location_refuses_is_found_before_it_does(
     monkeypatch.setattr(names, "OUR_NAMES", frozenset())
     for name in ("a", "purge"):
         (tmp_path / f"{name}.yaml").write_text(named(name))
-    definitions = definitions_of_folder(tmp_path)
+    definitions = build_folder_definitions(tmp_path)
     dg.Definitions.validate_loadable(definitions)
     assert set(groups(definitions)) == {"a", BROKEN_GROUP}
     assert "Conflicting definitions" in alarm(definitions)
@@ -133,21 +132,21 @@ def test_a_name_that_only_the_whole_location_refuses_is_found_before_it_does(
 
 def test_no_sensor_cries_where_nothing_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(named("a"))
-    definitions = definitions_of_folder(tmp_path)
+    definitions = build_folder_definitions(tmp_path)
     assert BROKEN_GROUP not in {sensor.name for sensor in definitions.sensors or []}
 
 
 def test_names_that_look_like_those_of_another_pipelines_parts_do_not_collide(tmp_path: Path) -> None:
     for name in ("a", "a_schedule", "a_new_images", "a_raw_listing"):
         (tmp_path / f"{name}.yaml").write_text(named(name))
-    definitions = definitions_of_folder(tmp_path)
+    definitions = build_folder_definitions(tmp_path)
     dg.Definitions.validate_loadable(definitions)
     assert set(groups(definitions)) == {"a", "a_schedule", "a_new_images", "a_raw_listing"}
 
 
 def test_a_folder_that_is_not_there_loads_empty_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        definitions = definitions_of_folder(tmp_path / "nowhere")
+        definitions = build_folder_definitions(tmp_path / "nowhere")
     assert groups(definitions) == {}
     assert f"{tmp_path}/nowhere does not exist, so there are no pipelines" in caplog.text
 
@@ -157,7 +156,7 @@ def test_a_store_of_another_pipeline_of_the_same_name_is_refused(tmp_path: Path)
     config = configure(tmp_path)
     assert run(config).success
     grown = [{"name": "Parts", "id": "parts", "bucket": "photos"}, {"name": "More", "id": "more", "bucket": "more"}]
-    refuse_a_strangers_store(configure(tmp_path, datasets=grown), PipelineStore.of(config))
+    refuse_foreign_store(configure(tmp_path, datasets=grown), PipelineStore.of(config))
 
     draw_photos(tmp_path / "elsewhere" / "photos", {"bad": 4})
     strangers = [{"name": "Parts", "id": "others", "bucket": str(tmp_path / "elsewhere" / "photos")}]

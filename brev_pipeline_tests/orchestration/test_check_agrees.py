@@ -12,8 +12,7 @@ from click.testing import CliRunner, Result
 
 from brev_pipeline.cli import main
 from brev_pipeline.config.names import DAGSTER_NAMES
-from brev_pipeline.orchestration.broken import BROKEN_GROUP
-from brev_pipeline.orchestration.build import definitions_of_folder
+from brev_pipeline.orchestration.code_location import BROKEN_GROUP, build_folder_definitions
 from brev_pipeline_tests.config.mutations import mutate
 from brev_pipeline_tests.pipelines import SETTINGS
 
@@ -54,7 +53,10 @@ GOOD = [
     *each("§", "", "owners: ['team:a', 'a@b.co']", "card: {published: 2026-11-30}", "# é\u2028"),
     *each("schedule: {timezone: §}", "Europe/Copenhagen", "Etc/GMT+5", "America/New_York"),
     *each("schedule: {cron: '§'}", "0 3 * * *", "*/7 1-5/2,9 1,31 jan-mar,12 mon-fri,0", "0 0 29 2 *", "5/15 * * * *"),
-    *each("schedule: {cron: '§'}", "0 0 * * 7", "00 003 * * *"),
+    *each("schedule: {cron: '§'}", "0 3 * * fri-mon"),
+    *each(
+        "schedule: {cron: '§'}", "0 0 * * 7", "00 003 * * *", "@daily", "0 0 L * *", "0 0 * * 5#2", "0 3 * * fri-mon"
+    ),
     *each("split:§", "\n  ledger_csv: there.csv"),
     SETTINGS.replace("engine: {workers: 1}", ENGINE.replace("§", "{a: [{b: null}]}")),
 ]
@@ -64,8 +66,8 @@ BAD = [
     *each("store: §", "gs://b/x", "S3://b/x", "http://x/y", "s3:/b/x", "s3://", "s3:///x", "file:///x", "az://x"),
     *each(BUCKET, "S3://b", "gs://b", "s3://", "''", "https://u:p@h/x", "s3://b, inventory: gs://b/x"),
     *each("schedule: {timezone: '§'}", "", "Europe", "../../etc/passwd", "Mars/Base", "a\\0b", "x" * 3000),
-    *each("schedule: {cron: '§'}", "@daily", "0 3 * *", "0 3 * * * *", "0 0 31 2 *", "٣ * * * *", "0 0 L * *"),
-    *each("schedule: {cron: '§'}", "0 0 * * 5#2", "? * * * *", "5-1 * * * *"),
+    *each("schedule: {cron: '§'}", "@reboot", "0 3 * *", "0 3 * * * *", "0 0 31 2 *", "0 0 31 4,6 *", "@every 5m"),
+    *each("schedule: {cron: '§'}", "0 0 * * 5#6", "? * * * *", "R * * * *", "r(0-9)/3 3 * * *", "H 3 * * *"),
     *each("owners: §", "['.a@b.co']", "&a [*a]", "[" * 3000),
     *each("listing: §", "{url_template: '{path.x}'}", "{sample_filter: '((('}"),
     *each("§", "nonsense: 1", "name: again", "card: {published: 2026-11-31}", 'description: "\\0"', "\0"),
@@ -97,7 +99,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
     (folder / "there.csv").write_text("item,purpose\n")
     for number, (text, _) in enumerate(CASES):
         (folder / f"case_{number}.yaml").write_text(own_name(text, number), encoding="utf-8")
-    definitions = definitions_of_folder(folder)
+    definitions = build_folder_definitions(folder)
     dg.Definitions.validate_loadable(definitions)
     specs = definitions.resolve_all_asset_specs()
     broken = {spec.key.path[-1]: spec.description or "" for spec in specs if spec.group_name == BROKEN_GROUP}
@@ -131,7 +133,7 @@ def test_check_agrees_about_mutations(tmp_path: Path) -> None:
     for seed in range(300):
         file = tmp_path / f"case_{seed}.yaml"
         file.write_bytes(own_name(mutate(SETTINGS, seed), seed).encode("utf-8", "surrogatepass"))
-    definitions = definitions_of_folder(tmp_path)
+    definitions = build_folder_definitions(tmp_path)
     dg.Definitions.validate_loadable(definitions)
     checked = json.loads(CliRunner().invoke(main, ["check", "--json", *map(str, tmp_path.iterdir())]).stdout)["files"]
     assert sum(file["good"] for file in checked) == len(jobs(definitions)) >= 5
@@ -143,7 +145,9 @@ def test_two_files_of_one_name_are_refused_alike_alone_together_and_by_the_locat
     b.write_text(named("parts"))
     c.write_text(named("parts") + "nonsense: 1")
     said = f"{b}: name: parts is the name of {a} too; rename one of them"
-    (broken,) = [spec for spec in definitions_of_folder(tmp_path).resolve_all_asset_specs() if spec.key.path[-1] == "b"]
+    (broken,) = [
+        spec for spec in build_folder_definitions(tmp_path).resolve_all_asset_specs() if spec.key.path[-1] == "b"
+    ]
     assert said in (broken.description or "")
     assert check(a).output.splitlines()[-1] == f"{a}: good"
     assert check(b).output == said + "\n"
@@ -184,7 +188,7 @@ def test_a_disk_that_is_not_mounted_is_a_warning_in_both(tmp_path: Path, caplog:
     file = tmp_path / "parts.yaml"
     file.write_text(SETTINGS)
     said = f"datasets[0].bucket: {tmp_path}/photos cannot be listed now (No such file or directory): a run would fail"
-    assert jobs(definitions_of_folder(tmp_path)) == {"parts"}
+    assert jobs(build_folder_definitions(tmp_path)) == {"parts"}
     assert f"{file}: {said}" in caplog.text
     checked = check(file)
     assert checked.exit_code == 0

@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from brev_pipeline.orchestration.build import pipeline_definitions
+from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.provenance import code_version, table_id
 from brev_pipeline.stages import VERSION
 from brev_pipeline_tests.pipelines import STAGES, configure, draw_photos
@@ -60,7 +60,7 @@ def test_a_setting_makes_stale_what_reads_it(tmp_path: Path, sections: dict[str,
 def test_a_second_run_over_the_same_images_gives_every_asset_its_version_again(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 5, "bad": 4})
     config = configure(tmp_path)
-    job = pipeline_definitions(config).resolve_job_def(config.name)
+    job = build_pipeline_definitions(config).resolve_job_def(config.name)
     with dg.DagsterInstance.ephemeral() as instance:
         seen = [versions(job.execute_in_process(instance=instance)) for _ in range(2)]
         (tmp_path / "photos/good/0_0.png").touch()

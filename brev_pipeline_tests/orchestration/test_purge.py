@@ -9,9 +9,8 @@ import dagster as dg
 import pytest
 
 from brev_pipeline.errors import StoreError
-from brev_pipeline.orchestration.build import definitions_of_folder
-from brev_pipeline.orchestration.purge import PURGE_JOB, purge_runs
-from brev_pipeline.orchestration.upkeep import KEEP_DAYS, check_keys, upkeep_definitions
+from brev_pipeline.orchestration.code_location import build_folder_definitions
+from brev_pipeline.orchestration.purge import KEEP_DAYS, PURGE_JOB, build_purge_definitions, list_check_keys, purge_runs
 from brev_pipeline_tests.pipelines import SETTINGS, Run, configure, draw_photos, run
 
 LATER = datetime.now(UTC) + timedelta(days=1)
@@ -35,7 +34,7 @@ class World:
         self.failed = self.run(configure(folder, validation={"raw_listing": {"min_images": 1000}}))
         self.idle = self.run()
         self.stores = {"parts": self.first.store}
-        self.checks = check_keys(self.config)
+        self.checks = list_check_keys(self.config)
 
     def run(self, config: Any = None, **options: Any) -> Run:
         return run(config or self.config, instance=_Kept(self.instance), **options)
@@ -133,7 +132,7 @@ def test_the_schedule_is_on_where_the_environment_says_how_long_runs_are_kept(
     monkeypatch.delenv(KEEP_DAYS, raising=False)
     if days is not None:
         monkeypatch.setenv(KEEP_DAYS, days)
-    schedule = upkeep_definitions([]).resolve_schedule_def(f"{PURGE_JOB}_schedule")
+    schedule = build_purge_definitions([]).resolve_schedule_def(f"{PURGE_JOB}_schedule")
     assert schedule.default_status is status
     assert (f"{KEEP_DAYS} is '{days}'" in caplog.text) is (days in ("0", "a month"))
 
@@ -141,7 +140,7 @@ def test_the_schedule_is_on_where_the_environment_says_how_long_runs_are_kept(
 def test_the_job_of_the_code_location_forgets_and_says_so(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 3, "bad": 3})
     (tmp_path / "parts.yaml").write_text(SETTINGS)
-    job = definitions_of_folder(tmp_path).resolve_job_def(PURGE_JOB)
+    job = build_folder_definitions(tmp_path).resolve_job_def(PURGE_JOB)
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         done = job.execute_in_process(instance=instance, raise_on_error=False)
         assert done.success

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from brev_pipeline.orchestration.build import pipeline_definitions
+from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.stages import VERSION
 from brev_pipeline_tests.pipelines import STAGES, Run, configure, draw_photos, run
 
@@ -23,7 +23,7 @@ def test_every_delivered_instance_lets_a_pool_have_one_run(settings: str) -> Non
 
 
 def test_all_steps_of_a_pipeline_are_in_its_pool(tmp_path: Path) -> None:
-    job = pipeline_definitions(configure(tmp_path)).resolve_job_def("parts")
+    job = build_pipeline_definitions(configure(tmp_path)).resolve_job_def("parts")
     assert {node.definition.pool for node in job.nodes} == {"parts"}
 
 

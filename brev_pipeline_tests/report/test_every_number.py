@@ -12,7 +12,7 @@ import pytest
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import SerialEngine
-from brev_pipeline.orchestration.engines import EngineResource
+from brev_pipeline.orchestration.resources import EngineResource
 from brev_pipeline_tests.pipelines import run
 from brev_pipeline_tests.report.cases import CASES, Case
 from brev_pipeline_tests.report.recount import Recount, photos_of, recount, unlisted_of
@@ -24,7 +24,7 @@ from brev_pipeline_tests.report.every_number import assert_every_number  # noqa:
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Starting workers would take longer than all else."""
-    monkeypatch.setattr(EngineResource, "make", lambda *_: SerialEngine())
+    monkeypatch.setattr(EngineResource, "make_engine", lambda *_: SerialEngine())
 
 
 def published(case: Case, folder: Path) -> tuple[bytes, Recount]:

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 
-from brev_pipeline.orchestration.build import pipeline_definitions
+from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.stages import VERSION, table_stages
 from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
@@ -43,7 +43,9 @@ class Location:
             return dg.AssetCheckResult(passed=found >= self.least, severity=self.severity, description=said)
 
         checks = [enough_photos] if self.with_check else []
-        return dg.Definitions.merge(pipeline_definitions(self.config), dg.Definitions(asset_checks=checks, jobs=jobs))
+        return dg.Definitions.merge(
+            build_pipeline_definitions(self.config), dg.Definitions(asset_checks=checks, jobs=jobs)
+        )
 
     def launch(self, selection: dg.AssetSelection) -> tuple[bool, str]:
         """As Dagster launches a run: the job is found in its code location again."""

@@ -1,9 +1,9 @@
-"""Verdicts: what the checks said of a stage's table, kept beside the table in the store.
+"""What the checks found of a stage's table, kept beside the table in the store.
 
 Dagster stops what comes after a failed blocking check in the same run, but a later run may begin after it. So whoever
-takes a table from the store looks at its verdicts first, and the published manifest quotes them. A verdict says which
-rule was applied with which arguments, to which table, beside which others: only one of the present rules, on this very
-table and those that it was made of, counts. Each check has its own, for checks can be run one by one.
+takes a table from the store looks at its check results first, and the published manifest quotes them. A result says
+which rule was applied with which arguments, to which table, beside which others: only one of the present rules, on
+this very table and those that it was made of, counts. Each check has its own, for checks can be run one by one.
 """
 
 import json
@@ -20,9 +20,9 @@ from brev_pipeline.stages import inputs_of
 from brev_pipeline.store import Folder
 from brev_pipeline.store.named import short_sha256
 
-_FILE: Final = re.compile(r"\.checks\.(?P<time>[0-9TZ.]+)\.(?P<run>[^/]+)\.(?P<sha256>[0-9a-f]{32})\.json")
-Entry = dict[str, Any]
-"""What is kept of one check of one table: `summarize`, and which tables it was about."""
+_FILE_NAME: Final = re.compile(r"\.checks\.(?P<time>[0-9TZ.]+)\.(?P<run>[^/]+)\.(?P<sha256>[0-9a-f]{32})\.json")
+CheckRecord = dict[str, Any]
+"""What is kept of one check of one table: `summarize_finding`, and which tables it was about."""
 
 
 class NotValidatedError(StoreError):
@@ -30,8 +30,8 @@ class NotValidatedError(StoreError):
 
 
 @dataclass(frozen=True)
-class Verdicts:
-    """The verdicts on the tables of one pipeline.
+class CheckResultStore:
+    """The check results of one pipeline's tables.
 
     Args:
         tables: the pipeline's ``tables`` folder.
@@ -64,10 +64,10 @@ class Verdicts:
         from brev_pipeline.expectations.data_docs import kept, stage_page
 
         results = json.loads(json.dumps([kept(finding) for finding in findings], default=str))
-        about = {"table_id": lineage[stage].id, "compared_with": _compared_with(stage, lineage)}
+        about = {"table_id": lineage[stage].id, "compared_with": _identify_inputs(stage, lineage)}
         record = {
             "checks": [
-                {**summarize(finding), **about, "publication": publication, "result": result}
+                {**summarize_finding(finding), **about, "publication": publication, "result": result}
                 for finding, result in zip(findings, results, strict=True)
             ]
         }
@@ -86,24 +86,26 @@ class Verdicts:
                 return self.tables.place(name)
             number += 1
 
-    def of(self, table: str) -> dict[str, Entry]:
-        """Check → the newest verdict on ``table``; empty where it was never checked.
+    def read_newest(self, table: str) -> dict[str, CheckRecord]:
+        """Check → its newest result for ``table``; empty where it was never checked.
 
         Raises:
-            StoreError: a verdict is damaged.
+            StoreError: a result is damaged.
         """
-        return {entry["check"]: entry for record in self._records(table) for entry in record["checks"]}
+        return {entry["check"]: entry for record in self._read_records(table) for entry in record["checks"]}
 
-    def _records(self, table: str) -> list[dict[str, Any]]:
+    def _read_records(self, table: str) -> list[dict[str, Any]]:
         """All that was kept of a table, oldest first."""
         folder, _, name = table.rpartition("/")
         there = self.tables / folder
-        named = [(file, _FILE.fullmatch(file.removeprefix(name))) for file in there.names() if file.startswith(name)]
+        named = [
+            (file, _FILE_NAME.fullmatch(file.removeprefix(name))) for file in there.names() if file.startswith(name)
+        ]
         found = sorted((parts["time"], file, parts["sha256"]) for file, parts in named if parts)
-        return [_load(there, file, digest) for _, file, digest in found]
+        return [_read_record(there, file, digest) for _, file, digest in found]
 
-    def require(self, table: str, stage: str, rules: Sequence[Rule], lineage: Lineage) -> list[Entry]:
-        """The verdicts on a table, one per rule in the rules' order, if they let the table be used.
+    def require_passed(self, table: str, stage: str, rules: Sequence[Rule], lineage: Lineage) -> list[CheckRecord]:
+        """The results for a table, one per rule in the rules' order, if they let the table be used.
 
         Args:
             table: its name in the folder.
@@ -114,11 +116,11 @@ class Verdicts:
         Raises:
             NotValidatedError: a check of severity error failed; or a rule was never applied as it is now to this
                 table and those that it was made of. The message names them, and says what to do.
-            StoreError: a verdict is damaged.
+            StoreError: a result is damaged.
         """
-        found = self.of(table)
-        wanted = {rule.name: _asked(rule, stage, lineage) for rule in rules}
-        missing = [name for name, asked in wanted.items() if name not in found or not _answers(found[name], asked)]
+        found = self.read_newest(table)
+        wanted = {rule.name: _describe_expected(rule, stage, lineage) for rule in rules}
+        missing = [name for name, asked in wanted.items() if name not in found or not _matches(found[name], asked)]
         if missing:
             said = (
                 "never validated" if not found else f"not validated by its rules as they are now ({', '.join(missing)})"
@@ -136,10 +138,10 @@ class Verdicts:
         return [found[name] for name in wanted]
 
 
-def summarize(finding: Finding) -> Entry:
-    """What a verdict keeps of a finding: the rule as it was applied, and what came of it."""
+def summarize_finding(finding: Finding) -> CheckRecord:
+    """What is kept of a finding: the rule as it was applied, and what came of it."""
     return {
-        **_rule(finding.rule),
+        **_describe_rule(finding.rule),
         "passed": finding.passed,
         "observed": finding.observed,
         "offending": finding.offending,
@@ -147,7 +149,7 @@ def summarize(finding: Finding) -> Entry:
     }
 
 
-def _rule(rule: Rule) -> Entry:
+def _describe_rule(rule: Rule) -> CheckRecord:
     return {
         "check": rule.name,
         "says": rule.says,
@@ -159,20 +161,20 @@ def _rule(rule: Rule) -> Entry:
     }
 
 
-def _compared_with(stage: str, lineage: Lineage) -> dict[str, str]:
+def _identify_inputs(stage: str, lineage: Lineage) -> dict[str, str]:
     return {name: lineage[name].id for name in inputs_of(stage)}
 
 
-def _asked(rule: Rule, stage: str, lineage: Lineage) -> Entry:
-    """What a verdict has to say of itself so that it answers for a rule and a table."""
-    return {**_rule(rule), "table_id": lineage[stage].id, "compared_with": _compared_with(stage, lineage)}
+def _describe_expected(rule: Rule, stage: str, lineage: Lineage) -> CheckRecord:
+    """What a result has to hold so that it answers for a rule, a table and those that the table was compared with."""
+    return {**_describe_rule(rule), "table_id": lineage[stage].id, "compared_with": _identify_inputs(stage, lineage)}
 
 
-def _answers(entry: Entry, asked: Mapping[str, Any]) -> bool:
+def _matches(entry: CheckRecord, asked: Mapping[str, Any]) -> bool:
     return all(entry.get(name) == value for name, value in asked.items())
 
 
-def _load(folder: Folder, file: str, digest: str) -> dict[str, Any]:
+def _read_record(folder: Folder, file: str, digest: str) -> dict[str, Any]:
     data = folder.read(file)
     if short_sha256(data) != digest:
         raise StoreError(

@@ -9,10 +9,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from brev_pipeline.orchestration.launcher import WatchedRunLauncher
-from brev_pipeline.orchestration.processes import PROCESS_TAG, is_gone, this_process
+from brev_pipeline.orchestration.launcher import PROCESS_TAG, WatchedRunLauncher, has_process_ended, identify_process
 
-PRINT = "from brev_pipeline.orchestration.processes import this_process; print(this_process(), flush=True); input()"
+PRINT = (
+    "from brev_pipeline.orchestration.launcher import identify_process; print(identify_process(), flush=True); input()"
+)
 
 
 @pytest.fixture
@@ -26,21 +27,21 @@ def other() -> Any:
 
 
 def test_a_process_is_there_until_it_ends(other: Any) -> None:
-    assert not is_gone(this_process())
-    assert not is_gone(other.name)
+    assert not has_process_ended(identify_process())
+    assert not has_process_ended(other.name)
     other.child.kill()
     other.child.wait()
-    assert is_gone(other.name)
+    assert has_process_ended(other.name)
 
 
 def test_another_process_with_the_same_number_is_another_one() -> None:
-    host, number, started = this_process().rsplit(":", 2)
-    assert is_gone(f"{host}:{number}:{int(started) - 1}")
+    host, number, started = identify_process().rsplit(":", 2)
+    assert has_process_ended(f"{host}:{number}:{int(started) - 1}")
 
 
 @pytest.mark.parametrize("name", ["::", f"elsewhere:{2**22}:7", f"{socket.gethostname()}:{2**22}:"])
 def test_what_is_not_known_is_not_gone(name: str) -> None:
-    assert not is_gone(name)
+    assert not has_process_ended(name)
 
 
 def test_a_run_of_a_terminal_counts_as_running_while_its_process_lives(other: Any) -> None:

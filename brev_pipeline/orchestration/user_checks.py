@@ -14,22 +14,22 @@ import dagster as dg
 from dagster._check import CheckError
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from brev_pipeline.orchestration.names import asset_key
-from brev_pipeline.orchestration.verdicts import NotValidatedError
+from brev_pipeline.orchestration.check_results import NotValidatedError
+from brev_pipeline.orchestration.steps import asset_key
 from brev_pipeline.provenance import Lineage
 from brev_pipeline.stages import SPECS
 from brev_pipeline.store import Folder
 from brev_pipeline.store.named import short_sha256
 
-TABLE = "table"
+TABLE_KEY = "table"
 """Metadata key of a materialization: where the table lies, below the pipeline's ``tables`` folder."""
 
-_LOOKED_AT = 100
+_HISTORY_LIMIT = 100
 """Newest materializations of an asset, and evaluations of a check, that are looked through."""
-_EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+_EVALUATED_STATUSES = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 
 
-def require_own_checks(
+def require_user_checks(
     step: Any, pipeline: str, tables: Folder, ours: Mapping[str, set[str]], stage: str, table: str, lineage: Lineage
 ) -> list[dict[str, Any]]:
     """Demand that users' blocking checks let a table be used: those of its stage, and of the stages before it.
@@ -38,7 +38,7 @@ def require_own_checks(
         step: context of the step that loads the table.
         pipeline: its name.
         tables: the pipeline's ``tables`` folder.
-        ours: stage → names of the suite's own checks, which have their verdicts in the store.
+        ours: stage → names of the suite's own checks, which have their results in the store.
         stage: whose table it is.
         table: name of the table, as its materialization tells it.
         lineage: of the table.
@@ -49,17 +49,17 @@ def require_own_checks(
     Raises:
         NotValidatedError: one failed, or was never evaluated on this materialization.
     """
-    graph = _asset_graph(step)
+    graph = _get_asset_graph(step)
     found: list[dict[str, Any]] = []
     for name in (name for name in SPECS if name in lineage):
         key = asset_key(pipeline, name)
-        checks = [check for check in _blocking_checks(graph, key) if check.name not in ours.get(name, set())]
+        checks = [check for check in _list_blocking_checks(graph, key) if check.name not in ours.get(name, set())]
         if not checks:
             continue
-        targets = set(_materializations(step.instance, key, table if name == stage else None, lineage[name].id))
+        targets = set(_iterate_materializations(step.instance, key, table if name == stage else None, lineage[name].id))
         for check in sorted(checks, key=lambda check: check.name):
-            evaluation = _newest_evaluation(step.instance, tables, check, targets)
-            _demand_passed(evaluation, name, check.name, stage)
+            evaluation = _find_newest_evaluation(step.instance, tables, check, targets)
+            _require_passed(evaluation, name, check.name, stage)
             if name == stage:
                 found.append(
                     {"check": check.name, "severity": evaluation.severity.value.lower(), "passed": evaluation.passed}
@@ -67,7 +67,7 @@ def require_own_checks(
     return found
 
 
-def _demand_passed(evaluation: Any, of: str, check: str, stage: str) -> None:
+def _require_passed(evaluation: Any, of: str, check: str, stage: str) -> None:
     behind = "" if of == stage else f", of which {stage} came,"
     if evaluation is None:
         raise NotValidatedError(
@@ -82,7 +82,7 @@ def _demand_passed(evaluation: Any, of: str, check: str, stage: str) -> None:
         )
 
 
-def _asset_graph(step: Any) -> Any:
+def _get_asset_graph(step: Any) -> Any:
     """Of the whole repository, where the run knows it; else of the job."""
     try:
         return step.repository_def.asset_graph
@@ -90,11 +90,11 @@ def _asset_graph(step: Any) -> Any:
         return step.job_def.asset_layer.asset_graph
 
 
-def _blocking_checks(graph: Any, key: dg.AssetKey) -> list[dg.AssetCheckKey]:
+def _list_blocking_checks(graph: Any, key: dg.AssetKey) -> list[dg.AssetCheckKey]:
     return [check for check in graph.asset_check_keys if check.asset_key == key and graph.get(check).blocking]
 
 
-class Target(NamedTuple):
+class MaterializedTable(NamedTuple):
     """A materialization of an asset, and the table that it stands for."""
 
     run_id: str
@@ -103,30 +103,32 @@ class Target(NamedTuple):
     table: str
 
 
-def _materializations(
+def _iterate_materializations(
     instance: dg.DagsterInstance, key: dg.AssetKey, table: str | None, table_id: str
-) -> Iterator[Target]:
+) -> Iterator[MaterializedTable]:
     """The materializations that stand for a table: by its name, or by its identity."""
-    for record in instance.fetch_materializations(key, limit=_LOOKED_AT).records:
+    for record in instance.fetch_materializations(key, limit=_HISTORY_LIMIT).records:
         event = record.asset_materialization
-        if event is None or TABLE not in event.metadata:
+        if event is None or TABLE_KEY not in event.metadata:
             continue
-        name = str(event.metadata[TABLE].value)
+        name = str(event.metadata[TABLE_KEY].value)
         if (event.tags or {}).get("dagster/data_version") == table_id if table is None else name == table:
-            yield Target(record.run_id, record.storage_id, name)
+            yield MaterializedTable(record.run_id, record.storage_id, name)
 
 
-def _newest_evaluation(
-    instance: dg.DagsterInstance, tables: Folder, check: dg.AssetCheckKey, targets: set[Target]
+def _find_newest_evaluation(
+    instance: dg.DagsterInstance, tables: Folder, check: dg.AssetCheckKey, targets: set[MaterializedTable]
 ) -> Any:
     """What a check last said of one of these materializations; None if it never did."""
-    history = instance.event_log_storage.get_asset_check_execution_history(check, limit=_LOOKED_AT, status=_EVALUATED)
+    history = instance.event_log_storage.get_asset_check_execution_history(
+        check, limit=_HISTORY_LIMIT, status=_EVALUATED_STATUSES
+    )
     for record in history:
         evaluation = record.evaluation
         aimed = evaluation.target_materialization_data if evaluation else None
         if evaluation is None or aimed is None:
             continue
-        looked_at = _tables_looked_at(tables, record, check.asset_key.path[-1])
+        looked_at = _read_checked_tables(tables, record, check.asset_key.path[-1])
         for target in targets:
             # What it loaded says more than Dagster, which notes the newest materialization at that moment.
             same = (aimed.run_id, aimed.storage_id) == (target.run_id, target.storage_id)
@@ -135,7 +137,7 @@ def _newest_evaluation(
     return None
 
 
-def note_looked_at(tables: Folder, step: Any, table: str) -> None:
+def record_checked_table(tables: Folder, step: Any, table: str) -> None:
     """Note which table a step with users' checks loads: metadata of its input would be an observation of the asset.
 
     Args:
@@ -148,21 +150,23 @@ def note_looked_at(tables: Folder, step: Any, table: str) -> None:
     """
     stage = table.rpartition("/")[2].partition(".")[0]
     data = json.dumps({"table": table}).encode()
-    (tables / step.run_id).create(f"{_prefix(stage, step.step.key)}{short_sha256(data)}.json", data, exist_ok=True)
+    (tables / step.run_id).create(
+        f"{_record_prefix(stage, step.step.key)}{short_sha256(data)}.json", data, exist_ok=True
+    )
 
 
-def _tables_looked_at(tables: Folder, record: Any, stage: str) -> set[str]:
+def _read_checked_tables(tables: Folder, record: Any, stage: str) -> set[str]:
     """Names of a stage's tables that the step of an evaluation loaded; none where the check looks elsewhere."""
-    prefix = _prefix(stage, record.event.step_key or "")
+    prefix = _record_prefix(stage, record.event.step_key or "")
     folder = tables / record.run_id
     return {json.loads(folder.read(name))["table"] for name in folder.names() if name.startswith(prefix)}
 
 
-def _prefix(stage: str, step_key: str) -> str:
+def _record_prefix(stage: str, step_key: str) -> str:
     return f"{stage}.looked_at.{re.sub(r'[^A-Za-z0-9_]', '_', step_key)}."
 
 
-def refuse_to_forget_checks(context: Any, newest: tuple[Any, Any] | None) -> None:
+def refuse_unknown_checks(context: Any, newest: tuple[Any, Any] | None) -> None:
     """Refuse to publish behind a version that quotes users' checks, where nobody can tell which ones there are now.
 
     That is so for a run outside of a code location, as ``brev-pipeline run`` is.

@@ -9,18 +9,16 @@ import dagster as dg
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES, Finding
 from brev_pipeline.expectations.describe import describe
-from brev_pipeline.orchestration.names import asset_key
-from brev_pipeline.orchestration.retries import failures_for_people
-from brev_pipeline.orchestration.story import note_pace
+from brev_pipeline.orchestration.steps import asset_key, record_pace, retry_or_fail
 from brev_pipeline.stages import inputs_of, table_stages
 
 
-def pipeline_checks(config: PipelineConfig) -> list[dg.AssetChecksDefinition]:
+def build_asset_checks(config: PipelineConfig) -> list[dg.AssetChecksDefinition]:
     """The blocking checks of a pipeline, one definition per stage."""
-    return [_stage_checks(config, stage) for stage in table_stages()]
+    return [_build_stage_checks(config, stage) for stage in table_stages()]
 
 
-def _stage_checks(config: PipelineConfig, stage: str) -> dg.AssetChecksDefinition:
+def _build_stage_checks(config: PipelineConfig, stage: str) -> dg.AssetChecksDefinition:
     key = asset_key(config.name, stage)
     rules = SUITES[stage](config)
 
@@ -48,25 +46,25 @@ def _stage_checks(config: PipelineConfig, stage: str) -> dg.AssetChecksDefinitio
     )
     def suite(context: dg.AssetCheckExecutionContext, **tables: Any) -> Iterator[dg.AssetCheckResult]:
         # All results are yielded before the step ends; a list that is returned would be lost with a failure.
-        with failures_for_people(context, config.retry):
+        with retry_or_fail(context, config.retry):
             asked = {check.name for check in context.selected_asset_check_keys}
             began = time.perf_counter()
-            findings, page = _find(context, config, stage, tables, asked)
-            note_pace(context, config, f"{stage}.checks", None, time.perf_counter() - began)
+            findings, page = _evaluate_rules(context, config, stage, tables, asked)
+            record_pace(context, config, f"{stage}.checks", None, time.perf_counter() - began)
         for finding in findings:
-            yield _result(key, finding, page, _earlier_run(context, tables[stage].name))
+            yield _build_check_result(key, finding, page, _find_earlier_run(context, tables[stage].name))
 
     return suite
 
 
-def _find(
+def _evaluate_rules(
     context: Any, config: PipelineConfig, stage: str, tables: dict[str, Any], asked: set[str]
 ) -> tuple[list[Finding], str]:
     """What the rules that were asked for found, and where the page about it lies."""
     from brev_pipeline.expectations.frames import frames
     from brev_pipeline.expectations.validate import validate
-    from brev_pipeline.orchestration.published import published_tables
-    from brev_pipeline.orchestration.verdicts import Verdicts
+    from brev_pipeline.orchestration.check_results import CheckResultStore
+    from brev_pipeline.release.baseline import read_baseline
     from brev_pipeline.store import PipelineStore
     from brev_pipeline.tables import give_memory_back
 
@@ -74,28 +72,28 @@ def _find(
     rules = [rule for rule in SUITES[stage](config) if rule.name in asked]
     store = PipelineStore.of(config)
     newest = store.publications.newest()
-    findings = validate(rules, frames(stage, tables, config, published_tables(config, stage)))
+    findings = validate(rules, frames(stage, tables, config, read_baseline(config, stage)))
     own, number = tables[stage], newest.number if newest else 0
-    return findings, Verdicts(store.tables).write(
+    return findings, CheckResultStore(store.tables).write(
         own.name, stage, findings, own.lineage, context.run.run_id, publication=number
     )
 
 
-def _earlier_run(context: Any, table: str) -> str | None:
+def _find_earlier_run(context: Any, table: str) -> str | None:
     """The run that made the table, if it is another one."""
     made_by = table.partition("/")[0]
     return None if made_by == context.run.run_id else made_by
 
 
-def _result(key: dg.AssetKey, finding: Finding, page: str, earlier_run: str | None) -> dg.AssetCheckResult:
+def _build_check_result(key: dg.AssetKey, finding: Finding, page: str, earlier_run: str | None) -> dg.AssetCheckResult:
     severity = dg.AssetCheckSeverity.ERROR if finding.rule.severity == "error" else dg.AssetCheckSeverity.WARN
     metadata: dict[str, Any] = {"rule": finding.rule.says, "expectation": finding.rule.expectation}
     if finding.observed is not None:
-        metadata["observed"] = _rounded(finding.observed)
+        metadata["observed"] = _round(finding.observed)
     if finding.offending:
         metadata["offending rows"] = finding.offending
     if finding.rows:
-        metadata["examples"] = _as_table(finding.rows)
+        metadata["examples"] = _build_table_metadata(finding.rows)
     if finding.reason:
         metadata["reason"] = finding.reason
     if finding.advice:
@@ -118,22 +116,22 @@ def _result(key: dg.AssetKey, finding: Finding, page: str, earlier_run: str | No
     )
 
 
-def _rounded(value: Any) -> Any:
+def _round(value: Any) -> Any:
     return round(value, 6) if isinstance(value, float) else value
 
 
-def _as_table(rows: list[dict[str, Any]]) -> dg.MetadataValue:
+def _build_table_metadata(rows: list[dict[str, Any]]) -> dg.MetadataValue:
     """Rows as Dagster's table; it takes text, numbers and truth values only."""
     plain = (str, int, float, bool, type(None))
     records = [
         dg.TableRecord({key: value if isinstance(value, plain) else str(value) for key, value in row.items()})
         for row in rows
     ]
-    types = {key: _type({type(row[key]) for row in rows if row[key] is not None}) for key in rows[0]}
+    types = {key: _name_column_type({type(row[key]) for row in rows if row[key] is not None}) for key in rows[0]}
     columns = [dg.TableColumn(name, type=kind) for name, kind in types.items()]
     return dg.MetadataValue.table(records=records, schema=dg.TableSchema(columns=columns))
 
 
-def _type(types: set[type]) -> str:
+def _name_column_type(types: set[type]) -> str:
     names = {bool: "bool", int: "int", float: "float"}
     return names.get(types.pop(), "string") if len(types) == 1 else "string"

@@ -10,8 +10,7 @@ import dagster as dg
 import pytest
 
 from brev_pipeline.expectations import SUITES
-from brev_pipeline.orchestration.broken import BROKEN_GROUP
-from brev_pipeline.orchestration.build import definitions_of_folder, pipeline_definitions
+from brev_pipeline.orchestration.code_location import BROKEN_GROUP, build_folder_definitions, build_pipeline_definitions
 from brev_pipeline.stages import VERSION
 from brev_pipeline_tests.pipelines import SETTINGS, STAGES, configure
 
@@ -23,7 +22,7 @@ def keys(definitions: dg.Definitions) -> set[str]:
 
 
 def test_a_configuration_becomes_seven_assets_a_job_a_schedule_and_a_sensor(tmp_path: Path) -> None:
-    definitions = pipeline_definitions(configure(tmp_path, owners=["team:quality"]))
+    definitions = build_pipeline_definitions(configure(tmp_path, owners=["team:quality"]))
     specs = {spec.key.path[-1]: spec for spec in definitions.resolve_all_asset_specs()}
     assert set(specs) == {*STAGES, VERSION}
     for spec in specs.values():
@@ -37,14 +36,14 @@ def test_a_configuration_becomes_seven_assets_a_job_a_schedule_and_a_sensor(tmp_
 
 
 def test_the_assets_form_the_flow(tmp_path: Path) -> None:
-    graph = pipeline_definitions(configure(tmp_path)).resolve_asset_graph()
+    graph = build_pipeline_definitions(configure(tmp_path)).resolve_asset_graph()
     order = [key.path[-1] for level in graph.toposorted_asset_keys_by_level for key in level]
     assert order == [*STAGES, VERSION]
 
 
 def test_every_rule_is_a_blocking_check_of_its_stage(tmp_path: Path) -> None:
     config = configure(tmp_path)
-    graph = pipeline_definitions(config).resolve_asset_graph()
+    graph = build_pipeline_definitions(config).resolve_asset_graph()
     checks = {(key.asset_key.path[-1], key.name) for key in graph.asset_check_keys}
     assert checks == {(stage, rule.name) for stage in STAGES for rule in SUITES[stage](config)}
     assert all(graph.get(key).blocking for key in graph.asset_check_keys)
@@ -52,7 +51,7 @@ def test_every_rule_is_a_blocking_check_of_its_stage(tmp_path: Path) -> None:
 
 
 def test_the_job_holds_every_asset_and_check(tmp_path: Path) -> None:
-    definitions = pipeline_definitions(configure(tmp_path))
+    definitions = build_pipeline_definitions(configure(tmp_path))
     layer = definitions.resolve_job_def("parts").asset_layer
     assert {key.path[-1] for key in layer.executable_asset_keys} == {*STAGES, VERSION}
     assert set(layer.asset_graph.asset_check_keys) == set(definitions.resolve_asset_graph().asset_check_keys)
@@ -73,7 +72,7 @@ def test_a_broken_configuration_shows_as_one_and_the_others_load(
     (tmp_path / "a.yaml").write_text(SETTINGS)
     (tmp_path / "b.yaml").write_text(text)
     with caplog.at_level(logging.ERROR):
-        definitions = definitions_of_folder(tmp_path)
+        definitions = build_folder_definitions(tmp_path)
     assert keys(definitions) == {f"parts/{stage}" for stage in (*STAGES, VERSION)} | {f"{BROKEN_GROUP}/b"}
     (broken,) = [spec for spec in definitions.resolve_all_asset_specs() if spec.group_name == BROKEN_GROUP]
     assert said in broken.description
@@ -85,7 +84,7 @@ def test_a_broken_configuration_shows_as_one_and_the_others_load(
 def test_a_folder_without_configurations_loads_empty_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    definitions = definitions_of_folder(tmp_path)
+    definitions = build_folder_definitions(tmp_path)
     assert keys(definitions) == set()
     assert "holds no *.yaml" in caplog.text
 

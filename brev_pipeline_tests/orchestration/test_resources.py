@@ -9,9 +9,9 @@ import dagster as dg
 import pytest
 
 from brev_pipeline.config import load_config
-from brev_pipeline.orchestration.automation import pipeline_job
-from brev_pipeline.orchestration.build import pipeline_definitions
-from brev_pipeline.orchestration.executors import PRELOADED
+from brev_pipeline.orchestration.automation import build_job
+from brev_pipeline.orchestration.code_location import build_pipeline_definitions
+from brev_pipeline.orchestration.resources import PRELOADED_MODULES
 from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
 
@@ -19,12 +19,12 @@ from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
 @pytest.mark.parametrize("kind", ["in_process", "multiprocess"])
 def test_the_configuration_chooses_the_executor_of_the_job(tmp_path: Path, kind: str) -> None:
     config = configure(tmp_path, executor=kind)
-    assert pipeline_definitions(config).resolve_job_def("parts").executor_def.name == kind
+    assert build_pipeline_definitions(config).resolve_job_def("parts").executor_def.name == kind
 
 
 def test_in_process_is_the_default(tmp_path: Path) -> None:
     assert configure(tmp_path).executor == "in_process"
-    assert pipeline_job(configure(tmp_path)).executor_def is dg.in_process_executor
+    assert build_job(configure(tmp_path)).executor_def is dg.in_process_executor
 
 
 def test_the_executor_is_no_part_of_what_a_version_depends_on(tmp_path: Path) -> None:
@@ -64,6 +64,6 @@ def test_a_process_per_step_publishes_the_same_version(tmp_path: Path) -> None:
 
 def test_what_is_imported_beforehand_can_be(tmp_path: Path) -> None:
     # The forkserver would pass over a module that is not there, and every step would import for itself.
-    for name in PRELOADED:
+    for name in PRELOADED_MODULES:
         code = f"import {name}"
         assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0

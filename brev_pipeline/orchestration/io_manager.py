@@ -1,7 +1,7 @@
 """Dagster's IO manager for the stages' tables: Parquet in the store, one folder per run, never overwritten.
 
 A table that comes from an earlier run is taken only if it was made by the present configuration and code (see
-`provenance`), and if its checks passed (see `verdicts`), users' own among them (see `own_checks`). One that was
+`provenance`), and if its checks passed (see `check_results`), users' own among them (see `user_checks`). One that was
 recorded and is gone fails for good: retrying does not bring it back.
 """
 
@@ -14,9 +14,9 @@ import dagster as dg
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import StoreError
 from brev_pipeline.expectations import SUITES
-from brev_pipeline.orchestration.own_checks import TABLE, note_looked_at, require_own_checks
-from brev_pipeline.orchestration.retries import failures_for_people
-from brev_pipeline.orchestration.verdicts import Entry, Verdicts
+from brev_pipeline.orchestration.check_results import CheckRecord, CheckResultStore
+from brev_pipeline.orchestration.steps import retry_or_fail
+from brev_pipeline.orchestration.user_checks import TABLE_KEY, record_checked_table, require_user_checks
 from brev_pipeline.provenance import Lineage, demand_current, read_lineage
 from brev_pipeline.stages import table_stages
 from brev_pipeline.store import PipelineStore, StoredTable
@@ -26,7 +26,7 @@ from brev_pipeline.store.parquet import to_parquet
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_NAME: Final = re.compile(r"(?P<stage>\w+)\.(?P<number>\d+)\.(?P<sha256>[0-9a-f]{32})\.parquet")
+_TABLE_NAME: Final = re.compile(r"(?P<stage>\w+)\.(?P<number>\d+)\.(?P<sha256>[0-9a-f]{32})\.parquet")
 """Of a table in its run's folder: a retry of a step writes the next number; what it holds is named by its hash."""
 
 
@@ -37,17 +37,17 @@ class StageTable(StoredTable):
     Attributes:
         stage: whose table it is.
         lineage: what made it.
-        verdicts: of its suite, in the rules' order; empty where the checks themselves load it.
-        own_checks: what users' blocking checks said of it: check, severity, passed.
+        check_results: of its suite, in the rules' order; empty where the checks themselves load it.
+        user_checks: what users' blocking checks said of it: check, severity, passed.
     """
 
     stage: str = ""
     lineage: Lineage = field(default_factory=dict, repr=False)
-    verdicts: list[Entry] = field(default_factory=list, repr=False)
-    own_checks: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    check_results: list[CheckRecord] = field(default_factory=list, repr=False)
+    user_checks: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
 
-class StoreTables(dg.IOManager):
+class TableIOManager(dg.IOManager):
     """Keeps the tables of one pipeline.
 
     Args:
@@ -63,36 +63,42 @@ class StoreTables(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, table: Any) -> None:
         """Write a stage's table; its place, schema and rows become metadata of the materialization."""
         stage = context.asset_key.path[-1]
-        with failures_for_people(context, self._config.retry):
-            name = self._write(context.run_id, stage, to_parquet(table))
+        with retry_or_fail(context, self._config.retry):
+            name = self._write_table(context.run_id, stage, to_parquet(table))
         context.add_output_metadata(
             {
-                TABLE: name,
+                TABLE_KEY: name,
                 "address": dg.MetadataValue.path(self._tables.place(name)),
                 "dagster/row_count": table.num_rows,
-                "dagster/column_schema": column_schema(table.schema),
+                "dagster/column_schema": build_column_schema(table.schema),
             }
         )
 
     def load_input(self, context: dg.InputContext) -> StageTable:
         """A stage's table, to read what is wanted of it: this run's, or else the newest that was materialized."""
         stage = context.asset_key.path[-1]
-        with failures_for_people(context, self._config.retry):
-            name = self.find(context, stage)
+        with retry_or_fail(context, self._config.retry):
+            name = self.find_table(context, stage)
             lineage = read_lineage(StoredTable(self._tables, name, verified=True).metadata, stage, name)
-            demand_current(self._config, self._together(context, stage, lineage))
+            demand_current(self._config, self._record_lineage(context, stage, lineage))
             ours = {own: {rule.name for rule in rules} for own, rules in self._rules.items()}
-            if judging := _judging_checks(context):
+            if judging := _list_checks_of_step(context):
                 if not judging <= ours[stage]:
-                    note_looked_at(self._tables, context.step_context, name)
+                    record_checked_table(self._tables, context.step_context, name)
                 return StageTable(self._tables, name, True, None, stage, lineage)
-            verdicts = Verdicts(self._tables).require(name, stage, self._rules[stage], lineage)
-            own = require_own_checks(context.step_context, self._config.name, self._tables, ours, stage, name, lineage)
             return StageTable(
-                self._tables, name, verified=True, stage=stage, lineage=lineage, verdicts=verdicts, own_checks=own
+                self._tables,
+                name,
+                verified=True,
+                stage=stage,
+                lineage=lineage,
+                check_results=CheckResultStore(self._tables).require_passed(name, stage, self._rules[stage], lineage),
+                user_checks=require_user_checks(
+                    context.step_context, self._config.name, self._tables, ours, stage, name, lineage
+                ),
             )
 
-    def _together(self, context: dg.InputContext, stage: str, lineage: Lineage) -> dict[str, Lineage]:
+    def _record_lineage(self, context: dg.InputContext, stage: str, lineage: Lineage) -> dict[str, Lineage]:
         """The lineages of all tables that the step has loaded, this one included."""
         step = (context.step_context.run_id, context.step_context.step.key)
         if step not in self._loaded:
@@ -100,30 +106,30 @@ class StoreTables(dg.IOManager):
         self._loaded[step][stage] = lineage
         return self._loaded[step]
 
-    def find(self, context: dg.InputContext, stage: str) -> str:
+    def find_table(self, context: dg.InputContext, stage: str) -> str:
         """Name of the newest table of ``stage`` that this run may see, below the ``tables`` folder."""
         run_id = context.step_context.run_id
-        if own := self._of_run(run_id, stage):
+        if own := self._list_run_tables(run_id, stage):
             return f"{run_id}/{own[-1]}"
         event = context.instance.get_latest_materialization_event(context.asset_key)
         materialization = event.asset_materialization if event else None
-        if materialization is None or TABLE not in materialization.metadata:
+        if materialization is None or TABLE_KEY not in materialization.metadata:
             raise StoreError(f"{context.asset_key.to_user_string()} was never materialized: materialize it first")
-        return str(materialization.metadata[TABLE].value)
+        return str(materialization.metadata[TABLE_KEY].value)
 
-    def _of_run(self, run_id: str, stage: str) -> list[str]:
+    def _list_run_tables(self, run_id: str, stage: str) -> list[str]:
         """A run's tables of a stage, oldest first."""
-        found = [parts for parts in map(_NAME.fullmatch, (self._tables / run_id).names()) if parts]
+        found = [parts for parts in map(_TABLE_NAME.fullmatch, (self._tables / run_id).names()) if parts]
         own = [parts for parts in found if parts["stage"] == stage]
         return [parts[0] for parts in sorted(own, key=lambda parts: int(parts["number"]))]
 
-    def _write(self, run_id: str, stage: str, data: bytes) -> str:
-        name = hashed_name(f"{run_id}/{stage}.{len(self._of_run(run_id, stage)) + 1}", data)
+    def _write_table(self, run_id: str, stage: str, data: bytes) -> str:
+        name = hashed_name(f"{run_id}/{stage}.{len(self._list_run_tables(run_id, stage)) + 1}", data)
         self._tables.create(name, data)
         return name
 
 
-def _judging_checks(context: dg.InputContext) -> set[str]:
+def _list_checks_of_step(context: dg.InputContext) -> set[str]:
     """Checks of the asset that the step which loads it is there for: they look at what nobody else may use before."""
     step = context.step_context
     definition = step.job_def.asset_layer.get_assets_def_for_node(step.node_handle)
@@ -132,7 +138,7 @@ def _judging_checks(context: dg.InputContext) -> set[str]:
     return {check.name for check in definition.check_keys if check.asset_key == context.asset_key}
 
 
-def column_schema(schema: "pa.Schema") -> dg.TableSchema:
+def build_column_schema(schema: "pa.Schema") -> dg.TableSchema:
     """Dagster's view of a table's columns, with the descriptions of `brev_pipeline.tables`."""
     return dg.TableSchema(
         columns=[

@@ -1,0 +1,129 @@
+"""What all steps of a run share: retries, the log of the run, the pace and the settings that they tell of.
+
+A network that is down and a store that is busy come back, and are tried again; a failed check, a corrupt setting or a
+table that was recorded and is gone do not, and a run that kept trying would only bury the first message under hundreds
+more. Dagster's own `RetryPolicy` is not used: it would also try again what is a bug, and what a person cancelled.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import dagster as dg
+
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.config.models import RetrySettings
+from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.provenance import settings_of
+from brev_pipeline.stages import SPECS
+
+
+@contextmanager
+def retry_or_fail(context: Any, settings: RetrySettings) -> Iterator[None]:
+    """Turn an error of ours into Dagster's: a retry if it may pass and tries are left, otherwise a failure.
+
+    The failure's description is the error's message; the traceback, which would bury it, stays behind.
+
+    Args:
+        context: of an asset, of a check, or of an IO manager.
+        settings: how often, and how long to wait.
+
+    Raises:
+        dg.RetryRequested: the step is to be tried again.
+        dg.Failure: the step failed for good.
+    """
+    try:
+        yield
+    except BrevPipelineError as error:
+        said = f"{type(error).__name__}: {error}"
+        tried = _count_attempts(context)
+        if not error.may_pass:
+            raise dg.Failure(said, allow_retries=False) from error
+        if tried >= settings.times:
+            raise dg.Failure(f"{said} (tried {tried + 1} times)", allow_retries=False) from error
+        wait = settings.wait_seconds * 2**tried
+        next_try = f"trying again in {wait:g} s ({tried + 1} of {settings.times})"
+        context.log.warning("%s\nThis may pass: %s", said, next_try)
+        raise dg.RetryRequested(max_retries=settings.times, seconds_to_wait=wait) from error
+
+
+def _count_attempts(context: Any) -> int:
+    """How often the step failed before."""
+    # An IO manager's context has the step's, those of assets and checks have the number itself.
+    step = getattr(context, "step_context", None)
+    return int(step.previous_attempt_count if step is not None else context.retry_number)
+
+
+PACKAGE_LOGGER: Final = "brev_pipeline"
+"""The logger above those of all rooms."""
+
+
+@contextmanager
+def forward_logs(context: Any) -> Iterator[None]:
+    """Send what this thread logs below `PACKAGE_LOGGER`, at INFO and above, to ``context.log`` too.
+
+    So what the stages log reaches Dagster's UI and the terminal of ``brev-pipeline run``.
+    """
+    logger, handler = logging.getLogger(PACKAGE_LOGGER), _RunLogHandler(context)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(min(level, logging.INFO) if level else logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _RunLogHandler(logging.Handler):
+    def __init__(self, context: Any) -> None:
+        super().__init__(logging.INFO)
+        self._context = context
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # Another thread may belong to another run; and not every store of events takes writes of many threads.
+        if record.thread == self._thread:
+            self._context.log.log(record.levelno, record.getMessage())
+
+
+def asset_key(pipeline: str, stage: str) -> dg.AssetKey:
+    """Key of a stage's asset: the pipeline's name is its prefix."""
+    return dg.AssetKey([pipeline, stage])
+
+
+PUBLISHED_IMAGES: Final = "images published"
+"""Metadata of the published version: its images; 0 where nothing was new."""
+
+
+def pace_metadata(stage: str, made: Any, seconds: float) -> dict[str, Any]:
+    """How long a stage took, and its images (or records) per second: numbers that plot over time."""
+    found: dict[str, Any] = {"seconds": round(seconds, 3)}
+    rows, unit = getattr(made, "num_rows", None), SPECS[stage].unit
+    if unit and rows is not None:
+        found[unit] = rows
+        if seconds > 0:
+            found[f"{unit} per second"] = round(rows / seconds, 1)
+    return found
+
+
+def record_pace(context: Any, config: PipelineConfig, step: str, made: Any, seconds: float) -> None:
+    """Keep in the store how long a step took, for `plan`: a stage, or ``<stage>.checks``."""
+    from brev_pipeline.store import PipelineStore
+    from brev_pipeline.store.pace import Pace
+    from brev_pipeline.tables import WORK
+
+    rows = getattr(made, "num_rows", 0)
+    work: Any = rows
+    if isinstance(made, dg.MaterializeResult):
+        work = (made.metadata or {})[PUBLISHED_IMAGES]
+    elif rows:
+        work = (made.schema.metadata or {}).get(WORK, rows)
+    PipelineStore.of(config).paces.note(step, Pace(context.run.run_id, seconds, rows, int(work)))
+
+
+def settings_metadata(config: PipelineConfig, stage: str) -> dict[str, Any]:
+    """The settings that a stage goes by."""
+    return {"settings": dg.MetadataValue.json(settings_of(config, stage))}
