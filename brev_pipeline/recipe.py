@@ -8,7 +8,7 @@ import hashlib
 import json
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.config.models import NO_INGREDIENTS
+from brev_pipeline.config.image import NO_INGREDIENTS
 from brev_pipeline.provenance import code_of
 from brev_pipeline.stages import package_versions
 

@@ -21,7 +21,7 @@ from brev_pipeline.audit.claims import (
     of_code,
     paths_apart,
 )
-from brev_pipeline.config.models import DatasetSettings, ListingSettings
+from brev_pipeline.config import DatasetSettings, ListingSettings
 from brev_pipeline.release.exclusions import LEFT_OUT_RULES
 from brev_pipeline.storage.places import path_prefix, place_of
 from brev_pipeline.texts import TEXT

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.config.models import NO_INGREDIENTS
+from brev_pipeline.config.image import NO_INGREDIENTS
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.entries import FileEntry

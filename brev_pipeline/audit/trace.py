@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.audit.tables import listed_now
 from brev_pipeline.config import AugmentationSettings
-from brev_pipeline.config.locations import is_local
+from brev_pipeline.config.base import is_local
 from brev_pipeline.errors import ReadError
 from brev_pipeline.parts import part_names
 from brev_pipeline.readers.source_photos import Base, SourcePhotos

@@ -13,8 +13,8 @@ that moves a single bit changes published shards: the golden test catches it, an
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from brev_pipeline.config.models import (
-    AugmentationSettings,
+from brev_pipeline.config import AugmentationSettings
+from brev_pipeline.config.training import (
     ImageDeformation,
     ImageFiltering,
     ImageNoise,

@@ -13,7 +13,7 @@ from brev_pipeline.augmentation.filters import filtered
 from brev_pipeline.augmentation.geometry import Image, Matrix, affine, displacements, warp, warp_labels
 from brev_pipeline.augmentation.noise import salt_and_pepper, white_noise
 from brev_pipeline.augmentation.parameters import heads, plan_parameters, record, words
-from brev_pipeline.config.models import AugmentationSettings
+from brev_pipeline.config import AugmentationSettings
 from brev_pipeline.errors import AugmentError
 
 Labels = npt.NDArray[Any]

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.augmentation.portable_math import cos_sin, raw_words
-from brev_pipeline.config.models import ImageDeformation
+from brev_pipeline.config.training import ImageDeformation
 
 Image = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int32] | npt.NDArray[np.int64]

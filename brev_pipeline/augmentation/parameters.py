@@ -11,7 +11,7 @@ from operator import lt
 from typing import Any, Final, Literal, NamedTuple
 
 from brev_pipeline.augmentation.portable_math import raw_words
-from brev_pipeline.config.models import AugmentationSettings
+from brev_pipeline.config import AugmentationSettings
 
 ORDER: Final = (
     "flip_up_down",

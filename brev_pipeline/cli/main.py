@@ -486,8 +486,8 @@ def _load(
 
 
 def _checked_store(store: str) -> str:
+    from brev_pipeline.config.base import check_location, is_local
     from brev_pipeline.config.credentials import find_credentials
-    from brev_pipeline.config.locations import check_location, is_local
 
     if said := find_credentials(store):
         raise ConfigError(f"--store: {said}")

@@ -1,25 +1,18 @@
-"""Configuration: what a pipeline's YAML may say (`models`), and how it is read with errors for people (`load`)."""
+"""Configuration: what a pipeline's YAML may say (`pipeline` over its sections), and how it is read (`load`)."""
 
-from brev_pipeline.config.load import build_settings, load_config, parse_config, schema_text
-from brev_pipeline.config.models import (
-    AugmentationSettings,
+from brev_pipeline.config.image import ImageSettings, Intensity, PercentileIntensity, WindowIntensity
+from brev_pipeline.config.inputs import (
     DatasetSettings,
-    EngineSettings,
     FolderCategory,
-    GivenSettings,
-    ImageSettings,
     IntegritySettings,
-    Intensity,
     ListingSettings,
-    PercentileIntensity,
-    PipelineConfig,
-    SamplingSettings,
-    ShardSettings,
-    SplitSettings,
     StorageSettings,
-    ValidationSettings,
-    WindowIntensity,
 )
+from brev_pipeline.config.load import build_settings, load_config, parse_config, schema_text
+from brev_pipeline.config.operations import EngineSettings, ValidationSettings
+from brev_pipeline.config.pipeline import PipelineConfig
+from brev_pipeline.config.split import GivenSettings, SplitSettings
+from brev_pipeline.config.training import AugmentationSettings, SamplingSettings, ShardSettings
 
 __all__ = [
     "AugmentationSettings",

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from brev_pipeline.config.credentials import redact
-from brev_pipeline.config.models import PipelineConfig
+from brev_pipeline.config.pipeline import PipelineConfig
 from brev_pipeline.config.yaml_tree import MAX_BYTES, Problem, Tree, YamlError, YamlPath, read_tree
 from brev_pipeline.errors import ConfigError
 

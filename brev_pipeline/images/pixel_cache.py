@@ -31,7 +31,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.config.models import NO_INGREDIENTS
+from brev_pipeline.config.image import NO_INGREDIENTS
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.framing import HEADER_BYTES, frame, masked_crc
 from brev_pipeline.images.limits import OUT_OF_TIME

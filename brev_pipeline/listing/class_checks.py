@@ -15,7 +15,7 @@ from unicodedata import normalize
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.config.models import ListingSettings
+from brev_pipeline.config import ListingSettings
 from brev_pipeline.errors import ListingError
 from brev_pipeline.listing.image_filter import UNLISTED_REASONS, UnlistedKind
 from brev_pipeline.listing.path_classes import ROOT, ClassNameCounts, normalize_names

@@ -11,7 +11,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.config.models import DatasetSettings, ListingSettings
+from brev_pipeline.config import DatasetSettings, ListingSettings
 from brev_pipeline.errors import BrevPipelineError, ListingError
 from brev_pipeline.listing.checksums import add_checksums
 from brev_pipeline.listing.class_checks import ListingFindings, explain_no_classes, require_mapping_match

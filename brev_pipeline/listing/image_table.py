@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.config.models import DatasetSettings, ListingSettings
+from brev_pipeline.config import DatasetSettings, ListingSettings
 from brev_pipeline.listing.image_filter import UnlistedKind, are_images, count_unlisted
 from brev_pipeline.listing.path_classes import (
     ClassNameCounts,

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.config.models import FolderCategory, ListingSettings
+from brev_pipeline.config import FolderCategory, ListingSettings
 from brev_pipeline.errors import ListingError
 from brev_pipeline.searches import search_each
 from brev_pipeline.texts import composed, contents, ends, numbered

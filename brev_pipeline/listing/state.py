@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.config.models import DatasetSettings, ListingSettings
+from brev_pipeline.config import DatasetSettings, ListingSettings
 from brev_pipeline.listing.datasets import list_dataset, refuse_overlaps, sort_by_path
 from brev_pipeline.storage import Sources
 from brev_pipeline.texts import TEXT, contents, joined

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from brev_pipeline.config import DatasetSettings, ListingSettings
 from brev_pipeline.config.load import build_settings
-from brev_pipeline.config.models import DatasetSettings, ListingSettings
 from brev_pipeline.errors import ConfigError
 from brev_pipeline.listing.datasets import list_dataset
 from brev_pipeline.storage import Sources

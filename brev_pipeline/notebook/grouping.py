@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import numpy as np
 import pyarrow as pa
 
-from brev_pipeline.config.models import Weighing
+from brev_pipeline.config.training import Weighing
 from brev_pipeline.errors import SamplingError
 from brev_pipeline.sampling import SamplingGroups, compute_group_weights, group_images
 from brev_pipeline.texts import TEXT

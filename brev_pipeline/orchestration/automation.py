@@ -11,7 +11,7 @@ import dagster as dg
 from dagster._utils.schedules import CRON_RANGES, CroniterShim, schedule_execution_time_iterator
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.config.models import ScheduleSettings
+from brev_pipeline.config.operations import ScheduleSettings
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.orchestration.resources import build_executor
 

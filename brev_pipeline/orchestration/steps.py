@@ -14,7 +14,7 @@ from typing import Any, Final
 import dagster as dg
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.config.models import RetrySettings
+from brev_pipeline.config.operations import RetrySettings
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.provenance import settings_of
 from brev_pipeline.stages import SPECS

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from brev_pipeline.config import StorageSettings, build_settings
-from brev_pipeline.config.locations import is_local
-from brev_pipeline.config.models import ListingSettings
+from brev_pipeline.config import ListingSettings, StorageSettings, build_settings
+from brev_pipeline.config.base import is_local
 from brev_pipeline.errors import ReadError, SourceError
 from brev_pipeline.readers.find_version import find_store
 from brev_pipeline.source_base import SourceRow, as_recorded

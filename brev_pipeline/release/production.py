@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.config.locations import is_local
+from brev_pipeline.config.base import is_local
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import SplitError, StoreError
 from brev_pipeline.parts import part_names

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline import tables
 from brev_pipeline.config import SamplingSettings
-from brev_pipeline.config.models import Weighing
+from brev_pipeline.config.training import Weighing
 from brev_pipeline.errors import SamplingError
 from brev_pipeline.sampling.apportionment import apportion_draws
 from brev_pipeline.sampling.groups import SamplingGroups, group_images

@@ -8,7 +8,7 @@ pages, which cost 80 CPU-ms per 1,000 keys where the request itself costs 3; pag
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from brev_pipeline.config.models import StorageSettings
+from brev_pipeline.config import StorageSettings
 
 CONNECTIONS: Final = 64
 TIMEOUTS: Final = (10.0, 30.0)

@@ -7,7 +7,7 @@ network that is down or a key that has expired is no photo's fault.
 
 from typing import Any, Literal
 
-from brev_pipeline.config.models import StorageSettings
+from brev_pipeline.config import StorageSettings
 from brev_pipeline.errors import BrevPipelineError
 
 Kind = Literal["missing", "changed", "refused", "no_bucket", "credentials", "unreachable", "not_s3"]

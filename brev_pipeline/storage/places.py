@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from brev_pipeline.config.models import ListingSettings, StorageSettings
+from brev_pipeline.config import ListingSettings, StorageSettings
 
 
 @dataclass(frozen=True)

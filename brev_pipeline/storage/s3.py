@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from threading import Lock
 from typing import Any, TypeVar
 
-from brev_pipeline.config.models import StorageSettings
+from brev_pipeline.config import StorageSettings
 from brev_pipeline.storage.connect import connect, whole
 from brev_pipeline.storage.direct import Direct
 from brev_pipeline.storage.faults import S3Error, fault, has_answered, is_passing, not_s3

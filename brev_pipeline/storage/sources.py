@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from brev_pipeline.config.models import DatasetSettings, PipelineConfig
+from brev_pipeline.config import DatasetSettings, PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
 from brev_pipeline.source_base import SourceRow
 from brev_pipeline.storage.faults import S3Error

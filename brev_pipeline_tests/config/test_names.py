@@ -5,7 +5,7 @@ import pytest
 from dagster._core.definitions.utils import DISALLOWED_NAMES, is_valid_owner
 
 from brev_pipeline.config import parse_config
-from brev_pipeline.config.names import DAGSTER_NAMES, OUR_NAMES
+from brev_pipeline.config.pipeline import DAGSTER_NAMES, OUR_NAMES
 from brev_pipeline.errors import ConfigError
 from brev_pipeline.orchestration.code_location import BROKEN_GROUP
 from brev_pipeline.orchestration.purge import PURGE_JOB, build_purge_definitions

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from brev_pipeline.config import SplitSettings, parse_config
-from brev_pipeline.config.models import ListingSettings
+from brev_pipeline.config import ListingSettings, SplitSettings, parse_config
 from brev_pipeline.errors import ConfigError
 
 

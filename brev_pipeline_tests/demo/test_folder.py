@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brev_pipeline.config.models import ListingSettings
+from brev_pipeline.config import ListingSettings
 from brev_pipeline.demo import DemoSummary, draw_demo
 from brev_pipeline.demo.contents import list_demo_files
 from brev_pipeline.demo.folder import RECORD

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from brev_pipeline.config.models import ScheduleSettings
+from brev_pipeline.config.operations import ScheduleSettings
 from brev_pipeline.orchestration.automation import (
     build_freshness_policy,
     build_job,

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from brev_pipeline.cli import main
-from brev_pipeline.config.names import DAGSTER_NAMES
+from brev_pipeline.config.pipeline import DAGSTER_NAMES
 from brev_pipeline.orchestration.code_location import BROKEN_GROUP, build_folder_definitions
 from brev_pipeline_tests.config.mutations import mutate
 from brev_pipeline_tests.pipelines import SETTINGS

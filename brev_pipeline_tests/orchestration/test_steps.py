@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from brev_pipeline.config.models import RetrySettings
+from brev_pipeline.config.operations import RetrySettings
 from brev_pipeline.errors import ListingError, SplitError, StoreError
 from brev_pipeline.expectations import SUITES, Finding
 from brev_pipeline.orchestration.check_results import CheckResultStore
