@@ -26,7 +26,7 @@ import simplejpeg
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.images import ImagePipeline
 from brev_pipeline.images.prepare_task import prepare_row
-from brev_pipeline.source_base import SourceRow
+from brev_pipeline.storage.fetcher import SourceRow
 
 HEIGHT, WIDTH, SIDE = 480, 640, 128  # px
 ROUNDS = 7

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from brev_pipeline.config import parse_config
 from brev_pipeline.engine import SerialEngine
-from brev_pipeline.framing import HEADER_BYTES, masked_crc
 from brev_pipeline.readers.pixels import find_bytes_feature
 from brev_pipeline.records import plan_shards, shard_files, write_shards
 from brev_pipeline.release.publishing import publish_version
 from brev_pipeline.seeds import seed64
 from brev_pipeline.store import PipelineStore
+from brev_pipeline.tfrecord import HEADER_BYTES, masked_crc
 
 CLASSES = ["bad", "good"]
 YAML = "{name: bench, store: store, datasets: [{name: B, id: b, bucket: b}], shards: {encoding: %s}}"

@@ -36,13 +36,13 @@ from memory import forget_peak, peak
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.expectations import SUITES
-from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, frame, masked_crc
 from brev_pipeline.provenance import attach_provenance, read_lineage
 from brev_pipeline.stages import inputs_of
 from brev_pipeline.store import Folder, PipelineStore, StoredTable
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.tables import give_memory_back
 from brev_pipeline.texts import TEXT, joined
+from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, frame, masked_crc
 
 Tables = dict[str, pa.Table]
 Stored = dict[str, StoredTable]

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.differences import list_differences
+from brev_pipeline.config.image import NO_INGREDIENTS
 from brev_pipeline.errors import StoreError
-from brev_pipeline.stages import SPECS, VERSION, inputs_of, installed_version
+from brev_pipeline.stages import SPECS, VERSION, inputs_of, installed_version, package_versions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -277,3 +278,22 @@ class _Hasher:
 
     def close(self) -> None:
         pass
+
+
+def recipe(config: PipelineConfig) -> str:
+    """What a record's bytes depend on besides its row of the plan, as a hash: pixels, encoding, the record's schema."""
+    from brev_pipeline.records import RECORD_VERSION
+
+    shards = config.shards.model_dump(mode="json", include={"encoding", "jpeg_quality"})
+    parts = [RECORD_VERSION, pixel_fingerprint(config), shards]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def pixel_fingerprint(config: PipelineConfig) -> str:
+    """What a record's pixels depend on besides its row of the plan: settings, code, and packages that touch pixels."""
+    settings = {
+        "image": config.image.model_dump(mode="json", exclude=set(NO_INGREDIENTS)),
+        "augmentation": config.augmentation.model_dump(mode="json"),
+    }
+    code = {stage: code_of(stage) for stage in ("prepared_images", "tfrecord_shards")}
+    return json.dumps([settings, code, package_versions()], sort_keys=True)

@@ -26,9 +26,9 @@ from brev_pipeline.engine import Counted, Engine, LostTask
 from brev_pipeline.errors import SourceError, StoreError
 from brev_pipeline.images.limits import UNJUDGED, UNTRIED
 from brev_pipeline.seeds import seed64
-from brev_pipeline.source_base import Fetcher, SourceRow
+from brev_pipeline.storage.fetcher import Fetcher, SourceRow
 from brev_pipeline.store import Folder, PipelineStore
-from brev_pipeline.store.rechecks import CHECKED, KEY, object_keys
+from brev_pipeline.store.recheck_log import CHECKED, KEY, object_keys
 from brev_pipeline.tables import PREPARED_IMAGES
 from brev_pipeline.texts import TEXT, spread
 

@@ -5,12 +5,14 @@ returns one; it knows nothing of who made its input.
 """
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from brev_pipeline.errors import BrevPipelineError
-from brev_pipeline.texts import NAMES, TEXT
+from brev_pipeline.texts import NAMES, TEXT, joined
 
 WORK: Final = b"brev_pipeline.work"
 """Schema metadata of a stage's table: how much of it the run made anew (images decoded, records written)."""
@@ -199,3 +201,44 @@ def conform(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
         if not field.nullable and cast.column(field.name).null_count:
             raise BrevPipelineError(f"table {name} has nulls in column {field.name}")
     return pa.Table.from_arrays(cast.columns, schema=schema)
+
+
+AUGMENTED: Final = "_augmented"
+"""Behind a fold's name, in the name of the part with its draws."""
+
+
+def part_names(table: pa.Table) -> pa.ChunkedArray:
+    """(records,) the part that each record belongs to: its purpose, or of a fold's draws ``fold0_augmented``.
+
+    Args:
+        table: purpose and ordinal of all records of a version, or of whole purposes.
+    """
+    plain = is_plain(table)
+    if not pc.any(plain, min_count=0).as_py():
+        return table["purpose"]
+    folds = pc.unique(table["purpose"].filter(plain))
+    drawn = pc.and_(pc.is_in(table["purpose"], value_set=folds), pc.invert(plain))
+    names = table["purpose"].cast(TEXT)
+    return pc.if_else(drawn, joined(names, AUGMENTED, by=""), names)
+
+
+def is_plain(table: pa.Table) -> Any:
+    """(records,) whether each is a fold's photo as it is."""
+    return pc.less(table["ordinal"], 0)
+
+
+def drawn_by_weight(table: pa.Table) -> Any:
+    """(records,) whether the weight table says how often each stands there.
+
+    That is all but the folds' photos as they are; of a fold that is not sampled, those too.
+    """
+    plain = is_plain(table)
+    if not pc.any(plain, min_count=0).as_py():
+        return pc.invert(plain)
+    sampled = pc.unique(table["purpose"].filter(pc.invert(plain)))
+    return pc.or_(pc.invert(plain), pc.invert(pc.is_in(table["purpose"], value_set=sampled)))
+
+
+def plain_ordinals(counts: np.ndarray[Any, np.dtype[np.int32]]) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Ordinals of photos as they are, from how many of the same content come before: −1, −2, and so on."""
+    return -1 - counts

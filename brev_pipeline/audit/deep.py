@@ -26,10 +26,10 @@ from brev_pipeline.engine import Engine, LocalEngine, LostTask, SerialEngine
 from brev_pipeline.errors import SourceError, StoreError
 from brev_pipeline.release.exclusions import LEFT_OUT_RULES
 from brev_pipeline.seeds import seeds64
-from brev_pipeline.source_base import SourceRow
 from brev_pipeline.split.labels import numbers_of
 from brev_pipeline.stages import SPECS, package_versions
 from brev_pipeline.storage import Sources
+from brev_pipeline.storage.fetcher import SourceRow
 from brev_pipeline.storage.places import Place, ReadLimits, path_prefix
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.parquet import from_parquet

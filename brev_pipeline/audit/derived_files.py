@@ -35,8 +35,7 @@ def configuration_contradictions(claims: Claims) -> Iterator[Contradiction]:
 
 def recipe_contradictions(claims: Claims) -> Iterator[Contradiction]:
     """A recipe of the records that configuration, code and packages do not give, where those are the present ones."""
-    from brev_pipeline.provenance import code_of
-    from brev_pipeline.recipe import recipe
+    from brev_pipeline.provenance import code_of, recipe
 
     said, made_by = claims.manifest["recipe"], {stage: code_of(stage) for stage in SPECS}
     if claims.manifest["packages"] != package_versions() or claims.manifest["stages"] != made_by:

@@ -21,9 +21,9 @@ from brev_pipeline.audit.removals import Removals, is_removed
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store import PipelineStore
-from brev_pipeline.store.entries import FileEntry, entries, remove_files
-from brev_pipeline.store.named import verify_named
-from brev_pipeline.store.rechecks import holds_all
+from brev_pipeline.store.file_entries import FileEntry, entries, remove_files
+from brev_pipeline.store.hashed_files import verify_named
+from brev_pipeline.store.recheck_log import holds_all
 from brev_pipeline.store.versions import MANIFEST
 
 _QUIET: Final = timedelta(hours=1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from brev_pipeline.store import Folder, Seals
-from brev_pipeline.store.chain import FIRST_PARENT, entry_name
+from brev_pipeline.store.witness_log import FIRST_PARENT, entry_name
 
 _NAME: Final = re.compile(r"\d{8,}\.json")
 

@@ -20,11 +20,11 @@ import numpy.typing as npt
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
-from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, unframe
 from brev_pipeline.images.limits import OUT_OF_TIME, PASSING, UNJUDGED, UNTRIED
-from brev_pipeline.source_base import SourceRow
 from brev_pipeline.storage import Sources
+from brev_pipeline.storage.fetcher import SourceRow
 from brev_pipeline.store import Folder
+from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, unframe
 
 _DIED: Final = "the decoder died on it, or came to no end, each time that it was tried"
 """What versions called ``corrupt`` before there was a status for it."""

@@ -13,8 +13,8 @@ from typing import Final
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store import PipelineStore, Version
-from brev_pipeline.store.chain import FIRST_PARENT, account, entry_name
 from brev_pipeline.store.versions import MANIFEST, REPORT
+from brev_pipeline.store.witness_log import FIRST_PARENT, account, entry_name
 
 LOG: Final = "removals"
 

@@ -13,8 +13,8 @@ from brev_pipeline.audit.claims import FAULTS, Contradiction, made_with, of_code
 from brev_pipeline.audit.tables import Tables, listed_now
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError
-from brev_pipeline.parts import part_names
 from brev_pipeline.store.versions import DERIVED
+from brev_pipeline.tables import part_names
 
 _COLUMNS: Final = ("purpose", "epoch", "shard", "position", "path", "content_id", "group", "label", "ordinal", "seed")
 _DERIVED: Final = (*_COLUMNS, "item", "augmented")

@@ -12,8 +12,8 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.image import NO_INGREDIENTS
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store import PipelineStore, Version
-from brev_pipeline.store.entries import FileEntry
-from brev_pipeline.store.named import hash_in_name, verify_named_bytes
+from brev_pipeline.store.file_entries import FileEntry
+from brev_pipeline.store.hashed_files import hash_in_name, verify_named_bytes
 from brev_pipeline.store.parquet import parquet_metadata
 from brev_pipeline.texts import TEXT
 

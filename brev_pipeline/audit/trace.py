@@ -11,10 +11,9 @@ from brev_pipeline.audit.tables import listed_now
 from brev_pipeline.config import AugmentationSettings
 from brev_pipeline.config.base import is_local
 from brev_pipeline.errors import ReadError
-from brev_pipeline.parts import part_names
 from brev_pipeline.readers.source_photos import Base, SourcePhotos
 from brev_pipeline.store import PipelineStore, Version
-from brev_pipeline.tables import PREPARED_IMAGES
+from brev_pipeline.tables import PREPARED_IMAGES, part_names
 from brev_pipeline.texts import TEXT
 
 _OBJECT = ("path", "url", "bucket", "dataset", "dataset_id", "reference", "etag", "etag_source", "size")

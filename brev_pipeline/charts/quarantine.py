@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from brev_pipeline.charts.canvas import ALERT, MARGIN, SHEET_BYTES, SOFT, Canvas, Pixels, wrapped
 from brev_pipeline.engine import LocalEngine, LostTask
 from brev_pipeline.images.limits import UNJUDGED
-from brev_pipeline.source_base import Fetcher, SourceRow, as_recorded
+from brev_pipeline.storage.fetcher import Fetcher, SourceRow, as_recorded
 from brev_pipeline.texts import TEXT
 
 _SHOWN: Final = 12

@@ -15,8 +15,8 @@ from brev_pipeline.diff.facts import (
 from brev_pipeline.diff.images import COMPARED, compare_images
 from brev_pipeline.diff.sides import OF_SPLIT, by_name, compare_sides, count
 from brev_pipeline.diff.weights import OF_RECORDS, OF_WEIGHTS, compare_weights, count_kept
-from brev_pipeline.parts import part_names
 from brev_pipeline.store import Version
+from brev_pipeline.tables import part_names
 
 
 def diff_versions(before: Version, after: Version) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from brev_pipeline.config import PipelineConfig, ShardSettings
 from brev_pipeline.config.load import build_settings
 from brev_pipeline.diff.sides import by_name, count
 from brev_pipeline.diff.versions import shard_bytes
-from brev_pipeline.parts import part_names
-from brev_pipeline.recipe import recipe
+from brev_pipeline.provenance import recipe
 from brev_pipeline.records.shard_plan import mean_record_bytes
 from brev_pipeline.records.write import shard_files, shards_of
 from brev_pipeline.release.production import PlannedRecords, earlier_records, made_already
 from brev_pipeline.store import PipelineStore, Version
+from brev_pipeline.tables import part_names
 
 Bools = npt.NDArray[np.bool_]
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from brev_pipeline.stages import VERSION, table_stages
-from brev_pipeline.store.pace import Pace
+from brev_pipeline.store.timing_log import Pace
 
 CHECKS = "checks"
 """What the time of all suites stands under."""

@@ -16,9 +16,8 @@ import pyarrow as pa
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.images.limits import UNJUDGED
 from brev_pipeline.listing.class_checks import count_classes, find_odd_classes
-from brev_pipeline.parts import drawn_by_weight, part_names
 from brev_pipeline.release.exclusions import found_facts
-from brev_pipeline.tables import Columns
+from brev_pipeline.tables import Columns, drawn_by_weight, part_names
 from brev_pipeline.texts import TEXT, composed, joined_names, numbered
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import PipelineConfig, ShardSettings
 from brev_pipeline.errors import ShardError
-from brev_pipeline.parts import AUGMENTED, part_names
 from brev_pipeline.records.image_shape import ImageShape, find_image_shape
 from brev_pipeline.records.schema import RECORD_VERSION
+from brev_pipeline.tables import AUGMENTED, part_names
 
 RECORD_TABLE: Final = "records.parquet"
 RECORD_COLUMNS: Final = ["purpose", "epoch", "shard", "file", "path", "content_id", "label", "augmented", "ordinal"]

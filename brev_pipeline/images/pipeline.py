@@ -135,7 +135,7 @@ def _problem(detail: Any) -> str:
 
 def _read(path: str) -> bytes:
     if "://" not in path:
-        from brev_pipeline.storage.local import read_any_file
+        from brev_pipeline.storage.local_files import read_any_file
 
         return read_any_file(path)
     import fsspec

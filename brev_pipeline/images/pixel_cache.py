@@ -33,13 +33,13 @@ import xxhash
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.config.image import NO_INGREDIENTS
 from brev_pipeline.errors import BrevPipelineError, StoreError
-from brev_pipeline.framing import HEADER_BYTES, frame, masked_crc
 from brev_pipeline.images.limits import OUT_OF_TIME
 from brev_pipeline.stages import SPECS
 from brev_pipeline.store import Folder
-from brev_pipeline.store.named import write_whole
+from brev_pipeline.store.hashed_files import write_whole
 from brev_pipeline.store.parquet import from_parquet, to_parquet
 from brev_pipeline.tables import PREPARED_IMAGES, conform
+from brev_pipeline.tfrecord import HEADER_BYTES, frame, masked_crc
 
 _LOG = logging.getLogger(__name__)
 _READERS: Final = 16  # index files read at a time

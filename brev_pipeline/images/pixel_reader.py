@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.errors import StoreError
-from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, masked_crc
 from brev_pipeline.images.pixel_cache import is_pixel_file
 from brev_pipeline.store import Folder
+from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, masked_crc
 
 _GAP = 64 << 10  # bytes between two images that are read and thrown away rather than read around
 _WINDOW = 64 << 20  # bytes of pixels that are in memory at a time, at least one image

@@ -18,7 +18,7 @@ from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.images.limits import PASSING, out_of_time
 from brev_pipeline.images.pixel_cache import Shelf
 from brev_pipeline.images.prepare_task import Content, Work, longest_wait, refused
-from brev_pipeline.source_base import Fetcher, SourceRow
+from brev_pipeline.storage.fetcher import Fetcher, SourceRow
 from brev_pipeline.store import Folder
 from brev_pipeline.tables import PREPARED_IMAGES, conform
 from brev_pipeline.texts import joined

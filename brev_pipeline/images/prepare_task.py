@@ -35,7 +35,7 @@ from brev_pipeline.images.intensity import DeepSamples
 from brev_pipeline.images.limits import PASSING, classify_loss, clock, decoding_limits, demand_memory, is_out_of_memory
 from brev_pipeline.images.pixel_cache import Shelf, settings_id
 from brev_pipeline.images.statistics import measure
-from brev_pipeline.source_base import Fetcher, SourceRow, as_recorded
+from brev_pipeline.storage.fetcher import Fetcher, SourceRow, as_recorded
 from brev_pipeline.tables import PREPARED_IMAGES
 
 _FULL = 64 << 20  # bytes of prepared pixels after which a pair of files is written

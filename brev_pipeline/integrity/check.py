@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from brev_pipeline.engine import Engine
 from brev_pipeline.integrity.checksum_resolution import resolve_identities
 from brev_pipeline.repeated_ids import number_repeated_ids
-from brev_pipeline.source_base import Fetcher
+from brev_pipeline.storage.fetcher import Fetcher
 from brev_pipeline.tables import SAMPLE_INTEGRITY, conform
 from brev_pipeline.texts import joined_names
 

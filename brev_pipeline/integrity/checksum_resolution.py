@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 from brev_pipeline.engine import Counted, Engine
 from brev_pipeline.engine.progress import create_log_reporter
 from brev_pipeline.errors import SourceError
-from brev_pipeline.source_base import Fetcher, SourceRow
+from brev_pipeline.storage.fetcher import Fetcher, SourceRow
 from brev_pipeline.texts import TEXT
 
 _LOG = logging.getLogger(__name__)

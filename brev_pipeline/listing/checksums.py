@@ -20,7 +20,7 @@ from brev_pipeline.engine.progress import create_log_reporter
 from brev_pipeline.errors import SourceError
 from brev_pipeline.listing.folder_walk import FILES, build_stamps
 from brev_pipeline.storage import LocalPlace
-from brev_pipeline.storage.local import bounded, open_file
+from brev_pipeline.storage.local_files import bounded, open_file
 from brev_pipeline.texts import TEXT
 
 _LOG = logging.getLogger(__name__)

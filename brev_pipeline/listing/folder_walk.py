@@ -20,7 +20,7 @@ import pyarrow as pa
 from brev_pipeline.errors import ListingError
 from brev_pipeline.listing.s3_pages import OBJECTS
 from brev_pipeline.storage import LocalPlace
-from brev_pipeline.storage.local import ALLOW_LINKS, is_within, kind_of
+from brev_pipeline.storage.local_files import ALLOW_LINKS, is_within, kind_of
 from brev_pipeline.texts import TEXT, joined
 
 FILES: Final = pa.schema([*OBJECTS, *(pa.field(name, TEXT) for name in ("file_stamp", "rule", "reason"))])

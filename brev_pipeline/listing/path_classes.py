@@ -23,8 +23,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import FolderCategory, ListingSettings
 from brev_pipeline.errors import ListingError
-from brev_pipeline.searches import search_each
-from brev_pipeline.texts import composed, contents, ends, numbered
+from brev_pipeline.texts import composed, contents, ends, numbered, search_each
 
 ROOT: Final = "__root__"
 """Folder of the images that lie directly in a dataset's root. The reference package's name for it."""

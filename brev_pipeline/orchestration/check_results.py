@@ -18,7 +18,7 @@ from brev_pipeline.expectations import Finding, Rule
 from brev_pipeline.provenance import Lineage
 from brev_pipeline.stages import inputs_of
 from brev_pipeline.store import Folder
-from brev_pipeline.store.named import short_sha256
+from brev_pipeline.store.hashed_files import short_sha256
 
 _FILE_NAME: Final = re.compile(r"\.checks\.(?P<time>[0-9TZ.]+)\.(?P<run>[^/]+)\.(?P<sha256>[0-9a-f]{32})\.json")
 CheckRecord = dict[str, Any]

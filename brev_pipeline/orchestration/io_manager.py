@@ -20,7 +20,7 @@ from brev_pipeline.orchestration.user_checks import TABLE_KEY, record_checked_ta
 from brev_pipeline.provenance import Lineage, demand_current, read_lineage
 from brev_pipeline.stages import table_stages
 from brev_pipeline.store import PipelineStore, StoredTable
-from brev_pipeline.store.named import hashed_name
+from brev_pipeline.store.hashed_files import hashed_name
 from brev_pipeline.store.parquet import to_parquet
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from brev_pipeline.texts import TEXT, joined_names
 if TYPE_CHECKING:
     from brev_pipeline.config import PipelineConfig
     from brev_pipeline.recheck import Recheck
-    from brev_pipeline.source_base import Fetcher
     from brev_pipeline.split import SplitReport
     from brev_pipeline.split.given_matched import Matched
     from brev_pipeline.split.known import KnownRows
+    from brev_pipeline.storage.fetcher import Fetcher
     from brev_pipeline.store import PipelineStore
 
 _LOG = logging.getLogger(__name__)

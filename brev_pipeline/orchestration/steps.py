@@ -112,7 +112,7 @@ def pace_metadata(stage: str, made: Any, seconds: float) -> dict[str, Any]:
 def record_pace(context: Any, config: PipelineConfig, step: str, made: Any, seconds: float) -> None:
     """Keep in the store how long a step took, for `plan`: a stage, or ``<stage>.checks``."""
     from brev_pipeline.store import PipelineStore
-    from brev_pipeline.store.pace import Pace
+    from brev_pipeline.store.timing_log import Pace
     from brev_pipeline.tables import WORK
 
     rows = getattr(made, "num_rows", 0)

@@ -19,7 +19,7 @@ from brev_pipeline.orchestration.steps import asset_key
 from brev_pipeline.provenance import Lineage
 from brev_pipeline.stages import SPECS
 from brev_pipeline.store import Folder
-from brev_pipeline.store.named import short_sha256
+from brev_pipeline.store.hashed_files import short_sha256
 
 TABLE_KEY = "table"
 """Metadata key of a materialization: where the table lies, below the pipeline's ``tables`` folder."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 from brev_pipeline.errors import ReadError, StoreError
 from brev_pipeline.readers.find_version import find_store
 from brev_pipeline.store import Folder, PipelineStore, Version
-from brev_pipeline.store.chain import FIRST_PARENT, account, entry_name
+from brev_pipeline.store.witness_log import FIRST_PARENT, account, entry_name
 
 _FOLDER: Final = "access"
 _TRIES: Final = 100

@@ -7,7 +7,6 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import StorageSettings
 from brev_pipeline.errors import ReadError
-from brev_pipeline.parts import is_plain
 from brev_pipeline.readers.access_log import demand_reason, log_access
 from brev_pipeline.readers.find_version import (
     Manifest,
@@ -21,6 +20,7 @@ from brev_pipeline.readers.purpose_records import PurposeRecords
 from brev_pipeline.readers.records import Records
 from brev_pipeline.store import Version
 from brev_pipeline.store.parquet import from_parquet
+from brev_pipeline.tables import is_plain
 
 
 def read(

@@ -16,8 +16,8 @@ from brev_pipeline.config import ListingSettings, StorageSettings, build_setting
 from brev_pipeline.config.base import is_local
 from brev_pipeline.errors import ReadError, SourceError
 from brev_pipeline.readers.find_version import find_store
-from brev_pipeline.source_base import SourceRow, as_recorded
 from brev_pipeline.storage import Sources
+from brev_pipeline.storage.fetcher import SourceRow, as_recorded
 from brev_pipeline.storage.places import LocalPlace, Place, ReadLimits, key_of, path_prefix, place_of
 from brev_pipeline.store import PipelineStore, Version
 

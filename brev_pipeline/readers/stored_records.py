@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.errors import ShardError
-from brev_pipeline.framing import HEADER_BYTES, frames, masked_crc
 from brev_pipeline.store import Folder
+from brev_pipeline.tfrecord import HEADER_BYTES, frames, masked_crc
 
 _MAX_OPEN_FILES: Final = 64
 """Files of a disk that are kept open."""

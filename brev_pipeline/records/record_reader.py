@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.errors import ShardError
-from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, frames, unframe
 from brev_pipeline.records.example import decode_example
 from brev_pipeline.records.protocols import Pixels
 from brev_pipeline.records.schema import RECORD_FEATURES
 from brev_pipeline.store import Folder
+from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, frames, unframe
 
 _FEATURES: Final = {feature.name: feature for feature in RECORD_FEATURES}
 

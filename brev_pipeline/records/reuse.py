@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import BrevPipelineError, ShardError
-from brev_pipeline.framing import FOOTER_BYTES, HEADER_BYTES, masked_crc
 from brev_pipeline.records.example import decode_example
 from brev_pipeline.records.record_reader import whole_file
 from brev_pipeline.store import Folder
+from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, masked_crc
 
 _SAME: Final = ["path", "content_id", "item", "label", "epoch", "augmented"]
 _PLACE: Final = ["file", "offset", "length", "crc"]

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
-from brev_pipeline.parts import part_names
+from brev_pipeline.tables import part_names
 from brev_pipeline.texts import TEXT, composed
 
 PLAN: Final = pa.schema(

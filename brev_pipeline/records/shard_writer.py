@@ -21,13 +21,13 @@ import pyarrow as pa
 
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
-from brev_pipeline.framing import frame, masked_crc
 from brev_pipeline.records.encode import encoder
 from brev_pipeline.records.example import Value, encode_example
 from brev_pipeline.records.protocols import Augmenter, PixelReader, Pixels
 from brev_pipeline.records.reuse import Copier, chunks
 from brev_pipeline.records.schema import RECORD_VERSION
 from brev_pipeline.store import Folder
+from brev_pipeline.tfrecord import frame, masked_crc
 
 
 @dataclass(frozen=True)

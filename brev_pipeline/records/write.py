@@ -15,12 +15,12 @@ from brev_pipeline import tables
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.engine import Counted, Engine
 from brev_pipeline.errors import ShardError
-from brev_pipeline.parts import part_names
 from brev_pipeline.records.protocols import Augmenter, PixelReader
 from brev_pipeline.records.reuse import Earlier
 from brev_pipeline.records.shard_plan import shard_name
 from brev_pipeline.records.shard_writer import FRAMES, PIXEL_COLUMNS, ShardTask, ShardWriter, all_finished
 from brev_pipeline.store import Folder
+from brev_pipeline.tables import part_names
 from brev_pipeline.texts import TEXT
 
 _LOG = logging.getLogger(__name__)

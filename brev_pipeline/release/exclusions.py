@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config import PipelineConfig, SplitSettings
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.store import PipelineStore
-from brev_pipeline.store.named import read_named, short_sha256, write_whole
+from brev_pipeline.store.hashed_files import read_named, short_sha256, write_whole
 from brev_pipeline.store.parquet import from_parquet, to_parquet
 from brev_pipeline.tables import Columns
 from brev_pipeline.texts import NAMES, TEXT

@@ -22,9 +22,15 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.base import is_local
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import SplitError, StoreError
-from brev_pipeline.parts import part_names
-from brev_pipeline.provenance import code_of, demand_current, hash_table, read_lineage, settings_of
-from brev_pipeline.recipe import pixel_fingerprint, recipe
+from brev_pipeline.provenance import (
+    code_of,
+    demand_current,
+    hash_table,
+    pixel_fingerprint,
+    read_lineage,
+    recipe,
+    settings_of,
+)
 from brev_pipeline.release.exclusions import (
     KNOWN,
     demand_whole_account,
@@ -40,7 +46,7 @@ from brev_pipeline.release.publishing import Made, Release, ReportMaker, publish
 from brev_pipeline.stages import SPECS, table_stages
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
-from brev_pipeline.tables import RAW_LISTING, SAMPLE_SPLIT, WORK, Columns, note_work
+from brev_pipeline.tables import RAW_LISTING, SAMPLE_SPLIT, WORK, Columns, note_work, part_names
 from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from typing import Final
 
 import pyarrow as pa
 
-from brev_pipeline.parts import AUGMENTED
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening
 from brev_pipeline.report.text import counted, joined
 from brev_pipeline.split.labels import label_counts, numbers_of
+from brev_pipeline.tables import AUGMENTED
 from brev_pipeline.texts import TEXT
 
 _ROWS: Final = 200

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from brev_pipeline.parts import AUGMENTED
 from brev_pipeline.report.division import Division
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.left_out import LeftOut
 from brev_pipeline.report.opening import Tone
 from brev_pipeline.report.text import counted
 from brev_pipeline.report.verdicts import Verdicts
+from brev_pipeline.tables import AUGMENTED
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SamplingSettings
 from brev_pipeline.errors import SamplingError
-from brev_pipeline.parts import plain_ordinals
 from brev_pipeline.sampling.apportionment import Counts, apportion_draws, count_draws
 from brev_pipeline.sampling.groups import SamplingGroups, group_images
 from brev_pipeline.sampling.hash_order import hash_column, sort_by_hash
+from brev_pipeline.tables import plain_ordinals
 from brev_pipeline.texts import NAMES, TEXT
 
 DRAWS: Final = pa.schema(

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.searches import Match, search_each
+from brev_pipeline.texts import Match, search_each
 
 
 def compile_key(pattern: str, name: str) -> re.Pattern[str]:

@@ -13,10 +13,9 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from brev_pipeline.config import StorageSettings
-from brev_pipeline.storage.connect import connect, whole
-from brev_pipeline.storage.direct import Direct
-from brev_pipeline.storage.faults import S3Error, fault, has_answered, is_passing, not_s3
-from brev_pipeline.storage.patience import patiently
+from brev_pipeline.storage.retry import patiently
+from brev_pipeline.storage.s3_connection import Direct, connect, whole
+from brev_pipeline.storage.storage_errors import S3Error, fault, has_answered, is_passing, not_s3
 
 R = TypeVar("R")
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from brev_pipeline.config import DatasetSettings, PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
-from brev_pipeline.source_base import SourceRow
-from brev_pipeline.storage.faults import S3Error
-from brev_pipeline.storage.local import look_at_file, read_file
+from brev_pipeline.storage.fetcher import SourceRow
+from brev_pipeline.storage.local_files import look_at_file, read_file
 from brev_pipeline.storage.places import LocalPlace, Place, ReadLimits, S3Place, key_of, place_of
+from brev_pipeline.storage.prefetch import windowed, windowed_if_slow
 from brev_pipeline.storage.s3 import Head, S3Client
-from brev_pipeline.storage.window import windowed, windowed_if_slow
+from brev_pipeline.storage.storage_errors import S3Error
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 # Reads under way at once, in each process that reads: a request waits some 40 ms for its first byte.

@@ -8,7 +8,7 @@ from brev_pipeline.store.folder import Folder
 from brev_pipeline.store.parquet import StoredTable
 from brev_pipeline.store.pipeline_store import PipelineStore
 from brev_pipeline.store.publications import Publication, Publications
-from brev_pipeline.store.seals import Seals
 from brev_pipeline.store.versions import Version
+from brev_pipeline.store.witness_log import Seals
 
 __all__ = ["Folder", "PipelineStore", "Publication", "Publications", "Seals", "StoredTable", "Version"]

@@ -16,9 +16,16 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING
 
 from brev_pipeline.errors import StoreError
-from brev_pipeline.store.digests import SHA256, SMALL_FILES, is_settled
 from brev_pipeline.store.folder import Folder, state_of
-from brev_pipeline.store.named import demand_named, demand_sha256, sha256_of, sha256_of_open
+from brev_pipeline.store.hashed_files import (
+    SHA256,
+    SMALL_FILES,
+    demand_named,
+    demand_sha256,
+    is_settled,
+    sha256_of,
+    sha256_of_open,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa

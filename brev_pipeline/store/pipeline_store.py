@@ -24,12 +24,12 @@ from typing import Any
 from brev_pipeline.config import PipelineConfig, StorageSettings
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
-from brev_pipeline.store.memory import IdentityMemory
-from brev_pipeline.store.pace import PaceLog
+from brev_pipeline.store.identity_cache import IdentityMemory
 from brev_pipeline.store.publications import Publication, Publications
-from brev_pipeline.store.rechecks import RecheckLog
-from brev_pipeline.store.seals import Seals
+from brev_pipeline.store.recheck_log import RecheckLog
+from brev_pipeline.store.timing_log import PaceLog
 from brev_pipeline.store.versions import Version
+from brev_pipeline.store.witness_log import Seals
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from brev_pipeline.errors import StoreError
-from brev_pipeline.store.chain import FIRST_PARENT, account, entry_name
 from brev_pipeline.store.folder import Folder
-from brev_pipeline.store.seals import Seals
+from brev_pipeline.store.witness_log import FIRST_PARENT, Seals, account, entry_name
 
 
 @dataclass(frozen=True)

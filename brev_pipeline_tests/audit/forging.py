@@ -28,12 +28,10 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations.frames import Baseline, frames
 from brev_pipeline.expectations.suites import SUITES
 from brev_pipeline.exporters import export_files
-from brev_pipeline.framing import frame, masked_crc
-from brev_pipeline.framing import frames as framed
 from brev_pipeline.images import ImagePipeline
 from brev_pipeline.integrity.check import find_copies
 from brev_pipeline.listing import listing_fingerprint
-from brev_pipeline.recipe import recipe
+from brev_pipeline.provenance import recipe
 from brev_pipeline.records import RecordMaker
 from brev_pipeline.records.example import Value, decode_example, encode_example
 from brev_pipeline.records.shard_plan import shard_name
@@ -45,6 +43,8 @@ from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.versions import file_facts, to_json, version_id
 from brev_pipeline.tables import TFRECORD_SHARDS
+from brev_pipeline.tfrecord import frame, masked_crc
+from brev_pipeline.tfrecord import frames as framed
 
 TABLES = ("listing", "images", "assignments", "weights", "records", "exclusions")
 Example = dict[str, list[bytes] | list[int]]

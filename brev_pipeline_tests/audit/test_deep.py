@@ -13,8 +13,8 @@ from brev_pipeline.audit import Remade, remake
 from brev_pipeline.audit.remaker import Content, Listed, Remaker
 from brev_pipeline.engine import LocalEngine
 from brev_pipeline.errors import SourceError, StoreError
-from brev_pipeline.source_base import SourceRow
 from brev_pipeline.storage import Sources
+from brev_pipeline.storage.fetcher import SourceRow
 from brev_pipeline_tests.audit.worlds import World, flip
 from brev_pipeline_tests.pipelines import draw_photos
 

@@ -16,7 +16,7 @@ from brev_pipeline.charts import quarantine_sheet, sample_sheet
 from brev_pipeline.charts.canvas import SHEET_BYTES, WIDTH
 from brev_pipeline.charts.quarantine import look
 from brev_pipeline.errors import SourceError
-from brev_pipeline.source_base import SourceRow
+from brev_pipeline.storage.fetcher import SourceRow
 
 RED, GREEN = (200, 30, 30), (30, 160, 30)
 

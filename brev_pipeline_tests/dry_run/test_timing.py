@@ -8,7 +8,7 @@ import pytest
 from brev_pipeline.dry_run.timing import CHECKS, estimate_time
 from brev_pipeline.stages import VERSION, table_stages
 from brev_pipeline.store import Folder
-from brev_pipeline.store.pace import RUNS, Pace, PaceLog
+from brev_pipeline.store.timing_log import RUNS, Pace, PaceLog
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
 
 SUITES = {f"{stage}.checks": [Pace("r", 2.0, 0, 0)] for stage in table_stages()}

@@ -12,7 +12,7 @@ import pytest
 
 from brev_pipeline.dry_run import plan_run
 from brev_pipeline.errors import SourceError
-from brev_pipeline.storage.local import read_file
+from brev_pipeline.storage.local_files import read_file
 from brev_pipeline.storage.places import LocalPlace
 from brev_pipeline_tests.buckets import Server, isolated_credentials, mock_server
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, hashes, run

@@ -28,9 +28,9 @@ from brev_pipeline.readers.access_log import Access
 from brev_pipeline.release.exclusions import filtered_images
 from brev_pipeline.stages import VERSION
 from brev_pipeline.store import PipelineStore, Publication, StoredTable
-from brev_pipeline.store.entries import entries
-from brev_pipeline.store.named import hash_in_name
-from brev_pipeline.store.pace import PaceLog
+from brev_pipeline.store.file_entries import entries
+from brev_pipeline.store.hashed_files import hash_in_name
+from brev_pipeline.store.timing_log import PaceLog
 from brev_pipeline_tests.audit.worlds import World, make
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
 

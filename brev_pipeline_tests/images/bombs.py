@@ -16,7 +16,7 @@ from pathlib import Path
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.limits import decoding_limits
 from brev_pipeline.images.prepare_task import prepare_row
-from brev_pipeline.source_base import SourceRow
+from brev_pipeline.storage.fetcher import SourceRow
 from brev_pipeline_tests.images.bombs_made import BOMBS
 
 SETTINGS = ImageSettings(target_size=(128, 128))

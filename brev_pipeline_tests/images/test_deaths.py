@@ -10,7 +10,7 @@ from brev_pipeline.config import ImageSettings
 from brev_pipeline.engine import LocalEngine, SerialEngine
 from brev_pipeline.images import prepare, prepare_images, prepare_task
 from brev_pipeline.images.limits import clock, decoding_limits
-from brev_pipeline.source_base import SourceRow
+from brev_pipeline.storage.fetcher import SourceRow
 from brev_pipeline.store import Folder
 from brev_pipeline_tests.images import deadly, worlds
 

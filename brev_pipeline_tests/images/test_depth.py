@@ -17,7 +17,7 @@ from brev_pipeline.images.decoding import decode
 from brev_pipeline.images.formats.base import Raster
 from brev_pipeline.images.intensity import DeepSamples
 from brev_pipeline.images.prepare_task import prepare_row
-from brev_pipeline.source_base import SourceRow
+from brev_pipeline.storage.fetcher import SourceRow
 
 INTENSITIES: list[Any] = ["full_range", "min_max", {"window": (3, 200)}, {"percentile": (5, 95)}]
 

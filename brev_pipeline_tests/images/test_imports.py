@@ -36,7 +36,7 @@ def test_a_lone_image_pays_for_no_import_while_its_clock_runs(tmp_path: Path) ->
         "from brev_pipeline.config import ImageSettings\n"
         "from brev_pipeline.images.prepare_task import import_decoders\n"
         "from brev_pipeline.images.prepare_task import prepare_row\n"
-        "from brev_pipeline.source_base import SourceRow\n"
+        "from brev_pipeline.storage.fetcher import SourceRow\n"
         "settings, source = ImageSettings(target_size=(8, 8)), SourceRow('x', 'x', None, 'none', 'x')\n"
         "import_decoders()\n"
         "before = set(sys.modules)\n"

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from brev_pipeline.errors import SourceError
-from brev_pipeline.source_base import SourceRow
+from brev_pipeline.storage.fetcher import SourceRow
 from brev_pipeline.storage.s3 import Head
 from brev_pipeline.tables import RAW_LISTING
 

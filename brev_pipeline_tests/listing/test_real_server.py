@@ -14,8 +14,8 @@ from brev_pipeline.errors import BrevPipelineError, ListingError, SourceError
 from brev_pipeline.integrity import check_integrity
 from brev_pipeline.listing import list_datasets, listing_state
 from brev_pipeline.listing.s3_scan import list_s3_objects
-from brev_pipeline.source_base import SourceRow, as_recorded
 from brev_pipeline.storage import Sources
+from brev_pipeline.storage.fetcher import SourceRow, as_recorded
 from brev_pipeline.storage.s3 import S3Client
 from brev_pipeline_tests.buckets import config_of
 from brev_pipeline_tests.integrity.listings import md5

@@ -25,7 +25,7 @@ from brev_pipeline.orchestration.metadata import picture_metadata
 from brev_pipeline.orchestration.steps import forward_logs, pace_metadata, retry_or_fail
 from brev_pipeline.provenance import StageRecord
 from brev_pipeline.stages import VERSION
-from brev_pipeline.storage.faults import S3Error
+from brev_pipeline.storage.storage_errors import S3Error
 from brev_pipeline.store import Folder, PipelineStore
 from brev_pipeline_tests.pipelines import STAGES, Run, configure, draw_photos, run, table_name
 

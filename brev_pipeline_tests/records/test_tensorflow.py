@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brev_pipeline.config import ShardSettings
-from brev_pipeline.framing import frame, masked_crc
 from brev_pipeline.records import encode_example, feature_spec, pixels_of, records
+from brev_pipeline.tfrecord import frame, masked_crc
 from brev_pipeline_tests.records.worlds import World, build
 
 int64s = st.integers(-(2**63), 2**63 - 1)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from brev_pipeline.storage import patience
+from brev_pipeline.storage import retry as patience
 from brev_pipeline_tests.buckets import Server, isolated_credentials, mock_server
 from brev_pipeline_tests.storage.odd_server import OddServer
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from brev_pipeline.errors import BrevPipelineError, SourceError
-from brev_pipeline.source_base import SourceRow
 from brev_pipeline.storage import LocalPlace, Sources
-from brev_pipeline.storage.local import read_any_file
+from brev_pipeline.storage.fetcher import SourceRow
+from brev_pipeline.storage.local_files import read_any_file
 from brev_pipeline.storage.places import ReadLimits
 from brev_pipeline_tests.buckets import config_of
 

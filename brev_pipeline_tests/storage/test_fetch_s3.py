@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from brev_pipeline.errors import BrevPipelineError, SourceError
-from brev_pipeline.source_base import SourceRow
 from brev_pipeline.storage import Sources
+from brev_pipeline.storage.fetcher import SourceRow
 from brev_pipeline.storage.places import ReadLimits
 from brev_pipeline.storage.s3 import S3Client
 from brev_pipeline_tests.buckets import Server, config_of

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from brev_pipeline.config import StorageSettings
-from brev_pipeline.storage.faults import S3Error
 from brev_pipeline.storage.s3 import S3Client
+from brev_pipeline.storage.storage_errors import S3Error
 from brev_pipeline_tests.storage.odd_server import EMPTY_PAGE, Answer, OddServer, error
 
 HTML = Answer(200, b"<!DOCTYPE html><html><body>Welcome</body></html>", {"Content-Type": "text/html"})

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from brev_pipeline.config import StorageSettings
-from brev_pipeline.storage.faults import S3Error
 from brev_pipeline.storage.s3 import S3Client
+from brev_pipeline.storage.storage_errors import S3Error
 from brev_pipeline_tests.buckets import isolated_credentials
 from brev_pipeline_tests.storage.odd_server import Answer, OddServer
 

@@ -9,8 +9,7 @@ import pytest
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store import Folder, StoredTable, parquet
-from brev_pipeline.store.digests import FileCache, is_settled
-from brev_pipeline.store.named import hashed_name
+from brev_pipeline.store.hashed_files import FileCache, hashed_name, is_settled
 from brev_pipeline.store.parquet import to_parquet
 
 TABLE = pa.table({"path": ["a/1.png", "b/2.png"], "size": [1, 2]})

@@ -17,8 +17,8 @@ from brev_pipeline.errors import DecodeError, SourceError
 from brev_pipeline.images import ImagePipeline, decode
 from brev_pipeline.listing import list_dataset
 from brev_pipeline.seeds import seed64, seeds64
-from brev_pipeline.source_base import SourceRow
 from brev_pipeline.storage import Sources
+from brev_pipeline.storage.fetcher import SourceRow
 
 Pixels = npt.NDArray[np.uint8]
 DRAWS: Final = 6

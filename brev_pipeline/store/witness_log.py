@@ -4,6 +4,7 @@ A chain misses an entry that was altered or removed because the next one carries
 next one: its seal is what misses it. And where an entry is gone, its seal still says what stood there.
 """
 
+import getpass
 import hashlib
 import re
 from dataclasses import dataclass
@@ -70,3 +71,21 @@ class Seals:
                 )
             found.setdefault(int(parts[1]), {})[parts[2]] = data
         return found, problems
+
+
+FIRST_PARENT: Final = "0" * 64
+"""What the first entry of a log carries in place of the hash of the one before it."""
+
+
+def entry_name(number: int) -> str:
+    """File name of an entry, by its number from 1: at least eight digits, so that names sort as numbers do."""
+    return f"{number:08d}.json"
+
+
+def account() -> str:
+    """The account that this process works under; ``"unknown"`` where that has no name."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # A container may run under a number that has no name.
+        return "unknown"

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from brev_pipeline.errors import StoreError
-from brev_pipeline.store import Folder, StoredTable, named, parquet
-from brev_pipeline.store.named import hash_in_name, hashed_name, read_named, verify_named, write_whole
+from brev_pipeline.store import Folder, StoredTable, parquet
+from brev_pipeline.store import hashed_files as named
+from brev_pipeline.store.hashed_files import hash_in_name, hashed_name, read_named, verify_named, write_whole
 from brev_pipeline.store.parquet import from_parquet, to_parquet
 from brev_pipeline.texts import NAMES, TEXT
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brev_pipeline.errors import ShardError
-from brev_pipeline.framing import frame, frames, masked_crc, unframe
 from brev_pipeline.records import decode_example, encode_example
+from brev_pipeline.tfrecord import frame, frames, masked_crc, unframe
 
 values = st.binary(max_size=300) | st.integers(-(2**63), 2**63 - 1) | st.lists(st.integers(-(2**63), 2**63 - 1))
 features = st.dictionaries(st.text(max_size=12), values, max_size=8)

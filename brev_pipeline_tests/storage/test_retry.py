@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from brev_pipeline.storage.patience import FIRST_WAIT, LONGEST_WAIT, patiently, waits
+from brev_pipeline.storage.retry import FIRST_WAIT, LONGEST_WAIT, patiently, waits
 
 
 def test_waits_double_up_to_the_longest_and_lose_at_most_half_to_chance() -> None:

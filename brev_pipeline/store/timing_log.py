@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from brev_pipeline.errors import StoreError
-from brev_pipeline.store.entries import entries
+from brev_pipeline.store.file_entries import entries
 from brev_pipeline.store.folder import Folder
-from brev_pipeline.store.named import short_sha256
+from brev_pipeline.store.hashed_files import short_sha256
 
 _NAME: Final = re.compile(r"(?P<run>[^/]+)/(?P<step>\w+(?:\.checks)?)\.pace\.json")
 RUNS: Final = 20

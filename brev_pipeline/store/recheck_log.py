@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from brev_pipeline.store.folder import Folder
-from brev_pipeline.store.memory import is_stamped, stamp_after
-from brev_pipeline.store.named import hashed_name
+from brev_pipeline.store.hashed_files import hashed_name
+from brev_pipeline.store.identity_cache import is_stamped, stamp_after
 from brev_pipeline.store.parquet import read_whole, to_parquet
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from brev_pipeline.store import Folder
-from brev_pipeline.store.digests import is_settled
-from brev_pipeline.store.memory import COLUMNS, IdentityMemory
+from brev_pipeline.store.hashed_files import is_settled
+from brev_pipeline.store.identity_cache import COLUMNS, IdentityMemory
 from brev_pipeline.tables import SAMPLE_INTEGRITY
 
 

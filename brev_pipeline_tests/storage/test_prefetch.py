@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from brev_pipeline.storage import window
-from brev_pipeline.storage.window import windowed, windowed_if_slow
+from brev_pipeline.storage import prefetch as window
+from brev_pipeline.storage.prefetch import windowed, windowed_if_slow
 
 
 def test_results_come_in_the_order_of_the_tasks() -> None:

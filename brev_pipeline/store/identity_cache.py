@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
-from brev_pipeline.store.named import hash_in_name, short_sha256
+from brev_pipeline.store.hashed_files import hash_in_name, short_sha256
 from brev_pipeline.store.parquet import StoredTable, read_whole, to_parquet
 
 if TYPE_CHECKING:
