@@ -95,7 +95,7 @@ def ours(server: Server, bucket: str) -> int:
     from brev_pipeline.listing import list_datasets
 
     config = config_of({"bucket": f"s3://{bucket}/set", "storage": server.storage()})
-    return int(list_datasets(config.datasets, config.listing, Sources.of(config)).num_rows)
+    return int(list_datasets(config.datasets, config.listing, Sources.from_config(config)).num_rows)
 
 
 LISTINGS: dict[str, Callable[[Server, str], int]] = {"boto3 loop": boto3_loop, "s3fs.find": s3fs_find, "ours": ours}

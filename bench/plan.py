@@ -44,7 +44,7 @@ def publish(folder: Path, images: int) -> Path:
 
 
 def list_alone(config: PipelineConfig) -> int:
-    return int(list_datasets(config.datasets, config.listing, Sources.of(config), hashed=False).num_rows)
+    return int(list_datasets(config.datasets, config.listing, Sources.from_config(config), hashed=False).num_rows)
 
 
 def plan(config: PipelineConfig) -> int:

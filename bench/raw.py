@@ -49,7 +49,7 @@ SETTINGS = ShardSettings()
 def samples_of(root: Path) -> tuple[pa.Table, Sources]:
     """The table of sample_integrity: what the stages before have found."""
     datasets = [DatasetSettings(name="Photos", id="photos", bucket=str(root / "photos"))]
-    sources = Sources.of(PipelineConfig(name="raw", store=str(root), datasets=datasets))
+    sources = Sources.from_config(PipelineConfig(name="raw", store=str(root), datasets=datasets))
     return check_integrity(list_datasets(datasets, ListingSettings(), sources), fetch=sources), sources
 
 

@@ -68,7 +68,7 @@ def publish(root: Path, encoding: str, count: int, size: int) -> int:
             **{f"prepared_{side}": pa.array([value] * count, pa.int32()) for side, value in shape.items()},
         }
     )
-    store = PipelineStore.of(config)
+    store = PipelineStore.from_config(config)
     records = write_shards(
         plan_shards(draws, prepared, config.shards, class_names=CLASSES),
         prepared,
@@ -76,14 +76,14 @@ def publish(root: Path, encoding: str, count: int, size: int) -> int:
         settings=config.shards,
         augmenter=None,
         pixels=Photos(size),
-        folder=store.staging / "now",
+        folder=store.staging_area / "now",
         engine=SerialEngine(),
         fingerprint="",
     )
-    shards = {row.pop("file"): row for row in shard_files(store.staging / "now").to_pylist()}
+    shards = {row.pop("file"): row for row in shard_files(store.staging_area / "now").to_pylist()}
     publish_version(
         store,
-        shards_in=store.staging / "now",
+        shards_in=store.staging_area / "now",
         shards={name: {key: facts[key] for key in ("bytes", "sha256")} for name, facts in shards.items()},
         tables={"records": records, "images": prepared},
         extras={},

@@ -41,8 +41,8 @@ from brev_pipeline.stages import inputs_of
 from brev_pipeline.store import Folder, PipelineStore, StoredTable
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.tables import give_memory_back
-from brev_pipeline.texts import TEXT, joined
-from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, frame, masked_crc
+from brev_pipeline.texts import TEXT, join_texts
+from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, frame_record, masked_crc
 
 Tables = dict[str, pa.Table]
 Stored = dict[str, StoredTable]
@@ -63,7 +63,7 @@ def keys(rows: int, path_bytes: int) -> Tables:
     folder = pa.array([f"{deep}{name}/" for name in CLASSES], TEXT).take(pa.array(number // of))
     stem = pc.utf8_lpad(pa.array(item).cast(TEXT), 9, "0")
     time_of = pa.array(1_543_412_161_923 + number).cast(TEXT)
-    name = joined(folder, stem, "_", time_of, ".bmp", by="")
+    name = join_texts(folder, stem, "_", time_of, ".bmp", by="")
     digests = np.random.Generator(np.random.Philox(7)).integers(0, 1 << 63, (rows, 2), np.int64)
     copied = np.flatnonzero(number % 50 == 1)
     # One photo in fifty is a copy of the one before it, of the same item.
@@ -138,7 +138,7 @@ def integrity(tables: Stored, _: str) -> pa.Table:
 
 def prepared(tables: Stored, _: str) -> pa.Table:
     """What preparing the images would leave (not measured: that is no table's work)."""
-    from brev_pipeline.tables import PREPARED_IMAGES, conform
+    from brev_pipeline.tables import PREPARED_IMAGES, conform_table
 
     rows = tables["sample_integrity"].read(["path", "content_id", "duplicate_of"])
     first = rows.filter(pc.is_null(rows["duplicate_of"]))
@@ -160,7 +160,7 @@ def prepared(tables: Stored, _: str) -> pa.Table:
     columns |= {name: pa.array(np.full(count, value, np.int32)) for name, value in sides.items()}
     columns |= {name: pa.array(np.full(count, 128.0)) for name in ("mean", "std", "sharpness", "clipped")}
     null = {field.name: pa.nulls(count, field.type) for field in PREPARED_IMAGES if field.name not in columns}
-    return conform(pa.table(columns | null), PREPARED_IMAGES, "prepared_images")
+    return conform_table(pa.table(columns | null), PREPARED_IMAGES, "prepared_images")
 
 
 def split(tables: Stored, folder: str) -> pa.Table:
@@ -192,7 +192,7 @@ def shards(tables: Stored, folder: str) -> pa.Table:
 
     return make_shards(
         config(folder),
-        PipelineStore.of(config(folder)),
+        PipelineStore.from_config(config(folder)),
         split=tables["sample_split"],
         weights=tables["sampling_weights"].read(),
         prepared=tables["prepared_images"],
@@ -205,15 +205,15 @@ def version(tables: Stored, folder: str) -> None:
     from brev_pipeline.records.shard_writer import Finished, remember
     from brev_pipeline.release.production import STAGING, release
 
-    settings, store = config(folder), PipelineStore.of(config(folder))
+    settings, store = config(folder), PipelineStore.from_config(config(folder))
     records = tables["tfrecord_shards"].read(["file"])
-    staging = store.staging / records.schema.metadata[STAGING].decode()
+    staging = store.staging_area / records.schema.metadata[STAGING].decode()
     nothing = hashlib.sha256(b"").hexdigest()
     for name in pc.unique(records["file"]).to_pylist():
         staging.write(name, b"")
         remember(staging / ".finished", Finished(name, "", 0, nothing, [], [], []))
     for name in pc.unique(tables["prepared_images"].read(["file"])["file"]).to_pylist():
-        Folder(folder).link("pixels", store.prepared, name)
+        Folder(folder).link_file("pixels", store.prepared_pixels, name)
     release(settings, store, tables, checks={}, run_id="bench")
 
 
@@ -253,7 +253,7 @@ def make(rows: int, folder: str, path_bytes: int) -> None:
         sink.write_table(table, max_chunksize=1 << 20)
     # A thousand grey images, as every file of prepared pixels has them.
     grey = b"\x80" * PIXELS
-    Folder(folder).write("pixels", grey.join(frame(grey, masked_crc(grey))) * 1000)
+    Folder(folder).write("pixels", grey.join(frame_record(grey, masked_crc(grey))) * 1000)
 
 
 def run(stage: str, folder: str) -> dict[str, float]:

@@ -60,7 +60,7 @@ def timed(store: str) -> None:
     from brev_pipeline.config import load_config
     from brev_pipeline.store import PipelineStore
 
-    pipeline = PipelineStore.of(load_config(store))
+    pipeline = PipelineStore.from_config(load_config(store))
     forget_peak()
     wall, cpu = time.perf_counter(), time.process_time()
     found = verify_store(pipeline)

@@ -280,7 +280,7 @@ class _Hasher:
         pass
 
 
-def recipe(config: PipelineConfig) -> str:
+def record_recipe(config: PipelineConfig) -> str:
     """What a record's bytes depend on besides its row of the plan, as a hash: pixels, encoding, the record's schema."""
     from brev_pipeline.records import RECORD_VERSION
 

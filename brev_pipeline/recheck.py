@@ -30,7 +30,7 @@ from brev_pipeline.storage.fetcher import Fetcher, SourceRow
 from brev_pipeline.store import Folder, PipelineStore
 from brev_pipeline.store.recheck_log import CHECKED, KEY, object_keys
 from brev_pipeline.tables import PREPARED_IMAGES
-from brev_pipeline.texts import TEXT, spread
+from brev_pipeline.texts import TEXT, mix_bits
 
 FACTS: Final = [*SourceRow._fields, "size", "modified", "content_source", "file_stamp"]
 """Columns of ``sample_integrity`` that are read, as far as it has them."""
@@ -99,7 +99,7 @@ def recheck_identities(
     remembered, forgotten = _remembered(store, rows, run_id) if share else np.zeros((2, rows.num_rows), bool)
     if not (remembered | forgotten | stated).any():
         return Recheck(0, 0, 0, ())
-    keys, log = object_keys(rows), store.rechecks.read()
+    keys, log = object_keys(rows), store.recheck_log.read_checked()
     pool = np.flatnonzero(remembered)
     new = stated & ~_are_in(pa.array(keys), log[KEY])
     was_read = new.copy()
@@ -107,12 +107,12 @@ def recheck_identities(
     due = forgotten | (new & ~was_read)
     due[pool[choose_sample(keys[pool], log, share, run_id)]] = True
     chosen = rows.filter(pa.array(due))
-    found = _reread(chosen, prepared, Rereader(fetch, config.image, store.prepared), engine)
+    found = _reread(chosen, prepared, Rereader(fetch, config.image, store.prepared_pixels), engine)
     unproven = set(rows["path"].filter(pa.array(new & due)).to_pylist())
     wrong = {path for path, told in found.items() if told.identity or told.pixels or (told.gone and path in unproven)}
     well = due & ~_are_in(rows["path"], pa.chunked_array([sorted(wrong)], TEXT)) | was_read
     if well.any():
-        store.rechecks.append(keys[well], run_id, keys[remembered | stated])
+        store.recheck_log.append_checked(keys[well], run_id, keys[remembered | stated])
     if wrong:
         raise _refuse(store, config, chosen, {path: found[path] for path in wrong}, len(found), run_id)
     return Recheck(
@@ -136,7 +136,7 @@ def choose_sample(keys: npt.NDArray[np.uint64], checked: pa.Table, share: float,
         Places of objects, each once: first those that were not rechecked for the longest time.
     """
     count = min(len(keys), max(LEAST, math.ceil(share * len(keys))))
-    draws = spread(keys ^ np.uint64(seed64(0, "recheck", run_id)))
+    draws = mix_bits(keys ^ np.uint64(seed64(0, "recheck", run_id)))
     oldest = _least(_last_checked(keys, checked), draws, -(-count // 2))
     others = np.ones(len(keys), bool)
     others[oldest] = False
@@ -181,16 +181,16 @@ def _forget_changed(store: PipelineStore, rows: pa.Table, statuses: pa.ChunkedAr
     """What was read for its pixels and had another MD5 than the remembered one is quarantined, and forgotten."""
     changed = rows["path"].filter(pc.equal(statuses, "changed"))
     if len(changed):
-        store.memory.forget(changed.to_pylist(), run_id)
+        store.identity_cache.drop_paths(changed.to_pylist(), run_id)
 
 
 def _remembered(
     store: PipelineStore, rows: pa.Table, run_id: str
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Whether this run remembered each row's identity, and whether nothing remembers it any more."""
-    before = store.memory.recall(before=run_id)
+    before = store.identity_cache.load_newest(before=run_id)
     known = _agrees(rows, before, facts=True)
-    now = store.memory.recall() if store.memory.was_written_by(run_id) else before
+    now = store.identity_cache.load_newest() if store.identity_cache.was_written_by(run_id) else before
     return known, ~_agrees(rows, now, facts=False)
 
 
@@ -353,9 +353,9 @@ def _refuse(
     others = {path: one for path, one in sorted(wrong.items()) if one.identity or one.gone}
     pixels = {path: one.pixels for path, one in sorted(wrong.items()) if one.pixels}
     if others:
-        store.memory.forget(others, run_id)
+        store.identity_cache.drop_paths(others, run_id)
     if pixels:
-        Shelf(store.prepared, settings_id(config.image)).forget(rows[path]["content_id"] for path in pixels)
+        Shelf(store.prepared_pixels, settings_id(config.image)).forget(rows[path]["content_id"] for path in pixels)
     lines = [_identity_line(rows[path], one) for path, one in others.items()]
     lines += [f"{path}: content {rows[path]['content_id']}: {said}" for path, said in pixels.items()]
     shown = lines[:_SHOWN] + ([f"… and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else [])

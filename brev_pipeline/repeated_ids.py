@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.texts import contents
+from brev_pipeline.texts import text_bytes
 
 Words = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
@@ -62,7 +62,7 @@ def _find_candidates(ids: pa.ChunkedArray) -> Rows:
 
 def _mix_bits(texts: pa.Array) -> Words:
     """(rows,) 64 bits of each text of `_DIGITS` bytes: equal texts, equal bits."""
-    words = contents(texts).view(np.uint64).reshape(-1, _DIGITS // 8)
+    words = text_bytes(texts).view(np.uint64).reshape(-1, _DIGITS // 8)
     mixed = np.zeros(len(texts), np.uint64)
     for column, factor in enumerate(_FACTORS):
         mixed ^= mixed >> np.uint64(29)

@@ -20,7 +20,7 @@ _DEVIATION: Final = (0.229, 0.224, 0.225)
 Floats: TypeAlias = npt.NDArray[np.float32]
 
 
-def factors(rescale: Rescale, channels: int) -> tuple[Floats, Floats] | None:
+def rescale_factors(rescale: Rescale, channels: int) -> tuple[Floats, Floats] | None:
     """Factor and offset of each channel; None where pixels stay uint8.
 
     Args:
@@ -37,7 +37,7 @@ def factors(rescale: Rescale, channels: int) -> tuple[Floats, Floats] | None:
     """
     if rescale is None:
         return None
-    check(rescale)
+    check_rescale(rescale)
     if rescale == "imagenet_stats" and channels != 3:
         raise ConfigError(f"rescale='imagenet_stats' is for RGB images, these have {channels} channel(s): use 'unit'")
     mean, deviation = {
@@ -49,19 +49,19 @@ def factors(rescale: Rescale, channels: int) -> tuple[Floats, Floats] | None:
     return factor.astype(np.float32), (-np.asarray(mean) / np.asarray(deviation)).astype(np.float32)
 
 
-def check(rescale: str | None) -> None:
+def check_rescale(rescale: str | None) -> None:
     """Raise `ConfigError` where there is no such rescaling."""
     if rescale is not None and rescale not in get_args(Rescaling):
         raise ConfigError(f"rescale is None, 'unit', 'imagenet' or 'imagenet_stats', not {rescale!r}")
 
 
-def lookup(rescale: Rescale, channels: int) -> Floats | None:
+def rescale_table(rescale: Rescale, channels: int) -> Floats | None:
     """The rescaled value of each of the 256 grey levels: shape (1, 256, channels), float32; None: stay uint8.
 
     Raises:
-        ConfigError: see `factors`.
+        ConfigError: see `rescale_factors`.
     """
-    found = factors(rescale, channels)
+    found = rescale_factors(rescale, channels)
     if found is None:
         return None
     levels = np.arange(256, dtype=np.float32).reshape(1, 256, 1)

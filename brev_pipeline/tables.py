@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import BrevPipelineError
-from brev_pipeline.texts import NAMES, TEXT, joined
+from brev_pipeline.texts import NAMES, TEXT, join_texts
 
 WORK: Final = b"brev_pipeline.work"
 """Schema metadata of a stage's table: how much of it the run made anew (images decoded, records written)."""
@@ -183,7 +183,7 @@ def sampling_weights_schema(groupby: list[str]) -> pa.Schema:
     )
 
 
-def conform(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
+def conform_table(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
     """Bring ``table`` to ``schema``: its columns, in its order, of its types.
 
     Raises:
@@ -219,7 +219,7 @@ def part_names(table: pa.Table) -> pa.ChunkedArray:
     folds = pc.unique(table["purpose"].filter(plain))
     drawn = pc.and_(pc.is_in(table["purpose"], value_set=folds), pc.invert(plain))
     names = table["purpose"].cast(TEXT)
-    return pc.if_else(drawn, joined(names, AUGMENTED, by=""), names)
+    return pc.if_else(drawn, join_texts(names, AUGMENTED, by=""), names)
 
 
 def is_plain(table: pa.Table) -> Any:

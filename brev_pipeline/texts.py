@@ -23,29 +23,29 @@ NAMES: Final = pa.list_(TEXT)
 """Of a column with several names per row."""
 
 
-def joined(*parts: Any, by: str) -> Any:
+def join_texts(*parts: Any, by: str) -> Any:
     """Texts of several columns (or single texts) with ``by`` between them, row by row; null where one of them is."""
     return pc.binary_join_element_wise(*map(_wide, parts), pa.scalar(by, TEXT))
 
 
-def joined_names(names: Any, by: str) -> Any:
+def join_names(names: Any, by: str) -> Any:
     """The names of each row of a column of `NAMES` as one text, with ``by`` between them."""
     return pc.binary_join(names.cast(NAMES), pa.scalar(by, TEXT))
 
 
-def composed(texts: Any) -> Any:
+def normalize_unicode(texts: Any) -> Any:
     """Texts in Unicode's normal form C, by which names are compared: ``é`` is one name, however it was typed or stored.
 
     Args:
         texts: array or chunked array of text. Stored paths stay as they are: this serves for comparing.
     """
     chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
-    if all(not len(chunk) or (data := contents(chunk)).size == 0 or data.max() < 0x80 for chunk in chunks):
+    if all(not len(chunk) or (data := text_bytes(chunk)).size == 0 or data.max() < 0x80 for chunk in chunks):
         return texts
     return pc.utf8_normalize(texts, form="NFC")
 
 
-def numbered(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
+def number_values(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
     """(rows,) a number for each different value, −1 for null; and (distinct,) the values."""
     coded = column.dictionary_encode()  # with one dictionary for all chunks
     codes = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in coded.chunks]
@@ -53,7 +53,7 @@ def numbered(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
     return np.concatenate([np.zeros(0, np.int32), *codes], dtype=np.int32), values
 
 
-def widened(table: pa.Table) -> pa.Table:
+def widen_texts(table: pa.Table) -> pa.Table:
     """The table with all its texts as `TEXT`, and its lists of texts as `NAMES`; nothing is copied but offsets."""
     plain = (pa.string(), pa.list_(pa.string()))
     fields = [
@@ -63,7 +63,7 @@ def widened(table: pa.Table) -> pa.Table:
     return table.cast(pa.schema(fields, table.schema.metadata))
 
 
-def ends(texts: pa.Array) -> npt.NDArray[np.int64]:
+def text_offsets(texts: pa.Array) -> npt.NDArray[np.int64]:
     """Where each text begins in the array's buffer, and where the last one ends. Shape (n + 1,)."""
     if not len(texts):
         return np.zeros(1, np.int64)
@@ -74,12 +74,12 @@ def ends(texts: pa.Array) -> npt.NDArray[np.int64]:
     return found.astype(np.int64, copy=False)
 
 
-def contents(texts: pa.Array) -> npt.NDArray[np.uint8]:
+def text_bytes(texts: pa.Array) -> npt.NDArray[np.uint8]:
     """The texts' bytes, one after the other, without anything between. Shape (bytes,)."""
     buffer = texts.buffers()[2]
     if buffer is None or not len(texts):
         return np.empty(0, np.uint8)
-    edges = ends(texts)
+    edges = text_offsets(texts)
     return np.frombuffer(buffer, np.uint8)[edges[0] : edges[-1]]
 
 
@@ -108,24 +108,24 @@ def row_digests(*columns: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
 
 def _digests(texts: pa.Array, seeds: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """(rows,) each text mixed into its seed, 8 bytes at a time."""
-    edges, data = ends(texts), contents(texts)
+    edges, data = text_offsets(texts), text_bytes(texts)
     padded = np.concatenate([data, np.zeros(_WORD, np.uint8)])
     # Every 8 bytes of the texts as a number, wherever they begin.
     words = np.ndarray((len(data) + 1,), "<u8", padded, strides=(1,))
     begins, left = edges[:-1] - edges[0], np.diff(edges)
-    found = spread(seeds + left.astype(np.uint64))
+    found = mix_bits(seeds + left.astype(np.uint64))
     rows = np.flatnonzero(left > 0)
     while len(rows):
         short = np.maximum(_WORD - left[rows], 0).astype(np.uint64) << np.uint64(3)
         word = words[begins[rows]] << short >> short  # without the bytes of the next text
-        found[rows] = spread(found[rows] ^ word)
+        found[rows] = mix_bits(found[rows] ^ word)
         begins[rows] += _WORD
         left[rows] -= _WORD
         rows = rows[left[rows] > 0]
     return found
 
 
-def spread(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mix_bits(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """Other numbers for numbers, each for one, without any pattern to the eye: SplitMix64's last step."""
     numbers = (numbers ^ (numbers >> np.uint64(30))) * _MIX[0]
     numbers = (numbers ^ (numbers >> np.uint64(27))) * _MIX[1]
@@ -192,5 +192,5 @@ def _batches(chunk: pa.Array) -> Iterator[pa.Array]:
 
 
 def _printable_ascii(batch: pa.Array) -> bool:
-    letters = contents(batch)
+    letters = text_bytes(batch)
     return len(letters) > 0 and bool(letters.min() >= 0x20) and bool(letters.max() < 0x7F)

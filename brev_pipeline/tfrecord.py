@@ -25,13 +25,13 @@ def masked_crc(data: bytes) -> int:
     return int(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
-def frame(record: bytes, crc: int) -> tuple[bytes, bytes]:
+def frame_record(record: bytes, crc: int) -> tuple[bytes, bytes]:
     """Header and footer of a record whose `masked_crc` is ``crc``."""
     length = _LENGTH.pack(len(record))
     return length + _CRC.pack(masked_crc(length)), _CRC.pack(crc)
 
 
-def unframe(data: bytes, offset: int, place: str) -> tuple[bytes, int]:
+def read_frame(data: bytes, offset: int, place: str) -> tuple[bytes, int]:
     """Take the record out of the frame that begins at ``offset``.
 
     Returns:
@@ -54,15 +54,15 @@ def unframe(data: bytes, offset: int, place: str) -> tuple[bytes, int]:
     return record, crc
 
 
-def frames(data: bytes, place: str) -> Iterator[tuple[int, bytes, int]]:
+def iterate_frames(data: bytes, place: str) -> Iterator[tuple[int, bytes, int]]:
     """All (offset, record, masked CRC-32C) of a file, in order, every checksum checked.
 
     Raises:
-        ShardError: see `unframe`.
+        ShardError: see `read_frame`.
     """
     offset = 0
     while offset < len(data):
-        record, crc = unframe(data, offset, place)
+        record, crc = read_frame(data, offset, place)
         yield offset, record, crc
         offset += HEADER_BYTES + len(record) + FOOTER_BYTES
 

@@ -57,7 +57,9 @@ def configure(folder: Path, text: str = SETTINGS, **sections: Any) -> PipelineCo
 
 def table_name(store: PipelineStore, run_id: str, stage: str) -> str:
     """Name of a stage's newest table of a run, below the store's ``tables`` folder."""
-    names = [name for name in (store.tables / run_id).names() if re.fullmatch(rf"{stage}\.\d+\.\w+\.parquet", name)]
+    names = [
+        name for name in (store.tables / run_id).list_names() if re.fullmatch(rf"{stage}\.\d+\.\w+\.parquet", name)
+    ]
     return f"{run_id}/{max(names, key=lambda name: int(name.split('.')[1]))}"
 
 
@@ -102,7 +104,7 @@ def run(config: PipelineConfig, *, instance: dg.DagsterInstance | None = None, *
     job = build_pipeline_definitions(config).resolve_job_def(config.name)
     with instance or dg.DagsterInstance.ephemeral() as own:
         result = job.execute_in_process(instance=own, raise_on_error=False, **options)
-    return Run(result, PipelineStore.of(config))
+    return Run(result, PipelineStore.from_config(config))
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -46,7 +46,7 @@ class World:
 
     @property
     def store(self) -> PipelineStore:
-        return PipelineStore.of(self.config)
+        return PipelineStore.from_config(self.config)
 
     def settings(self, share: float) -> "World":
         integrity = self.config.integrity.model_copy(update={"recheck": share})
@@ -55,17 +55,22 @@ class World:
     def identify(self) -> pa.Table:
         """A run's sample_integrity, remembered."""
         self.runs += 1
-        sources, memory = Sources.of(self.config), self.store.memory
-        listing = list_datasets(self.config.datasets, self.config.listing, sources, memory.recall())
-        samples = check_integrity(listing, fetch=sources, known=memory.recall())
-        memory.remember(samples, f"run-{self.runs}")
+        sources, memory = Sources.from_config(self.config), self.store.identity_cache
+        listing = list_datasets(self.config.datasets, self.config.listing, sources, memory.load_newest())
+        samples = check_integrity(listing, fetch=sources, known=memory.load_newest())
+        memory.save_identities(samples, f"run-{self.runs}")
         return samples
 
     def go_on(self, samples: pa.Table) -> tuple[pa.Table, Recheck]:
         """A run's prepared_images of these samples, with the recheck."""
-        sources, engine, read_now = Sources.of(self.config), SerialEngine(), list[pa.ChunkedArray]()
+        sources, engine, read_now = Sources.from_config(self.config), SerialEngine(), list[pa.ChunkedArray]()
         table = prepare_images(
-            samples, self.config.image, fetch=sources, folder=self.store.prepared, engine=engine, read_now=read_now
+            samples,
+            self.config.image,
+            fetch=sources,
+            folder=self.store.prepared_pixels,
+            engine=engine,
+            read_now=read_now,
         )
         done = recheck_identities(
             self.store,
@@ -85,7 +90,7 @@ class World:
 
     def poison(self, victim: str, other: str) -> str:
         """Let the memory say that a photo has another one's bytes, as whoever can write the store may; its true MD5."""
-        known = self.store.memory.recall()
+        known = self.store.identity_cache.load_newest()
         assert known is not None
         rows = {short(row["path"]): row for row in known.to_pylist()}
         true, lie = rows[victim]["content_id"], rows[other]["content_id"]
@@ -93,7 +98,7 @@ class World:
         if rows[victim]["etag_source"] == "md5":
             rows[victim]["etag"] = lie
         poisoned = pa.Table.from_pylist(list(rows.values()), schema=known.schema)
-        assert self.store.memory.remember(poisoned, "attacker")
+        assert self.store.identity_cache.save_identities(poisoned, "attacker")
         return str(true)
 
 
@@ -156,10 +161,10 @@ def test_a_first_run_remembers_nothing_and_rechecks_nothing(local: World) -> Non
 def test_all_is_well_where_nothing_lies_and_each_run_notes_whom_it_rechecked(local: World) -> None:
     local.run()
     assert local.run()[2] == Recheck(32, LEAST, LEAST, ())
-    assert local.store.rechecks.read().num_rows == LEAST
+    assert local.store.recheck_log.read_checked().num_rows == LEAST
     local.run()
     # Half of them are those that were not rechecked before.
-    assert local.store.rechecks.read().num_rows >= LEAST + LEAST // 2
+    assert local.store.recheck_log.read_checked().num_rows >= LEAST + LEAST // 2
 
 
 def test_it_can_be_switched_off(local: World) -> None:
@@ -167,7 +172,7 @@ def test_it_can_be_switched_off(local: World) -> None:
     other = local.settings(0)
     other.poison("bad/1_0.png", "bad/2_0.png")
     assert other.run()[2] == Recheck(0, 0, 0, ())
-    assert not other.store.rechecks.folder.names()
+    assert not other.store.recheck_log.folder.list_names()
 
 
 def test_a_poisoned_identity_of_a_file_is_found_named_and_forgotten(local: World) -> None:
@@ -328,12 +333,12 @@ def test_a_file_that_was_replaced_or_removed_meanwhile_is_no_lie(local: World) -
 
 def test_a_wrong_identity_without_pixels_is_quarantined_and_found_again_by_the_next_run(local: World) -> None:
     local.run()
-    known = local.store.memory.recall()
+    known = local.store.identity_cache.load_newest()
     assert known is not None
     row = known.to_pylist()[7]
     lie = {"etag": "0" * 32, "content_id": "0" * 32}
     rows = [one | (lie if one["path"] == row["path"] else {}) for one in known.to_pylist()]
-    local.store.memory.remember(pa.Table.from_pylist(rows, schema=known.schema), "attacker")
+    local.store.identity_cache.save_identities(pa.Table.from_pylist(rows, schema=known.schema), "attacker")
     _, prepared, _ = local.run()
     assert prepared.filter(pc.not_equal(prepared["status"], "ok")).select(["content_id", "status"]).to_pylist() == [
         {"content_id": "0" * 32, "status": "changed"}
@@ -345,9 +350,9 @@ def test_a_wrong_identity_without_pixels_is_quarantined_and_found_again_by_the_n
 
 def replace_pixels(world: World, prepared: pa.Table, *, renamed: bool) -> str:
     """Give one content other pixels, with right checksums; also (or not) under the names of their hashes."""
-    shelf = Shelf(world.store.prepared, settings_id(world.config.image))
+    shelf = Shelf(world.store.prepared_pixels, settings_id(world.config.image))
     rows = prepared.to_pylist()
-    images = [np.array(image) for image in read_prepared(world.store.prepared, prepared)]
+    images = [np.array(image) for image in read_prepared(world.store.prepared_pixels, prepared)]
     images[0][0, 0, 0] ^= 1
     own = Path(shelf.folder.url) / shelf.id
     names = [name for name in os.listdir(own) if name != "settings.json"]
@@ -370,23 +375,23 @@ def replace_pixels(world: World, prepared: pa.Table, *, renamed: bool) -> str:
 @pytest.mark.parametrize("renamed", [True, False])
 def test_replaced_pixels_are_found_and_prepared_anew(local: World, renamed: bool) -> None:
     _, prepared, _ = local.run()
-    before = [image.copy() for image in read_prepared(local.store.prepared, prepared)]
+    before = [image.copy() for image in read_prepared(local.store.prepared_pixels, prepared)]
     content = replace_pixels(local, prepared, renamed=renamed)
     world = local.settings(1.0)
     with pytest.raises(StoreError, match=rf"content {content}: the pixels in \S+ are others") as caught:
         world.run()
     assert "1 other prepared pixels" in str(caught.value)
     _, healed, done = world.run()
-    after = list(read_prepared(world.store.prepared, healed))
+    after = list(read_prepared(world.store.prepared_pixels, healed))
     assert all(np.array_equal(a, b) for a, b in zip(after, before, strict=True))
     assert done.pixels == 32
 
 
 def test_a_lying_fact_is_found(local: World) -> None:
     _, prepared, _ = local.run()
-    shelf = Shelf(local.store.prepared, settings_id(local.config.image))
+    shelf = Shelf(local.store.prepared_pixels, settings_id(local.config.image))
     rows = prepared.to_pylist()
-    images: list[Any] = list(read_prepared(local.store.prepared, prepared))
+    images: list[Any] = list(read_prepared(local.store.prepared_pixels, prepared))
     own = Path(shelf.folder.url) / shelf.id
     for name in os.listdir(own):
         (own / name).unlink()
@@ -467,7 +472,7 @@ def log(tmp_path: Path) -> RecheckLog:
 def told(log: RecheckLog, pool: pa.Table) -> dict[str, int]:
     """Path → when it was checked last."""
     paths = dict(zip(object_keys(pool).tolist(), pool["path"].to_pylist(), strict=True))
-    return {paths[row["key"]]: row["checked"] for row in log.read().to_pylist()}
+    return {paths[row["key"]]: row["checked"] for row in log.read_checked().to_pylist()}
 
 
 def test_the_log_is_put_together_now_and_then(log: RecheckLog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -475,8 +480,8 @@ def test_the_log_is_put_together_now_and_then(log: RecheckLog, monkeypatch: pyte
     pool = rows(20)
     keys = object_keys(pool)
     for number in range(12):
-        log.append(keys[number : number + 2], f"run-{number}", keys[1:])
-    names = log.folder.names()
+        log.append_checked(keys[number : number + 2], f"run-{number}", keys[1:])
+    names = log.folder.list_names()
     # Not each time once there are so many files.
     assert [number for number, name in enumerate(names) if holds_all(name)] == [3, 7, 11]
     whole = told(log, pool)
@@ -495,7 +500,7 @@ def test_what_was_rechecked_again_has_its_newest_time(log: RecheckLog, monkeypat
     for number in range(5):
         now = next(times)
         monkeypatch.setattr("brev_pipeline.store.recheck_log._now", lambda now=now: now)
-        log.append(keys[[0, 1 + number % 2]], f"run-{number}", keys)
+        log.append_checked(keys[[0, 1 + number % 2]], f"run-{number}", keys)
         assert told(log, pool)["p/0"] == now
     assert told(log, pool) == {"p/0": 104, "p/1": 104, "p/2": 103}
 
@@ -503,14 +508,14 @@ def test_what_was_rechecked_again_has_its_newest_time(log: RecheckLog, monkeypat
 def test_an_entry_of_a_later_time_than_now_puts_no_turn_off(log: RecheckLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("brev_pipeline.store.recheck_log.MANY", 5)
     keys, victims = object_keys(rows(100)), range(30)
-    forged = pa.table({"key": keys[:30], "checked": [2**62] * 30}, schema=log.read().schema)
+    forged = pa.table({"key": keys[:30], "checked": [2**62] * 30}, schema=log.read_checked().schema)
     data = to_parquet(forged)
     log.folder.write(hashed_name("99991231T235959.999999Z-attacker-all", data, "-"), data)
     last = dict.fromkeys(victims, -1)
     for run in range(25):
-        chosen = choose_sample(keys, log.read(), 0.01, f"run-{run}")
+        chosen = choose_sample(keys, log.read_checked(), 0.01, f"run-{run}")
         last |= dict.fromkeys(set(victims) & set(chosen.tolist()), run)
-        log.append(keys[chosen], f"run-{run}", keys)
+        log.append_checked(keys[chosen], f"run-{run}", keys)
         # 10 of the longest unchecked each time: all 100 have their turn within 10 runs.
         assert run < 9 or min(last.values()) > run - 10
 
@@ -518,12 +523,12 @@ def test_an_entry_of_a_later_time_than_now_puts_no_turn_off(log: RecheckLog, mon
 def test_a_damaged_entry_of_the_log_only_makes_a_recheck_come_sooner(local: World) -> None:
     local.run()
     local.run()
-    (name,) = local.store.rechecks.folder.names()
-    file = Path(local.store.rechecks.folder.place(name))
+    (name,) = local.store.recheck_log.folder.list_names()
+    file = Path(local.store.recheck_log.folder.file_url(name))
     data = bytearray(file.read_bytes())
     data[40] ^= 4
     file.write_bytes(data)
-    assert local.store.rechecks.read().num_rows == 0
+    assert local.store.recheck_log.read_checked().num_rows == 0
     assert local.run()[2].identities == LEAST
 
 

@@ -111,9 +111,9 @@ def test_a_stage_that_is_added_runs_is_checked_and_stands_in_the_version(tmp_pat
     done = run(config)
     assert done.success, done.failures
     assert set(done.materialized) == set(SPECS)
-    newest = done.store.newest()
+    newest = done.store.newest_version()
     assert newest is not None
-    manifest = newest[1].manifest()
+    manifest = newest[1].read_manifest()
     assert [check["check"] for check in manifest["checks"]["brightness"]] == ["not_dark", "nothing_lost"]
     assert manifest["stages"]["brightness"]["code"] == "1"
     page = newest[1].folder.read("report/index.html").decode()

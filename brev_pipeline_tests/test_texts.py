@@ -15,14 +15,14 @@ from brev_pipeline.tables import give_memory_back
 from brev_pipeline.texts import (
     NAMES,
     TEXT,
-    contents,
-    ends,
-    joined,
-    joined_names,
-    numbered,
+    join_names,
+    join_texts,
+    mix_bits,
+    number_values,
     row_digests,
-    spread,
-    widened,
+    text_bytes,
+    text_offsets,
+    widen_texts,
 )
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
 
@@ -33,7 +33,7 @@ KINDS = [pa.string(), TEXT, pa.binary(), pa.large_binary()]
 @given(TEXTS, st.sampled_from(KINDS), st.integers(0, 8), st.integers(0, 8))
 def test_the_bytes_of_a_slice_lie_between_its_ends(texts: list, kind: pa.DataType, start: int, count: int) -> None:
     part = pa.array(texts, pa.string()).cast(kind).slice(start, count)
-    raw, edges = contents(part).tobytes(), ends(part)
+    raw, edges = text_bytes(part).tobytes(), text_offsets(part)
     assert len(edges) == len(part) + 1
     found = [raw[one - edges[0] : two - edges[0]] for one, two in pairwise(edges)]
     assert found == [b"" if text is None else text.encode() for text in texts[start : start + count]]
@@ -42,14 +42,14 @@ def test_the_bytes_of_a_slice_lie_between_its_ends(texts: list, kind: pa.DataTyp
 @given(TEXTS, st.sampled_from([pa.string(), TEXT]), st.text(max_size=2))
 def test_joining_is_pythons_join_and_null_where_a_part_is(texts: list, kind: pa.DataType, by: str) -> None:
     column = pa.chunked_array([pa.array(texts, kind)])
-    found = joined(column, "é", column, by=by)
+    found = join_texts(column, "é", column, by=by)
     assert found.type == TEXT
     assert found.to_pylist() == [None if text is None else by.join((text, "é", text)) for text in texts]
 
 
 @given(st.lists(st.lists(st.text(max_size=3), max_size=3), max_size=6), st.sampled_from([pa.string(), TEXT]))
 def test_names_of_a_row_are_joined(rows: list, kind: pa.DataType) -> None:
-    found = joined_names(pa.chunked_array([pa.array(rows, pa.list_(kind))]), ", ")
+    found = join_names(pa.chunked_array([pa.array(rows, pa.list_(kind))]), ", ")
     assert (found.type, found.to_pylist()) == (TEXT, [", ".join(names) for names in rows])
 
 
@@ -59,10 +59,10 @@ def test_widening_leaves_all_else_as_it_is() -> None:
         {"x": "y"},
     )
     table = pa.table([["ü"], [["a", None]], [1], ["d"], [["e"]]], schema)
-    assert widened(table).schema.types == [TEXT, NAMES, pa.int8(), TEXT, NAMES]
-    assert widened(table).schema.metadata == schema.metadata
-    assert not widened(table).schema.field("a").nullable
-    assert widened(table).to_pydict() == table.to_pydict()
+    assert widen_texts(table).schema.types == [TEXT, NAMES, pa.int8(), TEXT, NAMES]
+    assert widen_texts(table).schema.metadata == schema.metadata
+    assert not widen_texts(table).schema.field("a").nullable
+    assert widen_texts(table).to_pydict() == table.to_pydict()
 
 
 def text_types(schema: pa.Schema) -> set[pa.DataType]:
@@ -82,7 +82,7 @@ def test_no_table_that_a_run_leaves_has_text_that_ends_at_two_gibibytes(tmp_path
 @given(st.lists(TEXTS, max_size=4))
 def test_equal_texts_have_one_number_over_all_pieces_of_a_column(pieces: list) -> None:
     column = pa.chunked_array([pa.array(texts, TEXT) for texts in pieces], TEXT)
-    codes, values = numbered(column)
+    codes, values = number_values(column)
     assert [None if code < 0 else values[int(code)].as_py() for code in codes] == column.to_pylist()
     assert len(set(values.to_pylist())) == len(values)
 
@@ -115,7 +115,7 @@ def digest(texts: tuple[str | None, ...]) -> int:
 def test_the_mixing_is_splitmix64() -> None:
     # First outputs of the published generator, seed 0: its state grows by the golden ratio.
     states = (np.arange(1, 4, dtype=np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-    assert [hex(number) for number in spread(states).tolist()] == [
+    assert [hex(number) for number in mix_bits(states).tolist()] == [
         "0xe220a8397b1dcdaf",
         "0x6e789e6aa1b965f4",
         "0x6c45d188009454f",

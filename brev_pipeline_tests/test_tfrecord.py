@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from brev_pipeline.errors import ShardError
 from brev_pipeline.records import decode_example, encode_example
-from brev_pipeline.tfrecord import frame, frames, masked_crc, unframe
+from brev_pipeline.tfrecord import frame_record, iterate_frames, masked_crc, read_frame
 
 values = st.binary(max_size=300) | st.integers(-(2**63), 2**63 - 1) | st.lists(st.integers(-(2**63), 2**63 - 1))
 features = st.dictionaries(st.text(max_size=12), values, max_size=8)
 
 
 def framed(*records: bytes) -> bytes:
-    return b"".join(frame(r, masked_crc(r))[0] + r + frame(r, masked_crc(r))[1] for r in records)
+    return b"".join(frame_record(r, masked_crc(r))[0] + r + frame_record(r, masked_crc(r))[1] for r in records)
 
 
 def test_the_checksum_is_computed_in_c() -> None:
@@ -30,9 +30,9 @@ def test_masked_crc_is_the_published_one() -> None:
 
 @given(st.lists(st.binary(max_size=50), max_size=6))
 def test_frames_give_back_what_was_framed(records: list[bytes]) -> None:
-    found = list(frames(framed(*records), "x"))
+    found = list(iterate_frames(framed(*records), "x"))
     assert [record for _, record, _ in found] == records
-    assert all(unframe(framed(*records), offset, "x") == (record, crc) for offset, record, crc in found)
+    assert all(read_frame(framed(*records), offset, "x") == (record, crc) for offset, record, crc in found)
 
 
 def test_every_flipped_bit_and_every_cut_is_found() -> None:
@@ -41,11 +41,11 @@ def test_every_flipped_bit_and_every_cut_is_found() -> None:
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
         with pytest.raises(ShardError, match="place is damaged at byte"):
-            list(frames(bytes(damaged), "place"))
+            list(iterate_frames(bytes(damaged), "place"))
     ends = {0, 12 + 12 + 4}  # a cut between records leaves a whole file: that is what the record table is for
     for cut in set(range(len(data))) - ends:
         with pytest.raises(ShardError, match="place is damaged at byte"):
-            list(frames(data[:cut], "place"))
+            list(iterate_frames(data[:cut], "place"))
 
 
 @given(features)

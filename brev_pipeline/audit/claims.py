@@ -14,7 +14,7 @@ from brev_pipeline.audit.tables import Tables, listed_now
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.credentials import redact_all
 from brev_pipeline.release.exclusions import known_sha256
-from brev_pipeline.texts import joined_names
+from brev_pipeline.texts import join_names
 
 _SHOWN: Final = 3
 _LISTS: Final = "split.given.lists."
@@ -193,7 +193,7 @@ def aligned(table: pa.Table, paths: pa.ChunkedArray) -> pa.Table:
 
 def _differs(one: pa.ChunkedArray, other: pa.ChunkedArray) -> Bools:
     if pa.types.is_list(one.type) or pa.types.is_large_list(one.type):
-        one, other = (joined_names(column, _UNIT) for column in (one, other))
+        one, other = (join_names(column, _UNIT) for column in (one, other))
     if other.type != one.type:
         other = other.cast(one.type)
     same = pc.fill_null(pc.equal(one, other), False)

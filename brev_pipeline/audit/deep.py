@@ -34,7 +34,7 @@ from brev_pipeline.storage.places import Place, ReadLimits, path_prefix
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline.store.versions import file_facts
-from brev_pipeline.texts import TEXT, joined
+from brev_pipeline.texts import TEXT, join_texts
 
 _CHUNK: Final = 16  # contents of a task
 _PATIENCE: Final = 200.0  # s, with a content on which a worker died
@@ -129,15 +129,15 @@ def remake(
         StoreError: a table is not as published, or the store cannot be read.
         BrevPipelineError: nothing can be fetched at all: a server is out of reach, or refuses the credentials.
     """
-    manifest = version.manifest()
+    manifest = version.read_manifest()
     made = made_with(manifest, config.store).at(config.base)
-    store, now = PipelineStore.of(config), package_versions()
+    store, now = PipelineStore.from_config(config), package_versions()
     then = {name: manifest["packages"].get(name, "none") for name in now}
     packages = {name: [then[name], now[name]] for name in now if then[name] != now[name]}
     tables = {name: _checked(version, manifest, name) for name in _TABLES}
     sample = _choose(tables, records, seed)
     remaker = Remaker(version.folder, made, _sources(made, config), _excuse(manifest, packages))
-    contents = _contents(tables, sample, manifest["classes"], store.memory.recall())
+    contents = _contents(tables, sample, manifest["classes"], store.identity_cache.load_newest())
     found = list(_worked(remaker, contents, engine or SerialEngine()))
     found += _refused(made, config, sample.refused, _published(store, version) if sample.refused else None)
 
@@ -187,7 +187,7 @@ class _Sample:
 
 def _choose(tables: Mapping[str, pa.Table], count: int | None, seed: int) -> _Sample:
     records, listing, excluded = (tables[name] for name in ("records", "listing", "exclusions"))
-    keys = joined(records["file"], records["position"].cast(TEXT), by="/").to_pylist()
+    keys = join_texts(records["file"], records["position"].cast(TEXT), by="/").to_pylist()
     records = records.take(pa.array(np.sort(_drawn(keys, "deep", count, seed))))
     refused = excluded.filter(pc.is_in(excluded["rule"], value_set=pa.array(_REFUSED, TEXT)))
     paths = [*listing["path"].to_pylist(), *refused["path"].to_pylist()]
@@ -324,7 +324,7 @@ def _refused(
             yield Finding("different", f"{said[path]} lies in no dataset")
         else:
             sources.append(SourceRow(path, bucket, None, "none", ""))
-    for source, found in _sources(made, config, follow_links=made.listing.follow_links).look_many(sources):
+    for source, found in _sources(made, config, follow_links=made.listing.follow_links).stat_many(sources):
         line = said[source.path]
         if isinstance(found, SourceError):
             yield Finding("same", line) if found.status == "changed" else Finding("gone", f"{line}: {found}")
@@ -344,13 +344,13 @@ def _sources(made: PipelineConfig, config: PipelineConfig, follow_links: bool | 
     """
     follow = made.listing.follow_links and config.listing.follow_links if follow_links is None else follow_links
     limits = ReadLimits(follow, made.listing.max_object_bytes)
-    places: dict[str, Place] = Sources.of(made).places | Sources.of(config).places
+    places: dict[str, Place] = Sources.from_config(made).places | Sources.from_config(config).places
     return Sources({bucket: replace(place, limits=limits) for bucket, place in places.items()})
 
 
 def _published(store: PipelineStore, version: Version) -> datetime | None:
     """When the version was first published, by the log; None where it does not stand there."""
-    times = [entry.published_at for entry in store.publications.all() if entry.version == version.id]
+    times = [entry.published_at for entry in store.publications.read_all() if entry.version == version.id]
     found = datetime.fromisoformat(min(times)) if times else None
     return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
 
@@ -367,5 +367,7 @@ def _excuse(manifest: Mapping[str, Any], packages: Mapping[str, Sequence[str]]) 
 def _checked(version: Version, manifest: Mapping[str, Any], name: str) -> pa.Table:
     data = version.folder.read(f"{name}.parquet")
     if file_facts(data) != manifest["files"].get(f"{name}.parquet"):
-        raise StoreError(f"{version.folder.place(name)}.parquet is not the file that was published: verify says more")
+        raise StoreError(
+            f"{version.folder.file_url(name)}.parquet is not the file that was published: verify says more"
+        )
     return from_parquet(data)

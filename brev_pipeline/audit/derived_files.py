@@ -35,12 +35,12 @@ def configuration_contradictions(claims: Claims) -> Iterator[Contradiction]:
 
 def recipe_contradictions(claims: Claims) -> Iterator[Contradiction]:
     """A recipe of the records that configuration, code and packages do not give, where those are the present ones."""
-    from brev_pipeline.provenance import code_of, recipe
+    from brev_pipeline.provenance import code_of, record_recipe
 
     said, made_by = claims.manifest["recipe"], {stage: code_of(stage) for stage in SPECS}
     if claims.manifest["packages"] != package_versions() or claims.manifest["stages"] != made_by:
         return
-    if said != (derived := recipe(claims.config)):
+    if said != (derived := record_recipe(claims.config)):
         yield Contradiction(f"{_MANIFEST}: recipe is {said}, configuration, code and packages give {derived}")
 
 

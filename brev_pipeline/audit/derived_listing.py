@@ -23,7 +23,7 @@ from brev_pipeline.audit.claims import (
 )
 from brev_pipeline.config import DatasetSettings, ListingSettings
 from brev_pipeline.release.exclusions import LEFT_OUT_RULES
-from brev_pipeline.storage.places import path_prefix, place_of
+from brev_pipeline.storage.places import parse_place, path_prefix
 from brev_pipeline.texts import TEXT
 
 LISTING: Final = "listing.parquet"
@@ -166,7 +166,7 @@ def _listed_again(rows: pa.Table, dataset: DatasetSettings, settings: ListingSet
     from brev_pipeline.listing.image_filter import are_images
     from brev_pipeline.listing.image_table import build_raw_listing, select_images
 
-    place = place_of(dataset.bucket, dataset.bucket, dataset.storage)
+    place = parse_place(dataset.bucket, dataset.bucket, dataset.storage)
     key = pc.binary_replace_slice(rows["path"], 0, len(path_prefix(dataset.bucket).encode()), "").combine_chunks()
     count = rows.num_rows
     objects = pa.table(

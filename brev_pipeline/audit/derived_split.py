@@ -32,7 +32,7 @@ from brev_pipeline.audit.claims import (
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.release.exclusions import LEFT_OUT_RULES
 from brev_pipeline.tables import SAMPLE_SPLIT
-from brev_pipeline.texts import TEXT, joined
+from brev_pipeline.texts import TEXT, join_texts
 
 ASSIGNMENTS: Final = "assignments.parquet"
 EXCLUSIONS: Final = "exclusions.parquet"
@@ -312,4 +312,4 @@ def _moved(claims: Claims, split: pa.Table, ledger: pa.Table, parent: str) -> It
 
 
 def _with_key(rows: pa.Table) -> pa.Table:
-    return rows.append_column("key", joined(rows["path"], rows["content_id"], by="\x1f"))
+    return rows.append_column("key", join_texts(rows["path"], rows["content_id"], by="\x1f"))

@@ -21,8 +21,8 @@ from brev_pipeline.audit.removals import Removals, is_removed
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store import PipelineStore
-from brev_pipeline.store.file_entries import FileEntry, entries, remove_files
-from brev_pipeline.store.hashed_files import verify_named
+from brev_pipeline.store.file_entries import FileEntry, list_entries, remove_files
+from brev_pipeline.store.hashed_files import verify_named_file
 from brev_pipeline.store.recheck_log import holds_all
 from brev_pipeline.store.versions import MANIFEST
 
@@ -110,7 +110,7 @@ def find_garbage(
             garbage.
     """
     rules, now = rules or GarbageRules(), now or datetime.now(UTC)
-    every = list(entries(store.folder))
+    every = list(list_entries(store.folder))
     rooms = _by_folder(every)
     running = _running(every, min(_QUIET, rules.min_age), now)
     pixels, mixed = _prepared(config, store, rooms.get("prepared", []), rules, now)
@@ -157,9 +157,9 @@ def published(store: PipelineStore) -> set[str]:
     Raises:
         StoreError: the log of publications is damaged.
     """
-    sealed, _ = store.seals("publications").all()
+    sealed, _ = store.witness_log("publications").read_all()
     copies = (shelves.loaded(data) for entry in sealed.values() for data in entry.values())
-    return {entry.version for entry in store.publications.all()} | {str(copy.get("version")) for copy in copies}
+    return {entry.version for entry in store.publications.read_all()} | {str(copy.get("version")) for copy in copies}
 
 
 def _by_folder(entries: Sequence[FileEntry]) -> dict[str, list[FileEntry]]:
@@ -197,7 +197,7 @@ def _staging(store: PipelineStore, entries: list[FileEntry], tables: list[FileEn
 
 def _versions(store: PipelineStore, entries: list[FileEntry]) -> Iterator[Garbage]:
     known = published(store)
-    last = {entry.version: entry.number for entry in store.publications.all()}
+    last = {entry.version: entry.number for entry in store.publications.read_all()}
     removals = Removals(store)
     for name, some in _within(entries).items():
         if name not in known:
@@ -214,7 +214,7 @@ def _tables(store: PipelineStore, entries: list[FileEntry], rules: GarbageRules,
     age = {run: max(entry.written for entry in some) for run, some in runs.items()}
     kept = set(sorted(age, key=lambda run: age[run], reverse=True)[: rules.keep_runs])
     kept |= {entry.name.split("/")[1] for entry in shelves.newest_tables(entries).values()}
-    newest = store.publications.newest()
+    newest = store.publications.read_newest()
     for run, some in runs.items():
         if run not in kept and now - age[run] >= rules.older_than and (newest is None or run != newest.run_id):
             yield _garbage("tables of an old run", f"tables/{run}", some, f"older than {rules.older_than.days} days")
@@ -247,7 +247,7 @@ def _behind(store: PipelineStore, entries: list[FileEntry], keep: int) -> list[F
 def _is_whole(store: PipelineStore, entry: FileEntry) -> bool:
     """Whether a file has the hash that its name carries."""
     try:
-        verify_named(store.folder, entry.name)
+        verify_named_file(store.folder, entry.name)
     except StoreError as error:
         if error.may_pass:
             raise

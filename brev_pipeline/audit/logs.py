@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from brev_pipeline.store import Folder, Seals
+from brev_pipeline.store import Folder, WitnessLog
 from brev_pipeline.store.witness_log import FIRST_PARENT, entry_name
 
 _NAME: Final = re.compile(r"\d{8,}\.json")
@@ -42,7 +42,7 @@ class _Entry(Generic[T]):
     parent: Any = None
 
 
-def inspect_log(folder: Folder, seals: Seals, noun: str, kind: Callable[..., T]) -> LogReport[T]:
+def inspect_log(folder: Folder, seals: WitnessLog, noun: str, kind: Callable[..., T]) -> LogReport[T]:
     """Check a log: numbers without a gap, each entry's hash carried by the next one, and every entry as it was sealed.
 
     Args:
@@ -54,18 +54,18 @@ def inspect_log(folder: Folder, seals: Seals, noun: str, kind: Callable[..., T])
     Raises:
         StoreError: the store cannot be read.
     """
-    sealed, problems = seals.all()
+    sealed, problems = seals.read_all()
     files, strangers = _read(folder, noun, kind)
     problems += strangers
     notes = []
     known = _hashes(files, sealed)
     for number in sorted(set(files) | set(sealed)):
         if gap := _gap(number, known):
-            problems.append(f"{folder.place(gap)}: missing: {noun}s were removed before {noun} {number}")
+            problems.append(f"{folder.file_url(gap)}: missing: {noun}s were removed before {noun} {number}")
         problems += _entry_problems(number, files, sealed, known, folder, noun)
         if number in files and number not in sealed:
             notes.append(
-                f"{folder.place(entry_name(number))} has no seal in {seals.folder.url}: the run was stopped between "
+                f"{folder.file_url(entry_name(number))} has no seal in {seals.folder.url}: the run was stopped between "
                 "writing the two, or the seal was removed"
             )
     head = max(files, default=None)
@@ -76,9 +76,9 @@ def inspect_log(folder: Folder, seals: Seals, noun: str, kind: Callable[..., T])
 def _read(folder: Folder, noun: str, kind: Callable[..., T]) -> tuple[dict[int, _Entry[T]], list[str]]:
     files: dict[int, _Entry[T]] = {}
     problems = []
-    for name in folder.names():
+    for name in folder.list_names():
         if not _NAME.fullmatch(name) or name != entry_name(int(name[:-5])):
-            problems.append(f"{folder.place(name)}: not a {noun}; somebody else put it there")
+            problems.append(f"{folder.file_url(name)}: not a {noun}; somebody else put it there")
             continue
         data = folder.read(name)
         digest = hashlib.sha256(data).hexdigest()
@@ -87,7 +87,7 @@ def _read(folder: Folder, noun: str, kind: Callable[..., T]) -> tuple[dict[int, 
             parsed = kind(**record, sha256=digest)
             files[int(name[:-5])] = _Entry(digest, parsed, record["number"], record["parent"])
         except (ValueError, TypeError) as error:
-            problems.append(f"{folder.place(name)}: damaged: not a {noun}: {error}")
+            problems.append(f"{folder.file_url(name)}: damaged: not a {noun}: {error}")
             files[int(name[:-5])] = _Entry(digest, None)
     return files, problems
 
@@ -114,7 +114,7 @@ def _entry_problems(
     folder: Folder,
     noun: str,
 ) -> Iterator[str]:
-    place, seals = folder.place(entry_name(number)), sealed.get(number, {})
+    place, seals = folder.file_url(entry_name(number)), sealed.get(number, {})
     if len(seals) > 1:
         yield f"{place}: {len(seals)} {noun}s were sealed under this number: one was removed and another put there"
     entry = files.get(number)

@@ -24,7 +24,7 @@ from brev_pipeline.images.limits import OUT_OF_TIME, PASSING, UNJUDGED, UNTRIED
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.fetcher import SourceRow
 from brev_pipeline.store import Folder
-from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, unframe
+from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, read_frame
 
 _DIED: Final = "the decoder died on it, or came to no end, each time that it was tried"
 """What versions called ``corrupt`` before there was a status for it."""
@@ -262,11 +262,11 @@ class Remaker:
         return Finding("record", place) if stored == made else Finding("different", f"{place}: {_apart(stored, made)}")
 
     def _stored(self, row: Row) -> bytes:
-        place, size = self.folder.place(row["file"]), HEADER_BYTES + row["length"] + FOOTER_BYTES
+        place, size = self.folder.file_url(row["file"]), HEADER_BYTES + row["length"] + FOOTER_BYTES
         if self.config.shards.compression == "none":
-            return unframe(self.folder.read(row["file"], row["offset"], size), 0, place)[0]
+            return read_frame(self.folder.read(row["file"], row["offset"], size), 0, place)[0]
         unpacked = _unpacked(self.folder, row["file"], self.config.shards.compression)
-        return unframe(os.pread(unpacked.fileno(), size, row["offset"]), 0, place)[0]
+        return read_frame(os.pread(unpacked.fileno(), size, row["offset"]), 0, place)[0]
 
 
 def _came_to_no_end(image: Row) -> bool:

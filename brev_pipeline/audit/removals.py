@@ -14,7 +14,7 @@ from typing import Final
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.versions import MANIFEST, REPORT
-from brev_pipeline.store.witness_log import FIRST_PARENT, account, entry_name
+from brev_pipeline.store.witness_log import FIRST_PARENT, account_name, entry_name
 
 LOG: Final = "removals"
 
@@ -55,7 +55,7 @@ class Removals:
 
     def __init__(self, store: PipelineStore) -> None:
         self.folder = store.folder / LOG
-        self.seals = store.seals(LOG)
+        self.seals = store.witness_log(LOG)
 
     def of(self, version: str) -> Removal | None:
         """The newest removal of a version; None where it was never removed.
@@ -76,17 +76,17 @@ class Removals:
         number, parent = (entries[-1].number + 1, entries[-1].sha256) if entries else (1, FIRST_PARENT)
         data = (json.dumps({"number": number, "parent": parent, **said}, indent=2, ensure_ascii=False) + "\n").encode()
         try:
-            self.folder.create(entry_name(number), data)
+            self.folder.create_file(entry_name(number), data)
         except FileExistsError as error:
             raise StoreError(
-                f"{self.folder.place(entry_name(number))}: somebody else removed a version just now: look at what is "
-                "left, then try again"
+                f"{self.folder.file_url(entry_name(number))}: somebody else removed a version just now: look at "
+                "what is left, then try again"
             ) from error
-        self.seals.seal(number, data)
-        return _parse(self.folder.place(entry_name(number)), data)
+        self.seals.add_witness(number, data)
+        return _parse(self.folder.file_url(entry_name(number)), data)
 
     def _all(self) -> list[Removal]:
-        return [_parse(self.folder.place(name), self.folder.read(name)) for name in self.folder.names()]
+        return [_parse(self.folder.file_url(name), self.folder.read(name)) for name in self.folder.list_names()]
 
 
 def remove_version(store: PipelineStore, version_id: str, why: str) -> Removal:
@@ -108,10 +108,10 @@ def remove_version(store: PipelineStore, version_id: str, why: str) -> Removal:
         publication=newest[0],
         publication_sha256=newest[1],
         files=len(names),
-        bytes=sum(version.folder.size(name) for name in names),
+        bytes=sum(version.folder.file_size(name) for name in names),
         why=why.strip(),
         removed_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        removed_by=account(),
+        removed_by=account_name(),
     )
     remove_files(version)
     return entry
@@ -130,7 +130,7 @@ def is_removed(removal: Removal | None, last_publication: int) -> bool:
 
 
 def _removable(store: PipelineStore, version_id: str, why: str) -> tuple[tuple[int, str], Version]:
-    entries = store.publications.all()
+    entries = store.publications.read_all()
     numbers = [entry.number for entry in entries if entry.version == version_id]
     if not why.strip():
         raise StoreError(f"say why version {version_id} is to be removed: the reason goes on record")

@@ -13,7 +13,7 @@ from brev_pipeline.config.image import NO_INGREDIENTS
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.file_entries import FileEntry
-from brev_pipeline.store.hashed_files import hash_in_name, verify_named_bytes
+from brev_pipeline.store.hashed_files import check_named_bytes, hash_in_name
 from brev_pipeline.store.parquet import parquet_metadata
 from brev_pipeline.texts import TEXT
 
@@ -58,8 +58,8 @@ def named_by(store: PipelineStore, entries: Sequence[FileEntry], stage: str, key
     try:
         data = store.folder.read(newest.name)
         if hash_in_name(newest.name):
-            verify_named_bytes(store.folder, newest.name, data)
-        value = parquet_metadata(data, store.folder.place(newest.name)).get(key)
+            check_named_bytes(store.folder, newest.name, data)
+        value = parquet_metadata(data, store.folder.file_url(newest.name)).get(key)
     except StoreError as error:
         if error.may_pass:
             raise
@@ -81,15 +81,15 @@ def needed_contents(config: PipelineConfig, store: PipelineStore, published: set
     from brev_pipeline.images.pixel_cache import settings_id
 
     needed: dict[str, Contents] = {settings_id(config.image): _newest_listing(store)}
-    ids = [name for name in store.prepared.names() if (store.prepared / name).exists(_SETTINGS)]
-    settings = {name: _settings(name, (store.prepared / name).read(_SETTINGS)) for name in ids}
+    ids = [name for name in store.prepared_pixels.list_names() if (store.prepared_pixels / name).exists(_SETTINGS)]
+    settings = {name: _settings(name, (store.prepared_pixels / name).read(_SETTINGS)) for name in ids}
     for version in sorted(published):
         own = Version(store.versions / version, version)
         if not own.folder.exists("images.parquet"):
             continue
-        contents = set(own.table("images")["content_id"].to_pylist())
+        contents = set(own.read_table("images")["content_id"].to_pylist())
         for shelf, made_by in settings.items():
-            if _made(made_by, own.manifest()):
+            if _made(made_by, own.read_manifest()):
                 needed.setdefault(shelf, set()).update(contents)
     return needed
 
@@ -160,7 +160,7 @@ def _settings(shelf: str, data: bytes) -> dict[str, Any]:
 
 
 def _newest_listing(store: PipelineStore) -> Contents:
-    memory = store.memory.recall()
+    memory = store.identity_cache.load_newest()
     return set() if memory is None else set(memory["content_id"].to_pylist())
 
 

@@ -43,7 +43,7 @@ def trace_record(
         ReadError: the version has no such record; the message says what it has.
         StoreError: the version cannot be read.
     """
-    records = version.table("records")
+    records = version.read_table("records")
     row = _find(records, version, purpose, shard, position)
     return {
         "record": _record(row, version),
@@ -79,7 +79,7 @@ def trace_image(
         ReadError: the version does not know it.
         StoreError: the version cannot be read.
     """
-    listing, excluded = version.table("listing"), version.table("exclusions")
+    listing, excluded = version.read_table("listing"), version.read_table("exclusions")
     columns = pa.schema([("path", TEXT), ("content_id", TEXT)])
     known = pa.concat_tables([table.select(columns.names).cast(columns) for table in (listing, excluded)])
     wanted = pc.equal(known["path"], path) if path is not None else pc.equal(known["content_id"], content)
@@ -87,7 +87,7 @@ def trace_image(
     if not found.num_rows:
         raise ReadError(f"version {version.id} lists no image {path or content}; listing.parquet has all that it lists")
     own, content_id = found["path"][0].as_py(), found["content_id"][0].as_py()
-    records = version.table("records")
+    records = version.read_table("records")
     mine = pc.equal(records["path"], own) if path is not None else pc.equal(records["content_id"], content_id)
     rows = records.filter(pc.fill_null(mine, False)).to_pylist()
     return {**_image(store, version, own, content_id, base), "records": [_record(row, version) for row in rows]}
@@ -111,7 +111,7 @@ def _find(records: pa.Table, version: Version, purpose: str, shard: int, positio
 
 
 def _image(store: PipelineStore, version: Version, path: str, content: str | None, base: Base | None) -> dict[str, Any]:
-    listing, excluded = version.table("listing"), version.table("exclusions")
+    listing, excluded = version.read_table("listing"), version.read_table("exclusions")
     copies = listing.filter(
         pc.and_(pc.equal(listing["content_id"], content or ""), pc.not_equal(listing["path"], path))
     )
@@ -135,7 +135,7 @@ def _image(store: PipelineStore, version: Version, path: str, content: str | Non
 def _place(version: Version, path: str, base: Base | None) -> dict[str, str | None]:
     """What opens the photo; nothing is read of it."""
     try:
-        address = SourcePhotos(version, version.manifest()["configuration"], base).locate_photo(path)
+        address = SourcePhotos(version, version.read_manifest()["configuration"], base).locate_photo(path)
     except ReadError as error:
         return {"address": None, "note": str(error)}
     gone = is_local(address) and not os.path.exists(address)
@@ -143,8 +143,8 @@ def _place(version: Version, path: str, base: Base | None) -> dict[str, str | No
 
 
 def _version(store: PipelineStore, version: Version) -> dict[str, Any]:
-    manifest = version.manifest()
-    entries = [entry for entry in store.publications.all() if entry.version == version.id]
+    manifest = version.read_manifest()
+    entries = [entry for entry in store.publications.read_all() if entry.version == version.id]
     published = [
         {name: getattr(entry, name) for name in ("number", "published_at", "published_by", "run_id")}
         for entry in entries
@@ -158,7 +158,7 @@ def _version(store: PipelineStore, version: Version) -> dict[str, Any]:
 
 
 def _record(row: Mapping[str, Any], version: Version) -> dict[str, Any]:
-    classes = version.manifest()["classes"]
+    classes = version.read_manifest()["classes"]
     return {
         **{name: row[name] for name in _RECORD},
         "path": row["path"],
@@ -172,14 +172,14 @@ def _augmentation(row: Mapping[str, Any], version: Version) -> dict[str, Any] | 
 
     if not row["augmented"]:
         return None
-    settings = AugmentationSettings.model_validate(version.manifest()["configuration"]["augmentation"])
-    image = _one(version.table("images"), "content_id", row["content_id"])
+    settings = AugmentationSettings.model_validate(version.read_manifest()["configuration"]["augmentation"])
+    image = _one(version.read_table("images"), "content_id", row["content_id"])
     height, width = (image["prepared_height"], image["prepared_width"]) if image else (0, 0)
     return ImageAugmenter(settings).parameters(row["seed"], height, width)
 
 
 def _sampling(row: Mapping[str, Any], version: Version, records: pa.Table) -> dict[str, Any]:
-    weights = version.table("weights")
+    weights = version.read_table("weights")
     own = weights.filter(
         pc.and_(pc.equal(weights["purpose"], row["purpose"]), pc.equal(weights["group"], row["group"]))
     )
@@ -191,7 +191,7 @@ def _sampling(row: Mapping[str, Any], version: Version, records: pa.Table) -> di
 
 def _split(version: Version, path: str) -> dict[str, Any] | None:
     """The image's side, its item, stratum and leak group, and how many images these have."""
-    table = listed_now(version.table("assignments"))
+    table = listed_now(version.read_table("assignments"))
     row = _one(table, "path", path)
     if row is None:
         return None
@@ -200,7 +200,7 @@ def _split(version: Version, path: str) -> dict[str, Any] | None:
 
 
 def _prepared(version: Version, content: str | None) -> dict[str, Any] | None:
-    row = _one(version.table("images"), "content_id", content or "")
+    row = _one(version.read_table("images"), "content_id", content or "")
     return _only(row, _IMAGE)
 
 

@@ -98,7 +98,7 @@ def verify_store(
         problems.append(f"{store.folder.url}/publications: no entry has the hash {head}: the log was cut or rewritten")
     ids = _chosen(store, logs.publications, version_id, every)
     if every:
-        strangers = sorted(set(store.versions.names()) - set(ids))
+        strangers = sorted(set(store.versions.list_names()) - set(ids))
         notes += [f"versions/{name} was never published: a run that was stopped left it (see gc)" for name in strangers]
     own = engine or SerialEngine()
     found = [_version(store, Version(store.versions / name, name), logs, own, assignments or {}) for name in ids]
@@ -187,9 +187,11 @@ class _Findings:
 
 
 def _inspect(store: PipelineStore) -> _Logs:
-    publications = inspect_log(store.folder / "publications", store.seals("publications"), "publication", Publication)
-    removals = inspect_log(store.folder / REMOVALS, store.seals(REMOVALS), "removal", Removal)
-    readings = inspect_log(store.folder / "access", store.seals("access"), "reading", Access)
+    publications = inspect_log(
+        store.folder / "publications", store.witness_log("publications"), "publication", Publication
+    )
+    removals = inspect_log(store.folder / REMOVALS, store.witness_log(REMOVALS), "removal", Removal)
+    readings = inspect_log(store.folder / "access", store.witness_log("access"), "reading", Access)
     problems = [*publications.problems, *removals.problems, *readings.problems]
     known = {number: entry.sha256 for number, entry in publications.entries.items()}
     problems += [
@@ -207,7 +209,7 @@ def _chosen(store: PipelineStore, log: LogReport[Publication], wanted: str | Non
     if wanted is None:
         return [log.entries[max(log.entries)].version] if log.entries else []
     found = [name for name in ids if name.startswith(wanted)]
-    return found if len(found) == 1 else [store.version(wanted).id]
+    return found if len(found) == 1 else [store.find_version(wanted).id]
 
 
 def _version(
@@ -231,7 +233,7 @@ def _version(
     files, records = _contents(version, manifest, report, engine, found, known)
     if known.ledger is not None and not problems:
         try:
-            split = version.table("assignments")
+            split = version.read_table("assignments")
             broken, changed = lock_changes(split, known.ledger, made_with(manifest).split, known.parent or "")
         except (BrevPipelineError, *FAULTS) as error:
             broken, changed = [f"the test set's lock cannot be compared with version {known.parent}'s: {error}"], []
@@ -289,7 +291,7 @@ def _escapes(store: PipelineStore, logs: _Logs, version: str, manifest: Mapping[
 def _other_configuration(one: Verification, config: PipelineConfig) -> Iterator[str]:
     """Where a version was made with another configuration than the present one."""
     try:
-        manifest = one.version.manifest()
+        manifest = one.version.read_manifest()
         try:
             # Settings that are newer than the version have their defaults there.
             made = made_with(manifest)
@@ -340,7 +342,7 @@ def _manifest(
         return None
     digest = hashlib.sha256(raw).hexdigest()
     problems += [
-        f"publication {entry.number} names another manifest than {version.folder.place(MANIFEST)}"
+        f"publication {entry.number} names another manifest than {version.folder.file_url(MANIFEST)}"
         for entry in published
         if entry.manifest_sha256 != digest
     ]
@@ -412,7 +414,7 @@ def _recorded(
 
 def _compare(version: Version, manifest: dict[str, Any], found: _Findings, known: Known) -> None:
     try:
-        tables = {name: version.table(name) for name in accounts.TABLES}
+        tables = {name: version.read_table(name) for name in accounts.TABLES}
     except BrevPipelineError as error:
         found.problems.append(f"the tables cannot be compared with each other: {error}")
         return

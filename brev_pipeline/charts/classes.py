@@ -5,7 +5,7 @@ from typing import Final
 import pyarrow as pa
 
 from brev_pipeline.charts.canvas import ACCENT, FAINT, MARGIN, SOFT, WIDTH, Canvas
-from brev_pipeline.texts import joined_names
+from brev_pipeline.texts import join_names
 
 _ROWS: Final = 24  # classes shown of each dataset, others added up
 _DATASETS: Final = 4
@@ -58,7 +58,7 @@ def _hidden(found: dict[str, list[tuple[str, int]]]) -> int:
 
 def _counts(listing: pa.Table) -> dict[str, list[tuple[str, int]]]:
     """Dataset → class and images, the largest first; datasets by size too."""
-    flat = pa.table({"dataset": listing["dataset"], "label": joined_names(listing["category"], ", ")})
+    flat = pa.table({"dataset": listing["dataset"], "label": join_names(listing["category"], ", ")})
     counted = flat.group_by(["dataset", "label"]).aggregate([([], "count_all")]).to_pylist()
     found: dict[str, list[tuple[str, int]]] = {}
     for row in sorted(counted, key=lambda row: (-row["count_all"], row["label"])):

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from brev_pipeline.charts.canvas import ALERT, MARGIN, SHEET_BYTES, SOFT, Canvas, Pixels, wrapped
 from brev_pipeline.engine import LocalEngine, LostTask
 from brev_pipeline.images.limits import UNJUDGED
-from brev_pipeline.storage.fetcher import Fetcher, SourceRow, as_recorded
+from brev_pipeline.storage.fetcher import Fetcher, SourceRow, check_recorded_md5
 from brev_pipeline.texts import TEXT
 
 _SHOWN: Final = 12
@@ -100,7 +100,7 @@ def _pictures(contents: Sequence[str], samples: pa.Table, fetch: Fetcher) -> Ite
     wanted = wanted.filter((pc.field("size") > 0) & (pc.field("size") <= _LARGEST))
     rows = {row["content_id"]: SourceRow(**row) for row in wanted.select(list(SourceRow._fields)).to_pylist()}
     found = fetch.fetch_many(list(rows.values()))
-    checked = ((row, as_recorded(row, data)) for row, data in found if isinstance(data, bytes))
+    checked = ((row, check_recorded_md5(row, data)) for row, data in found if isinstance(data, bytes))
     files = [(row.content_id, data) for row, data in checked if isinstance(data, bytes)]
     if not files:
         return

@@ -52,7 +52,7 @@ def verify(
 
     None: all. A version with problems is not made again, and its `Remade` says so.
     """
-    store = PipelineStore.of(config)
+    store = PipelineStore.from_config(config)
     engine = _engine(config, store, version, deep)
     with Console(stderr=True).status("verifying"):
         found = verify_store(
@@ -148,7 +148,7 @@ def trace(
     content: str | None = None,
 ) -> dict[str, Any]:
     """Trace a record (purpose, shard, position), or an image by its path or content, in a published version."""
-    store = PipelineStore.of(config)
+    store = PipelineStore.from_config(config)
     own = _version(store, version)
     if record is not None:
         purpose, shard, position = record
@@ -158,7 +158,7 @@ def trace(
 
 def gc(config: PipelineConfig, rules: GarbageRules, *, remove: bool) -> dict[str, Any]:
     """List what nothing needs, and remove it if asked; JSON-safe."""
-    store = PipelineStore.of(config)
+    store = PipelineStore.from_config(config)
     survey = find_garbage(config, store, rules)
     removed = remove_garbage(store, survey.garbage) if remove else []
     return {**survey.contents(), "removed": [one.contents() for one in removed], "store": store.folder.url}
@@ -187,7 +187,7 @@ def show_gc(found: Mapping[str, Any], *, remove: bool) -> None:
 
 def force(config: PipelineConfig, version: str, why: str) -> Removal:
     """Remove a published version for good, on record."""
-    store = PipelineStore.of(config)
+    store = PipelineStore.from_config(config)
     return remove_version(store, _version(store, version).id, why)
 
 
@@ -223,7 +223,7 @@ def _engine(config: PipelineConfig, store: PipelineStore, version: str | None, d
 
 def _heavy(store: PipelineStore, version: str | None) -> bool:
     try:
-        files = _version(store, version).manifest()["files"].values()
+        files = _version(store, version).read_manifest()["files"].values()
         return sum(int(facts["bytes"]) for facts in files) > _WORTH_WORKERS
     except Exception:  # noqa: BLE001 - whatever is wrong is the verification's to name
         return False
@@ -243,7 +243,7 @@ def _well(one: Verification) -> str:
 
 
 def _claims(one: Verification) -> str:
-    if one.version.manifest().get("format", 0) < DERIVED:
+    if one.version.read_manifest().get("format", 0) < DERIVED:
         return ""
     apart = one.unchecked or any(EXCUSED in note for note in one.notes)
     return f"; every claim{' but what is named above' if apart else ''} follows from what it holds"

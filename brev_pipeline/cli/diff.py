@@ -57,7 +57,7 @@ def in_store(store: PipelineStore, ids: Sequence[str]) -> dict[str, Any]:
 
 
 def _before_newest(store: PipelineStore) -> Version:
-    published = store.publications.all()
+    published = store.publications.read_all()
     if len(published) < 2:
         raise ReadError(f"{store.folder.url}: {len(published)} version(s) were published: there are no two to compare")
     return find_version(store, published[-2].version)

@@ -501,4 +501,4 @@ def _checked_store(store: str) -> str:
 def _store(config: "PipelineConfig") -> "PipelineStore":
     from brev_pipeline.store import PipelineStore
 
-    return PipelineStore.of(config)
+    return PipelineStore.from_config(config)

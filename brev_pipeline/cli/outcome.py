@@ -64,7 +64,7 @@ def divide(config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:
     from brev_pipeline.split.foresee import foresee_split
     from brev_pipeline.storage import Sources
 
-    listing = listing_state(config.datasets, config.listing, Sources.of(config)).listing
+    listing = listing_state(config.datasets, config.listing, Sources.from_config(config)).listing
     given = given_files(config)
     foresee_split(listing, config.split, given=given)
     table = split_samples(_samples(listing, contents or {}), config.split, given=given)
@@ -74,7 +74,7 @@ def divide(config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:
 def _samples(listing: pa.Table, contents: dict[str, str]) -> pa.Table:
     """The listing as the split takes it: what has no known bytes is a content of its own."""
     from brev_pipeline.split import USABLE
-    from brev_pipeline.tables import conform
+    from brev_pipeline.tables import conform_table
 
     prefix = listing["bucket"][0].as_py().rstrip("/") + "/"
     keys = pc.utf8_slice_codeunits(listing["path"], len(prefix))
@@ -85,7 +85,7 @@ def _samples(listing: pa.Table, contents: dict[str, str]) -> pa.Table:
     content = pc.coalesce(known["md5"].take(rows), pc.cast(listing["path"], TEXT))
     for name in ("content_id", "pixel_id"):
         listing = listing.append_column(name, content)
-    return conform(listing.select(USABLE.names), USABLE, "listing")
+    return conform_table(listing.select(USABLE.names), USABLE, "listing")
 
 
 def _outcome(table: pa.Table, config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:

@@ -23,8 +23,8 @@ def versions_of(store: PipelineStore) -> dict[str, Any]:
         StoreError: the log or a manifest cannot be read, or was altered.
     """
     entries = [
-        {**vars(entry), "records": store.version(entry.version).manifest()["counts"]["records"]}
-        for entry in store.publications.all()
+        {**vars(entry), "records": store.find_version(entry.version).read_manifest()["counts"]["records"]}
+        for entry in store.publications.read_all()
     ]
     return {"store": store.folder.url, "versions": entries}
 

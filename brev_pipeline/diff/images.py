@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.integrity.findings import pair_renamed
-from brev_pipeline.texts import joined_names
+from brev_pipeline.texts import join_names
 
 COMPARED: Final = ["path", "content_id", "category"]
 """Columns of two listings that are compared."""
@@ -155,7 +155,7 @@ def compare_images(before: pa.Table, after: pa.Table, unread: Bools | None = Non
 
 def _classes(table: pa.Table) -> pa.ChunkedArray:
     """(rows,) the class names of each image as one text."""
-    return joined_names(table["category"], ", ")
+    return join_names(table["category"], ", ")
 
 
 def _count(table: pa.Table, among: Bools | None) -> dict[str, int]:

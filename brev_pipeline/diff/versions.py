@@ -34,20 +34,20 @@ def diff_versions(before: Version, after: Version) -> dict[str, Any]:
     Raises:
         StoreError: one of them cannot be read.
     """
-    manifests = before.manifest(), after.manifest()
+    manifests = before.read_manifest(), after.read_manifest()
     old, new = manifests
     order = purposes_of(new)
-    changes = compare_images(before.table("listing", COMPARED), after.table("listing", COMPARED))
-    records = [version.table("records", OF_RECORDS) for version in (before, after)]
+    changes = compare_images(before.read_table("listing", COMPARED), after.read_table("listing", COMPARED))
+    records = [version.read_table("records", OF_RECORDS) for version in (before, after)]
     return {
         "before": {"version": before.id, "path": before.path},
         "after": {"version": after.id, "path": after.path},
         "same": before.id == after.id,
         "images": changes.document(),
-        "left_out": compare_exclusions(*(one.table("exclusions", OF_EXCLUSIONS) for one in (before, after))),
+        "left_out": compare_exclusions(*(one.read_table("exclusions", OF_EXCLUSIONS) for one in (before, after))),
         "sides": compare_sides(changes, listed_split(before), listed_split(after), order),
         "labels": compare_labels(old["classes"], new["classes"]),
-        "weights": compare_weights(*(one.table("weights", OF_WEIGHTS) for one in (before, after))),
+        "weights": compare_weights(*(one.read_table("weights", OF_WEIGHTS) for one in (before, after))),
         "records": {
             "was": records[0].num_rows,
             "now": records[1].num_rows,
@@ -68,7 +68,7 @@ def diff_versions(before: Version, after: Version) -> dict[str, Any]:
 
 def listed_split(version: Version) -> Any:
     """The assignments of a version's own images: columns `OF_SPLIT`."""
-    table = version.table("assignments", [*OF_SPLIT, "listed"])
+    table = version.read_table("assignments", [*OF_SPLIT, "listed"])
     return table.filter(table["listed"]).select(OF_SPLIT) if "listed" in table.column_names else table
 
 

@@ -26,7 +26,7 @@ def find_joined(newest: Version, ledger: pa.Table, split: pa.Table, settings: Sp
         ``joined`` (groups that are made of several) and ``examples``: of each the ``groups`` that it is made of, by
         their smallest path, and the ``purposes`` that these had.
     """
-    before = newest.table("assignments", ["path", "leak_group", "purpose", "listed"])
+    before = newest.read_table("assignments", ["path", "leak_group", "purpose", "listed"])
     if _stand(before, split):
         return {"joined": 0, "examples": []}
     layout = lay_out(split, rules_of(settings), ledger)

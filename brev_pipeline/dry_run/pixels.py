@@ -13,8 +13,8 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.images.limits import PASSING, out_of_time
 from brev_pipeline.images.pixel_cache import Shelf, settings_id
 from brev_pipeline.store import PipelineStore, Version
-from brev_pipeline.tables import PREPARED_IMAGES, conform
-from brev_pipeline.texts import joined
+from brev_pipeline.tables import PREPARED_IMAGES, conform_table
+from brev_pipeline.texts import join_texts
 
 OPEN: Final = "open-"
 """How the pixel_id of a content begins whose pixels nobody knows."""
@@ -50,7 +50,7 @@ def foresee_pixels(config: PipelineConfig, store: PipelineStore, newest: Version
     Raises:
         StoreError: the store cannot be read.
     """
-    shelf = Shelf(store.prepared, settings_id(config.image))
+    shelf = Shelf(store.prepared_pixels, settings_id(config.image))
     known = shelf.known(looked["content_id"], out_of_time(config.image))
     contents = pc.unique(looked["content_id"])
     rest = contents.filter(pc.invert(pc.is_in(contents, value_set=known["content_id"].combine_chunks())))
@@ -63,7 +63,7 @@ def foresee_pixels(config: PipelineConfig, store: PipelineStore, newest: Version
     table = pa.concat_tables([known, published, opened, missing]).sort_by("content_id")
     fresh = pa.concat_tables([published, opened])
     return Pixels(
-        conform(table, PREPARED_IMAGES, "prepared_images"),
+        conform_table(table, PREPARED_IMAGES, "prepared_images"),
         decode=published.num_rows + opened.num_rows,
         open=opened.num_rows,
         bytes=_bytes(fresh),
@@ -72,7 +72,7 @@ def foresee_pixels(config: PipelineConfig, store: PipelineStore, newest: Version
 
 def _published(config: PipelineConfig, newest: Version, wanted: pa.Array) -> pa.Table:
     """What the newest version says of contents that are not on the shelf, as these settings would prepare them."""
-    table = newest.table("images")
+    table = newest.read_table("images")
     table = table.filter(pc.is_in(table["content_id"], value_set=wanted))
     table = table.filter(pc.invert(pc.is_in(table["status"], value_set=pa.array(PASSING, table["status"].type))))
     ok = pc.equal(table["status"], "ok")
@@ -88,7 +88,7 @@ def _open_rows(contents: pa.Array, shape: dict[str, int]) -> pa.Table:
     """Rows of contents that nobody has decoded, taken to be well and of nobody else's pixels."""
     well: dict[str, Any] = {"status": "ok", "file": "", "offset": 0, "length": 1, **shape}
     well |= {"mean": 1.0, "std": 1.0, "sharpness": 1.0, "clipped": 0.0}
-    return _rows(contents, well | {"pixel_id": joined(pa.repeat(OPEN, len(contents)), contents, by="")})
+    return _rows(contents, well | {"pixel_id": join_texts(pa.repeat(OPEN, len(contents)), contents, by="")})
 
 
 def _rows(contents: pa.Array, values: dict[str, Any]) -> pa.Table:

@@ -90,7 +90,7 @@ def plan_run(config: PipelineConfig, *, most_bytes: int = READ_MB * 1_000_000) -
     draft = _draft(config, most_bytes)
     # What a run published meanwhile stands in one half of the draft only.
     for _ in range(_AGAIN):
-        if draft.store.publications.newest() == (draft.newest and draft.newest[0]):
+        if draft.store.publications.read_newest() == (draft.newest and draft.newest[0]):
             break
         draft = _draft(config, most_bytes)
     return _document(draft)
@@ -98,8 +98,8 @@ def plan_run(config: PipelineConfig, *, most_bytes: int = READ_MB * 1_000_000) -
 
 def _draft(config: PipelineConfig, most_bytes: int) -> Draft:
     """Go through the stages, as far as they come."""
-    store = PipelineStore.of(config)
-    draft = Draft(config, store, Sources.of(config), store.newest(), most_bytes)
+    store = PipelineStore.from_config(config)
+    draft = Draft(config, store, Sources.from_config(config), store.newest_version(), most_bytes)
     for stage, step in _STEPS.items():
         began = time.perf_counter()
         try:
@@ -118,7 +118,7 @@ def _list(draft: Draft) -> None:
     from brev_pipeline.release.baseline import refuse_foreign_store
 
     refuse_foreign_store(draft.config, draft.store)
-    draft.look = look(draft.config, draft.sources, draft.store.memory.recall(), draft.most_bytes)
+    draft.look = look(draft.config, draft.sources, draft.store.identity_cache.load_newest(), draft.most_bytes)
     draft.tables["raw_listing"] = draft.tables["sample_integrity"] = Held(draft.look.integrity)
     foresee_faults(draft.look.integrity, draft.config, draft.version)
 
@@ -189,7 +189,7 @@ def _stop(
 
 
 def _document(draft: Draft) -> dict[str, Any]:
-    config, manifest = draft.config, draft.version.manifest() if draft.version else None
+    config, manifest = draft.config, draft.version.read_manifest() if draft.version else None
     changes = _changes(draft)
     because = _find_reasons(draft, manifest) if manifest and not draft.stops else []
     document = {
@@ -229,7 +229,7 @@ def _changes(draft: Draft) -> ImageChanges | None:
     if draft.look is None:
         return None
     now = draft.look.integrity.select(COMPARED)
-    before = draft.version.table("listing", COMPARED) if draft.version else now.slice(0, 0)
+    before = draft.version.read_table("listing", COMPARED) if draft.version else now.slice(0, 0)
     return compare_images(before, now, draft.look.unread)
 
 
@@ -256,8 +256,8 @@ def _recorded(draft: Draft) -> dict[str, Any]:
     assert draft.pixels is not None
     assert draft.excluded is not None
     excluded = draft.excluded.select(OF_EXCLUSIONS)
-    before = draft.version.table("exclusions", OF_EXCLUSIONS) if draft.version else excluded.slice(0, 0)
-    order = [*draft.config.split.names, *(purposes_of(draft.version.manifest()) if draft.version else [])]
+    before = draft.version.read_table("exclusions", OF_EXCLUSIONS) if draft.version else excluded.slice(0, 0)
+    order = [*draft.config.split.names, *(purposes_of(draft.version.read_manifest()) if draft.version else [])]
     described = describe_records(draft.planned, draft.records, draft.version, list(dict.fromkeys(order)))
     work = {
         "prepared_images": draft.pixels.decode,
@@ -269,7 +269,7 @@ def _recorded(draft: Draft) -> dict[str, Any]:
         "left_out": compare_exclusions(before, excluded),
         "records": described,
         "bytes": estimate_bytes(draft.config, draft.planned, draft.records, draft.pixels.prepared, draft.version),
-        "time": estimate_time(measured, work, draft.store.paces.read()),
+        "time": estimate_time(measured, work, draft.store.timing_log.read_timings()),
     }
 
 
@@ -324,7 +324,7 @@ def _find_reasons(draft: Draft, manifest: Mapping[str, Any]) -> list[str]:
     assert draft.version is not None
     assert draft.excluded is not None
     split = draft.tables["sample_split"].read([])
-    before = draft.version.table("exclusions")
+    before = draft.version.read_table("exclusions")
     fingerprint = listing_fingerprint(draft.look.integrity.select(["path", "etag"]))
     same = {
         "images that nobody has read": not draft.look.unread.any(),

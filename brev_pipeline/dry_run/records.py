@@ -12,7 +12,7 @@ from brev_pipeline.config import PipelineConfig, ShardSettings
 from brev_pipeline.config.load import build_settings
 from brev_pipeline.diff.sides import by_name, count
 from brev_pipeline.diff.versions import shard_bytes
-from brev_pipeline.provenance import recipe
+from brev_pipeline.provenance import record_recipe
 from brev_pipeline.records.shard_plan import mean_record_bytes
 from brev_pipeline.records.write import shard_files, shards_of
 from brev_pipeline.release.production import PlannedRecords, earlier_records, made_already
@@ -62,7 +62,7 @@ def foresee_records(config: PipelineConfig, store: PipelineStore, planned: Plann
     if made_already(store, planned.digest) is not None:
         return Records(True, none, none, no_lengths)
     finished = _finished(config, store, planned)
-    earlier = earlier_records(store, recipe(config), planned.facts)
+    earlier = earlier_records(store, record_recipe(config), planned.facts)
     if earlier is None or _has_other_labels(store, planned.plan, classes):
         return Records(False, finished, none, no_lengths)
     places = earlier.places(planned.plan)
@@ -74,7 +74,7 @@ def describe_records(
     planned: PlannedRecords, found: Records, newest: Version | None, order: list[str]
 ) -> dict[str, Any]:
     """The records as JSON: ``was``, ``now``; how many of those now stand, are finished, copied, written."""
-    was = {} if newest is None else dict(newest.manifest()["counts"]["records"])
+    was = {} if newest is None else dict(newest.read_manifest()["counts"]["records"])
     now = count(part_names(planned.plan))
     return {
         "was": sum(was.values()),
@@ -96,7 +96,7 @@ def estimate_bytes(
     that was wrong of the newest version's records, where the encoding is the same.
     """
     if found.stands and newest is not None:
-        return {"shards": shard_bytes(newest.manifest()), "written": 0, "from": newest.id}
+        return {"shards": shard_bytes(newest.read_manifest()), "written": 0, "from": newest.id}
     plan, known = planned.plan, found.lengths > 0
     new = plan.filter(pa.array(~known))
     share, factor, of = 1.0, 1.0, None
@@ -122,13 +122,13 @@ def _estimate(settings: ShardSettings, rows: pa.Table, prepared: pa.Table) -> fl
 
 def _measured(config: PipelineConfig, newest: Version) -> tuple[float, float] | None:
     """By what the newest version's records are larger than expected, and its shards than its records; None: no rule."""
-    manifest = newest.manifest()
+    manifest = newest.read_manifest()
     then = build_settings(ShardSettings, manifest["configuration"]["shards"])
     same = ("encoding", "jpeg_quality", "compression")
     if any(getattr(then, name) != getattr(config.shards, name) for name in same):
         return None
-    records = newest.table("records", ["content_id", "length"])
-    expected = _estimate(then, records, newest.table("images"))
+    records = newest.read_table("records", ["content_id", "length"])
+    expected = _estimate(then, records, newest.read_table("images"))
     actual = pc.mean(records["length"]).as_py()
     if not expected or not actual:
         return None
@@ -137,23 +137,23 @@ def _measured(config: PipelineConfig, newest: Version) -> tuple[float, float] | 
 
 def _finished(config: PipelineConfig, store: PipelineStore, planned: PlannedRecords) -> Bools:
     """(records,) whether its shard lies finished in the staging."""
-    there = set(shard_files(store.staging / planned.digest)["file"].to_pylist())
+    there = set(shard_files(store.staging_area / planned.digest)["file"].to_pylist())
     starts, names = shards_of(planned.plan, config.name)
     return np.repeat(np.array([name in there for name in names], np.bool_), np.diff(starts))
 
 
 def _has_other_labels(store: PipelineStore, plan: pa.Table, classes: int) -> bool:
     """Whether the records of the newest version hold vectors of other classes, or one of both holds none: no copies."""
-    newest = store.newest()
+    newest = store.newest_version()
     if newest is None or not plan.num_rows:
         return False
     version, has_vectors = newest[1], not plan["multi_hot"].null_count
-    return has_vectors != _had_vectors(version) or (has_vectors and len(version.manifest()["classes"]) != classes)
+    return has_vectors != _had_vectors(version) or (has_vectors and len(version.read_manifest()["classes"]) != classes)
 
 
 def _had_vectors(version: Version) -> bool:
     """Whether some image of several classes stands in a version's records."""
-    listing = version.table("listing", ["path", "category"])
+    listing = version.read_table("listing", ["path", "category"])
     several = listing["path"].filter(pc.greater(pc.list_value_length(listing["category"]), 1))
-    drawn = pc.is_in(several, value_set=version.table("records", ["path"])["path"].combine_chunks())
+    drawn = pc.is_in(several, value_set=version.read_table("records", ["path"])["path"].combine_chunks())
     return bool(pc.any(drawn, min_count=0).as_py())

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from brev_pipeline.stages import VERSION, table_stages
-from brev_pipeline.store.timing_log import Pace
+from brev_pipeline.store.timing_log import StepTiming
 
 CHECKS = "checks"
 """What the time of all suites stands under."""
 
 
 def estimate_time(
-    measured: Mapping[str, float], work: Mapping[str, int], paces: Mapping[str, Sequence[Pace]]
+    measured: Mapping[str, float], work: Mapping[str, int], paces: Mapping[str, Sequence[StepTiming]]
 ) -> dict[str, Any]:
     """About how long a run would take, JSON-safe.
 
@@ -40,7 +40,7 @@ def estimate_time(
     return {"seconds": None if None in told else round(sum(told), 1), "stages": stages}
 
 
-def _by_pace(work: int, paces: Sequence[Pace]) -> dict[str, Any]:
+def _by_pace(work: int, paces: Sequence[StepTiming]) -> dict[str, Any]:
     """Seconds for some work: what a run without any takes, and what each piece of it took in the run that did most."""
     idle = min((pace.seconds for pace in paces if not pace.work), default=0.0)
     most = max((pace for pace in paces if pace.work), key=lambda pace: pace.work, default=None)
@@ -54,7 +54,7 @@ def _by_pace(work: int, paces: Sequence[Pace]) -> dict[str, Any]:
     return {"seconds": round(idle + work * each, 2), "by": most.run}
 
 
-def _of_checks(paces: Mapping[str, Sequence[Pace]]) -> dict[str, Any]:
+def _of_checks(paces: Mapping[str, Sequence[StepTiming]]) -> dict[str, Any]:
     """Seconds of all suites, as the newest run had them that came so far."""
     newest = [paces.get(f"{stage}.{CHECKS}", ()) for stage in table_stages()]
     if not all(newest):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.config import PipelineConfig, SplitSettings
-from brev_pipeline.texts import TEXT, composed, joined_names, numbered
+from brev_pipeline.texts import TEXT, join_names, normalize_unicode, number_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +96,7 @@ class Held:
     def __init__(self, table: pa.Table) -> None:
         import pyarrow.compute as pc
 
-        self.row, self.texts = numbered(composed(joined_names(table["category"], "\x1f")))
+        self.row, self.texts = number_values(normalize_unicode(join_names(table["category"], "\x1f")))
         """(rows,) number of each row's combination; and (combinations,) their names, joined."""
         several = pc.split_pattern(self.texts, "\x1f")
         names = pc.unique(several.flatten()).sort()
@@ -224,7 +224,7 @@ def _strata(held: Held, strata: pa.ChunkedArray, group: Numbers, settings: Split
     columns = ["stratum", "images", "leak_groups", "classes", "of_one_class"]
     if settings.stratification is None:
         return pd.DataFrame({name: [] for name in columns})
-    number, names = numbered(strata)
+    number, names = number_values(strata)
     stratum = number.astype(np.int64)
     images = _crossed(stratum, held.row, (len(names), len(held.texts)))
     groups = groups_of(stratum, group, len(names))

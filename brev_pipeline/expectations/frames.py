@@ -18,7 +18,7 @@ from brev_pipeline.images.limits import UNJUDGED
 from brev_pipeline.listing.class_checks import count_classes, find_odd_classes
 from brev_pipeline.release.exclusions import found_facts
 from brev_pipeline.tables import Columns, drawn_by_weight, part_names
-from brev_pipeline.texts import TEXT, composed, joined_names, numbered
+from brev_pipeline.texts import TEXT, join_names, normalize_unicode, number_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +142,9 @@ def _prepared_images(tables: Tables, config: PipelineConfig, published: Baseline
     rows["reason_given"] = ok | rows["reason"].fillna("").astype(bool)
     accepted = config.validation.prepared_images.accept_unjudged
     # By any of the paths that hold the same bytes.
-    at_paths = samples.filter(pc.is_in(composed(samples["path"]), value_set=composed(pa.array(accepted, TEXT))))
+    at_paths = samples.filter(
+        pc.is_in(normalize_unicode(samples["path"]), value_set=normalize_unicode(pa.array(accepted, TEXT)))
+    )
     named = rows["content_id"].isin([*accepted, *at_paths["content_id"].to_pylist()])
     rows["judged"] = ~rows["status"].isin(UNJUDGED) | named
     rows["pixels_kept"] = ~ok | (rows["file"].notna() & (rows["length"] > 0) & _wanted_size(rows, config))
@@ -185,7 +187,7 @@ def _of_pixels(images: pa.Table, samples: pa.Table) -> "pd.DataFrame":
     images = images.filter(pc.is_in(images["pixel_id"], value_set=pc.unique(images["pixel_id"]).drop_null()[:20]))
     at = pc.index_in(samples["content_id"], value_set=images["content_id"])
     shown = samples.filter(pc.is_valid(at)).append_column("pixel_id", images["pixel_id"].take(at.drop_null()))
-    shown = shown.append_column("categories", joined_names(shown["category"], ", ")).sort_by("path")
+    shown = shown.append_column("categories", join_names(shown["category"], ", ")).sort_by("path")
     groups = shown.group_by("pixel_id", use_threads=False).aggregate([("path", "list"), ("categories", "list")])
     return _by_path(groups.rename_columns({"path_list": "paths", "categories_list": "categories"}))
 
@@ -230,7 +232,7 @@ def _pixel_conflicts(images: pa.Table, samples: pa.Table) -> pa.ChunkedArray:
     pixels = _numbers(images["pixel_id"])[at.drop_null().to_numpy()]
     # Without pixels: one that nothing else shares.
     pixels = np.where(pixels < 0, np.arange(len(pixels)) + len(images), pixels)
-    agree = _whole(pixels, _numbers(joined_names(shown["category"], "\x1f")))
+    agree = _whole(pixels, _numbers(join_names(shown["category"], "\x1f")))
     return shown["content_id"].filter(pa.array(~agree))
 
 
@@ -480,7 +482,7 @@ def _lengths(table: pa.Table, column: str) -> Any:
 
 def _numbers(column: pa.ChunkedArray) -> Numbers:
     """(rows,) a number for each different text; −1 for null."""
-    return numbered(column)[0].astype(np.int64)
+    return number_values(column)[0].astype(np.int64)
 
 
 def _whole(number: Numbers, side: Numbers) -> Any:

@@ -11,7 +11,7 @@ from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import ConfigError, DecodeError
 from brev_pipeline.images.decoding import decode
 from brev_pipeline.images.geometry import arrange
-from brev_pipeline.rescaling import Rescale, check, factors
+from brev_pipeline.rescaling import Rescale, check_rescale, rescale_factors
 
 
 class ImagePipeline:
@@ -23,7 +23,7 @@ class ImagePipeline:
     Args:
         settings: all settings at once, or target_size alone; default: those given by name.
         rescale: None (uint8, 0..255), ``"unit"`` (float32, 0..1), ``"imagenet"`` (float32, -1..1) or
-            ``"imagenet_stats"``, see `rescaling.factors`. Used by a call only; what is stored is always uint8.
+            ``"imagenet_stats"``, see `rescaling.rescale_factors`. Used by a call only; what is stored is always uint8.
         path_key: the sample's column with the image's path.
         output_key: the column that a call adds.
         read: bytes of a path; default: a local file, or any address that fsspec knows.
@@ -47,7 +47,7 @@ class ImagePipeline:
             settings, fields = None, {"target_size": settings, **fields}
         if settings is not None and fields:
             raise ConfigError(f"ImagePipeline: give settings or {', '.join(fields)}, not both")
-        check(rescale)
+        check_rescale(rescale)
         self.settings = settings or _settings(fields)
         self.rescale = rescale
         self.path_key = path_key
@@ -103,7 +103,7 @@ class ImagePipeline:
             pixels = self.prepare(self._read(name))
         except DecodeError as error:
             raise DecodeError(error.status, f"{name}: {error}") from error
-        found = factors(self.rescale, pixels.shape[-1])
+        found = rescale_factors(self.rescale, pixels.shape[-1])
         return pixels if found is None else pixels * found[0] + found[1]
 
 

@@ -36,10 +36,10 @@ from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.images.limits import OUT_OF_TIME
 from brev_pipeline.stages import SPECS
 from brev_pipeline.store import Folder
-from brev_pipeline.store.hashed_files import write_whole
+from brev_pipeline.store.hashed_files import write_or_repair
 from brev_pipeline.store.parquet import from_parquet, to_parquet
-from brev_pipeline.tables import PREPARED_IMAGES, conform
-from brev_pipeline.tfrecord import HEADER_BYTES, frame, masked_crc
+from brev_pipeline.tables import PREPARED_IMAGES, conform_table
+from brev_pipeline.tfrecord import HEADER_BYTES, frame_record, masked_crc
 
 _LOG = logging.getLogger(__name__)
 _READERS: Final = 16  # index files read at a time
@@ -118,12 +118,12 @@ class Shelf:
         data, places = _frames(pixels)
         name = f"{_pixels_hash(rows, data)}.tfrecord" if data else None
         if name is not None:
-            write_whole(own, name, data)
+            write_or_repair(own, name, data)
         file = {"file": f"{self.id}/{name}"}
         filled = [{**row, **(file | place if place else {})} for row, place in zip(rows, places, strict=True)]
         table = pa.Table.from_pylist(filled, schema=PREPARED_IMAGES)
         index = to_parquet(table, few_rows=True)
-        write_whole(own, f"{content_hash(index)}.parquet", index)
+        write_or_repair(own, f"{content_hash(index)}.parquet", index)
         return table
 
     def known(self, content_ids: pa.ChunkedArray, stopped: str | None = None) -> pa.Table:
@@ -140,7 +140,7 @@ class Shelf:
             StoreError: the store cannot be reached just now.
         """
         own, parsing = self.folder / self.id, Lock()
-        names = own.names()
+        names = own.list_names()
         there = frozenset(f"{self.id}/{name}" for name in names)
 
         def load(name: str) -> pa.Table:
@@ -176,11 +176,11 @@ class Shelf:
         """
         own, wanted = self.folder / self.id, set(content_ids)
         removed = []
-        for name in own.names():
+        for name in own.list_names():
             if not name.endswith(".parquet"):
                 continue
             try:
-                held = from_parquet(own.read(name), own.place(name), ["content_id"])
+                held = from_parquet(own.read(name), own.file_url(name), ["content_id"])
             except StoreError:
                 # It is passed over by those who look here.
                 continue
@@ -200,10 +200,10 @@ class Shelf:
         Raises:
             StoreError: it cannot be read, has not the hash of its name, or names what cannot be.
         """
-        place = (self.folder / self.id).place(name)
+        place = (self.folder / self.id).file_url(name)
         table = _parse_index(data, place, name, None)
         try:
-            table = conform(table, PREPARED_IMAGES, name)
+            table = conform_table(table, PREPARED_IMAGES, name)
         except BrevPipelineError as error:
             raise StoreError(f"{place} is no index of prepared images: {error}") from error
         if problem := _lie(table, there):
@@ -222,7 +222,7 @@ def read_index(folder: Folder, name: str, columns: Sequence[str] | None = None) 
     Raises:
         StoreError: it cannot be read, or has not the hash of its name.
     """
-    return _parse_index(folder.read(name), folder.place(name), name, columns)
+    return _parse_index(folder.read(name), folder.file_url(name), name, columns)
 
 
 def _parse_index(data: bytes, place: str, name: str, columns: Sequence[str] | None) -> pa.Table:
@@ -271,7 +271,7 @@ def _frames(pixels: Sequence[npt.NDArray[np.uint8] | None]) -> tuple[bytes, list
             places.append(None)
             continue
         values = image.tobytes()
-        head, foot = frame(values, masked_crc(values))
+        head, foot = frame_record(values, masked_crc(values))
         places.append({"offset": end + len(head), "length": len(values)})
         parts += [head, values, foot]
         end += len(head) + len(values) + len(foot)

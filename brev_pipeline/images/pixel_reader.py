@@ -115,7 +115,7 @@ def _read(folder: Folder, file: str, start: int, length: int) -> bytes:
         return folder.read(file, start, length)
     except (MemoryError, OverflowError) as error:
         raise StoreError(
-            f"{folder.place(file)}: a table names {length} bytes at {start} of it, more than fit into memory; "
+            f"{folder.file_url(file)}: a table names {length} bytes at {start} of it, more than fit into memory; "
             "materialize prepared_images again"
         ) from error
 
@@ -139,7 +139,7 @@ def _checked(frame: memoryview, place: _Place, folder: Folder) -> memoryview:
         or masked_crc(bytes(values)) != struct.unpack_from("<I", frame, HEADER_BYTES + place.length)[0]
     ):
         raise StoreError(
-            f"{folder.place(place.file)} is damaged at byte {place.offset}: the checksum is wrong; "
+            f"{folder.file_url(place.file)} is damaged at byte {place.offset}: the checksum is wrong; "
             "remove the file and its index, and run again"
         )
     return values

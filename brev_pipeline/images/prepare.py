@@ -20,8 +20,8 @@ from brev_pipeline.images.pixel_cache import Shelf
 from brev_pipeline.images.prepare_task import Content, Work, longest_wait, refused
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow
 from brev_pipeline.store import Folder
-from brev_pipeline.tables import PREPARED_IMAGES, conform
-from brev_pipeline.texts import joined
+from brev_pipeline.tables import PREPARED_IMAGES, conform_table
+from brev_pipeline.texts import join_texts
 
 SAMPLES: Final = [*SourceRow._fields, "size"]
 """Columns of ``sample_integrity`` that are read."""
@@ -77,7 +77,7 @@ def prepare_images(
         raise BrevPipelineError(
             f"{distinct} contents were to be prepared, {table.num_rows} came back: a fault of the source"
         )
-    return conform(table.sort_by("content_id"), PREPARED_IMAGES, "prepared_images")
+    return conform_table(table.sort_by("content_id"), PREPARED_IMAGES, "prepared_images")
 
 
 def _read_paths(fresh: pa.Table) -> pa.ChunkedArray:
@@ -177,8 +177,8 @@ def _at_listed_paths(known: pa.Table, samples: pa.Table) -> pa.Table:
         return known
     first = samples.group_by("content_id", use_threads=False).aggregate([("path", "first")])
     place = pc.index_in(known["content_id"], value_set=first["content_id"].combine_chunks())
-    listed = joined(samples["content_id"], samples["path"], by=" ")
-    stays = pc.is_in(joined(known["content_id"], known["source_path"], by=" "), value_set=listed.combine_chunks())
+    listed = join_texts(samples["content_id"], samples["path"], by=" ")
+    stays = pc.is_in(join_texts(known["content_id"], known["source_path"], by=" "), value_set=listed.combine_chunks())
     paths = pc.if_else(stays, known["source_path"], pc.take(first["path_first"], place))
     column = known.schema.get_field_index("source_path")
     return known.set_column(column, known.schema.field(column), paths)

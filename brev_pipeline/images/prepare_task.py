@@ -35,7 +35,7 @@ from brev_pipeline.images.intensity import DeepSamples
 from brev_pipeline.images.limits import PASSING, classify_loss, clock, decoding_limits, demand_memory, is_out_of_memory
 from brev_pipeline.images.pixel_cache import Shelf, settings_id
 from brev_pipeline.images.statistics import measure
-from brev_pipeline.storage.fetcher import Fetcher, SourceRow, as_recorded
+from brev_pipeline.storage.fetcher import Fetcher, SourceRow, check_recorded_md5
 from brev_pipeline.tables import PREPARED_IMAGES
 
 _FULL = 64 << 20  # bytes of prepared pixels after which a pair of files is written
@@ -134,7 +134,7 @@ def _checked(source: SourceRow, found: bytes | SourceError) -> bytes | SourceErr
         if isinstance(found, SourceError):
             return SourceError("missing", str(found))
         return SourceError("changed", "it could not be read when it was listed, and can be read now: run again")
-    return found if isinstance(found, SourceError) else as_recorded(source, found)
+    return found if isinstance(found, SourceError) else check_recorded_md5(source, found)
 
 
 def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> Prepared:

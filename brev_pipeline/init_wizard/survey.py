@@ -65,7 +65,7 @@ class Survey:
                     return file.read(most)
             if isinstance(self.place, S3Place):
                 client = S3Client(self.storage)
-                return client.get(self.place.name, self.place.prefix + path, None, max(most, _MOST_FETCHED))
+                return client.read_object(self.place.name, self.place.prefix + path, None, max(most, _MOST_FETCHED))
         except (OSError, BrevPipelineError):
             pass  # what cannot be read says nothing; a run tells why
         return b""
@@ -103,11 +103,11 @@ def survey(bucket: str, storage: StorageSettings | None = None, base: Path | Non
     Raises:
         ListingError: there is no such folder or bucket, it may not be listed, or nothing lies in it.
     """
-    from brev_pipeline.storage.places import S3Place, place_of
+    from brev_pipeline.storage.places import S3Place, parse_place
 
     storage = storage or StorageSettings()
     resolved = bucket if bucket.startswith("s3://") else str(((base or Path.cwd()) / bucket).resolve())
-    place = place_of(bucket.rstrip("/") or bucket, resolved, storage)
+    place = parse_place(bucket.rstrip("/") or bucket, resolved, storage)
     refused = Counter[str]()
     if isinstance(place, S3Place):
         found, is_complete = _on_s3(place, storage)
@@ -173,7 +173,7 @@ def _on_s3(place: Any, storage: StorageSettings) -> tuple[dict[str, str | None],
         asked["pages"] += 1
         if asked["pages"] > MOST // 1000:
             raise _TooManyError
-        return client.page(bucket, prefix, after=after, delimiter=delimiter, token=token)
+        return client.list_page(bucket, prefix, after=after, delimiter=delimiter, token=token)
 
     try:
         objects = list_s3_objects(page, place.name, place.prefix)
@@ -190,7 +190,7 @@ def _some_on_s3(place: Any, client: Any) -> dict[str, str | None]:
         if not waiting:
             break
         prefix = waiting.pop(0)
-        page = parse_page(client.page(place.name, prefix, delimiter="/"), f"s3://{place.name}/{prefix}")
+        page = parse_page(client.list_page(place.name, prefix, delimiter="/"), f"s3://{place.name}/{prefix}")
         keys, tags = (page.objects[name].to_pylist()[:_PER_FOLDER] for name in ("key", "etag"))
         found |= _relative(place.prefix, keys, tags)
         waiting += sorted(page.prefixes)

@@ -11,8 +11,8 @@ from brev_pipeline.engine import Engine
 from brev_pipeline.integrity.checksum_resolution import resolve_identities
 from brev_pipeline.repeated_ids import number_repeated_ids
 from brev_pipeline.storage.fetcher import Fetcher
-from brev_pipeline.tables import SAMPLE_INTEGRITY, conform
-from brev_pipeline.texts import joined_names
+from brev_pipeline.tables import SAMPLE_INTEGRITY, conform_table
+from brev_pipeline.texts import join_names
 
 Rows = npt.NDArray[np.int64]
 
@@ -63,7 +63,7 @@ def _find_first(rank: npt.NDArray[np.uint64], ids: Rows, count: int) -> Rows:
 
 def _number_categories(category: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     """A number per set of class names. Shape (n,)."""
-    encoded = joined_names(category, "\0").combine_chunks().dictionary_encode()
+    encoded = join_names(category, "\0").combine_chunks().dictionary_encode()
     sets = [frozenset(joined.split("\0")) for joined in encoded.dictionary.to_pylist()]
     numbers = {one: number for number, one in enumerate(dict.fromkeys(sets))}
     of_sets: Rows = np.array([numbers[one] for one in sets], np.int64)
@@ -108,4 +108,4 @@ def check_integrity(
     found = find_copies(identity["content_id"], listing["path"], listing["category"])
     columns = {name: listing[name] for name in listing.column_names}
     columns |= {name: identity[name] for name in identity.column_names}
-    return conform(pa.table(columns | found._asdict()), SAMPLE_INTEGRITY, "sample_integrity")
+    return conform_table(pa.table(columns | found._asdict()), SAMPLE_INTEGRITY, "sample_integrity")

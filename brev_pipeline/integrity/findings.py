@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.texts import NAMES, TEXT, joined, joined_names, numbered
+from brev_pipeline.texts import NAMES, TEXT, join_names, join_texts, number_values
 
 Rows = npt.NDArray[np.int64]
 
@@ -30,7 +30,7 @@ def pair_renamed(lost: pa.Table, came: pa.Table, content: tuple[pa.ChunkedArray,
     """
     partner = np.full(len(came), -1, np.int64)
     contents = _number_texts(*content)
-    classes = _number_texts(*(joined_names(rows["category"], ", ") for rows in (lost, came)))
+    classes = _number_texts(*(join_names(rows["category"], ", ") for rows in (lost, came)))
     count = max((numbers.max(initial=0) for numbers in classes), default=0) + 1
     left, right = (
         by_path[numbers[by_path] >= 0]
@@ -54,7 +54,9 @@ def _order_by_path(rows: pa.Table) -> Rows:
 
 def _number_texts(*columns: pa.ChunkedArray) -> list[Rows]:
     """Of each column (rows,) a number for each different text, the same in all; −1 for null."""
-    numbers, _ = numbered(pa.chunked_array([chunk for column in columns for chunk in column.chunks], columns[0].type))
+    numbers, _ = number_values(
+        pa.chunked_array([chunk for column in columns for chunk in column.chunks], columns[0].type)
+    )
     return np.split(numbers.astype(np.int64), np.cumsum([len(column) for column in columns])[:-1])
 
 
@@ -127,7 +129,7 @@ def list_label_conflicts(integrity: pa.Table) -> pa.Table:
         integrity: schema `tables.SAMPLE_INTEGRITY`.
     """
     conflicting = integrity.filter(integrity["label_conflict"])
-    named = conflicting.append_column("categories", joined_names(conflicting["category"], ", "))
+    named = conflicting.append_column("categories", join_names(conflicting["category"], ", "))
     return _group_by_content(named, LABEL_CONFLICTS, {"paths": "path", "categories": "categories"})
 
 
@@ -151,7 +153,7 @@ def compare_listings(old: pa.Table, new: pa.Table) -> pa.Table:
     there = pc.index_in(new["path"], value_set=old["path"])
     same_tag = pc.equal(old["etag"].take(there), new["etag"])
     same = pc.coalesce(same_tag, pc.equal(old["size"].take(there), new["size"]))
-    return _find_changes(old, new, same, lambda rows: joined(rows["etag"], rows["size"].cast(TEXT), by="/"))
+    return _find_changes(old, new, same, lambda rows: join_texts(rows["etag"], rows["size"].cast(TEXT), by="/"))
 
 
 def compare_contents(old: pa.Table, new: pa.Table) -> pa.Table:
@@ -222,7 +224,7 @@ def _find_changes(
 def _describe_rows(rows: pa.Table, change: str = "vanished") -> pa.Table:
     nothing = pa.nulls(len(rows), TEXT)
     columns = [pa.repeat(pa.scalar(change, TEXT), len(rows)), rows["path"], nothing, rows["folder"], rows["dataset"]]
-    return pa.table([*columns, joined_names(rows["category"], ", "), nothing], LISTING_CHANGES.names)
+    return pa.table([*columns, join_names(rows["category"], ", "), nothing], LISTING_CHANGES.names)
 
 
 def _group_by_content(rows: pa.Table, schema: pa.Schema, lists: dict[str, str]) -> pa.Table:

@@ -20,7 +20,7 @@ from brev_pipeline.engine.progress import create_log_reporter
 from brev_pipeline.errors import SourceError
 from brev_pipeline.listing.folder_walk import FILES, build_stamps
 from brev_pipeline.storage import LocalPlace
-from brev_pipeline.storage.local_files import bounded, open_file
+from brev_pipeline.storage.local_files import open_file, read_pieces
 from brev_pipeline.texts import TEXT
 
 _LOG = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ def _read_checksum(place: LocalPlace, key: str) -> FileChecksum:
                     break
                 digest = hashlib.md5(usedforsecurity=False)
                 os.lseek(descriptor, 0, os.SEEK_SET)
-                for piece in bounded(partial(os.read, descriptor), before.size, _BYTES_AT_ONCE):
+                for piece in read_pieces(partial(os.read, descriptor), before.size, _BYTES_AT_ONCE):
                     digest.update(piece)
                 # Written to while it was read: the sum would belong to no state of the file.
                 if before == _read_stamp(descriptor):

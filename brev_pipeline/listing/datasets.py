@@ -30,7 +30,7 @@ _SHOWN: Final = 8
 def refuse_overlaps(datasets: Sequence[DatasetSettings], sources: Sources) -> None:
     """Raise `ListingError` if a dataset lies in another one (or is it), so that images would be listed twice."""
     # Sorted by address, whatever lies in a place follows it directly.
-    addressed = sorted((_place_address(sources.place(dataset.bucket)), dataset.name) for dataset in datasets)
+    addressed = sorted((_place_address(sources.get_place(dataset.bucket)), dataset.name) for dataset in datasets)
     for (outer, outer_name), (inner, inner_name) in pairwise(addressed):
         if inner.startswith(outer):
             raise ListingError(
@@ -164,7 +164,7 @@ def list_dataset(
     Raises:
         ListingError: see `list_datasets`.
     """
-    place = _narrow_place(sources.place(dataset.bucket), location)
+    place = _narrow_place(sources.get_place(dataset.bucket), location)
     try:
         objects = _list_objects(place, sources)
         pieces = select_images(objects, settings)
@@ -211,7 +211,7 @@ def _list_objects(place: Place, sources: Sources) -> pa.Table:
     if place.inventory:
         found = read_inventory(place, sources)
     else:
-        found = list_s3_objects(sources.client(place).page, place.name, place.prefix)
+        found = list_s3_objects(sources.get_client(place).list_page, place.name, place.prefix)
     keys = pc.binary_replace_slice(found["key"], 0, len(place.prefix.encode()), "")
     return found.set_column(0, "key", keys)
 

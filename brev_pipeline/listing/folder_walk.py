@@ -20,8 +20,8 @@ import pyarrow as pa
 from brev_pipeline.errors import ListingError
 from brev_pipeline.listing.s3_pages import OBJECTS
 from brev_pipeline.storage import LocalPlace
-from brev_pipeline.storage.local_files import ALLOW_LINKS, is_within, kind_of
-from brev_pipeline.texts import TEXT, joined
+from brev_pipeline.storage.local_files import ALLOW_LINKS, describe_kind, is_within
+from brev_pipeline.texts import TEXT, join_texts
 
 FILES: Final = pa.schema([*OBJECTS, *(pa.field(name, TEXT) for name in ("file_stamp", "rule", "reason"))])
 """Columns of what was found in a folder: of `OBJECTS`, then the file's stamp, and why it is refused, else null.
@@ -85,7 +85,7 @@ def iterate_files(place: LocalPlace) -> Iterator[FileRow]:
 def build_stamps(modified: Sequence[int], changed: Sequence[int], inode: Sequence[int]) -> pa.Array:
     """The stamps of files, see `FILES`; times in ns since 1970."""
     numbers = (pa.array(modified, pa.int64()), pa.array(changed, pa.int64()), pa.array(inode, pa.uint64()))
-    return joined(*numbers, by="-")
+    return join_texts(*numbers, by="-")
 
 
 def _walk_files(start: _PendingFolder, root: str | None) -> Iterator[FileRow]:
@@ -143,7 +143,7 @@ def _resolve_entry(
 
 
 def _refusal_of_kind(mode: int, prefix: str) -> Refusal | None:
-    return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else (NOT_A_FILE, f"{prefix}{kind_of(mode)}, no file")
+    return None if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else (NOT_A_FILE, f"{prefix}{describe_kind(mode)}, no file")
 
 
 def _build_table(rows: Iterator[FileRow], root: str) -> pa.Table:

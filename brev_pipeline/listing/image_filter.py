@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.listing.folder_walk import FOLDER_OUTSIDE
-from brev_pipeline.texts import TEXT, contents
+from brev_pipeline.texts import TEXT, text_bytes
 
 # Literal characters, sets of them, groups and "may be absent": nothing that could match a slash.
 _TOKEN: Final = re.compile(r"\\\.|[A-Za-z0-9_-]|\[[A-Za-z0-9]+\]|\((?:\?:)?|\)|\||\?", re.ASCII)
@@ -98,7 +98,7 @@ def file_name(key: str) -> str:
 def are_hidden(keys: pa.Array) -> pa.Array:
     """Whether a part of each key begins with a dot. Shape (n,), bool."""
     first = pc.starts_with(keys, ".")
-    data = contents(keys)
+    data = text_bytes(keys)
     if not np.any((data[:-1] == ord("/")) & (data[1:] == ord("."))):
         return first
     return pc.or_(first, pc.match_substring(keys, "/."))
@@ -107,7 +107,7 @@ def are_hidden(keys: pa.Array) -> pa.Array:
 def _match_file_names(keys: pa.Array, pattern: str) -> pa.Array:
     # Python and RE2 fold the case of some letters beyond ASCII differently, and Python's $ matches before a final
     # line break too.
-    data = contents(keys)
+    data = text_bytes(keys)
     plain = not len(data) or (data.max() < 128 and not np.any(data == ord("\n")))
     if plain and is_plain_suffix(pattern):
         return pc.match_substring_regex(keys, pattern, ignore_case=True)

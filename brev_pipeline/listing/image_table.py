@@ -25,7 +25,7 @@ from brev_pipeline.listing.path_classes import (
 )
 from brev_pipeline.storage.places import Place, S3Place, path_prefix
 from brev_pipeline.tables import RAW_LISTING
-from brev_pipeline.texts import NAMES, TEXT, joined
+from brev_pipeline.texts import NAMES, TEXT, join_texts
 
 # Rows that are described at once: bounds the memory for what is in between.
 _ROWS_AT_ONCE: Final = 1 << 18
@@ -208,7 +208,7 @@ def _build_urls(template: str, place: Place, keys: pa.Array, paths: pa.Array) ->
     for text, field, _, _ in Formatter().parse(template):
         parts.append(text)
         parts += [fields[field]()] if field else []
-    url = joined(*parts, by="")
+    url = join_texts(*parts, by="")
     return url if isinstance(url, pa.Array) else pa.repeat(url, len(keys))
 
 

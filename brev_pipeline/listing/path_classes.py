@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import FolderCategory, ListingSettings
 from brev_pipeline.errors import ListingError
-from brev_pipeline.texts import composed, contents, ends, numbered, search_each
+from brev_pipeline.texts import normalize_unicode, number_values, search_each, text_bytes, text_offsets
 
 ROOT: Final = "__root__"
 """Folder of the images that lie directly in a dataset's root. The reference package's name for it."""
@@ -170,8 +170,8 @@ def measure_folders(keys: pa.Array) -> npt.NDArray[np.int64]:
     """Bytes of each key up to and with its last slash; 0 where it has none. Shape (n,)."""
     if not len(keys):
         return np.empty(0, np.int64)
-    stops = ends(keys) - ends(keys)[0]
-    slashes = np.flatnonzero(contents(keys) == _SLASH)
+    stops = text_offsets(keys) - text_offsets(keys)[0]
+    slashes = np.flatnonzero(text_bytes(keys) == _SLASH)
     # The last slash before each end; one before everything stands for "none".
     last = np.concatenate([[-1], slashes])[np.searchsorted(slashes, stops[1:])]
     lengths: npt.NDArray[np.int64] = np.maximum(last + 1 - stops[:-1], 0)
@@ -280,7 +280,7 @@ def _classify_by_pattern(keys: pa.Array, pattern: str, namer: ClassRules) -> Cla
     compiled = re.compile(pattern)
     texts = pa.chunked_array([pc.binary_replace_slice(keys, 0, 0, "/")])
     groups = [name for name in compiled.groupindex if name.startswith("category")]
-    columns = [numbered(_search_group(texts, compiled, name)) for name in groups]
+    columns = [number_values(_search_group(texts, compiled, name)) for name in groups]
     values = [[None, *names.to_pylist()] for _, names in columns]
     rows = np.zeros(len(keys), np.int64)
     distinct: list[tuple[str | None, ...]] = [()]
@@ -293,9 +293,9 @@ def _classify_by_pattern(keys: pa.Array, pattern: str, namer: ClassRules) -> Cla
 
 def _search_group(texts: pa.ChunkedArray, pattern: re.Pattern[str], group: str) -> pa.ChunkedArray:
     """(texts,) what a group finds in each text's normal form C: as it is spelled there, where that is found too."""
-    plain = composed(texts)
+    plain = normalize_unicode(texts)
     found = search_each(plain, pattern, itemgetter(group))
     if plain.equals(texts):
         return found
     spelled = search_each(texts, pattern, itemgetter(group))
-    return pc.if_else(pc.fill_null(pc.equal(composed(spelled), found), False), spelled, found)
+    return pc.if_else(pc.fill_null(pc.equal(normalize_unicode(spelled), found), False), spelled, found)

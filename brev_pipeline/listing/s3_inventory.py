@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from brev_pipeline.errors import BrevPipelineError, ListingError, StoreError
 from brev_pipeline.listing.s3_pages import OBJECTS, parse_page
 from brev_pipeline.storage import S3Place, Sources
-from brev_pipeline.storage.prefetch import windowed
+from brev_pipeline.storage.prefetch import prefetch_map
 from brev_pipeline.storage.s3 import S3Client
 from brev_pipeline.storage.storage_errors import S3Error
 from brev_pipeline.store.parquet import from_parquet
@@ -52,25 +52,25 @@ def find_report(place: S3Place, sources: Sources) -> InventoryReport:
     where = str(place.inventory)
     if where.startswith("s3://"):
         bucket, _, key = where.removeprefix("s3://").partition("/")
-        return _find_on_s3(sources.client(place), bucket, key)
+        return _find_on_s3(sources.get_client(place), bucket, key)
     return _find_local(where)
 
 
 def _find_on_s3(client: S3Client, bucket: str, key: str) -> InventoryReport:
     def read_object(name: str, source: str = bucket) -> bytes:
         try:
-            return client.get(source, name, None)
+            return client.read_object(source, name, None)
         except S3Error as error:
             raise _unreadable_report(f"s3://{source}/{name}", str(error)) from error
 
     if not key.endswith(_MANIFEST):
         folder = f"{key.strip('/')}/".lstrip("/")
-        level = parse_page(client.page(bucket, folder, delimiter="/"), f"s3://{bucket}/{folder}").prefixes
+        level = parse_page(client.list_page(bucket, folder, delimiter="/"), f"s3://{bucket}/{folder}").prefixes
         key = folder + _newest_manifest(
             [name.removeprefix(folder).strip("/") for name in level], f"s3://{bucket}/{folder}"
         )
     name = f"s3://{bucket}/{key}"
-    manifest = _parse_manifest(name, read_object(key), lambda: client.get(bucket, _checksum_name(key), None))
+    manifest = _parse_manifest(name, read_object(key), lambda: client.read_object(bucket, _checksum_name(key), None))
     target = str(manifest.get("destinationBucket", "")).rpartition(":")[2] or bucket
     return InventoryReport(name, manifest, lambda name: read_object(name, target))
 
@@ -187,7 +187,7 @@ def _read_files(report: InventoryReport) -> Sequence[bytes]:
             )
         return data
 
-    return [data for _, data in windowed(read_checked, report.manifest["files"], _FILES)]
+    return [data for _, data in prefetch_map(read_checked, report.manifest["files"], _FILES)]
 
 
 def _parse_file(kind: str, data: bytes, report: InventoryReport) -> pa.Table:

@@ -107,7 +107,7 @@ _PAGES_BEFORE_CUT: Final = 2
 
 
 class PageRequest(Protocol):
-    """Asks a server for one page, as `S3Client.page` does."""
+    """Asks a server for one page, as `S3Client.list_page` does."""
 
     def __call__(self, bucket: str, prefix: str, *, after: str = "", delimiter: str = "", token: str = "") -> bytes:
         """The page's XML."""

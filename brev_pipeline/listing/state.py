@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config import DatasetSettings, ListingSettings
 from brev_pipeline.listing.datasets import list_dataset, refuse_overlaps, sort_by_path
 from brev_pipeline.storage import Sources
-from brev_pipeline.texts import TEXT, contents, joined
+from brev_pipeline.texts import TEXT, join_texts, text_bytes
 
 
 def listing_fingerprint(listing: pa.Table) -> str:
@@ -40,7 +40,7 @@ def _hash_texts(texts: pa.ChunkedArray) -> bytes:
     for chunk in texts.cast(TEXT).chunks:
         length = pc.fill_null(pc.binary_length(chunk), -1).to_numpy(zero_copy_only=False)
         lengths.update(np.ascontiguousarray(length, "<i4").data)
-        letters.update(contents(pc.fill_null(chunk, "")).data)
+        letters.update(text_bytes(pc.fill_null(chunk, "")).data)
     return lengths.digest() + letters.digest()
 
 
@@ -61,6 +61,6 @@ def listing_state(datasets: Sequence[DatasetSettings], settings: ListingSettings
     refuse_overlaps(datasets, sources)
     tables = [list_dataset(dataset, settings, sources, hashed=False) for dataset in datasets]
     listing = sort_by_path(pa.concat_tables(tables))
-    stood_for = pc.coalesce(listing["etag"], joined(listing["size"].cast(TEXT), listing["file_stamp"], by="-"))
+    stood_for = pc.coalesce(listing["etag"], join_texts(listing["size"].cast(TEXT), listing["file_stamp"], by="-"))
     stamped = pa.table({"path": listing["path"], "etag": stood_for})
     return ListingState(listing_fingerprint(stamped), listing.num_rows, listing)

@@ -11,7 +11,7 @@ from brev_pipeline.config.load import build_settings
 from brev_pipeline.errors import ConfigError
 from brev_pipeline.listing.datasets import list_dataset
 from brev_pipeline.storage import Sources
-from brev_pipeline.storage.places import ReadLimits, place_of
+from brev_pipeline.storage.places import ReadLimits, parse_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +94,7 @@ class Dataset:
         settings = build_settings(ListingSettings, given)
         dataset = self._settings()
         root = str(Path(dataset.bucket).resolve())
-        place = place_of(dataset.bucket, root, dataset.storage, limits=ReadLimits.of(settings))
+        place = parse_place(dataset.bucket, root, dataset.storage, limits=ReadLimits.from_settings(settings))
         below = _LOCATIONS.get(location, location)
         table = list_dataset(dataset, settings, Sources({dataset.bucket: place}), location=below)
         frame: pd.DataFrame = table.select(COLUMNS).to_pandas()

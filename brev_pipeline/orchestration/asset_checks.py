@@ -70,8 +70,8 @@ def _evaluate_rules(
 
     give_memory_back()
     rules = [rule for rule in SUITES[stage](config) if rule.name in asked]
-    store = PipelineStore.of(config)
-    newest = store.publications.newest()
+    store = PipelineStore.from_config(config)
+    newest = store.publications.read_newest()
     findings = validate(rules, frames(stage, tables, config, read_baseline(config, stage)))
     own, number = tables[stage], newest.number if newest else 0
     return findings, CheckResultStore(store.tables).write(

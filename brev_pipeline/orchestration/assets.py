@@ -83,16 +83,16 @@ def _make_raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig,
     from brev_pipeline.storage import Sources
     from brev_pipeline.store import PipelineStore
 
-    store = PipelineStore.of(config)
+    store = PipelineStore.from_config(config)
     refuse_foreign_store(config, store)
     left_out: list[Any] = []
     found = ListingFindings()
-    sources, known = Sources.of(config), store.memory.recall()
+    sources, known = Sources.from_config(config), store.identity_cache.load_newest()
     table = list_datasets(config.datasets, config.listing, sources, known, left_out.append, found.add_findings)
     facts = found.build_summary(config.listing)
     table = note_found(keep_filtered(store, table, left_out), facts)
-    newest = store.newest()
-    published = newest[1].table("listing", COMPARED) if newest else None
+    newest = store.newest_version()
+    published = newest[1].read_table("listing", COMPARED) if newest else None
     context.add_output_metadata(listing_metadata(table, published, left_out, facts))
     foresee_faults(table, config, newest[1] if newest else None)
     return table
@@ -105,14 +105,14 @@ def _make_sample_integrity(context: dg.AssetExecutionContext, config: PipelineCo
     from brev_pipeline.storage import Sources
     from brev_pipeline.store import PipelineStore
 
-    store = PipelineStore.of(config)
-    memory, newest = store.memory, store.newest()
+    store = PipelineStore.from_config(config)
+    memory, newest = store.identity_cache, store.newest_version()
     listing = upstream["raw_listing"].read()
     table = check_integrity(
-        listing, fetch=Sources.of(config), known=memory.recall(), engine=_make_engine(context, config)
+        listing, fetch=Sources.from_config(config), known=memory.load_newest(), engine=_make_engine(context, config)
     )
-    memory.remember(table, context.run.run_id)
-    before = newest[1].table("listing", COMPARED_CONTENTS) if newest else None
+    memory.save_identities(table, context.run.run_id)
+    before = newest[1].read_table("listing", COMPARED_CONTENTS) if newest else None
     context.add_output_metadata(integrity_metadata(table, before))
     return table
 
@@ -125,11 +125,15 @@ def _make_prepared_images(context: dg.AssetExecutionContext, config: PipelineCon
     from brev_pipeline.store import PipelineStore
     from brev_pipeline.tables import note_work
 
-    sources, store, engine = Sources.of(config), PipelineStore.of(config), _make_engine(context, config)
+    sources, store, engine = (
+        Sources.from_config(config),
+        PipelineStore.from_config(config),
+        _make_engine(context, config),
+    )
     samples = upstream["sample_integrity"].read(SAMPLES)
     read_now: list[Any] = []
     table = prepare_images(
-        samples, config.image, fetch=sources, folder=store.prepared, engine=engine, read_now=read_now
+        samples, config.image, fetch=sources, folder=store.prepared_pixels, engine=engine, read_now=read_now
     )
     facts, run_id = upstream["sample_integrity"].read(FACTS), context.run.run_id
     done = recheck_identities(
@@ -147,7 +151,9 @@ def _make_sample_split(context: dg.AssetExecutionContext, config: PipelineConfig
     from brev_pipeline.split.usable import OF_INTEGRITY
     from brev_pipeline.store import PipelineStore
 
-    done = divide_samples(config, PipelineStore.of(config), upstream["sample_integrity"], upstream["prepared_images"])
+    done = divide_samples(
+        config, PipelineStore.from_config(config), upstream["sample_integrity"], upstream["prepared_images"]
+    )
     table, earlier, order = done.split, done.history.classes, config.listing.classes
     listed = upstream["sample_integrity"].read(OF_INTEGRITY) if config.split.names_images else None
     report = split_report(table, config.split, done.history.ledger, done.known, done.given, listed)
@@ -172,7 +178,7 @@ def _make_tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineCon
     from brev_pipeline.release.production import make_shards
     from brev_pipeline.store import PipelineStore
 
-    store = PipelineStore.of(config)
+    store = PipelineStore.from_config(config)
     table = make_shards(
         config,
         store,
@@ -198,7 +204,7 @@ def _publish_dataset_version(context: dg.AssetExecutionContext, config: Pipeline
     from brev_pipeline.release.production import release
     from brev_pipeline.store import PipelineStore
 
-    store = PipelineStore.of(config)
+    store = PipelineStore.from_config(config)
 
     def documents() -> Mapping[str, bytes]:
         from brev_pipeline.expectations.data_docs import data_docs_files
@@ -207,7 +213,7 @@ def _publish_dataset_version(context: dg.AssetExecutionContext, config: Pipeline
             {stage: [check["result"] for check in table.check_results] for stage, table in upstream.items()}
         )
 
-    refuse_unknown_checks(context, store.newest())
+    refuse_unknown_checks(context, store.newest_version())
     done = release(
         config,
         store,

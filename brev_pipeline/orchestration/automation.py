@@ -73,7 +73,7 @@ def build_sensor(config: PipelineConfig, job: "dg.UnresolvedAssetJobDefinition")
         if waiting := _skip_if_queued(context.instance, config):
             return waiting
         try:
-            state = listing_state(config.datasets, config.listing, Sources.of(config))
+            state = listing_state(config.datasets, config.listing, Sources.from_config(config))
             if state.fingerprint == context.cursor:
                 return dg.SkipReason(_describe_no_change(context.instance, config, state.images))
             changes = _count_changes(config, state.listing)
@@ -124,10 +124,10 @@ def _count_changes(config: PipelineConfig, listing: Any) -> dict[str, int] | Non
     from brev_pipeline.integrity.findings import COMPARED, compare_listings
     from brev_pipeline.store import PipelineStore
 
-    newest = PipelineStore.of(config).newest()
+    newest = PipelineStore.from_config(config).newest_version()
     if newest is None:
         return None
-    changes = compare_listings(newest[1].table("listing", COMPARED), listing)
+    changes = compare_listings(newest[1].read_table("listing", COMPARED), listing)
     return {row["values"]: row["counts"] for row in pc.value_counts(changes["change"]).to_pylist()}
 
 
@@ -137,14 +137,14 @@ def _are_all_known(config: PipelineConfig, listing: Any) -> bool:
     import pyarrow.compute as pc
 
     from brev_pipeline.store import PipelineStore
-    from brev_pipeline.texts import TEXT, joined
+    from brev_pipeline.texts import TEXT, join_texts
 
     def seen(table: pa.Table) -> pa.ChunkedArray:
         size, modified = (table[name].cast(pa.int64()).cast(TEXT) for name in ("size", "modified"))
         stamps = pc.coalesce(table["file_stamp"], modified) if "file_stamp" in table.column_names else modified
-        return joined(table["path"], size, stamps, by="\x1f")
+        return join_texts(table["path"], size, stamps, by="\x1f")
 
-    known = PipelineStore.of(config).memory.recall()
+    known = PipelineStore.from_config(config).identity_cache.load_newest()
     return known is not None and bool(pc.all(pc.is_in(seen(listing), value_set=seen(known))).as_py())
 
 

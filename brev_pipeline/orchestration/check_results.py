@@ -74,7 +74,7 @@ class CheckResultStore:
         data = (json.dumps(record, indent=1, ensure_ascii=False, default=str) + "\n").encode()
         page = self._write_page(table.removesuffix(".parquet"), stage_page(stage, results))
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        self.tables.create(f"{table}.checks.{stamp}.{run_id}.{short_sha256(data)}.json", data, exist_ok=True)
+        self.tables.create_file(f"{table}.checks.{stamp}.{run_id}.{short_sha256(data)}.json", data, exist_ok=True)
         return page
 
     def _write_page(self, stem: str, page: bytes) -> str:
@@ -82,8 +82,8 @@ class CheckResultStore:
         number = 1
         while True:
             name = f"{stem}.validation.html" if number == 1 else f"{stem}.validation.{number}.html"
-            if self.tables.create(name, page, exist_ok=True):
-                return self.tables.place(name)
+            if self.tables.create_file(name, page, exist_ok=True):
+                return self.tables.file_url(name)
             number += 1
 
     def read_newest(self, table: str) -> dict[str, CheckRecord]:
@@ -99,7 +99,9 @@ class CheckResultStore:
         folder, _, name = table.rpartition("/")
         there = self.tables / folder
         named = [
-            (file, _FILE_NAME.fullmatch(file.removeprefix(name))) for file in there.names() if file.startswith(name)
+            (file, _FILE_NAME.fullmatch(file.removeprefix(name)))
+            for file in there.list_names()
+            if file.startswith(name)
         ]
         found = sorted((parts["time"], file, parts["sha256"]) for file, parts in named if parts)
         return [_read_record(there, file, digest) for _, file, digest in found]
@@ -178,7 +180,7 @@ def _read_record(folder: Folder, file: str, digest: str) -> dict[str, Any]:
     data = folder.read(file)
     if short_sha256(data) != digest:
         raise StoreError(
-            f"{folder.place(file)} is damaged: its bytes are not those that it is named by; remove it, and run the "
+            f"{folder.file_url(file)} is damaged: its bytes are not those that it is named by; remove it, and run the "
             "checks of its stage again"
         )
     record: dict[str, Any] = json.loads(data)

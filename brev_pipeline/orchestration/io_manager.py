@@ -56,7 +56,7 @@ class TableIOManager(dg.IOManager):
 
     def __init__(self, config: PipelineConfig) -> None:
         self._config = config
-        self._tables = PipelineStore.of(config).tables
+        self._tables = PipelineStore.from_config(config).tables
         self._rules = {stage: SUITES[stage](config) for stage in table_stages()}
         self._loaded: dict[tuple[str, str], dict[str, Lineage]] = {}
 
@@ -68,7 +68,7 @@ class TableIOManager(dg.IOManager):
         context.add_output_metadata(
             {
                 TABLE_KEY: name,
-                "address": dg.MetadataValue.path(self._tables.place(name)),
+                "address": dg.MetadataValue.path(self._tables.file_url(name)),
                 "dagster/row_count": table.num_rows,
                 "dagster/column_schema": build_column_schema(table.schema),
             }
@@ -119,13 +119,13 @@ class TableIOManager(dg.IOManager):
 
     def _list_run_tables(self, run_id: str, stage: str) -> list[str]:
         """A run's tables of a stage, oldest first."""
-        found = [parts for parts in map(_TABLE_NAME.fullmatch, (self._tables / run_id).names()) if parts]
+        found = [parts for parts in map(_TABLE_NAME.fullmatch, (self._tables / run_id).list_names()) if parts]
         own = [parts for parts in found if parts["stage"] == stage]
         return [parts[0] for parts in sorted(own, key=lambda parts: int(parts["number"]))]
 
     def _write_table(self, run_id: str, stage: str, data: bytes) -> str:
         name = hashed_name(f"{run_id}/{stage}.{len(self._list_run_tables(run_id, stage)) + 1}", data)
-        self._tables.create(name, data)
+        self._tables.create_file(name, data)
         return name
 
 

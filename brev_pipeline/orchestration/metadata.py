@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.orchestration.steps import PUBLISHED_IMAGES
 from brev_pipeline.release.publishing import Release
-from brev_pipeline.texts import TEXT, joined_names
+from brev_pipeline.texts import TEXT, join_names
 
 if TYPE_CHECKING:
     from brev_pipeline.config import PipelineConfig
@@ -302,7 +302,7 @@ def shards_metadata(
     from brev_pipeline.split.labels import classes_of
 
     names = classes_of(split)
-    pixels, augmenter = PreparedPixels(store.prepared), ImageAugmenter(config.augmentation)
+    pixels, augmenter = PreparedPixels(store.prepared_pixels), ImageAugmenter(config.augmentation)
     # Labels out of range are for the checks to find.
     known = table.filter(pc.and_(table["augmented"], pc.is_in(table["label"], pa.array(range(len(names)), pa.int64()))))
     labels = pa.array(names, TEXT).take(known["label"])
@@ -323,11 +323,11 @@ def release_metadata(release: Release) -> dict[str, Any]:
     folder = release.version.folder
     pages = {"report": "report/index.html", "data docs": "report/data_docs/index.html"}
     return {
-        **{name: dg.MetadataValue.path(folder.place(page)) for name, page in pages.items() if folder.exists(page)},
+        **{name: dg.MetadataValue.path(folder.file_url(page)) for name, page in pages.items() if folder.exists(page)},
         "version": release.version.id,
         "published": "new" if release.is_new else "nothing new: it was the newest one already",
         "publication": release.publication.number,
-        PUBLISHED_IMAGES: release.version.manifest()["counts"]["listed"] if release.is_new else 0,
+        PUBLISHED_IMAGES: release.version.read_manifest()["counts"]["listed"] if release.is_new else 0,
         "path": dg.MetadataValue.path(release.version.path),
     }
 
@@ -342,7 +342,7 @@ def _plotted_counts(prefix: str, column: pa.ChunkedArray, *, share: bool = False
 
 
 def _join_lists(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return joined_names(column, ", ") if pa.types.is_list(column.type) else column
+    return join_names(column, ", ") if pa.types.is_list(column.type) else column
 
 
 def _format_cell(value: Any) -> str:

@@ -58,7 +58,7 @@ def purge_runs(
     Raises:
         StoreError: a store's log of publications cannot be read, or its chain is broken; nothing is forgotten then.
     """
-    published = {entry.run_id for store in stores.values() for entry in store.publications.all()}
+    published = {entry.run_id for store in stores.values() for entry in store.publications.read_all()}
     current = set(_iterate_current_runs(instance, checks))
     purged: list[str] = []
     kept: dict[str, int] = {}
@@ -161,7 +161,7 @@ def _build_purge_job(configs: Sequence[PipelineConfig]) -> dg.JobDefinition:
         if config.keep_days < 1:
             raise dg.Failure(f"keep_days is {config.keep_days}: at least one day must be kept", allow_retries=False)
         before = datetime.now(UTC) - timedelta(days=config.keep_days)
-        stores = {config.name: PipelineStore.of(config) for config in configs}
+        stores = {config.name: PipelineStore.from_config(config) for config in configs}
         checks = [key for config in configs for key in list_check_keys(config)]
         try:
             done = purge_runs(context.instance, stores, checks, before=before, dry_run=config.dry_run)

@@ -112,7 +112,7 @@ def pace_metadata(stage: str, made: Any, seconds: float) -> dict[str, Any]:
 def record_pace(context: Any, config: PipelineConfig, step: str, made: Any, seconds: float) -> None:
     """Keep in the store how long a step took, for `plan`: a stage, or ``<stage>.checks``."""
     from brev_pipeline.store import PipelineStore
-    from brev_pipeline.store.timing_log import Pace
+    from brev_pipeline.store.timing_log import StepTiming
     from brev_pipeline.tables import WORK
 
     rows = getattr(made, "num_rows", 0)
@@ -121,7 +121,9 @@ def record_pace(context: Any, config: PipelineConfig, step: str, made: Any, seco
         work = (made.metadata or {})[PUBLISHED_IMAGES]
     elif rows:
         work = (made.schema.metadata or {}).get(WORK, rows)
-    PipelineStore.of(config).paces.note(step, Pace(context.run.run_id, seconds, rows, int(work)))
+    PipelineStore.from_config(config).timing_log.record_timing(
+        step, StepTiming(context.run.run_id, seconds, rows, int(work))
+    )
 
 
 def settings_metadata(config: PipelineConfig, stage: str) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def record_checked_table(tables: Folder, step: Any, table: str) -> None:
     """
     stage = table.rpartition("/")[2].partition(".")[0]
     data = json.dumps({"table": table}).encode()
-    (tables / step.run_id).create(
+    (tables / step.run_id).create_file(
         f"{_record_prefix(stage, step.step.key)}{short_sha256(data)}.json", data, exist_ok=True
     )
 
@@ -159,7 +159,7 @@ def _read_checked_tables(tables: Folder, record: Any, stage: str) -> set[str]:
     """Names of a stage's tables that the step of an evaluation loaded; none where the check looks elsewhere."""
     prefix = _record_prefix(stage, record.event.step_key or "")
     folder = tables / record.run_id
-    return {json.loads(folder.read(name))["table"] for name in folder.names() if name.startswith(prefix)}
+    return {json.loads(folder.read(name))["table"] for name in folder.list_names() if name.startswith(prefix)}
 
 
 def _record_prefix(stage: str, step_key: str) -> str:
@@ -177,7 +177,7 @@ def refuse_unknown_checks(context: Any, newest: tuple[Any, Any] | None) -> None:
     try:
         context.repository_def  # noqa: B018 - asked for what it raises
     except CheckError:
-        quoted = newest[1].manifest().get("user_checks", {}) if newest else {}
+        quoted = newest[1].read_manifest().get("user_checks", {}) if newest else {}
         names = [f"{stage}.{check['check']}" for stage, checks in quoted.items() for check in checks]
         if names:
             raise NotValidatedError(

@@ -14,7 +14,7 @@ from typing import Any, Final
 from brev_pipeline.errors import ReadError, StoreError
 from brev_pipeline.readers.find_version import find_store
 from brev_pipeline.store import Folder, PipelineStore, Version
-from brev_pipeline.store.witness_log import FIRST_PARENT, account, entry_name
+from brev_pipeline.store.witness_log import FIRST_PARENT, account_name, entry_name
 
 _FOLDER: Final = "access"
 _TRIES: Final = 100
@@ -52,7 +52,7 @@ class AccessLog:
 
     def __init__(self, store: PipelineStore) -> None:
         self._folder: Folder = store.folder / _FOLDER
-        self._seals = store.seals(_FOLDER)
+        self._seals = store.witness_log(_FOLDER)
 
     def all(self) -> list[Access]:
         """Every reading, oldest first, with the chain checked.
@@ -61,12 +61,12 @@ class AccessLog:
             StoreError: an entry is missing, altered or out of order; the message names it.
         """
         found: list[Access] = []
-        for name in self._folder.names():
-            entry = _parse_entry(self._folder.place(name), self._folder.read(name))
+        for name in self._folder.list_names():
+            entry = _parse_entry(self._folder.file_url(name), self._folder.read(name))
             parent = found[-1].sha256 if found else FIRST_PARENT
             if (entry.number, entry.parent, name) != (len(found) + 1, parent, entry_name(len(found) + 1)):
                 raise StoreError(
-                    f"{self._folder.place(name)} does not continue the access log: an entry was altered or removed; "
+                    f"{self._folder.file_url(name)} does not continue the access log: an entry was altered or removed; "
                     "`brev-pipeline verify` says which"
                 )
             found.append(entry)
@@ -78,23 +78,23 @@ class AccessLog:
         Raises:
             StoreError: the log cannot be written.
         """
-        said = {"version": version, "purpose": purpose, "why": why, "read_by": account()}
+        said = {"version": version, "purpose": purpose, "why": why, "read_by": account_name()}
         for _ in range(_TRIES):
             last = self._last()
             number, parent = (last.number + 1, last.sha256) if last else (1, FIRST_PARENT)
             entry = {"number": number, "parent": parent, **said, "read_at": datetime.now(UTC).isoformat()}
             data = (json.dumps(entry, indent=2, ensure_ascii=False) + "\n").encode()
             try:
-                self._folder.create(entry_name(number), data)
+                self._folder.create_file(entry_name(number), data)
             except FileExistsError:
                 continue
-            self._seals.seal(number, data)
-            return _parse_entry(self._folder.place(entry_name(number)), data)
+            self._seals.add_witness(number, data)
+            return _parse_entry(self._folder.file_url(entry_name(number)), data)
         raise StoreError(f"{self._folder.url}: {_TRIES} others wrote in between; try again")
 
     def _last(self) -> Access | None:
-        names = self._folder.names()
-        return _parse_entry(self._folder.place(names[-1]), self._folder.read(names[-1])) if names else None
+        names = self._folder.list_names()
+        return _parse_entry(self._folder.file_url(names[-1]), self._folder.read(names[-1])) if names else None
 
 
 def log_access(version: Version, configuration: dict[str, Any], purpose: str, why: str | None) -> None:

@@ -61,16 +61,16 @@ def find_store(version: Version) -> PipelineStore | None:
     if (rooms, name) != ("versions", version.id):
         return None
     store = PipelineStore(Folder(root, version.folder.options))
-    return store if store.publications.newest() else None
+    return store if store.publications.read_newest() else None
 
 
 def _find_published(store: PipelineStore, wanted: str | None) -> Version:
     """Only what was published counts: the folder of a version may stand there half filled before."""
     if not wanted:
-        if newest := store.newest():
+        if newest := store.newest_version():
             return newest[1]
         raise ReadError(f"{store.folder.url}: nothing was published yet: run the pipeline first")
-    published = dict.fromkeys(entry.version for entry in store.publications.all())
+    published = dict.fromkeys(entry.version for entry in store.publications.read_all())
     found = [name for name in published if name.startswith(wanted)]
     if len(found) != 1:
         known = ", ".join(published) or "none"
@@ -82,7 +82,7 @@ def _find_published(store: PipelineStore, wanted: str | None) -> Version:
 
 def _open_place(where: str | os.PathLike[str], storage: StorageSettings | None) -> Version | PipelineStore:
     folder = _open_folder(os.fspath(where), storage)
-    names = folder.names()
+    names = folder.list_names()
     if MANIFEST in names:
         return Version(folder, version_id(folder.read(MANIFEST)))
     if {"publications", "versions", "staging"} & set(names):
@@ -95,13 +95,15 @@ def _open_folder(where: str, storage: StorageSettings | None) -> Folder:
     if "://" not in where:
         return Folder(str(Path(where).expanduser().absolute()))
     # Only the options are wanted, which are the same for every folder of a store.
-    return Folder(where, PipelineStore.at(where, "", storage).folder.options)
+    return Folder(where, PipelineStore.at_url(where, "", storage).folder.options)
 
 
 def _describe_folder(folder: Folder, names: list[str]) -> str:
-    stores = [name for name in names if "publications" in (folder / name).names()]
+    stores = [name for name in names if "publications" in (folder / name).list_names()]
     if stores:
-        return f"{folder.url} holds several pipelines' stores; name one of them: {', '.join(map(folder.place, stores))}"
+        return (
+            f"{folder.url} holds several pipelines' stores; name one of them: {', '.join(map(folder.file_url, stores))}"
+        )
     found = (
         f"it holds {', '.join(names[:8])}{', …' if len(names) > 8 else ''}" if names else "it is not there, or empty"
     )
@@ -121,10 +123,10 @@ def read_manifest(version: Version) -> Manifest:
     raw = version.folder.read(MANIFEST)
     if version_id(raw) != version.id or _named_otherwise(version):
         raise StoreError(
-            f"{version.folder.place(MANIFEST)} was changed after it was published: it is the manifest of a version "
+            f"{version.folder.file_url(MANIFEST)} was changed after it was published: it is the manifest of a version "
             f"{version_id(raw)}, not of this one; `brev-pipeline verify` says what else was changed"
         )
-    manifest = version.manifest()
+    manifest = version.read_manifest()
     if manifest.get("format") not in FORMATS:
         raise ReadError(
             f"{version.path} is of format {manifest.get('format')}, and this package reads "
@@ -172,8 +174,8 @@ def _is_listed(data: bytes, manifest: Manifest, name: str) -> bool:
 
 def _otherwise(version: Version, name: str) -> str:
     return (
-        f"{version.folder.place(name)} is not the file that was published (its SHA-256 differs from the manifest's): "
-        "restore it from a copy, or write the version again"
+        f"{version.folder.file_url(name)} is not the file that was published (its SHA-256 differs from the "
+        "manifest's): restore it from a copy, or write the version again"
     )
 
 

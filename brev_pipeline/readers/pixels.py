@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from brev_pipeline.errors import ShardError
 from brev_pipeline.records.image_shape import ImageShape
-from brev_pipeline.rescaling import Rescale, lookup
+from brev_pipeline.rescaling import Rescale, rescale_table
 
 
 def find_bytes_feature(record: bytes, name: bytes) -> memoryview | None:
@@ -71,14 +71,14 @@ class PixelDecoder:
     Args:
         encoding: of the version: png, jpeg or raw.
         shape: of the version's images.
-        rescale: see `rescaling.factors`.
+        rescale: see `rescaling.rescale_factors`.
     """
 
     def __init__(self, encoding: str, shape: ImageShape, rescale: Rescale = None) -> None:
         self._decode = {"raw": _decode_raw, "png": _decode_png, "jpeg": _decode_jpeg}[encoding]
         self._key = b"image/raw" if encoding == "raw" else b"image/encoded"
         self._shape = shape
-        self._table = lookup(rescale, shape.channels)
+        self._table = rescale_table(rescale, shape.channels)
 
     def __call__(self, record: bytes) -> Image:
         """The image of a record; an array of its own, that may be written to.

@@ -56,7 +56,7 @@ class PurposeRecords:
         """Of the images. Raises `ReadError` where they differ in channels or frames."""
         name = "images.parquet"
         data = read_checked_file(self.version, self.manifest, name)
-        images = from_parquet(data, self.folder.place(name), SHAPE_COLUMNS)
+        images = from_parquet(data, self.folder.file_url(name), SHAPE_COLUMNS)
         try:
             return find_image_shape(images, self.table["content_id"])
         except ShardError as error:

@@ -155,7 +155,7 @@ class Records:
             shuffle: read in random order.
             repeat: go on for ever, through the written epochs in turn.
             rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"imagenet_stats"`` (float32), see
-                `rescaling.factors`.
+                `rescaling.rescale_factors`.
             seed: of the shuffling.
             drop_remainder: leave out a last batch that is not full.
             prefetch: batches made ahead; None: as TensorFlow finds best.
@@ -208,7 +208,7 @@ class Records:
         Args:
             epoch: the written epoch.
             rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"imagenet_stats"`` (float32), see
-                `rescaling.factors`.
+                `rescaling.rescale_factors`.
             fields: names out of `FIELDS`; None: all. Pixels and multi-hot labels are tensors, numbers int (the seed
                 as the int64 of the same bits), texts str.
             as_dict: samples are dictionaries by field; else tuples in the order of ``fields``.
@@ -251,7 +251,7 @@ class Records:
         Args:
             epoch: the written epoch.
             rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"imagenet_stats"`` (float32), see
-                `rescaling.factors`.
+                `rescaling.rescale_factors`.
             fields: names out of `FIELDS`; None: all.
             as_dict: give a dictionary by field; else a tuple in the order of ``fields``.
 

@@ -17,8 +17,8 @@ from brev_pipeline.config.base import is_local
 from brev_pipeline.errors import ReadError, SourceError
 from brev_pipeline.readers.find_version import find_store
 from brev_pipeline.storage import Sources
-from brev_pipeline.storage.fetcher import SourceRow, as_recorded
-from brev_pipeline.storage.places import LocalPlace, Place, ReadLimits, key_of, path_prefix, place_of
+from brev_pipeline.storage.fetcher import SourceRow, check_recorded_md5
+from brev_pipeline.storage.places import LocalPlace, Place, ReadLimits, object_key, parse_place, path_prefix
 from brev_pipeline.store import PipelineStore, Version
 
 Base = str | os.PathLike[str]
@@ -70,7 +70,7 @@ class SourcePhotos:
         ((_, data),) = Sources({place.bucket: place}).fetch_many([row])
         if isinstance(data, SourceError):
             raise ReadError(f"{self.locate_photo(path)}: {data}") from data
-        if verify and isinstance(as_recorded(row, data), SourceError):
+        if verify and isinstance(check_recorded_md5(row, data), SourceError):
             raise ReadError(
                 f"{self.locate_photo(path)}: was changed since version {self.version.id} was made of it: its MD5 was "
                 f"{content_id}; verify=False gives what is there now"
@@ -84,10 +84,10 @@ class SourcePhotos:
             raise ReadError(f"{path} is no image of version {self.version.id}; its datasets are {known}")
         dataset = max(datasets, key=lambda one: len(one["bucket"]))
         bucket = dataset["bucket"]
-        limits = ReadLimits.of(build_settings(ListingSettings, self.configuration.get("listing", {})))
+        limits = ReadLimits.from_settings(build_settings(ListingSettings, self.configuration.get("listing", {})))
         storage = self.storage or build_settings(StorageSettings, dataset.get("storage", {}))
-        place = place_of(bucket, self._resolved(bucket), storage, None, limits)
-        return place, key_of(bucket, path)
+        place = parse_place(bucket, self._resolved(bucket), storage, None, limits)
+        return place, object_key(bucket, path)
 
     def _resolved(self, bucket: str) -> str:
         """Where a dataset lies: an address on S3, or the absolute path of a folder that is there."""
@@ -128,5 +128,5 @@ def open_photo(photos: SourcePhotos, path: str, content_id: str, *, verify: bool
 
 def _seen_from(store: PipelineStore, version: Version, bucket: str) -> str | None:
     """Where a dataset's folder lay when the version was published last, relative to the store's folder."""
-    entries = [entry for entry in store.publications.all() if entry.version == version.id]
+    entries = [entry for entry in store.publications.read_all() if entry.version == version.id]
     return next((entry.datasets[bucket] for entry in reversed(entries) if bucket in entry.datasets), None)

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from brev_pipeline.errors import ShardError
 from brev_pipeline.store import Folder
-from brev_pipeline.tfrecord import HEADER_BYTES, frames, masked_crc
+from brev_pipeline.tfrecord import HEADER_BYTES, iterate_frames, masked_crc
 
 _MAX_OPEN_FILES: Final = 64
 """Files of a disk that are kept open."""
@@ -44,7 +44,7 @@ class FileHandleCache:
 
     def file_address(self, name: str) -> str:
         """Address of a file, for messages."""
-        return self._folder.place(name)
+        return self._folder.file_url(name)
 
     def read_range(self, name: str, start: int, length: int) -> bytes:
         """``length`` bytes from ``start``; fewer, or an error, where a file ends before.
@@ -208,8 +208,11 @@ def read_whole_shard(folder: Folder, name: str, count: int, compression: str) ->
         ShardError: the shard is damaged, or does not hold ``count`` records.
         StoreError: it cannot be read.
     """
-    place, data = folder.place(name), folder.read(name)
-    found = [record for _, record, _ in frames(decompress_shard(data, place) if compression == "gzip" else data, place)]
+    place, data = folder.file_url(name), folder.read(name)
+    found = [
+        record
+        for _, record, _ in iterate_frames(decompress_shard(data, place) if compression == "gzip" else data, place)
+    ]
     if len(found) != count:
         raise ShardError(f"{place} holds {len(found)} records, the record table says {count}; restore the file")
     return found

@@ -18,7 +18,7 @@ from brev_pipeline.readers.samples import PIXELS
 from brev_pipeline.readers.stored_records import read_whole_shard
 from brev_pipeline.records.image_shape import ImageShape
 from brev_pipeline.records.schema import feature_spec
-from brev_pipeline.rescaling import Rescale, factors
+from brev_pipeline.rescaling import Rescale, rescale_factors
 from brev_pipeline.seeds import seed64
 
 _AHEAD: Final = 2
@@ -40,12 +40,12 @@ def read_local_files(contents: PurposeRecords, names: Any, files: pa.Table) -> A
     import tensorflow as tf
 
     for name in files["file"].to_pylist():
-        if (size := contents.folder.size(name)) != contents.file_size(name):
+        if (size := contents.folder.file_size(name)) != contents.file_size(name):
             raise StoreError(
-                f"{contents.folder.place(name)} has {size} bytes, the manifest says {contents.file_size(name)}: "
+                f"{contents.folder.file_url(name)} has {size} bytes, the manifest says {contents.file_size(name)}: "
                 "restore the file, or write the version again"
             )
-    root = contents.folder.place("")
+    root = contents.folder.file_url("")
     kind = "GZIP" if contents.shard_settings["compression"] == "gzip" else ""
     return tf.data.TFRecordDataset(names.map(lambda name: root + name), compression_type=kind)
 
@@ -160,7 +160,7 @@ class TfDecoder:
     def _rescaled(self, images: Any) -> Any:
         import tensorflow as tf
 
-        found = factors(self.rescale, self.shape.channels)
+        found = rescale_factors(self.rescale, self.shape.channels)
         if found is None:
             return images
         factor, offset = found

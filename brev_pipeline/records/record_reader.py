@@ -13,7 +13,7 @@ from brev_pipeline.records.example import decode_example
 from brev_pipeline.records.protocols import Pixels
 from brev_pipeline.records.schema import RECORD_FEATURES
 from brev_pipeline.store import Folder
-from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, frames, unframe
+from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, iterate_frames, read_frame
 
 _FEATURES: Final = {feature.name: feature for feature in RECORD_FEATURES}
 
@@ -33,12 +33,12 @@ def read_record(folder: Folder, row: Mapping[str, Any], compression: str = "none
         ShardError: the record is damaged, or is not the one that the row was written for.
         StoreError: the file cannot be read, or is too short.
     """
-    place = folder.place(row["file"])
+    place = folder.file_url(row["file"])
     if compression == "gzip":
-        record, crc = unframe(whole_file(folder, row["file"], compression), row["offset"], place)
+        record, crc = read_frame(whole_file(folder, row["file"], compression), row["offset"], place)
     else:
         size = HEADER_BYTES + row["length"] + FOOTER_BYTES
-        record, crc = unframe(folder.read(row["file"], row["offset"], size), 0, f"{place} from byte {row['offset']}")
+        record, crc = read_frame(folder.read(row["file"], row["offset"], size), 0, f"{place} from byte {row['offset']}")
     _demand_same(row, (row["offset"], len(record), crc), place)
     return _typed(record)
 
@@ -61,8 +61,8 @@ def records(
         StoreError: a file cannot be read.
     """
     for file, rows in groupby(_rows(table), key=lambda row: row["file"]):
-        place = folder.place(file)
-        found = frames(whole_file(folder, file, compression), place)
+        place = folder.file_url(file)
+        found = iterate_frames(whole_file(folder, file, compression), place)
         for row in rows:
             offset, record, crc = next(found, (-1, b"", 0))
             _demand_same(row, (offset, len(record), crc), place)
@@ -112,7 +112,7 @@ def whole_file(folder: Folder, file: str, compression: str) -> bytes:
     try:
         return zlib.decompress(data, 31)
     except zlib.error as error:
-        raise ShardError(f"{folder.place(file)} is not a whole gzip file: {error}; restore it") from error
+        raise ShardError(f"{folder.file_url(file)} is not a whole gzip file: {error}; restore it") from error
 
 
 def _demand_same(row: Mapping[str, Any], found: tuple[int, int, int], place: str) -> None:

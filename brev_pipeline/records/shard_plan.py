@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
 from brev_pipeline.tables import part_names
-from brev_pipeline.texts import TEXT, composed
+from brev_pipeline.texts import TEXT, normalize_unicode
 
 PLAN: Final = pa.schema(
     [
@@ -148,7 +148,7 @@ def _mixed(seeds: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 def _labels(rows: pa.Table, names: Sequence[str]) -> tuple[pa.Array, pa.Array]:
     categories = rows["category"].combine_chunks()
     lengths = pc.list_value_length(categories)
-    classes = pc.index_in(composed(categories.flatten()), composed(pa.array(names, TEXT)))
+    classes = pc.index_in(normalize_unicode(categories.flatten()), normalize_unicode(pa.array(names, TEXT)))
     _demand_known(rows, lengths, classes, names)
     ends = np.cumsum(lengths.to_numpy())
     known = classes.to_numpy()

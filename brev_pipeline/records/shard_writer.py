@@ -27,7 +27,7 @@ from brev_pipeline.records.protocols import Augmenter, PixelReader, Pixels
 from brev_pipeline.records.reuse import Copier, chunks
 from brev_pipeline.records.schema import RECORD_VERSION
 from brev_pipeline.store import Folder
-from brev_pipeline.tfrecord import frame, masked_crc
+from brev_pipeline.tfrecord import frame_record, masked_crc
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def recall(folder: Folder, progress: Folder, file: str, digest: str) -> Finished
 
 def is_whole(folder: Folder, finished: Finished) -> bool:
     """Whether the shard's file has the bytes that it was finished with."""
-    same_size = folder.size(finished.file) == finished.bytes
+    same_size = folder.file_size(finished.file) == finished.bytes
     return same_size and hashlib.sha256(folder.read(finished.file)).hexdigest() == finished.sha256
 
 
@@ -69,7 +69,7 @@ def remember(progress: Folder, finished: Finished) -> None:
 
 def all_finished(progress: Folder) -> list[Finished]:
     """All that is noted, sorted by file name."""
-    found = (_load_note(progress, name) for name in progress.names())
+    found = (_load_note(progress, name) for name in progress.list_names())
     return sorted((finished for finished in found if finished), key=lambda finished: finished.file)
 
 
@@ -110,7 +110,7 @@ class Sink:
     def add(self, record: bytes, crc: int | None = None) -> None:
         """Append a record; its masked CRC-32C need not be computed again where it was checked just now."""
         crc = masked_crc(record) if crc is None else crc
-        header, footer = frame(record, crc)
+        header, footer = frame_record(record, crc)
         self.offsets.append(self._next)
         self.lengths.append(len(record))
         self.crcs.append(crc)

@@ -153,7 +153,7 @@ def _tasks(rows: pa.Table, places: pa.Table | None, starts: Rows, names: list[st
 def _remove_strangers(folder: Folder, pipeline: str, names: set[str]) -> None:
     ours = re.compile(re.escape(pipeline) + r"-[^/]+\.tfrecord-\d{5,}-of-\d{5,}")
     for place, suffix in ((folder, ""), (folder / _PROGRESS, ".json")):
-        for name in place.names():
+        for name in place.list_names():
             shard = name.removesuffix(suffix)
             if ours.fullmatch(shard) and shard not in names:
                 place.remove(name)
@@ -162,4 +162,4 @@ def _remove_strangers(folder: Folder, pipeline: str, names: set[str]) -> None:
 def _record_table(plan: pa.Table, found: dict[str, Any]) -> pa.Table:
     columns = {name: plan[name] for name in plan.column_names} | found
     table = pa.table({name: columns[name] for name in tables.TFRECORD_SHARDS.names})
-    return tables.conform(table, tables.TFRECORD_SHARDS, "tfrecord_shards")
+    return tables.conform_table(table, tables.TFRECORD_SHARDS, "tfrecord_shards")

@@ -17,10 +17,10 @@ def read_baseline(config: PipelineConfig, stage: str) -> Baseline:
     """
     compared = {"raw_listing": COMPARED, "sample_integrity": COMPARED_CONTENTS}.get(stage)
     if compared:
-        newest = PipelineStore.of(config).newest()
-        return Baseline(listing=newest[1].table("listing", compared) if newest else None)
+        newest = PipelineStore.from_config(config).newest_version()
+        return Baseline(listing=newest[1].read_table("listing", compared) if newest else None)
     if stage == "sample_split":
-        history = published_history(PipelineStore.of(config), config)
+        history = published_history(PipelineStore.from_config(config), config)
         return Baseline(
             assignments=history.ledger,
             known=known_assignments(config),
@@ -39,10 +39,10 @@ def refuse_foreign_store(config: PipelineConfig, store: PipelineStore) -> None:
     Raises:
         ConfigError: no dataset's id is among those of the newest version; the message names both.
     """
-    newest = store.newest()
+    newest = store.newest_version()
     if newest is None:
         return
-    theirs = [dataset["id"] for dataset in newest[1].manifest()["configuration"]["datasets"]]
+    theirs = [dataset["id"] for dataset in newest[1].read_manifest()["configuration"]["datasets"]]
     ours = [dataset.id for dataset in config.datasets]
     if not set(ours) & set(theirs):
         raise ConfigError(

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config import PipelineConfig, SplitSettings
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.store import PipelineStore
-from brev_pipeline.store.hashed_files import read_named, short_sha256, write_whole
+from brev_pipeline.store.hashed_files import read_verified, short_sha256, write_or_repair
 from brev_pipeline.store.parquet import from_parquet, to_parquet
 from brev_pipeline.tables import Columns
 from brev_pipeline.texts import NAMES, TEXT
@@ -74,7 +74,7 @@ def keep_filtered(store: PipelineStore, listing: pa.Table, left_out: Iterable[pa
         return listing
     data = to_parquet(table)
     name = f"{short_sha256(data)}.parquet"
-    write_whole(store.filtered, name, data)
+    write_or_repair(store.filtered_images, name, data)
     return listing.replace_schema_metadata({**(listing.schema.metadata or {}), FILTERED: name})
 
 
@@ -88,7 +88,7 @@ def filtered_images(store: PipelineStore, listing: pa.Table) -> pa.Table:
     if name is None:
         return _FILTERED_SCHEMA.empty_table()
     file = name.decode(errors="replace")
-    return from_parquet(read_named(store.filtered, file), store.filtered.place(file))
+    return from_parquet(read_verified(store.filtered_images, file), store.filtered_images.file_url(file))
 
 
 def note_found(listing: pa.Table, facts: Mapping[str, Any]) -> pa.Table:

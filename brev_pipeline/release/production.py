@@ -28,7 +28,7 @@ from brev_pipeline.provenance import (
     hash_table,
     pixel_fingerprint,
     read_lineage,
-    recipe,
+    record_recipe,
     settings_of,
 )
 from brev_pipeline.release.exclusions import (
@@ -166,7 +166,7 @@ def make_shards(
     planned = plan_records(config, split, weights, prepared)
     staging = planned.digest
     if (made := made_already(store, staging)) is not None:
-        return made.table("records", verified=True).replace_schema_metadata({STAGING: staging, WORK: "0"})
+        return made.read_table("records", verified=True).replace_schema_metadata({STAGING: staging, WORK: "0"})
     try:
         records = write_shards(
             planned.plan,
@@ -174,17 +174,17 @@ def make_shards(
             pipeline=config.name,
             settings=config.shards,
             augmenter=ImageAugmenter(config.augmentation),
-            pixels=PreparedPixels(store.prepared),
-            folder=store.staging / staging,
+            pixels=PreparedPixels(store.prepared_pixels),
+            folder=store.staging_area / staging,
             engine=engine,
             fingerprint=pixel_fingerprint(config),
-            earlier=earlier_records(store, recipe(config), planned.facts),
+            earlier=earlier_records(store, record_recipe(config), planned.facts),
         )
     except StoreError:
         # A run with the same plan that publishes meanwhile clears the staging away under this one.
         if (made := made_already(store, staging)) is None:
             raise
-        records = note_work(made.table("records", verified=True), 0)
+        records = note_work(made.read_table("records", verified=True), 0)
     work = (records.schema.metadata or {})[WORK]
     return records.replace_schema_metadata({STAGING: staging, WORK: work})
 
@@ -227,8 +227,8 @@ def plan_records(config: PipelineConfig, split: Columns, weights: pa.Table, prep
 
 def made_already(store: PipelineStore, plan: str) -> Version | None:
     """The newest published version, if it was made by this plan."""
-    newest = store.newest()
-    return newest[1] if newest and newest[1].manifest().get("plan") == plan else None
+    newest = store.newest_version()
+    return newest[1] if newest and newest[1].read_manifest().get("plan") == plan else None
 
 
 def _plan_digest(config: PipelineConfig, plan: pa.Table, facts: pa.Table) -> str:
@@ -236,7 +236,7 @@ def _plan_digest(config: PipelineConfig, plan: pa.Table, facts: pa.Table) -> str
 
     What is only judged by (``validation``), or stands in the version alone (``card``), is no part of it.
     """
-    made_by = [{stage: settings_of(config, stage) for stage in table_stages()}, recipe(config)]
+    made_by = [{stage: settings_of(config, stage) for stage in table_stages()}, record_recipe(config)]
     drawn = facts.take(
         pc.index_in(pc.unique(plan["content_id"]).sort(), value_set=facts["content_id"].combine_chunks())
     )
@@ -260,16 +260,16 @@ def earlier_records(store: PipelineStore, wanted: str, facts: pa.Table) -> "Earl
     """
     from brev_pipeline.records import Earlier
 
-    newest = store.newest()
+    newest = store.newest_version()
     if newest is None:
         return None
     version = newest[1]
-    manifest = version.manifest()
+    manifest = version.read_manifest()
     if manifest.get("recipe") != wanted:
         return None
     try:
-        same = _same_pixels(version.table("images", _FACTS, verified=True), facts)
-        records = version.table("records", verified=True)
+        same = _same_pixels(version.read_table("images", _FACTS, verified=True), facts)
+        records = version.read_table("records", verified=True)
     except StoreError as error:
         if error.may_pass:
             raise
@@ -350,7 +350,7 @@ def release(
         datasets=_seen_from_the_store(config, store),
     )
     try:
-        store.staging.remove(account["plan"])
+        store.staging_area.remove(account["plan"])
     except StoreError as error:
         # A run with the same plan may be writing there. The version stands; `gc` finds what stays.
         _LOG.warning("%s", error)
@@ -378,7 +378,7 @@ def _demand_present_history(
     Raises:
         StoreError: another version was published since; the message names the stages whose checks are to be run.
     """
-    newest = store.newest()
+    newest = store.newest_version()
     number = newest[0].number if newest else 0
     if based_on != number:
         return  # `publish_version` takes such a split only if it is the newest one's
@@ -389,7 +389,7 @@ def _demand_present_history(
     ]
     if not late or newest is None:
         return
-    manifest = newest[1].manifest()
+    manifest = newest[1].read_manifest()
     same_images = manifest.get("listing_fingerprint") == account["listing_fingerprint"]
     same_split = manifest["files"].get("assignments.parquet") == dict(packed["assignments.parquet"].facts)
     if same_images and same_split and manifest["classes"] == account["classes"]:
@@ -427,7 +427,7 @@ def _account(
         "stages": {stage: code_of(stage) for stage in SPECS},
         "purposes": config.split.names,  # in their order, which the configuration's JSON does not keep
         "plan": plan,
-        "recipe": recipe(config),
+        "recipe": record_recipe(config),
         "pipeline": config.name,
         "configuration": config.contents(),
         "known_assignments_sha256": known_sha256(split),
@@ -450,7 +450,7 @@ def _packed(
 ) -> dict[str, Made]:
     """The version's tables as Parquet files; what a clock or a place of work would put into them stays out."""
     # Published meanwhile: another ledger. Each making of the assignments has to be with the same.
-    newest = store.newest()
+    newest = store.newest_version()
 
     def of_stage(stage: str) -> Callable[[], pa.Table]:
         def read() -> pa.Table:
@@ -490,7 +490,7 @@ def _reporter(
         others = documents()
         index = "data_docs/index.html"
         inputs = ReportInputs(
-            manifest=version.manifest(),
+            manifest=version.read_manifest(),
             version=version.id,
             listing=tables["sample_integrity"],
             images=tables["prepared_images"],
@@ -503,7 +503,7 @@ def _reporter(
             checks=checks,
             number=number,
             parent=parent,
-            pixels=PreparedPixels(store.prepared),
+            pixels=PreparedPixels(store.prepared_pixels),
             data_docs=index if index in others else None,
         )
         return build_report(inputs) | dict(others)
@@ -520,14 +520,14 @@ def _finished_shards(store: PipelineStore, plan: str, records: pa.Table) -> tupl
     """
     wanted = set(pc.unique(records["file"]).to_pylist())
     if (made := made_already(store, plan)) is None:
-        staging = store.staging / plan
+        staging = store.staging_area / plan
         try:
             return staging, _staged(staging, wanted)
         except StoreError:
             # A run with the same plan may have published just now, and cleared the staging away.
             if (made := made_already(store, plan)) is None:
                 raise
-    return made.folder, {name: facts for name, facts in made.manifest()["files"].items() if name in wanted}
+    return made.folder, {name: facts for name, facts in made.read_manifest()["files"].items() if name in wanted}
 
 
 def _staged(staging: Folder, wanted: set[str]) -> dict[str, dict[str, Any]]:
@@ -576,13 +576,13 @@ def published_history(store: PipelineStore, config: PipelineConfig) -> History:
     """
     from brev_pipeline.split.ledger import ledger_columns
 
-    newest = store.newest()
+    newest = store.newest_version()
     if newest is None:
         return History()
     entry, version = newest
     refuse_other_folds(config, version)
-    ledger = version.table("assignments", ledger_columns(config.split), verified=True)
-    return History(entry.number, ledger, tuple(version.manifest(verified=True)["classes"]))
+    ledger = version.read_table("assignments", ledger_columns(config.split), verified=True)
+    return History(entry.number, ledger, tuple(version.read_manifest(verified=True)["classes"]))
 
 
 def refuse_other_folds(config: PipelineConfig, newest: Version) -> None:
@@ -591,7 +591,7 @@ def refuse_other_folds(config: PipelineConfig, newest: Version) -> None:
     Raises:
         SplitError: they are others.
     """
-    before = newest.manifest()["configuration"]["split"].get("folds")
+    before = newest.read_manifest()["configuration"]["split"].get("folds")
     if before != config.split.folds:
         was, now = (f"{count} folds" if count else "no folds" for count in (before, config.split.folds))
         raise SplitError(
@@ -607,7 +607,7 @@ def ledger_of(version: Version) -> pa.Table:
     Raises:
         StoreError: they are not those that were published: the next ledger is made of them.
     """
-    table = version.table("assignments", verified=True).drop_columns(["listed"])
+    table = version.read_table("assignments", verified=True).drop_columns(["listed"])
     by = pa.field("assigned_by", TEXT, False)
     return table.append_column(by, pa.repeat(pa.scalar("ledger", TEXT), table.num_rows)).cast(SAMPLE_SPLIT)
 
@@ -678,8 +678,8 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
     known, given, ledger = known_assignments(config), given_files(config), None
     if newest is not None:
         refuse_other_folds(config, newest)
-        ledger = newest.table("assignments", ledger_columns(config.split), verified=True)
-        excluded = newest.table("exclusions", ["path", "rule"])
+        ledger = newest.read_table("assignments", ledger_columns(config.split), verified=True)
+        excluded = newest.read_table("exclusions", ["path", "rule"])
         out = excluded.filter(pc.is_in(excluded["rule"], value_set=pa.array(_UNUSED, TEXT)))["path"]
         listing = listing.filter(pc.invert(pc.is_in(listing["path"], value_set=out.combine_chunks())))
     leave = config.integrity.label_conflicts == "quarantine"

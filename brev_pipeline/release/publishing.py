@@ -87,7 +87,7 @@ def publish_version(
     Raises:
         StoreError: the store cannot be written, or another run published meanwhile.
     """
-    newest = store.publications.newest()
+    newest = store.publications.read_newest()
     written = {f"{name}.parquet": to_parquet(table) for name, table in tables.items()} | dict(extras)
     files = {name: dict(facts) for name, facts in shards.items()}
     files |= {name: dict(data.facts) if isinstance(data, Made) else file_facts(data) for name, data in written.items()}
@@ -104,7 +104,7 @@ def publish_version(
     try:
         _fill(shards_in, version, shards, written)
         version.folder.write(MANIFEST, manifest)
-        entry = store.publications.append(
+        entry = store.publications.append_publication(
             version.id,
             run_id=run_id,
             manifest_sha256=hashlib.sha256(manifest).hexdigest(),
@@ -123,7 +123,7 @@ def _beaten(store: PipelineStore, version: Version, newest: Publication | None, 
     Raises:
         StoreError: the other run published something else; or there was none, and ``error`` stands.
     """
-    other = store.publications.newest()
+    other = store.publications.read_newest()
     if other is None or other == newest:
         raise error
     if other.version == version.id:
@@ -139,7 +139,7 @@ def _same_split(
 ) -> bool:
     """Whether a version assigns as the newest one does, as when only the weights or shards were made anew."""
     name = "assignments.parquet"
-    manifest = store.version(newest.version).manifest()
+    manifest = store.find_version(newest.version).read_manifest()
     return name in files and files[name] == manifest["files"].get(name) and manifest.get("classes") == classes
 
 
@@ -147,10 +147,10 @@ def _report(
     store: PipelineStore, version: Version, newest: Publication | None, make: ReportMaker
 ) -> Mapping[str, Mapping[str, Any]]:
     """Write the report, and say what was written. A version that was published before keeps the one it has."""
-    for entry in store.publications.all():
-        if entry.version == version.id and entry.report and (version.folder / REPORT).names():
+    for entry in store.publications.read_all():
+        if entry.version == version.id and entry.report and (version.folder / REPORT).list_names():
             return entry.report
-    files = make(version, store.version(newest.version) if newest else None, newest.number + 1 if newest else 1)
+    files = make(version, store.find_version(newest.version) if newest else None, newest.number + 1 if newest else 1)
     folder = version.folder / REPORT
     if any(name not in files or folder.read(name) != files[name] for name in folder.walk()):
         # Of a run that was stopped before it published, and that had another version before it.
@@ -167,10 +167,10 @@ def _fill(
     written: Mapping[str, bytes | Made],
 ) -> None:
     for name, facts in shards.items():
-        shards_in.link(name, version.folder, name)
-        if (size := version.folder.size(name)) != facts["bytes"]:
+        shards_in.link_file(name, version.folder, name)
+        if (size := version.folder.file_size(name)) != facts["bytes"]:
             raise StoreError(
-                f"{version.folder.place(name)} has {size} bytes, {facts['bytes']} were written: "
+                f"{version.folder.file_url(name)} has {size} bytes, {facts['bytes']} were written: "
                 "the store was changed by somebody else; remove this unpublished version and run again"
             )
     for name, data in written.items():

@@ -58,7 +58,7 @@ def changes(ground: Ground) -> Changes:
     if parent is None:
         said = "This is the first published version of this pipeline: there is nothing to compare it with."
         return Changes(Opening("changes", "What changed", "plain", said), None, [], [], [], [], [])
-    before, now = parent.manifest(), ground.inputs.manifest
+    before, now = parent.read_manifest(), ground.inputs.manifest
     tables = {name: StoredTable(parent.folder, f"{name}.parquet") for name in ("listing", "assignments", "exclusions")}
     listing = Rows(tables["listing"])
     old_out = tables["exclusions"].read(["path", "rule"])

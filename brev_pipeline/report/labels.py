@@ -42,7 +42,7 @@ def labels(ground: Ground) -> Labels:
     """Every class that has a number, in the order of the numbers."""
     classes: list[str] = ground.inputs.manifest["classes"]
     parent = ground.inputs.parent
-    before: list[str] = parent.manifest()["classes"] if parent else []
+    before: list[str] = parent.read_manifest()["classes"] if parent else []
     old = numbers_of(pa.array(classes, TEXT), before).is_valid().to_pylist() if parent else [True] * len(classes)
     images = label_counts(pa.table({"category": ground.split.column("category")}), classes)
     records = _records(ground)

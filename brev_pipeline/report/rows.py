@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline import texts
 from brev_pipeline.tables import Columns
-from brev_pipeline.texts import joined_names
+from brev_pipeline.texts import join_names
 
 Codes = npt.NDArray[np.int32]
 Numbers = npt.NDArray[np.int64]
@@ -94,7 +94,7 @@ class Rows:
 
 
 def _finished(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.fill_null(joined_names(column, ", "), "") if name == CLASS else column
+    return pc.fill_null(join_names(column, ", "), "") if name == CLASS else column
 
 
 def categories(column: pa.ChunkedArray) -> tuple[Numbered, Numbers]:
@@ -117,7 +117,7 @@ def picked(column: pa.ChunkedArray, rows: npt.NDArray[Any]) -> pa.ChunkedArray:
 
 def numbered(column: pa.ChunkedArray) -> Numbered:
     """A column as numbers."""
-    return Numbered(*texts.numbered(column))
+    return Numbered(*texts.number_values(column))
 
 
 def grouped(keys: Mapping[str, Numbered], aggregates: list[Any], **others: Any) -> pa.Table:

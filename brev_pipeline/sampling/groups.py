@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import SamplingError
-from brev_pipeline.texts import TEXT, joined_names
+from brev_pipeline.texts import TEXT, join_names
 
 _BETWEEN_COLUMNS: Final = " / "
 _BETWEEN_NAMES: Final = ", "
@@ -74,7 +74,7 @@ def _encode_column(table: pa.Table, column: str) -> tuple[npt.NDArray[np.int64],
 def _column_texts(values: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = values.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return joined_names(values, _UNIT)
+        return join_names(values, _UNIT)
     if pa.types.is_floating(kind):
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values)
     return values.cast(TEXT)

@@ -75,7 +75,7 @@ def compute_sampling_weights(split: pa.Table, settings: SamplingSettings) -> pa.
     purposes: list[str] = sorted(split.column("purpose").unique().to_pylist())
     _require_images(purposes, settings)
     parts = [_weigh_purpose(split.filter(pc.equal(split["purpose"], name)), name, settings) for name in purposes]
-    return tables.conform(pa.concat_tables(parts), schema, "sampling_weights")
+    return tables.conform_table(pa.concat_tables(parts), schema, "sampling_weights")
 
 
 def _weigh_purpose(rows: pa.Table, purpose: str, settings: SamplingSettings) -> pa.Table:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.split.arrays import Ints, Words, first_of, number, one_array
-from brev_pipeline.texts import contents, ends
+from brev_pipeline.texts import text_bytes, text_offsets
 
 # Odd multipliers from the fractional digits of the golden ratio and of π (SplitMix64, FNV's successors): they only
 # have to spread. Nothing depends on them but speed, since equal digests are compared as texts.
@@ -49,11 +49,11 @@ def _digests(ids: pa.ChunkedArray) -> Words | None:
 
 
 def _digest(chunk: pa.Array) -> Words | None:
-    edges = ends(chunk)
+    edges = text_offsets(chunk)
     length = int(edges[1] - edges[0])
     if length == 0 or length % 8 or bool((np.diff(edges) != length).any()):
         return None
-    words = contents(chunk).view(np.uint64).reshape(-1, length // 8)
+    words = text_bytes(chunk).view(np.uint64).reshape(-1, length // 8)
     digest = words[:, 0] * _MIX
     for column in range(1, words.shape[1]):
         digest ^= digest >> _TURN

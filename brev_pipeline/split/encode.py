@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.split.arrays import Ints, Words, first_of, number, one_array
 from brev_pipeline.split.words import is_text, pack
-from brev_pipeline.texts import TEXT, composed, joined, joined_names
+from brev_pipeline.texts import TEXT, join_names, join_texts, normalize_unicode
 
 _SAMPLE = 4096  # rows that tell whether a column has few different values
 _UNIT = "\x1f"  # between the names of a category while it is encoded
@@ -50,7 +50,7 @@ def encode(column: pa.ChunkedArray) -> Key:
 
 def fold_twins(key: Key) -> Key:
     """The key with texts that are one in normal form C as one value, which keeps the first one's label and place."""
-    forms = composed(key.labels)
+    forms = normalize_unicode(key.labels)
     if forms is key.labels:
         return key
     coded = forms.dictionary_encode()
@@ -62,10 +62,10 @@ def fold_twins(key: Key) -> Key:
     return Key(codes, key.labels.take(first), key.spelled.take(first))
 
 
-def join_texts(parts: Sequence[pa.Array], separator: str) -> pa.Array:
+def join_escaped(parts: Sequence[pa.Array], separator: str) -> pa.Array:
     r"""Join texts so that different parts give different results: ``\`` and ``/`` within a part are escaped."""
     escaped = [pc.replace_substring(pc.replace_substring(part, "\\", "\\\\"), "/", "\\/") for part in parts]
-    return joined(*escaped, by=separator)
+    return join_texts(*escaped, by=separator)
 
 
 def _encode_scalars(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
@@ -99,7 +99,7 @@ def _pack(column: pa.ChunkedArray) -> Words | None:
 
 
 def _encode_lists(column: pa.ChunkedArray) -> Key:
-    joined = joined_names(column, _UNIT)
+    joined = join_names(column, _UNIT)
     codes, values = _encode_scalars(joined)
     parts = [tuple(value.split(_UNIT)) for value in values.to_pylist()]
     labels = [", ".join(name.replace("\\", "\\\\").replace(",", "\\,") for name in names) for names in parts]

@@ -23,7 +23,7 @@ from brev_pipeline.split.given_names import GivenFiles, Named, name_images
 from brev_pipeline.split.match_names import Pairs, refuse_ambiguous, within
 from brev_pipeline.split.match_rows import closest_names, tell_closest
 from brev_pipeline.split.patterns import extract, some_paths
-from brev_pipeline.texts import TEXT, composed, numbered
+from brev_pipeline.texts import TEXT, normalize_unicode, number_values
 
 _SHOWN: Final = 3
 _OTHERS: Final = {
@@ -99,7 +99,7 @@ def _folder(paths: pa.LargeStringArray, level: int) -> pa.LargeStringArray:
 
 
 def _by_pattern(samples: pa.Table, pattern: str) -> pa.ChunkedArray:
-    paths = composed(within(samples["path"], samples["bucket"]))
+    paths = normalize_unicode(within(samples["path"], samples["bucket"]))
     return extract(pc.binary_replace_slice(paths, 0, 0, "/"), pattern, "given", "purpose")
 
 
@@ -135,7 +135,7 @@ def _refuse_no_match(parts: Sequence[Named], paths: pa.ChunkedArray) -> None:
     some = ", ".join(repr(name) for one in parts for name in one.names[:2].to_pylist())
     first = parts[0]
     if not first.by_path and first.images is not None:
-        images = composed(first.images)
+        images = normalize_unicode(first.images)
         lost = closest_names(first.names.slice(0, _SHOWN), images)
         raise SplitError(
             f"{first.where}: none of its {len(first.names)} rows means an image. By {first.by}, its rows are: "
@@ -168,7 +168,7 @@ def _spread(samples: pa.Table, pairs: Pairs, purpose: Ints, names: list[str], wh
 
 def _purposes(words: pa.ChunkedArray, given: GivenSettings, names: list[str], where: str) -> Ints:
     """(rows,) number of the purpose that each word means; −1 where there is none, or null."""
-    codes, values = numbered(composed(words.cast(TEXT)))
+    codes, values = number_values(normalize_unicode(words.cast(TEXT)))
     translated = {unicodedata.normalize("NFC", word): purpose for word, purpose in given.words.items()}
     found: list[int] = []
     unknown: dict[str, int] = {}

@@ -15,7 +15,7 @@ from brev_pipeline.split.keys import find_key, own_items
 from brev_pipeline.split.ledger import key_columns, rules_of
 from brev_pipeline.split.match_names import count_slashes, end_of
 from brev_pipeline.split.match_rows import closest_names, tell_closest
-from brev_pipeline.texts import TEXT, composed
+from brev_pipeline.texts import TEXT, normalize_unicode
 
 _SHOWN: Final = 20
 WORDS: Final = "words"
@@ -77,8 +77,8 @@ def account_given(listing: pa.Table, settings: SplitSettings, files: GivenFiles 
             lost = one.names.filter(pa.array(~one.met))
             found.append(Matched(one.key, len(one.names), _closest(lost.slice(0, _SHOWN), one), len(lost)))
     if given.words:
-        keys, words = pa.chunked_array([list(given.words)], TEXT), composed(words)
-        lost = keys.filter(pc.invert(pc.is_in(composed(keys), value_set=pc.unique(words))))
+        keys, words = pa.chunked_array([list(given.words)], TEXT), normalize_unicode(words)
+        lost = keys.filter(pc.invert(pc.is_in(normalize_unicode(keys), value_set=pc.unique(words))))
         found.append(Matched(WORDS, len(keys), closest_names(lost.slice(0, _SHOWN), words), len(lost)))
     return found
 
@@ -98,7 +98,7 @@ def _items(listing: pa.Table, settings: SplitSettings) -> Key | None:
 
 def _closest(lost: pa.ChunkedArray, named: Named) -> pa.Table:
     """What is most like names that mean no image. Paths are compared with ends of paths of as many parts."""
-    images = composed(named.images)
+    images = normalize_unicode(named.images)
     if not named.by_path or not len(lost):
         return closest_names(lost, images)
     slashes = count_slashes(lost)

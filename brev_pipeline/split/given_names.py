@@ -15,7 +15,7 @@ from brev_pipeline.split.encode import Key, encode
 from brev_pipeline.split.match_names import NAME, Pairs, equal_names, match_names
 from brev_pipeline.split.match_rows import BASE
 from brev_pipeline.split.tables import read_table
-from brev_pipeline.texts import TEXT, composed
+from brev_pipeline.texts import TEXT, normalize_unicode
 
 GivenFiles = Mapping[str, pa.Table]
 """Key of `GivenSettings.files` → what `read_given` read there."""
@@ -121,7 +121,7 @@ def _of_table(samples: pa.Table, table: pa.Table, given: GivenSettings, items: K
         return Named("table", names, words, _match(names, samples, table, "table"), samples["path"])
     images = _known(samples, by, items)
     known = images if images is not None else pa.chunked_array([], TEXT)
-    pairs = equal_names(composed(pc.utf8_trim(names, '"')), composed(known))
+    pairs = equal_names(normalize_unicode(pc.utf8_trim(names, '"')), normalize_unicode(known))
     return Named("table", names, words, pairs, images, by)
 
 

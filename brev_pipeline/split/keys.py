@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import compress, one_array
-from brev_pipeline.split.encode import Key, encode, fold_twins, join_texts
+from brev_pipeline.split.encode import Key, encode, fold_twins, join_escaped
 from brev_pipeline.split.patterns import extract, some_paths
-from brev_pipeline.texts import TEXT, composed, joined
+from brev_pipeline.texts import TEXT, join_texts, normalize_unicode
 
 Spec = str | Sequence[str]
 
@@ -76,13 +76,13 @@ def find_key(samples: pa.Table, spec: Spec, name: str) -> Key:
 
 def _extract(paths: pa.ChunkedArray, pattern: str, name: str) -> pa.ChunkedArray:
     """The key of every path, searched in normal form C, and as the path spells it: labels of old stay as they were."""
-    forms = composed(paths)
+    forms = normalize_unicode(paths)
     keys = extract(forms, pattern, name)
     other = pc.not_equal(paths, forms) if forms is not paths else None
     if other is None or not pc.any(other).as_py():
         return keys
     raw, key = extract(paths.filter(other), pattern, name), keys.filter(other)
-    spelled = pc.if_else(pc.fill_null(pc.equal(composed(raw), key), False), raw, key)
+    spelled = pc.if_else(pc.fill_null(pc.equal(normalize_unicode(raw), key), False), raw, key)
     return pa.chunked_array([pc.replace_with_mask(one_array(keys), one_array(other), one_array(spelled))])
 
 
@@ -111,8 +111,8 @@ def _combine(keys: list[Key]) -> Key:
         parts = [part[distinct // size] for part in parts] + [distinct % size]
     every = np.full(len(there), -1, np.int64)
     every[there] = codes
-    labels = join_texts([key.labels.take(pa.array(part)) for key, part in zip(keys, parts, strict=True)], " / ")
-    spelled = joined(*(key.spelled.take(pa.array(part)) for key, part in zip(keys, parts, strict=True)), by="_")
+    labels = join_escaped([key.labels.take(pa.array(part)) for key, part in zip(keys, parts, strict=True)], " / ")
+    spelled = join_texts(*(key.spelled.take(pa.array(part)) for key, part in zip(keys, parts, strict=True)), by="_")
     return Key(every, labels, spelled)
 
 

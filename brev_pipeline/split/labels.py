@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.texts import TEXT, composed
+from brev_pipeline.texts import TEXT, normalize_unicode
 
 CLASSES: Final = b"brev_pipeline.classes"
 """Schema metadata of sample_split: the class names in the order of the labels, a JSON list."""
@@ -74,7 +74,7 @@ def read_classes(metadata: Mapping[bytes, bytes] | None) -> list[str]:
 
 def numbers_of(names: pa.Array | pa.ChunkedArray, classes: Sequence[str]) -> pa.Array | pa.ChunkedArray:
     """The label of each name; null for one that is no class."""
-    return pc.index_in(composed(names), value_set=composed(pa.array(classes, TEXT)))
+    return pc.index_in(normalize_unicode(names), value_set=normalize_unicode(pa.array(classes, TEXT)))
 
 
 def order_note(classes: Sequence[str], order: Sequence[str] | None) -> str | None:

@@ -18,7 +18,7 @@ from brev_pipeline.split.draw import OPEN
 from brev_pipeline.split.layout import Layout, Rules, lay_out
 from brev_pipeline.split.match_rows import BASE, Keyed, Match, match_rows
 from brev_pipeline.split.tables import read_table
-from brev_pipeline.tables import SAMPLE_SPLIT, conform
+from brev_pipeline.tables import SAMPLE_SPLIT, conform_table
 from brev_pipeline.texts import TEXT
 
 
@@ -190,7 +190,7 @@ def next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitSetting
     purposes = group_purposes(layout, split, ledger, settings.names)
     moved = pa.array(settings.names, TEXT).take(pa.array(purposes[layout.past_group]))
     absent = ledger.set_column(ledger.column_names.index("purpose"), "purpose", moved).filter(gone)
-    both = pa.concat_tables([conform(table, SAMPLE_SPLIT, "ledger") for table in (split, absent)])
+    both = pa.concat_tables([conform_table(table, SAMPLE_SPLIT, "ledger") for table in (split, absent)])
     return both.sort_by([("path", "ascending"), ("content_id", "ascending")])
 
 

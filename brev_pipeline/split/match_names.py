@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints
 from brev_pipeline.split.match_rows import listed_paths
-from brev_pipeline.texts import TEXT, composed
+from brev_pipeline.texts import TEXT, normalize_unicode
 
 NAME: Final = "name"
 """Column of a list: what names an image."""
@@ -71,8 +71,8 @@ def match_names(names: pa.ChunkedArray, samples: pa.Table, base: str | None, whe
     found: list[Pairs] = []
     lacking = np.ones(len(names), np.bool_)
     listed = listed_paths(names, samples, base, where)
-    names = composed(pc.replace_substring_regex(names.cast(TEXT), r"^(\./)+", ""))
-    whole, inner = composed(samples["path"]), composed(within(samples["path"], samples["bucket"]))
+    names = normalize_unicode(pc.replace_substring_regex(names.cast(TEXT), r"^(\./)+", ""))
+    whole, inner = normalize_unicode(samples["path"]), normalize_unicode(within(samples["path"], samples["bucket"]))
     for forms in (_exact(names, listed, whole), _ends(names, whole), _bare(names, whole, inner)):
         if not lacking.any():
             break

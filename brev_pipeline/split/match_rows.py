@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints
 from brev_pipeline.split.encode import Key, encode
-from brev_pipeline.texts import TEXT, composed, joined
+from brev_pipeline.texts import TEXT, join_texts, normalize_unicode
 
 BASE: Final = b"brev_pipeline.base"
 """Schema metadata of a table: the folder that its relative paths may be meant from."""
@@ -101,7 +101,8 @@ def match_rows(table: pa.Table, keys: Sequence[str], samples: pa.Table, layout: 
     base = (table.schema.metadata or {}).get(BASE)
     folder = base.decode() if base else None
     columns = [
-        listed_paths(table[key], samples, folder, what) if key == "path" else composed(table[key]) for key in keys
+        listed_paths(table[key], samples, folder, what) if key == "path" else normalize_unicode(table[key])
+        for key in keys
     ]
     texts = _joined(columns)
     row = pc.index_in(names, value_set=texts, skip_nulls=True).fill_null(-1).to_numpy().astype(np.int64)
@@ -121,16 +122,16 @@ def listed_paths(texts: pa.ChunkedArray, samples: pa.Table, base: str | None, wh
     Raises:
         SplitError: a text means two images.
     """
-    given = composed(texts.cast(TEXT))
-    paths = composed(samples["path"].cast(TEXT))
+    given = normalize_unicode(texts.cast(TEXT))
+    paths = normalize_unicode(samples["path"].cast(TEXT))
     tidy = _tidied(given)
     ways = [given, tidy]
     for bucket in _buckets(samples):
-        ways.append(joined(bucket.rstrip("/"), tidy, by="/"))
+        ways.append(join_texts(bucket.rstrip("/"), tidy, by="/"))
         for start in _spellings(bucket, base):
             inside = pc.starts_with(tidy, start + "/")
             rest = pc.utf8_slice_codeunits(tidy, len(start) + 1)
-            ways.append(pc.if_else(inside, joined(bucket.rstrip("/"), rest, by="/"), pa.scalar(None, TEXT)))
+            ways.append(pc.if_else(inside, join_texts(bucket.rstrip("/"), rest, by="/"), pa.scalar(None, TEXT)))
     flat = pa.chunked_array([chunk for way in ways for chunk in way.chunks], TEXT)
     at = pc.index_in(flat, value_set=paths, skip_nulls=True).fill_null(-1).to_numpy().astype(np.int64)
     at = at.reshape(len(ways), len(given))
@@ -143,7 +144,7 @@ def listed_paths(texts: pa.ChunkedArray, samples: pa.Table, base: str | None, wh
 
 def _buckets(samples: pa.Table) -> list[str]:
     return (
-        sorted(map(str, composed(pc.unique(samples["bucket"]).cast(TEXT)).to_pylist()))
+        sorted(map(str, normalize_unicode(pc.unique(samples["bucket"]).cast(TEXT)).to_pylist()))
         if ("bucket" in samples.column_names)
         else []
     )
@@ -183,21 +184,21 @@ def _refuse_two_ways(at: Ints, best: Ints, given: pa.ChunkedArray, paths: pa.Chu
 
 def _column_of(samples: pa.Table, layout: Keyed | None, column: str, what: str) -> pa.ChunkedArray:
     if column in ("item", "stratum") and layout is not None:
-        return composed(pa.chunked_array([getattr(layout, column).texts()]))
+        return normalize_unicode(pa.chunked_array([getattr(layout, column).texts()]))
     if column not in samples.column_names:
         raise SplitError(
             f"{what} has the column {column!r}, which is neither item nor stratum nor one of "
             f"the samples': {', '.join(samples.column_names)}"
         )
     values = samples[column]
-    return composed(
+    return normalize_unicode(
         values.cast(TEXT) if pa.types.is_large_string(values.type) else pa.chunked_array([encode(values).texts()])
     )
 
 
 def _joined(columns: list[pa.ChunkedArray]) -> pa.ChunkedArray:
     texts = [column.cast(TEXT) for column in columns]
-    return texts[0] if len(texts) == 1 else joined(*texts, by=_UNIT)
+    return texts[0] if len(texts) == 1 else join_texts(*texts, by=_UNIT)
 
 
 def _closest(text: str, names: pa.Array, some: list[str]) -> str | None:

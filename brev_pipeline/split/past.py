@@ -12,7 +12,7 @@ from brev_pipeline.split.arrays import Ints, compress
 from brev_pipeline.split.encode import Key, encode, fold_twins
 from brev_pipeline.split.groups import Nodes
 from brev_pipeline.split.keys import Spec, find_key, own_items
-from brev_pipeline.texts import composed
+from brev_pipeline.texts import normalize_unicode
 
 
 def past_nodes(
@@ -60,9 +60,9 @@ def _codes_in(key: Key, texts: pa.Array) -> tuple[Ints, int]:
     codes = _places(texts, key.labels)
     unknown = codes < 0
     rest = texts.filter(pa.array(unknown))
-    if len(rest) and (composed(rest) is not rest or composed(key.labels) is not key.labels):
+    if len(rest) and (normalize_unicode(rest) is not rest or normalize_unicode(key.labels) is not key.labels):
         # As it is spelled first: own items, named by their paths, may be twins in normal form C.
-        codes[unknown] = _places(composed(rest), composed(key.labels))
+        codes[unknown] = _places(normalize_unicode(rest), normalize_unicode(key.labels))
         unknown = codes < 0
     other = fold_twins(encode(pa.chunked_array([texts.filter(pa.array(unknown))])))
     codes[unknown] = other.codes + len(key)

@@ -14,7 +14,7 @@ from brev_pipeline.split.layout import Layout, lay_out
 from brev_pipeline.split.ledger import closed_purposes, purpose_codes, rules_of
 from brev_pipeline.split.methods import run_method
 from brev_pipeline.split.said import find_said
-from brev_pipeline.tables import SAMPLE_SPLIT, conform
+from brev_pipeline.tables import SAMPLE_SPLIT, conform_table
 from brev_pipeline.texts import TEXT
 
 _ASSIGNED = pa.array(["new", "duplicate", "ledger", "given"], TEXT)
@@ -136,4 +136,4 @@ def _result(samples: pa.Table, layout: Layout, names: list[str], purpose: Ints, 
     }
     for name, column in added.items():
         samples = samples.append_column(name, column)
-    return conform(samples, SAMPLE_SPLIT, "sample_split")
+    return conform_table(samples, SAMPLE_SPLIT, "sample_split")

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints
 from brev_pipeline.split.encode import encode
-from brev_pipeline.tables import SAMPLE_SPLIT, conform
-from brev_pipeline.texts import TEXT, joined
+from brev_pipeline.tables import SAMPLE_SPLIT, conform_table
+from brev_pipeline.texts import TEXT, join_texts
 
 USABLE: Final = pa.schema(list(SAMPLE_SPLIT)[: SAMPLE_SPLIT.get_field_index("item")])
 
@@ -57,7 +57,7 @@ def usable_samples(
     usable = integrity.append_column("pixel_id", pixel_id).select(USABLE.names)
     if not judged.takes_part.all():
         usable = usable.filter(pa.array(judged.takes_part))
-    return conform(usable, USABLE, "usable samples"), judged.excluded
+    return conform_table(usable, USABLE, "usable samples"), judged.excluded
 
 
 class Judged(NamedTuple):
@@ -153,7 +153,7 @@ def _is_copy(integrity: pa.Table, duplicates: str) -> Bools:
 
 def _quarantined(integrity: pa.Table, prepared: pa.Table, at: Ints, rows: Bools) -> pa.Table:
     found = prepared.select(["status", "reason"]).take(pa.array(at[rows], mask=at[rows] < 0))
-    own = joined(found["status"], pc.fill_null(found["reason"], "no reason was recorded"), by=": ")
+    own = join_texts(found["status"], pc.fill_null(found["reason"], "no reason was recorded"), by=": ")
     return _exclusions(integrity, rows, "quarantined", None, pc.fill_null(own, "missing: its content was not prepared"))
 
 
@@ -173,4 +173,4 @@ def _exclusions(integrity: pa.Table, rows: Bools, rule: str, partner: Any, reaso
     own = own.append_column("rule", pa.array([rule] * len(own), TEXT))
     own = own.append_column("partner", pa.nulls(len(own), TEXT) if partner is None else partner)
     reasons = pa.array([reason] * len(own), TEXT) if isinstance(reason, str) else reason
-    return conform(own.append_column("reason", reasons), EXCLUSIONS, "exclusions")
+    return conform_table(own.append_column("reason", reasons), EXCLUSIONS, "exclusions")

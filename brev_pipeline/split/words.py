@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.split.arrays import Words
-from brev_pipeline.texts import contents, ends
+from brev_pipeline.texts import text_bytes, text_offsets
 
 WIDTH = 8  # bytes of a word
 
@@ -20,7 +20,7 @@ def pack(texts: pa.Array) -> Words | None:
     """
     if texts.null_count or not len(texts) or not (is_text(texts.type)):
         return None
-    edges, data = ends(texts), contents(texts)
+    edges, data = text_offsets(texts), text_bytes(texts)
     lengths = np.diff(edges)
     if lengths.max() > WIDTH or not len(data) or data.min() == 0:
         return None

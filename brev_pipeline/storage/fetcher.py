@@ -35,7 +35,7 @@ class Fetcher(Protocol):
         An object that cannot be had yields a `SourceError` with status ``missing`` (not there, no permission,
         network down after retries) or ``changed`` (the server refused ``If-Match``) and a reason for people,
         in place of its bytes. No fetcher hashes what it reads: whether it has the MD5 on record is the caller's to
-        ask (`as_recorded`). Holds few images in memory at a time.
+        ask (`check_recorded_md5`). Holds few images in memory at a time.
 
         Raises:
             BrevPipelineError: nothing can be read at all, for example because no dataset has this bucket.
@@ -43,7 +43,7 @@ class Fetcher(Protocol):
         ...
 
 
-def as_recorded(row: SourceRow, data: bytes) -> bytes | SourceError:
+def check_recorded_md5(row: SourceRow, data: bytes) -> bytes | SourceError:
     """``data``, if its MD5 is the row's ``content_id``; else an error with status ``changed`` that names both."""
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if md5 == row.content_id:

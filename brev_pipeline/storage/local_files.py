@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from brev_pipeline.errors import SourceError
-from brev_pipeline.storage.places import LocalPlace, ReadLimits, key_of
+from brev_pipeline.storage.places import LocalPlace, ReadLimits, object_key
 
 # A pipe without a writer does not hold up who opens it; a terminal does not take over the process.
 _FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -47,7 +47,7 @@ def read_file(place: LocalPlace, path: str) -> bytes:
             not what is listed (any more): no regular file, outside of the dataset, too large, or being written to.
     """
     try:
-        with open_file(place.root, key_of(place.bucket, path), place.limits) as descriptor:
+        with open_file(place.root, object_key(place.bucket, path), place.limits) as descriptor:
             return _read_whole(descriptor)
     except SourceError as error:
         raise SourceError(error.status, f"{path} {error}") from error
@@ -55,7 +55,7 @@ def read_file(place: LocalPlace, path: str) -> bytes:
         raise _unread(path, error) from error
 
 
-def look_at_file(place: LocalPlace, path: str) -> tuple[int, datetime]:
+def stat_file(place: LocalPlace, path: str) -> tuple[int, datetime]:
     """Bytes of a file of a dataset that may be read, and when it was last changed, in any way; nothing of it is read.
 
     Args:
@@ -66,7 +66,7 @@ def look_at_file(place: LocalPlace, path: str) -> tuple[int, datetime]:
         SourceError: status ``changed``: what is there may not be read (no regular file, outside of the dataset, too
             large); status ``missing``: nothing is there, or it cannot be looked at.
     """
-    key = key_of(place.bucket, path)
+    key = object_key(place.bucket, path)
     try:
         with open_file(place.root, key, place.limits) as descriptor:
             status = os.fstat(descriptor)
@@ -116,12 +116,12 @@ def is_within(resolved: str, root: str) -> bool:
     return resolved == root or resolved.startswith(root.rstrip("/") + "/")
 
 
-def kind_of(mode: int) -> str:
+def describe_kind(mode: int) -> str:
     """What is no regular file, in words."""
     return next((words for is_kind, words in _KINDS if is_kind(mode)), "something unknown")
 
 
-def bounded(read: Callable[[int], bytes], most: int, at_once: int = _AT_ONCE) -> Iterator[bytes]:
+def read_pieces(read: Callable[[int], bytes], most: int, at_once: int = _AT_ONCE) -> Iterator[bytes]:
     """What ``read`` gives, piece by piece, until it ends or ``most`` bytes have come."""
     while most and (piece := read(min(most, at_once))):
         yield piece
@@ -131,7 +131,7 @@ def bounded(read: Callable[[int], bytes], most: int, at_once: int = _AT_ONCE) ->
 def _read_whole(descriptor: int) -> bytes:
     size = os.fstat(descriptor).st_size
     # One byte more tells that it grows.
-    data = b"".join(bounded(lambda most: os.read(descriptor, most), size + 1))
+    data = b"".join(read_pieces(lambda most: os.read(descriptor, most), size + 1))
     if len(data) != size:
         raise SourceError("changed", "was written to while it was read; run again to list it anew")
     return data
@@ -143,7 +143,7 @@ def _checked(descriptor: int, max_bytes: int) -> Iterator[int]:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise SourceError("changed", f"is {kind_of(status.st_mode)}, no file; remove it")
+            raise SourceError("changed", f"is {describe_kind(status.st_mode)}, no file; remove it")
         if status.st_size > max_bytes:
             raise SourceError("changed", f"has {status.st_size:,} bytes, more than listing.max_object_mb allows")
         yield descriptor

@@ -15,7 +15,7 @@ class ReadLimits:
     """Size of the largest object that is read, in bytes."""
 
     @classmethod
-    def of(cls, settings: ListingSettings) -> "ReadLimits":
+    def from_settings(cls, settings: ListingSettings) -> "ReadLimits":
         """The limits that a configuration's listing sets."""
         return cls(settings.follow_links, settings.max_object_bytes)
 
@@ -52,7 +52,7 @@ class S3Place:
 Place = LocalPlace | S3Place
 
 
-def place_of(
+def parse_place(
     bucket: str,
     resolved: str,
     storage: StorageSettings,
@@ -80,6 +80,6 @@ def path_prefix(bucket: str) -> str:
     return bucket if bucket.endswith("/") else f"{bucket}/"
 
 
-def key_of(bucket: str, path: str) -> str:
+def object_key(bucket: str, path: str) -> str:
     """The key, relative to the place, of the image with this ``path``."""
     return path[len(path_prefix(bucket)) :]

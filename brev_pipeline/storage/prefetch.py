@@ -12,7 +12,7 @@ _WAIT: Final = 0.0005
 """Seconds that a task waits from which on threads pay: to hand a task to one and its result back costs half of it."""
 
 
-def windowed(function: Callable[[T], R], tasks: Sequence[T], width: int) -> Iterator[tuple[T, R]]:
+def prefetch_map(function: Callable[[T], R], tasks: Sequence[T], width: int) -> Iterator[tuple[T, R]]:
     """Yield ``(task, function(task))`` in the order of ``tasks``, at most ``width`` of them begun and not yet yielded.
 
     An exception of ``function`` is raised at its task's turn; the tasks after it are not begun.
@@ -35,8 +35,8 @@ def windowed(function: Callable[[T], R], tasks: Sequence[T], width: int) -> Iter
         pool.shutdown(cancel_futures=True)
 
 
-def windowed_if_slow(function: Callable[[T], R], tasks: Sequence[T], width: int) -> Iterator[tuple[T, R]]:
-    """As `windowed`, but in the caller's own thread until two tasks in a row have waited.
+def prefetch_map_if_slow(function: Callable[[T], R], tasks: Sequence[T], width: int) -> Iterator[tuple[T, R]]:
+    """As `prefetch_map`, but in the caller's own thread until two tasks in a row have waited.
 
     A file that lies in the memory of the machine is read in less time than a thread is told to read it; one on a
     disk or another machine is waited for. One wait alone may be that of a busy machine.
@@ -48,5 +48,5 @@ def windowed_if_slow(function: Callable[[T], R], tasks: Sequence[T], width: int)
         in_a_row = in_a_row + 1 if perf_counter() - thread_time() - began > _WAIT else 0
         yield task, result
         if in_a_row == 2:
-            yield from windowed(function, tasks[done:], width)
+            yield from prefetch_map(function, tasks[done:], width)
             return

@@ -18,7 +18,7 @@ FIRST_WAIT = 0.2  # s
 LONGEST_WAIT = 8.0  # s
 
 
-def waits() -> Iterator[float]:
+def backoff_delays() -> Iterator[float]:
     """Waits in seconds, doubling from `FIRST_WAIT` to `LONGEST_WAIT`, each shortened by up to half at random."""
     wait = FIRST_WAIT
     while True:
@@ -26,7 +26,7 @@ def waits() -> Iterator[float]:
         wait = min(2 * wait, LONGEST_WAIT)
 
 
-def patiently(
+def retry_call(
     call: Callable[[], R],
     passing: Callable[[Exception], bool],
     limit: Callable[[], float],
@@ -43,7 +43,7 @@ def patiently(
     Raises:
         Exception: the first failure that is not passing, or the last one when patience is at its end.
     """
-    pauses = waits()
+    pauses = backoff_delays()
     spent, pause = 0.0, 0.0
     while True:
         began = time.monotonic()

@@ -13,9 +13,9 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from brev_pipeline.config import StorageSettings
-from brev_pipeline.storage.retry import patiently
-from brev_pipeline.storage.s3_connection import Direct, connect, whole
-from brev_pipeline.storage.storage_errors import S3Error, fault, has_answered, is_passing, not_s3
+from brev_pipeline.storage.retry import retry_call
+from brev_pipeline.storage.s3_connection import DirectRequests, check_whole_page, open_connection
+from brev_pipeline.storage.storage_errors import S3Error, has_answered, is_passing, not_s3_error, to_s3_error
 
 R = TypeVar("R")
 
@@ -24,7 +24,7 @@ FIRST_PATIENCE = 4.0  # s, with one that has not: most likely its address is wro
 
 
 @dataclass(frozen=True)
-class Head:
+class ObjectHead:
     """What a HEAD request tells of an object's identity."""
 
     md5: str | None
@@ -37,7 +37,7 @@ class Head:
     """When it was stored."""
 
     @classmethod
-    def of(cls, headers: Mapping[str, str]) -> "Head":
+    def from_headers(cls, headers: Mapping[str, str]) -> "ObjectHead":
         """From an answer's headers, whose names are in any case."""
         named = {name.lower(): value for name, value in headers.items()}
         keyed = any("kms" in value for name, value in named.items() if name == "x-amz-server-side-encryption")
@@ -60,9 +60,9 @@ class S3Client:
         self._answered = False
         self._lock = Lock()
         self._made: Any = None
-        self._direct: Direct | None = None
+        self._direct: DirectRequests | None = None
 
-    def page(self, bucket: str, prefix: str, *, after: str = "", delimiter: str = "", token: str = "") -> bytes:
+    def list_page(self, bucket: str, prefix: str, *, after: str = "", delimiter: str = "", token: str = "") -> bytes:
         """One page of a listing as it came: the XML of ``ListBucketResult``, keys URL-encoded.
 
         Args:
@@ -83,13 +83,13 @@ class S3Client:
         if delimiter:
             request["Delimiter"] = delimiter
         place = f"s3://{bucket}/{prefix}"
-        body = self._call(place, lambda client: whole(client.list_objects_v2(**request)["RawPage"]))
+        body = self._call(place, lambda client: check_whole_page(client.list_objects_v2(**request)["RawPage"]))
         if b"<ListBucketResult" not in body[:1000]:
             html = body.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html"))
-            raise not_s3(place, self._storage, "an HTML page" if html else "something else than a listing")
+            raise not_s3_error(place, self._storage, "an HTML page" if html else "something else than a listing")
         return body
 
-    def get(self, bucket: str, key: str, etag: str | None, max_bytes: int | None = None) -> bytes:
+    def read_object(self, bucket: str, key: str, etag: str | None, max_bytes: int | None = None) -> bytes:
         """The bytes of an object.
 
         Args:
@@ -112,16 +112,16 @@ class S3Client:
 
         return self._learned(bucket, key, self._call(f"s3://{bucket}/{key}", read))
 
-    def head(self, bucket: str, key: str, etag: str | None) -> Head:
+    def read_headers(self, bucket: str, key: str, etag: str | None) -> ObjectHead:
         """What the object's headers tell of its identity. Raises `S3Error` as `get` does."""
         answer = self._directly("HEAD", bucket, key, etag)
         if answer is not None:
-            return Head.of(answer.headers)
+            return ObjectHead.from_headers(answer.headers)
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
 
-        def ask(client: Any) -> Head:
+        def ask(client: Any) -> ObjectHead:
             answer = client.head_object(Bucket=bucket, Key=key, **condition, **self._payer)
-            return Head.of(answer["ResponseMetadata"]["HTTPHeaders"])
+            return ObjectHead.from_headers(answer["ResponseMetadata"]["HTTPHeaders"])
 
         return self._learned(bucket, key, self._call(f"s3://{bucket}/{key}", ask))
 
@@ -131,11 +131,11 @@ class S3Client:
         headers = {"If-Match": f'"{etag}"'} if etag else {}
         if self._storage.requester_pays:
             headers["x-amz-request-payer"] = "requester"
-        return self._direct.send(method, bucket, key, headers, max_bytes)
+        return self._direct.send_request(method, bucket, key, headers, max_bytes)
 
     def _learned(self, bucket: str, key: str, result: R) -> R:
         if self._direct is not None:
-            self._direct.learn(bucket, key)
+            self._direct.learn_route(bucket, key)
         return result
 
     @property
@@ -145,11 +145,11 @@ class S3Client:
     def _call(self, place: str, operation: Callable[[Any], R]) -> R:
         try:
             client = self._client()
-            return patiently(lambda: self._noted(client, operation), is_passing, self._limit)
+            return retry_call(lambda: self._note_answer(client, operation), is_passing, self._limit)
         except Exception as error:
-            raise fault(error, place, self._storage) from error
+            raise to_s3_error(error, place, self._storage) from error
 
-    def _noted(self, client: Any, operation: Callable[[Any], R]) -> R:
+    def _note_answer(self, client: Any, operation: Callable[[Any], R]) -> R:
         try:
             result = operation(client)
         except Exception as error:
@@ -164,8 +164,8 @@ class S3Client:
     def _client(self) -> Any:
         with self._lock:
             if self._made is None:
-                connection = connect(self._storage)
-                self._made, self._direct = connection.client, Direct(connection)
+                connection = open_connection(self._storage)
+                self._made, self._direct = connection.client, DirectRequests(connection)
             return self._made
 
 

@@ -31,7 +31,7 @@ class Connection(NamedTuple):
     """The file of certificates to trust, or whether to trust the usual ones."""
 
 
-def connect(storage: StorageSettings) -> Connection:
+def open_connection(storage: StorageSettings) -> Connection:
     """Set up a connection; nothing is sent yet."""
     import botocore.session
     from botocore import UNSIGNED
@@ -76,7 +76,7 @@ def _models() -> Any:
     return create_loader()
 
 
-def whole(page: bytes) -> bytes:
+def check_whole_page(page: bytes) -> bytes:
     """``page``; a `ConnectionError`, which passes, where it breaks off or S3 put an error into it after all."""
     cut = b"<ListBucketResult" in page[:1000] and not page.rstrip().endswith(b"</ListBucketResult>")
     if cut or b"<Error>" in page[:200]:
@@ -106,7 +106,7 @@ class Route:
     """Region that requests are signed for; None: they are not signed."""
 
     @classmethod
-    def of(cls, sent: Any, key: str) -> "Route | None":
+    def from_request(cls, sent: Any, key: str) -> "Route | None":
         """The route of a request that botocore sent for ``key``; None if it is of no kind known here."""
         url, path = str(sent.url), quote(key, safe="/~")
         if not url.endswith(f"/{path}"):
@@ -119,7 +119,7 @@ class Route:
         return cls(base, scope[1]) if scope else None
 
 
-class Direct:
+class DirectRequests:
     """Sends requests along learned routes. Threads may share it."""
 
     def __init__(self, connection: Connection) -> None:
@@ -142,13 +142,15 @@ class Direct:
     def _note(self, request: Any, **_: Any) -> None:
         self._thread.sent = request
 
-    def learn(self, bucket: str, key: str) -> None:
+    def learn_route(self, bucket: str, key: str) -> None:
         """Take over the route of this thread's last request, which botocore answered well."""
         sent = getattr(self._thread, "sent", None)
-        if bucket not in self._routes and sent is not None and (route := Route.of(sent, key)):
+        if bucket not in self._routes and sent is not None and (route := Route.from_request(sent, key)):
             self._routes[bucket] = route
 
-    def send(self, method: str, bucket: str, key: str, headers: Mapping[str, str], max_bytes: int | None = None) -> Any:
+    def send_request(
+        self, method: str, bucket: str, key: str, headers: Mapping[str, str], max_bytes: int | None = None
+    ) -> Any:
         """The answer of status 200 with its whole body, or None: ask botocore.
 
         None too, unread, where the body has more than ``max_bytes``, or does not tell its size.

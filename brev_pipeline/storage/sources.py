@@ -1,7 +1,7 @@
 """Sources: the places of a configuration, and the `Fetcher` that reads images from them.
 
 S3 is asked by ``If-Match`` on the entity tag that was listed; a local file has none, and comes as it is. Nothing is
-hashed here: whoever takes bytes for those of a row's ``content_id`` compares them (`source_base.as_recorded`), once.
+hashed here: whoever takes bytes for those of a row's ``content_id`` compares them (`fetcher.check_recorded_md5`), once.
 What the listing refuses (see `ReadLimits`) is not read either, whatever it was when it was listed.
 """
 
@@ -15,10 +15,10 @@ from typing import Any
 from brev_pipeline.config import DatasetSettings, PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
 from brev_pipeline.storage.fetcher import SourceRow
-from brev_pipeline.storage.local_files import look_at_file, read_file
-from brev_pipeline.storage.places import LocalPlace, Place, ReadLimits, S3Place, key_of, place_of
-from brev_pipeline.storage.prefetch import windowed, windowed_if_slow
-from brev_pipeline.storage.s3 import Head, S3Client
+from brev_pipeline.storage.local_files import read_file, stat_file
+from brev_pipeline.storage.places import LocalPlace, Place, ReadLimits, S3Place, object_key, parse_place
+from brev_pipeline.storage.prefetch import prefetch_map, prefetch_map_if_slow
+from brev_pipeline.storage.s3 import ObjectHead, S3Client
 from brev_pipeline.storage.storage_errors import S3Error
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -36,21 +36,21 @@ class Sources:
     _clients: dict[Any, S3Client] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def of(cls, config: PipelineConfig) -> "Sources":
+    def from_config(cls, config: PipelineConfig) -> "Sources":
         """The sources of a configuration's datasets."""
 
         def place(dataset: DatasetSettings) -> Place:
             inventory = config.resolve(dataset.inventory) if dataset.inventory else None
-            return place_of(dataset.bucket, config.resolve(dataset.bucket), dataset.storage, inventory, limits)
+            return parse_place(dataset.bucket, config.resolve(dataset.bucket), dataset.storage, inventory, limits)
 
-        limits = ReadLimits.of(config.listing)
+        limits = ReadLimits.from_settings(config.listing)
 
         return cls({dataset.bucket: place(dataset) for dataset in config.datasets})
 
     def __getstate__(self) -> dict[str, Any]:
         return {"places": self.places, "_clients": {}}
 
-    def place(self, bucket: str) -> Place:
+    def get_place(self, bucket: str) -> Place:
         """The place of a configured bucket. Raises `BrevPipelineError` where no dataset has it."""
         try:
             return self.places[bucket]
@@ -58,7 +58,7 @@ class Sources:
             known = ", ".join(self.places)
             raise BrevPipelineError(f"no dataset has the bucket {bucket!r}; the configured ones are {known}") from None
 
-    def client(self, place: S3Place) -> S3Client:
+    def get_client(self, place: S3Place) -> S3Client:
         """The client for a place; places with the same storage settings share one."""
         return self._clients.setdefault(place.storage, S3Client(place.storage))
 
@@ -71,11 +71,11 @@ class Sources:
             BrevPipelineError: no dataset has a row's bucket, the server is out of reach after retries, or the
                 credentials are not accepted: what is no single image's fault.
         """
-        places = [self.place(row.bucket) for row in rows]
-        window = windowed_if_slow if all(isinstance(place, LocalPlace) for place in places) else windowed
+        places = [self.get_place(row.bucket) for row in rows]
+        window = prefetch_map_if_slow if all(isinstance(place, LocalPlace) for place in places) else prefetch_map
         return window(self._fetch, rows, READS)
 
-    def head_many(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, Head | SourceError]]:
+    def head_many(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, ObjectHead | SourceError]]:
         """Ask for every row's headers, up to `HEADS` at once; yield in the order of ``rows``.
 
         Local files have none. Anonymous readers cannot read what is encrypted with a key, so for them no request
@@ -85,10 +85,10 @@ class Sources:
             BrevPipelineError: as `fetch_many`.
         """
         for row in rows:
-            self.place(row.bucket)
-        return windowed(self._head, rows, HEADS)
+            self.get_place(row.bucket)
+        return prefetch_map(self._head, rows, HEADS)
 
-    def look_many(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, tuple[int, datetime] | SourceError]]:
+    def stat_many(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, tuple[int, datetime] | SourceError]]:
         """Look at every row's object without reading it, up to `HEADS` at once; yield in the order of ``rows``.
 
         Yields:
@@ -100,8 +100,8 @@ class Sources:
             BrevPipelineError: as `fetch_many`.
         """
         for row in rows:
-            self.place(row.bucket)
-        return windowed(self._look, rows, HEADS)
+            self.get_place(row.bucket)
+        return prefetch_map(self._look, rows, HEADS)
 
     def has_changed(self, row: SourceRow, size: int, modified: int, file_stamp: str | None = None) -> bool:
         """Whether a local file no longer has the facts that it was listed with. In a bucket ``If-Match`` tells that.
@@ -112,18 +112,18 @@ class Sources:
             modified: its last change as listed, microseconds since 1970.
             file_stamp: ``<mtime_ns>-<ctime_ns>-<inode>`` as listed; None: not known.
         """
-        place = self.place(row.bucket)
+        place = self.get_place(row.bucket)
         if not isinstance(place, LocalPlace):
             return False
         try:
-            facts = os.stat(f"{place.root}/{key_of(row.bucket, row.path)}")
+            facts = os.stat(f"{place.root}/{object_key(row.bucket, row.path)}")
         except OSError:
             return True
         stamp = f"{facts.st_mtime_ns}-{facts.st_ctime_ns}-{facts.st_ino}"
         return (facts.st_size, facts.st_mtime_ns // 1000, stamp) != (size, modified, file_stamp or stamp)
 
     def _fetch(self, row: SourceRow) -> bytes | SourceError:
-        place = self.place(row.bucket)
+        place = self.get_place(row.bucket)
         try:
             return self._read(place, row)
         except SourceError as error:
@@ -134,15 +134,17 @@ class Sources:
     def _read(self, place: Place, row: SourceRow) -> bytes:
         if isinstance(place, LocalPlace):
             return read_file(place, row.path)
-        key = place.prefix + key_of(row.bucket, row.path)
-        return self.client(place).get(place.name, key, row.etag, place.limits.max_bytes)
+        key = place.prefix + object_key(row.bucket, row.path)
+        return self.get_client(place).read_object(place.name, key, row.etag, place.limits.max_bytes)
 
     def _look(self, row: SourceRow) -> tuple[int, datetime] | SourceError:
-        place = self.place(row.bucket)
+        place = self.get_place(row.bucket)
         try:
             if isinstance(place, LocalPlace):
-                return look_at_file(place, row.path)
-            head = self.client(place).head(place.name, place.prefix + key_of(row.bucket, row.path), row.etag)
+                return stat_file(place, row.path)
+            head = self.get_client(place).read_headers(
+                place.name, place.prefix + object_key(row.bucket, row.path), row.etag
+            )
         except SourceError as error:
             return error
         except S3Error as error:
@@ -154,12 +156,14 @@ class Sources:
             return SourceError("changed", said)
         return head.size, head.modified
 
-    def _head(self, row: SourceRow) -> Head | SourceError:
-        place = self.place(row.bucket)
+    def _head(self, row: SourceRow) -> ObjectHead | SourceError:
+        place = self.get_place(row.bucket)
         if isinstance(place, LocalPlace) or (place.storage.anon and _MD5.fullmatch(row.etag or "")):
-            return Head(None, False)
+            return ObjectHead(None, False)
         try:
-            return self.client(place).head(place.name, place.prefix + key_of(row.bucket, row.path), row.etag)
+            return self.get_client(place).read_headers(
+                place.name, place.prefix + object_key(row.bucket, row.path), row.etag
+            )
         except S3Error as error:
             return _source_error(error)
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from brev_pipeline.config import StorageSettings
 from brev_pipeline.errors import BrevPipelineError
 
-Kind = Literal["missing", "changed", "refused", "no_bucket", "credentials", "unreachable", "not_s3"]
+S3ErrorKind = Literal["missing", "changed", "refused", "no_bucket", "credentials", "unreachable", "not_s3"]
 
 _PASSING_CODES = {
     "InternalError",
@@ -43,9 +43,9 @@ _WAYS = "environment variables (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), stora
 class S3Error(BrevPipelineError):
     """S3 did not give what was asked for; ``kind`` says in what way, the message what to do about it."""
 
-    def __init__(self, kind: Kind, message: str, *, passing: bool = False) -> None:
+    def __init__(self, kind: S3ErrorKind, message: str, *, passing: bool = False) -> None:
         super().__init__(message)
-        self.kind: Kind = kind
+        self.kind: S3ErrorKind = kind
         self.passing = passing
 
 
@@ -68,7 +68,7 @@ def has_answered(error: Exception) -> bool:
     return hasattr(error, "response")
 
 
-def fault(error: Exception, place: str, storage: StorageSettings) -> S3Error:
+def to_s3_error(error: Exception, place: str, storage: StorageSettings) -> S3Error:
     """The fault behind what botocore raised.
 
     Args:
@@ -89,7 +89,7 @@ def fault(error: Exception, place: str, storage: StorageSettings) -> S3Error:
     if isinstance(error, boto.ProfileNotFound):
         return S3Error("credentials", f"{place}: {error}; correct storage.profile, or add it to ~/.aws/config")
     if isinstance(error, ResponseParserError):
-        return not_s3(place, storage, "something that is not XML")
+        return not_s3_error(place, storage, "something that is not XML")
     if isinstance(error, boto.ParamValidationError):
         return S3Error("no_bucket", f"{place}: this is not a name that a bucket can have; correct datasets[].bucket")
     if isinstance(error, ValueError):
@@ -102,7 +102,7 @@ def fault(error: Exception, place: str, storage: StorageSettings) -> S3Error:
     return S3Error("unreachable", message, passing=is_passing(error))
 
 
-def not_s3(place: str, storage: StorageSettings, what: str) -> S3Error:
+def not_s3_error(place: str, storage: StorageSettings, what: str) -> S3Error:
     """The fault of an endpoint that answers, but not as S3 does."""
     endpoint = storage.endpoint_url or "AWS"
     return S3Error("not_s3", f"{place}: {endpoint} answered with {what}: is storage.endpoint_url an S3 endpoint?")
@@ -116,7 +116,7 @@ def _answered(error: Any, place: str, storage: StorageSettings) -> S3Error:
     # Without S3's XML in the body botocore has no code, or takes the status for it. A HEAD has no body to go by.
     named = code and not code.isdigit()
     if not named and error.operation_name != "HeadObject" and "html" in _headers(error).get("content-type", ""):
-        return not_s3(place, storage, f"an HTML page (status {status})")
+        return not_s3_error(place, storage, f"an HTML page (status {status})")
     if code in _CREDENTIALS:
         return S3Error("credentials", f"{place}: the credentials are not accepted ({answer}); check {_WAYS}")
     if code == "NoSuchBucket":

@@ -9,6 +9,6 @@ from brev_pipeline.store.parquet import StoredTable
 from brev_pipeline.store.pipeline_store import PipelineStore
 from brev_pipeline.store.publications import Publication, Publications
 from brev_pipeline.store.versions import Version
-from brev_pipeline.store.witness_log import Seals
+from brev_pipeline.store.witness_log import WitnessLog
 
-__all__ = ["Folder", "PipelineStore", "Publication", "Publications", "Seals", "StoredTable", "Version"]
+__all__ = ["Folder", "PipelineStore", "Publication", "Publications", "StoredTable", "Version", "WitnessLog"]

@@ -30,7 +30,7 @@ class FileEntry:
         return self.name.rpartition("/")[2].startswith(_TEMPORARY)
 
 
-def entries(folder: Folder) -> Iterator[FileEntry]:
+def list_entries(folder: Folder) -> Iterator[FileEntry]:
     """All files below a folder, those that are being written included, in no order.
 
     Raises:
@@ -51,12 +51,12 @@ def remove_files(folder: Folder, names: Sequence[str]) -> None:
     try:
         if folder.is_local:
             for name in names:
-                _unlink(folder.place(name))
-            for place in sorted({os.path.dirname(folder.place(name)) for name in names}, key=len, reverse=True):
+                _unlink(folder.file_url(name))
+            for place in sorted({os.path.dirname(folder.file_url(name)) for name in names}, key=len, reverse=True):
                 _prune(place, os.path.normpath(folder.url))
         else:
             for start in range(0, len(names), _AT_ONCE):
-                folder._fs.rm([folder.place(name) for name in names[start : start + _AT_ONCE]])
+                folder._fs.rm([folder.file_url(name) for name in names[start : start + _AT_ONCE]])
     except _faults() as error:
         raise _store_error(folder.url, "emptied", error) from error
 

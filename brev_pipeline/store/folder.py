@@ -1,7 +1,7 @@
 """A folder in which nothing is ever overwritten, on a local disk or on S3.
 
 Every file appears whole or not at all: locally it is written without a name, flushed and linked; on
-S3 an object becomes visible when its upload ends. `Folder.create` makes a file only if there is none (hard
+S3 an object becomes visible when its upload ends. `Folder.create_file` makes a file only if there is none (hard
 link locally, ``If-None-Match: *`` on S3), which is what publications rest on.
 """
 
@@ -54,7 +54,7 @@ class Folder:
         """Whether this is a folder of this machine's file system."""
         return "://" not in self.url
 
-    def place(self, name: str) -> str:
+    def file_url(self, name: str) -> str:
         """Address of a file in this folder, for messages and readers."""
         return f"{self.url.rstrip('/')}/{name}"
 
@@ -65,9 +65,9 @@ class Folder:
             StoreError: the store cannot be written (full, read-only, no permission).
         """
         if not self.exists(name):
-            self.create(name, data, exist_ok=True)
+            self.create_file(name, data, exist_ok=True)
 
-    def create(self, name: str, data: bytes, *, exist_ok: bool = False) -> bool:
+    def create_file(self, name: str, data: bytes, *, exist_ok: bool = False) -> bool:
         """Write a file if there is none of this name; of two writers at once exactly one succeeds.
 
         Returns:
@@ -77,7 +77,7 @@ class Folder:
             FileExistsError: there is one already and ``exist_ok`` is false.
             StoreError: the store cannot be written.
         """
-        place = self.place(name)
+        place = self.file_url(name)
         try:
             if self.is_local:
                 _create_local(place, data)
@@ -108,7 +108,7 @@ class Folder:
         Raises:
             StoreError: there is no such file, it cannot be read, or it is shorter than that.
         """
-        place = self.place(name)
+        place = self.file_url(name)
         try:
             if self.is_local:
                 with self._open_local(place) as file:
@@ -129,7 +129,7 @@ class Folder:
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
         """A file, to read here and there in it. Raises `StoreError`, also for what goes wrong while it is open."""
-        place = self.place(name)
+        place = self.file_url(name)
         try:
             # S3: each read is a request of its own; Parquet's reader asks for whole columns at once.
             with self._open_local(place) if self.is_local else self._fs.open(place, "rb", cache_type="none") as file:
@@ -153,36 +153,36 @@ class Folder:
 
     def exists(self, name: str) -> bool:
         """Whether there is a file or folder of this name. Raises `StoreError` where the store cannot be asked."""
-        place = self.place(name)
+        place = self.file_url(name)
         try:
             return os.path.exists(place) if self.is_local else bool(self._fs.exists(place))
         except _faults() as error:
             raise _store_error(place, "read", error) from error
 
-    def size(self, name: str) -> int:
+    def file_size(self, name: str) -> int:
         """Bytes of a file. Raises `StoreError` where there is none."""
-        place = self.place(name)
+        place = self.file_url(name)
         try:
             return os.path.getsize(place) if self.is_local else int(self._fs.size(place))
         except _faults() as error:
             raise _store_error(place, "read", error) from error
 
-    def state(self, name: str) -> tuple[object, ...] | None:
-        """What changes when a file does: of local ones see `state_of`, in a bucket entity tag, time and size.
+    def file_state(self, name: str) -> tuple[object, ...] | None:
+        """What changes when a file does: of local ones see `stat_state`, in a bucket entity tag, time and size.
 
         None where the store tells no entity tag. Raises `StoreError` where there is no such file.
         """
-        place = self.place(name)
+        place = self.file_url(name)
         try:
             if self.is_local:
-                return state_of(os.stat(place))
+                return stat_state(os.stat(place))
             # Not from a listing that is remembered.
             facts = self._fs.info(place, refresh=True)
         except _faults() as error:
             raise _store_error(place, "read", error) from error
         return (facts["ETag"], str(facts.get("LastModified")), facts["size"]) if facts.get("ETag") else None
 
-    def names(self) -> list[str]:
+    def list_names(self) -> list[str]:
         """Names of the files and folders directly in here, sorted; empty where the folder does not exist."""
         try:
             if self.is_local:
@@ -214,13 +214,13 @@ class Folder:
             for entry in found:
                 yield entry.removeprefix(root)
 
-    def link(self, name: str, target: "Folder", new_name: str) -> None:
+    def link_file(self, name: str, target: "Folder", new_name: str) -> None:
         """Give a file a second name: a hard link locally, a server-side copy on S3; kept if it is there already.
 
         Raises:
             StoreError: the store cannot be written.
         """
-        source, place = self.place(name), target.place(new_name)
+        source, place = self.file_url(name), target.file_url(new_name)
         try:
             if not self.is_local:
                 if not target.exists(new_name):
@@ -235,7 +235,7 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Remove a file or a whole folder that was never published; nothing happens where there is none."""
-        place = self.place(name)
+        place = self.file_url(name)
         try:
             if not self.is_local:
                 if self._fs.exists(place):
@@ -254,7 +254,7 @@ class Folder:
         return fsspec.filesystem(self.url.partition("://")[0], **self.options)
 
 
-def state_of(stat: os.stat_result) -> tuple[int, ...]:
+def stat_state(stat: os.stat_result) -> tuple[int, ...]:
     """What changes when a local file does: device, inode, bytes, times of content and inode in ns."""
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 

@@ -43,7 +43,7 @@ def hash_in_name(name: str) -> str | None:
     return match[1] if match else None
 
 
-def write_whole(folder: Folder, name: str, data: bytes) -> None:
+def write_or_repair(folder: Folder, name: str, data: bytes) -> None:
     """Write a file whose name stands for its content; one of this name that holds anything else is replaced.
 
     Nothing but damage can be replaced so: `Folder.write` would keep it for ever.
@@ -51,22 +51,22 @@ def write_whole(folder: Folder, name: str, data: bytes) -> None:
     Raises:
         StoreError: the store cannot be read or written.
     """
-    if folder.create(name, data, exist_ok=True) or folder.read(name) == data:
+    if folder.create_file(name, data, exist_ok=True) or folder.read(name) == data:
         return
     folder.remove(name)
-    folder.create(name, data, exist_ok=True)
+    folder.create_file(name, data, exist_ok=True)
 
 
-def verify_named(folder: Folder, name: str) -> None:
+def verify_named_file(folder: Folder, name: str) -> None:
     """Read a file, and compare it with the hash that its name carries; little of it is in memory at a time.
 
     Raises:
         StoreError: the name carries no hash, the file has another, or it cannot be read.
     """
-    demand_named(folder, name, sha256_of(folder, name))
+    check_name_hash(folder, name, file_sha256(folder, name))
 
 
-def demand_sha256(folder: Folder, name: str, wanted: str, found: str) -> None:
+def check_recorded_hash(folder: Folder, name: str, wanted: str, found: str) -> None:
     """Compare a file's SHA-256 with the one that is on record elsewhere. Raises `StoreError` where it is another."""
     if found != wanted:
         raise StoreError(_otherwise(folder, name, wanted, found))
@@ -74,28 +74,28 @@ def demand_sha256(folder: Folder, name: str, wanted: str, found: str) -> None:
 
 def _otherwise(folder: Folder, name: str, wanted: str, found: str) -> str:
     return (
-        f"{folder.place(name)}: damaged or altered: its SHA-256 on record is {wanted[:DIGITS]}…, its bytes have "
+        f"{folder.file_url(name)}: damaged or altered: its SHA-256 on record is {wanted[:DIGITS]}…, its bytes have "
         f"{found[:DIGITS]}…; restore the file (`brev-pipeline verify` says what else was changed)"
     )
 
 
-def verify_named_bytes(folder: Folder, name: str, data: bytes) -> None:
+def check_named_bytes(folder: Folder, name: str, data: bytes) -> None:
     """Compare bytes that were read of a file with the hash that its name carries. Raises `StoreError` as above."""
-    demand_named(folder, name, short_sha256(data))
+    check_name_hash(folder, name, short_sha256(data))
 
 
-def read_named(folder: Folder, name: str) -> bytes:
+def read_verified(folder: Folder, name: str) -> bytes:
     """The bytes of a file, once they are compared with the hash that its name carries.
 
     Raises:
-        StoreError: as `verify_named`.
+        StoreError: as `verify_named_file`.
     """
     data = folder.read(name)
-    verify_named_bytes(folder, name, data)
+    check_named_bytes(folder, name, data)
     return data
 
 
-def demand_named(folder: Folder, name: str, found: str) -> None:
+def check_name_hash(folder: Folder, name: str, found: str) -> None:
     """Compare a file's SHA-256 with the hash that its name carries.
 
     Raises:
@@ -105,28 +105,28 @@ def demand_named(folder: Folder, name: str, found: str) -> None:
     wanted = hash_in_name(name)
     if wanted is None:
         raise StoreError(
-            f"{folder.place(name)}: its name carries no SHA-256, so nobody can tell whether it is whole; it is of an "
-            "older release of this package, or somebody else put it there: run again"
+            f"{folder.file_url(name)}: its name carries no SHA-256, so nobody can tell whether it is whole; it is of "
+            "an older release of this package, or somebody else put it there: run again"
         )
     if wanted != found:
         raise StoreError(
-            f"{folder.place(name)}: damaged: its name carries the SHA-256 {wanted}…, its bytes have {found}…; restore "
-            "the file, or run again"
+            f"{folder.file_url(name)}: damaged: its name carries the SHA-256 {wanted}…, its bytes have {found}…; "
+            "restore the file, or run again"
         )
 
 
-def sha256_of(folder: Folder, name: str) -> str:
+def file_sha256(folder: Folder, name: str) -> str:
     """SHA-256 of a file in hex; little of it is in memory at a time. Raises `StoreError` where it cannot be read."""
     if folder.is_local:
         with folder.open(name) as file:
-            return sha256_of_open(file)
-    digest, size = hashlib.sha256(), folder.size(name)
+            return open_file_sha256(file)
+    digest, size = hashlib.sha256(), folder.file_size(name)
     for start in range(0, size, _RANGE):
         digest.update(folder.read(name, start, min(_RANGE, size - start)))
     return digest.hexdigest()
 
 
-def sha256_of_open(file: IO[bytes]) -> str:
+def open_file_sha256(file: IO[bytes]) -> str:
     """SHA-256 of an open file, in hex, from its beginning; it stands at its beginning again afterwards."""
     digest = hashlib.sha256()
     file.seek(0)

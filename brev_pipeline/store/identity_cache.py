@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
 from brev_pipeline.store.hashed_files import hash_in_name, short_sha256
-from brev_pipeline.store.parquet import StoredTable, read_whole, to_parquet
+from brev_pipeline.store.parquet import StoredTable, read_verified_table, to_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +26,7 @@ COLUMNS: Final = ["path", "size", "modified", "etag", "etag_source", "content_id
 
 
 @dataclass(frozen=True)
-class IdentityMemory:
+class IdentityCache:
     """The memory of one pipeline.
 
     Args:
@@ -35,7 +35,7 @@ class IdentityMemory:
 
     folder: Folder
 
-    def recall(self, *, before: str | None = None) -> "pa.Table | None":
+    def load_newest(self, *, before: str | None = None) -> "pa.Table | None":
         """What the newest whole file remembers: `COLUMNS`; None where there is none.
 
         Args:
@@ -55,7 +55,7 @@ class IdentityMemory:
         """Whether a run wrote a file of it. Raises `StoreError` where the store cannot be reached just now."""
         return any(_is_of(name, run_id) for name in self._names())
 
-    def remember(self, integrity: "pa.Table", run_id: str) -> bool:
+    def save_identities(self, integrity: "pa.Table", run_id: str) -> bool:
         """Keep what a run found out; returns whether that was anything new.
 
         Args:
@@ -67,7 +67,7 @@ class IdentityMemory:
         """
         return self._keep(integrity.select(COLUMNS), run_id)
 
-    def forget(self, paths: Iterable[str], run_id: str) -> bool:
+    def drop_paths(self, paths: Iterable[str], run_id: str) -> bool:
         """Remember these objects no longer: the next run finds their identities from their bytes.
 
         Args:
@@ -83,7 +83,7 @@ class IdentityMemory:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        known = self.recall()
+        known = self.load_newest()
         if known is None:
             return False
         forgotten = pc.is_in(known["path"], value_set=pa.array(list(paths), known["path"].type))
@@ -94,11 +94,11 @@ class IdentityMemory:
         digest, names = short_sha256(data), self._names()
         if names and hash_in_name(names[-1]) == digest and self._is_whole(names[-1]):
             return False
-        return self.folder.create(f"{stamp_after(names)}-{run_id}-{digest}.parquet", data, exist_ok=True)
+        return self.folder.create_file(f"{stamp_after(names)}-{run_id}-{digest}.parquet", data, exist_ok=True)
 
     def _names(self) -> list[str]:
         """Its files, the oldest first."""
-        return [name for name in self.folder.names() if is_stamped(name)]
+        return [name for name in self.folder.list_names() if is_stamped(name)]
 
     def _is_whole(self, name: str) -> bool:
         try:
@@ -110,11 +110,11 @@ class IdentityMemory:
         return True
 
     def _read(self, name: str) -> "pa.Table | None":
-        table = read_whole(self.folder, name, "a memory of identities is passed over, an older one counts: %s")
+        table = read_verified_table(self.folder, name, "a memory of identities is passed over, an older one counts: %s")
         if table is None:
             return None
         if missing := [column for column in COLUMNS if column not in table.column_names]:
-            _LOG.warning("%s is passed over: it lacks %s", self.folder.place(name), ", ".join(missing))
+            _LOG.warning("%s is passed over: it lacks %s", self.folder.file_url(name), ", ".join(missing))
             return None
         return table
 

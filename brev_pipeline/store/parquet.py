@@ -16,15 +16,15 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING
 
 from brev_pipeline.errors import StoreError
-from brev_pipeline.store.folder import Folder, state_of
+from brev_pipeline.store.folder import Folder, stat_state
 from brev_pipeline.store.hashed_files import (
     SHA256,
     SMALL_FILES,
-    demand_named,
-    demand_sha256,
+    check_name_hash,
+    check_recorded_hash,
+    file_sha256,
     is_settled,
-    sha256_of,
-    sha256_of_open,
+    open_file_sha256,
 )
 
 if TYPE_CHECKING:
@@ -127,13 +127,13 @@ def _parquet_file(file: IO[bytes]) -> "pq.ParquetFile":
 
 
 def _read(file: IO[bytes], columns: Sequence[str] | None) -> "pa.Table":
-    from brev_pipeline.texts import widened
+    from brev_pipeline.texts import widen_texts
 
     parquet = _parquet_file(file)
     there = parquet.schema_arrow.names
     # Who misses one says so in his own words.
     wanted = there if columns is None else [name for name in dict.fromkeys(columns) if name in there]
-    return widened(parquet.read(wanted).select(wanted))
+    return widen_texts(parquet.read(wanted).select(wanted))
 
 
 @dataclass(frozen=True)
@@ -191,11 +191,11 @@ class StoredTable:
     @cached_property
     def _kept(self) -> bytes | None:
         """The file's bytes, verified, if it is a small one in a bucket."""
-        if self.folder.is_local or self.folder.size(self.name) > SMALL:
+        if self.folder.is_local or self.folder.file_size(self.name) > SMALL:
             return None
         if not self._is_held_to_hash:
             return self.folder.read(self.name)
-        place, state = self.folder.place(self.name), self.folder.state(self.name)
+        place, state = self.folder.file_url(self.name), self.folder.file_state(self.name)
         remembered = SMALL_FILES.get(place, state)
         data = self.folder.read(self.name) if remembered is None else remembered
         self._demand(hashlib.sha256(data).hexdigest())
@@ -210,26 +210,26 @@ class StoredTable:
     def _demand(self, found: str) -> None:
         """Compare the file's SHA-256 with its name and the hash on record, as far as that is wanted."""
         if self.verified:
-            demand_named(self.folder, self.name, found)
+            check_name_hash(self.folder, self.name, found)
         if self.sha256 is not None:
-            demand_sha256(self.folder, self.name, self.sha256, found)
+            check_recorded_hash(self.folder, self.name, self.sha256, found)
 
     def _digest(self, file: IO[bytes]) -> str:
         """The whole file's SHA-256: remembered of its state, or found by reading it."""
-        place, local = self.folder.place(self.name), self.folder.is_local
+        place, local = self.folder.file_url(self.name), self.folder.is_local
         before = os.fstat(file.fileno()) if local else None
-        state = state_of(before) if before else self.folder.state(self.name)
+        state = stat_state(before) if before else self.folder.file_state(self.name)
         if (known := SHA256.get(place, state)) is not None:
             return known
         settled = before is None or is_settled(max(before.st_mtime_ns, before.st_ctime_ns))
-        found = sha256_of_open(file) if local else sha256_of(self.folder, self.name)
-        if settled and state == (state_of(os.fstat(file.fileno())) if local else self.folder.state(self.name)):
+        found = open_file_sha256(file) if local else file_sha256(self.folder, self.name)
+        if settled and state == (stat_state(os.fstat(file.fileno())) if local else self.folder.file_state(self.name)):
             SHA256.put(place, state, found)
         return found
 
     @contextmanager
     def _opened(self) -> Iterator[IO[bytes]]:
-        place = self.folder.place(self.name)
+        place = self.folder.file_url(self.name)
         if self._kept is not None:
             with translating_damage(place):
                 yield io.BytesIO(self._kept)
@@ -241,7 +241,7 @@ class StoredTable:
                 yield file
 
 
-def read_whole(folder: Folder, name: str, message: str) -> "pa.Table | None":
+def read_verified_table(folder: Folder, name: str, message: str) -> "pa.Table | None":
     """A table whose name carries its SHA-256; None, and a warning, where it is damaged or carries none.
 
     Args:

@@ -24,12 +24,12 @@ from typing import Any
 from brev_pipeline.config import PipelineConfig, StorageSettings
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
-from brev_pipeline.store.identity_cache import IdentityMemory
+from brev_pipeline.store.identity_cache import IdentityCache
 from brev_pipeline.store.publications import Publication, Publications
 from brev_pipeline.store.recheck_log import RecheckLog
-from brev_pipeline.store.timing_log import PaceLog
+from brev_pipeline.store.timing_log import TimingLog
 from brev_pipeline.store.versions import Version
-from brev_pipeline.store.witness_log import Seals
+from brev_pipeline.store.witness_log import WitnessLog
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class PipelineStore:
     folder: Folder
 
     @classmethod
-    def of(cls, config: PipelineConfig) -> "PipelineStore":
+    def from_config(cls, config: PipelineConfig) -> "PipelineStore":
         """The store that a configuration names."""
-        return cls.at(config.resolve(config.store), config.name, config.store_storage)
+        return cls.at_url(config.resolve(config.store), config.name, config.store_storage)
 
     @classmethod
-    def at(cls, store: str, pipeline: str, storage: StorageSettings | None = None) -> "PipelineStore":
+    def at_url(cls, store: str, pipeline: str, storage: StorageSettings | None = None) -> "PipelineStore":
         """The store of ``pipeline`` below ``store``, an absolute path or ``s3://…``."""
         options = _s3_options(storage or StorageSettings()) if "://" in store else {}
         return cls(Folder(store, options) / pipeline)
@@ -59,27 +59,27 @@ class PipelineStore:
         return self.folder / "tables"
 
     @property
-    def paces(self) -> PaceLog:
+    def timing_log(self) -> TimingLog:
         """How long the stages of earlier runs took."""
-        return PaceLog(self.tables)
+        return TimingLog(self.tables)
 
     @property
-    def memory(self) -> IdentityMemory:
+    def identity_cache(self) -> IdentityCache:
         """Identities that earlier runs found."""
-        return IdentityMemory(self.folder / "memory")
+        return IdentityCache(self.folder / "memory")
 
     @property
-    def rechecks(self) -> RecheckLog:
+    def recheck_log(self) -> RecheckLog:
         """Which remembered identities were compared with their bytes, and when."""
         return RecheckLog(self.folder / "rechecks")
 
     @property
-    def prepared(self) -> Folder:
+    def prepared_pixels(self) -> Folder:
         """Prepared pixels."""
         return self.folder / "prepared"
 
     @property
-    def staging(self) -> Folder:
+    def staging_area(self) -> Folder:
         """Shards on their way to a version."""
         return self.folder / "staging"
 
@@ -91,41 +91,41 @@ class PipelineStore:
     @property
     def publications(self) -> Publications:
         """The log of publications."""
-        return Publications(self.folder / "publications", self.seals("publications"))
+        return Publications(self.folder / "publications", self.witness_log("publications"))
 
     @property
-    def filtered(self) -> Folder:
+    def filtered_images(self) -> Folder:
         """Images that ``listing.classes`` leaves out, one content-addressed table per listing that had some."""
         return self.folder / "filtered"
 
-    def seals(self, log: str) -> Seals:
+    def witness_log(self, log: str) -> WitnessLog:
         """The seals of one of the logs: publications, removals, access."""
-        return Seals(self.folder / "seals" / log)
+        return WitnessLog(self.folder / "seals" / log)
 
-    def version(self, version_id: str) -> Version:
+    def find_version(self, version_id: str) -> Version:
         """A version by its id, or by the beginning of it.
 
         Raises:
             StoreError: no version, or more than one, begins so.
         """
-        found = [name for name in self.versions.names() if name.startswith(version_id)]
+        found = [name for name in self.versions.list_names() if name.startswith(version_id)]
         if version_id in found:
             found = [version_id]
         if len(found) != 1:
-            known = ", ".join(entry.version for entry in self.publications.all()) or "none"
+            known = ", ".join(entry.version for entry in self.publications.read_all()) or "none"
             raise StoreError(
                 f"{self.versions.url}: {len(found) or 'no'} version(s) named {version_id}…; published: {known}"
             )
         return Version(self.versions / found[0], found[0])
 
-    def newest(self) -> tuple[Publication, Version] | None:
+    def newest_version(self) -> tuple[Publication, Version] | None:
         """The newest publication and its version; None where nothing was published yet."""
-        entry = self.publications.newest()
+        entry = self.publications.read_newest()
         return (entry, Version(self.versions / entry.version, entry.version)) if entry else None
 
-    def published(self) -> Iterator[tuple[Publication, Version]]:
+    def iterate_published(self) -> Iterator[tuple[Publication, Version]]:
         """Every publication with its version, oldest first."""
-        for entry in self.publications.all():
+        for entry in self.publications.read_all():
             yield entry, Version(self.versions / entry.version, entry.version)
 
 

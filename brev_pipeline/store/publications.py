@@ -15,7 +15,7 @@ from typing import Any
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
-from brev_pipeline.store.witness_log import FIRST_PARENT, Seals, account, entry_name
+from brev_pipeline.store.witness_log import FIRST_PARENT, WitnessLog, account_name, entry_name
 
 
 @dataclass(frozen=True)
@@ -62,39 +62,39 @@ class Publications:
         seals: where each publication is sealed (see `seals`); None: nowhere.
     """
 
-    def __init__(self, folder: Folder, seals: Seals | None = None) -> None:
+    def __init__(self, folder: Folder, seals: WitnessLog | None = None) -> None:
         self._folder = folder
         self._seals = seals
 
-    def all(self) -> list[Publication]:
+    def read_all(self) -> list[Publication]:
         """Every publication, oldest first, with the chain checked.
 
         Raises:
             StoreError: an entry is missing, altered or out of order; the message names it.
         """
         entries: list[Publication] = []
-        for name in self._folder.names():
-            entry = _parse(self._folder.place(name), self._folder.read(name))
+        for name in self._folder.list_names():
+            entry = _parse(self._folder.file_url(name), self._folder.read(name))
             expected = entries[-1].sha256 if entries else FIRST_PARENT
             if entry.number != len(entries) + 1 or name != entry_name(entry.number):
                 raise StoreError(
-                    f"{self._folder.place(name)}: publication {len(entries) + 1} was expected here; `brev-pipeline "
+                    f"{self._folder.file_url(name)}: publication {len(entries) + 1} was expected here; `brev-pipeline "
                     "verify` says what is missing"
                 )
             if entry.parent != expected:
                 raise StoreError(
-                    f"{self._folder.place(name)}: does not continue the chain; it or publication "
+                    f"{self._folder.file_url(name)}: does not continue the chain; it or publication "
                     f"{entry.number - 1} was altered after it was written; `brev-pipeline verify` says which"
                 )
             entries.append(entry)
         return entries
 
-    def newest(self) -> Publication | None:
+    def read_newest(self) -> Publication | None:
         """The newest publication, or None; reads that one file only, so the chain is not checked."""
-        names = self._folder.names()
-        return _parse(self._folder.place(names[-1]), self._folder.read(names[-1])) if names else None
+        names = self._folder.list_names()
+        return _parse(self._folder.file_url(names[-1]), self._folder.read(names[-1])) if names else None
 
-    def append(
+    def append_publication(
         self,
         version: str,
         *,
@@ -123,7 +123,7 @@ class Publications:
             "version": version,
             "parent": after.sha256 if after else FIRST_PARENT,
             "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "published_by": account(),
+            "published_by": account_name(),
             "run_id": run_id,
             "manifest_sha256": manifest_sha256,
             "report": {name: dict(facts) for name, facts in (report or {}).items()},
@@ -131,16 +131,16 @@ class Publications:
         }
         data = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
         try:
-            self._folder.create(entry_name(number), data)
+            self._folder.create_file(entry_name(number), data)
         except FileExistsError as error:
             raise StoreError(
-                f"{self._folder.place(entry_name(number))}: another run published while this one worked; "
+                f"{self._folder.file_url(entry_name(number))}: another run published while this one worked; "
                 "its version stands. Run again to publish what is newer."
             ) from error
         if self._seals:
             if after:
-                self._seals.heal(after.number, self._folder.read(entry_name(after.number)))
-            self._seals.seal(number, data)
+                self._seals.repair_witness(after.number, self._folder.read(entry_name(after.number)))
+            self._seals.add_witness(number, data)
         return _parse(entry_name(number), data)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from brev_pipeline.store.folder import Folder
 from brev_pipeline.store.hashed_files import hashed_name
 from brev_pipeline.store.identity_cache import is_stamped, stamp_after
-from brev_pipeline.store.parquet import read_whole, to_parquet
+from brev_pipeline.store.parquet import read_verified_table, to_parquet
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +40,7 @@ class RecheckLog:
 
     folder: Folder
 
-    def read(self) -> "pa.Table":
+    def read_checked(self) -> "pa.Table":
         """`KEY` (uint64, see `object_keys`), each once, and `CHECKED` (int64, µs since 1970): its last recheck.
 
         An entry of a later time than now is none: whoever made it would put its object's turn off for ever.
@@ -63,7 +63,7 @@ class RecheckLog:
         newer = _newest(pa.concat_tables(recent))
         return pa.concat_tables([newer, _without(whole, newer[KEY])])
 
-    def append(
+    def append_checked(
         self, checked: "npt.NDArray[np.uint64]", run_id: str, standing: "npt.NDArray[np.uint64] | None" = None
     ) -> None:
         """Note that a run rechecked something.
@@ -85,19 +85,19 @@ class RecheckLog:
         own = pa.table([keys, np.full(len(keys), _now())], schema=_schema())
         stem = f"{stamp_after(names)}-{run_id}"
         if _since_all(names) >= MANY:
-            others = self.read()
+            others = self.read_checked()
             if standing is not None:
                 others = others.filter(pc.is_in(others[KEY], value_set=pa.array(standing)))
             own = pa.concat_tables([own, _without(others, own[KEY])])
             stem += "-all"
         data = to_parquet(own.sort_by(KEY))
-        self.folder.create(hashed_name(stem, data, "-"), data, exist_ok=True)
+        self.folder.create_file(hashed_name(stem, data, "-"), data, exist_ok=True)
 
     def _names(self) -> list[str]:
-        return [name for name in self.folder.names() if is_stamped(name)]
+        return [name for name in self.folder.list_names() if is_stamped(name)]
 
     def _read(self, name: str) -> "pa.Table | None":
-        table = read_whole(self.folder, name, "an entry of the log of rechecks is passed over: %s")
+        table = read_verified_table(self.folder, name, "an entry of the log of rechecks is passed over: %s")
         return table if table is not None and table.schema.equals(_schema()) else None  # of an older release
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from brev_pipeline.errors import StoreError
-from brev_pipeline.store.file_entries import entries
+from brev_pipeline.store.file_entries import list_entries
 from brev_pipeline.store.folder import Folder
 from brev_pipeline.store.hashed_files import short_sha256
 
@@ -21,7 +21,7 @@ RUNS: Final = 20
 
 
 @dataclass(frozen=True)
-class Pace:
+class StepTiming:
     """How long a step of a run took."""
 
     run: str
@@ -35,7 +35,7 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class PaceLog:
+class TimingLog:
     """The paces of one pipeline's runs.
 
     Args:
@@ -44,7 +44,7 @@ class PaceLog:
 
     tables: Folder
 
-    def note(self, step: str, pace: Pace) -> None:
+    def record_timing(self, step: str, pace: StepTiming) -> None:
         """Keep the pace of a step: a stage, or ``<stage>.checks``.
 
         Raises:
@@ -52,16 +52,16 @@ class PaceLog:
         """
         told = {"seconds": round(pace.seconds, 3), "rows": pace.rows, "work": pace.work}
         data = (json.dumps({**told, "sha256": _digest(told)}) + "\n").encode()
-        self.tables.create(f"{pace.run}/{step}.pace.json", data, exist_ok=True)
+        self.tables.create_file(f"{pace.run}/{step}.pace.json", data, exist_ok=True)
 
-    def read(self) -> dict[str, list[Pace]]:
+    def read_timings(self) -> dict[str, list[StepTiming]]:
         """Step → its paces of the newest `RUNS` runs that have one, the newest first; damaged ones are passed over.
 
         Raises:
             StoreError: the store cannot be reached just now.
         """
-        found = sorted(entries(self.tables), key=lambda entry: (entry.written, entry.name), reverse=True)
-        paces: dict[str, list[Pace]] = {}
+        found = sorted(list_entries(self.tables), key=lambda entry: (entry.written, entry.name), reverse=True)
+        paces: dict[str, list[StepTiming]] = {}
         for entry in found:
             parts = _NAME.fullmatch(entry.name)
             if parts is None or len(own := paces.setdefault(parts["step"], [])) >= RUNS:
@@ -69,7 +69,7 @@ class PaceLog:
             try:
                 told = json.loads(self.tables.read(entry.name))
                 if told.pop("sha256") == _digest(told):
-                    own.append(Pace(parts["run"], float(told["seconds"]), int(told["rows"]), int(told["work"])))
+                    own.append(StepTiming(parts["run"], float(told["seconds"]), int(told["rows"]), int(told["work"])))
             except (ValueError, TypeError, KeyError, AttributeError, StoreError):
                 continue
         return paces

@@ -45,7 +45,7 @@ class Version:
         """Address of its folder."""
         return self.folder.url
 
-    def manifest(self, *, verified: bool = False) -> dict[str, Any]:
+    def read_manifest(self, *, verified: bool = False) -> dict[str, Any]:
         """The manifest.
 
         Args:
@@ -57,16 +57,16 @@ class Version:
         raw = self.folder.read(MANIFEST)
         if verified and version_id(raw) != self.id:
             raise StoreError(
-                f"{self.folder.place(MANIFEST)}: altered: its hash does not begin with {self.id}; restore the file "
+                f"{self.folder.file_url(MANIFEST)}: altered: its hash does not begin with {self.id}; restore the file "
                 "(`brev-pipeline verify` says what else was changed)"
             )
         try:
             manifest: dict[str, Any] = json.loads(raw)
         except ValueError as error:
-            raise StoreError(f"{self.folder.place(MANIFEST)}: not JSON: {error}; restore the file") from error
+            raise StoreError(f"{self.folder.file_url(MANIFEST)}: not JSON: {error}; restore the file") from error
         return manifest
 
-    def table(self, name: str, columns: Sequence[str] | None = None, *, verified: bool = False) -> "pa.Table":
+    def read_table(self, name: str, columns: Sequence[str] | None = None, *, verified: bool = False) -> "pa.Table":
         """One of its tables (records, assignments, weights, listing, images, exclusions), or some columns of it.
 
         Args:
@@ -79,10 +79,10 @@ class Version:
             StoreError: it cannot be read, is damaged, or (``verified``) is not the one that was published.
         """
         file = f"{name}.parquet"
-        digest = str(self.manifest(verified=True)["files"][file]["sha256"]) if verified else None
+        digest = str(self.read_manifest(verified=True)["files"][file]["sha256"]) if verified else None
         return StoredTable(self.folder, file, sha256=digest).read(columns)
 
-    def problems(self, on_file: Callable[[str], None] = lambda _: None) -> list[str]:
+    def find_problems(self, on_file: Callable[[str], None] = lambda _: None) -> list[str]:
         """Compare every file with the manifest, and the manifest with the id; all but the report.
 
         Args:

@@ -16,7 +16,7 @@ _NAME: Final = re.compile(r"(\d{8,})-([0-9a-f]{64})\.json")
 
 
 @dataclass(frozen=True)
-class Seals:
+class WitnessLog:
     """The seals of one log.
 
     Args:
@@ -25,7 +25,7 @@ class Seals:
 
     folder: Folder
 
-    def seal(self, number: int, data: bytes) -> None:
+    def add_witness(self, number: int, data: bytes) -> None:
         """Seal an entry that was just created. A run that is killed before leaves an entry without a seal.
 
         Args:
@@ -37,7 +37,7 @@ class Seals:
         """
         self.folder.write(f"{number:08d}-{hashlib.sha256(data).hexdigest()}.json", data)
 
-    def heal(self, number: int, data: bytes) -> None:
+    def repair_witness(self, number: int, data: bytes) -> None:
         """Seal an entry that was left without a seal by a run that was killed; nothing happens where it has one.
 
         Args:
@@ -47,10 +47,10 @@ class Seals:
         Raises:
             StoreError: the store cannot be read or written.
         """
-        if not any(name.startswith(f"{number:08d}-") for name in self.folder.names()):
-            self.seal(number, data)
+        if not any(name.startswith(f"{number:08d}-") for name in self.folder.list_names()):
+            self.add_witness(number, data)
 
-    def all(self) -> tuple[dict[int, dict[str, bytes]], list[str]]:
+    def read_all(self) -> tuple[dict[int, dict[str, bytes]], list[str]]:
         """Every seal, and what is wrong with them.
 
         Returns:
@@ -59,15 +59,15 @@ class Seals:
         """
         found: dict[int, dict[str, bytes]] = {}
         problems = []
-        for name in self.folder.names():
+        for name in self.folder.list_names():
             parts = _NAME.fullmatch(name)
             if parts is None:
-                problems.append(f"{self.folder.place(name)}: not a seal; somebody else put it there")
+                problems.append(f"{self.folder.file_url(name)}: not a seal; somebody else put it there")
                 continue
             data = self.folder.read(name)
             if hashlib.sha256(data).hexdigest() != parts[2]:
                 problems.append(
-                    f"{self.folder.place(name)}: altered: its bytes do not have the hash that it is named by"
+                    f"{self.folder.file_url(name)}: altered: its bytes do not have the hash that it is named by"
                 )
             found.setdefault(int(parts[1]), {})[parts[2]] = data
         return found, problems
@@ -82,7 +82,7 @@ def entry_name(number: int) -> str:
     return f"{number:08d}.json"
 
 
-def account() -> str:
+def account_name() -> str:
     """The account that this process works under; ``"unknown"`` where that has no name."""
     try:
         return getpass.getuser()

@@ -31,7 +31,7 @@ from brev_pipeline.exporters import export_files
 from brev_pipeline.images import ImagePipeline
 from brev_pipeline.integrity.check import find_copies
 from brev_pipeline.listing import listing_fingerprint
-from brev_pipeline.provenance import recipe
+from brev_pipeline.provenance import record_recipe
 from brev_pipeline.records import RecordMaker
 from brev_pipeline.records.example import Value, decode_example, encode_example
 from brev_pipeline.records.shard_plan import shard_name
@@ -43,8 +43,8 @@ from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.versions import file_facts, to_json, version_id
 from brev_pipeline.tables import TFRECORD_SHARDS
-from brev_pipeline.tfrecord import frame, masked_crc
-from brev_pipeline.tfrecord import frames as framed
+from brev_pipeline.tfrecord import frame_record, masked_crc
+from brev_pipeline.tfrecord import iterate_frames as framed
 
 TABLES = ("listing", "images", "assignments", "weights", "records", "exclusions")
 Example = dict[str, list[bytes] | list[int]]
@@ -71,10 +71,10 @@ class Forgery:
     @classmethod
     def of(cls, store: PipelineStore, version: Version | None = None) -> "Forgery":
         """The newest published version, or another one."""
-        newest = store.newest()
+        newest = store.newest_version()
         assert newest is not None
         own = version or newest[1]
-        manifest = own.manifest()
+        manifest = own.read_manifest()
         shards = [name for name in manifest["files"] if ".tfrecord-" in name]
         gz = manifest["configuration"]["shards"]["compression"] == "gzip"
 
@@ -82,7 +82,7 @@ class Forgery:
             data = own.folder.read(name)
             return [decode_example(record) for _, record, _ in framed(gzip.decompress(data) if gz else data, name)]
 
-        tables = {name: own.table(name) for name in TABLES}
+        tables = {name: own.read_table(name) for name in TABLES}
         return cls(store, manifest, tables, {name: read(name) for name in shards}, own, gz)
 
     def put(self, table: str, column: str, chosen: Callable[[dict[str, Any]], bool], value: Any) -> list[str]:
@@ -202,7 +202,7 @@ class Forgery:
         left_out = pc.is_in(self.tables["exclusions"]["rule"], value_set=pa.array(LEFT_OUT_RULES, pa.large_string()))
         parts = [self.tables["exclusions"].filter(left_out), excluded.select(schema.names).cast(schema)]
         self.tables["exclusions"] = pa.concat_tables(parts)
-        versions = [version for _, version in self.store.published()]
+        versions = [version for _, version in self.store.iterate_published()]
         before = versions[-2] if len(versions) > 1 else None
         split = split_samples(usable, config.split, ledger_of(before) if before else None, None)
         schema = self.tables["assignments"].schema
@@ -288,7 +288,7 @@ class Forgery:
                 record = encode_example({key: _whole(values) for key, values in example.items()})
                 crc = masked_crc(record)
                 places[name, position] = (len(data), len(record), crc)
-                head, foot = frame(record, crc)
+                head, foot = frame_record(record, crc)
                 data += head + record + foot
             data = gzip.compress(data, mtime=0) if self._gzip else data
             (new / name).write_bytes(data)
@@ -314,7 +314,7 @@ class Forgery:
         }
         self.manifest["listing_fingerprint"] = listing_fingerprint(self.tables["listing"])
         self._lock(split)
-        self.manifest["recipe"] = recipe(made_with(self.manifest))
+        self.manifest["recipe"] = record_recipe(made_with(self.manifest))
 
     def _lock(self, split: pa.Table) -> None:
         self.manifest["test_lock"] = purpose_locks(split, made_with(self.manifest).split)

@@ -29,13 +29,13 @@ from brev_pipeline_tests.pipelines import STAGES, configure, draw_photos, run, t
 
 def stage_tables(world: World) -> dict[str, pa.Table]:
     """The tables of the run that published last."""
-    run_id = world.store.publications.all()[-1].run_id
+    run_id = world.store.publications.read_all()[-1].run_id
     names = {stage: table_name(world.store, run_id, stage) for stage in STAGES}
     return {stage: from_parquet(world.store.tables.read(name)) for stage, name in names.items()}
 
 
 def test_exclusions_name_rule_partner_and_reason(world: World) -> None:
-    rows = {row["path"]: row for row in world.newest.table("exclusions").to_pylist()}
+    rows = {row["path"]: row for row in world.newest.read_table("exclusions").to_pylist()}
     said = {path: (row["rule"], row["partner"]) for path, row in rows.items() if row["rule"] != "not_drawn"}
     assert said == {
         "photos/bad/2_1.png": ("quarantined", None),
@@ -50,11 +50,11 @@ def test_exclusions_name_rule_partner_and_reason(world: World) -> None:
 def test_listed_is_used_and_excluded_images_filtered_ones_included(world: World) -> None:
     version = world.newest
     photos = sorted(str(file.relative_to(world.folder)) for file in (world.folder / "photos").rglob("*.png"))
-    used = set(version.table("records")["path"].to_pylist())
-    excluded = version.table("exclusions")["path"].to_pylist()
+    used = set(version.read_table("records")["path"].to_pylist())
+    excluded = version.read_table("exclusions")["path"].to_pylist()
     assert sorted([*used, *excluded]) == photos
-    assert version.manifest()["counts"]["listed"] == len(photos)
-    assert version.manifest()["counts"]["excluded"] == len(excluded)
+    assert version.read_manifest()["counts"]["listed"] == len(photos)
+    assert version.read_manifest()["counts"]["excluded"] == len(excluded)
 
 
 def test_an_image_without_a_purpose_is_excluded_as_unassigned(world: World) -> None:
@@ -93,7 +93,7 @@ def test_a_version_whose_account_does_not_come_out_even_is_not_published(world: 
             tables["raw_listing"],
             tables["raw_listing"].slice(0, 0),
             tables["tfrecord_shards"],
-            world.newest.table("exclusions"),
+            world.newest.read_table("exclusions"),
         )
 
 
@@ -101,7 +101,7 @@ def test_the_listing_tells_what_the_classes_leave_out_without_reading_it(world: 
     left_out: list[pa.Table] = []
     config = world.config
     settings = ListingSettings(classes=["good"], class_mapping={"bad": ["bad", "broken"]})
-    listed = list_datasets(config.datasets, settings, Sources.of(config), None, left_out.append)
+    listed = list_datasets(config.datasets, settings, Sources.from_config(config), None, left_out.append)
     rows = pa.concat_tables(left_out).to_pylist()
     assert {row["path"].split("/")[1]: row["category"] for row in rows} == {
         "bad": ["bad", "broken"],
@@ -117,7 +117,9 @@ def test_the_listing_tells_what_the_classes_leave_out_without_reading_it(world: 
 
 def test_a_listing_that_leaves_nothing_out_names_nothing(world: World) -> None:
     left_out: list[pa.Table] = []
-    listed = list_datasets(world.config.datasets, ListingSettings(), Sources.of(world.config), None, left_out.append)
+    listed = list_datasets(
+        world.config.datasets, ListingSettings(), Sources.from_config(world.config), None, left_out.append
+    )
     assert left_out == []
     assert keep_filtered(world.store, listed, left_out) is listed
 
@@ -127,10 +129,10 @@ def test_shards_that_another_run_published_and_removed_meanwhile_stop_the_releas
     # one published something else.
     tables = stage_tables(copy)
     copy.republish({}, plan="another", note="of a third run")
-    before = [entry.version for entry in copy.store.publications.all()]
+    before = [entry.version for entry in copy.store.publications.read_all()]
     with pytest.raises(StoreError, match=r"lacks \d+ of the shards.*: another run published meanwhile.*Materialize"):
         release(copy.config, copy.store, held(tables), checks={}, run_id="late")
-    assert [entry.version for entry in copy.store.publications.all()] == before
+    assert [entry.version for entry in copy.store.publications.read_all()] == before
 
 
 def test_the_known_assignments_that_a_split_was_made_with_are_on_record_by_their_hash(tmp_path: Path) -> None:
@@ -139,11 +141,11 @@ def test_the_known_assignments_that_a_split_was_made_with_are_on_record_by_their
     (tmp_path / "known.csv").write_bytes(known)
     done = run(configure(tmp_path, split=configure(tmp_path).split.model_dump() | {"ledger_csv": "known.csv"}))
     assert done.success, done.failures
-    newest = done.store.newest()
+    newest = done.store.newest_version()
     assert newest is not None
-    assert newest[1].manifest()["known_assignments_sha256"] == hashlib.sha256(known).hexdigest()
-    assert newest[1].manifest()["configuration"]["split"]["ledger_csv"] == "known.csv"
+    assert newest[1].read_manifest()["known_assignments_sha256"] == hashlib.sha256(known).hexdigest()
+    assert newest[1].read_manifest()["configuration"]["split"]["ledger_csv"] == "known.csv"
 
 
 def test_without_known_assignments_there_is_no_hash(world: World) -> None:
-    assert world.newest.manifest()["known_assignments_sha256"] is None
+    assert world.newest.read_manifest()["known_assignments_sha256"] is None

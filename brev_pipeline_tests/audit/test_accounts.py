@@ -28,46 +28,46 @@ def first(table: pa.Table, **values: Any) -> int:
 
 
 def seed(world: World) -> Change:
-    records = world.newest.table("records")
+    records = world.newest.read_table("records")
     return {"records": put(records, "seed", 3, 7)}, {}
 
 
 def label(world: World) -> Change:
-    records = world.newest.table("records")
+    records = world.newest.read_table("records")
     return {"records": put(records, "label", 0, 1 - records["label"][0].as_py())}, {}
 
 
 def ordinal(world: World) -> Change:
-    return {"records": put(world.newest.table("records"), "ordinal", 0, 5)}, {}
+    return {"records": put(world.newest.read_table("records"), "ordinal", 0, 5)}, {}
 
 
 def leak(world: World) -> Change:
-    split = world.newest.table("assignments")
+    split = world.newest.read_table("assignments")
     return {"assignments": put(split, "purpose", first(split, purpose="train", listed=True), "test")}, {}
 
 
 def draws(world: World) -> Change:
-    weights = world.newest.table("weights")
+    weights = world.newest.read_table("weights")
     return {"weights": put(weights, "draws", 0, weights["draws"][0].as_py() + 1)}, {}
 
 
 def weight(world: World) -> Change:
-    return {"weights": put(world.newest.table("weights"), "probability", 0, 0.9)}, {}
+    return {"weights": put(world.newest.read_table("weights"), "probability", 0, 0.9)}, {}
 
 
 def lost_exclusion(world: World) -> Change:
-    excluded = world.newest.table("exclusions")
-    counts = world.newest.manifest()["counts"] | {"excluded": excluded.num_rows - 1}
+    excluded = world.newest.read_table("exclusions")
+    counts = world.newest.read_manifest()["counts"] | {"excluded": excluded.num_rows - 1}
     return {"exclusions": excluded.slice(1)}, {"counts": counts}
 
 
 def counts(world: World) -> Change:
-    said = world.newest.manifest()["counts"]
+    said = world.newest.read_manifest()["counts"]
     return {}, {"counts": said | {"images": said["images"] | {"test": 999}}}
 
 
 def etag(world: World) -> Change:
-    return {"listing": put(world.newest.table("listing"), "etag", 0, "0" * 32)}, {}
+    return {"listing": put(world.newest.read_table("listing"), "etag", 0, "0" * 32)}, {}
 
 
 def lock(world: World) -> Change:
@@ -79,7 +79,7 @@ def classes(world: World) -> Change:
 
 
 def failed_check(world: World) -> Change:
-    checks = world.newest.manifest()["checks"]
+    checks = world.newest.read_manifest()["checks"]
     stage = [{**checks["sample_split"][0], "passed": False, "severity": "error"}]
     return {}, {"checks": checks | {"sample_split": stage}}
 
@@ -118,7 +118,7 @@ def test_the_same_account_republished_is_well(copy: World) -> None:
 
 
 def test_records_are_compared_with_their_rows(copy: World) -> None:
-    records = copy.newest.table("records")
+    records = copy.newest.read_table("records")
     copy.republish({"records": put(records, "item", 2, "another")})
     name = records["file"][2].as_py()
     assert f"{name}, record 2: item is" in " ".join(verify_version(copy.store).problems)
@@ -126,7 +126,7 @@ def test_records_are_compared_with_their_rows(copy: World) -> None:
 
 def test_a_version_that_lacks_a_table_is_named(copy: World) -> None:
     version = copy.newest
-    manifest = version.manifest()
+    manifest = version.read_manifest()
     kept = {name: facts for name, facts in manifest["files"].items() if name != "weights.parquet"}
     from brev_pipeline.release.publishing import publish_version
 

@@ -51,8 +51,8 @@ def test_a_raw_image_that_has_gone_has_an_outcome_of_its_own(copy: World) -> Non
 
 
 def test_deep_all_makes_everything_again_and_a_sample_says_what_it_may_miss(copy: World) -> None:
-    count = copy.newest.table("records").num_rows
-    images = copy.newest.table("listing").num_rows
+    count = copy.newest.read_table("records").num_rows
+    images = copy.newest.read_table("listing").num_rows
     said = call("verify", copy.yaml(), "--deep", "all", "--workers", 1)
     assert said.exit_code == 0, said.output
     assert f"{count} of {count} records made again from the raw images: same bytes" in said.output
@@ -144,11 +144,11 @@ def test_a_damaged_old_version_is_found_by_all_only(copy: World) -> None:
 
 
 def test_trace_tells_where_a_record_comes_from(copy: World) -> None:
-    row = next(row for row in copy.newest.table("records").to_pylist() if row["augmented"])
+    row = next(row for row in copy.newest.read_table("records").to_pylist() if row["augmented"])
     place = ("--purpose", row["purpose"], "--shard", row["shard"], "--record", row["position"])
     said = call("trace", copy.yaml(), *place)
     assert said.exit_code == 0, said.output
-    listed = next(one for one in copy.newest.table("listing").to_pylist() if one["path"] == row["path"])
+    listed = next(one for one in copy.newest.read_table("listing").to_pylist() if one["path"] == row["path"])
     for fact in (row["path"], listed["etag"], str(row["seed"]), copy.newest.id, "leak_group", "weight", "augmentation"):
         assert fact in said.output, fact
 
@@ -157,7 +157,7 @@ def test_trace_tells_of_an_image_its_records_or_why_it_has_none(copy: World) -> 
     file = copy.yaml()
     used = call("trace", file, "--path", "photos/good/1_0.png")
     assert "copies\n  path: photos/good/1_7.png" in used.output
-    content = copy.newest.table("listing")["content_id"][0].as_py()
+    content = copy.newest.read_table("listing")["content_id"][0].as_py()
     assert call("trace", file, "--content", content).exit_code == 0
     excluded = call("trace", file, copy.oldest.id, "--path", "photos/good/1_7.png")
     assert "rule: duplicate" in excluded.output

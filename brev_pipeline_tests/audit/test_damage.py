@@ -30,10 +30,10 @@ def test_an_undamaged_store_is_well(world: World) -> None:
     assert (found.problems, found.notes) == ([], [])
     assert [version.notes for version in found.versions] == [[], []]
     assert [version.records for version in found.versions] == [
-        world.oldest.table("records").num_rows,
-        world.newest.table("records").num_rows,
+        world.oldest.read_table("records").num_rows,
+        world.newest.read_table("records").num_rows,
     ]
-    assert found.head == world.store.publications.all()[-1].sha256
+    assert found.head == world.store.publications.read_all()[-1].sha256
     assert json.loads(json.dumps(found.contents()))["is_well"]
 
 
@@ -112,7 +112,7 @@ def log_world(world: World, log: str) -> World:
         oldest = world.oldest.id
         world.republish({}, note="one more")
         world.republish({}, note="and one more")
-        second = world.store.publications.all()[1].version
+        second = world.store.publications.read_all()[1].version
         remove_version(world.store, oldest, "too old")
         remove_version(world.store, second, "too old as well")
     return world

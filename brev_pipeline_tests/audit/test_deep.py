@@ -26,11 +26,11 @@ def again(world: World, records: int = ALL, seed: int = 0) -> Remade:
 
 
 def test_every_record_is_made_again_to_the_same_bytes(world: World) -> None:
-    count = world.newest.table("records").num_rows
+    count = world.newest.read_table("records").num_rows
     found = again(world)
     assert (found.asked, found.same, found.packages, found.is_whole) == (count, count, {}, True)
     # The listing, quarantined photo and copy included; the filtered class is no matter of the photos themselves.
-    images = world.newest.table("listing").num_rows
+    images = world.newest.read_table("listing").num_rows
     assert (found.images, found.images_asked, found.images_same) == (images, images, images)
     said = json.loads(json.dumps(found.contents()))
     assert (said["same"], said["records"], said["chance_to_miss_one"]) == (count, count, 0.0)
@@ -40,10 +40,10 @@ def test_every_record_is_made_again_to_the_same_bytes(world: World) -> None:
 
 def test_a_sample_says_how_likely_it_misses_a_single_bad_record(world: World) -> None:
     found = again(world, 4)
-    count = world.newest.table("records").num_rows
+    count = world.newest.read_table("records").num_rows
     assert (found.asked, found.records) == (4, count)
     assert found.chance_to_miss_one == pytest.approx((count - 4) / count)
-    images = world.newest.table("listing").num_rows
+    images = world.newest.read_table("listing").num_rows
     assert found.chance_to_miss_one_image == pytest.approx((images - 4) / images)
     assert 4 <= found.images_asked <= 8
     assert found.is_whole
@@ -61,7 +61,7 @@ def test_worker_processes_find_the_same(world: World) -> None:
 
 
 def test_raw_images_that_have_gone_or_changed_are_named_and_no_problem_of_the_version(copy: World) -> None:
-    rows = copy.newest.table("records").to_pylist()
+    rows = copy.newest.read_table("records").to_pylist()
     gone, changed = sorted({row["path"] for row in rows if "1_" not in row["path"]})[:2]
     (copy.folder / gone).unlink()
     flip(copy.folder / changed, 2000)
@@ -128,7 +128,7 @@ class Bucket:
 def test_an_object_with_the_listed_entity_tag_and_other_bytes_is_a_contradiction(
     world: World, there: bytes | SourceError, kind: str, said: str
 ) -> None:
-    row = world.newest.table("records").to_pylist()[0]
+    row = world.newest.read_table("records").to_pylist()[0]
     path = f"s3://bucket/{row['path']}"
     source = SourceRow(path, "s3://bucket", "some-tag-3", "s3", row["content_id"])
     config = world.config
@@ -143,11 +143,11 @@ def test_an_object_with_the_listed_entity_tag_and_other_bytes_is_a_contradiction
 
 
 def test_records_that_come_out_otherwise_are_named_with_what_differs(copy: World) -> None:
-    configuration = copy.newest.manifest()["configuration"]
+    configuration = copy.newest.read_manifest()["configuration"]
     configuration["augmentation"]["transform"] = None
     copy.republish({}, configuration=configuration)
     found = again(copy)
-    records = copy.newest.table("records").to_pylist()
+    records = copy.newest.read_table("records").to_pylist()
     assert len(found.problems) + found.same == len(records)
     assert found.problems
     assert all("made again, it differs in image/encoded" in line for line in found.problems)
@@ -155,7 +155,7 @@ def test_records_that_come_out_otherwise_are_named_with_what_differs(copy: World
 
 
 def test_a_raw_image_that_is_refused_now_is_a_problem(copy: World) -> None:
-    configuration = copy.newest.manifest()["configuration"]
+    configuration = copy.newest.read_manifest()["configuration"]
     configuration["image"]["max_pixels"] = 10
     copy.republish({}, configuration=configuration)
     found = again(copy, 3)
@@ -169,7 +169,7 @@ def test_a_raw_image_that_is_refused_now_is_a_problem(copy: World) -> None:
 
 def test_a_damaged_shard_is_named_and_a_damaged_table_refused(copy: World) -> None:
     version = Path(copy.newest.path)
-    flip(version / copy.newest.table("records")["file"][0].as_py(), 1000)
+    flip(version / copy.newest.read_table("records")["file"][0].as_py(), 1000)
     assert len(again(copy).problems) == 1
     flip(version / "listing.parquet", 100)
     with pytest.raises(StoreError, match=r"listing.*is not the file that was published"):
@@ -179,20 +179,22 @@ def test_a_damaged_shard_is_named_and_a_damaged_table_refused(copy: World) -> No
 def images_with(world: World, path: str, **facts: object) -> pa.Table:
     """The newest version's images, with other facts of the content at a path."""
     version = world.newest
-    content = next(row["content_id"] for row in version.table("listing").to_pylist() if row["path"] == path)
-    images = version.table("images")
+    content = next(row["content_id"] for row in version.read_table("listing").to_pylist() if row["path"] == path)
+    images = version.read_table("images")
     rows = [row | facts if row["content_id"] == content else row for row in images.to_pylist()]
     return pa.Table.from_pylist(rows, images.schema)
 
 
 def test_what_other_decoders_may_explain_is_told_apart_and_is_not_well(copy: World) -> None:
-    packages = copy.newest.manifest()["packages"]
+    packages = copy.newest.read_manifest()["packages"]
     copy.republish({"images": images_with(copy, "photos/good/2_0.png", sharpness=1.5)})
     (line,) = again(copy).problems
     assert line.startswith("images.parquet: photos/good/2_0.png: sharpness is 1.5 on record, and ")
-    maker = Remaker(copy.newest.folder, copy.config, Sources.of(copy.config), "other decoders: Pillow 1.0 → 12.0")
-    row = next(row for row in copy.newest.table("listing").to_pylist() if row["path"] == "photos/good/2_0.png")
-    image = next(one for one in copy.newest.table("images").to_pylist() if one["content_id"] == row["content_id"])
+    maker = Remaker(
+        copy.newest.folder, copy.config, Sources.from_config(copy.config), "other decoders: Pillow 1.0 → 12.0"
+    )
+    row = next(row for row in copy.newest.read_table("listing").to_pylist() if row["path"] == "photos/good/2_0.png")
+    image = next(one for one in copy.newest.read_table("images").to_pylist() if one["content_id"] == row["content_id"])
     source = SourceRow(*(row[name] for name in SourceRow._fields))
     (found,) = maker([Content(row["content_id"], (Listed(source, row["size"]),), image)])
     assert found.kind == "explained"
@@ -203,7 +205,7 @@ def test_what_other_decoders_may_explain_is_told_apart_and_is_not_well(copy: Wor
 
 
 def test_a_good_photo_on_which_a_decoder_is_said_to_have_died_is_decoded_in_a_process_of_its_own(copy: World) -> None:
-    facts = dict.fromkeys(copy.newest.table("images").column_names[4:])
+    facts = dict.fromkeys(copy.newest.read_table("images").column_names[4:])
     own = {"status": "stopped", "reason": "the decoder crashed on it (SIGSEGV)"}
     copy.republish({"images": images_with(copy, "photos/good/2_0.png", **facts | own)})
     told = [line for line in again(copy).problems if line.startswith("images.parquet: photos/good/2_0.png: ")]
@@ -212,7 +214,7 @@ def test_a_good_photo_on_which_a_decoder_is_said_to_have_died_is_decoded_in_a_pr
 
 
 def test_an_image_that_could_not_be_read_then_and_can_be_read_now_is_told_apart(copy: World) -> None:
-    facts = dict.fromkeys(copy.newest.table("images").column_names[4:])
+    facts = dict.fromkeys(copy.newest.read_table("images").column_names[4:])
     own = {"status": "missing", "reason": "permission denied"}
     copy.republish({"images": images_with(copy, "photos/bad/2_1.png", **facts | own)})
     found = again(copy)
@@ -247,4 +249,4 @@ def test_every_encoding_is_made_again(
     world.run(shards={"records_per_shard": 5} | shards, image=image, listing=listing)
     found = again(world)
     assert (found.problems, found.gone) == ([], [])
-    assert found.same == world.newest.table("records").num_rows
+    assert found.same == world.newest.read_table("records").num_rows

@@ -46,7 +46,7 @@ def test_a_copied_folder_is_well_and_what_it_cannot_show_is_named(world: World, 
 def test_its_document_holds_id_problems_and_what_is_unchecked(world: World, handed: Path) -> None:
     found = json.loads(call("verify", handed, "--json").stdout)
     assert (found["is_well"], found["version"], found["problems"]) == (True, world.newest.id, [])
-    assert found["records"] == world.newest.table("records").num_rows
+    assert found["records"] == world.newest.read_table("records").num_rows
     assert len(found["unchecked"]) == 4
 
 

@@ -34,7 +34,7 @@ from brev_pipeline_tests.pipelines import draw_photos
 def left_world(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     """A third version: a test item has left the listing."""
     own = world.copy(tmp_path_factory.mktemp("left"))
-    split = own.newest.table("assignments").to_pylist()
+    split = own.newest.read_table("assignments").to_pylist()
     item = next(row["item"] for row in split if row["purpose"] == "test" and row["folder"] == "good")
     for row in split:
         if row["item"] == item and row["folder"] == "good":
@@ -429,7 +429,7 @@ def test_a_version_before_that_was_removed_on_record_is_no_fault(copy: World) ->
 def test_nobody_escapes_by_calling_a_forgery_old_after_harm_to_those_before(left: World) -> None:
     # The direct parent is called old too, and the first version's manifest is gone.
     first = left.oldest
-    middle = next(own for _, own in left.store.published() if own.id not in (first.id, left.newest.id))
+    middle = next(own for _, own in left.store.iterate_published() if own.id not in (first.id, left.newest.id))
     for version in (left.newest, middle):
         forgery = Forgery.of(left.store, version)
         forgery.call_old()
@@ -479,7 +479,7 @@ def test_what_is_given_for_a_dropped_copy_is_forged_in_vain(tmp_path: Path, way:
 
 
 def new_group(forgery: Forgery, world: World) -> str:
-    before = {row["path"] for row in world.oldest.table("listing").to_pylist()}
+    before = {row["path"] for row in world.oldest.read_table("listing").to_pylist()}
     return next(
         str(row["leak_group"]) for row in forgery.tables["assignments"].to_pylist() if row["path"] not in before
     )
@@ -652,7 +652,7 @@ def test_a_configuration_that_did_not_make_the_data_is_found(copy: World, settin
     forgery = Forgery.of(copy.store)
     forgery.set(setting, value)
     if setting == "datasets":
-        defaults = copy.newest.manifest()["configuration"]["datasets"][0]
+        defaults = copy.newest.read_manifest()["configuration"]["datasets"][0]
         forgery.set(setting, [{**defaults, "reference": "N/A", **dataset} for dataset in value])
     forgery.publish(consumers=False)
     problems = verified(copy).problems
@@ -749,7 +749,7 @@ def test_an_identity_that_is_another_photos_is_found_by_deep_at_the_images_own_p
 
 def draw_otherwise(forgery: Forgery, world: World) -> str:
     """Give a group that is new in this version another purpose; the path of an image of it."""
-    before = {row["path"] for row in world.oldest.table("listing").to_pylist()}
+    before = {row["path"] for row in world.oldest.read_table("listing").to_pylist()}
     rows = forgery.tables["assignments"].to_pylist()
     group = next(row["leak_group"] for row in rows if row["path"] not in before)
     return forgery.put("assignments", "purpose", lambda row: row["leak_group"] == group, "train")[0]
@@ -844,8 +844,8 @@ def twin(twin_world: World, tmp_path: Path) -> Iterator[World]:
 
 def new_path(forgery: Forgery, world: World) -> str:
     """An image that the newest version has first: nothing before contradicts what is said of it."""
-    versions = [version for _, version in world.store.published()][:-1]
-    before = {row["path"] for version in versions for row in version.table("listing").to_pylist()}
+    versions = [version for _, version in world.store.iterate_published()][:-1]
+    before = {row["path"] for version in versions for row in version.read_table("listing").to_pylist()}
     return next(
         row["path"] for row in forgery.tables["assignments"].to_pylist() if row["listed"] and row["path"] not in before
     )
@@ -931,11 +931,11 @@ def test_an_identity_that_the_store_remembers_of_the_file_as_it_is_now_is_a_cont
     # So far nothing tells whether the file was changed since.
     found = remake(twin.config, twin.newest, records=None)
     assert (found.problems, len(found.other_bytes)) == ([], 1)
-    memory = twin.store.memory.recall()
+    memory = twin.store.identity_cache.load_newest()
     assert memory is not None
     other = content_of(forgery, path)
     rows = [{**row, "content_id": other} if row["path"] == path else row for row in memory.to_pylist()]
-    assert twin.store.memory.remember(pa.Table.from_pylist(rows, memory.schema), "poison")
+    assert twin.store.identity_cache.save_identities(pa.Table.from_pylist(rows, memory.schema), "poison")
     found = remake(twin.config, twin.newest, records=None)
     (line,) = found.problems
     assert f"{path}: the object at this path has the MD5 " in line

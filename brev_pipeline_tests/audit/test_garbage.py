@@ -22,7 +22,7 @@ from brev_pipeline.audit import (
 from brev_pipeline.errors import StoreError
 from brev_pipeline.images.pixel_cache import id_of_ingredients
 from brev_pipeline.store import Folder
-from brev_pipeline.store.file_entries import entries, remove_files
+from brev_pipeline.store.file_entries import list_entries, remove_files
 from brev_pipeline.store.recheck_log import holds_all, object_keys
 from brev_pipeline_tests.audit.worlds import World
 from brev_pipeline_tests.pipelines import hashes, table_name
@@ -115,8 +115,8 @@ def test_staging_that_the_newest_record_table_stands_on_stays(copy: World) -> No
 def test_a_version_that_was_published_meanwhile_is_not_removed(copy: World) -> None:
     leave(copy)
     garbage = [one for one in found(copy, AT_ONCE) if one.kind == "unpublished version"]
-    newest = copy.store.publications.newest()
-    copy.store.publications.append("0" * 16, run_id="r", manifest_sha256="", after=newest)
+    newest = copy.store.publications.read_newest()
+    copy.store.publications.append_publication("0" * 16, run_id="r", manifest_sha256="", after=newest)
     assert remove_garbage(copy.store, garbage) == []
     assert (copy.root / "versions" / ("0" * 16)).exists()
 
@@ -134,7 +134,7 @@ def test_with_a_damaged_log_of_publications_nothing_is_called_garbage(copy: Worl
 
 def test_tables_of_old_runs_go_but_the_newest_and_the_published_stay(copy: World) -> None:
     runs = {folder.name: folder for folder in (copy.root / "tables").iterdir()}
-    newest = copy.store.publications.all()[-1].run_id
+    newest = copy.store.publications.read_all()[-1].run_id
     rules = GarbageRules(min_age=NOW, keep_runs=0)
     assert "tables of an old run" not in kinds(found(copy, rules))
     (old,) = (one for one in found(copy, AT_ONCE) if one.kind == "tables of an old run")
@@ -145,7 +145,7 @@ def test_tables_of_old_runs_go_but_the_newest_and_the_published_stay(copy: World
 
 
 def test_the_newest_table_of_a_stage_stays_in_whatever_run_it_is(copy: World) -> None:
-    older = copy.store.publications.all()[0].run_id
+    older = copy.store.publications.read_all()[0].run_id
     later = time.time() + 10
     os.utime(copy.root / "tables" / table_name(copy.store, older, "raw_listing"), (later, later))
     assert "tables of an old run" not in kinds(found(copy, AT_ONCE, now=LATER))
@@ -219,17 +219,17 @@ def test_damaged_settings_of_a_shelf_keep_its_pixels(copy: World, damage: bytes)
 
 
 def test_of_memories_two_whole_ones_stay_however_many_damaged_ones_lie_before_them(copy: World) -> None:
-    memory = copy.store.memory
-    known = memory.recall()
+    memory = copy.store.identity_cache
+    known = memory.load_newest()
     assert known is not None
     for number in range(4):
-        assert memory.remember(known.slice(number + 1), f"run-{number}")
-    names = memory.folder.names()
+        assert memory.save_identities(known.slice(number + 1), f"run-{number}")
+    names = memory.folder.list_names()
     (copy.root / "memory" / names[-1]).write_bytes(b"damaged")
     (garbage,) = (one for one in found(copy, AT_ONCE) if one.kind == "memory")
     assert garbage.names == tuple(f"memory/{name}" for name in names[:-3])
     remove_garbage(copy.store, [garbage])
-    recalled = memory.recall()
+    recalled = memory.load_newest()
     assert recalled is not None
     assert recalled.equals(known.slice(3))
 
@@ -237,22 +237,22 @@ def test_of_memories_two_whole_ones_stay_however_many_damaged_ones_lie_before_th
 def test_the_log_of_rechecks_goes_as_far_as_a_newer_file_holds_all_that_counts(
     copy: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log, memory = copy.store.rechecks, copy.store.memory.recall()
+    log, memory = copy.store.recheck_log, copy.store.identity_cache.load_newest()
     assert memory is not None
     assert "log of rechecks" not in kinds(found(copy, AT_ONCE))
     monkeypatch.setattr("brev_pipeline.store.recheck_log.MANY", 2)
     keys = object_keys(memory)
     for number in range(5):
-        log.append(keys[number : number + 3], f"run-{number}", keys)
-    names = log.folder.names()
+        log.append_checked(keys[number : number + 3], f"run-{number}", keys)
+    names = log.folder.list_names()
     assert [holds_all(name) for name in names[-4:]] == [True, False, False, True]
     # The newest that holds all is damaged: the one before it does too.
     (copy.root / "rechecks" / names[-1]).write_bytes(b"damaged")
-    before = log.read()
+    before = log.read_checked()
     (garbage,) = (one for one in found(copy, AT_ONCE) if one.kind == "log of rechecks")
     assert garbage.names == tuple(f"rechecks/{name}" for name in names[:-4])
     remove_garbage(copy.store, [garbage])
-    assert log.read().sort_by("key").equals(before.sort_by("key"))
+    assert log.read_checked().sort_by("key").equals(before.sort_by("key"))
 
 
 @pytest.mark.slow
@@ -315,13 +315,13 @@ def test_a_removed_version_that_is_published_again_is_verified_again(copy: World
     remove_version(copy.store, removed.id, "old")
     for name, data in kept.items():
         removed.folder.write(name, data)
-    first = copy.store.publications.all()[0]
+    first = copy.store.publications.read_all()[0]
     digest = first.manifest_sha256
-    newest = copy.store.publications.newest()
-    copy.store.publications.append(removed.id, run_id="r", manifest_sha256=digest, after=newest)
+    newest = copy.store.publications.read_newest()
+    copy.store.publications.append_publication(removed.id, run_id="r", manifest_sha256=digest, after=newest)
     again = verify_version(copy.store, removed.id)
     assert (again.removed, again.problems) == (None, [])
-    assert again.records == removed.table("records").num_rows
+    assert again.records == removed.read_table("records").num_rows
 
 
 def test_a_removed_versions_altered_manifest_is_found(copy: World) -> None:
@@ -335,8 +335,8 @@ def test_entries_and_removal_on_s3(s3_folder: Folder) -> None:
     for number in range(3):
         s3_folder.write(f"a/{number}", b"x" * number)
     s3_folder.write("b", b"xyz")
-    listed = {entry.name: entry for entry in entries(s3_folder)}
+    listed = {entry.name: entry for entry in list_entries(s3_folder)}
     assert {name: entry.bytes for name, entry in listed.items()} == {"a/0": 0, "a/1": 1, "a/2": 2, "b": 3}
     assert all(abs(datetime.now(UTC) - entry.written) < timedelta(minutes=5) for entry in listed.values())
     remove_files(s3_folder, ["a/0", "a/2"])
-    assert [entry.name for entry in entries(s3_folder)] == ["a/1", "b"]
+    assert [entry.name for entry in list_entries(s3_folder)] == ["a/1", "b"]

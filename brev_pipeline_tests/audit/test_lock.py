@@ -16,12 +16,12 @@ from brev_pipeline_tests.audit.worlds import World
 
 
 def test_the_lock_is_what_sort_and_sha256sum_say(world: World, tmp_path: Path) -> None:
-    split = world.newest.table("assignments")
+    split = world.newest.read_table("assignments")
     ids = split["content_id"].filter(pc.equal(split["purpose"], "test")).to_pylist()
     (tmp_path / "ids.txt").write_text("".join(f"{content}\n" for content in reversed(ids)))
     command = "LC_ALL=C sort -u ids.txt | sha256sum"
     digest = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True).stdout[:64]
-    assert world.newest.manifest()["test_lock"] == {"test": {"contents": len(set(ids)), "sha256": digest}}
+    assert world.newest.read_manifest()["test_lock"] == {"test": {"contents": len(set(ids)), "sha256": digest}}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_held_out_purposes_are_locked(settings: dict[str, object], locked: list[
 
 
 def test_the_lock_does_not_depend_on_the_order_of_the_rows_and_on_nothing_but_the_test_set(world: World) -> None:
-    split, settings = world.newest.table("assignments"), world.config.split
+    split, settings = world.newest.read_table("assignments"), world.config.split
     assert purpose_locks(split.sort_by([("path", "descending")]), settings) == purpose_locks(split, settings)
     row = first(split, purpose="train")
     assert purpose_locks(put(split, "content_id", row, "f" * 32), settings) == purpose_locks(split, settings)
@@ -47,7 +47,7 @@ def test_the_lock_does_not_depend_on_the_order_of_the_rows_and_on_nothing_but_th
 
 
 def test_a_test_image_that_is_no_longer_listed_is_noted(copy: World) -> None:
-    split = copy.newest.table("assignments")
+    split = copy.newest.read_table("assignments")
     gone = split["path"][first(split, purpose="test", listed=True)].as_py()
     before = copy.newest.id
     (copy.folder / gone).unlink()
@@ -61,13 +61,15 @@ def test_a_test_image_that_is_no_longer_listed_is_noted(copy: World) -> None:
 def test_a_test_image_that_changed_sides_is_a_problem_unless_moves_are_allowed(copy: World, allowed: bool) -> None:
     # Published by hand: a run would not do it.
     parent = copy.newest
-    split = parent.table("assignments")
+    split = parent.read_table("assignments")
     moved = put(split, "purpose", first(split, purpose="test", listed=True), "train")
-    configuration = parent.manifest()["configuration"]
+    configuration = parent.read_manifest()["configuration"]
     configuration["split"] |= {"allow_moves": allowed, "locked": ["test"]}
     version = copy.republish({"assignments": moved}, configuration=configuration, test_lock={})
     settings = SplitSettings.model_validate(configuration["split"])
-    problems, notes = lock_changes(version.table("assignments"), parent.table("assignments"), settings, parent.id)
+    problems, notes = lock_changes(
+        version.read_table("assignments"), parent.read_table("assignments"), settings, parent.id
+    )
     said = [line for line in (notes if allowed else problems) if "1 images of test changed sides" in line]
     assert len(said) == 1
     assert len(problems) == (0 if allowed else 1)
@@ -76,14 +78,16 @@ def test_a_test_image_that_changed_sides_is_a_problem_unless_moves_are_allowed(c
 @pytest.mark.parametrize("locked", [False, True])
 def test_a_new_test_image_is_noted_and_a_problem_where_the_purpose_is_locked(copy: World, locked: bool) -> None:
     parent = copy.newest
-    split = parent.table("assignments")
+    split = parent.read_table("assignments")
     row = first(split, purpose="devel", listed=True)
     more = put(put(split, "purpose", row, "test"), "content_id", row, "f" * 32)
-    configuration = parent.manifest()["configuration"]
+    configuration = parent.read_manifest()["configuration"]
     configuration["split"] |= {"locked": ["test"] if locked else []}
     version = copy.republish({"assignments": more}, configuration=configuration, test_lock={})
     settings = SplitSettings.model_validate(configuration["split"])
-    problems, notes = lock_changes(version.table("assignments"), parent.table("assignments"), settings, parent.id)
+    problems, notes = lock_changes(
+        version.read_table("assignments"), parent.read_table("assignments"), settings, parent.id
+    )
     assert len(problems) == locked
     assert any("LOCK: 1 images of test are new since version" in line for line in (problems if locked else notes))
 

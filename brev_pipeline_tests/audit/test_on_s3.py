@@ -32,11 +32,11 @@ def test_a_store_on_s3_is_verified_traced_cleaned_and_relieved_of_a_version(worl
     garbage = find_garbage(world.config, store, rules, now=LATER).garbage
     assert {one.kind for one in garbage} == {"staging", "unpublished version"}
     remove_garbage(store, garbage)
-    assert store.staging.names() == []
+    assert store.staging_area.list_names() == []
     assert verify_store(store, every=True).notes == []
 
     remove_version(store, world.oldest.id, "old")
-    assert (store.versions / world.oldest.id).names() == ["manifest.json"]
+    assert (store.versions / world.oldest.id).list_names() == ["manifest.json"]
     again = verify_store(store, every=True)
     assert again.is_well
     assert again.versions[0].removed is not None

@@ -155,7 +155,7 @@ def test_a_sound_version_is_well_before_and_after_growth_and_loss(tmp_path: Path
         (tmp_path / "photos" / photo).unlink()
     world.run(**sections)
     verify()
-    assert len(list(world.store.published())) == 3
+    assert len(list(world.store.iterate_published())) == 3
     again = remake(world.configured(**sections), world.newest, records=None)
     assert (again.problems, again.gone) == ([], [])
     assert again.asked == again.records == again.same
@@ -188,7 +188,7 @@ def test_a_locked_image_that_comes_back_is_no_new_one(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 7, "bad": 5})
     sections = {"split": split(tmp_path, locked=["test"]), "listing": {}, "integrity": {}, "validation": TOLERANT}
     world.run(**sections)
-    path = next(row["path"] for row in world.newest.table("assignments").to_pylist() if row["purpose"] == "test")
+    path = next(row["path"] for row in world.newest.read_table("assignments").to_pylist() if row["purpose"] == "test")
     photo = tmp_path / path
     kept = photo.read_bytes()
     photo.unlink()
@@ -197,7 +197,9 @@ def test_a_locked_image_that_comes_back_is_no_new_one(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 8, "bad": 5})
     photo.write_bytes(kept)
     world.run(**sections)
-    assert path in {row["path"] for row in world.newest.table("assignments").to_pylist() if row["purpose"] == "test"}
+    assert path in {
+        row["path"] for row in world.newest.read_table("assignments").to_pylist() if row["purpose"] == "test"
+    }
     found = verify_store(world.store, every=True)
     assert len(found.versions) == 3
     for one in found.versions:

@@ -15,11 +15,11 @@ from brev_pipeline_tests.audit.worlds import World
 
 def test_a_record_is_traced_to_its_object_listing_split_weight_and_seed(world: World) -> None:
     version = world.newest
-    for row in version.table("records").to_pylist()[::7]:
+    for row in version.read_table("records").to_pylist()[::7]:
         facts = trace_record(world.store, version, purpose=row["purpose"], shard=row["shard"], position=row["position"])
-        listed = next(one for one in version.table("listing").to_pylist() if one["path"] == row["path"])
-        split = next(one for one in version.table("assignments").to_pylist() if one["path"] == row["path"])
-        weights = {(one["purpose"], one["group"]): one for one in version.table("weights").to_pylist()}
+        listed = next(one for one in version.read_table("listing").to_pylist() if one["path"] == row["path"])
+        split = next(one for one in version.read_table("assignments").to_pylist() if one["path"] == row["path"])
+        weights = {(one["purpose"], one["group"]): one for one in version.read_table("weights").to_pylist()}
         assert {name: facts["record"][name] for name in ("path", "seed", "epoch", "ordinal", "label")} == {
             name: row[name] for name in ("path", "seed", "epoch", "ordinal", "label")
         }
@@ -31,13 +31,13 @@ def test_a_record_is_traced_to_its_object_listing_split_weight_and_seed(world: W
             name: split[name] for name in ("item", "stratum", "leak_group", "purpose")
         }
         assert facts["sampling"]["weight"] == weights[row["purpose"], row["group"]]["weight"]
-        assert facts["version"]["listing_fingerprint"] == version.manifest()["listing_fingerprint"]
+        assert facts["version"]["listing_fingerprint"] == version.read_manifest()["listing_fingerprint"]
         assert facts["version"]["publications"][0]["number"] == 2
         assert json.loads(json.dumps(facts)) == facts
 
 
 def test_the_augmentation_is_that_of_the_records_seed(world: World) -> None:
-    row = next(row for row in world.newest.table("records").to_pylist() if row["augmented"])
+    row = next(row for row in world.newest.read_table("records").to_pylist() if row["augmented"])
     facts = trace_record(
         world.store, world.newest, purpose=row["purpose"], shard=row["shard"], position=row["position"]
     )
@@ -48,7 +48,7 @@ def test_the_augmentation_is_that_of_the_records_seed(world: World) -> None:
 
 
 def test_an_image_is_traced_to_all_of_its_records_and_copies(world: World) -> None:
-    records = [row for row in world.newest.table("records").to_pylist() if row["path"] == "photos/good/1_0.png"]
+    records = [row for row in world.newest.read_table("records").to_pylist() if row["path"] == "photos/good/1_0.png"]
     facts = trace_image(world.store, world.newest, path="photos/good/1_0.png")
     assert [one["seed"] for one in facts["records"]] == [row["seed"] for row in records]
     assert facts["copies"] == ["photos/good/1_7.png"]

@@ -47,7 +47,7 @@ class World:
 
     @property
     def store(self) -> PipelineStore:
-        return PipelineStore.of(self.config)
+        return PipelineStore.from_config(self.config)
 
     @property
     def root(self) -> Path:
@@ -56,13 +56,13 @@ class World:
 
     @property
     def newest(self) -> Version:
-        found = self.store.newest()
+        found = self.store.newest_version()
         assert found is not None
         return found[1]
 
     @property
     def oldest(self) -> Version:
-        return next(self.store.published())[1]
+        return next(self.store.iterate_published())[1]
 
     def run(self, **sections: Any) -> None:
         done = run(self.configured(**sections))
@@ -75,7 +75,7 @@ class World:
     def republish(self, tables: Mapping[str, pa.Table], **account: Any) -> Version:
         """Publish the newest version once more with other tables or another account: whole, and wrong."""
         version = self.newest
-        manifest = version.manifest()
+        manifest = version.read_manifest()
         shards = {name: facts for name, facts in manifest["files"].items() if ".tfrecord-" in name}
         kept = {name: value for name, value in manifest.items() if name not in ("files", "packages")}
         others = [
@@ -85,7 +85,7 @@ class World:
             self.store,
             shards_in=version.folder,
             shards=shards,
-            tables={name: version.table(name) for name in TABLES} | dict(tables),
+            tables={name: version.read_table(name) for name in TABLES} | dict(tables),
             extras={name: version.folder.read(name) for name in others},
             account=kept | account,
             run_id="wrong",

@@ -80,7 +80,7 @@ def test_the_button_materializes_all_and_the_checks_turn_green(dagster: Dagster,
         rules = len(SUITES[stage](config))
         screen.wait_for(f"{rules} / {rules} Passed", screen.node(stage))
     screen.shoot("graph")
-    newest = PipelineStore.of(config).newest()
+    newest = PipelineStore.from_config(config).newest_version()
     assert newest is not None
     assert newest[0].run_id == run_id
 
@@ -112,7 +112,7 @@ def test_the_metadata_of_a_stage_has_pictures_that_the_browser_can_draw(screen: 
 
 def test_the_version_says_where_it_lies(screen: Screen, configs: Path) -> None:
     screen.asset("demo", VERSION, "events")
-    newest = PipelineStore.of(load_config(configs / "demo.yaml")).newest()
+    newest = PipelineStore.from_config(load_config(configs / "demo.yaml")).newest_version()
     assert newest is not None
     screen.page.get_by_text(newest[1].id).first.wait_for()
     screen.shoot("version")
@@ -130,7 +130,7 @@ def test_a_failing_check_shows_red_and_stops_what_comes_after(dagster: Dagster, 
     for stage in ASSETS[2:]:
         screen.wait_for("Failed", screen.node(stage))
     screen.shoot("graph-failed")
-    assert PipelineStore.of(load_config(configs / "conflict.yaml")).newest() is None
+    assert PipelineStore.from_config(load_config(configs / "conflict.yaml")).newest_version() is None
 
     screen.asset("conflict", "sample_integrity", "checks")
     screen.page.get_by_text("no_label_conflict", exact=True).first.click()

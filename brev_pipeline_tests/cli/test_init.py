@@ -55,7 +55,7 @@ def test_with_yes_nothing_is_asked_and_nothing_leaks(folder: Path) -> None:
     done = run(config)
     assert done.success, done.failures
     sides: dict[str, set[str]] = {}
-    for row in done.store.newest()[1].table("assignments").to_pylist():  # type: ignore[index]
+    for row in done.store.newest_version()[1].read_table("assignments").to_pylist():  # type: ignore[index]
         sides.setdefault(row["path"].rpartition("/")[2].partition("_")[0], set()).add(row["purpose"])
     assert len(sides) == 8
     assert all(len(found) == 1 for found in sides.values())
@@ -194,7 +194,7 @@ def test_lists_of_files_become_the_split(tmp_path: Path, monkeypatch: pytest.Mon
     done = run(load_config(tmp_path / "my.yaml"))
     assert done.success, done.failures
     found: dict[str, list[str]] = {}
-    for row in done.store.newest()[1].table("assignments").to_pylist():  # type: ignore[index]
+    for row in done.store.newest_version()[1].read_table("assignments").to_pylist():  # type: ignore[index]
         found.setdefault(row["purpose"], []).append(row["path"].rpartition("/")[2][:3])
     assert {side: sorted(stems) for side, stems in found.items()} == {
         "train": sorted(sides["train"]), "devel": sorted(sides["val"]), "test": sorted(sides["test"])

@@ -42,7 +42,7 @@ def dagster(tmp_path_factory: pytest.TempPathFactory, configs: Path) -> Iterator
 
 @pytest.fixture
 def store(configs: Path) -> PipelineStore:
-    return PipelineStore.of(load_config(configs / "parts.yaml"))
+    return PipelineStore.from_config(load_config(configs / "parts.yaml"))
 
 
 def test_a_tick_of_the_schedule_publishes_a_version_that_the_ui_shows(
@@ -54,14 +54,14 @@ def test_a_tick_of_the_schedule_publishes_a_version_that_the_ui_shows(
     assert dagster.wait(run["runId"], seconds=240) == "SUCCESS", dagster.failures(run["runId"])
     stop_schedule(dagster)
 
-    newest = store.newest()
+    newest = store.newest_version()
     assert newest is not None
     assert newest[0].run_id == run["runId"]
     assert {"label": "version", "text": newest[1].id} in newest_metadata(dagster)
 
 
 def test_a_person_sees_the_version_in_a_browser(dagster: Production, store: PipelineStore, tmp_path: Path) -> None:
-    newest = store.newest()
+    newest = store.newest_version()
     assert newest is not None
     with browser(dagster.url, pictures_folder(tmp_path)) as screen:
         screen.asset("parts", VERSION, "events")
@@ -118,7 +118,7 @@ def test_a_run_whose_code_server_is_killed_is_failed_and_started_again(
 
     until(lambda: bool(again()), 120)
     assert dagster.wait(again()[0], seconds=240) == "SUCCESS", dagster.failures(again()[0])
-    newest = store.newest()
+    newest = store.newest_version()
     assert newest is not None
     assert newest[0].run_id == again()[0]
 

@@ -51,7 +51,7 @@ PAIRS = [(0, 1), (1, 2), (0, 2), (2, 0)]
 
 
 def pair(store: PipelineStore, places: tuple[int, int]) -> tuple[Version, Version, dict[str, Any]]:
-    versions = [version for _, version in store.published()]
+    versions = [version for _, version in store.iterate_published()]
     before, after = (versions[place] for place in places)
     return before, after, json.loads(json.dumps(diff_versions(before, after)))
 
@@ -93,7 +93,7 @@ def test_labels_weights_and_records_are_those_of_the_tables(store: PipelineStore
     groups = [
         {
             (row["purpose"], row["group"]): (row["samples"], row["probability"], row["draws"])
-            for row in version.table("weights").to_pylist()
+            for row in version.read_table("weights").to_pylist()
         }
         for version in (before, after)
     ]
@@ -105,7 +105,7 @@ def test_labels_weights_and_records_are_those_of_the_tables(store: PipelineStore
         for key in {*groups[0], *groups[1]}
         if groups[0].get(key) != groups[1].get(key)
     }
-    records = [version.table("records").to_pylist() for version in (before, after)]
+    records = [version.read_table("records").to_pylist() for version in (before, after)]
     # A record of the same bytes has the same checksum.
     same = Counter((row["seed"], row["crc"], row["length"]) for row in records[0])
     same &= Counter((row["seed"], row["crc"], row["length"]) for row in records[1])
@@ -126,7 +126,7 @@ def test_settings_packages_and_checks_are_named(store: PipelineStore) -> None:
     by_name = {(one["stage"], one["check"]): one for one in found["checks"]}
     copies = by_name["sample_integrity", "few_copies"]
     told = [
-        next(one for one in version.manifest()["checks"]["sample_integrity"] if one["check"] == "few_copies")[
+        next(one for one in version.read_manifest()["checks"]["sample_integrity"] if one["check"] == "few_copies")[
             "observed"
         ]
         for version in (before, after)
@@ -137,7 +137,7 @@ def test_settings_packages_and_checks_are_named(store: PipelineStore) -> None:
 
 
 def test_a_version_differs_in_nothing_from_itself_or_its_copy(store: PipelineStore, tmp_path: Path) -> None:
-    newest = store.newest()
+    newest = store.newest_version()
     assert newest is not None
     shutil.copytree(newest[1].path, tmp_path / "copy")
     found = diff_versions(newest[1], Version(Folder(str(tmp_path / "copy")), newest[1].id))

@@ -8,13 +8,13 @@ from brev_pipeline.store import Version
 
 def images_of(version: Version | None) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Path → content and classes."""
-    rows = version.table("listing").to_pylist() if version else []
+    rows = version.read_table("listing").to_pylist() if version else []
     return {row["path"]: (row["content_id"], tuple(row["category"])) for row in rows}
 
 
 def sides_of(version: Version | None) -> dict[str, str]:
     """Path → purpose, of the version's own images."""
-    rows = version.table("assignments").to_pylist() if version else []
+    rows = version.read_table("assignments").to_pylist() if version else []
     return {row["path"]: row["purpose"] for row in rows if row["listed"]}
 
 
@@ -74,7 +74,7 @@ def told_moved(document: dict[str, Any]) -> Counter[tuple[str, str]]:
 
 def count_rules(version: Version | None) -> Counter[str]:
     """Rule → images left out."""
-    return Counter(version.table("exclusions")["rule"].to_pylist() if version else [])
+    return Counter(version.read_table("exclusions")["rule"].to_pylist() if version else [])
 
 
 def count_sides(version: Version | None) -> Counter[str]:
@@ -84,4 +84,4 @@ def count_sides(version: Version | None) -> Counter[str]:
 
 def numbers_of(version: Version | None) -> dict[str, int]:
     """Class → its number."""
-    return {name: number for number, name in enumerate(version.manifest()["classes"])} if version else {}
+    return {name: number for number, name in enumerate(version.read_manifest()["classes"])} if version else {}

@@ -253,12 +253,12 @@ def test_the_run_does_what_the_plan_says(change: Change, expected: Expected, fol
     config = changed(folder, change(folder, sides_of(before)))
     plan = json.loads(json.dumps(plan_run(config)))
     done = run(config)
-    newest = done.store.newest()
+    newest = done.store.newest_version()
     assert newest is not None
     after = newest[1]
 
     assert plan["would"] == expected.would
-    published = len(done.store.publications.all()) == 2
+    published = len(done.store.publications.read_all()) == 2
     assert (plan["would"] == "publish") == published
     assert (plan["would"] == "stop") == (not done.success)
     assert {f"{one['stage']}.{one['check']}" for one in plan["stops"] if one["check"]} >= set(expected.stops)
@@ -306,7 +306,7 @@ def test_a_version_published_meanwhile_is_what_the_plan_is_compared_with(
 def run_before(folder: Path) -> Any:
     from brev_pipeline.store import PipelineStore
 
-    newest = PipelineStore.of(configure(folder)).newest()
+    newest = PipelineStore.from_config(configure(folder)).newest_version()
     assert newest is not None
     return newest[1]
 
@@ -340,7 +340,7 @@ def compare_versions(plan: dict[str, Any], before: Any, after: Any, done: Any, *
         for name in names
         if numbers[0].get(name) != numbers[1].get(name)
     }
-    assert plan["decode"]["contents"] == done.store.paces.read()["prepared_images"][0].work
+    assert plan["decode"]["contents"] == done.store.timing_log.read_timings()["prepared_images"][0].work
     if opened:
         assert plan["open"][0]["what"] == "pixels"
         assert plan["open"][0]["images"] == 1
@@ -350,8 +350,8 @@ def compare_versions(plan: dict[str, Any], before: Any, after: Any, done: Any, *
     assert {name: one["now"] for name, one in sides.items() if one["now"]} == count_sides(after)
     assert {one["rule"]: one["now"] for one in plan["left_out"] if one["now"]} == count_rules(after)
     records = plan["records"]
-    assert records["now"] == after.table("records").num_rows
-    assert records["written"] == done.store.paces.read()["tfrecord_shards"][0].work
+    assert records["now"] == after.read_table("records").num_rows
+    assert records["written"] == done.store.timing_log.read_timings()["tfrecord_shards"][0].work
     assert records["copied"] + records["written"] + records["stand"] + records["finished"] == records["now"]
-    size = sum(facts["bytes"] for name, facts in after.manifest()["files"].items() if ".tfrecord-" in name)
+    size = sum(facts["bytes"] for name, facts in after.read_manifest()["files"].items() if ".tfrecord-" in name)
     assert plan["bytes"]["shards"] == pytest.approx(size, rel=0.25)

@@ -28,7 +28,7 @@ def test_shards_that_a_stopped_run_finished_are_taken_up(tmp_path: Path, monkeyp
     records = plan_run(configure(tmp_path))["records"]
     done = run(configure(tmp_path))
     assert done.success, done.failures
-    assert 0 < records["written"] == done.store.paces.read()["tfrecord_shards"][0].work
+    assert 0 < records["written"] == done.store.timing_log.read_timings()["tfrecord_shards"][0].work
     assert records["finished"] == records["now"] - records["written"]
     assert not staging.exists()
 
@@ -45,7 +45,7 @@ def test_vectors_of_other_classes_are_written_anew(tmp_path: Path, mapping: dict
     records = plan_run(config)["records"]
     done = run(config)
     assert done.success, done.failures
-    assert records["written"] == done.store.paces.read()["tfrecord_shards"][0].work
+    assert records["written"] == done.store.timing_log.read_timings()["tfrecord_shards"][0].work
     assert bool(records["copied"]) == copied
 
 
@@ -59,7 +59,7 @@ def test_a_store_without_prepared_pixels_decodes_and_copies(tmp_path: Path) -> N
     assert [(one["what"], one["images"]) for one in plan["open"]] == [("pixels", 2)]
     done = run(configure(tmp_path))
     assert done.success, done.failures
-    paces = done.store.paces.read()
+    paces = done.store.timing_log.read_timings()
     assert plan["decode"]["contents"] == paces["prepared_images"][0].work
     assert plan["records"]["written"] == paces["tfrecord_shards"][0].work
 
@@ -76,10 +76,10 @@ def test_folds_and_a_given_split_are_foreseen(tmp_path: Path) -> None:
         done = run(config)
         assert done.success, done.failures
         assert plan["would"] == "publish"
-        manifest = done.store.newest()[1].manifest()  # type: ignore[index]
+        manifest = done.store.newest_version()[1].read_manifest()  # type: ignore[index]
         assert {row["part"]: row["now"] for row in plan["records"]["by_part"]} == manifest["counts"]["records"]
         assert {row["purpose"]: row["now"] for row in plan["sides"]["by_purpose"]} == manifest["counts"]["images"]
-        assert plan["records"]["written"] == done.store.paces.read()["tfrecord_shards"][0].work
+        assert plan["records"]["written"] == done.store.timing_log.read_timings()["tfrecord_shards"][0].work
     assert plan["records"]["copied"] > 0
     assert plan_run(config)["would"] == "nothing"
     others = configure(tmp_path, split=split | {"folds": 4}, sampling={"groupby": ["category"], "seed": 3})

@@ -8,20 +8,20 @@ import pytest
 from brev_pipeline.dry_run.timing import CHECKS, estimate_time
 from brev_pipeline.stages import VERSION, table_stages
 from brev_pipeline.store import Folder
-from brev_pipeline.store.timing_log import RUNS, Pace, PaceLog
+from brev_pipeline.store.timing_log import RUNS, StepTiming, TimingLog
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
 
-SUITES = {f"{stage}.checks": [Pace("r", 2.0, 0, 0)] for stage in table_stages()}
+SUITES = {f"{stage}.checks": [StepTiming("r", 2.0, 0, 0)] for stage in table_stages()}
 MEASURED = {"raw_listing": 1.0, "sample_integrity": 0.0, "sample_split": 2.0, "sampling_weights": 0.5}
 
 
-def seconds(work: dict[str, int], **paces: list[Pace]) -> dict[str, float | None]:
+def seconds(work: dict[str, int], **paces: list[StepTiming]) -> dict[str, float | None]:
     found = estimate_time(MEASURED, work, {**SUITES, **paces})
     return {one["stage"]: one["seconds"] for one in found["stages"]}
 
 
 def test_work_goes_by_the_run_that_did_most_of_it() -> None:
-    paces = [Pace("new", 3.0, 100, 2), Pace("old", 100.0, 100, 1000), Pace("idle", 1.0, 100, 0)]
+    paces = [StepTiming("new", 3.0, 100, 2), StepTiming("old", 100.0, 100, 1000), StepTiming("idle", 1.0, 100, 0)]
     found = seconds({"prepared_images": 200}, prepared_images=paces)
     # One second without work, and 99 for a thousand images.
     assert found["prepared_images"] == pytest.approx(1 + 200 * 0.099)
@@ -30,12 +30,14 @@ def test_work_goes_by_the_run_that_did_most_of_it() -> None:
 
 
 def test_no_work_takes_what_a_run_without_work_took() -> None:
-    assert seconds({VERSION: 0}, **{VERSION: [Pace("a", 9.0, 0, 50), Pace("b", 0.25, 0, 0)]})[VERSION] == 0.25
+    assert (
+        seconds({VERSION: 0}, **{VERSION: [StepTiming("a", 9.0, 0, 50), StepTiming("b", 0.25, 0, 0)]})[VERSION] == 0.25
+    )
 
 
 def test_what_no_run_did_is_not_known() -> None:
     work = {"prepared_images": 10, "tfrecord_shards": 10, VERSION: 10}
-    found = estimate_time(MEASURED, work, {**SUITES, "prepared_images": [Pace("a", 1.0, 10, 0)]})
+    found = estimate_time(MEASURED, work, {**SUITES, "prepared_images": [StepTiming("a", 1.0, 10, 0)]})
     assert found["seconds"] is None
     assert [one["stage"] for one in found["stages"] if one["seconds"] is None] == [
         "prepared_images",
@@ -46,47 +48,47 @@ def test_what_no_run_did_is_not_known() -> None:
 
 
 def test_the_sum_is_of_all_stages() -> None:
-    paces = {name: [Pace("a", 10.0, 10, 10)] for name in ("prepared_images", "tfrecord_shards", VERSION)}
+    paces = {name: [StepTiming("a", 10.0, 10, 10)] for name in ("prepared_images", "tfrecord_shards", VERSION)}
     found = estimate_time(MEASURED, dict.fromkeys(paces, 5), {**SUITES, **paces})
     assert found["seconds"] == pytest.approx(sum(MEASURED.values()) + 3 * 5.0 + 12.0)
 
 
 def test_paces_are_kept_once_and_read_newest_first(tmp_path: Path) -> None:
-    log = PaceLog(Folder(str(tmp_path)))
-    assert log.read() == {}
+    log = TimingLog(Folder(str(tmp_path)))
+    assert log.read_timings() == {}
     for number in range(RUNS + 3):
-        log.note("sample_split", Pace(f"run-{number}", float(number), 5, 5))
+        log.record_timing("sample_split", StepTiming(f"run-{number}", float(number), 5, 5))
         stamp = (1_000_000_000 + number) * 10**9
         import os
 
         os.utime(tmp_path / f"run-{number}/sample_split.pace.json", ns=(stamp, stamp))
-    log.note("sample_split", Pace("run-1", 99.0, 5, 5))
-    found = log.read()["sample_split"]
+    log.record_timing("sample_split", StepTiming("run-1", 99.0, 5, 5))
+    found = log.read_timings()["sample_split"]
     assert [pace.run for pace in found] == [f"run-{number}" for number in range(RUNS + 2, 2, -1)]
-    log.note("sample_split.checks", Pace("run-1", 1.5, 0, 0))
+    log.record_timing("sample_split.checks", StepTiming("run-1", 1.5, 0, 0))
     (tmp_path / "run-2/sample_split.checks.pace.json").write_text("damaged")
-    assert log.read()["sample_split.checks"] == [Pace("run-1", 1.5, 0, 0)]
+    assert log.read_timings()["sample_split.checks"] == [StepTiming("run-1", 1.5, 0, 0)]
 
 
 def test_a_run_keeps_its_pace_and_no_version_knows_of_it(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 8, "bad": 8})
     first = run(configure(tmp_path))
     assert first.success, first.failures
-    paces = first.store.paces.read()
+    paces = first.store.timing_log.read_timings()
     assert {name: found[0].work for name, found in paces.items() if "." not in name} == {
         "raw_listing": 32,
         "sample_integrity": 32,
         "prepared_images": 32,
         "sample_split": 32,
         "sampling_weights": 6,
-        "tfrecord_shards": first.store.newest()[1].table("records").num_rows,  # type: ignore[index]
+        "tfrecord_shards": first.store.newest_version()[1].read_table("records").num_rows,  # type: ignore[index]
         VERSION: 32,
     }
     assert set(paces) == {*table_stages(), VERSION, *(f"{stage}.checks" for stage in table_stages())}
     again = run(configure(tmp_path))
     assert again.success, again.failures
-    paces = again.store.paces.read()
+    paces = again.store.timing_log.read_timings()
     assert [paces[name][0].work for name in ("prepared_images", "tfrecord_shards", VERSION)] == [0, 0, 0]
-    assert len(again.store.publications.all()) == 1
-    for file in Path(again.store.newest()[1].path).rglob("*.json"):  # type: ignore[index]
+    assert len(again.store.publications.read_all()) == 1
+    for file in Path(again.store.newest_version()[1].path).rglob("*.json"):  # type: ignore[index]
         assert "seconds" not in json.loads(file.read_text())

@@ -49,7 +49,7 @@ def runs_of(dagster: Dagster, job: str, *statuses: str) -> list[dict[str, Any]]:
 
 
 def published(folder: Path, name: str) -> list[Any]:
-    return PipelineStore.at(str(folder / "store"), name).publications.all()
+    return PipelineStore.at_url(str(folder / "store"), name).publications.read_all()
 
 
 def wait(dagster: Dagster, there: Callable[[], bool]) -> None:

@@ -34,18 +34,18 @@ def in_two_runs(config: Any, between: Any) -> Run:
         assert job.execute_in_process(instance=instance, asset_selection=first).success
         between()
         result = job.execute_in_process(instance=instance, asset_selection=rest, raise_on_error=False)
-    return Run(result, PipelineStore.of(config))
+    return Run(result, PipelineStore.from_config(config))
 
 
 def quarantine(done: Run) -> dict[str, tuple[str, str]]:
-    _, version = done.store.newest()
-    rows = version.table("images").to_pylist()
+    _, version = done.store.newest_version()
+    rows = version.read_table("images").to_pylist()
     return {row["source_path"]: (row["status"], row["reason"]) for row in rows if row["status"] != "ok"}
 
 
 def excluded(done: Run) -> dict[str, str]:
-    _, version = done.store.newest()
-    return {row["path"]: row["rule"] for row in version.table("exclusions").to_pylist()}
+    _, version = done.store.newest_version()
+    return {row["path"]: row["rule"] for row in version.read_table("exclusions").to_pylist()}
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -73,10 +73,11 @@ from brev_pipeline.config import load_config
 from brev_pipeline.listing import list_datasets
 from brev_pipeline.storage import Sources
 config = load_config({str(folder / "parts.yaml")!r})
-list_datasets(config.datasets, config.listing, Sources.of(config))  # all is imported before the rights are dropped
+# All is imported before the rights are dropped.
+list_datasets(config.datasets, config.listing, Sources.from_config(config))
 os.setgid(65534)
 os.setuid(65534)
-list_datasets(config.datasets, config.listing, Sources.of(config))
+list_datasets(config.datasets, config.listing, Sources.from_config(config))
 """
     refused = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "ListingError" in refused.stderr
@@ -126,7 +127,7 @@ def test_one_image_only_becomes_a_version(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 1}, photos_per_item=1)
     done = run(configure(tmp_path))
     assert done.success, done.failures
-    assert done.store.newest()[1].manifest()["counts"]["records"] == {"train": 1}
+    assert done.store.newest_version()[1].read_manifest()["counts"]["records"] == {"train": 1}
 
 
 def test_one_item_only_cannot_be_divided_and_is_named(tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ def test_a_class_with_one_item_is_not_divided_and_not_lost(folder: Path) -> None
     draw_photos(folder / "photos", {"rare": 1})
     done = run(configure(folder))
     assert done.success, done.failures
-    split = done.store.newest()[1].table("assignments").to_pandas()
+    split = done.store.newest_version()[1].read_table("assignments").to_pandas()
     rare = split[split["folder"] == "rare"]
     assert len(rare) == 2
     assert rare["purpose"].nunique() == 1
@@ -182,5 +183,5 @@ def test_unicode_and_odd_names_go_through_the_whole_chain(folder: Path) -> None:
     settings = {"uniqueness": r"/(\d+)[^/]*_\d+\.png$", "stratification": ["folder"], "uniqueness_scope": "stratum"}
     done = run(configure(folder, split=settings))
     assert done.success, done.failures
-    paths = done.store.newest()[1].table("records")["path"].to_pylist()
+    paths = done.store.newest_version()[1].read_table("records")["path"].to_pylist()
     assert any("schön #1/0 ü%20+é_0.png" in path for path in paths)

@@ -32,11 +32,11 @@ def test_a_bucket_becomes_a_version_in_a_bucket(ceph: Ceph, photos: dict[str, by
     done = run(config)
     assert done.success, done.failures
     assert done.failed_checks == []
-    _, version = done.store.newest()
+    _, version = done.store.newest_version()
     assert version.path.startswith("s3://")
-    assert version.manifest()["counts"]["listed"] == len(photos)
+    assert version.read_manifest()["counts"]["listed"] == len(photos)
     assert verify_version(done.store).problems == []
-    assert done.store.staging.names() == []
+    assert done.store.staging_area.list_names() == []
 
     records = read(version, "train", storage=config.store_storage)
     for number, row in enumerate(records.records.to_pylist()[:3]):
@@ -46,13 +46,13 @@ def test_a_bucket_becomes_a_version_in_a_bucket(ceph: Ceph, photos: dict[str, by
 
     again = run(config)
     assert again.success, again.failures
-    assert len(again.store.publications.all()) == 1
+    assert len(again.store.publications.read_all()) == 1
 
     # The same photos in a folder give the same records, up to the paths that they carry.
     local = run(configure(tmp_path))
     assert local.success, local.failures
-    seeds = [row["seed"] for row in local.store.newest()[1].table("records").to_pylist()]
-    assert sorted(row["seed"] for row in version.table("records").to_pylist()) == sorted(seeds)
+    seeds = [row["seed"] for row in local.store.newest_version()[1].read_table("records").to_pylist()]
+    assert sorted(row["seed"] for row in version.read_table("records").to_pylist()) == sorted(seeds)
 
 
 def test_objects_of_several_parts_that_were_renamed_are_not_gone(
@@ -83,9 +83,9 @@ def test_objects_of_several_parts_that_were_renamed_are_not_gone(
     sides = [
         {
             row["content_id"]: row["purpose"]
-            for row in Version(second.store.versions / one, one).table("assignments").to_pylist()
+            for row in Version(second.store.versions / one, one).read_table("assignments").to_pylist()
         }
-        for one in (entry.version for entry in second.store.publications.all())
+        for one in (entry.version for entry in second.store.publications.read_all())
     ]
     assert sides[0] == sides[1]
 
@@ -94,15 +94,15 @@ def test_objects_of_several_parts_that_were_renamed_are_not_gone(
     third = run(config)
     assert not third.success
     assert "not_shrunk" in third.failures
-    assert len(third.store.publications.all()) == 2
+    assert len(third.store.publications.read_all()) == 2
 
 
 def test_a_damaged_version_on_the_server_is_found(ceph: Ceph, photos: dict[str, bytes], tmp_path: Path) -> None:
     done = run(on_server(ceph, tmp_path, ceph.bucket(photos)))
     assert done.success, done.failures
-    _, version = done.store.newest()
+    _, version = done.store.newest_version()
     bucket, _, prefix = version.path.removeprefix("s3://").partition("/")
-    file = version.table("records")["file"][0].as_py()
+    file = version.read_table("records")["file"][0].as_py()
     data = bytearray(version.folder.read(file))
     data[len(data) // 2] ^= 1
     ceph.client.put_object(Bucket=bucket, Key=f"{prefix}/{file}", Body=bytes(data))

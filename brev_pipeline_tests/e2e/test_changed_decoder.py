@@ -37,7 +37,7 @@ def change_decoder(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 def version(done: Run) -> str:
     assert done.success, done.failures
-    newest = done.store.newest()
+    newest = done.store.newest_version()
     assert newest is not None
     return newest[0].version
 

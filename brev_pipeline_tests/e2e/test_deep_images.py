@@ -34,7 +34,7 @@ def prepared(done: Run, config: PipelineConfig) -> dict[str, tuple[dict[str, Any
     assert done.success, done.failures
     name = table_name(done.store, done.result.run_id, "prepared_images")
     table = StoredTable(done.store.tables, name).read()
-    pixels = read_prepared(done.store.prepared, table)
+    pixels = read_prepared(done.store.prepared_pixels, table)
     return {row["source_path"]: (row, image) for row, image in zip(table.to_pylist(), pixels, strict=True)}
 
 
@@ -71,6 +71,6 @@ def test_a_window_brings_out_what_the_full_range_leaves_dark(tmp_path: Path) -> 
     assert bright.failed_checks == []
     found = verify_store(bright.store, every=True)
     assert [version.problems for version in found.versions] == [[], []]
-    newest = bright.store.newest()
+    newest = bright.store.newest_version()
     assert newest is not None
     assert remake(windowed, newest[1], records=None).is_whole

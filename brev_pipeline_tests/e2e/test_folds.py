@@ -150,7 +150,7 @@ def test_more_photos_copy_what_is_there_and_other_folds_are_refused(folder: Path
         for row in read(str(copy / "store/parts"), FOLDS, augmented=False).records.to_pylist()
     }
     assert before.items() <= after.items()
-    assert len(PipelineStore.of(configured(copy)).publications.all()) == 2
+    assert len(PipelineStore.from_config(configured(copy)).publications.read_all()) == 2
     assert not verify(configured(copy), None, every=True)[0].versions[0].problems
     for folds, said in ((4, "has 3 folds, the configuration now has 4 folds"), (None, "now has no folds")):
         other = {"folds": folds} if folds else {"folds": None, "purposes": {"train": 0.5, "test": 0.2}}

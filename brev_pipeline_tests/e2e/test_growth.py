@@ -18,8 +18,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def purposes(done: Run, *, listed: bool = True) -> dict[str, str]:
-    _, version = done.store.newest()
-    rows = version.table("assignments").to_pylist()
+    _, version = done.store.newest_version()
+    rows = version.read_table("assignments").to_pylist()
     return {row["path"]: row["purpose"] for row in rows if row["listed"] or not listed}
 
 
@@ -38,7 +38,7 @@ def test_old_items_keep_their_side_when_the_data_grows_shrinks_and_returns(folde
     second = run(tolerant)
     assert second.success, second.failures
     after = purposes(second)
-    assert len(second.store.publications.all()) == 2
+    assert len(second.store.publications.read_all()) == 2
     (listed, *_) = second.result.get_asset_materialization_events()
     said = {name: entry.value for name, entry in listed.materialization.metadata.items()}
     assert (said["appeared"], said["vanished"]) == (12, 8)
@@ -52,7 +52,7 @@ def test_old_items_keep_their_side_when_the_data_grows_shrinks_and_returns(folde
     third = run(tolerant)
     assert third.success, third.failures
     assert {path: purposes(third)[path] for path in before} == before
-    assert len(third.store.publications.all()) == 3
+    assert len(third.store.publications.read_all()) == 3
 
 
 def test_a_copy_that_joins_two_sides_fails_the_check_and_names_what_moved(folder: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_listing_that_shrinks_too_far_is_an_error(folder: Path) -> None:
         "16 of 36 contents are gone: photos/bad/0_0.png, photos/bad/0_1.png, photos/bad/1_0.png, …" in check.description
     )
     assert "found 44.44%" in check.description
-    assert len(stopped.store.publications.all()) == 1
+    assert len(stopped.store.publications.read_all()) == 1
 
 
 @pytest.mark.parametrize("move", ["folder", "address"])
@@ -121,7 +121,7 @@ def test_what_was_renamed_is_known_by_its_bytes_and_goes_on(folder: Path, move: 
     now = purposes(done)
     renamed = ("photos/worse/", "photos/bad/") if move == "folder" else ("elsewhere/", "photos/")
     assert {path.replace(*renamed): purpose for path, purpose in now.items()} == before
-    assert done.store.newest()[1].problems() == []
+    assert done.store.newest_version()[1].find_problems() == []
 
 
 def test_rows_that_mean_no_image_are_warned_of_and_none_at_all_stops_the_run(folder: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_run_with_nothing_new_writes_no_shard_and_reads_no_pixel(
     monkeypatch.setattr("brev_pipeline.images.read_prepared", refuse)
     again = run(configure(folder))
     assert again.success, again.failures
-    assert len(again.store.publications.all()) == 1
+    assert len(again.store.publications.read_all()) == 1
 
 
 def test_a_version_with_the_same_records_takes_the_shards_of_the_one_before(folder: Path) -> None:
@@ -174,11 +174,13 @@ def test_a_version_with_the_same_records_takes_the_shards_of_the_one_before(fold
     (folder / "photos/good/99_0.png").write_bytes(b"no image")
     second = run(configure(folder))
     assert second.success, second.failures
-    (_, one), (_, two) = second.store.published()
+    (_, one), (_, two) = second.store.iterate_published()
     assert one.id != two.id
-    shards = [name for name in one.manifest()["files"] if ".tfrecord-" in name]
-    assert [two.manifest()["files"][name] for name in shards] == [one.manifest()["files"][name] for name in shards]
-    assert two.problems() == one.problems() == []
+    shards = [name for name in one.read_manifest()["files"] if ".tfrecord-" in name]
+    assert [two.read_manifest()["files"][name] for name in shards] == [
+        one.read_manifest()["files"][name] for name in shards
+    ]
+    assert two.find_problems() == one.find_problems() == []
 
 
 def test_new_photos_cost_their_own_records_and_the_version_is_that_of_a_run_from_scratch(
@@ -203,7 +205,7 @@ def test_new_photos_cost_their_own_records_and_the_version_is_that_of_a_run_from
         shard.unlink()
     scratch = run(configure(folder, store="scratch"))
     assert scratch.success, scratch.failures
-    versions = [one.store.newest()[1] for one in (grown, scratch)]
+    versions = [one.store.newest_version()[1] for one in (grown, scratch)]
     assert versions[0].id == versions[1].id
     assert hashes(Path(versions[0].path)) == hashes(Path(versions[1].path))
 
@@ -217,12 +219,14 @@ def test_what_was_compared_with_history_makes_no_version_by_itself(folder: Path,
     photo.unlink() if change == "shrunk" else photo.rename(folder / "photos/good/3_7.png")
     changed = run(tolerant)
     assert changed.success, changed.failures
-    assert len(changed.store.publications.all()) == 2
-    _, version = changed.store.newest()
-    (shrinkage,) = [one for one in version.manifest()["checks"]["sample_integrity"] if one["check"] == "not_shrunk"]
+    assert len(changed.store.publications.read_all()) == 2
+    _, version = changed.store.newest_version()
+    (shrinkage,) = [
+        one for one in version.read_manifest()["checks"]["sample_integrity"] if one["check"] == "not_shrunk"
+    ]
     assert shrinkage["history"]
     assert not {"passed", "observed", "offending"} & set(shrinkage)
     assert b"2.8" in version.folder.read("report/index.html") or change == "renamed"
     again = run(tolerant)
     assert again.success, again.failures
-    assert len(again.store.publications.all()) == 2
+    assert len(again.store.publications.read_all()) == 2

@@ -41,20 +41,20 @@ def test_the_run_publishes_a_version(ran: Run) -> None:
     assert ran.success, ran.failures
     # At most a warning: some places were photographed so often that one of them fills a quota of 15 %.
     assert set(ran.failed_checks) <= {"sample_split.groups_fit"}
-    assert len(ran.store.publications.all()) == 1
+    assert len(ran.store.publications.read_all()) == 1
 
 
 def test_every_photo_is_listed_and_the_copy_is_found(ran: Run) -> None:
-    _, version = ran.store.newest()
-    listing = version.table("listing")
+    _, version = ran.store.newest_version()
+    listing = version.read_table("listing")
     assert listing.num_rows == 278
     copies = listing.filter(pc.is_valid(listing["duplicate_of"]))
     assert [Path(path).parent.name for path in copies["path"].to_pylist()] == ["recheck"]
-    assert version.manifest()["counts"]["excluded"] == 0
+    assert version.read_manifest()["counts"]["excluded"] == 0
 
 
 def test_no_leak_group_stands_on_two_sides(ran: Run) -> None:
-    split = ran.store.newest()[1].table("assignments").to_pandas()
+    split = ran.store.newest_version()[1].read_table("assignments").to_pandas()
     assert len(split) == 278
     assert set(split["purpose"]) == {"train", "test", "devel"}
     for column in ("leak_group", "content_id", "pixel_id", "item"):
@@ -64,9 +64,9 @@ def test_no_leak_group_stands_on_two_sides(ran: Run) -> None:
 
 
 def test_the_drawn_class_frequencies_are_the_weight_tables(ran: Run) -> None:
-    _, version = ran.store.newest()
-    weights = version.table("weights").to_pylist()
-    records = version.table("records")
+    _, version = ran.store.newest_version()
+    weights = version.read_table("weights").to_pylist()
+    records = version.read_table("records")
     for epoch in range(2):
         drawn = Counter(
             records.filter(pc.equal(records["epoch"], epoch))
@@ -84,12 +84,12 @@ def test_the_drawn_class_frequencies_are_the_weight_tables(ran: Run) -> None:
 def test_tensorflow_reads_every_record_with_its_own_crc_check(ran: Run) -> None:
     import tensorflow as tf
 
-    _, version = ran.store.newest()
-    records = version.table("records")
+    _, version = ran.store.newest_version()
+    records = version.read_table("records")
     files = sorted(set(records["file"].to_pylist()))
     read = Counter()
     for file in files:
-        for raw in tf.data.TFRecordDataset(version.folder.place(file)):
+        for raw in tf.data.TFRecordDataset(version.folder.file_url(file)):
             example = tf.train.Example.FromString(raw.numpy())
             read[file] += 1
             pixels = tf.io.decode_png(example.features.feature["image/encoded"].bytes_list.value[0])
@@ -109,5 +109,5 @@ def test_a_second_run_publishes_nothing_new(ran: Run, shared: Path) -> None:
     store = Path(ran.store.folder.url).parent
     again = run(configure(shared, store))
     assert again.success, again.failures
-    assert len(ran.store.publications.all()) == 1
-    assert ran.store.staging.names() == []
+    assert len(ran.store.publications.read_all()) == 1
+    assert ran.store.staging_area.list_names() == []

@@ -30,16 +30,16 @@ def published(folder: Path, classes: list[str] | None = None, **sections: Any) -
     """The manifest that a run publishes."""
     done = run(configured(folder, classes, **sections))
     assert done.success, done.failures
-    newest = done.store.newest()
+    newest = done.store.newest_version()
     assert newest is not None
-    return newest[1].manifest()
+    return newest[1].read_manifest()
 
 
 def labels(store: PipelineStore) -> dict[str, int]:
     """Class folder → label, of every record of the newest version: one each."""
-    newest = store.newest()
+    newest = store.newest_version()
     assert newest is not None
-    records = newest[1].table("records").select(["path", "label"]).to_pylist()
+    records = newest[1].read_table("records").select(["path", "label"]).to_pylist()
     pairs = {(row["path"].split("/")[1], row["label"]) for row in records}
     assert len(pairs) == len({name for name, _ in pairs})
     return dict(pairs)
@@ -50,7 +50,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str,
     """Five versions: two classes; one more, that sorts first; the first class gone; the same again; back."""
     folder = tmp_path_factory.mktemp("life")
     photos, away = folder / "photos", folder / "away"
-    store = PipelineStore.of(configured(folder))
+    store = PipelineStore.from_config(configured(folder))
     manifests, found = [], []
 
     def note(classes: list[str] | None = None) -> None:
@@ -87,15 +87,15 @@ def test_the_same_images_give_the_same_version(life: Life) -> None:
 
 
 def test_every_version_verifies(life: Life) -> None:
-    found = verify_store(PipelineStore.of(configured(life[0])), every=True)
+    found = verify_store(PipelineStore.from_config(configured(life[0])), every=True)
     assert found.is_well, [*found.problems, *(one.problems for one in found.versions)]
 
 
 def test_tfds_opens_a_version_with_a_class_that_has_gone(life: Life) -> None:
     tfds = pytest.importorskip("tensorflow_datasets")
     folder = life[0]
-    store = PipelineStore.of(configured(folder))
-    without = list(store.published())[2][1]
+    store = PipelineStore.from_config(configured(folder))
+    without = list(store.iterate_published())[2][1]
     builder = tfds.builder_from_directory(without.path)
     assert builder.info.features["label"].names == ["good", "bad", "ajar"]
     read = tfds.ReadConfig(interleave_cycle_length=1)
@@ -142,7 +142,7 @@ def test_a_forged_map_is_named(life: Life, tmp_path: Path, forged: list[str], sa
     """Rewritten from end to end: labels, shards and all hashes follow the forged map; only the history knows better."""
     folder = tmp_path / "copy"
     shutil.copytree(life[0], folder)
-    store = PipelineStore.of(configured(folder))
+    store = PipelineStore.from_config(configured(folder))
     if "good" not in forged:
         shutil.rmtree(folder / "photos/good")
         published(folder)
@@ -160,14 +160,14 @@ def test_a_manifest_that_was_altered_gives_no_labels(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 6, "bad": 6})
     published(tmp_path)
     config = configured(tmp_path)
-    store = PipelineStore.of(config)
+    store = PipelineStore.from_config(config)
     assert published_history(store, config).classes == ("bad", "good")
-    newest = store.newest()
+    newest = store.newest_version()
     assert newest is not None
-    file = Path(newest[1].folder.place(MANIFEST))
+    file = Path(newest[1].folder.file_url(MANIFEST))
     file.chmod(0o644)
     file.write_text(file.read_text().replace('"bad",\n  "good"', '"good",\n  "bad"'))
-    assert newest[1].manifest()["classes"] == ["good", "bad"]
+    assert newest[1].read_manifest()["classes"] == ["good", "bad"]
     with pytest.raises(Exception, match="altered: its hash does not begin with"):
         published_history(store, config)
     done = run(config)
@@ -232,7 +232,7 @@ def test_the_photo_behind_a_record_opens_wherever_the_checkout_went(tmp_path: Pa
 def test_a_copied_version_asks_for_the_folder_and_other_bytes_are_refused(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 6, "bad": 6})
     published(tmp_path)
-    newest = PipelineStore.of(configured(tmp_path)).newest()
+    newest = PipelineStore.from_config(configured(tmp_path)).newest_version()
     assert newest is not None
     copy = tmp_path / "elsewhere" / "copy"
     shutil.copytree(newest[1].path, copy)
@@ -265,8 +265,8 @@ def test_a_store_copied_away_from_its_photos_says_where_they_are_missing(tmp_pat
         with pytest.raises(ReadError, match=rf"seen from base={re.escape(str(copy))} it would be the folder"):
             ask(0, base=copy)
     assert records.place(0, base=first) == str(first / records[0]["path"])
-    store = PipelineStore.of(configured(first, store=str(copy)))
-    newest = store.newest()
+    store = PipelineStore.from_config(configured(first, store=str(copy)))
+    newest = store.newest_version()
     assert newest is not None
     place = trace_image(store, newest[1], path=records[0]["path"])["place"]
     assert place["address"] is None

@@ -50,7 +50,7 @@ def test_an_unusual_set_that_is_sound_is_green_and_verifies(tmp_path: Path) -> N
     found = ran(tmp_path, classes, listing)
     assert found.success, found.failures
     assert found.failed_checks == []
-    table = pq.read_table(found.store.tables.place(table_name(found.store, found.result.run_id, "raw_listing")))
+    table = pq.read_table(found.store.tables.file_url(table_name(found.store, found.result.run_id, "raw_listing")))
     assert {tuple(names) for names in table["category"].to_pylist()} == {("Blow hole",), ("\u00e6",), ("data", "seen")}
     facts = json.loads(table.schema.metadata[b"brev_pipeline.found"])
     assert facts["names"] == [{"setting": "listing.class_mapping", "name": "data", "images": 8, "closest": ""}]
@@ -58,7 +58,7 @@ def test_an_unusual_set_that_is_sound_is_green_and_verifies(tmp_path: Path) -> N
         (".txt", "filter", 1),
         (".png", "hidden", 1),
     }
-    _, version = found.store.newest() or pytest.fail("nothing was published")
+    _, version = found.store.newest_version() or pytest.fail("nothing was published")
     page = version.folder.read("report/index.html").decode()
     assert "Files that are not listed" in page
     assert "no image by its name (listing.sample_filter)" in page

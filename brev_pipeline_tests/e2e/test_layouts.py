@@ -123,9 +123,9 @@ def leak_groups(truth: dict[str, Truth], files: dict[str, str]) -> dict[str, str
 
 
 def assignments(done: Run) -> dict[str, dict[str, str]]:
-    newest = done.store.newest()
+    newest = done.store.newest_version()
     assert newest is not None
-    rows = newest[1].table("assignments").to_pylist()
+    rows = newest[1].read_table("assignments").to_pylist()
     return {row["path"].partition("layout/")[2]: row for row in rows}
 
 

@@ -43,7 +43,7 @@ def dagster(folder: Path) -> Iterator[Dagster]:
 
 
 def store(folder: Path, name: str) -> PipelineStore:
-    return PipelineStore.at(str(folder / "store"), name)
+    return PipelineStore.at_url(str(folder / "store"), name)
 
 
 def temporary(folder: Path) -> list[str]:
@@ -77,19 +77,19 @@ def test_a_second_run_waits_while_another_pipeline_runs_beside_the_first(dagster
     assert until(lambda: not workers(dagster), 60) < 10
     assert dagster.wait(first, seconds=30) == "CANCELED"
     assert temporary(folder) == []
-    assert store(folder, "endless").publications.all() == []
+    assert store(folder, "endless").publications.read_all() == []
 
 
 def test_a_run_that_is_killed_counts_as_failed_and_is_started_once_more(dagster: Dagster, folder: Path) -> None:
     """The power fails for everything but the webserver; what comes back finishes the work, and cleans up."""
     killed = dagster.launch("long")
     dagster.wait_for_step(killed, "tfrecord_shards", seconds=PATIENCE)
-    finished = store(folder, "long").staging
+    finished = store(folder, "long").staging_area
     until(lambda: any(".tfrecord-" in name for name in finished.walk()), PATIENCE)
     dagster.kill("daemon", with_children=True)
     dagster.kill("code", with_children=True)
     assert dagster.status(killed) == "STARTED"
-    assert store(folder, "long").publications.all() == []
+    assert store(folder, "long").publications.read_all() == []
 
     dagster.start_code_server()
     dagster.start_daemon()
@@ -98,7 +98,7 @@ def test_a_run_that_is_killed_counts_as_failed_and_is_started_once_more(dagster:
     (again,) = [run["runId"] for run in dagster.runs() if run["tags"].get("dagster/parent_run_id") == killed]
     assert dagster.wait(again, seconds=PATIENCE) == "SUCCESS", dagster.failures(again)
     assert verify_version(store(folder, "long")).problems == []
-    assert store(folder, "long").staging.names() == []
+    assert store(folder, "long").staging_area.list_names() == []
     assert temporary(folder) == []
 
 

@@ -45,6 +45,6 @@ def test_a_bucket_becomes_the_same_version_on_a_cluster(ceph: Ceph, cluster: Any
         return done.store
 
     here, there = made({"workers": 1}), made({"kind": "ray", "address": cluster.address})
-    assert there.newest()[1].id == here.newest()[1].id
-    assert there.newest()[1].manifest()["counts"]["listed"] == len(photos)
+    assert there.newest_version()[1].id == here.newest_version()[1].id
+    assert there.newest_version()[1].read_manifest()["counts"]["listed"] == len(photos)
     assert verify_version(there).problems == []

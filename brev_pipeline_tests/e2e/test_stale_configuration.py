@@ -72,7 +72,7 @@ class World:
 
     @property
     def store(self) -> PipelineStore:
-        return PipelineStore.of(load_config(self.file))
+        return PipelineStore.from_config(load_config(self.file))
 
     def write(self, sections: dict[str, Any]) -> None:
         """Write the configuration with keys of sections replaced."""
@@ -117,7 +117,7 @@ class World:
             return told(entry.dagster_event for entry in instance.all_logs(newest.run_id) if entry.dagster_event)
 
     def published(self) -> list[str]:
-        return [entry.version for entry in self.store.publications.all()]
+        return [entry.version for entry in self.store.publications.read_all()]
 
 
 def keys(stages: tuple[str, ...]) -> list[dg.AssetKey]:
@@ -197,7 +197,7 @@ class TestOnlyTheVersion:
         copy.run(VERSION)
         (new,) = copy.published()[1:]
         assert new == afresh(CHANGES["validation"][0])
-        manifest = copy.store.version(new).manifest()
+        manifest = copy.store.find_version(new).read_manifest()
         (check,) = [check for check in manifest["checks"]["sample_integrity"] if check["check"] == "not_shrunk"]
         assert (
             check["arguments"]["max_value"] == manifest["configuration"]["validation"]["raw_listing"]["max_shrinkage"]

@@ -31,7 +31,7 @@ def metadata(done: Run, stage: str) -> dict[str, Any]:
 
 def version_id(done: Run) -> str:
     assert done.success, done.failures
-    _, version = done.store.newest()  # type: ignore[misc]
+    _, version = done.store.newest_version()  # type: ignore[misc]
     return version.id
 
 
@@ -73,10 +73,10 @@ def test_strange_files_stand_in_the_version_with_their_reason(folder: Path) -> N
     said = {path: rule for path, rule in excluded(done).items() if rule != "not_drawn"}
     assert said == STRANGE | {"photos/scratch/1_0.png": "class_filter"}
 
-    version = done.store.newest()[1]  # type: ignore[index]
-    assert version.manifest()["counts"]["listed"] == 26 + len(said)
-    assert "file_stamp" not in version.table("listing").column_names
-    assert "/etc" not in str(version.table("exclusions").to_pylist())
+    version = done.store.newest_version()[1]  # type: ignore[index]
+    assert version.read_manifest()["counts"]["listed"] == 26 + len(said)
+    assert "file_stamp" not in version.read_table("listing").column_names
+    assert "/etc" not in str(version.read_table("exclusions").to_pylist())
     assert verify_version(done.store).problems == []
     page = (Path(version.path) / "report/index.html").read_text(encoding="utf-8")
     assert "it is a link to outside of the dataset" in page
@@ -94,7 +94,7 @@ def test_strange_files_stand_in_the_version_with_their_reason(folder: Path) -> N
     again = run(configure(folder, listing=listing))
     assert version_id(again) == version.id
     assert metadata(again, "raw_listing")["other files"] == 2
-    assert len(again.store.publications.all()) == 2
+    assert len(again.store.publications.read_all()) == 2
 
 
 def fifo(photo: Path) -> None:
@@ -170,8 +170,8 @@ def test_bitmaps_of_one_size_and_time_that_are_swapped_get_the_right_labels(fold
 
     done = run(configure(folder, BITMAPS))
     assert version_id(done) != before
-    version = done.store.newest()[1]  # type: ignore[index]
-    contents = {row["path"]: row["content_id"] for row in version.table("listing").to_pylist()}
+    version = done.store.newest_version()[1]  # type: ignore[index]
+    contents = {row["path"]: row["content_id"] for row in version.read_table("listing").to_pylist()}
     for name in (one, other):
         path = name.relative_to(folder).as_posix()
         assert contents[path] == hashlib.md5(name.read_bytes(), usedforsecurity=False).hexdigest()

@@ -42,7 +42,7 @@ def accepted(world: World) -> World:
 def test_what_was_stopped_blocks_the_run_and_says_which_and_what_to_set(world: World) -> None:
     done = once(world, ["photos/good/8_0.png"])
     assert not done.success
-    assert done.store.newest() is None
+    assert done.store.newest_version() is None
     assert "sample_split" not in done.materialized
     # What is accepted is no photo at all.
     assert done.failed_checks == ["prepared_images.all_judged", "prepared_images.accepted_matched"]
@@ -55,9 +55,9 @@ def test_what_was_stopped_blocks_the_run_and_says_which_and_what_to_set(world: W
 
 
 def test_what_is_accepted_is_left_out_with_its_reason(accepted: World) -> None:
-    (row,) = [row for row in accepted.newest.table("images").to_pylist() if row["status"] != "ok"]
+    (row,) = [row for row in accepted.newest.read_table("images").to_pylist() if row["status"] != "ok"]
     assert (row["source_path"], row["status"], row["reason"]) == (SLOW, "stopped", REASON)
-    (left,) = [row for row in accepted.newest.table("exclusions").to_pylist() if row["path"] == SLOW]
+    (left,) = [row for row in accepted.newest.read_table("exclusions").to_pylist() if row["path"] == SLOW]
     assert (left["rule"], left["reason"]) == ("quarantined", f"stopped: {REASON}")
     (verified,) = verify_store(accepted.store).versions
     assert verified.problems == []
@@ -70,17 +70,19 @@ def test_its_content_may_be_named_instead_and_a_longer_limit_is_no_matter_of_the
     accepted: World, tmp_path: Path
 ) -> None:
     copy = accepted.copy(tmp_path)
-    content = next(row["content_id"] for row in copy.newest.table("images").to_pylist() if row["status"] == "stopped")
+    content = next(
+        row["content_id"] for row in copy.newest.read_table("images").to_pylist() if row["status"] == "stopped"
+    )
     assert once(copy, [content]).success
     pixels = set((copy.root / "prepared").rglob("*.tfrecord"))
     assert once(copy, [], max_seconds=60).success
     assert len(set((copy.root / "prepared").rglob("*.tfrecord")) - pixels) == 1
-    assert set(copy.newest.table("images")["status"].to_pylist()) == {"ok"}
+    assert set(copy.newest.read_table("images")["status"].to_pylist()) == {"ok"}
 
 
 def forged(world: World, path: str, **facts: object) -> None:
     """Publish the newest version once more with another row of an image."""
-    images = world.newest.table("images")
+    images = world.newest.read_table("images")
     bare = dict.fromkeys(images.column_names[4:])
     rows = [row | bare | facts if row["source_path"] == path else row for row in images.to_pylist()]
     world.republish({"images": pa.Table.from_pylist(rows, images.schema)})
@@ -108,9 +110,9 @@ def test_a_good_photo_that_is_said_to_be_stopped_is_found(accepted: World, tmp_p
 def test_what_a_faster_machine_may_explain_is_told_apart(accepted: World, tmp_path: Path) -> None:
     copy = accepted.copy(tmp_path)
     # As if a machine had prepared it that took more than two seconds for what takes most of one here.
-    configuration = copy.newest.manifest()["configuration"]
+    configuration = copy.newest.read_manifest()["configuration"]
     configuration["image"]["max_seconds"] = 2.5
-    images = copy.newest.table("images")
+    images = copy.newest.read_table("images")
     rows = [
         row | {"reason": REASON.replace("0.25", "2.5")} if row["status"] == "stopped" else row
         for row in images.to_pylist()

@@ -107,8 +107,8 @@ def test_a_check_of_ones_own_is_launched_by_dagster_and_stands_in_the_manifest(f
     command = [Path(sys.executable).with_name("dagster"), "job", "execute", "-m", "own_checks", "-j", "demo"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    store = PipelineStore.of(load_config(file))
-    newest = store.newest()
+    store = PipelineStore.from_config(load_config(file))
+    newest = store.newest_version()
     assert newest is not None
     own = {"check": "enough_devel_photos", "severity": "error", "passed": True}
-    assert newest[1].manifest()["user_checks"] == {"sample_split": [own]}
+    assert newest[1].read_manifest()["user_checks"] == {"sample_split": [own]}

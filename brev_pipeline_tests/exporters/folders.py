@@ -12,13 +12,13 @@ from brev_pipeline_tests.readers.worlds import World
 
 def arguments(world: World, version: Version) -> dict[str, Any]:
     """What `export_files` takes, of a published world."""
-    manifest = version.manifest()
+    manifest = version.read_manifest()
     return {
         "config": world.config,
         "classes": manifest["classes"],
         "split": world.draws.select(["path", "category"]),
         "images": world.prepared,
-        "records": version.table("records"),
+        "records": version.read_table("records"),
         "files": manifest["files"],
     }
 

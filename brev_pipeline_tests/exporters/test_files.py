@@ -97,7 +97,7 @@ def test_the_listed_features_are_those_of_each_record(
     world = World(tmp_path, shapes=(shape,), several=several, shards={"encoding": encoding})
     version = world.publish()
     listed = parsed(export_files(**arguments(world, version)), "metadata.json")["record_schema"]["features"]
-    for row in version.table("records").to_pylist():
+    for row in version.read_table("records").to_pylist():
         features = decode_example(version.folder.read(row["file"], row["offset"] + 12, row["length"]))
         assert list(features) == [feature["name"] for feature in listed]
         for feature in listed:

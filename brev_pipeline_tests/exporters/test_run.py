@@ -25,14 +25,14 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> Version:
     card = {"license": "https://spdx.org/licenses/CC0-1.0.html", "published": "2026-11-30"}
     done = run(configure(root, shards={"records_per_shard": 8, "epochs": 2}, card=card))
     assert done.success, done.failures
-    newest = done.store.newest()
+    newest = done.store.newest_version()
     assert newest
     return newest[1]
 
 
 def test_the_manifest_accounts_for_the_files(version: Version) -> None:
-    assert not version.problems()
-    listed = set(version.manifest()["files"])
+    assert not version.find_problems()
+    listed = set(version.read_manifest()["files"])
     assert listed >= {"dataset_info.json", "features.json", "label.labels.txt", "metadata.json", "croissant.json"}
 
 
@@ -79,7 +79,7 @@ def test_the_documented_features_are_a_feature_spec(version: Version) -> None:
 def test_the_documented_way_to_the_seeds_gives_the_seeds(version: Version) -> None:
     told = json.loads((Path(version.path) / "metadata.json").read_text())["seeds"]
     key = told["sampling.seed"].to_bytes(8, "big")
-    for row in version.table("records").to_pylist():
+    for row in version.read_table("records").to_pylist():
         parts = [str(row[name]).encode() for name in ("epoch", "content_id", "ordinal")]
         digest = hashlib.blake2b(b"\xff".join(parts), digest_size=8, key=key).digest()
         assert int.from_bytes(digest, "big") == row["seed"]

@@ -28,9 +28,9 @@ from brev_pipeline.readers.access_log import Access
 from brev_pipeline.release.exclusions import filtered_images
 from brev_pipeline.stages import VERSION
 from brev_pipeline.store import PipelineStore, Publication, StoredTable
-from brev_pipeline.store.file_entries import entries
+from brev_pipeline.store.file_entries import list_entries
 from brev_pipeline.store.hashed_files import hash_in_name
-from brev_pipeline.store.timing_log import PaceLog
+from brev_pipeline.store.timing_log import TimingLog
 from brev_pipeline_tests.audit.worlds import World, make
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
 
@@ -105,7 +105,7 @@ class Judge:
             lines = [*found.problems, *(line for version in found.versions for line in version.problems)]
         else:
             kinds: dict[str, Any] = {"publications": Publication, "access": Access}
-            reports = [inspect_log(store.folder / log, store.seals(log), log, kinds[log]) for log in kinds]
+            reports = [inspect_log(store.folder / log, store.witness_log(log), log, kinds[log]) for log in kinds]
             lines = [line for report in reports for line in report.problems]
         number = file.name.partition("-")[0].removesuffix(".json")
         assert any(number in line for line in lines), lines
@@ -117,7 +117,7 @@ class Judge:
         name = file.relative_to(self.world.root / "tables").as_posix()
         if name.endswith(".pace.json"):
             run, _, step = name.removesuffix(".pace.json").partition("/")
-            paces = PaceLog(self.world.store.tables).read()[step]
+            paces = TimingLog(self.world.store.tables).read_timings()[step]
             assert run not in {pace.run for pace in paces}, "a flipped pace was believed"
             return "refused"
         if file.suffix == ".json":
@@ -141,21 +141,23 @@ class Judge:
     # What is remembered.
 
     def _memory(self, file: Path) -> str:
-        before, found = self._memory_before, self.world.store.memory.recall()
+        before, found = self._memory_before, self.world.store.identity_cache.load_newest()
         return self._told(file, found is not None and found.equals(before))
 
     @cached_property
     def _memory_before(self) -> pa.Table:
         with self.whole():
-            return self.world.store.memory.recall()
+            return self.world.store.identity_cache.load_newest()
 
     def _rechecks(self, file: Path) -> str:
-        return self._told(file, self.world.store.rechecks.read().sort_by("key").equals(self._rechecks_before))
+        return self._told(
+            file, self.world.store.recheck_log.read_checked().sort_by("key").equals(self._rechecks_before)
+        )
 
     @cached_property
     def _rechecks_before(self) -> pa.Table:
         with self.whole():
-            return self.world.store.rechecks.read().sort_by("key")
+            return self.world.store.recheck_log.read_checked().sort_by("key")
 
     def _filtered(self, file: Path) -> str:
         return (
@@ -165,7 +167,9 @@ class Judge:
     @cached_property
     def _listing(self) -> pa.Table:
         with self.whole():
-            newest = newest_tables([one for one in entries(self.world.store.folder) if one.name.startswith("tables/")])
+            newest = newest_tables(
+                [one for one in list_entries(self.world.store.folder) if one.name.startswith("tables/")]
+            )
             return StoredTable(self.world.store.folder, newest["raw_listing"].name).read()
 
     @cached_property
@@ -183,18 +187,18 @@ class Judge:
         if file.suffix == ".parquet":
             return self._told(file, known.equals(self._shelf_before))
         with_pixels = known.filter(pa.compute.equal(known["status"], "ok"))
-        found = list(read_prepared(self.world.store.prepared, with_pixels))
+        found = list(read_prepared(self.world.store.prepared_pixels, with_pixels))
         assert all(np.array_equal(a, b) for a, b in zip(found, self._pixels_before, strict=True))
         return "harmless"
 
     @cached_property
     def _shelf(self) -> Shelf:
-        return Shelf(self.world.store.prepared, settings_id(self.world.config.image))
+        return Shelf(self.world.store.prepared_pixels, settings_id(self.world.config.image))
 
     @cached_property
     def _shelf_before(self) -> pa.Table:
         with self.whole():
-            memory = self.world.store.memory.recall()
+            memory = self.world.store.identity_cache.load_newest()
             assert memory is not None
             return self._shelf.known(memory["content_id"])
 
@@ -202,7 +206,7 @@ class Judge:
     def _pixels_before(self) -> list[Any]:
         rows = self._shelf_before.filter(pa.compute.equal(self._shelf_before["status"], "ok"))
         with self.whole():
-            return [image.copy() for image in read_prepared(self.world.store.prepared, rows)]
+            return [image.copy() for image in read_prepared(self.world.store.prepared_pixels, rows)]
 
     @cached_property
     def _garbage_before(self) -> list[Any]:
@@ -278,12 +282,12 @@ def test_a_run_over_a_flipped_bit_publishes_the_same_or_says_why_not(world: Worl
     file = max(copy.root.glob(PLACES[what].format(newest=newest)))
     with flipped(file, draw) as place:
         done = run(copy.config)
-        versions = copy.store.versions.names()
+        versions = copy.store.versions.list_names()
     assert "Traceback" not in done.failures, place
-    assert versions == world.store.versions.names()
+    assert versions == world.store.versions.list_names()
     if done.success:
-        assert {entry.version for entry in copy.store.publications.all()} == {
-            entry.version for entry in world.store.publications.all()
+        assert {entry.version for entry in copy.store.publications.read_all()} == {
+            entry.version for entry in world.store.publications.read_all()
         }
     else:
         assert file.name in done.failures or "prepared pixels" in done.failures, done.failures
@@ -300,14 +304,14 @@ def test_a_flipped_bit_of_a_verdict_or_a_table_changes_no_version_that_is_made_o
     with dg.DagsterInstance.ephemeral() as instance:
         job = build_pipeline_definitions(config).resolve_job_def(config.name)
         assert job.execute_in_process(instance=instance).success
-        store = PipelineStore.of(config)
+        store = PipelineStore.from_config(config)
         (tables,) = (tmp_path / "store" / config.name / "tables").iterdir()
         files = [file for file in sorted(tables.iterdir()) if file.suffix in (".json", ".parquet")]
-        before = store.versions.names()
+        before = store.versions.list_names()
         for number in range(24):
             with flipped(files[number % len(files)], draw) as place:
                 done = job.execute_in_process(instance=instance, raise_on_error=False, asset_selection=[key])
             told = [event for event in done.all_events if event.event_type_value == "STEP_FAILURE"]
             assert all(event.step_failure_data.user_failure_data for event in told), (files[number % len(files)], place)
             assert done.success or told
-            assert store.versions.names() == before, (files[number % len(files)], place)
+            assert store.versions.list_names() == before, (files[number % len(files)], place)

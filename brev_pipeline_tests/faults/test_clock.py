@@ -19,7 +19,7 @@ def test_a_clock_set_back_changes_the_dates_and_nothing_else(
     world = grown.before.copy(tmp_path / "world")
     back = nursery.start(*world.arguments, clock=BACK)
     assert back.wait() == 0, back.said
-    first, second = world.store.publications.all()
+    first, second = world.store.publications.read_all()
     assert second.published_at < first.published_at
     assert world.published() == grown.after
     assert world.problems() == []
@@ -29,7 +29,7 @@ def test_a_clock_set_back_changes_the_dates_and_nothing_else(
         again = nursery.start(*world.arguments, clock=clock)
         assert again.wait() == 0, again.said
         assert "nothing new" in again.said
-    assert world.store.publications.newest() == second
+    assert world.store.publications.read_newest() == second
     told(nursery, world)
 
 

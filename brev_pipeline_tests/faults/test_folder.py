@@ -25,30 +25,30 @@ def folder(proxy: FaultyProxy, request: pytest.FixtureRequest) -> Iterator[Folde
     """A folder of its own; the answer to the first PUT below ``lost`` does not arrive."""
     proxy.injected.clear()
     proxy.method, proxy.path, proxy.most, proxy.share = "PUT", "/lost/", 1, 1.0
-    store = PipelineStore.at("s3://store", request.node.name, StorageSettings(**proxy.storage()))
+    store = PipelineStore.at_url("s3://store", request.node.name, StorageSettings(**proxy.storage()))
     yield store.folder
     proxy.share = 0.0
 
 
 def test_a_file_whose_answer_was_lost_was_written_by_the_call_that_wrote_it(folder: Folder, proxy: FaultyProxy) -> None:
-    assert (folder / "lost").create("a", b"1")
+    assert (folder / "lost").create_file("a", b"1")
     assert proxy.injected["lost"] == 1
     assert folder.read("lost/a") == b"1"
     # The same bytes of another call are still another file.
     with pytest.raises(FileExistsError):
-        (folder / "lost").create("a", b"1")
-    assert not (folder / "lost").create("a", b"1", exist_ok=True)
+        (folder / "lost").create_file("a", b"1")
+    assert not (folder / "lost").create_file("a", b"1", exist_ok=True)
 
 
 def test_a_publication_whose_answer_was_lost_counts_once_and_a_rival_is_told(
     folder: Folder, proxy: FaultyProxy
 ) -> None:
     log = Publications(folder / "lost")
-    entry = log.append("a", run_id="1", manifest_sha256="", after=None)
+    entry = log.append_publication("a", run_id="1", manifest_sha256="", after=None)
     assert proxy.injected["lost"] == 1
     with pytest.raises(StoreError, match="another run published"):
-        log.append("b", run_id="2", manifest_sha256="", after=None)
-    assert log.all() == [entry]
+        log.append_publication("b", run_id="2", manifest_sha256="", after=None)
+    assert log.read_all() == [entry]
 
 
 @pytest.mark.parametrize("without_names", [True, False])
@@ -60,7 +60,7 @@ def test_a_file_that_cannot_be_made_leaves_nothing_behind(
     folder = Folder(str(tmp_path))
     folder.write("a", b"first")
     with pytest.raises(FileExistsError):
-        folder.create("a", b"second")
+        folder.create_file("a", b"second")
     assert os.listdir(tmp_path) == ["a"]
     assert folder.read("a") == b"first"
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o666 & ~_umask()

@@ -55,7 +55,7 @@ class Lane:
 
     def _killed(self, world: World, hits: Counter[str]) -> bool:
         """Whether a run was killed before it had ended."""
-        runs, publications = world.runs(), len(world.store.publications.all())
+        runs, publications = world.runs(), len(world.store.publications.read_all())
         run = self.nursery.start(*world.arguments)
         if run.has_ended(self.random.uniform(0, self.seconds)):
             assert run.wait() == 0, run.said
@@ -70,7 +70,7 @@ class Lane:
         assert reader.problems == []
         assert set(reader.seen) <= set(self.undisturbed.after)
         assert world.published() == self.undisturbed.after
-        assert world.store.staging.names() == []
+        assert world.store.staging_area.list_names() == []
         self.looks += reader.looks
 
 

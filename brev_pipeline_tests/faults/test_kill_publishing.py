@@ -59,7 +59,7 @@ def test_publishing_killed_before_any_of_its_operations_is_made_up_for(
         expected = expected or world.published()
         assert world.published() == expected
         assert world.problems() == []
-        assert world.store.staging.names() == []
+        assert world.store.staging_area.list_names() == []
         if not killed:
             break
     print(f"{kills} kills, {visible} of them after the publication")

@@ -34,9 +34,9 @@ def other_photo(folder: Path) -> bytes:
 
 
 def rows(world: World, table: str, **wanted: Any) -> list[dict[str, Any]]:
-    newest = world.store.newest()
+    newest = world.store.newest_version()
     assert newest is not None
-    found = newest[1].table(table).to_pylist()
+    found = newest[1].read_table(table).to_pylist()
     return [row for row in found if all(row[name] == value for name, value in wanted.items())]
 
 

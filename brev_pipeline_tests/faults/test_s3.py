@@ -102,9 +102,9 @@ def test_a_store_that_fails_now_and_then_makes_the_same_version_and_publishes_it
     assert good.place is not None
     assert faulty.place is not None
     assert objects(ceph, faulty.place) == objects(ceph, good.place)
-    assert len(faulty.store.publications.all()) == 1
+    assert len(faulty.store.publications.read_all()) == 1
     assert faulty.problems() == []
-    assert faulty.store.staging.names() == []
+    assert faulty.store.staging_area.list_names() == []
     assert proxy.injected.total() >= 8
 
 
@@ -116,7 +116,7 @@ def test_a_publication_whose_answer_is_lost_counts_once_and_is_not_reported_lost
     proxy.most = 1
     run_with_faults(nursery, world, proxy, share=1)
     assert proxy.injected["lost"] == 1
-    assert len(world.store.publications.all()) == 1
+    assert len(world.store.publications.read_all()) == 1
     assert world.problems() == []
 
 
@@ -133,7 +133,7 @@ def test_a_store_that_always_fails_is_named_in_bounded_time(
     assert "check the store's address, network and credentials" in run.said
     assert "Traceback" not in run.said
     proxy.share = 0
-    assert world.store.publications.all() == []
+    assert world.store.publications.read_all() == []
 
 
 def test_a_bucket_that_fails_for_good_in_mid_run_is_named_and_blames_no_photo(
@@ -148,4 +148,4 @@ def test_a_bucket_that_fails_for_good_in_mid_run_is_named_and_blames_no_photo(
     assert "retries included" in run.said
     assert "corrupt" not in run.said
     assert "Traceback" not in run.said
-    assert world.store.publications.all() == []
+    assert world.store.publications.read_all() == []

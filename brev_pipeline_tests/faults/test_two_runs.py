@@ -32,7 +32,7 @@ def test_of_two_runs_that_begin_together_one_publishes(
     assert nursery.start(*world.arguments).wait() == 0
     assert world.published() == undisturbed.after
     assert world.problems() == []
-    assert world.store.staging.names() == []
+    assert world.store.staging_area.list_names() == []
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_run_that_another_overtakes_with_the_same_images_finds_them_published(
     assert "Traceback" not in slow.said
     assert world.published() == published
     assert world.problems() == []
-    assert world.store.staging.names() == []
+    assert world.store.staging_area.list_names() == []
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_run_that_listed_before_another_published_keeps_what_that_assigned(
 
 
 def _purposes(world: World) -> dict[str, str]:
-    newest = world.store.newest()
+    newest = world.store.newest_version()
     assert newest is not None
-    rows = newest[1].table("assignments").to_pylist()
+    rows = newest[1].read_table("assignments").to_pylist()
     return {row["path"]: row["purpose"] for row in rows}

@@ -66,7 +66,7 @@ class World:
     @property
     def store(self) -> PipelineStore:
         """The pipeline's store."""
-        return PipelineStore.of(self.config)
+        return PipelineStore.from_config(self.config)
 
     @property
     def own(self) -> Path:
@@ -75,7 +75,9 @@ class World:
 
     def published(self) -> dict[str, dict[str, str]]:
         """Each published version of a local store, with the SHA-256 of every file in its folder."""
-        return {entry.version: hashes(self.own / "versions" / entry.version) for entry in self.store.publications.all()}
+        return {
+            entry.version: hashes(self.own / "versions" / entry.version) for entry in self.store.publications.read_all()
+        }
 
     def problems(self) -> list[str]:
         """What the newest published version has wrong with it."""
@@ -83,7 +85,7 @@ class World:
 
     def runs(self) -> set[str]:
         """Ids of the runs that left tables."""
-        return set(self.store.tables.names())
+        return set(self.store.tables.list_names())
 
     def phase(self, earlier: set[str], publications: int) -> str:
         """What a run was doing when it was stopped, by what stands in a local store.
@@ -92,9 +94,9 @@ class World:
             earlier: ids of the runs before it.
             publications: how many there were before it.
         """
-        if len(self.store.publications.all()) > publications:
+        if len(self.store.publications.read_all()) > publications:
             return "published"
-        tables = [name for run in self.runs() - earlier for name in (self.store.tables / run).names()]
+        tables = [name for run in self.runs() - earlier for name in (self.store.tables / run).list_names()]
         done = {stage: [n for n in tables if n.startswith(f"{stage}.")] for stage in STAGES}
         for stage, names in done.items():
             if not any(name.endswith(".parquet") for name in names):
@@ -136,15 +138,15 @@ class Reader:
         """Look once; what is new is verified in full, what is known is looked at for missing and cut files."""
         self.looks += 1
         try:
-            found = self._store.newest()
+            found = self._store.newest_version()
             if found is None:
                 self.problems += ["the published version is gone"] * bool(self.seen)
             elif found[1].id not in self.seen:
                 self.seen.append(found[1].id)
                 self.problems += verify_version(self._store).problems
             else:
-                for name, facts in found[1].manifest()["files"].items():
-                    if (size := found[1].folder.size(name)) != facts["bytes"]:
+                for name, facts in found[1].read_manifest()["files"].items():
+                    if (size := found[1].folder.file_size(name)) != facts["bytes"]:
                         self.problems.append(f"{name} has {size} bytes")
         except BrevPipelineError as error:
             self.problems.append(str(error))

@@ -12,7 +12,7 @@ from brev_pipeline.engine import LocalEngine
 from brev_pipeline.errors import DecodeError
 from brev_pipeline.images import decode, prepare_images, read_prepared
 from brev_pipeline.storage import Sources
-from brev_pipeline.storage.places import place_of
+from brev_pipeline.storage.places import parse_place
 from brev_pipeline.store import Folder
 from brev_pipeline_tests.images import corpus, worlds
 
@@ -182,7 +182,7 @@ def test_the_whole_stage_takes_them_all_in_worker_processes(entries, tmp_path, s
     samples = worlds.table(
         [worlds.sample(f"odd/{entry['file']}", entry["place"].read_bytes(), "odd") for entry in entries]
     )
-    sources = Sources({"odd": place_of("odd", str(folder), StorageSettings())})
+    sources = Sources({"odd": parse_place("odd", str(folder), StorageSettings())})
     settings = ImageSettings(target_size=(32, 32))
     table = prepare_images(samples, settings, fetch=sources, folder=Folder(str(tmp_path)), engine=LocalEngine(2))
     status = dict(zip(table["content_id"].to_pylist(), table["status"].to_pylist(), strict=True))

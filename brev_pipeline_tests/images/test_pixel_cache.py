@@ -90,14 +90,14 @@ def test_tensorflow_reads_the_pixels_and_finds_no_wrong_checksum(shelf):
     import tensorflow as tf
 
     images, table = filled(shelf)
-    place = shelf.folder.place(table["file"][0].as_py())
+    place = shelf.folder.file_url(table["file"][0].as_py())
     assert [record.numpy() for record in tf.data.TFRecordDataset(place)] == [image.tobytes() for image in images]
 
 
 def test_the_index_is_parquet_with_the_tables_rows(shelf):
     _, table = filled(shelf)
-    (name,) = [name for name in (shelf.folder / shelf.id).names() if name.endswith(".parquet")]
-    assert pq.read_table((shelf.folder / shelf.id).place(name)).equals(table)
+    (name,) = [name for name in (shelf.folder / shelf.id).list_names() if name.endswith(".parquet")]
+    assert pq.read_table((shelf.folder / shelf.id).file_url(name)).equals(table)
 
 
 def test_what_the_folder_holds_is_written_beside_it(shelf):
@@ -132,7 +132,7 @@ def test_of_two_runs_that_prepared_the_same_content_one_counts(shelf):
 def test_pixels_without_an_index_are_not_there(shelf):
     _, table = filled(shelf, 3)
     own = shelf.folder / shelf.id
-    for name in own.names():
+    for name in own.list_names():
         if name.endswith(".parquet"):
             own.remove(name)
     assert shelf.known(table["content_id"]).num_rows == 0
@@ -141,7 +141,7 @@ def test_pixels_without_an_index_are_not_there(shelf):
 def test_refused_images_have_rows_but_no_pixels(shelf):
     table = shelf.add([{"content_id": "a", "status": "corrupt", "reason": "cut", "source_path": "b/a"}], [None])
     assert table["file"].to_pylist() == [None]
-    assert [name.rpartition(".")[2] for name in (shelf.folder / shelf.id).names()] == ["parquet", "json"]
+    assert [name.rpartition(".")[2] for name in (shelf.folder / shelf.id).list_names()] == ["parquet", "json"]
     with pytest.raises(StoreError, match="content a has no prepared pixels"):
         list(read_prepared(shelf.folder, table))
 
@@ -150,7 +150,7 @@ def test_refused_images_have_rows_but_no_pixels(shelf):
 def test_damage_is_found_when_it_is_read(shelf, where):
     _, table = filled(shelf, 3)
     row = table.to_pylist()[1]
-    place = shelf.folder.place(row["file"])
+    place = shelf.folder.file_url(row["file"])
     with open(place, "r+b") as file:
         file.seek(row["offset"] + {"length": -12, "values": 5, "checksum": row["length"] + 2}[where])
         byte = file.read(1)
@@ -168,7 +168,7 @@ def test_a_file_that_is_gone_is_named(shelf):
 
 
 def index_of(shelf):
-    (name,) = [name for name in (shelf.folder / shelf.id).names() if name.endswith(".parquet")]
+    (name,) = [name for name in (shelf.folder / shelf.id).list_names() if name.endswith(".parquet")]
     return name, Path(shelf.folder.url) / shelf.id / name
 
 

@@ -12,7 +12,7 @@ from brev_pipeline.errors import BrevPipelineError, SourceError
 from brev_pipeline.images import ImagePipeline, prepare, prepare_images, read_prepared
 from brev_pipeline.images.pixel_cache import settings_id
 from brev_pipeline.storage import Sources
-from brev_pipeline.storage.places import place_of
+from brev_pipeline.storage.places import parse_place
 from brev_pipeline.store import Folder
 from brev_pipeline.tables import PREPARED_IMAGES
 from brev_pipeline_tests.images import worlds
@@ -176,7 +176,7 @@ def test_other_settings_prepare_anew_and_lie_elsewhere(folder):
     first, second = prepared(files, folder), prepared(files, folder, ImageSettings(target_size=(9, 9)))
     assert set(first["file"].to_pylist()).isdisjoint(second["file"].to_pylist())
     assert {image.shape for image in read_prepared(folder, second)} == {(9, 9, 3)}
-    assert settings_id(SETTINGS) in folder.names()
+    assert settings_id(SETTINGS) in folder.list_names()
 
 
 def test_frames_of_a_time_series_come_back_as_frames(folder):
@@ -221,7 +221,7 @@ def on_disk(tmp_path):
         place = tmp_path / "photos" / path.removeprefix("b/")
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(data)
-    source = Sources({"photos": place_of("photos", str(tmp_path / "photos"), StorageSettings())})
+    source = Sources({"photos": parse_place("photos", str(tmp_path / "photos"), StorageSettings())})
     return worlds.samples(tmp_path / "photos"), source
 
 

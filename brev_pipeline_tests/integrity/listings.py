@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from brev_pipeline.errors import SourceError
 from brev_pipeline.storage.fetcher import SourceRow
-from brev_pipeline.storage.s3 import Head
+from brev_pipeline.storage.s3 import ObjectHead
 from brev_pipeline.tables import RAW_LISTING
 
 WHEN = datetime(2024, 5, 6, tzinfo=UTC)
@@ -55,10 +55,10 @@ class Memory:
 class MemoryWithHeads(Memory):
     """Headers too; remembers what was asked."""
 
-    heads: dict[str, Head | SourceError] = field(default_factory=dict)
+    heads: dict[str, ObjectHead | SourceError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def head_many(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, Head | SourceError]]:
+    def head_many(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, ObjectHead | SourceError]]:
         for row in reversed(rows):
             self.asked.append(row.path)
-            yield row, self.heads.get(row.path, Head(None, False))
+            yield row, self.heads.get(row.path, ObjectHead(None, False))

@@ -31,7 +31,7 @@ def test_the_order_of_rows_changes_no_row() -> None:
 
 def test_the_real_photos_hold_one_byte_copy(shared: Path) -> None:
     config = config_of({"bucket": str(shared / "data/inspection")})
-    sources = Sources.of(config)
+    sources = Sources.from_config(config)
     table = check_integrity(list_datasets(config.datasets, config.listing, sources), fetch=sources)
     [group] = list_duplicate_groups(table).to_pylist()
     assert group["folders"] == ["pitting", "recheck"]
@@ -51,7 +51,7 @@ def test_a_bucket_with_all_kinds_of_objects_is_identified_and_then_remembered(s3
             parts.append({"PartNumber": number, "ETag": put["ETag"]})
         s3.client.complete_multipart_upload(Bucket=name, Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
     config = config_of({"bucket": f"s3://{name}", "storage": s3.storage()})
-    sources = Sources.of(config)
+    sources = Sources.from_config(config)
     rows = list_datasets(config.datasets, config.listing, sources)
     table = check_integrity(rows, fetch=sources)
     assert table["content_id"].to_pylist() == [md5(photo)] * 4

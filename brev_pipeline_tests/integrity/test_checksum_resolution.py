@@ -6,7 +6,7 @@ import pytest
 
 from brev_pipeline.errors import SourceError
 from brev_pipeline.integrity.checksum_resolution import parse_md5, resolve_identities
-from brev_pipeline.storage.s3 import Head
+from brev_pipeline.storage.s3 import ObjectHead
 from brev_pipeline_tests.integrity.listings import Memory, MemoryWithHeads, listing, md5
 
 A, B = md5(b"a"), md5(b"b")
@@ -37,13 +37,13 @@ def test_the_tag_of_a_multipart_object_is_never_taken_for_an_md5() -> None:
 
 
 def test_the_tag_of_an_object_encrypted_with_a_key_is_never_taken_for_an_md5() -> None:
-    source = MemoryWithHeads({"s3://b/1.png": b"a"}, heads={"s3://b/1.png": Head(None, True)})
+    source = MemoryWithHeads({"s3://b/1.png": b"a"}, heads={"s3://b/1.png": ObjectHead(None, True)})
     assert told(resolve_identities(listing({"key": "1.png", "etag": B}), source, None)) == [(A, "read")]
 
 
 @pytest.mark.parametrize("noted", [A, A.upper(), base64.b64encode(bytes.fromhex(A)).decode()])
 def test_a_noted_md5_saves_the_reading(noted: str) -> None:
-    source = MemoryWithHeads(heads={"s3://b/1.png": Head(noted, False)})
+    source = MemoryWithHeads(heads={"s3://b/1.png": ObjectHead(noted, False)})
     assert told(resolve_identities(listing({"key": "1.png", "etag": f"{B}-3"}), source, None)) == [(A, "metadata")]
     assert source.read == []
 
@@ -51,7 +51,7 @@ def test_a_noted_md5_saves_the_reading(noted: str) -> None:
 @pytest.mark.parametrize("noted", ["", "none", A[:-1], A + "0", "é" * 32, base64.b64encode(b"short").decode()])
 def test_what_is_noted_but_is_no_md5_is_passed_over(noted: str) -> None:
     assert parse_md5(noted) is None
-    source = MemoryWithHeads({"s3://b/1.png": b"a"}, heads={"s3://b/1.png": Head(noted, False)})
+    source = MemoryWithHeads({"s3://b/1.png": b"a"}, heads={"s3://b/1.png": ObjectHead(noted, False)})
     assert told(resolve_identities(listing({"key": "1.png", "etag": f"{B}-3"}), source, None)) == [(A, "read")]
 
 

@@ -9,7 +9,7 @@ from brev_pipeline.listing.checksums import add_checksums, read_checksums
 from brev_pipeline.listing.folder_walk import list_files
 from brev_pipeline.storage import LocalPlace
 from brev_pipeline.storage.places import ReadLimits
-from brev_pipeline.texts import TEXT, joined
+from brev_pipeline.texts import TEXT, join_texts
 from brev_pipeline_tests.storage.test_fetch_local import without_root
 
 
@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Path:
 def summed(root: Path, known: pa.Table | None = None) -> pa.Table:
     place = LocalPlace("photos", str(root))
     objects = list_files(place)
-    paths = joined("photos", objects["key"], by="/")
+    paths = join_texts("photos", objects["key"], by="/")
     return add_checksums(place, objects, paths, known).append_column("path", paths)
 
 
@@ -77,7 +77,7 @@ def test_size_and_stamp_belong_to_the_bytes_that_were_summed(root: Path) -> None
     place = LocalPlace("photos", str(root))
     objects = list_files(place)
     (root / "2.png").write_bytes(b"replaced since")
-    paths = joined("photos", objects["key"], by="/")
+    paths = join_texts("photos", objects["key"], by="/")
     table = add_checksums(place, objects, paths, None)
     assert table["etag"].to_pylist()[2] == md5(b"replaced since")
     assert table.drop_columns(["etag"]).equals(list_files(place).drop_columns(["etag"]))

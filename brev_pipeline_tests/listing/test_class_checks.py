@@ -132,7 +132,7 @@ def test_public_layouts_have_their_classes(name: str, tmp_path: Path, shared: Pa
     listing = {"category": rule} | ({"sample_filter": wanted} if wanted else {})
     config = config_of({"bucket": "set"}, base=tmp_path, listing=listing)
     found = ListingFindings()
-    table = list_datasets(config.datasets, config.listing, Sources.of(config), on_found=found.add_findings)
+    table = list_datasets(config.datasets, config.listing, Sources.from_config(config), on_found=found.add_findings)
     pattern = wanted or r"\.(bmp|jpe?g|png)$"
     images = [path for path in paths if re.search(pattern, path)]
     assert Counter("".join(names) for names in table["category"].to_pylist()) == Counter(map(own, images))
@@ -203,7 +203,7 @@ def test_no_match_at_all_is_an_error_that_says_what_there_is(tmp_path: Path) -> 
     def refused(**listing: Any) -> str:
         config = config_of({"bucket": "set"}, base=tmp_path, listing=listing)
         with pytest.raises(ListingError) as caught:
-            list_datasets(config.datasets, config.listing, Sources.of(config))
+            list_datasets(config.datasets, config.listing, Sources.from_config(config))
         return str(caught.value)
 
     assert "none of its 1 key(s)" in (said := refused(class_mapping={"goood": ["x"]}))

@@ -29,7 +29,7 @@ ODD_KEYS = [
 
 
 def listed(config: PipelineConfig, known: pa.Table | None = None) -> pa.Table:
-    return list_datasets(config.datasets, config.listing, Sources.of(config), known)
+    return list_datasets(config.datasets, config.listing, Sources.from_config(config), known)
 
 
 def make(root: Path, *names: str) -> None:
@@ -211,7 +211,7 @@ def test_what_may_not_be_read_is_left_out_with_its_reason(tmp_path: Path, caplog
     found = ListingFindings()
     began = time.perf_counter()
     table = list_datasets(
-        config.datasets, config.listing, Sources.of(config), None, left_out.append, found.add_findings
+        config.datasets, config.listing, Sources.from_config(config), None, left_out.append, found.add_findings
     )
     assert time.perf_counter() - began < 5
     assert table["path"].to_pylist() == ["p/bad/c.png", "p/bad/inside.png", "p/good/a.png", "p/good/b.png"]
@@ -242,7 +242,7 @@ def test_an_object_of_a_bucket_that_is_too_large_is_left_out_by_its_size(s3: Ser
     name = s3.bucket({"good/a.png": b"x" * 100, "good/b.png": b"x" * 101})
     config = config_of({"bucket": f"s3://{name}", "storage": s3.storage()}, listing={"max_object_mb": 1e-4})
     left_out: list[pa.Table] = []
-    table = list_datasets(config.datasets, config.listing, Sources.of(config), None, left_out.append)
+    table = list_datasets(config.datasets, config.listing, Sources.from_config(config), None, left_out.append)
     assert table["path"].to_pylist() == [f"s3://{name}/good/a.png"]
     assert table["file_stamp"].to_pylist() == [None]
     (row,) = left_out[0].to_pylist()

@@ -15,7 +15,7 @@ from brev_pipeline.integrity import check_integrity
 from brev_pipeline.listing import list_datasets, listing_state
 from brev_pipeline.listing.s3_scan import list_s3_objects
 from brev_pipeline.storage import Sources
-from brev_pipeline.storage.fetcher import SourceRow, as_recorded
+from brev_pipeline.storage.fetcher import SourceRow, check_recorded_md5
 from brev_pipeline.storage.s3 import S3Client
 from brev_pipeline_tests.buckets import config_of
 from brev_pipeline_tests.integrity.listings import md5
@@ -49,7 +49,7 @@ def config(ceph: Ceph, bucket: str, **storage: Any) -> Any:
 
 def listed(ceph: Ceph, bucket: str, **storage: Any) -> pa.Table:
     of = config(ceph, bucket, **storage)
-    return list_datasets(of.datasets, of.listing, Sources.of(of))
+    return list_datasets(of.datasets, of.listing, Sources.from_config(of))
 
 
 def rows(table: pa.Table) -> list[SourceRow]:
@@ -89,7 +89,7 @@ def test_more_than_two_thousand_keys_are_found_once_each(ceph: Ceph, many: tuple
 @pytest.mark.parametrize("threads", [1, 3, 16])
 def test_any_number_of_threads_finds_the_same(ceph: Ceph, many: tuple[str, list[str]], threads: int) -> None:
     name, keys = many
-    pages = S3Client(config(ceph, name).datasets[0].storage).page
+    pages = S3Client(config(ceph, name).datasets[0].storage).list_page
     for prefix in ("", "set/", "set/good/", "set/g"):
         found = list_s3_objects(pages, name, prefix, threads)["key"].to_pylist()
         assert found == sorted(key for key in keys if key.startswith(prefix))
@@ -100,7 +100,7 @@ def test_odd_keys_are_listed_read_and_identified(ceph: Ceph) -> None:
     name = fill(ceph, [*keys, "good/", ".hidden/a.png"])
     table = listed(ceph, name)
     assert table["path"].to_pylist() == sorted((f"s3://{name}/{key}" for key in keys), key=str.encode)
-    sources = Sources.of(config(ceph, name))
+    sources = Sources.from_config(config(ceph, name))
     for row, data in sources.fetch_many(rows(table)):
         assert data == row.path.removeprefix(f"s3://{name}/").encode()
     integrity = check_integrity(table, fetch=sources)
@@ -111,7 +111,7 @@ def test_an_upload_in_parts_is_identified_by_its_note_or_by_reading(ceph: Ceph) 
     name = ceph.bucket({"good/plain.png": PHOTO})
     upload_in_parts(ceph, name, "good/noted.png", PHOTO, {"md5": md5(PHOTO)})
     upload_in_parts(ceph, name, "good/parts.png", PHOTO, {})
-    table = check_integrity(listed(ceph, name), fetch=Sources.of(config(ceph, name)))
+    table = check_integrity(listed(ceph, name), fetch=Sources.from_config(config(ceph, name)))
     assert table["etag"].to_pylist()[0].endswith("-2")
     assert table["content_id"].to_pylist() == [md5(PHOTO)] * 3
     assert table["content_source"].to_pylist() == ["metadata", "read", "etag"]
@@ -120,13 +120,13 @@ def test_an_upload_in_parts_is_identified_by_its_note_or_by_reading(ceph: Ceph) 
 def test_a_wrong_note_is_found_when_the_bytes_are_read(ceph: Ceph) -> None:
     name = ceph.bucket()
     upload_in_parts(ceph, name, "good/a.png", PHOTO, {"md5": md5(b"another photo")})
-    sources = Sources.of(config(ceph, name))
+    sources = Sources.from_config(config(ceph, name))
     [row] = check_integrity(listed(ceph, name), fetch=sources).to_pylist()
     assert row["content_source"] == "metadata"
     wanted = SourceRow(row["path"], row["bucket"], row["etag"], row["etag_source"], row["content_id"])
     [(_, data)] = sources.fetch_many([wanted])
     assert data == PHOTO
-    error = as_recorded(wanted, data)
+    error = check_recorded_md5(wanted, data)
     assert isinstance(error, SourceError)
     assert error.status == "changed"
 
@@ -137,7 +137,7 @@ def test_a_public_bucket_is_read_without_credentials(ceph: Ceph, monkeypatch: py
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     table = listed(ceph, name, anon=True)
-    sources = Sources.of(config(ceph, name, anon=True))
+    sources = Sources.from_config(config(ceph, name, anon=True))
     for _ in range(2):
         assert [data for _, data in sources.fetch_many(rows(table))] == [b"a"]
     assert check_integrity(table, fetch=sources)["content_id"].to_pylist() == [md5(b"a")]
@@ -180,7 +180,7 @@ def test_objects_deleted_during_the_listing_do_no_harm(ceph: Ceph) -> None:
     gone = keys[1000:1100]
 
     def deleting(*args: str, **kwargs: str) -> bytes:
-        page = client.page(*args, **kwargs)
+        page = client.list_page(*args, **kwargs)
         while gone:
             ceph.client.delete_object(Bucket=name, Key=gone.pop())
         return page
@@ -193,7 +193,7 @@ def test_objects_deleted_during_the_listing_do_no_harm(ceph: Ceph) -> None:
 def test_what_changed_or_vanished_since_the_listing_is_told_per_image(ceph: Ceph) -> None:
     name = fill(ceph, ["a.png", "b.png", "c.png"])
     table = listed(ceph, name)
-    sources = Sources.of(config(ceph, name))
+    sources = Sources.from_config(config(ceph, name))
     ceph.client.put_object(Bucket=name, Key="a.png", Body=b"replaced")
     ceph.client.delete_object(Bucket=name, Key="b.png")
     for _ in range(2):
@@ -205,7 +205,7 @@ def test_what_changed_or_vanished_since_the_listing_is_told_per_image(ceph: Ceph
 def test_an_object_that_may_not_be_read_is_missing_and_the_others_are_read(ceph: Ceph) -> None:
     name = fill(ceph, ["a.png", "b.png"])
     set_policy(ceph, name, "Deny", ["s3:GetObject"], [f"{name}/a.png"])
-    [(_, error), (_, data)] = Sources.of(config(ceph, name)).fetch_many(rows(listed(ceph, name)))
+    [(_, error), (_, data)] = Sources.from_config(config(ceph, name)).fetch_many(rows(listed(ceph, name)))
     assert isinstance(error, SourceError)
     assert error.status == "missing"
     assert "access is denied" in str(error)
@@ -215,10 +215,10 @@ def test_an_object_that_may_not_be_read_is_missing_and_the_others_are_read(ceph:
 def test_the_state_notices_a_new_object(ceph: Ceph) -> None:
     name = fill(ceph, ["good/a.png"])
     of = config(ceph, name)
-    before = listing_state(of.datasets, of.listing, Sources.of(of))
-    assert listing_state(of.datasets, of.listing, Sources.of(of)).fingerprint == before.fingerprint
+    before = listing_state(of.datasets, of.listing, Sources.from_config(of))
+    assert listing_state(of.datasets, of.listing, Sources.from_config(of)).fingerprint == before.fingerprint
     ceph.client.put_object(Bucket=name, Key="good/b.png", Body=b"b")
-    after = listing_state(of.datasets, of.listing, Sources.of(of))
+    after = listing_state(of.datasets, of.listing, Sources.from_config(of))
     assert (before.images, after.images) == (1, 2)
     assert after.fingerprint != before.fingerprint
 
@@ -235,11 +235,11 @@ def test_a_server_that_stops_and_comes_back_costs_time_only(ceph: Ceph, many: tu
             if len(asked) == 4:
                 ceph.stop_gateway()
                 threading.Timer(2, ceph.start_gateway).start()
-        return client.page(*args, **kwargs)
+        return client.list_page(*args, **kwargs)
 
     assert list_s3_objects(interrupted, name, "set/", 4)["key"].to_pylist() == sorted(keys)
     # The reading of objects waits it out too, by the direct road as by the other.
-    sources, table = Sources.of(config(ceph, name)), listed(ceph, f"{name}/set").slice(0, 300)
+    sources, table = Sources.from_config(config(ceph, name)), listed(ceph, f"{name}/set").slice(0, 300)
     field = table.schema.field("bucket")
     table = table.set_column(4, field, pa.array([f"s3://{name}"] * len(table), field.type))
     list(sources.fetch_many(rows(table.slice(0, 1))))
@@ -253,8 +253,8 @@ def test_a_server_that_stops_and_comes_back_costs_time_only(ceph: Ceph, many: tu
 def test_a_server_that_stays_away_stops_the_run_instead_of_losing_images(ceph: Ceph) -> None:
     name = fill(ceph, ["a.png", "b.png"])
     table = listed(ceph, name)
-    sources = Sources.of(config(ceph, name))
-    place: Any = sources.place(f"s3://{name}")
+    sources = Sources.from_config(config(ceph, name))
+    place: Any = sources.get_place(f"s3://{name}")
     sources._clients[place.storage] = S3Client(place.storage, patience=1.5)
     ceph.stop_gateway()
     began = time.monotonic()

@@ -125,7 +125,7 @@ def usual(kind: str = "CSV", **options: Any) -> Made:
 
 def listed(inventory: str, bucket: str = "s3://photos/set", **storage: Any) -> pa.Table:
     config = config_of({"bucket": bucket, "inventory": inventory, "storage": storage})
-    return list_datasets(config.datasets, config.listing, Sources.of(config))
+    return list_datasets(config.datasets, config.listing, Sources.from_config(config))
 
 
 @pytest.mark.parametrize("kind", ["CSV", "Parquet"])
@@ -133,7 +133,7 @@ def test_a_report_gives_the_table_that_listing_gives(tmp_path: Path, s3: Server,
     name = s3.bucket({key: key.encode() for key in KEYS})
     made = usual(kind, bucket=name).write()
     config = config_of({"bucket": f"s3://{name}/set", "storage": s3.storage()})
-    straight = list_datasets(config.datasets, config.listing, Sources.of(config))
+    straight = list_datasets(config.datasets, config.listing, Sources.from_config(config))
     table = listed(str(made.save(tmp_path)), f"s3://{name}/set")
     same = [one for one in table.column_names if one not in ("modified", "etag_source", "size")]
     assert table.select(same).equals(straight.select(same))

@@ -14,7 +14,7 @@ from brev_pipeline_tests.storage.test_fetch_local import without_root
 
 def state(bucket: str, base: Path | None = None, **storage: object) -> ListingState:
     config = config_of({"bucket": bucket, "storage": storage}, base=base)
-    return listing_state(config.datasets, config.listing, Sources.of(config))
+    return listing_state(config.datasets, config.listing, Sources.from_config(config))
 
 
 def test_the_state_of_a_folder_changes_with_its_files_and_only_then(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_a_store_of_another_pipeline_of_the_same_name_is_refused(tmp_path: Path)
     config = configure(tmp_path)
     assert run(config).success
     grown = [{"name": "Parts", "id": "parts", "bucket": "photos"}, {"name": "More", "id": "more", "bucket": "more"}]
-    refuse_foreign_store(configure(tmp_path, datasets=grown), PipelineStore.of(config))
+    refuse_foreign_store(configure(tmp_path, datasets=grown), PipelineStore.from_config(config))
 
     draw_photos(tmp_path / "elsewhere" / "photos", {"bad": 4})
     strangers = [{"name": "Parts", "id": "others", "bucket": str(tmp_path / "elsewhere" / "photos")}]

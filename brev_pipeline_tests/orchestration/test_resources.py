@@ -48,7 +48,10 @@ def test_a_process_per_step_publishes_the_same_version(tmp_path: Path) -> None:
     executed = subprocess.run(command, env=environment, cwd=there, capture_output=True, text=True, check=False)
     assert executed.returncode == 0, executed.stderr[-3000:]
 
-    newest, other = done.store.newest(), PipelineStore.of(load_config(there / "parts.yaml")).newest()
+    newest, other = (
+        done.store.newest_version(),
+        PipelineStore.from_config(load_config(there / "parts.yaml")).newest_version(),
+    )
     assert newest is not None
     assert other is not None
     assert newest[1].id == other[1].id

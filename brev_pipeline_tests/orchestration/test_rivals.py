@@ -51,7 +51,7 @@ class TestSplitsThatDoNotKnowOfEachOther:
             "another run published while this one worked (publication 1; this split was made after publication 0)"
             in (late.failures)
         )
-        assert len(late.store.publications.all()) == 1
+        assert len(late.store.publications.read_all()) == 1
 
     def test_checks_about_history_that_compared_with_another_version_are_run_again(self, folder: Path) -> None:
         """Images went between two publications: the check of a listing that was made before saw nothing of it."""
@@ -66,7 +66,7 @@ class TestSplitsThatDoNotKnowOfEachOther:
             late = self.part(config, instance, *STAGES[3:], VERSION)
             assert not late.success
             assert "the checks of raw_listing and sample_integrity compared with what stood before" in late.failures
-            assert len(late.store.publications.all()) == 1
+            assert len(late.store.publications.read_all()) == 1
             again = self.part(config, instance, *STAGES, VERSION)
             assert again.success, again.failures
 
@@ -77,7 +77,7 @@ class TestSplitsThatDoNotKnowOfEachOther:
             config = configure(folder, sampling={"groupby": ["folder"], "seed": 99})
             again = self.part(config, instance, *STAGES[4:], VERSION)
         assert again.success, again.failures
-        assert len(again.store.publications.all()) == 2
+        assert len(again.store.publications.read_all()) == 2
 
 
 class Kept:

@@ -270,7 +270,7 @@ def test_a_store_that_no_server_answers_for_may_pass(monkeypatch: pytest.MonkeyP
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
         storage = configure_storage(f"http://127.0.0.1:{taken.getsockname()[1]}")
-        store = PipelineStore.at("s3://bucket/store", "parts", storage)
+        store = PipelineStore.at_url("s3://bucket/store", "parts", storage)
         with pytest.raises(StoreError, match="cannot be read") as caught:
             store.versions.read("manifest.json")
     assert caught.value.may_pass

@@ -30,7 +30,7 @@ class Location:
     def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
         self.config = configure(folder)
         self.instance = instance
-        self.store = PipelineStore.of(self.config)
+        self.store = PipelineStore.from_config(self.config)
         self.least = 1
         self.severity = dg.AssetCheckSeverity.ERROR
         self.with_check = True
@@ -70,9 +70,9 @@ class Location:
         return self.launch(dg.AssetSelection.checks(key))[0]
 
     def manifest(self) -> dict[str, Any]:
-        newest = self.store.newest()
+        newest = self.store.newest_version()
         assert newest is not None
-        return newest[1].manifest()
+        return newest[1].read_manifest()
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_one_that_passes_stands_in_the_manifest_and_in_the_report(location: Loca
     assert success, said
     own = {"check": "enough_photos", "severity": "error", "passed": True}
     assert location.manifest()["user_checks"] == {"sample_split": [own]}
-    newest = location.store.newest()
+    newest = location.store.newest_version()
     assert newest is not None
     assert b"enough_photos" in newest[1].folder.read("report/index.html")
 
@@ -99,7 +99,7 @@ def test_one_that_fails_holds_back_this_run_and_later_ones_until_it_passes(locat
         success, said = location.run(*stages)
         assert not success
         assert "the check enough_photos of sample_split failed: 22 photos, 1000 wanted" in said
-    assert location.store.publications.all() == []
+    assert location.store.publications.read_all() == []
     location.least = 20
     assert location.check()
     success, said = location.run(*AFTER_THE_SPLIT)

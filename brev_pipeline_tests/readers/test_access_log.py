@@ -52,7 +52,7 @@ def test_other_purposes_and_other_pipelines_are_not_noted(watched: World, tmp_pa
 def test_a_reading_by_the_versions_folder_is_noted_and_one_outside_the_store_refused(
     watched: World, tmp_path: Path
 ) -> None:
-    version = watched.store.newest()[1]  # type: ignore[index]
+    version = watched.store.newest_version()[1]  # type: ignore[index]
     read(version.path, "test", why="one")
     read(version, "test", why="two")
     assert [entry.why for entry in AccessLog(watched.store).all()] == ["one", "two"]
@@ -73,7 +73,7 @@ def test_two_readers_at_once_are_both_noted(watched: World) -> None:
 def test_an_altered_log_is_found(watched: World, tamper: str) -> None:
     for i in range(3):
         read(watched.store, "test", why=f"reader {i}")
-    entry = Path(watched.store.folder.place("access/00000002.json"))
+    entry = Path(watched.store.folder.file_url("access/00000002.json"))
     if tamper == "remove":
         entry.unlink()
     elif tamper == "alter":
@@ -93,6 +93,6 @@ def test_what_cannot_be_noted_is_not_read(watched: World) -> None:
 
 def test_a_log_that_cannot_be_written_stops_the_reading(watched: World) -> None:
     # In the way of the folder, for root too.
-    Path(watched.store.folder.place("access")).write_text("")
+    Path(watched.store.folder.file_url("access")).write_text("")
     with pytest.raises(StoreError, match="access"):
         read(watched.store, "test", why="x")

@@ -69,7 +69,7 @@ def test_what_there_is_not_is_named_with_what_there_is(grown: tuple[World, Versi
 def _with_common_beginning(world: World, old: Version, new: Version) -> Version | object:
     """The store, with publications until two ids begin with the same digit as the first."""
     for size in range(7, 60):
-        entries = [entry.version for entry in world.store.publications.all()]
+        entries = [entry.version for entry in world.store.publications.read_all()]
         if sum(name[0] == old.id[0] for name in entries) == 2:
             break
         World(world.root, {("train", 0): size}).publish()
@@ -79,7 +79,7 @@ def _with_common_beginning(world: World, old: Version, new: Version) -> Version 
 def test_nothing_that_was_not_published_is_read(tmp_path: Path) -> None:
     world = World(tmp_path, {("train", 0): 5})
     version = world.publish()
-    os.unlink(world.store.folder.place("publications/00000001.json"))
+    os.unlink(world.store.folder.file_url("publications/00000001.json"))
     with pytest.raises(ReadError, match="nothing was published yet"):
         read(world.store, "train")
     with pytest.raises(ReadError, match="published are: none"):

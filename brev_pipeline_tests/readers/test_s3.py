@@ -31,14 +31,14 @@ def test_a_url_is_read_with_the_storage_that_is_given(s3_store: PipelineStore) -
 
 
 def test_readings_are_logged_beside_the_versions(s3_store: PipelineStore) -> None:
-    version = s3_store.newest()[1]  # type: ignore[index]
+    version = s3_store.newest_version()[1]  # type: ignore[index]
     read(version, "test", why="one")
     read(s3_store, "test", why="two")
     assert [entry.why for entry in AccessLog(s3_store).all()] == ["one", "two"]
 
 
 def test_a_damaged_object_is_found(s3_store: PipelineStore) -> None:
-    version = s3_store.newest()[1]  # type: ignore[index]
+    version = s3_store.newest_version()[1]  # type: ignore[index]
     records = read(version, "train")
     name = records.records["file"][0].as_py()
     whole = version.folder.read(name)

@@ -78,7 +78,7 @@ def test_the_shuffled_order_hangs_on_the_seed_and_differs_from_pass_to_pass(tf: 
 
 
 def test_an_epoch_reads_its_own_files_only(tf: Any, world: World, tmp_path: Path) -> None:
-    version = world.store.newest()[1]  # type: ignore[index]
+    version = world.store.newest_version()[1]  # type: ignore[index]
     shutil.copytree(version.path, tmp_path / "version")
     records = read(tmp_path / "version", "train")
     for file in set(records.to_numpy(0, fields=["label"]) and records.records.slice(0, 23)["file"].to_pylist()):
@@ -126,7 +126,7 @@ def test_what_cannot_be_batched_is_refused(tf: Any, world: World, tmp_path: Path
 
 
 def test_damage_is_found(tf: Any, world: World, tmp_path: Path) -> None:
-    version = world.store.newest()[1]  # type: ignore[index]
+    version = world.store.newest_version()[1]  # type: ignore[index]
     shutil.copytree(version.path, tmp_path / "version")
     records = read(tmp_path / "version", "train")
     row = records.records.to_pylist()[4]
@@ -152,7 +152,7 @@ def test_a_store_on_s3_gives_the_same_in_the_same_order(tf: Any, s3_store: Pipel
 
 def test_a_shard_on_s3_that_was_cut_is_found(tf: Any, s3_store: PipelineStore) -> None:
     records = read(s3_store, "train")
-    folder = s3_store.newest()[1].folder  # type: ignore[index]
+    folder = s3_store.newest_version()[1].folder  # type: ignore[index]
     row = records.records.to_pylist()[5]
     whole = folder.read(row["file"])
     folder.remove(row["file"])

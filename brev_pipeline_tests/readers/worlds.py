@@ -63,7 +63,7 @@ class World:
 
     @cached_property
     def store(self) -> PipelineStore:
-        return PipelineStore(self.folder) if self.folder else PipelineStore.of(self.config)
+        return PipelineStore(self.folder) if self.folder else PipelineStore.from_config(self.config)
 
     @cached_property
     def draws(self) -> pa.Table:
@@ -126,7 +126,7 @@ class World:
     def publish(self) -> Version:
         split = self.draws.select(["category"])
         plan = plan_shards(self.draws, self.prepared, self.config.shards, class_names=present_classes(split))
-        staging = self.store.staging / "now"
+        staging = self.store.staging_area / "now"
         records = write_shards(
             plan,
             self.prepared,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.records import encode_example, feature_spec, pixels_of, records
-from brev_pipeline.tfrecord import frame, masked_crc
+from brev_pipeline.tfrecord import frame_record, masked_crc
 from brev_pipeline_tests.records.worlds import World, build
 
 int64s = st.integers(-(2**63), 2**63 - 1)
@@ -59,7 +59,7 @@ def test_a_file_has_the_bytes_that_tensorflows_writer_gives_it(tf: Any, tmp_path
     with tf.io.TFRecordWriter(str(tmp_path / "theirs")) as writer:
         for record in contents:
             writer.write(record)
-    ours = b"".join(frame(r, masked_crc(r))[0] + r + frame(r, masked_crc(r))[1] for r in contents)
+    ours = b"".join(frame_record(r, masked_crc(r))[0] + r + frame_record(r, masked_crc(r))[1] for r in contents)
     assert (tmp_path / "theirs").read_bytes() == ours
 
 
@@ -72,7 +72,7 @@ def test_tensorflow_reads_every_record_as_the_feature_spec_says(
     table = world.write(asked)
     found = []
     for file in table["file"].unique().to_pylist():
-        place = world.folder().place(file)
+        place = world.folder().file_url(file)
         for batch in tf.data.TFRecordDataset(place, compression.upper().replace("NONE", "")).batch(5):
             found += unbatched(tf.io.parse_example(batch, feature_spec(encoding)))
     assert len(found) == table.num_rows
@@ -95,7 +95,7 @@ def test_multi_hot_labels_are_in_the_feature_spec(tf: Any, world: World) -> None
     several = [["good", "bad_cap"], *world.split["category"].to_pylist()[1:]]
     split = world.split.set_column(3, "category", pa.array(several))
     table = World(world.root, split, world.prepared).write(ShardSettings())
-    places = [world.folder().place(file) for file in table["file"].unique().to_pylist()]
+    places = [world.folder().file_url(file) for file in table["file"].unique().to_pylist()]
     (batch,) = tf.data.TFRecordDataset(places).batch(100)
     parsed = tf.io.parse_example(batch, feature_spec(several=True, classes=2))
     assert parsed["label/multi_hot"].shape == (31, 2)

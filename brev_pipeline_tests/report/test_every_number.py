@@ -40,7 +40,7 @@ def published(case: Case, folder: Path) -> tuple[bytes, Recount]:
         for one in done.checks
     ]
     buckets = {one.id: one.bucket for one in config.datasets}
-    newest = done.store.newest()
+    newest = done.store.newest_version()
     assert newest is not None
     publication, version = newest
     found = photos_of(folder, buckets, case.classes, config.listing.model_dump())

@@ -63,7 +63,7 @@ def _real(folder: Path) -> ReportInputs:
     config = configure(folder)
     done = run(config)
     assert done.success, done.failures
-    newest = done.store.newest()
+    newest = done.store.newest_version()
     assert newest is not None
     publication, version = newest
 
@@ -71,17 +71,17 @@ def _real(folder: Path) -> ReportInputs:
         return StoredTable(done.store.tables, table_name(done.store, publication.run_id, stage))
 
     return ReportInputs(
-        manifest=version.manifest(),
+        manifest=version.read_manifest(),
         version=version.id,
         listing=of_stage("sample_integrity"),
         images=of_stage("prepared_images"),
         split=of_stage("sample_split"),
         weights=StoredTable(version.folder, "weights.parquet"),
         records=StoredTable(version.folder, "records.parquet"),
-        exclusions=version.table("exclusions"),
+        exclusions=version.read_table("exclusions"),
         number=publication.number,
         published_at=publication.published_at,
-        pixels=PreparedPixels(done.store.prepared),
+        pixels=PreparedPixels(done.store.prepared_pixels),
     )
 
 

@@ -257,13 +257,13 @@ def test_verify_names_the_lists_that_are_others_now_and_knows_swapped_ones(tmp_p
     config = configure(tmp_path, SETTINGS, split=split)
     done = run(config)
     assert done.success, done.failures
-    version = done.store.newest()[1]  # type: ignore[index]
-    table = version.table("assignments")
+    version = done.store.newest_version()[1]  # type: ignore[index]
+    table = version.read_table("assignments")
     assert {path for path, side in sides(table).items() if side == "test"} == {
         f"photos/{name}_{photo}.png" for name in ("good/0", "good/3", "bad/2") for photo in (0, 1)
     }
     held, seen = (sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("held.txt", "seen.txt"))
-    assert version.manifest()["given_sha256"] == {"lists.test": held, "lists.train": seen}
+    assert version.read_manifest()["given_sha256"] == {"lists.test": held, "lists.train": seen}
 
     def verified() -> tuple[list[str], list[str]]:
         found, _ = verify(config, None)
@@ -326,8 +326,8 @@ def test_verify_follows_what_is_given_for_a_dropped_copy(tmp_path: Path, way: st
     config = configure(tmp_path, SETTINGS, split=split, integrity=integrity)
     done = run(config)
     assert done.success, done.failures
-    version = done.store.newest()[1]  # type: ignore[index]
-    found = {path for path, side in sides(version.table("assignments")).items() if side == "test"}
+    version = done.store.newest_version()[1]  # type: ignore[index]
+    found = {path for path, side in sides(version.read_table("assignments")).items() if side == "test"}
     assert found == {"photos/good/0_0.png", "photos/good/0_1.png"}
     audit, _ = verify(config, None, deep=None)
     assert not audit.versions[0].problems
@@ -362,7 +362,7 @@ def test_metadata_check_and_report_count_the_same_names_and_words(tmp_path: Path
     (check,) = [one for one in done.checks if one.check_name == "given_matched"]
     assert not check.passed
     assert "found 2. " in check.description
-    _, version = done.store.newest() or pytest.fail("nothing was published")
+    _, version = done.store.newest_version() or pytest.fail("nothing was published")
     page = version.folder.read("report/index.html").decode()
     assert "bad/5_2.png" in page
     assert "split.given.words" in page

@@ -100,12 +100,12 @@ def test_the_seed_data_set_splits_the_same_in_the_pipeline(
     import pyarrow as pa
 
     from brev_pipeline.split import USABLE
-    from brev_pipeline.tables import conform
+    from brev_pipeline.tables import conform_table
 
     case = next(c for c in cases.values() if c["listing"] == "L1_seed180" and c["settings"]["mode"] == method)
     frame = read_listing(shared, case).fillna("N/A")
     frame = frame.assign(category=frame["folder"].map(lambda folder: [folder]), content_id=frame["etag"])
-    samples = conform(pa.Table.from_pandas(frame.assign(pixel_id=frame["etag"])), USABLE, "samples")
+    samples = conform_table(pa.Table.from_pandas(frame.assign(pixel_id=frame["etag"])), USABLE, "samples")
     settings = configured(uniqueness=case["settings"]["uniqueness"], uniqueness_scope="stratum", seed=42, method=method)
     split = split_samples(samples, settings).to_pandas().set_index("path")["purpose"]
     reference = pd.read_csv(shared / "parity" / "splits" / "L1_seed180.csv", index_col="path")[case["case"]]

@@ -47,7 +47,7 @@ def sources(tmp_path: Path) -> Sources:
     for name in ("good/a.png", "good/b.png", "bad/ü #1.png"):
         (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "photos" / name).write_bytes(name.encode())
-    return Sources.of(config_of({"bucket": "photos"}, base=tmp_path))
+    return Sources.from_config(config_of({"bucket": "photos"}, base=tmp_path))
 
 
 def fetch_one(sources: Sources, wanted: SourceRow) -> bytes | SourceError:
@@ -130,13 +130,13 @@ def test_a_file_is_looked_at_by_the_rules_that_hold_for_reading(tmp_path: Path) 
     os.mkfifo(photos / "pipe.png")
     names = ("a", "large", "out", "nowhere", "pipe", "none")
     place = LocalPlace("photos", str(photos), ReadLimits(max_bytes=1000))
-    looked = dict(Sources({"photos": place}).look_many([row(f"{name}.png") for name in names]))
+    looked = dict(Sources({"photos": place}).stat_many([row(f"{name}.png") for name in names]))
     a, *others = (looked[row(f"{name}.png")] for name in names)
     assert not isinstance(a, SourceError)
     assert a == (3, datetime.fromtimestamp((photos / "a.png").stat().st_ctime, UTC))
     assert [error.status for error in others if isinstance(error, SourceError)] == [*["changed"] * 4, "missing"]
     followed = LocalPlace("photos", str(photos), ReadLimits(follow_links=True))
-    ((_, out),) = Sources({"photos": followed}).look_many([row("out.png")])
+    ((_, out),) = Sources({"photos": followed}).stat_many([row("out.png")])
     assert not isinstance(out, SourceError)
     assert out[0] == 5
 
@@ -162,7 +162,7 @@ def test_what_is_no_file_is_refused_at_once(sources: Sources, tmp_path: Path) ->
 
 def test_a_device_is_refused_even_where_links_are_followed(tmp_path: Path, sources: Sources) -> None:
     (tmp_path / "photos/zero.png").symlink_to("/dev/zero")
-    following = Sources.of(config_of({"bucket": "photos"}, base=tmp_path, listing={"follow_links": True}))
+    following = Sources.from_config(config_of({"bucket": "photos"}, base=tmp_path, listing={"follow_links": True}))
     assert refused(following, "zero.png") == "photos/zero.png is a device, no file; remove it"
     assert "is a link, or lies behind one, that leaves the dataset" in refused(sources, "zero.png")
 
@@ -181,7 +181,7 @@ def test_links_within_the_dataset_are_followed_and_others_only_where_allowed(tmp
     for name in ("out.png", "more/ü.png", "way/ü.png"):
         said = refused(sources, name)
         assert f"photos/{name} is a link, or lies behind one, that leaves the dataset; listing.follow_links" in said
-        following = Sources.of(config_of({"bucket": "photos"}, base=tmp_path, listing={"follow_links": True}))
+        following = Sources.from_config(config_of({"bucket": "photos"}, base=tmp_path, listing={"follow_links": True}))
         assert fetch_one(following, row(name)) == b"secret"
 
 
@@ -201,7 +201,7 @@ def test_a_folder_that_became_a_link_is_not_followed(tmp_path: Path, sources: So
 def test_paths_that_name_no_file_of_the_dataset_are_refused(tmp_path: Path, name: str, follow_links: bool) -> None:
     (tmp_path / "photos/good").mkdir(parents=True)
     (tmp_path / "outside.png").write_bytes(b"secret")
-    of = Sources.of(config_of({"bucket": "photos"}, base=tmp_path, listing={"follow_links": follow_links}))
+    of = Sources.from_config(config_of({"bucket": "photos"}, base=tmp_path, listing={"follow_links": follow_links}))
     error = fetch_one(of, row(name))
     assert isinstance(error, SourceError)
     assert str(error) == f"photos/{name} names no file of the dataset"
@@ -212,7 +212,7 @@ def test_a_giant_is_not_read(tmp_path: Path, sources: Sources) -> None:
         giant.truncate(8 << 30)
     said = "photos/giant.png has 8,589,934,592 bytes, more than listing.max_object_mb allows"
     assert refused(sources, "giant.png") == said
-    small = Sources.of(config_of({"bucket": "photos"}, base=tmp_path, listing={"max_object_mb": 9e-6}))
+    small = Sources.from_config(config_of({"bucket": "photos"}, base=tmp_path, listing={"max_object_mb": 9e-6}))
     assert "has 10 bytes, more than listing.max_object_mb allows" in refused(small, "good/a.png")
 
 

@@ -23,7 +23,7 @@ def md5(data: bytes) -> str:
 
 def sources_of(s3: Server, name: str, prefix: str = "", **options: Any) -> tuple[Sources, str]:
     bucket = f"s3://{name}/{prefix}".rstrip("/")
-    return Sources.of(config_of({"bucket": bucket, "storage": s3.storage(**options)})), bucket
+    return Sources.from_config(config_of({"bucket": bucket, "storage": s3.storage(**options)})), bucket
 
 
 def row(bucket: str, key: str, data: bytes) -> SourceRow:
@@ -101,7 +101,7 @@ def test_an_object_is_looked_at_without_reading_it_by_both_roads(s3: Server) -> 
     limited = Sources({bucket: replace(place, limits=ReadLimits(max_bytes=1000))})
     rows = [SourceRow(f"{bucket}/{key}", bucket, None, "none", "") for key in ("a.png", "large.png", "none.png")]
     for _ in range(2):
-        a, large, none = (found for _, found in limited.look_many(rows))
+        a, large, none = (found for _, found in limited.stat_many(rows))
         assert not isinstance(a, SourceError)
         assert a[0] == 3
         assert abs(datetime.now(UTC) - a[1]) < timedelta(hours=1)
@@ -139,7 +139,7 @@ def test_an_object_that_is_larger_than_allowed_is_not_read_by_either_road(
     name = s3.bucket({"a.png": b"a" * 100, "b.png": b"b" * 101})
     bucket = f"s3://{name}"
     dataset = {"bucket": bucket, "storage": s3.storage()}
-    sources = Sources.of(config_of(dataset, listing={"max_object_mb": 1e-4}))
+    sources = Sources.from_config(config_of(dataset, listing={"max_object_mb": 1e-4}))
     for _ in range(2):
         [(_, error), (_, fine)] = sources.fetch_many(
             [row(bucket, "b.png", b"b" * 101), row(bucket, "a.png", b"a" * 100)]
@@ -149,7 +149,7 @@ def test_an_object_that_is_larger_than_allowed_is_not_read_by_either_road(
         assert f"{bucket}/b.png is larger than listing.max_object_mb allows (0.0001 MB)" in str(error)
         assert fine == b"a" * 100
     # After the first answer the direct road is taken, which hands such an object over unread.
-    route = sources.client(sources.place(bucket))._direct  # type: ignore[arg-type]
+    route = sources.get_client(sources.get_place(bucket))._direct  # type: ignore[arg-type]
     assert route is not None
-    assert route.send("GET", name, "b.png", {}, 100) is None
-    assert route.send("GET", name, "b.png", {}, 101).content == b"b" * 101
+    assert route.send_request("GET", name, "b.png", {}, 100) is None
+    assert route.send_request("GET", name, "b.png", {}, 101).content == b"b" * 101

@@ -56,7 +56,7 @@ def files(root: Path) -> Sources:
     for key, data in PHOTOS.items():
         (root / "photos" / key).parent.mkdir(parents=True, exist_ok=True)
         (root / "photos" / key).write_bytes(data)
-    return Sources.of(config_of({"bucket": "photos"}, base=root))
+    return Sources.from_config(config_of({"bucket": "photos"}, base=root))
 
 
 def test_a_file_is_hashed_once(tmp_path: Path, hashed: Counter[bytes]) -> None:
@@ -69,7 +69,7 @@ def test_a_file_is_hashed_once(tmp_path: Path, hashed: Counter[bytes]) -> None:
 
 def test_an_object_is_hashed_once(s3: Server, tmp_path: Path, hashed: Counter[bytes]) -> None:
     bucket = f"s3://{s3.bucket(PHOTOS)}"
-    sources = Sources.of(config_of({"bucket": bucket, "storage": s3.storage()}))
+    sources = Sources.from_config(config_of({"bucket": bucket, "storage": s3.storage()}))
     table = samples(bucket)
     hashed.clear()
     found = statuses(table, sources, tmp_path / "store")
@@ -96,7 +96,7 @@ def test_a_file_with_one_other_byte_is_changed_and_both_checksums_are_named(
 
 def test_an_object_without_the_md5_that_its_uploader_stated_is_changed(s3: Server, tmp_path: Path) -> None:
     bucket = f"s3://{s3.bucket(PHOTOS)}"
-    sources = Sources.of(config_of({"bucket": bucket, "storage": s3.storage()}))
+    sources = Sources.from_config(config_of({"bucket": bucket, "storage": s3.storage()}))
     found = statuses(samples(bucket, {"good/5.png": b"another photo"}), sources, tmp_path / "store")
     assert found.pop("good/5.png")[0] == "changed"
     assert set(found.values()) == {("ok", None)}

@@ -2,12 +2,12 @@ import itertools
 
 import pytest
 
-from brev_pipeline.storage.retry import FIRST_WAIT, LONGEST_WAIT, patiently, waits
+from brev_pipeline.storage.retry import FIRST_WAIT, LONGEST_WAIT, backoff_delays, retry_call
 
 
 def test_waits_double_up_to_the_longest_and_lose_at_most_half_to_chance() -> None:
     full = [min(FIRST_WAIT * 2**n, LONGEST_WAIT) for n in range(10)]
-    for wait, most in zip(itertools.islice(waits(), 10), full, strict=True):
+    for wait, most in zip(itertools.islice(backoff_delays(), 10), full, strict=True):
         assert most / 2 <= wait <= most
 
 
@@ -21,7 +21,7 @@ def test_a_passing_failure_is_tried_again_until_it_has_passed() -> None:
             raise answer
         return answer
 
-    assert patiently(call, lambda error: isinstance(error, OSError), lambda: 60, slept.append) == "there"
+    assert retry_call(call, lambda error: isinstance(error, OSError), lambda: 60, slept.append) == "there"
     assert len(slept) == 2
     assert slept[0] < slept[1]
 
@@ -33,7 +33,7 @@ def test_a_failure_that_will_not_pass_is_raised_at_once() -> None:
         raise ValueError("wrong")
 
     with pytest.raises(ValueError, match="wrong"):
-        patiently(call, lambda error: isinstance(error, OSError), lambda: 60, slept.append)
+        retry_call(call, lambda error: isinstance(error, OSError), lambda: 60, slept.append)
     assert slept == []
 
 
@@ -44,6 +44,6 @@ def test_patience_ends_with_the_last_failure() -> None:
         raise OSError(f"try {len(slept)}")
 
     with pytest.raises(OSError) as raised:
-        patiently(call, lambda _: True, lambda: 1.0, slept.append)
+        retry_call(call, lambda _: True, lambda: 1.0, slept.append)
     assert str(raised.value) == f"try {len(slept)}"
     assert sum(slept[:-1]) < 1 <= sum(slept)

@@ -33,7 +33,7 @@ def client(odd: OddServer, patience: float = 20, **options: Any) -> S3Client:
 )
 def test_a_passing_failure_is_waited_out(odd: OddServer, passing: Answer) -> None:
     odd.answers = [passing, passing, EMPTY_PAGE]
-    assert client(odd).page("photos", "") == EMPTY_PAGE.body
+    assert client(odd).list_page("photos", "") == EMPTY_PAGE.body
     assert len(odd.requests) == 3
 
 
@@ -56,7 +56,7 @@ def test_a_failure_that_will_not_pass_is_told_after_one_request(
 ) -> None:
     odd.answers = [answer]
     with pytest.raises(S3Error, match=words) as raised:
-        client(odd).page("photos", "good/")
+        client(odd).list_page("photos", "good/")
     assert raised.value.kind == kind
     assert "s3://photos/good/" in str(raised.value)
     assert len(odd.requests) == 1
@@ -65,7 +65,7 @@ def test_a_failure_that_will_not_pass_is_told_after_one_request(
 def test_an_anonymous_reader_who_is_refused_is_told_to_give_credentials(odd: OddServer) -> None:
     odd.answers = [error(403, "AccessDenied")]
     with pytest.raises(S3Error, match="set anon: false"):
-        client(odd, anon=True).page("photos", "")
+        client(odd, anon=True).list_page("photos", "")
     assert "Authorization" not in odd.requests[0][2]
 
 
@@ -73,7 +73,7 @@ def test_patience_with_a_server_that_stays_busy_has_an_end(odd: OddServer) -> No
     odd.answers = [error(503, "SlowDown")]
     began = time.monotonic()
     with pytest.raises(S3Error, match="kept answering 503 SlowDown: as told, retries included") as raised:
-        client(odd, patience=1).page("photos", "")
+        client(odd, patience=1).list_page("photos", "")
     assert raised.value.kind == "unreachable"
     assert 0.5 < time.monotonic() - began < 10
 
@@ -83,33 +83,33 @@ def test_a_server_that_is_not_there_is_told_soon(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     nowhere = S3Client(StorageSettings(endpoint_url="http://127.0.0.1:9"), patience=0.5)
     with pytest.raises(S3Error, match=r"cannot be reached.*check storage\.endpoint_url \(http://127\.0\.0\.1:9\)"):
-        nowhere.page("photos", "")
+        nowhere.list_page("photos", "")
 
 
 def test_missing_credentials_are_told_without_a_request(odd: OddServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(S3Error, match=r"no AWS credentials were found.*anon: true"):
-        client(odd).page("photos", "")
+        client(odd).list_page("photos", "")
     assert odd.requests == []
 
 
 def test_a_missing_profile_is_told(odd: OddServer) -> None:
     with pytest.raises(S3Error, match=r"profile \(factory\) could not be found; correct storage\.profile"):
-        client(odd, profile="factory").page("photos", "")
+        client(odd, profile="factory").list_page("photos", "")
 
 
 def test_a_name_that_no_bucket_can_have_is_told(odd: OddServer) -> None:
     with pytest.raises(S3Error, match="not a name that a bucket can have"):
-        client(odd).page("a b", "")
+        client(odd).list_page("a b", "")
 
 
 def test_whoever_pays_for_requests_says_so_in_each(odd: OddServer) -> None:
     odd.answers = [EMPTY_PAGE, Answer(200, b"a"), Answer(200, b"a"), Answer(200, b"a")]
     asking = client(odd, requester_pays=True)
-    asking.page("photos", "")
+    asking.list_page("photos", "")
     for _ in range(2):
-        assert asking.get("photos", "a.png", None) == b"a"
-    asking.head("photos", "a.png", None)
+        assert asking.read_object("photos", "a.png", None) == b"a"
+    asking.read_headers("photos", "a.png", None)
     assert [headers.get("x-amz-request-payer") for _, _, headers in odd.requests] == ["requester"] * 4
 
 
@@ -117,27 +117,27 @@ def test_an_answer_that_breaks_off_is_never_taken_for_the_object(odd: OddServer)
     whole, cut = Answer(200, b"0123456789"), Answer(200, b"0123456789", cut=4)
     odd.answers = [whole, cut, cut, whole]
     asking = client(odd)
-    assert asking.get("photos", "a.png", None) == b"0123456789"
-    assert asking.get("photos", "a.png", None) == b"0123456789"
+    assert asking.read_object("photos", "a.png", None) == b"0123456789"
+    assert asking.read_object("photos", "a.png", None) == b"0123456789"
     assert len(odd.requests) == 4
 
 
 def test_a_refusal_without_words_is_worded_here(odd: OddServer) -> None:
     odd.answers = [Answer(412)]
     with pytest.raises(S3Error, match="was replaced after it was listed") as raised:
-        client(odd).get("photos", "a.png", "0" * 32)
+        client(odd).read_object("photos", "a.png", "0" * 32)
     assert raised.value.kind == "changed"
 
 
 def test_an_archived_object_is_told_to_be_restored(odd: OddServer) -> None:
     odd.answers = [error(403, "InvalidObjectState")]
     with pytest.raises(S3Error, match="archived and must be restored"):
-        client(odd).get("photos", "a.png", None)
+        client(odd).read_object("photos", "a.png", None)
 
 
 def test_pages_are_not_parsed_on_the_way(odd: OddServer) -> None:
     odd.answers = [Answer(200, b"<ListBucketResult><Contents><Key>&broken</Contents></ListBucketResult>")]
-    assert client(odd).page("photos", "") == odd.answers[0].body
+    assert client(odd).list_page("photos", "") == odd.answers[0].body
 
 
 def test_credentials_never_reach_log_or_message(
@@ -146,5 +146,5 @@ def test_credentials_never_reach_log_or_message(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush-hush")
     odd.answers = [error(403, "SignatureDoesNotMatch")]
     with caplog.at_level(logging.DEBUG, logger="brev_pipeline"), pytest.raises(S3Error) as raised:
-        client(odd).page("photos", "")
+        client(odd).list_page("photos", "")
     assert "hush-hush" not in str(raised.value) + repr(raised.value) + caplog.text

@@ -60,12 +60,12 @@ def test_a_trusted_certificate_is_trusted_on_both_roads(
 ) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
     client = S3Client(StorageSettings(endpoint_url=secure.endpoint))
-    assert client.get("photos", "a.png", None) == b"photo"
+    assert client.read_object("photos", "a.png", None) == b"photo"
     monkeypatch.setattr(S3Client, "_call", None)
-    assert client.get("photos", "a.png", None) == b"photo"
+    assert client.read_object("photos", "a.png", None) == b"photo"
 
 
 def test_a_certificate_that_is_not_trusted_is_told_at_once(secure: OddServer) -> None:
     with pytest.raises(S3Error, match="certificate is not trusted: set AWS_CA_BUNDLE"):
-        S3Client(StorageSettings(endpoint_url=secure.endpoint)).get("photos", "a.png", None)
+        S3Client(StorageSettings(endpoint_url=secure.endpoint)).read_object("photos", "a.png", None)
     assert secure.requests == []

@@ -19,7 +19,7 @@ TABLE = pa.table({"path": ["a/1.png", "b/2.png"], "size": [1, 2]})
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What was hashed whole."""
     found: list[object] = []
-    for name in ("sha256_of_open", "sha256_of"):
+    for name in ("open_file_sha256", "file_sha256"):
         original = getattr(parquet, name)
         monkeypatch.setattr(parquet, name, lambda *a, original=original: found.append(a) or original(*a))
     return found
@@ -112,7 +112,7 @@ def test_an_object_is_fetched_whole_once_and_again_when_it_is_another(
     assert len(reads) == 1
     assert len(hashed) == (0 if small else 1)
     s3_folder.remove(name)
-    s3_folder.create(name, to_parquet(TABLE.set_column(1, "size", pa.array([1, 3]))))
+    s3_folder.create_file(name, to_parquet(TABLE.set_column(1, "size", pa.array([1, 3]))))
     with pytest.raises(StoreError, match="damaged: its name carries the SHA-256"):
         StoredTable(s3_folder, name, verified=True).read()
 

@@ -23,9 +23,9 @@ def test_what_is_written_is_read(folder: Folder) -> None:
     folder.write("a/b/ü %+#.bin", b"0123456789")
     assert folder.read("a/b/ü %+#.bin") == b"0123456789"
     assert folder.read("a/b/ü %+#.bin", 3, 4) == b"3456"
-    assert folder.size("a/b/ü %+#.bin") == 10
+    assert folder.file_size("a/b/ü %+#.bin") == 10
     assert list(folder.walk()) == ["a/b/ü %+#.bin"]
-    assert folder.names() == ["a"]
+    assert folder.list_names() == ["a"]
 
 
 def test_a_name_stands_for_its_content_and_is_never_overwritten(folder: Folder) -> None:
@@ -38,7 +38,7 @@ def test_of_many_creators_exactly_one_succeeds(folder: Folder) -> None:
     won: list[int] = []
 
     def create(number: int) -> None:
-        if folder.create("entry", str(number).encode(), exist_ok=True):
+        if folder.create_file("entry", str(number).encode(), exist_ok=True):
             won.append(number)
 
     threads = [threading.Thread(target=create, args=(number,)) for number in range(16)]
@@ -51,9 +51,9 @@ def test_of_many_creators_exactly_one_succeeds(folder: Folder) -> None:
 
 
 def test_a_second_creator_is_told(folder: Folder) -> None:
-    folder.create("entry", b"1")
+    folder.create_file("entry", b"1")
     with pytest.raises(FileExistsError):
-        folder.create("entry", b"2")
+        folder.create_file("entry", b"2")
 
 
 def test_a_missing_or_shortened_file_is_an_error_that_names_it(folder: Folder) -> None:
@@ -65,15 +65,15 @@ def test_a_missing_or_shortened_file_is_an_error_that_names_it(folder: Folder) -
 
 
 def test_a_folder_that_is_not_there_is_empty(folder: Folder) -> None:
-    assert folder.names() == []
+    assert folder.list_names() == []
     assert list(folder.walk()) == []
     assert not folder.exists("a")
 
 
 def test_a_link_is_a_second_name_for_the_same_bytes(folder: Folder) -> None:
     (folder / "one").write("a", b"x")
-    (folder / "one").link("a", folder / "two", "b")
-    (folder / "one").link("a", folder / "two", "b")
+    (folder / "one").link_file("a", folder / "two", "b")
+    (folder / "one").link_file("a", folder / "two", "b")
     (folder / "one").remove("a")
     assert (folder / "two").read("b") == b"x"
 
@@ -101,8 +101,8 @@ while True:
         child.stdout.readline()
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    assert {folder.size(name) for name in folder.names()} == {1_000_000}
-    assert len(folder.names()) >= 3
+    assert {folder.file_size(name) for name in folder.list_names()} == {1_000_000}
+    assert len(folder.list_names()) >= 3
 
 
 def test_a_folder_travels_to_workers_without_its_connection(folder: Folder) -> None:

@@ -9,9 +9,14 @@ import pyarrow as pa
 import pytest
 
 from brev_pipeline.errors import StoreError
-from brev_pipeline.store import Folder, StoredTable, parquet
-from brev_pipeline.store import hashed_files as named
-from brev_pipeline.store.hashed_files import hash_in_name, hashed_name, read_named, verify_named, write_whole
+from brev_pipeline.store import Folder, StoredTable, hashed_files, parquet
+from brev_pipeline.store.hashed_files import (
+    hash_in_name,
+    hashed_name,
+    read_verified,
+    verify_named_file,
+    write_or_repair,
+)
 from brev_pipeline.store.parquet import from_parquet, to_parquet
 from brev_pipeline.texts import NAMES, TEXT
 
@@ -47,22 +52,22 @@ def test_the_name_is_the_hash_of_the_file() -> None:
 
 
 def test_a_file_is_compared_with_its_name_piece_by_piece(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(named, "_RANGE", 1000)
+    monkeypatch.setattr(hashed_files, "_RANGE", 1000)
     data = to_parquet(table())
     assert len(data) > 3000
     name = hashed_name("table", data)
     folder.write(name, data)
-    verify_named(folder, name)
-    assert read_named(folder, name) == data
+    verify_named_file(folder, name)
+    assert read_verified(folder, name) == data
     folder.remove(name)
     folder.write(name, data[:-1] + b"2")
     with pytest.raises(StoreError, match=r"damaged: its name carries the SHA-256 .*restore the file, or run again"):
-        verify_named(folder, name)
+        verify_named_file(folder, name)
     with pytest.raises(StoreError, match="damaged"):
-        read_named(folder, name)
+        read_verified(folder, name)
     folder.write("table.parquet", data)
     with pytest.raises(StoreError, match=r"table\.parquet: its name carries no SHA-256"):
-        verify_named(folder, "table.parquet")
+        verify_named_file(folder, "table.parquet")
 
 
 @pytest.mark.parametrize("small", [1, 16 << 20])
@@ -87,10 +92,10 @@ def test_a_verified_table_is_compared_before_anything_of_it_is_read(
 
 def test_what_is_not_as_its_name_says_is_replaced_and_what_is_stays(folder: Folder) -> None:
     folder.write("a.parquet", b"damaged")
-    write_whole(folder, "a.parquet", b"whole")
+    write_or_repair(folder, "a.parquet", b"whole")
     assert folder.read("a.parquet") == b"whole"
-    write_whole(folder, "a.parquet", b"whole")
-    assert folder.names() == ["a.parquet"]
+    write_or_repair(folder, "a.parquet", b"whole")
+    assert folder.list_names() == ["a.parquet"]
 
 
 def damaged(seed: int) -> list[bytes]:

@@ -22,10 +22,10 @@ def tells(version: Version, parent: Version | None, number: int) -> Mapping[str,
 
 
 def publish(store: PipelineStore, content: str, report=tells) -> Release:
-    store.staging.write(f"{content}.shard", content.encode())
+    store.staging_area.write(f"{content}.shard", content.encode())
     return publish_version(
         store,
-        shards_in=store.staging,
+        shards_in=store.staging_area,
         shards={f"{content}.shard": file_facts(content.encode())},
         tables={"records": pa.table({"path": [content]})},
         extras={"note.txt": b"note"},
@@ -47,9 +47,9 @@ def test_the_publication_accounts_for_the_report_and_the_manifest_for_all_else(s
     done = publish(store, "one")
     data = done.version.folder.read("report/index.html")
     assert done.publication.report == {"docs/a.html": file_facts(b"docs"), "index.html": file_facts(data)}
-    assert sorted(done.version.manifest()["files"]) == ["note.txt", "one.shard", "records.parquet"]
-    assert done.version.problems() == []
-    assert store.publications.all() == [done.publication]
+    assert sorted(done.version.read_manifest()["files"]) == ["note.txt", "one.shard", "records.parquet"]
+    assert done.version.find_problems() == []
+    assert store.publications.read_all() == [done.publication]
 
 
 def test_a_report_that_a_stopped_run_left_gives_way(store: PipelineStore) -> None:
@@ -60,7 +60,7 @@ def test_a_report_that_a_stopped_run_left_gives_way(store: PipelineStore) -> Non
 
     with pytest.raises(KeyboardInterrupt):
         publish(store, "one", stops)
-    assert store.publications.all() == []
+    assert store.publications.read_all() == []
     done = publish(store, "one")
     assert sorted((done.version.folder / "report").walk()) == ["docs/a.html", "index.html"]
     assert file_facts(done.version.folder.read("report/index.html")) == done.publication.report["index.html"]
@@ -85,13 +85,13 @@ def test_a_file_that_is_made_when_wanted_is_made_for_its_facts_and_for_what_is_n
         extras = {"table": Made.of(make)}
         account = {"format": 1}
         return publish_version(
-            store, shards_in=store.staging, shards={}, tables={}, extras=extras, account=account, run_id="run"
+            store, shards_in=store.staging_area, shards={}, tables={}, extras=extras, account=account, run_id="run"
         )
 
     first = once()
     assert (first.is_new, len(calls)) == (True, 2)
     assert first.version.folder.read("table") == b"large"
-    assert first.version.manifest()["files"]["table"] == file_facts(b"large")
+    assert first.version.read_manifest()["files"]["table"] == file_facts(b"large")
     assert (once().is_new, len(calls)) == (False, 3)
 
 
@@ -100,10 +100,18 @@ def test_a_file_that_comes_out_otherwise_the_second_time_is_not_published(store:
     extras = {"table": Made.of(lambda: next(made))}
     with pytest.raises(StoreError, match="table came out otherwise when it was made again"):
         publish_version(
-            store, shards_in=store.staging, shards={}, tables={}, extras=extras, account={"format": 1}, run_id="run"
+            store,
+            shards_in=store.staging_area,
+            shards={},
+            tables={},
+            extras=extras,
+            account={"format": 1},
+            run_id="run",
         )
-    assert store.publications.all() == []
-    assert "table" not in [name for folder in store.versions.names() for name in (store.versions / folder).names()]
+    assert store.publications.read_all() == []
+    assert "table" not in [
+        name for folder in store.versions.list_names() for name in (store.versions / folder).list_names()
+    ]
 
 
 def test_a_report_that_fails_publishes_nothing(store: PipelineStore) -> None:
@@ -112,7 +120,7 @@ def test_a_report_that_fails_publishes_nothing(store: PipelineStore) -> None:
 
     with pytest.raises(StoreError, match="as the test wants"):
         publish(store, "one", fails)
-    assert store.publications.all() == []
+    assert store.publications.read_all() == []
     assert publish(store, "one", None).publication.report == {}
 
 
@@ -123,7 +131,7 @@ def test_a_split_of_an_older_ledger_is_published_only_with_the_newest_labels(
     def made(note: bytes, own: list[str], based_on: int) -> Release:
         return publish_version(
             store,
-            shards_in=store.staging,
+            shards_in=store.staging_area,
             shards={},
             tables={"assignments": pa.table({"path": ["one"]})},
             extras={"note.txt": note},
@@ -134,11 +142,11 @@ def test_a_split_of_an_older_ledger_is_published_only_with_the_newest_labels(
         )
 
     first = made(b"first", ["a", "b"], 0)
-    assert store.publications.newest() == first.publication
+    assert store.publications.read_newest() == first.publication
     assert first.publication.datasets == {"photos": "../photos"}
     if stands:
         assert made(b"second", classes, 0).publication.number == 2
     else:
         with pytest.raises(StoreError, match="this split was made after publication 0"):
             made(b"second", classes, 0)
-    assert made(b"third", classes, len(store.publications.all())).is_new
+    assert made(b"third", classes, len(store.publications.read_all())).is_new

@@ -32,13 +32,13 @@ def test_a_verified_table_is_the_one_that_was_published(
     version = Version(folder, version_id(manifest))
     folder.write(MANIFEST, manifest)
     folder.write("assignments.parquet", data)
-    assert version.table("assignments", verified=True)["purpose"].to_pylist() == ["train"] * 3
+    assert version.read_table("assignments", verified=True)["purpose"].to_pylist() == ["train"] * 3
     folder.remove("assignments.parquet")
     folder.write("assignments.parquet", other)
-    assert version.table("assignments").num_rows == 3
+    assert version.read_table("assignments").num_rows == 3
     with pytest.raises(StoreError, match=r"assignments\.parquet: damaged or altered: its SHA-256 on record"):
-        version.table("assignments", verified=True)
+        version.read_table("assignments", verified=True)
     folder.remove(MANIFEST)
     folder.write(MANIFEST, manifest.replace(facts["sha256"].encode(), hashlib.sha256(other).hexdigest().encode()))
     with pytest.raises(StoreError, match=r"manifest\.json: altered: its hash does not begin with"):
-        version.table("assignments", verified=True)
+        version.read_table("assignments", verified=True)

@@ -77,7 +77,7 @@ def gather(config: PipelineConfig, images: int = 2) -> Preview:
         ListingError: a dataset is not there or holds no image.
         BrevPipelineError: nothing can be read at all.
     """
-    sources = Sources.of(config)
+    sources = Sources.from_config(config)
     listed = [list_dataset(one, config.listing, sources, hashed=False) for one in config.datasets]
     classes = _by_class(pa.concat_tables(listed), config.sampling.seed)
     refused: list[str] = []

@@ -59,7 +59,7 @@ def test_the_augmented_pixels_are_those_of_a_runs_records(folder: Path) -> None:
     made = run(config)
     assert made.success, made.failures
     seeds: dict[str, list[int]] = {}
-    for row in made.store.newest()[1].table("records").to_pylist():
+    for row in made.store.newest_version()[1].read_table("records").to_pylist():
         seeds.setdefault(row["path"], []).append(row["seed"])
     augmenter = ImageAugmenter(config.augmentation)
     compared = 0
