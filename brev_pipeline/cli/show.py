@@ -89,10 +89,10 @@ def draw_preview(config: PipelineConfig, out: Path, images: int, *, as_json: boo
     Raises:
         BrevPipelineError: the file cannot be written.
     """
-    from brev_pipeline.charts.preview import draw_sheet, gather
+    from brev_pipeline.charts.preview import draw_sheet, gather_exhibits
 
     with console(as_json=as_json).status("reading and drawing"):
-        preview = gather(config, images)
+        preview = gather_exhibits(config, images)
         sheet = draw_sheet(preview)
         try:
             sheet.save(out, "PNG")
@@ -112,13 +112,13 @@ def draw_preview(config: PipelineConfig, out: Path, images: int, *, as_json: boo
 
 def _depth_of(preview: "Preview") -> dict[str, Any] | None:
     """What photos of more than 8 bits use, and the window that would fit; None where none on show has so many."""
-    from brev_pipeline.charts.preview.depth import ranges_of, say
+    from brev_pipeline.charts.preview.depth import describe_depths, ranges_of
     from brev_pipeline.images.intensity import fitting_window
 
     if not preview.depths:
         return None
     ranges = ranges_of(preview.depths)
-    used, advice = say(preview.depths, len(preview.shown), preview.config)
+    used, advice = describe_depths(preview.depths, len(preview.shown), preview.config)
     return {
         "photos": len(preview.depths),
         "range_used": [float(ranges.used.min()), float(ranges.used.max())],
@@ -130,12 +130,12 @@ def _depth_of(preview: "Preview") -> dict[str, Any] | None:
 
 def show_preview(found: Mapping[str, Any]) -> None:
     """Print what `draw_preview` gave."""
-    from brev_pipeline.charts.preview.text import plain
+    from brev_pipeline.charts.figure import plain_text
 
     out = console()
-    shown = ", ".join(f"{plain(name) or '(no class)'} {count}" for name, count in found["shown"].items())
+    shown = ", ".join(f"{plain_text(name) or '(no class)'} {count}" for name, count in found["shown"].items())
     out.print(f"wrote {found['file']}, {found['width']}x{found['height']} px: {shown}", markup=False)
     if found["depth"]:
         out.print(f"{found['depth']['used']}\n{found['depth']['advice']}", markup=False)
     for reason in found["refused"]:
-        out.print(f"  left out: {plain(reason)}", markup=False)
+        out.print(f"  left out: {plain_text(reason)}", markup=False)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.errors import ShardError
+from brev_pipeline.frames import split_frames
 from brev_pipeline.records.image_shape import ImageShape
 from brev_pipeline.rescaling import Rescale, rescale_table
 
@@ -95,18 +96,13 @@ class PixelDecoder:
         image = self._decode(data, self._shape, record)
         if self._table is not None:
             image = _rescale_pixels(image, self._table)
-        return image if self._shape.frames is None else _split_frames(image, self._shape.frames)
+        return image if self._shape.frames is None else split_frames(image, self._shape.frames)
 
 
 def _rescale_pixels(image: Image, table: npt.NDArray[np.float32]) -> Image:
     import cv2
 
     return np.asarray(cv2.LUT(image, table)).reshape(image.shape)
-
-
-def _split_frames(image: Image, frames: int) -> Image:
-    """The frames of a time series, which are stored one below the other."""
-    return image.reshape(frames, -1, *image.shape[1:])
 
 
 def _decode_png(data: memoryview, shape: ImageShape, _: bytes) -> Image:

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Final, Literal
 
-import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
+from brev_pipeline.frames import augment_frames, stack_frames
 from brev_pipeline.records.encode import encoder
 from brev_pipeline.records.example import Value, encode_example
 from brev_pipeline.records.protocols import Augmenter, PixelReader, Pixels
@@ -256,24 +256,14 @@ class RecordMaker:
         Raises:
             ShardError: the image cannot be encoded.
         """
-        drawn = _augmented(image, self._augmenter, row["seed"]) if self._augmenter and row["augmented"] else image
+        drawn = image
+        if self._augmenter and row["augmented"]:
+            drawn = augment_frames(self._augmenter, image, row["seed"])
         try:
-            data = self._encode(_tall(drawn))
+            data = self._encode(stack_frames(drawn))
         except ShardError as error:
             raise ShardError(f"{row['path']}: {error}") from error
         return encode_example(_features(row, drawn, data, self._encoding))
-
-
-def _augmented(image: Pixels, augmenter: Augmenter, seed: int) -> Pixels:
-    """One image, or every frame of a time series in the same way."""
-    if image.ndim == 3:
-        return augmenter.augment(image, seed)
-    return np.stack([augmenter.augment(frame, seed) for frame in image])
-
-
-def _tall(image: Pixels) -> Pixels:
-    """One image, or the frames of a time series one below the other."""
-    return image if image.ndim == 3 else image.reshape(-1, *image.shape[2:])
 
 
 def _read(rows: pa.Table, pixels: PixelReader) -> Iterator[Pixels]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.augmentation import ImageAugmenter
-from brev_pipeline.charts.preview.describe import describe
+from brev_pipeline.charts.preview.describe import describe_augmentation
 from brev_pipeline.report.album import Album, Picture
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening
@@ -167,7 +167,9 @@ def _chosen(rows: list[dict[str, Any]], most: int) -> Iterator[list[dict[str, An
 def _exhibit(rows: list[dict[str, Any]], album: Album, augmenter: ImageAugmenter) -> Exhibit:
     content, seeds = rows[0]["content_id"], [row["seed"] for row in rows if row["seed"] is not None]
     # What is drawn hangs on the seed, not on the size.
-    records = [(album.ask(content, seed), describe(augmenter.parameters(seed, 1, 1))) for seed in seeds[:_RECORDS]]
+    records = [
+        (album.ask(content, seed), describe_augmentation(augmenter.parameters(seed, 1, 1))) for seed in seeds[:_RECORDS]
+    ]
     return Exhibit(rows[0]["path"], rows[0]["item"], album.ask(content), records, len(seeds))
 
 

@@ -1,6 +1,8 @@
 """Charts are small PNGs on white, whatever the tables hold."""
 
 import io
+import subprocess
+import sys
 import warnings
 
 import pyarrow as pa
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from brev_pipeline.charts import class_balance, drawn_shares, split_shares
-from brev_pipeline.charts.canvas import CHART_BYTES, WIDTH, Canvas, font, shortened, wrapped
+from brev_pipeline.charts.figure import CHART_BYTES, WIDTH, make_card, measure_text, shorten_text, wrap_text
 from brev_pipeline.texts import TEXT
 
 NAMES = st.text(max_size=80)
@@ -111,13 +113,30 @@ def test_drawn_shares_shows_the_purpose_that_is_weighed_most() -> None:
 
 
 def test_classes_beyond_the_first_are_added_up_and_no_image_is_lost() -> None:
-    from brev_pipeline.charts.classes import _counts, _most
+    from brev_pipeline.charts.bars import _count_classes, _merge_last
 
-    rows = _counts(listing({"one": {f"class {number}": number + 1 for number in range(60)}}))["one"]
-    shown = _most(rows, 24)
+    rows = _count_classes(listing({"one": {f"class {number}": number + 1 for number in range(60)}}))["one"]
+    shown = _merge_last(rows, 24)
     assert len(shown) == 24
     assert sum(count for _, count, _ in shown) == 60 * 61 // 2
-    assert shown[-1][0] == "37 others"
+    assert shown[-1].label == "37 others"
+
+
+def test_a_chart_is_the_same_whatever_settings_of_matplotlib_a_user_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    import matplotlib
+
+    table = weights({"good": 900, "$bad_cap$": 3})
+    usual = drawn_shares(table)
+    for name, value in {"text.usetex": True, "font.family": ["monospace"], "font.size": 30, "savefig.dpi": 7}.items():
+        monkeypatch.setitem(matplotlib.rcParams, name, value)
+    assert drawn_shares(table) == usual
+
+
+def test_importing_charts_imports_neither_matplotlib_nor_pillow() -> None:
+    rooms = "brev_pipeline.charts.bars, brev_pipeline.charts.figure, brev_pipeline.charts.sheets"
+    script = f"import sys, {rooms}; print(*{{'matplotlib', 'PIL'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_the_same_table_gives_the_same_bytes_in_any_order_of_rows() -> None:
@@ -128,26 +147,26 @@ def test_the_same_table_gives_the_same_bytes_in_any_order_of_rows() -> None:
 @settings(max_examples=40)
 @given(NAMES, st.integers(10, 300))
 def test_shortened_text_fits_and_short_text_is_kept(text: str, width: int) -> None:
-    short = shortened(text, width, 13)
-    assert font(13).getlength(short) <= max(width * 2, font(13).getlength("…"))
-    if text.isprintable() and font(13).getlength(text) <= width * 2:
+    short = shorten_text(text, width, 13)
+    assert measure_text(short, 13) <= width
+    if text.isprintable() and measure_text(text, 13) <= width:
         assert short == text
 
 
 @settings(max_examples=40)
 @given(st.lists(NAMES).map(" ".join), st.integers(1, 4))
 def test_wrapped_text_has_at_most_so_many_lines_that_fit(text: str, lines: int) -> None:
-    out = wrapped(text, 160, 11, lines)
+    out = wrap_text(text, 160, 11, lines)
     assert len(out) <= lines
-    assert all(font(11).getlength(line) <= 320 for line in out)
+    assert all(measure_text(line, 11) <= 160 for line in out)
 
 
 def test_a_picture_that_would_be_too_large_loses_colours_then_size() -> None:
     import numpy as np
 
-    canvas = Canvas(400, "noise", "")
+    card = make_card(400, "noise", "")
     noise = np.frombuffer(np.random.Generator(np.random.Philox(key=1)).bytes(700 * 330 * 3), np.uint8)
-    canvas.picture(10, 65, noise.reshape(330, 700, 3), (700, 330))
-    data = canvas.png(30_000)
+    card.add_picture(10, 65, noise.reshape(330, 700, 3), (700, 330))
+    data = card.to_png(30_000)
     assert len(data) <= 30_000
     assert opened(data).width < WIDTH

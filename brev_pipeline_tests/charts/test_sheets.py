@@ -13,8 +13,8 @@ from PIL import Image
 
 from brev_pipeline import tables
 from brev_pipeline.charts import quarantine_sheet, sample_sheet
-from brev_pipeline.charts.canvas import SHEET_BYTES, WIDTH
-from brev_pipeline.charts.quarantine import look
+from brev_pipeline.charts.figure import SHEET_BYTES, WIDTH
+from brev_pipeline.charts.sheets import decode_thumbnail
 from brev_pipeline.errors import SourceError
 from brev_pipeline.storage.fetcher import SourceRow
 
@@ -157,7 +157,7 @@ def test_an_empty_quarantine_is_a_card_that_says_so() -> None:
 
 def test_looking_at_damaged_files_gives_pixels_or_nothing_and_never_raises(shared: Path) -> None:
     files = sorted(file for file in (shared / "data" / "corrupt_formats").rglob("*") if file.is_file())
-    seen = [look(file.read_bytes()) for file in files[::6]]
+    seen = [decode_thumbnail(file.read_bytes()) for file in files[::6]]
     assert any(one is not None for one in seen)
     for one in filter(lambda one: one is not None, seen):
         assert one.dtype == np.uint8
@@ -168,5 +168,5 @@ def test_looking_at_damaged_files_gives_pixels_or_nothing_and_never_raises(share
 def test_looking_leaves_pillow_as_strict_as_it_was() -> None:
     from PIL import ImageFile
 
-    look(png(RED)[:-30])
+    decode_thumbnail(png(RED)[:-30])
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False

@@ -42,7 +42,7 @@ class Depth:
         return orient(to_channels(levels, self.settings), self.thinned.raster.orientation)
 
 
-def look(photo: Decoded) -> Depth | None:
+def measure_depth(photo: Decoded) -> Depth | None:
     """What a photo holds; None for one of 8 bits or less."""
     deep = photo.samples
     if deep is None:
@@ -66,7 +66,7 @@ def ranges_of(depths: Sequence[Depth]) -> Ranges:
     return Ranges(bits, *(np.array(column) for column in zip(*(depth.range for depth in depths), strict=True)))
 
 
-def say(depths: Sequence[Depth], photos: int, config: PipelineConfig) -> tuple[str, str]:
+def describe_depths(depths: Sequence[Depth], photos: int, config: PipelineConfig) -> tuple[str, str]:
     """What the photos on show use, and which window would fit them, if theirs does not: two sentences.
 
     Args:
@@ -79,7 +79,8 @@ def say(depths: Sequence[Depth], photos: int, config: PipelineConfig) -> tuple[s
     used = f"use {least} of" if least == most else f"use {least} to {most} of"
     clipped = int((shown(ranges, intensity) < np.minimum(ranges.used, 0.5)).sum())
     lost = f"; {clipped} of them have most of their own range outside of it" if clipped else ""
-    said = f"{len(depths)} of {photos} photos here have more than 8 bits. With image.intensity {name(intensity)} they "
+    setting = name_intensity(intensity)
+    said = f"{len(depths)} of {photos} photos here have more than 8 bits. With image.intensity {setting} they "
     enough = config.validation.prepared_images.min_range_used
     advice = advise(ranges, ranges.where(ranges.bits < 0), enough)
     if shown(ranges, intensity).min() >= enough:
@@ -87,7 +88,7 @@ def say(depths: Sequence[Depth], photos: int, config: PipelineConfig) -> tuple[s
     return f"{said}{used} what becomes black to white{lost}.", f"{advice}."
 
 
-def name(intensity: Intensity) -> str:
+def name_intensity(intensity: Intensity) -> str:
     """An intensity in a few words."""
     if isinstance(intensity, WindowIntensity):
         return "window [{}, {}]".format(*intensity.window)

@@ -27,7 +27,7 @@ _WORDS: Final[dict[str, Callable[[Any], str]]] = {
 }
 
 
-def describe(parameters: Mapping[str, Any]) -> str:
+def describe_augmentation(parameters: Mapping[str, Any]) -> str:
     """The parts that are applied, in the order in which they act.
 
     Args:

@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.augmentation import ImageAugmenter
-from brev_pipeline.charts.preview.depth import Depth, look
-from brev_pipeline.charts.preview.describe import describe
+from brev_pipeline.charts.preview.depth import Depth, measure_depth
+from brev_pipeline.charts.preview.describe import describe_augmentation
 from brev_pipeline.config import ImageSettings, PipelineConfig
 from brev_pipeline.errors import DecodeError, SourceError
+from brev_pipeline.frames import augment_frames, stack_frames
 from brev_pipeline.images import ImagePipeline, decode
 from brev_pipeline.listing import list_dataset
 from brev_pipeline.seeds import seed64, seeds64
@@ -66,7 +67,7 @@ class Preview:
         return [exhibit.depth for exhibit in self.shown if exhibit.depth]
 
 
-def gather(config: PipelineConfig, images: int = 2) -> Preview:
+def gather_exhibits(config: PipelineConfig, images: int = 2) -> Preview:
     """Look up some photos of each class, the same ones each time, and prepare and augment them.
 
     Args:
@@ -85,7 +86,7 @@ def gather(config: PipelineConfig, images: int = 2) -> Preview:
     return Preview(config, {name: len(rows) for name, rows in classes.items()}, exhibits, refused)
 
 
-def purpose_of(config: PipelineConfig) -> str:
+def first_purpose(config: PipelineConfig) -> str:
     """The purpose whose draws are shown: the first that is augmented."""
     return next(iter(config.sampling.purposes), "train")
 
@@ -134,23 +135,12 @@ def _exhibit(path: str, data: bytes, config: PipelineConfig) -> Exhibit:
     return Exhibit(
         path,
         photo.pixels,
-        _tall(prepared),
-        [_tall(_augmented(augmenter, prepared, seed)) for seed in seeds],
-        [describe(augmenter.parameters(seed, height, width)) for seed in seeds],
-        look(photo),
+        stack_frames(prepared),
+        [stack_frames(augment_frames(augmenter, prepared, seed)) for seed in seeds],
+        [describe_augmentation(augmenter.parameters(seed, height, width)) for seed in seeds],
+        measure_depth(photo),
     )
 
 
 def _as_it_lies(settings: ImageSettings) -> ImageSettings:
     return ImageSettings(background=settings.background, intensity=settings.intensity, max_pixels=settings.max_pixels)
-
-
-def _augmented(augmenter: ImageAugmenter, prepared: Pixels, seed: int) -> Pixels:
-    """One image, or every frame of a time series in the same way, as in a shard."""
-    if prepared.ndim == 3:
-        return augmenter.augment(prepared, seed)
-    return np.stack([augmenter.augment(frame, seed) for frame in prepared])
-
-
-def _tall(image: Pixels) -> Pixels:
-    return image if image.ndim == 3 else image.reshape(-1, *image.shape[2:])
