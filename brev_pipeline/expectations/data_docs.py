@@ -13,8 +13,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import jinja2
+from markupsafe import Markup
+
 from brev_pipeline.expectations import validate  # noqa: F401 - turns usage statistics off
-from brev_pipeline.expectations.page import badge, index_page, page, rows_table
 from brev_pipeline.expectations.rules import Finding
 
 Result = Mapping[str, Any]
@@ -52,10 +54,11 @@ def data_docs_files(verdicts: Mapping[str, Sequence[Result]]) -> dict[str, bytes
     Returns:
         ``data_docs/index.html`` and ``data_docs/<stage>.html`` for each stage.
     """
+    index = _template().render(stage=None, stages=verdicts).encode()
     pages = {
         f"{FOLDER}/{stage}.html": stage_page(stage, results, list(verdicts)) for stage, results in verdicts.items()
     }
-    return {f"{FOLDER}/index.html": index_page(verdicts), **pages}
+    return {f"{FOLDER}/index.html": index, **pages}
 
 
 def stage_page(stage: str, results: Sequence[Result], stages: Sequence[str] = ()) -> bytes:
@@ -66,31 +69,38 @@ def stage_page(stage: str, results: Sequence[Result], stages: Sequence[str] = ()
         results: of its suite, in the suite's order (see `kept`).
         stages: those that have a page beside this one; empty: this page stands alone.
     """
-    return page(stage, results, [_row(result) for result in results], stages)
+    shown = [_build_row(result) for result in results]
+    return _template().render(stage=stage, results=shown, stages=stages).encode()
 
 
-def _row(result: Result) -> str:
-    """One rule: what became of it, what it says, the expectation in Great Expectations' words, what was observed."""
+def _build_row(result: Result) -> dict[str, Any]:
+    """What the template lays out of one rule: the result, and how Great Expectations puts it."""
     expectation, observed = _rendered(result["result"]) if result["result"] else ("", "")
-    reason = f'<p class="reason">{html.escape(str(result["reason"]))}</p>' if result["reason"] else ""
-    advice = f"<p>{html.escape(str(result['advice']))}</p>" if result.get("advice") else ""
-    column = str(result["result"].get("expectation_config", {}).get("kwargs", {}).get("column", ""))
-    examples = "" if result["passed"] else rows_table(result["examples"], int(result["offending"] or 0), column)
-    return (
-        f'<tr class="{"kept" if result["passed"] else "broken"}"><td>{badge(result)}</td>'
-        f'<td><h3 id="{html.escape(result["check"])}">{html.escape(result["check"])}</h3>'
-        f"<p>{html.escape(result['says'])}</p>{reason}{advice}"
-        f'<div class="expectation">{expectation}</div>{examples}</td>'
-        f'<td class="observed">{_observed(result, observed)}</td></tr>'
-    )
-
-
-def _observed(result: Result, rendered: str) -> str:
     value = result["observed"]
-    # A rule about a frame of one row: what stands there says more than the share of rows that break it.
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return html.escape(f"{value:,.6g}" if isinstance(value, float) else f"{value:,}")
-    return rendered
+        # A rule about a frame of one row: what stands there says more than the share of rows that break it.
+        observed = f"{value:,.6g}" if isinstance(value, float) else f"{value:,}"
+    examples = [] if result["passed"] else result["examples"]
+    column = result["result"].get("expectation_config", {}).get("kwargs", {}).get("column", "")
+    # What the rule is about stands right behind what the row is called.
+    columns = sorted(examples[0], key=lambda name: name not in (next(iter(examples[0])), column)) if examples else []
+    found = {"expectation": expectation, "observed": observed, "examples": examples, "columns": columns}
+    return {**result, **found, "offending": int(result["offending"] or 0)}
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("brev_pipeline.expectations"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["cell"] = lambda value: (
+        "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    )
+    return environment.get_template("data_docs.html.j2")
 
 
 def _rendered(result: Mapping[str, Any]) -> tuple[str, str]:
@@ -106,8 +116,10 @@ def _rendered(result: Mapping[str, Any]) -> tuple[str, str]:
     view = _view()
     context = view.env.get_template("component.j2").new_context({})
     # Each row of the table: status, expectation, observed value.
-    cells = [_plain(cell) for cell in block["table"][0][1:3]]
-    return tuple(_SCRIPTED.sub("", str(view.render_content_block(context, cell))) for cell in cells)  # type: ignore[return-value]
+    parts = [view.render_content_block(context, _plain(cell)) for cell in block["table"][0][1:3]]
+    # Markup: its templates escape what they are given, but for the texts of tables, which `_plain` does.
+    expectation, observed = (Markup(_SCRIPTED.sub("", str(part))) for part in parts)  # noqa: S704
+    return expectation, observed
 
 
 @functools.cache

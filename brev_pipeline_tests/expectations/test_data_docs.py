@@ -51,13 +51,13 @@ def test_there_is_a_page_for_every_stage_and_an_index_that_links_them(broken: di
     files = data_docs_files(broken)
     assert set(files) == {"data_docs/index.html", *(f"data_docs/{stage}.html" for stage in SUITES)}
     index = files["data_docs/index.html"].decode()
-    assert all(f"href='{stage}.html'" in index for stage in SUITES)
+    assert all(f'href="{stage}.html"' in index for stage in SUITES)
 
 
 def test_a_page_shows_every_rule_and_what_great_expectations_says_of_it(broken: dict[str, Any], tmp_path: Path) -> None:
     page = data_docs_files(broken)["data_docs/sample_split.html"].decode()
     for rule in SUITES["sample_split"](configure(tmp_path)):
-        assert rule.says.replace("'", "&#x27;") in page
+        assert rule.says.replace("'", "&#39;") in page
         assert f'id="{rule.name}"' in page
     assert "values must belong to this set" in page
     assert "1 unexpected values found." in page
