@@ -2,14 +2,18 @@
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import dagster as dg
 import numpy as np
 
-from brev_pipeline.config import PipelineConfig, parse_config
+from brev_pipeline.config import EngineSettings, PipelineConfig, parse_config
+from brev_pipeline.engine import SerialEngine, create_engine
 from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.stages import table_stages
 from brev_pipeline.store import PipelineStore
@@ -99,10 +103,26 @@ class Run:
         return "\n".join(filter(None, said))
 
 
-def run(config: PipelineConfig, *, instance: dg.DagsterInstance | None = None, **options: Any) -> Run:
-    """Run the pipeline's own job in this process, as the command does."""
+@contextmanager
+def work_in_this_process() -> Iterator[None]:
+    """Runs decode images and write shards in this process: the same bytes, without two seconds for starting workers.
+
+    Ray is used where it is configured.
+    """
+
+    def create(settings: EngineSettings, *listeners: Any) -> Any:
+        return SerialEngine(*listeners) if settings.kind == "local" else create_engine(settings, *listeners)
+
+    with patch("brev_pipeline.engine.create_engine", create):
+        yield
+
+
+def run(
+    config: PipelineConfig, *, instance: dg.DagsterInstance | None = None, workers: bool = False, **options: Any
+) -> Run:
+    """Run the pipeline's own job in this process, as the command does; with worker processes only if asked for."""
     job = build_pipeline_definitions(config).resolve_job_def(config.name)
-    with instance or dg.DagsterInstance.ephemeral() as own:
+    with instance or dg.DagsterInstance.ephemeral() as own, nullcontext() if workers else work_in_this_process():
         result = job.execute_in_process(instance=own, raise_on_error=False, **options)
     return Run(result, PipelineStore.from_config(config))
 
