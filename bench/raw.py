@@ -39,7 +39,7 @@ from brev_pipeline.integrity import check_integrity
 from brev_pipeline.listing import list_datasets
 from brev_pipeline.records import plan_shards, write_shards
 from brev_pipeline.records.encode import encoder
-from brev_pipeline.release.production import PreparedPixels
+from brev_pipeline.release.shards import PreparedPixels
 from brev_pipeline.storage import Sources
 from brev_pipeline.store import Folder
 

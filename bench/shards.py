@@ -39,7 +39,7 @@ from brev_pipeline.engine import LocalEngine, SerialEngine
 from brev_pipeline.images.pixel_cache import Shelf
 from brev_pipeline.records import Earlier, plan_shards, write_shards
 from brev_pipeline.records.encode import encoder
-from brev_pipeline.release.production import PreparedPixels
+from brev_pipeline.release.shards import PreparedPixels
 from brev_pipeline.sampling import compute_sampling_weights, plan_draws
 from brev_pipeline.store import Folder
 

@@ -188,7 +188,7 @@ def weights(tables: Stored, folder: str) -> pa.Table:
 
 
 def shards(tables: Stored, folder: str) -> pa.Table:
-    from brev_pipeline.release.production import make_shards
+    from brev_pipeline.release.shards import make_shards
 
     return make_shards(
         config(folder),
@@ -203,7 +203,8 @@ def shards(tables: Stored, folder: str) -> pa.Table:
 def version(tables: Stored, folder: str) -> None:
     """Publish, with its tables, report and files for other readers; the shards are empty, the pixels grey."""
     from brev_pipeline.records.shard_writer import Finished, remember
-    from brev_pipeline.release.production import STAGING, release
+    from brev_pipeline.release.release_version import release
+    from brev_pipeline.table_metadata import STAGING
 
     settings, store = config(folder), PipelineStore.from_config(config(folder))
     records = tables["tfrecord_shards"].read(["file"])

@@ -94,8 +94,8 @@ def table_id(stage: str, table: "pa.Table") -> str:
     Of the schema's metadata what names the images that the listing left out counts, since a version tells of them; and
     the class names, since the same rows under other numbers are other records.
     """
-    from brev_pipeline.release.exclusions import FILTERED
     from brev_pipeline.split.labels import CLASSES
+    from brev_pipeline.table_metadata import FILTERED
 
     kept = [name for name in table.column_names if name not in SPECS[stage].run_columns]
     metadata = table.schema.metadata or {}
@@ -131,7 +131,7 @@ def attach_provenance(
         config: by which it was made.
         inputs: stage → lineage of the tables that were read, which agree with each other (`demand_current`).
     """
-    from brev_pipeline.release.exclusions import read_files
+    from brev_pipeline.table_metadata import read_files
 
     lineage: Lineage = {}
     for before in inputs.values():

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from brev_pipeline.audit.tables import Tables, listed_now
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.credentials import redact_all
-from brev_pipeline.release.exclusions import known_sha256
+from brev_pipeline.table_metadata import known_sha256
 from brev_pipeline.texts import join_names
 
 _SHOWN: Final = 3

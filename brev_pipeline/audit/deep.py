@@ -24,7 +24,6 @@ from brev_pipeline.audit.tables import listed_now
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine, LocalEngine, LostTask, SerialEngine
 from brev_pipeline.errors import SourceError, StoreError
-from brev_pipeline.release.exclusions import LEFT_OUT_RULES
 from brev_pipeline.seeds import seeds64
 from brev_pipeline.split.labels import numbers_of
 from brev_pipeline.stages import SPECS, package_versions
@@ -34,6 +33,7 @@ from brev_pipeline.storage.places import Place, ReadLimits, path_prefix
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline.store.versions import file_facts
+from brev_pipeline.table_metadata import LEFT_OUT_RULES
 from brev_pipeline.texts import TEXT, join_texts
 
 _CHUNK: Final = 16  # contents of a task

@@ -22,8 +22,8 @@ from brev_pipeline.audit.claims import (
     paths_apart,
 )
 from brev_pipeline.config import DatasetSettings, ListingSettings
-from brev_pipeline.release.exclusions import LEFT_OUT_RULES
 from brev_pipeline.storage.places import parse_place, path_prefix
+from brev_pipeline.table_metadata import LEFT_OUT_RULES
 from brev_pipeline.texts import TEXT
 
 LISTING: Final = "listing.parquet"

@@ -18,8 +18,8 @@ from brev_pipeline.audit.derived_split import ledger_of
 from brev_pipeline.expectations.frames import Baseline, frames
 from brev_pipeline.expectations.rules import Rule
 from brev_pipeline.expectations.suites import SUITES
-from brev_pipeline.release.exclusions import note_found
 from brev_pipeline.split.labels import note_classes
+from brev_pipeline.table_metadata import note_found
 from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from brev_pipeline.audit.claims import (
     paths_apart,
 )
 from brev_pipeline.errors import BrevPipelineError
-from brev_pipeline.release.exclusions import LEFT_OUT_RULES
+from brev_pipeline.table_metadata import LEFT_OUT_RULES
 from brev_pipeline.tables import SAMPLE_SPLIT
 from brev_pipeline.texts import TEXT, join_texts
 

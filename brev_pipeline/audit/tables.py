@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.release.exclusions import LEFT_OUT_RULES, account_problems, purpose_locks
+from brev_pipeline.release.exclusions import account_problems, purpose_locks
 from brev_pipeline.split.labels import numbers_of, present_classes
 from brev_pipeline.store.versions import DERIVED
+from brev_pipeline.table_metadata import LEFT_OUT_RULES
 from brev_pipeline.tables import drawn_by_weight, part_names
 from brev_pipeline.texts import TEXT
 

@@ -34,11 +34,11 @@ from brev_pipeline.engine import Engine, SerialEngine
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.images.limits import UNJUDGED
 from brev_pipeline.readers.access_log import Access
-from brev_pipeline.release.exclusions import known_sha256
 from brev_pipeline.stages import SPECS, package_versions
 from brev_pipeline.store import PipelineStore, Publication, Version
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline.store.versions import MANIFEST, file_facts, version_id
+from brev_pipeline.table_metadata import known_sha256
 from brev_pipeline.texts import TEXT
 
 _CHECKS: Final[Sequence[Callable[[Mapping[str, Any], accounts.Tables], Iterator[str]]]] = (

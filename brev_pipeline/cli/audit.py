@@ -202,7 +202,7 @@ def show_force(removal: Removal) -> None:
 
 def _known_assignments(config: PipelineConfig) -> dict[str, Any]:
     """Key of the configuration → the file of known or given assignments, where it can be read."""
-    from brev_pipeline.release.production import given_files, known_assignments
+    from brev_pipeline.release.assignments import given_files, known_assignments
 
     found: dict[str, Any] = {}
     with suppress(SplitError):  # what a version lacks for that is named with it

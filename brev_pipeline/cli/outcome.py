@@ -59,7 +59,7 @@ def divide(config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:
         SplitError: as `foresee_split` and `split_samples`.
     """
     from brev_pipeline.listing.state import listing_state
-    from brev_pipeline.release.production import given_files
+    from brev_pipeline.release.assignments import given_files
     from brev_pipeline.split import split_samples
     from brev_pipeline.split.foresee import foresee_split
     from brev_pipeline.storage import Sources

@@ -15,9 +15,10 @@ from brev_pipeline.integrity import check_integrity
 from brev_pipeline.listing import list_datasets
 from brev_pipeline.listing.checksums import recall_etags
 from brev_pipeline.listing.class_checks import ListingFindings
-from brev_pipeline.release.exclusions import gather_left_out, note_found
+from brev_pipeline.release.exclusions import gather_left_out
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.fetcher import SourceRow
+from brev_pipeline.table_metadata import note_found
 from brev_pipeline.texts import TEXT
 
 

@@ -28,11 +28,13 @@ from brev_pipeline.dry_run.timing import estimate_time
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.expectations import SUITES
 from brev_pipeline.expectations.describe import describe
-from brev_pipeline.release.exclusions import exclusions, given_sha256, known_sha256
-from brev_pipeline.release.production import Division, PlannedRecords, divide_samples, foresee_faults, plan_records
+from brev_pipeline.release.assignments import Division, divide_samples, foresee_faults
+from brev_pipeline.release.exclusions import exclusions
+from brev_pipeline.release.shards import PlannedRecords, plan_records
 from brev_pipeline.stages import SPECS, VERSION, inputs_of, package_versions
 from brev_pipeline.storage import Sources
 from brev_pipeline.store import PipelineStore, Publication, Version
+from brev_pipeline.table_metadata import given_sha256, known_sha256
 
 READ_MB: Final = 1000
 """Million bytes of new images that are read for their contents, unless something else is asked for."""

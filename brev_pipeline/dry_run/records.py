@@ -15,7 +15,7 @@ from brev_pipeline.diff.versions import shard_bytes
 from brev_pipeline.provenance import record_recipe
 from brev_pipeline.records.shard_plan import mean_record_bytes
 from brev_pipeline.records.write import shard_files, shards_of
-from brev_pipeline.release.production import PlannedRecords, earlier_records, made_already
+from brev_pipeline.release.shards import PlannedRecords, earlier_records, made_already
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.tables import part_names
 

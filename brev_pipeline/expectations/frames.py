@@ -16,7 +16,7 @@ import pyarrow as pa
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.images.limits import UNJUDGED
 from brev_pipeline.listing.class_checks import count_classes, find_odd_classes
-from brev_pipeline.release.exclusions import found_facts
+from brev_pipeline.table_metadata import found_facts
 from brev_pipeline.tables import Columns, drawn_by_weight, part_names
 from brev_pipeline.texts import TEXT, join_names, normalize_unicode, number_values
 

@@ -77,11 +77,12 @@ def _make_raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig,
     from brev_pipeline.listing import list_datasets
     from brev_pipeline.listing.class_checks import ListingFindings
     from brev_pipeline.orchestration.metadata import listing_metadata
+    from brev_pipeline.release.assignments import foresee_faults
     from brev_pipeline.release.baseline import refuse_foreign_store
-    from brev_pipeline.release.exclusions import keep_filtered, note_found
-    from brev_pipeline.release.production import foresee_faults
+    from brev_pipeline.release.exclusions import keep_filtered
     from brev_pipeline.storage import Sources
     from brev_pipeline.store import PipelineStore
+    from brev_pipeline.table_metadata import note_found
 
     store = PipelineStore.from_config(config)
     refuse_foreign_store(config, store)
@@ -145,7 +146,7 @@ def _make_prepared_images(context: dg.AssetExecutionContext, config: PipelineCon
 
 def _make_sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import labels_metadata, split_metadata
-    from brev_pipeline.release.production import divide_samples
+    from brev_pipeline.release.assignments import divide_samples
     from brev_pipeline.split import split_report
     from brev_pipeline.split.labels import classes_of
     from brev_pipeline.split.usable import OF_INTEGRITY
@@ -175,7 +176,7 @@ def _make_sampling_weights(context: dg.AssetExecutionContext, config: PipelineCo
 def _make_tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import shards_metadata
     from brev_pipeline.records.shard_writer import OF_PREPARED
-    from brev_pipeline.release.production import make_shards
+    from brev_pipeline.release.shards import make_shards
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.from_config(config)
@@ -201,7 +202,7 @@ def _make_tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineCon
 def _publish_dataset_version(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import release_metadata
     from brev_pipeline.orchestration.user_checks import refuse_unknown_checks
-    from brev_pipeline.release.production import release
+    from brev_pipeline.release.release_version import release
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.from_config(config)

@@ -298,7 +298,7 @@ def shards_metadata(
     """
     from brev_pipeline.augmentation import ImageAugmenter
     from brev_pipeline.charts import sample_sheet
-    from brev_pipeline.release.production import PreparedPixels
+    from brev_pipeline.release.shards import PreparedPixels
     from brev_pipeline.split.labels import classes_of
 
     names = classes_of(split)

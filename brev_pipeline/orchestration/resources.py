@@ -63,7 +63,7 @@ PRELOADED_MODULES: Final = (
     "brev_pipeline.integrity",
     "brev_pipeline.listing",
     "brev_pipeline.orchestration.metadata",
-    "brev_pipeline.release.production",
+    "brev_pipeline.release.release_version",
     "brev_pipeline.split",
     # Six of the thirteen steps apply a suite. Before Great Expectations, what turns its usage statistics off.
     "brev_pipeline.expectations.validate",

@@ -4,7 +4,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import ConfigError
 from brev_pipeline.expectations.frames import Baseline
 from brev_pipeline.integrity.findings import COMPARED, COMPARED_CONTENTS
-from brev_pipeline.release.production import given_files, known_assignments, published_history
+from brev_pipeline.release.assignments import given_files, known_assignments, published_history
 from brev_pipeline.store import PipelineStore
 
 

@@ -6,7 +6,6 @@ listing's definition (``listing.sample_filter``): other files in the datasets ar
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -18,25 +17,10 @@ from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.store import PipelineStore
 from brev_pipeline.store.hashed_files import read_verified, short_sha256, write_or_repair
 from brev_pipeline.store.parquet import from_parquet, to_parquet
+from brev_pipeline.table_metadata import FILTERED, LEFT_OUT_RULES
 from brev_pipeline.tables import Columns
 from brev_pipeline.texts import NAMES, TEXT
 
-FILTERED: Final = b"brev_pipeline.filtered"
-"""Schema metadata of raw_listing: name, below ``filtered/``, of the images that the listing left out."""
-FOUND: Final = b"brev_pipeline.found"
-"""Schema metadata of raw_listing: JSON of what else was found, see `ListingFindings.build_summary`. For the checks and
-the report; no part of the table's identity, and in no manifest."""
-KNOWN: Final = b"brev_pipeline.known_assignments"
-"""Schema metadata of sample_split, and of the known assignments: SHA-256 of the file that they were read from."""
-
-KNOWN_ROWS: Final = b"brev_pipeline.known_rows"
-"""Schema metadata of sample_split: what became of that file's rows, as JSON (`split.known.KnownRows.summary`)."""
-GIVEN: Final = b"brev_pipeline.given"
-"""Schema metadata of sample_split: JSON, key of `GivenSettings.files` → SHA-256 of that file."""
-
-LEFT_OUT_RULES: Final = ("class_filter", "link_outside", "not_a_file", "object_too_large")
-"""What the listing leaves out: images of other classes, links that leave the dataset, what is no regular file (any
-more), and objects larger than ``listing.max_object_mb``. None of them is read; they count as listed."""
 RULES: Final = ("quarantined", "label_conflict", "duplicate", *LEFT_OUT_RULES, "unassigned", "not_drawn")
 """What may take an image out: the values of the column ``rule`` of the exclusions."""
 
@@ -49,6 +33,7 @@ _FILTERED_SCHEMA: Final = pa.schema(
         pa.field("reason", TEXT),
     ]
 )
+
 _EXCLUSIONS: Final = pa.schema([pa.field(name, TEXT) for name in ("path", "content_id", "rule", "partner", "reason")])
 
 
@@ -89,18 +74,6 @@ def filtered_images(store: PipelineStore, listing: pa.Table) -> pa.Table:
         return _FILTERED_SCHEMA.empty_table()
     file = name.decode(errors="replace")
     return from_parquet(read_verified(store.filtered_images, file), store.filtered_images.file_url(file))
-
-
-def note_found(listing: pa.Table, facts: Mapping[str, Any]) -> pa.Table:
-    """The listing, its schema's metadata telling what else was found."""
-    told = json.dumps(facts, ensure_ascii=False, sort_keys=True)
-    return listing.replace_schema_metadata({**(listing.schema.metadata or {}), FOUND: told})
-
-
-def found_facts(listing: pa.Table) -> dict[str, Any]:
-    """What `note_found` noted; empty where nothing was."""
-    told: dict[str, Any] = json.loads((listing.schema.metadata or {}).get(FOUND, b"{}"))
-    return told
 
 
 def exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filtered: pa.Table) -> pa.Table:
@@ -198,55 +171,6 @@ def purpose_locks(split: pa.Table, settings: SplitSettings) -> dict[str, dict[st
         if ids:
             found[name] = {"contents": len(ids), "sha256": hashlib.sha256(text.encode()).hexdigest()}
     return found
-
-
-def note_known(
-    split: pa.Table,
-    known: pa.Table | None,
-    rows: Mapping[str, Any] | None = None,
-    given: Mapping[str, pa.Table] | None = None,
-) -> pa.Table:
-    """The split, its schema's metadata naming the files that it was made with: of known assignments, and given ones.
-
-    Args:
-        split: table of sample_split.
-        known: the table of known assignments; None where there was none.
-        rows: what became of its rows: `split.known.KnownRows.summary`.
-        given: the files of `split.given`, as `production.given_files` reads them.
-    """
-    added: dict[bytes, bytes] = {}
-    if known is not None and (digest := (known.schema.metadata or {}).get(KNOWN)) is not None:
-        added[KNOWN] = digest
-        if rows is not None:
-            added[KNOWN_ROWS] = json.dumps(rows).encode()
-    if given:
-        digests = {key: (table.schema.metadata or {})[KNOWN].decode() for key, table in given.items()}
-        added[GIVEN] = json.dumps(digests, sort_keys=True).encode()
-    return split.replace_schema_metadata({**(split.schema.metadata or {}), **added}) if added else split
-
-
-def known_rows(split: pa.Table) -> dict[str, Any] | None:
-    """What became of the rows of the file of known assignments: rows, matched, left_out, unmatched, examples."""
-    said = (split.schema.metadata or {}).get(KNOWN_ROWS)
-    return None if said is None else dict(json.loads(said))
-
-
-def given_sha256(split: pa.Table) -> dict[str, str]:
-    """Key of `GivenSettings.files` → SHA-256 of the file that a split was made with; empty where there was none."""
-    found: dict[str, str] = json.loads((split.schema.metadata or {}).get(GIVEN, b"{}"))
-    return found
-
-
-def read_files(split: pa.Table) -> dict[str, str | None]:
-    """Key of the configuration → SHA-256 of each file that a split was made with; as `SplitSettings.files`."""
-    given = {f"split.given.{key}": digest for key, digest in given_sha256(split).items()}
-    return {"split.ledger_csv": known_sha256(split), **given}
-
-
-def known_sha256(table: pa.Table) -> str | None:
-    """SHA-256 of the file of known assignments that a split was made with, or that a table was read from; or None."""
-    digest = (table.schema.metadata or {}).get(KNOWN)
-    return digest.decode() if digest else None
 
 
 def _without(table: pa.Table, other: pa.Table) -> pa.Table:

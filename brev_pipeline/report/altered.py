@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.integrity.findings import COMPARED_CONTENTS, compare_contents
-from brev_pipeline.release.exclusions import LEFT_OUT_RULES
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.rows import Codes, Mask, Numbers, Rows, first
+from brev_pipeline.table_metadata import LEFT_OUT_RULES
 from brev_pipeline.texts import TEXT
 
 _PATHS: Final = 40

@@ -35,13 +35,14 @@ from brev_pipeline.provenance import record_recipe
 from brev_pipeline.records import RecordMaker
 from brev_pipeline.records.example import Value, decode_example, encode_example
 from brev_pipeline.records.shard_plan import shard_name
-from brev_pipeline.release.exclusions import LEFT_OUT_RULES, purpose_locks
-from brev_pipeline.release.production import ledger_of, remembered
+from brev_pipeline.release.assignments import ledger_of, remembered
+from brev_pipeline.release.exclusions import purpose_locks
 from brev_pipeline.sampling import compute_sampling_weights
 from brev_pipeline.split import split_samples, usable_samples
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.versions import file_facts, to_json, version_id
+from brev_pipeline.table_metadata import LEFT_OUT_RULES
 from brev_pipeline.tables import TFRECORD_SHARDS
 from brev_pipeline.tfrecord import frame_record, masked_crc
 from brev_pipeline.tfrecord import iterate_frames as framed

@@ -19,7 +19,7 @@ from brev_pipeline.release.exclusions import (
     filtered_images,
     keep_filtered,
 )
-from brev_pipeline.release.production import release
+from brev_pipeline.release.release_version import release
 from brev_pipeline.storage import Sources
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline_tests.audit.worlds import World

@@ -22,8 +22,8 @@ from brev_pipeline.cli import main
 from brev_pipeline.cli.audit import verify as verify_as_the_command
 from brev_pipeline.integrity.check import find_copies
 from brev_pipeline.readers.find_version import open_version_folder
-from brev_pipeline.release.exclusions import KNOWN
 from brev_pipeline.stages import SPECS
+from brev_pipeline.table_metadata import KNOWN
 from brev_pipeline_tests.audit import forging
 from brev_pipeline_tests.audit.forging import Forgery
 from brev_pipeline_tests.audit.worlds import World, flip

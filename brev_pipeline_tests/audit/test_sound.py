@@ -12,8 +12,8 @@ from brev_pipeline.audit import remake, verify_folder, verify_store
 from brev_pipeline.audit.verify import Verification
 from brev_pipeline.cli.audit import verify as verify_as_the_command
 from brev_pipeline.readers.find_version import open_version_folder
-from brev_pipeline.release.exclusions import KNOWN
 from brev_pipeline.split import read_known_assignments
+from brev_pipeline.table_metadata import KNOWN
 from brev_pipeline_tests.audit.worlds import World
 from brev_pipeline_tests.pipelines import configure, draw_photos
 

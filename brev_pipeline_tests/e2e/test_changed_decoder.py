@@ -73,7 +73,7 @@ def test_shards_of_a_killed_run_are_not_taken_up_for_other_pixels(
 ) -> None:
     """They lie in a staging folder that is named by the plan, and the plan is the same."""
     with monkeypatch.context() as patch:
-        patch.setattr("brev_pipeline.release.production.publish_version", _killed)
+        patch.setattr("brev_pipeline.release.release_version.publish_version", _killed)
         assert not run(configure(folder)).success
     (staged,) = (folder / "store/parts/staging").iterdir()
     assert any(staged.iterdir())

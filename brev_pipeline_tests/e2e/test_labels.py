@@ -13,7 +13,7 @@ import brev_pipeline
 from brev_pipeline.audit import trace_image, verify_store
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import ReadError
-from brev_pipeline.release.production import published_history
+from brev_pipeline.release.assignments import published_history
 from brev_pipeline.store import PipelineStore
 from brev_pipeline.store.versions import MANIFEST
 from brev_pipeline_tests.audit.forging import Forgery

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from brev_pipeline.config import load_config
 from brev_pipeline.orchestration.check_results import CheckResultStore
-from brev_pipeline.release.production import release
+from brev_pipeline.release.release_version import release
 from brev_pipeline.store import PipelineStore, StoredTable
 from brev_pipeline_tests.pipelines import STAGES, table_name
 

@@ -1,0 +1,219 @@
+"""What a split goes on from, and leaves behind: the newest version's ledger, and the files that assign samples."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.errors import SplitError
+from brev_pipeline.store import PipelineStore, Version
+from brev_pipeline.table_metadata import KNOWN, LEDGER, note_known
+from brev_pipeline.tables import RAW_LISTING, SAMPLE_SPLIT, Columns
+from brev_pipeline.texts import TEXT
+
+
+@dataclass(frozen=True)
+class Division:
+    """A split, and what it was made with."""
+
+    split: pa.Table
+    """Schema `tables.SAMPLE_SPLIT`; its metadata names the files and the ledger that it was made with, and the label
+    map."""
+    excluded: pa.Table
+    """Images that take no part: schema `split.EXCLUSIONS`."""
+    history: "History"
+    known: pa.Table | None
+    """The configured file of known assignments."""
+    given: Mapping[str, pa.Table]
+    """The files of a given split."""
+    known_rows: Any
+    """What became of the rows of ``known``: `split.known.KnownRows`; None where there is no such file."""
+    given_matched: Sequence[Any]
+    """What the names and words of ``split.given`` mean: `split.given_matched.Matched` each."""
+
+
+def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Columns, prepared: Columns) -> Division:
+    """Divide the usable images, going on from what the newest published version remembers.
+
+    Args:
+        config: the pipeline's configuration.
+        store: the pipeline's store.
+        integrity: table of sample_integrity.
+        prepared: table of prepared_images.
+
+    Raises:
+        SplitError: they cannot be divided as configured.
+        StoreError: the newest version cannot be read.
+    """
+    from brev_pipeline.split import split_samples, usable_samples
+    from brev_pipeline.split.given_matched import account_given
+    from brev_pipeline.split.known import account_known, known_columns
+    from brev_pipeline.split.labels import label_map, note_classes, present_classes
+    from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
+
+    listed = integrity.read(OF_INTEGRITY)
+    usable, excluded = usable_samples(
+        listed,
+        prepared.read(OF_PREPARED),
+        duplicates=config.integrity.duplicates,
+        label_conflicts=config.integrity.label_conflicts,
+    )
+    history, known, given = published_history(store, config), known_assignments(config), given_files(config)
+    table = split_samples(usable, config.split, history.ledger, known, given, listed)
+    rows = account_known(known, table, integrity.read(known_columns(known, config.split)), config.split)
+    table = note_known(table, known, None if rows is None else rows.summary(), given)
+    classes = label_map(present_classes(table), history.classes, config.listing.classes)
+    table = note_classes(table, classes)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), LEDGER: str(history.number)})
+    return Division(table, excluded, history, known, given, rows, account_given(listed, config.split, given))
+
+
+def remembered(config: PipelineConfig, before: Version | None, split: pa.Table) -> pa.Table:
+    """What a version remembers of who was assigned where: this split, and images of the version before that left.
+
+    How a run came to an assignment is the run's own affair: without that column, a second run over the same images
+    gives the same table.
+    """
+    from brev_pipeline.split.ledger import next_ledger, stands_in
+
+    table = next_ledger(split, before and ledger_of(before), config.split).drop_columns(["assigned_by"])
+    return table.append_column("listed", stands_in(table, split))
+
+
+@dataclass(frozen=True)
+class History:
+    """What a split goes on from: the ledger and the label map of one publication."""
+
+    number: int = 0
+    """Of the publication; 0 where there was none."""
+    ledger: pa.Table | None = None
+    """What `split_samples` reads of its assignments; None before the first."""
+    classes: tuple[str, ...] = ()
+    """Its class names, in the order of the labels."""
+
+
+def published_history(store: PipelineStore, config: PipelineConfig) -> History:
+    """What the newest published version remembers. Nothing that counts for good may come from a damaged file.
+
+    Raises:
+        StoreError: the version cannot be read, or is not what was published.
+    """
+    from brev_pipeline.split.ledger import ledger_columns
+
+    newest = store.newest_version()
+    if newest is None:
+        return History()
+    entry, version = newest
+    refuse_other_folds(config, version)
+    ledger = version.read_table("assignments", ledger_columns(config.split), verified=True)
+    return History(entry.number, ledger, tuple(version.read_manifest(verified=True)["classes"]))
+
+
+def refuse_other_folds(config: PipelineConfig, newest: Version) -> None:
+    """Refuse to go on with other folds than the newest published version has: each image keeps its fold for good.
+
+    Raises:
+        SplitError: they are others.
+    """
+    before = newest.read_manifest()["configuration"]["split"].get("folds")
+    if before != config.split.folds:
+        was, now = (f"{count} folds" if count else "no folds" for count in (before, config.split.folds))
+        raise SplitError(
+            f"split.folds: the newest published version ({newest.id}) has {was}, the configuration now has {now}; "
+            "images keep their fold for good, so that rounds stay comparable. Set it back to "
+            f"{before or 'null'}, or begin anew with the new folds under another name of the pipeline (name)"
+        )
+
+
+def ledger_of(version: Version) -> pa.Table:
+    """The assignments of a version as a split: columns of `tables.SAMPLE_SPLIT`.
+
+    Raises:
+        StoreError: they are not those that were published: the next ledger is made of them.
+    """
+    table = version.read_table("assignments", verified=True).drop_columns(["listed"])
+    by = pa.field("assigned_by", TEXT, False)
+    return table.append_column(by, pa.repeat(pa.scalar("ledger", TEXT), table.num_rows)).cast(SAMPLE_SPLIT)
+
+
+def known_assignments(config: PipelineConfig) -> pa.Table | None:
+    """The configured CSV of known assignments, read, its SHA-256 as `KNOWN`; None where none is configured.
+
+    Raises:
+        SplitError: it cannot be read, or is not such a file.
+    """
+    from brev_pipeline.split import read_known_assignments
+
+    if config.split.ledger_csv is None:
+        return None
+    place, data, digest = _read_file(config, "split.ledger_csv", config.split.ledger_csv)
+    known = read_known_assignments(data, place, str(config.base))
+    return known.replace_schema_metadata({**(known.schema.metadata or {}), KNOWN: digest})
+
+
+def given_files(config: PipelineConfig) -> dict[str, pa.Table]:
+    """The files of ``split.given``, read: key of `GivenSettings.files` → table, its SHA-256 as `KNOWN`.
+
+    Raises:
+        SplitError: one cannot be read, or is not such a file.
+    """
+    from brev_pipeline.split.given_names import read_given
+    from brev_pipeline.split.match_rows import BASE
+
+    found = {}
+    for key, file in (config.split.given.files if config.split.given else {}).items():
+        place, data, digest = _read_file(config, f"split.given.{key}", file)
+        found[key] = read_given(data, place, key).replace_schema_metadata({KNOWN: digest, BASE: str(config.base)})
+    return found
+
+
+def _read_file(config: PipelineConfig, key: str, file: str) -> tuple[str, bytes, str]:
+    """A file that the configuration names: its place, bytes, and their SHA-256."""
+    place = config.resolve(file)
+    try:
+        data = Path(place).read_bytes()
+    except OSError as error:
+        raise SplitError(
+            f"{key}: {place} cannot be read: {error.strerror}; relative places are meant from the configuration's "
+            "folder"
+        ) from error
+    return place, data, hashlib.sha256(data).hexdigest()
+
+
+def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | None) -> None:
+    """Refuse a listing that later stages would refuse, as far as its paths and the configuration show that.
+
+    Args:
+        listing: table of raw_listing, or of sample_integrity: contents are not looked at.
+        config: the pipeline's configuration.
+        newest: the newest published version. What had no part in its split is not judged by its path: it may be
+            unusable still.
+
+    Raises:
+        SplitError: see `foresee_split`, `known_assignments`, `given_files` and `refuse_other_folds`.
+        SamplingError: ``sampling.groupby`` names what is no column.
+    """
+    from brev_pipeline.sampling.groups import group_images
+    from brev_pipeline.split.foresee import foresee_split
+    from brev_pipeline.split.ledger import ledger_columns
+
+    group_images(SAMPLE_SPLIT.empty_table(), config.sampling.groupby)
+    listing = listing.select(RAW_LISTING.names)
+    known, given, ledger = known_assignments(config), given_files(config), None
+    if newest is not None:
+        refuse_other_folds(config, newest)
+        ledger = newest.read_table("assignments", ledger_columns(config.split), verified=True)
+        excluded = newest.read_table("exclusions", ["path", "rule"])
+        out = excluded.filter(pc.is_in(excluded["rule"], value_set=pa.array(_UNUSED, TEXT)))["path"]
+        listing = listing.filter(pc.invert(pc.is_in(listing["path"], value_set=out.combine_chunks())))
+    leave = config.integrity.label_conflicts == "quarantine"
+    foresee_split(listing, config.split, known, given, ledger, conflicts_leave=leave)
+
+
+_UNUSED: Final = ["quarantined", "label_conflict", "duplicate"]
+"""Rules by which an image has no part in the split."""

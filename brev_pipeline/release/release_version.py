@@ -1,0 +1,175 @@
+"""The last stage: from the stages' tables and the shards to a published version."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.config.base import is_local
+from brev_pipeline.errors import StoreError
+from brev_pipeline.provenance import (
+    demand_current,
+    read_lineage,
+)
+from brev_pipeline.release.exclusions import filtered_images
+from brev_pipeline.release.manifest import _account, _packed, _quoted
+from brev_pipeline.release.publishing import Made, Release, ReportMaker, publish_version
+from brev_pipeline.release.shards import PreparedPixels
+from brev_pipeline.store import PipelineStore, Version
+from brev_pipeline.table_metadata import LEDGER, found_facts
+from brev_pipeline.tables import Columns
+
+_LOG = logging.getLogger(__name__)
+
+
+def release(
+    config: PipelineConfig,
+    store: PipelineStore,
+    tables: Mapping[str, Columns],
+    *,
+    checks: Mapping[str, Sequence[Mapping[str, Any]]],
+    own_checks: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    run_id: str,
+    documents: Callable[[], Mapping[str, bytes]] = dict,
+) -> Release:
+    """Publish the version that the stages' tables and shards make.
+
+    Args:
+        config: the pipeline's configuration.
+        store: the pipeline's store.
+        tables: stage → its table.
+        checks: stage → its checks' verdicts. The manifest quotes them, but for what those about history found, which
+            stands in the report: else the same data would make another version each time that it is asked.
+        own_checks: stage → check, severity and passed of users' blocking checks, for the manifest.
+        run_id: of the run that publishes.
+        documents: makes further files of the report folder (the Data Docs), by name; asked only when something is new.
+
+    Raises:
+        StaleTableError: a table was not made by this configuration, or not of the others.
+        StoreError: the store cannot be written, or another run published meanwhile.
+    """
+    from brev_pipeline.exporters import export_files
+    from brev_pipeline.exporters.version_facts import RECORD_COLUMNS
+    from brev_pipeline.records.image_shape import SHAPE_COLUMNS
+
+    demand_current(
+        config, {stage: read_lineage(table.read([]).schema.metadata, stage, "") for stage, table in tables.items()}
+    )
+    filtered = filtered_images(store, tables["raw_listing"].read([]))
+    account, excluded, shards_in, shards = _account(config, store, tables, filtered)
+    account["checks"] = {stage: [_quoted(check) for check in found] for stage, found in checks.items()}
+    account["user_checks"] = {stage: list(found) for stage, found in (own_checks or {}).items()}
+    packed = _packed(config, store, tables, excluded)
+    made_with = (tables["sample_split"].read([]).schema.metadata or {}).get(LEDGER)
+    based_on = None if made_with is None else int(made_with)
+    _demand_present_history(store, checks, account, packed, based_on)
+    for_others = export_files(
+        config,
+        classes=account["classes"],
+        split=tables["sample_split"].read(["path", "category"]),
+        images=tables["prepared_images"].read(SHAPE_COLUMNS),
+        records=tables["tfrecord_shards"].read(RECORD_COLUMNS),
+        files=shards | {name: dict(made.facts) for name, made in packed.items()},
+    )
+    done = publish_version(
+        store,
+        shards_in=shards_in,
+        shards=shards,
+        tables={},
+        extras={**packed, **for_others},
+        account=account,
+        run_id=run_id,
+        report=_reporter(store, tables, excluded, filtered, checks, documents),
+        based_on=based_on,
+        datasets=_seen_from_the_store(config, store),
+    )
+    try:
+        store.staging_area.remove(account["plan"])
+    except StoreError as error:
+        # A run with the same plan may be writing there. The version stands; `gc` finds what stays.
+        _LOG.warning("%s", error)
+    return done
+
+
+def _seen_from_the_store(config: PipelineConfig, store: PipelineStore) -> dict[str, str]:
+    """Where the datasets in relative folders lie, relative to the store's folder; nothing of a store in a bucket."""
+    buckets = [dataset.bucket for dataset in config.datasets]
+    relative = [bucket for bucket in buckets if is_local(bucket) and not os.path.isabs(bucket)]
+    if not store.folder.is_local:
+        return {}
+    return {bucket: os.path.relpath(config.resolve(bucket), store.folder.url) for bucket in relative}
+
+
+def _demand_present_history(
+    store: PipelineStore,
+    checks: Mapping[str, Sequence[Mapping[str, Any]]],
+    account: Mapping[str, Any],
+    packed: Mapping[str, Made],
+    based_on: int | None,
+) -> None:
+    """Demand that checks about history compared with the newest publication, or with one that says the same.
+
+    Raises:
+        StoreError: another version was published since; the message names the stages whose checks are to be run.
+    """
+    newest = store.newest_version()
+    number = newest[0].number if newest else 0
+    if based_on != number:
+        return  # `publish_version` takes such a split only if it is the newest one's
+    late = [
+        stage
+        for stage, found in checks.items()
+        if any(check.get("history") and check.get("publication") != number for check in found)
+    ]
+    if not late or newest is None:
+        return
+    manifest = newest[1].read_manifest()
+    same_images = manifest.get("listing_fingerprint") == account["listing_fingerprint"]
+    same_split = manifest["files"].get("assignments.parquet") == dict(packed["assignments.parquet"].facts)
+    if same_images and same_split and manifest["classes"] == account["classes"]:
+        return
+    raise StoreError(
+        f"{store.folder.url}: another run published while this one worked (publication {number}), and the checks of "
+        f"{' and '.join(late)} compared with what stood before: its version stands. Run again to publish what is "
+        f"newer; or run the checks of {' and '.join(late)} again, then dataset_version"
+    )
+
+
+def _reporter(
+    store: PipelineStore,
+    tables: Mapping[str, Columns],
+    excluded: pa.Table,
+    filtered: pa.Table,
+    checks: Mapping[str, Sequence[Mapping[str, Any]]],
+    documents: Callable[[], Mapping[str, bytes]],
+) -> ReportMaker:
+    """Makes the version's report: without time and run, so that two runs at once would write the same one."""
+
+    def make(version: Version, parent: Version | None, number: int) -> dict[str, bytes]:
+        from brev_pipeline.report import ReportInputs, build_report
+
+        others = documents()
+        index = "data_docs/index.html"
+        inputs = ReportInputs(
+            manifest=version.read_manifest(),
+            version=version.id,
+            listing=tables["sample_integrity"],
+            images=tables["prepared_images"],
+            split=tables["sample_split"],
+            weights=tables["sampling_weights"],
+            records=tables["tfrecord_shards"],
+            exclusions=excluded,
+            filtered=filtered,
+            found=found_facts(tables["raw_listing"].read([])),
+            checks=checks,
+            number=number,
+            parent=parent,
+            pixels=PreparedPixels(store.prepared_pixels),
+            data_docs=index if index in others else None,
+        )
+        return build_report(inputs) | dict(others)
+
+    return make

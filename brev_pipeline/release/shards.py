@@ -1,0 +1,240 @@
+"""From split and weights to finished shards.
+
+The plan of the records, what is taken over from the newest version in place of being made anew, and the staging folder
+in which the shards wait for their version.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.config import PipelineConfig
+from brev_pipeline.engine import Engine
+from brev_pipeline.errors import StoreError
+from brev_pipeline.provenance import (
+    hash_table,
+    pixel_fingerprint,
+    record_recipe,
+    settings_of,
+)
+from brev_pipeline.stages import table_stages
+from brev_pipeline.store import Folder, PipelineStore, Version
+from brev_pipeline.table_metadata import STAGING
+from brev_pipeline.tables import WORK, Columns, note_work
+
+if TYPE_CHECKING:
+    from brev_pipeline.records import Earlier
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PreparedPixels:
+    """Reads prepared pixels where `prepare_images` put them; goes to every worker.
+
+    Args:
+        folder: the store's ``prepared`` folder.
+    """
+
+    folder: Folder
+
+    def read(self, rows: pa.Table) -> Iterator[npt.NDArray[np.uint8]]:
+        """One array per row of prepared_images' columns, in order."""
+        from brev_pipeline.images import read_prepared
+
+        return read_prepared(self.folder, rows)
+
+
+def make_shards(
+    config: PipelineConfig,
+    store: PipelineStore,
+    *,
+    split: Columns,
+    weights: pa.Table,
+    prepared: Columns,
+    engine: Engine,
+) -> pa.Table:
+    """Draw, augment, encode and write the shards into a staging folder that belongs to exactly this plan.
+
+    Shards that an earlier run with the same plan finished are taken up, and records that the newest version holds are
+    copied from it; if the newest version was made by this very plan, nothing is written and no pixel is read.
+
+    Args:
+        config: the pipeline's configuration.
+        store: the pipeline's store.
+        split: table of sample_split.
+        weights: table of sampling_weights.
+        prepared: table of prepared_images.
+        engine: writes the shards, one task each.
+
+    Returns:
+        The record table, schema `tables.TFRECORD_SHARDS`; its metadata names the staging folder.
+    """
+    from brev_pipeline.augmentation import ImageAugmenter
+    from brev_pipeline.records import write_shards
+    from brev_pipeline.records.shard_writer import OF_PREPARED
+
+    planned = plan_records(config, split, weights, prepared)
+    staging = planned.digest
+    if (made := made_already(store, staging)) is not None:
+        return made.read_table("records", verified=True).replace_schema_metadata({STAGING: staging, WORK: "0"})
+    try:
+        records = write_shards(
+            planned.plan,
+            prepared.read(OF_PREPARED),
+            pipeline=config.name,
+            settings=config.shards,
+            augmenter=ImageAugmenter(config.augmentation),
+            pixels=PreparedPixels(store.prepared_pixels),
+            folder=store.staging_area / staging,
+            engine=engine,
+            fingerprint=pixel_fingerprint(config),
+            earlier=earlier_records(store, record_recipe(config), planned.facts),
+        )
+    except StoreError:
+        # A run with the same plan that publishes meanwhile clears the staging away under this one.
+        if (made := made_already(store, staging)) is None:
+            raise
+        records = note_work(made.read_table("records", verified=True), 0)
+    work = (records.schema.metadata or {})[WORK]
+    return records.replace_schema_metadata({STAGING: staging, WORK: work})
+
+
+@dataclass(frozen=True)
+class PlannedRecords:
+    """Which records a version is to hold, before any is made."""
+
+    plan: pa.Table
+    """Schema `shards.PLAN`."""
+    facts: pa.Table
+    """Of the prepared images: what would be otherwise if the pixels were."""
+    digest: str
+    """What the shards are made by, as a hash; the staging folder is named by it."""
+
+
+def plan_records(config: PipelineConfig, split: Columns, weights: pa.Table, prepared: Columns) -> PlannedRecords:
+    """Draw the epochs, and give each draw its place. Arguments as of `make_shards`.
+
+    Raises:
+        SamplingError: the weights are not of this split.
+        ShardError: an image has no class, or no pixels.
+    """
+    from brev_pipeline.records import plan_shards
+    from brev_pipeline.records.shard_writer import OF_PREPARED
+    from brev_pipeline.sampling import plan_draws
+    from brev_pipeline.sampling.draw_plan import SPLIT_COLUMNS
+    from brev_pipeline.split.labels import classes_of
+
+    classes = classes_of(split.read([]))
+    drawn_from = split.read([*SPLIT_COLUMNS, *config.sampling.groupby])
+    folds = config.split.fold_names
+    draws = plan_draws(drawn_from, weights, config.sampling, epochs=config.shards.epochs, folds=folds)
+    del drawn_from  # it, and the draws, are as long as the listing
+    plan = plan_shards(draws, prepared.read(OF_PREPARED), config.shards, class_names=classes)
+    del draws
+    facts = _pixel_facts(prepared)
+    return PlannedRecords(plan, facts, _plan_digest(config, plan, facts))
+
+
+def made_already(store: PipelineStore, plan: str) -> Version | None:
+    """The newest published version, if it was made by this plan."""
+    newest = store.newest_version()
+    return newest[1] if newest and newest[1].read_manifest().get("plan") == plan else None
+
+
+def _plan_digest(config: PipelineConfig, plan: pa.Table, facts: pa.Table) -> str:
+    """What the shards are made by, as a hash: the plan, the pixels that it draws, and all that makes bytes of them.
+
+    What is only judged by (``validation``), or stands in the version alone (``card``), is no part of it.
+    """
+    made_by = [{stage: settings_of(config, stage) for stage in table_stages()}, record_recipe(config)]
+    drawn = facts.take(
+        pc.index_in(pc.unique(plan["content_id"]).sort(), value_set=facts["content_id"].combine_chunks())
+    )
+    parts = [hash_table(plan), hash_table(drawn), json.dumps(made_by, sort_keys=True)]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
+
+
+_FACTS: Final = ["content_id", "pixel_id", "mean", "std", "sharpness", "clipped"]
+"""Of prepared_images: what would be otherwise if the pixels were."""
+
+
+def _pixel_facts(images: Columns) -> pa.Table:
+    return images.read(_FACTS).select(_FACTS)
+
+
+def earlier_records(store: PipelineStore, wanted: str, facts: pa.Table) -> "Earlier | None":
+    """The records of the newest published version, if they were made by the same recipe and their table is whole.
+
+    Only those of the very pixels that stand prepared now are offered. A decoder that was changed and kept its number
+    would otherwise leave the records of the old pixels in the new version.
+    """
+    from brev_pipeline.records import Earlier
+
+    newest = store.newest_version()
+    if newest is None:
+        return None
+    version = newest[1]
+    manifest = version.read_manifest()
+    if manifest.get("recipe") != wanted:
+        return None
+    try:
+        same = _same_pixels(version.read_table("images", _FACTS, verified=True), facts)
+        records = version.read_table("records", verified=True)
+    except StoreError as error:
+        if error.may_pass:
+            raise
+        _LOG.warning("the records of the newest version are made anew: %s", error)
+        return None
+    kept = records.filter(pc.is_in(records["content_id"], value_set=same))
+    return Earlier(version.folder, kept, manifest["configuration"]["shards"]["compression"])
+
+
+def _same_pixels(before: pa.Table, now: pa.Table) -> pa.ChunkedArray:
+    """Contents whose prepared pixels have the same facts in both tables."""
+    at = pc.index_in(now["content_id"], value_set=before["content_id"].combine_chunks())
+    same = pc.is_valid(at)
+    for name in _FACTS[1:]:
+        same = pc.and_(same, pc.fill_null(pc.equal(before[name].take(at), now[name]), False))
+    return now["content_id"].filter(same).combine_chunks()
+
+
+def _finished_shards(store: PipelineStore, plan: str, records: pa.Table) -> tuple[Folder, dict[str, dict[str, Any]]]:
+    """The folder with the shards of ``records`` (of the version that this plan made, or else the staging), and file
+    name → bytes and SHA-256 of each.
+
+    Raises:
+        StoreError: neither has them all.
+    """
+    wanted = set(pc.unique(records["file"]).to_pylist())
+    if (made := made_already(store, plan)) is None:
+        staging = store.staging_area / plan
+        try:
+            return staging, _staged(staging, wanted)
+        except StoreError:
+            # A run with the same plan may have published just now, and cleared the staging away.
+            if (made := made_already(store, plan)) is None:
+                raise
+    return made.folder, {name: facts for name, facts in made.read_manifest()["files"].items() if name in wanted}
+
+
+def _staged(staging: Folder, wanted: set[str]) -> dict[str, dict[str, Any]]:
+    from brev_pipeline.records import shard_files
+
+    rows = shard_files(staging).to_pylist()
+    found = {row["file"]: {"bytes": row["bytes"], "sha256": row["sha256"]} for row in rows}
+    if missing := sorted(wanted - set(found)):
+        raise StoreError(
+            f"{staging.url} lacks {len(missing)} of the shards that the records stand in, the first {missing[0]}: "
+            "another run published meanwhile, or the staging was removed. Materialize tfrecord_shards again, or run "
+            "again."
+        )
+    return found
