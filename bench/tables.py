@@ -203,7 +203,7 @@ def shards(tables: Stored, folder: str) -> pa.Table:
 def version(tables: Stored, folder: str) -> None:
     """Publish, with its tables, report and files for other readers; the shards are empty, the pixels grey."""
     from brev_pipeline.records.shard_writer import Finished, remember
-    from brev_pipeline.release.release_version import release
+    from brev_pipeline.release.release_version import release_version
     from brev_pipeline.table_metadata import STAGING
 
     settings, store = config(folder), PipelineStore.from_config(config(folder))
@@ -215,7 +215,7 @@ def version(tables: Stored, folder: str) -> None:
         remember(staging / ".finished", Finished(name, "", 0, nothing, [], [], []))
     for name in pc.unique(tables["prepared_images"].read(["file"])["file"]).to_pylist():
         Folder(folder).link_file("pixels", store.prepared_pixels, name)
-    release(settings, store, tables, checks={}, run_id="bench")
+    release_version(settings, store, tables, checks={}, run_id="bench")
 
 
 def checks(stage: str) -> Callable[[Stored, str], None]:

@@ -129,7 +129,7 @@ def attach_provenance(
         table: what the stage made.
         stage: its name.
         config: by which it was made.
-        inputs: stage → lineage of the tables that were read, which agree with each other (`demand_current`).
+        inputs: stage → lineage of the tables that were read, which agree with each other (`check_current`).
     """
     from brev_pipeline.table_metadata import read_files
 
@@ -167,7 +167,7 @@ def read_lineage(metadata: Mapping[bytes, bytes] | None, stage: str, name: str) 
     return lineage
 
 
-def demand_current(config: PipelineConfig, lineages: Mapping[str, Lineage]) -> None:
+def check_current(config: PipelineConfig, lineages: Mapping[str, Lineage]) -> None:
     """Demand that tables were made by the present configuration and code, and of each other.
 
     Args:
@@ -182,10 +182,10 @@ def demand_current(config: PipelineConfig, lineages: Mapping[str, Lineage]) -> N
     for stage in SPECS:
         records = [lineage[stage] for lineage in lineages.values() if stage in lineage]
         now = records and (settings_of(config, stage), code_of(stage), files_of(config, stage))
-        if lines := [line for record in records for line in _outdated(record, *now)]:
+        if lines := [line for record in records for line in _list_outdated(record, *now)]:
             found[stage] = list(dict.fromkeys(lines))
     if not found:
-        found = _strangers(lineages)
+        found = _find_strangers(lineages)
     if found:
         first = next(iter(found))
         told = "\n".join(f"  {stage}: {line}" for stage, lines in found.items() for line in lines)
@@ -196,7 +196,7 @@ def demand_current(config: PipelineConfig, lineages: Mapping[str, Lineage]) -> N
         )
 
 
-def _outdated(
+def _list_outdated(
     record: StageRecord, settings: Mapping[str, Any], code: Mapping[str, str], files: Mapping[str, str | None]
 ) -> list[str]:
     """What a record says otherwise than the present settings, code and files: one line per key, old → new."""
@@ -207,7 +207,7 @@ def _outdated(
     ]
 
 
-def _strangers(lineages: Mapping[str, Lineage]) -> dict[str, list[str]]:
+def _find_strangers(lineages: Mapping[str, Lineage]) -> dict[str, list[str]]:
     """Tables that did not come of one and the same earlier table: the stage that reads it first → what was found."""
     for stage in SPECS:
         ids = {name: lineage[stage].id for name, lineage in lineages.items() if stage in lineage}

@@ -61,7 +61,7 @@ def note_known(
         split: table of sample_split.
         known: the table of known assignments; None where there was none.
         rows: what became of its rows: `split.known.KnownRows.summary`.
-        given: the files of `split.given`, as `production.given_files` reads them.
+        given: the files of `split.given`, as `assignments.load_given_files` reads them.
     """
     added: dict[bytes, bytes] = {}
     if known is not None and (digest := (known.schema.metadata or {}).get(KNOWN)) is not None:

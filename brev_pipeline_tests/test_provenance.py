@@ -13,7 +13,7 @@ from brev_pipeline.provenance import (
     Lineage,
     StaleTableError,
     attach_provenance,
-    demand_current,
+    check_current,
     read_lineage,
     table_id,
 )
@@ -33,7 +33,7 @@ def made(config: PipelineConfig, content: str = "a", **other: str) -> dict[str, 
 
 
 def test_tables_of_one_run_agree(tmp_path: Path) -> None:
-    demand_current(configure(tmp_path), made(configure(tmp_path)))
+    check_current(configure(tmp_path), made(configure(tmp_path)))
 
 
 @pytest.mark.parametrize("stage", table_stages()[:-1])
@@ -44,7 +44,7 @@ def test_a_stage_that_was_made_anew_of_other_data_is_refused_beside_what_came_of
     lineages = made(config)
     lineages[stage] = made(config, **{stage: "b"})[stage]
     with pytest.raises(StaleTableError, match=f"came of another {stage} than stands now") as caught:
-        demand_current(config, lineages)
+        check_current(config, lineages)
     first = next(name for name in SPECS if stage in inputs_of(name))
     assert f"Materialize {first} and everything after it" in str(caught.value)
 
@@ -53,13 +53,13 @@ def test_tables_that_came_of_two_listings_are_refused_where_no_listing_is_loaded
     config = configure(tmp_path)
     lineages = {"sample_split": made(config)["sample_split"], "prepared_images": made(config, "b")["prepared_images"]}
     with pytest.raises(StaleTableError, match="came of another"):
-        demand_current(config, lineages)
+        check_current(config, lineages)
 
 
 def test_a_setting_far_up_is_told_with_its_old_and_new_value(tmp_path: Path) -> None:
     lineages = {"sampling_weights": made(configure(tmp_path))["sampling_weights"]}
     with pytest.raises(StaleTableError) as caught:
-        demand_current(configure(tmp_path, image={"target_size": [8, 9]}), lineages)
+        check_current(configure(tmp_path, image={"target_size": [8, 9]}), lineages)
     assert "prepared_images: image.target_size: [24, 32] → [8, 9]" in str(caught.value)
     assert "Materialize prepared_images and everything after it" in str(caught.value)
 
@@ -69,14 +69,14 @@ def test_the_order_of_purposes_is_a_setting(tmp_path: Path) -> None:
     split = configure(tmp_path).split.model_dump(mode="json")
     turned = split | {"purposes": dict(reversed(split["purposes"].items()))}
     with pytest.raises(StaleTableError, match=r"split\.purposes"):
-        demand_current(configure(tmp_path, split=turned), made(configure(tmp_path)))
+        check_current(configure(tmp_path, split=turned), made(configure(tmp_path)))
 
 
 def test_another_intensity_makes_prepared_images_stale(tmp_path: Path) -> None:
     lineages = made(configure(tmp_path))
     changed = configure(tmp_path, image={"target_size": [24, 32], "intensity": {"window": [0, 4095]}})
     with pytest.raises(StaleTableError) as caught:
-        demand_current(changed, lineages)
+        check_current(changed, lineages)
     assert 'prepared_images: image.intensity: "full_range" → {"window": [0, 4095]}' in str(caught.value)
     assert "Materialize prepared_images and everything after it" in str(caught.value)
 
@@ -86,7 +86,7 @@ def test_what_only_judges_or_only_publishes_makes_no_table_stale(tmp_path: Path)
     split = configure(tmp_path).split.model_dump(mode="json")
     judged = {"validation": {"raw_listing": {"min_images": 3}}, "card": {"license": "MIT"}, "retry": {"times": 1}}
     changed = configure(tmp_path, split=split | {"allow_moves": True, "access_log": ["test"]}, **judged)
-    demand_current(changed, lineages)
+    check_current(changed, lineages)
 
 
 def test_a_package_that_the_result_rests_on_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +95,7 @@ def test_a_package_that_the_result_rests_on_is_told(tmp_path: Path, monkeypatch:
     record = replace(old, code={**old.code, "Pillow": "1.0"})
     lineages["prepared_images"]["prepared_images"] = record
     with pytest.raises(StaleTableError, match=r'prepared_images: version of Pillow: "1\.0" → '):
-        demand_current(configure(tmp_path), {"prepared_images": lineages["prepared_images"]})
+        check_current(configure(tmp_path), {"prepared_images": lineages["prepared_images"]})
 
 
 def test_every_package_that_bytes_depend_on_is_one_of_a_stage() -> None:
@@ -116,10 +116,10 @@ def test_a_file_of_known_assignments_that_was_edited_is_told_and_one_that_is_gon
     (tmp_path / "ledger.csv").write_text("path,purpose\na,train\n")
     lineages = made(config)  # made without having read it
     with pytest.raises(StaleTableError, match=r"sample_split: content of split\.ledger_csv: null → "):
-        demand_current(config, {"sample_split": lineages["sample_split"]})
+        check_current(config, {"sample_split": lineages["sample_split"]})
     (tmp_path / "ledger.csv").unlink()
     with pytest.raises(StoreError, match=r"split\.ledger_csv: .* cannot be read"):
-        demand_current(config, {"sample_split": lineages["sample_split"]})
+        check_current(config, {"sample_split": lineages["sample_split"]})
 
 
 def test_the_images_that_the_listing_left_out_are_part_of_what_it_is() -> None:

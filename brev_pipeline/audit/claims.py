@@ -65,7 +65,7 @@ class Known:
         classes: class names of that version, in the order of the labels; None where they cannot be had.
         is_first: it is certain that nothing was published before.
         assignments: key of the configuration (`SplitSettings.files`) → the file that it names now, as
-            `known_assignments` and `given_files` read it.
+            `load_known_assignments` and `load_given_files` read it.
     """
 
     parent: str | None = None

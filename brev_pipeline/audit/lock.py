@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.release.exclusions import held_out
+from brev_pipeline.release.exclusions import locked_purposes
 
 
 def lock_changes(
@@ -27,7 +27,7 @@ def lock_changes(
     """
     problems: list[str] = []
     notes: list[str] = []
-    for purpose in held_out(settings):
+    for purpose in locked_purposes(settings):
         old, now = _Side.of(before, purpose), _Side.of(assignments, purpose)
         closed = purpose in settings.locked and not settings.allow_additions and bool(old.here | old.away)
         for ids, what, broken in (

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.release.exclusions import account_problems, purpose_locks
+from brev_pipeline.release.exclusions import find_account_problems, purpose_locks
 from brev_pipeline.split.labels import numbers_of, present_classes
 from brev_pipeline.store.versions import DERIVED
 from brev_pipeline.table_metadata import LEFT_OUT_RULES
@@ -42,7 +42,7 @@ def count_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]
         if manifest["counts"].get(name) != said:
             yield f"manifest.json: counts.{name} is {manifest['counts'].get(name)}, the tables hold {said}"
     paths = [table["path"] for table in (tables["listing"], filtered, tables["records"], tables["exclusions"])]
-    yield from (f"exclusions.parquet: {problem}" for problem in account_problems(*paths))
+    yield from (f"exclusions.parquet: {problem}" for problem in find_account_problems(*paths))
 
 
 def fingerprint_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:

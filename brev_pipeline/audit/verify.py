@@ -84,7 +84,7 @@ def verify_store(
             hold it.
         config: the present configuration: where a version was made with another one, a note says so.
         assignments: key of the configuration (`SplitSettings.files`) → the file that it names now, as
-            `known_assignments` and `given_files` read it: a version that was made with one can be derived anew with it
+            `load_known_assignments` and `load_given_files` read it: a version that was made with one can be derived anew with it
             only.
 
     Raises:

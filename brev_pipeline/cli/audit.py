@@ -202,13 +202,13 @@ def show_force(removal: Removal) -> None:
 
 def _known_assignments(config: PipelineConfig) -> dict[str, Any]:
     """Key of the configuration → the file of known or given assignments, where it can be read."""
-    from brev_pipeline.release.assignments import given_files, known_assignments
+    from brev_pipeline.release.assignments import load_given_files, load_known_assignments
 
     found: dict[str, Any] = {}
     with suppress(SplitError):  # what a version lacks for that is named with it
-        found |= {"split.ledger_csv": known_assignments(config)}
+        found |= {"split.ledger_csv": load_known_assignments(config)}
     with suppress(SplitError):
-        found |= {f"split.given.{key}": table for key, table in given_files(config).items()}
+        found |= {f"split.given.{key}": table for key, table in load_given_files(config).items()}
     return {key: table for key, table in found.items() if table is not None}
 
 

@@ -59,13 +59,13 @@ def divide(config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:
         SplitError: as `foresee_split` and `split_samples`.
     """
     from brev_pipeline.listing.state import listing_state
-    from brev_pipeline.release.assignments import given_files
+    from brev_pipeline.release.assignments import load_given_files
     from brev_pipeline.split import split_samples
     from brev_pipeline.split.foresee import foresee_split
     from brev_pipeline.storage import Sources
 
     listing = listing_state(config.datasets, config.listing, Sources.from_config(config)).listing
-    given = given_files(config)
+    given = load_given_files(config)
     foresee_split(listing, config.split, given=given)
     table = split_samples(_samples(listing, contents or {}), config.split, given=given)
     return _outcome(table, config, contents)

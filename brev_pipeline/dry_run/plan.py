@@ -29,7 +29,7 @@ from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.expectations import SUITES
 from brev_pipeline.expectations.describe import describe
 from brev_pipeline.release.assignments import Division, divide_samples, foresee_faults
-from brev_pipeline.release.exclusions import exclusions
+from brev_pipeline.release.exclusions import list_exclusions
 from brev_pipeline.release.shards import PlannedRecords, plan_records
 from brev_pipeline.stages import SPECS, VERSION, inputs_of, package_versions
 from brev_pipeline.storage import Sources
@@ -154,7 +154,7 @@ def _write(draft: Draft) -> None:
     draft.records = foresee_records(draft.config, draft.store, draft.planned, len(_classes(draft)))
     tables["tfrecord_shards"] = Held(draft.planned.plan)
     assert draft.look is not None
-    draft.excluded = exclusions(draft.config, tables, draft.look.left_out)
+    draft.excluded = list_exclusions(draft.config, tables, draft.look.left_out)
 
 
 _STEPS: Final[dict[str, Callable[[Draft], None]]] = {

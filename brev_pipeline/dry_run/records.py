@@ -15,7 +15,7 @@ from brev_pipeline.diff.versions import shard_bytes
 from brev_pipeline.provenance import record_recipe
 from brev_pipeline.records.shard_plan import mean_record_bytes
 from brev_pipeline.records.write import shard_files, shards_of
-from brev_pipeline.release.shards import PlannedRecords, earlier_records, made_already
+from brev_pipeline.release.shards import PlannedRecords, earlier_records, find_made_version
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.tables import part_names
 
@@ -59,7 +59,7 @@ def foresee_records(config: PipelineConfig, store: PipelineStore, planned: Plann
     """
     count = planned.plan.num_rows
     none, no_lengths = np.zeros(count, np.bool_), np.zeros(count, np.int64)
-    if made_already(store, planned.digest) is not None:
+    if find_made_version(store, planned.digest) is not None:
         return Records(True, none, none, no_lengths)
     finished = _finished(config, store, planned)
     earlier = earlier_records(store, record_recipe(config), planned.facts)

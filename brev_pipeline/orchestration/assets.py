@@ -79,7 +79,7 @@ def _make_raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig,
     from brev_pipeline.orchestration.metadata import listing_metadata
     from brev_pipeline.release.assignments import foresee_faults
     from brev_pipeline.release.baseline import refuse_foreign_store
-    from brev_pipeline.release.exclusions import keep_filtered
+    from brev_pipeline.release.exclusions import store_filtered
     from brev_pipeline.storage import Sources
     from brev_pipeline.store import PipelineStore
     from brev_pipeline.table_metadata import note_found
@@ -91,7 +91,7 @@ def _make_raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig,
     sources, known = Sources.from_config(config), store.identity_cache.load_newest()
     table = list_datasets(config.datasets, config.listing, sources, known, left_out.append, found.add_findings)
     facts = found.build_summary(config.listing)
-    table = note_found(keep_filtered(store, table, left_out), facts)
+    table = note_found(store_filtered(store, table, left_out), facts)
     newest = store.newest_version()
     published = newest[1].read_table("listing", COMPARED) if newest else None
     context.add_output_metadata(listing_metadata(table, published, left_out, facts))
@@ -202,7 +202,7 @@ def _make_tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineCon
 def _publish_dataset_version(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import release_metadata
     from brev_pipeline.orchestration.user_checks import refuse_unknown_checks
-    from brev_pipeline.release.release_version import release
+    from brev_pipeline.release.release_version import release_version
     from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.from_config(config)
@@ -215,7 +215,7 @@ def _publish_dataset_version(context: dg.AssetExecutionContext, config: Pipeline
         )
 
     refuse_unknown_checks(context, store.newest_version())
-    done = release(
+    done = release_version(
         config,
         store,
         upstream,

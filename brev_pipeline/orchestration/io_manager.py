@@ -17,7 +17,7 @@ from brev_pipeline.expectations import SUITES
 from brev_pipeline.orchestration.check_results import CheckRecord, CheckResultStore
 from brev_pipeline.orchestration.steps import retry_or_fail
 from brev_pipeline.orchestration.user_checks import TABLE_KEY, record_checked_table, require_user_checks
-from brev_pipeline.provenance import Lineage, demand_current, read_lineage
+from brev_pipeline.provenance import Lineage, check_current, read_lineage
 from brev_pipeline.stages import table_stages
 from brev_pipeline.store import PipelineStore, StoredTable
 from brev_pipeline.store.hashed_files import hashed_name
@@ -80,7 +80,7 @@ class TableIOManager(dg.IOManager):
         with retry_or_fail(context, self._config.retry):
             name = self.find_table(context, stage)
             lineage = read_lineage(StoredTable(self._tables, name, verified=True).metadata, stage, name)
-            demand_current(self._config, self._record_lineage(context, stage, lineage))
+            check_current(self._config, self._record_lineage(context, stage, lineage))
             ours = {own: {rule.name for rule in rules} for own, rules in self._rules.items()}
             if judging := _list_checks_of_step(context):
                 if not judging <= ours[stage]:

@@ -26,7 +26,7 @@ class Division:
     map."""
     excluded: pa.Table
     """Images that take no part: schema `split.EXCLUSIONS`."""
-    history: "History"
+    history: "SplitHistory"
     known: pa.Table | None
     """The configured file of known assignments."""
     given: Mapping[str, pa.Table]
@@ -63,7 +63,7 @@ def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Colu
         duplicates=config.integrity.duplicates,
         label_conflicts=config.integrity.label_conflicts,
     )
-    history, known, given = published_history(store, config), known_assignments(config), given_files(config)
+    history, known, given = read_history(store, config), load_known_assignments(config), load_given_files(config)
     table = split_samples(usable, config.split, history.ledger, known, given, listed)
     rows = account_known(known, table, integrity.read(known_columns(known, config.split)), config.split)
     table = note_known(table, known, None if rows is None else rows.summary(), given)
@@ -73,7 +73,7 @@ def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Colu
     return Division(table, excluded, history, known, given, rows, account_given(listed, config.split, given))
 
 
-def remembered(config: PipelineConfig, before: Version | None, split: pa.Table) -> pa.Table:
+def build_assignments(config: PipelineConfig, before: Version | None, split: pa.Table) -> pa.Table:
     """What a version remembers of who was assigned where: this split, and images of the version before that left.
 
     How a run came to an assignment is the run's own affair: without that column, a second run over the same images
@@ -81,12 +81,12 @@ def remembered(config: PipelineConfig, before: Version | None, split: pa.Table) 
     """
     from brev_pipeline.split.ledger import next_ledger, stands_in
 
-    table = next_ledger(split, before and ledger_of(before), config.split).drop_columns(["assigned_by"])
+    table = next_ledger(split, before and read_ledger(before), config.split).drop_columns(["assigned_by"])
     return table.append_column("listed", stands_in(table, split))
 
 
 @dataclass(frozen=True)
-class History:
+class SplitHistory:
     """What a split goes on from: the ledger and the label map of one publication."""
 
     number: int = 0
@@ -97,7 +97,7 @@ class History:
     """Its class names, in the order of the labels."""
 
 
-def published_history(store: PipelineStore, config: PipelineConfig) -> History:
+def read_history(store: PipelineStore, config: PipelineConfig) -> SplitHistory:
     """What the newest published version remembers. Nothing that counts for good may come from a damaged file.
 
     Raises:
@@ -107,11 +107,11 @@ def published_history(store: PipelineStore, config: PipelineConfig) -> History:
 
     newest = store.newest_version()
     if newest is None:
-        return History()
+        return SplitHistory()
     entry, version = newest
     refuse_other_folds(config, version)
     ledger = version.read_table("assignments", ledger_columns(config.split), verified=True)
-    return History(entry.number, ledger, tuple(version.read_manifest(verified=True)["classes"]))
+    return SplitHistory(entry.number, ledger, tuple(version.read_manifest(verified=True)["classes"]))
 
 
 def refuse_other_folds(config: PipelineConfig, newest: Version) -> None:
@@ -130,7 +130,7 @@ def refuse_other_folds(config: PipelineConfig, newest: Version) -> None:
         )
 
 
-def ledger_of(version: Version) -> pa.Table:
+def read_ledger(version: Version) -> pa.Table:
     """The assignments of a version as a split: columns of `tables.SAMPLE_SPLIT`.
 
     Raises:
@@ -141,7 +141,7 @@ def ledger_of(version: Version) -> pa.Table:
     return table.append_column(by, pa.repeat(pa.scalar("ledger", TEXT), table.num_rows)).cast(SAMPLE_SPLIT)
 
 
-def known_assignments(config: PipelineConfig) -> pa.Table | None:
+def load_known_assignments(config: PipelineConfig) -> pa.Table | None:
     """The configured CSV of known assignments, read, its SHA-256 as `KNOWN`; None where none is configured.
 
     Raises:
@@ -156,7 +156,7 @@ def known_assignments(config: PipelineConfig) -> pa.Table | None:
     return known.replace_schema_metadata({**(known.schema.metadata or {}), KNOWN: digest})
 
 
-def given_files(config: PipelineConfig) -> dict[str, pa.Table]:
+def load_given_files(config: PipelineConfig) -> dict[str, pa.Table]:
     """The files of ``split.given``, read: key of `GivenSettings.files` → table, its SHA-256 as `KNOWN`.
 
     Raises:
@@ -195,7 +195,7 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
             unusable still.
 
     Raises:
-        SplitError: see `foresee_split`, `known_assignments`, `given_files` and `refuse_other_folds`.
+        SplitError: see `foresee_split`, `load_known_assignments`, `load_given_files` and `refuse_other_folds`.
         SamplingError: ``sampling.groupby`` names what is no column.
     """
     from brev_pipeline.sampling.groups import group_images
@@ -204,7 +204,7 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
 
     group_images(SAMPLE_SPLIT.empty_table(), config.sampling.groupby)
     listing = listing.select(RAW_LISTING.names)
-    known, given, ledger = known_assignments(config), given_files(config), None
+    known, given, ledger = load_known_assignments(config), load_given_files(config), None
     if newest is not None:
         refuse_other_folds(config, newest)
         ledger = newest.read_table("assignments", ledger_columns(config.split), verified=True)

@@ -4,7 +4,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import ConfigError
 from brev_pipeline.expectations.frames import Baseline
 from brev_pipeline.integrity.findings import COMPARED, COMPARED_CONTENTS
-from brev_pipeline.release.assignments import given_files, known_assignments, published_history
+from brev_pipeline.release.assignments import load_given_files, load_known_assignments, read_history
 from brev_pipeline.store import PipelineStore
 
 
@@ -20,11 +20,11 @@ def read_baseline(config: PipelineConfig, stage: str) -> Baseline:
         newest = PipelineStore.from_config(config).newest_version()
         return Baseline(listing=newest[1].read_table("listing", compared) if newest else None)
     if stage == "sample_split":
-        history = published_history(PipelineStore.from_config(config), config)
+        history = read_history(PipelineStore.from_config(config), config)
         return Baseline(
             assignments=history.ledger,
-            known=known_assignments(config),
-            given=given_files(config),
+            known=load_known_assignments(config),
+            given=load_given_files(config),
             classes=history.classes,
         )
     return Baseline()

@@ -38,12 +38,12 @@ _EXCLUSIONS: Final = pa.schema([pa.field(name, TEXT) for name in ("path", "conte
 
 
 def gather_left_out(left_out: Iterable[pa.Table]) -> pa.Table:
-    """What the listing left out, as `list_datasets` tells it, as one table sorted by path; see `filtered_images`."""
+    """What the listing left out, as `list_datasets` tells it, as one table sorted by path; see `read_filtered`."""
     parts = [part.cast(_FILTERED_SCHEMA) for part in left_out]
     return pa.concat_tables([_FILTERED_SCHEMA.empty_table(), *parts]).sort_by("path")
 
 
-def keep_filtered(store: PipelineStore, listing: pa.Table, left_out: Iterable[pa.Table]) -> pa.Table:
+def store_filtered(store: PipelineStore, listing: pa.Table, left_out: Iterable[pa.Table]) -> pa.Table:
     """Keep what the listing left out, for the account of the version that comes of this listing.
 
     Args:
@@ -63,8 +63,8 @@ def keep_filtered(store: PipelineStore, listing: pa.Table, left_out: Iterable[pa
     return listing.replace_schema_metadata({**(listing.schema.metadata or {}), FILTERED: name})
 
 
-def filtered_images(store: PipelineStore, listing: pa.Table) -> pa.Table:
-    """What `keep_filtered` kept for this listing: path, etag, category, rule, reason; sorted by path.
+def read_filtered(store: PipelineStore, listing: pa.Table) -> pa.Table:
+    """What `store_filtered` kept for this listing: path, etag, category, rule, reason; sorted by path.
 
     Raises:
         StoreError: it cannot be read, or is not the file that its name says.
@@ -76,13 +76,13 @@ def filtered_images(store: PipelineStore, listing: pa.Table) -> pa.Table:
     return from_parquet(read_verified(store.filtered_images, file), store.filtered_images.file_url(file))
 
 
-def exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filtered: pa.Table) -> pa.Table:
+def list_exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filtered: pa.Table) -> pa.Table:
     """Every listed image that is in no shard: path, content_id, the rule that took it out, its partner, the reason.
 
     Args:
         config: the pipeline's configuration.
         tables: stage → its table.
-        filtered: as `filtered_images` gives it.
+        filtered: as `read_filtered` gives it.
 
     Returns:
         One row per image, sorted by path. ``content_id`` is null for what the listing left out, which is not read.
@@ -112,17 +112,17 @@ def exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filtered: 
 _IMAGE: Final = ["path", "content_id"]
 
 
-def demand_whole_account(listing: pa.Table, filtered: pa.Table, records: pa.Table, excluded: pa.Table) -> None:
+def check_image_account(listing: pa.Table, filtered: pa.Table, records: pa.Table, excluded: pa.Table) -> None:
     """Demand that every listed image is in a shard or excluded, never both, and no other is.
 
     Raises:
         BrevPipelineError: it is not so; that is a fault of the pipeline, not of the data.
     """
-    if problems := account_problems(listing["path"], filtered["path"], records["path"], excluded["path"]):
+    if problems := find_account_problems(listing["path"], filtered["path"], records["path"], excluded["path"]):
         raise BrevPipelineError("the account of the images does not come out even: " + "; ".join(problems))
 
 
-def account_problems(
+def find_account_problems(
     listed: pa.ChunkedArray, filtered: pa.ChunkedArray, recorded: pa.ChunkedArray, excluded: pa.ChunkedArray
 ) -> list[str]:
     """Why listed = used + excluded does not hold; empty where it holds, image by image.
@@ -148,7 +148,7 @@ def account_problems(
     return problems
 
 
-def held_out(settings: SplitSettings) -> list[str]:
+def locked_purposes(settings: SplitSettings) -> list[str]:
     """The purposes that are locked by their contents: ``test``, and those that are locked, or logged when read."""
     return [name for name in settings.names if name == "test" or name in (*settings.locked, *settings.access_log)]
 
@@ -161,11 +161,11 @@ def purpose_locks(split: pa.Table, settings: SplitSettings) -> dict[str, dict[st
         settings: of the split.
 
     Returns:
-        Purpose (`held_out`, where it has images) → ``contents``, how many distinct ones it has, and ``sha256`` of
+        Purpose (`locked_purposes`, where it has images) → ``contents``, how many distinct ones it has, and ``sha256`` of
         their content ids, sorted, each followed by a line feed: what ``sort -u ids.txt | sha256sum`` says.
     """
     found = {}
-    for name in held_out(settings):
+    for name in locked_purposes(settings):
         ids = sorted(pc.unique(split["content_id"].filter(pc.equal(split["purpose"], name))).to_pylist())
         text = "".join(f"{content}\n" for content in ids)
         if ids:

@@ -12,10 +12,10 @@ from brev_pipeline.provenance import (
     code_of,
     record_recipe,
 )
-from brev_pipeline.release.assignments import remembered
-from brev_pipeline.release.exclusions import demand_whole_account, exclusions, purpose_locks
-from brev_pipeline.release.publishing import Made
-from brev_pipeline.release.shards import _finished_shards
+from brev_pipeline.release.assignments import build_assignments
+from brev_pipeline.release.exclusions import check_image_account, list_exclusions, purpose_locks
+from brev_pipeline.release.publishing import LazyArtifact
+from brev_pipeline.release.shards import find_finished_shards
 from brev_pipeline.stages import SPECS
 from brev_pipeline.store import Folder, PipelineStore
 from brev_pipeline.store.parquet import to_parquet
@@ -23,26 +23,26 @@ from brev_pipeline.table_metadata import STAGING, given_sha256, known_sha256
 from brev_pipeline.tables import Columns, part_names
 
 
-def _quoted(check: Mapping[str, Any]) -> dict[str, Any]:
+def quote_check(check: Mapping[str, Any]) -> dict[str, Any]:
     """What the manifest says of a check."""
     kept = ["check", "says", "severity", "arguments"]
     kept += ["history"] if check.get("history") else ["passed", "observed", "offending"]
     return {name: check[name] for name in kept if name in check}
 
 
-def _account(
+def build_manifest_facts(
     config: PipelineConfig, store: PipelineStore, tables: Mapping[str, Columns], filtered: pa.Table
 ) -> tuple[dict[str, Any], pa.Table, Folder, dict[str, dict[str, Any]]]:
     """What the manifest says besides the files; the exclusions; the folder of the shards, and the facts of each."""
     from brev_pipeline.listing import listing_fingerprint
     from brev_pipeline.split.labels import classes_of
 
-    excluded = exclusions(config, tables, filtered)
+    excluded = list_exclusions(config, tables, filtered)
     listing = tables["raw_listing"].read(["path", "etag"])
     records = tables["tfrecord_shards"].read(["path", "file", "purpose", "ordinal"])
-    demand_whole_account(listing, filtered, records, excluded)
+    check_image_account(listing, filtered, records, excluded)
     plan = (records.schema.metadata or {})[STAGING].decode()
-    shards_in, shards = _finished_shards(store, plan, records)
+    shards_in, shards = find_finished_shards(store, plan, records)
     split = tables["sample_split"].read(["category", "content_id", "purpose"])
     account = {
         "format": 2,
@@ -67,9 +67,9 @@ def _account(
     return account, excluded, shards_in, shards
 
 
-def _packed(
+def pack_tables(
     config: PipelineConfig, store: PipelineStore, tables: Mapping[str, Columns], excluded: pa.Table
-) -> dict[str, Made]:
+) -> dict[str, LazyArtifact]:
     """The version's tables as Parquet files; what a clock or a place of work would put into them stays out."""
     # Published meanwhile: another ledger. Each making of the assignments has to be with the same.
     newest = store.newest_version()
@@ -84,12 +84,12 @@ def _packed(
     shown: dict[str, Callable[[], pa.Table]] = {
         "listing": of_stage("sample_integrity"),
         "images": of_stage("prepared_images"),
-        "assignments": lambda: remembered(config, newest and newest[1], tables["sample_split"].read()),
+        "assignments": lambda: build_assignments(config, newest and newest[1], tables["sample_split"].read()),
         "weights": of_stage("sampling_weights"),
         "records": of_stage("tfrecord_shards"),
         "exclusions": lambda: excluded,
     }
-    return {f"{name}.parquet": Made.of(partial(_parquet, make)) for name, make in shown.items()}
+    return {f"{name}.parquet": LazyArtifact.from_maker(partial(_parquet, make)) for name, make in shown.items()}
 
 
 def _parquet(make: Callable[[], pa.Table]) -> bytes:

@@ -27,7 +27,7 @@ ReportMaker = Callable[[Version, Version | None, int], Mapping[str, bytes]]
 
 
 @dataclass(frozen=True)
-class Made:
+class LazyArtifact:
     """A file that is made when it is wanted, rather than kept in memory: the tables of a version are large.
 
     Args:
@@ -36,10 +36,10 @@ class Made:
     """
 
     facts: Mapping[str, Any]
-    make: Callable[[], bytes]
+    make_bytes: Callable[[], bytes]
 
     @classmethod
-    def of(cls, make: Callable[[], bytes]) -> "Made":
+    def from_maker(cls, make: Callable[[], bytes]) -> "LazyArtifact":
         """The file that ``make`` gives; made once for its facts."""
         return cls(file_facts(make()), make)
 
@@ -60,7 +60,7 @@ def publish_version(
     shards_in: Folder,
     shards: Mapping[str, Mapping[str, Any]],
     tables: Mapping[str, "pa.Table"],
-    extras: Mapping[str, bytes | Made],
+    extras: Mapping[str, bytes | LazyArtifact],
     account: Mapping[str, Any],
     run_id: str,
     report: ReportMaker | None = None,
@@ -90,7 +90,9 @@ def publish_version(
     newest = store.publications.read_newest()
     written = {f"{name}.parquet": to_parquet(table) for name, table in tables.items()} | dict(extras)
     files = {name: dict(facts) for name, facts in shards.items()}
-    files |= {name: dict(data.facts) if isinstance(data, Made) else file_facts(data) for name, data in written.items()}
+    files |= {
+        name: dict(data.facts) if isinstance(data, LazyArtifact) else file_facts(data) for name, data in written.items()
+    }
     manifest = to_json({**account, "packages": package_versions(), "files": files})
     version = Version(store.versions / version_id(manifest), version_id(manifest))
     if newest and newest.version == version.id:
@@ -113,11 +115,11 @@ def publish_version(
             after=newest,
         )
     except StoreError as error:
-        return _beaten(store, version, newest, error)
+        return _resolve_race(store, version, newest, error)
     return Release(version, entry, is_new=True)
 
 
-def _beaten(store: PipelineStore, version: Version, newest: Publication | None, error: StoreError) -> Release:
+def _resolve_race(store: PipelineStore, version: Version, newest: Publication | None, error: StoreError) -> Release:
     """What an error while publishing means if another run published meanwhile: it also cleared the staging away.
 
     Raises:
@@ -164,7 +166,7 @@ def _fill(
     shards_in: Folder,
     version: Version,
     shards: Mapping[str, Mapping[str, Any]],
-    written: Mapping[str, bytes | Made],
+    written: Mapping[str, bytes | LazyArtifact],
 ) -> None:
     for name, facts in shards.items():
         shards_in.link_file(name, version.folder, name)
@@ -174,11 +176,11 @@ def _fill(
                 "the store was changed by somebody else; remove this unpublished version and run again"
             )
     for name, data in written.items():
-        version.folder.write(name, _made_as_told(name, data) if isinstance(data, Made) else data)
+        version.folder.write(name, _make_again(name, data) if isinstance(data, LazyArtifact) else data)
 
 
-def _made_as_told(name: str, file: Made) -> bytes:
-    data = file.make()
+def _make_again(name: str, file: LazyArtifact) -> bytes:
+    data = file.make_bytes()
     if file_facts(data) != file.facts:
         raise StoreError(
             f"{name} came out otherwise when it was made again: something changed what it is made of. Run again"

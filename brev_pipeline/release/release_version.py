@@ -11,12 +11,12 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.base import is_local
 from brev_pipeline.errors import StoreError
 from brev_pipeline.provenance import (
-    demand_current,
+    check_current,
     read_lineage,
 )
-from brev_pipeline.release.exclusions import filtered_images
-from brev_pipeline.release.manifest import _account, _packed, _quoted
-from brev_pipeline.release.publishing import Made, Release, ReportMaker, publish_version
+from brev_pipeline.release.exclusions import read_filtered
+from brev_pipeline.release.manifest import build_manifest_facts, pack_tables, quote_check
+from brev_pipeline.release.publishing import LazyArtifact, Release, ReportMaker, publish_version
 from brev_pipeline.release.shards import PreparedPixels
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.table_metadata import LEDGER, found_facts
@@ -25,7 +25,7 @@ from brev_pipeline.tables import Columns
 _LOG = logging.getLogger(__name__)
 
 
-def release(
+def release_version(
     config: PipelineConfig,
     store: PipelineStore,
     tables: Mapping[str, Columns],
@@ -55,17 +55,17 @@ def release(
     from brev_pipeline.exporters.version_facts import RECORD_COLUMNS
     from brev_pipeline.records.image_shape import SHAPE_COLUMNS
 
-    demand_current(
+    check_current(
         config, {stage: read_lineage(table.read([]).schema.metadata, stage, "") for stage, table in tables.items()}
     )
-    filtered = filtered_images(store, tables["raw_listing"].read([]))
-    account, excluded, shards_in, shards = _account(config, store, tables, filtered)
-    account["checks"] = {stage: [_quoted(check) for check in found] for stage, found in checks.items()}
+    filtered = read_filtered(store, tables["raw_listing"].read([]))
+    account, excluded, shards_in, shards = build_manifest_facts(config, store, tables, filtered)
+    account["checks"] = {stage: [quote_check(check) for check in found] for stage, found in checks.items()}
     account["user_checks"] = {stage: list(found) for stage, found in (own_checks or {}).items()}
-    packed = _packed(config, store, tables, excluded)
+    packed = pack_tables(config, store, tables, excluded)
     made_with = (tables["sample_split"].read([]).schema.metadata or {}).get(LEDGER)
     based_on = None if made_with is None else int(made_with)
-    _demand_present_history(store, checks, account, packed, based_on)
+    _check_history_current(store, checks, account, packed, based_on)
     for_others = export_files(
         config,
         classes=account["classes"],
@@ -82,9 +82,9 @@ def release(
         extras={**packed, **for_others},
         account=account,
         run_id=run_id,
-        report=_reporter(store, tables, excluded, filtered, checks, documents),
+        report=_report_maker(store, tables, excluded, filtered, checks, documents),
         based_on=based_on,
-        datasets=_seen_from_the_store(config, store),
+        datasets=_relative_datasets(config, store),
     )
     try:
         store.staging_area.remove(account["plan"])
@@ -94,7 +94,7 @@ def release(
     return done
 
 
-def _seen_from_the_store(config: PipelineConfig, store: PipelineStore) -> dict[str, str]:
+def _relative_datasets(config: PipelineConfig, store: PipelineStore) -> dict[str, str]:
     """Where the datasets in relative folders lie, relative to the store's folder; nothing of a store in a bucket."""
     buckets = [dataset.bucket for dataset in config.datasets]
     relative = [bucket for bucket in buckets if is_local(bucket) and not os.path.isabs(bucket)]
@@ -103,11 +103,11 @@ def _seen_from_the_store(config: PipelineConfig, store: PipelineStore) -> dict[s
     return {bucket: os.path.relpath(config.resolve(bucket), store.folder.url) for bucket in relative}
 
 
-def _demand_present_history(
+def _check_history_current(
     store: PipelineStore,
     checks: Mapping[str, Sequence[Mapping[str, Any]]],
     account: Mapping[str, Any],
-    packed: Mapping[str, Made],
+    packed: Mapping[str, LazyArtifact],
     based_on: int | None,
 ) -> None:
     """Demand that checks about history compared with the newest publication, or with one that says the same.
@@ -138,7 +138,7 @@ def _demand_present_history(
     )
 
 
-def _reporter(
+def _report_maker(
     store: PipelineStore,
     tables: Mapping[str, Columns],
     excluded: pa.Table,

@@ -84,7 +84,7 @@ def make_shards(
 
     planned = plan_records(config, split, weights, prepared)
     staging = planned.digest
-    if (made := made_already(store, staging)) is not None:
+    if (made := find_made_version(store, staging)) is not None:
         return made.read_table("records", verified=True).replace_schema_metadata({STAGING: staging, WORK: "0"})
     try:
         records = write_shards(
@@ -101,7 +101,7 @@ def make_shards(
         )
     except StoreError:
         # A run with the same plan that publishes meanwhile clears the staging away under this one.
-        if (made := made_already(store, staging)) is None:
+        if (made := find_made_version(store, staging)) is None:
             raise
         records = note_work(made.read_table("records", verified=True), 0)
     work = (records.schema.metadata or {})[WORK]
@@ -144,7 +144,7 @@ def plan_records(config: PipelineConfig, split: Columns, weights: pa.Table, prep
     return PlannedRecords(plan, facts, _plan_digest(config, plan, facts))
 
 
-def made_already(store: PipelineStore, plan: str) -> Version | None:
+def find_made_version(store: PipelineStore, plan: str) -> Version | None:
     """The newest published version, if it was made by this plan."""
     newest = store.newest_version()
     return newest[1] if newest and newest[1].read_manifest().get("plan") == plan else None
@@ -207,7 +207,9 @@ def _same_pixels(before: pa.Table, now: pa.Table) -> pa.ChunkedArray:
     return now["content_id"].filter(same).combine_chunks()
 
 
-def _finished_shards(store: PipelineStore, plan: str, records: pa.Table) -> tuple[Folder, dict[str, dict[str, Any]]]:
+def find_finished_shards(
+    store: PipelineStore, plan: str, records: pa.Table
+) -> tuple[Folder, dict[str, dict[str, Any]]]:
     """The folder with the shards of ``records`` (of the version that this plan made, or else the staging), and file
     name → bytes and SHA-256 of each.
 
@@ -215,18 +217,18 @@ def _finished_shards(store: PipelineStore, plan: str, records: pa.Table) -> tupl
         StoreError: neither has them all.
     """
     wanted = set(pc.unique(records["file"]).to_pylist())
-    if (made := made_already(store, plan)) is None:
+    if (made := find_made_version(store, plan)) is None:
         staging = store.staging_area / plan
         try:
-            return staging, _staged(staging, wanted)
+            return staging, _check_staged(staging, wanted)
         except StoreError:
             # A run with the same plan may have published just now, and cleared the staging away.
-            if (made := made_already(store, plan)) is None:
+            if (made := find_made_version(store, plan)) is None:
                 raise
     return made.folder, {name: facts for name, facts in made.read_manifest()["files"].items() if name in wanted}
 
 
-def _staged(staging: Folder, wanted: set[str]) -> dict[str, dict[str, Any]]:
+def _check_staged(staging: Folder, wanted: set[str]) -> dict[str, dict[str, Any]]:
     from brev_pipeline.records import shard_files
 
     rows = shard_files(staging).to_pylist()

@@ -35,7 +35,7 @@ from brev_pipeline.provenance import record_recipe
 from brev_pipeline.records import RecordMaker
 from brev_pipeline.records.example import Value, decode_example, encode_example
 from brev_pipeline.records.shard_plan import shard_name
-from brev_pipeline.release.assignments import ledger_of, remembered
+from brev_pipeline.release.assignments import build_assignments, read_ledger
 from brev_pipeline.release.exclusions import purpose_locks
 from brev_pipeline.sampling import compute_sampling_weights
 from brev_pipeline.split import split_samples, usable_samples
@@ -205,9 +205,9 @@ class Forgery:
         self.tables["exclusions"] = pa.concat_tables(parts)
         versions = [version for _, version in self.store.iterate_published()]
         before = versions[-2] if len(versions) > 1 else None
-        split = split_samples(usable, config.split, ledger_of(before) if before else None, None)
+        split = split_samples(usable, config.split, read_ledger(before) if before else None, None)
         schema = self.tables["assignments"].schema
-        self.tables["assignments"] = remembered(config, before, split).select(schema.names).cast(schema)
+        self.tables["assignments"] = build_assignments(config, before, split).select(schema.names).cast(schema)
         self.redraw()
         self._render(config, photos)
         self._judge(config)

@@ -13,13 +13,13 @@ from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.listing import list_datasets
 from brev_pipeline.release.exclusions import (
     RULES,
-    account_problems,
-    demand_whole_account,
-    exclusions,
-    filtered_images,
-    keep_filtered,
+    check_image_account,
+    find_account_problems,
+    list_exclusions,
+    read_filtered,
+    store_filtered,
 )
-from brev_pipeline.release.release_version import release
+from brev_pipeline.release.release_version import release_version
 from brev_pipeline.storage import Sources
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline_tests.audit.worlds import World
@@ -63,8 +63,8 @@ def test_an_image_without_a_purpose_is_excluded_as_unassigned(world: World) -> N
     lost = split["path"][0].as_py()
     tables["sample_split"] = split.slice(1)
     tables["tfrecord_shards"] = records.filter(pc.not_equal(records["path"], lost))
-    none = filtered_images(world.store, split.slice(0, 0).replace_schema_metadata(None))
-    found = exclusions(world.config, held(tables), none)
+    none = read_filtered(world.store, split.slice(0, 0).replace_schema_metadata(None))
+    found = list_exclusions(world.config, held(tables), none)
     assert found.filter(pc.equal(found["path"], lost))["rule"].to_pylist() == ["unassigned"]
 
 
@@ -83,13 +83,13 @@ def paths(*names: str) -> pa.ChunkedArray:
     ],
 )
 def test_an_account_that_does_not_come_out_even_is_told(recorded: list[str], excluded: list[str], said: Any) -> None:
-    assert account_problems(paths("a", "b", "c"), paths("d"), paths(*recorded), paths(*excluded)) == said
+    assert find_account_problems(paths("a", "b", "c"), paths("d"), paths(*recorded), paths(*excluded)) == said
 
 
 def test_a_version_whose_account_does_not_come_out_even_is_not_published(world: World) -> None:
     tables = stage_tables(world)
     with pytest.raises(BrevPipelineError, match="the account of the images does not come out even: 4 images are in"):
-        demand_whole_account(
+        check_image_account(
             tables["raw_listing"],
             tables["raw_listing"].slice(0, 0),
             tables["tfrecord_shards"],
@@ -121,7 +121,7 @@ def test_a_listing_that_leaves_nothing_out_names_nothing(world: World) -> None:
         world.config.datasets, ListingSettings(), Sources.from_config(world.config), None, left_out.append
     )
     assert left_out == []
-    assert keep_filtered(world.store, listed, left_out) is listed
+    assert store_filtered(world.store, listed, left_out) is listed
 
 
 def test_shards_that_another_run_published_and_removed_meanwhile_stop_the_release(copy: World) -> None:
@@ -131,7 +131,7 @@ def test_shards_that_another_run_published_and_removed_meanwhile_stop_the_releas
     copy.republish({}, plan="another", note="of a third run")
     before = [entry.version for entry in copy.store.publications.read_all()]
     with pytest.raises(StoreError, match=r"lacks \d+ of the shards.*: another run published meanwhile.*Materialize"):
-        release(copy.config, copy.store, held(tables), checks={}, run_id="late")
+        release_version(copy.config, copy.store, held(tables), checks={}, run_id="late")
     assert [entry.version for entry in copy.store.publications.read_all()] == before
 
 

@@ -10,7 +10,7 @@ import pytest
 from brev_pipeline.audit import verify_version
 from brev_pipeline.audit.lock import lock_changes
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.release.exclusions import held_out, purpose_locks
+from brev_pipeline.release.exclusions import locked_purposes, purpose_locks
 from brev_pipeline_tests.audit.test_accounts import first, put
 from brev_pipeline_tests.audit.worlds import World
 
@@ -34,7 +34,7 @@ def test_the_lock_is_what_sort_and_sha256sum_say(world: World, tmp_path: Path) -
     ],
 )
 def test_held_out_purposes_are_locked(settings: dict[str, object], locked: list[str]) -> None:
-    assert held_out(SplitSettings.model_validate(settings)) == locked
+    assert locked_purposes(SplitSettings.model_validate(settings)) == locked
 
 
 def test_the_lock_does_not_depend_on_the_order_of_the_rows_and_on_nothing_but_the_test_set(world: World) -> None:

@@ -13,7 +13,7 @@ import brev_pipeline
 from brev_pipeline.audit import trace_image, verify_store
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import ReadError
-from brev_pipeline.release.assignments import published_history
+from brev_pipeline.release.assignments import read_history
 from brev_pipeline.store import PipelineStore
 from brev_pipeline.store.versions import MANIFEST
 from brev_pipeline_tests.audit.forging import Forgery
@@ -161,7 +161,7 @@ def test_a_manifest_that_was_altered_gives_no_labels(tmp_path: Path) -> None:
     published(tmp_path)
     config = configured(tmp_path)
     store = PipelineStore.from_config(config)
-    assert published_history(store, config).classes == ("bad", "good")
+    assert read_history(store, config).classes == ("bad", "good")
     newest = store.newest_version()
     assert newest is not None
     file = Path(newest[1].folder.file_url(MANIFEST))
@@ -169,7 +169,7 @@ def test_a_manifest_that_was_altered_gives_no_labels(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace('"bad",\n  "good"', '"good",\n  "bad"'))
     assert newest[1].read_manifest()["classes"] == ["good", "bad"]
     with pytest.raises(Exception, match="altered: its hash does not begin with"):
-        published_history(store, config)
+        read_history(store, config)
     done = run(config)
     assert not done.success
     assert "altered" in done.failures

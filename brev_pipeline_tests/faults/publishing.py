@@ -4,7 +4,7 @@ from pathlib import Path
 
 from brev_pipeline.config import load_config
 from brev_pipeline.orchestration.check_results import CheckResultStore
-from brev_pipeline.release.release_version import release
+from brev_pipeline.release.release_version import release_version
 from brev_pipeline.store import PipelineStore, StoredTable
 from brev_pipeline_tests.pipelines import STAGES, table_name
 
@@ -16,4 +16,4 @@ def publish(configuration: str, place: str, run_id: str) -> None:
     tables = {stage: StoredTable(store.tables, table_name(store, run_id, stage)) for stage in STAGES}
     verdicts = CheckResultStore(store.tables)
     checks = {stage: list(verdicts.read_newest(table.name).values()) for stage, table in tables.items()}
-    release(config, store, tables, checks=checks, run_id=run_id)
+    release_version(config, store, tables, checks=checks, run_id=run_id)

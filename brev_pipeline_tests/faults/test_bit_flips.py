@@ -25,7 +25,7 @@ from brev_pipeline.images.pixel_cache import Shelf, settings_id
 from brev_pipeline.orchestration.check_results import CheckResultStore
 from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.readers.access_log import Access
-from brev_pipeline.release.exclusions import filtered_images
+from brev_pipeline.release.exclusions import read_filtered
 from brev_pipeline.stages import VERSION
 from brev_pipeline.store import PipelineStore, Publication, StoredTable
 from brev_pipeline.store.file_entries import list_entries
@@ -160,9 +160,7 @@ class Judge:
             return self.world.store.recheck_log.read_checked().sort_by("key")
 
     def _filtered(self, file: Path) -> str:
-        return (
-            "harmless" if filtered_images(self.world.store, self._listing).equals(self._filtered_before) else "silent"
-        )
+        return "harmless" if read_filtered(self.world.store, self._listing).equals(self._filtered_before) else "silent"
 
     @cached_property
     def _listing(self) -> pa.Table:
@@ -175,7 +173,7 @@ class Judge:
     @cached_property
     def _filtered_before(self) -> pa.Table:
         with self.whole():
-            return filtered_images(self.world.store, self._listing)
+            return read_filtered(self.world.store, self._listing)
 
     # Prepared pixels, their indexes, and what their settings were.
 

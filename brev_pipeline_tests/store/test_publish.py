@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from brev_pipeline.errors import StoreError
-from brev_pipeline.release.publishing import Made, Release, publish_version
+from brev_pipeline.release.publishing import LazyArtifact, Release, publish_version
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.versions import file_facts
 
@@ -82,7 +82,7 @@ def test_a_file_that_is_made_when_wanted_is_made_for_its_facts_and_for_what_is_n
         return b"large"
 
     def once() -> Release:
-        extras = {"table": Made.of(make)}
+        extras = {"table": LazyArtifact.from_maker(make)}
         account = {"format": 1}
         return publish_version(
             store, shards_in=store.staging_area, shards={}, tables={}, extras=extras, account=account, run_id="run"
@@ -97,7 +97,7 @@ def test_a_file_that_is_made_when_wanted_is_made_for_its_facts_and_for_what_is_n
 
 def test_a_file_that_comes_out_otherwise_the_second_time_is_not_published(store: PipelineStore) -> None:
     made = iter([b"one", b"two"])
-    extras = {"table": Made.of(lambda: next(made))}
+    extras = {"table": LazyArtifact.from_maker(lambda: next(made))}
     with pytest.raises(StoreError, match="table came out otherwise when it was made again"):
         publish_version(
             store,
