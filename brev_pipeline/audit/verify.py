@@ -84,8 +84,8 @@ def verify_store(
             hold it.
         config: the present configuration: where a version was made with another one, a note says so.
         assignments: key of the configuration (`SplitSettings.files`) → the file that it names now, as
-            `load_known_assignments` and `load_given_files` read it: a version that was made with one can be derived anew with it
-            only.
+            `load_known_assignments` and `load_given_files` read it: a version that was made with one can be derived
+            anew with it only.
 
     Raises:
         StoreError: nothing was published, there is no such version, or the store cannot be read.

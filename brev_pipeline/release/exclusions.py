@@ -161,8 +161,8 @@ def purpose_locks(split: pa.Table, settings: SplitSettings) -> dict[str, dict[st
         settings: of the split.
 
     Returns:
-        Purpose (`locked_purposes`, where it has images) → ``contents``, how many distinct ones it has, and ``sha256`` of
-        their content ids, sorted, each followed by a line feed: what ``sort -u ids.txt | sha256sum`` says.
+        Purpose (`locked_purposes`, where it has images) → ``contents``, how many distinct ones it has, and ``sha256``
+        of their content ids, sorted, each followed by a line feed: what ``sort -u ids.txt | sha256sum`` says.
     """
     found = {}
     for name in locked_purposes(settings):
