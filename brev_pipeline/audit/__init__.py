@@ -10,23 +10,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from brev_pipeline.audit.deep import Remade, remake
+    from brev_pipeline.audit.deep_verification import Remade, remake
     from brev_pipeline.audit.garbage import Garbage, GarbageRules, find_garbage, remove_garbage
-    from brev_pipeline.audit.outcome import StoreVerification, Verification
     from brev_pipeline.audit.removals import Removal, Removals, remove_version
     from brev_pipeline.audit.trace import trace_image, trace_record
+    from brev_pipeline.audit.verification import StoreVerification, Verification
     from brev_pipeline.audit.verify import verify_folder, verify_store, verify_version
 
 _HOMES = {
     "Garbage": "garbage",
     "GarbageRules": "garbage",
-    "Remade": "deep",
+    "Remade": "deep_verification",
     "Removal": "removals",
     "Removals": "removals",
-    "StoreVerification": "outcome",
-    "Verification": "outcome",
+    "StoreVerification": "verification",
+    "Verification": "verification",
     "find_garbage": "garbage",
-    "remake": "deep",
+    "remake": "deep_verification",
     "remove_garbage": "garbage",
     "remove_version": "removals",
     "trace_image": "trace",

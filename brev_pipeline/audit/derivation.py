@@ -8,18 +8,17 @@ version is derived again, by the code that made it, and each contradiction is na
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from brev_pipeline.audit.claims import FAULTS, Claims, Contradiction, Derivation, Finding, Known, made_with
-from brev_pipeline.audit.derived_files import (
-    configuration_contradictions,
-    consumer_contradictions,
-    recipe_contradictions,
-)
 from brev_pipeline.audit.derived_images import image_contradictions
-from brev_pipeline.audit.derived_labels import label_contradictions
 from brev_pipeline.audit.derived_listing import (
     identity_contradictions,
     left_out_contradictions,
     listing_contradictions,
+)
+from brev_pipeline.audit.derived_manifest import (
+    configuration_contradictions,
+    consumer_contradictions,
+    label_contradictions,
+    recipe_contradictions,
 )
 from brev_pipeline.audit.derived_rules import rule_contradictions
 from brev_pipeline.audit.derived_split import (
@@ -27,7 +26,16 @@ from brev_pipeline.audit.derived_split import (
     ledger_file_contradictions,
     split_contradictions,
 )
-from brev_pipeline.audit.tables import Tables
+from brev_pipeline.audit.table_checks import Tables
+from brev_pipeline.audit.version_claims import (
+    DERIVATION_ERRORS,
+    Contradiction,
+    Derivation,
+    Finding,
+    KnownFiles,
+    VersionClaims,
+    read_configuration,
+)
 from brev_pipeline.errors import BrevPipelineError
 
 _DERIVATIONS: Final[Mapping[str, Derivation]] = {
@@ -46,30 +54,30 @@ _DERIVATIONS: Final[Mapping[str, Derivation]] = {
 }
 
 
-def derive_claims(manifest: Mapping[str, Any], tables: Tables, known: Known) -> Iterator[Finding]:
+def derive_claims(manifest: Mapping[str, Any], tables: Tables, known: KnownFiles) -> Iterator[Finding]:
     """Everything that a version claims and that does not follow from what it holds; and what is left open.
 
     Args:
         manifest: of the version, of format `store.versions.DERIVED` or newer.
-        tables: all of `audit.tables.TABLES`.
+        tables: all of `table_checks.TABLES`.
         known: what stands outside of the version.
     """
     try:
-        config = made_with(manifest)
-    except FAULTS as error:
+        config = read_configuration(manifest)
+    except DERIVATION_ERRORS as error:
         yield Contradiction(f"manifest.json: its configuration cannot be used, so nothing was derived from it: {error}")
         return
-    claims = Claims(manifest, config, tables, known)
+    claims = VersionClaims(manifest, config, tables, known)
     for what, derive in _DERIVATIONS.items():
         try:
             yield from derive(claims)
         except BrevPipelineError as error:
             yield Contradiction(f"{what} cannot be derived from tables and configuration: {error}")
-        except FAULTS as error:
+        except DERIVATION_ERRORS as error:
             yield Contradiction(f"{what} cannot be derived: {type(error).__name__}: {error}")
 
 
-def unchecked(known: Known) -> Iterator[str]:
+def list_unchecked(known: KnownFiles) -> Iterator[str]:
     """What cannot be derived of any version, where the one before it is not at hand."""
     if known.ledger is None and not known.is_first:
         parent = f"version {known.parent}, the one before," if known.parent else "the version before"

@@ -11,15 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.audit.claims import (
+from brev_pipeline.audit.version_claims import (
     Bools,
-    Claims,
     Contradiction,
-    certain,
-    columns_that_differ,
-    named,
-    of_code,
-    paths_apart,
+    VersionClaims,
+    as_certain,
+    compare_columns,
+    depend_on_code,
+    find_missing_paths,
+    name_paths,
 )
 from brev_pipeline.config import DatasetSettings, ListingSettings
 from brev_pipeline.storage.places import parse_place, path_prefix
@@ -32,13 +32,13 @@ _OF_DATASET: Final = ("category", "folder", "dataset", "dataset_id", "reference"
 _MD5: Final = "^[0-9a-f]{32}$"
 
 
-def listing_contradictions(claims: Claims) -> Iterator[Contradiction]:
+def listing_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
     """Rows of the listing that no configured dataset gives, or gives otherwise."""
     listing = claims.tables["listing"]
     buckets = [dataset.bucket for dataset in claims.config.datasets]
     strange = pc.invert(pc.is_in(listing["bucket"], value_set=pa.array(buckets, TEXT))).to_numpy()
-    yield from certain(
-        named(
+    yield from as_certain(
+        name_paths(
             listing["path"],
             strange,
             lambda row: (
@@ -49,10 +49,10 @@ def listing_contradictions(claims: Claims) -> Iterator[Contradiction]:
         )
     )
     for dataset in claims.config.datasets:
-        yield from _of_dataset(claims, dataset, listing.filter(pc.equal(listing["bucket"], dataset.bucket)))
+        yield from _compare_dataset(claims, dataset, listing.filter(pc.equal(listing["bucket"], dataset.bucket)))
 
 
-def identity_contradictions(claims: Claims) -> Iterator[Contradiction]:
+def identity_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
     """Content ids that are not the checksum that the object's own entity tag is said to be; and wrong copies."""
     from brev_pipeline.integrity.check import find_copies
 
@@ -64,8 +64,8 @@ def identity_contradictions(claims: Claims) -> Iterator[Contradiction]:
     wrong = pc.and_(
         pc.fill_null(stated, False), pc.fill_null(pc.not_equal(listing["content_id"], listing["etag"]), True)
     )
-    yield from certain(
-        named(
+    yield from as_certain(
+        name_paths(
             listing["path"],
             wrong.to_numpy(),
             lambda row: (
@@ -77,10 +77,10 @@ def identity_contradictions(claims: Claims) -> Iterator[Contradiction]:
     )
     copies = find_copies(listing["content_id"], listing["path"], listing["category"])._asdict()
     derived = pa.table({name: pa.chunked_array([column]) for name, column in copies.items()})
-    yield from certain(columns_that_differ(LISTING, listing, listing, derived, list(copies), "the content ids give"))
+    yield from as_certain(compare_columns(LISTING, listing, listing, derived, list(copies), "the content ids give"))
 
 
-def left_out_contradictions(claims: Claims) -> Iterator[Contradiction]:
+def left_out_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
     """Images that the listing is said to have left out, and would not have: by their path and the settings."""
     from brev_pipeline.listing.image_filter import are_images
 
@@ -88,18 +88,20 @@ def left_out_contradictions(claims: Claims) -> Iterator[Contradiction]:
     rows = excluded.filter(pc.is_in(excluded["rule"], value_set=pa.array(LEFT_OUT_RULES, TEXT)))
     if not rows.num_rows:
         return
-    key, strange = _keys(rows["path"], claims.config.datasets)
-    yield from certain(_each(rows, strange, "lies in no configured dataset"))
+    key, strange = _split_addresses(rows["path"], claims.config.datasets)
+    yield from as_certain(_each(rows, strange, "lies in no configured dataset"))
     images = np.asarray(are_images(key, claims.config.listing.sample_filter).to_numpy(zero_copy_only=False))
-    yield from certain(
+    yield from as_certain(
         _each(rows, ~images & ~strange, "is no image by listing.sample_filter, and would not have been listed")
     )
-    yield from certain(_each(rows, rows["content_id"].is_valid().to_numpy(), "was not read, and has a content_id"))
+    yield from as_certain(_each(rows, rows["content_id"].is_valid().to_numpy(), "was not read, and has a content_id"))
     of_class = pc.equal(rows["rule"], "class_filter").to_numpy() & ~strange
-    yield from _of_other_classes(rows.filter(pa.array(of_class)), key.filter(pa.array(of_class)), claims.config.listing)
+    yield from _compare_class_filter(
+        rows.filter(pa.array(of_class)), key.filter(pa.array(of_class)), claims.config.listing
+    )
 
 
-def facts_again(claims: Claims) -> dict[str, Any]:
+def derive_facts(claims: VersionClaims) -> dict[str, Any]:
     """Which names of the configuration match which of the images, listed and left out; as `check_class_names`."""
     from brev_pipeline.listing.class_checks import check_class_names
     from brev_pipeline.listing.path_classes import ClassNameCounts, ClassRules, count_class_names
@@ -117,7 +119,7 @@ def facts_again(claims: Claims) -> dict[str, Any]:
     return check_class_names(names, settings)
 
 
-def _of_dataset(claims: Claims, dataset: DatasetSettings, rows: pa.Table) -> Iterator[Contradiction]:
+def _compare_dataset(claims: VersionClaims, dataset: DatasetSettings, rows: pa.Table) -> Iterator[Contradiction]:
     if not rows.num_rows:
         yield Contradiction(
             f"{LISTING}: no image of dataset {dataset.name!r} ({dataset.bucket}), which the configuration names"
@@ -125,8 +127,8 @@ def _of_dataset(claims: Claims, dataset: DatasetSettings, rows: pa.Table) -> Ite
         return
     prefix = path_prefix(dataset.bucket)
     inside = pc.starts_with(rows["path"], prefix)
-    yield from certain(
-        named(
+    yield from as_certain(
+        name_paths(
             rows["path"],
             ~inside.to_numpy(),
             lambda row: f"{LISTING}: {rows['path'][row].as_py()} does not lie in its bucket {dataset.bucket}",
@@ -136,14 +138,14 @@ def _of_dataset(claims: Claims, dataset: DatasetSettings, rows: pa.Table) -> Ite
     rows = rows.filter(inside)
     if not rows.num_rows:
         return
-    rows = rows.take(pc.sort_indices(rows["path"])) if not _ascends(rows["path"]) else rows
-    derived, wanted = _listed_again(rows, dataset, claims.config.listing)
-    yield from _refused(rows, wanted, claims.config.listing)
+    rows = rows.take(pc.sort_indices(rows["path"])) if not _is_ascending(rows["path"]) else rows
+    derived, wanted = _derive_rows(rows, dataset, claims.config.listing)
+    yield from _compare_refused(rows, wanted, claims.config.listing)
     rows = rows.filter(pa.array(wanted))
     if derived.num_rows != rows.num_rows:
-        lost = paths_apart(rows["path"], derived["path"])
-        yield from certain(
-            named(
+        lost = find_missing_paths(rows["path"], derived["path"])
+        yield from as_certain(
+            name_paths(
                 rows["path"],
                 lost,
                 lambda row: (
@@ -155,13 +157,13 @@ def _of_dataset(claims: Claims, dataset: DatasetSettings, rows: pa.Table) -> Ite
         )
         rows = rows.filter(pa.array(~lost))
     whence = "its path and the settings give"
-    yield from certain(columns_that_differ(LISTING, rows, rows, derived, _OF_DATASET, whence))
-    yield from of_code(
-        columns_that_differ(LISTING, rows, rows, derived, ["url"], "listing.url_template gives"), "raw_listing"
+    yield from as_certain(compare_columns(LISTING, rows, rows, derived, _OF_DATASET, whence))
+    yield from depend_on_code(
+        compare_columns(LISTING, rows, rows, derived, ["url"], "listing.url_template gives"), "raw_listing"
     )
 
 
-def _listed_again(rows: pa.Table, dataset: DatasetSettings, settings: ListingSettings) -> tuple[pa.Table, Bools]:
+def _derive_rows(rows: pa.Table, dataset: DatasetSettings, settings: ListingSettings) -> tuple[pa.Table, Bools]:
     """The rows as the listing makes them of keys; and (rows,) whether each is an image by its name."""
     from brev_pipeline.listing.image_filter import are_images
     from brev_pipeline.listing.image_table import build_raw_listing, select_images
@@ -187,17 +189,17 @@ def _listed_again(rows: pa.Table, dataset: DatasetSettings, settings: ListingSet
     return pa.concat_tables(listed), wanted
 
 
-def _refused(rows: pa.Table, wanted: Bools, settings: ListingSettings) -> Iterator[Contradiction]:
-    yield from certain(
-        named(
+def _compare_refused(rows: pa.Table, wanted: Bools, settings: ListingSettings) -> Iterator[Contradiction]:
+    yield from as_certain(
+        name_paths(
             rows["path"],
             ~wanted,
             lambda row: f"{LISTING}: {rows['path'][row].as_py()} is no image by listing.sample_filter",
             f"{LISTING}: listing.sample_filter",
         )
     )
-    yield from certain(
-        named(
+    yield from as_certain(
+        name_paths(
             rows["path"],
             pc.greater(rows["size"], settings.max_object_bytes).to_numpy(),
             lambda row: (
@@ -209,7 +211,7 @@ def _refused(rows: pa.Table, wanted: Bools, settings: ListingSettings) -> Iterat
     )
 
 
-def _of_other_classes(rows: pa.Table, key: pa.Array, settings: ListingSettings) -> Iterator[Contradiction]:
+def _compare_class_filter(rows: pa.Table, key: pa.Array, settings: ListingSettings) -> Iterator[Contradiction]:
     from brev_pipeline.listing.path_classes import (
         ClassRules,
         classify_keys,
@@ -228,16 +230,16 @@ def _of_other_classes(rows: pa.Table, key: pa.Array, settings: ListingSettings) 
     none = settings.classes is None
     wrong = np.array([none or bool(filter_classes(names, namer.classes)) for names in every], np.bool_)[described.rows]
     why = "listing.classes is not set" if none else "it has one of listing.classes"
-    yield from certain(_each(rows, wrong, f"is excluded by class_filter, but {why}"))
+    yield from as_certain(_each(rows, wrong, f"is excluded by class_filter, but {why}"))
     said = pa.array([explain_class_filter(names) for names in every], TEXT).take(pa.array(described.rows))
     derived = pa.table({"reason": pa.chunked_array([said])})
-    yield from of_code(
-        columns_that_differ(EXCLUSIONS, rows, rows, derived, ["reason"], "its path gives"), "raw_listing"
+    yield from depend_on_code(
+        compare_columns(EXCLUSIONS, rows, rows, derived, ["reason"], "its path gives"), "raw_listing"
     )
 
 
 def _each(rows: pa.Table, wrong: Bools, what: str) -> Iterator[str]:
-    return named(
+    return name_paths(
         rows["path"],
         wrong,
         lambda row: f"{EXCLUSIONS}: {rows['path'][row].as_py()} ({rows['rule'][row].as_py()}) {what}",
@@ -245,7 +247,7 @@ def _each(rows: pa.Table, wrong: Bools, what: str) -> Iterator[str]:
     )
 
 
-def _keys(paths: pa.ChunkedArray, datasets: list[DatasetSettings]) -> tuple[pa.Array, Bools]:
+def _split_addresses(paths: pa.ChunkedArray, datasets: list[DatasetSettings]) -> tuple[pa.Array, Bools]:
     """(paths,) each below the dataset that it lies in; and which lie in none."""
     key, strange = paths.combine_chunks(), np.ones(len(paths), np.bool_)
     for dataset in datasets:
@@ -256,5 +258,5 @@ def _keys(paths: pa.ChunkedArray, datasets: list[DatasetSettings]) -> tuple[pa.A
     return key, strange
 
 
-def _ascends(paths: pa.ChunkedArray) -> bool:
+def _is_ascending(paths: pa.ChunkedArray) -> bool:
     return bool(pc.all(pc.less_equal(paths[:-1], paths[1:]), min_count=0).as_py())

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.audit.claims import Claims, Contradiction, certain
-from brev_pipeline.audit.derived_listing import facts_again
-from brev_pipeline.audit.derived_split import ledger_of
+from brev_pipeline.audit.derived_listing import derive_facts
+from brev_pipeline.audit.derived_split import read_ledger_before
+from brev_pipeline.audit.version_claims import Contradiction, VersionClaims, as_certain
 from brev_pipeline.expectations.frames import Baseline, frames
 from brev_pipeline.expectations.rules import Rule
 from brev_pipeline.expectations.suites import SUITES
@@ -31,7 +31,7 @@ _BY_GIVEN: Final = ("strata", "oversize")
 
 
 @dataclass(frozen=True)
-class _Held:
+class _StageTable:
     """A table in memory; `tables.Columns`."""
 
     table: pa.Table
@@ -48,15 +48,15 @@ class _Held:
         return self.table.select([name for name in dict.fromkeys(columns) if name in self.table.column_names])
 
 
-def rule_contradictions(claims: Claims) -> Iterator[Contradiction]:
+def rule_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
     """Rules whose verdict in the manifest is not what the tables give, that are missing there, or not ours."""
-    tables = _stages(claims)
+    tables = _stage_tables(claims)
     said: Mapping[str, Sequence[Mapping[str, Any]]] = claims.manifest["checks"]
     if set(said) != set(SUITES):
         line = f"manifest.json: checks has {sorted(said)}, the suites are {sorted(SUITES)}"
         yield Contradiction(line, frozenset(set(said) ^ set(SUITES)))
         return
-    given = ledger_of(claims).given
+    given = read_ledger_before(claims).given
     lacking = claims.config.split.given is not None and claims.config.split.given.files and given is None
     for stage, suite in SUITES.items():
         rules = {rule.name: rule for rule in suite(claims.config)}
@@ -69,8 +69,8 @@ def rule_contradictions(claims: Claims) -> Iterator[Contradiction]:
             judged = [rule for rule in judged if rule.frame not in _BY_GIVEN]
         views = frames(stage, tables, claims.config, Baseline(given=given))
         for rule in judged:
-            yield from _verdict(stage, rule, told[rule.name], views[rule.frame])
-    yield from certain(_of_users(claims.manifest.get("user_checks", {})))
+            yield from _compare_verdict(stage, rule, told[rule.name], views[rule.frame])
+    yield from as_certain(_list_user_checks(claims.manifest.get("user_checks", {})))
 
 
 def _other_rules(
@@ -95,18 +95,18 @@ def _other_rules(
             yield Contradiction(f"manifest.json: the check {stage}.{name} is {'' if history else 'not '}about history")
 
 
-def _verdict(stage: str, rule: Rule, told: Mapping[str, Any], frame: "pd.DataFrame") -> Iterator[Contradiction]:
+def _compare_verdict(stage: str, rule: Rule, told: Mapping[str, Any], frame: "pd.DataFrame") -> Iterator[Contradiction]:
     """What a rule finds, beside what the manifest says that it found; and a blocking rule that is broken."""
-    broken = _broken(rule, frame)
+    broken = _find_broken_rows(rule, frame)
     offending = int(broken.sum())
     summary = rule.frame == "summary"
     found = {
         "passed": not offending,
-        "observed": _plain(frame[rule.arguments["column"]].iloc[0]) if summary and len(frame) == 1 else None,
+        "observed": _plain_value(frame[rule.arguments["column"]].iloc[0]) if summary and len(frame) == 1 else None,
         "offending": 0 if summary else offending,
     }
     said = {key: told.get(key) for key in found}
-    which = _which(frame, broken) if offending and not summary else ""
+    which = _name_rows(frame, broken) if offending and not summary else ""
     if said != found:
         line = f"manifest.json: the check {stage}.{rule.name} is said to have found {said}, the tables give {found}"
         yield Contradiction(line + which, frozenset({stage} if said["passed"] == found["passed"] else ()))
@@ -115,7 +115,7 @@ def _verdict(stage: str, rule: Rule, told: Mapping[str, Any], frame: "pd.DataFra
         yield Contradiction(f"{stage}: {rule.says}: that is not so{which}")
 
 
-def _broken(rule: Rule, frame: "pd.DataFrame") -> Any:
+def _find_broken_rows(rule: Rule, frame: "pd.DataFrame") -> Any:
     """(rows,) which rows break a rule; empty cells break none, as with Great Expectations.
 
     Raises:
@@ -134,19 +134,19 @@ def _broken(rule: Rule, frame: "pd.DataFrame") -> Any:
     raise ValueError(f"the rule {rule.name} is of a kind that is not known here: {rule.expectation}")
 
 
-def _which(frame: "pd.DataFrame", broken: Any) -> str:
+def _name_rows(frame: "pd.DataFrame", broken: Any) -> str:
     for name in ("path", "source_path", "stratum", "group", "class", "content_id", "purpose"):
         if name in frame:
             return f", the first: {frame[name][broken].iloc[0]}"
     return ""
 
 
-def _plain(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and value != value else value
 
 
-def _of_users(checks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+def _list_user_checks(checks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
     for stage, own in sorted(checks.items()):
         for one in own:
             if not one.get("passed") and str(one.get("severity")).lower() == "error":
@@ -154,9 +154,9 @@ def _of_users(checks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str
                 yield f"manifest.json: the user's check {name} failed, and the version was published"
 
 
-def _stages(claims: Claims) -> dict[str, _Held]:
+def _stage_tables(claims: VersionClaims) -> dict[str, _StageTable]:
     """The tables as the stages' own, as far as a version holds them."""
-    images, split = claims.tables["images"], claims.split
+    images, split = claims.tables["images"], claims.split_table
     # Where the pixels lay is no part of a version; that there are some shows in their size.
     there = images["prepared_height"].is_valid()
     images = images.append_column("file", pc.if_else(there, pa.scalar("", TEXT), pa.scalar(None, TEXT)))
@@ -165,11 +165,11 @@ def _stages(claims: Claims) -> dict[str, _Held]:
     split = note_classes(split, claims.manifest["classes"])
     listing = claims.tables["listing"]
     tables = {
-        "raw_listing": note_found(listing, facts_again(claims)),
+        "raw_listing": note_found(listing, derive_facts(claims)),
         "sample_integrity": listing,
         "prepared_images": images,
         "sample_split": split,
         "sampling_weights": claims.tables["weights"],
         "tfrecord_shards": claims.tables["records"],
     }
-    return {stage: _Held(table) for stage, table in tables.items()}
+    return {stage: _StageTable(table) for stage, table in tables.items()}

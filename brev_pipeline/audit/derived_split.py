@@ -14,20 +14,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.audit.claims import (
-    FAULTS,
+from brev_pipeline.audit.version_claims import (
+    DERIVATION_ERRORS,
     Bools,
-    Claims,
     Contradiction,
     Finding,
-    Open,
-    aligned,
-    certain,
-    columns_that_differ,
-    files_of,
-    named,
-    of_code,
-    paths_apart,
+    OpenQuestion,
+    VersionClaims,
+    align_rows,
+    as_certain,
+    compare_columns,
+    depend_on_code,
+    find_missing_paths,
+    list_given_files,
+    name_paths,
 )
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.table_metadata import LEFT_OUT_RULES
@@ -43,7 +43,7 @@ _GIVEN: Final = "split.given."
 _OF_LEDGER: Final = [name for name in SAMPLE_SPLIT.names if name != "assigned_by"]
 
 
-def split_contradictions(claims: Claims) -> Iterator[Finding]:
+def split_contradictions(claims: VersionClaims) -> Iterator[Finding]:
     """Assignments and exclusions that listing, images, settings and the version before do not give.
 
     And how many purposes rest on a file of known assignments that is not at hand.
@@ -57,28 +57,28 @@ def split_contradictions(claims: Claims) -> Iterator[Finding]:
         duplicates=integrity.duplicates,
         label_conflicts=integrity.label_conflicts,
     )
-    yield from certain(_exclusions(claims, usable, excluded))
-    split = claims.split
-    apart = (paths_apart(split["path"], usable["path"]), paths_apart(usable["path"], split["path"]))
-    yield from certain(_who_takes_part(split, usable, *apart))
+    yield from as_certain(_compare_exclusions(claims, usable, excluded))
+    split = claims.split_table
+    apart = (find_missing_paths(split["path"], usable["path"]), find_missing_paths(usable["path"], split["path"]))
+    yield from as_certain(_compare_usable(split, usable, *apart))
     if apart[0].any() or apart[1].any() or len(pc.unique(split["path"])) != len(split):
-        yield from certain(
+        yield from as_certain(
             ["the split cannot be derived: the assignments are of other images than those that take part"]
         )
         return
-    usable = aligned(usable, split["path"])
+    usable = align_rows(usable, split["path"])
     whence = "listing and images say"
-    yield from certain(columns_that_differ(ASSIGNMENTS, split, split, usable, usable.column_names, whence))
-    before = ledger_of(claims)
+    yield from as_certain(compare_columns(ASSIGNMENTS, split, split, usable, usable.column_names, whence))
+    before = read_ledger_before(claims)
     listed = claims.tables["listing"]
     derived = split_samples(usable, claims.config.split, before.ledger, before.known, before.given, listed)
-    derived = aligned(derived, split["path"])
-    yield from _split(split, derived, before)
+    derived = align_rows(derived, split["path"])
+    yield from _compare_split(split, derived, before)
     if before.lacks_file:
-        yield Open(_rests_on_file(claims, usable))
+        yield OpenQuestion(_describe_missing_file(claims, usable))
 
 
-def ledger_contradictions(claims: Claims) -> Iterator[Contradiction]:
+def ledger_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
     """Assignments of the version before that were changed or forgotten, and absent images that it did not have."""
     from brev_pipeline.split.ledger import next_ledger, stands_in
 
@@ -87,8 +87,8 @@ def ledger_contradictions(claims: Claims) -> Iterator[Contradiction]:
     absent = table.filter(pc.invert(table["listed"]))
     if ledger is None:
         if claims.known.is_first:
-            yield from certain(
-                named(
+            yield from as_certain(
+                name_paths(
                     absent["path"],
                     np.ones(len(absent), np.bool_),
                     lambda row: (
@@ -100,17 +100,17 @@ def ledger_contradictions(claims: Claims) -> Iterator[Contradiction]:
         return
     split, ledger = (
         rows.select(_OF_LEDGER).append_column("assigned_by", pa.repeat(pa.scalar("ledger", TEXT), len(rows)))
-        for rows in (claims.split, ledger)
+        for rows in (claims.split_table, ledger)
     )
     both = next_ledger(split, ledger, claims.config.split)
     wanted = both.filter(pc.invert(stands_in(both, split)))
-    yield from certain(_remembered(absent, wanted, parent or ""))
+    yield from as_certain(_compare_remembered(absent, wanted, parent or ""))
     if not claims.config.split.allow_moves:
-        yield from certain(_moved(claims, split, ledger, parent or ""))
+        yield from as_certain(_compare_purposes(claims, split, ledger, parent or ""))
 
 
 @dataclass(frozen=True)
-class Before:
+class LedgerBefore:
     """What a split was made with.
 
     Attributes:
@@ -129,36 +129,36 @@ class Before:
     given: Mapping[str, pa.Table] | None = None
 
 
-def ledger_of(claims: Claims) -> Before:
+def read_ledger_before(claims: VersionClaims) -> LedgerBefore:
     """What the split of a version was made with, as far as it is at hand."""
     files = _read_files(claims)
-    found = {key: claims.known.file(key, digest) for key, digest in files.items()}
+    found = {key: claims.known.read_file(key, digest) for key, digest in files.items()}
     has_ledger = claims.known.is_first or claims.known.ledger is not None
     if has_ledger and all(table is not None for table in found.values()):
         given = {key.removeprefix(_GIVEN): table for key, table in found.items() if table is not None and key != _KNOWN}
-        return Before(claims.known.ledger, found.get(_KNOWN), is_whole=True, given=given)
-    return Before(claims.tables["assignments"], None, is_whole=False, lacks_file=has_ledger)
+        return LedgerBefore(claims.known.ledger, found.get(_KNOWN), is_whole=True, given=given)
+    return LedgerBefore(claims.tables["assignments"], None, is_whole=False, lacks_file=has_ledger)
 
 
-def _read_files(claims: Claims) -> dict[str, str | None]:
+def _read_files(claims: VersionClaims) -> dict[str, str | None]:
     """Key of the configuration → SHA-256, as the manifest has it, of each file that is configured."""
-    said = files_of(claims.manifest)
+    said = list_given_files(claims.manifest)
     return {key: said.get(key) for key, place in claims.config.split.files.items() if place is not None}
 
 
-def _rests_on_file(claims: Claims, usable: pa.Table) -> str:
+def _describe_missing_file(claims: VersionClaims, usable: pa.Table) -> str:
     """How many images have a purpose that only the files explain that the split was made with, and are not at hand."""
     from brev_pipeline.split import split_samples
 
-    split, files = claims.split, _read_files(claims)
-    lacking = {key: digest for key, digest in files.items() if claims.known.file(key, digest) is None}
+    split, files = claims.split_table, _read_files(claims)
+    lacking = {key: digest for key, digest in files.items() if claims.known.read_file(key, digest) is None}
     named = ", ".join(f"{key}, SHA-256 {digest}" for key, digest in lacking.items())
-    file = f"the {_what(lacking)} ({named}), which {'is' if len(lacking) == 1 else 'are'} not at hand"
+    file = f"the {_describe_files(lacking)} ({named}), which {'is' if len(lacking) == 1 else 'are'} not at hand"
     try:
         derived = split_samples(usable, claims.config.split, claims.known.ledger, listed=claims.tables["listing"])
-    except (BrevPipelineError, *FAULTS) as error:
+    except (BrevPipelineError, *DERIVATION_ERRORS) as error:
         return f"the purposes of all {len(split)} images: they rest on {file}, and without it nothing is drawn: {error}"
-    derived = aligned(derived, split["path"])
+    derived = align_rows(derived, split["path"])
     other = split.filter(pc.not_equal(split["purpose"], derived["purpose"]))
     drawn = "what seed, shares and the version before give without it"
     if not other.num_rows:
@@ -170,13 +170,13 @@ def _rests_on_file(claims: Claims, usable: pa.Table) -> str:
     )
 
 
-def _what(files: Mapping[str, str | None]) -> str:
+def _describe_files(files: Mapping[str, str | None]) -> str:
     if list(files) == [_KNOWN]:
         return "file of known assignments"
     return "file of a given split" if len(files) == 1 else "files of a given split"
 
 
-def ledger_file_contradictions(claims: Claims) -> Iterator[Contradiction]:
+def ledger_file_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
     """A file of known assignments, or of a given split, that is configured and was not used, or the other way round."""
     said, configured = claims.manifest.get("known_assignments_sha256"), claims.config.split.ledger_csv
     if (said is None) != (configured is None):
@@ -193,28 +193,30 @@ def ledger_file_contradictions(claims: Claims) -> Iterator[Contradiction]:
         )
 
 
-def _split(split: pa.Table, derived: pa.Table, before: Before) -> Iterator[Contradiction]:
+def _compare_split(split: pa.Table, derived: pa.Table, before: LedgerBefore) -> Iterator[Contradiction]:
     whence = "the manifest's configuration gives"
-    yield from certain(columns_that_differ(ASSIGNMENTS, split, split, derived, _KEYS, whence))
-    groups = list(columns_that_differ(ASSIGNMENTS, split, split, derived, ["leak_group"], "items and copies give"))
+    yield from as_certain(compare_columns(ASSIGNMENTS, split, split, derived, _KEYS, whence))
+    groups = list(compare_columns(ASSIGNMENTS, split, split, derived, ["leak_group"], "items and copies give"))
     if before.is_whole:
-        yield from certain(groups)
+        yield from as_certain(groups)
         given = "seed, shares and the version before give" if before.ledger is not None else "seed and shares give"
-        yield from of_code(columns_that_differ(ASSIGNMENTS, split, split, derived, ["purpose"], given), "sample_split")
+        yield from depend_on_code(
+            compare_columns(ASSIGNMENTS, split, split, derived, ["purpose"], given), "sample_split"
+        )
         return
     # An image that has left since may have joined two groups: a group may be larger than it looks, never smaller.
-    yield from certain(_divided(split, derived, "leak_group"))
-    yield from certain(_divided(split, derived, "purpose"))
+    yield from as_certain(_compare_groups(split, derived, "leak_group"))
+    yield from as_certain(_compare_groups(split, derived, "purpose"))
 
 
-def _divided(split: pa.Table, derived: pa.Table, column: str) -> Iterator[str]:
+def _compare_groups(split: pa.Table, derived: pa.Table, column: str) -> Iterator[str]:
     """Leak groups, derived, whose images do not all have one value in the table's column."""
     group = derived["leak_group"].combine_chunks().dictionary_encode()
     codes, value = group.indices.to_numpy(), split[column].combine_chunks().dictionary_encode().indices.to_numpy()
     first = np.zeros(len(group.dictionary), np.int64)
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     other = first[codes]
-    return named(
+    return name_paths(
         split["path"],
         value != value[other],
         lambda row: (
@@ -226,11 +228,11 @@ def _divided(split: pa.Table, derived: pa.Table, column: str) -> Iterator[str]:
     )
 
 
-def _exclusions(claims: Claims, usable: pa.Table, excluded: pa.Table) -> Iterator[str]:
+def _compare_exclusions(claims: VersionClaims, usable: pa.Table, excluded: pa.Table) -> Iterator[str]:
     """Exclusions that are not those of the settings' policies, of listing, images, assignments and records."""
     found = claims.tables["exclusions"]
     found = found.filter(pc.invert(pc.is_in(found["rule"], value_set=pa.array(LEFT_OUT_RULES, TEXT))))
-    undrawn = usable.filter(pa.array(paths_apart(usable["path"], claims.tables["records"]["path"])))
+    undrawn = usable.filter(pa.array(find_missing_paths(usable["path"], claims.tables["records"]["path"])))
     count = undrawn.num_rows
     rule = pa.repeat(pa.scalar("not_drawn", TEXT), count)
     rows = [undrawn["path"], undrawn["content_id"], rule, pa.nulls(count, TEXT), pa.nulls(count, TEXT)]
@@ -239,31 +241,31 @@ def _exclusions(claims: Claims, usable: pa.Table, excluded: pa.Table) -> Iterato
         (found, wanted, "is excluded, and nothing takes it out"),
         (wanted, found, "does not stand there, and is taken out"),
     ):
-        yield from named(
+        yield from name_paths(
             here["path"],
-            paths_apart(here["path"], there["path"]),
+            find_missing_paths(here["path"], there["path"]),
             lambda row, here=here, what=what: (  # type: ignore[misc]
                 f"{EXCLUSIONS}: {here['path'][row].as_py()} {what} ({here['rule'][row].as_py()})"
             ),
             f"{EXCLUSIONS}: {what}",
         )
-    found = found.filter(pa.array(~paths_apart(found["path"], wanted["path"])))
+    found = found.filter(pa.array(~find_missing_paths(found["path"], wanted["path"])))
     whence = "listing, images and settings give"
-    derived = aligned(wanted, found["path"])
-    yield from columns_that_differ(EXCLUSIONS, found, found, derived, ["content_id", "rule", "partner"], whence)
+    derived = align_rows(wanted, found["path"])
+    yield from compare_columns(EXCLUSIONS, found, found, derived, ["content_id", "rule", "partner"], whence)
     judged = np.asarray(derived["reason"].is_valid().to_numpy(), np.bool_)
     found, derived = (rows.filter(pa.array(judged)) for rows in (found, derived))
-    yield from columns_that_differ(EXCLUSIONS, found, found, derived, ["reason"], whence)
+    yield from compare_columns(EXCLUSIONS, found, found, derived, ["reason"], whence)
 
 
-def _who_takes_part(split: pa.Table, usable: pa.Table, strange: Bools, lost: Bools) -> Iterator[str]:
-    yield from named(
+def _compare_usable(split: pa.Table, usable: pa.Table, strange: Bools, lost: Bools) -> Iterator[str]:
+    yield from name_paths(
         split["path"],
         strange,
         lambda row: f"{ASSIGNMENTS}: {split['path'][row].as_py()} has a purpose, and does not take part in the split",
         f"{ASSIGNMENTS}: does not take part",
     )
-    yield from named(
+    yield from name_paths(
         usable["path"],
         lost,
         lambda row: f"{ASSIGNMENTS}: {usable['path'][row].as_py()} takes part in the split, and has no purpose",
@@ -271,14 +273,14 @@ def _who_takes_part(split: pa.Table, usable: pa.Table, strange: Bools, lost: Boo
     )
 
 
-def _remembered(absent: pa.Table, wanted: pa.Table, parent: str) -> Iterator[str]:
+def _compare_remembered(absent: pa.Table, wanted: pa.Table, parent: str) -> Iterator[str]:
     """Absent images: those that the version before gives, none forgotten, none invented, none altered."""
-    absent, wanted = (_with_key(rows) for rows in (absent, wanted))
+    absent, wanted = (_add_key(rows) for rows in (absent, wanted))
     for here, there, what in (
         (wanted, absent, f"stands in version {parent}, the one before, and is forgotten"),
         (absent, wanted, f"is remembered as one that has left, and version {parent}, the one before, does not give it"),
     ):
-        yield from named(
+        yield from name_paths(
             here["path"],
             ~pc.is_in(here["key"], value_set=there["key"].combine_chunks()).to_numpy(),
             lambda row, here=here, what=what: f"{ASSIGNMENTS}: {here['path'][row].as_py()} {what}",  # type: ignore[misc]
@@ -287,10 +289,10 @@ def _remembered(absent: pa.Table, wanted: pa.Table, parent: str) -> Iterator[str
     at = pc.index_in(absent["key"], value_set=wanted["key"].combine_chunks())
     both, derived = absent.filter(at.is_valid()), wanted.take(at.drop_null())
     whence = f"version {parent}, the one before, gives"
-    yield from columns_that_differ(ASSIGNMENTS, both, both, derived, _OF_LEDGER, whence)
+    yield from compare_columns(ASSIGNMENTS, both, both, derived, _OF_LEDGER, whence)
 
 
-def _moved(claims: Claims, split: pa.Table, ledger: pa.Table, parent: str) -> Iterator[str]:
+def _compare_purposes(claims: VersionClaims, split: pa.Table, ledger: pa.Table, parent: str) -> Iterator[str]:
     """Images of the version before that stand on another side now."""
     from brev_pipeline.split import split_report
 
@@ -300,7 +302,7 @@ def _moved(claims: Claims, split: pa.Table, ledger: pa.Table, parent: str) -> It
     if not pc.any(pc.or_(*differs), min_count=0).as_py():
         return
     moved = split_report(split, claims.config.split, ledger, listed=claims.tables["listing"]).moved
-    yield from named(
+    yield from name_paths(
         moved["path"],
         np.ones(len(moved), np.bool_),
         lambda row: (
@@ -311,5 +313,5 @@ def _moved(claims: Claims, split: pa.Table, ledger: pa.Table, parent: str) -> It
     )
 
 
-def _with_key(rows: pa.Table) -> pa.Table:
+def _add_key(rows: pa.Table) -> pa.Table:
     return rows.append_column("key", join_texts(rows["path"], rows["content_id"], by="\x1f"))

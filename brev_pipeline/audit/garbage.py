@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from brev_pipeline.audit import shelves
+from brev_pipeline.audit import needed_pixels
 from brev_pipeline.audit.removals import Removals, is_removed
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import StoreError
@@ -26,9 +26,9 @@ from brev_pipeline.store.hashed_files import verify_named_file
 from brev_pipeline.store.recheck_log import holds_all
 from brev_pipeline.store.versions import MANIFEST
 
-_QUIET: Final = timedelta(hours=1)
+_QUIET_TIME: Final = timedelta(hours=1)
 _KEPT_MEMORIES: Final = 2
-_TAKEN_UP: Final = ("staging", "unpublished version", "prepared pixels", "filtered listing")
+_RESUMED_KINDS: Final = ("staging", "unpublished version", "prepared pixels", "filtered listing")
 """Kinds that a run under way might take up again."""
 
 
@@ -69,7 +69,7 @@ class Garbage:
 
 
 @dataclass(frozen=True)
-class Survey:
+class GarbageSurvey:
     """What lies in a store."""
 
     garbage: list[Garbage]
@@ -83,7 +83,7 @@ class Survey:
     mixed: int
     """Bytes of prepared pixels that nothing needs, in files with others that are needed: they stay."""
 
-    def contents(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The same, JSON-safe."""
         return {
             "garbage": [one.contents() for one in self.garbage],
@@ -96,7 +96,7 @@ class Survey:
 
 def find_garbage(
     config: PipelineConfig, store: PipelineStore, rules: GarbageRules | None = None, *, now: datetime | None = None
-) -> Survey:
+) -> GarbageSurvey:
     """List what nothing needs any more. Nothing is changed.
 
     Args:
@@ -111,23 +111,23 @@ def find_garbage(
     """
     rules, now = rules or GarbageRules(), now or datetime.now(UTC)
     every = list(list_entries(store.folder))
-    rooms = _by_folder(every)
-    running = _running(every, min(_QUIET, rules.min_age), now)
-    pixels, mixed = _prepared(config, store, rooms.get("prepared", []), rules, now)
+    rooms = _group_by_folder(every)
+    running = _find_running(every, min(_QUIET_TIME, rules.min_age), now)
+    pixels, mixed = _find_prepared(config, store, rooms.get("prepared", []), rules, now)
     found = [
-        *_staging(store, rooms.get("staging", []), rooms.get("tables", [])),
-        *_versions(store, rooms.get("versions", [])),
-        *_tables(store, rooms.get("tables", []), rules, now),
-        *_memories(store, rooms.get("memory", [])),
-        *_rechecks(store, rooms.get("rechecks", [])),
-        *_filtered(store, rooms.get("filtered", []), rooms.get("tables", [])),
+        *_find_staging(store, rooms.get("staging", []), rooms.get("tables", [])),
+        *_find_unpublished(store, rooms.get("versions", [])),
+        *_find_tables(store, rooms.get("tables", []), rules, now),
+        *_find_memories(store, rooms.get("memory", [])),
+        *_find_rechecks(store, rooms.get("rechecks", [])),
+        *_find_filtered(store, rooms.get("filtered", []), rooms.get("tables", [])),
         *pixels,
-        *(_garbage("temporary file", entry.name, [entry], _TEMPORARY) for entry in every if entry.is_temporary),
+        *(_make_garbage("temporary file", entry.name, [entry], _TEMPORARY) for entry in every if entry.is_temporary),
     ]
-    old = [one for one in found if now - one.changed >= rules.min_age and not (running and one.kind in _TAKEN_UP)]
+    old = [one for one in found if now - one.changed >= rules.min_age and not (running and one.kind in _RESUMED_KINDS)]
     kept = [one for one in found if one not in old]
     sizes = {name: (len(some), sum(entry.bytes for entry in some)) for name, some in sorted(rooms.items())}
-    return Survey(old, kept, sizes, running, mixed)
+    return GarbageSurvey(old, kept, sizes, running, mixed)
 
 
 _TEMPORARY: Final = "a file that was being written when its run was stopped"
@@ -144,25 +144,25 @@ def remove_garbage(store: PipelineStore, garbage: Sequence[Garbage]) -> list[Gar
     """
     removed = []
     for one in garbage:
-        if one.kind == "unpublished version" and one.place.partition("/")[2] in published(store):
+        if one.kind == "unpublished version" and one.place.partition("/")[2] in list_published(store):
             continue
         remove_files(store.folder, one.names)
         removed.append(one)
     return removed
 
 
-def published(store: PipelineStore) -> set[str]:
+def list_published(store: PipelineStore) -> set[str]:
     """Ids of all versions that were ever published, those included whose publication only its seal remembers.
 
     Raises:
         StoreError: the log of publications is damaged.
     """
     sealed, _ = store.witness_log("publications").read_all()
-    copies = (shelves.loaded(data) for entry in sealed.values() for data in entry.values())
+    copies = (needed_pixels.parse_json(data) for entry in sealed.values() for data in entry.values())
     return {entry.version for entry in store.publications.read_all()} | {str(copy.get("version")) for copy in copies}
 
 
-def _by_folder(entries: Sequence[FileEntry]) -> dict[str, list[FileEntry]]:
+def _group_by_folder(entries: Sequence[FileEntry]) -> dict[str, list[FileEntry]]:
     """Entries by the first part of their names."""
     found: dict[str, list[FileEntry]] = {}
     for entry in entries:
@@ -171,7 +171,7 @@ def _by_folder(entries: Sequence[FileEntry]) -> dict[str, list[FileEntry]]:
     return found
 
 
-def _within(entries: Sequence[FileEntry]) -> dict[str, list[FileEntry]]:
+def _group_within(entries: Sequence[FileEntry]) -> dict[str, list[FileEntry]]:
     """Entries by the second part of their names."""
     found: dict[str, list[FileEntry]] = {}
     for entry in entries:
@@ -179,7 +179,7 @@ def _within(entries: Sequence[FileEntry]) -> dict[str, list[FileEntry]]:
     return found
 
 
-def _running(entries: Sequence[FileEntry], quiet: timedelta, now: datetime) -> str | None:
+def _find_running(entries: Sequence[FileEntry], quiet: timedelta, now: datetime) -> str | None:
     newest = max(entries, key=lambda entry: entry.written, default=None)
     if newest is None or now - newest.written >= quiet:
         return None
@@ -187,56 +187,68 @@ def _running(entries: Sequence[FileEntry], quiet: timedelta, now: datetime) -> s
     return f"{newest.name} was written {minutes} minutes ago"
 
 
-def _staging(store: PipelineStore, entries: list[FileEntry], tables: list[FileEntry]) -> Iterator[Garbage]:
+def _find_staging(store: PipelineStore, entries: list[FileEntry], tables: list[FileEntry]) -> Iterator[Garbage]:
     """Staged shards, but for those that the newest record table stands on."""
-    in_use = shelves.named_by(store, tables, "tfrecord_shards", b"brev_pipeline.staging") if entries else None
-    for plan, some in _within(entries).items():
+    in_use = (
+        needed_pixels.read_named_version(store, tables, "tfrecord_shards", b"brev_pipeline.staging")
+        if entries
+        else None
+    )
+    for plan, some in _group_within(entries).items():
         if plan != in_use:
-            yield _garbage("staging", f"staging/{plan}", some, "shards of a run that did not publish them")
+            yield _make_garbage("staging", f"staging/{plan}", some, "shards of a run that did not publish them")
 
 
-def _versions(store: PipelineStore, entries: list[FileEntry]) -> Iterator[Garbage]:
-    known = published(store)
+def _find_unpublished(store: PipelineStore, entries: list[FileEntry]) -> Iterator[Garbage]:
+    known = list_published(store)
     last = {entry.version: entry.number for entry in store.publications.read_all()}
     removals = Removals(store)
-    for name, some in _within(entries).items():
+    for name, some in _group_within(entries).items():
         if name not in known:
-            yield _garbage("unpublished version", f"versions/{name}", some, "a run was stopped before it published it")
+            yield _make_garbage(
+                "unpublished version", f"versions/{name}", some, "a run was stopped before it published it"
+            )
         elif name in last and is_removed(removals.of(name), last[name]):
             rest = [entry for entry in some if entry.name != f"versions/{name}/{MANIFEST}"]
             if rest:
-                yield _garbage("rest of a removed version", f"versions/{name}", rest, "its removal was interrupted")
+                yield _make_garbage(
+                    "rest of a removed version", f"versions/{name}", rest, "its removal was interrupted"
+                )
 
 
-def _tables(store: PipelineStore, entries: list[FileEntry], rules: GarbageRules, now: datetime) -> Iterator[Garbage]:
+def _find_tables(
+    store: PipelineStore, entries: list[FileEntry], rules: GarbageRules, now: datetime
+) -> Iterator[Garbage]:
     """Tables of runs that are neither among the newest, nor hold the newest table of a stage, nor published last."""
-    runs = _within(entries)
+    runs = _group_within(entries)
     age = {run: max(entry.written for entry in some) for run, some in runs.items()}
     kept = set(sorted(age, key=lambda run: age[run], reverse=True)[: rules.keep_runs])
-    kept |= {entry.name.split("/")[1] for entry in shelves.newest_tables(entries).values()}
+    kept |= {entry.name.split("/")[1] for entry in needed_pixels.find_newest_tables(entries).values()}
     newest = store.publications.read_newest()
     for run, some in runs.items():
         if run not in kept and now - age[run] >= rules.older_than and (newest is None or run != newest.run_id):
-            yield _garbage("tables of an old run", f"tables/{run}", some, f"older than {rules.older_than.days} days")
+            yield _make_garbage(
+                "tables of an old run", f"tables/{run}", some, f"older than {rules.older_than.days} days"
+            )
 
 
-def _memories(store: PipelineStore, entries: list[FileEntry]) -> Iterator[Garbage]:
+def _find_memories(store: PipelineStore, entries: list[FileEntry]) -> Iterator[Garbage]:
     # Only the newest whole one counts; the one before is kept in case that is damaged.
-    old = _behind(store, entries, _KEPT_MEMORIES)
+    old = _list_superseded(store, entries, _KEPT_MEMORIES)
     if old:
-        yield _garbage("memory", "memory", old, "newer ones hold all that is known")
+        yield _make_garbage("memory", "memory", old, "newer ones hold all that is known")
 
 
-def _rechecks(store: PipelineStore, entries: list[FileEntry]) -> Iterator[Garbage]:
+def _find_rechecks(store: PipelineStore, entries: list[FileEntry]) -> Iterator[Garbage]:
     """What lies before the newest whole file that holds all that counts."""
     every = sorted(entries, key=lambda entry: entry.name)
     kept = [place for place, entry in enumerate(every) if holds_all(entry.name)]
     newest = next((place for place in reversed(kept) if _is_whole(store, every[place])), 0)
     if newest:
-        yield _garbage("log of rechecks", "rechecks", every[:newest], "a newer one holds all that counts")
+        yield _make_garbage("log of rechecks", "rechecks", every[:newest], "a newer one holds all that counts")
 
 
-def _behind(store: PipelineStore, entries: list[FileEntry], keep: int) -> list[FileEntry]:
+def _list_superseded(store: PipelineStore, entries: list[FileEntry], keep: int) -> list[FileEntry]:
     """The entries, by name, that are older than the newest ``keep`` whole ones."""
     every, whole = sorted(entries, key=lambda entry: entry.name), 0
     while every and whole < keep:
@@ -255,14 +267,16 @@ def _is_whole(store: PipelineStore, entry: FileEntry) -> bool:
     return True
 
 
-def _filtered(store: PipelineStore, entries: list[FileEntry], tables: list[FileEntry]) -> Iterator[Garbage]:
-    in_use = shelves.named_by(store, tables, "raw_listing", b"brev_pipeline.filtered") if entries else None
+def _find_filtered(store: PipelineStore, entries: list[FileEntry], tables: list[FileEntry]) -> Iterator[Garbage]:
+    in_use = (
+        needed_pixels.read_named_version(store, tables, "raw_listing", b"brev_pipeline.filtered") if entries else None
+    )
     old = [entry for entry in entries if entry.name != f"filtered/{in_use}"]
     if old:
-        yield _garbage("filtered listing", "filtered", old, "the newest listing does not refer to them")
+        yield _make_garbage("filtered listing", "filtered", old, "the newest listing does not refer to them")
 
 
-def _prepared(
+def _find_prepared(
     config: PipelineConfig, store: PipelineStore, entries: list[FileEntry], rules: GarbageRules, now: datetime
 ) -> tuple[list[Garbage], int]:
     """Files of prepared pixels none of which any published version or the newest listing refers to."""
@@ -270,17 +284,19 @@ def _prepared(
     mixed = 0
     if not entries:
         return found, mixed
-    needed = shelves.needed_contents(config, store, published(store))
-    for shelf, some in _within(entries).items():
-        part = shelves.unneeded(store, some, needed.get(shelf), lambda entry: now - entry.changed >= rules.older_than)
+    needed = needed_pixels.find_needed_contents(config, store, list_published(store))
+    for shelf, some in _group_within(entries).items():
+        part = needed_pixels.find_unneeded(
+            store, some, needed.get(shelf), lambda entry: now - entry.changed >= rules.older_than
+        )
         mixed += part.mixed
         if part.files:
             why = f"older than {rules.older_than.days} days, and no version and not the newest listing refers to them"
-            found.append(_garbage("prepared pixels", f"prepared/{shelf}", part.files, why))
+            found.append(_make_garbage("prepared pixels", f"prepared/{shelf}", part.files, why))
     return found, mixed
 
 
-def _garbage(kind: str, place: str, entries: Sequence[FileEntry], why: str) -> Garbage:
+def _make_garbage(kind: str, place: str, entries: Sequence[FileEntry], why: str) -> Garbage:
     return Garbage(
         kind,
         place,
@@ -292,7 +308,7 @@ def _garbage(kind: str, place: str, entries: Sequence[FileEntry], why: str) -> G
     )
 
 
-def by_kind(garbage: Sequence[Garbage]) -> Mapping[str, tuple[int, int, int]]:
+def count_by_kind(garbage: Sequence[Garbage]) -> Mapping[str, tuple[int, int, int]]:
     """Kind → how many, files, and bytes that come free."""
     found: dict[str, tuple[int, int, int]] = {}
     for one in garbage:

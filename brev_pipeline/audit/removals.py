@@ -83,10 +83,10 @@ class Removals:
                 "what is left, then try again"
             ) from error
         self.seals.add_witness(number, data)
-        return _parse(self.folder.file_url(entry_name(number)), data)
+        return _parse_entry(self.folder.file_url(entry_name(number)), data)
 
     def _all(self) -> list[Removal]:
-        return [_parse(self.folder.file_url(name), self.folder.read(name)) for name in self.folder.list_names()]
+        return [_parse_entry(self.folder.file_url(name), self.folder.read(name)) for name in self.folder.list_names()]
 
 
 def remove_version(store: PipelineStore, version_id: str, why: str) -> Removal:
@@ -101,7 +101,7 @@ def remove_version(store: PipelineStore, version_id: str, why: str) -> Removal:
         StoreError: it was never published, is the newest one (from which training reads and the next run learns who
             was assigned where), was removed already, or no reason is given.
     """
-    newest, version = _removable(store, version_id, why)
+    newest, version = _demand_removable(store, version_id, why)
     names = sorted(set(version.folder.walk()) - {MANIFEST})
     entry = Removals(store).append(
         version=version.id,
@@ -129,7 +129,7 @@ def is_removed(removal: Removal | None, last_publication: int) -> bool:
     return removal is not None and removal.publication >= last_publication
 
 
-def _removable(store: PipelineStore, version_id: str, why: str) -> tuple[tuple[int, str], Version]:
+def _demand_removable(store: PipelineStore, version_id: str, why: str) -> tuple[tuple[int, str], Version]:
     entries = store.publications.read_all()
     numbers = [entry.number for entry in entries if entry.version == version_id]
     if not why.strip():
@@ -147,7 +147,7 @@ def _removable(store: PipelineStore, version_id: str, why: str) -> tuple[tuple[i
     return (entries[-1].number, entries[-1].sha256), Version(store.versions / version_id, version_id)
 
 
-def _parse(place: str, data: bytes) -> Removal:
+def _parse_entry(place: str, data: bytes) -> Removal:
     try:
         return Removal(**json.loads(data), sha256=hashlib.sha256(data).hexdigest())
     except (ValueError, TypeError) as error:

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.audit.tables import listed_now
+from brev_pipeline.audit.table_checks import select_listed
 from brev_pipeline.config import AugmentationSettings
 from brev_pipeline.config.base import is_local
 from brev_pipeline.errors import ReadError
@@ -44,12 +44,12 @@ def trace_record(
         StoreError: the version cannot be read.
     """
     records = version.read_table("records")
-    row = _find(records, version, purpose, shard, position)
+    row = _find_record(records, version, purpose, shard, position)
     return {
-        "record": _record(row, version),
-        "augmentation": _augmentation(row, version),
-        "sampling": _sampling(row, version, records),
-        **_image(store, version, row["path"], row["content_id"], base),
+        "record": _describe_record(row, version),
+        "augmentation": _describe_augmentation(row, version),
+        "sampling": _describe_sampling(row, version, records),
+        **_trace_object(store, version, row["path"], row["content_id"], base),
     }
 
 
@@ -90,10 +90,13 @@ def trace_image(
     records = version.read_table("records")
     mine = pc.equal(records["path"], own) if path is not None else pc.equal(records["content_id"], content_id)
     rows = records.filter(pc.fill_null(mine, False)).to_pylist()
-    return {**_image(store, version, own, content_id, base), "records": [_record(row, version) for row in rows]}
+    return {
+        **_trace_object(store, version, own, content_id, base),
+        "records": [_describe_record(row, version) for row in rows],
+    }
 
 
-def _find(records: pa.Table, version: Version, purpose: str, shard: int, position: int) -> dict[str, Any]:
+def _find_record(records: pa.Table, version: Version, purpose: str, shard: int, position: int) -> dict[str, Any]:
     parts = part_names(records)
     own = records.filter(pc.equal(parts, purpose))
     if not own.num_rows:
@@ -110,15 +113,17 @@ def _find(records: pa.Table, version: Version, purpose: str, shard: int, positio
     return found
 
 
-def _image(store: PipelineStore, version: Version, path: str, content: str | None, base: Base | None) -> dict[str, Any]:
+def _trace_object(
+    store: PipelineStore, version: Version, path: str, content: str | None, base: Base | None
+) -> dict[str, Any]:
     listing, excluded = version.read_table("listing"), version.read_table("exclusions")
     copies = listing.filter(
         pc.and_(pc.equal(listing["content_id"], content or ""), pc.not_equal(listing["path"], path))
     )
-    row = _one(listing, "path", path)
+    row = _find_row(listing, "path", path)
     return {
-        "version": _version(store, version),
-        "place": _place(version, path, base),
+        "version": _describe_version(store, version),
+        "place": _locate_photo(version, path, base),
         "object": None if row is None else {name: row[name] for name in _OBJECT if name in row},
         "content_id": content,
         "content_source": None if row is None else row["content_source"],
@@ -126,13 +131,13 @@ def _image(store: PipelineStore, version: Version, path: str, content: str | Non
         "label_conflict": None if row is None else row["label_conflict"],
         "duplicate_of": None if row is None else row["duplicate_of"],
         "copies": sorted(copies["path"].to_pylist()),
-        "image": _prepared(version, content),
-        "split": _split(version, path),
-        "exclusion": _only(_one(excluded, "path", path), ("rule", "partner", "reason")),
+        "image": _describe_prepared(version, content),
+        "split": _describe_split(version, path),
+        "exclusion": _select_keys(_find_row(excluded, "path", path), ("rule", "partner", "reason")),
     }
 
 
-def _place(version: Version, path: str, base: Base | None) -> dict[str, str | None]:
+def _locate_photo(version: Version, path: str, base: Base | None) -> dict[str, str | None]:
     """What opens the photo; nothing is read of it."""
     try:
         address = SourcePhotos(version, version.read_manifest()["configuration"], base).locate_photo(path)
@@ -142,7 +147,7 @@ def _place(version: Version, path: str, base: Base | None) -> dict[str, str | No
     return {"address": address, "note": "nothing is there now" if gone else None}
 
 
-def _version(store: PipelineStore, version: Version) -> dict[str, Any]:
+def _describe_version(store: PipelineStore, version: Version) -> dict[str, Any]:
     manifest = version.read_manifest()
     entries = [entry for entry in store.publications.read_all() if entry.version == version.id]
     published = [
@@ -157,7 +162,7 @@ def _version(store: PipelineStore, version: Version) -> dict[str, Any]:
     }
 
 
-def _record(row: Mapping[str, Any], version: Version) -> dict[str, Any]:
+def _describe_record(row: Mapping[str, Any], version: Version) -> dict[str, Any]:
     classes = version.read_manifest()["classes"]
     return {
         **{name: row[name] for name in _RECORD},
@@ -167,18 +172,18 @@ def _record(row: Mapping[str, Any], version: Version) -> dict[str, Any]:
     }
 
 
-def _augmentation(row: Mapping[str, Any], version: Version) -> dict[str, Any] | None:
+def _describe_augmentation(row: Mapping[str, Any], version: Version) -> dict[str, Any] | None:
     from brev_pipeline.augmentation import ImageAugmenter
 
     if not row["augmented"]:
         return None
     settings = AugmentationSettings.model_validate(version.read_manifest()["configuration"]["augmentation"])
-    image = _one(version.read_table("images"), "content_id", row["content_id"])
+    image = _find_row(version.read_table("images"), "content_id", row["content_id"])
     height, width = (image["prepared_height"], image["prepared_width"]) if image else (0, 0)
     return ImageAugmenter(settings).parameters(row["seed"], height, width)
 
 
-def _sampling(row: Mapping[str, Any], version: Version, records: pa.Table) -> dict[str, Any]:
+def _describe_sampling(row: Mapping[str, Any], version: Version, records: pa.Table) -> dict[str, Any]:
     weights = version.read_table("weights")
     own = weights.filter(
         pc.and_(pc.equal(weights["purpose"], row["purpose"]), pc.equal(weights["group"], row["group"]))
@@ -189,25 +194,25 @@ def _sampling(row: Mapping[str, Any], version: Version, records: pa.Table) -> di
     return {**{name: group.get(name) for name in kept}, "draws_of_this_image_in_this_epoch": drawn.num_rows}
 
 
-def _split(version: Version, path: str) -> dict[str, Any] | None:
+def _describe_split(version: Version, path: str) -> dict[str, Any] | None:
     """The image's side, its item, stratum and leak group, and how many images these have."""
-    table = listed_now(version.read_table("assignments"))
-    row = _one(table, "path", path)
+    table = select_listed(version.read_table("assignments"))
+    row = _find_row(table, "path", path)
     if row is None:
         return None
     sizes = {f"images_of_{name}": len(table.filter(pc.equal(table[name], row[name]))) for name in _SIZED}
     return {name: row[name] for name in ("purpose", "item", "stratum", "leak_group")} | sizes
 
 
-def _prepared(version: Version, content: str | None) -> dict[str, Any] | None:
-    row = _one(version.read_table("images"), "content_id", content or "")
-    return _only(row, _IMAGE)
+def _describe_prepared(version: Version, content: str | None) -> dict[str, Any] | None:
+    row = _find_row(version.read_table("images"), "content_id", content or "")
+    return _select_keys(row, _IMAGE)
 
 
-def _one(table: pa.Table, column: str, value: str) -> dict[str, Any] | None:
+def _find_row(table: pa.Table, column: str, value: str) -> dict[str, Any] | None:
     rows: list[dict[str, Any]] = table.filter(pc.equal(table[column], value)).slice(0, 1).to_pylist()
     return rows[0] if rows else None
 
 
-def _only(row: Mapping[str, Any] | None, names: tuple[str, ...]) -> dict[str, Any] | None:
+def _select_keys(row: Mapping[str, Any] | None, names: tuple[str, ...]) -> dict[str, Any] | None:
     return None if row is None else {name: row.get(name) for name in names}

@@ -17,17 +17,30 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.audit import tables as accounts
-from brev_pipeline.audit.claims import FAULTS, Contradiction, Known, Open, files_of, made_with
-from brev_pipeline.audit.derivation import derive_claims, unchecked
-from brev_pipeline.audit.files import COMPARED, file_problems, plainly, unlisted_shards, with_features
-from brev_pipeline.audit.lock import lock_changes
-from brev_pipeline.audit.logs import LogReport, inspect_log, versions_in_order
-from brev_pipeline.audit.manifest import is_derived, read_manifest, signs_of_newer
-from brev_pipeline.audit.outcome import EXCUSED, StoreVerification, Verification
+from brev_pipeline.audit import table_checks
+from brev_pipeline.audit.derivation import derive_claims, list_unchecked
+from brev_pipeline.audit.derived_plan import plan_contradictions
+from brev_pipeline.audit.file_checks import (
+    COMPARED,
+    add_features,
+    find_file_problems,
+    find_unlisted_shards,
+    open_plainly,
+)
+from brev_pipeline.audit.lock_changes import find_lock_changes
+from brev_pipeline.audit.log_inspection import LogReport, check_order, inspect_log
+from brev_pipeline.audit.manifest_model import find_signs_of_newer, is_derived, read_manifest
 from brev_pipeline.audit.removals import LOG as REMOVALS
 from brev_pipeline.audit.removals import Removal, is_removed
-from brev_pipeline.audit.replan import plan_contradictions
+from brev_pipeline.audit.verification import EXCUSED, StoreVerification, Verification
+from brev_pipeline.audit.version_claims import (
+    DERIVATION_ERRORS,
+    Contradiction,
+    KnownFiles,
+    OpenQuestion,
+    list_given_files,
+    read_configuration,
+)
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.differences import list_differences
 from brev_pipeline.engine import Engine, SerialEngine
@@ -41,15 +54,15 @@ from brev_pipeline.store.versions import MANIFEST, file_facts, version_id
 from brev_pipeline.table_metadata import known_sha256
 from brev_pipeline.texts import TEXT
 
-_CHECKS: Final[Sequence[Callable[[Mapping[str, Any], accounts.Tables], Iterator[str]]]] = (
-    accounts.count_problems,
-    accounts.fingerprint_problems,
-    accounts.class_problems,
-    accounts.side_problems,
-    accounts.leak_problems,
-    accounts.draw_problems,
-    accounts.lock_problems,
-    accounts.verdict_problems,
+_CHECKS: Final[Sequence[Callable[[Mapping[str, Any], table_checks.Tables], Iterator[str]]]] = (
+    table_checks.count_problems,
+    table_checks.fingerprint_problems,
+    table_checks.class_problems,
+    table_checks.side_problems,
+    table_checks.leak_problems,
+    table_checks.draw_problems,
+    table_checks.lock_problems,
+    table_checks.verdict_problems,
 )
 _NEED_A_STORE: Final = (
     "the publication: that this version was published, when, by whom, and that the log was not cut",
@@ -57,8 +70,10 @@ _NEED_A_STORE: Final = (
     "the raw images: `verify CONFIG --deep N` reads them",
 )
 """What a folder that was copied out of its store cannot show."""
-_OLD: Final = ("class, item, stratum and leak group of each image: versions of format 1 are held to hashes and counts",)
-_NAMED: Final = 5  # images in a note
+_UNCHECKED_FORMAT_1: Final = (
+    "class, item, stratum and leak group of each image: versions of format 1 are held to hashes and counts",
+)
+_MAX_NAMED: Final = 5  # images in a note
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,5}")
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 
@@ -90,20 +105,20 @@ def verify_store(
     Raises:
         StoreError: nothing was published, there is no such version, or the store cannot be read.
     """
-    logs = _inspect(store)
+    logs = _inspect_logs(store)
     if not (logs.publications.entries or logs.problems):
         raise StoreError(f"{store.folder.url}: nothing was published yet: run the pipeline first")
     problems, notes = list(logs.problems), list(logs.notes)
     if head is not None and head not in {entry.sha256 for entry in logs.publications.entries.values()}:
         problems.append(f"{store.folder.url}/publications: no entry has the hash {head}: the log was cut or rewritten")
-    ids = _chosen(store, logs.publications, version_id, every)
+    ids = _choose_versions(store, logs.publications, version_id, every)
     if every:
         strangers = sorted(set(store.versions.list_names()) - set(ids))
         notes += [f"versions/{name} was never published: a run that was stopped left it (see gc)" for name in strangers]
     own = engine or SerialEngine()
-    found = [_version(store, Version(store.versions / name, name), logs, own, assignments or {}) for name in ids]
+    found = [_verify_version(store, Version(store.versions / name, name), logs, own, assignments or {}) for name in ids]
     if config is not None:
-        found = [replace(one, notes=[*one.notes, *_other_configuration(one, config)]) for one in found]
+        found = [replace(one, notes=[*one.notes, *_note_other_configuration(one, config)]) for one in found]
     newest = logs.publications.head
     return StoreVerification(len(logs.publications.entries), newest[1] if newest else None, problems, notes, found)
 
@@ -133,22 +148,22 @@ def verify_folder(version: Version, *, engine: Engine | None = None) -> Verifica
     Raises:
         StoreError: the folder cannot be read.
     """
-    version = plainly(version)
+    version = open_plainly(version)
     problems: list[str] = []
     notes: list[str] = []
     name = version.folder.url.rstrip("/").rpartition("/")[2]
     if _ID.fullmatch(name) and name != version.id:
         problems.append(f"{MANIFEST}: altered: the folder is named {name}, and its manifest gives {version.id}")
-    manifest = _manifest(version, [], problems)
+    manifest = _verify_manifest(version, [], problems)
     if manifest is None:
         return Verification(version, 0, 0, 0, problems, notes, unchecked=list(_NEED_A_STORE))
     found = _Findings(problems, notes, [*_NEED_A_STORE])
-    files, records = _contents(version, manifest, None, engine or SerialEngine(), found, Known())
+    files, records = _verify_contents(version, manifest, None, engine or SerialEngine(), found, KnownFiles())
     return Verification(version, files, records, 0, problems, notes, unchecked=found.open)
 
 
 @dataclass(frozen=True)
-class _Logs:
+class _StoreLogs:
     """The store's logs."""
 
     publications: LogReport[Publication]
@@ -156,25 +171,25 @@ class _Logs:
     problems: list[str]
     notes: list[str]
 
-    def of(self, version: str) -> list[Publication]:
+    def list_publications(self, version: str) -> list[Publication]:
         """A version's publications, oldest first."""
         entries = self.publications.entries
         return [entries[number] for number in sorted(entries) if entries[number].version == version]
 
-    def removal(self, version: str) -> Removal | None:
+    def find_removal(self, version: str) -> Removal | None:
         """A version's newest removal."""
         found = [entry for _, entry in sorted(self.removals.entries.items()) if entry.version == version]
         return found[-1] if found else None
 
-    def before(self, version: str) -> list[str]:
+    def list_before(self, version: str) -> list[str]:
         """The versions that were published before this one was for the first time, oldest first."""
         order = [entry.version for _, entry in sorted(self.publications.entries.items())]
         return order[: order.index(version)] if version in order else []
 
-    def removed(self, version: str) -> bool:
+    def is_removed(self, version: str) -> bool:
         """Whether a version was removed on purpose, on record."""
-        published = self.of(version)
-        return bool(published) and is_removed(self.removal(version), published[-1].number)
+        published = self.list_publications(version)
+        return bool(published) and is_removed(self.find_removal(version), published[-1].number)
 
 
 @dataclass
@@ -186,7 +201,7 @@ class _Findings:
     open: list[str] = field(default_factory=list)
 
 
-def _inspect(store: PipelineStore) -> _Logs:
+def _inspect_logs(store: PipelineStore) -> _StoreLogs:
     publications = inspect_log(
         store.folder / "publications", store.witness_log("publications"), "publication", Publication
     )
@@ -199,11 +214,11 @@ def _inspect(store: PipelineStore) -> _Logs:
         for number, entry in sorted(removals.entries.items())
         if known.get(entry.publication) != entry.publication_sha256
     ]
-    return _Logs(publications, removals, problems, [*publications.notes, *removals.notes, *readings.notes])
+    return _StoreLogs(publications, removals, problems, [*publications.notes, *removals.notes, *readings.notes])
 
 
-def _chosen(store: PipelineStore, log: LogReport[Publication], wanted: str | None, every: bool) -> list[str]:
-    ids = versions_in_order(log.entries)
+def _choose_versions(store: PipelineStore, log: LogReport[Publication], wanted: str | None, every: bool) -> list[str]:
+    ids = check_order(log.entries)
     if every:
         return ids
     if wanted is None:
@@ -212,52 +227,54 @@ def _chosen(store: PipelineStore, log: LogReport[Publication], wanted: str | Non
     return found if len(found) == 1 else [store.find_version(wanted).id]
 
 
-def _version(
-    store: PipelineStore, version: Version, logs: _Logs, engine: Engine, assignments: Mapping[str, pa.Table]
+def _verify_version(
+    store: PipelineStore, version: Version, logs: _StoreLogs, engine: Engine, assignments: Mapping[str, pa.Table]
 ) -> Verification:
-    version = plainly(version)
-    published, count = logs.of(version.id), len(logs.publications.entries)
-    removal = logs.removal(version.id) if published else None
+    version = open_plainly(version)
+    published, count = logs.list_publications(version.id), len(logs.publications.entries)
+    removal = logs.find_removal(version.id) if published else None
     if removal is not None and is_removed(removal, published[-1].number):
-        return _removed(version, published, removal, count)
+        return _verify_removed(version, published, removal, count)
     problems = [] if published else [f"{version.id} was never published: a run that was stopped left it"]
     found = _Findings(problems, [])
-    manifest = _manifest(version, published, problems)
+    manifest = _verify_manifest(version, published, problems)
     if manifest is None:
         return Verification(version, 0, 0, count, problems, found.notes)
     report = next((entry.report for entry in published if entry.report), {})
-    known, lacking = _known(store, logs, version.id, assignments)
+    known, lacking = _read_known(store, logs, version.id, assignments)
     problems += lacking
     if not is_derived(manifest):
-        problems += _escapes(store, logs, version.id, manifest)
-    files, records = _contents(version, manifest, report, engine, found, known)
+        problems += _check_log_match(store, logs, version.id, manifest)
+    files, records = _verify_contents(version, manifest, report, engine, found, known)
     if known.ledger is not None and not problems:
         try:
             split = version.read_table("assignments")
-            broken, changed = lock_changes(split, known.ledger, made_with(manifest).split, known.parent or "")
-        except (BrevPipelineError, *FAULTS) as error:
+            broken, changed = find_lock_changes(
+                split, known.ledger, read_configuration(manifest).split, known.parent or ""
+            )
+        except (BrevPipelineError, *DERIVATION_ERRORS) as error:
             broken, changed = [f"the test set's lock cannot be compared with version {known.parent}'s: {error}"], []
         problems += broken
         found.notes += changed
     return Verification(version, files, records, count, problems, found.notes, unchecked=found.open)
 
 
-def _known(
-    store: PipelineStore, logs: _Logs, version: str, assignments: Mapping[str, pa.Table]
-) -> tuple[Known, list[str]]:
+def _read_known(
+    store: PipelineStore, logs: _StoreLogs, version: str, assignments: Mapping[str, pa.Table]
+) -> tuple[KnownFiles, list[str]]:
     """What the store has of the version before; and what is wrong with that, since no claim may rest on nothing."""
-    if not (before := logs.before(version)):
-        return Known(is_first=bool(logs.of(version)), assignments=assignments), []
-    known = Known(before[-1], assignments=assignments)
-    parent = plainly(Version(store.versions / before[-1], before[-1]))
+    if not (before := logs.list_before(version)):
+        return KnownFiles(is_first=bool(logs.list_publications(version)), assignments=assignments), []
+    known = KnownFiles(before[-1], assignments=assignments)
+    parent = open_plainly(Version(store.versions / before[-1], before[-1]))
     wrong: list[str] = []
-    manifest = _manifest(parent, logs.of(parent.id), wrong, alone=True)
+    manifest = _verify_manifest(parent, logs.list_publications(parent.id), wrong, alone=True)
     if manifest is not None:
         known = replace(known, classes=manifest["classes"])
-    if logs.removed(before[-1]):
+    if logs.is_removed(before[-1]):
         return known, []  # by a person, on record: what cannot be checked without its tables is named
     try:
-        ledger = None if manifest is None else _whole_table(parent, manifest, "assignments")
+        ledger = None if manifest is None else _read_whole_table(parent, manifest, "assignments")
         if manifest is not None and ledger is None:
             wrong.append("assignments.parquet: missing, or not the file that its manifest lists")
     except BrevPipelineError as error:
@@ -270,38 +287,40 @@ def _known(
     ]
 
 
-def _escapes(store: PipelineStore, logs: _Logs, version: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+def _check_log_match(
+    store: PipelineStore, logs: _StoreLogs, version: str, manifest: Mapping[str, Any]
+) -> Iterator[str]:
     """What speaks against the older format that a manifest says: who may write the store could else call any forgery
     old, and escape the derivations.
     """
     said = f"{MANIFEST}: format {manifest['format']}, and"
     why = "it was written by an older package since, or is no version of a run"
-    for before in dict.fromkeys(logs.before(version)):
-        older = plainly(Version(store.versions / before, before))
+    for before in dict.fromkeys(logs.list_before(version)):
+        older = open_plainly(Version(store.versions / before, before))
         wrong: list[str] = []
-        found = _manifest(older, logs.of(before), wrong, alone=True)
+        found = _verify_manifest(older, logs.list_publications(before), wrong, alone=True)
         if found is not None and is_derived(found):
             yield f"{said} version {before}, which was published before, is of a newer one: {why}"
             return
-        if found is None and not logs.removed(before):
+        if found is None and not logs.is_removed(before):
             yield f"{said} version {before}, which was published before, may be of a newer one: {wrong[0]}"
             return
 
 
-def _other_configuration(one: Verification, config: PipelineConfig) -> Iterator[str]:
+def _note_other_configuration(one: Verification, config: PipelineConfig) -> Iterator[str]:
     """Where a version was made with another configuration than the present one."""
     try:
         manifest = one.version.read_manifest()
         try:
             # Settings that are newer than the version have their defaults there.
-            made = made_with(manifest)
+            made = read_configuration(manifest)
             apart = list_differences(made.contents(), config.contents())
             if not any(line.startswith("split.") for line in apart) and made.split.names != config.split.names:
                 order = "split.purposes (their order)"
                 apart += list_differences({order: made.split.names}, {order: config.split.names})
-        except FAULTS:
+        except DERIVATION_ERRORS:
             apart = list_differences(manifest["configuration"], config.contents())
-    except (BrevPipelineError, *FAULTS):
+    except (BrevPipelineError, *DERIVATION_ERRORS):
         return
     if apart:
         yield (
@@ -309,9 +328,9 @@ def _other_configuration(one: Verification, config: PipelineConfig) -> Iterator[
         )
 
 
-def _removed(version: Version, published: list[Publication], removal: Removal, count: int) -> Verification:
+def _verify_removed(version: Version, published: list[Publication], removal: Removal, count: int) -> Verification:
     problems: list[str] = []
-    _manifest(version, published, problems)
+    _verify_manifest(version, published, problems)
     rest = len(set(version.folder.walk()) - {MANIFEST})
     notes = [f"removed on purpose, {removal.removed_at}, by {removal.removed_by}: {removal.why}"]
     if rest:
@@ -319,7 +338,7 @@ def _removed(version: Version, published: list[Publication], removal: Removal, c
     return Verification(version, 0, 0, count, problems, notes, removal)
 
 
-def _manifest(
+def _verify_manifest(
     version: Version, published: list[Publication], problems: list[str], *, alone: bool = False
 ) -> dict[str, Any] | None:
     """The manifest, if it is the one that was published; else None, and why among the problems.
@@ -338,7 +357,7 @@ def _manifest(
     if version_id(raw) != version.id:
         problems.append(f"{MANIFEST}: altered: its hash does not begin with {version.id}")
         if not alone:
-            _without_manifest(version, raw, problems)
+            _verify_files_alone(version, raw, problems)
         return None
     digest = hashlib.sha256(raw).hexdigest()
     problems += [
@@ -353,103 +372,103 @@ def _manifest(
         return None
 
 
-def _without_manifest(version: Version, raw: bytes, problems: list[str]) -> None:
+def _verify_files_alone(version: Version, raw: bytes, problems: list[str]) -> None:
     """What an altered manifest still tells: files that it lists and that are otherwise, or not there."""
     try:
-        found = file_problems(version, read_manifest(raw), None, SerialEngine())
+        found = find_file_problems(version, read_manifest(raw), None, SerialEngine())
         problems += [line for lines in found.values() for line in lines]
     except BrevPipelineError:
         problems.append(f"{MANIFEST}: what it lists cannot be relied on: the other files were not looked at")
 
 
-def _contents(
+def _verify_contents(
     version: Version,
     manifest: dict[str, Any],
     report: Mapping[str, Mapping[str, Any]] | None,
     engine: Engine,
     found: _Findings,
-    known: Known,
+    known: KnownFiles,
 ) -> tuple[int, int]:
     """Files, records and tables; returns how many files and records there are."""
     if is_derived(manifest):
-        found.open.extend(unchecked(known))
+        found.open.extend(list_unchecked(known))
     else:
-        found.open.extend(_OLD)
+        found.open.extend(_UNCHECKED_FORMAT_1)
         found.problems += [
             f"{MANIFEST}: format {manifest['format']}, and {sign}: it is no version of an older package"
-            for sign in signs_of_newer(manifest, version.folder)
+            for sign in find_signs_of_newer(manifest, version.folder)
         ]
-    records, shown = _recorded(version, manifest, found.problems)
-    damaged = file_problems(version, manifest, shown, engine, report)
+    records, shown = _read_records(version, manifest, found.problems)
+    damaged = find_file_problems(version, manifest, shown, engine, report)
     found.problems += [line for lines in damaged.values() for line in lines]
     if records is not None:
-        found.problems += unlisted_shards(manifest, records)
-    names = [f"{name}.parquet" for name in accounts.TABLES]
+        found.problems += find_unlisted_shards(manifest, records)
+    names = [f"{name}.parquet" for name in table_checks.TABLES]
     lacking = [name for name in names if name not in manifest["files"]]
     found.problems += [f"{name}: not in the manifest: every version has it" for name in lacking]
     if bad := sorted({name for name in names if name in damaged} | set(lacking)):
         found.notes.append(f"the tables were not compared with each other, because of {', '.join(bad)}")
     else:
-        _compare(version, manifest, found, known)
+        _compare_claims(version, manifest, found, known)
     return len(manifest["files"]) + len(report or {}), 0 if records is None else records.num_rows
 
 
-def _recorded(
+def _read_records(
     version: Version, manifest: dict[str, Any], problems: list[str]
 ) -> tuple[pa.Table | None, pa.Table | None]:
     """The record table, and the same with what else each record must hold; None where it cannot be relied on."""
     try:
-        records = _whole_table(version, manifest, "records")
+        records = _read_whole_table(version, manifest, "records")
         if records is None:
             return None, None
         if missing := sorted({"file", "position", *COMPARED} - set(records.column_names)):
             raise StoreError(f"it has no column {', '.join(missing)}")
         if not is_derived(manifest):
             return records, records
-        return records, with_features(records, _whole_table(version, manifest, "assignments"), manifest)
-    except (BrevPipelineError, *FAULTS) as error:
+        return records, add_features(records, _read_whole_table(version, manifest, "assignments"), manifest)
+    except (BrevPipelineError, *DERIVATION_ERRORS) as error:
         problems.append(f"records.parquet: what the records must hold cannot be said: {error}")
         return None, None
 
 
-def _compare(version: Version, manifest: dict[str, Any], found: _Findings, known: Known) -> None:
+def _compare_claims(version: Version, manifest: dict[str, Any], found: _Findings, known: KnownFiles) -> None:
     try:
-        tables = {name: version.read_table(name) for name in accounts.TABLES}
+        tables = {name: version.read_table(name) for name in table_checks.TABLES}
     except BrevPipelineError as error:
         found.problems.append(f"the tables cannot be compared with each other: {error}")
         return
     for check in _CHECKS:
         try:
             found.problems += check(manifest, tables)
-        except (BrevPipelineError, *FAULTS) as error:
+        except (BrevPipelineError, *DERIVATION_ERRORS) as error:
             name = check.__name__.removesuffix("_problems")
             found.problems.append(f"{version.id}: {name} cannot be checked: {type(error).__name__}: {error}")
-    with suppress(BrevPipelineError, *FAULTS):  # a table of other columns is told of below
-        found.notes += _unjudged(tables["images"])
-    known_codes, older = _older_codes(manifest)
+    with suppress(BrevPipelineError, *DERIVATION_ERRORS):  # a table of other columns is told of below
+        found.notes += _list_unjudged(tables["images"])
+    known_codes, older = _find_older_code(manifest)
     found.problems += known_codes
     for one in derive_claims(manifest, tables, known) if is_derived(manifest) else ():
-        _sort_in(one, older, found)
+        _sort_finding(one, older, found)
     for one in plan_contradictions(manifest, tables):
-        _sort_in(one, older, found)
+        _sort_finding(one, older, found)
     if is_derived(manifest):
-        found.notes.extend(_other_files(manifest, known))
+        found.notes.extend(_note_other_files(manifest, known))
 
 
-def _unjudged(images: pa.Table) -> Iterator[str]:
+def _list_unjudged(images: pa.Table) -> Iterator[str]:
     """That images were left out of which nobody knows whether they are good."""
     paths = images["source_path"].filter(pc.is_in(images["status"], value_set=pa.array(UNJUDGED, TEXT))).to_pylist()
     if paths:
         yield (
             f"images.parquet: {len(paths)} image(s) left out unjudged, because their decoding came to no end "
-            f"({', '.join(sorted(paths)[:_NAMED])}{', …' if len(paths) > _NAMED else ''}): accepted by the "
+            f"({', '.join(sorted(paths)[:_MAX_NAMED])}{', …' if len(paths) > _MAX_NAMED else ''}): accepted by the "
             "configuration; --deep decodes them again"
         )
 
 
-def _sort_in(one: Contradiction | Open, older: Mapping[str, str], found: _Findings) -> None:
+def _sort_finding(one: Contradiction | OpenQuestion, older: Mapping[str, str], found: _Findings) -> None:
     """A finding among the problems, or where it may be otherwise in good faith."""
-    if isinstance(one, Open):
+    if isinstance(one, OpenQuestion):
         found.open.append(one.line)
     elif excused := [older[stage] for stage in SPECS if stage in one.stages and stage in older]:
         found.notes.append(f"{one.line} ({', '.join(dict.fromkeys(excused))}, {EXCUSED})")
@@ -457,9 +476,9 @@ def _sort_in(one: Contradiction | Open, older: Mapping[str, str], found: _Findin
         found.problems.append(one.line)
 
 
-def _other_files(manifest: Mapping[str, Any], known: Known) -> Iterator[str]:
+def _note_other_files(manifest: Mapping[str, Any], known: KnownFiles) -> Iterator[str]:
     """Where a configured file of assignments is not the one that a version was made with."""
-    for key, digest in files_of(manifest).items():
+    for key, digest in list_given_files(manifest).items():
         if digest is None or key not in known.assignments or key in (places := known.keys_of(digest)):
             continue
         now = known_sha256(known.assignments[key])
@@ -467,7 +486,7 @@ def _other_files(manifest: Mapping[str, Any], known: Known) -> Iterator[str]:
         yield f"{key}: the version was made with a file of SHA-256 {digest}, and now it has {now}{elsewhere}"
 
 
-def _older_codes(manifest: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:
+def _find_older_code(manifest: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:
     """Which stages' claims need not be what this code derives of them.
 
     Returns:
@@ -495,7 +514,7 @@ def _older_codes(manifest: Mapping[str, Any]) -> tuple[list[str], dict[str, str]
     return unknown + unlike, {} if unknown else older
 
 
-def _whole_table(version: Version, manifest: dict[str, Any], name: str) -> pa.Table | None:
+def _read_whole_table(version: Version, manifest: dict[str, Any], name: str) -> pa.Table | None:
     """A table, if its file is the one that the manifest lists."""
     file = f"{name}.parquet"
     try:

@@ -21,7 +21,7 @@ from brev_pipeline.audit import (
     verify_folder,
     verify_store,
 )
-from brev_pipeline.audit.outcome import EXCUSED
+from brev_pipeline.audit.verification import EXCUSED
 from brev_pipeline.cli.output import visible
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
@@ -161,7 +161,7 @@ def gc(config: PipelineConfig, rules: GarbageRules, *, remove: bool) -> dict[str
     store = PipelineStore.from_config(config)
     survey = find_garbage(config, store, rules)
     removed = remove_garbage(store, survey.garbage) if remove else []
-    return {**survey.contents(), "removed": [one.contents() for one in removed], "store": store.folder.url}
+    return {**survey.to_dict(), "removed": [one.contents() for one in removed], "store": store.folder.url}
 
 
 def show_gc(found: Mapping[str, Any], *, remove: bool) -> None:

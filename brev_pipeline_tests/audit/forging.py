@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from brev_pipeline.audit.claims import Claims, Known, made_with
-from brev_pipeline.audit.derived_rules import _broken, _plain, _stages
-from brev_pipeline.audit.replan import plan_again
-from brev_pipeline.audit.tables import listed_now
+from brev_pipeline.audit.derived_plan import derive_plan
+from brev_pipeline.audit.derived_rules import _find_broken_rows, _plain_value, _stage_tables
+from brev_pipeline.audit.table_checks import select_listed
+from brev_pipeline.audit.version_claims import KnownFiles, VersionClaims, read_configuration
 from brev_pipeline.augmentation import ImageAugmenter
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations.frames import Baseline, frames
@@ -148,10 +148,10 @@ class Forgery:
 
         A record keeps the pixels that its image had in any record; one that had none takes another image's.
         """
-        config = made_with(self.manifest)
-        split = listed_now(self.tables["assignments"])
+        config = read_configuration(self.manifest)
+        split = select_listed(self.tables["assignments"])
         weights = compute_sampling_weights(split, config.sampling)
-        plan = plan_again(config, self.manifest["classes"], split, weights, self.tables["images"])
+        plan = derive_plan(config, self.manifest["classes"], split, weights, self.tables["images"])
         pixels = {example["path"][0]: example for examples in self.examples.values() for example in examples}
         anything = next(iter(pixels.values()))
         shards = dict.fromkeys(pc.unique(plan["purpose"]).to_pylist(), 0)
@@ -185,7 +185,7 @@ class Forgery:
         Args:
             photos: the folder that paths are relative to.
         """
-        config = made_with(self.manifest)
+        config = read_configuration(self.manifest)
         listing = self.tables["listing"]
         for name, column in find_copies(listing["content_id"], listing["path"], listing["category"])._asdict().items():
             place = listing.schema.get_field_index(name)
@@ -221,7 +221,7 @@ class Forgery:
 
     def _judge(self, config: PipelineConfig) -> None:
         """What each check would have found of the tables."""
-        stages = _stages(Claims(self.manifest, config, self.tables, Known()))
+        stages = _stage_tables(VersionClaims(self.manifest, config, self.tables, KnownFiles()))
         for stage, suite in SUITES.items():
             views = frames(stage, stages, config, Baseline())
             for rule in suite(config):
@@ -229,8 +229,8 @@ class Forgery:
                     continue
                 told = next(one for one in self.manifest["checks"][stage] if one["check"] == rule.name)
                 frame, is_summary = views[rule.frame], rule.frame == "summary"
-                broken = int(_broken(rule, frame).sum())
-                observed = _plain(frame[rule.arguments["column"]].iloc[0]) if is_summary else None
+                broken = int(_find_broken_rows(rule, frame).sum())
+                observed = _plain_value(frame[rule.arguments["column"]].iloc[0]) if is_summary else None
                 told.update(passed=not broken, observed=observed, offending=0 if is_summary else broken)
 
     def publish(self, *, consumers: bool = True, checksums: bool = False) -> Version:
@@ -256,9 +256,9 @@ class Forgery:
         }
         if consumers:
             others = export_files(
-                made_with(self.manifest),
+                read_configuration(self.manifest),
                 classes=self.manifest["classes"],
-                split=listed_now(self.tables["assignments"]),
+                split=select_listed(self.tables["assignments"]),
                 images=self.tables["images"],
                 records=self.tables["records"],
                 files=files,
@@ -305,7 +305,7 @@ class Forgery:
 
     def _recount(self) -> None:
         """Counts, fingerprint and lock of the manifest; classes are the forger's own affair."""
-        split, excluded = listed_now(self.tables["assignments"]), self.tables["exclusions"]
+        split, excluded = select_listed(self.tables["assignments"]), self.tables["exclusions"]
         left_out = pc.sum(pc.is_in(excluded["rule"], value_set=pa.array(LEFT_OUT_RULES, pa.large_string()))).as_py()
         self.manifest["counts"] = {
             "listed": self.tables["listing"].num_rows + (left_out or 0),
@@ -315,10 +315,10 @@ class Forgery:
         }
         self.manifest["listing_fingerprint"] = listing_fingerprint(self.tables["listing"])
         self._lock(split)
-        self.manifest["recipe"] = record_recipe(made_with(self.manifest))
+        self.manifest["recipe"] = record_recipe(read_configuration(self.manifest))
 
     def _lock(self, split: pa.Table) -> None:
-        self.manifest["test_lock"] = purpose_locks(split, made_with(self.manifest).split)
+        self.manifest["test_lock"] = purpose_locks(split, read_configuration(self.manifest).split)
 
 
 def _as_of_old(table: pa.Table) -> bytes:

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from brev_pipeline.audit import remake, remove_version, verify_folder, verify_store
-from brev_pipeline.audit.outcome import Verification
+from brev_pipeline.audit.verification import Verification
 from brev_pipeline.cli import main
 from brev_pipeline.cli.audit import verify as verify_as_the_command
 from brev_pipeline.integrity.check import find_copies

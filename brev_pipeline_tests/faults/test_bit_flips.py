@@ -17,8 +17,8 @@ import pytest
 
 from brev_pipeline import read
 from brev_pipeline.audit import find_garbage, verify_store
-from brev_pipeline.audit.logs import inspect_log
-from brev_pipeline.audit.shelves import newest_tables
+from brev_pipeline.audit.log_inspection import inspect_log
+from brev_pipeline.audit.needed_pixels import find_newest_tables
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.images import read_prepared
 from brev_pipeline.images.pixel_cache import Shelf, settings_id
@@ -165,7 +165,7 @@ class Judge:
     @cached_property
     def _listing(self) -> pa.Table:
         with self.whole():
-            newest = newest_tables(
+            newest = find_newest_tables(
                 [one for one in list_entries(self.world.store.folder) if one.name.startswith("tables/")]
             )
             return StoredTable(self.world.store.folder, newest["raw_listing"].name).read()

@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.audit.claims import made_with
-from brev_pipeline.audit.remaker import Content, Finding, Listed, Remaker, Remembered, place_of
-from brev_pipeline.audit.tables import listed_now
+from brev_pipeline.audit.record_remaker import Content, Finding, Listed, RecordRemaker, Remembered, describe_record
+from brev_pipeline.audit.table_checks import select_listed
+from brev_pipeline.audit.version_claims import read_configuration
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine, LocalEngine, LostTask, SerialEngine
 from brev_pipeline.errors import SourceError, StoreError
@@ -36,8 +36,8 @@ from brev_pipeline.store.versions import file_facts
 from brev_pipeline.table_metadata import LEFT_OUT_RULES
 from brev_pipeline.texts import TEXT, join_texts
 
-_CHUNK: Final = 16  # contents of a task
-_PATIENCE: Final = 200.0  # s, with a content on which a worker died
+_CONTENTS_PER_TASK: Final = 16  # contents of a task
+_TASK_TIMEOUT: Final = 200.0  # s, with a content on which a worker died
 _DECODERS: Final = ("imagecodecs", "numpy", "opencv-python-headless", "Pillow", "simplejpeg")
 """Packages whose version may show in a row of images.parquet."""
 _REFUSED: Final = tuple(rule for rule in LEFT_OUT_RULES if rule != "class_filter")
@@ -130,16 +130,16 @@ def remake(
         BrevPipelineError: nothing can be fetched at all: a server is out of reach, or refuses the credentials.
     """
     manifest = version.read_manifest()
-    made = made_with(manifest, config.store).at(config.base)
+    made = read_configuration(manifest, config.store).at(config.base)
     store, now = PipelineStore.from_config(config), package_versions()
     then = {name: manifest["packages"].get(name, "none") for name in now}
     packages = {name: [then[name], now[name]] for name in now if then[name] != now[name]}
-    tables = {name: _checked(version, manifest, name) for name in _TABLES}
-    sample = _choose(tables, records, seed)
-    remaker = Remaker(version.folder, made, _sources(made, config), _excuse(manifest, packages))
-    contents = _contents(tables, sample, manifest["classes"], store.identity_cache.load_newest())
-    found = list(_worked(remaker, contents, engine or SerialEngine()))
-    found += _refused(made, config, sample.refused, _published(store, version) if sample.refused else None)
+    tables = {name: _read_checked(version, manifest, name) for name in _TABLES}
+    sample = _choose_sample(tables, records, seed)
+    remaker = RecordRemaker(version.folder, made, _open_sources(made, config), _excuse(manifest, packages))
+    contents = _list_contents(tables, sample, manifest["classes"], store.identity_cache.load_newest())
+    found = list(_run_tasks(remaker, contents, engine or SerialEngine()))
+    found += _find_refused(made, config, sample.refused, _published_at(store, version) if sample.refused else None)
 
     def lines(kind: str) -> list[str]:
         return sorted(one.line for one in found if one.kind == kind)
@@ -185,14 +185,14 @@ class _Sample:
     drawn: int
 
 
-def _choose(tables: Mapping[str, pa.Table], count: int | None, seed: int) -> _Sample:
+def _choose_sample(tables: Mapping[str, pa.Table], count: int | None, seed: int) -> _Sample:
     records, listing, excluded = (tables[name] for name in ("records", "listing", "exclusions"))
     keys = join_texts(records["file"], records["position"].cast(TEXT), by="/").to_pylist()
-    records = records.take(pa.array(np.sort(_drawn(keys, "deep", count, seed))))
+    records = records.take(pa.array(np.sort(_draw_keys(keys, "deep", count, seed))))
     refused = excluded.filter(pc.is_in(excluded["rule"], value_set=pa.array(_REFUSED, TEXT)))
     paths = [*listing["path"].to_pylist(), *refused["path"].to_pylist()]
     drawn = np.zeros(len(paths), np.bool_)
-    drawn[_drawn(paths, "deep images", count, seed)] = True
+    drawn[_draw_keys(paths, "deep images", count, seed)] = True
     rows = listing.num_rows
     of_record = pc.is_in(listing["path"], value_set=pc.unique(records["path"])).to_numpy()
     return _Sample(
@@ -204,46 +204,46 @@ def _choose(tables: Mapping[str, pa.Table], count: int | None, seed: int) -> _Sa
     )
 
 
-def _drawn(keys: list[str], purpose: str, count: int | None, seed: int) -> Any:
+def _draw_keys(keys: list[str], purpose: str, count: int | None, seed: int) -> Any:
     return np.argsort(np.array(seeds64(seed, (purpose,), keys), np.uint64), kind="stable")[:count]  # None: all
 
 
-def _contents(
+def _list_contents(
     tables: Mapping[str, pa.Table], sample: _Sample, classes: list[str], memory: pa.Table | None
 ) -> Iterator[Content]:
     """Every content that an object or a record was chosen of, in the order of the shards."""
-    listing, records = _with_memory(sample.listing, memory), sample.records
+    listing, records = _join_memory(sample.listing, memory), sample.records
     asked = listing.filter(listing["asked"])["content_id"]
     ids = pc.unique(pa.chunked_array([*records["content_id"].chunks, *asked.chunks], TEXT))
-    hot = _multi_hot(listed_now(tables["assignments"]), tables["records"], classes)
+    hot = _multi_hot(select_listed(tables["assignments"]), tables["records"], classes)
     parts = zip(
         ids.to_pylist(),
-        *(_by_content(table, ids) for table in (listing, tables["images"], records)),
+        *(_group_by_content(table, ids) for table in (listing, tables["images"], records)),
         strict=True,
     )
     for content, listed, images, made in parts:
         yield Content(
             content,
-            tuple(_listed(row) for row in listed if row["asked"]),
+            tuple(_listed_object(row) for row in listed if row["asked"]),
             images[0] if images else None,
             tuple({**row, "multi_hot": hot.get(row["path"])} for row in made),
-            tuple(_listed(row).source for row in listed if not row["asked"]),
+            tuple(_listed_object(row).source for row in listed if not row["asked"]),
         )
 
 
-def _by_content(table: pa.Table, ids: pa.Array) -> Iterator[list[dict[str, Any]]]:
+def _group_by_content(table: pa.Table, ids: pa.Array) -> Iterator[list[dict[str, Any]]]:
     """The rows of each content; few are in memory as Python's objects at a time."""
     at = pc.fill_null(pc.index_in(table["content_id"], value_set=ids), -1).to_numpy()
     order = np.argsort(at, kind="stable")
     ends = np.searchsorted(at[order], np.arange(len(ids) + 1))
-    for start in range(0, len(ids), _CHUNK):
-        own = ends[start : start + _CHUNK + 1]
+    for start in range(0, len(ids), _CONTENTS_PER_TASK):
+        own = ends[start : start + _CONTENTS_PER_TASK + 1]
         rows = table.take(pa.array(order[own[0] : own[-1]])).to_pylist()
         for first, last in zip(own[:-1] - own[0], own[1:] - own[0], strict=True):
             yield rows[first:last]
 
 
-def _with_memory(listing: pa.Table, memory: pa.Table | None) -> pa.Table:
+def _join_memory(listing: pa.Table, memory: pa.Table | None) -> pa.Table:
     """What the store remembers of local files that it takes for the content that the listing gives them; else null."""
     columns = [*SourceRow._fields, "size", "asked"]
     if memory is None:
@@ -260,7 +260,7 @@ def _with_memory(listing: pa.Table, memory: pa.Table | None) -> pa.Table:
     return listing
 
 
-def _listed(row: Mapping[str, Any]) -> Listed:
+def _listed_object(row: Mapping[str, Any]) -> Listed:
     remembered = [row.get(name) for name in _REMEMBERED]
     source = SourceRow(*(row[name] for name in SourceRow._fields))
     return Listed(source, row["size"], None if None in remembered else Remembered(*remembered))  # type: ignore[arg-type]
@@ -277,7 +277,7 @@ def _multi_hot(split: pa.Table, records: pa.Table, classes: list[str]) -> dict[s
     return dict(zip(recorded["path"].to_pylist(), hot.tolist(), strict=True))
 
 
-def _worked(remaker: Remaker, contents: Iterable[Content], engine: Engine) -> Iterator[Finding]:
+def _run_tasks(remaker: RecordRemaker, contents: Iterable[Content], engine: Engine) -> Iterator[Finding]:
     """What became of the contents; those that kill a worker are tried again one by one, in a process of their own."""
     apart: list[list[Content]] = []
 
@@ -285,7 +285,7 @@ def _worked(remaker: Remaker, contents: Iterable[Content], engine: Engine) -> It
         task: list[Content] = []
         for content in contents:
             task.append(content)
-            if len(task) == _CHUNK:
+            if len(task) == _CONTENTS_PER_TASK:
                 yield task
                 task = []
         if task:
@@ -298,20 +298,20 @@ def _worked(remaker: Remaker, contents: Iterable[Content], engine: Engine) -> It
             yield from outcome
     if apart:
         workers = LocalEngine(1) if isinstance(engine, SerialEngine) else engine
-        one_by_one = workers.map(remaker, apart, label="what died before", lost="yield", task_timeout=_PATIENCE)
+        one_by_one = workers.map(remaker, apart, label="what died before", lost="yield", task_timeout=_TASK_TIMEOUT)
         for (content,), outcome in one_by_one:
-            yield from _died(content, outcome.reason) if isinstance(outcome, LostTask) else outcome
+            yield from _report_lost_task(content, outcome.reason) if isinstance(outcome, LostTask) else outcome
 
 
-def _died(content: Content, reason: str) -> Iterator[Finding]:
+def _report_lost_task(content: Content, reason: str) -> Iterator[Finding]:
     """What it means that a decoder died on a content of which the version does not say so."""
     for listed in content.objects:
         yield Finding("different", f"{listed.source.path}: {reason}, and the version does not say so")
     for row in content.records:
-        yield Finding("different", f"{place_of(row)}: cannot be made again: {reason}")
+        yield Finding("different", f"{describe_record(row)}: cannot be made again: {reason}")
 
 
-def _refused(
+def _find_refused(
     made: PipelineConfig, config: PipelineConfig, rows: Sequence[Mapping[str, Any]], published: datetime | None
 ) -> Iterator[Finding]:
     """Look at what was not read for what it is: a file that may be read contradicts that, if it was so at the time."""
@@ -324,7 +324,7 @@ def _refused(
             yield Finding("different", f"{said[path]} lies in no dataset")
         else:
             sources.append(SourceRow(path, bucket, None, "none", ""))
-    for source, found in _sources(made, config, follow_links=made.listing.follow_links).stat_many(sources):
+    for source, found in _open_sources(made, config, follow_links=made.listing.follow_links).stat_many(sources):
         line = said[source.path]
         if isinstance(found, SourceError):
             yield Finding("same", line) if found.status == "changed" else Finding("gone", f"{line}: {found}")
@@ -337,7 +337,7 @@ def _refused(
             yield Finding("changed", f"{line}, after this version was published")
 
 
-def _sources(made: PipelineConfig, config: PipelineConfig, follow_links: bool | None = None) -> Sources:
+def _open_sources(made: PipelineConfig, config: PipelineConfig, follow_links: bool | None = None) -> Sources:
     """Where the images lie today, with the limits that the version was made with.
 
     A manifest alone has nobody read what links lead to, out of a dataset: the present configuration has to allow it.
@@ -348,7 +348,7 @@ def _sources(made: PipelineConfig, config: PipelineConfig, follow_links: bool | 
     return Sources({bucket: replace(place, limits=limits) for bucket, place in places.items()})
 
 
-def _published(store: PipelineStore, version: Version) -> datetime | None:
+def _published_at(store: PipelineStore, version: Version) -> datetime | None:
     """When the version was first published, by the log; None where it does not stand there."""
     times = [entry.published_at for entry in store.publications.read_all() if entry.version == version.id]
     found = datetime.fromisoformat(min(times)) if times else None
@@ -364,7 +364,7 @@ def _excuse(manifest: Mapping[str, Any], packages: Mapping[str, Sequence[str]]) 
     return f"other decoders: {', '.join(apart)}" if apart else ""
 
 
-def _checked(version: Version, manifest: Mapping[str, Any], name: str) -> pa.Table:
+def _read_checked(version: Version, manifest: Mapping[str, Any], name: str) -> pa.Table:
     data = version.folder.read(f"{name}.parquet")
     if file_facts(data) != manifest["files"].get(f"{name}.parquet"):
         raise StoreError(

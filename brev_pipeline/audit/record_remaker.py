@@ -28,9 +28,9 @@ from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, read_frame
 
 _DIED: Final = "the decoder died on it, or came to no end, each time that it was tried"
 """What versions called ``corrupt`` before there was a status for it."""
-_UNREAD: Final = "unread-"
+_UNREAD_PREFIX: Final = "unread-"
 """In place of a content id: the source compares nothing, and the comparison is made here."""
-_APART: Final = ("content_id", "source_path", "file", "offset", "length")
+_LOCATION_COLUMNS: Final = ("content_id", "source_path", "file", "offset", "length")
 """Columns of ``prepared_images`` that do not follow from an image's bytes."""
 
 _SHOWN: Final = 3  # columns of a row
@@ -89,7 +89,7 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Remaker:
+class RecordRemaker:
     """Looks at contents, and makes their records again; sent to each worker once.
 
     Args:
@@ -109,37 +109,39 @@ class Remaker:
         from brev_pipeline.images.limits import decoding_limits
 
         with decoding_limits(self.config.image.max_pixels):
-            return [finding for content in task for finding in self._remake(content)]
+            return [finding for content in task for finding in self._remake_content(content)]
 
-    def _remake(self, content: Content) -> Iterator[Finding]:
-        outcomes, raw, whence = self._objects(content)
+    def _remake_content(self, content: Content) -> Iterator[Finding]:
+        outcomes, raw, whence = self._read_objects(content)
         records: dict[str, list[Row]] = {}
         for row in content.records:
             records.setdefault(row["path"], []).append(row)
             if row["path"] not in outcomes:
-                yield Finding("different", f"{place_of(row)}: the listing does not have this path with this content")
+                yield Finding(
+                    "different", f"{describe_record(row)}: the listing does not have this path with this content"
+                )
         if raw is None and any(outcomes[path].kind == "gone" for path in records if path in outcomes):
-            raw, whence = next(self._copies(content), (None, ""))
+            raw, whence = next(self._read_copies(content), (None, ""))
         made = [
             row
             for path, one in outcomes.items()
             if one.is_right or (one.kind == "gone" and raw is not None)
             for row in records.get(path, [])
         ]
-        judged = [] if raw is None else list(self._judge(content, raw, whence, made))
+        judged = [] if raw is None else list(self._check_bytes(content, raw, whence, made))
         is_told_right = not any(one.of_image for one in judged)
         for path, one in outcomes.items():
-            own = f"{_first(records[path])}: " if path in records and not one.is_right else ""
+            own = f"{_first_record(records[path])}: " if path in records and not one.is_right else ""
             if raw is not None and own and one.kind == "gone":
                 yield Finding("by copy", f"{own}{one.line}; made from its copy {whence}")
             elif one.kind != "same" or is_told_right:
                 yield Finding(one.kind, f"{own}{one.line}")
         yield from judged
 
-    def _objects(self, content: Content) -> tuple[dict[str, "_Outcome"], bytes | None, str]:
+    def _read_objects(self, content: Content) -> tuple[dict[str, "_ReadOutcome"], bytes | None, str]:
         """Path → what its object is now; and the content's bytes, and the path that had them first."""
         by_path = {listed.source.path: listed for listed in content.objects}
-        outcomes: dict[str, _Outcome] = {}
+        outcomes: dict[str, _ReadOutcome] = {}
         raw, whence = None, ""
         # As they are now: on S3 only with the entity tag that was listed.
         for source, found in self.fetch.fetch_many([listed.source for listed in content.objects]):
@@ -148,59 +150,61 @@ class Remaker:
                 raw, whence = found, source.path
         return outcomes, raw, whence
 
-    def _copies(self, content: Content) -> Iterator[tuple[bytes, str]]:
+    def _read_copies(self, content: Content) -> Iterator[tuple[bytes, str]]:
         """Copies that still are what was listed."""
         for copy in content.copies:
             for _, found in self.fetch.fetch_many([copy]):
                 if isinstance(found, bytes) and _md5(found) == content.id:
                     yield found, copy.path
 
-    def _identify(self, content: Content, listed: Listed, found: bytes | SourceError) -> "_Outcome":
+    def _identify(self, content: Content, listed: Listed, found: bytes | SourceError) -> "_ReadOutcome":
         """What it means that an object is what it is now."""
         own, image = listed.source, content.image
         if isinstance(found, SourceError):
-            was_lost = content.id.startswith(_UNREAD) or (image is not None and image["status"] in UNTRIED)
+            was_lost = content.id.startswith(_UNREAD_PREFIX) or (image is not None and image["status"] in UNTRIED)
             if was_lost and not content.records:
-                return _Outcome("same", own.path)
-            return _Outcome("gone" if found.status == "missing" else "changed", str(found))
+                return _ReadOutcome("same", own.path)
+            return _ReadOutcome("gone" if found.status == "missing" else "changed", str(found))
         md5 = _md5(found)
-        if content.id.startswith(_UNREAD):
-            return _Outcome(
+        if content.id.startswith(_UNREAD_PREFIX):
+            return _ReadOutcome(
                 "changed", f"{own.path}: {_could_not_be_read(image)}; it can be read now, with the MD5 {md5}"
             )
         if md5 == content.id:
             if len(found) != listed.size:
                 said = f"{own.path}: size is {listed.size} in listing.parquet, its bytes are {len(found)}"
-                return _Outcome("different", said, is_right=True)
-            return _Outcome("same", own.path, is_right=True)
+                return _ReadOutcome("different", said, is_right=True)
+            return _ReadOutcome("same", own.path, is_right=True)
         said = f"{own.path}: the object at this path has the MD5 {md5}, the version says {content.id}"
         if own.bucket.startswith("s3://") and own.etag:
             said += f", and its entity tag is still the one that was listed ({own.etag})"
-            return _Outcome("different", said)
+            return _ReadOutcome("different", said)
         if listed.remembered is not None and not self.fetch.has_changed(own, *listed.remembered):
             said += f", and the store remembers that of the file as it is now ({listed.remembered.file_stamp})"
-            return _Outcome("different", said)
+            return _ReadOutcome("different", said)
         said += ": it has other bytes than were listed, changed since, or never were what the version says"
-        return _Outcome("other bytes", said)
+        return _ReadOutcome("other bytes", said)
 
-    def _judge(self, content: Content, raw: bytes, whence: str, records: Sequence[Row]) -> Iterator[Finding]:
+    def _check_bytes(self, content: Content, raw: bytes, whence: str, records: Sequence[Row]) -> Iterator[Finding]:
         """Decode a content; compare its row of images.parquet, and its records made again."""
         source = SourceRow(whence, "", None, "none", content.id)
         try:
-            row, pixels, in_no_time = self._prepare(content.image, source, raw)
+            row, pixels, in_no_time = self._prepare_again(content.image, source, raw)
         except BrevPipelineError as error:
-            yield from (Finding("different", f"{place_of(one)}: cannot be made again: {error}") for one in records)
+            yield from (
+                Finding("different", f"{describe_record(one)}: cannot be made again: {error}") for one in records
+            )
             yield Finding("different", f"images.parquet: {error}", of_image=True)
             return
-        yield from self._judge_row(content.image, row, whence, in_no_time=in_no_time)
+        yield from self._check_row(content.image, row, whence, in_no_time=in_no_time)
         for record in records:
             if row["status"] in UNJUDGED:
-                said = f"{place_of(record)}: cannot be made again here: {row['reason']}"
+                said = f"{describe_record(record)}: cannot be made again here: {row['reason']}"
                 yield Finding("explained", said)
             else:
-                yield self._compare(record, pixels, str(row["reason"]))
+                yield self._compare_record(record, pixels, str(row["reason"]))
 
-    def _prepare(
+    def _prepare_again(
         self, image: Row | None, source: SourceRow, raw: bytes
     ) -> tuple[Row, npt.NDArray[np.uint8] | None, bool]:
         """Row and pixels; and whether it took less than a tenth of the time after which the clock would stop it.
@@ -211,7 +215,7 @@ class Remaker:
         from brev_pipeline.images.prepare_task import prepare_alone, prepare_row
 
         settings = self.config.image
-        if image is None or not _came_to_no_end(image):
+        if image is None or not _timed_out(image):
             # It came to an end once, perhaps on a faster machine.
             return *prepare_row(source, raw, unhurried(settings)), True
         tenth = settings.model_copy(update={"max_seconds": settings.max_seconds / 10})
@@ -220,7 +224,7 @@ class Remaker:
             return row, pixels, True
         return *prepare_alone(source, raw, settings), False
 
-    def _judge_row(self, image: Row | None, row: Row, whence: str, *, in_no_time: bool) -> Iterator[Finding]:
+    def _check_row(self, image: Row | None, row: Row, whence: str, *, in_no_time: bool) -> Iterator[Finding]:
         if image is None:
             said = f"images.parquet: it has no row of {whence} (content {row['content_id']})"
             yield Finding("different", said, of_image=True)
@@ -230,7 +234,7 @@ class Remaker:
             yield Finding("changed", said, of_image=True)
         elif image["reason"] == _DIED and row["status"] in UNJUDGED:
             return
-        elif apart := [name for name in image if name not in _APART and image[name] != row.get(name)]:
+        elif apart := [name for name in image if name not in _LOCATION_COLUMNS and image[name] != row.get(name)]:
             said = "; ".join(
                 f"{name} is {image[name]!r} on record, and {row.get(name)!r} by its bytes" for name in apart[:_SHOWN]
             )
@@ -238,7 +242,7 @@ class Remaker:
             excuses = [self.excuse] if self.excuse else []
             if (image["reason"] or "").startswith(OUT_OF_TIME) and not in_no_time:
                 excuses.append("a machine that is faster than the one that prepared it")
-            if row["status"] in UNJUDGED and not _came_to_no_end(image):
+            if row["status"] in UNJUDGED and not _timed_out(image):
                 excuses.append("its decoding came to no end here")
             elif row["status"] == "interrupted":
                 excuses.append("its decoding was interrupted here")
@@ -246,34 +250,38 @@ class Remaker:
             kind: Kind = "explained" if excuses else "different"
             yield Finding(kind, f"images.parquet: {whence}: {said}{more}{excuse}", of_image=True)
 
-    def _compare(self, row: Row, pixels: npt.NDArray[np.uint8] | None, reason: str) -> Finding:
+    def _compare_record(self, row: Row, pixels: npt.NDArray[np.uint8] | None, reason: str) -> Finding:
         from brev_pipeline.augmentation import ImageAugmenter
         from brev_pipeline.records import RecordMaker
 
-        place = place_of(row)
+        place = describe_record(row)
         if pixels is None:
             said = f"{place}: cannot be made again: the raw image is what it was, and is refused now: {reason}"
             return Finding("different", said)
         try:
-            stored = self._stored(row)
+            stored = self._read_stored(row)
             made = RecordMaker(self.config.shards, ImageAugmenter(self.config.augmentation))(row, pixels)
         except BrevPipelineError as error:
             return Finding("different", f"{place}: cannot be made again: {error}")
-        return Finding("record", place) if stored == made else Finding("different", f"{place}: {_apart(stored, made)}")
+        return (
+            Finding("record", place)
+            if stored == made
+            else Finding("different", f"{place}: {_compare_examples(stored, made)}")
+        )
 
-    def _stored(self, row: Row) -> bytes:
+    def _read_stored(self, row: Row) -> bytes:
         place, size = self.folder.file_url(row["file"]), HEADER_BYTES + row["length"] + FOOTER_BYTES
         if self.config.shards.compression == "none":
             return read_frame(self.folder.read(row["file"], row["offset"], size), 0, place)[0]
-        unpacked = _unpacked(self.folder, row["file"], self.config.shards.compression)
+        unpacked = _open_decompressed(self.folder, row["file"], self.config.shards.compression)
         return read_frame(os.pread(unpacked.fileno(), size, row["offset"]), 0, place)[0]
 
 
-def _came_to_no_end(image: Row) -> bool:
+def _timed_out(image: Row) -> bool:
     return image["status"] in UNJUDGED or image["reason"] == _DIED
 
 
-class _Outcome(NamedTuple):
+class _ReadOutcome(NamedTuple):
     """What an object is now."""
 
     kind: Kind
@@ -283,7 +291,7 @@ class _Outcome(NamedTuple):
 
 
 @lru_cache(256)
-def _unpacked(folder: Folder, file: str, compression: str) -> IO[bytes]:
+def _open_decompressed(folder: Folder, file: str, compression: str) -> IO[bytes]:
     """A compressed shard, unpacked in a file that nobody else sees: its records are wanted in no order."""
     from brev_pipeline.records.record_reader import whole_file
 
@@ -293,14 +301,14 @@ def _unpacked(folder: Folder, file: str, compression: str) -> IO[bytes]:
     return unpacked
 
 
-def place_of(row: Mapping[str, Any]) -> str:
+def describe_record(row: Mapping[str, Any]) -> str:
     """A record's place, in words."""
     return f"{row['file']}, record {row['position']} ({row['path']})"
 
 
-def _first(records: Sequence[Row]) -> str:
+def _first_record(records: Sequence[Row]) -> str:
     """The first record of an image, and how many more it has."""
-    return place_of(records[0]) + (f" and {len(records) - 1} more" if len(records) > 1 else "")
+    return describe_record(records[0]) + (f" and {len(records) - 1} more" if len(records) > 1 else "")
 
 
 def _could_not_be_read(image: Row | None) -> str:
@@ -312,7 +320,7 @@ def _md5(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
-def _apart(stored: bytes, made: bytes) -> str:
+def _compare_examples(stored: bytes, made: bytes) -> str:
     from brev_pipeline.records import decode_example
 
     try:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from brev_pipeline.audit import Remade, remake
-from brev_pipeline.audit.remaker import Content, Listed, Remaker
+from brev_pipeline.audit.record_remaker import Content, Listed, RecordRemaker
 from brev_pipeline.engine import LocalEngine
 from brev_pipeline.errors import SourceError, StoreError
 from brev_pipeline.storage import Sources
@@ -132,7 +132,7 @@ def test_an_object_with_the_listed_entity_tag_and_other_bytes_is_a_contradiction
     path = f"s3://bucket/{row['path']}"
     source = SourceRow(path, "s3://bucket", "some-tag-3", "s3", row["content_id"])
     config = world.config
-    maker = Remaker(world.newest.folder, config, Bucket({path: there}))  # type: ignore[arg-type]
+    maker = RecordRemaker(world.newest.folder, config, Bucket({path: there}))  # type: ignore[arg-type]
     record = {**row, "path": path, "multi_hot": None}
     ((found, line, _),) = maker([Content(row["content_id"], (Listed(source, 11),), None, (record,))])
     assert found == kind
@@ -190,7 +190,7 @@ def test_what_other_decoders_may_explain_is_told_apart_and_is_not_well(copy: Wor
     copy.republish({"images": images_with(copy, "photos/good/2_0.png", sharpness=1.5)})
     (line,) = again(copy).problems
     assert line.startswith("images.parquet: photos/good/2_0.png: sharpness is 1.5 on record, and ")
-    maker = Remaker(
+    maker = RecordRemaker(
         copy.newest.folder, copy.config, Sources.from_config(copy.config), "other decoders: Pillow 1.0 → 12.0"
     )
     row = next(row for row in copy.newest.read_table("listing").to_pylist() if row["path"] == "photos/good/2_0.png")

@@ -23,7 +23,7 @@ TABLES: Final = ("listing", "images", "assignments", "weights", "records", "excl
 Tables = Mapping[str, pa.Table]
 
 
-def listed_now(assignments: pa.Table) -> pa.Table:
+def select_listed(assignments: pa.Table) -> pa.Table:
     """The split of this very version: assignments without the images that have left the listing."""
     return assignments.filter(assignments["listed"])
 
@@ -35,8 +35,8 @@ def count_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]
     found = {
         "listed": tables["listing"].num_rows + filtered.num_rows,
         "excluded": tables["exclusions"].num_rows,
-        "images": _by_purpose(listed_now(tables["assignments"])),
-        "records": _by_part(tables["records"]),
+        "images": _count_by_purpose(select_listed(tables["assignments"])),
+        "records": _count_by_part(tables["records"]),
     }
     for name, said in found.items():
         if manifest["counts"].get(name) != said:
@@ -58,7 +58,7 @@ def class_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]
 
     A class that has no image any more keeps its place: see `derived_labels`.
     """
-    classes, split, records = manifest["classes"], listed_now(tables["assignments"]), tables["records"]
+    classes, split, records = manifest["classes"], select_listed(tables["assignments"]), tables["records"]
     found = present_classes(split)
     if lacking := pa.array(found, TEXT).filter(numbers_of(pa.array(found, TEXT), classes).is_null()).to_pylist():
         yield f"manifest.json: classes is {classes}, and the assignments hold {lacking} besides"
@@ -68,12 +68,12 @@ def class_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]
     names = pc.list_element(pc.take(split["category"], at.drop_null()), 0)
     wanted = numbers_of(names, classes).cast(pa.int64())
     labels = records["label"].filter(pc.is_valid(at))
-    yield from _rows_that_differ("label", records.filter(pc.is_valid(at)), labels, wanted, "its image's class")
+    yield from _name_differing_rows("label", records.filter(pc.is_valid(at)), labels, wanted, "its image's class")
 
 
 def side_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
     """Each record's purpose, content and item are those of its image's assignment."""
-    split, records = listed_now(tables["assignments"]), tables["records"]
+    split, records = select_listed(tables["assignments"]), tables["records"]
     at = pc.index_in(records["path"], value_set=split["path"].combine_chunks())
     if at.null_count:
         path = records["path"].filter(pc.is_null(at))[0].as_py()
@@ -81,7 +81,7 @@ def side_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
     there = records.filter(pc.is_valid(at))
     for name in ("purpose", "content_id", "item"):
         wanted = pc.take(split[name], at.drop_null())
-        yield from _rows_that_differ(name, there, there[name], wanted, "the assignment")
+        yield from _name_differing_rows(name, there, there[name], wanted, "the assignment")
 
 
 def leak_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
@@ -124,7 +124,7 @@ def draw_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
 def lock_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
     """The lock on the test set, computed anew."""
     settings = SplitSettings.model_validate(manifest["configuration"]["split"])
-    found, said = purpose_locks(listed_now(tables["assignments"]), settings), manifest.get("test_lock")
+    found, said = purpose_locks(select_listed(tables["assignments"]), settings), manifest.get("test_lock")
     # Versions that are older than the lock have none.
     if found != said and (said is not None or manifest["format"] >= DERIVED):
         yield f"manifest.json: test_lock is {said}, the assignments give {found}"
@@ -139,15 +139,15 @@ def verdict_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[st
                 yield f"manifest.json: the check {stage}.{check['check']} failed, and the version was published"
 
 
-def _by_purpose(table: pa.Table) -> dict[str, int]:
+def _count_by_purpose(table: pa.Table) -> dict[str, int]:
     return {row["values"]: row["counts"] for row in pc.value_counts(table["purpose"]).to_pylist()}
 
 
-def _by_part(records: pa.Table) -> dict[str, int]:
+def _count_by_part(records: pa.Table) -> dict[str, int]:
     return {row["values"]: row["counts"] for row in pc.value_counts(part_names(records)).to_pylist()}
 
 
-def _rows_that_differ(
+def _name_differing_rows(
     name: str, rows: pa.Table, found: pa.ChunkedArray, wanted: pa.ChunkedArray | pa.Array, whose: str
 ) -> Iterator[str]:
     differs = pc.fill_null(pc.not_equal(found, wanted), True)

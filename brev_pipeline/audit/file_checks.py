@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.audit.claims import FAULTS
+from brev_pipeline.audit.version_claims import DERIVATION_ERRORS
 from brev_pipeline.engine import Engine, LostTask
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.split.labels import numbers_of
@@ -20,7 +20,7 @@ from brev_pipeline.texts import TEXT
 COMPARED: Final = ("content_id", "label", "seed", "path", "epoch", "item")
 """Fields that a record and its row of the record table both have."""
 DERIVED: Final = {"multi_hot": "label/multi_hot", "encoding": "image/format"}
-"""Columns that `with_features` adds → the field of a record that must be so, and absent where the column is null."""
+"""Columns that `add_features` adds → the field of a record that must be so, and absent where the column is null."""
 _SHOWN: Final = 5
 
 
@@ -42,7 +42,7 @@ class PlainFolder(Folder):
                     yield os.path.relpath(path, self.url).replace(os.sep, "/")
 
 
-def plainly(version: Version) -> Version:
+def open_plainly(version: Version) -> Version:
     """The version, read as a `PlainFolder`."""
     return Version(PlainFolder(version.folder.url, version.folder.options), version.id)
 
@@ -59,7 +59,7 @@ class FileTask:
 
 
 @dataclass(frozen=True)
-class _Held(Folder):
+class _InMemoryFolder(Folder):
     """A folder of one file, which was read already."""
 
     data: bytes = field(default=b"", repr=False)
@@ -92,10 +92,10 @@ class FileCheck:
             problems.append(f"{task.name}: altered: the manifest says {dict(task.facts)}, the file is {facts}")
         if task.rows is None:
             return problems
-        held = _Held(self.folder.url, self.folder.options, data)
-        return [*problems, *self._records(task.name, task.rows, held)]
+        held = _InMemoryFolder(self.folder.url, self.folder.options, data)
+        return [*problems, *self._check_records(task.name, task.rows, held)]
 
-    def _records(self, name: str, rows: pa.Table, held: Folder) -> list[str]:
+    def _check_records(self, name: str, rows: pa.Table, held: Folder) -> list[str]:
         from brev_pipeline.records import records
 
         problems = []
@@ -110,12 +110,12 @@ class FileCheck:
                     for column, key in pairs.items()
                     if record.get(key) != row[column]
                 ]
-        except (BrevPipelineError, *FAULTS) as error:
+        except (BrevPipelineError, *DERIVATION_ERRORS) as error:
             problems.append(f"{name}: its records cannot be compared: {error}")
-        return shortened(problems, name)
+        return shorten_problems(problems, name)
 
 
-def file_problems(
+def find_file_problems(
     version: Version,
     manifest: Mapping[str, Any],
     records: pa.Table | None,
@@ -146,7 +146,7 @@ def file_problems(
     problems = {name: [f"{name}: missing"] for name in sorted(set(listed) - there)}
     problems |= {name: [f"{name}: not in the manifest"] for name in sorted(there - set(listed))}
     check = FileCheck(version.folder, manifest["configuration"]["shards"]["compression"])
-    tasks = _tasks({name: facts for name, facts in sorted(listed.items()) if name in there}, records)
+    tasks = _list_tasks({name: facts for name, facts in sorted(listed.items()) if name in there}, records)
     for task, found in engine.map(check, tasks, label="verify files", lost="yield"):
         lines = [f"{task.name}: cannot be read: {found.reason}"] if isinstance(found, LostTask) else found
         if lines:
@@ -154,7 +154,7 @@ def file_problems(
     return dict(sorted(problems.items()))
 
 
-def with_features(records: pa.Table, split: pa.Table | None, manifest: Mapping[str, Any]) -> pa.Table:
+def add_features(records: pa.Table, split: pa.Table | None, manifest: Mapping[str, Any]) -> pa.Table:
     """The record table with what else each record must hold, by the assignments and the configuration.
 
     Args:
@@ -184,13 +184,13 @@ def with_features(records: pa.Table, split: pa.Table | None, manifest: Mapping[s
     return records.append_column("multi_hot", rows)
 
 
-def shortened(problems: list[str], where: str) -> list[str]:
+def shorten_problems(problems: list[str], where: str) -> list[str]:
     """The first few, and how many more there are."""
     more = len(problems) - _SHOWN
     return problems if more <= 0 else [*problems[:_SHOWN], f"{where}: and {more} more problems of this kind"]
 
 
-def _tasks(files: Mapping[str, Mapping[str, Any]], records: pa.Table | None) -> Iterator[FileTask]:
+def _list_tasks(files: Mapping[str, Mapping[str, Any]], records: pa.Table | None) -> Iterator[FileTask]:
     rows = {} if records is None else _rows_by_file(records)
     # The largest first, so that no worker begins with one when all others are done.
     for name in sorted(files, key=lambda name: -int(files[name]["bytes"])):
@@ -207,7 +207,7 @@ def _rows_by_file(records: pa.Table) -> dict[str, pa.Array]:
     return {name: pa.array(part) for name, part in zip(coded.dictionary.to_pylist(), parts, strict=True)}
 
 
-def unlisted_shards(manifest: Mapping[str, Any], records: pa.Table) -> Iterator[str]:
+def find_unlisted_shards(manifest: Mapping[str, Any], records: pa.Table) -> Iterator[str]:
     """Shards that the manifest lists and the record table does not, and the other way round."""
     shards = {name for name in manifest["files"] if ".tfrecord-" in name}
     recorded = set(pc.unique(records["file"]).to_pylist())

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.audit.claims import FAULTS, Contradiction, made_with, of_code
-from brev_pipeline.audit.tables import Tables, listed_now
+from brev_pipeline.audit.table_checks import Tables, select_listed
+from brev_pipeline.audit.version_claims import DERIVATION_ERRORS, Contradiction, depend_on_code, read_configuration
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.store.versions import DERIVED
@@ -28,18 +28,18 @@ def plan_contradictions(manifest: Mapping[str, Any], tables: Tables) -> Iterator
 
     derived = manifest["format"] >= DERIVED
     try:
-        config = made_with(manifest)
-        split = listed_now(tables["assignments"])
+        config = read_configuration(manifest)
+        split = select_listed(tables["assignments"])
         weights = compute_sampling_weights(split, config.sampling)
         wrong = list(_compare_weights(config, tables["weights"], weights, derived=derived))
-        yield from of_code(wrong, "sampling_weights")
+        yield from depend_on_code(wrong, "sampling_weights")
         # Older code of the weights explains other draws only where it gave other weights.
         stages = ("tfrecord_shards", *(["sampling_weights"] if wrong else []))
-        plan = plan_again(config, manifest["classes"], split, weights, tables["images"])
-        yield from of_code(_compare(plan, tables["records"], _DERIVED if derived else _COLUMNS), *stages)
+        plan = derive_plan(config, manifest["classes"], split, weights, tables["images"])
+        yield from depend_on_code(_compare_plan(plan, tables["records"], _DERIVED if derived else _COLUMNS), *stages)
         if derived:
-            yield from of_code(_shard_names(config.name, tables["records"]), *stages)
-    except (BrevPipelineError, *FAULTS) as error:
+            yield from depend_on_code(_shard_names(config.name, tables["records"]), *stages)
+    except (BrevPipelineError, *DERIVATION_ERRORS) as error:
         yield Contradiction(f"records.parquet: the draws cannot be made again: {error}")
 
 
@@ -54,7 +54,7 @@ def _compare_weights(config: PipelineConfig, found: pa.Table, weights: pa.Table,
         yield said + (_first_group(found, weights) if derived else "")
 
 
-def plan_again(
+def derive_plan(
     config: PipelineConfig, classes: Sequence[str], split: pa.Table, weights: pa.Table, images: pa.Table
 ) -> pa.Table:
     """The plan of a version's records, schema `shards.PLAN`, from its assignments."""
@@ -71,7 +71,7 @@ def plan_again(
     return plan_shards(draws, places, config.shards, class_names=classes)
 
 
-def _compare(plan: pa.Table, records: pa.Table, columns: Sequence[str]) -> Iterator[str]:
+def _compare_plan(plan: pa.Table, records: pa.Table, columns: Sequence[str]) -> Iterator[str]:
     if plan.num_rows != records.num_rows:
         yield f"records.parquet: it has {records.num_rows} records, the assignments give {plan.num_rows} draws"
         return
@@ -107,11 +107,11 @@ def _first_group(found: pa.Table, derived: pa.Table) -> str:
     for name in sorted(rows[0].keys() | rows[1].keys()):
         one, other = (side.get(name) for side in rows)
         if one != other:
-            return f"; the first: {name}: {_values(one, other)} instead of {_values(other, one)}"
+            return f"; the first: {name}: {_describe_values(one, other)} instead of {_describe_values(other, one)}"
     return "; the groups are in another order"
 
 
-def _values(row: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> str:
+def _describe_values(row: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> str:
     if row is None:
         return "no such group"
     return ", ".join(f"{key} {value!r}" for key, value in row.items() if other is None or other.get(key) != value)

@@ -9,7 +9,7 @@ from brev_pipeline.config import SplitSettings
 from brev_pipeline.release.exclusions import locked_purposes
 
 
-def lock_changes(
+def find_lock_changes(
     assignments: pa.Table, before: pa.Table, settings: SplitSettings, parent: str
 ) -> tuple[list[str], list[str]]:
     """What became of the test set since the version that was published before.
@@ -28,10 +28,10 @@ def lock_changes(
     problems: list[str] = []
     notes: list[str] = []
     for purpose in locked_purposes(settings):
-        old, now = _Side.of(before, purpose), _Side.of(assignments, purpose)
+        old, now = _PurposeItems.of(before, purpose), _PurposeItems.of(assignments, purpose)
         closed = purpose in settings.locked and not settings.allow_additions and bool(old.here | old.away)
         for ids, what, broken in (
-            (_moved(old, now), "changed sides", not settings.allow_moves),
+            (_find_moved(old, now), "changed sides", not settings.allow_moves),
             (now.here - old.here - old.away - old.elsewhere, "are new", closed),
             (old.here - now.listed, "are no longer listed", False),
         ):
@@ -42,7 +42,7 @@ def lock_changes(
 
 
 @dataclass(frozen=True)
-class _Side:
+class _PurposeItems:
     """Contents by where they stand, as seen from one purpose; one that is listed does not count as away."""
 
     here: set[str]
@@ -54,7 +54,7 @@ class _Side:
     listed: set[str]
 
     @classmethod
-    def of(cls, table: pa.Table, purpose: str) -> "_Side":
+    def of(cls, table: pa.Table, purpose: str) -> "_PurposeItems":
         own = pc.equal(table["purpose"], purpose)
         listed = set(table["content_id"].filter(table["listed"]).to_pylist())
         here = set(table["content_id"].filter(pc.and_(own, table["listed"])).to_pylist())
@@ -62,6 +62,6 @@ class _Side:
         return cls(here, away, set(table["content_id"].to_pylist()) - here - away, listed)
 
 
-def _moved(old: _Side, now: _Side) -> set[str]:
+def _find_moved(old: _PurposeItems, now: _PurposeItems) -> set[str]:
     """Contents that left the purpose for another one, or came to it from there."""
     return ((old.here | old.away) & now.listed - now.here) | (now.here & old.elsewhere)

@@ -22,7 +22,7 @@ _SETTINGS = "settings.json"
 
 
 @dataclass(frozen=True)
-class Unneeded:
+class UnneededPixels:
     """What may go from a shelf."""
 
     files: list[FileEntry]
@@ -31,7 +31,7 @@ class Unneeded:
     """Bytes of pixels that nothing refers to, in files that stay."""
 
 
-def loaded(data: bytes) -> dict[str, Any]:
+def parse_json(data: bytes) -> dict[str, Any]:
     """A JSON object; empty where it is none."""
     try:
         found = json.loads(data)
@@ -40,7 +40,7 @@ def loaded(data: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def newest_tables(entries: Sequence[FileEntry]) -> dict[str, FileEntry]:
+def find_newest_tables(entries: Sequence[FileEntry]) -> dict[str, FileEntry]:
     """Stage → its newest table, of the entries of ``tables/<run>/<stage>[.n].parquet``."""
     found: dict[str, FileEntry] = {}
     for entry in sorted(entries, key=lambda entry: entry.written):
@@ -50,9 +50,9 @@ def newest_tables(entries: Sequence[FileEntry]) -> dict[str, FileEntry]:
     return found
 
 
-def named_by(store: PipelineStore, entries: Sequence[FileEntry], stage: str, key: bytes) -> str | None:
+def read_named_version(store: PipelineStore, entries: Sequence[FileEntry], stage: str, key: bytes) -> str | None:
     """What the schema's metadata of a stage's newest table says under ``key``."""
-    newest = newest_tables(entries).get(stage)
+    newest = find_newest_tables(entries).get(stage)
     if newest is None:
         return None
     try:
@@ -67,7 +67,7 @@ def named_by(store: PipelineStore, entries: Sequence[FileEntry], stage: str, key
     return value.decode(errors="replace") if value else None
 
 
-def needed_contents(config: PipelineConfig, store: PipelineStore, published: set[str]) -> dict[str, Contents]:
+def find_needed_contents(config: PipelineConfig, store: PipelineStore, published: set[str]) -> dict[str, Contents]:
     """Shelf → contents that a published version made by its settings holds, or that the newest listing has.
 
     Args:
@@ -82,24 +82,24 @@ def needed_contents(config: PipelineConfig, store: PipelineStore, published: set
 
     needed: dict[str, Contents] = {settings_id(config.image): _newest_listing(store)}
     ids = [name for name in store.prepared_pixels.list_names() if (store.prepared_pixels / name).exists(_SETTINGS)]
-    settings = {name: _settings(name, (store.prepared_pixels / name).read(_SETTINGS)) for name in ids}
+    settings = {name: _read_settings(name, (store.prepared_pixels / name).read(_SETTINGS)) for name in ids}
     for version in sorted(published):
         own = Version(store.versions / version, version)
         if not own.folder.exists("images.parquet"):
             continue
         contents = set(own.read_table("images")["content_id"].to_pylist())
         for shelf, made_by in settings.items():
-            if _made(made_by, own.read_manifest()):
+            if _is_made_by(made_by, own.read_manifest()):
                 needed.setdefault(shelf, set()).update(contents)
     return needed
 
 
-def unneeded(
+def find_unneeded(
     store: PipelineStore,
     entries: Sequence[FileEntry],
     needed: Contents | None,
     old: Callable[[FileEntry], bool],
-) -> Unneeded:
+) -> UnneededPixels:
     """What may go from a shelf: index and pixel files that are old, with no content in them that is needed.
 
     Args:
@@ -116,7 +116,7 @@ def unneeded(
     for name in sorted(by_name):
         if not name.endswith(".parquet"):
             continue
-        index = _index(store, by_name[name])
+        index = _read_index(store, by_name[name])
         if index is None:
             # No run believes it either. The pixels that it named go with it, unless another one names them.
             if old(by_name[name]):
@@ -135,10 +135,10 @@ def unneeded(
     ]
     if needed is None and len(going) == len(by_name) - 1 and _SETTINGS in by_name:
         going.append(by_name[_SETTINGS])
-    return Unneeded(going, mixed)
+    return UnneededPixels(going, mixed)
 
 
-def _index(store: PipelineStore, entry: FileEntry) -> pa.Table | None:
+def _read_index(store: PipelineStore, entry: FileEntry) -> pa.Table | None:
     """Columns content_id, file and length of an index; None where it is damaged."""
     from brev_pipeline.images.pixel_cache import read_index
 
@@ -151,11 +151,11 @@ def _index(store: PipelineStore, entry: FileEntry) -> pa.Table | None:
         return None
 
 
-def _settings(shelf: str, data: bytes) -> dict[str, Any]:
+def _read_settings(shelf: str, data: bytes) -> dict[str, Any]:
     """What a shelf's ``settings.json`` says; nothing where it is not what its shelf is named by."""
     from brev_pipeline.images.pixel_cache import id_of_ingredients
 
-    said = loaded(data)
+    said = parse_json(data)
     return said if id_of_ingredients(said) == shelf else {}
 
 
@@ -164,7 +164,7 @@ def _newest_listing(store: PipelineStore) -> Contents:
     return set() if memory is None else set(memory["content_id"].to_pylist())
 
 
-def _made(made_by: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
+def _is_made_by(made_by: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
     """Whether a version's pixels were prepared by a shelf's settings and decoders; where that is unclear: yes."""
     if not made_by:
         return True

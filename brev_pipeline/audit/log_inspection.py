@@ -55,12 +55,12 @@ def inspect_log(folder: Folder, seals: WitnessLog, noun: str, kind: Callable[...
         StoreError: the store cannot be read.
     """
     sealed, problems = seals.read_all()
-    files, strangers = _read(folder, noun, kind)
+    files, strangers = _read_entries(folder, noun, kind)
     problems += strangers
     notes = []
-    known = _hashes(files, sealed)
+    known = _hash_entries(files, sealed)
     for number in sorted(set(files) | set(sealed)):
-        if gap := _gap(number, known):
+        if gap := _describe_gap(number, known):
             problems.append(f"{folder.file_url(gap)}: missing: {noun}s were removed before {noun} {number}")
         problems += _entry_problems(number, files, sealed, known, folder, noun)
         if number in files and number not in sealed:
@@ -73,7 +73,7 @@ def inspect_log(folder: Folder, seals: WitnessLog, noun: str, kind: Callable[...
     return LogReport(entries, None if head is None else (head, files[head].sha256), problems, notes)
 
 
-def _read(folder: Folder, noun: str, kind: Callable[..., T]) -> tuple[dict[int, _Entry[T]], list[str]]:
+def _read_entries(folder: Folder, noun: str, kind: Callable[..., T]) -> tuple[dict[int, _Entry[T]], list[str]]:
     files: dict[int, _Entry[T]] = {}
     problems = []
     for name in folder.list_names():
@@ -92,7 +92,7 @@ def _read(folder: Folder, noun: str, kind: Callable[..., T]) -> tuple[dict[int, 
     return files, problems
 
 
-def _hashes(files: dict[int, _Entry[T]], sealed: dict[int, dict[str, bytes]]) -> dict[int, str]:
+def _hash_entries(files: dict[int, _Entry[T]], sealed: dict[int, dict[str, bytes]]) -> dict[int, str]:
     """What each entry's hash should be: as it was sealed, else as its file has it."""
     known = {number: entry.sha256 for number, entry in files.items()}
     for number, seals in sealed.items():
@@ -101,7 +101,7 @@ def _hashes(files: dict[int, _Entry[T]], sealed: dict[int, dict[str, bytes]]) ->
     return known
 
 
-def _gap(number: int, known: dict[int, str]) -> str | None:
+def _describe_gap(number: int, known: dict[int, str]) -> str | None:
     """Name of the last entry that is missing right before this one; None if none is."""
     return entry_name(number - 1) if number > 1 and number - 1 not in known else None
 
@@ -119,21 +119,23 @@ def _entry_problems(
         yield f"{place}: {len(seals)} {noun}s were sealed under this number: one was removed and another put there"
     entry = files.get(number)
     if entry is None:
-        yield f"{place}: removed: {_told(seals)}; its seal is a copy of it"
+        yield f"{place}: removed: {_describe_seals(seals)}; its seal is a copy of it"
         return
     if entry.parsed is not None and entry.number != number:
         yield f"{place}: re-ordered or altered: it holds {noun} {entry.number}"
     if seals and entry.sha256 not in seals:
-        yield f"{place}: altered after it was written: it is not what was sealed ({_told(seals)})"
-    elif entry.parsed is not None and entry.parent != known.get(number - 1, FIRST_PARENT) and not _lost(number, known):
+        yield f"{place}: altered after it was written: it is not what was sealed ({_describe_seals(seals)})"
+    elif (
+        entry.parsed is not None and entry.parent != known.get(number - 1, FIRST_PARENT) and not _is_lost(number, known)
+    ):
         yield f"{place}: does not continue the chain: it, or {noun} {number - 1}, was altered after it was written"
 
 
-def _lost(number: int, known: dict[int, str]) -> bool:
+def _is_lost(number: int, known: dict[int, str]) -> bool:
     return number > 1 and number - 1 not in known
 
 
-def _told(seals: dict[str, bytes]) -> str:
+def _describe_seals(seals: dict[str, bytes]) -> str:
     """What a seal says of an entry, in short."""
     try:
         record = json.loads(next(iter(seals.values())))
@@ -145,6 +147,6 @@ def _told(seals: dict[str, bytes]) -> str:
     return said or "no more is known"
 
 
-def versions_in_order(entries: dict[int, Any]) -> list[str]:
+def check_order(entries: dict[int, Any]) -> list[str]:
     """Ids of the versions that a log's entries name, in order, each once."""
     return list(dict.fromkeys(str(entries[number].version) for number in sorted(entries)))

@@ -109,7 +109,7 @@ def read_manifest(raw: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise StoreError(f"it is no manifest: {error}") from error
     if not isinstance(manifest, dict):
-        raise StoreError(f"it is no manifest: a JSON object is wanted, and this is {_kind(manifest)}")
+        raise StoreError(f"it is no manifest: a JSON object is wanted, and this is {_json_kind(manifest)}")
     number = manifest.get("format")
     if type(number) is not int or number not in FORMATS:
         known = " and ".join(map(str, FORMATS))
@@ -117,7 +117,7 @@ def read_manifest(raw: bytes) -> dict[str, Any]:
     try:
         (_DerivedManifest if number >= DERIVED else _Manifest).model_validate(manifest)
     except ValidationError as error:
-        raise StoreError(f"it is no manifest of format {number}: {_explain(error)}") from error
+        raise StoreError(f"it is no manifest of format {number}: {_explain_error(error)}") from error
     return manifest
 
 
@@ -126,7 +126,7 @@ def is_derived(manifest: Mapping[str, Any]) -> bool:
     return bool(manifest["format"] >= DERIVED)
 
 
-def signs_of_newer(manifest: Mapping[str, Any], folder: Folder) -> Iterator[str]:
+def find_signs_of_newer(manifest: Mapping[str, Any], folder: Folder) -> Iterator[str]:
     """What shows that a version whose manifest says an older format was written by a package of the present one.
 
     Args:
@@ -171,11 +171,11 @@ def _has_page_checksums(folder: Folder, name: str) -> bool:
     return head[place : place + 1] == b"\x15"
 
 
-def _explain(error: ValidationError) -> str:
+def _explain_error(error: ValidationError) -> str:
     found = error.errors(include_url=False, include_input=False, include_context=False)
     said = [f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in found[:_SHOWN]]
     return "; ".join(said) + (f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
 
 
-def _kind(value: Any) -> str:
+def _json_kind(value: Any) -> str:
     return "null" if value is None else f"a {type(value).__name__}"

@@ -8,10 +8,10 @@ import pyarrow.compute as pc
 import pytest
 
 from brev_pipeline.audit import verify_version
-from brev_pipeline.audit.lock import lock_changes
+from brev_pipeline.audit.lock_changes import find_lock_changes
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.release.exclusions import locked_purposes, purpose_locks
-from brev_pipeline_tests.audit.test_accounts import first, put
+from brev_pipeline_tests.audit.test_table_checks import first, put
 from brev_pipeline_tests.audit.worlds import World
 
 
@@ -67,7 +67,7 @@ def test_a_test_image_that_changed_sides_is_a_problem_unless_moves_are_allowed(c
     configuration["split"] |= {"allow_moves": allowed, "locked": ["test"]}
     version = copy.republish({"assignments": moved}, configuration=configuration, test_lock={})
     settings = SplitSettings.model_validate(configuration["split"])
-    problems, notes = lock_changes(
+    problems, notes = find_lock_changes(
         version.read_table("assignments"), parent.read_table("assignments"), settings, parent.id
     )
     said = [line for line in (notes if allowed else problems) if "1 images of test changed sides" in line]
@@ -85,7 +85,7 @@ def test_a_new_test_image_is_noted_and_a_problem_where_the_purpose_is_locked(cop
     configuration["split"] |= {"locked": ["test"] if locked else []}
     version = copy.republish({"assignments": more}, configuration=configuration, test_lock={})
     settings = SplitSettings.model_validate(configuration["split"])
-    problems, notes = lock_changes(
+    problems, notes = find_lock_changes(
         version.read_table("assignments"), parent.read_table("assignments"), settings, parent.id
     )
     assert len(problems) == locked
@@ -123,7 +123,7 @@ def test_who_came_left_and_changed_sides_in_a_locked_test_set(
         return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows])
 
     settings = SplitSettings.model_validate({"purposes": {"train": 0.6, "test": 0.2}, "locked": ["test"]})
-    problems, notes = lock_changes(table(now), table(before), settings, "v")
+    problems, notes = find_lock_changes(table(now), table(before), settings, "v")
     for found, said in ((problems, wrong), (notes, told)):
         assert len(found) == (said is not None)
         assert all(said is not None and said in line for line in found)

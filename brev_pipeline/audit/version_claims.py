@@ -10,18 +10,26 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.audit.tables import Tables, listed_now
+from brev_pipeline.audit.table_checks import Tables, select_listed
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.credentials import redact_all
 from brev_pipeline.table_metadata import known_sha256
 from brev_pipeline.texts import join_names
 
 _SHOWN: Final = 3
-_LISTS: Final = "split.given.lists."
+_GIVEN_LISTS: Final = "split.given.lists."
 Bools = npt.NDArray[np.bool_]
-FAULTS: Final = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError, pa.ArrowException)
+DERIVATION_ERRORS: Final = (
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    pa.ArrowException,
+)
 """What a claim of the wrong kind ends in, somewhere in the code that derives it: that is then what is wrong with it."""
-_UNIT: Final = "\x1f"
+_SEPARATOR: Final = "\x1f"
 _SHOWN_CHARACTERS: Final = 200
 
 
@@ -35,28 +43,28 @@ class Contradiction:
 
 
 @dataclass(frozen=True)
-class Open:
+class OpenQuestion:
     """A claim that could not be derived, because something outside of the version is not at hand."""
 
     line: str
 
 
-def certain(lines: Iterable[str]) -> Iterator[Contradiction]:
+def as_certain(lines: Iterable[str]) -> Iterator[Contradiction]:
     """Contradictions that stand whatever release wrote the version."""
     return (Contradiction(line) for line in lines)
 
 
-def of_code(lines: Iterable[str], *stages: str) -> Iterator[Contradiction]:
+def depend_on_code(lines: Iterable[str], *stages: str) -> Iterator[Contradiction]:
     """Contradictions that older code of these stages may explain."""
     return (Contradiction(line, frozenset(stages)) for line in lines)
 
 
-Finding = Contradiction | Open
-Derivation = Callable[["Claims"], Iterator[Finding]]
+Finding = Contradiction | OpenQuestion
+Derivation = Callable[["VersionClaims"], Iterator[Finding]]
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownFiles:
     """What stands outside of a version, and is at hand: for what a version has from before.
 
     Attributes:
@@ -74,10 +82,12 @@ class Known:
     is_first: bool = False
     assignments: Mapping[str, pa.Table] = field(default_factory=dict)
 
-    def file(self, key: str, digest: str | None) -> pa.Table | None:
+    def read_file(self, key: str, digest: str | None) -> pa.Table | None:
         """The file with this SHA-256, under its key or, of lists, that of another list; None where there is none."""
         alike = [
-            one for one in self.keys_of(digest) if one == key or (one.startswith(_LISTS) and key.startswith(_LISTS))
+            one
+            for one in self.keys_of(digest)
+            if one == key or (one.startswith(_GIVEN_LISTS) and key.startswith(_GIVEN_LISTS))
         ]
         return self.assignments[alike[0]] if alike else None
 
@@ -86,35 +96,35 @@ class Known:
         return [key for key, table in self.assignments.items() if digest and known_sha256(table) == digest]
 
 
-def files_of(manifest: Mapping[str, Any]) -> dict[str, str | None]:
+def list_given_files(manifest: Mapping[str, Any]) -> dict[str, str | None]:
     """Key of the configuration (`SplitSettings.files`) → SHA-256 of the file that a version says it was made with."""
     given = {f"split.given.{key}": digest for key, digest in manifest.get("given_sha256", {}).items()}
     return {"split.ledger_csv": manifest.get("known_assignments_sha256"), **given}
 
 
 @dataclass(frozen=True)
-class Claims:
+class VersionClaims:
     """A version's manifest and tables, and what is known besides.
 
     Attributes:
         manifest: of the version.
         config: the manifest's configuration.
-        tables: name → table, all of `audit.tables.TABLES`.
+        tables: name → table, all of `table_checks.TABLES`.
         known: what stands outside of the version.
     """
 
     manifest: Mapping[str, Any]
     config: PipelineConfig
     tables: Tables
-    known: Known
+    known: KnownFiles
 
     @cached_property
-    def split(self) -> pa.Table:
+    def split_table(self) -> pa.Table:
         """The assignments of the images that are listed."""
-        return listed_now(self.tables["assignments"])
+        return select_listed(self.tables["assignments"])
 
 
-def made_with(manifest: Mapping[str, Any], store: str = ".") -> PipelineConfig:
+def read_configuration(manifest: Mapping[str, Any], store: str = ".") -> PipelineConfig:
     """The configuration that a manifest names.
 
     Args:
@@ -138,7 +148,7 @@ def made_with(manifest: Mapping[str, Any], store: str = ".") -> PipelineConfig:
     return PipelineConfig.model_validate(said)
 
 
-def columns_that_differ(
+def compare_columns(
     file: str, rows: pa.Table, found: pa.Table, derived: pa.Table, columns: Sequence[str], whence: str
 ) -> Iterator[str]:
     """Where columns of a table are not what is derived: per column the first few rows, then how many more.
@@ -153,18 +163,19 @@ def columns_that_differ(
     """
     for name in columns:
         one, other = found[name], derived[name]
-        differs = _differs(one, other)
-        yield from named(
+        differs = _find_differences(one, other)
+        yield from name_paths(
             rows["path"],
             differs,
             lambda at, name=name, one=one, other=other: (  # type: ignore[misc]
-                f"{file}: {name} of {rows['path'][at].as_py()} is {_shown(one[at])}, {whence} {_shown(other[at])}"
+                f"{file}: {name} of {rows['path'][at].as_py()} is {_shorten_value(one[at])}, {whence} "
+                f"{_shorten_value(other[at])}"
             ),
             f"{file}: {name}",
         )
 
 
-def named(paths: pa.ChunkedArray, wrong: Bools, line: Callable[[int], str], what: str) -> Iterator[str]:
+def name_paths(paths: pa.ChunkedArray, wrong: Bools, line: Callable[[int], str], what: str) -> Iterator[str]:
     """One line for each of the first few wrong rows, then one that counts the others and names the first of them.
 
     Args:
@@ -179,21 +190,21 @@ def named(paths: pa.ChunkedArray, wrong: Bools, line: Callable[[int], str], what
         yield f"{what}: and {more} more rows, the next {paths[int(at[_SHOWN])].as_py()}"
 
 
-def paths_apart(here: pa.ChunkedArray, there: pa.ChunkedArray) -> Bools:
+def find_missing_paths(here: pa.ChunkedArray, there: pa.ChunkedArray) -> Bools:
     """(rows,) which of ``here`` are not in ``there``."""
     return ~np.asarray(pc.is_in(here, value_set=pc.unique(there)).to_numpy(), np.bool_)
 
 
-def aligned(table: pa.Table, paths: pa.ChunkedArray) -> pa.Table:
+def align_rows(table: pa.Table, paths: pa.ChunkedArray) -> pa.Table:
     """The rows of ``table`` with these paths, in their order; each must be there once."""
     if len(table) == len(paths) and pc.all(pc.equal(table["path"], paths), min_count=0).as_py():
         return table
     return table.take(pc.index_in(paths, value_set=table["path"].combine_chunks()))
 
 
-def _differs(one: pa.ChunkedArray, other: pa.ChunkedArray) -> Bools:
+def _find_differences(one: pa.ChunkedArray, other: pa.ChunkedArray) -> Bools:
     if pa.types.is_list(one.type) or pa.types.is_large_list(one.type):
-        one, other = (join_names(column, _UNIT) for column in (one, other))
+        one, other = (join_names(column, _SEPARATOR) for column in (one, other))
     if other.type != one.type:
         other = other.cast(one.type)
     same = pc.fill_null(pc.equal(one, other), False)
@@ -201,6 +212,6 @@ def _differs(one: pa.ChunkedArray, other: pa.ChunkedArray) -> Bools:
     return ~np.asarray(pc.or_(same, neither).to_numpy(), np.bool_)
 
 
-def _shown(value: Any) -> str:
+def _shorten_value(value: Any) -> str:
     said = repr(value.as_py())
     return said if len(said) <= _SHOWN_CHARACTERS else f"{said[:_SHOWN_CHARACTERS]}…"
