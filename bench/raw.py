@@ -38,7 +38,7 @@ from brev_pipeline.images import prepare_images
 from brev_pipeline.integrity import check_integrity
 from brev_pipeline.listing import list_datasets
 from brev_pipeline.records import plan_shards, write_shards
-from brev_pipeline.records.encode import encoder
+from brev_pipeline.records.encodings import make_encoder
 from brev_pipeline.release.shards import PreparedPixels
 from brev_pipeline.storage import Sources
 from brev_pipeline.store import Folder
@@ -99,7 +99,7 @@ def plain(paths: list[str], target: str) -> None:
     def text(value: bytes) -> Any:
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
-    encode = encoder(SETTINGS)
+    encode = make_encoder(SETTINGS)
     with tf.io.TFRecordWriter(target) as writer:
         for path in paths:
             label = tf.train.Feature(int64_list=tf.train.Int64List(value=[0]))

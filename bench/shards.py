@@ -37,8 +37,8 @@ from brev_pipeline.augmentation import ImageAugmenter
 from brev_pipeline.config import ImageSettings, SamplingSettings, ShardSettings
 from brev_pipeline.engine import LocalEngine, SerialEngine
 from brev_pipeline.images.pixel_cache import Shelf
-from brev_pipeline.records import Earlier, plan_shards, write_shards
-from brev_pipeline.records.encode import encoder
+from brev_pipeline.records import PreviousRecords, plan_shards, write_shards
+from brev_pipeline.records.encodings import make_encoder
 from brev_pipeline.release.shards import PreparedPixels
 from brev_pipeline.sampling import compute_sampling_weights, plan_draws
 from brev_pipeline.store import Folder
@@ -136,7 +136,7 @@ def compare(encoding: str, rounds: int, tables: tuple, images: dict, root: Path,
     split, prepared, folder = tables
     settings = ShardSettings(encoding=encoding, records_per_shard=CHUNK)
     plan = plan_of(split, prepared, records, settings)
-    encode = encoder(settings)
+    encode = make_encoder(settings)
     best: dict[tuple[int, str], float] = {}
     for turn in range(rounds):
         for start in range(0, records, CHUNK):
@@ -178,7 +178,7 @@ def incremental(encoding: str, tables: tuple, root: Path, records: int, rounds: 
     plan = plan_of(split, prepared, records, settings)
     whole = write(plan, prepared, folder, settings, root / f"{encoding}-before", SerialEngine())
     known = whole.filter(pa.array(np.arange(records) % 100 != 7))
-    earlier = Earlier(Folder(str(root / f"{encoding}-before")), known, "none")
+    earlier = PreviousRecords(Folder(str(root / f"{encoding}-before")), known, "none")
     full, again = [], []
     for turn in range(rounds):
         for seconds, old, name in ((full, None, "full"), (again, earlier, "again")):
@@ -204,7 +204,7 @@ def write(
     settings: ShardSettings,
     out: Path,
     engine: Any,
-    earlier: Earlier | None = None,
+    earlier: PreviousRecords | None = None,
 ) -> Any:
     return write_shards(
         plan,
@@ -216,7 +216,7 @@ def write(
         folder=Folder(str(out)),
         engine=engine,
         fingerprint="bench",
-        earlier=earlier,
+        previous=earlier,
     )
 
 

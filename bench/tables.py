@@ -202,7 +202,7 @@ def shards(tables: Stored, folder: str) -> pa.Table:
 
 def version(tables: Stored, folder: str) -> None:
     """Publish, with its tables, report and files for other readers; the shards are empty, the pixels grey."""
-    from brev_pipeline.records.shard_writer import Finished, remember
+    from brev_pipeline.records.shard_writer import FinishedShard, note_finished_shard
     from brev_pipeline.release.release_version import release_version
     from brev_pipeline.table_metadata import STAGING
 
@@ -212,7 +212,7 @@ def version(tables: Stored, folder: str) -> None:
     nothing = hashlib.sha256(b"").hexdigest()
     for name in pc.unique(records["file"]).to_pylist():
         staging.write(name, b"")
-        remember(staging / ".finished", Finished(name, "", 0, nothing, [], [], []))
+        note_finished_shard(staging / ".finished", FinishedShard(name, "", 0, nothing, [], [], []))
     for name in pc.unique(tables["prepared_images"].read(["file"])["file"]).to_pylist():
         Folder(folder).link_file("pixels", store.prepared_pixels, name)
     release_version(settings, store, tables, checks={}, run_id="bench")

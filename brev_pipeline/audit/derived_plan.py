@@ -57,7 +57,7 @@ def _compare_weights(config: PipelineConfig, found: pa.Table, weights: pa.Table,
 def derive_plan(
     config: PipelineConfig, classes: Sequence[str], split: pa.Table, weights: pa.Table, images: pa.Table
 ) -> pa.Table:
-    """The plan of a version's records, schema `shards.PLAN`, from its assignments."""
+    """The plan of a version's records, schema `records.SHARD_PLAN`, from its assignments."""
     from brev_pipeline.records import plan_shards
     from brev_pipeline.sampling import plan_draws
 

@@ -96,14 +96,14 @@ class FileCheck:
         return [*problems, *self._check_records(task.name, task.rows, held)]
 
     def _check_records(self, name: str, rows: pa.Table, held: Folder) -> list[str]:
-        from brev_pipeline.records import records
+        from brev_pipeline.records import iterate_records
 
         problems = []
         try:
             # Column → field. Fields that only one of the two has are compared too, where the row tells of them.
             pairs = {name: name for name in COMPARED}
             pairs |= {column: name for column, name in DERIVED.items() if column in rows.column_names}
-            for row, record in records(held, rows, self.compression):
+            for row, record in iterate_records(held, rows, self.compression):
                 problems += [
                     f"{name}, record {row['position']}: {key} is {record.get(key)!r}, recorded {row[column]!r} "
                     f"({row['path']})"

@@ -252,7 +252,7 @@ class RecordRemaker:
 
     def _compare_record(self, row: Row, pixels: npt.NDArray[np.uint8] | None, reason: str) -> Finding:
         from brev_pipeline.augmentation import ImageAugmenter
-        from brev_pipeline.records import RecordMaker
+        from brev_pipeline.records import RecordBuilder
 
         place = describe_record(row)
         if pixels is None:
@@ -260,7 +260,7 @@ class RecordRemaker:
             return Finding("different", said)
         try:
             stored = self._read_stored(row)
-            made = RecordMaker(self.config.shards, ImageAugmenter(self.config.augmentation))(row, pixels)
+            made = RecordBuilder(self.config.shards, ImageAugmenter(self.config.augmentation))(row, pixels)
         except BrevPipelineError as error:
             return Finding("different", f"{place}: cannot be made again: {error}")
         return (
@@ -293,10 +293,10 @@ class _ReadOutcome(NamedTuple):
 @lru_cache(256)
 def _open_decompressed(folder: Folder, file: str, compression: str) -> IO[bytes]:
     """A compressed shard, unpacked in a file that nobody else sees: its records are wanted in no order."""
-    from brev_pipeline.records.record_reader import whole_file
+    from brev_pipeline.records.record_reader import read_whole_shard
 
     unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is no longer kept
-    unpacked.write(whole_file(folder, file, compression))
+    unpacked.write(read_whole_shard(folder, file, compression))
     unpacked.flush()
     return unpacked
 

@@ -8,11 +8,18 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from brev_pipeline.augmentation.colour import coloured
-from brev_pipeline.augmentation.filters import filtered
-from brev_pipeline.augmentation.geometry import Image, Matrix, affine, displacements, warp, warp_labels
-from brev_pipeline.augmentation.noise import salt_and_pepper, white_noise
-from brev_pipeline.augmentation.parameters import heads, plan_parameters, record, words
+from brev_pipeline.augmentation.colour import apply_colour
+from brev_pipeline.augmentation.filters import apply_filters
+from brev_pipeline.augmentation.geometry import (
+    AffineMatrix,
+    Image,
+    affine_matrix,
+    displacement_field,
+    warp_image,
+    warp_labels,
+)
+from brev_pipeline.augmentation.noise import add_salt_and_pepper, add_white_noise
+from brev_pipeline.augmentation.parameters import applied_parameters, describe_parameters, draw_words, plan_parameters
 from brev_pipeline.config import AugmentationSettings
 from brev_pipeline.errors import AugmentError
 
@@ -21,7 +28,7 @@ Labels = npt.NDArray[Any]
 MAX_SIDE: Final = 32766  # px; OpenCV cannot warp more
 
 
-def checked_seed(seed: int) -> int:
+def check_seed(seed: int) -> int:
     """The seed as a plain integer in [0, 2**64). Raises `AugmentError` if it is none."""
     try:
         number = index(seed)
@@ -113,7 +120,7 @@ class ImageAugmenter:
 
         Returns:
             ``seed``, ``height``, ``width``, and for each part (None where it is off) its parameters, each with
-            ``applied`` (its coin) and ``value`` in the unit of the setting: ``scale`` zoom factor − 1, ``rotate``
+            ``applied`` (its draw) and ``value`` in the unit of the setting: ``scale`` zoom factor − 1, ``rotate``
             degrees counter-clockwise, ``translate_…`` fractions of the side to the right and down, ``shear`` tangents
             [x by y, y by x], ``emboss`` strengths [right, down], ``brightness`` fraction of full scale, ``contrast``
             and ``saturation`` factors, ``hue`` turns, ``salt_and_pepper`` side of the specks in px. ``transform`` has
@@ -123,11 +130,11 @@ class ImageAugmenter:
             AugmentError: the seed or the size is out of range.
         """
         check_size(height, width)
-        seed = checked_seed(seed)
-        drawn = words(seed)
-        parts = record(self._plan, drawn)
+        seed = check_seed(seed)
+        drawn = draw_words(seed)
+        parts = describe_parameters(self._plan, drawn)
         if "transform" in parts:
-            parts["transform"]["matrix"] = _matrix(heads(self._plan, drawn), height, width).rows()
+            parts["transform"]["matrix"] = _matrix(applied_parameters(self._plan, drawn), height, width).as_rows()
         return {"seed": seed, "height": int(height), "width": int(width)} | {part: parts.get(part) for part in _PARTS}
 
     @overload
@@ -155,14 +162,14 @@ class ImageAugmenter:
         if labels is not None:
             check_labels(labels, image.shape[:2])
         height, width = image.shape[:2]
-        seed = checked_seed(seed)
-        applied = heads(self._plan, words(seed))
+        seed = check_seed(seed)
+        applied = applied_parameters(self._plan, draw_words(seed))
         matrix = _matrix(applied, height, width)
         field = None
         if "deformation" in applied and (part := self.settings.deformation):
-            field = displacements(part, seed, height, width)
+            field = displacement_field(part, seed, height, width)
         flat = image.reshape(height, width) if image.shape[2:] == (1,) else image
-        pixels = self._finish(warp(flat, matrix, field), applied, seed).reshape(image.shape)
+        pixels = self._apply_filters_and_noise(warp_image(flat, matrix, field), applied, seed).reshape(image.shape)
         return pixels if labels is None else (pixels, warp_labels(labels, matrix, field))
 
     def __call__(self, sample: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -181,19 +188,19 @@ class ImageAugmenter:
             out["img"] = self.augment(sample["img"], seed)
         return out
 
-    def _finish(self, image: Image, applied: dict[str, Any], seed: int) -> Image:
+    def _apply_filters_and_noise(self, image: Image, applied: dict[str, Any], seed: int) -> Image:
         """Everything after the geometry."""
-        image = coloured(filtered(image, applied), applied)
+        image = apply_colour(apply_filters(image, applied), applied)
         if "stddev" in applied:
-            image = white_noise(image, applied["stddev"], seed)
+            image = add_white_noise(image, applied["stddev"], seed)
         if "salt_and_pepper" in applied and (part := self.settings.salt_and_pepper):
-            image = salt_and_pepper(image, part.fraction, applied["salt_and_pepper"], seed)
+            image = add_salt_and_pepper(image, part.fraction, applied["salt_and_pepper"], seed)
         return image
 
 
-def _matrix(applied: dict[str, Any], height: int, width: int) -> Matrix:
+def _matrix(applied: dict[str, Any], height: int, width: int) -> AffineMatrix:
     get = applied.get
-    return affine(
+    return affine_matrix(
         height,
         width,
         flip_up_down="flip_up_down" in applied,

@@ -23,26 +23,26 @@ _FULL: Final = 255  # full scale, grey levels
 _NAMES: Final = frozenset(("brightness", "contrast", "hue", "saturation"))
 
 
-def coloured(image: Image, heads: dict[str, Any]) -> Image:
+def apply_colour(image: Image, applied: dict[str, Any]) -> Image:
     """Apply the colour changes that were drawn; hue and saturation only where there is colour.
 
     Args:
         image: (h, w) or (h, w, 3).
-        heads: values of ``brightness``, ``contrast``, ``hue``, ``saturation``, as far as they are applied.
+        applied: values of ``brightness``, ``contrast``, ``hue``, ``saturation``, as far as they are applied.
 
     Returns:
         An array of the same shape; ``image`` itself where nothing was drawn.
     """
-    if _NAMES.isdisjoint(heads):
+    if _NAMES.isdisjoint(applied):
         return image
-    contrast = heads.get("contrast", 1.0)
-    offset = heads.get("brightness", 0.0) * _FULL
+    contrast = applied.get("contrast", 1.0)
+    offset = applied.get("brightness", 0.0) * _FULL
     if contrast != 1:
         offset += (1 - contrast) * mean_grey(image)
     if image.ndim == 2:
-        matrix = [[_grid(contrast), _grid(offset)]]
+        matrix = [[_round_to_grid(contrast), _round_to_grid(offset)]]
     else:
-        matrix = colour_matrix(contrast, heads.get("hue", 0.0), heads.get("saturation", 1.0), offset)
+        matrix = colour_matrix(contrast, applied.get("hue", 0.0), applied.get("saturation", 1.0), offset)
     return cv2.transform(image, np.array(matrix))  # type: ignore[no-any-return]
 
 
@@ -57,10 +57,10 @@ def colour_matrix(contrast: float, hue: float, saturation: float, offset: float)
     """
     cos, sin = cos_sin(hue)
     # Rodrigues' rotation about (1, 1, 1)/√3, stretched across that axis: a circulant matrix.
-    after = _grid(contrast * (1 - saturation * (cos + 2 * _SIN60 * sin)) / 3)
-    before = _grid(contrast * (1 - saturation * (cos - 2 * _SIN60 * sin)) / 3)
-    same = _grid(contrast) - after - before
-    add = _grid(offset)
+    after = _round_to_grid(contrast * (1 - saturation * (cos + 2 * _SIN60 * sin)) / 3)
+    before = _round_to_grid(contrast * (1 - saturation * (cos - 2 * _SIN60 * sin)) / 3)
+    same = _round_to_grid(contrast) - after - before
+    add = _round_to_grid(offset)
     return [[same, after, before, add], [before, same, after, add], [after, before, same, add]]
 
 
@@ -69,5 +69,5 @@ def mean_grey(image: Image) -> float:
     return sum(cv2.sumElems(image)) / image.size
 
 
-def _grid(value: float) -> float:
+def _round_to_grid(value: float) -> float:
     return round(value * _GRID) / _GRID

@@ -16,29 +16,29 @@ _BORDER: Final = cv2.BORDER_REFLECT_101
 _GRID: Final = 256
 
 
-def filtered(image: Image, heads: dict[str, Any]) -> Image:
+def apply_filters(image: Image, applied: dict[str, Any]) -> Image:
     """Apply the filters that were drawn: emboss, then mean, then Gaussian.
 
     Args:
         image: (h, w) or (h, w, 3).
-        heads: values of ``emboss``, ``mean``, ``gaussian``, as far as they are applied.
+        applied: values of ``emboss``, ``mean``, ``gaussian``, as far as they are applied.
 
     Returns:
         An array of the same shape; ``image`` itself where no filter was drawn.
     """
-    if "emboss" in heads:
-        image = emboss(image, *heads["emboss"])
-    if "mean" in heads:
-        side = heads["mean"]
+    if "emboss" in applied:
+        image = apply_emboss(image, *applied["emboss"])
+    if "mean" in applied:
+        side = applied["mean"]
         image = cv2.blur(image, (side, side), borderType=_BORDER)
-    if "gaussian" in heads:
-        sigma = heads["gaussian"]
+    if "gaussian" in applied:
+        sigma = applied["gaussian"]
         size = gaussian_size(sigma)
         image = cv2.GaussianBlur(image, (size, size), sigma, borderType=_BORDER)
     return image
 
 
-def emboss(image: Image, right: float, down: float) -> Image:
+def apply_emboss(image: Image, right: float, down: float) -> Image:
     """Add the relief: the image's Sobel gradients times their strengths, in all channels alike.
 
     Args:

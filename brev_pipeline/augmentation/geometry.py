@@ -35,7 +35,7 @@ _FLAGS: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 _BORDER: Final = cv2.BORDER_REFLECT_101
 
 
-class Matrix(NamedTuple):
+class AffineMatrix(NamedTuple):
     """Result pixel (x, y) → source place (xx·x + xy·y + x0, yx·x + yy·y + y0), all in 1/256."""
 
     xx: int
@@ -45,16 +45,16 @@ class Matrix(NamedTuple):
     yy: int
     y0: int
 
-    def rows(self) -> list[list[float]]:
+    def as_rows(self) -> list[list[float]]:
         """As 2×3 numbers in px; exact."""
         xx, xy, x0, yx, yy, y0 = self
         return [[xx / ONE, xy / ONE, x0 / ONE], [yx / ONE, yy / ONE, y0 / ONE]]
 
 
-IDENTITY: Final = Matrix(ONE, 0, 0, 0, ONE, 0)
+IDENTITY: Final = AffineMatrix(ONE, 0, 0, 0, ONE, 0)
 
 
-def affine(
+def affine_matrix(
     height: int,
     width: int,
     *,
@@ -64,7 +64,7 @@ def affine(
     rotate: float = 0.0,
     translate: tuple[float, float] = (0.0, 0.0),
     shear: tuple[float, float] = (0.0, 0.0),
-) -> Matrix:
+) -> AffineMatrix:
     """The matrix of a flip, then zoom, rotation, shear about the centre, then translation.
 
     Flips and (where height and width are both odd or both even) quarter turns map pixels onto pixels exactly.
@@ -94,15 +94,15 @@ def affine(
     from_x, from_y = x + translate[0] * width, y + translate[1] * height
     x0 = round(ONE * x - (xx * from_x + xy * from_y))
     y0 = round(ONE * y - (yx * from_x + yy * from_y))
-    return Matrix(xx, xy, x0, yx, yy, y0)
+    return AffineMatrix(xx, xy, x0, yx, yy, y0)
 
 
-def warp(image: Image, matrix: Matrix, field: Integers | None = None) -> Image:
+def warp_image(image: Image, matrix: AffineMatrix, field: Integers | None = None) -> Image:
     """Resample an image bilinearly; bit-identical everywhere. Flips and quarter turns only move pixels.
 
     Args:
         image: (h, w) or (h, w, 3).
-        matrix: from `affine`, for this height and width.
+        matrix: from `affine_matrix`, for this height and width.
         field: (2, h, w) displacements (x, y) of the result's pixels in 1/256 px, before the matrix.
 
     Returns:
@@ -110,26 +110,26 @@ def warp(image: Image, matrix: Matrix, field: Integers | None = None) -> Image:
     """
     if field is None:
         height, width = image.shape[:2]
-        if (moved := _moved(image, matrix)) is not None:
+        if (moved := _move_pixels(image, matrix)) is not None:
             return moved
-        if _reach(matrix, height, width) < _EXACT:
-            return cv2.warpAffine(image, np.array(matrix.rows()), (width, height), flags=_FLAGS, borderMode=_BORDER)  # type: ignore[no-any-return]
-    x, y = _places(matrix, field, *image.shape[:2])
+        if _position_bound(matrix, height, width) < _EXACT:
+            return cv2.warpAffine(image, np.array(matrix.as_rows()), (width, height), flags=_FLAGS, borderMode=_BORDER)  # type: ignore[no-any-return]
+    x, y = _source_positions(matrix, field, *image.shape[:2])
     x, y = x + 4 >> 3, y + 4 >> 3  # 1/32 px
     whole = np.stack([x >> 5, y >> 5], axis=-1).astype(np.int16)
     rest = ((y & 31) << 5 | x & 31).astype(np.uint16)
     return cv2.remap(image, whole, rest, cv2.INTER_LINEAR, borderMode=_BORDER)  # type: ignore[no-any-return]
 
 
-def warp_labels(labels: npt.NDArray[Any], matrix: Matrix, field: Integers | None = None) -> npt.NDArray[Any]:
-    """`warp` with the nearest neighbour, for labels of any integer type, (h, w) or (h, w, c): no new values."""
-    if field is None and (moved := _moved(labels, matrix)) is not None:
+def warp_labels(labels: npt.NDArray[Any], matrix: AffineMatrix, field: Integers | None = None) -> npt.NDArray[Any]:
+    """`warp_image` with the nearest neighbour, for labels of any integer type, (h, w) or (h, w, c): no new values."""
+    if field is None and (moved := _move_pixels(labels, matrix)) is not None:
         return moved
-    x, y = _places(matrix, field, *labels.shape[:2])
+    x, y = _source_positions(matrix, field, *labels.shape[:2])
     return np.ascontiguousarray(labels[y + ONE // 2 >> _BITS, x + ONE // 2 >> _BITS])
 
 
-def _moved(array: npt.NDArray[Any], matrix: Matrix) -> npt.NDArray[Any] | None:
+def _move_pixels(array: npt.NDArray[Any], matrix: AffineMatrix) -> npt.NDArray[Any] | None:
     """The result where it is a flip or quarter turn of the source, pixel for pixel; None where it is not."""
     xx, xy, x0, yx, yy, y0 = matrix
     height, width = array.shape[:2]
@@ -137,16 +137,16 @@ def _moved(array: npt.NDArray[Any], matrix: Matrix) -> npt.NDArray[Any] | None:
         if xx or yy or height != width:
             return None
         array, xx, x0, yy, y0 = array.swapaxes(0, 1), yx, y0, xy, x0
-    if abs(xx) != ONE or abs(yy) != ONE or x0 != _start(xx, width) or y0 != _start(yy, height):
+    if abs(xx) != ONE or abs(yy) != ONE or x0 != _first_position(xx, width) or y0 != _first_position(yy, height):
         return None
     return array[:: yy // ONE, :: xx // ONE].copy()
 
 
-def _start(step: int, length: int) -> int:
+def _first_position(step: int, length: int) -> int:
     return 0 if step > 0 else ONE * (length - 1)
 
 
-def _reach(matrix: Matrix, height: int, width: int) -> int:
+def _position_bound(matrix: AffineMatrix, height: int, width: int) -> int:
     """Bound of every place and of every term of its sum, 1/256 px."""
     xx, xy, x0, yx, yy, y0 = matrix
     across = abs(xx) * width + abs(xy) * height + abs(x0)
@@ -154,10 +154,12 @@ def _reach(matrix: Matrix, height: int, width: int) -> int:
     return across if across > along else along
 
 
-def _places(matrix: Matrix, field: Integers | None, height: int, width: int) -> tuple[Integers, Integers]:
+def _source_positions(
+    matrix: AffineMatrix, field: Integers | None, height: int, width: int
+) -> tuple[Integers, Integers]:
     """Where in the source each pixel of the result lies, mirrored into it: x and y, (h, w), 1/256 px."""
     # Displacements at most double the reach; products have 1/256 of 1/256 px. Nearly always 32 bits hold that.
-    kind = np.int32 if 2 * ONE * _reach(matrix, height, width) < 2**31 else np.int64
+    kind = np.int32 if 2 * ONE * _position_bound(matrix, height, width) < 2**31 else np.int64
     x: npt.NDArray[Any] = np.arange(width, dtype=kind) * ONE
     y: npt.NDArray[Any] = np.arange(height, dtype=kind)[:, None] * ONE
     if field is not None:
@@ -165,10 +167,10 @@ def _places(matrix: Matrix, field: Integers | None, height: int, width: int) -> 
     half = ONE // 2
     from_x = (matrix.xx * x + matrix.xy * y + half >> _BITS) + matrix.x0
     from_y = (matrix.yx * x + matrix.yy * y + half >> _BITS) + matrix.y0
-    return _mirrored(from_x, width), _mirrored(from_y, height)
+    return _mirror_positions(from_x, width), _mirror_positions(from_y, height)
 
 
-def _mirrored(places: Integers, length: int) -> Integers:
+def _mirror_positions(places: Integers, length: int) -> Integers:
     if length == 1:
         return np.zeros_like(places)
     period = 2 * ONE * (length - 1)
@@ -181,7 +183,7 @@ _WEIGHT: Final = 1 << _WEIGHT_BITS  # sum of the four B-spline weights of a pixe
 _SQRT3: Final = 1.7320508075688772
 
 
-def displacements(settings: ImageDeformation, seed: int, height: int, width: int) -> Integers:
+def displacement_field(settings: ImageDeformation, seed: int, height: int, width: int) -> Integers:
     """The field of displacements of one image: the same for the same arguments, everywhere.
 
     Args:
@@ -195,7 +197,7 @@ def displacements(settings: ImageDeformation, seed: int, height: int, width: int
     """
     side = min(height, width)
     spacing = max(1.0, settings.sigma * side * _SQRT3)
-    down, along = spline(height, spacing), spline(width, spacing)
+    down, along = spline_weights(height, spacing), spline_weights(width, spacing)
     shape = (2, down.shape[1], along.shape[1])
     words = raw_words(seed, b"deformation", shape[0] * shape[1] * shape[2]).reshape(shape)
     # Odd numbers within ± 2**24, so that the field is symmetric about 0.
@@ -207,7 +209,7 @@ def displacements(settings: ImageDeformation, seed: int, height: int, width: int
 
 
 @lru_cache(maxsize=64)
-def spline(length: int, spacing: float) -> npt.NDArray[np.float64]:
+def spline_weights(length: int, spacing: float) -> npt.NDArray[np.float64]:
     """Weights of the control points in each pixel of a row: integers that sum to 1024.
 
     Args:

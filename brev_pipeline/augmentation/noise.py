@@ -22,7 +22,7 @@ _HALF: Final = np.uint8(128)
 _SHIFT: Final = 20  # binary places of the standard deviation in grey levels
 
 
-def white_noise(image: Image, stddev: float, seed: int) -> Image:
+def add_white_noise(image: Image, stddev: float, seed: int) -> Image:
     """Add Gaussian noise, independent in every pixel and channel, rounded to grey levels and saturated.
 
     Args:
@@ -40,7 +40,7 @@ def white_noise(image: Image, stddev: float, seed: int) -> Image:
 
 
 @lru_cache(maxsize=1)
-def quantiles() -> npt.NDArray[np.int64]:
+def normal_quantiles() -> npt.NDArray[np.int64]:
     """Quantiles (i + ½) / 65,536 of the standard normal distribution in 1/4096, ascending and symmetric about 0."""
     inverse = NormalDist().inv_cdf
     upper = [round(inverse((place + 0.5) / _SIZE) * _SIGMA) for place in range(_SIZE // 2, _SIZE)]
@@ -56,15 +56,15 @@ def noise_table(stddev: float) -> npt.NDArray[np.int8] | npt.NDArray[np.int16]:
         stddev: fraction of full scale, 0 to 1.
     """
     factor = int(stddev * 255 * 2**_SHIFT + 0.5)
-    size = np.abs(quantiles()) * factor
+    size = np.abs(normal_quantiles()) * factor
     levels = (size + _SIGMA * 2 ** (_SHIFT - 1)) // (_SIGMA * 2**_SHIFT)
-    noise = (np.sign(quantiles()) * levels)[None]
+    noise = (np.sign(normal_quantiles()) * levels)[None]
     table: npt.NDArray[Any] = noise.astype(np.int8 if levels.max() < 128 else np.int16)
     table.flags.writeable = False
     return table
 
 
-def salt_and_pepper(image: Image, fraction: float, side: int, seed: int) -> Image:
+def add_salt_and_pepper(image: Image, fraction: float, side: int, seed: int) -> Image:
     """Set specks to full scale or to zero, half of them each; where two meet, salt lies on top.
 
     Args:

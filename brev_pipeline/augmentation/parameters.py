@@ -1,8 +1,8 @@
-"""What a seed means: for every parameter of the augmentation a coin and a value.
+"""What a seed means: for every parameter of the augmentation, whether it is applied and its value.
 
-Every parameter owns two words of the stream ``parameters``, at a place that never moves: its coin, and its value or
-values (32 bits each). So each coin is its own, and switching a part off or changing a range leaves all other draws
-as they were. A parameter that is added later gets the next two words.
+Every parameter owns two words of the stream ``parameters``, at a place that never moves: one of a Bernoulli draw that
+decides whether it is applied, and its value or values (32 bits each). So each draw is its own, and switching a part off
+or changing a range leaves all other draws as they were. A parameter that is added later gets the next two words.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 from brev_pipeline.augmentation.portable_math import raw_words
 from brev_pipeline.config import AugmentationSettings
 
-ORDER: Final = (
+PARAMETER_ORDER: Final = (
     "flip_up_down",
     "flip_left_right",
     "scale",
@@ -39,38 +39,42 @@ class Parameter(NamedTuple):
 
     part: str  # field of AugmentationSettings
     name: str  # one of ORDER
-    threshold: int  # the coin shows heads where its word is below this: chance * 2**64
+    threshold: int  # it is applied where its Bernoulli word is below this: chance * 2**64
     kind: Literal["option", "uniform", "pair", "signed pair"] = "option"
     middle: float = 0.0  # of the uniform distribution of a value, or of each of a pair
     half: float = 0.0  # half its width
-    options: Sequence[Any] = (True,)  # what a value is chosen from; a single one is what the coin decides on
+    options: Sequence[Any] = (True,)  # what a value is chosen from
 
 
-class Plan(NamedTuple):
+class ParameterPlan(NamedTuple):
     """How all parameters are drawn, in the order of ORDER."""
 
     parameters: tuple[Parameter | None, ...]  # None: the part is off
     thresholds: tuple[int, ...]
 
 
-def words(seed: int) -> list[int]:
-    """Two words for each of ORDER: its coin and its value, 64 bits each."""
-    return raw_words(seed, b"parameters", 2 * len(ORDER)).tolist()  # type: ignore[no-any-return]
+def draw_words(seed: int) -> list[int]:
+    """Two words for each of `PARAMETER_ORDER`: its Bernoulli draw and its value, 64 bits each."""
+    return raw_words(seed, b"parameters", 2 * len(PARAMETER_ORDER)).tolist()  # type: ignore[no-any-return]
 
 
-def heads(plan: Plan, drawn: list[int]) -> dict[str, Any]:
-    """Name → value of the parameters whose coin shows heads: what is applied."""
-    coins = map(lt, drawn[::2], plan.thresholds)
-    return {p.name: value(p, word) for p, word in compress(zip(plan.parameters, drawn[1::2], strict=True), coins) if p}
+def applied_parameters(plan: ParameterPlan, drawn: list[int]) -> dict[str, Any]:
+    """Name → value of the parameters that are applied."""
+    bernoulli = map(lt, drawn[::2], plan.thresholds)
+    return {
+        p.name: draw_value(p, word)
+        for p, word in compress(zip(plan.parameters, drawn[1::2], strict=True), bernoulli)
+        if p
+    }
 
 
-def record(plan: Plan, drawn: list[int]) -> dict[str, dict[str, Any]]:
-    """Part → name → coin (``applied``) and ``value`` of all parameters; a part of one parameter is that parameter."""
+def describe_parameters(plan: ParameterPlan, drawn: list[int]) -> dict[str, dict[str, Any]]:
+    """Part → name → ``applied`` and ``value`` of all parameters; a part of one parameter is that parameter."""
     out: dict[str, dict[str, Any]] = {}
-    for p, coin, word in zip(plan.parameters, drawn[::2], drawn[1::2], strict=True):
+    for p, bernoulli, word in zip(plan.parameters, drawn[::2], drawn[1::2], strict=True):
         if p is None:
             continue
-        one = {"applied": coin < p.threshold, "value": value(p, word)}
+        one = {"applied": bernoulli < p.threshold, "value": draw_value(p, word)}
         if p.part == p.name:
             out[p.part] = one
         else:
@@ -78,7 +82,7 @@ def record(plan: Plan, drawn: list[int]) -> dict[str, dict[str, Any]]:
     return out
 
 
-def value(parameter: Parameter, word: int) -> Any:
+def draw_value(parameter: Parameter, word: int) -> Any:
     """The value that a word means: a float, a list of two, or one of the options.
 
     A uniform value is an odd multiple of 2⁻³² (2⁻³¹ where a bit is its sign) of the half width beside the middle:
@@ -91,20 +95,20 @@ def value(parameter: Parameter, word: int) -> Any:
         return options[word * len(options) >> 64]
     if kind == "pair":
         return [middle + half * ((bits * 2 - 0xFFFFFFFF) * 2.0**-32) for bits in (word >> 32, word & 0xFFFFFFFF)]
-    return [_signed(middle, half, bits) for bits in (word >> 32, word & 0xFFFFFFFF)]
+    return [_draw_signed(middle, half, bits) for bits in (word >> 32, word & 0xFFFFFFFF)]
 
 
-def _signed(middle: float, half: float, bits: int) -> float:
+def _draw_signed(middle: float, half: float, bits: int) -> float:
     size = middle + half * (((bits | 1) - 0x80000000) * 2.0**-31)
     return -size if bits & 1 else size
 
 
-def plan_parameters(settings: AugmentationSettings) -> Plan:
+def plan_parameters(settings: AugmentationSettings) -> ParameterPlan:
     """How each parameter is drawn under these settings."""
     parts = (_transform, _deformation, _filtering, _noise, _specks)
     on = {parameter.name: parameter for part in parts for parameter in part(settings)}
-    parameters = tuple(on.get(name) for name in ORDER)
-    return Plan(parameters, tuple(p.threshold if p else 0 for p in parameters))
+    parameters = tuple(on.get(name) for name in PARAMETER_ORDER)
+    return ParameterPlan(parameters, tuple(p.threshold if p else 0 for p in parameters))
 
 
 def _threshold(chance: float) -> int:

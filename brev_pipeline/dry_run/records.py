@@ -14,7 +14,7 @@ from brev_pipeline.diff.sides import by_name, count
 from brev_pipeline.diff.versions import shard_bytes
 from brev_pipeline.provenance import record_recipe
 from brev_pipeline.records.shard_plan import mean_record_bytes
-from brev_pipeline.records.write import shard_files, shards_of
+from brev_pipeline.records.write import list_shards, shard_files
 from brev_pipeline.release.shards import PlannedRecords, earlier_records, find_made_version
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.tables import part_names
@@ -65,7 +65,7 @@ def foresee_records(config: PipelineConfig, store: PipelineStore, planned: Plann
     earlier = earlier_records(store, record_recipe(config), planned.facts)
     if earlier is None or _has_other_labels(store, planned.plan, classes):
         return Records(False, finished, none, no_lengths)
-    places = earlier.places(planned.plan)
+    places = earlier.find_matches(planned.plan)
     copied = places["file"].is_valid().to_numpy() & ~finished
     return Records(False, finished, copied, pc.fill_null(places["length"], 0).to_numpy())
 
@@ -138,7 +138,7 @@ def _measured(config: PipelineConfig, newest: Version) -> tuple[float, float] | 
 def _finished(config: PipelineConfig, store: PipelineStore, planned: PlannedRecords) -> Bools:
     """(records,) whether its shard lies finished in the staging."""
     there = set(shard_files(store.staging_area / planned.digest)["file"].to_pylist())
-    starts, names = shards_of(planned.plan, config.name)
+    starts, names = list_shards(planned.plan, config.name)
     return np.repeat(np.array([name in there for name in names], np.bool_), np.diff(starts))
 
 

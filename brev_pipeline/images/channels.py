@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.base import apply_table, unsupported
+from brev_pipeline.images.formats.base import apply_table, unsupported_error
 
 _Pixels = npt.NDArray[np.uint8]
 _BAND = 1 << 16  # pixels
@@ -99,9 +99,11 @@ def debayer(raw: _Pixels) -> _Pixels:
     import cv2
 
     if raw.shape[2] != 1:
-        raise unsupported("color_mode bayer wants a sensor's raw image of one channel, and this is a colour image")
+        raise unsupported_error(
+            "color_mode bayer wants a sensor's raw image of one channel, and this is a colour image"
+        )
     if min(raw.shape[:2]) < 2:
-        raise unsupported("color_mode bayer wants at least 2×2 px")
+        raise unsupported_error("color_mode bayer wants at least 2×2 px")
 
     def spread(plane: Any, kernel: npt.NDArray[np.float32]) -> Any:
         # Sums stay below 2**24, so the float32 kernel is exact.

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
 from brev_pipeline.images.channels import to_channels
-from brev_pipeline.images.formats import FORMATS, entitled, sniff
-from brev_pipeline.images.formats.base import Header, Raster, check_pixels, damaged
+from brev_pipeline.images.formats import FORMATS, add_format_title, read_image_header
+from brev_pipeline.images.formats.base import ImageHeader, Raster, check_pixel_count, corrupt_error
 from brev_pipeline.images.geometry import orient
 from brev_pipeline.images.intensity import DeepSamples
 from brev_pipeline.images.statistics import pixel_id
@@ -25,7 +25,7 @@ class Decoded:
 
     pixels: npt.NDArray[np.uint8]
     """(height, width, channels), C-contiguous, 0..255, standing upright; channels as ``color_mode`` asks."""
-    header: Header
+    header: ImageHeader
     """Format and size as stored, before the image was turned."""
     note: str | None
     """What a person should know of it, for example ``"first page of 3"``."""
@@ -75,7 +75,7 @@ class Decoded:
         return self.header.bit_depth
 
 
-def decode(data: bytes, settings: ImageSettings, header: Header | None = None) -> Decoded:
+def decode(data: bytes, settings: ImageSettings, header: ImageHeader | None = None) -> Decoded:
     """Decode an image file: the whole image, or a refusal; the same pixels on every CPU.
 
     EXIF orientation is applied; the first page or frame counts; samples of more than 8 bits are scaled as
@@ -84,29 +84,31 @@ def decode(data: bytes, settings: ImageSettings, header: Header | None = None) -
     Args:
         data: the file.
         settings: color_mode, background, intensity, strict_jpeg and max_pixels count.
-        header: what `sniff` told of the file, if that is known already.
+        header: what `read_image_header` told of the file, if that is known already.
 
     Raises:
         DecodeError: ``corrupt``, ``unsupported`` or ``too_large``, with a reason for people.
     """
-    header = header or sniff(data)
+    header = header or read_image_header(data)
     try:
         raster, note = _decode(data, header, settings)
         samples = None if raster.samples.dtype == np.uint8 else DeepSamples(raster, settings.intensity)
         levels = raster.samples if samples is None else samples.to_8_bits()
         pixels = orient(to_channels(levels, settings), raster.orientation)
     except DecodeError as error:
-        raise entitled(error, header.format) from error
+        raise add_format_title(error, header.format) from error
     return Decoded(pixels, header, note, samples, settings)
 
 
-def _decode(data: bytes, header: Header, settings: ImageSettings) -> tuple[Raster, str | None]:
-    check_pixels(header.height, header.width, settings.max_pixels)
+def _decode(data: bytes, header: ImageHeader, settings: ImageSettings) -> tuple[Raster, str | None]:
+    check_pixel_count(header.height, header.width, settings.max_pixels)
     format_ = FORMATS[header.format]
-    note = format_.verify(data, header, settings)
-    raster = format_.decode(data, header, settings)
+    note = format_.check_file(data, header, settings)
+    raster = format_.decode_samples(data, header, settings)
     height, width = raster.samples.shape[:2]
     # Some decoders have turned the image already.
     if (height, width) not in ((header.height, header.width), (header.width, header.height)):
-        raise damaged(f"it decodes to {width}×{height} px, and its header claims {header.width}×{header.height} px")
+        raise corrupt_error(
+            f"it decodes to {width}×{height} px, and its header claims {header.width}×{header.height} px"
+        )
     return raster, "; ".join(filter(None, (note, raster.note))) or None

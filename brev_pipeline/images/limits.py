@@ -25,7 +25,7 @@ from typing import Final
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.engine import LostTask
 from brev_pipeline.engine.worker import is_worker
-from brev_pipeline.images.formats.base import Header
+from brev_pipeline.images.formats.base import ImageHeader
 
 _SLACK = 2 << 30  # bytes that libraries may reserve without using them (arenas, thread stacks)
 _OPENCV_NO_MEMORY = -4  # cv2.Error.StsNoMem
@@ -55,7 +55,7 @@ def unhurried(settings: ImageSettings) -> ImageSettings:
     return settings.model_copy(update={"max_seconds": 20 * settings.max_seconds})
 
 
-def demand_memory(header: Header, settings: ImageSettings) -> None:
+def demand_memory(header: ImageHeader, settings: ImageSettings) -> None:
     """Ask for as much memory as decoding may take, and give it back: decoders call a want of memory damage.
 
     Raises:

@@ -28,8 +28,8 @@ from brev_pipeline.config import ImageSettings
 from brev_pipeline.engine import LocalEngine, LostTask
 from brev_pipeline.errors import BrevPipelineError, DecodeError, SourceError
 from brev_pipeline.images.decoding import decode
-from brev_pipeline.images.formats import sniff
-from brev_pipeline.images.formats.base import Header
+from brev_pipeline.images.formats import read_image_header
+from brev_pipeline.images.formats.base import ImageHeader
 from brev_pipeline.images.geometry import RoiOutsideError, arrange
 from brev_pipeline.images.intensity import DeepSamples
 from brev_pipeline.images.limits import PASSING, classify_loss, clock, decoding_limits, demand_memory, is_out_of_memory
@@ -143,10 +143,10 @@ def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> Prep
     Raises:
         BrevPipelineError: a roi lies outside, and the settings call that an error.
     """
-    header: Header | None = None
+    header: ImageHeader | None = None
     try:
         with clock(settings.max_seconds):
-            header = sniff(data)
+            header = read_image_header(data)
             demand_memory(header, settings)
             decoded = decode(data, settings, header)
             image = arrange(decoded.pixels, settings)
@@ -183,7 +183,7 @@ def _range_of(samples: DeepSamples | None) -> Row:
     return dict(zip(_RANGE, (None,) * len(_RANGE) if samples is None else samples.range, strict=True))
 
 
-def refused(source: SourceRow, status: str, reason: str | None, header: Header | None = None) -> Row:
+def refused(source: SourceRow, status: str, reason: str | None, header: ImageHeader | None = None) -> Row:
     """A row without pixels."""
     row: Row = {"content_id": source.content_id, "status": status, "reason": reason, "source_path": source.path}
     if header is not None:

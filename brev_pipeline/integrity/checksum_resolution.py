@@ -7,7 +7,7 @@ multipart object may have noted in ``x-amz-meta-md5``. What is left is read. All
 earlier run answer for objects with the same path, entity tag and size (of local files: and the same stamp).
 
 A stated MD5 is believed only for the time being: before the images are split, it is compared with the object's bytes,
-once in the object's life. Where the object is read for its pixels that happens then (`images.chunk` compares);
+once in the object's life. Where the object is read for its pixels that happens then (`images.prepare_task` compares);
 where its content is known already, or another object's is read in its place, `recheck` reads it.
 
 Rows become Python objects some thousands at a time, because as such they take ten times what they take in a table.

@@ -175,7 +175,7 @@ def _make_sampling_weights(context: dg.AssetExecutionContext, config: PipelineCo
 
 def _make_tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import shards_metadata
-    from brev_pipeline.records.shard_writer import OF_PREPARED
+    from brev_pipeline.records.shard_writer import PREPARED_COLUMNS
     from brev_pipeline.release.shards import make_shards
     from brev_pipeline.store import PipelineStore
 
@@ -193,7 +193,7 @@ def _make_tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineCon
         config,
         store,
         split=upstream["sample_split"].read([]),
-        prepared=upstream["prepared_images"].read(OF_PREPARED),
+        prepared=upstream["prepared_images"].read(PREPARED_COLUMNS),
     )
     context.add_output_metadata(described)
     return table

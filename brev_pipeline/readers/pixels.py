@@ -5,13 +5,14 @@ entries of the ``tf.train.Example`` (protobuf's wire format, see its "Encoding" 
 of decoding it whole.
 """
 
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.errors import ShardError
 from brev_pipeline.frames import split_frames
+from brev_pipeline.records.encodings import ENCODINGS
 from brev_pipeline.records.image_shape import ImageShape
 from brev_pipeline.rescaling import Rescale, rescale_table
 
@@ -63,8 +64,6 @@ def _read_delimited(record: bytes, at: int) -> tuple[int, int]:
 Image: TypeAlias = npt.NDArray[Any]
 """Shape ([frames,] height, width, channels), uint8 or float32; channels 1 (grey) or 3 (RGB)."""
 
-_GREY: Final = 1
-
 
 class PixelDecoder:
     """Decodes the image of a record.
@@ -76,8 +75,8 @@ class PixelDecoder:
     """
 
     def __init__(self, encoding: str, shape: ImageShape, rescale: Rescale = None) -> None:
-        self._decode = {"raw": _decode_raw, "png": _decode_png, "jpeg": _decode_jpeg}[encoding]
-        self._key = b"image/raw" if encoding == "raw" else b"image/encoded"
+        self._decode_pixels = ENCODINGS[encoding].decode_pixels
+        self._key = f"image/{ENCODINGS[encoding].stored_as}".encode()
         self._shape = shape
         self._table = rescale_table(rescale, shape.channels)
 
@@ -93,7 +92,9 @@ class PixelDecoder:
                 f"the record has no feature {self._key.decode()}: the version was written otherwise; `brev-pipeline "
                 "verify` says how"
             )
-        image = self._decode(data, self._shape, record)
+        image = self._decode_pixels(data, self._shape.channels)
+        if image.ndim == 1:
+            image = image.reshape(-1, self._shape.width or _read_width(record), self._shape.channels)
         if self._table is not None:
             image = _rescale_pixels(image, self._table)
         return image if self._shape.frames is None else split_frames(image, self._shape.frames)
@@ -105,32 +106,7 @@ def _rescale_pixels(image: Image, table: npt.NDArray[np.float32]) -> Image:
     return np.asarray(cv2.LUT(image, table)).reshape(image.shape)
 
 
-def _decode_png(data: memoryview, shape: ImageShape, _: bytes) -> Image:
-    import cv2
+def _read_width(record: bytes) -> int:
+    from brev_pipeline.records.example import decode_example
 
-    flags = cv2.IMREAD_GRAYSCALE if shape.channels == _GREY else cv2.IMREAD_COLOR_RGB
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if image is None:
-        raise ShardError("the record's image is not a PNG file; `brev-pipeline verify` names the record")
-    return np.asarray(image).reshape(*image.shape[:2], shape.channels)
-
-
-def _decode_jpeg(data: memoryview, shape: ImageShape, _: bytes) -> Image:
-    # libjpeg-turbo as in OpenCV: the same pixels in a quarter less time.
-    import simplejpeg
-
-    try:
-        return np.asarray(simplejpeg.decode_jpeg(data, "GRAY" if shape.channels == _GREY else "RGB"))
-    except ValueError as error:
-        raise ShardError(
-            f"the record's image is not a JPEG file: {error}; `brev-pipeline verify` names the record"
-        ) from error
-
-
-def _decode_raw(data: memoryview, shape: ImageShape, record: bytes) -> Image:
-    width = shape.width
-    if width is None:
-        from brev_pipeline.records.example import decode_example
-
-        width = int(decode_example(record)["image/width"][0])
-    return np.frombuffer(data, np.uint8).copy().reshape(-1, width, shape.channels)
+    return int(decode_example(record)["image/width"][0])

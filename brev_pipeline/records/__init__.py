@@ -10,8 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from brev_pipeline.records.example import decode_example, encode_example
-from brev_pipeline.records.protocols import Augmenter, PixelReader
-from brev_pipeline.records.record_reader import pixels_of, read_record, records
+from brev_pipeline.records.record_reader import decode_record_pixels, iterate_records, read_record
 from brev_pipeline.records.schema import (
     RECORD_FEATURES,
     RECORD_VERSION,
@@ -20,31 +19,29 @@ from brev_pipeline.records.schema import (
     record_features,
     tfds_features,
 )
-from brev_pipeline.records.shard_plan import PLAN, plan_shards, shard_name
+from brev_pipeline.records.shard_plan import SHARD_PLAN, plan_shards, shard_name
 
 if TYPE_CHECKING:
-    from brev_pipeline.records.reuse import Earlier
-    from brev_pipeline.records.shard_writer import RecordMaker
-    from brev_pipeline.records.write import forget_progress, shard_files, write_shards
+    from brev_pipeline.records.reuse import PreviousRecords
+    from brev_pipeline.records.shard_writer import RecordBuilder
+    from brev_pipeline.records.write import remove_progress, shard_files, write_shards
 
 __all__ = [
-    "PLAN",
     "RECORD_FEATURES",
     "RECORD_VERSION",
-    "Augmenter",
-    "Earlier",
-    "PixelReader",
+    "SHARD_PLAN",
+    "PreviousRecords",
+    "RecordBuilder",
     "RecordFeature",
-    "RecordMaker",
     "decode_example",
+    "decode_record_pixels",
     "encode_example",
     "feature_spec",
-    "forget_progress",
-    "pixels_of",
+    "iterate_records",
     "plan_shards",
     "read_record",
     "record_features",
-    "records",
+    "remove_progress",
     "shard_files",
     "shard_name",
     "tfds_features",
@@ -54,9 +51,9 @@ __all__ = [
 
 # The writer is imported when it is first used: who reads records needs nothing of it.
 _LAZY = {
-    "Earlier": "reuse",
-    "RecordMaker": "shard_writer",
-    "forget_progress": "write",
+    "PreviousRecords": "reuse",
+    "RecordBuilder": "shard_writer",
+    "remove_progress": "write",
     "shard_files": "write",
     "write_shards": "write",
 }

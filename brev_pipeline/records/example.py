@@ -33,12 +33,12 @@ def encode_example(features: Mapping[str, Value]) -> bytes:
     total = 0
     # Inside out: content < list < Feature < map entry. Only lengths are added up; the image is copied once.
     for name in sorted(features):
-        content, kind = _content(features[name])
+        content, kind = _encode_value(features[name])
         # An empty list of numbers is left out, an empty string of bytes is not.
         listed = b"" if kind == _INT64_LIST and not content else _FIELD_1 + _varint(len(content))
         inside = len(listed) + len(content)
         feature = kind + _varint(inside)
-        key = _key(name) + _varint(len(feature) + inside)
+        key = _encode_key(name) + _varint(len(feature) + inside)
         entry = _FIELD_1 + _varint(len(key) + len(feature) + inside)
         parts += (entry, key, feature, listed, content)
         total += len(entry) + len(key) + len(feature) + inside
@@ -53,14 +53,14 @@ def decode_example(data: bytes) -> dict[str, list[bytes] | list[int]]:
     """
     try:
         features = {}
-        for entry in _parts(_only(data, 1), 1):
-            features[_only(entry, 1).decode()] = _values(_only(entry, 2))
+        for entry in _repeated_field(_only_field(data, 1), 1):
+            features[_only_field(entry, 1).decode()] = _decode_feature(_only_field(entry, 2))
     except (IndexError, ValueError) as error:
         raise ShardError(f"not a tf.train.Example of bytes and int64 features: {error}") from error
     return features
 
 
-def _content(value: Value) -> tuple[bytes, bytes]:
+def _encode_value(value: Value) -> tuple[bytes, bytes]:
     """What a feature's list holds, and the tag of its kind."""
     if isinstance(value, bytes):
         return value, _FIELD_1
@@ -70,7 +70,7 @@ def _content(value: Value) -> tuple[bytes, bytes]:
 
 
 @lru_cache(256)
-def _key(name: str) -> bytes:
+def _encode_key(name: str) -> bytes:
     """A map entry's key, and the tag of its value."""
     key = name.encode()
     return _FIELD_1 + _varint(len(key)) + key + _FIELD_2
@@ -92,14 +92,14 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-def _values(feature: bytes) -> list[bytes] | list[int]:
-    ((kind, content),) = _fields(feature)
+def _decode_feature(feature: bytes) -> list[bytes] | list[int]:
+    ((kind, content),) = _split_fields(feature)
     if kind == 1:
-        return _parts(content, 1)
+        return _repeated_field(content, 1)
     if kind != 3:
         raise ValueError(f"a feature of kind {_KINDS.get(kind, kind)}")
     numbers: list[int] = []
-    for packed in _parts(content, 1):
+    for packed in _repeated_field(content, 1):
         at = 0
         while at < len(packed):
             number, at = _read_varint(packed, at)
@@ -107,21 +107,21 @@ def _values(feature: bytes) -> list[bytes] | list[int]:
     return numbers
 
 
-def _only(message: bytes, field: int) -> bytes:
-    parts = [content for number, content in _fields(message) if number == field]
+def _only_field(message: bytes, field: int) -> bytes:
+    parts = [content for number, content in _split_fields(message) if number == field]
     if len(parts) != 1:
         raise ValueError(f"{len(parts)} fields of number {field} where there should be 1")
     return parts[0]
 
 
-def _parts(message: bytes, field: int) -> list[bytes]:
-    fields = _fields(message)
+def _repeated_field(message: bytes, field: int) -> list[bytes]:
+    fields = _split_fields(message)
     if other := [number for number, _ in fields if number != field]:
         raise ValueError(f"unknown field {other[0]}")
     return [content for _, content in fields]
 
 
-def _fields(message: bytes) -> list[tuple[int, bytes]]:
+def _split_fields(message: bytes) -> list[tuple[int, bytes]]:
     """Number and content of each field; all that an Example has are length-delimited."""
     found, at = [], 0
     while at < len(message):

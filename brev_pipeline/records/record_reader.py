@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.errors import ShardError
+from brev_pipeline.frames import Pixels
+from brev_pipeline.records.encodings import ENCODINGS
 from brev_pipeline.records.example import decode_example
-from brev_pipeline.records.protocols import Pixels
 from brev_pipeline.records.schema import RECORD_FEATURES
 from brev_pipeline.store import Folder
 from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, iterate_frames, read_frame
@@ -35,15 +35,15 @@ def read_record(folder: Folder, row: Mapping[str, Any], compression: str = "none
     """
     place = folder.file_url(row["file"])
     if compression == "gzip":
-        record, crc = read_frame(whole_file(folder, row["file"], compression), row["offset"], place)
+        record, crc = read_frame(read_whole_shard(folder, row["file"], compression), row["offset"], place)
     else:
         size = HEADER_BYTES + row["length"] + FOOTER_BYTES
         record, crc = read_frame(folder.read(row["file"], row["offset"], size), 0, f"{place} from byte {row['offset']}")
-    _demand_same(row, (row["offset"], len(record), crc), place)
-    return _typed(record)
+    _check_same(row, (row["offset"], len(record), crc), place)
+    return _decode_features(record)
 
 
-def records(
+def iterate_records(
     folder: Folder, table: pa.Table, compression: str = "none"
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Read all records of a record table in order, each file once.
@@ -60,20 +60,20 @@ def records(
         ShardError: a record is damaged, missing, or not the one that its row was written for; or a file holds more.
         StoreError: a file cannot be read.
     """
-    for file, rows in groupby(_rows(table), key=lambda row: row["file"]):
+    for file, rows in groupby(_iterate_rows(table), key=lambda row: row["file"]):
         place = folder.file_url(file)
-        found = iterate_frames(whole_file(folder, file, compression), place)
+        found = iterate_frames(read_whole_shard(folder, file, compression), place)
         for row in rows:
             offset, record, crc = next(found, (-1, b"", 0))
-            _demand_same(row, (offset, len(record), crc), place)
-            yield row, _typed(record)
+            _check_same(row, (offset, len(record), crc), place)
+            yield row, _decode_features(record)
         if (more := next(found, None)) is not None:
             raise ShardError(
                 f"{place} holds more records than are in the table, the first at byte {more[0]}; restore the file"
             )
 
 
-def pixels_of(record: Mapping[str, Any]) -> Pixels:
+def decode_record_pixels(record: Mapping[str, Any]) -> Pixels:
     """Decode a record's image: uint8 (height, width, channels), RGB or grey; a time series has its frames in front.
 
     Raises:
@@ -81,30 +81,28 @@ def pixels_of(record: Mapping[str, Any]) -> Pixels:
     """
     height, width, channels = (record[f"image/{side}"] for side in ("height", "width", "channels"))
     frames = record.get("image/frames", 1)
-    image = _decoded(record)
+    image = _decode_image(record)
     if image.size != frames * height * width * channels or (image.ndim > 1 and image.shape[1] != width):
         shape = (frames, height, width, channels)
         raise ShardError(f"the record of {record['path']} does not hold pixels of shape {shape}, as it says")
     return image.reshape(*([frames] if "image/frames" in record else []), height, width, channels)
 
 
-def _decoded(record: Mapping[str, Any]) -> Pixels:
-    if record["image/format"] == "raw":
-        return np.frombuffer(record["image/raw"], dtype=np.uint8).copy()
-    import cv2
-
-    image = cv2.imdecode(np.frombuffer(record["image/encoded"], dtype=np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise ShardError(f"the record of {record['path']} holds no {record['image/format']} image")
-    return np.asarray(image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+def _decode_image(record: Mapping[str, Any]) -> Pixels:
+    name = record["image/format"]
+    try:
+        encoding = ENCODINGS[name]
+        return encoding.decode_pixels(record[f"image/{encoding.stored_as}"])
+    except (KeyError, ShardError) as error:
+        raise ShardError(f"the record of {record['path']} holds no {name} image") from error
 
 
-def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+def _iterate_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
     for batch in table.to_batches(max_chunksize=4096):
         yield from batch.to_pylist()
 
 
-def whole_file(folder: Folder, file: str, compression: str) -> bytes:
+def read_whole_shard(folder: Folder, file: str, compression: str) -> bytes:
     """All bytes of a shard, uncompressed. Raises `ShardError` where it is not a whole gzip file."""
     data = folder.read(file)
     if compression == "none":
@@ -115,7 +113,7 @@ def whole_file(folder: Folder, file: str, compression: str) -> bytes:
         raise ShardError(f"{folder.file_url(file)} is not a whole gzip file: {error}; restore it") from error
 
 
-def _demand_same(row: Mapping[str, Any], found: tuple[int, int, int], place: str) -> None:
+def _check_same(row: Mapping[str, Any], found: tuple[int, int, int], place: str) -> None:
     recorded = (row["offset"], row["length"], row["crc"])
     if found != recorded:
         raise ShardError(
@@ -124,11 +122,11 @@ def _demand_same(row: Mapping[str, Any], found: tuple[int, int, int], place: str
         )
 
 
-def _typed(data: bytes) -> dict[str, Any]:
-    return {name: _value(name, values) for name, values in decode_example(data).items()}
+def _decode_features(data: bytes) -> dict[str, Any]:
+    return {name: _convert_value(name, values) for name, values in decode_example(data).items()}
 
 
-def _value(name: str, values: list[bytes] | list[int]) -> Any:
+def _convert_value(name: str, values: list[bytes] | list[int]) -> Any:
     feature = _FEATURES.get(name)
     if feature is None:
         raise ShardError(

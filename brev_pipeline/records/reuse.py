@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.errors import BrevPipelineError, ShardError
 from brev_pipeline.records.example import decode_example
-from brev_pipeline.records.record_reader import whole_file
+from brev_pipeline.records.record_reader import read_whole_shard
 from brev_pipeline.store import Folder
 from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, masked_crc
 
@@ -26,7 +26,7 @@ _VECTOR: Final = "label/multi_hot"
 
 
 @dataclass(frozen=True)
-class Earlier:
+class PreviousRecords:
     """Records that were written from the same settings, by the same packages.
 
     Args:
@@ -39,7 +39,7 @@ class Earlier:
     records: pa.Table = field(repr=False)
     compression: str
 
-    def places(self, plan: pa.Table) -> pa.Table:
+    def find_matches(self, plan: pa.Table) -> pa.Table:
         """Where each record of a plan lies: file, offset, length and crc, in the plan's order; null where nowhere."""
         at = pc.index_in(plan["seed"], self.records["seed"].combine_chunks())
         found = self.records.select([*_SAME, *_PLACE]).take(at)
@@ -49,67 +49,69 @@ class Earlier:
         return pa.table({name: pc.if_else(same, found[name], None) for name in _PLACE}).combine_chunks()
 
 
-class Copier:
+class RecordCopier:
     """Reads the earlier records of one shard: each file once, and only the part between its first and last record.
 
     Args:
         folder: of the earlier version.
         compression: of its shards.
-        places: rows of `Earlier.places`.
+        matches: rows of `PreviousRecords.find_matches`.
     """
 
-    def __init__(self, folder: Folder, compression: str, places: pa.Table) -> None:
+    def __init__(self, folder: Folder, compression: str, matches: pa.Table) -> None:
         self._folder, self._compression = folder, compression
         self._spans = {
-            row["file"]: (row["offset_min"], row["end_max"]) for row in _spans(places.drop_null()).to_pylist()
+            row["file"]: (row["offset_min"], row["end_max"]) for row in _find_spans(matches.drop_null()).to_pylist()
         }
         self._open: tuple[str, int, bytes] | None = None
 
-    def record(self, place: Mapping[str, Any], row: Mapping[str, Any]) -> bytes | None:
+    def copy_record(self, match: Mapping[str, Any], row: Mapping[str, Any]) -> bytes | None:
         """The record at a place, if it is there, undamaged, and the one that the row asks for; else None.
 
         Args:
-            place: file, offset, length, crc.
+            match: file, offset, length, crc.
             row: of the plan.
         """
         try:
-            start, data = self._file(place["file"])
+            start, data = self._read_span(match["file"])
         except BrevPipelineError:
             return None
-        first = place["offset"] + HEADER_BYTES - start
-        record = data[first : first + place["length"]]
-        if len(record) != place["length"] or masked_crc(record) != place["crc"]:
+        first = match["offset"] + HEADER_BYTES - start
+        record = data[first : first + match["length"]]
+        if len(record) != match["length"] or masked_crc(record) != match["crc"]:
             return None
         # Nearly always neither has a vector, and a search is quicker than to take the record apart.
         if row["multi_hot"] is None and _VECTOR.encode() not in record:
             return record
-        return record if _multi_hot(record) == row["multi_hot"] else None
+        return record if _read_multi_hot(record) == row["multi_hot"] else None
 
-    def _file(self, name: str) -> tuple[int, bytes]:
+    def _read_span(self, name: str) -> tuple[int, bytes]:
         """The part of a file that is needed, and where it begins; the last one is kept: places come file by file."""
         if self._open is None or self._open[0] != name:
             start, end = self._spans[name]
             if self._compression == "none":
                 self._open = name, start, self._folder.read(name, start, end - start)
             else:
-                self._open = name, 0, whole_file(self._folder, name, self._compression)
+                self._open = name, 0, read_whole_shard(self._folder, name, self._compression)
         return self._open[1], self._open[2]
 
 
-def chunks(rows: pa.Table, places: pa.Table | None, step: int) -> Iterator[tuple[pa.Table, list[dict[str, Any]]]]:
+def iterate_chunks(
+    rows: pa.Table, places: pa.Table | None, step: int
+) -> Iterator[tuple[pa.Table, list[dict[str, Any]]]]:
     """Rows ``step`` at a time, each chunk with its places as dictionaries; without places, empty ones."""
     for start in range(0, rows.num_rows, step):
         chunk = rows.slice(start, step)
         yield chunk, places.slice(start, step).to_pylist() if places else [{"file": None}] * chunk.num_rows
 
 
-def _spans(places: pa.Table) -> pa.Table:
+def _find_spans(places: pa.Table) -> pa.Table:
     end = pc.add(pc.add(places["offset"], places["length"]), HEADER_BYTES + FOOTER_BYTES)
     grouped = places.append_column("end", end).group_by("file")
     return grouped.aggregate([("offset", "min"), ("end", "max")])
 
 
-def _multi_hot(record: bytes) -> list[int] | None:
+def _read_multi_hot(record: bytes) -> list[int] | None:
     try:
         found = decode_example(record).get(_VECTOR)
     except ShardError:

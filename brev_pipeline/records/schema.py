@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from brev_pipeline.config import ShardSettings
+from brev_pipeline.records.encodings import ENCODINGS
 
 RECORD_VERSION: Final = "1.0.0"
 """Version of this schema; tfds shows it as the data set's version."""
@@ -59,7 +60,7 @@ def record_features(encoding: str = "png", *, several: bool = False, series: boo
         several: whether some image of the version has more than one category.
         series: whether the images are time series.
     """
-    kept = {"always", "raw" if encoding == "raw" else "encoded"}
+    kept = {"always", ENCODINGS[encoding].stored_as}
     kept |= {name for name, there in (("several", several), ("series", series)) if there}
     return tuple(feature for feature in RECORD_FEATURES if feature.stored in kept)
 
@@ -77,11 +78,13 @@ def feature_spec(
     """
     import tensorflow as tf
 
-    def one(feature: RecordFeature) -> Any:
+    def make_feature(feature: RecordFeature) -> Any:
         shape = [classes] if feature.tfds == "classes" else []
         return tf.io.FixedLenFeature(shape, tf.string if feature.kind in ("bytes", "text") else tf.int64)
 
-    return {feature.name: one(feature) for feature in record_features(encoding, several=several, series=series)}
+    return {
+        feature.name: make_feature(feature) for feature in record_features(encoding, several=several, series=series)
+    }
 
 
 def tfds_features(

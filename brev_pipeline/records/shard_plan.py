@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
+from brev_pipeline.records.encodings import ENCODINGS
 from brev_pipeline.tables import part_names
 from brev_pipeline.texts import TEXT, normalize_unicode
 
-PLAN: Final = pa.schema(
+SHARD_PLAN: Final = pa.schema(
     [
         pa.field("purpose", TEXT, False),
         pa.field("epoch", pa.int32(), False),
@@ -61,18 +62,20 @@ def plan_shards(
         class_names: all class names of the version, in the order of the labels.
 
     Returns:
-        One row per draw, schema `PLAN`, sorted by purpose, part, shard and position.
+        One row per draw, schema `SHARD_PLAN`, sorted by purpose, part, shard and position.
 
     Raises:
         ShardError: an image has no category or one that is not among ``class_names``; drawn contents have no
             prepared pixels.
     """
-    _demand_pixels(draws, prepared)
-    order, shard, position = _places(draws, records_per_shard(draws, prepared, settings))
+    _check_pixels(draws, prepared)
+    order, shard, position = _assign_positions(draws, records_per_shard(draws, prepared, settings))
     rows = draws.take(pa.array(order))
-    label, multi_hot = _labels(rows, class_names)
+    label, multi_hot = _find_labels(rows, class_names)
     columns = {"shard": shard, "position": position, "label": label, "multi_hot": multi_hot}
-    return pa.table([columns.get(name, rows[name] if name in rows.column_names else None) for name in PLAN.names], PLAN)
+    return pa.table(
+        [columns.get(name, rows[name] if name in rows.column_names else None) for name in SHARD_PLAN.names], SHARD_PLAN
+    )
 
 
 def records_per_shard(draws: pa.Table, prepared: pa.Table, settings: ShardSettings) -> int:
@@ -97,44 +100,40 @@ def mean_record_bytes(draws: pa.Table, prepared: pa.Table, settings: ShardSettin
     own = prepared.take(pc.index_in(draws["content_id"], prepared["content_id"].combine_chunks()))
     sides = (own[f"prepared_{side}"].cast(pa.float64()) for side in ("height", "width", "channels"))
     values = reduce(pc.multiply, [pc.fill_null(own["prepared_frames"], 1).cast(pa.float64()), *sides])
-    return float(_OTHER_BYTES + pc.mean(values).as_py() * _bytes_per_value(settings))
+    return float(
+        _OTHER_BYTES + pc.mean(values).as_py() * ENCODINGS[settings.encoding].estimate_bytes_per_value(settings)
+    )
 
 
-def _bytes_per_value(settings: ShardSettings) -> float:
-    if settings.encoding != "jpeg":
-        return {"raw": 1.0, "png": 0.6}[settings.encoding]
-    return next(share for quality, share in ((98, 0.3), (90, 0.15), (0, 0.07)) if settings.jpeg_quality >= quality)
-
-
-def _places(draws: pa.Table, most: int) -> tuple[npt.NDArray[np.int64], ...]:
+def _assign_positions(draws: pa.Table, most: int) -> tuple[npt.NDArray[np.int64], ...]:
     """Order of the draws in the plan, and shard and position of each in that order."""
     purposes = pc.rank(draws["purpose"], tiebreaker="dense").to_numpy().astype(np.int64)
     parts = 2 * purposes + pc.not_equal(part_names(draws), draws["purpose"]).to_numpy()
     # Unlike text, one number per (part, epoch) sorts fast; epochs are 32 bits.
     blocks = parts * 2**32 + draws["epoch"].to_numpy()
-    order = np.lexsort((_mixed(draws["seed"].to_numpy()), blocks))
+    order = np.lexsort((_mix_seeds(draws["seed"].to_numpy()), blocks))
     names, records = np.unique(blocks, return_counts=True)
-    sizes = [_sizes(count, most) for count in records.tolist()]
-    number = _numbers(names >> 32, [len(size) for size in sizes])
+    sizes = [_split_evenly(count, most) for count in records.tolist()]
+    number = _number_shards(names >> 32, [len(size) for size in sizes])
     each = np.concatenate([*sizes, np.empty(0, np.int64)])
     starts = np.repeat(np.cumsum(each) - each, each)
     return order, np.repeat(number, each), np.arange(len(order)) - starts
 
 
-def _numbers(parts: npt.NDArray[np.int64], shards: list[int]) -> npt.NDArray[np.int64]:
+def _number_shards(parts: npt.NDArray[np.int64], shards: list[int]) -> npt.NDArray[np.int64]:
     """Number of each shard within its part; blocks of one part, with that many shards, lie side by side."""
     of = np.repeat(parts, shards)
     _, first, inverse = np.unique(of, return_index=True, return_inverse=True)
     return np.asarray(np.arange(len(of)) - first[inverse], dtype=np.int64)
 
 
-def _sizes(records: int, most: int) -> npt.NDArray[np.int64]:
+def _split_evenly(records: int, most: int) -> npt.NDArray[np.int64]:
     """Records of each shard: as few shards as hold them all, sizes differing by at most one, larger ones first."""
     shards = math.ceil(records / most)
     return np.asarray(records // shards + (np.arange(shards) < records % shards), dtype=np.int64)
 
 
-def _mixed(seeds: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def _mix_seeds(seeds: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """A second, unrelated 64-bit hash of each seed, so that a place tells nothing of the augmentation.
 
     The finaliser of SplitMix64 (Steele, Lea, Flood 2014), a bijection: distinct seeds never tie.
@@ -145,22 +144,22 @@ def _mixed(seeds: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return mixed ^ (mixed >> np.uint64(31))
 
 
-def _labels(rows: pa.Table, names: Sequence[str]) -> tuple[pa.Array, pa.Array]:
+def _find_labels(rows: pa.Table, names: Sequence[str]) -> tuple[pa.Array, pa.Array]:
     categories = rows["category"].combine_chunks()
     lengths = pc.list_value_length(categories)
     classes = pc.index_in(normalize_unicode(categories.flatten()), normalize_unicode(pa.array(names, TEXT)))
-    _demand_known(rows, lengths, classes, names)
+    _check_categories(rows, lengths, classes, names)
     ends = np.cumsum(lengths.to_numpy())
     known = classes.to_numpy()
     label = pa.array(known[ends - lengths.to_numpy()], pa.int64())
     if not len(rows) or pc.max(lengths).as_py() == 1:
-        return label, pa.nulls(len(rows), PLAN.field("multi_hot").type)
+        return label, pa.nulls(len(rows), SHARD_PLAN.field("multi_hot").type)
     hot = np.zeros((len(rows), len(names)), dtype=np.int8)
     hot[np.repeat(np.arange(len(rows)), lengths.to_numpy()), known] = 1
-    return label, pa.FixedSizeListArray.from_arrays(hot.ravel(), len(names)).cast(PLAN.field("multi_hot").type)
+    return label, pa.FixedSizeListArray.from_arrays(hot.ravel(), len(names)).cast(SHARD_PLAN.field("multi_hot").type)
 
 
-def _demand_known(rows: pa.Table, lengths: pa.Array, classes: pa.Array, names: Sequence[str]) -> None:
+def _check_categories(rows: pa.Table, lengths: pa.Array, classes: pa.Array, names: Sequence[str]) -> None:
     if (none := pc.index(lengths, 0).as_py()) >= 0:
         raise ShardError(f"{rows['path'][none].as_py()} has no category: map its folder in listing.class_mapping")
     if classes.null_count:
@@ -171,7 +170,7 @@ def _demand_known(rows: pa.Table, lengths: pa.Array, classes: pa.Array, names: S
         )
 
 
-def _demand_pixels(draws: pa.Table, prepared: pa.Table) -> None:
+def _check_pixels(draws: pa.Table, prepared: pa.Table) -> None:
     ready = prepared.filter(pc.and_(pc.equal(prepared["status"], "ok"), pc.is_valid(prepared["file"])))
     lost = draws.filter(pc.invert(pc.is_in(draws["content_id"], ready["content_id"].combine_chunks())))
     if paths := pc.unique(lost["path"]).to_pylist():

@@ -20,18 +20,17 @@ import pyarrow as pa
 
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
-from brev_pipeline.frames import augment_frames, stack_frames
-from brev_pipeline.records.encode import encoder
+from brev_pipeline.frames import Augmenter, PixelReader, Pixels, augment_frames, stack_frames
+from brev_pipeline.records.encodings import ENCODINGS, make_encoder
 from brev_pipeline.records.example import Value, encode_example
-from brev_pipeline.records.protocols import Augmenter, PixelReader, Pixels
-from brev_pipeline.records.reuse import Copier, chunks
+from brev_pipeline.records.reuse import RecordCopier, iterate_chunks
 from brev_pipeline.records.schema import RECORD_VERSION
 from brev_pipeline.store import Folder
 from brev_pipeline.tfrecord import frame_record, masked_crc
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedShard:
     """A shard that stands in its folder, whole."""
 
     file: str
@@ -45,7 +44,7 @@ class Finished:
     crcs: list[int]
 
 
-def recall(folder: Folder, progress: Folder, file: str, digest: str) -> Finished | None:
+def find_finished_shard(folder: Folder, progress: Folder, file: str, digest: str) -> FinishedShard | None:
     """What is known of a shard, if it was finished from the same inputs and its file is unharmed."""
     if not (progress.exists(_note_name(file)) and folder.exists(file)):
         return None
@@ -55,27 +54,27 @@ def recall(folder: Folder, progress: Folder, file: str, digest: str) -> Finished
     return finished if is_whole(folder, finished) else None
 
 
-def is_whole(folder: Folder, finished: Finished) -> bool:
+def is_whole(folder: Folder, finished: FinishedShard) -> bool:
     """Whether the shard's file has the bytes that it was finished with."""
     same_size = folder.file_size(finished.file) == finished.bytes
     return same_size and hashlib.sha256(folder.read(finished.file)).hexdigest() == finished.sha256
 
 
-def remember(progress: Folder, finished: Finished) -> None:
+def note_finished_shard(progress: Folder, finished: FinishedShard) -> None:
     """Note that a shard is finished, in place of what was noted of an earlier one of this name."""
     progress.remove(_note_name(finished.file))
     progress.write(_note_name(finished.file), json.dumps(vars(finished)).encode())
 
 
-def all_finished(progress: Folder) -> list[Finished]:
+def list_finished_shards(progress: Folder) -> list[FinishedShard]:
     """All that is noted, sorted by file name."""
     found = (_load_note(progress, name) for name in progress.list_names())
     return sorted((finished for finished in found if finished), key=lambda finished: finished.file)
 
 
-def _load_note(progress: Folder, name: str) -> Finished | None:
+def _load_note(progress: Folder, name: str) -> FinishedShard | None:
     try:
-        return Finished(**json.loads(progress.read(name)))
+        return FinishedShard(**json.loads(progress.read(name)))
     except (ValueError, TypeError):
         # Not ours, or of another version of this package: the shard is simply written again.
         return None
@@ -86,7 +85,7 @@ def _note_name(file: str) -> str:
 
 
 @dataclass
-class Sink:
+class ShardBuffer:
     """Collects records; holds the file's bytes, for a moment twice, and nothing more.
 
     gzip has no clock and no name in its header (window bits 16 + 15 write time 0): the same records, the same bytes.
@@ -107,7 +106,7 @@ class Sink:
         self._next = 0
         self._gzip = zlib.compressobj(6, zlib.DEFLATED, 31) if self.compression == "gzip" else None
 
-    def add(self, record: bytes, crc: int | None = None) -> None:
+    def add_record(self, record: bytes, crc: int | None = None) -> None:
         """Append a record; its masked CRC-32C need not be computed again where it was checked just now."""
         crc = masked_crc(record) if crc is None else crc
         header, footer = frame_record(record, crc)
@@ -116,23 +115,23 @@ class Sink:
         self.crcs.append(crc)
         self._next += len(header) + len(record) + len(footer)
         for part in (header, record, footer):
-            self._put(self._gzip.compress(part) if self._gzip else part)
+            self._append_bytes(self._gzip.compress(part) if self._gzip else part)
 
-    def finish(self) -> tuple[bytes, str]:
+    def join_file(self) -> tuple[bytes, str]:
         """The file's bytes and their SHA-256."""
         if self._gzip:
-            self._put(self._gzip.flush())
+            self._append_bytes(self._gzip.flush())
         return b"".join(self._parts), self._hash.hexdigest()
 
-    def _put(self, part: bytes) -> None:
+    def _append_bytes(self, part: bytes) -> None:
         self._parts.append(part)
         self._hash.update(part)
 
 
 PIXEL_COLUMNS: Final = ["file", "offset", "length", "prepared_height", "prepared_width", "prepared_channels"]
-"""Columns of ``prepared_images`` that say where pixels lie; `FRAMES` too, where it is not null."""
-FRAMES: Final = "prepared_frames"
-OF_PREPARED: Final = ["content_id", "status", *PIXEL_COLUMNS, FRAMES]
+"""Columns of ``prepared_images`` that say where pixels lie; `FRAMES_COLUMN` too, where it is not null."""
+FRAMES_COLUMN: Final = "prepared_frames"
+PREPARED_COLUMNS: Final = ["content_id", "status", *PIXEL_COLUMNS, FRAMES_COLUMN]
 """Columns of ``prepared_images`` that planning and writing shards read."""
 _PIXELS_AT_ONCE: Final = 32_000_000
 """Bytes of pixels that are asked for at once."""
@@ -144,17 +143,17 @@ class ShardTask:
 
     file: str
     rows: pa.Table = field(repr=False)
-    places: pa.Table | None = field(default=None, repr=False)
-    """Where the same records lie in an earlier version, `Earlier.places`; None: nowhere."""
+    matches: pa.Table | None = field(default=None, repr=False)
+    """Where the same records lie in an earlier version, `PreviousRecords.find_matches`; None: nowhere."""
 
 
 @dataclass(frozen=True)
-class Written:
+class ShardResult:
     """What a task did."""
 
-    finished: Finished
+    finished: FinishedShard
     """What stands in the folder now."""
-    before: bool
+    was_finished: bool
     """An earlier run had finished this shard."""
     copied: int
     """Records that were copied from an earlier version."""
@@ -171,7 +170,7 @@ class ShardWriter:
         folder: where shards are written.
         progress: where finished shards are noted.
         fingerprint: what the pixels depend on besides the rows.
-        earlier: folder of an earlier version to copy records from, and the compression of its shards.
+        previous: folder of an earlier version to copy records from, and the compression of its shards.
     """
 
     settings: ShardSettings
@@ -180,9 +179,9 @@ class ShardWriter:
     folder: Folder
     progress: Folder
     fingerprint: str
-    earlier: tuple[Folder, str] | None = None
+    previous: tuple[Folder, str] | None = None
 
-    def __call__(self, task: ShardTask) -> Written:
+    def __call__(self, task: ShardTask) -> ShardResult:
         """Write a shard unless it is there already.
 
         Raises:
@@ -190,40 +189,40 @@ class ShardWriter:
             StoreError: the folder cannot be written.
         """
         digest = self._digest(task)
-        if finished := recall(self.folder, self.progress, task.file, digest):
-            return Written(finished, before=True, copied=0)
-        sink, copied = Sink(self.settings.compression), 0
+        if finished := find_finished_shard(self.folder, self.progress, task.file, digest):
+            return ShardResult(finished, was_finished=True, copied=0)
+        sink, copied = ShardBuffer(self.settings.compression), 0
         for record, crc in self._records(task):
-            sink.add(record, crc)
+            sink.add_record(record, crc)
             copied += crc is not None
-        data, sha256 = sink.finish()
-        finished = Finished(task.file, digest, len(data), sha256, sink.offsets, sink.lengths, sink.crcs)
+        data, sha256 = sink.join_file()
+        finished = FinishedShard(task.file, digest, len(data), sha256, sink.offsets, sink.lengths, sink.crcs)
         self._store(finished, data)
-        return Written(finished, before=False, copied=copied)
+        return ShardResult(finished, was_finished=False, copied=copied)
 
     def _records(self, task: ShardTask) -> Iterator[tuple[bytes, int | None]]:
         """Each record in order; with a copy, its checksum, which was checked."""
-        make = RecordMaker(self.settings, self.augmenter)
-        copier = Copier(*self.earlier, task.places) if self.earlier and task.places else None
+        make = RecordBuilder(self.settings, self.augmenter)
+        copier = RecordCopier(*self.previous, task.matches) if self.previous and task.matches else None
         step = max(1, _PIXELS_AT_ONCE // max(1, *task.rows["length"].to_pylist()))
-        for chunk, places in chunks(task.rows, task.places if copier else None, step):
+        for chunk, places in iterate_chunks(task.rows, task.matches if copier else None, step):
             rows = chunk.to_pylist()
             copies = [
-                copier.record(place, row) if copier and place["file"] is not None else None
+                copier.copy_record(place, row) if copier and place["file"] is not None else None
                 for place, row in zip(places, rows, strict=True)
             ]
             missing = pa.array([copy is None for copy in copies], pa.bool_())
-            images = _read(chunk.filter(missing), self.pixels)
+            images = _read_pixels(chunk.filter(missing), self.pixels)
             for row, place, copy in zip(rows, places, copies, strict=True):
                 yield (make(row, next(images)), None) if copy is None else (copy, place["crc"])
             next(images, None)  # there must be no more of them
 
-    def _store(self, finished: Finished, data: bytes) -> None:
+    def _store(self, finished: FinishedShard, data: bytes) -> None:
         """Put the file in its place. One of the same name that another plan left there gives way."""
         if self.folder.exists(finished.file) and not is_whole(self.folder, finished):
             self.folder.remove(finished.file)
         self.folder.write(finished.file, data)
-        remember(self.progress, finished)
+        note_finished_shard(self.progress, finished)
 
     def _digest(self, task: ShardTask) -> str:
         inputs = [RECORD_VERSION, self.settings.model_dump(mode="json"), self.fingerprint, task.file]
@@ -231,7 +230,7 @@ class ShardWriter:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-class RecordMaker:
+class RecordBuilder:
     """Makes the bytes of one record from its row of the plan and its prepared pixels: a pure function of both.
 
     Args:
@@ -240,14 +239,15 @@ class RecordMaker:
     """
 
     def __init__(self, settings: ShardSettings, augmenter: Augmenter | None) -> None:
-        self._encoding, self._encode = settings.encoding, encoder(settings)
+        self._encoding, self._encode = settings.encoding, make_encoder(settings)
+        self._image_feature = f"image/{ENCODINGS[settings.encoding].stored_as}"
         self._augmenter = augmenter
 
     def __call__(self, row: Mapping[str, Any], image: Pixels) -> bytes:
         """Augment, encode and wrap one image.
 
         Args:
-            row: of the plan, schema `shard_plan.PLAN`.
+            row: of the plan, schema `shard_plan.SHARD_PLAN`.
             image: its prepared pixels.
 
         Returns:
@@ -263,37 +263,34 @@ class RecordMaker:
             data = self._encode(stack_frames(drawn))
         except ShardError as error:
             raise ShardError(f"{row['path']}: {error}") from error
-        return encode_example(_features(row, drawn, data, self._encoding))
+        return encode_example(self._make_features(row, drawn, data))
+
+    def _make_features(self, row: Mapping[str, Any], image: Pixels, data: bytes) -> dict[str, Value]:
+        """The features of a record, as `schema.RECORD_FEATURES` describes them."""
+        features: dict[str, Value] = {
+            "content_id": row["content_id"].encode(),
+            "epoch": row["epoch"],
+            "image/channels": image.shape[-1],
+            self._image_feature: data,
+            "image/format": self._encoding.encode(),
+            "image/height": image.shape[-3],
+            "image/width": image.shape[-2],
+            "item": row["item"].encode(),
+            "label": row["label"],
+            "path": row["path"].encode(),
+            "seed": row["seed"],
+        }
+        if row["multi_hot"] is not None:
+            features["label/multi_hot"] = row["multi_hot"]
+        if image.ndim == 4:
+            features["image/frames"] = len(image)
+        return features
 
 
-def _read(rows: pa.Table, pixels: PixelReader) -> Iterator[Pixels]:
+def _read_pixels(rows: pa.Table, pixels: PixelReader) -> Iterator[Pixels]:
     """The pixels of each row, exactly as many as there are rows."""
-    images = pixels.read(rows.select(["content_id", *PIXEL_COLUMNS, FRAMES])) if rows.num_rows else ()
+    images = pixels.read(rows.select(["content_id", *PIXEL_COLUMNS, FRAMES_COLUMN])) if rows.num_rows else ()
     for asked, image in zip_longest(range(rows.num_rows), images):
         if asked is None or image is None:
             raise ShardError(f"the pixels of {rows.num_rows} images were asked for, more or fewer came")
         yield image
-
-
-def _features(
-    row: Mapping[str, Any], image: Pixels, data: bytes, encoding: Literal["png", "jpeg", "raw"]
-) -> dict[str, Value]:
-    """The features of a record, as `schema.RECORD_FEATURES` describes them."""
-    features: dict[str, Value] = {
-        "content_id": row["content_id"].encode(),
-        "epoch": row["epoch"],
-        "image/channels": image.shape[-1],
-        "image/raw" if encoding == "raw" else "image/encoded": data,
-        "image/format": encoding.encode(),
-        "image/height": image.shape[-3],
-        "image/width": image.shape[-2],
-        "item": row["item"].encode(),
-        "label": row["label"],
-        "path": row["path"].encode(),
-        "seed": row["seed"],
-    }
-    if row["multi_hot"] is not None:
-        features["label/multi_hot"] = row["multi_hot"]
-    if image.ndim == 4:
-        features["image/frames"] = len(image)
-    return features

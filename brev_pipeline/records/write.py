@@ -15,10 +15,16 @@ from brev_pipeline import tables
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.engine import Counted, Engine
 from brev_pipeline.errors import ShardError
-from brev_pipeline.records.protocols import Augmenter, PixelReader
-from brev_pipeline.records.reuse import Earlier
+from brev_pipeline.frames import Augmenter, PixelReader
+from brev_pipeline.records.reuse import PreviousRecords
 from brev_pipeline.records.shard_plan import shard_name
-from brev_pipeline.records.shard_writer import FRAMES, PIXEL_COLUMNS, ShardTask, ShardWriter, all_finished
+from brev_pipeline.records.shard_writer import (
+    FRAMES_COLUMN,
+    PIXEL_COLUMNS,
+    ShardTask,
+    ShardWriter,
+    list_finished_shards,
+)
 from brev_pipeline.store import Folder
 from brev_pipeline.tables import part_names
 from brev_pipeline.texts import TEXT
@@ -26,7 +32,7 @@ from brev_pipeline.texts import TEXT
 _LOG = logging.getLogger(__name__)
 _PROGRESS: Final = ".finished"
 # Columns of the record table that are known only when a record is written.
-_FOUND: Final = {"offset": np.int64, "length": np.int64, "crc": np.uint32}
+_WRITTEN_COLUMNS: Final = {"offset": np.int64, "length": np.int64, "crc": np.uint32}
 Rows: TypeAlias = npt.NDArray[np.int64]
 
 
@@ -41,12 +47,12 @@ def write_shards(
     folder: Folder,
     engine: Engine,
     fingerprint: str,
-    earlier: Earlier | None = None,
+    previous: PreviousRecords | None = None,
 ) -> pa.Table:
     """Write every shard of a plan; the same bytes whatever the engine, its workers, or how often it was interrupted.
 
     A shard that a run before this one finished from the same inputs is kept, once its SHA-256 has been checked.
-    What is noted for that lies in a folder ``.finished``, which `forget_progress` removes. Shards of this pipeline in
+    What is noted for that lies in a folder ``.finished``, which `remove_progress` removes. Shards of this pipeline in
     ``folder`` that are not in the plan are removed: the folder holds the plan's shards and no others.
 
     A worker needs memory for one shard's file (``records_per_shard`` records) and some 32 MB of pixels.
@@ -62,7 +68,7 @@ def write_shards(
         engine: what runs the tasks.
         fingerprint: all else that the pixels depend on, as text: image and augmentation settings and the versions
             of the packages that touch pixels. Another fingerprint, and no finished shard is used again.
-        earlier: records that were written with the same ``fingerprint`` and encoding; those that are wanted again are
+        previous: records that were written with the same ``fingerprint`` and encoding; those that are wanted again are
             copied.
 
     Returns:
@@ -74,22 +80,22 @@ def write_shards(
         StoreError: the folder cannot be written.
         EngineError: a task failed for good.
     """
-    rows = _with_places(plan, prepared)
-    starts, names = shards_of(plan, pipeline)
-    _remove_strangers(folder, pipeline, set(names))
-    old = (earlier.folder, earlier.compression) if earlier else None
+    rows = _locate_pixels(plan, prepared)
+    starts, names = list_shards(plan, pipeline)
+    _remove_stale_shards(folder, pipeline, set(names))
+    old = (previous.folder, previous.compression) if previous else None
     writer = ShardWriter(settings, augmenter, pixels, folder, folder / _PROGRESS, fingerprint, old)
-    places = earlier.places(plan) if earlier else None
+    places = previous.find_matches(plan) if previous else None
     first = dict(zip(names, starts.tolist(), strict=False))
-    columns = {name: np.empty(plan.num_rows, dtype) for name, dtype in _FOUND.items()}
+    columns = {name: np.empty(plan.num_rows, dtype) for name, dtype in _WRITTEN_COLUMNS.items()}
     reused = copied = kept = 0
-    tasks = Counted(_tasks(rows, places, starts, names), lambda task: task.rows.num_rows, plan.num_rows, "records")
+    tasks = Counted(_make_tasks(rows, places, starts, names), lambda task: task.rows.num_rows, plan.num_rows, "records")
     for task, written in engine.map(writer, tasks, label="write shards"):
         for name, values in columns.items():
             found = getattr(written.finished, f"{name}s")
             values[first[task.file] : first[task.file] + len(found)] = found
-        reused += written.before
-        kept += task.rows.num_rows * written.before
+        reused += written.was_finished
+        kept += task.rows.num_rows * written.was_finished
         copied += written.copied
     _LOG.info(
         "%d shards, %d of them finished by an earlier run; %d of %d records copied from the newest version",
@@ -102,8 +108,8 @@ def write_shards(
 
 
 def shard_files(folder: Folder) -> pa.Table:
-    """The finished shards of a folder, by file name: file, records, bytes, sha256; until `forget_progress`."""
-    finished = all_finished(folder / _PROGRESS)
+    """The finished shards of a folder, by file name: file, records, bytes, sha256; until `remove_progress`."""
+    finished = list_finished_shards(folder / _PROGRESS)
     return pa.table(
         {
             "file": pa.array([shard.file for shard in finished], TEXT),
@@ -114,18 +120,18 @@ def shard_files(folder: Folder) -> pa.Table:
     )
 
 
-def forget_progress(folder: Folder) -> None:
+def remove_progress(folder: Folder) -> None:
     """Remove what was noted of finished shards: a version holds shards only."""
     folder.remove(_PROGRESS)
 
 
-def _with_places(plan: pa.Table, prepared: pa.Table) -> pa.Table:
+def _locate_pixels(plan: pa.Table, prepared: pa.Table) -> pa.Table:
     """The plan with the columns that say where the pixels lie."""
     at = pc.index_in(plan["content_id"], prepared["content_id"].combine_chunks())
     if at.null_count:
         path = plan["path"].filter(pc.is_null(at))[0].as_py()
         raise ShardError(f"{at.null_count} records have no prepared image, the first of {path}; make the plan anew")
-    places = prepared.select([*PIXEL_COLUMNS, FRAMES]).take(at)
+    places = prepared.select([*PIXEL_COLUMNS, FRAMES_COLUMN]).take(at)
     if nulls := [name for name in PIXEL_COLUMNS if places[name].null_count]:
         raise ShardError(f"records have prepared images without {', '.join(nulls)}; make the plan anew")
     for name in places.column_names:
@@ -133,7 +139,7 @@ def _with_places(plan: pa.Table, prepared: pa.Table) -> pa.Table:
     return plan.combine_chunks()
 
 
-def shards_of(plan: pa.Table, pipeline: str) -> tuple[Rows, list[str]]:
+def list_shards(plan: pa.Table, pipeline: str) -> tuple[Rows, list[str]]:
     """First row of each shard, with the end of the table after them, and the shards' names."""
     position = plan["position"].to_numpy()
     starts = np.append(np.flatnonzero(position == 0), len(position))
@@ -143,14 +149,14 @@ def shards_of(plan: pa.Table, pipeline: str) -> tuple[Rows, list[str]]:
     return starts, [shard_name(pipeline, *key, counts[key[0]]) for key in zip(parts, shards, strict=True)]
 
 
-def _tasks(rows: pa.Table, places: pa.Table | None, starts: Rows, names: list[str]) -> Iterator[ShardTask]:
+def _make_tasks(rows: pa.Table, places: pa.Table | None, starts: Rows, names: list[str]) -> Iterator[ShardTask]:
     for name, start, stop in zip(names, starts[:-1], starts[1:], strict=True):
         # take copies: a slice would be pickled with the whole table behind it.
         own = pa.array(np.arange(start, stop))
         yield ShardTask(name, rows.take(own), places.take(own) if places else None)
 
 
-def _remove_strangers(folder: Folder, pipeline: str, names: set[str]) -> None:
+def _remove_stale_shards(folder: Folder, pipeline: str, names: set[str]) -> None:
     ours = re.compile(re.escape(pipeline) + r"-[^/]+\.tfrecord-\d{5,}-of-\d{5,}")
     for place, suffix in ((folder, ""), (folder / _PROGRESS, ".json")):
         for name in place.list_names():

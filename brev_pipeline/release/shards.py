@@ -31,7 +31,7 @@ from brev_pipeline.table_metadata import STAGING
 from brev_pipeline.tables import WORK, Columns, note_work
 
 if TYPE_CHECKING:
-    from brev_pipeline.records import Earlier
+    from brev_pipeline.records import PreviousRecords
 
 _LOG = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def make_shards(
     """
     from brev_pipeline.augmentation import ImageAugmenter
     from brev_pipeline.records import write_shards
-    from brev_pipeline.records.shard_writer import OF_PREPARED
+    from brev_pipeline.records.shard_writer import PREPARED_COLUMNS
 
     planned = plan_records(config, split, weights, prepared)
     staging = planned.digest
@@ -89,7 +89,7 @@ def make_shards(
     try:
         records = write_shards(
             planned.plan,
-            prepared.read(OF_PREPARED),
+            prepared.read(PREPARED_COLUMNS),
             pipeline=config.name,
             settings=config.shards,
             augmenter=ImageAugmenter(config.augmentation),
@@ -97,7 +97,7 @@ def make_shards(
             folder=store.staging_area / staging,
             engine=engine,
             fingerprint=pixel_fingerprint(config),
-            earlier=earlier_records(store, record_recipe(config), planned.facts),
+            previous=earlier_records(store, record_recipe(config), planned.facts),
         )
     except StoreError:
         # A run with the same plan that publishes meanwhile clears the staging away under this one.
@@ -113,7 +113,7 @@ class PlannedRecords:
     """Which records a version is to hold, before any is made."""
 
     plan: pa.Table
-    """Schema `shards.PLAN`."""
+    """Schema `records.SHARD_PLAN`."""
     facts: pa.Table
     """Of the prepared images: what would be otherwise if the pixels were."""
     digest: str
@@ -128,7 +128,7 @@ def plan_records(config: PipelineConfig, split: Columns, weights: pa.Table, prep
         ShardError: an image has no class, or no pixels.
     """
     from brev_pipeline.records import plan_shards
-    from brev_pipeline.records.shard_writer import OF_PREPARED
+    from brev_pipeline.records.shard_writer import PREPARED_COLUMNS
     from brev_pipeline.sampling import plan_draws
     from brev_pipeline.sampling.draw_plan import SPLIT_COLUMNS
     from brev_pipeline.split.labels import classes_of
@@ -138,7 +138,7 @@ def plan_records(config: PipelineConfig, split: Columns, weights: pa.Table, prep
     folds = config.split.fold_names
     draws = plan_draws(drawn_from, weights, config.sampling, epochs=config.shards.epochs, folds=folds)
     del drawn_from  # it, and the draws, are as long as the listing
-    plan = plan_shards(draws, prepared.read(OF_PREPARED), config.shards, class_names=classes)
+    plan = plan_shards(draws, prepared.read(PREPARED_COLUMNS), config.shards, class_names=classes)
     del draws
     facts = _pixel_facts(prepared)
     return PlannedRecords(plan, facts, _plan_digest(config, plan, facts))
@@ -171,13 +171,13 @@ def _pixel_facts(images: Columns) -> pa.Table:
     return images.read(_FACTS).select(_FACTS)
 
 
-def earlier_records(store: PipelineStore, wanted: str, facts: pa.Table) -> "Earlier | None":
+def earlier_records(store: PipelineStore, wanted: str, facts: pa.Table) -> "PreviousRecords | None":
     """The records of the newest published version, if they were made by the same recipe and their table is whole.
 
     Only those of the very pixels that stand prepared now are offered. A decoder that was changed and kept its number
     would otherwise leave the records of the old pixels in the new version.
     """
-    from brev_pipeline.records import Earlier
+    from brev_pipeline.records import PreviousRecords
 
     newest = store.newest_version()
     if newest is None:
@@ -195,7 +195,7 @@ def earlier_records(store: PipelineStore, wanted: str, facts: pa.Table) -> "Earl
         _LOG.warning("the records of the newest version are made anew: %s", error)
         return None
     kept = records.filter(pc.is_in(records["content_id"], value_set=same))
-    return Earlier(version.folder, kept, manifest["configuration"]["shards"]["compression"])
+    return PreviousRecords(version.folder, kept, manifest["configuration"]["shards"]["compression"])
 
 
 def _same_pixels(before: pa.Table, now: pa.Table) -> pa.ChunkedArray:

@@ -32,7 +32,7 @@ from brev_pipeline.images import ImagePipeline
 from brev_pipeline.integrity.check import find_copies
 from brev_pipeline.listing import listing_fingerprint
 from brev_pipeline.provenance import record_recipe
-from brev_pipeline.records import RecordMaker
+from brev_pipeline.records import RecordBuilder
 from brev_pipeline.records.example import Value, decode_example, encode_example
 from brev_pipeline.records.shard_plan import shard_name
 from brev_pipeline.release.assignments import build_assignments, read_ledger
@@ -213,7 +213,7 @@ class Forgery:
         self._judge(config)
 
     def _render(self, config: PipelineConfig, photos: Path) -> None:
-        maker = RecordMaker(config.shards, ImageAugmenter(config.augmentation))
+        maker = RecordBuilder(config.shards, ImageAugmenter(config.augmentation))
         pipeline = ImagePipeline(config.image)
         for row in self.tables["records"].to_pylist():
             pixels = pipeline.prepare((photos / row["path"]).read_bytes())

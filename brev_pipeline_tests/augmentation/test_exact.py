@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brev_pipeline.augmentation.colour import colour_matrix, coloured, mean_grey
-from brev_pipeline.augmentation.filters import emboss
-from brev_pipeline.augmentation.geometry import ONE, Matrix, affine, warp, warp_labels
-from brev_pipeline.augmentation.noise import noise_table, white_noise
+from brev_pipeline.augmentation.colour import apply_colour, colour_matrix, mean_grey
+from brev_pipeline.augmentation.filters import apply_emboss
+from brev_pipeline.augmentation.geometry import ONE, AffineMatrix, affine_matrix, warp_image, warp_labels
+from brev_pipeline.augmentation.noise import add_white_noise, noise_table
 from brev_pipeline.augmentation.portable_math import cos_sin, raw_words
 from brev_pipeline_tests.augmentation.images import numbered, picture
 
@@ -44,7 +44,7 @@ def rounded(numerator: Exact, denominator: int) -> Exact:
     return whole + ((2 * rest > denominator) | ((2 * rest == denominator) & (whole % 2 == 1)))
 
 
-def bilinear(image: npt.NDArray[np.uint8], matrix: Matrix) -> npt.NDArray[np.uint8]:
+def bilinear(image: npt.NDArray[np.uint8], matrix: AffineMatrix) -> npt.NDArray[np.uint8]:
     height, width = image.shape[:2]
     y, x = np.mgrid[:height, :width]
     at_x = matrix.xx * x + matrix.xy * y + matrix.x0
@@ -63,21 +63,21 @@ def bilinear(image: npt.NDArray[np.uint8], matrix: Matrix) -> npt.NDArray[np.uin
 def test_a_warp_is_the_exact_bilinear_sum(how, colour, salt):
     height, width, parts = how
     image = picture(height, width, *([3] if colour else []), salt=salt)
-    matrix = affine(height, width, **parts)
-    assert np.array_equal(warp(image, matrix), bilinear(image, matrix))
+    matrix = affine_matrix(height, width, **parts)
+    assert np.array_equal(warp_image(image, matrix), bilinear(image, matrix))
 
 
 @pytest.mark.parametrize("shape", [(480, 640, 3), (300, 500), (700, 900, 3), (1, 3000, 3), (2000, 1)])
 def test_a_warp_of_a_large_image_is_the_exact_bilinear_sum(shape):
-    matrix = affine(*shape[:2], rotate=33, scale=-0.4, shear=(0.2, -0.1), translate=(0.3, 0.2))
+    matrix = affine_matrix(*shape[:2], rotate=33, scale=-0.4, shear=(0.2, -0.1), translate=(0.3, 0.2))
     image = picture(*shape)
-    assert np.array_equal(warp(image, matrix), bilinear(image, matrix))
+    assert np.array_equal(warp_image(image, matrix), bilinear(image, matrix))
 
 
 def test_a_warp_from_beyond_exact_float_places_goes_through_integers():
     image = picture(20, 30000, 3)
-    matrix = affine(20, 30000, scale=-0.9, rotate=20)
-    near = np.abs(warp(image, matrix).astype(int) - bilinear(image, matrix))
+    matrix = affine_matrix(20, 30000, scale=-0.9, rotate=20)
+    near = np.abs(warp_image(image, matrix).astype(int) - bilinear(image, matrix))
     assert abs(matrix.xx) * 30000 > 65536 * ONE
     assert near.max() <= 8  # 1/32 px instead of 1/256 px: a few grey levels at sharp edges
     assert near.mean() < 1
@@ -87,7 +87,7 @@ def test_a_warp_from_beyond_exact_float_places_goes_through_integers():
 @given(matrices)
 def test_labels_come_from_the_pixel_nearest_to_the_place(how):
     height, width, parts = how
-    matrix = affine(height, width, **parts)
+    matrix = affine_matrix(height, width, **parts)
     y, x = np.mgrid[:height, :width]
     at_x = matrix.xx * x + matrix.xy * y + matrix.x0
     at_y = matrix.yx * x + matrix.yy * y + matrix.y0
@@ -110,7 +110,7 @@ def test_the_colour_matrix_is_applied_exactly(shape, colour, salt):
     offset = drawn["brightness"] * 255 + (1 - drawn["contrast"]) * mean_grey(image)
     if drawn["contrast"] == 1:
         offset = drawn["brightness"] * 255
-    got = coloured(image, drawn)
+    got = apply_colour(image, drawn)
     if image.ndim == 2:
         total = image.astype(np.int64) * round(drawn["contrast"] * 1024) + round(offset * 1024)
         wanted = rounded(total, 1024)
@@ -137,7 +137,7 @@ def test_emboss_is_the_exact_sum_of_the_image_and_its_sobel_gradients(shape, rig
         across = grey[rows[i]][:, columns[2]] - grey[rows[i]][:, columns[0]]
         along = grey[rows[2]][:, columns[i]] - grey[rows[0]][:, columns[i]]
         total = total + weight * (round(right * 256) * across + round(down * 256) * along)
-    assert np.array_equal(emboss(image, right, down), rounded(total, 256).clip(0, 255))
+    assert np.array_equal(apply_emboss(image, right, down), rounded(total, 256).clip(0, 255))
 
 
 @pytest.mark.parametrize("stddev", [0.003, 0.01, 0.1, 0.115, 0.2, 1.0])
@@ -147,7 +147,7 @@ def test_noise_is_the_table_s_value_of_each_word_added_and_saturated(stddev, sha
     image.flat[::3], image.flat[1::3] = 0, 255
     words = raw_words(5, b"white noise", (image.size + 3) // 4).view(np.uint16)[: image.size].reshape(shape)
     wanted = (image + noise_table(stddev)[0][words].astype(np.int64)).clip(0, 255)
-    got = white_noise(image, stddev, 5)
+    got = add_white_noise(image, stddev, 5)
     assert got.shape == shape
     assert np.array_equal(got, wanted)
 

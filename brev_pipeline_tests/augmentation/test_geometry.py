@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from brev_pipeline.augmentation import ImageAugmenter, ImageDeformation, RandomTransformer
-from brev_pipeline.augmentation.geometry import ONE, affine, displacements, spline, warp, warp_labels
+from brev_pipeline.augmentation.geometry import (
+    ONE,
+    affine_matrix,
+    displacement_field,
+    spline_weights,
+    warp_image,
+    warp_labels,
+)
 from brev_pipeline_tests.augmentation.images import numbered, picture
 
 STILL = {"scale": 0, "rotate": 0, "translate_horizontal": 0, "translate_vertical": 0, "shear": 0}
@@ -28,24 +35,24 @@ def test_a_flip_is_the_flipped_array_and_two_give_the_input_back(shape, up_down,
 @pytest.mark.parametrize("shape", [(128, 128, 3), (7, 7), (8, 8, 3), (1, 1)])
 def test_a_quarter_turn_is_the_turned_array_and_four_give_the_input_back(shape):
     image = turned = picture(*shape)
-    quarter = affine(*shape[:2], rotate=90)
+    quarter = affine_matrix(*shape[:2], rotate=90)
     for number in range(1, 5):
-        turned = warp(turned, quarter)
+        turned = warp_image(turned, quarter)
         assert np.array_equal(turned, np.rot90(image, number))
-        assert np.array_equal(warp(image, affine(*shape[:2], rotate=90 * number)), turned)
+        assert np.array_equal(warp_image(image, affine_matrix(*shape[:2], rotate=90 * number)), turned)
     assert np.array_equal(turned, image)
 
 
 def test_a_quarter_turn_of_an_oblong_image_moves_whole_pixels_where_it_can():
     image = picture(20, 30, 3)
-    turned = warp(image, affine(20, 30, rotate=90))
+    turned = warp_image(image, affine_matrix(20, 30, rotate=90))
     assert np.array_equal(turned[:, 5:25], np.rot90(image)[5:25])
 
 
 @pytest.mark.parametrize("parts", [{"flip_left_right": True, "rotate": 90}, {"flip_up_down": True, "rotate": -90}])
 def test_a_flip_and_a_quarter_turn_together_only_move_pixels(parts):
     image = picture(31, 31, 3)
-    moved = warp(image, affine(31, 31, **parts))
+    moved = warp_image(image, affine_matrix(31, 31, **parts))
     assert np.array_equal(np.sort(moved, axis=None), np.sort(image, axis=None))
     flipped = np.flip(image, 1 if "flip_left_right" in parts else 0)
     assert np.array_equal(moved, np.rot90(flipped, parts["rotate"] // 90))
@@ -53,7 +60,7 @@ def test_a_flip_and_a_quarter_turn_together_only_move_pixels(parts):
 
 def test_a_translation_by_whole_pixels_moves_right_and_down():
     image = picture(40, 50)
-    moved = warp(image, affine(40, 50, translate=(10 / 50, 4 / 40)))
+    moved = warp_image(image, affine_matrix(40, 50, translate=(10 / 50, 4 / 40)))
     assert np.array_equal(moved[4:, 10:], image[:-4, :-10])
     assert np.array_equal(moved[:4, 10:], image[1:5, :-10][::-1])  # mirrored about the centre of the first row
 
@@ -61,15 +68,15 @@ def test_a_translation_by_whole_pixels_moves_right_and_down():
 def test_a_positive_scale_enlarges_and_a_positive_angle_turns_counter_clockwise():
     image = np.zeros((101, 101), np.uint8)
     image[45:56, 45:101] = 255  # from the centre to the right
-    assert warp(image, affine(101, 101, scale=0.5))[:, 90].sum() > image[:, 90].sum() * 1.4
-    up = warp(image, affine(101, 101, rotate=80))
+    assert warp_image(image, affine_matrix(101, 101, scale=0.5))[:, 90].sum() > image[:, 90].sum() * 1.4
+    up = warp_image(image, affine_matrix(101, 101, rotate=80))
     assert up[:40].sum() > 10 * up[61:].sum()
 
 
 def test_a_shear_slants_and_keeps_areas():
     image = np.zeros((201, 201), np.uint8)
     image[80:121, 80:121] = 255
-    slanted = warp(image, affine(201, 201, shear=(0.3, -0.2)))
+    slanted = warp_image(image, affine_matrix(201, 201, shear=(0.3, -0.2)))
     assert abs(int(slanted.sum()) - int(image.sum())) < 0.01 * image.sum()
     rows = [np.average(np.arange(201), weights=slanted[y].astype(float) + 1e-9) for y in (90, 110)]
     assert rows[1] - rows[0] == pytest.approx(0.3 * 20, abs=1.5)
@@ -126,11 +133,11 @@ def test_labels_move_with_the_image(deformation):
 def test_whole_pixel_moves_take_labels_and_pixels_to_the_same_place():
     image = picture(16, 16)
     for matrix in (
-        affine(16, 16, flip_left_right=True),
-        affine(16, 16, rotate=90),
-        affine(16, 16, translate=(0.25, -0.5)),
+        affine_matrix(16, 16, flip_left_right=True),
+        affine_matrix(16, 16, rotate=90),
+        affine_matrix(16, 16, translate=(0.25, -0.5)),
     ):
-        assert np.array_equal(warp(image, matrix), warp_labels(image, matrix))
+        assert np.array_equal(warp_image(image, matrix), warp_labels(image, matrix))
 
 
 def test_the_matrix_of_the_parameters_is_the_one_that_acts():
@@ -150,33 +157,36 @@ class TestDeformation:
     @pytest.mark.parametrize("size", [(128, 128), (40, 90), (1, 1), (1, 50), (3, 2)])
     def test_displacements_stay_within_alpha(self, size):
         for seed in range(20):
-            field = displacements(self.settings, seed, *size)
+            field = displacement_field(self.settings, seed, *size)
             assert field.shape == (2, *size)
             assert np.abs(field).max() <= 0.1 * min(size) * ONE + 1
 
     def test_the_field_is_smooth_and_does_not_fold_the_picture(self):
         for seed in range(50):
-            x, y = displacements(self.settings, seed, 128, 128) / ONE
+            x, y = displacement_field(self.settings, seed, 128, 128) / ONE
             (x_down, x_along), (y_down, y_along) = np.gradient(x), np.gradient(y)
             assert ((1 + x_along) * (1 + y_down) - x_down * y_along).min() > 0
 
     def test_a_larger_sigma_is_smoother(self):
         rough, smooth = (
             np.mean(
-                [np.abs(np.diff(displacements(ImageDeformation(sigma=s), seed, 96, 96))).mean() for seed in range(10)]
+                [
+                    np.abs(np.diff(displacement_field(ImageDeformation(sigma=s), seed, 96, 96))).mean()
+                    for seed in range(10)
+                ]
             )
             for s in (0.05, 0.3)
         )
         assert rough > 3 * smooth
 
     def test_displacements_lean_neither_way(self):
-        means = [displacements(self.settings, seed, 64, 64).mean(axis=(1, 2)) for seed in range(400)]
+        means = [displacement_field(self.settings, seed, 64, 64).mean(axis=(1, 2)) for seed in range(400)]
         error = np.std(means, axis=0) / 20
         assert (np.abs(np.mean(means, axis=0)) < 4.5 * error).all()
 
     @pytest.mark.parametrize("spacing", [1.0, 2.5, 17.3, 1000.0])
     def test_the_weights_of_each_pixel_are_whole_and_sum_to_1024(self, spacing):
-        weights = spline(50, spacing)
+        weights = spline_weights(50, spacing)
         assert (weights.sum(axis=1) == 1024).all()
         assert (weights >= 0).all()
         assert (weights == weights.astype(int)).all()

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
-from brev_pipeline.augmentation.noise import noise_table, quantiles
+from brev_pipeline.augmentation.noise import noise_table, normal_quantiles
 from brev_pipeline.augmentation.portable_math import raw_words
 from brev_pipeline_tests.augmentation.golden import hashes
 
@@ -66,7 +66,7 @@ def test_they_do_under_other_cpu_levels_libraries_and_threads(world):
 
 
 def test_the_noise_table_holds_the_recorded_integers():
-    table = quantiles()
+    table = normal_quantiles()
     assert (table == -table[::-1]).all()
     assert (np.diff(table) >= 0).all()
     assert hashlib.sha256(table.astype("<i8").tobytes()).hexdigest().startswith("db9f6de9a853d1f4")

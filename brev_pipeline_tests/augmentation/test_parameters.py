@@ -16,7 +16,7 @@ from brev_pipeline.augmentation import (
     ImageSaltAndPepper,
     RandomTransformer,
 )
-from brev_pipeline.augmentation.parameters import ORDER, heads, plan_parameters, words
+from brev_pipeline.augmentation.parameters import PARAMETER_ORDER, applied_parameters, draw_words, plan_parameters
 
 SEEDS = 20_000
 ALL_ON = ImageAugmenter(deformation=ImageDeformation(), salt_and_pepper=ImageSaltAndPepper())
@@ -48,11 +48,11 @@ def drawn() -> list[dict[str, dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def coins(drawn: list[dict[str, dict[str, Any]]]) -> npt.NDArray[np.float64]:
-    return np.array([[one[name]["applied"] for name in ORDER] for one in drawn], float)
+    return np.array([[one[name]["applied"] for name in PARAMETER_ORDER] for one in drawn], float)
 
 
 def test_every_parameter_has_a_draw(drawn):
-    assert set(drawn[0]) == set(ORDER)
+    assert set(drawn[0]) == set(PARAMETER_ORDER)
 
 
 def test_every_coin_shows_heads_as_often_as_its_chance_says(coins):
@@ -61,12 +61,12 @@ def test_every_coin_shows_heads_as_often_as_its_chance_says(coins):
 
 
 def test_no_two_coins_hang_together(coins):
-    correlation = np.corrcoef(coins.T) - np.eye(len(ORDER))
+    correlation = np.corrcoef(coins.T) - np.eye(len(PARAMETER_ORDER))
     assert np.abs(correlation).max() < 4.5 / np.sqrt(SEEDS)
 
 
 def test_a_coin_does_not_hang_on_the_seed_before(coins):
-    lagged = np.corrcoef(coins[1:].T, coins[:-1].T)[: len(ORDER), len(ORDER) :]
+    lagged = np.corrcoef(coins[1:].T, coins[:-1].T)[: len(PARAMETER_ORDER), len(PARAMETER_ORDER) :]
     assert np.abs(lagged).max() < 4.5 / np.sqrt(SEEDS)
 
 
@@ -127,16 +127,16 @@ def test_a_chance_that_is_configured_is_kept(chance):
         salt_and_pepper=ImageSaltAndPepper(chance=chance),
     ).settings
     parts = plan_parameters(settings)
-    count = [len(heads(parts, words(seed))) for seed in range(2000)]
+    count = [len(applied_parameters(parts, draw_words(seed))) for seed in range(2000)]
     if chance in (0, 1):
-        assert set(count) == {chance * len(ORDER)}
-    assert abs(np.mean(count) / len(ORDER) - chance) < 0.01
+        assert set(count) == {chance * len(PARAMETER_ORDER)}
+    assert abs(np.mean(count) / len(PARAMETER_ORDER) - chance) < 0.01
 
 
 def test_rotation_has_a_chance_of_its_own():
     never = ImageAugmenter(transform=RandomTransformer(chance=0, rotate_chance=1))
     drawn = flat(never.parameters(3, 64, 64))
-    assert [name for name in ORDER[:7] if drawn[name]["applied"]] == ["rotate"]
+    assert [name for name in PARAMETER_ORDER[:7] if drawn[name]["applied"]] == ["rotate"]
 
 
 PARTS = ("transform", "deformation", "filtering", "noise", "salt_and_pepper")

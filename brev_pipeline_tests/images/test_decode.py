@@ -9,7 +9,7 @@ from PIL import Image
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
 from brev_pipeline.images import decode
-from brev_pipeline.images.formats import sniff
+from brev_pipeline.images.formats import read_image_header
 from brev_pipeline_tests.images import corpus, worlds
 
 RGB = ImageSettings()
@@ -62,7 +62,7 @@ def test_every_kind_decodes_to_pillows_pixels_and_tells_its_facts(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_header_alone_tells_the_same_facts(kind):
-    assert sniff(KINDS[kind]) == decode(KINDS[kind], RGB).header
+    assert read_image_header(KINDS[kind]) == decode(KINDS[kind], RGB).header
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

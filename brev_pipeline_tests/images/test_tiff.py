@@ -17,7 +17,7 @@ from PIL import Image
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
 from brev_pipeline.images.formats import tiff
-from brev_pipeline.images.formats.ifd import count_directories, directories
+from brev_pipeline.images.formats.ifd import count_directories, iterate_directories
 
 SETTINGS = ImageSettings()
 HEIGHT, WIDTH = 19, 37
@@ -27,8 +27,8 @@ PACKED = [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15]
 
 def read(data, settings=SETTINGS):
     header = tiff.read_header(data)
-    note = tiff.verify(data, header, settings)
-    raster = tiff.decode(data, header, settings)
+    note = tiff.check_file(data, header, settings)
+    raster = tiff.decode_samples(data, header, settings)
     return raster._replace(note="; ".join(filter(None, [note, raster.note])) or None)
 
 
@@ -235,8 +235,8 @@ def test_jpeg_coded_strips_are_strict_where_that_is_asked_for():
     file = io.BytesIO()
     Image.fromarray(image(3, height=64, width=64)).save(file, "TIFF", compression="jpeg")
     data = bytearray(file.getvalue())
-    page = next(directories(bytes(data)))
-    (start,), (length,) = page.values(273), page.values(279)
+    page = next(iterate_directories(bytes(data)))
+    (start,), (length,) = page.read_values(273), page.read_values(279)
     data[start + length // 2 : start + length // 2 + 2] = b"\xff\xd9"
     status, reason = refusal(bytes(data), ImageSettings(strict_jpeg=True))
     assert status == "corrupt"
@@ -328,8 +328,8 @@ def test_damage_is_refused_and_never_filled_in(words):
 @pytest.mark.parametrize("bits", WHOLE)
 def test_a_strip_that_is_cut_short_is_refused(code, bits):
     data = write(image(3, bits), compression=code)
-    page = next(directories(data))
-    (start,), (length,) = page.values(273), page.values(279)
+    page = next(iterate_directories(data))
+    (start,), (length,) = page.read_values(273), page.read_values(279)
     assert start + length == len(data)
     for lost in (40, length // 2, length - 1):
         assert refusal(data[:-lost])[0] == "corrupt"
@@ -339,8 +339,8 @@ def test_a_palette_whose_deflated_data_are_damaged_is_refused():
     file = io.BytesIO()
     Image.fromarray(image(3)).convert("P").save(file, "TIFF", compression="tiff_adobe_deflate")
     data = bytearray(file.getvalue())
-    page = next(directories(bytes(data)))
-    data[page.value(273, 0) + page.value(279, 0) - 1] ^= 1
+    page = next(iterate_directories(bytes(data)))
+    data[page.read_value(273, 0) + page.read_value(279, 0) - 1] ^= 1
     assert refusal(bytes(data))[0] == "corrupt"
 
 
@@ -420,8 +420,8 @@ def outcome(data):
         header = tiff.read_header(data)
         if header.height * header.width > 1_000_000:
             return DecodeError("too_large", "it has too many pixels")
-        tiff.verify(data, header, SETTINGS)
-        return tiff.decode(data, header, SETTINGS)
+        tiff.check_file(data, header, SETTINGS)
+        return tiff.decode_samples(data, header, SETTINGS)
     except DecodeError as error:
         return error
 
@@ -429,9 +429,13 @@ def outcome(data):
 @given(st.data())
 def test_a_directory_that_is_changed_at_random_is_read_or_refused(data):
     file = bytearray(data.draw(st.sampled_from([*KINDS.values(), *DAMAGED.values(), *BOMBS.values()])))
-    page = next(directories(bytes(file)), None)
+    page = next(iterate_directories(bytes(file)), None)
     for _ in range(data.draw(st.integers(1, 3))):
-        entry = 0 if page is None else page.first + 12 * data.draw(st.integers(0, max(0, min(page.entries, 12) - 1)))
+        entry = (
+            0
+            if page is None
+            else page.first_entry + 12 * data.draw(st.integers(0, max(0, min(page.entry_count, 12) - 1)))
+        )
         place, size = data.draw(st.sampled_from([(0, "H"), (2, "H"), (4, "I"), (8, "I")]))
         value = data.draw(
             st.integers(0, 40) | st.integers(256, 340) | st.integers(0, (1 << (16 if size == "H" else 32)) - 1)

@@ -10,7 +10,7 @@ import pytest
 from brev_pipeline import read
 from brev_pipeline.errors import ReadError
 from brev_pipeline.readers import FIELDS
-from brev_pipeline.records import pixels_of, read_record
+from brev_pipeline.records import decode_record_pixels, read_record
 from brev_pipeline.store import Folder
 from brev_pipeline_tests.readers.worlds import World
 
@@ -60,7 +60,7 @@ def test_jpeg_pixels_are_those_that_opencv_decodes(channels: int, tmp_path: Path
     records = read(version, "train")
     for row, sample in zip(records.records.to_pylist(), records, strict=True):
         stored = read_record(version.folder, row)
-        np.testing.assert_array_equal(sample["image"], pixels_of(stored))
+        np.testing.assert_array_equal(sample["image"], decode_record_pixels(stored))
         assert cv2.PSNR(sample["image"], world.image(row)) > 20
 
 

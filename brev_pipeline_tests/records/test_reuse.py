@@ -11,7 +11,7 @@ import pytest
 
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.engine import LocalEngine
-from brev_pipeline.records import Earlier
+from brev_pipeline.records import PreviousRecords
 from brev_pipeline_tests.records.worlds import Invert, World, build
 
 OLD, NEW = {"good": 40, "bad_cap": 9}, {"good": 41, "bad_cap": 10}
@@ -47,7 +47,9 @@ def test_only_new_records_are_made_and_all_bytes_are_those_of_a_run_from_scratch
     fresh = now.write(settings, "fresh")
     made = new_seeds(old, now.plan(settings))
     assert 0 < len(made) < fresh.num_rows / 3
-    copied = now.write(settings, "copied", augmenter=Only(made), earlier=Earlier(before.folder(), old, compression))
+    copied = now.write(
+        settings, "copied", augmenter=Only(made), previous=PreviousRecords(before.folder(), old, compression)
+    )
     assert copied.equals(fresh)
     assert now.files("copied") == now.files("fresh")
 
@@ -58,7 +60,7 @@ def test_the_compression_may_change_between_versions(grown) -> None:
     settings = ShardSettings(records_per_shard=5)
     now.write(settings, "fresh")
     made = new_seeds(old, now.plan(settings))
-    now.write(settings, "copied", augmenter=Only(made), earlier=Earlier(before.folder(), old, "gzip"))
+    now.write(settings, "copied", augmenter=Only(made), previous=PreviousRecords(before.folder(), old, "gzip"))
     assert now.files("copied") == now.files("fresh")
 
 
@@ -70,7 +72,7 @@ def test_the_log_says_how_many_were_copied_and_workers_copy_too(grown, caplog) -
     copies = fresh.num_rows - len(new_seeds(old, fresh))
     with caplog.at_level(logging.INFO, logger="brev_pipeline.records"):
         engine = LocalEngine(workers=2)
-        now.write(settings, "copied", earlier=Earlier(before.folder(), old, "none"), engine=engine)
+        now.write(settings, "copied", previous=PreviousRecords(before.folder(), old, "none"), engine=engine)
     assert f"{copies} of {fresh.num_rows} records copied" in caplog.text
     assert now.files("copied") == now.files("fresh")
 
@@ -86,7 +88,7 @@ def test_a_damaged_record_is_made_again(grown, damage: str) -> None:
     path.unlink()
     if damage != "gone":
         path.write_bytes(data if damage == "a flipped bit" else data[:-3])
-    now.write(settings, "copied", earlier=Earlier(before.folder(), old, "none"))
+    now.write(settings, "copied", previous=PreviousRecords(before.folder(), old, "none"))
     now.write(settings, "fresh")
     assert now.files("copied") == now.files("fresh")
 
@@ -98,7 +100,7 @@ def test_a_record_that_says_something_else_is_not_taken(grown, column: str, valu
     old = before.write(settings)
     other = pa.repeat(pa.scalar(value, old.schema.field(column).type), old.num_rows)
     changed = old.set_column(old.column_names.index(column), column, other)
-    places = Earlier(before.folder(), changed, "none").places(now.plan(settings))
+    places = PreviousRecords(before.folder(), changed, "none").find_matches(now.plan(settings))
     assert places["file"].null_count == places.num_rows
 
 
@@ -113,10 +115,10 @@ def test_a_record_with_other_multi_hot_labels_is_made_again(grown) -> None:
 
     old = several(before, ["scratch"]).write(settings)
     same, other = several(now, ["scratch"]), several(now, ["scratch", "stain"])
-    earlier = Earlier(before.folder(), old, "none")
+    earlier = PreviousRecords(before.folder(), old, "none")
     made = new_seeds(old, same.plan(settings))
-    same.write(settings, "same", augmenter=Only(made), earlier=earlier)
-    other.write(settings, "other", earlier=earlier)
+    same.write(settings, "same", augmenter=Only(made), previous=earlier)
+    other.write(settings, "other", previous=earlier)
     other.write(settings, "fresh")
     assert other.files("other") == other.files("fresh") != now.files("same")
 
@@ -125,6 +127,6 @@ def test_an_earlier_version_without_records_is_no_harm(grown) -> None:
     before, now = grown
     old = before.write(ShardSettings())
     empty = old.filter(pc.equal(old["purpose"], "nobody"))
-    now.write(ShardSettings(), "copied", earlier=Earlier(before.folder(), empty, "none"))
+    now.write(ShardSettings(), "copied", previous=PreviousRecords(before.folder(), empty, "none"))
     now.write(ShardSettings(), "fresh")
     assert now.files("copied") == now.files("fresh")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
-from brev_pipeline.records import PLAN, plan_shards, shard_name
+from brev_pipeline.records import SHARD_PLAN, plan_shards, shard_name
 from brev_pipeline_tests.records.worlds import build
 
 
@@ -42,7 +42,7 @@ def prepared_of(draws: pa.Table) -> pa.Table:
 
 def planned(draws: pa.Table, most: int = 10, names: tuple[str, ...] = ("a", "b")) -> pa.Table:
     plan = plan_shards(draws, prepared_of(draws), ShardSettings(records_per_shard=most), class_names=names)
-    assert plan.schema.equals(PLAN)
+    assert plan.schema.equals(SHARD_PLAN)
     return plan
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brev_pipeline.config import ShardSettings
-from brev_pipeline.records import encode_example, feature_spec, pixels_of, records
+from brev_pipeline.records import decode_record_pixels, encode_example, feature_spec, iterate_records
 from brev_pipeline.tfrecord import frame_record, masked_crc
 from brev_pipeline_tests.records.worlds import World, build
 
@@ -76,7 +76,7 @@ def test_tensorflow_reads_every_record_as_the_feature_spec_says(
         for batch in tf.data.TFRecordDataset(place, compression.upper().replace("NONE", "")).batch(5):
             found += unbatched(tf.io.parse_example(batch, feature_spec(encoding)))
     assert len(found) == table.num_rows
-    for theirs_, (row, ours) in zip(found, records(world.folder(), table, compression), strict=True):
+    for theirs_, (row, ours) in zip(found, iterate_records(world.folder(), table, compression), strict=True):
         assert theirs_["path"].decode() == row["path"]
         assert theirs_["label"] == row["label"]
         assert np.int64(theirs_["seed"]).astype(np.uint64) == row["seed"]
@@ -88,7 +88,7 @@ def test_tensorflow_reads_every_record_as_the_feature_spec_says(
                 tf.io.decode_png if encoding == "png" else partial(tf.io.decode_jpeg, dct_method="INTEGER_ACCURATE")
             )
             image = decode(theirs_["image/encoded"]).numpy()
-        np.testing.assert_array_equal(image, pixels_of(ours))
+        np.testing.assert_array_equal(image, decode_record_pixels(ours))
 
 
 def test_multi_hot_labels_are_in_the_feature_spec(tf: Any, world: World) -> None:

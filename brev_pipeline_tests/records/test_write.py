@@ -17,11 +17,11 @@ from brev_pipeline.engine import LocalEngine
 from brev_pipeline.errors import EngineError, ShardError
 from brev_pipeline.records import (
     decode_example,
-    forget_progress,
-    pixels_of,
+    decode_record_pixels,
+    iterate_records,
     read_record,
     record_features,
-    records,
+    remove_progress,
     shard_files,
 )
 from brev_pipeline.store import Folder
@@ -49,10 +49,10 @@ def test_records_hold_the_augmented_pixels_and_all_that_is_known_of_them(
     table = world.write(settings)
     assert table.schema.equals(tables.TFRECORD_SHARDS)
     assert table.num_rows == 26 * 2 + 5
-    for row, record in records(world.folder(), table, compression):
+    for row, record in iterate_records(world.folder(), table, compression):
         image = photo(content_of(row), (12, 16, 3))
         np.testing.assert_array_equal(
-            pixels_of(record), Invert().augment(image, row["seed"]) if row["augmented"] else image
+            decode_record_pixels(record), Invert().augment(image, row["seed"]) if row["augmented"] else image
         )
         assert list(record) == [feature.name for feature in record_features(encoding)]
         for name in ("path", "content_id", "item", "seed", "epoch", "label"):
@@ -62,16 +62,16 @@ def test_records_hold_the_augmented_pixels_and_all_that_is_known_of_them(
 
 def test_jpeg_records_are_close_to_the_pixels(world: World) -> None:
     table = world.write(ShardSettings(encoding="jpeg"), augmenter=None)
-    for row, record in records(world.folder(), table):
-        difference = pixels_of(record).astype(int) - photo(content_of(row), (12, 16, 3))
+    for row, record in iterate_records(world.folder(), table):
+        difference = decode_record_pixels(record).astype(int) - photo(content_of(row), (12, 16, 3))
         assert np.abs(difference).mean() < 40
         assert record["image/encoded"][:3] == b"\xff\xd8\xff"
 
 
 def test_grey_images_stay_grey(tmp_path: Path) -> None:
     world = build(tmp_path, SIZES, shape=(9, 7, 1))
-    for row, record in records(world.folder(), world.write(SMALL, augmenter=None)):
-        np.testing.assert_array_equal(pixels_of(record), photo(content_of(row), (9, 7, 1)))
+    for row, record in iterate_records(world.folder(), world.write(SMALL, augmenter=None)):
+        np.testing.assert_array_equal(decode_record_pixels(record), photo(content_of(row), (9, 7, 1)))
         assert not row["augmented"]
 
 
@@ -81,7 +81,10 @@ def test_images_of_different_sizes_stand_in_one_shard(tmp_path: Path) -> None:
     halved = pa.array([32 if i % 2 else 16 for i in range(world.prepared.num_rows)], pa.int32())
     odd = world.prepared.set_column(3, "prepared_height", flat).set_column(4, "prepared_width", halved)
     table = World(world.root, world.split, odd).write(ShardSettings())
-    assert {pixels_of(record).shape for _, record in records(world.folder(), table)} == {(12, 16, 3), (6, 32, 3)}
+    assert {decode_record_pixels(record).shape for _, record in iterate_records(world.folder(), table)} == {
+        (12, 16, 3),
+        (6, 32, 3),
+    }
 
 
 @pytest.mark.parametrize("encoding", ["png", "raw"])
@@ -90,10 +93,10 @@ def test_frames_of_a_time_series_are_augmented_alike_and_come_back_as_frames(tmp
     three = world.prepared.set_column(2, "prepared_frames", pa.array([3] * 31, pa.int32()))
     series = three.set_column(3, "prepared_height", pa.array([4] * 31, pa.int32()))
     table = World(world.root, world.split, series).write(ShardSettings(encoding=encoding))
-    for row, record in records(world.folder(), table):
+    for row, record in iterate_records(world.folder(), table):
         tall = photo(content_of(row), (12, 16, 3))
         expected = Invert().augment(tall, row["seed"]) if row["augmented"] else tall
-        np.testing.assert_array_equal(pixels_of(record), expected.reshape(3, 4, 16, 3))
+        np.testing.assert_array_equal(decode_record_pixels(record), expected.reshape(3, 4, 16, 3))
         assert list(record) == [feature.name for feature in record_features(encoding, series=True)]
 
 
@@ -226,7 +229,7 @@ def test_finished_files_are_listed_with_their_hashes_until_forgotten(world: Worl
         name: hashlib.sha256(data).hexdigest() for name, data in world.files().items()
     }
     assert sum(row["records"] for row in listed) == 31
-    forget_progress(world.folder())
+    remove_progress(world.folder())
     assert set(world.folder().walk()) == set(world.files())
     assert shard_files(world.folder()).num_rows == 0
 
@@ -243,7 +246,7 @@ def test_a_flipped_bit_anywhere_in_a_record_is_found(world: World) -> None:
         with pytest.raises(ShardError, match="is damaged at byte"):
             read_record(world.folder(), row)
         with pytest.raises(ShardError, match="is damaged at byte 0"):
-            next(records(world.folder(), table))
+            next(iterate_records(world.folder(), table))
 
 
 def test_records_that_are_missing_added_or_swapped_are_found(world: World) -> None:
@@ -260,7 +263,7 @@ def test_records_that_are_missing_added_or_swapped_are_found(world: World) -> No
     ):
         path.write_bytes(content)
         with pytest.raises(ShardError, match=message):
-            list(records(world.folder(), first))
+            list(iterate_records(world.folder(), first))
 
 
 def test_a_cut_gzip_shard_is_found(world: World) -> None:
@@ -268,14 +271,14 @@ def test_a_cut_gzip_shard_is_found(world: World) -> None:
     path = world.root / "out" / table["file"][0].as_py()
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(ShardError, match="is not a whole gzip file"):
-        list(records(world.folder(), table, "gzip"))
+        list(iterate_records(world.folder(), table, "gzip"))
 
 
 def test_a_version_with_several_categories_has_multi_hot_labels(world: World) -> None:
     several = [["good", "bad_cap"] if i == 0 else row for i, row in enumerate(world.split["category"].to_pylist())]
     split = world.split.set_column(3, "category", pa.array(several))
     table = World(world.root, split, world.prepared).write(SMALL)
-    for row, record in records(world.folder(), table):
+    for row, record in iterate_records(world.folder(), table):
         assert record["label/multi_hot"] == ([1, 1] if content_of(row) == "good0" else [1 - row["label"], row["label"]])
 
 
@@ -285,7 +288,7 @@ def test_pixels_that_the_encoding_cannot_hold_are_refused_by_name(tmp_path: Path
     with pytest.raises(ShardError, match=r"bucket/good/devel\d\.bmp: pixels of shape .* set shards.encoding to raw"):
         world.write(ShardSettings())
     table = world.write(ShardSettings(encoding="raw"))
-    assert all(pixels_of(record).shape == shape for _, record in records(world.folder(), table))
+    assert all(decode_record_pixels(record).shape == shape for _, record in iterate_records(world.folder(), table))
 
 
 def test_an_augmenter_that_leaves_uint8_is_refused(world: World) -> None:

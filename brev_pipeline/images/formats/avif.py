@@ -7,20 +7,27 @@ import struct
 from collections.abc import Iterator
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.base import Header, Raster, damaged, read_box, too_large, unsupported
+from brev_pipeline.images.formats.base import (
+    ImageHeader,
+    Raster,
+    corrupt_error,
+    read_box_header,
+    too_large_error,
+    unsupported_error,
+)
 from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
 
 NAME, TITLE = "avif", "AVIF"
 _BRANDS = {b"avif", b"avis"}
 _CONTAINERS = {b"mif1", b"msf1"}  # of any code: which, the other brands tell
 _NESTED = {b"meta": 4, b"iprp": 0, b"ipco": 0}  # boxes of boxes, and the bytes before the first of them
-_MOST_BOXES = 4096
+_MAX_BOXES = 4096
 # Tables of items, and the bytes that name one at least. libavif looks each up among all, which takes n² steps.
 _ITEMS = {b"iinf": 20, b"iloc": 6, b"iref": 2, b"ipma": 3}
-_MOST_ITEMS = 24_576
+_MAX_ITEMS = 24_576
 
 
-def recognise(data: bytes) -> bool:
+def matches_signature(data: bytes) -> bool:
     """Whether a file begins as an AVIF does."""
     if data[4:8] != b"ftyp":
         return False
@@ -29,10 +36,10 @@ def recognise(data: bytes) -> bool:
     return data[8:12] in _BRANDS or (data[8:12] in _CONTAINERS and bool(brands & _BRANDS))
 
 
-def read_header(data: bytes) -> Header:
+def read_header(data: bytes) -> ImageHeader:
     """Read size, channels and depth from the properties of its images (ISO 23008-12; AV1-ISOBMFF, 2.3)."""
     sizes, depths, colours, alpha = [], [], [], False
-    for kind, body in _boxes(data, 0, len(data)):
+    for kind, body in _iterate_boxes(data, 0, len(data)):
         if kind == b"ispe":
             sizes.append(struct.unpack_from(">II", data, body + 4))
         elif kind == b"av1C":
@@ -42,40 +49,42 @@ def read_header(data: bytes) -> Header:
         elif kind == b"auxC":
             alpha = alpha or data.startswith(b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", body + 4)
     if not sizes or not depths:
-        raise damaged("it does not tell the size and depth of its image")
+        raise corrupt_error("it does not tell the size and depth of its image")
     # Of a grid of tiles the whole is the largest; an alpha plane has the size of its image.
     width, height = max(sizes, key=lambda size: size[0] * size[1])
-    return Header(NAME, height, width, max(colours) + alpha, max(depths))
+    return ImageHeader(NAME, height, width, max(colours) + alpha, max(depths))
 
 
-def _boxes(data: bytes, place: int, end: int) -> Iterator[tuple[bytes, int]]:
+def _iterate_boxes(data: bytes, place: int, end: int) -> Iterator[tuple[bytes, int]]:
     """Kind and first byte of the body of each box between two places, and of those within boxes of boxes."""
     waiting, seen = [(place, end)], 0
     while waiting:
         place, end = waiting.pop()
         while place + 8 <= end:
             seen += 1
-            if seen > _MOST_BOXES:
-                raise too_large(f"it has more than {_MOST_BOXES} boxes; read are up to as many")
-            kind, body, length = read_box(data, place)
+            if seen > _MAX_BOXES:
+                raise too_large_error(f"it has more than {_MAX_BOXES} boxes; read are up to as many")
+            kind, body, length = read_box_header(data, place)
             length = length or end - place
             if length < body - place:
-                raise damaged(f"its box {kind.decode('ascii', 'replace')} is shorter than a box can be")
-            if kind in _ITEMS and (items := min(length, end - place) // _ITEMS[kind]) > _MOST_ITEMS:
-                raise too_large(f"its box {kind.decode()} has room for {items} items; read are up to {_MOST_ITEMS}")
+                raise corrupt_error(f"its box {kind.decode('ascii', 'replace')} is shorter than a box can be")
+            if kind in _ITEMS and (items := min(length, end - place) // _ITEMS[kind]) > _MAX_ITEMS:
+                raise too_large_error(
+                    f"its box {kind.decode()} has room for {items} items; read are up to {_MAX_ITEMS}"
+                )
             if kind in _NESTED:
                 waiting.append((body + _NESTED[kind], min(end, place + length)))
             yield kind, body
             place += length
 
 
-def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None:
+def check_file(data: bytes, header: ImageHeader, settings: ImageSettings) -> str | None:
     """Refuse more than 8 bits; returns the note on a sequence of images."""
     if header.bit_depth > 8:
-        raise unsupported(f"its samples have {header.bit_depth} bits; AVIF is read with 8")
+        raise unsupported_error(f"its samples have {header.bit_depth} bits; AVIF is read with 8")
     return "first frame of an animation" if data[8:12] == b"avis" else None
 
 
-def decode(data: bytes, header: Header, settings: ImageSettings) -> Raster:
+def decode_samples(data: bytes, header: ImageHeader, settings: ImageSettings) -> Raster:
     """Decode the first image."""
     return decode_with_pillow(data, "AVIF", settings)

@@ -16,7 +16,7 @@ from brev_pipeline.errors import DecodeError
 
 
 @dataclass(frozen=True)
-class Header:
+class ImageHeader:
     """Facts of an image file, as stored: before orientation, cropping and conversion."""
 
     format: str
@@ -32,30 +32,30 @@ class Header:
 
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1:
-            raise damaged(f"its header claims a size of {self.width}×{self.height} px")
+            raise corrupt_error(f"its header claims a size of {self.width}×{self.height} px")
 
 
-def damaged(reason: str) -> DecodeError:
+def corrupt_error(reason: str) -> DecodeError:
     """The error for a file that is not whole."""
     return DecodeError("corrupt", reason)
 
 
-def unsupported(reason: str) -> DecodeError:
+def unsupported_error(reason: str) -> DecodeError:
     """The error for a file that may be whole, but is of a kind that is not read here."""
     return DecodeError("unsupported", reason)
 
 
-def check_pixels(height: int, width: int, max_pixels: int) -> None:
+def check_pixel_count(height: int, width: int, max_pixels: int) -> None:
     """Refuse an image of more pixels than the configuration allows.
 
     Raises:
         DecodeError: ``too_large``.
     """
     if height * width > max_pixels:
-        raise too_large(f"{width}×{height} px are more than the limit max_pixels = {max_pixels}")
+        raise too_large_error(f"{width}×{height} px are more than the limit max_pixels = {max_pixels}")
 
 
-def too_large(reason: str) -> DecodeError:
+def too_large_error(reason: str) -> DecodeError:
     """The error for a file that asks for more than is allowed: pixels, or work that its size does not account for."""
     return DecodeError("too_large", reason)
 
@@ -76,7 +76,7 @@ class Raster(NamedTuple):
     """What a person should know of the image."""
 
 
-def read_box(data: bytes, place: int) -> tuple[bytes, int, int]:
+def read_box_header(data: bytes, place: int) -> tuple[bytes, int, int]:
     """Read the head of a box, the part that JP2 and AVIF files are made of (ISO 14496-12, 4.2): kind, first byte of
     the body, and length in bytes from ``place`` on (0: to the end of what holds it).
 

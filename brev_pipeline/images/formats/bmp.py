@@ -15,14 +15,14 @@ import numpy.typing as npt
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.base import (
     MAX_SAMPLE,
-    Header,
+    ImageHeader,
     Raster,
     apply_palette,
     apply_table,
-    damaged,
+    corrupt_error,
     quantization_table,
-    too_large,
-    unsupported,
+    too_large_error,
+    unsupported_error,
 )
 from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
 
@@ -32,11 +32,11 @@ _SIZES = {_OS2, 16, 40, 52, 56, 64, 108, 124}
 _RGB, _RLE8, _RLE4, _MASKS, _JPEG, _PNG = 0, 1, 2, 3, 4, 5
 _FIVE_BITS_EACH = (0x7C00, 0x03E0, 0x001F)
 _CODES = 65_536  # of a run-length coded image, besides two per pixel and one per row
-_MOST_CODES = 8_000_000  # of any, at 0.5 µs each
+_MAX_CODES = 8_000_000  # of any, at 0.5 µs each
 
 
 @dataclass(frozen=True)
-class BmpHeader(Header):
+class BmpHeader(ImageHeader):
     """A BMP's header."""
 
     offset: int
@@ -53,7 +53,7 @@ class BmpHeader(Header):
     """Of red, green, blue and perhaps alpha in a pixel of 16 or 32 bits; none where the kind has no masks."""
 
 
-def recognise(data: bytes) -> bool:
+def matches_signature(data: bytes) -> bool:
     """Whether a file begins as a BMP does."""
     return data.startswith(b"BM")
 
@@ -62,9 +62,9 @@ def read_header(data: bytes) -> BmpHeader:
     """Read a BMP's header."""
     offset, dib = struct.unpack_from("<II", data, 10)
     if dib not in _SIZES and 16 < dib <= 64:
-        raise unsupported(f"its header has {dib} bytes, which is read of {', '.join(map(str, sorted(_SIZES)))}")
+        raise unsupported_error(f"its header has {dib} bytes, which is read of {', '.join(map(str, sorted(_SIZES)))}")
     if dib not in _SIZES:
-        raise damaged(f"its header's length of {dib} bytes is that of no BMP")
+        raise corrupt_error(f"its header's length of {dib} bytes is that of no BMP")
     compression = colours = 0
     if dib == _OS2:
         width, height, _, bits = struct.unpack_from("<4H", data, 18)
@@ -73,11 +73,13 @@ def read_header(data: bytes) -> BmpHeader:
     else:
         width, height, _, bits, compression, _, _, _, colours = struct.unpack_from("<iiHHIIiiI", data, 18)
     if compression in (_JPEG, _PNG):
-        raise unsupported(f"a {'JPEG' if compression == _JPEG else 'PNG'} image wrapped in a BMP is not read here")
+        raise unsupported_error(
+            f"a {'JPEG' if compression == _JPEG else 'PNG'} image wrapped in a BMP is not read here"
+        )
     if bits == 64:
-        raise unsupported("its pixels have 64 bits")
+        raise unsupported_error("its pixels have 64 bits")
     if bits not in (1, 2, 4, 8, 16, 24, 32):
-        raise damaged(f"its header claims {bits} bits per pixel")
+        raise corrupt_error(f"its header claims {bits} bits per pixel")
     masks = _read_masks(data, dib, bits, compression)
     depth = max((mask.bit_count() for mask in masks[:3]), default=8)
     return BmpHeader(
@@ -107,17 +109,17 @@ def _read_masks(data: bytes, dib: int, bits: int, compression: int) -> tuple[int
     for mask in masks:
         # Its bits lie together, within the pixel, and are no other's.
         if not 0 < mask < 1 << bits or (mask + (mask & -mask)) & mask or mask & taken or mask.bit_count() > 16:
-            raise unsupported(f"its colours lie under the masks {', '.join(f'{mask:#x}' for mask in masks)}")
+            raise unsupported_error(f"its colours lie under the masks {', '.join(f'{mask:#x}' for mask in masks)}")
         taken |= mask
     return masks
 
 
-def decode(data: bytes, header: BmpHeader, settings: ImageSettings) -> Raster:
+def decode_samples(data: bytes, header: BmpHeader, settings: ImageSettings) -> Raster:
     """Decode the image."""
     pixels = _decode_plain(data, header)
     if pixels is None:
         return decode_with_pillow(data, "BMP", settings)
-    return Raster(pixels, 255 if pixels.dtype == np.uint8 else _white_of(header.masks))
+    return Raster(pixels, 255 if pixels.dtype == np.uint8 else _white_level(header.masks))
 
 
 def _decode_plain(data: bytes, header: BmpHeader) -> npt.NDArray[Any] | None:
@@ -130,11 +132,11 @@ def _decode_plain(data: bytes, header: BmpHeader) -> npt.NDArray[Any] | None:
     if not (header.masks or (bits in (8, 24, 32) and header.compression == _RGB)) or header.offset < first_row:
         return None
     if header.offset + stride * height > len(data):
-        raise damaged(f"it ends before its last row: {len(data)} bytes of {header.offset + stride * height}")
+        raise corrupt_error(f"it ends before its last row: {len(data)} bytes of {header.offset + stride * height}")
     rows = np.frombuffer(data, np.uint8, stride * height, header.offset).reshape(height, stride)
     pixels: npt.NDArray[Any] | None
     if bits == 8:
-        pixels = _look_up(rows[:, :width], data, header)
+        pixels = _apply_file_palette(rows[:, :width], data, header)
     elif header.masks:
         pixels = _split_colours(rows.view(f"<u{bits // 8}")[:, :width], header.masks)
     else:
@@ -147,7 +149,7 @@ def _decode_plain(data: bytes, header: BmpHeader) -> npt.NDArray[Any] | None:
 
 def _split_colours(values: npt.NDArray[Any], masks: tuple[int, ...]) -> npt.NDArray[Any]:
     """The parts of each pixel at the depth of the colours: 8 bits where none has more, 16 where they differ."""
-    top = _white_of(masks)
+    top = _white_level(masks)
     pixels = np.empty((*values.shape, len(masks)), np.uint8 if top == 255 else np.uint16)
     for channel, mask in enumerate(masks):
         part = ((values & mask) >> (mask & -mask).bit_length() - 1).astype(np.uint16)
@@ -155,7 +157,7 @@ def _split_colours(values: npt.NDArray[Any], masks: tuple[int, ...]) -> npt.NDAr
     return pixels
 
 
-def _white_of(masks: tuple[int, ...]) -> int:
+def _white_level(masks: tuple[int, ...]) -> int:
     depths = {mask.bit_count() for mask in masks[:3]}
     if max(mask.bit_count() for mask in masks) <= 8:
         return 255
@@ -165,7 +167,7 @@ def _white_of(masks: tuple[int, ...]) -> int:
 _IDENTITY = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
 
 
-def _look_up(indexes: npt.NDArray[np.uint8], data: bytes, header: BmpHeader) -> npt.NDArray[np.uint8] | None:
+def _apply_file_palette(indexes: npt.NDArray[np.uint8], data: bytes, header: BmpHeader) -> npt.NDArray[np.uint8] | None:
     if header.palette == 14 + _OS2 or header.colours not in (0, 256):
         return None  # three-byte or short palettes
     bgr0 = np.frombuffer(data, np.uint8, 4 * 256, header.palette).reshape(256, 4)
@@ -174,11 +176,11 @@ def _look_up(indexes: npt.NDArray[np.uint8], data: bytes, header: BmpHeader) -> 
     return apply_palette(bgr0[:, 2::-1], np.ascontiguousarray(indexes))
 
 
-def verify(data: bytes, header: BmpHeader, settings: ImageSettings) -> None:
+def check_file(data: bytes, header: BmpHeader, settings: ImageSettings) -> None:
     """Refuse a run-length coded BMP whose codes leave their row, end before the image does, or have no end."""
     if header.compression not in (_RLE8, _RLE4) or header.bits > 8:
         return
-    most, codes = min(_CODES + header.height * (2 * header.width + 1), _MOST_CODES), 0
+    most, codes = min(_CODES + header.height * (2 * header.width + 1), _MAX_CODES), 0
     # Runs may go on into the padding of a row to whole groups of four bytes.
     group = 4 if header.compression == _RLE8 else 8
     limit = -(-header.width // group) * group
@@ -188,7 +190,7 @@ def verify(data: bytes, header: BmpHeader, settings: ImageSettings) -> None:
         place += 2
         codes += 1
         if codes > most:
-            raise too_large(f"it has more than {most} run-length codes; an image of its size may have as many")
+            raise too_large_error(f"it has more than {most} run-length codes; an image of its size may have as many")
         if count == 0 and value == 0:
             x, y = 0, y + 1
         elif count == 0 and value == 1:
@@ -200,7 +202,7 @@ def verify(data: bytes, header: BmpHeader, settings: ImageSettings) -> None:
             if count == 0:
                 place += (value if header.compression == _RLE8 else (value + 1) // 2) + 1 & ~1
             if x > limit or y >= header.height:
-                raise damaged(f"its run-length codes leave the image at row {y}")
+                raise corrupt_error(f"its run-length codes leave the image at row {y}")
     # The last row may end with the end of the image, or with an end of its own before that.
     if y < header.height - 1 or (y == header.height - 1 and x < header.width):
-        raise damaged(f"its run-length codes end in row {y} of {header.height}")
+        raise corrupt_error(f"its run-length codes end in row {y} of {header.height}")

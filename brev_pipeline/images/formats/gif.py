@@ -6,7 +6,7 @@ Pillow's header would do but for the number of bits, which it does not tell.
 import struct
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.base import Header, Raster, damaged, too_large
+from brev_pipeline.images.formats.base import ImageHeader, Raster, corrupt_error, too_large_error
 from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
 
 NAME, TITLE = "gif", "GIF"
@@ -14,43 +14,43 @@ _EXTENSION, _IMAGE = 0x21, 0x2C
 _BLOCKS = 65_536  # that a file may have besides those of its pixels
 
 
-def recognise(data: bytes) -> bool:
+def matches_signature(data: bytes) -> bool:
     """Whether a file begins as a GIF does."""
     return data.startswith((b"GIF87a", b"GIF89a"))
 
 
-def read_header(data: bytes) -> Header:
+def read_header(data: bytes) -> ImageHeader:
     """Read a GIF's logical screen."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
-    return Header("gif", height, width, 1, (flags & 7) + 1)
+    return ImageHeader("gif", height, width, 1, (flags & 7) + 1)
 
 
-def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None:
+def check_file(data: bytes, header: ImageHeader, settings: ImageSettings) -> str | None:
     """Refuse more blocks than the pixels account for; returns the note on an animation."""
-    if not (images := _images(data, header, 2)):
-        raise damaged("no picture is found among its blocks")
+    if not (images := _count_images(data, header, 2)):
+        raise corrupt_error("no picture is found among its blocks")
     return "first frame of an animation" if images == 2 else None
 
 
-def decode(data: bytes, header: Header, settings: ImageSettings) -> Raster:
+def decode_samples(data: bytes, header: ImageHeader, settings: ImageSettings) -> Raster:
     """Decode the first frame."""
     return decode_with_pillow(data, "GIF", settings)
 
 
-def _images(data: bytes, header: Header, enough: int) -> int:
+def _count_images(data: bytes, header: ImageHeader, enough: int) -> int:
     """Images in the file, counted up to ``enough``; damage ends the count."""
     found = blocks = 0
     # A code has 12 bits at most and gives a pixel at least, and a block holds a byte of codes at least.
     most_blocks = _BLOCKS + 2 * header.height * header.width
     try:
-        place = 13 + _table(data[10])
+        place = 13 + _colour_table_bytes(data[10])
         while found < enough:
             block, place = data[place], place + 1
             if block == _IMAGE:
                 found += 1
                 if found == 1:
                     _check_frame(data, place, header)
-                place += 9 + _table(data[place + 8]) + 1
+                place += 9 + _colour_table_bytes(data[place + 8]) + 1
             elif block == _EXTENSION:
                 place += 1
             else:
@@ -61,7 +61,7 @@ def _images(data: bytes, header: Header, enough: int) -> int:
                 place += length + 1
                 blocks += 1
                 if blocks > most_blocks:
-                    raise too_large(
+                    raise too_large_error(
                         f"it has more than {most_blocks} blocks of data, which its size does not account for"
                     )
     except IndexError:
@@ -69,14 +69,14 @@ def _images(data: bytes, header: Header, enough: int) -> int:
     return found
 
 
-def _check_frame(data: bytes, place: int, header: Header) -> None:
+def _check_frame(data: bytes, place: int, header: ImageHeader) -> None:
     """Refuse a frame that lies outside of the screen: Pillow would enlarge the image, others cut the frame."""
     left, top, width, height = (int.from_bytes(data[at : at + 2], "little") for at in range(place, place + 8, 2))
     if left + width > header.width or top + height > header.height:
         reach, screen = f"{left + width}×{top + height} px", f"{header.width}×{header.height} px"
-        raise damaged(f"its first frame reaches to {reach}, where its header claims {screen}")
+        raise corrupt_error(f"its first frame reaches to {reach}, where its header claims {screen}")
 
 
-def _table(flags: int) -> int:
+def _colour_table_bytes(flags: int) -> int:
     """Bytes of a colour table."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0

@@ -10,96 +10,96 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
-from brev_pipeline.images.formats.base import damaged
+from brev_pipeline.images.formats.base import corrupt_error
 
 # Type → struct letter, for whole numbers: BYTE, UNDEFINED, SHORT, LONG, their signed kin, IFD, LONG8, SLONG8, IFD8.
 _LETTERS = {1: "B", 7: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 11: 4, 13: 4}  # of a value; of all other types 8
-_MOST = 65_535  # entries of one directory, as many as classic TIFF can count; values that are read of one entry
+_MAX_VALUES = 65_535  # entries of one directory, as many as classic TIFF can count; values that are read of one entry
 
 
 @dataclass(frozen=True)
-class Directory:
+class ImageFileDirectory:
     """One directory of whole numbers; what it says of other kinds of values is left out."""
 
     data: bytes
-    order: str
+    byte_order: str
     """Byte order, as struct writes it."""
-    big: bool
+    is_big: bool
     """Whether it is BigTIFF's."""
-    first: int
+    first_entry: int
     """Place of its first entry."""
-    entries: int
-    next: int
+    entry_count: int
+    next_offset: int
     """Place of the next directory; 0 after the last."""
 
     @cached_property
     def _fields(self) -> dict[int, tuple[int, int, int]]:
         """Tag → type, number of values, and place of the values or of their offset; of the first that names it."""
-        entry = struct.Struct(self.order + ("HHQ8x" if self.big else "HHI4x"))
-        table = memoryview(self.data)[self.first : self.first + self.entries * entry.size]
-        head = entry.size - (8 if self.big else 4)
+        entry = struct.Struct(self.byte_order + ("HHQ8x" if self.is_big else "HHI4x"))
+        table = memoryview(self.data)[self.first_entry : self.first_entry + self.entry_count * entry.size]
+        head = entry.size - (8 if self.is_big else 4)
         return {
-            tag: (kind, count, self.first + number * entry.size + head)
+            tag: (kind, count, self.first_entry + number * entry.size + head)
             for number, (tag, kind, count) in reversed([*enumerate(entry.iter_unpack(table))])
         }
 
     @property
-    def repeats(self) -> bool:
+    def has_repeated_tags(self) -> bool:
         """Whether a tag stands in it twice; which of them counts differs from reader to reader."""
-        return len(self._fields) < self.entries
+        return len(self._fields) < self.entry_count
 
     @property
-    def length(self) -> int:
+    def value_bytes(self) -> int:
         """Bytes of the values of all entries that can lie within the file, those of other kinds included."""
         claimed = (count * _BYTES.get(kind, 8) for kind, count, _ in self._fields.values())
         return sum(length for length in claimed if length <= len(self.data))
 
-    def count(self, tag: int) -> int:
+    def count_values(self, tag: int) -> int:
         """How many values a tag claims; 0 where it is missing."""
         return self._fields.get(tag, (0, 0, 0))[1]
 
-    def values(self, tag: int, most: int = _MOST) -> tuple[int, ...]:
+    def read_values(self, tag: int, most: int = _MAX_VALUES) -> tuple[int, ...]:
         """The first values of a tag; none where it is missing or its values lie outside of the file."""
         kind, count, place = self._fields.get(tag, (0, 0, 0))
         letter = _LETTERS.get(kind)
         if letter is None:
             return ()
         size = count * struct.calcsize("=" + letter)
-        if size > (8 if self.big else 4):
-            place = _offset(self.data, self.order, self.big, place)
+        if size > (8 if self.is_big else 4):
+            place = _read_offset(self.data, self.byte_order, self.is_big, place)
         if place + size > len(self.data):
             return ()
-        return struct.unpack_from(f"{self.order}{min(count, most)}{letter}", self.data, place)
+        return struct.unpack_from(f"{self.byte_order}{min(count, most)}{letter}", self.data, place)
 
-    def value(self, tag: int, default: int) -> int:
+    def read_value(self, tag: int, default: int) -> int:
         """First value of a tag; the default where it is missing or cannot be read."""
-        return (self.values(tag, 1) or (default,))[0]
+        return (self.read_values(tag, 1) or (default,))[0]
 
-    def sound(self, tag: int, *default: int) -> tuple[int, ...]:
+    def require_values(self, tag: int, *default: int) -> tuple[int, ...]:
         """Values of a tag; the default where it is missing.
 
         Raises:
             DecodeError: they are no whole numbers, or lie outside of the file.
         """
-        values = self.values(tag)
-        if not values and self.count(tag):
-            raise damaged(f"the values of its tag {tag} are no whole numbers, or lie outside of the file")
+        values = self.read_values(tag)
+        if not values and self.count_values(tag):
+            raise corrupt_error(f"the values of its tag {tag} are no whole numbers, or lie outside of the file")
         return values or default
 
 
-def directories(data: bytes) -> Iterator[Directory]:
+def iterate_directories(data: bytes) -> Iterator[ImageFileDirectory]:
     """All directories of a TIFF file or EXIF block in their order; ends where the chain leads out or in a circle."""
-    for order, big, first, entries, following in _chain(data):
-        yield Directory(data, order, big, first, entries, following)
+    for order, big, first, entries, following in _follow_chain(data):
+        yield ImageFileDirectory(data, order, big, first, entries, following)
 
 
 def count_directories(data: bytes, most: int) -> int:
-    """How many directories `directories` finds, up to ``most``; none of their entries is read."""
-    return sum(1 for _ in islice(_chain(data), most))
+    """How many directories `iterate_directories` finds, up to ``most``; none of their entries is read."""
+    return sum(1 for _ in islice(_follow_chain(data), most))
 
 
-def _chain(data: bytes) -> Iterator[tuple[str, bool, int, int, int]]:
+def _follow_chain(data: bytes) -> Iterator[tuple[str, bool, int, int, int]]:
     """Byte order, whether it is BigTIFF, first entry, number of entries and next place of each directory."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2], "")
     seen: set[int] = set()
@@ -112,7 +112,7 @@ def _chain(data: bytes) -> Iterator[tuple[str, bool, int, int, int]]:
             (entries,) = count.unpack_from(data, place)
             first = place + count.size
             end = first + entries * (20 if big else 12)
-            if entries > _MOST or end > len(data):
+            if entries > _MAX_VALUES or end > len(data):
                 return
             (place,) = offset.unpack_from(data, end) if end + offset.size <= len(data) else (0,)
             yield order, big, first, entries, place
@@ -120,20 +120,20 @@ def _chain(data: bytes) -> Iterator[tuple[str, bool, int, int, int]]:
         return
 
 
-def _offset(data: bytes, order: str, big: bool, place: int) -> int:
+def _read_offset(data: bytes, order: str, big: bool, place: int) -> int:
     return int(struct.unpack_from(order + ("Q" if big else "I"), data, place)[0])
 
 
 _ORIENTATION = 274
 
 
-def orientation(exif: bytes) -> int:
+def read_exif_orientation(exif: bytes) -> int:
     """Orientation from an EXIF block (a small TIFF file), 1..8; 1 where it says nothing usable."""
-    first = next(directories(exif), None)
-    return 1 if first is None else orientation_of(first)
+    first = next(iterate_directories(exif), None)
+    return 1 if first is None else get_orientation(first)
 
 
-def orientation_of(directory: Directory) -> int:
+def get_orientation(directory: ImageFileDirectory) -> int:
     """Orientation from a directory, 1..8; 1 where it says nothing usable."""
-    value = directory.value(_ORIENTATION, 1)
+    value = directory.read_value(_ORIENTATION, 1)
     return value if 1 <= value <= 8 else 1

@@ -1,7 +1,7 @@
 """JPEG: the header's facts, and the fast decoder, which refuses what is damaged.
 
 libjpeg fills in what is missing from a damaged stream and calls that a warning. simplejpeg's strict mode makes
-the warning an error, at no cost. What it refuses goes to Pillow, with the complaint; see `damage`.
+the warning an error, at no cost. What it refuses goes to Pillow, with the complaint; see `means_damage`.
 """
 
 import re
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.base import Header, Raster, damaged, too_large, unsupported
-from brev_pipeline.images.formats.ifd import orientation
+from brev_pipeline.images.formats.base import ImageHeader, Raster, corrupt_error, too_large_error, unsupported_error
+from brev_pipeline.images.formats.ifd import read_exif_orientation
 from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
 
 NAME, TITLE = "jpeg", "JPEG"
@@ -26,26 +26,26 @@ _SCAN = re.compile(rb"\xff\xda")  # three times as quick to search for as by byt
 # A marker with a length: TEM, restart markers and start of image have none; FF00 is a stuffed byte, FFFF fills up.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 _XMP = b"http://ns.adobe.com/xap/"
-_MOST_SEGMENTS, _MOST_EXIF = 65_536, 64  # before the first scan
+_MAX_SEGMENTS, _MAX_EXIF = 65_536, 64  # before the first scan
 _DNL = b"\xff\xdc"
 _FEW_SCANS, _MANY_SCANS = 32, 1000  # that any image, and the smallest, may have
 _SCANNED = 1_000_000_000  # pixels that all scans together may cover
 
 
 @dataclass(frozen=True)
-class JpegHeader(Header):
+class JpegHeader(ImageHeader):
     """A JPEG's header."""
 
     orientation: int | None
     """From EXIF, 1..8; None where it stands in XMP only, which is left to Pillow."""
-    lossless: bool
-    several: bool
+    is_lossless: bool
+    has_more_pictures: bool
     """Whether more pictures follow the first (MPO)."""
     first_scan: int
     """First byte of the image data."""
 
 
-def recognise(data: bytes) -> bool:
+def matches_signature(data: bytes) -> bool:
     """Whether a file begins as a JPEG does."""
     return data.startswith(b"\xff\xd8\xff")
 
@@ -61,28 +61,28 @@ def read_header(data: bytes) -> JpegHeader:
         if marker in (_SOS, _EOI):
             break
         segments += 1
-        if segments > _MOST_SEGMENTS:
-            raise too_large(f"it has more than {_MOST_SEGMENTS} segments before its image data")
+        if segments > _MAX_SEGMENTS:
+            raise too_large_error(f"it has more than {_MAX_SEGMENTS} segments before its image data")
         start, end = place + 4, place + 2 + max(2, data[place + 2] << 8 | data[place + 3])
         if marker in _SOF and frame is None:
             frame = marker, start
         elif marker == _APP1 and data.startswith(b"Exif\0\0", start):
-            if (exif := exif + 1) > _MOST_EXIF:
-                raise too_large(f"it has more than {_MOST_EXIF} EXIF segments; read are up to as many")
-            turn = orientation(data[start + 6 : end]) if turn is None else turn
+            if (exif := exif + 1) > _MAX_EXIF:
+                raise too_large_error(f"it has more than {_MAX_EXIF} EXIF segments; read are up to as many")
+            turn = read_exif_orientation(data[start + 6 : end]) if turn is None else turn
         elif marker == _APP1 and data.startswith(_XMP, start):
             in_xmp = in_xmp or data.find(b"tiff:Orientation", start, end) >= 0
         elif marker == _APP2 and data.startswith(b"MPF\0", start):
             several = True
         place = end
     if frame is None:
-        raise damaged("it ends, or its image data begin, before the size of the image is told")
+        raise corrupt_error("it ends, or its image data begin, before the size of the image is told")
     marker, start = frame
     depth, h1, h0, w1, w0, channels = data[start : start + 6]
     if marker in _DIFFERENTIAL:
-        raise unsupported("hierarchical JPEG is not read")
+        raise unsupported_error("hierarchical JPEG is not read")
     if not h1 | h0 and data.find(_DNL, place) >= 0:
-        raise unsupported("its height is told after its first scan only (DNL)")
+        raise unsupported_error("its height is told after its first scan only (DNL)")
     return JpegHeader(
         format="jpeg",
         height=h1 << 8 | h0,
@@ -90,29 +90,29 @@ def read_header(data: bytes) -> JpegHeader:
         channels=channels,
         bit_depth=depth,
         orientation=None if in_xmp and turn in (None, 1) else turn or 1,
-        lossless=marker in _LOSSLESS,
-        several=several,
+        is_lossless=marker in _LOSSLESS,
+        has_more_pictures=several,
         first_scan=place,
     )
 
 
-def verify(data: bytes, header: JpegHeader, settings: ImageSettings) -> str | None:
+def check_file(data: bytes, header: JpegHeader, settings: ImageSettings) -> str | None:
     """Refuse kinds that are not read, and more scans than decoders should be asked to make of an image of its size.
 
     Each scan costs a pass over the whole image. Photos have 1 to 12.
     """
-    if header.lossless:
-        raise unsupported("lossless JPEG is not read")
+    if header.is_lossless:
+        raise unsupported_error("lossless JPEG is not read")
     if header.bit_depth != 8:
-        raise unsupported(f"its samples have {header.bit_depth} bits; JPEG is read with 8")
+        raise unsupported_error(f"its samples have {header.bit_depth} bits; JPEG is read with 8")
     most = max(_FEW_SCANS, min(_MANY_SCANS, _SCANNED // (header.height * header.width)))
     scans = sum(1 for _ in islice(_SCAN.finditer(data, header.first_scan), most + 1))
-    if scans > most and (scans := _scans(data, header.first_scan)) > most:
-        raise too_large(f"it has {scans} scans; an image of its size may have {most}")
-    return "first picture of several" if header.several else None
+    if scans > most and (scans := _count_scans(data, header.first_scan)) > most:
+        raise too_large_error(f"it has {scans} scans; an image of its size may have {most}")
+    return "first picture of several" if header.has_more_pictures else None
 
 
-def _scans(data: bytes, place: int) -> int:
+def _count_scans(data: bytes, place: int) -> int:
     """Scans of the first picture: those of further ones, and bytes within segments that look alike, do not count."""
     scans = 0
     while (found := _MARKER.search(data, place)) and (place := found.start()) < len(data) - 3:
@@ -124,16 +124,16 @@ def _scans(data: bytes, place: int) -> int:
     return scans
 
 
-def decode(data: bytes, header: JpegHeader, settings: ImageSettings) -> Raster:
+def decode_samples(data: bytes, header: JpegHeader, settings: ImageSettings) -> Raster:
     """Decode strictly and fast; what the strict decoder complains of is decoded by Pillow, or refused."""
-    found = fast(data, header)
+    found = decode_strictly(data, header)
     if isinstance(found, np.ndarray):
         return Raster(found, orientation=header.orientation or 1)
-    note = warned(found, settings) if found else None
+    note = note_or_refuse(found, settings) if found else None
     return decode_with_pillow(data, "JPEG", settings)._replace(note=note)
 
 
-def fast(data: bytes, header: JpegHeader) -> npt.NDArray[np.uint8] | str | None:
+def decode_strictly(data: bytes, header: JpegHeader) -> npt.NDArray[np.uint8] | str | None:
     """Decode strictly.
 
     Returns:
@@ -153,7 +153,7 @@ def fast(data: bytes, header: JpegHeader) -> npt.NDArray[np.uint8] | str | None:
     return pixels
 
 
-def complaint(data: bytes) -> str | None:
+def find_decoder_warning(data: bytes) -> str | None:
     """What the strict decoder says against a JPEG stream; None where it decodes."""
     import simplejpeg
 
@@ -172,12 +172,12 @@ _DAMAGE = re.compile(
 )
 
 
-def damage(complaint: str) -> bool:
+def means_damage(complaint: str) -> bool:
     """Whether the fast decoder's complaint means that pixels are lost or wrong."""
     return bool(_DAMAGE.search(complaint))
 
 
-def warned(complaint: str, settings: ImageSettings) -> str:
+def note_or_refuse(complaint: str, settings: ImageSettings) -> str:
     """The note on an image that the strict decoder complains of, unless that is a refusal.
 
     Args:
@@ -188,8 +188,8 @@ def warned(complaint: str, settings: ImageSettings) -> str:
         DecodeError: the image data are cut short; or damaged, and that is not to be passed over.
     """
     cut = complaint.startswith("Premature end of JPEG file")
-    if cut or (settings.strict_jpeg and damage(complaint)):
-        raise damaged(
+    if cut or (settings.strict_jpeg and means_damage(complaint)):
+        raise corrupt_error(
             f"it ends before its image does ({complaint})" if cut else f"its image data are damaged ({complaint})"
         )
     return f"read in spite of a warning: {complaint}"

@@ -17,69 +17,77 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.base import Header, Raster, damaged, read_box, scale_to_8_bits, too_large, unsupported
+from brev_pipeline.images.formats.base import (
+    ImageHeader,
+    Raster,
+    corrupt_error,
+    read_box_header,
+    scale_to_8_bits,
+    too_large_error,
+    unsupported_error,
+)
 from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
 
 NAME, TITLE = "jpeg2000", "JPEG 2000"
 _FILE = b"\0\0\0\x0cjP  \r\n\x87\n"
 _CODESTREAM = b"\xff\x4f\xff\x51"
-_MOST_BOXES = 4096  # before the image data
+_MAX_BOXES = 4096  # before the image data
 _CMYK, _LAB, _SRGB, _GREY, _YCC = 12, 14, 16, 17, 18  # enumerated colour spaces
 _USUAL = {1: ((0, 0, 1),), 3: ((0, 0, 1), (1, 0, 2), (2, 0, 3))}
 
 
-class Boxes(NamedTuple):
+class Jp2Boxes(NamedTuple):
     """What a JP2 file says of its codestream; a bare one says nothing."""
 
     codestream: int = 0
     """Its first byte."""
-    colours: int | None = None
+    colour_space: int | None = None
     """The colour space's number; None: none is named, or by a profile."""
     palette: int | None = None
     """Bits of the palette's entries."""
-    definitions: tuple[tuple[int, int, int], ...] | None = None
+    channel_definitions: tuple[tuple[int, int, int], ...] | None = None
     """Channel, kind (0 colour, 1 alpha, 2 alpha that colours are multiplied by, 65535 none) and colour that it is."""
 
 
 @dataclass(frozen=True)
-class Jpeg2000Header(Header):
+class Jpeg2000Header(ImageHeader):
     """A JPEG 2000's header."""
 
     signed: bool
-    deep_alike: bool
+    has_equal_depths: bool
     """Whether all components have the same depth and sign."""
-    alike: bool
+    has_equal_components: bool
     """Whether they have the same resolution too."""
-    boxes: Boxes
+    boxes: Jp2Boxes
 
     @property
-    def usual(self) -> bool:
+    def has_usual_channels(self) -> bool:
         """Whether the channels are grey or red, green and blue in this order, and perhaps alpha after them."""
-        if self.boxes.definitions is None:
+        if self.boxes.channel_definitions is None:
             return True
         colours = 1 if self.channels <= 2 else 3
         alpha = ((colours, 1, 0),) if self.channels > colours else ()
-        return tuple(sorted(self.boxes.definitions)) == (*_USUAL[colours], *alpha)
+        return tuple(sorted(self.boxes.channel_definitions)) == (*_USUAL[colours], *alpha)
 
 
-def recognise(data: bytes) -> bool:
+def matches_signature(data: bytes) -> bool:
     """Whether a file begins as a JPEG 2000 does."""
     return data.startswith((_FILE, _CODESTREAM))
 
 
 def read_header(data: bytes) -> Jpeg2000Header:
     """Read the boxes of a JP2 file, and the codestream's SIZ (ISO 15444-1, I.5 and A.5.1)."""
-    boxes = Boxes() if data.startswith(_CODESTREAM) else _read_boxes(data)
+    boxes = Jp2Boxes() if data.startswith(_CODESTREAM) else _read_boxes(data)
     place = boxes.codestream
     if not data.startswith(_CODESTREAM, place):
-        raise damaged("its codestream does not begin with the size of the image")
+        raise corrupt_error("its codestream does not begin with the size of the image")
     x1, y1, x0, y0, tile_width, tile_height = struct.unpack_from(">6I", data, place + 8)
     (components,) = struct.unpack_from(">H", data, place + 40)
     if not 1 <= components <= 4:
-        raise unsupported(f"it has {components} components; read are 1 to 4")
+        raise unsupported_error(f"it has {components} components; read are 1 to 4")
     facts = [struct.unpack_from(">BBB", data, place + 42 + 3 * number) for number in range(components)]
     if not tile_width or not tile_height:
-        raise damaged("its header claims tiles of no size")
+        raise corrupt_error("its header claims tiles of no size")
     return Jpeg2000Header(
         format=NAME,
         height=y1 - y0,
@@ -87,53 +95,55 @@ def read_header(data: bytes) -> Jpeg2000Header:
         channels=components,
         bit_depth=max((depth & 0x7F) + 1 for depth, _, _ in facts),
         signed=facts[0][0] > 0x7F,
-        deep_alike=len({depth for depth, _, _ in facts}) == 1,
-        alike=len(set(facts)) == 1 and facts[0][1:] == (1, 1),
+        has_equal_depths=len({depth for depth, _, _ in facts}) == 1,
+        has_equal_components=len(set(facts)) == 1 and facts[0][1:] == (1, 1),
         boxes=boxes,
     )
 
 
-def _read_boxes(data: bytes) -> Boxes:
-    place, found, seen = 0, Boxes(), 0
+def _read_boxes(data: bytes) -> Jp2Boxes:
+    place, found, seen = 0, Jp2Boxes(), 0
     while place + 8 <= len(data):
-        if (seen := seen + 1) > _MOST_BOXES:
-            raise too_large(f"it has more than {_MOST_BOXES} boxes before its image data; read are up to as many")
-        kind, body, length = read_box(data, place)
+        if (seen := seen + 1) > _MAX_BOXES:
+            raise too_large_error(f"it has more than {_MAX_BOXES} boxes before its image data; read are up to as many")
+        kind, body, length = read_box_header(data, place)
         if kind == b"jp2c":
             return found._replace(codestream=body)
         if length < body - place:
             break
-        if kind == b"colr" and data[body] == 1 and found.colours is None:
-            found = found._replace(colours=struct.unpack_from(">I", data, body + 3)[0])
+        if kind == b"colr" and data[body] == 1 and found.colour_space is None:
+            found = found._replace(colour_space=struct.unpack_from(">I", data, body + 3)[0])
         elif kind == b"pclr":
             found = found._replace(palette=max(data[body + 3 : body + 3 + data[body + 2]], default=0) % 128 + 1)
         elif kind == b"cdef":
             (count,) = struct.unpack_from(">H", data, body)
             channels = data[body + 2 : body + 2 + 6 * min(count, 4)]
-            found = found._replace(definitions=tuple(struct.iter_unpack(">HHH", channels)))
+            found = found._replace(channel_definitions=tuple(struct.iter_unpack(">HHH", channels)))
         # The header is a box of boxes.
         place = body if kind == b"jp2h" else place + length
-    raise damaged("it holds no image data")
+    raise corrupt_error("it holds no image data")
 
 
-def verify(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> None:
+def check_file(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> None:
     """Refuse kinds that are not read, and more work than the image's size accounts for."""
     bits, boxes = header.bit_depth, header.boxes
     if bits > 16:
-        raise unsupported(f"its samples have {bits} bits; read are up to 16")
-    if not header.deep_alike:
-        raise unsupported("its components differ in their number of bits or sign")
-    if boxes.colours not in (None, _SRGB, _GREY, _YCC):
+        raise unsupported_error(f"its samples have {bits} bits; read are up to 16")
+    if not header.has_equal_depths:
+        raise unsupported_error("its components differ in their number of bits or sign")
+    if boxes.colour_space not in (None, _SRGB, _GREY, _YCC):
         names = {_CMYK: "CMYK", _LAB: "CIE L*a*b*"}
-        raise unsupported(f"its colours are {names.get(boxes.colours, f'of kind {boxes.colours}')}")
+        raise unsupported_error(f"its colours are {names.get(boxes.colour_space, f'of kind {boxes.colour_space}')}")
     if boxes.palette is not None and not (_is_plain(header) and boxes.palette == 8):
-        raise unsupported(
+        raise unsupported_error(
             f"its {bits}-bit samples name colours of {boxes.palette} bits; palettes are read of 8 by 8 bits"
         )
-    if any(kind not in (0, 1) for _, kind, _ in boxes.definitions or ()):
-        raise unsupported("it has a channel that is neither colour nor alpha, or colours that are multiplied by alpha")
-    if not _is_plain(header) and not (header.alike and boxes.colours in (None, _SRGB, _GREY)):
-        raise unsupported(
+    if any(kind not in (0, 1) for _, kind, _ in boxes.channel_definitions or ()):
+        raise unsupported_error(
+            "it has a channel that is neither colour nor alpha, or colours that are multiplied by alpha"
+        )
+    if not _is_plain(header) and not (header.has_equal_components and boxes.colour_space in (None, _SRGB, _GREY)):
+        raise unsupported_error(
             f"its {bits}-bit samples are not RGB or grey of equal resolution in the usual order; those are read with "
             "8 bits only"
         )
@@ -141,17 +151,19 @@ def verify(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> None
 
 
 def _is_plain(header: Jpeg2000Header) -> bool:
-    return header.bit_depth == 8 and not header.signed and (header.usual or header.boxes.palette is not None)
+    return (
+        header.bit_depth == 8 and not header.signed and (header.has_usual_channels or header.boxes.palette is not None)
+    )
 
 
-def decode(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> Raster:
+def decode_samples(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> Raster:
     """Decode the image; 8 bits by Pillow, which converts what is not RGB."""
     if _is_plain(header):
         return decode_with_pillow(data, "JPEG2000", settings)
     samples, white = _decode_deep(data), (1 << header.bit_depth) - 1
     zero = -(1 << header.bit_depth - 1) if header.signed else 0
     if samples.shape != (header.height, header.width, header.channels):
-        raise damaged(f"it decodes to another shape, {samples.shape}, than its header claims")
+        raise corrupt_error(f"it decodes to another shape, {samples.shape}, than its header claims")
     if header.signed:
         # The sign's bit turned over is the sample less the lowest one.
         unsigned = np.dtype(f"u{samples.itemsize}")
@@ -165,21 +177,21 @@ def _decode_deep(data: bytes) -> Any:
     try:
         samples = imagecodecs.jpeg2k_decode(data)
     except imagecodecs.Jpeg2kError as error:
-        raise damaged(f"its compressed image data are damaged ({error})") from error
+        raise corrupt_error(f"its compressed image data are damaged ({error})") from error
     return samples.reshape(*samples.shape[:2], -1)
 
 
 _SOT, _SOD, _EOC = 0xFF90, 0xFF93, b"\xff\xd9"
 _COD, _COC = 0xFF52, 0xFF53
 _SHORTEST = {_SOT: 10, _COD: 12, _COC: 9}  # length of the segments that are read here
-_MOST_MARKERS = 524_288  # in the headers of the file and of its tile-parts
+_MAX_MARKERS = 524_288  # in the headers of the file and of its tile-parts
 # Each that a file may have, besides one per so many samples (pixels, of tiles).
 _TILES, _PIXELS_PER_TILE = 8192, 4096
 _PACKETS, _SAMPLES_PER_PACKET = 1_000_000, 16
 _BLOCKS, _SAMPLES_PER_BLOCK = 131_072, 256
 
 
-class Style(NamedTuple):
+class CodingStyle(NamedTuple):
     """How components of a tile are coded."""
 
     layers: int
@@ -190,7 +202,7 @@ class Style(NamedTuple):
     precincts: tuple[tuple[int, int], ...]
     """Width and height in each resolution, from the smallest."""
 
-    def cost(self, width: int, height: int) -> tuple[int, int]:
+    def count_packets_and_blocks(self, width: int, height: int) -> tuple[int, int]:
         """Packets and code blocks of one component of a tile."""
         most = blocks = 0
         for resolution in range(self.levels + 1):
@@ -226,44 +238,48 @@ def check_work(data: bytes, place: int, image: tuple[int, int], components: int)
     _check_count("tiles", tiles, _TILES + pixels // _PIXELS_PER_TILE)
     packets = blocks = 0
     layers, found = 1, set()
-    for marker, body in _markers(data, place + 2):
+    for marker, body in _iterate_markers(data, place + 2):
         if marker == _SOT:
             found.add(body[:2])
             continue
         if marker == _COD:
             layers = max(layers, body[2] << 8 | body[3])
-        style = _style(layers, body[0], body[5:]) if marker == _COD else _style(layers, body[1], body[2:])
-        of_one = style.cost(min(width, image[0]), min(height, image[1]))
+        style = (
+            _parse_coding_style(layers, body[0], body[5:])
+            if marker == _COD
+            else _parse_coding_style(layers, body[1], body[2:])
+        )
+        of_one = style.count_packets_and_blocks(min(width, image[0]), min(height, image[1]))
         packets, blocks = max(packets, of_one[0]), max(blocks, of_one[1])
     samples, parts = pixels * components, tiles * components
     _check_count("packets", packets * parts, _PACKETS + samples // _SAMPLES_PER_PACKET)
     _check_count("code blocks", blocks * parts, _BLOCKS + samples // _SAMPLES_PER_BLOCK)
     if len(found) < tiles:
-        raise damaged(f"it ends before its image does: it holds {len(found)} tiles of {tiles}")
+        raise corrupt_error(f"it ends before its image does: it holds {len(found)} tiles of {tiles}")
 
 
 def _check_count(what: str, count: int, most: int) -> None:
     if count > most:
-        raise too_large(f"it is made of up to {count} {what}; an image of its size may have {most}")
+        raise too_large_error(f"it is made of up to {count} {what}; an image of its size may have {most}")
 
 
-def _style(layers: int, flags: int, body: bytes) -> Style:
+def _parse_coding_style(layers: int, flags: int, body: bytes) -> CodingStyle:
     levels, width, height = min(body[0], 32), (body[1] & 15) + 2, (body[2] & 15) + 2
     sizes = [(size & 15, size >> 4) for size in body[5:]] if flags & 1 else []
     # A precinct that is not told is of the largest size.
-    return Style(layers, levels, width, height, (*sizes, *[(15, 15)] * (levels + 1 - len(sizes))))
+    return CodingStyle(layers, levels, width, height, (*sizes, *[(15, 15)] * (levels + 1 - len(sizes))))
 
 
-def _markers(data: bytes, place: int) -> Iterator[tuple[int, bytes]]:
+def _iterate_markers(data: bytes, place: int) -> Iterator[tuple[int, bytes]]:
     """Marker and body of the segments of all headers that are read here, without the code between them."""
     seen, start, end = 0, place, 0
     while not data.startswith(_EOC, place):
         if place + 4 > len(data):
-            raise damaged(f"it is cut short: {len(data)} bytes, and no end of its codestream")
+            raise corrupt_error(f"it is cut short: {len(data)} bytes, and no end of its codestream")
         marker, length = struct.unpack_from(">HH", data, place)
         seen += 1
-        if seen > _MOST_MARKERS:
-            raise too_large(f"its headers have more than {_MOST_MARKERS} marker segments; read are up to as many")
+        if seen > _MAX_MARKERS:
+            raise too_large_error(f"its headers have more than {_MAX_MARKERS} marker segments; read are up to as many")
         if marker == _SOT:
             start, end = place, int.from_bytes(data[place + 6 : place + 10], "big")
         if marker == _SOD:
@@ -274,6 +290,6 @@ def _markers(data: bytes, place: int) -> Iterator[tuple[int, bytes]]:
             continue
         body, place = data[place + 4 : place + 2 + length], place + 2 + length
         if length < max(2, _SHORTEST.get(marker, 0)):
-            raise damaged(f"its marker segment {marker:#06x} is of {length} bytes only")
+            raise corrupt_error(f"its marker segment {marker:#06x} is of {length} bytes only")
         if marker in _SHORTEST:
             yield marker, body

@@ -18,7 +18,14 @@ import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images.formats.base import Raster, apply_palette, check_pixels, damaged, too_large, unsupported
+from brev_pipeline.images.formats.base import (
+    Raster,
+    apply_palette,
+    check_pixel_count,
+    corrupt_error,
+    too_large_error,
+    unsupported_error,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,20 +50,20 @@ def decode_with_pillow(data: bytes, plugin: str, settings: ImageSettings) -> Ras
             than ``max_pixels``.
         MemoryError: no fault of the file.
     """
-    with _LOCK, _strict(settings.max_pixels) as warned:
+    with _LOCK, _strict_pillow(settings.max_pixels) as warned:
         try:
             image = _open(data, plugin, settings.max_pixels)
             image.load()
-            raster = Raster(_pixels(image), orientation=_orientation(image))
+            raster = Raster(_convert_pixels(image), orientation=_orientation(image))
         except (DecodeError, MemoryError):
             raise
         # Pillow's plugins raise whatever a damaged file leads them to: OSError, SyntaxError, TypeError, struct.error…
         except Exception as error:
             if re.search(r"(?i)(insufficient|out of) memory|allocate", str(error)):
                 raise MemoryError(str(error)) from error
-            raise _refusal(error) from error
+            raise _translate_error(error) from error
     if cut := next((text for text in warned if "truncated" in text.lower()), None):
-        raise damaged(f"it is cut short ({cut})")
+        raise corrupt_error(f"it is cut short ({cut})")
     return raster
 
 
@@ -66,15 +73,15 @@ def read_orientation(data: bytes, plugin: str, settings: ImageSettings) -> int:
     Raises:
         DecodeError: the file cannot be opened.
     """
-    with _LOCK, _strict(settings.max_pixels):
+    with _LOCK, _strict_pillow(settings.max_pixels):
         try:
             return _orientation(_open(data, plugin, settings.max_pixels))
         except Exception as error:
-            raise _refusal(error) from error
+            raise _translate_error(error) from error
 
 
 @contextmanager
-def _strict(max_pixels: int) -> Iterator[list[str]]:
+def _strict_pillow(max_pixels: int) -> Iterator[list[str]]:
     """Pillow's global switches as they are needed here, and as they were afterwards."""
     from PIL import Image, ImageFile
 
@@ -94,7 +101,7 @@ def _open(data: bytes, plugin: str, max_pixels: int) -> "Image":
     from PIL import Image
 
     image = Image.open(BytesIO(data), formats=[plugin])
-    check_pixels(image.height, image.width, max_pixels)
+    check_pixel_count(image.height, image.width, max_pixels)
     return image
 
 
@@ -106,15 +113,17 @@ def _orientation(image: "Image") -> int:
     return turn if isinstance(turn, int) and 1 <= turn <= 8 else 1
 
 
-def _pixels(image: "Image") -> npt.NDArray[np.uint8]:
+def _convert_pixels(image: "Image") -> npt.NDArray[np.uint8]:
     """(height, width, 1, 3 or 4)."""
     mode = image.mode
     if mode == "F":
-        raise unsupported("its samples are floating-point numbers, which have no declared white")
+        raise unsupported_error("its samples are floating-point numbers, which have no declared white")
     if mode.startswith("I"):
-        raise unsupported("its samples have more than 8 bits, in a variant of the format that is not read so deep")
+        raise unsupported_error(
+            "its samples have more than 8 bits, in a variant of the format that is not read so deep"
+        )
     if mode == "P":
-        return _look_up(image)
+        return _apply_image_palette(image)
     if image.has_transparency_data:
         image = image.convert("LA").convert("RGBA") if mode == "La" else image.convert("RGBA")
     elif mode in ("1", "L"):
@@ -125,7 +134,7 @@ def _pixels(image: "Image") -> npt.NDArray[np.uint8]:
     return pixels.reshape(*pixels.shape[:2], -1)
 
 
-def _look_up(image: "Image") -> npt.NDArray[np.uint8]:
+def _apply_image_palette(image: "Image") -> npt.NDArray[np.uint8]:
     """The colours of a palette's indexes: RGB or RGBA. Pillow would take 4 bytes per pixel besides."""
     kind = "RGBA" if image.has_transparency_data else "RGB"
     every = image.crop((0, 0, 256, 1))
@@ -143,18 +152,18 @@ _REASONS = (
 )
 
 
-def _refusal(error: Exception) -> DecodeError:
+def _translate_error(error: Exception) -> DecodeError:
     """What Pillow says, for people. Its own words follow where they say more."""
     from PIL.Image import DecompressionBombError
 
     words = re.sub(r"\s*<_io\.BytesIO.*?>", "", str(error)).strip()
     if re.search(r"MAX_TEXT|metadata too large", words):
-        return too_large("a text or profile in it unpacks to more than is allowed")
+        return too_large_error("a text or profile in it unpacks to more than is allowed")
     if isinstance(error, DecompressionBombError):
-        return too_large(f"a part of it claims more pixels than the limit ({words})")
+        return too_large_error(f"a part of it claims more pixels than the limit ({words})")
     known = next((text for pattern, text in _REASONS if re.search(pattern, words)), None)
     if known == _VARIANT:
-        return unsupported(f"{known} ({words})")
+        return unsupported_error(f"{known} ({words})")
     if isinstance(error, (OSError, ValueError, SyntaxError, EOFError)) and words:
-        return damaged(f"{known or 'it cannot be decoded'} ({words})")
-    return damaged(f"{known or 'it cannot be decoded'} (the decoder stopped: {type(error).__name__})")
+        return corrupt_error(f"{known or 'it cannot be decoded'} ({words})")
+    return corrupt_error(f"{known or 'it cannot be decoded'} (the decoder stopped: {type(error).__name__})")

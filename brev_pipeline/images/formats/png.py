@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.base import MAX_SAMPLE, Header, Raster, damaged, too_large, unsupported
+from brev_pipeline.images.formats.base import (
+    MAX_SAMPLE,
+    ImageHeader,
+    Raster,
+    corrupt_error,
+    too_large_error,
+    unsupported_error,
+)
 from brev_pipeline.images.formats.pillow_decoder import read_orientation
 
 NAME, TITLE = "png", "PNG"
@@ -33,15 +40,15 @@ _CHUNKS = 65_536  # that a file may have besides one per row
 
 
 @dataclass(frozen=True)
-class PngHeader(Header):
+class PngHeader(ImageHeader):
     """A PNG's header."""
 
-    colour: int
+    colour_type: int
     """Colour type, 0, 2, 3, 4 or 6."""
     interlaced: bool
 
 
-def recognise(data: bytes) -> bool:
+def matches_signature(data: bytes) -> bool:
     """Whether a file begins as a PNG does."""
     return data.startswith(_SIGNATURE)
 
@@ -50,44 +57,46 @@ def read_header(data: bytes) -> PngHeader:
     """Read a PNG's IHDR chunk."""
     length, kind, width, height, depth, colour, code, filters, interlaced = struct.unpack_from(">I4sIIBBBBB", data, 8)
     if kind == b"CgBI":
-        raise unsupported("it is of Apple's own kind (CgBI)")
+        raise unsupported_error("it is of Apple's own kind (CgBI)")
     if kind != b"IHDR" or length != 13:
-        raise damaged("it does not begin with the chunk IHDR")
+        raise corrupt_error("it does not begin with the chunk IHDR")
     if depth not in _DEPTHS.get(colour, ()):
-        raise damaged(f"its header claims colour type {colour} with {depth} bits, which PNG does not have")
+        raise corrupt_error(f"its header claims colour type {colour} with {depth} bits, which PNG does not have")
     if code or filters or interlaced > 1:
-        raise damaged("its header claims a compression, filter or interlace method that PNG does not have")
+        raise corrupt_error("its header claims a compression, filter or interlace method that PNG does not have")
     return PngHeader(NAME, height, width, _CHANNELS[colour], depth, colour, bool(interlaced))
 
 
-def verify(data: bytes, header: PngHeader, settings: ImageSettings) -> str | None:
+def check_file(data: bytes, header: PngHeader, settings: ImageSettings) -> str | None:
     """Check the checksum of every chunk, and that there are no more than the image's size accounts for.
 
     Returns:
         The note on an animation.
     """
     if max(header.height, header.width) > _LONGEST:
-        raise unsupported(f"it is of {header.width}×{header.height} px; PNG is read with sides of up to {_LONGEST} px")
+        raise unsupported_error(
+            f"it is of {header.width}×{header.height} px; PNG is read with sides of up to {_LONGEST} px"
+        )
     note, kind, view = None, b"", memoryview(data)
-    for number, (place, kind, end) in enumerate(_chunks(data)):
+    for number, (place, kind, end) in enumerate(_iterate_chunks(data)):
         if number > _CHUNKS + header.height:
-            raise too_large(f"it has more than {number} chunks, which its size does not account for")
+            raise too_large_error(f"it has more than {number} chunks, which its size does not account for")
         if zlib.crc32(view[place + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
-            raise damaged(f"the checksum of its chunk {kind.decode('ascii', 'replace')} at byte {place} is wrong")
+            raise corrupt_error(f"the checksum of its chunk {kind.decode('ascii', 'replace')} at byte {place} is wrong")
         if kind == b"acTL" and int.from_bytes(view[place + 8 : place + 12], "big") > 1:
             note = "first frame of an animation"
     if kind != b"IEND":
-        raise damaged(f"it is cut short: {len(data)} bytes, and no end chunk")
+        raise corrupt_error(f"it is cut short: {len(data)} bytes, and no end chunk")
     return note
 
 
-def decode(data: bytes, header: PngHeader, settings: ImageSettings) -> Raster:
+def decode_samples(data: bytes, header: PngHeader, settings: ImageSettings) -> Raster:
     """Decode the image; a transparent colour (tRNS) becomes alpha."""
     coded, view = [], memoryview(data)
     needed: list[bytes | memoryview] = []
     exif: list[bytes | memoryview] = []
     colours = 256
-    for place, kind, end in _chunks(data):
+    for place, kind, end in _iterate_chunks(data):
         body, whole = view[place + 8 : end], view[place : end + 4]
         if kind == b"IDAT":
             coded.append(body)
@@ -96,32 +105,37 @@ def decode(data: bytes, header: PngHeader, settings: ImageSettings) -> Raster:
             needed.append(whole)
         elif kind == b"tRNS":
             # libpng passes over one that is longer than the palette.
-            long = header.colour == _PALETTE and len(body) > colours
-            needed.append(_chunk(kind, body[:colours]) if long else whole)
+            long = header.colour_type == _PALETTE and len(body) > colours
+            needed.append(_make_chunk(kind, body[:colours]) if long else whole)
         elif kind == _EXIF or (kind in _TEXTS and data.startswith(_TEXTS_WITH_EXIF, place + 8)):
             exif.append(whole)
-    passes = [_Pass(header, *places) for places in (_ADAM7 if header.interlaced else _WHOLE)]
-    rows = memoryview(_inflate(b"".join(coded), sum(one.length for one in passes)))
+    passes = [_InterlacePass(header, *places) for places in (_ADAM7 if header.interlaced else _WHOLE)]
+    rows = memoryview(_inflate(b"".join(coded), sum(one.byte_count for one in passes)))
     samples: Any = None
     for one in passes:
-        part, rows = one.decode(rows[: one.length], needed), rows[one.length :]
+        part, rows = one.decode_rows(rows[: one.byte_count], needed), rows[one.byte_count :]
         if len(passes) == 1:
             samples = part
         elif part is not None:
             samples = np.empty((header.height, header.width, part.shape[2]), part.dtype) if samples is None else samples
             samples[one.y :: one.down, one.x :: one.right] = part
-    orientation = read_orientation(_file_of_a_pixel(exif), "PNG", settings) if exif else 1
+    orientation = read_orientation(_make_one_pixel_file(exif), "PNG", settings) if exif else 1
     return Raster(samples, MAX_SAMPLE if samples.dtype == np.uint16 else 255, orientation=orientation)
 
 
-def _file_of_a_pixel(chunks: list[bytes | memoryview]) -> bytes:
+def _make_one_pixel_file(chunks: list[bytes | memoryview]) -> bytes:
     """A PNG with these chunks: what reads them need not read the image, nor other texts, however large."""
     head = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
-    parts = [_chunk(b"IHDR", head), *chunks, _chunk(b"IDAT", zlib.compress(bytes(2))), _chunk(b"IEND", b"")]
+    parts = [
+        _make_chunk(b"IHDR", head),
+        *chunks,
+        _make_chunk(b"IDAT", zlib.compress(bytes(2))),
+        _make_chunk(b"IEND", b""),
+    ]
     return b"".join([_SIGNATURE, *parts])
 
 
-def _chunks(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+def _iterate_chunks(data: bytes) -> Iterator[tuple[int, bytes, int]]:
     """Place, kind and end of the body of each chunk up to the end chunk; fewer where the file is cut short."""
     place, kind = len(_SIGNATURE), b""
     while kind != b"IEND" and place + 12 <= len(data):
@@ -133,13 +147,13 @@ def _chunks(data: bytes) -> Iterator[tuple[int, bytes, int]]:
         place = end + 4
 
 
-def _chunk(kind: bytes, body: bytes | memoryview) -> bytes:
+def _make_chunk(kind: bytes, body: bytes | memoryview) -> bytes:
     return b"".join([struct.pack(">I4s", len(body), kind), body, struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))])
 
 
-def _stored(rows: memoryview) -> list[bytes | memoryview]:
+def _store_uncompressed(rows: memoryview) -> list[bytes | memoryview]:
     """The pieces of chunks IDAT that hold these bytes without compression (RFC 1950 and 1951); none is copied."""
-    parts: list[bytes | memoryview] = [_chunk(b"IDAT", b"\x78\x01")]
+    parts: list[bytes | memoryview] = [_make_chunk(b"IDAT", b"\x78\x01")]
     for start in range(0, len(rows), _BLOCK):
         block, last = rows[start : start + _BLOCK], start + _BLOCK >= len(rows)
         head = b"IDAT" + struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF)
@@ -149,7 +163,7 @@ def _stored(rows: memoryview) -> list[bytes | memoryview]:
             block,
             struct.pack(">I", zlib.crc32(block, zlib.crc32(head))),
         ]
-    return [*parts, _chunk(b"IDAT", struct.pack(">I", zlib.adler32(rows)))]
+    return [*parts, _make_chunk(b"IDAT", struct.pack(">I", zlib.adler32(rows)))]
 
 
 def _inflate(coded: bytes, wanted: int) -> bytes:
@@ -162,15 +176,15 @@ def _inflate(coded: bytes, wanted: int) -> bytes:
         except imagecodecs.DeflateError as error:
             if "INSUFFICIENT_SPACE" in str(error):
                 continue
-            raise damaged("its compressed image data are damaged: their checksum or code is wrong") from error
+            raise corrupt_error("its compressed image data are damaged: their checksum or code is wrong") from error
         if len(rows) < wanted:
-            raise damaged(f"it ends before its image does: {len(rows)} bytes of pixels of {wanted}")
+            raise corrupt_error(f"it ends before its image does: {len(rows)} bytes of pixels of {wanted}")
         return rows[:wanted]
-    raise too_large(f"its image data inflate to more than the {wanted} bytes of its pixels")
+    raise too_large_error(f"its image data inflate to more than the {wanted} bytes of its pixels")
 
 
 @dataclass(frozen=True)
-class _Pass:
+class _InterlacePass:
     """One of the images that an interlaced image is made of, or the whole."""
 
     header: PngHeader
@@ -181,29 +195,29 @@ class _Pass:
     down: int
 
     @property
-    def size(self) -> tuple[int, int]:
+    def pixel_size(self) -> tuple[int, int]:
         """Width and height, 0 for a pass that has no pixels."""
         width, height = -(-(self.header.width - self.x) // self.right), -(-(self.header.height - self.y) // self.down)
         return (width, height) if width > 0 and height > 0 else (0, 0)
 
     @property
-    def length(self) -> int:
+    def byte_count(self) -> int:
         """Bytes of all rows, each with its filter type before it."""
-        width, height = self.size
+        width, height = self.pixel_size
         return height * (1 + (width * self.header.channels * self.header.bit_depth + 7) // 8)
 
-    def decode(self, rows: memoryview, needed: list[bytes | memoryview]) -> Any:
+    def decode_rows(self, rows: memoryview, needed: list[bytes | memoryview]) -> Any:
         """Its samples (height, width, 1..4), as if it were a file of its own; None where it has none."""
         import imagecodecs
 
         if not rows:
             return None
-        head = struct.pack(">IIBBBBB", *self.size, self.header.bit_depth, self.header.colour, 0, 0, 0)
-        parts = [_SIGNATURE, _chunk(b"IHDR", head), *needed, *_stored(rows), _chunk(b"IEND", b"")]
+        head = struct.pack(">IIBBBBB", *self.pixel_size, self.header.bit_depth, self.header.colour_type, 0, 0, 0)
+        parts = [_SIGNATURE, _make_chunk(b"IHDR", head), *needed, *_store_uncompressed(rows), _make_chunk(b"IEND", b"")]
         try:
             samples: Any = imagecodecs.png_decode(b"".join(parts))
         except imagecodecs.PngError as error:
-            raise damaged(f"it cannot be decoded ({str(error) or 'libpng refuses it'})") from error
+            raise corrupt_error(f"it cannot be decoded ({str(error) or 'libpng refuses it'})") from error
         return samples.reshape(*samples.shape[:2], -1)
 
 

@@ -3,7 +3,7 @@
 Grey and RGB of 1 to 16 bits (and 32, where the values fit into 16) are decoded here, whatever their order, packing and
 common lossless code; other kinds of 8 bits and less (palettes, CMYK, JPEG, fax and so on) by Pillow. Neither
 guesses: what is not of a kind that is read is refused as such, and what is not whole as damaged. libtiff, under
-Pillow, does not look at the checksums of deflated parts, and fills in what is missing from JPEG-coded ones; both are
+Pillow, does not look at the checksums of deflated segments, and fills in what is missing from JPEG-coded ones; both are
 checked here first. Fax codes (Group 3 and 4) have nothing that could be checked.
 """
 
@@ -16,21 +16,28 @@ import numpy.typing as npt
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
 from brev_pipeline.images.formats import jpeg
-from brev_pipeline.images.formats.base import Header, Raster, damaged, scale_to_8_bits, too_large, unsupported
-from brev_pipeline.images.formats.ifd import Directory, count_directories, directories, orientation_of
+from brev_pipeline.images.formats.base import (
+    ImageHeader,
+    Raster,
+    corrupt_error,
+    scale_to_8_bits,
+    too_large_error,
+    unsupported_error,
+)
+from brev_pipeline.images.formats.ifd import ImageFileDirectory, count_directories, get_orientation, iterate_directories
 from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
 from brev_pipeline.images.formats.tiff_segments import (
-    CODES,
-    Layout,
-    Part,
+    DECOMPRESSORS,
+    Segment,
+    SegmentLayout,
     check_segments,
-    cut,
-    expand,
-    read_parts,
+    iterate_segments,
     read_samples,
+    read_segment_size,
+    unpack_segment,
 )
 
-__all__ = ["NAME", "TITLE", "TiffHeader", "decode", "read_header", "recognise", "verify"]
+__all__ = ["NAME", "TITLE", "TiffHeader", "check_file", "decode_samples", "matches_signature", "read_header"]
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _SAMPLES_PER_PIXEL, _PLANAR, _PREDICTOR, _EXTRA, _FORMAT = 277, 284, 317, 338, 339
@@ -43,7 +50,7 @@ _ASSOCIATED = 1
 _ALPHA = {_ASSOCIATED, 2, 999}  # kinds of extra samples; CorelDRAW 10 writes its alpha with a number of its own
 JPEG = 7
 _PREDICTED = {5, 8, 32946, 34925, 50000}  # codes that are written of differences, if the predictor says so
-_FOR_PILLOW = {2, 3, 4, 6, JPEG, 32771, 32809, *CODES}
+_FOR_PILLOW = {2, 3, 4, 6, JPEG, 32771, 32809, *DECOMPRESSORS}
 _KINDS = {
     _PALETTE: "a palette", 4: "a transparency mask", 5: "CMYK", 6: "YCbCr", 8: "CIE L*a*b*", 9: "ICC L*a*b*",
     10: "ITU L*a*b*", 32803: "a colour filter array", 32844: "LogL", 32845: "LogLuv", 34892: "linear raw",
@@ -53,221 +60,231 @@ _CODE_NAMES = {
     JPEG: "JPEG", 32766: "NeXT", 32909: "PixarLog", 33003: "JPEG 2000", 33005: "JPEG 2000", 34676: "SGI LogL",
     34677: "SGI LogLuv", 34712: "JPEG 2000", 34887: "LERC", 50001: "WebP", 50002: "JPEG XL",
 }  # fmt: skip
-_MOST_CHANNELS = 16
+_MAX_CHANNELS = 16
 
 
 @dataclass(frozen=True)
-class TiffHeader(Header):
+class TiffHeader(ImageHeader):
     """A TIFF's header."""
 
     orientation: int
     """1..8."""
-    mixed: bool
+    has_mixed_samples: bool
     """Whether its channels differ in their bits or kind of numbers."""
     sample_format: int
     photometric: int
-    extra: tuple[int, ...] | None
+    extra_samples: tuple[int, ...] | None
     """What the channels after the colours are; None where it is not told."""
     predictor: int
     """How the samples are written as differences: 1 not at all, 2 from the left neighbour."""
-    layout: Layout
+    layout: SegmentLayout
 
     @property
-    def own(self) -> bool:
+    def is_decoded_here(self) -> bool:
         """Whether it is decoded here rather than by Pillow."""
-        return self.photometric in _COLOURS and self.layout.compression in CODES
+        return self.photometric in _COLOURS and self.layout.compression in DECOMPRESSORS
 
     @property
-    def colours(self) -> int:
+    def colour_count(self) -> int:
         """Values per pixel that are colours, of a kind that is decoded here."""
         return _COLOURS[self.photometric]
 
     @property
-    def alpha(self) -> int | None:
+    def alpha_channel(self) -> int | None:
         """Which channel is alpha, of a kind that is decoded here."""
-        if self.extra is None:
+        if self.extra_samples is None:
             # Many writers of RGBA leave it out.
             return 3 if self.photometric == _RGB and self.channels == 4 else None
-        extra = self.extra[: self.channels - self.colours]
-        return next((self.colours + i for i, kind in enumerate(extra) if kind in _ALPHA), None)
+        extra = self.extra_samples[: self.channels - self.colour_count]
+        return next((self.colour_count + i for i, kind in enumerate(extra) if kind in _ALPHA), None)
 
     @property
-    def associated(self) -> bool:
+    def has_associated_alpha(self) -> bool:
         """Whether the colours are premultiplied with alpha."""
-        alpha, extra = self.alpha, self.extra or ()
-        return alpha is not None and bool(extra) and extra[alpha - self.colours] == _ASSOCIATED
+        alpha, extra = self.alpha_channel, self.extra_samples or ()
+        return alpha is not None and bool(extra) and extra[alpha - self.colour_count] == _ASSOCIATED
 
     @property
-    def kind(self) -> str:
+    def uncommon_kind(self) -> str:
         """What makes it Pillow's, for people."""
         return _KINDS.get(self.photometric) or f"{_CODE_NAMES.get(self.layout.compression, 'fax')} compression"
 
 
 def read_header(data: bytes) -> TiffHeader:
     """Read the first directory."""
-    page = first_page(data)
-    every_depth = page.sound(_BITS, 1)
-    formats = page.sound(_FORMAT, 1)
-    height, width = page.sound(_HEIGHT, 0)[0], page.sound(_WIDTH, 0)[0]
-    channels = page.sound(_SAMPLES_PER_PIXEL, len(every_depth))[0]
+    page = read_first_page(data)
+    every_depth = page.require_values(_BITS, 1)
+    formats = page.require_values(_FORMAT, 1)
+    height, width = page.require_values(_HEIGHT, 0)[0], page.require_values(_WIDTH, 0)[0]
+    channels = page.require_values(_SAMPLES_PER_PIXEL, len(every_depth))[0]
     depths = every_depth[: max(1, channels)]
-    compression = page.sound(_COMPRESSION, 1)[0]
-    predictor = page.sound(_PREDICTOR, 1)[0] if compression in _PREDICTED else 1
-    tiled, part_height, part_width = cut(page, height, width)
+    compression = page.require_values(_COMPRESSION, 1)[0]
+    predictor = page.require_values(_PREDICTOR, 1)[0] if compression in _PREDICTED else 1
+    tiled, part_height, part_width = read_segment_size(page, height, width)
     return TiffHeader(
         format="tiff",
         height=height,
         width=width,
         channels=channels,
         bit_depth=max(depths),
-        orientation=orientation_of(page),
-        mixed=len(set(depths)) > 1 or len(set(formats[:channels])) > 1,
+        orientation=get_orientation(page),
+        has_mixed_samples=len(set(depths)) > 1 or len(set(formats[:channels])) > 1,
         sample_format=formats[0],
         # Grey without it is read as Pillow reads it.
-        photometric=page.sound(_PHOTOMETRIC, MIN_IS_WHITE if channels == 1 else -1)[0],
-        extra=page.sound(_EXTRA) if page.count(_EXTRA) else None,
+        photometric=page.require_values(_PHOTOMETRIC, MIN_IS_WHITE if channels == 1 else -1)[0],
+        extra_samples=page.require_values(_EXTRA) if page.count_values(_EXTRA) else None,
         predictor=predictor,
-        layout=Layout(
+        layout=SegmentLayout(
             height=height,
             width=width,
             channels=channels,
             bits=max(depths),
-            order=page.order,
-            planar=page.sound(_PLANAR, 1)[0] == 2,
-            tiled=tiled,
-            part_height=part_height,
-            part_width=part_width,
+            byte_order=page.byte_order,
+            is_planar=page.require_values(_PLANAR, 1)[0] == 2,
+            is_tiled=tiled,
+            segment_height=part_height,
+            segment_width=part_width,
             compression=compression,
-            predicted=predictor == 2,
-            reversed=page.sound(_FILL_ORDER, 1)[0] == 2,
+            has_differences=predictor == 2,
+            has_reversed_bits=page.require_values(_FILL_ORDER, 1)[0] == 2,
         ),
     )
 
 
-def first_page(data: bytes) -> Directory:
+def read_first_page(data: bytes) -> ImageFileDirectory:
     """The first directory.
 
     Raises:
         DecodeError: there is none.
     """
-    page = next(directories(data), None)
+    page = next(iterate_directories(data), None)
     if page is None:
-        raise damaged("it has no directory that tells its size")
+        raise corrupt_error("it has no directory that tells its size")
     return page
 
 
-def check_kind(header: TiffHeader) -> None:
+def check_supported(header: TiffHeader) -> None:
     """Refuse kinds that neither this decoder nor Pillow reads.
 
     Raises:
         DecodeError: ``unsupported``, with the kind.
     """
     bits, kind, compression = header.bit_depth, header.photometric, header.layout.compression
-    if header.mixed:
-        raise unsupported("its channels differ in their number of bits or kind of numbers")
+    if header.has_mixed_samples:
+        raise unsupported_error("its channels differ in their number of bits or kind of numbers")
     if header.sample_format not in _WHOLE:
         numbers = _FORMATS.get(header.sample_format, f"numbers of the unknown kind {header.sample_format}")
-        raise unsupported(f"its samples are {numbers} of {bits} bits, which have no declared white")
+        raise unsupported_error(f"its samples are {numbers} of {bits} bits, which have no declared white")
     if compression not in _FOR_PILLOW:
-        raise unsupported(f"its compression is {_CODE_NAMES.get(compression, f'of the unknown kind {compression}')}")
+        raise unsupported_error(
+            f"its compression is {_CODE_NAMES.get(compression, f'of the unknown kind {compression}')}"
+        )
     if kind not in _COLOURS and kind not in _KINDS:
-        raise unsupported(f"its colours are of the unknown kind {kind}" if kind >= 0 else "it tells no kind of colours")
+        raise unsupported_error(
+            f"its colours are of the unknown kind {kind}" if kind >= 0 else "it tells no kind of colours"
+        )
     if kind in _LAB:
-        raise unsupported(f"its colours are {_KINDS[kind]}, for which there is no declared way to RGB")
-    if header.channels > _MOST_CHANNELS:
-        raise unsupported(f"it has {header.channels} values per pixel; read are up to {_MOST_CHANNELS}")
-    if header.own:
-        _check_own_kind(header)
+        raise unsupported_error(f"its colours are {_KINDS[kind]}, for which there is no declared way to RGB")
+    if header.channels > _MAX_CHANNELS:
+        raise unsupported_error(f"it has {header.channels} values per pixel; read are up to {_MAX_CHANNELS}")
+    if header.is_decoded_here:
+        _check_decoded_here(header)
     elif bits > 8:
-        raise unsupported(f"it has {bits} bits per sample and {header.kind}, which is read with up to 8")
+        raise unsupported_error(f"it has {bits} bits per sample and {header.uncommon_kind}, which is read with up to 8")
 
 
-def _check_own_kind(header: TiffHeader) -> None:
+def _check_decoded_here(header: TiffHeader) -> None:
     if not 1 <= header.bit_depth <= 16 and header.bit_depth != 32:
-        raise unsupported(f"its samples have {header.bit_depth} bits; read are 1 to 16, and 32")
+        raise unsupported_error(f"its samples have {header.bit_depth} bits; read are 1 to 16, and 32")
     if header.predictor != 1 and (header.predictor != 2 or header.bit_depth not in (8, 16, 32)):
-        raise unsupported(f"its {header.bit_depth}-bit samples are coded with predictor {header.predictor}")
-    if header.channels < header.colours:
-        raise damaged(f"its header claims {header.channels} values per pixel, and its colours are {header.colours}")
-    if header.photometric == MIN_IS_WHITE and header.associated:
-        raise unsupported("its colours are premultiplied with alpha, and 0 is white")
+        raise unsupported_error(f"its {header.bit_depth}-bit samples are coded with predictor {header.predictor}")
+    if header.channels < header.colour_count:
+        raise corrupt_error(
+            f"its header claims {header.channels} values per pixel, and its colours are {header.colour_count}"
+        )
+    if header.photometric == MIN_IS_WHITE and header.has_associated_alpha:
+        raise unsupported_error("its colours are premultiplied with alpha, and 0 is white")
 
 
 NAME, TITLE = "tiff", "TIFF"
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _DEFLATE, _JPEG_TABLES = {8, 32946}, 347
-_MOST_PAGES = 10_000
-_MOST_ENTRIES = 4096  # of a directory that Pillow reads, at 12 µs each
-_MOST_TABLES = 65_536  # bytes of the tables that JPEG-coded parts share; all that JPEG knows take 3 kB
-_MOST_SCANS = 64  # of a JPEG-coded part
+_MAX_PAGES = 10_000
+_MAX_ENTRIES = 4096  # of a directory that Pillow reads, at 12 µs each
+_MAX_TABLES = 65_536  # bytes of the tables that JPEG-coded segments share; all that JPEG knows take 3 kB
+_MAX_SCANS = 64  # of a JPEG-coded segment
 _SCANNED, _SCANS = 500_000_000, 16  # pixels that all scans may cover, and besides times those of the image
-_MOST_VALUES = 32 << 20  # bytes of a directory's values that Pillow reads, besides two per sample
-_ROOM = 4096  # px that a JPEG-coded part may have besides twice its own
+_MAX_VALUES = 32 << 20  # bytes of a directory's values that Pillow reads, besides two per sample
+_ROOM = 4096  # px that a JPEG-coded segment may have besides twice its own
 _BAND = 65_536  # pixels
 _CHANNELS = 4  # samples per pixel of the largest image
 
 
-def recognise(data: bytes) -> bool:
+def matches_signature(data: bytes) -> bool:
     """Whether a file begins as a TIFF or BigTIFF does."""
     return data.startswith(_SIGNATURES)
 
 
-def verify(data: bytes, header: TiffHeader, settings: ImageSettings) -> str | None:
-    """Refuse kinds that are not read, parts that do not make up the image or cost more than its size accounts for,
+def check_file(data: bytes, header: TiffHeader, settings: ImageSettings) -> str | None:
+    """Refuse kinds that are not read, segments that do not make up the image or cost more than its size accounts for,
     and what libtiff lets pass; returns the notes on further pages and on what was overlooked.
     """
-    check_kind(header)
-    if not header.own and header.orientation != 1 and settings.color_mode == "bayer":
+    check_supported(header)
+    if not header.is_decoded_here and header.orientation != 1 and settings.color_mode == "bayer":
         # Pillow turns by itself.
-        raise unsupported("color_mode bayer wants the sensor's rows as they were read, and this image is turned")
+        raise unsupported_error("color_mode bayer wants the sensor's rows as they were read, and this image is turned")
     samples = header.height * header.width * header.channels
     if samples > (most := _CHANNELS * settings.max_pixels):
-        raise too_large(f"it has {samples} samples; read are up to {_CHANNELS} × max_pixels = {most}")
-    page, notes = first_page(data), []
+        raise too_large_error(f"it has {samples} samples; read are up to {_CHANNELS} × max_pixels = {most}")
+    page, notes = read_first_page(data), []
     check_segments(page, header.layout)
-    if not header.own and (complaint := _check_for_pillow(data, page, header.layout)):
-        notes.append(jpeg.warned(complaint, settings))
-    if (pages := count_directories(data, _MOST_PAGES)) > 1:
+    if not header.is_decoded_here and (complaint := _check_for_pillow(data, page, header.layout)):
+        notes.append(jpeg.note_or_refuse(complaint, settings))
+    if (pages := count_directories(data, _MAX_PAGES)) > 1:
         notes.append(f"first page of {pages}")
     return "; ".join(notes) or None
 
 
-def _check_for_pillow(data: bytes, page: Directory, layout: Layout) -> str | None:
+def _check_for_pillow(data: bytes, page: ImageFileDirectory, layout: SegmentLayout) -> str | None:
     """Refuse deflated data whose checksum is wrong, and what costs too much; returns what the strict JPEG decoder says
-    against JPEG-coded parts.
+    against JPEG-coded segments.
     """
-    if page.entries > _MOST_ENTRIES:
-        raise too_large(f"its directory has {page.entries} entries; read are up to {_MOST_ENTRIES}")
-    if page.repeats:
-        raise damaged("its directory names a tag twice")
-    if (length := page.count(_JPEG_TABLES)) > _MOST_TABLES:
-        raise too_large(f"its JPEG tables claim {length} bytes; read are up to {_MOST_TABLES}")
+    if page.entry_count > _MAX_ENTRIES:
+        raise too_large_error(f"its directory has {page.entry_count} entries; read are up to {_MAX_ENTRIES}")
+    if page.has_repeated_tags:
+        raise corrupt_error("its directory names a tag twice")
+    if (length := page.count_values(_JPEG_TABLES)) > _MAX_TABLES:
+        raise too_large_error(f"its JPEG tables claim {length} bytes; read are up to {_MAX_TABLES}")
     pixels = layout.height * layout.width
-    if (length := page.length) > (most := _MOST_VALUES + 2 * pixels * layout.channels):
-        raise too_large(f"its directory's values take {length} bytes; those of an image of its size may take {most}")
-    if max(numbers := page.values(_JPEG_TABLES), default=0) > 255 or min(numbers, default=0) < 0:
-        raise damaged("its JPEG tables are no bytes")
+    if (length := page.value_bytes) > (most := _MAX_VALUES + 2 * pixels * layout.channels):
+        raise too_large_error(
+            f"its directory's values take {length} bytes; those of an image of its size may take {most}"
+        )
+    if max(numbers := page.read_values(_JPEG_TABLES), default=0) > 255 or min(numbers, default=0) < 0:
+        raise corrupt_error("its JPEG tables are no bytes")
     tables, complaint, coded, scanned = bytes(numbers), None, 0, 0
-    most = 4 * len(data) + 2 * layout.parts * layout.size(layout.part_height, layout.part_width)
-    for part in read_parts(data, page, layout):
-        coded += len(part.coded)
+    most = 4 * len(data) + 2 * layout.segment_count * layout.count_bytes(layout.segment_height, layout.segment_width)
+    for segment in iterate_segments(data, page, layout):
+        coded += len(segment.coded)
         if coded > most:
-            raise too_large(f"its parts together claim over {most} bytes, in a file of {len(data)}")
+            raise too_large_error(f"its parts together claim over {most} bytes, in a file of {len(data)}")
         if layout.compression in _DEFLATE:
-            expand(part, layout)
+            unpack_segment(segment, layout)
         elif layout.compression == JPEG:
-            stream = bytes(part.coded)
-            scans, room = stream.count(b"\xff\xda"), 2 * part.rows * part.columns + _ROOM
-            if scans > _MOST_SCANS:
-                raise too_large(f"a JPEG-coded part of it has {scans} scans; read are up to {_MOST_SCANS}")
+            stream = bytes(segment.coded)
+            scans, room = stream.count(b"\xff\xda"), 2 * segment.rows * segment.columns + _ROOM
+            if scans > _MAX_SCANS:
+                raise too_large_error(f"a JPEG-coded part of it has {scans} scans; read are up to {_MAX_SCANS}")
             scanned += scans * room
             if scanned > (most_scanned := _SCANNED + _SCANS * pixels):
-                raise too_large(f"its JPEG scans together cover over {most_scanned} px, where the image has {pixels}")
-            complaint = complaint or _jpeg_complaint(tables, stream, part, room)
+                raise too_large_error(
+                    f"its JPEG scans together cover over {most_scanned} px, where the image has {pixels}"
+                )
+            complaint = complaint or _find_jpeg_warning(tables, stream, segment, room)
     return complaint
 
 
-def _jpeg_complaint(tables: bytes, coded: bytes, part: Part, most: int) -> str | None:
+def _find_jpeg_warning(tables: bytes, coded: bytes, segment: Segment, most: int) -> str | None:
     import simplejpeg
 
     # Parts have no tables of their own: they stand in a field, as a stream without an image.
@@ -277,13 +294,13 @@ def _jpeg_complaint(tables: bytes, coded: bytes, part: Part, most: int) -> str |
     except ValueError:
         return None
     if height * width > most:
-        size = f"{part.columns}×{part.rows} px"
-        raise damaged(f"a JPEG-coded part of it is of {width}×{height} px, where {size} are expected")
-    found = jpeg.complaint(stream)
-    return found if found and jpeg.damage(found) else None
+        size = f"{segment.columns}×{segment.rows} px"
+        raise corrupt_error(f"a JPEG-coded part of it is of {width}×{height} px, where {size} are expected")
+    found = jpeg.find_decoder_warning(stream)
+    return found if found and jpeg.means_damage(found) else None
 
 
-def decode(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:
+def decode_samples(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:
     """The first page's samples, once `verify` has let it pass.
 
     Returns:
@@ -291,21 +308,21 @@ def decode(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:
         premultiplied with alpha are divided by it; extra samples that are no alpha are left out.
 
     Raises:
-        DecodeError: ``corrupt`` where a part is missing or damaged, ``too_large`` where one unpacks to much more than
-            its size, ``unsupported`` for 32-bit samples outside of 0..65535.
+        DecodeError: ``corrupt`` where a segment is missing or damaged, ``too_large`` where one unpacks to much more
+            than its size, ``unsupported`` for 32-bit samples outside of 0..65535.
     """
-    if not header.own:
+    if not header.is_decoded_here:
         return _decode_with_pillow(data, header, settings)
     bits = header.bit_depth
-    samples = _numbers(read_samples(data, first_page(data), header.layout), header)
-    colours, alpha = header.colours, header.alpha
+    samples = _scale_samples(read_samples(data, read_first_page(data), header.layout), header)
+    colours, alpha = header.colour_count, header.alpha_channel
     kept = [*range(colours), *([] if alpha is None else [alpha])]
     if kept != [*range(header.channels)]:
         samples = np.ascontiguousarray(samples[:, :, kept])
     white = 255 if bits <= 8 else (1 << min(bits, 16)) - 1
     if header.photometric == MIN_IS_WHITE:
         np.subtract(white, samples[:, :, :colours], out=samples[:, :, :colours])
-    if header.associated:
+    if header.has_associated_alpha:
         _divide_by_alpha(samples, white)
     left_out = header.channels - samples.shape[2]
     return Raster(
@@ -317,14 +334,14 @@ def decode(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:
     )
 
 
-def _numbers(samples: npt.NDArray[Any], header: TiffHeader) -> npt.NDArray[Any]:
+def _scale_samples(samples: npt.NDArray[Any], header: TiffHeader) -> npt.NDArray[Any]:
     """Samples from black on: signed ones begin at 0; less than 8 bits are scaled to 8, and 32 must fit into 16."""
     bits, signed = header.bit_depth, header.sample_format == SIGNED
     if bits == 32:
         numbers = samples.view(np.int32) if signed else samples
         low, high = int(numbers.min()), int(numbers.max())
         if low < 0 or high > 65_535:
-            raise unsupported(f"its 32-bit samples reach from {low} to {high}; read are values of 0 to 65535")
+            raise unsupported_error(f"its 32-bit samples reach from {low} to {high}; read are values of 0 to 65535")
         return samples.astype(np.uint16)
     if signed:
         samples ^= 1 << bits - 1
@@ -357,5 +374,5 @@ def _decode_with_pillow(data: bytes, header: TiffHeader, settings: ImageSettings
         if "cannot identify" in str(error):
             # Its directory is whole, as `verify` found.
             what = f"{header.channels} values of {header.bit_depth} bits per pixel"
-            raise unsupported(f"no decoder here reads {header.kind} with {what}") from error
+            raise unsupported_error(f"no decoder here reads {header.uncommon_kind} with {what}") from error
         raise

@@ -1,11 +1,11 @@
-"""Strips and tiles: how a TIFF's samples are cut into parts, coded and packed, and how they are read at full depth.
+"""Strips and tiles: how a TIFF's samples are cut into segments, coded and packed, and how they are read at full depth.
 
-What is done is bounded by the image's size before it is done. The grid of parts follows from the image's size, and
+What is done is bounded by the image's size before it is done. The grid of segments follows from the image's size, and
 of what the directory lists only that many are read; tiles may stand out over the image's edge by a limited area; of
-each part as many bytes are read as any sensible coding of its size needs, and it unpacks to its own size, with some
-room for writers that fill their last strip up. It does not matter where the parts lie, or whether they overlap.
+each segment as many bytes are read as any sensible coding of its size needs, and it unpacks to its own size, with some
+room for writers that fill their last strip up. It does not matter where the segments lie, or whether they overlap.
 
-A code may hold more than its part's size (some writers fill the last strip up), which is left out; but not more than
+A code may hold more than its segment's size (some writers fill the last strip up), which is left out; but not more than
 twice the size and 4 KiB, for its checksum stands at its end, and is looked at. One that ends within its checksum has
 lost no pixel, and is read.
 """
@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images.formats.base import damaged, too_large
-from brev_pipeline.images.formats.ifd import Directory
+from brev_pipeline.images.formats.base import corrupt_error, too_large_error
+from brev_pipeline.images.formats.ifd import ImageFileDirectory
 
-ROOM = 4096  # bytes that a part may have, coded or not, beyond twice its size
+SPARE_BYTES = 4096  # bytes that a segment may have, coded or not, beyond twice its size
 _XZ_MEMORY = 96 << 20  # bytes; preset 9, the largest, takes 65 MiB
 Raw = bytes | bytearray
 
@@ -35,19 +35,19 @@ def unpack_lzw(coded: bytes, size: int) -> Raw:
     try:
         return imagecodecs.lzw_decode(coded, out=size)
     except imagecodecs.LzwError as error:
-        raise _broken() from error
+        raise _damaged_code_error() from error
 
 
 def unpack_packbits(coded: bytes, size: int) -> Raw:
     """PackBits, with or without a byte that makes the length even."""
     import imagecodecs
 
-    for code, room in ((coded, size), (coded[:-1], size), (coded, 2 * size + ROOM)):
+    for code, room in ((coded, size), (coded[:-1], size), (coded, 2 * size + SPARE_BYTES)):
         try:
             return imagecodecs.packbits_decode(code, out=room)
         except imagecodecs.PackbitsError:
             continue
-    raise _broken()
+    raise _damaged_code_error()
 
 
 def unpack_deflate(coded: bytes, size: int) -> Raw:
@@ -59,51 +59,53 @@ def unpack_deflate(coded: bytes, size: int) -> Raw:
     except imagecodecs.DeflateError:
         pass
     # Longer than its size, cut, or damaged: zlib tells which.
-    most = 2 * size + ROOM
+    most = 2 * size + SPARE_BYTES
     try:
-        return _bounded(zlib.decompressobj().decompress(coded, most + 1), size)
+        return _check_bound(zlib.decompressobj().decompress(coded, most + 1), size)
     except zlib.error as error:
-        raise _broken() from error
+        raise _damaged_code_error() from error
 
 
 def unpack_zstd(coded: bytes, size: int) -> Raw:
     """Zstandard."""
     import imagecodecs
 
-    for room in (size, 2 * size + ROOM):
+    for room in (size, 2 * size + SPARE_BYTES):
         try:
             return imagecodecs.zstd_decode(coded, out=room)
         except imagecodecs.ZstdError as error:
             caught = error
     if "too small" in str(caught):
-        raise _too_long(size) from caught
-    raise _broken() from caught
+        raise _too_long_error(size) from caught
+    raise _damaged_code_error() from caught
 
 
 def unpack_lzma(coded: bytes, size: int) -> Raw:
     """LZMA in an XZ container."""
     try:
         stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
-        return _bounded(stream.decompress(coded, 2 * size + ROOM + 1), size)
+        return _check_bound(stream.decompress(coded, 2 * size + SPARE_BYTES + 1), size)
     except lzma.LZMAError as error:
-        raise _broken() from error
+        raise _damaged_code_error() from error
 
 
-def _bounded(raw: bytes, size: int) -> bytes:
-    if len(raw) > 2 * size + ROOM:
-        raise _too_long(size)
+def _check_bound(raw: bytes, size: int) -> bytes:
+    if len(raw) > 2 * size + SPARE_BYTES:
+        raise _too_long_error(size)
     return raw
 
 
-def _broken() -> DecodeError:
-    return damaged("its compressed image data are damaged: their checksum or code is wrong")
+def _damaged_code_error() -> DecodeError:
+    return corrupt_error("its compressed image data are damaged: their checksum or code is wrong")
 
 
-def _too_long(size: int) -> DecodeError:
-    return too_large(f"a strip or tile unpacks to more than {2 * size + ROOM} bytes, where its size asks for {size}")
+def _too_long_error(size: int) -> DecodeError:
+    return too_large_error(
+        f"a strip or tile unpacks to more than {2 * size + SPARE_BYTES} bytes, where its size asks for {size}"
+    )
 
 
-CODES: dict[int, Callable[[bytes, int], Raw]] = {
+DECOMPRESSORS: dict[int, Callable[[bytes, int], Raw]] = {
     1: lambda coded, _: coded,
     5: unpack_lzw,
     8: unpack_deflate,
@@ -112,18 +114,18 @@ CODES: dict[int, Callable[[bytes, int], Raw]] = {
     34925: unpack_lzma,
     50000: unpack_zstd,
 }
-"""Compression → what unpacks a part of it, at least to the given size if it holds that much."""
+"""Compression → what unpacks a segment of it, at least to the given size if it holds that much."""
 
 
 _TILE_WIDTH, _TILE_HEIGHT, _ROWS_PER_STRIP = 322, 323, 278
 _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
-_MOST_PARTS = 262_144  # at 10 to 20 µs each; 67 million px in tiles of 16×16 px, the smallest that there are
+_MAX_PARTS = 262_144  # at 10 to 20 µs each; 67 million px in tiles of 16×16 px, the smallest that there are
 _PARTS, _PIXELS_PER_PART = 65_536, 256  # that any image may have, and besides
 _PADDING = 16 << 20  # samples that all tiles together may have beyond 4 × those of the image
 _Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 
 
-class Part(NamedTuple):
+class Segment(NamedTuple):
     """One strip or tile."""
 
     plane: int
@@ -138,152 +140,157 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Layout:
+class SegmentLayout:
     """How the samples of one image lie in the file."""
 
     height: int
     width: int
     channels: int
     bits: int
-    order: str
+    byte_order: str
     """Byte order of samples of 16 and 32 bits, as struct writes it; others are packed from the highest bit on."""
-    planar: bool
+    is_planar: bool
     """Whether each channel stands apart."""
-    tiled: bool
-    part_height: int
+    is_tiled: bool
+    segment_height: int
     """px; of strips at most the image's height."""
-    part_width: int
+    segment_width: int
     compression: int
-    predicted: bool
+    has_differences: bool
     """Whether each sample is the difference from its neighbour to the left."""
-    reversed: bool
+    has_reversed_bits: bool
     """Whether the lowest bit of each byte comes first."""
 
     @property
-    def planes(self) -> int:
-        """Sets of parts that each cover the image."""
-        return self.channels if self.planar else 1
+    def plane_count(self) -> int:
+        """Sets of segments that each cover the image."""
+        return self.channels if self.is_planar else 1
 
     @property
-    def samples(self) -> int:
-        """Values per pixel of a part."""
-        return 1 if self.planar else self.channels
+    def samples_per_pixel(self) -> int:
+        """Values per pixel of a segment."""
+        return 1 if self.is_planar else self.channels
 
     @property
-    def grid(self) -> tuple[int, int]:
+    def segment_grid(self) -> tuple[int, int]:
         """Parts below and beside each other."""
-        return -(-self.height // self.part_height), -(-self.width // self.part_width)
+        return -(-self.height // self.segment_height), -(-self.width // self.segment_width)
 
     @property
-    def parts(self) -> int:
+    def segment_count(self) -> int:
         """Parts that the image is made of."""
-        down, across = self.grid
-        return down * across * self.planes
+        down, across = self.segment_grid
+        return down * across * self.plane_count
 
-    def size(self, rows: int, columns: int) -> int:
-        """Bytes of a part once it is unpacked: each row ends with its byte."""
-        return rows * -(-columns * self.samples * self.bits // 8)
-
-
-def cut(page: Directory, height: int, width: int) -> tuple[bool, int, int]:
-    """Whether an image is cut into tiles, and the height and width of its parts."""
-    if page.count(_TILE_WIDTH):
-        return True, page.sound(_TILE_HEIGHT, 0)[0], page.sound(_TILE_WIDTH, 0)[0]
-    return False, min(page.sound(_ROWS_PER_STRIP, height)[0], height), width
+    def count_bytes(self, rows: int, columns: int) -> int:
+        """Bytes of a segment once it is unpacked: each row ends with its byte."""
+        return rows * -(-columns * self.samples_per_pixel * self.bits // 8)
 
 
-def check_segments(page: Directory, layout: Layout) -> None:
-    """Refuse parts that do not make up the image, and those that cost more than its size accounts for."""
-    name = "tile" if layout.tiled else "strip"
-    if layout.part_height < 1 or layout.part_width < 1:
-        raise damaged(f"its {name}s have a size of {layout.part_width}×{layout.part_height} px")
-    down, across = layout.grid
+def read_segment_size(page: ImageFileDirectory, height: int, width: int) -> tuple[bool, int, int]:
+    """Whether an image is cut into tiles, and the height and width of its segments."""
+    if page.count_values(_TILE_WIDTH):
+        return True, page.require_values(_TILE_HEIGHT, 0)[0], page.require_values(_TILE_WIDTH, 0)[0]
+    return False, min(page.require_values(_ROWS_PER_STRIP, height)[0], height), width
+
+
+def check_segments(page: ImageFileDirectory, layout: SegmentLayout) -> None:
+    """Refuse segments that do not make up the image, and those that cost more than its size accounts for."""
+    name = "tile" if layout.is_tiled else "strip"
+    if layout.segment_height < 1 or layout.segment_width < 1:
+        raise corrupt_error(f"its {name}s have a size of {layout.segment_width}×{layout.segment_height} px")
+    down, across = layout.segment_grid
     pixels = layout.height * layout.width
-    padded = down * layout.part_height * across * layout.part_width
+    padded = down * layout.segment_height * across * layout.segment_width
     if padded * layout.channels > 4 * pixels * layout.channels + _PADDING:
-        size = f"{layout.part_width}×{layout.part_height} px"
-        raise too_large(f"its {name}s of {size} hold {padded} px, where the image has {pixels}")
-    if layout.parts > (most := min(_MOST_PARTS, _PARTS + layout.planes * pixels // _PIXELS_PER_PART)):
-        raise too_large(f"it has {layout.parts} {name}s; an image of its size may have {most}")
-    listed = max(page.count(_STRIPS), page.count(_TILES))
-    most = layout.parts * layout.channels if layout.tiled else layout.height * layout.channels
-    if listed > max(most, layout.parts):
-        raise too_large(f"it lists {listed} {name}s, where its image can have {most}")
+        size = f"{layout.segment_width}×{layout.segment_height} px"
+        raise too_large_error(f"its {name}s of {size} hold {padded} px, where the image has {pixels}")
+    if layout.segment_count > (most := min(_MAX_PARTS, _PARTS + layout.plane_count * pixels // _PIXELS_PER_PART)):
+        raise too_large_error(f"it has {layout.segment_count} {name}s; an image of its size may have {most}")
+    listed = max(page.count_values(_STRIPS), page.count_values(_TILES))
+    most = layout.segment_count * layout.channels if layout.is_tiled else layout.height * layout.channels
+    if listed > max(most, layout.segment_count):
+        raise too_large_error(f"it lists {listed} {name}s, where its image can have {most}")
 
 
-def read_parts(data: bytes, page: Directory, layout: Layout) -> Iterator[Part]:
-    """All parts of an image in their order, once `check` has let them pass.
+def iterate_segments(data: bytes, page: ImageFileDirectory, layout: SegmentLayout) -> Iterator[Segment]:
+    """All segments of an image in their order, once `check_segments` has let them pass.
 
     Raises:
         DecodeError: some are not listed, or lie outside of the file.
     """
     names = ((_TILES, _TILE_BYTES), (_STRIPS, _STRIP_BYTES))
-    own, other = names if layout.tiled else names[::-1]
-    starts = page.values(own[0], layout.parts) or page.values(other[0], layout.parts)
-    lengths = page.values(own[1], layout.parts) or page.values(other[1], layout.parts)
-    if not lengths and not page.count(own[1]) and not page.count(other[1]):
+    own, other = names if layout.is_tiled else names[::-1]
+    starts = page.read_values(own[0], layout.segment_count) or page.read_values(other[0], layout.segment_count)
+    lengths = page.read_values(own[1], layout.segment_count) or page.read_values(other[1], layout.segment_count)
+    if not lengths and not page.count_values(own[1]) and not page.count_values(other[1]):
         # Some writers leave the lengths out: codes end by themselves.
         lengths = (len(data),) * len(starts)
-    kind = "tile" if layout.tiled else "strip"
-    if min(len(starts), len(lengths)) < layout.parts:
+    kind = "tile" if layout.is_tiled else "strip"
+    if min(len(starts), len(lengths)) < layout.segment_count:
         listed = min(len(starts), len(lengths))
-        raise damaged(f"{listed} {kind}s are listed, where its image has {layout.parts}")
-    view, (down, across) = memoryview(data), layout.grid
-    for number in range(layout.parts):
+        raise corrupt_error(f"{listed} {kind}s are listed, where its image has {layout.segment_count}")
+    view, (down, across) = memoryview(data), layout.segment_grid
+    for number in range(layout.segment_count):
         start, length = starts[number], lengths[number]
         if not 8 <= start < len(data) or length < 0:
-            raise damaged(f"its {kind} {number + 1} of {layout.parts} lies outside of the file")
+            raise corrupt_error(f"its {kind} {number + 1} of {layout.segment_count} lies outside of the file")
         plane, place = divmod(number, down * across)
-        top, left = place // across * layout.part_height, place % across * layout.part_width
-        rows = layout.part_height if layout.tiled else min(layout.part_height, layout.height - top)
-        yield Part(plane, top, left, rows, layout.part_width, view[start : start + length])
+        top, left = place // across * layout.segment_height, place % across * layout.segment_width
+        rows = layout.segment_height if layout.is_tiled else min(layout.segment_height, layout.height - top)
+        yield Segment(plane, top, left, rows, layout.segment_width, view[start : start + length])
 
 
-def read_samples(data: bytes, page: Directory, layout: Layout) -> _Samples:
+def read_samples(data: bytes, page: ImageFileDirectory, layout: SegmentLayout) -> _Samples:
     """Samples as they stand in the file, without sign: (height, width, channels).
 
     Raises:
-        DecodeError: a part is missing, damaged or too short.
+        DecodeError: a segment is missing, damaged or too short.
     """
     whole = (layout.height, layout.width, layout.channels)
     samples = np.empty(whole, np.uint8 if layout.bits <= 8 else np.uint16 if layout.bits <= 16 else np.uint32)
-    for part in read_parts(data, page, layout):
-        bottom, right = min(part.top + part.rows, layout.height), min(part.left + part.columns, layout.width)
-        raw, size = expand(part, layout), layout.size(part.rows, part.columns)
+    for segment in iterate_segments(data, page, layout):
+        bottom, right = (
+            min(segment.top + segment.rows, layout.height),
+            min(segment.left + segment.columns, layout.width),
+        )
+        raw, size = unpack_segment(segment, layout), layout.count_bytes(segment.rows, segment.columns)
         if len(raw) < size:
-            kind = "tile" if layout.tiled else "strip"
-            raise damaged(f"it ends before its image does: a {kind} has {len(raw)} bytes of {size}")
-        block = _unpack(raw[:size], part, layout)
-        channels = slice(part.plane * layout.samples, (part.plane + 1) * layout.samples)
-        rows, columns = slice(part.top, bottom), slice(part.left, right)
-        samples[rows, columns, channels] = block[: bottom - part.top, : right - part.left]
+            kind = "tile" if layout.is_tiled else "strip"
+            raise corrupt_error(f"it ends before its image does: a {kind} has {len(raw)} bytes of {size}")
+        block = _unpack_samples(raw[:size], segment, layout)
+        channels = slice(segment.plane * layout.samples_per_pixel, (segment.plane + 1) * layout.samples_per_pixel)
+        rows, columns = slice(segment.top, bottom), slice(segment.left, right)
+        samples[rows, columns, channels] = block[: bottom - segment.top, : right - segment.left]
     return samples
 
 
-def _unpack(raw: Raw, part: Part, layout: Layout) -> npt.NDArray[Any]:
-    """(rows, columns, samples) of a part, of which the bytes are all there."""
+def _unpack_samples(raw: Raw, segment: Segment, layout: SegmentLayout) -> npt.NDArray[Any]:
+    """(rows, columns, samples) of a segment, of which the bytes are all there."""
     import imagecodecs
 
-    shape = part.rows, part.columns, layout.samples
+    shape = segment.rows, segment.columns, layout.samples_per_pixel
     if layout.bits in (8, 16, 32):
-        samples = np.frombuffer(raw, f"{layout.order}u{layout.bits // 8}").reshape(shape)
-        return imagecodecs.delta_decode(samples, axis=1) if layout.predicted else samples
+        samples = np.frombuffer(raw, f"{layout.byte_order}u{layout.bits // 8}").reshape(shape)
+        return imagecodecs.delta_decode(samples, axis=1) if layout.has_differences else samples
     if layout.bits == 1:
-        bits = np.unpackbits(np.frombuffer(raw, np.uint8).reshape(part.rows, -1), axis=1)
-        return bits[:, : part.columns * layout.samples].reshape(shape)
-    kind, row = "u1" if layout.bits < 8 else "u2", part.columns * layout.samples
+        bits = np.unpackbits(np.frombuffer(raw, np.uint8).reshape(segment.rows, -1), axis=1)
+        return bits[:, : segment.columns * layout.samples_per_pixel].reshape(shape)
+    kind, row = "u1" if layout.bits < 8 else "u2", segment.columns * layout.samples_per_pixel
     return imagecodecs.packints_decode(raw, kind, layout.bits, runlen=row).reshape(shape)
 
 
-def expand(part: Part, layout: Layout) -> Raw:
-    """The bytes of a part: more or less than its size asks for, as they stand in the file.
+def unpack_segment(segment: Segment, layout: SegmentLayout) -> Raw:
+    """The bytes of a segment: more or less than its size asks for, as they stand in the file.
 
     Raises:
         DecodeError: it is damaged, or much too long.
     """
     import imagecodecs
 
-    size = layout.size(part.rows, part.columns)
+    size = layout.count_bytes(segment.rows, segment.columns)
     # No sensible code needs more bytes than these for its size.
-    coded = bytes(part.coded[: 2 * size + ROOM])
-    return CODES[layout.compression](bytes(imagecodecs.bitorder_decode(coded)) if layout.reversed else coded, size)
+    coded = bytes(segment.coded[: 2 * size + SPARE_BYTES])
+    return DECOMPRESSORS[layout.compression](
+        bytes(imagecodecs.bitorder_decode(coded)) if layout.has_reversed_bits else coded, size
+    )

@@ -6,19 +6,19 @@ To ask Pillow for the header would take the memory of two decoded frames before 
 import struct
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.base import Header, Raster, damaged
+from brev_pipeline.images.formats.base import ImageHeader, Raster, corrupt_error
 from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
 
 NAME, TITLE = "webp", "WebP"
 _ANIMATED, _ALPHA = 0x02, 0x10
 
 
-def recognise(data: bytes) -> bool:
+def matches_signature(data: bytes) -> bool:
     """Whether a file begins as a WebP does."""
     return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
-def read_header(data: bytes) -> Header:
+def read_header(data: bytes) -> ImageHeader:
     """Read the first chunk of a WebP: VP8X (extended), VP8L (lossless) or VP8 (lossy)."""
     kind = data[12:16]
     if kind == b"VP8X":
@@ -32,18 +32,18 @@ def read_header(data: bytes) -> Header:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
         channels = 3
     else:
-        raise damaged("its first chunk is none of a WebP's")
-    return Header("webp", height, width, channels, 8)
+        raise corrupt_error("its first chunk is none of a WebP's")
+    return ImageHeader("webp", height, width, channels, 8)
 
 
-def verify(data: bytes, header: Header, settings: ImageSettings) -> str | None:
+def check_file(data: bytes, header: ImageHeader, settings: ImageSettings) -> str | None:
     """Check the length; returns the note on an animation."""
     (length,) = struct.unpack_from("<I", data, 4)
     if len(data) < length + 8:
-        raise damaged(f"it is cut short: {len(data)} bytes of {length + 8}")
+        raise corrupt_error(f"it is cut short: {len(data)} bytes of {length + 8}")
     return "first frame of an animation" if data[12:16] == b"VP8X" and data[20] & _ANIMATED else None
 
 
-def decode(data: bytes, header: Header, settings: ImageSettings) -> Raster:
+def decode_samples(data: bytes, header: ImageHeader, settings: ImageSettings) -> Raster:
     """Decode the first frame."""
     return decode_with_pillow(data, "WEBP", settings)
