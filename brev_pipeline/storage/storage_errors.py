@@ -1,14 +1,19 @@
-"""Faults: what botocore raises, told apart and put into words that say what to do.
+"""What file systems and botocore raise, told apart and put into words that say what to do.
 
-A fault's kind decides what a caller makes of it: the listing makes every fault an error; the fetcher makes those
-that are about one object (``missing``, ``changed``, ``refused``) a quarantine row, and stops at the others, since a
-network that is down or a key that has expired is no photo's fault.
+One table for sources and stores: which errors pass by themselves, and what each means. An S3 error's kind decides
+what a caller makes of it: the listing makes every one an error; the fetcher makes those that are about one object
+(``missing``, ``changed``, ``refused``) a quarantine row, and stops at the others, since a network that is down or a key
+that has expired is no photo's fault.
 """
 
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from brev_pipeline.config import StorageSettings
-from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.errors import BrevPipelineError, StoreError
 
 S3ErrorKind = Literal["missing", "changed", "refused", "no_bucket", "credentials", "unreachable", "not_s3"]
 
@@ -25,6 +30,21 @@ _PASSING_CODES = {
     "503 SlowDown",
 }
 _PASSING_STATUS = {429, 500, 502, 503, 504}
+# EIO, ESTALE: of a network's file system. s3fs says EREMOTEIO and EBUSY for "internal error" and "slow down".
+_PASSING_ERRNO = {
+    *(errno.EIO, errno.EREMOTEIO, errno.ESTALE, errno.EBUSY, errno.EAGAIN),
+    *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ETIMEDOUT),
+}
+_STORE_HINTS = {
+    "ENOSPC": "free some space or choose another store",
+    "EROFS": "the file system is read-only: choose another store",
+    "EACCES": "check the permissions of the folder",
+    "EPERM": "check the permissions of the folder",
+    "ENOTDIR": "a file stands where a folder should be: choose another store",
+    "ENOENT": "it was removed, or never written",
+    "ELOOP": "a link stands where a file should be: put the file itself there",
+    "ENXIO": "a socket stands where a file should be: remove it",
+}
 _CREDENTIALS = {
     "AccountProblem",
     "AuthorizationHeaderMalformed",
@@ -50,17 +70,57 @@ class S3Error(BrevPipelineError):
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether the same request may succeed a little later: 5xx, SlowDown, time-outs, lost connections."""
+    """Whether the same request may succeed a little later: 5xx, SlowDown, time-outs, lost connections, a disk's EIO.
+
+    A full disk, a missing file, a refused user, a certificate that is not trusted and a proxy that is not there stay
+    as they are.
+    """
+    if isinstance(error, OSError):
+        return isinstance(error, ConnectionError | TimeoutError) or error.errno in _PASSING_ERRNO
     from botocore import exceptions as boto
     from urllib3.exceptions import HTTPError
 
     if isinstance(error, boto.ClientError):
         return _status(error) in _PASSING_STATUS or _code(error) in _PASSING_CODES
-    # A certificate that is not trusted and a proxy that is not there stay as they are.
     if isinstance(error, boto.SSLError | boto.ProxyConnectionError):
         return False
     lost = (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError, boto.ResponseStreamingError)
-    return isinstance(error, (*lost, HTTPError, ConnectionError))
+    return isinstance(error, (*lost, HTTPError))
+
+
+@contextmanager
+def translating_errors(place: str, verb: str) -> Iterator[None]:
+    """Turn what a file system raises into a `StoreError` that says what to do.
+
+    `FileExistsError` passes through: that a name is taken is an answer.
+
+    Args:
+        place: the file or folder.
+        verb: what was to be done with it, as in "cannot be read".
+    """
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except _file_system_errors() as error:
+        raise StoreError(_explain_store_error(place, verb, error), passing=is_passing(error)) from error
+
+
+def _file_system_errors() -> tuple[type[Exception], ...]:
+    # s3fs lets botocore's own errors through where no server answered. Without s3fs, botocore is not imported for it.
+    botocore = sys.modules.get("botocore.exceptions")
+    return (OSError, botocore.BotoCoreError) if botocore else (OSError,)
+
+
+def _explain_store_error(place: str, verb: str, error: Exception) -> str:
+    name = errno.errorcode.get(getattr(error, "errno", None) or 0, "")
+    hint = _STORE_HINTS.get(name, "check the store's address, network and credentials")
+    # Where a server sent a code and no words, as Ceph's does, the code.
+    said = getattr(error, "strerror", None) or str(error)
+    if said in ("", "None"):
+        answer = getattr(error.__cause__, "response", None) or {}
+        said = str(answer.get("Error", {}).get("Code") or type(error).__name__)
+    return f"{place} cannot be {verb}: {said}; {hint}"
 
 
 def has_answered(error: Exception) -> bool:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from brev_pipeline.store.folder import _TEMPORARY, Folder, _faults, _store_error
+from brev_pipeline.storage.storage_errors import translating_errors
+from brev_pipeline.store.folder import TEMPORARY_PREFIX, Folder
 
 _AT_ONCE = 1000  # objects that S3 removes in one request
 
@@ -27,7 +28,7 @@ class FileEntry:
     @property
     def is_temporary(self) -> bool:
         """Whether it is a file that was being written."""
-        return self.name.rpartition("/")[2].startswith(_TEMPORARY)
+        return self.name.rpartition("/")[2].startswith(TEMPORARY_PREFIX)
 
 
 def list_entries(folder: Folder) -> Iterator[FileEntry]:
@@ -36,10 +37,8 @@ def list_entries(folder: Folder) -> Iterator[FileEntry]:
     Raises:
         StoreError: the store cannot be read.
     """
-    try:
+    with translating_errors(folder.url, "listed"):
         yield from _local(folder.url) if folder.is_local else _on_s3(folder)
-    except _faults() as error:
-        raise _store_error(folder.url, "listed", error) from error
 
 
 def remove_files(folder: Folder, names: Sequence[str]) -> None:
@@ -48,7 +47,7 @@ def remove_files(folder: Folder, names: Sequence[str]) -> None:
     Raises:
         StoreError: the store cannot be written; files before the one that failed are gone.
     """
-    try:
+    with translating_errors(folder.url, "emptied"):
         if folder.is_local:
             for name in names:
                 _unlink(folder.file_url(name))
@@ -57,8 +56,6 @@ def remove_files(folder: Folder, names: Sequence[str]) -> None:
         else:
             for start in range(0, len(names), _AT_ONCE):
                 folder._fs.rm([folder.file_url(name) for name in names[start : start + _AT_ONCE]])
-    except _faults() as error:
-        raise _store_error(folder.url, "emptied", error) from error
 
 
 def _local(root: str) -> Iterator[FileEntry]:

@@ -10,7 +10,6 @@ import errno
 import os
 import shutil
 import stat
-import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,14 +17,10 @@ from functools import cached_property
 from typing import IO, Any, ClassVar, cast
 
 from brev_pipeline.errors import StoreError
+from brev_pipeline.storage.storage_errors import translating_errors
 
-_TEMPORARY = ".tmp-"
+TEMPORARY_PREFIX = ".tmp-"
 _WRITER = "writer"  # metadata of an object: a token of the call that wrote it
-# EIO, ESTALE: of a network's file system. s3fs says EREMOTEIO and EBUSY for "internal error" and "slow down".
-_PASSING = {
-    *(errno.EIO, errno.EREMOTEIO, errno.ESTALE, errno.EBUSY, errno.EAGAIN),
-    *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ETIMEDOUT),
-}
 
 
 @dataclass(frozen=True)
@@ -79,16 +74,15 @@ class Folder:
         """
         place = self.file_url(name)
         try:
-            if self.is_local:
-                _create_local(place, data)
-            else:
-                self._create_remote(place, data)
+            with translating_errors(place, "written"):
+                if self.is_local:
+                    _create_local(place, data)
+                else:
+                    self._create_remote(place, data)
         except FileExistsError:
             if exist_ok:
                 return False
             raise
-        except _faults() as error:
-            raise _store_error(place, "written", error) from error
         return True
 
     def _create_remote(self, place: str, data: bytes) -> None:
@@ -109,7 +103,7 @@ class Folder:
             StoreError: there is no such file, it cannot be read, or it is shorter than that.
         """
         place = self.file_url(name)
-        try:
+        with translating_errors(place, "read"):
             if self.is_local:
                 with self._open_local(place) as file:
                     file.seek(offset)
@@ -117,8 +111,6 @@ class Folder:
             else:
                 end = None if length is None else offset + length
                 data = self._fs.cat_file(place, start=offset or None, end=end)
-        except _faults() as error:
-            raise _store_error(place, "read", error) from error
         if length is not None and len(data) != length:
             raise StoreError(
                 f"{place} was cut short: {length} bytes at {offset} were recorded, {len(data)} are there; restore the "
@@ -130,12 +122,15 @@ class Folder:
     def open(self, name: str) -> Iterator[IO[bytes]]:
         """A file, to read here and there in it. Raises `StoreError`, also for what goes wrong while it is open."""
         place = self.file_url(name)
-        try:
-            # S3: each read is a request of its own; Parquet's reader asks for whole columns at once.
-            with self._open_local(place) if self.is_local else self._fs.open(place, "rb", cache_type="none") as file:
-                yield file
-        except _faults() as error:
-            raise _store_error(place, "read", error) from error
+        with (
+            translating_errors(place, "read"),
+            self._open_local(place) if self.is_local else self._open_remote(place) as file,
+        ):
+            yield file
+
+    def _open_remote(self, place: str) -> Any:
+        # Without a cache each read is a request of its own; Parquet's reader asks for whole columns at once.
+        return self._fs.open(place, "rb", cache_type="none")
 
     def _open_local(self, place: str) -> IO[bytes]:
         """A regular file; whatever else stands there is refused before anything of it is read."""
@@ -154,18 +149,14 @@ class Folder:
     def exists(self, name: str) -> bool:
         """Whether there is a file or folder of this name. Raises `StoreError` where the store cannot be asked."""
         place = self.file_url(name)
-        try:
+        with translating_errors(place, "read"):
             return os.path.exists(place) if self.is_local else bool(self._fs.exists(place))
-        except _faults() as error:
-            raise _store_error(place, "read", error) from error
 
     def file_size(self, name: str) -> int:
         """Bytes of a file. Raises `StoreError` where there is none."""
         place = self.file_url(name)
-        try:
+        with translating_errors(place, "read"):
             return os.path.getsize(place) if self.is_local else int(self._fs.size(place))
-        except _faults() as error:
-            raise _store_error(place, "read", error) from error
 
     def file_state(self, name: str) -> tuple[object, ...] | None:
         """What changes when a file does: of local ones see `stat_state`, in a bucket entity tag, time and size.
@@ -173,28 +164,25 @@ class Folder:
         None where the store tells no entity tag. Raises `StoreError` where there is no such file.
         """
         place = self.file_url(name)
-        try:
+        with translating_errors(place, "read"):
             if self.is_local:
                 return stat_state(os.stat(place))
             # Not from a listing that is remembered.
             facts = self._fs.info(place, refresh=True)
-        except _faults() as error:
-            raise _store_error(place, "read", error) from error
         return (facts["ETag"], str(facts.get("LastModified")), facts["size"]) if facts.get("ETag") else None
 
     def list_names(self) -> list[str]:
         """Names of the files and folders directly in here, sorted; empty where the folder does not exist."""
-        try:
-            if self.is_local:
-                found = os.listdir(self.url)
-            else:
-                self._fs.invalidate_cache()
-                found = [entry.rstrip("/").rpartition("/")[2] for entry in self._fs.ls(self.url, detail=False)]
-        except FileNotFoundError:
-            return []
-        except _faults() as error:
-            raise _store_error(self.url, "listed", error) from error
-        return sorted(name for name in found if name and not name.startswith(_TEMPORARY))
+        with translating_errors(self.url, "listed"):
+            try:
+                if self.is_local:
+                    found = os.listdir(self.url)
+                else:
+                    self._fs.invalidate_cache()
+                    found = [entry.rstrip("/").rpartition("/")[2] for entry in self._fs.ls(self.url, detail=False)]
+            except FileNotFoundError:
+                return []
+        return sorted(name for name in found if name and not name.startswith(TEMPORARY_PREFIX))
 
     def walk(self) -> Iterator[str]:
         """Names of all files below this folder, with ``/`` between the parts, sorted within each folder."""
@@ -202,15 +190,13 @@ class Folder:
             for folder, folders, files in os.walk(self.url):
                 folders.sort()
                 for name in sorted(files):
-                    if not name.startswith(_TEMPORARY):
+                    if not name.startswith(TEMPORARY_PREFIX):
                         yield os.path.relpath(os.path.join(folder, name), self.url).replace(os.sep, "/")
         else:
             root = self._fs._strip_protocol(self.url).rstrip("/") + "/"
-            try:
+            with translating_errors(self.url, "listed"):
                 self._fs.invalidate_cache()
                 found = sorted(self._fs.find(self.url))
-            except _faults() as error:
-                raise _store_error(self.url, "listed", error) from error
             for entry in found:
                 yield entry.removeprefix(root)
 
@@ -221,22 +207,19 @@ class Folder:
             StoreError: the store cannot be written.
         """
         source, place = self.file_url(name), target.file_url(new_name)
-        try:
+        with translating_errors(place, "written"):
             if not self.is_local:
                 if not target.exists(new_name):
                     self._fs.cp_file(source, place)
                 return
             _make_folder(os.path.dirname(place))
-            os.link(source, place)
-        except FileExistsError:
-            return
-        except _faults() as error:
-            raise _store_error(place, "written", error) from error
+            with contextlib.suppress(FileExistsError):
+                os.link(source, place)
 
     def remove(self, name: str) -> None:
         """Remove a file or a whole folder that was never published; nothing happens where there is none."""
         place = self.file_url(name)
-        try:
+        with translating_errors(place, "removed"):
             if not self.is_local:
                 if self._fs.exists(place):
                     self._fs.rm(place, recursive=True)
@@ -244,8 +227,6 @@ class Folder:
                 shutil.rmtree(place)
             elif os.path.exists(place):
                 os.unlink(place)
-        except _faults() as error:
-            raise _store_error(place, "removed", error) from error
 
     @cached_property
     def _fs(self) -> Any:
@@ -284,7 +265,7 @@ def _create_local(place: str, data: bytes) -> None:
 
 
 def _create_named(place: str, data: bytes) -> None:
-    temporary = os.path.join(os.path.dirname(place), f"{_TEMPORARY}{uuid.uuid4().hex}")
+    temporary = os.path.join(os.path.dirname(place), f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
     try:
         with open(temporary, "xb") as file:
             _write_through(file, data)
@@ -306,50 +287,3 @@ def _make_folder(folder: str) -> None:
     except FileExistsError as error:
         # Not to be mistaken for "the file is there already".
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder) from error
-
-
-def _faults() -> tuple[type[Exception], ...]:
-    """What a file system raises. s3fs lets botocore's own errors through where no server answered."""
-    botocore = sys.modules.get("botocore.exceptions")
-    return (OSError, botocore.BotoCoreError) if botocore else (OSError,)
-
-
-def _store_error(place: str, verb: str, error: Exception) -> StoreError:
-    return StoreError(_explain(place, verb, error), passing=_is_passing(error))
-
-
-def _is_passing(error: Exception) -> bool:
-    """Whether the same may succeed a little later. A full disk, a missing file, a refused user stay as they are."""
-    if isinstance(error, OSError):
-        return isinstance(error, ConnectionError | TimeoutError) or error.errno in _PASSING
-    from botocore.exceptions import ConnectionError as Unreachable
-    from botocore.exceptions import HTTPClientError, SSLError
-
-    return isinstance(error, HTTPClientError | Unreachable) and not isinstance(error, SSLError)
-
-
-def _explain(place: str, verb: str, error: Exception) -> str:
-    hint = {
-        "ENOSPC": "free some space or choose another store",
-        "EROFS": "the file system is read-only: choose another store",
-        "EACCES": "check the permissions of the folder",
-        "EPERM": "check the permissions of the folder",
-        "ENOTDIR": "a file stands where a folder should be: choose another store",
-        "ENOENT": "it was removed, or never written",
-        "ELOOP": "a link stands where a file should be: put the file itself there",
-        "ENXIO": "a socket stands where a file should be: remove it",
-    }.get(_errno_name(error), "check the store's address, network and credentials")
-    return f"{place} cannot be {verb}: {_words_of(error)}; {hint}"
-
-
-def _words_of(error: Exception) -> str:
-    """What an error says; where a server sent a code and no words, as Ceph's does, the code."""
-    said = getattr(error, "strerror", None) or str(error)
-    if said not in ("", "None"):
-        return said
-    answer = getattr(error.__cause__, "response", None) or {}
-    return str(answer.get("Error", {}).get("Code") or type(error).__name__)
-
-
-def _errno_name(error: Exception) -> str:
-    return errno.errorcode.get(getattr(error, "errno", None) or 0, "")
