@@ -220,11 +220,11 @@ def version(tables: Stored, folder: str) -> None:
 
 def checks(stage: str) -> Callable[[Stored, str], None]:
     def check(tables: Stored, folder: str) -> None:
-        from brev_pipeline.expectations.frames import Baseline, frames
-        from brev_pipeline.expectations.validate import validate
+        from brev_pipeline.expectations.frames import Baseline, build_frames
+        from brev_pipeline.expectations.validate import validate_frames
 
         settings = config(folder)
-        findings = validate(SUITES[stage](settings), frames(stage, tables, settings, Baseline()))
+        findings = validate_frames(SUITES[stage](settings), build_frames(stage, tables, settings, Baseline()))
         if failed := [finding.rule.name for finding in findings if not finding.passed]:
             raise AssertionError(f"{stage}: {failed}")
 

@@ -11,7 +11,7 @@ import pytest
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES
 from brev_pipeline.expectations.frames import FRAMES
-from brev_pipeline.expectations.rules import holds, within
+from brev_pipeline.expectations.rules import rule_all_true, rule_between
 from brev_pipeline.orchestration.assets import STAGE_FUNCTIONS
 from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.provenance import settings_of
@@ -58,8 +58,8 @@ def judge_brightness(context: Any, config: PipelineConfig, upstream: Any) -> pa.
 
 def brightness_rules(config: PipelineConfig) -> list[Any]:
     return [
-        holds("not_dark", "no image is dark", "bright"),
-        within("nothing_lost", "every content has a row", "rows_lost", low=0, high=0),
+        rule_all_true("not_dark", "no image is dark", "bright"),
+        rule_between("nothing_lost", "every content has a row", "rows_lost", low=0, high=0),
     ]
 
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from brev_pipeline.audit.derived_listing import derive_facts
 from brev_pipeline.audit.derived_split import read_ledger_before
 from brev_pipeline.audit.version_claims import Contradiction, VersionClaims, as_certain
-from brev_pipeline.expectations.frames import Baseline, frames
+from brev_pipeline.expectations.frames import Baseline, build_frames
 from brev_pipeline.expectations.rules import Rule
 from brev_pipeline.expectations.suites import SUITES
 from brev_pipeline.split.labels import note_classes
@@ -67,7 +67,7 @@ def rule_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
         judged = [rule for rule in rules.values() if rule.name in told and not rule.of_history]
         if lacking and stage == "sample_split":
             judged = [rule for rule in judged if rule.frame not in _BY_GIVEN]
-        views = frames(stage, tables, claims.config, Baseline(given=given))
+        views = build_frames(stage, tables, claims.config, Baseline(given=given))
         for rule in judged:
             yield from _compare_verdict(stage, rule, told[rule.name], views[rule.frame])
     yield from as_certain(_list_user_checks(claims.manifest.get("user_checks", {})))

@@ -27,7 +27,7 @@ from brev_pipeline.dry_run.records import Records, describe_records, estimate_by
 from brev_pipeline.dry_run.timing import estimate_time
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.expectations import SUITES
-from brev_pipeline.expectations.describe import describe
+from brev_pipeline.expectations.rules import describe_finding
 from brev_pipeline.release.assignments import Division, divide_samples, foresee_faults
 from brev_pipeline.release.exclusions import list_exclusions
 from brev_pipeline.release.shards import PlannedRecords, plan_records
@@ -170,18 +170,20 @@ _STEPS: Final[dict[str, Callable[[Draft], None]]] = {
 
 def _judge(draft: Draft, stage: str) -> None:
     """Ask the stage's suite, as far as its tables are known."""
-    from brev_pipeline.expectations.frames import frames
-    from brev_pipeline.expectations.judge import judge
+    from brev_pipeline.expectations.frames import build_frames
+    from brev_pipeline.expectations.validate import evaluate_frames
     from brev_pipeline.release.baseline import read_baseline
 
     if stage not in draft.tables:
         return
     tables = {name: draft.tables[name] for name in (stage, *inputs_of(stage))}
-    found = judge(SUITES[stage](draft.config), frames(stage, tables, draft.config, read_baseline(draft.config, stage)))
+    found = evaluate_frames(
+        SUITES[stage](draft.config), build_frames(stage, tables, draft.config, read_baseline(draft.config, stage))
+    )
     for finding in found:
         if not finding.passed:
             kept = draft.stops if finding.rule.severity == "error" else draft.warnings
-            kept.append(_stop(stage, finding.rule.name, describe(finding), finding.rows, finding.offending))
+            kept.append(_stop(stage, finding.rule.name, describe_finding(finding), finding.rows, finding.offending))
 
 
 def _stop(

@@ -15,13 +15,13 @@ from brev_pipeline.integrity.findings import (
 )
 from brev_pipeline.tables import Columns
 
-_SHOWN: Final = 10
+_EXAMPLE_ROWS: Final = 10
 """Rows of each kind of change."""
-_SAID: Final = 3
+_NAMED_PATHS: Final = 3
 
 
 @dataclass(frozen=True)
-class Gone:
+class Disappeared:
     """What is gone.
 
     Attributes:
@@ -31,11 +31,11 @@ class Gone:
     """
 
     share: float
-    told: str
+    description: str
     examples: pa.Table
 
 
-def path_changes(old: pa.Table | None, listing: Columns) -> Gone:
+def find_path_changes(old: pa.Table | None, listing: Columns) -> Disappeared:
     """Share of the paths that are gone; whether their contents are elsewhere is told as far as entity tags say.
 
     Args:
@@ -43,19 +43,19 @@ def path_changes(old: pa.Table | None, listing: Columns) -> Gone:
         listing: table of raw_listing.
     """
     if old is None or not len(old):
-        return _NOTHING
+        return _NOTHING_GONE
     gone = len(old) - int(pc.sum(pc.is_in(old["path"], value_set=listing.read(["path"])["path"])).as_py() or 0)
     if not gone:
-        return _NOTHING
+        return _NOTHING_GONE
     changes = compare_listings(old, listing.read(COMPARED))
-    lost = _rows(changes, "vanished")
-    told = f"{gone:,} of {len(old):,} paths are gone. {_renamed(changes)}"
+    lost = _select_changes(changes, "vanished")
+    told = f"{gone:,} of {len(old):,} paths are gone. {_describe_renamed(changes)}"
     if len(lost):
-        told += f"No image with the entity tag of {len(lost):,} of them has come: {_some(lost['path'])}"
-    return Gone(gone / len(old), told.strip(), _shown(lost, changes))
+        told += f"No image with the entity tag of {len(lost):,} of them has come: {_format_paths(lost['path'])}"
+    return Disappeared(gone / len(old), told.strip(), _build_examples(lost, changes))
 
 
-def content_changes(old: pa.Table | None, new: pa.Table) -> Gone:
+def find_content_changes(old: pa.Table | None, new: pa.Table) -> Disappeared:
     """Share of the known contents that are gone.
 
     Args:
@@ -63,52 +63,52 @@ def content_changes(old: pa.Table | None, new: pa.Table) -> Gone:
         new: the same of the present table of integrity.
     """
     if old is None or not len(old):
-        return _NOTHING
+        return _NOTHING_GONE
     gone, known = find_gone_contents(old, new)
     if not len(gone):
-        return _NOTHING
+        return _NOTHING_GONE
     changes, count = compare_contents(old, new), len(pc.unique(gone["content_id"]))
     lost = changes.filter(pc.is_in(changes["path"], value_set=gone["path"]))
-    replaced = _rows(lost, "replaced")
-    told = f"{count:,} of {known:,} contents are gone: {_some(lost['path'])}. "
+    replaced = _select_changes(lost, "replaced")
+    told = f"{count:,} of {known:,} contents are gone: {_format_paths(lost['path'])}. "
     if len(replaced):
-        told += f"{len(replaced):,} paths of them hold other bytes now: {_some(replaced['path'])}. "
-    told += f"{_renamed(changes)}Bring them back; or, if they shall go, raise the tolerance for one run"
-    return Gone(count / known, told, _shown(lost, changes))
+        told += f"{len(replaced):,} paths of them hold other bytes now: {_format_paths(replaced['path'])}. "
+    told += f"{_describe_renamed(changes)}Bring them back; or, if they shall go, raise the tolerance for one run"
+    return Disappeared(count / known, told, _build_examples(lost, changes))
 
 
-def _rows(changes: pa.Table, *kinds: str) -> pa.Table:
+def _select_changes(changes: pa.Table, *kinds: str) -> pa.Table:
     return changes.filter(pc.is_in(changes["change"], value_set=pa.array(kinds, changes["change"].type)))
 
 
-def _renamed(changes: pa.Table) -> str:
+def _describe_renamed(changes: pa.Table) -> str:
     """How many images were only renamed, and how many of them into another class."""
-    renamed, relabelled = _rows(changes, "renamed", "relabelled"), _rows(changes, "relabelled")
+    renamed, relabelled = _select_changes(changes, "renamed", "relabelled"), _select_changes(changes, "relabelled")
     if not len(renamed):
         return ""
-    told = f"{len(renamed):,} images were renamed and count as there: {_pairs(renamed)}. "
+    told = f"{len(renamed):,} images were renamed and count as there: {_format_pairs(renamed)}. "
     if len(relabelled):
-        told += f"{len(relabelled):,} of them are of another class now: {_pairs(relabelled, classes=True)}. "
+        told += f"{len(relabelled):,} of them are of another class now: {_format_pairs(relabelled, classes=True)}. "
     return told
 
 
-def _pairs(rows: pa.Table, *, classes: bool = False) -> str:
+def _format_pairs(rows: pa.Table, *, classes: bool = False) -> str:
     def one(row: dict[str, str]) -> str:
         labels = (f" ({row['category_was']})", f" ({row['category']})") if classes else ("", "")
         return f"{row['was']}{labels[0]} → {row['path']}{labels[1]}"
 
-    more = ", …" if len(rows) > _SAID else ""
-    return ", ".join(map(one, rows.slice(0, _SAID).to_pylist())) + more
+    more = ", …" if len(rows) > _NAMED_PATHS else ""
+    return ", ".join(map(one, rows.slice(0, _NAMED_PATHS).to_pylist())) + more
 
 
-def _some(paths: pa.ChunkedArray) -> str:
-    return ", ".join(paths[:_SAID].to_pylist()) + (", …" if len(paths) > _SAID else "")
+def _format_paths(paths: pa.ChunkedArray) -> str:
+    return ", ".join(paths[:_NAMED_PATHS].to_pylist()) + (", …" if len(paths) > _NAMED_PATHS else "")
 
 
-def _shown(lost: pa.Table, changes: pa.Table) -> pa.Table:
+def _build_examples(lost: pa.Table, changes: pa.Table) -> pa.Table:
     """Some of what is gone, of what changed its class, and of what was renamed, for people."""
-    kinds = [lost, _rows(changes, "relabelled"), _rows(changes, "renamed")]
-    rows = pa.concat_tables([kind.slice(0, _SHOWN) for kind in kinds])
+    kinds = [lost, _select_changes(changes, "relabelled"), _select_changes(changes, "renamed")]
+    rows = pa.concat_tables([kind.slice(0, _EXAMPLE_ROWS) for kind in kinds])
     gone = pc.is_null(rows["was"])
     kind = pc.replace_substring(rows["change"], "vanished", "gone")
     now = pc.if_else(gone, pa.scalar(None, rows["path"].type), rows["path"])
@@ -118,4 +118,6 @@ def _shown(lost: pa.Table, changes: pa.Table) -> pa.Table:
     )
 
 
-_NOTHING: Final = Gone(0.0, "", _shown(LISTING_CHANGES.empty_table(), LISTING_CHANGES.empty_table()))
+_NOTHING_GONE: Final = Disappeared(
+    0.0, "", _build_examples(LISTING_CHANGES.empty_table(), LISTING_CHANGES.empty_table())
+)

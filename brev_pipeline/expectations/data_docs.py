@@ -20,14 +20,14 @@ from brev_pipeline.expectations import validate  # noqa: F401 - turns usage stat
 from brev_pipeline.expectations.rules import Finding
 
 Result = Mapping[str, Any]
-"""What `kept` keeps of a finding."""
+"""What `keep_finding` keeps of a finding."""
 
 FOLDER: Final = "data_docs"
 # Great Expectations numbers its elements by a random id where it means them to be folded by a script.
 _SCRIPTED: Final = re.compile(r'\s(?:id|data-toggle|href|aria-[a-z]+)=(?:"[^"]*"|[^\s>]+)')
 
 
-def kept(finding: Finding) -> dict[str, Any]:
+def keep_finding(finding: Finding) -> dict[str, Any]:
     """What a page needs of a finding, as JSON: the rule, what became of it, examples, the expectation's own result."""
     return {
         "check": finding.rule.name,
@@ -43,39 +43,40 @@ def kept(finding: Finding) -> dict[str, Any]:
     }
 
 
-def data_docs_files(verdicts: Mapping[str, Sequence[Result]]) -> dict[str, bytes]:
+def render_data_docs(verdicts: Mapping[str, Sequence[Result]]) -> dict[str, bytes]:
     """The Data Docs of a version: self-contained HTML, the same bytes from the same results.
 
     Importing Great Expectations costs seconds where nobody did so before; a page itself some 20 ms.
 
     Args:
-        verdicts: stage → results of its suite (see `kept`), stages in the order in which they are shown.
+        verdicts: stage → results of its suite (see `keep_finding`), stages in the order in which they are shown.
 
     Returns:
         ``data_docs/index.html`` and ``data_docs/<stage>.html`` for each stage.
     """
-    index = _template().render(stage=None, stages=verdicts).encode()
+    index = _load_template().render(stage=None, stages=verdicts).encode()
     pages = {
-        f"{FOLDER}/{stage}.html": stage_page(stage, results, list(verdicts)) for stage, results in verdicts.items()
+        f"{FOLDER}/{stage}.html": render_stage_page(stage, results, list(verdicts))
+        for stage, results in verdicts.items()
     }
     return {f"{FOLDER}/index.html": index, **pages}
 
 
-def stage_page(stage: str, results: Sequence[Result], stages: Sequence[str] = ()) -> bytes:
+def render_stage_page(stage: str, results: Sequence[Result], stages: Sequence[str] = ()) -> bytes:
     """The page of one stage's validation.
 
     Args:
         stage: its name.
-        results: of its suite, in the suite's order (see `kept`).
+        results: of its suite, in the suite's order (see `keep_finding`).
         stages: those that have a page beside this one; empty: this page stands alone.
     """
     shown = [_build_row(result) for result in results]
-    return _template().render(stage=stage, results=shown, stages=stages).encode()
+    return _load_template().render(stage=stage, results=shown, stages=stages).encode()
 
 
 def _build_row(result: Result) -> dict[str, Any]:
     """What the template lays out of one rule: the result, and how Great Expectations puts it."""
-    expectation, observed = _rendered(result["result"]) if result["result"] else ("", "")
+    expectation, observed = _render_result(result["result"]) if result["result"] else ("", "")
     value = result["observed"]
     if isinstance(value, int | float) and not isinstance(value, bool):
         # A rule about a frame of one row: what stands there says more than the share of rows that break it.
@@ -89,7 +90,7 @@ def _build_row(result: Result) -> dict[str, Any]:
 
 
 @functools.cache
-def _template() -> jinja2.Template:
+def _load_template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("brev_pipeline.expectations"),
         autoescape=True,
@@ -103,7 +104,7 @@ def _template() -> jinja2.Template:
     return environment.get_template("data_docs.html.j2")
 
 
-def _rendered(result: Mapping[str, Any]) -> tuple[str, str]:
+def _render_result(result: Mapping[str, Any]) -> tuple[str, str]:
     """The expectation and the observed value of one result, as HTML, by Great Expectations."""
     from great_expectations.core import ExpectationValidationResult
     from great_expectations.core.expectation_validation_result import ExpectationValidationResultSchema
@@ -113,32 +114,32 @@ def _rendered(result: Mapping[str, Any]) -> tuple[str, str]:
     if isinstance(loaded, dict):
         loaded = ExpectationValidationResult(**loaded)
     block = ValidationResultsTableContentBlockRenderer.render([loaded]).to_json_dict()
-    view = _view()
+    view = _load_view()
     context = view.env.get_template("component.j2").new_context({})
     # Each row of the table: status, expectation, observed value.
-    parts = [view.render_content_block(context, _plain(cell)) for cell in block["table"][0][1:3]]
-    # Markup: its templates escape what they are given, but for the texts of tables, which `_plain` does.
+    parts = [view.render_content_block(context, _escape_block(cell)) for cell in block["table"][0][1:3]]
+    # Markup: its templates escape what they are given, but for the texts of tables, which `_escape_block` does.
     expectation, observed = (Markup(_SCRIPTED.sub("", str(part))) for part in parts)  # noqa: S704
     return expectation, observed
 
 
 @functools.cache
-def _view() -> Any:
+def _load_view() -> Any:
     from great_expectations.render.view.view import DefaultJinjaComponentView
 
     return DefaultJinjaComponentView()
 
 
-def _plain(block: Any) -> Any:
+def _escape_block(block: Any) -> Any:
     """A content block without parts that need a script, and with its cells' text escaped (their templates do not)."""
     if isinstance(block, str):
         return html.escape(block)
     if isinstance(block, list):
-        return [_plain(one) for one in block if not (isinstance(one, dict) and _folded(one))]
+        return [_escape_block(one) for one in block if not (isinstance(one, dict) and _is_folded(one))]
     if isinstance(block, dict) and block.get("content_block_type") == "table":
-        return block | {"table": [[_plain(cell) for cell in row] for row in block["table"]]}
+        return block | {"table": [[_escape_block(cell) for cell in row] for row in block["table"]]}
     return block
 
 
-def _folded(block: Mapping[str, Any]) -> bool:
+def _is_folded(block: Mapping[str, Any]) -> bool:
     return block.get("content_block_type") == "collapse"

@@ -47,7 +47,7 @@ Frames = dict[str, "pd.DataFrame"]
 Numbers = npt.NDArray[np.int64]
 
 
-def frames(stage: str, tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
+def build_frames(stage: str, tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     """The frames of a stage's suite.
 
     Args:
@@ -59,40 +59,40 @@ def frames(stage: str, tables: Tables, config: PipelineConfig, published: Baseli
     return FRAMES[stage](tables, config, published)
 
 
-def _raw_listing(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
-    from brev_pipeline.expectations.changes import path_changes
+def _listing_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
+    from brev_pipeline.expectations.changes import find_path_changes
 
     listing = tables["raw_listing"].read(["path", "size", "category"])
     rows = listing.select(["path", "size"]).to_pandas()
-    rows["has_category"] = _lengths(listing, "category") > 0
+    rows["has_category"] = _count_items(listing, "category") > 0
     rows["has_bytes"] = rows["size"] > 0
-    found = path_changes(published.listing, tables["raw_listing"])
+    found = find_path_changes(published.listing, tables["raw_listing"])
     facts = found_facts(listing)
     return {
         "rows": rows,
-        "summary": _one_row(images=len(rows), paths_gone=found.share, paths_told=found.told),
+        "summary": _single_row(images=len(rows), paths_gone=found.share, paths_told=found.description),
         "path_changes": found.examples.to_pandas(),
-        "names": _rows_of(facts.get("names", []), matched=[row["images"] > 0 for row in facts.get("names", [])]),
-        "twins": _rows_of(facts.get("twins", []), distinct=[False for _ in facts.get("twins", [])]),
-        "labels": _labels(listing["category"], config),
+        "names": _frame_of_rows(facts.get("names", []), matched=[row["images"] > 0 for row in facts.get("names", [])]),
+        "twins": _frame_of_rows(facts.get("twins", []), distinct=[False for _ in facts.get("twins", [])]),
+        "labels": _build_labels(listing["category"], config),
     }
 
 
-def _labels(column: pa.ChunkedArray, config: PipelineConfig) -> "pd.DataFrame":
+def _build_labels(column: pa.ChunkedArray, config: PipelineConfig) -> "pd.DataFrame":
     """A row for each class that hardly says what is on its images."""
     counts = count_classes(column)
     odd = find_odd_classes(counts, len(column), config.listing)
-    return _rows_of(odd, useful=[False for _ in odd])
+    return _frame_of_rows(odd, useful=[False for _ in odd])
 
 
-def _rows_of(rows: Sequence[Mapping[str, Any]], **truth: Sequence[bool]) -> "pd.DataFrame":
+def _frame_of_rows(rows: Sequence[Mapping[str, Any]], **truth: Sequence[bool]) -> "pd.DataFrame":
     import pandas as pd
 
-    return pd.DataFrame(rows).assign(**truth) if rows else _no_rows(*truth)
+    return pd.DataFrame(rows).assign(**truth) if rows else _empty_frame(*truth)
 
 
-def _sample_integrity(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
-    from brev_pipeline.expectations.changes import content_changes
+def _integrity_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
+    from brev_pipeline.expectations.changes import find_content_changes
     from brev_pipeline.integrity.findings import COMPARED_CONTENTS, list_duplicate_groups, list_label_conflicts
 
     columns = ["path", "content_id", "content_source", "duplicate_of", "label_conflict"]
@@ -101,19 +101,21 @@ def _sample_integrity(tables: Tables, config: PipelineConfig, published: Baselin
     rows["has_content_id"] = rows["content_id"].str.match(r"^(?:[0-9a-f]{32}|unread-[0-9a-f]{32})$")
     rows["readable"] = rows["content_source"] != "unreadable"
     rows["no_label_conflict"] = ~rows["label_conflict"]
-    lost = _difference(tables["raw_listing"].read(["path"])["path"], table["path"])
+    lost = _count_difference(tables["raw_listing"].read(["path"])["path"], table["path"])
     share = float(rows["duplicate_of"].notna().mean()) if len(rows) else 0.0
-    gone = content_changes(published.listing, table.select(COMPARED_CONTENTS))
+    gone = find_content_changes(published.listing, table.select(COMPARED_CONTENTS))
     return {
         "rows": rows,
-        "summary": _one_row(rows_lost=lost, duplicate_share=share, contents_gone=gone.share, contents_told=gone.told),
-        "conflicts": _by_path(list_label_conflicts(table)),
+        "summary": _single_row(
+            rows_lost=lost, duplicate_share=share, contents_gone=gone.share, contents_told=gone.description
+        ),
+        "conflicts": _frame_of_conflicts(list_label_conflicts(table)),
         "copies": list_duplicate_groups(table).slice(0, 20).select(["paths", "copies"]).to_pandas(),
         "content_changes": gone.examples.to_pandas(),
     }
 
 
-def _by_path(conflicts: pa.Table) -> "pd.DataFrame":
+def _frame_of_conflicts(conflicts: pa.Table) -> "pd.DataFrame":
     """Up to 20 contents under several classes: each path with its own."""
     import pandas as pd
 
@@ -130,7 +132,7 @@ def _by_path(conflicts: pa.Table) -> "pd.DataFrame":
     )
 
 
-def _prepared_images(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
+def _image_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     import pyarrow.compute as pc
 
     kept = ["content_id", "source_path", "status", "reason", "note"]
@@ -147,25 +149,25 @@ def _prepared_images(tables: Tables, config: PipelineConfig, published: Baseline
     )
     named = rows["content_id"].isin([*accepted, *at_paths["content_id"].to_pylist()])
     rows["judged"] = ~rows["status"].isin(UNJUDGED) | named
-    rows["pixels_kept"] = ~ok | (rows["file"].notna() & (rows["length"] > 0) & _wanted_size(rows, config))
+    rows["pixels_kept"] = ~ok | (rows["file"].notna() & (rows["length"] > 0) & _has_wanted_size(rows, config))
     rows["not_blank"] = ~ok | (rows["std"].fillna(0) > 0)
     rows["read_cleanly"] = ~ok | ~rows["note"].fillna("").str.contains("in spite of")
-    conflicting = _in(table["content_id"], _pixel_conflicts(table, samples))
+    conflicting = _is_in(table["content_id"], _find_pixel_conflicts(table, samples))
     rows["no_pixel_conflict"] = ~conflicting
     truths = ["reason_given", "judged", "pixels_kept", "not_blank", "read_cleanly", "no_pixel_conflict"]
     return {
         "rows": rows[[*kept, *truths]],
-        "deep": _deep(tables["prepared_images"], config),
-        "accepted": _accepted(accepted, samples),
-        "pixel_conflicts": _of_pixels(table.filter(pa.array(conflicting)), samples),
-        "summary": _one_row(
-            contents_lost=_difference(samples["content_id"], table["content_id"]),
+        "deep": _build_deep(tables["prepared_images"], config),
+        "accepted": _build_accepted(accepted, samples),
+        "pixel_conflicts": _build_pixel_conflicts(table.filter(pa.array(conflicting)), samples),
+        "summary": _single_row(
+            contents_lost=_count_difference(samples["content_id"], table["content_id"]),
             quarantined_share=float((~ok).mean()) if len(rows) else 0.0,
         ),
     }
 
 
-def _accepted(entries: list[str], samples: pa.Table) -> "pd.DataFrame":
+def _build_accepted(entries: list[str], samples: pa.Table) -> "pd.DataFrame":
     """A row for each entry of accept_unjudged: whether it means an image, and which is most like it where not."""
     import pandas as pd
 
@@ -173,14 +175,14 @@ def _accepted(entries: list[str], samples: pa.Table) -> "pd.DataFrame":
 
     table = pa.table({"path": pa.array(entries, TEXT)})
     match = match_rows(table, ["path"], samples.select(["path"]), None, "accept_unjudged")
-    there = match.found | _in(table["path"], samples["content_id"])
+    there = match.found | _is_in(table["path"], samples["content_id"])
     closest = match.closest(np.flatnonzero(~there)[:20])["closest"].to_pylist()
     frame = pd.DataFrame({"entry": pd.Series(entries, dtype=object), "closest": None, "matched": there})
     frame.loc[np.flatnonzero(~there)[:20], "closest"] = closest
     return frame
 
 
-def _of_pixels(images: pa.Table, samples: pa.Table) -> "pd.DataFrame":
+def _build_pixel_conflicts(images: pa.Table, samples: pa.Table) -> "pd.DataFrame":
     """Up to 20 pictures under several classes: the paths of each with their own."""
     import pyarrow.compute as pc
 
@@ -189,13 +191,13 @@ def _of_pixels(images: pa.Table, samples: pa.Table) -> "pd.DataFrame":
     shown = samples.filter(pc.is_valid(at)).append_column("pixel_id", images["pixel_id"].take(at.drop_null()))
     shown = shown.append_column("categories", join_names(shown["category"], ", ")).sort_by("path")
     groups = shown.group_by("pixel_id", use_threads=False).aggregate([("path", "list"), ("categories", "list")])
-    return _by_path(groups.rename_columns({"path_list": "paths", "categories_list": "categories"}))
+    return _frame_of_conflicts(groups.rename_columns({"path_list": "paths", "categories_list": "categories"}))
 
 
 _RANGE = ["bit_depth", "sample_min", "sample_low", "sample_high", "sample_max", "range_used"]
 
 
-def _deep(images: Columns, config: PipelineConfig) -> "pd.DataFrame":
+def _build_deep(images: Columns, config: PipelineConfig) -> "pd.DataFrame":
     """A row for each image of more than 8 bits."""
     import pyarrow.compute as pc
 
@@ -204,7 +206,7 @@ def _deep(images: Columns, config: PipelineConfig) -> "pd.DataFrame":
     table = images.read(["source_path", *_RANGE])
     if "range_used" not in table.column_names:
         # Of a version that was made before there was such a column.
-        return _no_rows("share", "advice")
+        return _empty_frame("share", "advice")
     # An image of one value is blank, which no window helps.
     table = table.filter(pc.and_(table["range_used"].is_valid(), pc.greater(table["sample_max"], table["sample_min"])))
     ranges = Ranges(*(table[name].to_numpy() for name in _RANGE))
@@ -215,7 +217,7 @@ def _deep(images: Columns, config: PipelineConfig) -> "pd.DataFrame":
     return rows.assign(share=share, advice=advice)
 
 
-def _wanted_size(rows: "pd.DataFrame", config: PipelineConfig) -> Any:
+def _has_wanted_size(rows: "pd.DataFrame", config: PipelineConfig) -> Any:
     channels = rows["prepared_channels"] == (1 if config.image.color_mode == "greyscale" else 3)
     if config.image.target_size is None:
         return channels & (rows["prepared_height"].fillna(0) > 0)
@@ -223,22 +225,22 @@ def _wanted_size(rows: "pd.DataFrame", config: PipelineConfig) -> Any:
     return channels & (rows["prepared_height"] == height) & (rows["prepared_width"] == width)
 
 
-def _pixel_conflicts(images: pa.Table, samples: pa.Table) -> pa.ChunkedArray:
+def _find_pixel_conflicts(images: pa.Table, samples: pa.Table) -> pa.ChunkedArray:
     """Content ids whose pixels stand under more than one category."""
     import pyarrow.compute as pc
 
     at = pc.index_in(samples["content_id"], value_set=images["content_id"])
     shown = samples.filter(pc.is_valid(at))
-    pixels = _numbers(images["pixel_id"])[at.drop_null().to_numpy()]
+    pixels = _encode_texts(images["pixel_id"])[at.drop_null().to_numpy()]
     # Without pixels: one that nothing else shares.
     pixels = np.where(pixels < 0, np.arange(len(pixels)) + len(images), pixels)
-    agree = _whole(pixels, _numbers(join_names(shown["category"], "\x1f")))
+    agree = _is_whole(pixels, _encode_texts(join_names(shown["category"], "\x1f")))
     return shown["content_id"].filter(pa.array(~agree))
 
 
-def _sample_split(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
+def _split_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     paths = tables["sample_split"].read(["path"])["path"]
-    lost = _difference(_usable_paths(tables, config), paths)
+    lost = _count_difference(_find_usable_paths(tables, config), paths)
     from brev_pipeline.split.known import account_known, known_columns
     from brev_pipeline.split.ledger import key_columns
 
@@ -247,29 +249,29 @@ def _sample_split(tables: Tables, config: PipelineConfig, published: Baseline) -
     by_given = ["bucket", "etag"] if config.split.given else []
     split = tables["sample_split"].read([*columns, "category", *key_columns(config.split), *wanted, *by_given])
     rows = split.select(columns).to_pandas()
-    purpose, group = _numbers(split["purpose"]), _numbers(split["leak_group"])
+    purpose, group = _encode_texts(split["purpose"]), _encode_texts(split["leak_group"])
     listing = tables["sample_integrity"].read(wanted) if published.known is not None else split
     account = account_known(published.known, split, listing, config.split)
-    given = _given_matched(tables, config, published)
-    rows["leak_group_whole"] = _whole(group, purpose)
-    rows["content_whole"] = _whole(_numbers(split["content_id"]), purpose)
-    rows["pixels_whole"] = _whole(_numbers(split["pixel_id"]), purpose)
+    given = _match_given(tables, config, published)
+    rows["leak_group_whole"] = _is_whole(group, purpose)
+    rows["content_whole"] = _is_whole(_encode_texts(split["content_id"]), purpose)
+    rows["pixels_whole"] = _is_whole(_encode_texts(split["pixel_id"]), purpose)
     return {
         "rows": rows,
-        "summary": _one_row(
+        "summary": _single_row(
             rows_lost=lost,
             known_unmatched=0 if account is None else account.unmatched_count,
             known_told="" if account is None else account.told,
             given_unmatched=sum(one.unmatched_count for one in given),
             given_told="; ".join(one.told for one in given if one.told),
         ),
-        "given": _without_meaning(given),
-        "known": _no_rows("key", "purpose", "closest") if account is None else account.unmatched.to_pandas(),
-        **_report(split, group, config, published, _listed(tables, split, config)),
+        "given": _build_unmatched(given),
+        "known": _empty_frame("key", "purpose", "closest") if account is None else account.unmatched.to_pandas(),
+        **_report_frames(split, group, config, published, _read_listed(tables, split, config)),
     }
 
 
-def _listed(tables: Tables, split: pa.Table, config: PipelineConfig) -> pa.Table | None:
+def _read_listed(tables: Tables, split: pa.Table, config: PipelineConfig) -> pa.Table | None:
     """All listed images as the split's report takes them; None where nothing is said of single ones."""
     from brev_pipeline.split.usable import OF_INTEGRITY
 
@@ -278,7 +280,7 @@ def _listed(tables: Tables, split: pa.Table, config: PipelineConfig) -> pa.Table
     return tables["sample_integrity"].read([name for name in OF_INTEGRITY if name in split.column_names])
 
 
-def _given_matched(tables: Tables, config: PipelineConfig, published: Baseline) -> Sequence["Matched"]:
+def _match_given(tables: Tables, config: PipelineConfig, published: Baseline) -> Sequence["Matched"]:
     """What became of the names and words of ``split.given``: of all that is listed, usable or not."""
     from brev_pipeline.split.given_matched import account_given, given_columns
 
@@ -288,18 +290,18 @@ def _given_matched(tables: Tables, config: PipelineConfig, published: Baseline) 
     return account_given(listing, config.split, published.given)
 
 
-def _without_meaning(given: Sequence["Matched"]) -> "pd.DataFrame":
+def _build_unmatched(given: Sequence["Matched"]) -> "pd.DataFrame":
     rows = [{"where": f"split.given.{one.key}", **row} for one in given for row in one.unmatched.to_pylist()]
-    return _rows_of(rows) if rows else _no_rows("where", "key", "closest")
+    return _frame_of_rows(rows) if rows else _empty_frame("where", "key", "closest")
 
 
-def _report(
+def _report_frames(
     split: pa.Table, group: Numbers, config: PipelineConfig, published: Baseline, listed: pa.Table | None
 ) -> Frames:
     """What the split's own report finds, each finding a row; unknown purposes are left to their own rule."""
     import pyarrow.compute as pc
 
-    from brev_pipeline.expectations.classes import class_frames
+    from brev_pipeline.expectations.class_frames import build_class_frames
     from brev_pipeline.split import split_report
 
     named = pc.is_in(split["purpose"], value_set=pa.array(config.split.names, TEXT))
@@ -308,38 +310,38 @@ def _report(
     report = split_report(split, config.split, published.assignments, published.known, published.given, listed)
     rest = ~report.outside
     return {
-        "strata": _strata(split if rest.all() else split.filter(pa.array(rest)), group[rest], config),
-        **class_frames(split, group, config.split, published.classes, report.outside),
+        "strata": _build_strata(split if rest.all() else split.filter(pa.array(rest)), group[rest], config),
+        **build_class_frames(split, group, config.split, published.classes, report.outside),
         "oversize": report.oversize.to_pandas().assign(fits=False),
-        "moved": _moved(report.moved),
+        "moved": _build_moved(report.moved),
         "overruled": report.overruled.to_pandas().assign(kept=False),
         "additions": report.locked_additions.to_pandas().assign(allowed=False),
     }
 
 
-def _moved(rows: pa.Table) -> "pd.DataFrame":
+def _build_moved(rows: pa.Table) -> "pd.DataFrame":
     frame: pd.DataFrame = rows.to_pandas()
     listed = frame.pop("present").map({True: "yes", False: "no"})
     return frame.assign(listed=listed, kept=False)
 
 
-def _usable_paths(tables: Tables, config: PipelineConfig) -> pa.ChunkedArray:
+def _find_usable_paths(tables: Tables, config: PipelineConfig) -> pa.ChunkedArray:
     """Paths that the split should hold, by the configured policies."""
     import pyarrow.compute as pc
 
     samples = tables["sample_integrity"].read(["path", "content_id", "category", "duplicate_of", "label_conflict"])
     prepared = tables["prepared_images"].read(["content_id", "status", "pixel_id"])
     ready = prepared["content_id"].filter(pc.equal(prepared["status"], "ok"))
-    usable = _in(samples["content_id"], ready)
+    usable = _is_in(samples["content_id"], ready)
     if config.integrity.duplicates == "keep_first":
         usable &= samples["duplicate_of"].is_null().to_numpy()
     if config.integrity.label_conflicts == "quarantine":
         usable &= ~samples["label_conflict"].to_numpy()
-        usable &= ~_in(samples["content_id"], _pixel_conflicts(prepared, samples))
+        usable &= ~_is_in(samples["content_id"], _find_pixel_conflicts(prepared, samples))
     return samples["path"].filter(pa.array(usable))
 
 
-def _strata(split: pa.Table, group: Numbers, config: PipelineConfig) -> "pd.DataFrame":
+def _build_strata(split: pa.Table, group: Numbers, config: PipelineConfig) -> "pd.DataFrame":
     """One row per stratum.
 
     Args:
@@ -381,18 +383,18 @@ def _strata(split: pa.Table, group: Numbers, config: PipelineConfig) -> "pd.Data
     return pd.DataFrame(out, columns=[*columns, "excess_error", "on_every_side"])
 
 
-def _sampling_weights(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
+def _weight_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     rows = tables["sampling_weights"].read().to_pandas()
     totals = rows.groupby("purpose")["draws"].transform("sum")
     rows["draws_error"] = (rows["draws"] - rows["probability"] * totals).abs()
     purposes = rows.groupby("purpose", as_index=False).agg(total=("probability", "sum"))
     purposes["error"] = (purposes["total"] - 1).abs()
     lost = int(tables["sample_split"].read(["purpose"]).num_rows - rows["samples"].sum())
-    return {"rows": rows, "purposes": purposes, "summary": _one_row(rows_lost=abs(lost))}
+    return {"rows": rows, "purposes": purposes, "summary": _single_row(rows_lost=abs(lost))}
 
 
-def _tfrecord_shards(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
-    from brev_pipeline.expectations.classes import drawn_classes
+def _shard_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
+    from brev_pipeline.expectations.class_frames import build_drawn_classes
     from brev_pipeline.split.labels import classes_of
 
     columns = ["purpose", "epoch", "shard", "position", "path", "content_id", "group", "label"]
@@ -401,25 +403,25 @@ def _tfrecord_shards(tables: Tables, config: PipelineConfig, published: Baseline
     parts = part_names(table)
     rows = table.select(columns).to_pandas()
     rows["part"] = parts.to_pandas()
-    rows["purpose_of_split"] = _same_purpose(table, split)
-    rows["place_unique"] = _alone(_numbers(parts), table["shard"].to_numpy(), table["position"].to_numpy())
+    rows["purpose_of_split"] = _has_same_purpose(table, split)
+    rows["place_unique"] = _is_alone(_encode_texts(parts), table["shard"].to_numpy(), table["position"].to_numpy())
     rows["label_known"] = rows["label"].between(0, len(classes_of(split)) - 1)
     drawn = [name for name in config.sampling.purposes if name not in config.split.fold_names]
-    once = split["path"].filter(pa.array(~_in(split["purpose"], drawn)))
+    once = split["path"].filter(pa.array(~_is_in(split["purpose"], drawn)))
     weighed = drawn_by_weight(table).to_numpy()
-    as_they_are = table["path"].filter(pa.array(~weighed | ~_in(table["purpose"], list(config.sampling.purposes))))
+    as_they_are = table["path"].filter(pa.array(~weighed | ~_is_in(table["purpose"], list(config.sampling.purposes))))
     shards = rows.groupby(["part", "shard"], as_index=False).size()
     spread = shards.groupby("part")["size"].agg(["min", "max"])
     return {
         "rows": rows,
-        "groups": _groups(rows[weighed], tables["sampling_weights"].read()),
+        "groups": _build_groups(rows[weighed], tables["sampling_weights"].read()),
         "shards": spread.assign(spread=spread["max"] - spread["min"]).reset_index(),
-        "classes": drawn_classes(table, split, config),
-        "summary": _one_row(never_recorded=int((~_in(once, as_they_are)).sum())),
+        "classes": build_drawn_classes(table, split, config),
+        "summary": _single_row(never_recorded=int((~_is_in(once, as_they_are)).sum())),
     }
 
 
-def _same_purpose(table: pa.Table, split: pa.Table) -> Any:
+def _has_same_purpose(table: pa.Table, split: pa.Table) -> Any:
     """(rows,) whether the split gives a record's image the record's purpose."""
     import pyarrow.compute as pc
 
@@ -427,7 +429,7 @@ def _same_purpose(table: pa.Table, split: pa.Table) -> Any:
     return pc.fill_null(pc.equal(given, table["purpose"]), False).to_numpy()
 
 
-def _alone(*columns: Numbers) -> Any:
+def _is_alone(*columns: Numbers) -> Any:
     """(rows,) whether no other row has the same numbers, none of them negative."""
     key = np.zeros(len(columns[0]), np.int64)
     for column in columns:
@@ -437,7 +439,7 @@ def _alone(*columns: Numbers) -> Any:
     return ~np.isin(key, twice)
 
 
-def _groups(rows: "pd.DataFrame", weights: pa.Table) -> "pd.DataFrame":
+def _build_groups(rows: "pd.DataFrame", weights: pa.Table) -> "pd.DataFrame":
     """Records of each group beside what its probability asks for, over all epochs."""
     wanted: pd.DataFrame = weights.select(["purpose", "group", "probability"]).to_pandas()
     counts = rows.groupby(["purpose", "group"], as_index=False).size()
@@ -448,44 +450,44 @@ def _groups(rows: "pd.DataFrame", weights: pa.Table) -> "pd.DataFrame":
     return both
 
 
-def _difference(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int:
+def _count_difference(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int:
     """How many distinct values stand in only one of the two columns."""
     import pyarrow.compute as pc
 
     if len(one) == len(other) and pc.all(pc.equal(one, other), min_count=0).as_py():
         return 0  # as a rule; two sets of all paths cost ten times as much
     values = [pc.unique(one), pc.unique(other)]
-    return sum(int((~_in(own, others)).sum()) for own, others in (values, values[::-1]))
+    return sum(int((~_is_in(own, others)).sum()) for own, others in (values, values[::-1]))
 
 
-def _in(values: Any, wanted: Any) -> Any:
+def _is_in(values: Any, wanted: Any) -> Any:
     """Whether each text is one of those wanted, as NumPy's truth values (pandas' ``isin`` walks through Python)."""
     import pyarrow.compute as pc
 
     own, others = (
-        pa.chunked_array([one]) if isinstance(one, pa.Array) else one for one in map(_texts, (values, wanted))
+        pa.chunked_array([one]) if isinstance(one, pa.Array) else one for one in map(_to_texts, (values, wanted))
     )
     return pc.is_in(own, value_set=others).to_numpy()
 
 
-def _texts(values: Any) -> Any:
+def _to_texts(values: Any) -> Any:
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return values
     return pa.array(values, TEXT)
 
 
-def _lengths(table: pa.Table, column: str) -> Any:
+def _count_items(table: pa.Table, column: str) -> Any:
     import pyarrow.compute as pc
 
     return pc.list_value_length(table[column]).to_numpy()
 
 
-def _numbers(column: pa.ChunkedArray) -> Numbers:
+def _encode_texts(column: pa.ChunkedArray) -> Numbers:
     """(rows,) a number for each different text; −1 for null."""
     return number_values(column)[0].astype(np.int64)
 
 
-def _whole(number: Numbers, side: Numbers) -> Any:
+def _is_whole(number: Numbers, side: Numbers) -> Any:
     """(rows,) whether all rows of a row's number stand on one side."""
     count = int(number.max(initial=-1)) + 1
     low, high = np.full(count, np.iinfo(np.int64).max), np.full(count, -1)
@@ -494,23 +496,23 @@ def _whole(number: Numbers, side: Numbers) -> Any:
     return (low == high)[number]
 
 
-def _no_rows(*columns: str) -> "pd.DataFrame":
+def _empty_frame(*columns: str) -> "pd.DataFrame":
     import pandas as pd
 
     return pd.DataFrame({column: [] for column in columns})
 
 
-def _one_row(**values: float | str) -> "pd.DataFrame":
+def _single_row(**values: float | str) -> "pd.DataFrame":
     import pandas as pd
 
     return pd.DataFrame([values])
 
 
 FRAMES: dict[str, Callable[[Tables, PipelineConfig, Baseline], Frames]] = {
-    "raw_listing": _raw_listing,
-    "sample_integrity": _sample_integrity,
-    "prepared_images": _prepared_images,
-    "sample_split": _sample_split,
-    "sampling_weights": _sampling_weights,
-    "tfrecord_shards": _tfrecord_shards,
+    "raw_listing": _listing_frames,
+    "sample_integrity": _integrity_frames,
+    "prepared_images": _image_frames,
+    "sample_split": _split_frames,
+    "sampling_weights": _weight_frames,
+    "tfrecord_shards": _shard_frames,
 }

@@ -6,7 +6,7 @@ location without paying for it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Severity = Literal["error", "warn"]
 
@@ -64,7 +64,7 @@ class Finding:
     result: Mapping[str, Any] = field(default_factory=dict)
 
 
-def holds(
+def rule_all_true(
     name: str,
     says: str,
     column: str,
@@ -80,17 +80,17 @@ def holds(
     return Rule(name, says, frame, "ExpectColumnValuesToBeInSet", arguments, severity, of_history, advice, examples)
 
 
-def unique(name: str, says: str, column: str) -> Rule:
+def rule_unique(name: str, says: str, column: str) -> Rule:
     """A rule that no two rows have the same value."""
     return Rule(name, says, "rows", "ExpectColumnValuesToBeUnique", {"column": column})
 
 
-def member(name: str, says: str, column: str, values: list[str]) -> Rule:
+def rule_in_set(name: str, says: str, column: str, values: list[str]) -> Rule:
     """A rule that every value is one of ``values``."""
     return Rule(name, says, "rows", "ExpectColumnValuesToBeInSet", {"column": column, "value_set": values})
 
 
-def within(
+def rule_between(
     name: str,
     says: str,
     column: str,
@@ -106,3 +106,52 @@ def within(
     """A rule that every value of a column lies in [low, high]."""
     arguments = {"column": column, "min_value": low, "max_value": high}
     return Rule(name, says, frame, "ExpectColumnValuesToBeBetween", arguments, severity, of_history, advice, examples)
+
+
+def describe_finding(finding: Finding) -> str:
+    """One sentence: what the rule is, and what was found."""
+    if finding.passed:
+        return finding.rule.says
+    if finding.offending:
+        found = f"{finding.offending:,} {'row breaks' if finding.offending == 1 else 'rows break'} this"
+        found += _format_examples(finding)
+    else:
+        found = f"found {_format_observed(finding)}"
+    advice = f". {finding.advice}" if finding.advice else ""
+    return f"Not so: {finding.rule.says}; {finding.reason or found}{advice}"
+
+
+_NAMING_COLUMNS: Final = (
+    "path",
+    "source_path",
+    "entry",
+    "paths",
+    "stratum",
+    "group",
+    "leak_group",
+    "content_id",
+    "purpose",
+)
+"""Columns that say which row is meant, the best first."""
+
+
+def _format_examples(finding: Finding) -> str:
+    name = next((name for name in _NAMING_COLUMNS if finding.rows and name in finding.rows[0]), None)
+    if name is None:
+        return ""
+    shown = [str(row[name]) for row in finding.rows[:3]]
+    return f": {', '.join(shown)}{', …' if finding.offending > len(shown) else ''}"
+
+
+def _format_observed(finding: Finding) -> str:
+    """What was observed; in per cent where the rule speaks in them."""
+    value = finding.observed
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return (
+        f"{100 * value:.4g}%"
+        if "%" in finding.rule.says
+        else f"{value:,}"
+        if isinstance(value, int)
+        else f"{value:.4g}"
+    )

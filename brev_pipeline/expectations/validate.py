@@ -1,11 +1,13 @@
 """The only module that imports Great Expectations (seconds, and some 200 MB): applies a suite to its frames.
 
-The context is ephemeral: nothing is written to disk, and nothing is sent anywhere.
+The context is ephemeral: nothing is written to disk, and nothing is sent anywhere. A run is judged by Great
+Expectations alone; who only asks what a suite would say, as `plan` does, evaluates the three expectations that suites
+are made of here (`evaluate_frames`), which a test holds against its answers.
 """
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.expectations.rules import Finding, Rule
@@ -19,7 +21,7 @@ SHOWN_ROWS = 20
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 
-def validate(rules: Sequence[Rule], frames: Mapping[str, "pd.DataFrame"]) -> list[Finding]:
+def validate_frames(rules: Sequence[Rule], frames: Mapping[str, "pd.DataFrame"]) -> list[Finding]:
     """Apply ``rules`` to their frames.
 
     Args:
@@ -74,25 +76,25 @@ def _validate_frame(
     outcome = batch.validate(suite, result_format="SUMMARY")
     # Results come in another order than the suite; `meta` survives.
     by_name = {result.expectation_config.meta["rule"]: result for result in outcome.results}
-    return [_finding(rule, by_name[rule.name], frame, frames.get(rule.examples or "")) for rule in rules]
+    return [_build_finding(rule, by_name[rule.name], frame, frames.get(rule.examples or "")) for rule in rules]
 
 
-def _finding(rule: Rule, result: Any, frame: "pd.DataFrame", examples: "pd.DataFrame | None") -> Finding:
+def _build_finding(rule: Rule, result: Any, frame: "pd.DataFrame", examples: "pd.DataFrame | None") -> Finding:
     facts = result.result or {}
-    return shape_finding(
+    return make_finding(
         rule,
         frame,
         examples,
         passed=bool(result.success),
-        observed=_observed(rule, facts, frame),
+        observed=_find_observed(rule, facts, frame),
         broken=int(facts.get("unexpected_count") or 0),
         places=facts.get("partial_unexpected_index_list") or [],
-        reason=_exception(result.exception_info or {}),
-        result=_kept(result.to_json_dict()),
+        reason=_join_exceptions(result.exception_info or {}),
+        result=_strip_result(result.to_json_dict()),
     )
 
 
-def shape_finding(
+def make_finding(
     rule: Rule,
     frame: "pd.DataFrame",
     examples: "pd.DataFrame | None",
@@ -121,10 +123,10 @@ def shape_finding(
     told = frame[rule.advice].iloc[index[:1]].tolist() if rule.advice else []
     # Truths say nothing of a row that breaks them, but that it does.
     shown = frame.drop(columns=rule.advice or []).select_dtypes(exclude="bool")
-    rows = [] if rule.frame == "summary" else plain_rows(shown, index)
+    rows = [] if rule.frame == "summary" else to_plain_rows(shown, index)
     if examples is not None:
         some = examples.head(SHOWN_ROWS)
-        rows = [] if passed else plain_rows(some, list(range(len(some))))
+        rows = [] if passed else to_plain_rows(some, list(range(len(some))))
     return Finding(
         rule,
         passed=passed,
@@ -137,12 +139,12 @@ def shape_finding(
     )
 
 
-def _kept(result: dict[str, Any]) -> dict[str, Any]:
+def _strip_result(result: dict[str, Any]) -> dict[str, Any]:
     """A result without what differs from run to run (ids, metric keys) or names places of this machine (traces)."""
     config = result["expectation_config"]
     kwargs = {name: value for name, value in config["kwargs"].items() if name != "batch_id"}
     facts = {name: value for name, value in result["result"].items() if "index_list" not in name}
-    message = _exception(result["exception_info"] or {})
+    message = _join_exceptions(result["exception_info"] or {})
     raised = {"raised_exception": message is not None, "exception_message": message, "exception_traceback": None}
     return {
         "success": bool(result["success"]),
@@ -153,33 +155,33 @@ def _kept(result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _observed(rule: Rule, facts: Mapping[str, Any], frame: "pd.DataFrame") -> Any:
+def _find_observed(rule: Rule, facts: Mapping[str, Any], frame: "pd.DataFrame") -> Any:
     # The summary is one row: what stands there is what was observed.
     if rule.frame == "summary" and len(frame) == 1 and rule.arguments.get("column") in frame:
-        return _plain({"value": frame[rule.arguments["column"]].iloc[0]})["value"]
-    return _plain({"value": facts.get("observed_value")})["value"]
+        return _to_plain({"value": frame[rule.arguments["column"]].iloc[0]})["value"]
+    return _to_plain({"value": facts.get("observed_value")})["value"]
 
 
-def _exception(info: Mapping[str, Any]) -> str | None:
+def _join_exceptions(info: Mapping[str, Any]) -> str | None:
     details = [info, *(value for value in info.values() if isinstance(value, Mapping))]
     messages = [str(detail["exception_message"]) for detail in details if detail.get("raised_exception") is True]
     return "; ".join(messages) or None
 
 
-def plain_rows(frame: "pd.DataFrame", places: list[int]) -> list[dict[str, Any]]:
+def to_plain_rows(frame: "pd.DataFrame", places: list[int]) -> list[dict[str, Any]]:
     """Some rows of a frame, JSON-safe, as people read them."""
     return [
-        {key: _short(value) for key, value in _plain({str(key): value for key, value in row.items()}).items()}
+        {key: _shorten(value) for key, value in _to_plain({str(key): value for key, value in row.items()}).items()}
         for row in frame.iloc[places].to_dict("records")
     ]
 
 
-def _short(value: Any) -> Any:
+def _shorten(value: Any) -> Any:
     """A number as people read it: 0.3, and not 0.30000000000000004."""
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+def _to_plain(row: Mapping[str, Any]) -> dict[str, Any]:
     """JSON-safe values: NumPy scalars to Python's, lists as they are, missing values to None."""
     plain: dict[str, Any] = {}
     for key, value in row.items():
@@ -187,3 +189,40 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
             value = value.tolist()
         plain[str(key)] = None if isinstance(value, float) and value != value else value
     return plain
+
+
+def evaluate_frames(rules: Sequence[Rule], frames: Mapping[str, "pd.DataFrame"]) -> list[Finding]:
+    """What `validate_frames` would find, in the rules' order; without ``result``. Arguments as there."""
+    return [_evaluate_rule(rule, frames) for rule in rules]
+
+
+def _evaluate_rule(rule: Rule, frames: Mapping[str, "pd.DataFrame"]) -> Finding:
+    frame = frames[rule.frame]
+    if rule.expectation not in _RULE_BREAKERS or rule.arguments["column"] not in frame:
+        return validate_frames([rule], frames)[0]
+    values = frame[rule.arguments["column"]].dropna()
+    broken = values.index[_RULE_BREAKERS[rule.expectation](values, rule.arguments)]
+    return make_finding(
+        rule,
+        frame,
+        frames.get(rule.examples or ""),
+        passed=not len(broken),
+        observed=values.iloc[0].item() if rule.frame == "summary" and len(values) == 1 else None,
+        broken=len(broken),
+        places=broken[:SHOWN_ROWS].tolist(),
+    )
+
+
+def _is_outside(values: "pd.Series[Any]", arguments: Mapping[str, Any]) -> Any:
+    low, high = arguments.get("min_value"), arguments.get("max_value")
+    wrong = values != values
+    wrong = wrong if low is None else wrong | (values < low)
+    return wrong if high is None else wrong | (values > high)
+
+
+_RULE_BREAKERS: Final[dict[str, Callable[["pd.Series[Any]", Mapping[str, Any]], Any]]] = {
+    "ExpectColumnValuesToBeInSet": lambda values, arguments: ~values.isin(arguments["value_set"]),
+    "ExpectColumnValuesToBeUnique": lambda values, _: values.duplicated(keep=False),
+    "ExpectColumnValuesToBeBetween": _is_outside,
+}
+"""Expectation → (values that are there,) whether each of them breaks it."""

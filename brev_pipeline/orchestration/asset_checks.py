@@ -8,7 +8,7 @@ import dagster as dg
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES, Finding
-from brev_pipeline.expectations.describe import describe
+from brev_pipeline.expectations.rules import describe_finding
 from brev_pipeline.orchestration.steps import asset_key, record_pace, retry_or_fail
 from brev_pipeline.stages import inputs_of, table_stages
 
@@ -61,8 +61,8 @@ def _evaluate_rules(
     context: Any, config: PipelineConfig, stage: str, tables: dict[str, Any], asked: set[str]
 ) -> tuple[list[Finding], str]:
     """What the rules that were asked for found, and where the page about it lies."""
-    from brev_pipeline.expectations.frames import frames
-    from brev_pipeline.expectations.validate import validate
+    from brev_pipeline.expectations.frames import build_frames
+    from brev_pipeline.expectations.validate import validate_frames
     from brev_pipeline.orchestration.check_results import CheckResultStore
     from brev_pipeline.release.baseline import read_baseline
     from brev_pipeline.store import PipelineStore
@@ -72,7 +72,7 @@ def _evaluate_rules(
     rules = [rule for rule in SUITES[stage](config) if rule.name in asked]
     store = PipelineStore.from_config(config)
     newest = store.publications.read_newest()
-    findings = validate(rules, frames(stage, tables, config, read_baseline(config, stage)))
+    findings = validate_frames(rules, build_frames(stage, tables, config, read_baseline(config, stage)))
     own, number = tables[stage], newest.number if newest else 0
     return findings, CheckResultStore(store.tables).write(
         own.name, stage, findings, own.lineage, context.run.run_id, publication=number
@@ -99,7 +99,7 @@ def _build_check_result(key: dg.AssetKey, finding: Finding, page: str, earlier_r
     if finding.advice:
         metadata["what to do"] = finding.advice
     metadata["data docs"] = dg.MetadataValue.path(page)
-    description = describe(finding)
+    description = describe_finding(finding)
     if earlier_run and not finding.passed:
         # As after "Re-execute from failure": what was repaired since is not in this table.
         description += (

@@ -208,9 +208,9 @@ def _publish_dataset_version(context: dg.AssetExecutionContext, config: Pipeline
     store = PipelineStore.from_config(config)
 
     def documents() -> Mapping[str, bytes]:
-        from brev_pipeline.expectations.data_docs import data_docs_files
+        from brev_pipeline.expectations.data_docs import render_data_docs
 
-        return data_docs_files(
+        return render_data_docs(
             {stage: [check["result"] for check in table.check_results] for stage, table in upstream.items()}
         )
 

@@ -61,9 +61,9 @@ class CheckResultStore:
         Returns:
             Where the page for people lies (HTML, whole in itself).
         """
-        from brev_pipeline.expectations.data_docs import kept, stage_page
+        from brev_pipeline.expectations.data_docs import keep_finding, render_stage_page
 
-        results = json.loads(json.dumps([kept(finding) for finding in findings], default=str))
+        results = json.loads(json.dumps([keep_finding(finding) for finding in findings], default=str))
         about = {"table_id": lineage[stage].id, "compared_with": _identify_inputs(stage, lineage)}
         record = {
             "checks": [
@@ -72,7 +72,7 @@ class CheckResultStore:
             ]
         }
         data = (json.dumps(record, indent=1, ensure_ascii=False, default=str) + "\n").encode()
-        page = self._write_page(table.removesuffix(".parquet"), stage_page(stage, results))
+        page = self._write_page(table.removesuffix(".parquet"), render_stage_page(stage, results))
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         self.tables.create_file(f"{table}.checks.{stamp}.{run_id}.{short_sha256(data)}.json", data, exist_ok=True)
         return page

@@ -25,7 +25,7 @@ from brev_pipeline.audit.table_checks import select_listed
 from brev_pipeline.audit.version_claims import KnownFiles, VersionClaims, read_configuration
 from brev_pipeline.augmentation import ImageAugmenter
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.expectations.frames import Baseline, frames
+from brev_pipeline.expectations.frames import Baseline, build_frames
 from brev_pipeline.expectations.suites import SUITES
 from brev_pipeline.exporters import export_files
 from brev_pipeline.images import ImagePipeline
@@ -223,7 +223,7 @@ class Forgery:
         """What each check would have found of the tables."""
         stages = _stage_tables(VersionClaims(self.manifest, config, self.tables, KnownFiles()))
         for stage, suite in SUITES.items():
-            views = frames(stage, stages, config, Baseline())
+            views = build_frames(stage, stages, config, Baseline())
             for rule in suite(config):
                 if rule.of_history:
                     continue

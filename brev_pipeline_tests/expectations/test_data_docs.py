@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from brev_pipeline.expectations import SUITES
-from brev_pipeline.expectations.data_docs import data_docs_files, kept, stage_page
-from brev_pipeline.expectations.frames import Baseline, frames
-from brev_pipeline.expectations.validate import validate
+from brev_pipeline.expectations.data_docs import keep_finding, render_data_docs, render_stage_page
+from brev_pipeline.expectations.frames import Baseline, build_frames
+from brev_pipeline.expectations.validate import validate_frames
 from brev_pipeline_tests.expectations.test_suites import build
 from brev_pipeline_tests.held import held
 from brev_pipeline_tests.pipelines import configure
@@ -24,8 +24,8 @@ def verdicts(folder: Path, tables: dict[str, pa.Table]) -> dict[str, list[dict[s
     config = configure(folder)
     found = {}
     for stage, suite in SUITES.items():
-        findings = validate(suite(config), frames(stage, held(tables), config, Baseline()))
-        found[stage] = json.loads(json.dumps([kept(finding) for finding in findings], default=str))
+        findings = validate_frames(suite(config), build_frames(stage, held(tables), config, Baseline()))
+        found[stage] = json.loads(json.dumps([keep_finding(finding) for finding in findings], default=str))
     return found
 
 
@@ -48,14 +48,14 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str,
 
 
 def test_there_is_a_page_for_every_stage_and_an_index_that_links_them(broken: dict[str, Any]) -> None:
-    files = data_docs_files(broken)
+    files = render_data_docs(broken)
     assert set(files) == {"data_docs/index.html", *(f"data_docs/{stage}.html" for stage in SUITES)}
     index = files["data_docs/index.html"].decode()
     assert all(f'href="{stage}.html"' in index for stage in SUITES)
 
 
 def test_a_page_shows_every_rule_and_what_great_expectations_says_of_it(broken: dict[str, Any], tmp_path: Path) -> None:
-    page = data_docs_files(broken)["data_docs/sample_split.html"].decode()
+    page = render_data_docs(broken)["data_docs/sample_split.html"].decode()
     for rule in SUITES["sample_split"](configure(tmp_path)):
         assert rule.says.replace("'", "&#39;") in page
         assert f'id="{rule.name}"' in page
@@ -64,14 +64,14 @@ def test_a_page_shows_every_rule_and_what_great_expectations_says_of_it(broken: 
 
 
 def test_what_images_are_called_cannot_become_part_of_the_page(broken: dict[str, Any]) -> None:
-    for data in data_docs_files(broken).values():
+    for data in render_data_docs(broken).values():
         page = data.decode()
         assert "<script" not in page
         assert "<img" not in page
 
 
 def test_a_page_refers_to_nothing_outside(broken: dict[str, Any]) -> None:
-    for data in data_docs_files(broken).values():
+    for data in render_data_docs(broken).values():
         page = data.decode()
         assert not re.findall(r"(?:https?:)?//[\w.-]+", page)
         assert "url(" not in page
@@ -82,8 +82,8 @@ def test_a_page_refers_to_nothing_outside(broken: dict[str, Any]) -> None:
 def test_the_same_results_give_the_same_bytes_without_clock_run_or_place(
     broken: dict[str, Any], tmp_path: Path
 ) -> None:
-    files = data_docs_files(broken)
-    assert files == data_docs_files(json.loads(json.dumps(broken)))
+    files = render_data_docs(broken)
+    assert files == render_data_docs(json.loads(json.dumps(broken)))
     for data in files.values():
         assert not re.search(rb"20\d\d-\d\d-\d\d|20\d{6}T", data)
         assert str(tmp_path.parents[2]).encode() not in data
@@ -91,22 +91,22 @@ def test_the_same_results_give_the_same_bytes_without_clock_run_or_place(
 
 
 def test_two_validations_of_the_same_tables_give_the_same_pages(tmp_path: Path) -> None:
-    one, two = (data_docs_files(verdicts(tmp_path, build())) for _ in range(2))
+    one, two = (render_data_docs(verdicts(tmp_path, build())) for _ in range(2))
     assert one == two
 
 
 def test_a_rule_that_could_not_be_applied_shows_its_reason(tmp_path: Path) -> None:
     config, tables = configure(tmp_path), build()
-    own = frames("sample_split", held(tables), config, Baseline())
+    own = build_frames("sample_split", held(tables), config, Baseline())
     own["rows"] = own["rows"].drop(columns=["leak_group_whole"])
-    findings = validate(SUITES["sample_split"](config), own)
-    page = stage_page("sample_split", [kept(finding) for finding in findings]).decode()
+    findings = validate_frames(SUITES["sample_split"](config), own)
+    page = render_stage_page("sample_split", [keep_finding(finding) for finding in findings]).decode()
     assert "does not exist" in page
     assert "Traceback" not in page
 
 
 def test_a_stage_without_results_has_a_page_all_the_same() -> None:
-    files = data_docs_files({"raw_listing": []})
+    files = render_data_docs({"raw_listing": []})
     assert b"0 of 0 rules kept" in files["data_docs/raw_listing.html"]
 
 
@@ -115,7 +115,7 @@ def test_in_a_browser_the_pages_load_without_an_error_or_a_request(broken: dict[
     sync_api = pytest.importorskip("playwright.sync_api")
     if not Path("/usr/bin/chromium").is_file():
         pytest.skip("there is no Chromium on this machine")
-    for name, data in data_docs_files(broken).items():
+    for name, data in render_data_docs(broken).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
     said: list[str] = []

@@ -11,9 +11,9 @@ import pytest
 from brev_pipeline import tables
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations import SUITES, Finding
-from brev_pipeline.expectations.describe import describe
-from brev_pipeline.expectations.frames import Baseline, frames
-from brev_pipeline.expectations.validate import validate
+from brev_pipeline.expectations.frames import Baseline, build_frames
+from brev_pipeline.expectations.rules import describe_finding
+from brev_pipeline.expectations.validate import validate_frames
 from brev_pipeline.split import read_known_assignments
 from brev_pipeline.split.given_names import read_given
 from brev_pipeline.split.labels import note_classes
@@ -115,7 +115,7 @@ def put(table: pa.Table, column: str, value: Any, where: Callable[[dict[str, Any
 
 
 def find(stage: str, own: dict[str, pa.Table], config: PipelineConfig, published: Baseline) -> dict[str, Finding]:
-    findings = validate(SUITES[stage](config), frames(stage, held(own), config, published))
+    findings = validate_frames(SUITES[stage](config), build_frames(stage, held(own), config, published))
     return {finding.rule.name: finding for finding in findings}
 
 
@@ -298,9 +298,9 @@ def test_an_addition_to_a_locked_purpose_fails(tmp_path: Path, published: Baseli
 
 def test_a_missing_column_fails_with_the_reason(config: PipelineConfig, published: Baseline) -> None:
     own = build()
-    whole = frames("raw_listing", held(own), config, published)
+    whole = build_frames("raw_listing", held(own), config, published)
     whole["rows"] = whole["rows"].drop(columns="path")
-    found = {finding.rule.name: finding for finding in validate(SUITES["raw_listing"](config), whole)}
+    found = {finding.rule.name: finding for finding in validate_frames(SUITES["raw_listing"](config), whole)}
     assert not found["paths_unique"].passed
     assert "path" in (found["paths_unique"].reason or "")
 
@@ -415,7 +415,7 @@ def test_shrinkage_says_what_is_gone_what_was_replaced_and_what_has_another_clas
     table = change(change(table, "path", "photos/good/x.png", 1), "category", ["good"], 1)
     shrunk = find("sample_integrity", own | {"sample_integrity": table}, config, published)["not_shrunk"]
     assert (shrunk.passed, shrunk.observed) == (False, 0.15)
-    said = describe(shrunk)
+    said = describe_finding(shrunk)
     assert f"3 of 20 contents are gone: {PATHS[0]}, {PATHS[1]}, {PATHS[2]}. 1 paths of them hold other bytes" in said
     assert f"{PATHS[3]} (bad) → photos/good/x.png (good)" in said
     assert "found 15%" in said
@@ -458,7 +458,7 @@ def test_entries_of_accept_unjudged_that_mean_nothing_are_named_with_the_closest
         {"entry": "photos/BAD/0_0.png", "closest": PATHS[0]},
         {"entry": "0" * 31 + "f0", "closest": None},
     ]
-    assert "photos/BAD/0_0.png" in describe(found)
+    assert "photos/BAD/0_0.png" in describe_finding(found)
     config = configure(tmp_path, validation={"prepared_images": {"accept_unjudged": entries[:2]}})
     assert find("prepared_images", build(), config, Baseline())["accepted_matched"].passed
 
@@ -470,7 +470,7 @@ def test_rows_of_known_assignments_that_mean_nothing_are_named(config: PipelineC
     found = find("sample_split", own, config, before)["known_matched"]
     assert (found.passed, found.observed, found.rule.severity) == (False, 1, "warn")
     assert found.rows == [{"key": "photos/bad/0-0.png", "purpose": "train", "closest": PATHS[0]}]
-    assert "1 of 2 rows mean no listed image: 'photos/bad/0-0.png' (the closest is" in describe(found)
+    assert "1 of 2 rows mean no listed image: 'photos/bad/0-0.png' (the closest is" in describe_finding(found)
     good = read_known_assignments(f"path,purpose\n{PATHS[0]},train\n".encode(), "k.csv")
     assert find("sample_split", own, config, Baseline(known=good))["known_matched"].passed
 
@@ -487,7 +487,7 @@ def test_names_of_a_given_list_that_mean_nothing_are_named(tmp_path: Path) -> No
     found = judge(f"{PATHS[0]}\nbad/0_0.PNG\n")
     assert (found.passed, found.observed, found.rule.severity) == (False, 1, "warn")
     assert found.rows == [{"where": "split.given.lists.train", "key": "bad/0_0.PNG", "closest": "bad/0_0.png"}]
-    assert "1 of 2 names mean no listed image: 'bad/0_0.PNG' (the closest is 'bad/0_0.png')" in describe(found)
+    assert "1 of 2 names mean no listed image: 'bad/0_0.PNG' (the closest is 'bad/0_0.png')" in describe_finding(found)
     assert judge(f"{PATHS[0]}\n").passed
 
 
@@ -497,12 +497,12 @@ def test_keys_of_given_words_that_nothing_has_are_named(tmp_path: Path) -> None:
     found = find("sample_split", build(), config, Baseline())["given_matched"]
     assert (found.passed, found.observed, found.rule.severity) == (False, 1, "warn")
     assert found.rows == [{"where": "split.given.words", "key": "goood", "closest": "good"}]
-    assert "1 of 3 keys are no word that is found: 'goood' (the closest is 'good')" in describe(found)
+    assert "1 of 3 keys are no word that is found: 'goood' (the closest is 'good')" in describe_finding(found)
 
 
 def test_numbers_are_said_as_people_say_them(config: PipelineConfig) -> None:
     rule = next(rule for rule in SUITES["sample_integrity"](config) if rule.name == "not_shrunk")
-    assert "found 30%" in describe(Finding(rule, passed=False, observed=0.1 + 0.2))
-    assert "found 33.33%" in describe(Finding(rule, passed=False, observed=1 / 3))
+    assert "found 30%" in describe_finding(Finding(rule, passed=False, observed=0.1 + 0.2))
+    assert "found 33.33%" in describe_finding(Finding(rule, passed=False, observed=1 / 3))
     lost = next(rule for rule in SUITES["sample_integrity"](config) if rule.name == "nothing_lost")
-    assert "found 1,200" in describe(Finding(lost, passed=False, observed=1200))
+    assert "found 1,200" in describe_finding(Finding(lost, passed=False, observed=1200))

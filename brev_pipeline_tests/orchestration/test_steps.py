@@ -108,7 +108,7 @@ def test_every_check_leads_to_the_page_of_its_stage(finished: Run) -> None:
 
 
 def test_the_results_of_every_stage_are_kept_for_the_data_docs_of_a_later_release(finished: Run) -> None:
-    from brev_pipeline.expectations.data_docs import data_docs_files
+    from brev_pipeline.expectations.data_docs import render_data_docs
 
     verdicts = CheckResultStore(finished.store.tables)
     run_id = finished.result.run_id
@@ -117,7 +117,7 @@ def test_the_results_of_every_stage_are_kept_for_the_data_docs_of_a_later_releas
         stage: [rule.name for rule in SUITES[stage](configure(Path()))] for stage in STAGES
     }
     results = {stage: [entry["result"] for entry in entries.values()] for stage, entries in found.items()}
-    assert len(data_docs_files(results)) == len(STAGES) + 1
+    assert len(render_data_docs(results)) == len(STAGES) + 1
 
 
 def test_a_failed_check_has_its_page_too_and_an_earlier_page_is_kept(tmp_path: Path) -> None:

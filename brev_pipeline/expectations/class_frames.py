@@ -21,7 +21,7 @@ Numbers = npt.NDArray[np.int64]
 _NAMED = 5  # classes of a stratum, in a row
 
 
-def class_frames(
+def build_class_frames(
     split: pa.Table,
     group: Numbers,
     settings: SplitSettings,
@@ -39,17 +39,17 @@ def class_frames(
     """
     from brev_pipeline.split.labels import classes_of
 
-    held = Held(split)
-    purpose = _codes(split["purpose"], settings.names)
+    held = ClassMembership(split)
+    purpose = _encode(split["purpose"], settings.names)
     return {
-        "labels": _labels(classes_of(split), earlier),
-        "purposes": _purposes(purpose, group, settings, outside),
-        "classes": _divided(held, purpose, group, settings, outside),
-        "class_strata": _strata(held, split["stratum"], group, settings),
+        "labels": _build_labels(classes_of(split), earlier),
+        "purposes": _build_purposes(purpose, group, settings, outside),
+        "classes": _build_classes(held, purpose, group, settings, outside),
+        "class_strata": _build_class_strata(held, split["stratum"], group, settings),
     }
 
 
-def drawn_classes(records: pa.Table, split: pa.Table, config: PipelineConfig) -> "pd.DataFrame":
+def build_drawn_classes(records: pa.Table, split: pa.Table, config: PipelineConfig) -> "pd.DataFrame":
     """A row for each class of a sampled purpose and each epoch: how many of its images the epoch's draws hold.
 
     Args:
@@ -60,17 +60,17 @@ def drawn_classes(records: pa.Table, split: pa.Table, config: PipelineConfig) ->
     import pandas as pd
     import pyarrow.compute as pc
 
-    held, epochs, names = Held(split), config.shards.epochs, list(config.sampling.purposes)
+    held, epochs, names = ClassMembership(split), config.shards.epochs, list(config.sampling.purposes)
     drawn = records.filter(pc.greater_equal(records["ordinal"], 0))
     at = pc.fill_null(pc.index_in(drawn["path"], value_set=split["path"].combine_chunks()), -1).to_numpy()
-    side, epoch = _codes(drawn["purpose"], names), drawn["epoch"].to_numpy()
+    side, epoch = _encode(drawn["purpose"], names), drawn["epoch"].to_numpy()
     known = (at >= 0) & (side >= 0) & (epoch >= 0) & (epoch < epochs)
     # An image counts once in an epoch, however often it is drawn.
     pairs = np.unique((side * epochs + epoch)[known] * max(len(split), 1) + at[known])
-    shown = held.count(pairs // max(len(split), 1), pairs % max(len(split), 1), len(names) * epochs)
-    sides = _codes(split["purpose"], names)
+    shown = held.count_rows(pairs // max(len(split), 1), pairs % max(len(split), 1), len(names) * epochs)
+    sides = _encode(split["purpose"], names)
     rows = np.flatnonzero(sides >= 0)
-    there = held.count(sides[rows], rows, len(names))
+    there = held.count_rows(sides[rows], rows, len(names))
     found = [
         {
             "purpose": names[number],
@@ -86,7 +86,7 @@ def drawn_classes(records: pa.Table, split: pa.Table, config: PipelineConfig) ->
     return pd.DataFrame(found, columns=["purpose", "class", "epoch", "images", "drawn_images", "drawn"])
 
 
-class Held:
+class ClassMembership:
     """Which classes each row has: by its combination of them, of which there are few.
 
     Args:
@@ -96,30 +96,32 @@ class Held:
     def __init__(self, table: pa.Table) -> None:
         import pyarrow.compute as pc
 
-        self.row, self.texts = number_values(normalize_unicode(join_names(table["category"], "\x1f")))
+        self.combinations, self.combination_names = number_values(
+            normalize_unicode(join_names(table["category"], "\x1f"))
+        )
         """(rows,) number of each row's combination; and (combinations,) their names, joined."""
-        several = pc.split_pattern(self.texts, "\x1f")
+        several = pc.split_pattern(self.combination_names, "\x1f")
         names = pc.unique(several.flatten()).sort()
         self.classes: list[str] = names.to_pylist()
-        self.matrix = np.zeros((len(self.texts), len(names)), np.int64)
+        self.matrix = np.zeros((len(self.combination_names), len(names)), np.int64)
         """(combinations, classes) 1 where a combination has a class."""
-        of = np.repeat(np.arange(len(self.texts)), pc.list_value_length(several).to_numpy())
+        of = np.repeat(np.arange(len(self.combination_names)), pc.list_value_length(several).to_numpy())
         self.matrix[of, pc.index_in(several.flatten(), value_set=names).to_numpy()] = 1
 
-    def count(self, part: Numbers, rows: Numbers, parts: int) -> Numbers:
+    def count_rows(self, part: Numbers, rows: Numbers, parts: int) -> Numbers:
         """(parts, classes) how many of some rows, each in a part, have each class."""
-        return _crossed(part, self.row[rows], (parts, len(self.texts))) @ self.matrix
+        return _count_pairs(part, self.combinations[rows], (parts, len(self.combination_names))) @ self.matrix
 
-    def groups(self, group: Numbers) -> Numbers:
+    def count_groups(self, group: Numbers) -> Numbers:
         """(classes,) how many groups have a row of each class."""
         bound = int(group.max(initial=0)) + 1
-        pairs = np.unique(self.row.astype(np.int64) * bound + group)
+        pairs = np.unique(self.combinations.astype(np.int64) * bound + group)
         combination, own = np.divmod(pairs, bound)
         at, name = np.nonzero(self.matrix[combination])
-        return groups_of(name, own[at], len(self.classes))
+        return count_groups(name, own[at], len(self.classes))
 
 
-def groups_of(part: Numbers, group: Numbers, parts: int) -> Numbers:
+def count_groups(part: Numbers, group: Numbers, parts: int) -> Numbers:
     """(parts,) how many different groups the rows of each part have; rows of part -1 are in none."""
     part, group = part[part >= 0], group[part >= 0]
     bound = int(group.max(initial=0)) + 1
@@ -127,7 +129,7 @@ def groups_of(part: Numbers, group: Numbers, parts: int) -> Numbers:
     return found
 
 
-def _labels(classes: Sequence[str], earlier: Sequence[str]) -> "pd.DataFrame":
+def _build_labels(classes: Sequence[str], earlier: Sequence[str]) -> "pd.DataFrame":
     """A row for each class of the version before: the number that it had, and that it has."""
     import pandas as pd
 
@@ -135,16 +137,16 @@ def _labels(classes: Sequence[str], earlier: Sequence[str]) -> "pd.DataFrame":
         {"class": name, "was": number, "now": now, "kept": now == number}
         for number, name in enumerate(earlier)
         # A version of an older release may hold two spellings of one name: each keeps its own place.
-        for now in [number if classes[number : number + 1] == [name] else _place(classes, name)]
+        for now in [number if classes[number : number + 1] == [name] else _find_label(classes, name)]
     ]
     return pd.DataFrame(rows, columns=["class", "was", "now", "kept"])
 
 
-def _place(classes: Sequence[str], name: str) -> int | None:
+def _find_label(classes: Sequence[str], name: str) -> int | None:
     return list(classes).index(name) if name in classes else None
 
 
-def _purposes(
+def _build_purposes(
     purpose: Numbers,
     group: Numbers,
     settings: SplitSettings,
@@ -156,10 +158,10 @@ def _purposes(
     names, shares = settings.names, settings.shares
     named = settings.given.named if settings.given else set()
     images = np.bincount(purpose[purpose >= 0], minlength=len(names))
-    groups = groups_of(purpose, group, len(names))
+    groups = count_groups(purpose, group, len(names))
     # What is given cannot go where the shares would have it. Of all strata together: a purpose that each of them alone
     # is too small for, as where the class was taken for the item, is missing from the version all the same.
-    left = int(groups_of(np.where(outside | (purpose < 0), -1, 0), group, 1)[0])
+    left = int(count_groups(np.where(outside | (purpose < 0), -1, 0), group, 1)[0])
     drawn = {name for name in names if shares[name] > 0}
     enough = {name for name in drawn if left >= len(drawn)}
     enough |= {name for name in named if groups.sum() >= len(drawn | named)}
@@ -176,8 +178,8 @@ def _purposes(
     return pd.DataFrame(rows)
 
 
-def _divided(
-    held: Held,
+def _build_classes(
+    held: ClassMembership,
     purpose: Numbers,
     group: Numbers,
     settings: SplitSettings,
@@ -191,10 +193,10 @@ def _divided(
 
     names, sides = settings.names, [name for name, share in settings.shares.items() if share > 0]
     rows = np.flatnonzero(purpose >= 0)
-    images = held.count(purpose[rows], rows, len(names))
-    groups = held.groups(group)
+    images = held.count_rows(purpose[rows], rows, len(names))
+    groups = held.count_groups(group)
     free = np.flatnonzero((purpose >= 0) & ~outside)
-    shared = held.count(np.zeros(len(free), np.int64), free, 1)[0] > 0
+    shared = held.count_rows(np.zeros(len(free), np.int64), free, 1)[0] > 0
     found = []
     for place, name in enumerate(held.classes):
         there = [side for number, side in enumerate(names) if images[number, place]]
@@ -212,7 +214,9 @@ def _divided(
     return pd.DataFrame(found, columns=["class", "images", "items", "sides", "missing", "divided"])
 
 
-def _strata(held: Held, strata: pa.ChunkedArray, group: Numbers, settings: SplitSettings) -> "pd.DataFrame":
+def _build_class_strata(
+    held: ClassMembership, strata: pa.ChunkedArray, group: Numbers, settings: SplitSettings
+) -> "pd.DataFrame":
     """A row for each stratum: whether the shares that hold in it hold of a class.
 
     They do where a stratum's images all have the same classes, and it is either all there is of these, or large enough
@@ -226,8 +230,8 @@ def _strata(held: Held, strata: pa.ChunkedArray, group: Numbers, settings: Split
         return pd.DataFrame({name: [] for name in columns})
     number, names = number_values(strata)
     stratum = number.astype(np.int64)
-    images = _crossed(stratum, held.row, (len(names), len(held.texts)))
-    groups = groups_of(stratum, group, len(names))
+    images = _count_pairs(stratum, held.combinations, (len(names), len(held.combination_names)))
+    groups = count_groups(stratum, group, len(names))
     pure, whole = (images > 0).sum(axis=1) == 1, ((images > 0).sum(axis=0) == 1)[images.argmax(axis=1)]
     sides = sum(share > 0 for share in settings.shares.values())
     cut_on_purpose = not isinstance(settings.stratification, str) and "category" in settings.stratification
@@ -237,7 +241,7 @@ def _strata(held: Held, strata: pa.ChunkedArray, group: Numbers, settings: Split
             "stratum": name,
             "images": int(images[place].sum()),
             "leak_groups": int(groups[place]),
-            "classes": _some([held.texts[int(one)].as_py() for one in np.flatnonzero(images[place])]),
+            "classes": _join_names([held.combination_names[int(one)].as_py() for one in np.flatnonzero(images[place])]),
             "of_one_class": bool(fine[place]),
         }
         for place, name in enumerate(names.to_pylist())
@@ -245,13 +249,13 @@ def _strata(held: Held, strata: pa.ChunkedArray, group: Numbers, settings: Split
     return pd.DataFrame(rows, columns=columns)
 
 
-def _crossed(one: Any, other: Any, shape: tuple[int, int]) -> Numbers:
+def _count_pairs(one: Any, other: Any, shape: tuple[int, int]) -> Numbers:
     """``shape`` how many rows have each pair of numbers."""
     flat = np.bincount(np.asarray(one, np.int64) * shape[1] + other, minlength=shape[0] * shape[1])
     return flat.reshape(shape).astype(np.int64)
 
 
-def _codes(column: pa.ChunkedArray, names: Sequence[str]) -> Numbers:
+def _encode(column: pa.ChunkedArray, names: Sequence[str]) -> Numbers:
     """(rows,) the place of each text among some names; -1 for none."""
     import pyarrow.compute as pc
 
@@ -259,6 +263,6 @@ def _codes(column: pa.ChunkedArray, names: Sequence[str]) -> Numbers:
     return codes
 
 
-def _some(names: list[str]) -> str:
+def _join_names(names: list[str]) -> str:
     shown = [name.replace("\x1f", " + ") for name in sorted(names)]
     return ", ".join(shown[:_NAMED]) + (f", and {len(shown) - _NAMED} more" if len(shown) > _NAMED else "")

@@ -8,18 +8,17 @@ import pytest
 
 from brev_pipeline.config import parse_config
 from brev_pipeline.expectations import SUITES, Finding, Rule
-from brev_pipeline.expectations.judge import judge
-from brev_pipeline.expectations.rules import holds, member, unique, within
-from brev_pipeline.expectations.validate import validate
+from brev_pipeline.expectations.rules import rule_all_true, rule_between, rule_in_set, rule_unique
+from brev_pipeline.expectations.validate import evaluate_frames, validate_frames
 
 CONFIG = parse_config("{name: any, store: store, datasets: [{name: a, id: a, bucket: a}]}")
 RULES = [
-    holds("whole", "says", "truth"),
-    unique("once", "says", "text"),
-    member("known", "says", "text", ["a", "b", "c"]),
-    within("low", "says", "number", low=0.2),
-    within("high", "says", "number", high=0.8, frame="rows"),
-    within("both", "says", "number", low=0.1, high=0.9, frame="rows", advice="advice"),
+    rule_all_true("whole", "says", "truth"),
+    rule_unique("once", "says", "text"),
+    rule_in_set("known", "says", "text", ["a", "b", "c"]),
+    rule_between("low", "says", "number", low=0.2),
+    rule_between("high", "says", "number", high=0.8, frame="rows"),
+    rule_between("both", "says", "number", low=0.1, high=0.9, frame="rows", advice="advice"),
 ]
 
 
@@ -42,17 +41,17 @@ def frames(seed: int, rows: int) -> dict[str, pd.DataFrame]:
 @pytest.mark.parametrize(("seed", "rows"), [(1, 0), (2, 1), (3, 7), (4, 60), (5, 400)])
 def test_the_same_findings(seed: int, rows: int) -> None:
     given = frames(seed, rows)
-    assert list(map(told, judge(RULES, given))) == list(map(told, validate(RULES, given)))
+    assert list(map(told, evaluate_frames(RULES, given))) == list(map(told, validate_frames(RULES, given)))
 
 
 def test_every_suite_is_made_of_what_can_be_judged() -> None:
-    from brev_pipeline.expectations.judge import _BREAKS
+    from brev_pipeline.expectations.validate import _RULE_BREAKERS
 
-    assert {rule.expectation for suite in SUITES.values() for rule in suite(CONFIG)} <= set(_BREAKS)
+    assert {rule.expectation for suite in SUITES.values() for rule in suite(CONFIG)} <= set(_RULE_BREAKERS)
 
 
 def test_a_rule_of_another_kind_is_left_to_great_expectations() -> None:
     rule = Rule("long", "says", "rows", "ExpectColumnValueLengthsToBeBetween", {"column": "text", "max_value": 1})
-    (finding,) = judge([rule], {"rows": pd.DataFrame({"text": ["a", "bb"]})})
+    (finding,) = evaluate_frames([rule], {"rows": pd.DataFrame({"text": ["a", "bb"]})})
     assert not finding.passed
     assert finding.offending == 1

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from brev_pipeline.config import PipelineConfig, SplitSettings, parse_config
-from brev_pipeline.expectations.classes import class_frames, drawn_classes
+from brev_pipeline.expectations.class_frames import build_class_frames, build_drawn_classes
 from brev_pipeline.split.labels import note_classes
 from brev_pipeline.texts import NAMES, TEXT
 
@@ -37,7 +37,7 @@ def frame(name: str, rows: list[Row], earlier: list[str] | None = None, **settin
     given = settings.get("given", {})
     words = {word: word for word in given.get("lists", {})} | given.get("words", {})
     outside = np.isin(split["purpose"].to_numpy(), [purpose for purpose in words.values() if purpose])
-    return class_frames(split, group, SplitSettings.model_validate(settings), earlier or [], outside)[name]
+    return build_class_frames(split, group, SplitSettings.model_validate(settings), earlier or [], outside)[name]
 
 
 def spread(category: Any, groups: int, sides: str = "train devel", stratum: str = "all") -> list[Row]:
@@ -110,7 +110,7 @@ def test_what_is_given_is_counted_out_where_it_is_known() -> None:
     )
     for free, empty in ((2, set()), (4, {"devel"})):  # images; two of each group
         outside = np.arange(len(split)) >= free
-        found = class_frames(split, group, settings, [], outside)["purposes"]
+        found = build_class_frames(split, group, settings, [], outside)["purposes"]
         assert set(found["purpose"][~found["filled"]]) == empty
 
 
@@ -130,7 +130,7 @@ def test_a_class_that_is_wholly_given_misses_no_side() -> None:
         {"purposes": {"train": 0.8, "test": 0}, "given": {"folder": 0, "words": {"held": "test", "rest": None}}}
     )
     outside = np.array([name == ["given"] for name in split["category"].to_pylist()])
-    found = class_frames(split, group, settings, [], outside)["classes"].set_index("class")
+    found = build_class_frames(split, group, settings, [], outside)["classes"].set_index("class")
     assert found["divided"].to_dict() == {"given": True, "free": False}
     assert found["missing"].to_dict() == {"given": "", "free": "devel"}
 
@@ -203,7 +203,7 @@ def test_a_class_that_an_epoch_does_not_hold_is_named() -> None:
             "ordinal": pa.array([0, 0, 1, 0, 0, -1, 0], pa.int32()),
         }
     )
-    found = drawn_classes(records, split, config()).set_index(["class", "epoch"])
+    found = build_drawn_classes(records, split, config()).set_index(["class", "epoch"])
     assert found["images"].to_dict() == {(name, epoch): {"a": 4}.get(name, 2) for name in "abc" for epoch in range(2)}
     assert found["drawn_images"].to_dict() == {
         ("a", 0): 2, ("a", 1): 1, ("b", 0): 1, ("b", 1): 0, ("c", 0): 1, ("c", 1): 0,
@@ -221,5 +221,5 @@ def test_without_records_every_class_is_missed_and_nothing_breaks() -> None:
             "ordinal": pa.array([], pa.int32()),
         }
     )
-    assert drawn_classes(none, split, config())["drawn"].tolist() == [False, False]
-    assert drawn_classes(none, split, config(purposes=[])).empty
+    assert build_drawn_classes(none, split, config())["drawn"].tolist() == [False, False]
+    assert build_drawn_classes(none, split, config(purposes=[])).empty
