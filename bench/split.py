@@ -24,7 +24,7 @@ from pyarrow import feather
 
 from brev_pipeline import SampleSplit
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.split import split_samples
+from brev_pipeline.split import assign_purposes
 
 PATTERN = r"/(\d*)_\d*.bmp"
 STRATA = 5
@@ -74,10 +74,10 @@ def work(name: str, table: pa.Table) -> Callable[[], object]:
     """What is measured."""
     settings = SplitSettings(stratification=["folder"], uniqueness=PATTERN, uniqueness_scope="stratum", seed=42)
     if name == "split_samples":
-        return lambda: split_samples(table, settings)
+        return lambda: assign_purposes(table, settings)
     if name == "split_samples again":
-        ledger = split_samples(table, settings)
-        return lambda: split_samples(table, settings, ledger)
+        ledger = assign_purposes(table, settings)
+        return lambda: assign_purposes(table, settings, ledger)
     frame = table.to_pandas()
     if name in METHODS:
         split = SampleSplit(stratification=["folder"], uniqueness=PATTERN, seed=42, method=name)

@@ -164,20 +164,20 @@ def prepared(tables: Stored, _: str) -> pa.Table:
 
 
 def split(tables: Stored, folder: str) -> pa.Table:
-    from brev_pipeline.split import split_report, split_samples, usable_samples
-    from brev_pipeline.split.labels import label_map, note_classes, present_classes
-    from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
+    from brev_pipeline.split import assign_purposes, build_split_report, select_samples
+    from brev_pipeline.split.labels import attach_classes, build_label_map, list_present_classes
+    from brev_pipeline.split.usable import INTEGRITY_COLUMNS, PREPARED_COLUMNS
 
     settings = config(folder)
-    usable, _ = usable_samples(
-        tables["sample_integrity"].read(OF_INTEGRITY),
-        tables["prepared_images"].read(OF_PREPARED),
+    usable, _ = select_samples(
+        tables["sample_integrity"].read(INTEGRITY_COLUMNS),
+        tables["prepared_images"].read(PREPARED_COLUMNS),
         duplicates=settings.integrity.duplicates,
         label_conflicts=settings.integrity.label_conflicts,
     )
-    made = split_samples(usable, settings.split)
-    split_report(made, settings.split)
-    return note_classes(made, label_map(present_classes(made), [], settings.listing.classes))
+    made = assign_purposes(usable, settings.split)
+    build_split_report(made, settings.split)
+    return attach_classes(made, build_label_map(list_present_classes(made), [], settings.listing.classes))
 
 
 def weights(tables: Stored, folder: str) -> pa.Table:

@@ -27,7 +27,7 @@ KNOWN: Final = b"brev_pipeline.known_assignments"
 """Schema metadata of sample_split, and of the known assignments: SHA-256 of the file that they were read from."""
 
 KNOWN_ROWS: Final = b"brev_pipeline.known_rows"
-"""Schema metadata of sample_split: what became of that file's rows, as JSON (`split.known.KnownRows.summary`)."""
+"""Schema metadata of sample_split: what became of that file's rows, as JSON (`KnownMatches.build_summary`)."""
 
 GIVEN: Final = b"brev_pipeline.given"
 """Schema metadata of sample_split: JSON, key of `GivenSettings.files` → SHA-256 of that file."""
@@ -60,7 +60,7 @@ def note_known(
     Args:
         split: table of sample_split.
         known: the table of known assignments; None where there was none.
-        rows: what became of its rows: `split.known.KnownRows.summary`.
+        rows: what became of its rows: `KnownMatches.build_summary`.
         given: the files of `split.given`, as `assignments.load_given_files` reads them.
     """
     added: dict[bytes, bytes] = {}

@@ -25,7 +25,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine, LocalEngine, LostTask, SerialEngine
 from brev_pipeline.errors import SourceError, StoreError
 from brev_pipeline.seeds import seeds64
-from brev_pipeline.split.labels import numbers_of
+from brev_pipeline.split.labels import number_classes
 from brev_pipeline.stages import SPECS, package_versions
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.fetcher import SourceRow
@@ -273,7 +273,7 @@ def _multi_hot(split: pa.Table, records: pa.Table, classes: list[str]) -> dict[s
         return {}
     lengths = pc.list_value_length(recorded["category"]).to_numpy()
     hot = np.zeros((len(recorded), len(classes)), np.int64)
-    hot[np.repeat(np.arange(len(lengths)), lengths), numbers_of(pc.list_flatten(recorded["category"]), classes)] = 1
+    hot[np.repeat(np.arange(len(lengths)), lengths), number_classes(pc.list_flatten(recorded["category"]), classes)] = 1
     return dict(zip(recorded["path"].to_pylist(), hot.tolist(), strict=True))
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from brev_pipeline.audit.table_checks import TABLES
 from brev_pipeline.audit.version_claims import Contradiction, VersionClaims, depend_on_code
 from brev_pipeline.config.differences import list_differences
-from brev_pipeline.split.labels import label_map, present_classes
+from brev_pipeline.split.labels import build_label_map, list_present_classes
 from brev_pipeline.stages import SPECS, VERSION, package_versions
 from brev_pipeline.store.versions import file_facts
 
@@ -93,7 +93,7 @@ def label_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
     earlier = [] if known.is_first else known.classes
     if earlier is None:
         return
-    wanted = label_map(present_classes(claims.split_table), earlier, claims.config.listing.classes)
+    wanted = build_label_map(list_present_classes(claims.split_table), earlier, claims.config.listing.classes)
     if classes != wanted:
         # Older code sorted the classes of each version anew.
         yield from depend_on_code(_compare_labels(classes, wanted, known.parent), "sample_split")

@@ -18,7 +18,7 @@ from brev_pipeline.audit.version_claims import Contradiction, VersionClaims, as_
 from brev_pipeline.expectations.frames import Baseline, build_frames
 from brev_pipeline.expectations.rules import Rule
 from brev_pipeline.expectations.suites import SUITES
-from brev_pipeline.split.labels import note_classes
+from brev_pipeline.split.labels import attach_classes
 from brev_pipeline.table_metadata import note_found
 from brev_pipeline.texts import TEXT
 
@@ -162,7 +162,7 @@ def _stage_tables(claims: VersionClaims) -> dict[str, _StageTable]:
     images = images.append_column("file", pc.if_else(there, pa.scalar("", TEXT), pa.scalar(None, TEXT)))
     images = images.append_column("length", pc.if_else(there, 1, 0))
     split = split.append_column("assigned_by", pa.repeat(pa.scalar("", TEXT), len(split)))
-    split = note_classes(split, claims.manifest["classes"])
+    split = attach_classes(split, claims.manifest["classes"])
     listing = claims.tables["listing"]
     tables = {
         "raw_listing": note_found(listing, derive_facts(claims)),

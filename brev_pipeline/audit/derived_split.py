@@ -48,10 +48,10 @@ def split_contradictions(claims: VersionClaims) -> Iterator[Finding]:
 
     And how many purposes rest on a file of known assignments that is not at hand.
     """
-    from brev_pipeline.split import split_samples, usable_samples
+    from brev_pipeline.split import assign_purposes, select_samples
 
     integrity = claims.config.integrity
-    usable, excluded = usable_samples(
+    usable, excluded = select_samples(
         claims.tables["listing"],
         claims.tables["images"],
         duplicates=integrity.duplicates,
@@ -71,7 +71,7 @@ def split_contradictions(claims: VersionClaims) -> Iterator[Finding]:
     yield from as_certain(compare_columns(ASSIGNMENTS, split, split, usable, usable.column_names, whence))
     before = read_ledger_before(claims)
     listed = claims.tables["listing"]
-    derived = split_samples(usable, claims.config.split, before.ledger, before.known, before.given, listed)
+    derived = assign_purposes(usable, claims.config.split, before.ledger, before.known, before.given, listed)
     derived = align_rows(derived, split["path"])
     yield from _compare_split(split, derived, before)
     if before.lacks_file:
@@ -80,7 +80,7 @@ def split_contradictions(claims: VersionClaims) -> Iterator[Finding]:
 
 def ledger_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
     """Assignments of the version before that were changed or forgotten, and absent images that it did not have."""
-    from brev_pipeline.split.ledger import next_ledger, stands_in
+    from brev_pipeline.split.ledger import are_in_split, build_next_ledger
 
     parent, ledger = claims.known.parent, claims.known.ledger
     table = claims.tables["assignments"]
@@ -102,8 +102,8 @@ def ledger_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
         rows.select(_OF_LEDGER).append_column("assigned_by", pa.repeat(pa.scalar("ledger", TEXT), len(rows)))
         for rows in (claims.split_table, ledger)
     )
-    both = next_ledger(split, ledger, claims.config.split)
-    wanted = both.filter(pc.invert(stands_in(both, split)))
+    both = build_next_ledger(split, ledger, claims.config.split)
+    wanted = both.filter(pc.invert(are_in_split(both, split)))
     yield from as_certain(_compare_remembered(absent, wanted, parent or ""))
     if not claims.config.split.allow_moves:
         yield from as_certain(_compare_purposes(claims, split, ledger, parent or ""))
@@ -148,14 +148,14 @@ def _read_files(claims: VersionClaims) -> dict[str, str | None]:
 
 def _describe_missing_file(claims: VersionClaims, usable: pa.Table) -> str:
     """How many images have a purpose that only the files explain that the split was made with, and are not at hand."""
-    from brev_pipeline.split import split_samples
+    from brev_pipeline.split import assign_purposes
 
     split, files = claims.split_table, _read_files(claims)
     lacking = {key: digest for key, digest in files.items() if claims.known.read_file(key, digest) is None}
     named = ", ".join(f"{key}, SHA-256 {digest}" for key, digest in lacking.items())
     file = f"the {_describe_files(lacking)} ({named}), which {'is' if len(lacking) == 1 else 'are'} not at hand"
     try:
-        derived = split_samples(usable, claims.config.split, claims.known.ledger, listed=claims.tables["listing"])
+        derived = assign_purposes(usable, claims.config.split, claims.known.ledger, listed=claims.tables["listing"])
     except (BrevPipelineError, *DERIVATION_ERRORS) as error:
         return f"the purposes of all {len(split)} images: they rest on {file}, and without it nothing is drawn: {error}"
     derived = align_rows(derived, split["path"])
@@ -294,14 +294,14 @@ def _compare_remembered(absent: pa.Table, wanted: pa.Table, parent: str) -> Iter
 
 def _compare_purposes(claims: VersionClaims, split: pa.Table, ledger: pa.Table, parent: str) -> Iterator[str]:
     """Images of the version before that stand on another side now."""
-    from brev_pipeline.split import split_report
+    from brev_pipeline.split import build_split_report
 
     # As a rule none has, and the report need not be made: by path, or under another path by its bytes.
     places = [pc.index_in(ledger[name], value_set=split[name].combine_chunks()) for name in ("path", "content_id")]
     differs = [pc.fill_null(pc.not_equal(split["purpose"].take(at), ledger["purpose"]), False) for at in places]
     if not pc.any(pc.or_(*differs), min_count=0).as_py():
         return
-    moved = split_report(split, claims.config.split, ledger, listed=claims.tables["listing"]).moved
+    moved = build_split_report(split, claims.config.split, ledger, listed=claims.tables["listing"]).moved
     yield from name_paths(
         moved["path"],
         np.ones(len(moved), np.bool_),

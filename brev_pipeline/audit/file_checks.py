@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from brev_pipeline.audit.version_claims import DERIVATION_ERRORS
 from brev_pipeline.engine import Engine, LostTask
 from brev_pipeline.errors import BrevPipelineError
-from brev_pipeline.split.labels import numbers_of
+from brev_pipeline.split.labels import number_classes
 from brev_pipeline.store import Folder, Version
 from brev_pipeline.store.versions import MANIFEST, REPORT, file_facts
 from brev_pipeline.texts import TEXT
@@ -177,7 +177,7 @@ def add_features(records: pa.Table, split: pa.Table | None, manifest: Mapping[st
     if lengths.max(initial=0) <= 1:
         return records.append_column("multi_hot", pa.nulls(len(records), kind))
     classes = manifest["classes"]
-    codes = pc.fill_null(numbers_of(pc.list_flatten(names), classes), 0).to_numpy()
+    codes = pc.fill_null(number_classes(pc.list_flatten(names), classes), 0).to_numpy()
     hot = np.zeros((len(records), len(classes)), np.int8)
     hot[np.repeat(np.arange(len(records)), lengths), codes] = 1
     rows = pa.FixedSizeListArray.from_arrays(pa.array(hot.ravel()), len(classes)).cast(kind)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.release.exclusions import find_account_problems, purpose_locks
-from brev_pipeline.split.labels import numbers_of, present_classes
+from brev_pipeline.split.labels import list_present_classes, number_classes
 from brev_pipeline.store.versions import DERIVED
 from brev_pipeline.table_metadata import LEFT_OUT_RULES
 from brev_pipeline.tables import drawn_by_weight, part_names
@@ -59,14 +59,14 @@ def class_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]
     A class that has no image any more keeps its place: see `derived_labels`.
     """
     classes, split, records = manifest["classes"], select_listed(tables["assignments"]), tables["records"]
-    found = present_classes(split)
-    if lacking := pa.array(found, TEXT).filter(numbers_of(pa.array(found, TEXT), classes).is_null()).to_pylist():
+    found = list_present_classes(split)
+    if lacking := pa.array(found, TEXT).filter(number_classes(pa.array(found, TEXT), classes).is_null()).to_pylist():
         yield f"manifest.json: classes is {classes}, and the assignments hold {lacking} besides"
     if twice := sorted({name for name in classes if classes.count(name) > 1}):
         yield f"manifest.json: classes holds {twice} twice: a class has one number"
     at = pc.index_in(records["path"], value_set=split["path"].combine_chunks())
     names = pc.list_element(pc.take(split["category"], at.drop_null()), 0)
-    wanted = numbers_of(names, classes).cast(pa.int64())
+    wanted = number_classes(names, classes).cast(pa.int64())
     labels = records["label"].filter(pc.is_valid(at))
     yield from _name_differing_rows("label", records.filter(pc.is_valid(at)), labels, wanted, "its image's class")
 

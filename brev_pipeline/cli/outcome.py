@@ -56,24 +56,24 @@ def divide(config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:
 
     Raises:
         ListingError: as `list_datasets`.
-        SplitError: as `foresee_split` and `split_samples`.
+        SplitError: as `check_split_early` and `assign_purposes`.
     """
     from brev_pipeline.listing.state import listing_state
     from brev_pipeline.release.assignments import load_given_files
-    from brev_pipeline.split import split_samples
-    from brev_pipeline.split.foresee import foresee_split
+    from brev_pipeline.split import assign_purposes
+    from brev_pipeline.split.foresee import check_split_early
     from brev_pipeline.storage import Sources
 
     listing = listing_state(config.datasets, config.listing, Sources.from_config(config)).listing
     given = load_given_files(config)
-    foresee_split(listing, config.split, given=given)
-    table = split_samples(_samples(listing, contents or {}), config.split, given=given)
+    check_split_early(listing, config.split, given=given)
+    table = assign_purposes(_samples(listing, contents or {}), config.split, given=given)
     return _outcome(table, config, contents)
 
 
 def _samples(listing: pa.Table, contents: dict[str, str]) -> pa.Table:
     """The listing as the split takes it: what has no known bytes is a content of its own."""
-    from brev_pipeline.split import USABLE
+    from brev_pipeline.split import SELECTED_SAMPLES
     from brev_pipeline.tables import conform_table
 
     prefix = listing["bucket"][0].as_py().rstrip("/") + "/"
@@ -85,7 +85,7 @@ def _samples(listing: pa.Table, contents: dict[str, str]) -> pa.Table:
     content = pc.coalesce(known["md5"].take(rows), pc.cast(listing["path"], TEXT))
     for name in ("content_id", "pixel_id"):
         listing = listing.append_column(name, content)
-    return conform_table(listing.select(USABLE.names), USABLE, "listing")
+    return conform_table(listing.select(SELECTED_SAMPLES.names), SELECTED_SAMPLES, "listing")
 
 
 def _outcome(table: pa.Table, config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:

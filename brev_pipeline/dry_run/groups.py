@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.diff.images import SHOWN
-from brev_pipeline.split.layout import lay_out
-from brev_pipeline.split.ledger import rules_of
+from brev_pipeline.split.layout import assign_leak_groups
+from brev_pipeline.split.ledger import build_grouping_rules
 from brev_pipeline.store import Version
 
 
@@ -18,8 +18,8 @@ def find_joined(newest: Version, ledger: pa.Table, split: pa.Table, settings: Sp
 
     Args:
         newest: the newest published version.
-        ledger: as `split_samples` was given it, row by row that version's assignments.
-        split: as `split_samples` gave it.
+        ledger: as `assign_purposes` was given it, row by row that version's assignments.
+        split: as `assign_purposes` gave it.
         settings: of the split.
 
     Returns:
@@ -29,8 +29,8 @@ def find_joined(newest: Version, ledger: pa.Table, split: pa.Table, settings: Sp
     before = newest.read_table("assignments", ["path", "leak_group", "purpose", "listed"])
     if _stand(before, split):
         return {"joined": 0, "examples": []}
-    layout = lay_out(split, rules_of(settings), ledger)
-    rows = pa.table({"now": layout.past_group, "was": before["leak_group"], "purpose": before["purpose"]})
+    leak_groups = assign_leak_groups(split, build_grouping_rules(settings), ledger)
+    rows = pa.table({"now": leak_groups.ledger_group, "was": before["leak_group"], "purpose": before["purpose"]})
     if "listed" in before.column_names:
         rows = rows.filter(before["listed"])
     pairs = rows.group_by(["now", "was", "purpose"]).aggregate([])

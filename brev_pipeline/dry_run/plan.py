@@ -278,9 +278,9 @@ def _recorded(draft: Draft) -> dict[str, Any]:
 
 
 def _classes(draft: Draft) -> list[str]:
-    from brev_pipeline.split.labels import classes_of
+    from brev_pipeline.split.labels import read_split_classes
 
-    return classes_of(draft.tables["sample_split"].read([]))
+    return read_split_classes(draft.tables["sample_split"].read([]))
 
 
 def _open(draft: Draft) -> list[dict[str, Any]]:

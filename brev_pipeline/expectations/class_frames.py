@@ -37,12 +37,12 @@ def build_class_frames(
         earlier: class names of the newest published version.
         outside: (rows,) which rows a given split keeps out of the shares.
     """
-    from brev_pipeline.split.labels import classes_of
+    from brev_pipeline.split.labels import read_split_classes
 
     held = ClassMembership(split)
     purpose = _encode(split["purpose"], settings.names)
     return {
-        "labels": _build_labels(classes_of(split), earlier),
+        "labels": _build_labels(read_split_classes(split), earlier),
         "purposes": _build_purposes(purpose, group, settings, outside),
         "classes": _build_classes(held, purpose, group, settings, outside),
         "class_strata": _build_class_strata(held, split["stratum"], group, settings),

@@ -23,7 +23,7 @@ from brev_pipeline.texts import TEXT, join_names, normalize_unicode, number_valu
 if TYPE_CHECKING:
     import pandas as pd
 
-    from brev_pipeline.split.given_matched import Matched
+    from brev_pipeline.split.given_matched import GivenMatches
 
 
 @dataclass(frozen=True)
@@ -241,17 +241,17 @@ def _find_pixel_conflicts(images: pa.Table, samples: pa.Table) -> pa.ChunkedArra
 def _split_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     paths = tables["sample_split"].read(["path"])["path"]
     lost = _count_difference(_find_usable_paths(tables, config), paths)
-    from brev_pipeline.split.known import account_known, known_columns
-    from brev_pipeline.split.ledger import key_columns
+    from brev_pipeline.split.known import count_known_matches, list_known_columns
+    from brev_pipeline.split.ledger import list_key_columns
 
     columns = ["path", "content_id", "pixel_id", "item", "stratum", "leak_group", "purpose", "assigned_by"]
-    wanted = known_columns(published.known, config.split)
+    wanted = list_known_columns(published.known, config.split)
     by_given = ["bucket", "etag"] if config.split.given else []
-    split = tables["sample_split"].read([*columns, "category", *key_columns(config.split), *wanted, *by_given])
+    split = tables["sample_split"].read([*columns, "category", *list_key_columns(config.split), *wanted, *by_given])
     rows = split.select(columns).to_pandas()
     purpose, group = _encode_texts(split["purpose"]), _encode_texts(split["leak_group"])
     listing = tables["sample_integrity"].read(wanted) if published.known is not None else split
-    account = account_known(published.known, split, listing, config.split)
+    account = count_known_matches(published.known, split, listing, config.split)
     given = _match_given(tables, config, published)
     rows["leak_group_whole"] = _is_whole(group, purpose)
     rows["content_whole"] = _is_whole(_encode_texts(split["content_id"]), purpose)
@@ -273,24 +273,24 @@ def _split_frames(tables: Tables, config: PipelineConfig, published: Baseline) -
 
 def _read_listed(tables: Tables, split: pa.Table, config: PipelineConfig) -> pa.Table | None:
     """All listed images as the split's report takes them; None where nothing is said of single ones."""
-    from brev_pipeline.split.usable import OF_INTEGRITY
+    from brev_pipeline.split.usable import INTEGRITY_COLUMNS
 
     if not config.split.names_images:
         return None
-    return tables["sample_integrity"].read([name for name in OF_INTEGRITY if name in split.column_names])
+    return tables["sample_integrity"].read([name for name in INTEGRITY_COLUMNS if name in split.column_names])
 
 
-def _match_given(tables: Tables, config: PipelineConfig, published: Baseline) -> Sequence["Matched"]:
+def _match_given(tables: Tables, config: PipelineConfig, published: Baseline) -> Sequence["GivenMatches"]:
     """What became of the names and words of ``split.given``: of all that is listed, usable or not."""
-    from brev_pipeline.split.given_matched import account_given, given_columns
+    from brev_pipeline.split.given_matched import count_given_matches, list_given_columns
 
     if config.split.given is None:
         return ()
-    listing = tables["sample_integrity"].read(given_columns(config.split))
-    return account_given(listing, config.split, published.given)
+    listing = tables["sample_integrity"].read(list_given_columns(config.split))
+    return count_given_matches(listing, config.split, published.given)
 
 
-def _build_unmatched(given: Sequence["Matched"]) -> "pd.DataFrame":
+def _build_unmatched(given: Sequence["GivenMatches"]) -> "pd.DataFrame":
     rows = [{"where": f"split.given.{one.key}", **row} for one in given for row in one.unmatched.to_pylist()]
     return _frame_of_rows(rows) if rows else _empty_frame("where", "key", "closest")
 
@@ -302,12 +302,12 @@ def _report_frames(
     import pyarrow.compute as pc
 
     from brev_pipeline.expectations.class_frames import build_class_frames
-    from brev_pipeline.split import split_report
+    from brev_pipeline.split import build_split_report
 
     named = pc.is_in(split["purpose"], value_set=pa.array(config.split.names, TEXT))
     if not pc.all(named, min_count=0).as_py():
         split, group = split.filter(named), group[named.to_numpy()]
-    report = split_report(split, config.split, published.assignments, published.known, published.given, listed)
+    report = build_split_report(split, config.split, published.assignments, published.known, published.given, listed)
     rest = ~report.outside
     return {
         "strata": _build_strata(split if rest.all() else split.filter(pa.array(rest)), group[rest], config),
@@ -395,7 +395,7 @@ def _weight_frames(tables: Tables, config: PipelineConfig, published: Baseline) 
 
 def _shard_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     from brev_pipeline.expectations.class_frames import build_drawn_classes
-    from brev_pipeline.split.labels import classes_of
+    from brev_pipeline.split.labels import read_split_classes
 
     columns = ["purpose", "epoch", "shard", "position", "path", "content_id", "group", "label"]
     table = tables["tfrecord_shards"].read([*columns, "ordinal"])
@@ -405,7 +405,7 @@ def _shard_frames(tables: Tables, config: PipelineConfig, published: Baseline) -
     rows["part"] = parts.to_pandas()
     rows["purpose_of_split"] = _has_same_purpose(table, split)
     rows["place_unique"] = _is_alone(_encode_texts(parts), table["shard"].to_numpy(), table["position"].to_numpy())
-    rows["label_known"] = rows["label"].between(0, len(classes_of(split)) - 1)
+    rows["label_known"] = rows["label"].between(0, len(read_split_classes(split)) - 1)
     drawn = [name for name in config.sampling.purposes if name not in config.split.fold_names]
     once = split["path"].filter(pa.array(~_is_in(split["purpose"], drawn)))
     weighed = drawn_by_weight(table).to_numpy()

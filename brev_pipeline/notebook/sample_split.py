@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.arrays import Ints, least
+from brev_pipeline.split.arrays import Ints, find_minima
 from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.encode import encode
-from brev_pipeline.split.layout import Layout, Rules, lay_out
+from brev_pipeline.split.encode import encode_column
+from brev_pipeline.split.layout import GroupingRules, LeakGroups, assign_leak_groups
 from brev_pipeline.split.methods import check_method, run_method
-from brev_pipeline.split.patterns import compile_key
+from brev_pipeline.split.patterns import compile_key_pattern
 from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class SampleSplit:
         _one_of("unmatched", self.unmatched, ("error", "own_item"))
         for name in ("stratification", "uniqueness"):
             if isinstance(spec := getattr(self, name), str) and spec:
-                compile_key(spec, name)
+                compile_key_pattern(spec, name)
 
     def assign(
         self, samples: pd.DataFrame, purpose: str = "train", remainder: str | None = "devel", column: str = "purpose"
@@ -88,32 +88,32 @@ class SampleSplit:
             raise SplitError(f"purpose and remainder are both {purpose!r}")
         names, given = _given(samples, column, purpose, remainder)
         rules, table = self._table(samples)
-        chosen = self._choose(lay_out(table, rules), names, given)
+        chosen = self._choose(assign_leak_groups(table, rules), names, given)
         texts = pa.array([purpose, remainder, *names[2:]], TEXT).take(pa.array(chosen))
         # An array, not a series: rows are matched by position, whatever the frame's index.
         return samples.assign(**{column: texts.to_pandas().astype("str").array})
 
-    def _choose(self, layout: Layout, names: list[str], given: Ints) -> Ints:
+    def _choose(self, leak_groups: LeakGroups, names: list[str], given: Ints) -> Ints:
         """(rows,) purpose of each row."""
         no_past = np.zeros(0, np.int64)
-        fixed = layout.given(names, given, no_past)
-        by_node = _node_purposes(layout, names, given)
+        fixed = leak_groups.find_strictest_purposes(names, given, no_past)
+        by_node = _node_purposes(leak_groups, names, given)
         shares = np.array([self.split, 1 - self.split] + [0.0] * (len(names) - 2))
         closed = np.arange(len(names)) > 1
         seed = int(self.seed)
         if seed < 0:
             seed = secrets.randbits(63 if self.method == "ranked_hash" else 32)
-        draw = layout.draw(shares, closed, int(self.split < 1), seed, fixed, by_node)
-        chosen = run_method(self.method, draw)[layout.row_group]
+        draw = leak_groups.build_problem(shares, closed, int(self.split < 1), seed, fixed, by_node)
+        chosen = run_method(self.method, draw)[leak_groups.row_group]
         if self.method != "ranked_hash":
-            chosen = _as_reference(layout, chosen, by_node, given)
+            chosen = _as_reference(leak_groups, chosen, by_node, given)
         return np.where(given == OPEN, chosen, given)
 
-    def _table(self, samples: pd.DataFrame) -> tuple[Rules, pa.Table]:
+    def _table(self, samples: pd.DataFrame) -> tuple[GroupingRules, pa.Table]:
         ids = [next((name for name in names if name in samples.columns), None) for names in _IDS]
         uniqueness = self.uniqueness or ["etag" if "etag" in samples.columns else "content_id"]
         copies = [name for name in ids if name is not None]
-        rules = Rules(
+        rules = GroupingRules(
             self.stratification or None, uniqueness, self.uniqueness_scope == "global", self.unmatched, copies
         )
         specs = [rules.stratification or [], uniqueness, copies, ["path"]]
@@ -129,31 +129,31 @@ def _given(samples: pd.DataFrame, column: str, purpose: str, remainder: str | No
     names = [purpose, remainder or ""]  # no purpose is called "": it stands for a remainder that stays open
     if column not in samples.columns:
         return names, np.full(len(samples), OPEN)
-    there = encode(_arrow(samples[column]).cast(TEXT))
+    there = encode_column(_arrow(samples[column]).cast(TEXT))
     names += [name for name in there.labels.to_pylist() if name and name not in names]
     number = [names.index(name) if name else OPEN for name in there.labels.to_pylist()]
     return names, np.array([*number, OPEN])[there.codes]
 
 
-def _node_purposes(layout: Layout, names: list[str], given: Ints) -> Ints:
+def _node_purposes(leak_groups: LeakGroups, names: list[str], given: Ints) -> Ints:
     """(nodes,) the purpose that each node has by its own rows: of several, the one the reference goes on with."""
     order = sorted(range(len(names)), key=lambda at: (*_REFERENCE_ORDER, names[at]).index(names[at]))
     rank = np.empty(len(names), np.int64)
     rank[order] = np.arange(len(names))
     rows = given != OPEN
-    best = least(layout.nodes.of_row[rows], rank[given[rows]], len(layout.nodes), len(names))
+    best = find_minima(leak_groups.nodes.row_node[rows], rank[given[rows]], len(leak_groups.nodes), len(names))
     return np.asarray(np.append(order, OPEN)[best], np.int64)
 
 
-def _as_reference(layout: Layout, chosen: Ints, by_node: Ints, given: Ints) -> Ints:
+def _as_reference(leak_groups: LeakGroups, chosen: Ints, by_node: Ints, given: Ints) -> Ints:
     """Where purposes given by hand divide a leak group already, open rows follow their own item, as there."""
-    rows, groups = np.flatnonzero(given != OPEN), layout.row_group
+    rows, groups = np.flatnonzero(given != OPEN), leak_groups.row_group
     if not len(rows):
         return chosen
-    low = least(groups[rows], given[rows], layout.groups, np.iinfo(np.int64).max)
-    high = least(groups[rows], -given[rows], layout.groups, 1)
+    low = find_minima(groups[rows], given[rows], leak_groups.group_count, np.iinfo(np.int64).max)
+    high = find_minima(groups[rows], -given[rows], leak_groups.group_count, 1)
     divided = (high <= 0) & (low != -high)
-    own = by_node[layout.nodes.of_row]
+    own = by_node[leak_groups.nodes.row_node]
     return np.where(divided[groups] & (own != OPEN), own, chosen)
 
 

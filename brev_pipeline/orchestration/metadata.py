@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from brev_pipeline.config import PipelineConfig
     from brev_pipeline.recheck import Recheck
     from brev_pipeline.split import SplitReport
-    from brev_pipeline.split.given_matched import Matched
-    from brev_pipeline.split.known import KnownRows
+    from brev_pipeline.split.given_matched import GivenMatches
+    from brev_pipeline.split.known import KnownMatches
     from brev_pipeline.storage.fetcher import Fetcher
     from brev_pipeline.store import PipelineStore
 
@@ -200,8 +200,8 @@ def split_metadata(
     table: pa.Table,
     excluded: pa.Table,
     report: "SplitReport",
-    known: "KnownRows | None" = None,
-    given: Sequence["Matched"] = (),
+    known: "KnownMatches | None" = None,
+    given: Sequence["GivenMatches"] = (),
 ) -> dict[str, Any]:
     """The split per stratum, leak groups, what was left out, and what a person should look at.
 
@@ -234,11 +234,11 @@ def split_metadata(
     if given:
         found["given unmatched"] = sum(one.unmatched_count for one in given)
     for one in given:
-        found[f"given: matched of {one.key}"] = f"{one.matched} of {one.names}"
+        found[f"given: matched of {one.key}"] = f"{one.matched_count} of {one.names}"
         if one.unmatched_count:
             found[f"given: unmatched of {one.key}"] = markdown_table(one.unmatched)
-    if report.warnings:
-        found["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in report.warnings))
+    if report.warning_messages:
+        found["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in report.warning_messages))
     if report.moved.num_rows:
         found["moved"] = markdown_table(report.moved)
     if excluded.num_rows:
@@ -257,13 +257,13 @@ def labels_metadata(
         earlier: those of the newest published version.
         order: ``listing.classes``.
     """
-    from brev_pipeline.split.labels import label_counts, order_note
+    from brev_pipeline.split.labels import count_labels, explain_class_order
 
-    images = label_counts(table, classes)
+    images = count_labels(table, classes)
     new = [""] * len(earlier) + ["new"] * (len(classes) - len(earlier))
     said = [one if count else "no image any more" for one, count in zip(new, images, strict=True)]
     shown = pa.table({"label": range(len(classes)), "class": list(classes), "images": images, "": said})
-    note = order_note(classes, order)
+    note = explain_class_order(classes, order)
     return {"labels": markdown_table(shown)} | ({"order of the labels": dg.MetadataValue.md(note)} if note else {})
 
 
@@ -299,9 +299,9 @@ def shards_metadata(
     from brev_pipeline.augmentation import ImageAugmenter
     from brev_pipeline.charts import sample_sheet
     from brev_pipeline.release.shards import PreparedPixels
-    from brev_pipeline.split.labels import classes_of
+    from brev_pipeline.split.labels import read_split_classes
 
-    names = classes_of(split)
+    names = read_split_classes(split)
     pixels, augmenter = PreparedPixels(store.prepared_pixels), ImageAugmenter(config.augmentation)
     # Labels out of range are for the checks to find.
     known = table.filter(pc.and_(table["augmented"], pc.is_in(table["label"], pa.array(range(len(names)), pa.int64()))))

@@ -32,9 +32,9 @@ class Division:
     given: Mapping[str, pa.Table]
     """The files of a given split."""
     known_rows: Any
-    """What became of the rows of ``known``: `split.known.KnownRows`; None where there is no such file."""
+    """What became of the rows of ``known``: `KnownMatches`; None where there is no such file."""
     given_matched: Sequence[Any]
-    """What the names and words of ``split.given`` mean: `split.given_matched.Matched` each."""
+    """What the names and words of ``split.given`` mean: `GivenMatches` each."""
 
 
 def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Columns, prepared: Columns) -> Division:
@@ -50,27 +50,27 @@ def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Colu
         SplitError: they cannot be divided as configured.
         StoreError: the newest version cannot be read.
     """
-    from brev_pipeline.split import split_samples, usable_samples
-    from brev_pipeline.split.given_matched import account_given
-    from brev_pipeline.split.known import account_known, known_columns
-    from brev_pipeline.split.labels import label_map, note_classes, present_classes
-    from brev_pipeline.split.usable import OF_INTEGRITY, OF_PREPARED
+    from brev_pipeline.split import assign_purposes, select_samples
+    from brev_pipeline.split.given_matched import count_given_matches
+    from brev_pipeline.split.known import count_known_matches, list_known_columns
+    from brev_pipeline.split.labels import attach_classes, build_label_map, list_present_classes
+    from brev_pipeline.split.usable import INTEGRITY_COLUMNS, PREPARED_COLUMNS
 
-    listed = integrity.read(OF_INTEGRITY)
-    usable, excluded = usable_samples(
+    listed = integrity.read(INTEGRITY_COLUMNS)
+    usable, excluded = select_samples(
         listed,
-        prepared.read(OF_PREPARED),
+        prepared.read(PREPARED_COLUMNS),
         duplicates=config.integrity.duplicates,
         label_conflicts=config.integrity.label_conflicts,
     )
     history, known, given = read_history(store, config), load_known_assignments(config), load_given_files(config)
-    table = split_samples(usable, config.split, history.ledger, known, given, listed)
-    rows = account_known(known, table, integrity.read(known_columns(known, config.split)), config.split)
-    table = note_known(table, known, None if rows is None else rows.summary(), given)
-    classes = label_map(present_classes(table), history.classes, config.listing.classes)
-    table = note_classes(table, classes)
+    table = assign_purposes(usable, config.split, history.ledger, known, given, listed)
+    rows = count_known_matches(known, table, integrity.read(list_known_columns(known, config.split)), config.split)
+    table = note_known(table, known, None if rows is None else rows.build_summary(), given)
+    classes = build_label_map(list_present_classes(table), history.classes, config.listing.classes)
+    table = attach_classes(table, classes)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), LEDGER: str(history.number)})
-    return Division(table, excluded, history, known, given, rows, account_given(listed, config.split, given))
+    return Division(table, excluded, history, known, given, rows, count_given_matches(listed, config.split, given))
 
 
 def build_assignments(config: PipelineConfig, before: Version | None, split: pa.Table) -> pa.Table:
@@ -79,10 +79,10 @@ def build_assignments(config: PipelineConfig, before: Version | None, split: pa.
     How a run came to an assignment is the run's own affair: without that column, a second run over the same images
     gives the same table.
     """
-    from brev_pipeline.split.ledger import next_ledger, stands_in
+    from brev_pipeline.split.ledger import are_in_split, build_next_ledger
 
-    table = next_ledger(split, before and read_ledger(before), config.split).drop_columns(["assigned_by"])
-    return table.append_column("listed", stands_in(table, split))
+    table = build_next_ledger(split, before and read_ledger(before), config.split).drop_columns(["assigned_by"])
+    return table.append_column("listed", are_in_split(table, split))
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class SplitHistory:
     number: int = 0
     """Of the publication; 0 where there was none."""
     ledger: pa.Table | None = None
-    """What `split_samples` reads of its assignments; None before the first."""
+    """What `assign_purposes` reads of its assignments; None before the first."""
     classes: tuple[str, ...] = ()
     """Its class names, in the order of the labels."""
 
@@ -103,14 +103,14 @@ def read_history(store: PipelineStore, config: PipelineConfig) -> SplitHistory:
     Raises:
         StoreError: the version cannot be read, or is not what was published.
     """
-    from brev_pipeline.split.ledger import ledger_columns
+    from brev_pipeline.split.ledger import list_ledger_columns
 
     newest = store.newest_version()
     if newest is None:
         return SplitHistory()
     entry, version = newest
     refuse_other_folds(config, version)
-    ledger = version.read_table("assignments", ledger_columns(config.split), verified=True)
+    ledger = version.read_table("assignments", list_ledger_columns(config.split), verified=True)
     return SplitHistory(entry.number, ledger, tuple(version.read_manifest(verified=True)["classes"]))
 
 
@@ -162,13 +162,15 @@ def load_given_files(config: PipelineConfig) -> dict[str, pa.Table]:
     Raises:
         SplitError: one cannot be read, or is not such a file.
     """
-    from brev_pipeline.split.given_names import read_given
-    from brev_pipeline.split.match_rows import BASE
+    from brev_pipeline.split.given_names import read_given_file
+    from brev_pipeline.split.match_rows import BASE_FOLDER
 
     found = {}
     for key, file in (config.split.given.files if config.split.given else {}).items():
         place, data, digest = _read_file(config, f"split.given.{key}", file)
-        found[key] = read_given(data, place, key).replace_schema_metadata({KNOWN: digest, BASE: str(config.base)})
+        found[key] = read_given_file(data, place, key).replace_schema_metadata(
+            {KNOWN: digest, BASE_FOLDER: str(config.base)}
+        )
     return found
 
 
@@ -195,24 +197,24 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
             unusable still.
 
     Raises:
-        SplitError: see `foresee_split`, `load_known_assignments`, `load_given_files` and `refuse_other_folds`.
+        SplitError: see `check_split_early`, `load_known_assignments`, `load_given_files` and `refuse_other_folds`.
         SamplingError: ``sampling.groupby`` names what is no column.
     """
     from brev_pipeline.sampling.groups import group_images
-    from brev_pipeline.split.foresee import foresee_split
-    from brev_pipeline.split.ledger import ledger_columns
+    from brev_pipeline.split.foresee import check_split_early
+    from brev_pipeline.split.ledger import list_ledger_columns
 
     group_images(SAMPLE_SPLIT.empty_table(), config.sampling.groupby)
     listing = listing.select(RAW_LISTING.names)
     known, given, ledger = load_known_assignments(config), load_given_files(config), None
     if newest is not None:
         refuse_other_folds(config, newest)
-        ledger = newest.read_table("assignments", ledger_columns(config.split), verified=True)
+        ledger = newest.read_table("assignments", list_ledger_columns(config.split), verified=True)
         excluded = newest.read_table("exclusions", ["path", "rule"])
         out = excluded.filter(pc.is_in(excluded["rule"], value_set=pa.array(_UNUSED, TEXT)))["path"]
         listing = listing.filter(pc.invert(pc.is_in(listing["path"], value_set=out.combine_chunks())))
     leave = config.integrity.label_conflicts == "quarantine"
-    foresee_split(listing, config.split, known, given, ledger, conflicts_leave=leave)
+    check_split_early(listing, config.split, known, given, ledger, conflicts_leave=leave)
 
 
 _UNUSED: Final = ["quarantined", "label_conflict", "duplicate"]

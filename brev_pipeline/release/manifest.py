@@ -35,7 +35,7 @@ def build_manifest_facts(
 ) -> tuple[dict[str, Any], pa.Table, Folder, dict[str, dict[str, Any]]]:
     """What the manifest says besides the files; the exclusions; the folder of the shards, and the facts of each."""
     from brev_pipeline.listing import listing_fingerprint
-    from brev_pipeline.split.labels import classes_of
+    from brev_pipeline.split.labels import read_split_classes
 
     excluded = list_exclusions(config, tables, filtered)
     listing = tables["raw_listing"].read(["path", "etag"])
@@ -54,7 +54,7 @@ def build_manifest_facts(
         "configuration": config.contents(),
         "known_assignments_sha256": known_sha256(split),
         **({"given_sha256": given} if (given := given_sha256(split)) else {}),
-        "classes": classes_of(split),
+        "classes": read_split_classes(split),
         "test_lock": purpose_locks(split, config.split),
         "listing_fingerprint": listing_fingerprint(listing),
         "counts": {

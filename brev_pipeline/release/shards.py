@@ -131,9 +131,9 @@ def plan_records(config: PipelineConfig, split: Columns, weights: pa.Table, prep
     from brev_pipeline.records.shard_writer import PREPARED_COLUMNS
     from brev_pipeline.sampling import plan_draws
     from brev_pipeline.sampling.draw_plan import SPLIT_COLUMNS
-    from brev_pipeline.split.labels import classes_of
+    from brev_pipeline.split.labels import read_split_classes
 
-    classes = classes_of(split.read([]))
+    classes = read_split_classes(split.read([]))
     drawn_from = split.read([*SPLIT_COLUMNS, *config.sampling.groupby])
     folds = config.split.fold_names
     draws = plan_draws(drawn_from, weights, config.sampling, epochs=config.shards.epochs, folds=folds)

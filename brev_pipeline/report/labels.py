@@ -8,7 +8,7 @@ import pyarrow as pa
 from brev_pipeline.report.ground import Ground
 from brev_pipeline.report.opening import Opening
 from brev_pipeline.report.text import counted, joined
-from brev_pipeline.split.labels import label_counts, numbers_of
+from brev_pipeline.split.labels import count_labels, number_classes
 from brev_pipeline.tables import AUGMENTED
 from brev_pipeline.texts import TEXT
 
@@ -43,8 +43,8 @@ def labels(ground: Ground) -> Labels:
     classes: list[str] = ground.inputs.manifest["classes"]
     parent = ground.inputs.parent
     before: list[str] = parent.read_manifest()["classes"] if parent else []
-    old = numbers_of(pa.array(classes, TEXT), before).is_valid().to_pylist() if parent else [True] * len(classes)
-    images = label_counts(pa.table({"category": ground.split.column("category")}), classes)
+    old = number_classes(pa.array(classes, TEXT), before).is_valid().to_pylist() if parent else [True] * len(classes)
+    images = count_labels(pa.table({"category": ground.split.column("category")}), classes)
     records = _records(ground)
     rows = [
         Label(number, name, count, records.get(number, "none"), _note(count, known))

@@ -12,12 +12,12 @@ Bools = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.uint64]
 
 
-def one_array(column: pa.ChunkedArray) -> pa.Array:
+def to_single_array(column: pa.ChunkedArray) -> pa.Array:
     """A column in one piece. Each piece of a column would get a dictionary of its own, at a cost that is quadratic."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def compress(values: Ints, bound: int) -> tuple[Ints, Ints]:
+def number_values(values: Ints, bound: int) -> tuple[Ints, Ints]:
     """Number the distinct values in ascending order.
 
     Args:
@@ -28,7 +28,7 @@ def compress(values: Ints, bound: int) -> tuple[Ints, Ints]:
         (rows,) number of each row's value, and (distinct,) the values, ascending.
     """
     if bound > 8 * len(values) + 1_000_000:
-        codes, first = number(values)
+        codes, first = number_by_sorting(values)
         return codes, values[first]
     there = np.zeros(bound, np.bool_)
     there[values] = True
@@ -39,7 +39,7 @@ def compress(values: Ints, bound: int) -> tuple[Ints, Ints]:
     return codes, np.flatnonzero(there)
 
 
-def number(values: npt.NDArray[Any]) -> tuple[Ints, Ints]:
+def number_by_sorting(values: npt.NDArray[Any]) -> tuple[Ints, Ints]:
     """Number the distinct values in ascending order: (rows,) the numbers, and (distinct,) a row of each value.
 
     By sorting: `numpy.unique` took four times as long on a million different values.
@@ -55,7 +55,7 @@ def number(values: npt.NDArray[Any]) -> tuple[Ints, Ints]:
     return codes, order[new]
 
 
-def first_of(codes: Ints, count: int) -> Ints:
+def find_first_rows(codes: Ints, count: int) -> Ints:
     """(count,) the first row of each code 0 … count − 1, or −1 where there is none; a code of −1 is skipped."""
     first = np.full(count, -1, np.int64)
     rows = np.flatnonzero(codes >= 0)[::-1]
@@ -63,14 +63,16 @@ def first_of(codes: Ints, count: int) -> Ints:
     return first
 
 
-def least(codes: npt.NDArray[np.integer[Any]], values: npt.NDArray[Any], count: int, start: Any) -> npt.NDArray[Any]:
+def find_minima(
+    codes: npt.NDArray[np.integer[Any]], values: npt.NDArray[Any], count: int, start: Any
+) -> npt.NDArray[Any]:
     """(count,) the least of ``values`` for each code; ``start`` for codes that do not occur."""
     out = np.full(count, start, values.dtype)
     np.minimum.at(out, codes, values)
     return out
 
 
-def table(rows: Ints, columns: Ints, weights: Ints, shape: tuple[int, int]) -> Floats:
+def sum_weights(rows: Ints, columns: Ints, weights: Ints, shape: tuple[int, int]) -> Floats:
     """Sum of ``weights`` per (row, column), as float64 of ``shape``."""
     flat = np.bincount(rows * shape[1] + columns, weights, shape[0] * shape[1])
     return flat.astype(np.float64, copy=False).reshape(shape)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.split.arrays import Ints, Words, first_of, number, one_array
+from brev_pipeline.split.arrays import Ints, Words, find_first_rows, number_by_sorting, to_single_array
 from brev_pipeline.texts import text_bytes, text_offsets
 
 # Odd multipliers from the fractional digits of the golden ratio and of π (SplitMix64, FNV's successors): they only
@@ -67,15 +67,15 @@ def _by_digest(ids: pa.ChunkedArray, digests: Words) -> tuple[Ints, Ints] | None
     ordered = np.sort(digests)  # costs half of argsort, and mostly settles it
     if not (ordered[1:] == ordered[:-1]).any():
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    codes, _ = number(digests)
+    codes, _ = number_by_sorting(digests)
     rows = np.flatnonzero((np.bincount(codes) > 1)[codes])  # ascending, so that texts are read in order
     codes = codes[rows]
-    first = rows[first_of(codes, int(codes.max()) + 1)]
+    first = rows[find_first_rows(codes, int(codes.max()) + 1)]
     same = pc.equal(ids.take(pa.array(rows)), ids.take(pa.array(first[codes])))
     return (rows, codes) if pc.all(same).as_py() else None
 
 
 def _by_text(ids: pa.ChunkedArray) -> tuple[Ints, Ints]:
-    codes = np.asarray(one_array(ids).dictionary_encode().indices.to_numpy(), np.int64)
+    codes = np.asarray(to_single_array(ids).dictionary_encode().indices.to_numpy(), np.int64)
     rows = np.flatnonzero((np.bincount(codes) > 1)[codes]) if len(codes) else codes
     return rows, codes[rows]

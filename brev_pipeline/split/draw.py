@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from brev_pipeline.split.arrays import Bools, Floats, Ints, compress, least, table
+from brev_pipeline.split.arrays import Bools, Floats, Ints, find_minima, number_values, sum_weights
 from brev_pipeline.split.groups import Nodes
 
 OPEN = -1  # no purpose yet
 
 
 @dataclass(frozen=True)
-class Draw:
+class SplitProblem:
     """One question to a method.
 
     Attributes:
@@ -50,7 +50,7 @@ class Draw:
     seed: int
     folds: int = 0
 
-    def among(self, kept: Bools) -> "Draw":
+    def restrict_to(self, kept: Bools) -> "SplitProblem":
         """The question about some groups only, with nothing else in any share.
 
         Args:
@@ -69,13 +69,13 @@ class Draw:
         )
 
     @property
-    def images(self) -> Ints:
+    def stratum_images(self) -> Ints:
         """(strata,) images of each stratum."""
         return np.bincount(self.nodes.stratum, self.nodes.images, len(self.strata)).astype(np.int64)
 
 
 @dataclass(frozen=True)
-class Parts:
+class StratumParts:
     """How leak groups lie over the strata: one entry per group and stratum that it has images in.
 
     Attributes:
@@ -90,28 +90,28 @@ class Parts:
     images: Ints
     spans: Bools
 
-    def of(self, groups: Bools) -> "Parts":
+    def select_groups(self, groups: Bools) -> "StratumParts":
         """The entries of some groups only, numbered as before."""
         kept = groups[self.group]
-        return Parts(self.group[kept], self.stratum[kept], self.images[kept], self.spans)
+        return StratumParts(self.group[kept], self.stratum[kept], self.images[kept], self.spans)
 
-    def by_purpose(self, purpose: Ints, shape: tuple[int, int]) -> Floats:
+    def sum_by_purpose(self, purpose: Ints, shape: tuple[int, int]) -> Floats:
         """(strata, purposes) images of the entries' groups, by the purpose of each group."""
-        return table(self.stratum, purpose[self.group], self.images, shape)
+        return sum_weights(self.stratum, purpose[self.group], self.images, shape)
 
 
-def parts_of(draw: Draw) -> Parts:
+def find_parts(draw: SplitProblem) -> StratumParts:
     """Lay a draw's groups over the strata."""
     strata, nodes = len(draw.strata), draw.nodes
     if len(draw.fixed) == len(nodes):  # nothing hangs together: each node is a group, in the same order
-        return Parts(draw.group, nodes.stratum, nodes.images, np.zeros(len(nodes), np.bool_))
-    number, distinct = compress(draw.group * strata + nodes.stratum, len(draw.fixed) * strata)
+        return StratumParts(draw.group, nodes.stratum, nodes.images, np.zeros(len(nodes), np.bool_))
+    number, distinct = number_values(draw.group * strata + nodes.stratum, len(draw.fixed) * strata)
     images = np.bincount(number, nodes.images, len(distinct)).astype(np.int64)
     group = distinct // strata
-    return Parts(group, distinct % strata, images, np.bincount(group, minlength=len(draw.fixed)) > 1)
+    return StratumParts(group, distinct % strata, images, np.bincount(group, minlength=len(draw.fixed)) > 1)
 
 
-def strictest(groups: Ints, purposes: Ints, strictness: Ints, count: int) -> Ints:
+def find_strictest(groups: Ints, purposes: Ints, strictness: Ints, count: int) -> Ints:
     """(groups,) the strictest of the purposes given to each group's rows; −1 where none is.
 
     Args:
@@ -121,13 +121,13 @@ def strictest(groups: Ints, purposes: Ints, strictness: Ints, count: int) -> Int
         count: number of groups.
     """
     given = purposes >= 0
-    best = least(groups[given], strictness[purposes[given]], count, len(strictness))
+    best = find_minima(groups[given], strictness[purposes[given]], count, len(strictness))
     back = np.full(len(strictness) + 1, OPEN, np.int64)
     back[strictness] = np.arange(len(strictness))
     return np.asarray(back[best])
 
 
-def strictness_of(names: list[str]) -> Ints:
+def rank_strictness(names: list[str]) -> Ints:
     """(purposes,) rank of each purpose where two of them meet in one leak group; 0 wins.
 
     ``test`` comes first: what a model is judged by must not shrink, nor be trained on. Then come all others in

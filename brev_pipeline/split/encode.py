@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.split.arrays import Ints, Words, first_of, number, one_array
-from brev_pipeline.split.words import is_text, pack
+from brev_pipeline.split.arrays import Ints, Words, find_first_rows, number_by_sorting, to_single_array
+from brev_pipeline.split.words import is_text, pack_texts
 from brev_pipeline.texts import TEXT, join_names, join_texts, normalize_unicode
 
 _SAMPLE = 4096  # rows that tell whether a column has few different values
@@ -29,7 +29,7 @@ class Key:
     labels: pa.LargeStringArray
     spelled: pa.LargeStringArray
 
-    def texts(self) -> pa.LargeStringArray:
+    def row_labels(self) -> pa.LargeStringArray:
         """(rows,) the label of every row."""
         return self.labels.take(pa.array(self.codes))
 
@@ -37,7 +37,7 @@ class Key:
         return len(self.labels)
 
 
-def encode(column: pa.ChunkedArray) -> Key:
+def encode_column(column: pa.ChunkedArray) -> Key:
     """Number the distinct values of a column in ascending order."""
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
         return _encode_lists(column)
@@ -48,7 +48,7 @@ def encode(column: pa.ChunkedArray) -> Key:
     return Key(codes, texts, texts)
 
 
-def fold_twins(key: Key) -> Key:
+def merge_normal_forms(key: Key) -> Key:
     """The key with texts that are one in normal form C as one value, which keeps the first one's label and place."""
     forms = normalize_unicode(key.labels)
     if forms is key.labels:
@@ -57,7 +57,7 @@ def fold_twins(key: Key) -> Key:
     number = coded.indices.to_numpy()
     if len(coded.dictionary) == len(key):
         return key
-    first = pa.array(first_of(number.astype(np.int64), len(coded.dictionary)))
+    first = pa.array(find_first_rows(number.astype(np.int64), len(coded.dictionary)))
     codes = np.append(number, -1)[key.codes].astype(np.int64)
     return Key(codes, key.labels.take(first), key.spelled.take(first))
 
@@ -69,11 +69,11 @@ def join_escaped(parts: Sequence[pa.Array], separator: str) -> pa.Array:
 
 
 def _encode_scalars(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
-    packed = _pack(column) if _looks_diverse(column) else None
+    packed = _pack_column(column) if _looks_diverse(column) else None
     if packed is not None:
-        codes, first = number(packed)
-        return codes, one_array(column).take(pa.array(first))
-    encoded = one_array(column).dictionary_encode()
+        codes, first = number_by_sorting(packed)
+        return codes, to_single_array(column).take(pa.array(first))
+    encoded = to_single_array(column).dictionary_encode()
     values = encoded.dictionary
     order = pc.sort_indices(values).to_numpy()
     place = np.empty(len(order) + 1, np.int64)
@@ -87,11 +87,11 @@ def _looks_diverse(column: pa.ChunkedArray) -> bool:
     return len(pc.unique(column.slice(0, _SAMPLE))) > _SAMPLE // 16
 
 
-def _pack(column: pa.ChunkedArray) -> Words | None:
+def _pack_column(column: pa.ChunkedArray) -> Words | None:
     found: list[Words] = []
     for chunk in column.chunks:  # one by one: a piece of a column fits into the processor's cache
         if len(chunk):
-            words = pack(chunk)
+            words = pack_texts(chunk)
             if words is None:
                 return None
             found.append(words)

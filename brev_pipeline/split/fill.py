@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brev_pipeline.split.arrays import Bools, Floats, Ints, table
+from brev_pipeline.split.arrays import Bools, Floats, Ints, sum_weights
 
 TINY = 1e-9  # images; below it, a difference of sums of shares is rounding
 
@@ -26,37 +26,37 @@ class Segments:
         lacking: (segments, purposes) sides that should not stay empty.
     """
 
-    of: Ints
+    segment: Ints
     images: Ints
     wanted: Floats
     lacking: Bools
 
-    def got(self, purpose: Ints) -> Floats:
+    def sum_images(self, purpose: Ints) -> Floats:
         """(segments, purposes) images."""
-        return table(self.of, purpose, self.images, (len(self.wanted), self.wanted.shape[1]))
+        return sum_weights(self.segment, purpose, self.images, (len(self.wanted), self.wanted.shape[1]))
 
-    def error(self, purpose: Ints) -> Floats:
+    def max_errors(self, purpose: Ints) -> Floats:
         """(segments,) greatest distance of a purpose from its quota, in images."""
-        return np.asarray(np.abs(self.got(purpose) - self.wanted).max(axis=1, initial=0.0))
+        return np.asarray(np.abs(self.sum_images(purpose) - self.wanted).max(axis=1, initial=0.0))
 
-    def empty(self, purpose: Ints) -> int:
+    def count_empty(self, purpose: Ints) -> int:
         """Number of lacking sides that stay empty."""
-        return int((self.lacking & (self.got(purpose) == 0)).sum())
+        return int((self.lacking & (self.sum_images(purpose) == 0)).sum())
 
-    def largest(self) -> Ints:
+    def largest_groups(self) -> Ints:
         """(segments,) images of the largest group; 0 for an empty segment."""
         largest = np.zeros(len(self.wanted), np.int64)
-        np.maximum.at(largest, self.of, self.images)
+        np.maximum.at(largest, self.segment, self.images)
         return largest
 
-    def cut(self, start: int, stop: int) -> "Segments":
+    def cut_segment(self, start: int, stop: int) -> "Segments":
         """The groups ``start`` … ``stop`` of one segment as a division of their own."""
-        one = self.of[start]
+        one = self.segment[start]
         kept = slice(one, one + 1)
-        return Segments(self.of[start:stop] - one, self.images[start:stop], self.wanted[kept], self.lacking[kept])
+        return Segments(self.segment[start:stop] - one, self.images[start:stop], self.wanted[kept], self.lacking[kept])
 
 
-def ration(missing: Floats, total: Floats, remainder: int) -> Floats:
+def apportion_images(missing: Floats, total: Floats, remainder: int) -> Floats:
     """Divide what is there over what is wanted: in order, none below zero, and the remainder takes the rest.
 
     Args:
@@ -77,28 +77,28 @@ def ration(missing: Floats, total: Floats, remainder: int) -> Floats:
     return out
 
 
-def starts(segments: Segments) -> Ints:
+def find_starts(segments: Segments) -> Ints:
     """(segments + 1,) position of each segment's first group, and the end."""
-    return np.searchsorted(segments.of, np.arange(len(segments.wanted) + 1))
+    return np.searchsorted(segments.segment, np.arange(len(segments.wanted) + 1))
 
 
-def fill(segments: Segments) -> Ints:
+def fill_in_order(segments: Segments) -> Ints:
     """(groups,) purposes, in the order of the groups."""
     running = np.cumsum(segments.images)
-    first = starts(segments)
+    first = find_starts(segments)
     before = np.concatenate([[0], running])[first[:-1]]
-    middle = running - segments.images / 2 - before[segments.of]
+    middle = running - segments.images / 2 - before[segments.segment]
     bounds = np.cumsum(segments.wanted, axis=1) + TINY
     purpose = np.zeros(len(middle), np.int64)
     for edge in range(bounds.shape[1] - 1):
-        purpose += middle > bounds[segments.of, edge]
-    return _seat(segments, purpose, first)
+        purpose += middle > bounds[segments.segment, edge]
+    return _fill_empty_sides(segments, purpose, first)
 
 
-def _seat(segments: Segments, purpose: Ints, first: Ints) -> Ints:
+def _fill_empty_sides(segments: Segments, purpose: Ints, first: Ints) -> Ints:
     """Move the bounds by the least number of groups that leaves no lacking side empty."""
     shape = segments.wanted.shape
-    counts = np.bincount(segments.of * shape[1] + purpose, minlength=shape[0] * shape[1]).reshape(shape)
+    counts = np.bincount(segments.segment * shape[1] + purpose, minlength=shape[0] * shape[1]).reshape(shape)
     needy = (segments.lacking & (counts == 0)).any(axis=1) & (counts.sum(axis=1) >= segments.lacking.sum(axis=1))
     if not needy.any():
         return purpose
@@ -109,9 +109,9 @@ def _seat(segments: Segments, purpose: Ints, first: Ints) -> Ints:
     for edge in range(shape[1] - 2, -1, -1):
         ends[:, edge] = np.minimum(ends[:, edge], ends[:, edge + 1] - least[:, edge + 1])
     seated = np.zeros(len(purpose), np.int64)
-    place = np.arange(len(purpose)) - first[segments.of]
+    place = np.arange(len(purpose)) - first[segments.segment]
     for edge in range(shape[1] - 1):
-        seated += place >= ends[segments.of, edge]
-    seated = np.where(needy[segments.of], seated, purpose)
-    worse = segments.error(seated) > np.maximum(segments.largest(), segments.error(purpose)) + TINY
-    return np.where(worse[segments.of], purpose, seated)
+        seated += place >= ends[segments.segment, edge]
+    seated = np.where(needy[segments.segment], seated, purpose)
+    worse = segments.max_errors(seated) > np.maximum(segments.largest_groups(), segments.max_errors(purpose)) + TINY
+    return np.where(worse[segments.segment], purpose, seated)

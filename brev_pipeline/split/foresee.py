@@ -17,20 +17,20 @@ from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Ints
 from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.given import find_given, groups_given
+from brev_pipeline.split.given import find_given_groups, find_given_purposes
 from brev_pipeline.split.given_names import GivenFiles
-from brev_pipeline.split.keys import Spec, find_key
-from brev_pipeline.split.layout import Layout, lay_out
-from brev_pipeline.split.ledger import match_known, purpose_codes, rules_of
+from brev_pipeline.split.keys import KeySpec, find_key
+from brev_pipeline.split.layout import LeakGroups, assign_leak_groups
+from brev_pipeline.split.ledger import build_grouping_rules, match_known_purposes, number_purposes
 from brev_pipeline.split.report import find_overruled
-from brev_pipeline.split.said import Said
-from brev_pipeline.split.samples import fix_groups
-from brev_pipeline.split.usable import USABLE
+from brev_pipeline.split.said import StatedPurposes
+from brev_pipeline.split.samples import fix_group_purposes
+from brev_pipeline.split.usable import SELECTED_SAMPLES
 
 _SHOWN: Final = 3
 
 
-def foresee_split(
+def check_split_early(
     listing: pa.Table,
     settings: SplitSettings,
     known: pa.Table | None = None,
@@ -45,7 +45,7 @@ def foresee_split(
         listing: `tables.RAW_LISTING`, or some of its columns. Files of no bytes do not count: they are in no split.
         settings: of the split.
         known: further known assignments, as from `read_known_assignments`.
-        given: the files of `split.given`, as `read_given` reads them.
+        given: the files of `split.given`, as `read_given_file` reads them.
         ledger: assignments of the newest published version: columns `ledger_columns`.
         conflicts_leave: images of the same bytes under two classes will be left out, so that what is given of them does
             not count; paths do not tell which they are.
@@ -55,13 +55,13 @@ def foresee_split(
             words of no purpose, puts an item on two sides or where it cannot stand, or names a purpose that nothing
             gets; or the ledger or the known assignments hold what the configuration does not have.
     """
-    rules, names = rules_of(settings), settings.names
+    rules, names = build_grouping_rules(settings), settings.names
     for spec, name in ((rules.stratification, "stratification"), (rules.uniqueness, "uniqueness")):
         if spec:
-            find_key(USABLE.empty_table(), spec, name)
-    past = np.zeros(0, np.int64) if ledger is None else purpose_codes(ledger["purpose"], names, "the ledger")
+            find_key(SELECTED_SAMPLES.empty_table(), spec, name)
+    past = np.zeros(0, np.int64) if ledger is None else number_purposes(ledger["purpose"], names, "the ledger")
     samples = listing.filter(pc.greater(listing["size"], 0))
-    samples = samples.select([name for name in USABLE.names if name in samples.column_names])
+    samples = samples.select([name for name in SELECTED_SAMPLES.names if name in samples.column_names])
     if not len(samples):
         return
     by_paths, by_strata = (_is_there(spec, samples) for spec in (rules.uniqueness, rules.stratification))
@@ -73,38 +73,38 @@ def foresee_split(
         copies=(),
     )
     whole = settings.given is not None and by_paths and by_strata
-    layout = lay_out(samples, rules, ledger if whole else None)
-    told = find_given(samples, settings, given, layout.item if by_paths else None)
+    leak_groups = assign_leak_groups(samples, rules, ledger if whole else None)
+    told = find_given_purposes(samples, settings, given, leak_groups.item if by_paths else None)
     was, all_known = np.full(len(samples), OPEN), True
     if known is not None:
         there = [*samples.column_names, *(["item", "stratum"] if by_paths else ["stratum"])]
-        later = {"item", "stratum", *USABLE.names} - set(there)
+        later = {"item", "stratum", *SELECTED_SAMPLES.names} - set(there)
         if set(known.column_names) & later:
             all_known = False
-            purpose_codes(known["purpose"], names, "the file of known assignments")
+            number_purposes(known["purpose"], names, "the file of known assignments")
         else:
-            was = match_known(known, samples, layout, names, ledger)
+            was = match_known_purposes(known, samples, leak_groups, names, ledger)
     # Where no image is told anything, a table may name them by what only their contents show.
     if not (whole and all_known and (told != OPEN).any()):
         return
-    fixed = fix_groups(layout, names, was, told, past)
+    fixed = fix_group_purposes(leak_groups, names, was, told, past)
     if not (settings.allow_moves or conflicts_leave):
-        said = Said(
+        said = StatedPurposes(
             names=names,
             path=samples["path"],
-            item=pa.chunked_array([layout.item.texts()]),
+            item=pa.chunked_array([leak_groups.item.row_labels()]),
             row=np.arange(len(samples)),
             known=was,
             given=told,
             images=len(samples),
         )
-        overruled = find_overruled(layout, said, past, fixed[layout.row_group])
+        overruled = find_overruled(leak_groups, said, past, fixed[leak_groups.row_group])
         if ledger is not None:
             overruled = overruled.filter(pc.is_in(overruled["path"], value_set=ledger["path"].combine_chunks()))
         _refuse_overruled(overruled)
     # Images that an earlier version has may have been renamed: only their contents tell that they fill a purpose.
     if ledger is None:
-        _refuse_unfilled(layout, settings, told, fixed)
+        _refuse_unfilled(leak_groups, settings, told, fixed)
 
 
 def _refuse_overruled(overruled: pa.Table) -> None:
@@ -125,11 +125,11 @@ def _refuse_overruled(overruled: pa.Table) -> None:
     )
 
 
-def _refuse_unfilled(layout: Layout, settings: SplitSettings, told: Ints, fixed: Ints) -> None:
+def _refuse_unfilled(leak_groups: LeakGroups, settings: SplitSettings, told: Ints, fixed: Ints) -> None:
     """Raise where a purpose that `split.given` names is sure to get no image; the check purposes_filled would find it.
 
     Args:
-        layout: of the images.
+        leak_groups: of the images.
         settings: of the split.
         told: (images,) what is given.
         fixed: (groups,) the purposes that are certain; −1 where one is to be drawn.
@@ -137,10 +137,10 @@ def _refuse_unfilled(layout: Layout, settings: SplitSettings, told: Ints, fixed:
     named = settings.given.named if settings.given else set()
     drawn = {name for name, share in settings.shares.items() if share > 0}
     there = {settings.names[number] for number in np.unique(fixed[fixed != OPEN]).tolist()}
-    if (fixed[~groups_given(told, layout.row_group, layout.groups)] == OPEN).any():
+    if (fixed[~find_given_groups(told, leak_groups.row_group, leak_groups.group_count)] == OPEN).any():
         # Where all drawn ones are locked, another takes what is left.
         there |= drawn if drawn - set(settings.locked) else set(settings.names)
-    if layout.groups < len(drawn | named) or not (lacking := sorted(named - there)):
+    if leak_groups.group_count < len(drawn | named) or not (lacking := sorted(named - there)):
         return
     words = settings.given.words if settings.given else {}
     by = ", ".join(f"{word}: {purpose}" for word, purpose in words.items() if purpose in lacking)
@@ -151,6 +151,6 @@ def _refuse_unfilled(layout: Layout, settings: SplitSettings, told: Ints, fixed:
     )
 
 
-def _is_there(spec: Spec | None, samples: pa.Table) -> bool:
+def _is_there(spec: KeySpec | None, samples: pa.Table) -> bool:
     columns: Sequence[str] = [] if spec is None or isinstance(spec, str) else spec
     return set(columns) <= set(samples.column_names)

@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import GivenSettings, SplitSettings
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.arrays import Bools, Ints, first_of
+from brev_pipeline.split.arrays import Bools, Ints, find_first_rows
 from brev_pipeline.split.draw import OPEN
 from brev_pipeline.split.encode import Key
-from brev_pipeline.split.given_names import GivenFiles, Named, name_images
-from brev_pipeline.split.match_names import Pairs, refuse_ambiguous, within
-from brev_pipeline.split.match_rows import closest_names, tell_closest
-from brev_pipeline.split.patterns import extract, some_paths
+from brev_pipeline.split.given_names import GivenFiles, NamedImages, match_given_names
+from brev_pipeline.split.match_names import MatchPairs, refuse_ambiguous, strip_buckets
+from brev_pipeline.split.match_rows import closest_names, describe_closest
+from brev_pipeline.split.patterns import extract_keys, list_some_paths
 from brev_pipeline.texts import TEXT, normalize_unicode, number_values
 
 _SHOWN: Final = 3
@@ -34,7 +34,7 @@ _OTHERS: Final = {
 """What others call our purposes; for advice only."""
 
 
-def find_given(
+def find_given_purposes(
     samples: pa.Table, settings: SplitSettings, files: GivenFiles | None = None, items: Key | None = None
 ) -> Ints:
     """(images,) number of the purpose that `split.given` gives each; −1 where it says nothing, or null.
@@ -56,25 +56,29 @@ def find_given(
     if given is None or not len(samples) or (given.files and files is None):
         return np.full(len(samples), OPEN, np.int64)
     if given.files:
-        return _by_names(samples, given, settings.names, files or {}, items)
-    words = words_of_paths(samples, given)
+        return _find_named_purposes(samples, given, settings.names, files or {}, items)
+    words = find_path_words(samples, given)
     where = f"folder: {given.folder}" if given.folder is not None else f"pattern: {given.pattern!r}"
     if words.null_count == len(words):
-        some = some_paths(samples["path"], np.ones(len(samples), np.bool_))
+        some = list_some_paths(samples["path"], np.ones(len(samples), np.bool_))
         raise SplitError(f"split.given.{where} finds a word in none of the {len(samples)} paths, for example {some}")
-    return _purposes(words, given, settings.names, f"split.given.{where}")
+    return _translate_words(words, given, settings.names, f"split.given.{where}")
 
 
-def words_of_paths(samples: pa.Table, given: GivenSettings) -> pa.ChunkedArray:
+def find_path_words(samples: pa.Table, given: GivenSettings) -> pa.ChunkedArray:
     """(images,) the word that a folder of each path, or the pattern, gives; null where there is none."""
-    return _by_folder(samples, given.folder) if given.folder is not None else _by_pattern(samples, str(given.pattern))
+    return (
+        _find_folder_words(samples, given.folder)
+        if given.folder is not None
+        else _find_pattern_words(samples, str(given.pattern))
+    )
 
 
-def groups_given(told: Ints, groups: Ints, count: int) -> Bools:
+def find_given_groups(told: Ints, groups: Ints, count: int) -> Bools:
     """(groups,) which leak groups have a given image: they are out of all shares.
 
     Args:
-        told: (images,) as `find_given`.
+        told: (images,) as `find_given_purposes`.
         groups: (images,) leak group of each.
         count: number of groups.
     """
@@ -83,13 +87,13 @@ def groups_given(told: Ints, groups: Ints, count: int) -> Bools:
     return out
 
 
-def _by_folder(samples: pa.Table, level: int) -> pa.ChunkedArray:
+def _find_folder_words(samples: pa.Table, level: int) -> pa.ChunkedArray:
     """The folder's name at a level of each path; null where it has none."""
-    paths = within(samples["path"], samples["bucket"])
-    return pa.chunked_array([_folder(chunk, level) for chunk in paths.chunks], TEXT)
+    paths = strip_buckets(samples["path"], samples["bucket"])
+    return pa.chunked_array([_folder_at_level(chunk, level) for chunk in paths.chunks], TEXT)
 
 
-def _folder(paths: pa.LargeStringArray, level: int) -> pa.LargeStringArray:
+def _folder_at_level(paths: pa.LargeStringArray, level: int) -> pa.LargeStringArray:
     parts = pc.split_pattern(paths, "/")
     ends = parts.offsets.to_numpy()
     starts, folders = ends[:-1], np.diff(ends) - 1
@@ -98,23 +102,25 @@ def _folder(paths: pa.LargeStringArray, level: int) -> pa.LargeStringArray:
     return parts.values.take(pa.array(np.where(there, starts + place, 0), mask=~there))
 
 
-def _by_pattern(samples: pa.Table, pattern: str) -> pa.ChunkedArray:
-    paths = normalize_unicode(within(samples["path"], samples["bucket"]))
-    return extract(pc.binary_replace_slice(paths, 0, 0, "/"), pattern, "given", "purpose")
+def _find_pattern_words(samples: pa.Table, pattern: str) -> pa.ChunkedArray:
+    paths = normalize_unicode(strip_buckets(samples["path"], samples["bucket"]))
+    return extract_keys(pc.binary_replace_slice(paths, 0, 0, "/"), pattern, "given", "purpose")
 
 
-def _by_names(samples: pa.Table, given: GivenSettings, names: list[str], files: GivenFiles, items: Key | None) -> Ints:
+def _find_named_purposes(
+    samples: pa.Table, given: GivenSettings, names: list[str], files: GivenFiles, items: Key | None
+) -> Ints:
     told = np.full(len(samples), OPEN, np.int64)
-    parts = list(name_images(samples, given, files, items))
-    purposes = [_purposes(one.words, given, names, one.where)[: len(one.names)] for one in parts]
+    parts = list(match_given_names(samples, given, files, items))
+    purposes = [_translate_words(one.words, given, names, one.config_key)[: len(one.names)] for one in parts]
     if all(one.images is None for one in parts):
         return told
-    if not any(one.met.any() for one in parts):
+    if not any(one.matched_names.any() for one in parts):
         _refuse_no_match(parts, samples["path"])
     for one, purpose in zip(parts, purposes, strict=True):
-        if one.by_path and items is not None:
-            refuse_ambiguous(one.pairs, one.names, items.codes, samples["path"], one.where)
-        own = _spread(samples, one.pairs, purpose, names, one.where)
+        if one.names_are_paths and items is not None:
+            refuse_ambiguous(one.pairs, one.names, items.codes, samples["path"], one.config_key)
+        own = _spread_purposes(samples, one.pairs, purpose, names, one.config_key)
         twice = np.flatnonzero((told != OPEN) & (own != OPEN) & (told != own))
         if len(twice):
             path, was, other = samples["path"][int(twice[0])].as_py(), told[twice[0]], own[twice[0]]
@@ -126,34 +132,34 @@ def _by_names(samples: pa.Table, given: GivenSettings, names: list[str], files: 
     return told
 
 
-def _refuse_no_match(parts: Sequence[Named], paths: pa.ChunkedArray) -> None:
-    if empty := [one.where for one in parts if not len(one.names)]:
+def _refuse_no_match(parts: Sequence[NamedImages], paths: pa.ChunkedArray) -> None:
+    if empty := [one.config_key for one in parts if not len(one.names)]:
         raise SplitError(
             f"{', '.join(empty)}: the file has no line, or no row with both a name and a purpose, and so names no "
             "image: fill it, or take it out"
         )
     some = ", ".join(repr(name) for one in parts for name in one.names[:2].to_pylist())
     first = parts[0]
-    if not first.by_path and first.images is not None:
+    if not first.names_are_paths and first.images is not None:
         images = normalize_unicode(first.images)
         lost = closest_names(first.names.slice(0, _SHOWN), images)
         raise SplitError(
-            f"{first.where}: none of its {len(first.names)} rows means an image. By {first.by}, its rows are: "
-            f"{tell_closest(lost, len(first.names))}; the images are, for example: "
+            f"{first.config_key}: none of its {len(first.names)} rows means an image. By {first.by}, its rows are: "
+            f"{describe_closest(lost, len(first.names))}; the images are, for example: "
             f"{', '.join(pc.unique(images).drop_null().slice(0, _SHOWN).to_pylist())}"
         )
     raise SplitError(
         f"split.given.{parts[0].key.partition('.')[0]}: none of its {sum(len(one.names) for one in parts)} names means "
-        f"an image: {some}; images are, for example, {some_paths(paths, np.ones(len(paths), np.bool_))}. A name is a "
-        "path (whole, within its dataset, or from the configuration's folder), or a file name; each with its ending or "
-        "without"
+        f"an image: {some}; images are, for example, {list_some_paths(paths, np.ones(len(paths), np.bool_))}. A name "
+        "is a path (whole, within its dataset, or from the configuration's folder), or a file name; each with "
+        "its ending or without"
     )
 
 
-def _spread(samples: pa.Table, pairs: Pairs, purpose: Ints, names: list[str], where: str) -> Ints:
+def _spread_purposes(samples: pa.Table, pairs: MatchPairs, purpose: Ints, names: list[str], where: str) -> Ints:
     """(images,) the purpose that the names give each."""
     said = purpose[pairs.name]
-    first = said[first_of(pairs.row, len(samples))[pairs.row]] if len(said) else said
+    first = said[find_first_rows(pairs.row, len(samples))[pairs.row]] if len(said) else said
     if len(apart := np.flatnonzero(first != said)):
         at = apart[0]
         one, other = (names[number] if number != OPEN else "null" for number in (first[at], said[at]))
@@ -166,7 +172,7 @@ def _spread(samples: pa.Table, pairs: Pairs, purpose: Ints, names: list[str], wh
     return out
 
 
-def _purposes(words: pa.ChunkedArray, given: GivenSettings, names: list[str], where: str) -> Ints:
+def _translate_words(words: pa.ChunkedArray, given: GivenSettings, names: list[str], where: str) -> Ints:
     """(rows,) number of the purpose that each word means; −1 where there is none, or null."""
     codes, values = number_values(normalize_unicode(words.cast(TEXT)))
     translated = {unicodedata.normalize("NFC", word): purpose for word, purpose in given.words.items()}
@@ -179,21 +185,21 @@ def _purposes(words: pa.ChunkedArray, given: GivenSettings, names: list[str], wh
             unknown[word] = count
         found.append(names.index(purpose) if purpose in names else OPEN)
     if unknown:
-        raise SplitError(_unknown(unknown, names, where))
+        raise SplitError(_explain_unknown(unknown, names, where))
     return np.array([*found, OPEN], np.int64)[codes]
 
 
-def _unknown(words: Mapping[str, int], names: list[str], where: str) -> str:
+def _explain_unknown(words: Mapping[str, int], names: list[str], where: str) -> str:
     some = sorted(words.items(), key=lambda one: (-one[1], one[0]))
     told = ", ".join(f"{word!r} ({count})" for word, count in some[:10]) + (", …" if len(some) > 10 else "")
-    lines = ", ".join(f"{word}: {_meant(word, names)}" for word, _ in some[:5])
+    lines = ", ".join(f"{word}: {_suggest_purpose(word, names)}" for word, _ in some[:5])
     return (
         f"{where} finds the words {told}, which are no purposes ({', '.join(names)}): translate each, for example "
         f"split.given.words: {{{lines}}}; null divides these images as configured"
     )
 
 
-def _meant(word: str, names: list[str]) -> str:
+def _suggest_purpose(word: str, names: list[str]) -> str:
     """The purpose that a word looks like, for advice."""
     plain = word.casefold()
     alike = [name for name in names if name.casefold() == plain or plain in _OTHERS.get(name, ())]

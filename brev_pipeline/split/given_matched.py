@@ -9,21 +9,21 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.split.encode import Key
-from brev_pipeline.split.given import words_of_paths
-from brev_pipeline.split.given_names import GivenFiles, Named, name_images
-from brev_pipeline.split.keys import find_key, own_items
-from brev_pipeline.split.ledger import key_columns, rules_of
-from brev_pipeline.split.match_names import count_slashes, end_of
-from brev_pipeline.split.match_rows import closest_names, tell_closest
+from brev_pipeline.split.given import find_path_words
+from brev_pipeline.split.given_names import GivenFiles, NamedImages, match_given_names
+from brev_pipeline.split.keys import fill_missing_items, find_key
+from brev_pipeline.split.ledger import build_grouping_rules, list_key_columns
+from brev_pipeline.split.match_names import count_slashes, cut_path_ends
+from brev_pipeline.split.match_rows import closest_names, describe_closest
 from brev_pipeline.texts import TEXT, normalize_unicode
 
 _SHOWN: Final = 20
 WORDS: Final = "words"
-"""Key of `Matched` for the keys of ``split.given.words``."""
+"""Key of `GivenMatches` for the keys of ``split.given.words``."""
 
 
 @dataclass(frozen=True)
-class Matched:
+class GivenMatches:
     """How many names of a file mean a listed image; or how many keys of ``split.given.words`` are words that are found.
 
     Attributes:
@@ -39,27 +39,27 @@ class Matched:
     unmatched_count: int
 
     @property
-    def matched(self) -> int:
+    def matched_count(self) -> int:
         """How many mean something."""
         return self.names - self.unmatched_count
 
     @property
-    def told(self) -> str:
+    def unmatched_text(self) -> str:
         """In words, what means nothing and what it is most like; empty where all mean something."""
         if not self.unmatched_count:
             return ""
         what = "keys are no word that is found" if self.key == WORDS else "names mean no listed image"
-        some = tell_closest(self.unmatched, self.unmatched_count)
+        some = describe_closest(self.unmatched, self.unmatched_count)
         return f"split.given.{self.key}: {self.unmatched_count:,} of {self.names:,} {what}: {some}"
 
 
-def account_given(listing: pa.Table, settings: SplitSettings, files: GivenFiles | None) -> list[Matched]:
+def count_given_matches(listing: pa.Table, settings: SplitSettings, files: GivenFiles | None) -> list[GivenMatches]:
     """Count what the names and words of `split.given` mean.
 
     Args:
-        listing: the listed images (`tables.SAMPLE_INTEGRITY`): `given_columns`.
+        listing: the listed images (`tables.SAMPLE_INTEGRITY`): `list_given_columns`.
         settings: of the split.
-        files: as from `read_given`; None: not at hand, and nothing is said of them.
+        files: as from `read_given_file`; None: not at hand, and nothing is said of them.
 
     Returns:
         Each file's names, where what they name images by is known; then the keys of ``words``, where there are any.
@@ -69,40 +69,40 @@ def account_given(listing: pa.Table, settings: SplitSettings, files: GivenFiles 
         return []
     found, words = [], pa.chunked_array([], TEXT)
     if not given.files:
-        words = words_of_paths(listing, given)
-    items = _items(listing, settings) if given.table else None  # lists name no items
-    for one in name_images(listing, given, files or {}, items):
+        words = find_path_words(listing, given)
+    items = _find_given_items(listing, settings) if given.table else None  # lists name no items
+    for one in match_given_names(listing, given, files or {}, items):
         words = pa.chunked_array([*words.chunks, *one.words.chunks], TEXT)
         if one.images is not None:
-            lost = one.names.filter(pa.array(~one.met))
-            found.append(Matched(one.key, len(one.names), _closest(lost.slice(0, _SHOWN), one), len(lost)))
+            lost = one.names.filter(pa.array(~one.matched_names))
+            found.append(GivenMatches(one.key, len(one.names), _find_closest(lost.slice(0, _SHOWN), one), len(lost)))
     if given.words:
         keys, words = pa.chunked_array([list(given.words)], TEXT), normalize_unicode(words)
         lost = keys.filter(pc.invert(pc.is_in(normalize_unicode(keys), value_set=pc.unique(words))))
-        found.append(Matched(WORDS, len(keys), closest_names(lost.slice(0, _SHOWN), words), len(lost)))
+        found.append(GivenMatches(WORDS, len(keys), closest_names(lost.slice(0, _SHOWN), words), len(lost)))
     return found
 
 
-def given_columns(settings: SplitSettings) -> list[str]:
-    """The columns of a listing that `account_given` reads."""
-    return list(dict.fromkeys(["path", "bucket", "etag", "content_id", *key_columns(settings)]))
+def list_given_columns(settings: SplitSettings) -> list[str]:
+    """The columns of a listing that `count_given_matches` reads."""
+    return list(dict.fromkeys(["path", "bucket", "etag", "content_id", *list_key_columns(settings)]))
 
 
-def _items(listing: pa.Table, settings: SplitSettings) -> Key | None:
+def _find_given_items(listing: pa.Table, settings: SplitSettings) -> Key | None:
     """Items of the images; what has none is one of its own. None where only pixels name them."""
-    uniqueness = rules_of(settings).uniqueness
+    uniqueness = build_grouping_rules(settings).uniqueness
     if not isinstance(uniqueness, str) and not set(uniqueness) <= set(listing.column_names):
         return None
-    return own_items(find_key(listing, uniqueness, "uniqueness"), listing["path"])
+    return fill_missing_items(find_key(listing, uniqueness, "uniqueness"), listing["path"])
 
 
-def _closest(lost: pa.ChunkedArray, named: Named) -> pa.Table:
+def _find_closest(lost: pa.ChunkedArray, named: NamedImages) -> pa.Table:
     """What is most like names that mean no image. Paths are compared with ends of paths of as many parts."""
     images = normalize_unicode(named.images)
-    if not named.by_path or not len(lost):
+    if not named.names_are_paths or not len(lost):
         return closest_names(lost, images)
     slashes = count_slashes(lost)
     return pa.concat_tables(
-        closest_names(lost.filter(pa.array(slashes == count)), pc.coalesce(end_of(images, count), images))
+        closest_names(lost.filter(pa.array(slashes == count)), pc.coalesce(cut_path_ends(images, count), images))
         for count in np.unique(slashes).tolist()
     )

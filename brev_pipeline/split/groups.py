@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brev_pipeline.split.arrays import Ints, compress, first_of, least
+from brev_pipeline.split.arrays import Ints, find_first_rows, find_minima, number_values
 from brev_pipeline.split.encode import Key
 
 
@@ -23,7 +23,7 @@ class Nodes:
         images: (nodes,) number of its images.
     """
 
-    of_row: Ints
+    row_node: Ints
     stratum: Ints
     item: Ints
     images: Ints
@@ -32,16 +32,16 @@ class Nodes:
         return len(self.stratum)
 
 
-def nodes_of(stratum: Key, item: Key) -> Nodes:
+def find_nodes(stratum: Key, item: Key) -> Nodes:
     """The nodes of a listing."""
     items = max(1, len(item))
     pair = stratum.codes * items
     pair += item.codes
-    of_row, distinct = compress(pair, max(1, len(stratum)) * items)
+    of_row, distinct = number_values(pair, max(1, len(stratum)) * items)
     return Nodes(of_row, distinct // items, distinct % items, np.bincount(of_row, minlength=len(distinct)))
 
 
-def edges_by(nodes: Ints, codes: Ints) -> Ints:
+def connect_nodes(nodes: Ints, codes: Ints) -> Ints:
     """Edges between nodes that share a code.
 
     Args:
@@ -51,14 +51,14 @@ def edges_by(nodes: Ints, codes: Ints) -> Ints:
     Returns:
         (edges, 2) pairs of different nodes; enough of them to connect all nodes of a code.
     """
-    first = first_of(codes, int(codes.max(initial=-1)) + 1)
+    first = find_first_rows(codes, int(codes.max(initial=-1)) + 1)
     rows = np.flatnonzero(codes >= 0)
     other = nodes[first[codes[rows]]]
     differ = other != nodes[rows]
     return np.stack([nodes[rows][differ], other[differ]], axis=1)
 
 
-def leak_groups(count: int, edges: list[Ints]) -> Ints:
+def find_components(count: int, edges: list[Ints]) -> Ints:
     """Connected components.
 
     Args:
@@ -76,7 +76,7 @@ def leak_groups(count: int, edges: list[Ints]) -> Ints:
 
     graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     found, labels = connected_components(graph, directed=False)
-    first = least(labels, np.arange(count), found, count)
+    first = find_minima(labels, np.arange(count), found, count)
     place = np.empty(found, np.int64)
     place[np.argsort(first)] = np.arange(found)
     return place[labels]

@@ -13,15 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.arrays import compress, one_array
-from brev_pipeline.split.encode import Key, encode, fold_twins, join_escaped
-from brev_pipeline.split.patterns import extract, some_paths
+from brev_pipeline.split.arrays import number_values, to_single_array
+from brev_pipeline.split.encode import Key, encode_column, join_escaped, merge_normal_forms
+from brev_pipeline.split.patterns import extract_keys, list_some_paths
 from brev_pipeline.texts import TEXT, join_texts, normalize_unicode
 
-Spec = str | Sequence[str]
+KeySpec = str | Sequence[str]
 
 
-def stratum_key(samples: pa.Table, spec: Spec | None) -> Key:
+def find_strata(samples: pa.Table, spec: KeySpec | None) -> Key:
     """Stratum of every row; without ``spec`` all rows are one stratum.
 
     Raises:
@@ -36,7 +36,7 @@ def stratum_key(samples: pa.Table, spec: Spec | None) -> Key:
     return key
 
 
-def item_key(samples: pa.Table, spec: Spec, unmatched: str) -> Key:
+def find_items(samples: pa.Table, spec: KeySpec, unmatched: str) -> Key:
     """Item of every row.
 
     Args:
@@ -45,53 +45,55 @@ def item_key(samples: pa.Table, spec: Spec, unmatched: str) -> Key:
         unmatched: ``error``, or ``own_item``: a row without a key is an item named by its path.
 
     Raises:
-        SplitError: as `stratum_key`; or all of several rows are one item.
+        SplitError: as `find_strata`; or all of several rows are one item.
     """
     key = find_key(samples, spec, "uniqueness")
     # A pattern that matches nothing is a mistake, not a listing of single photos.
     if unmatched == "own_item" and "path" in samples.column_names and len(key):
-        return own_items(key, samples["path"])
+        return fill_missing_items(key, samples["path"])
     _refuse_missing(samples, spec, key, "uniqueness", "unmatched: own_item makes each an item of its own")
     return key
 
 
-def refuse_one_item(samples: pa.Table, spec: Spec, item: Key, stratum: Key) -> None:
+def refuse_single_item(samples: pa.Table, spec: KeySpec, item: Key, stratum: Key) -> None:
     """Raise `SplitError` if ``uniqueness`` does not tell any two images apart."""
     if len(item) == 1 and len(samples) > len(stratum):
         raise SplitError(
-            f"uniqueness: {_said(spec)} puts all {len(samples)} images into one item, {item.labels[0].as_py()!r}, and "
-            "one item cannot be divided: name what differs between items"
+            f"uniqueness: {_describe_spec(spec)} puts all {len(samples)} images into one item, "
+            f"{item.labels[0].as_py()!r}, and one item cannot be divided: name what differs between items"
         )
 
 
-def find_key(samples: pa.Table, spec: Spec, name: str) -> Key:
+def find_key(samples: pa.Table, spec: KeySpec, name: str) -> Key:
     """Key of every row, −1 where it has none. Raises `SplitError` where ``spec`` cannot be used."""
     if isinstance(spec, str):
-        column = _column(samples, "path", name)
+        column = _require_column(samples, "path", name)
         _refuse_null_paths(column)
-        return fold_twins(encode(_extract(column.cast(TEXT), spec, name)))
-    keys = [fold_twins(encode(_column(samples, column, name))) for column in spec]
-    return keys[0] if len(keys) == 1 else _combine(keys)
+        return merge_normal_forms(encode_column(_extract_normalized(column.cast(TEXT), spec, name)))
+    keys = [merge_normal_forms(encode_column(_require_column(samples, column, name))) for column in spec]
+    return keys[0] if len(keys) == 1 else _combine_keys(keys)
 
 
-def _extract(paths: pa.ChunkedArray, pattern: str, name: str) -> pa.ChunkedArray:
+def _extract_normalized(paths: pa.ChunkedArray, pattern: str, name: str) -> pa.ChunkedArray:
     """The key of every path, searched in normal form C, and as the path spells it: labels of old stay as they were."""
     forms = normalize_unicode(paths)
-    keys = extract(forms, pattern, name)
+    keys = extract_keys(forms, pattern, name)
     other = pc.not_equal(paths, forms) if forms is not paths else None
     if other is None or not pc.any(other).as_py():
         return keys
-    raw, key = extract(paths.filter(other), pattern, name), keys.filter(other)
+    raw, key = extract_keys(paths.filter(other), pattern, name), keys.filter(other)
     spelled = pc.if_else(pc.fill_null(pc.equal(normalize_unicode(raw), key), False), raw, key)
-    return pa.chunked_array([pc.replace_with_mask(one_array(keys), one_array(other), one_array(spelled))])
+    return pa.chunked_array(
+        [pc.replace_with_mask(to_single_array(keys), to_single_array(other), to_single_array(spelled))]
+    )
 
 
-def own_items(key: Key, paths: pa.ChunkedArray) -> Key:
+def fill_missing_items(key: Key, paths: pa.ChunkedArray) -> Key:
     """The key with every row that has none as a value of its own, named by its path."""
     missing = key.codes < 0
     if not missing.any():
         return key
-    own = encode(paths.filter(pa.array(missing)).cast(TEXT))
+    own = encode_column(paths.filter(pa.array(missing)).cast(TEXT))
     labels = pa.concat_arrays([key.labels, own.labels])
     codes = key.codes.copy()
     codes[missing] = own.codes + len(key)
@@ -101,13 +103,13 @@ def own_items(key: Key, paths: pa.ChunkedArray) -> Key:
     return Key(place[codes], labels.take(order), pa.concat_arrays([key.spelled, own.spelled]).take(order))
 
 
-def _combine(keys: list[Key]) -> Key:
+def _combine_keys(keys: list[Key]) -> Key:
     """One key of several: its values are the tuples that occur, in lexicographic order."""
     there = np.logical_and.reduce([key.codes >= 0 for key in keys])
     codes, parts = keys[0].codes[there], [np.arange(len(keys[0]))]
     for key in keys[1:]:
         size = max(1, len(key))
-        codes, distinct = compress(codes * size + key.codes[there], max(1, len(parts[0])) * size)
+        codes, distinct = number_values(codes * size + key.codes[there], max(1, len(parts[0])) * size)
         parts = [part[distinct // size] for part in parts] + [distinct % size]
     every = np.full(len(there), -1, np.int64)
     every[there] = codes
@@ -116,7 +118,7 @@ def _combine(keys: list[Key]) -> Key:
     return Key(every, labels, spelled)
 
 
-def _column(samples: pa.Table, column: str, name: str) -> pa.ChunkedArray:
+def _require_column(samples: pa.Table, column: str, name: str) -> pa.ChunkedArray:
     if column not in samples.column_names:
         raise SplitError(
             f"{name}: the samples have no column {column!r}; their columns are {', '.join(samples.column_names)}"
@@ -129,19 +131,21 @@ def _refuse_null_paths(paths: pa.ChunkedArray) -> None:
         raise SplitError(f"{paths.null_count} of {len(paths)} samples have no path; every image needs one")
 
 
-def _refuse_missing(samples: pa.Table, spec: Spec, key: Key, name: str, hint: str) -> None:
+def _refuse_missing(samples: pa.Table, spec: KeySpec, key: Key, name: str, hint: str) -> None:
     missing = key.codes < 0
     count = int(missing.sum())
     if not count:
         return
     paths = samples["path"] if "path" in samples.column_names else None
-    some = some_paths(paths, missing)
+    some = list_some_paths(paths, missing)
     if not isinstance(spec, str):
-        raise SplitError(f"{name}: {count} of {len(missing)} images have no value in {_said(spec)}: {some}; {hint}")
+        raise SplitError(
+            f"{name}: {count} of {len(missing)} images have no value in {_describe_spec(spec)}: {some}; {hint}"
+        )
     if count == len(missing):
-        raise SplitError(f"{name}: {_said(spec)} matches none of the {count} paths, for example {some}")
-    raise SplitError(f"{name}: {_said(spec)} does not match {count} of {len(missing)} paths: {some}; {hint}")
+        raise SplitError(f"{name}: {_describe_spec(spec)} matches none of the {count} paths, for example {some}")
+    raise SplitError(f"{name}: {_describe_spec(spec)} does not match {count} of {len(missing)} paths: {some}; {hint}")
 
 
-def _said(spec: Spec) -> str:
+def _describe_spec(spec: KeySpec) -> str:
     return f"the pattern {spec!r}" if isinstance(spec, str) else f"the columns {list(spec)}"

@@ -6,16 +6,16 @@ import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.split.keys import Spec, find_key, own_items
-from brev_pipeline.split.ledger import key_columns
-from brev_pipeline.split.match_rows import match_rows, tell_closest
+from brev_pipeline.split.keys import KeySpec, fill_missing_items, find_key
+from brev_pipeline.split.ledger import list_key_columns
+from brev_pipeline.split.match_rows import describe_closest, match_rows
 
 _SHOWN = 20
 _WHAT = "the file of known assignments"
 
 
 @dataclass(frozen=True)
-class KnownRows:
+class KnownMatches:
     """What became of the rows of a file of known assignments.
 
     Attributes:
@@ -33,14 +33,14 @@ class KnownRows:
     unmatched_count: int
 
     @property
-    def told(self) -> str:
+    def unmatched_text(self) -> str:
         """In words, which rows mean no image and what they are most like; empty where all mean one."""
         if not self.unmatched_count:
             return ""
-        some = tell_closest(self.unmatched, self.unmatched_count)
+        some = describe_closest(self.unmatched, self.unmatched_count)
         return f"{self.unmatched_count:,} of {self.rows:,} rows mean no listed image: {some}"
 
-    def summary(self) -> dict[str, int | list[dict[str, str | None]]]:
+    def build_summary(self) -> dict[str, int | list[dict[str, str | None]]]:
         """The same as JSON takes it."""
         return {
             "rows": self.rows,
@@ -51,15 +51,15 @@ class KnownRows:
         }
 
 
-def account_known(
+def count_known_matches(
     known: pa.Table | None, split: pa.Table, listing: pa.Table, settings: SplitSettings
-) -> KnownRows | None:
+) -> KnownMatches | None:
     """Count what became of the rows of a file of known assignments; None where there is none, or nothing in it.
 
     Args:
         known: as from `read_known_assignments`.
         split: `tables.SAMPLE_SPLIT`: the columns that ``known`` names, path and bucket.
-        listing: the listed images (`tables.SAMPLE_INTEGRITY`), in the split or not: `known_columns`.
+        listing: the listed images (`tables.SAMPLE_INTEGRITY`), in the split or not: `list_known_columns`.
         settings: of the split.
     """
     if known is None:
@@ -70,14 +70,14 @@ def account_known(
     keys = [column for column in known.column_names if column != "purpose"]
     match = match_rows(known, keys, split, None, _WHAT)
     lost = np.flatnonzero(~match.found)
-    listing = _keyed(listing, settings)
+    listing = _append_keys(listing, settings)
     if len(lost) and set(keys) <= set(listing.column_names):
         elsewhere = match_rows(known.take(pa.array(lost)), keys, listing, None, _WHAT)
         lost = lost[~elsewhere.found]
     shown = pa.array(lost[:_SHOWN])
-    closest = match.closest(lost[:_SHOWN])
+    closest = match.find_closest(lost[:_SHOWN])
     unmatched = closest.add_column(1, "purpose", known["purpose"].take(shown))
-    return KnownRows(
+    return KnownMatches(
         rows=len(known),
         matched=int(match.found.sum()),
         left_out=len(known) - int(match.found.sum()) - len(lost),
@@ -86,21 +86,21 @@ def account_known(
     )
 
 
-def known_columns(known: pa.Table | None, settings: SplitSettings) -> list[str]:
-    """The columns of a listing that `account_known` reads, as far as there are such."""
+def list_known_columns(known: pa.Table | None, settings: SplitSettings) -> list[str]:
+    """The columns of a listing that `count_known_matches` reads, as far as there are such."""
     own = [] if known is None else known.column_names
-    return list(dict.fromkeys(["path", "bucket", *key_columns(settings), *own]))
+    return list(dict.fromkeys(["path", "bucket", *list_key_columns(settings), *own]))
 
 
-def _keyed(listing: pa.Table, settings: SplitSettings) -> pa.Table:
+def _append_keys(listing: pa.Table, settings: SplitSettings) -> pa.Table:
     """The listing with item and stratum, where its columns give them."""
     for name, spec in (("item", settings.uniqueness), ("stratum", settings.stratification)):
         needs = ["path"] if isinstance(spec, str) else spec or []
         if spec and name not in listing.column_names and set(needs) <= set(listing.column_names):
-            listing = listing.append_column(name, _texts(listing, spec, name))
+            listing = listing.append_column(name, _key_texts(listing, spec, name))
     return listing
 
 
-def _texts(listing: pa.Table, spec: Spec, name: str) -> pa.LargeStringArray:
+def _key_texts(listing: pa.Table, spec: KeySpec, name: str) -> pa.LargeStringArray:
     key = find_key(listing, spec, name)
-    return (own_items(key, listing["path"]) if name == "item" else key).texts()
+    return (fill_missing_items(key, listing["path"]) if name == "item" else key).row_labels()

@@ -18,11 +18,11 @@ import pyarrow.compute as pc
 from brev_pipeline.errors import SplitError
 from brev_pipeline.texts import TEXT, normalize_unicode
 
-CLASSES: Final = b"brev_pipeline.classes"
+CLASSES_KEY: Final = b"brev_pipeline.classes"
 """Schema metadata of sample_split: the class names in the order of the labels, a JSON list."""
 
 
-def label_map(present: Sequence[str], earlier: Sequence[str], order: Sequence[str] | None) -> list[str]:
+def build_label_map(present: Sequence[str], earlier: Sequence[str], order: Sequence[str] | None) -> list[str]:
     """The class names of a version, in the order of the labels.
 
     Names are compared in Unicode's normal form C. What stands in ``earlier`` stays as it is spelled there.
@@ -35,23 +35,23 @@ def label_map(present: Sequence[str], earlier: Sequence[str], order: Sequence[st
     Returns:
         ``earlier``, then the new ones.
     """
-    new = set(map(_composed, present)) - set(map(_composed, earlier))
-    places = _places(order or ())
+    new = set(map(_normalize_name, present)) - set(map(_normalize_name, earlier))
+    places = _index_names(order or ())
     return [*earlier, *sorted(new, key=lambda name: (places.get(name, len(order or ())), name))]
 
 
-def present_classes(split: pa.Table) -> list[str]:
+def list_present_classes(split: pa.Table) -> list[str]:
     """The classes of all images of a split (column category), each once, by code point."""
     return sorted(pc.unique(pc.list_flatten(split["category"])).to_pylist())
 
 
-def note_classes(split: pa.Table, classes: Sequence[str]) -> pa.Table:
+def attach_classes(split: pa.Table, classes: Sequence[str]) -> pa.Table:
     """The split, its schema's metadata holding the class names."""
     data = json.dumps(list(classes), ensure_ascii=False).encode()
-    return split.replace_schema_metadata({**(split.schema.metadata or {}), CLASSES: data})
+    return split.replace_schema_metadata({**(split.schema.metadata or {}), CLASSES_KEY: data})
 
 
-def classes_of(split: pa.Table) -> list[str]:
+def read_split_classes(split: pa.Table) -> list[str]:
     """The class names that a split carries.
 
     Raises:
@@ -61,8 +61,8 @@ def classes_of(split: pa.Table) -> list[str]:
 
 
 def read_classes(metadata: Mapping[bytes, bytes] | None) -> list[str]:
-    """The class names in the metadata of a split's schema; raises as `classes_of`."""
-    data = (metadata or {}).get(CLASSES)
+    """The class names in the metadata of a split's schema; raises as `read_split_classes`."""
+    data = (metadata or {}).get(CLASSES_KEY)
     if data is None:
         raise SplitError(
             "the split does not say which number stands for which class, as tables of an older release do not: "
@@ -72,15 +72,15 @@ def read_classes(metadata: Mapping[bytes, bytes] | None) -> list[str]:
     return names
 
 
-def numbers_of(names: pa.Array | pa.ChunkedArray, classes: Sequence[str]) -> pa.Array | pa.ChunkedArray:
+def number_classes(names: pa.Array | pa.ChunkedArray, classes: Sequence[str]) -> pa.Array | pa.ChunkedArray:
     """The label of each name; null for one that is no class."""
     return pc.index_in(normalize_unicode(names), value_set=normalize_unicode(pa.array(classes, TEXT)))
 
 
-def order_note(classes: Sequence[str], order: Sequence[str] | None) -> str | None:
+def explain_class_order(classes: Sequence[str], order: Sequence[str] | None) -> str | None:
     """That ``listing.classes`` stands in another order than the labels, where it does; None where it does not."""
-    places = _places(classes)
-    wanted = [name for name in dict.fromkeys(map(_composed, order or ())) if name in places]
+    places = _index_names(classes)
+    wanted = [name for name in dict.fromkeys(map(_normalize_name, order or ())) if name in places]
     found = sorted(wanted, key=places.__getitem__)
     if wanted == found:
         return None
@@ -90,20 +90,20 @@ def order_note(classes: Sequence[str], order: Sequence[str] | None) -> str | Non
     )
 
 
-def label_counts(split: pa.Table, classes: Sequence[str]) -> list[int]:
+def count_labels(split: pa.Table, classes: Sequence[str]) -> list[int]:
     """Images of each class (column category), in the order of the labels; one of several classes counts in each."""
-    numbers = numbers_of(pc.list_flatten(split["category"]), classes).drop_null().to_numpy()
+    numbers = number_classes(pc.list_flatten(split["category"]), classes).drop_null().to_numpy()
     counts: list[int] = np.bincount(numbers, minlength=len(classes)).tolist()
     return counts
 
 
-def _composed(name: str) -> str:
+def _normalize_name(name: str) -> str:
     return normalize("NFC", name)
 
 
-def _places(names: Sequence[str]) -> dict[str, int]:
+def _index_names(names: Sequence[str]) -> dict[str, int]:
     """Name → where it stands first."""
-    return {_composed(name): place for place, name in reversed(list(enumerate(names)))}
+    return {_normalize_name(name): place for place, name in reversed(list(enumerate(names)))}
 
 
 def _some(names: Sequence[str]) -> str:

@@ -13,15 +13,15 @@ import pyarrow as pa
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Floats, Ints
 from brev_pipeline.split.copies import repeated
-from brev_pipeline.split.draw import OPEN, Draw, strictest, strictness_of
+from brev_pipeline.split.draw import OPEN, SplitProblem, find_strictest, rank_strictness
 from brev_pipeline.split.encode import Key
-from brev_pipeline.split.groups import Nodes, edges_by, leak_groups, nodes_of
-from brev_pipeline.split.keys import Spec, item_key, refuse_one_item, stratum_key
-from brev_pipeline.split.past import past_nodes
+from brev_pipeline.split.groups import Nodes, connect_nodes, find_components, find_nodes
+from brev_pipeline.split.keys import KeySpec, find_items, find_strata, refuse_single_item
+from brev_pipeline.split.past import find_ledger_nodes
 
 
 @dataclass(frozen=True)
-class Rules:
+class GroupingRules:
     """How a listing is cut.
 
     Attributes:
@@ -32,15 +32,15 @@ class Rules:
         copies: columns with ids; rows with the same id are copies.
     """
 
-    stratification: Spec | None
-    uniqueness: Spec
+    stratification: KeySpec | None
+    uniqueness: KeySpec
     over_strata: bool
     unmatched: str
     copies: Sequence[str]
 
 
 @dataclass(frozen=True)
-class Layout:
+class LeakGroups:
     """A listing's nodes and groups, beside the ledger's.
 
     Attributes:
@@ -59,30 +59,30 @@ class Layout:
     item: Key
     nodes: Nodes
     group: Ints
-    groups: int
-    past_node: Ints
-    past_group: Ints
+    group_count: int
+    ledger_node: Ints
+    ledger_group: Ints
     all_groups: int
     over_strata: bool
 
     @property
     def row_group(self) -> Ints:
         """(rows,) leak group of each image."""
-        return self.group[self.nodes.of_row]
+        return self.group[self.nodes.row_node]
 
-    def given(self, names: list[str], rows: Ints, past: Ints) -> Ints:
+    def find_strictest_purposes(self, names: list[str], rows: Ints, past: Ints) -> Ints:
         """(all groups,) the strictest purpose that the listing's rows and the ledger's give each group; −1 for none."""
-        groups = np.concatenate([self.row_group, self.past_group])
-        return strictest(groups, np.concatenate([rows, past]), strictness_of(names), self.all_groups)
+        groups = np.concatenate([self.row_group, self.ledger_group])
+        return find_strictest(groups, np.concatenate([rows, past]), rank_strictness(names), self.all_groups)
 
-    def known(self, rows: Ints) -> Bools:
+    def mark_known_rows(self, rows: Ints) -> Bools:
         """(rows,) whether the image's own item stands in the ledger, or was given a purpose."""
-        known = np.zeros(max(len(self.nodes), int(self.past_node.max(initial=-1)) + 1), np.bool_)
-        known[self.past_node] = True
-        known[self.nodes.of_row[rows != OPEN]] = True
-        return known[self.nodes.of_row]
+        known = np.zeros(max(len(self.nodes), int(self.ledger_node.max(initial=-1)) + 1), np.bool_)
+        known[self.ledger_node] = True
+        known[self.nodes.row_node[rows != OPEN]] = True
+        return known[self.nodes.row_node]
 
-    def draw(
+    def build_problem(
         self,
         shares: Floats,
         closed: Bools,
@@ -91,9 +91,9 @@ class Layout:
         fixed: Ints,
         node_fixed: Ints | None = None,
         folds: int = 0,
-    ) -> Draw:
-        """The question to a method; see `Draw` for the arguments."""
-        return Draw(
+    ) -> SplitProblem:
+        """The question to a method; see `SplitProblem` for the arguments."""
+        return SplitProblem(
             nodes=self.nodes,
             group=self.group,
             fixed=fixed,
@@ -110,7 +110,7 @@ class Layout:
         )
 
 
-def lay_out(samples: pa.Table, rules: Rules, ledger: pa.Table | None = None) -> Layout:
+def assign_leak_groups(samples: pa.Table, rules: GroupingRules, ledger: pa.Table | None = None) -> LeakGroups:
     """Find strata, items and leak groups.
 
     Args:
@@ -123,17 +123,17 @@ def lay_out(samples: pa.Table, rules: Rules, ledger: pa.Table | None = None) -> 
     """
     if not len(samples):
         raise SplitError("there are no samples to split: the listing is empty, or every image in it was excluded")
-    stratum = stratum_key(samples, rules.stratification)
-    item = item_key(samples, rules.uniqueness, rules.unmatched)
-    refuse_one_item(samples, rules.uniqueness, item, stratum)
-    nodes = nodes_of(stratum, item)
-    past_node, items = past_nodes(ledger, rules.stratification, rules.uniqueness, stratum, item, nodes)
-    edges = [edges_by(np.arange(len(items)), items)] if rules.over_strata else []
-    row_node = np.concatenate([nodes.of_row, past_node])
-    edges += [edges_by(row_node, repeated(_together(samples, ledger, column))) for column in rules.copies]
-    group = leak_groups(len(items), edges)
+    stratum = find_strata(samples, rules.stratification)
+    item = find_items(samples, rules.uniqueness, rules.unmatched)
+    refuse_single_item(samples, rules.uniqueness, item, stratum)
+    nodes = find_nodes(stratum, item)
+    past_node, items = find_ledger_nodes(ledger, rules.stratification, rules.uniqueness, stratum, item, nodes)
+    edges = [connect_nodes(np.arange(len(items)), items)] if rules.over_strata else []
+    row_node = np.concatenate([nodes.row_node, past_node])
+    edges += [connect_nodes(row_node, repeated(_concat_ids(samples, ledger, column))) for column in rules.copies]
+    group = find_components(len(items), edges)
     own = group[: len(nodes)]
-    return Layout(
+    return LeakGroups(
         stratum,
         item,
         nodes,
@@ -146,7 +146,7 @@ def lay_out(samples: pa.Table, rules: Rules, ledger: pa.Table | None = None) -> 
     )
 
 
-def _together(samples: pa.Table, ledger: pa.Table | None, column: str) -> pa.ChunkedArray:
+def _concat_ids(samples: pa.Table, ledger: pa.Table | None, column: str) -> pa.ChunkedArray:
     chunks = samples[column].chunks
     if ledger is not None and column in ledger.column_names:
         chunks = [*chunks, *ledger[column].cast(samples[column].type).chunks]

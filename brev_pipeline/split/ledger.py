@@ -15,16 +15,16 @@ from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints
 from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.layout import Layout, Rules, lay_out
-from brev_pipeline.split.match_rows import BASE, Keyed, Match, match_rows
-from brev_pipeline.split.tables import read_table
+from brev_pipeline.split.layout import GroupingRules, LeakGroups, assign_leak_groups
+from brev_pipeline.split.match_rows import BASE_FOLDER, Keyed, RowMatch, match_rows
+from brev_pipeline.split.tables import read_text_table
 from brev_pipeline.tables import SAMPLE_SPLIT, conform_table
 from brev_pipeline.texts import TEXT
 
 
-def rules_of(settings: SplitSettings) -> Rules:
+def build_grouping_rules(settings: SplitSettings) -> GroupingRules:
     """How a pipeline cuts its listing: without ``uniqueness`` each content is an item."""
-    return Rules(
+    return GroupingRules(
         stratification=settings.stratification,
         uniqueness=settings.uniqueness or ["content_id"],
         over_strata=settings.uniqueness_scope == "global",
@@ -33,26 +33,26 @@ def rules_of(settings: SplitSettings) -> Rules:
     )
 
 
-def key_columns(settings: SplitSettings) -> list[str]:
+def list_key_columns(settings: SplitSettings) -> list[str]:
     """The columns of a split that `split.stratification` and `split.uniqueness` name, where they are no patterns."""
     specs = (settings.stratification, settings.uniqueness)
     named = [name for spec in specs if spec and not isinstance(spec, str) for name in spec]
     return [name for name in dict.fromkeys(named) if name in SAMPLE_SPLIT.names]
 
 
-def ledger_columns(settings: SplitSettings) -> list[str]:
-    """The columns of a ledger that `split_samples` and `split_report` read."""
+def list_ledger_columns(settings: SplitSettings) -> list[str]:
+    """The columns of a ledger that `assign_purposes` and `build_split_report` read."""
     usual = ["path", "content_id", "pixel_id", "item", "stratum", "purpose"]
-    return list(dict.fromkeys([*usual, *key_columns(settings)]))
+    return list(dict.fromkeys([*usual, *list_key_columns(settings)]))
 
 
-def stands_in(rows: pa.Table, split: pa.Table) -> pa.ChunkedArray:
+def are_in_split(rows: pa.Table, split: pa.Table) -> pa.ChunkedArray:
     """(rows,) whether the split has an image of the same path and content; its paths are unique."""
     at = pc.index_in(rows["path"], value_set=split["path"])
     return pc.fill_null(pc.equal(split["content_id"].take(at), rows["content_id"]), False)
 
 
-def purpose_codes(column: pa.ChunkedArray, names: list[str], where: str) -> Ints:
+def number_purposes(column: pa.ChunkedArray, names: list[str], where: str) -> Ints:
     """(rows,) number of each purpose in ``names``; −1 for none. Raises `SplitError` for one that is not there."""
     found = pc.index_in(column.cast(TEXT), value_set=pa.array(names, TEXT))
     codes: Ints = found.fill_null(OPEN).to_numpy().astype(np.int64)
@@ -66,7 +66,7 @@ def purpose_codes(column: pa.ChunkedArray, names: list[str], where: str) -> Ints
     return codes
 
 
-def closed_purposes(settings: SplitSettings, given: Ints) -> Bools:
+def find_closed_purposes(settings: SplitSettings, given: Ints) -> Bools:
     """(purposes,) whether each is locked: it takes nothing new as soon as something stands there.
 
     Args:
@@ -85,17 +85,18 @@ def read_known_assignments(data: bytes, name: str, base: str | None = None) -> p
     """Read a CSV of known assignments.
 
     Args:
-        data: the file's bytes: a head line, key columns, and ``purpose``; see `read_table`. Empty fields are no value.
+        data: the file's bytes: a head line, key columns, and ``purpose``; see `read_text_table`. Empty fields are no
+            value.
         name: the file's place, for messages.
         base: folder that relative paths in it may be meant from.
 
     Returns:
-        Its columns, all text; the schema's metadata has ``base`` as `BASE`.
+        Its columns, all text; the schema's metadata has ``base`` as `BASE_FOLDER`.
 
     Raises:
         SplitError: it is no CSV, lacks ``purpose`` or any other column, or has no purpose in any row.
     """
-    table = read_table(data, name)
+    table = read_text_table(data, name)
     if "purpose" not in table.column_names or table.num_columns < 2:
         raise SplitError(
             f"{name}: a file of known assignments has the columns of a key, such as etag or path, and 'purpose'; this "
@@ -103,11 +104,11 @@ def read_known_assignments(data: bytes, name: str, base: str | None = None) -> p
         )
     if len(table) and not table["purpose"].is_valid().to_numpy().any():
         raise SplitError(f"{name}: none of its {len(table)} rows has a purpose: fill the column 'purpose'")
-    return table.replace_schema_metadata({BASE: base} if base else None)
+    return table.replace_schema_metadata({BASE_FOLDER: base} if base else None)
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownAssignments:
     """What a file of known assignments says of a listing.
 
     Attributes:
@@ -116,40 +117,40 @@ class Known:
     """
 
     purposes: Ints
-    match: Match
+    match: RowMatch
 
     @property
-    def rows(self) -> int:
+    def row_count(self) -> int:
         """Rows with a purpose."""
         return len(self.match.found)
 
     @property
-    def matched(self) -> int:
+    def matched_count(self) -> int:
         """Those of them that mean an image."""
         return int(self.match.found.sum())
 
 
-def match_known(
-    known: pa.Table | None, samples: pa.Table, layout: Keyed, names: list[str], ledger: pa.Table | None = None
+def match_known_purposes(
+    known: pa.Table | None, samples: pa.Table, keyed: Keyed, names: list[str], ledger: pa.Table | None = None
 ) -> Ints:
-    """(rows,) the purpose that ``known`` gives each image, or −1; see `known_of`.
+    """(rows,) the purpose that ``known`` gives each image, or −1; see `match_known_assignments`.
 
     Raises:
-        SplitError: as `known_of`.
+        SplitError: as `match_known_assignments`.
     """
-    found = known_of(known, samples, layout, names, ledger)
+    found = match_known_assignments(known, samples, keyed, names, ledger)
     return np.full(len(samples), OPEN) if found is None else found.purposes
 
 
-def known_of(
-    known: pa.Table | None, samples: pa.Table, layout: Keyed, names: list[str], ledger: pa.Table | None = None
-) -> Known | None:
+def match_known_assignments(
+    known: pa.Table | None, samples: pa.Table, keyed: Keyed, names: list[str], ledger: pa.Table | None = None
+) -> KnownAssignments | None:
     """What a file of known assignments says of a listing; None where it says nothing at all.
 
     Args:
         known: as from `read_known_assignments`.
         samples: the images.
-        layout: of them.
+        keyed: of them.
         names: the purposes.
         ledger: what it remembers may have left the listing: a file that means only such images is no mistake.
 
@@ -161,20 +162,20 @@ def known_of(
         return None
     keys = [column for column in known.column_names if column != "purpose"]
     known = known.filter(known["purpose"].is_valid())
-    purposes = purpose_codes(known["purpose"], names, "the file of known assignments")
-    match = match_rows(known, keys, samples, layout, "the file of known assignments")
+    purposes = number_purposes(known["purpose"], names, "the file of known assignments")
+    match = match_rows(known, keys, samples, keyed, "the file of known assignments")
     _refuse_contradictions(match.texts, known["purpose"])
     if len(known) and not match.found.any() and not _is_remembered(known, keys, ledger):
         _refuse_no_match(match, keys)
-    return Known(np.append(purposes, OPEN)[match.row], match)
+    return KnownAssignments(np.append(purposes, OPEN)[match.row], match)
 
 
-def next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitSettings) -> pa.Table:
+def build_next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitSettings) -> pa.Table:
     """What the next run has to remember: this split, and the ledger's images that are not in it.
 
     Args:
-        split: `tables.SAMPLE_SPLIT`, as `split_samples` gave it.
-        ledger: what `split_samples` was given; columns of `tables.SAMPLE_SPLIT`.
+        split: `tables.SAMPLE_SPLIT`, as `assign_purposes` gave it.
+        ledger: what `assign_purposes` was given; columns of `tables.SAMPLE_SPLIT`.
         settings: of the split.
 
     Returns:
@@ -183,22 +184,24 @@ def next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitSetting
     """
     if ledger is None or not len(ledger):
         return split
-    gone = pc.invert(stands_in(ledger, split))
+    gone = pc.invert(are_in_split(ledger, split))
     if not pc.any(gone).as_py():
         return split
-    layout = lay_out(split, rules_of(settings), ledger)
-    purposes = group_purposes(layout, split, ledger, settings.names)
-    moved = pa.array(settings.names, TEXT).take(pa.array(purposes[layout.past_group]))
+    leak_groups = assign_leak_groups(split, build_grouping_rules(settings), ledger)
+    purposes = find_group_purposes(leak_groups, split, ledger, settings.names)
+    moved = pa.array(settings.names, TEXT).take(pa.array(purposes[leak_groups.ledger_group]))
     absent = ledger.set_column(ledger.column_names.index("purpose"), "purpose", moved).filter(gone)
     both = pa.concat_tables([conform_table(table, SAMPLE_SPLIT, "ledger") for table in (split, absent)])
     return both.sort_by([("path", "ascending"), ("content_id", "ascending")])
 
 
-def group_purposes(layout: Layout, split: pa.Table, ledger: pa.Table | None, names: list[str]) -> Ints:
+def find_group_purposes(leak_groups: LeakGroups, split: pa.Table, ledger: pa.Table | None, names: list[str]) -> Ints:
     """(all groups,) the purpose that each leak group has now: from the split, or else the ledger's strictest."""
-    past = np.zeros(0, np.int64) if ledger is None else purpose_codes(ledger["purpose"], names, "the ledger")
-    now = layout.given(names, purpose_codes(split["purpose"], names, "the split"), np.full(len(past), OPEN))
-    return np.where(now == OPEN, layout.given(names, np.full(len(split), OPEN), past), now)
+    past = np.zeros(0, np.int64) if ledger is None else number_purposes(ledger["purpose"], names, "the ledger")
+    now = leak_groups.find_strictest_purposes(
+        names, number_purposes(split["purpose"], names, "the split"), np.full(len(past), OPEN)
+    )
+    return np.where(now == OPEN, leak_groups.find_strictest_purposes(names, np.full(len(split), OPEN), past), now)
 
 
 def _is_remembered(known: pa.Table, keys: list[str], ledger: pa.Table | None) -> bool:
@@ -210,7 +213,7 @@ def _is_remembered(known: pa.Table, keys: list[str], ledger: pa.Table | None) ->
     return bool(match_rows(known, keys, ledger, None, "the file of known assignments").found.any())
 
 
-def _refuse_no_match(match: Match, keys: list[str]) -> None:
+def _refuse_no_match(match: RowMatch, keys: list[str]) -> None:
     own, other = (
         ", ".join(pc.unique(texts).drop_null().slice(0, 3).to_pylist()).replace("\x1f", " / ")
         for texts in (match.texts, match.names)

@@ -14,15 +14,15 @@ import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints
-from brev_pipeline.split.match_rows import listed_paths
+from brev_pipeline.split.match_rows import resolve_paths
 from brev_pipeline.texts import TEXT, normalize_unicode
 
-NAME: Final = "name"
+NAME_COLUMN: Final = "name"
 """Column of a list: what names an image."""
 _ENDING: Final = r"\.[^./]*$"
 
 
-class Pairs(NamedTuple):
+class MatchPairs(NamedTuple):
     """Which names mean which images; a name may mean several images, and an image have several names."""
 
     name: Ints
@@ -38,7 +38,7 @@ class _Form(NamedTuple):
     images: pa.ChunkedArray
 
 
-def within(paths: pa.ChunkedArray, buckets: pa.ChunkedArray) -> pa.ChunkedArray:
+def strip_buckets(paths: pa.ChunkedArray, buckets: pa.ChunkedArray) -> pa.ChunkedArray:
     """Each path without its dataset's bucket and the slash behind it, as it is stored."""
     out = np.empty(0, np.int64)
     parts, orders = [], [out]
@@ -56,7 +56,7 @@ def within(paths: pa.ChunkedArray, buckets: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array(parts, TEXT).take(pa.array(back))
 
 
-def match_names(names: pa.ChunkedArray, samples: pa.Table, base: str | None, where: str) -> Pairs:
+def match_names(names: pa.ChunkedArray, samples: pa.Table, base: str | None, where: str) -> MatchPairs:
     """Find the images that names mean.
 
     Args:
@@ -68,26 +68,29 @@ def match_names(names: pa.ChunkedArray, samples: pa.Table, base: str | None, whe
     Raises:
         SplitError: a path means two images.
     """
-    found: list[Pairs] = []
+    found: list[MatchPairs] = []
     lacking = np.ones(len(names), np.bool_)
-    listed = listed_paths(names, samples, base, where)
+    listed = resolve_paths(names, samples, base, where)
     names = normalize_unicode(pc.replace_substring_regex(names.cast(TEXT), r"^(\./)+", ""))
-    whole, inner = normalize_unicode(samples["path"]), normalize_unicode(within(samples["path"], samples["bucket"]))
-    for forms in (_exact(names, listed, whole), _ends(names, whole), _bare(names, whole, inner)):
+    whole, inner = (
+        normalize_unicode(samples["path"]),
+        normalize_unicode(strip_buckets(samples["path"], samples["bucket"])),
+    )
+    for forms in (_exact_forms(names, listed, whole), _end_forms(names, whole), _bare_forms(names, whole, inner)):
         if not lacking.any():
             break
         for form in forms:
             pairs = equal_names(*form)
             kept = lacking[pairs.name]
-            found.append(Pairs(pairs.name[kept], pairs.row[kept]))
+            found.append(MatchPairs(pairs.name[kept], pairs.row[kept]))
         for pairs in found:
             lacking[pairs.name] = False
     both = np.stack([np.concatenate([np.zeros(0, np.int64), *(pairs[side] for pairs in found)]) for side in (0, 1)])
     name, row = np.unique(both, axis=1)
-    return Pairs(name, row)
+    return MatchPairs(name, row)
 
 
-def equal_names(names: pa.ChunkedArray, images: pa.ChunkedArray) -> Pairs:
+def equal_names(names: pa.ChunkedArray, images: pa.ChunkedArray) -> MatchPairs:
     """Names and images with the same text; null means nothing."""
     values = pc.unique(names).drop_null()
     name, image = (pc.index_in(side, value_set=values).fill_null(-1).to_numpy() for side in (names, images))
@@ -96,10 +99,12 @@ def equal_names(names: pa.ChunkedArray, images: pa.ChunkedArray) -> Pairs:
     first, last = (np.searchsorted(name[order], image[rows], side) for side in ("left", "right"))
     counts = last - first
     step = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-    return Pairs(order[np.repeat(first, counts) + step], np.repeat(rows, counts))
+    return MatchPairs(order[np.repeat(first, counts) + step], np.repeat(rows, counts))
 
 
-def refuse_ambiguous(pairs: Pairs, names: pa.ChunkedArray, items: Ints, paths: pa.ChunkedArray, where: str) -> None:
+def refuse_ambiguous(
+    pairs: MatchPairs, names: pa.ChunkedArray, items: Ints, paths: pa.ChunkedArray, where: str
+) -> None:
     """Raise `SplitError` where one name means images of different items: which of them it means nobody can know.
 
     Args:
@@ -126,30 +131,30 @@ def count_slashes(names: pa.ChunkedArray) -> Ints:
     return np.asarray(pc.count_substring(names, "/").to_numpy(), np.int64)
 
 
-def end_of(paths: pa.ChunkedArray, slashes: int) -> pa.ChunkedArray:
+def cut_path_ends(paths: pa.ChunkedArray, slashes: int) -> pa.ChunkedArray:
     """(paths,) The last ``slashes + 1`` parts of each path; null where it has fewer."""
     pattern = rf"^(?:.*/)?(?P<end>(?:[^/]*/){{{slashes}}}[^/]*)$"
     return pc.struct_field(pc.extract_regex(paths, f"(?s){pattern}"), "end")
 
 
-def _exact(names: pa.ChunkedArray, listed: pa.ChunkedArray, whole: pa.ChunkedArray) -> Iterator[_Form]:
+def _exact_forms(names: pa.ChunkedArray, listed: pa.ChunkedArray, whole: pa.ChunkedArray) -> Iterator[_Form]:
     yield _Form(listed, whole)
-    yield _Form(_only(names, count_slashes(names) == 0), end_of(whole, 0))
+    yield _Form(_mask_names(names, count_slashes(names) == 0), cut_path_ends(whole, 0))
 
 
-def _ends(names: pa.ChunkedArray, whole: pa.ChunkedArray) -> Iterator[_Form]:
+def _end_forms(names: pa.ChunkedArray, whole: pa.ChunkedArray) -> Iterator[_Form]:
     slashes = count_slashes(names)
     for count in np.unique(slashes[slashes > 0]).tolist():
-        yield _Form(_only(names, slashes == count), end_of(whole, count))
+        yield _Form(_mask_names(names, slashes == count), cut_path_ends(whole, count))
 
 
-def _bare(names: pa.ChunkedArray, whole: pa.ChunkedArray, inner: pa.ChunkedArray) -> Iterator[_Form]:
+def _bare_forms(names: pa.ChunkedArray, whole: pa.ChunkedArray, inner: pa.ChunkedArray) -> Iterator[_Form]:
     slashes = count_slashes(names)
     yield _Form(names, pc.replace_substring_regex(inner, _ENDING, ""))
     for count in np.unique(slashes).tolist():
-        ends = pc.replace_substring_regex(end_of(whole, count), _ENDING, "")
-        yield _Form(_only(names, slashes == count), ends)
+        ends = pc.replace_substring_regex(cut_path_ends(whole, count), _ENDING, "")
+        yield _Form(_mask_names(names, slashes == count), ends)
 
 
-def _only(names: pa.ChunkedArray, kept: Bools) -> pa.ChunkedArray:
+def _mask_names(names: pa.ChunkedArray, kept: Bools) -> pa.ChunkedArray:
     return pc.if_else(pa.array(kept), names, pa.scalar(None, TEXT))

@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Bools, Ints
-from brev_pipeline.split.encode import Key, encode
+from brev_pipeline.split.encode import Key, encode_column
 from brev_pipeline.texts import TEXT, join_texts, normalize_unicode
 
-BASE: Final = b"brev_pipeline.base"
+BASE_FOLDER: Final = b"brev_pipeline.base"
 """Schema metadata of a table: the folder that its relative paths may be meant from."""
 _POOL: Final = 2000  # names among which the closest is looked for
 _DOTTED: Final = r"(^|/)\.{1,2}(/|$)|[^:]//"
@@ -41,7 +41,7 @@ class Keyed(Protocol):
 
 
 @dataclass(frozen=True)
-class Match:
+class RowMatch:
     """Which rows of a table mean which images.
 
     Attributes:
@@ -56,7 +56,7 @@ class Match:
     texts: pa.ChunkedArray
     names: pa.ChunkedArray
 
-    def closest(self, rows: Ints) -> pa.Table:
+    def find_closest(self, rows: Ints) -> pa.Table:
         """The keys of some rows that mean no image, and the images' that are most like them: key, closest or null."""
         return closest_names(self.texts.take(pa.array(rows)), self.names)
 
@@ -70,12 +70,12 @@ def closest_names(lost: pa.ChunkedArray, names: pa.ChunkedArray) -> pa.Table:
     """
     names = pc.unique(names).drop_null()
     some = names.take(pa.array(np.arange(0, len(names), -(-len(names) // _POOL) or 1))).to_pylist()
-    close = [None if text is None else _closest(text, names, some) for text in lost.to_pylist()]
+    close = [None if text is None else _find_closest_name(text, names, some) for text in lost.to_pylist()]
     keys = [None if text is None else text.replace(_UNIT, " / ") for text in lost.to_pylist()]
     return pa.table({"key": pa.array(keys, TEXT), "closest": pa.array(close, TEXT)})
 
 
-def tell_closest(lost: pa.Table, count: int) -> str:
+def describe_closest(lost: pa.Table, count: int) -> str:
     """The first of some texts as `closest_names` has them, in words, ``count`` being all there are."""
     rows = lost.slice(0, 3).to_pylist()
     some = ", ".join(
@@ -84,33 +84,33 @@ def tell_closest(lost: pa.Table, count: int) -> str:
     return some + (", …" if count > len(rows) else "")
 
 
-def match_rows(table: pa.Table, keys: Sequence[str], samples: pa.Table, layout: Keyed | None, what: str) -> Match:
+def match_rows(table: pa.Table, keys: Sequence[str], samples: pa.Table, keyed: Keyed | None, what: str) -> RowMatch:
     """Find the images that the rows of a table mean.
 
     Args:
-        table: text columns; its schema's metadata may have `BASE`.
+        table: text columns; its schema's metadata may have `BASE_FOLDER`.
         keys: its columns that are keys: columns of the samples, or item or stratum.
         samples: the images; with ``bucket``, where paths may be given in other ways than as they are listed.
-        layout: of the samples, for the keys item and stratum; None where there are none.
+        keyed: of the samples, for the keys item and stratum; None where there are none.
         what: the table's place, for messages.
 
     Raises:
         SplitError: a key is none of the samples', or a path means two images.
     """
-    names = _joined([_column_of(samples, layout, key, what) for key in keys])
-    base = (table.schema.metadata or {}).get(BASE)
+    names = _join_columns([_key_column(samples, keyed, key, what) for key in keys])
+    base = (table.schema.metadata or {}).get(BASE_FOLDER)
     folder = base.decode() if base else None
     columns = [
-        listed_paths(table[key], samples, folder, what) if key == "path" else normalize_unicode(table[key])
+        resolve_paths(table[key], samples, folder, what) if key == "path" else normalize_unicode(table[key])
         for key in keys
     ]
-    texts = _joined(columns)
+    texts = _join_columns(columns)
     row = pc.index_in(names, value_set=texts, skip_nulls=True).fill_null(-1).to_numpy().astype(np.int64)
     found = pc.and_(pc.is_in(texts, value_set=names, skip_nulls=True), texts.is_valid())
-    return Match(row, found.to_numpy(zero_copy_only=False), texts, names)
+    return RowMatch(row, found.to_numpy(zero_copy_only=False), texts, names)
 
 
-def listed_paths(texts: pa.ChunkedArray, samples: pa.Table, base: str | None, what: str) -> pa.ChunkedArray:
+def resolve_paths(texts: pa.ChunkedArray, samples: pa.Table, base: str | None, what: str) -> pa.ChunkedArray:
     """(rows,) the listed path that each text means, in normal form C; itself where it means none.
 
     Args:
@@ -124,11 +124,11 @@ def listed_paths(texts: pa.ChunkedArray, samples: pa.Table, base: str | None, wh
     """
     given = normalize_unicode(texts.cast(TEXT))
     paths = normalize_unicode(samples["path"].cast(TEXT))
-    tidy = _tidied(given)
+    tidy = _normalize_paths(given)
     ways = [given, tidy]
-    for bucket in _buckets(samples):
+    for bucket in _list_buckets(samples):
         ways.append(join_texts(bucket.rstrip("/"), tidy, by="/"))
-        for start in _spellings(bucket, base):
+        for start in _spell_bucket(bucket, base):
             inside = pc.starts_with(tidy, start + "/")
             rest = pc.utf8_slice_codeunits(tidy, len(start) + 1)
             ways.append(pc.if_else(inside, join_texts(bucket.rstrip("/"), rest, by="/"), pa.scalar(None, TEXT)))
@@ -142,7 +142,7 @@ def listed_paths(texts: pa.ChunkedArray, samples: pa.Table, base: str | None, wh
     return pc.coalesce(meant, given)
 
 
-def _buckets(samples: pa.Table) -> list[str]:
+def _list_buckets(samples: pa.Table) -> list[str]:
     return (
         sorted(map(str, normalize_unicode(pc.unique(samples["bucket"]).cast(TEXT)).to_pylist()))
         if ("bucket" in samples.column_names)
@@ -150,7 +150,7 @@ def _buckets(samples: pa.Table) -> list[str]:
     )
 
 
-def _spellings(bucket: str, base: str | None) -> list[str]:
+def _spell_bucket(bucket: str, base: str | None) -> list[str]:
     """How a dataset's place may begin a path, besides as it is configured."""
     if bucket.startswith("s3://"):
         return [bucket.removeprefix("s3://")]
@@ -162,7 +162,7 @@ def _spellings(bucket: str, base: str | None) -> list[str]:
     return sorted({one.rstrip("/") for one in found} - {".", bucket})
 
 
-def _tidied(given: pa.ChunkedArray) -> pa.ChunkedArray:
+def _normalize_paths(given: pa.ChunkedArray) -> pa.ChunkedArray:
     """Without ``.``, ``..`` and doubled slashes."""
     dotted = pc.fill_null(pc.match_substring_regex(given, _DOTTED), False)
     if not pc.any(dotted).as_py():
@@ -182,9 +182,9 @@ def _refuse_two_ways(at: Ints, best: Ints, given: pa.ChunkedArray, paths: pa.Chu
         )
 
 
-def _column_of(samples: pa.Table, layout: Keyed | None, column: str, what: str) -> pa.ChunkedArray:
-    if column in ("item", "stratum") and layout is not None:
-        return normalize_unicode(pa.chunked_array([getattr(layout, column).texts()]))
+def _key_column(samples: pa.Table, keyed: Keyed | None, column: str, what: str) -> pa.ChunkedArray:
+    if column in ("item", "stratum") and keyed is not None:
+        return normalize_unicode(pa.chunked_array([getattr(keyed, column).row_labels()]))
     if column not in samples.column_names:
         raise SplitError(
             f"{what} has the column {column!r}, which is neither item nor stratum nor one of "
@@ -192,16 +192,18 @@ def _column_of(samples: pa.Table, layout: Keyed | None, column: str, what: str) 
         )
     values = samples[column]
     return normalize_unicode(
-        values.cast(TEXT) if pa.types.is_large_string(values.type) else pa.chunked_array([encode(values).texts()])
+        values.cast(TEXT)
+        if pa.types.is_large_string(values.type)
+        else pa.chunked_array([encode_column(values).row_labels()])
     )
 
 
-def _joined(columns: list[pa.ChunkedArray]) -> pa.ChunkedArray:
+def _join_columns(columns: list[pa.ChunkedArray]) -> pa.ChunkedArray:
     texts = [column.cast(TEXT) for column in columns]
     return texts[0] if len(texts) == 1 else join_texts(*texts, by=_UNIT)
 
 
-def _closest(text: str, names: pa.Array, some: list[str]) -> str | None:
+def _find_closest_name(text: str, names: pa.Array, some: list[str]) -> str | None:
     """The name most like a text: one that ends alike (in any case, with or without leading zeros), or looks alike."""
     # Python's escapes of letters that are none to RE2 would be refused.
     tail = "".join(f"\\{one}" if one in r"\.+*?()[]{}|^$" else one for one in re.split(rf"[/{_UNIT}]", text)[-1])

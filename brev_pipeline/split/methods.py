@@ -4,11 +4,11 @@ import numpy as np
 
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.arrays import Ints
-from brev_pipeline.split.draw import Draw
-from brev_pipeline.split.ranked import ranked_hash
-from brev_pipeline.split.reference import murmurhash3, sorted_permutation
+from brev_pipeline.split.draw import SplitProblem
+from brev_pipeline.split.ranked import assign_by_ranked_hash
+from brev_pipeline.split.reference import assign_by_murmurhash3, assign_by_sorted_permutation
 
-_REFERENCE = {"sorted_permutation": sorted_permutation, "murmurhash3": murmurhash3}
+_REFERENCE = {"sorted_permutation": assign_by_sorted_permutation, "murmurhash3": assign_by_murmurhash3}
 METHODS = ("ranked_hash", *_REFERENCE)
 
 
@@ -21,9 +21,9 @@ def check_method(method: str, seed: int) -> None:
         raise SplitError(f"the method {method} takes seeds below 2**{limit}, got {seed}")
 
 
-def run_method(method: str, draw: Draw) -> Ints:
+def run_method(method: str, draw: SplitProblem) -> Ints:
     """(groups,) the purposes that ``method`` gives. Raises `SplitError` as `check_method`."""
     check_method(method, draw.seed)
     if method == "ranked_hash":
-        return ranked_hash(draw)
+        return assign_by_ranked_hash(draw)
     return _REFERENCE[method](draw, np.random.RandomState(draw.seed))

@@ -18,7 +18,7 @@ from brev_pipeline.errors import SplitError
 from brev_pipeline.texts import Match, search_each
 
 
-def compile_key(pattern: str, name: str) -> re.Pattern[str]:
+def compile_key_pattern(pattern: str, name: str) -> re.Pattern[str]:
     """Compile a key's pattern.
 
     Args:
@@ -40,7 +40,7 @@ def compile_key(pattern: str, name: str) -> re.Pattern[str]:
     return compiled
 
 
-def extract(paths: pa.ChunkedArray, pattern: str, name: str, group: str | None = None) -> pa.ChunkedArray:
+def extract_keys(paths: pa.ChunkedArray, pattern: str, name: str, group: str | None = None) -> pa.ChunkedArray:
     """Find the key in every path.
 
     Args:
@@ -55,14 +55,14 @@ def extract(paths: pa.ChunkedArray, pattern: str, name: str, group: str | None =
     Raises:
         SplitError: the pattern cannot be used, or several of its groups take part in one match.
     """
-    text = compile_key(pattern, name)
+    text = compile_key_pattern(pattern, name)
     one = group or (1 if text.groups == 1 else None)
     key = _only_group(text.pattern, name) if one is None else itemgetter(one)
     return search_each(paths, text, key)
 
 
 def _only_group(pattern: str, name: str) -> Callable[[Any], Any]:
-    def key(match: Match) -> Any:
+    def pick_group(match: Match) -> Any:
         if match is None:
             return None
         groups = [group for group in match.groups() if group is not None]
@@ -74,10 +74,10 @@ def _only_group(pattern: str, name: str) -> Callable[[Any], Any]:
             )
         return groups[0] if groups else None
 
-    return key
+    return pick_group
 
 
-def some_paths(paths: pa.ChunkedArray | None, missing: np.ndarray[Any, np.dtype[np.bool_]]) -> str:
+def list_some_paths(paths: pa.ChunkedArray | None, missing: np.ndarray[Any, np.dtype[np.bool_]]) -> str:
     """Up to five of the ``missing`` rows, by path where there is one, for a message."""
     rows = np.flatnonzero(missing)[:5]
     names = [f"row {row}" for row in rows] if paths is None else paths.take(pa.array(rows)).to_pylist()

@@ -5,15 +5,13 @@ from itertools import pairwise
 import numpy as np
 
 from brev_pipeline.split.arrays import Bools, Floats, Ints, Words
-from brev_pipeline.split.fill import Segments, fill, ration
-from brev_pipeline.split.repair import repair
-
-__all__ = ["divide", "ration"]
+from brev_pipeline.split.fill import Segments, fill_in_order
+from brev_pipeline.split.repair import repair_quotas
 
 _LONG = 1000  # groups of a segment, on average, that are worth a sort of their own
 
 
-def divide(segment: Ints, rank: Words, images: Ints, wanted: Floats, lacking: Bools) -> Ints:
+def fill_quotas(segment: Ints, rank: Words, images: Ints, wanted: Floats, lacking: Bools) -> Ints:
     """Give every group a purpose.
 
     Args:
@@ -26,15 +24,15 @@ def divide(segment: Ints, rank: Words, images: Ints, wanted: Floats, lacking: Bo
     Returns:
         (groups,) purposes.
     """
-    order = _order(segment, rank)
+    order = _order_groups(segment, rank)
     segments = Segments(segment[order], images[order], wanted, lacking)
-    purpose = repair(segments, fill(segments))
+    purpose = repair_quotas(segments, fill_in_order(segments))
     out = np.empty(len(order), np.int64)
     out[order] = purpose
     return out
 
 
-def _order(segment: Ints, rank: Words) -> Ints:
+def _order_groups(segment: Ints, rank: Words) -> Ints:
     """(groups,) positions in ascending order of segment, then rank, then position."""
     ends = np.flatnonzero(np.diff(segment)) + 1
     if len(ends) > len(segment) // _LONG or (np.diff(segment) < 0).any():

@@ -23,16 +23,17 @@ import pyarrow as pa
 import xxhash
 
 from brev_pipeline.seeds import seed64, seeds64
-from brev_pipeline.split.arrays import Bools, Floats, Ints, Words, least
-from brev_pipeline.split.balance import Balance
-from brev_pipeline.split.draw import OPEN, Draw, Parts, parts_of
-from brev_pipeline.split.quotas import divide, ration
+from brev_pipeline.split.arrays import Bools, Floats, Ints, Words, find_minima
+from brev_pipeline.split.balance import SpanningBalance
+from brev_pipeline.split.draw import OPEN, SplitProblem, StratumParts, find_parts
+from brev_pipeline.split.fill import apportion_images
+from brev_pipeline.split.quotas import fill_quotas
 
 _STEP = 65_536  # names at a time, so that few Python objects live at once
 _LAST = np.uint64(2**64 - 1)
 
 
-def ranked_hash(draw: Draw) -> Ints:
+def assign_by_ranked_hash(draw: SplitProblem) -> Ints:
     """Give every leak group a purpose.
 
     Returns:
@@ -43,18 +44,18 @@ def ranked_hash(draw: Draw) -> Ints:
     open_ = purpose == OPEN
     if not open_.any():
         return purpose
-    parts, rank = parts_of(draw), _ranks(draw)
+    parts, rank = find_parts(draw), _compute_ranks(draw)
     if (open_ & parts.spans).any():
-        _draw_spanning(draw, parts, rank, purpose)
-    _draw_strata(draw, parts, rank, purpose)
+        _assign_spanning(draw, parts, rank, purpose)
+    _assign_strata(draw, parts, rank, purpose)
     return purpose
 
 
-def _draw_spanning(draw: Draw, parts: Parts, rank: Words, purpose: Ints) -> None:
+def _assign_spanning(draw: SplitProblem, parts: StratumParts, rank: Words, purpose: Ints) -> None:
     """Fill ``purpose`` for open groups that lie in several strata."""
-    spanning = parts.of((purpose == OPEN) & parts.spans)
-    room, wanted = _room(draw, parts, purpose)
-    cluster = _clusters(spanning, len(draw.strata))
+    spanning = parts.select_groups((purpose == OPEN) & parts.spans)
+    room, wanted = _find_room(draw, parts, purpose)
+    cluster = _find_clusters(spanning, len(draw.strata))
     here = np.bincount(spanning.stratum, spanning.images, len(draw.strata))
     share = here / np.maximum(room, 1)  # of each stratum's open images, those of spanning groups
     pooled = np.zeros_like(wanted)
@@ -63,30 +64,30 @@ def _draw_spanning(draw: Draw, parts: Parts, rank: Words, purpose: Ints) -> None
     first = np.searchsorted(spanning.group, groups)
     images = np.bincount(own, spanning.images).astype(np.int64)
     segment = cluster[spanning.stratum[first]]
-    dealt = _deal(draw, segment, rank[groups], images, pooled, np.zeros(pooled.shape, np.bool_))
-    balance = Balance(own, spanning.stratum, spanning.images, wanted, room - here, parts, draw.closed)
-    purpose[groups] = balance.settle(dealt, rank[groups])
+    dealt = _deal_groups(draw, segment, rank[groups], images, pooled, np.zeros(pooled.shape, np.bool_))
+    balance = SpanningBalance(own, spanning.stratum, spanning.images, wanted, room - here, parts, draw.closed)
+    purpose[groups] = balance.balance_purposes(dealt, rank[groups])
 
 
-def _draw_strata(draw: Draw, parts: Parts, rank: Words, purpose: Ints) -> None:
+def _assign_strata(draw: SplitProblem, parts: StratumParts, rank: Words, purpose: Ints) -> None:
     """Fill ``purpose`` for open groups that lie in one stratum."""
-    _, wanted = _room(draw, parts, purpose)
-    lacking = _lacking(draw, parts, purpose)
-    own = parts.of(purpose == OPEN)
+    _, wanted = _find_room(draw, parts, purpose)
+    lacking = _find_lacking(draw, parts, purpose)
+    own = parts.select_groups(purpose == OPEN)
     if len(own.group):
-        purpose[own.group] = _deal(draw, own.stratum, rank[own.group], own.images, wanted, lacking)
+        purpose[own.group] = _deal_groups(draw, own.stratum, rank[own.group], own.images, wanted, lacking)
 
 
-def _deal(draw: Draw, segment: Ints, rank: Words, images: Ints, wanted: Floats, lacking: Bools) -> Ints:
-    """`divide`, with the folds in another circle for each segment, which bears the number of one of its strata."""
+def _deal_groups(draw: SplitProblem, segment: Ints, rank: Words, images: Ints, wanted: Floats, lacking: Bools) -> Ints:
+    """`fill_quotas`, with the folds in another circle for each segment, which bears the number of one of its strata."""
     if not draw.folds:
-        return divide(segment, rank, images, wanted, lacking)
+        return fill_quotas(segment, rank, images, wanted, lacking)
     first = len(draw.shares) - draw.folds
     starts = np.array(seeds64(draw.seed, ("folds",), draw.strata.to_pylist()), np.uint64) % np.uint64(draw.folds)
     turn = starts.astype(np.int64)
     order = np.tile(np.arange(len(draw.shares)), (len(turn), 1))
     order[:, first:] = first + (np.arange(draw.folds) + turn[:, None]) % draw.folds
-    turned = divide(
+    turned = fill_quotas(
         segment,
         rank,
         images,
@@ -96,30 +97,30 @@ def _deal(draw: Draw, segment: Ints, rank: Words, images: Ints, wanted: Floats, 
     return np.asarray(order[segment, turned])
 
 
-def _room(draw: Draw, parts: Parts, purpose: Ints) -> tuple[Floats, Floats]:
+def _find_room(draw: SplitProblem, parts: StratumParts, purpose: Ints) -> tuple[Floats, Floats]:
     """(strata,) open images, and (strata, purposes) how many of them each purpose is to get."""
     shape = (len(draw.strata), len(draw.shares))
-    given = parts.of(purpose != OPEN).by_purpose(purpose, shape)
-    missing = draw.images[:, None] * draw.shares - given
+    given = parts.select_groups(purpose != OPEN).sum_by_purpose(purpose, shape)
+    missing = draw.stratum_images[:, None] * draw.shares - given
     missing[:, draw.closed] = 0
-    room = draw.images - given.sum(axis=1)
-    return room, ration(missing, room, draw.remainder)
+    room = draw.stratum_images - given.sum(axis=1)
+    return room, apportion_images(missing, room, draw.remainder)
 
 
-def _lacking(draw: Draw, parts: Parts, purpose: Ints) -> Bools:
+def _find_lacking(draw: SplitProblem, parts: StratumParts, purpose: Ints) -> Bools:
     shape = (len(draw.strata), len(draw.shares))
-    given = parts.of(purpose != OPEN).by_purpose(purpose, shape)
+    given = parts.select_groups(purpose != OPEN).sum_by_purpose(purpose, shape)
     return np.asarray((given == 0) & (draw.shares > 0) & ~draw.closed)
 
 
-def _clusters(spanning: Parts, strata: int) -> Ints:
+def _find_clusters(spanning: StratumParts, strata: int) -> Ints:
     """(strata,) the cluster of strata that spanning groups connect."""
-    from brev_pipeline.split.groups import edges_by, leak_groups
+    from brev_pipeline.split.groups import connect_nodes, find_components
 
-    return leak_groups(strata, [edges_by(spanning.stratum, spanning.group)])
+    return find_components(strata, [connect_nodes(spanning.stratum, spanning.group)])
 
 
-def _ranks(draw: Draw) -> Words:
+def _compute_ranks(draw: SplitProblem) -> Words:
     """(groups,) rank of each group, uniform in [0, 2**64)."""
     hashes = np.empty(len(draw.nodes), np.uint64)
     if draw.over_strata:
@@ -130,4 +131,4 @@ def _ranks(draw: Draw) -> Words:
         own = slice(start, start + _STEP)
         names = draw.items.take(pa.array(draw.nodes.item[own])).cast(pa.binary()).to_pylist()
         hashes[own] = list(map(xxhash.xxh3_64_intdigest, names, seeds[draw.nodes.stratum[own]].tolist()))
-    return least(draw.group, hashes, len(draw.fixed), _LAST)
+    return find_minima(draw.group, hashes, len(draw.fixed), _LAST)

@@ -16,18 +16,18 @@ import mmh3
 import numpy as np
 import pyarrow as pa
 
-from brev_pipeline.split.arrays import Floats, Ints, first_of
-from brev_pipeline.split.draw import OPEN, Draw
+from brev_pipeline.split.arrays import Floats, Ints, find_first_rows
+from brev_pipeline.split.draw import OPEN, SplitProblem
 
 _SEEDS = 0x7FFFFFFF  # of murmurhash3 per stratum
 _HASHES = 0xFFFFFFFF
 _TINY = 1e-9  # images; below it, a share is met and the difference is rounding
 
 
-def sorted_permutation(draw: Draw, random: np.random.RandomState) -> Ints:
+def assign_by_sorted_permutation(draw: SplitProblem, random: np.random.RandomState) -> Ints:
     """(groups,) purposes: items are permuted, and each purpose takes items until it has its share of the images."""
-    purpose, sides = draw.node_fixed.copy(), _sides(draw)
-    for own in _strata(draw):
+    purpose, sides = draw.node_fixed.copy(), _drawn_purposes(draw)
+    for own in _slice_strata(draw):
         here, images = purpose[own], draw.nodes.images[own]
         open_ = np.flatnonzero(here == OPEN)
         if not len(open_):
@@ -35,22 +35,22 @@ def sorted_permutation(draw: Draw, random: np.random.RandomState) -> Ints:
         given = here != OPEN
         taken = np.bincount(here[given], images[given], len(draw.shares))
         order = open_[random.permutation(len(open_))]
-        here[order] = _deal(images[order], draw, sides, images.sum() * draw.shares - taken, random)
-    return _whole_groups(draw, purpose)
+        here[order] = _deal_items(images[order], draw, sides, images.sum() * draw.shares - taken, random)
+    return _unite_groups(draw, purpose)
 
 
-def _deal(images: Ints, draw: Draw, sides: Ints, wanted: Floats, random: np.random.RandomState) -> Ints:
+def _deal_items(images: Ints, draw: SplitProblem, sides: Ints, wanted: Floats, random: np.random.RandomState) -> Ints:
     running, done = np.cumsum(images), 0
     out = np.full(len(images), draw.remainder)
     for side in sides:
         base = running[done - 1] if done else 0
-        count = _count(running[done:] - base, wanted[side], draw.shares[side], random)
+        count = _count_items(running[done:] - base, wanted[side], draw.shares[side], random)
         out[done : done + count] = side
         done += count
     return out
 
 
-def _count(running: Ints, wanted: float, share: float, random: np.random.RandomState) -> int:
+def _count_items(running: Ints, wanted: float, share: float, random: np.random.RandomState) -> int:
     """How many items a purpose takes: the one that reaches over its share by the chance of how much of it fits."""
     at = int(np.searchsorted(running, wanted, side="right"))
     if at == len(running):
@@ -61,13 +61,13 @@ def _count(running: Ints, wanted: float, share: float, random: np.random.RandomS
     return at + int(random.rand() <= fits)
 
 
-def murmurhash3(draw: Draw, random: np.random.RandomState) -> Ints:
+def assign_by_murmurhash3(draw: SplitProblem, random: np.random.RandomState) -> Ints:
     """(groups,) purposes: an item goes where its hash lies among the shares, so shares are met on average only."""
-    purpose, sides = draw.node_fixed.copy(), _sides(draw)
+    purpose, sides = draw.node_fixed.copy(), _drawn_purposes(draw)
     bounds = np.cumsum(draw.shares[sides])
     bounds = np.where(bounds > 1 - 1e-9, np.inf, _HASHES * bounds)
     targets = np.append(sides, draw.remainder)
-    for own in _strata(draw):
+    for own in _slice_strata(draw):
         here = purpose[own]
         open_ = np.flatnonzero(here == OPEN)
         if len(open_):
@@ -75,22 +75,22 @@ def murmurhash3(draw: Draw, random: np.random.RandomState) -> Ints:
             names = draw.spelled.take(pa.array(draw.nodes.item[own][open_])).to_pylist()
             hashes = np.array([mmh3.hash(name, seed, signed=False) for name in names], np.float64)
             here[open_] = targets[np.searchsorted(bounds, hashes, side="right")]
-    return _whole_groups(draw, purpose)
+    return _unite_groups(draw, purpose)
 
 
-def _sides(draw: Draw) -> Ints:
+def _drawn_purposes(draw: SplitProblem) -> Ints:
     """Purposes that are drawn, in order; the remainder gets the rest."""
     able = (draw.shares > 0) & ~draw.closed
     able[draw.remainder] = False
     return np.flatnonzero(able)
 
 
-def _strata(draw: Draw) -> Iterator[slice]:
+def _slice_strata(draw: SplitProblem) -> Iterator[slice]:
     """The nodes of each stratum, in order."""
     ends = np.searchsorted(draw.nodes.stratum, np.arange(len(draw.strata) + 1)).tolist()
     return map(slice, ends, ends[1:])
 
 
-def _whole_groups(draw: Draw, purpose: Ints) -> Ints:
-    drawn = purpose[first_of(draw.group, len(draw.fixed))]
+def _unite_groups(draw: SplitProblem, purpose: Ints) -> Ints:
+    drawn = purpose[find_first_rows(draw.group, len(draw.fixed))]
     return np.where(draw.fixed == OPEN, drawn, draw.fixed)

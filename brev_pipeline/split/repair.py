@@ -10,41 +10,41 @@ it is the last resort. A group that is alone goes where most is wanted. Strata i
 import numpy as np
 
 from brev_pipeline.split.arrays import Ints
-from brev_pipeline.split.fill import TINY, Segments, fill, ration, starts
+from brev_pipeline.split.fill import TINY, Segments, apportion_images, fill_in_order, find_starts
 
-MISSED = 0.01  # of a stratum's images
+TOLERANCE = 0.01  # of a stratum's images
 
 
-def repair(segments: Segments, purpose: Ints) -> Ints:
+def repair_quotas(segments: Segments, purpose: Ints) -> Ints:
     """(groups,) purposes, better ones where there are better; changes ``purpose`` itself."""
-    first = starts(segments)
+    first = find_starts(segments)
     groups = np.diff(first)
     alone = first[np.flatnonzero(groups == 1)]
-    purpose[alone] = np.argmax(segments.wanted[segments.of[alone]], axis=1)
+    purpose[alone] = np.argmax(segments.wanted[segments.segment[alone]], axis=1)
     there = np.flatnonzero(groups)
     smallest = np.minimum.reduceat(segments.images, first[there]) if len(there) else there
-    for at in there[segments.error(purpose)[there] > smallest + TINY]:
+    for at in there[segments.max_errors(purpose)[there] > smallest + TINY]:
         own = slice(first[at], first[at + 1])
-        purpose[own] = _repair_one(segments.cut(own.start, own.stop), purpose[own])
+        purpose[own] = _repair_one(segments.cut_segment(own.start, own.stop), purpose[own])
     return purpose
 
 
 def _repair_one(segment: Segments, purpose: Ints) -> Ints:
     median = float(np.median(segment.images))
-    if segment.error(purpose)[0] > median + TINY:
-        purpose = _better(segment, purpose, _first_fit(segment))
+    if segment.max_errors(purpose)[0] > median + TINY:
+        purpose = _choose_better(segment, purpose, _first_fit(segment))
     large = np.argsort(-segment.images, kind="stable")[: int((segment.images > median).sum())]
-    enough = max(median, MISSED * float(segment.images.sum()))
+    enough = max(median, TOLERANCE * float(segment.images.sum()))
     count = 1
-    while segment.error(purpose)[0] > enough + TINY and count < 2 * len(large):
-        purpose = _better(segment, purpose, _with_first(segment, large[:count]))
+    while segment.max_errors(purpose)[0] > enough + TINY and count < 2 * len(large):
+        purpose = _choose_better(segment, purpose, _place_largest_first(segment, large[:count]))
         count *= 2
     return purpose
 
 
-def _better(segment: Segments, one: Ints, other: Ints) -> Ints:
-    less = segment.error(other)[0] < segment.error(one)[0] - TINY
-    return other if less and segment.empty(other) <= segment.empty(one) else one
+def _choose_better(segment: Segments, one: Ints, other: Ints) -> Ints:
+    less = segment.max_errors(other)[0] < segment.max_errors(one)[0] - TINY
+    return other if less and segment.count_empty(other) <= segment.count_empty(one) else one
 
 
 def _first_fit(segment: Segments) -> Ints:
@@ -52,13 +52,13 @@ def _first_fit(segment: Segments) -> Ints:
     purpose = np.full(len(segment.images), segment.wanted.shape[1] - 1)
     open_ = np.arange(len(purpose))
     for side, wanted in enumerate(segment.wanted[0, :-1]):
-        taken = _fitting(segment.images[open_], wanted)
+        taken = _find_fitting(segment.images[open_], wanted)
         purpose[open_[taken]] = side
         open_ = np.delete(open_, taken)
     return purpose
 
 
-def _fitting(images: Ints, wanted: float) -> Ints:
+def _find_fitting(images: Ints, wanted: float) -> Ints:
     """Positions of the groups that fit, one by one, and of a last one that brings them nearer to ``wanted``."""
     taken: list[Ints] = []
     start, left = 0, wanted + TINY
@@ -78,7 +78,7 @@ def _fitting(images: Ints, wanted: float) -> Ints:
     return np.concatenate([*taken, np.zeros(0, np.int64)])
 
 
-def _with_first(segment: Segments, chosen: Ints) -> Ints:
+def _place_largest_first(segment: Segments, chosen: Ints) -> Ints:
     """The ``chosen`` groups first, each where most is wanted; then the others in hash order."""
     wanted = segment.wanted[0].copy()
     lacking = segment.lacking.copy()
@@ -90,7 +90,7 @@ def _with_first(segment: Segments, chosen: Ints) -> Ints:
         lacking[0, side] = False
     rest = np.delete(np.arange(len(purpose)), chosen)
     total = np.array([segment.images[rest].sum()])
-    left = ration(wanted[None], total, int(np.argmax(wanted)))
-    others = Segments(segment.of[rest], segment.images[rest], left, lacking)
-    purpose[rest] = _better(others, fill(others), _first_fit(others))
+    left = apportion_images(wanted[None], total, int(np.argmax(wanted)))
+    others = Segments(segment.segment[rest], segment.images[rest], left, lacking)
+    purpose[rest] = _choose_better(others, fill_in_order(others), _first_fit(others))
     return purpose

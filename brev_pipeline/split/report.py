@@ -8,16 +8,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.split.arrays import Bools, Ints, compress, first_of, table
+from brev_pipeline.split.arrays import Bools, Ints, find_first_rows, number_values, sum_weights
 from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.encode import Key, encode
-from brev_pipeline.split.given import groups_given
+from brev_pipeline.split.encode import Key, encode_column
+from brev_pipeline.split.given import find_given_groups
 from brev_pipeline.split.given_names import GivenFiles
-from brev_pipeline.split.layout import Layout, lay_out
+from brev_pipeline.split.layout import LeakGroups, assign_leak_groups
 from brev_pipeline.split.leaks import find_leaks
-from brev_pipeline.split.ledger import closed_purposes, group_purposes, purpose_codes, rules_of
-from brev_pipeline.split.said import Said, find_said
-from brev_pipeline.split.samples import shares_of
+from brev_pipeline.split.ledger import build_grouping_rules, find_closed_purposes, find_group_purposes, number_purposes
+from brev_pipeline.split.said import StatedPurposes, find_stated_purposes
+from brev_pipeline.split.samples import build_share_array
 from brev_pipeline.texts import TEXT
 
 _TEXT: Final = TEXT
@@ -64,30 +64,31 @@ class SplitReport:
     additions_allowed: bool
 
     @property
-    def failures(self) -> list[str]:
+    def failure_messages(self) -> list[str]:
         """What must stop a run, one sentence each; empty if all is well."""
         found = []
         if len(self.leaks):
-            found.append(f"{len(self.leaks)} ids stand on more than one side: {_some(self.leaks, 'id')}")
+            found.append(f"{len(self.leaks)} ids stand on more than one side: {_list_some(self.leaks, 'id')}")
         if len(self.moved) and not self.moves_allowed:
             found.append(
                 f"{len(self.moved)} images changed their side, because a new copy joins two leak groups: "
-                f"{_some(self.moved, 'path')}; remove the copy, or set split.allow_moves: true for one run"
+                f"{_list_some(self.moved, 'path')}; remove the copy, or set split.allow_moves: true for one run"
             )
         if len(self.overruled) and not self.moves_allowed:
             found.append(
                 f"{len(self.overruled)} images do not stand where split.given puts them: "
-                f"{_some(self.overruled, 'path')}; correct what is given, or set split.allow_moves: true"
+                f"{_list_some(self.overruled, 'path')}; correct what is given, or set split.allow_moves: true"
             )
         if len(self.locked_additions) and not self.additions_allowed:
             found.append(
                 f"{len(self.locked_additions)} new images belong to items of a locked purpose: "
-                f"{_some(self.locked_additions, 'path')}; remove them, or set split.allow_additions: true for one run"
+                f"{_list_some(self.locked_additions, 'path')}; remove them, or set split.allow_additions: true for "
+                "one run"
             )
         return found
 
     @property
-    def warnings(self) -> list[str]:
+    def warning_messages(self) -> list[str]:
         """What a person should look at, one sentence each."""
         found = [
             f"stratum {row['stratum']!r} has no image of {row['purpose']} ({row['leak_groups']} leak groups)"
@@ -100,7 +101,7 @@ class SplitReport:
         ]
 
 
-def split_report(
+def build_split_report(
     split: pa.Table,
     settings: SplitSettings,
     ledger: pa.Table | None = None,
@@ -111,45 +112,45 @@ def split_report(
     """Check a split against its settings and what was known before.
 
     Args:
-        split: `tables.SAMPLE_SPLIT`, as `split_samples` gave it.
+        split: `tables.SAMPLE_SPLIT`, as `assign_purposes` gave it.
         settings: of the split.
-        ledger: as given to `split_samples`.
-        known: as given to `split_samples`.
-        given: as given to `split_samples`.
-        listed: as given to `split_samples`.
+        ledger: as given to `assign_purposes`.
+        known: as given to `assign_purposes`.
+        given: as given to `assign_purposes`.
+        listed: as given to `assign_purposes`.
 
     Raises:
-        SplitError: as `split_samples`.
+        SplitError: as `assign_purposes`.
     """
     names = settings.names
-    purpose = purpose_codes(split["purpose"], names, "the split")
-    stratum, group = encode(split["stratum"]), encode(split["leak_group"])
-    layout = lay_out(split, rules_of(settings), ledger)
-    said = find_said(split, layout, settings, ledger, known, given, listed)
-    was, told = said.of_images(said.known), said.of_images(said.given)
-    past = np.zeros(0, np.int64) if ledger is None else purpose_codes(ledger["purpose"], names, "the ledger")
-    closed = closed_purposes(settings.model_copy(update={"allow_additions": False}), np.concatenate([was, past]))
-    outside = groups_given(told, group.codes, len(group))[group.codes]
+    purpose = number_purposes(split["purpose"], names, "the split")
+    stratum, group = encode_column(split["stratum"]), encode_column(split["leak_group"])
+    leak_groups = assign_leak_groups(split, build_grouping_rules(settings), ledger)
+    said = find_stated_purposes(split, leak_groups, settings, ledger, known, given, listed)
+    was, told = said.reduce_to_images(said.known), said.reduce_to_images(said.given)
+    past = np.zeros(0, np.int64) if ledger is None else number_purposes(ledger["purpose"], names, "the ledger")
+    closed = find_closed_purposes(settings.model_copy(update={"allow_additions": False}), np.concatenate([was, past]))
+    outside = find_given_groups(told, group.codes, len(group))[group.codes]
     if outside.any():  # given: divided by nobody's shares
         rest = split.filter(pa.array(~outside))
-        stratum, group, own = encode(rest["stratum"]), encode(rest["leak_group"]), purpose[~outside]
+        stratum, group, own = encode_column(rest["stratum"]), encode_column(rest["leak_group"]), purpose[~outside]
     else:
         own = purpose
-    shares = _shares(settings, stratum, group, own)
-    oversize = _oversize(settings, stratum, group, own)
-    moved = _moved(split, layout, names, ledger, past, said, purpose)
-    overruled = find_overruled(layout, said, past, purpose)
-    over_strata = layout.over_strata
-    del stratum, group, layout  # each as long as the listing
+    shares = _build_shares(settings, stratum, group, own)
+    oversize = _find_oversize(settings, stratum, group, own)
+    moved = _find_moved(split, leak_groups, names, ledger, past, said, purpose)
+    overruled = find_overruled(leak_groups, said, past, purpose)
+    over_strata = leak_groups.over_strata
+    del stratum, group, leak_groups  # each as long as the listing
     return SplitReport(
         shares=shares,
-        missing_sides=_missing_sides(shares, int((shares_of(settings) > _SLACK).sum())),
+        missing_sides=_find_missing_sides(shares, int((build_share_array(settings) > _SLACK).sum())),
         oversize=oversize,
         moved=moved,
         overruled=overruled,
-        locked_additions=_additions(split, ledger, was, purpose, closed),
+        locked_additions=_find_additions(split, ledger, was, purpose, closed),
         leaks=find_leaks(split, purpose, names, over_strata),
-        given=_by_purpose(purpose[outside], names),
+        given=_count_by_purpose(purpose[outside], names),
         outside=outside,
         absent=0 if ledger is None else len(ledger) - int(pc.sum(_is_in(ledger["path"], split["path"])).as_py() or 0),
         moves_allowed=settings.allow_moves,
@@ -157,38 +158,38 @@ def split_report(
     )
 
 
-def _by_purpose(purpose: Ints, names: list[str]) -> pa.Table:
+def _count_by_purpose(purpose: Ints, names: list[str]) -> pa.Table:
     counts = np.bincount(purpose, minlength=len(names))
     there = np.flatnonzero(counts)
     return pa.table({"purpose": pa.array(names, _TEXT).take(pa.array(there)), "images": counts[there]})
 
 
-def _shares(settings: SplitSettings, stratum: Key, group: Key, purpose: Ints) -> pa.Table:
+def _build_shares(settings: SplitSettings, stratum: Key, group: Key, purpose: Ints) -> pa.Table:
     shape = (len(stratum), len(settings.names))
-    number, parts = compress(group.codes * shape[0] + stratum.codes, len(group) * shape[0])
+    number, parts = number_values(group.codes * shape[0] + stratum.codes, len(group) * shape[0])
     sizes, strata = np.bincount(number), parts % shape[0]
     largest = np.zeros(shape[0], np.int64)
     np.maximum.at(largest, strata, sizes)
-    sides = purpose[first_of(group.codes, len(group))][parts // shape[0]]
-    images = table(stratum.codes, purpose, np.ones(len(purpose), np.int64), shape)
+    sides = purpose[find_first_rows(group.codes, len(group))][parts // shape[0]]
+    images = sum_weights(stratum.codes, purpose, np.ones(len(purpose), np.int64), shape)
     total = images.sum(axis=1, keepdims=True)
-    wanted = total * shares_of(settings)
+    wanted = total * build_share_array(settings)
     return pa.table(
         {
             "stratum": np.repeat(stratum.labels.to_numpy(zero_copy_only=False), shape[1]),
             "purpose": settings.names * shape[0],
             "images": images.ravel().astype(np.int64),
-            "leak_groups": table(strata, sides, np.ones(len(parts), np.int64), shape).ravel().astype(np.int64),
+            "leak_groups": sum_weights(strata, sides, np.ones(len(parts), np.int64), shape).ravel().astype(np.int64),
             "wanted": wanted.ravel(),
             "share": (images / total).ravel(),
-            "wanted_share": np.tile(shares_of(settings), shape[0]),
+            "wanted_share": np.tile(build_share_array(settings), shape[0]),
             "error": np.abs(images - wanted).ravel(),
             "largest_group": np.repeat(largest, shape[1]),
         }
     )
 
 
-def _missing_sides(shares: pa.Table, sides: int) -> pa.Table:
+def _find_missing_sides(shares: pa.Table, sides: int) -> pa.Table:
     groups = shares.group_by("stratum").aggregate([("leak_groups", "sum")])
     missing = shares.filter((pc.field("images") == 0) & (pc.field("wanted_share") > _SLACK))
     at = pc.index_in(missing["stratum"], value_set=groups["stratum"].combine_chunks())
@@ -203,12 +204,12 @@ def _missing_sides(shares: pa.Table, sides: int) -> pa.Table:
     )
 
 
-def _oversize(settings: SplitSettings, stratum: Key, group: Key, purpose: Ints) -> pa.Table:
+def _find_oversize(settings: SplitSettings, stratum: Key, group: Key, purpose: Ints) -> pa.Table:
     strata = len(stratum)
-    number, parts = compress(group.codes * strata + stratum.codes, len(group) * strata)
+    number, parts = number_values(group.codes * strata + stratum.codes, len(group) * strata)
     images = np.bincount(number)
-    side = purpose[first_of(number, len(parts))]
-    quota = np.bincount(stratum.codes)[parts % strata] * shares_of(settings)[side]
+    side = purpose[find_first_rows(number, len(parts))]
+    quota = np.bincount(stratum.codes)[parts % strata] * build_share_array(settings)[side]
     # A quota of 0.8 images lets one image in.
     large = np.flatnonzero(images > np.ceil(quota - _SLACK))
     return pa.table(
@@ -222,36 +223,36 @@ def _oversize(settings: SplitSettings, stratum: Key, group: Key, purpose: Ints) 
     )
 
 
-def _moved(
+def _find_moved(
     split: pa.Table,
-    layout: Layout,
+    leak_groups: LeakGroups,
     names: list[str],
     ledger: pa.Table | None,
     past: Ints,
-    said: Said,
+    said: StatedPurposes,
     purpose: Ints,
 ) -> pa.Table:
-    tables = [_changes(said.path, said.item, said.known, purpose[said.row], said.path, names)]
+    tables = [_find_changes(said.path, said.item, said.known, purpose[said.row], said.path, names)]
     if ledger is not None:
-        now = group_purposes(layout, split, ledger, names)[layout.past_group]
-        tables.append(_changes(ledger["path"], ledger["item"], past, now, split["path"], names))
+        now = find_group_purposes(leak_groups, split, ledger, names)[leak_groups.ledger_group]
+        tables.append(_find_changes(ledger["path"], ledger["item"], past, now, split["path"], names))
     return pa.concat_tables(tables).sort_by("path")
 
 
-def find_overruled(layout: Layout, said: Said, past: Ints, purpose: Ints) -> pa.Table:
+def find_overruled(leak_groups: LeakGroups, said: StatedPurposes, past: Ints, purpose: Ints) -> pa.Table:
     """What `split.given` says and does not hold, and whose word does: as `SplitReport.overruled`.
 
     Args:
-        layout: of the images.
+        leak_groups: of the images.
         said: of them.
         past: (ledger rows,) purpose in the ledger.
         purpose: (images,) purpose of each.
     """
-    now, group = purpose[said.row], layout.row_group[said.row]
+    now, group = purpose[said.row], leak_groups.row_group[said.row]
     rows = np.flatnonzero((said.given != OPEN) & (said.given != now))
-    side = np.full(layout.all_groups, OPEN, np.int64)
+    side = np.full(leak_groups.all_groups, OPEN, np.int64)
     side[group[rows]] = now[rows]
-    by_ledger = set(layout.past_group[past == side[layout.past_group]].tolist()) if len(rows) else set()
+    by_ledger = set(leak_groups.ledger_group[past == side[leak_groups.ledger_group]].tolist()) if len(rows) else set()
     deciders: list[dict[int, int]] = []
     for told in (said.known, said.given):
         there = np.flatnonzero((told != OPEN) & (told == side[group]))[::-1]
@@ -277,7 +278,7 @@ def find_overruled(layout: Layout, said: Said, past: Ints, purpose: Ints) -> pa.
     ).sort_by("path")
 
 
-def _changes(
+def _find_changes(
     path: pa.ChunkedArray, item: pa.ChunkedArray, was: Ints, now: Ints, there: pa.ChunkedArray, names: list[str]
 ) -> pa.Table:
     rows = np.flatnonzero((was != OPEN) & (was != now))
@@ -293,7 +294,7 @@ def _changes(
     )
 
 
-def _additions(split: pa.Table, ledger: pa.Table | None, given: Ints, purpose: Ints, closed: Bools) -> pa.Table:
+def _find_additions(split: pa.Table, ledger: pa.Table | None, given: Ints, purpose: Ints, closed: Bools) -> pa.Table:
     new = closed[purpose] & (given == OPEN)
     if ledger is not None:
         new &= ~_is_in(split["content_id"], ledger["content_id"]).to_numpy()
@@ -304,6 +305,6 @@ def _is_in(values: pa.ChunkedArray, among: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.is_in(values, value_set=among.cast(values.type).combine_chunks())
 
 
-def _some(found: pa.Table, column: str) -> str:
+def _list_some(found: pa.Table, column: str) -> str:
     names = found[column].to_pylist()
     return ", ".join(names[:5]) + (f", and {len(names) - 5} more" if len(names) > 5 else "")

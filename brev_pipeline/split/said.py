@@ -13,18 +13,18 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.split.arrays import Ints
-from brev_pipeline.split.draw import strictest, strictness_of
+from brev_pipeline.split.draw import find_strictest, rank_strictness
 from brev_pipeline.split.encode import Key
-from brev_pipeline.split.given import find_given
+from brev_pipeline.split.given import find_given_purposes
 from brev_pipeline.split.given_names import GivenFiles
-from brev_pipeline.split.keys import find_key, own_items, stratum_key
-from brev_pipeline.split.layout import Layout
-from brev_pipeline.split.ledger import match_known, rules_of
-from brev_pipeline.split.usable import USABLE
+from brev_pipeline.split.keys import fill_missing_items, find_key, find_strata
+from brev_pipeline.split.layout import LeakGroups
+from brev_pipeline.split.ledger import build_grouping_rules, match_known_purposes
+from brev_pipeline.split.usable import SELECTED_SAMPLES
 
 
 @dataclass(frozen=True)
-class Said:
+class StatedPurposes:
     """What is said of the images, then of the copies that they stand for.
 
     Attributes:
@@ -45,11 +45,11 @@ class Said:
     given: Ints
     images: int
 
-    def of_images(self, purposes: Ints) -> Ints:
+    def reduce_to_images(self, purposes: Ints) -> Ints:
         """(images,) the strictest of the purposes (``known`` or ``given``) of each image and its copies."""
         if len(self.row) == self.images:
             return purposes
-        return strictest(self.row, purposes, strictness_of(self.names), self.images)
+        return find_strictest(self.row, purposes, rank_strictness(self.names), self.images)
 
 
 class _Keys(NamedTuple):
@@ -57,47 +57,47 @@ class _Keys(NamedTuple):
     stratum: Key
 
 
-def find_said(
+def find_stated_purposes(
     samples: pa.Table,
-    layout: Layout,
+    leak_groups: LeakGroups,
     settings: SplitSettings,
     ledger: pa.Table | None = None,
     known: pa.Table | None = None,
     given: GivenFiles | None = None,
     listed: pa.Table | None = None,
-) -> Said:
+) -> StatedPurposes:
     """What known assignments and `split.given` say of the images.
 
     Args:
         samples: the images that take part.
-        layout: of them.
+        leak_groups: of them.
         settings: of the split.
-        ledger: as given to `split_samples`.
-        known: as given to `split_samples`.
-        given: as given to `split_samples`.
-        listed: as given to `split_samples`.
+        ledger: as given to `assign_purposes`.
+        known: as given to `assign_purposes`.
+        given: as given to `assign_purposes`.
+        listed: as given to `assign_purposes`.
 
     Raises:
-        SplitError: as `known_of` and `find_given`.
+        SplitError: as `match_known_assignments` and `find_given_purposes`.
     """
-    keys: Layout | _Keys = layout
+    keys: LeakGroups | _Keys = leak_groups
     both, row = samples, np.arange(len(samples))
     if listed is not None and (known is not None or settings.given is not None):
-        both, row = _with_copies(samples, listed)
+        both, row = _append_copies(samples, listed)
         if len(both) > len(samples):
-            keys = _keys(both, settings)
-    return Said(
+            keys = _find_item_keys(both, settings)
+    return StatedPurposes(
         names=settings.names,
         path=both["path"],
-        item=pa.chunked_array([keys.item.texts()]),
+        item=pa.chunked_array([keys.item.row_labels()]),
         row=row,
-        known=match_known(known, both, keys, settings.names, ledger),
-        given=find_given(both, settings, given, keys.item),
+        known=match_known_purposes(known, both, keys, settings.names, ledger),
+        given=find_given_purposes(both, settings, given, keys.item),
         images=len(samples),
     )
 
 
-def _with_copies(samples: pa.Table, listed: pa.Table) -> tuple[pa.Table, Ints]:
+def _append_copies(samples: pa.Table, listed: pa.Table) -> tuple[pa.Table, Ints]:
     """The images and then the listed ones that are none, but whose content one has; and (rows,) which one."""
     at = pc.index_in(listed["content_id"], value_set=samples["content_id"].combine_chunks())
     own = pc.is_in(listed["path"], value_set=samples["path"].combine_chunks())
@@ -108,15 +108,15 @@ def _with_copies(samples: pa.Table, listed: pa.Table) -> tuple[pa.Table, Ints]:
     rows, left_out = at.filter(copies), listed.filter(copies)
     if "pixel_id" in samples.column_names and "pixel_id" not in left_out.column_names:
         left_out = left_out.append_column("pixel_id", samples["pixel_id"].take(rows))
-    names = [name for name in samples.column_names if name in USABLE.names and name in left_out.column_names]
+    names = [name for name in samples.column_names if name in SELECTED_SAMPLES.names and name in left_out.column_names]
     both = pa.concat_tables([samples.select(names), left_out.select(names).cast(samples.select(names).schema)])
     return both, np.concatenate([np.arange(count), rows.to_numpy().astype(np.int64)])
 
 
-def _keys(both: pa.Table, settings: SplitSettings) -> _Keys:
+def _find_item_keys(both: pa.Table, settings: SplitSettings) -> _Keys:
     """Items and strata; what is left out need not have any: it is then one of its own."""
-    rules = rules_of(settings)
-    item = own_items(find_key(both, rules.uniqueness, "uniqueness"), both["path"])
+    rules = build_grouping_rules(settings)
+    item = fill_missing_items(find_key(both, rules.uniqueness, "uniqueness"), both["path"])
     if not rules.stratification:
-        return _Keys(item, stratum_key(both, None))
-    return _Keys(item, own_items(find_key(both, rules.stratification, "stratification"), both["path"]))
+        return _Keys(item, find_strata(both, None))
+    return _Keys(item, fill_missing_items(find_key(both, rules.stratification, "stratification"), both["path"]))

@@ -6,21 +6,21 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.arrays import Bools, Floats, Ints, first_of
+from brev_pipeline.split.arrays import Bools, Floats, Ints, find_first_rows
 from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.given import groups_given
+from brev_pipeline.split.given import find_given_groups
 from brev_pipeline.split.given_names import GivenFiles
-from brev_pipeline.split.layout import Layout, lay_out
-from brev_pipeline.split.ledger import closed_purposes, purpose_codes, rules_of
+from brev_pipeline.split.layout import LeakGroups, assign_leak_groups
+from brev_pipeline.split.ledger import build_grouping_rules, find_closed_purposes, number_purposes
 from brev_pipeline.split.methods import run_method
-from brev_pipeline.split.said import find_said
+from brev_pipeline.split.said import find_stated_purposes
 from brev_pipeline.tables import SAMPLE_SPLIT, conform_table
 from brev_pipeline.texts import TEXT
 
 _ASSIGNED = pa.array(["new", "duplicate", "ledger", "given"], TEXT)
 
 
-def split_samples(
+def assign_purposes(
     samples: pa.Table,
     settings: SplitSettings,
     ledger: pa.Table | None = None,
@@ -39,7 +39,7 @@ def split_samples(
         ledger: assignments of the newest published version, with at least path, content_id, pixel_id, item, stratum
             and purpose.
         known: further known assignments, as from `read_known_assignments`.
-        given: files of ``split.given``, as from `read_given`.
+        given: files of ``split.given``, as from `read_given_file`.
         listed: all listed images, with the columns of the samples (pixel_id aside): what ``known`` and ``split.given``
             say of a byte copy that takes no part counts for the image that has its content; None: there are none.
 
@@ -53,48 +53,52 @@ def split_samples(
         SplitError: the samples cannot be divided as asked: a bad pattern, a missing column, rows without a key, no
             rows, or a known purpose that the configuration does not have; or as `find_given`.
     """
-    samples = _sorted(samples)
-    layout = lay_out(samples, rules_of(settings), ledger)
-    said = find_said(samples, layout, settings, ledger, known, given, listed)
-    was, told = said.of_images(said.known), said.of_images(said.given)
-    past = np.zeros(0, np.int64) if ledger is None else purpose_codes(ledger["purpose"], settings.names, "the ledger")
-    fixed = fix_groups(layout, settings.names, was, told, past)
-    rest = ~groups_given(told, layout.row_group, layout.groups)
+    samples = _sort_samples(samples)
+    leak_groups = assign_leak_groups(samples, build_grouping_rules(settings), ledger)
+    said = find_stated_purposes(samples, leak_groups, settings, ledger, known, given, listed)
+    was, told = said.reduce_to_images(said.known), said.reduce_to_images(said.given)
+    past = np.zeros(0, np.int64) if ledger is None else number_purposes(ledger["purpose"], settings.names, "the ledger")
+    fixed = fix_group_purposes(leak_groups, settings.names, was, told, past)
+    rest = ~find_given_groups(told, leak_groups.row_group, leak_groups.group_count)
     purpose = fixed.copy()
     if rest.any():
-        purpose[rest] = _divide(layout, settings, fixed, rest, closed_purposes(settings, np.concatenate([was, past])))
-    return _result(samples, layout, settings.names, purpose, _assigned(layout, was, told, fixed))
+        purpose[rest] = _assign_rest(
+            leak_groups, settings, fixed, rest, find_closed_purposes(settings, np.concatenate([was, past]))
+        )
+    return _build_split_table(
+        samples, leak_groups, settings.names, purpose, _find_assigners(leak_groups, was, told, fixed)
+    )
 
 
-def fix_groups(layout: Layout, names: list[str], was: Ints, told: Ints, past: Ints) -> Ints:
+def fix_group_purposes(leak_groups: LeakGroups, names: list[str], was: Ints, told: Ints, past: Ints) -> Ints:
     """(groups,) the purpose that each leak group has before any is drawn; −1 for none. What was known goes first.
 
     Args:
-        layout: of the images.
+        leak_groups: of the images.
         names: the purposes.
         was: (images,) purpose by the file of known assignments; −1 for none.
         told: (images,) purpose by `split.given`; −1 for none.
         past: (ledger rows,) purpose in the ledger.
     """
-    fixed = layout.given(names, was, past)
-    fixed = np.where(fixed == OPEN, layout.given(names, told, np.full(len(past), OPEN)), fixed)
-    return fixed[: layout.groups]
+    fixed = leak_groups.find_strictest_purposes(names, was, past)
+    fixed = np.where(fixed == OPEN, leak_groups.find_strictest_purposes(names, told, np.full(len(past), OPEN)), fixed)
+    return fixed[: leak_groups.group_count]
 
 
-def _divide(layout: Layout, settings: SplitSettings, fixed: Ints, rest: Bools, closed: Bools) -> Ints:
+def _assign_rest(leak_groups: LeakGroups, settings: SplitSettings, fixed: Ints, rest: Bools, closed: Bools) -> Ints:
     """(groups of the rest,) their purposes."""
-    shares = shares_of(settings)
-    remainder = _remainder(settings, shares, closed)
-    draw = layout.draw(shares, closed, remainder, settings.seed, fixed, folds=settings.folds or 0)
-    return run_method(settings.method, draw if rest.all() else draw.among(rest))
+    shares = build_share_array(settings)
+    remainder = _find_remainder(settings, shares, closed)
+    draw = leak_groups.build_problem(shares, closed, remainder, settings.seed, fixed, folds=settings.folds or 0)
+    return run_method(settings.method, draw if rest.all() else draw.restrict_to(rest))
 
 
-def shares_of(settings: SplitSettings) -> Floats:
+def build_share_array(settings: SplitSettings) -> Floats:
     """(purposes,) the wanted share of each purpose, in the order of `SplitSettings.names`."""
     return np.array(list(settings.shares.values()))
 
 
-def _remainder(settings: SplitSettings, shares: Floats, closed: Bools) -> int:
+def _find_remainder(settings: SplitSettings, shares: Floats, closed: Bools) -> int:
     """The purpose that takes what is left: the configured one, unless it is locked or has no share."""
     wanted = np.flatnonzero((shares > 1e-9) & ~closed)
     able = wanted if len(wanted) else np.flatnonzero(~closed)
@@ -106,12 +110,12 @@ def _remainder(settings: SplitSettings, shares: Floats, closed: Bools) -> int:
     return int(able[-1])
 
 
-def _assigned(layout: Layout, known: Ints, told: Ints, fixed: Ints) -> Ints:
-    held = fixed[layout.row_group] != OPEN
-    return np.where(layout.known(known), 2, np.where(told != OPEN, 3, held.astype(np.int64)))
+def _find_assigners(leak_groups: LeakGroups, known: Ints, told: Ints, fixed: Ints) -> Ints:
+    held = fixed[leak_groups.row_group] != OPEN
+    return np.where(leak_groups.mark_known_rows(known), 2, np.where(told != OPEN, 3, held.astype(np.int64)))
 
 
-def _sorted(samples: pa.Table) -> pa.Table:
+def _sort_samples(samples: pa.Table) -> pa.Table:
     paths = samples["path"]
     if not pc.all(pc.less_equal(paths[:-1], paths[1:])).as_py():
         samples = samples.sort_by("path")
@@ -125,12 +129,14 @@ def _sorted(samples: pa.Table) -> pa.Table:
     return samples
 
 
-def _result(samples: pa.Table, layout: Layout, names: list[str], purpose: Ints, assigned: Ints) -> pa.Table:
-    groups = layout.row_group
+def _build_split_table(
+    samples: pa.Table, leak_groups: LeakGroups, names: list[str], purpose: Ints, assigned: Ints
+) -> pa.Table:
+    groups = leak_groups.row_group
     added = {
-        "item": layout.item.texts(),
-        "stratum": layout.stratum.texts(),
-        "leak_group": samples["path"].take(pa.array(first_of(groups, layout.groups)[groups])),
+        "item": leak_groups.item.row_labels(),
+        "stratum": leak_groups.stratum.row_labels(),
+        "leak_group": samples["path"].take(pa.array(find_first_rows(groups, leak_groups.group_count)[groups])),
         "purpose": pa.array(names, TEXT).take(pa.array(purpose[groups])),
         "assigned_by": _ASSIGNED.take(pa.array(assigned)),
     }

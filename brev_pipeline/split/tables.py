@@ -25,7 +25,7 @@ _MARKS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"),
 _AS_CSV: Final = "save it as CSV in UTF-8 (Excel: 'CSV UTF-8')"
 
 
-def read_table(data: bytes, name: str) -> pa.Table:
+def read_text_table(data: bytes, name: str) -> pa.Table:
     """Read a table with a head line.
 
     Args:
@@ -41,12 +41,12 @@ def read_table(data: bytes, name: str) -> pa.Table:
         SplitError: it is no such table; the message says which line.
     """
     text = _decode(data, name)
-    separator, text = _separator(text)
+    separator, text = _find_separator(text)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         head = [field.strip() for field in next((line for line in lines if any(line)), [])]
-        names = _columns(head, name)
-        parts = [_to_columns(rows, head, first, name) for first, rows in _batches(lines)]
+        names = _named_columns(head, name)
+        parts = [_to_columns(rows, head, first, name) for first, rows in _batch_lines(lines)]
     except csv.Error as error:
         raise SplitError(f"{name}, line {lines.line_num}: not a line of a table: {error}") from error
     whole = pa.concat_tables([_to_columns([], head, 0, name), *parts])
@@ -67,7 +67,7 @@ def _decode(data: bytes, name: str) -> str:
     return text.removeprefix("\ufeff")  # a table that was marked twice
 
 
-def _separator(text: str) -> tuple[str, str]:
+def _find_separator(text: str) -> tuple[str, str]:
     """What separates the fields, and the text without the line that said so."""
     head, _, rest = text.lstrip("\r\n").partition("\n")
     said = head.rstrip("\r").strip('"')
@@ -78,7 +78,7 @@ def _separator(text: str) -> tuple[str, str]:
     return max(_SEPARATORS, key=bare.count), text
 
 
-def _columns(head: list[str], name: str) -> list[str]:
+def _named_columns(head: list[str], name: str) -> list[str]:
     """Places of the columns that have a name."""
     if not any(head):
         raise SplitError(f"{name}: is empty: a table begins with a line that names its columns")
@@ -87,7 +87,7 @@ def _columns(head: list[str], name: str) -> list[str]:
     return [str(place) for place, column in enumerate(head) if column]
 
 
-def _batches(lines: Iterator[list[str]]) -> Iterator[tuple[int, list[list[str]]]]:
+def _batch_lines(lines: Iterator[list[str]]) -> Iterator[tuple[int, list[list[str]]]]:
     """Lines with anything in them, and how many there were before."""
     full, first = filter(any, lines), 0
     while rows := list(islice(full, _AT_ONCE)):
@@ -99,14 +99,14 @@ def _to_columns(rows: list[list[str]], head: list[str], first: int, name: str) -
     """The columns of some lines, named by their places; ``first`` of the rows have gone before."""
     width = len(head)
     if not all(head) or set(map(len, rows)) - {width}:
-        rows = [_fit(line, head, first + place, name) for place, line in enumerate(rows)]
+        rows = [_fit_line(line, head, first + place, name) for place, line in enumerate(rows)]
     columns = zip(*rows, strict=True) if rows else [()] * width
     texts = (pa.array(column, TEXT) for column in columns)
     filled = [pc.if_else(pc.equal(column, ""), pa.scalar(None, TEXT), column) for column in texts]
     return pa.table(filled, [str(place) for place in range(width)])
 
 
-def _fit(line: list[str], head: list[str], row: int, name: str) -> list[str]:
+def _fit_line(line: list[str], head: list[str], row: int, name: str) -> list[str]:
     if any(value and not column for value, column in zip_longest(line, head, fillvalue="")):
         raise SplitError(
             f"{name}, row {row + 1} below the head line: has a value in a column without a name: {line}; the columns "

@@ -76,7 +76,7 @@ def test_too_many_unusable_images_stop_the_run_at_preparation(folder: Path) -> N
 @pytest.mark.parametrize(
     ("stage", "function", "tamper", "check"),
     [
-        ("sample_split", "brev_pipeline.split.split_samples", leak, "leak_groups_whole"),
+        ("sample_split", "brev_pipeline.split.assign_purposes", leak, "leak_groups_whole"),
         ("sampling_weights", "brev_pipeline.sampling.compute_sampling_weights", forget_a_group, "weights_positive"),
         ("tfrecord_shards", "brev_pipeline.release.shards.make_shards", confuse_labels, "label_known"),
     ],

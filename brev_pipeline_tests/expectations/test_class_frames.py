@@ -10,7 +10,7 @@ import pytest
 
 from brev_pipeline.config import PipelineConfig, SplitSettings, parse_config
 from brev_pipeline.expectations.class_frames import build_class_frames, build_drawn_classes
-from brev_pipeline.split.labels import note_classes
+from brev_pipeline.split.labels import attach_classes
 from brev_pipeline.texts import NAMES, TEXT
 
 YAML = "name: parts\nstore: store\ndatasets: [{name: P, id: p, bucket: photos}]\n"
@@ -27,7 +27,7 @@ def table(rows: list[Row]) -> tuple[pa.Table, Any]:
         "stratum": pa.array(columns[2], TEXT),
         "purpose": pa.array(columns[3], TEXT),
     }
-    split = note_classes(pa.table(found), sorted({name for row in names for name in row}))
+    split = attach_classes(pa.table(found), sorted({name for row in names for name in row}))
     _, group = np.unique(np.array(columns[1]), return_inverse=True)
     return split, group.astype(np.int64)
 

@@ -15,8 +15,8 @@ from brev_pipeline.expectations.frames import Baseline, build_frames
 from brev_pipeline.expectations.rules import describe_finding
 from brev_pipeline.expectations.validate import validate_frames
 from brev_pipeline.split import read_known_assignments
-from brev_pipeline.split.given_names import read_given
-from brev_pipeline.split.labels import note_classes
+from brev_pipeline.split.given_names import read_given_file
+from brev_pipeline.split.labels import attach_classes
 from brev_pipeline_tests.held import held
 from brev_pipeline_tests.pipelines import configure
 
@@ -55,7 +55,7 @@ def build() -> dict[str, pa.Table]:
         "tfrecord_shards": (records, tables.TFRECORD_SHARDS),
     }
     found = {name: pa.Table.from_pylist(own, schema=schema) for name, (own, schema) in schemas.items()}
-    return found | {"sample_split": note_classes(found["sample_split"], ["bad", "good"])}
+    return found | {"sample_split": attach_classes(found["sample_split"], ["bad", "good"])}
 
 
 def _image(path: str) -> dict[str, Any]:
@@ -182,8 +182,8 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
         {"sample_split": lambda t: put(t, "purpose", "train", lambda row: row["item"] == "3")},
         "given_kept",
     ),
-    ("sample_split", {"sample_split": lambda t: note_classes(t, ["good", "bad"])}, "labels_kept"),
-    ("sample_split", {"sample_split": lambda t: note_classes(t, ["good"])}, "labels_kept"),
+    ("sample_split", {"sample_split": lambda t: attach_classes(t, ["good", "bad"])}, "labels_kept"),
+    ("sample_split", {"sample_split": lambda t: attach_classes(t, ["good"])}, "labels_kept"),
     ("sample_split", {"sample_split": lambda t: put(t, "purpose", "train", lambda _: True)}, "purposes_filled"),
     (
         "sample_split",
@@ -480,8 +480,8 @@ def test_names_of_a_given_list_that_mean_nothing_are_named(tmp_path: Path) -> No
     config = configure(tmp_path, split={"uniqueness": r"/(\d+)_\d+\.png$", "given": given})
 
     def judge(names: str) -> Finding:
-        files = {"lists.train": read_given(names.encode(), "t.txt", "lists.train")}
-        files["lists.devel"] = read_given(b"", "d.txt", "lists.devel")
+        files = {"lists.train": read_given_file(names.encode(), "t.txt", "lists.train")}
+        files["lists.devel"] = read_given_file(b"", "d.txt", "lists.devel")
         return find("sample_split", build(), config, Baseline(given=files))["given_matched"]
 
     found = judge(f"{PATHS[0]}\nbad/0_0.PNG\n")

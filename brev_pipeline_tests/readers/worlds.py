@@ -15,7 +15,7 @@ from brev_pipeline.engine import SerialEngine
 from brev_pipeline.records import plan_shards, shard_files, write_shards
 from brev_pipeline.release.publishing import publish_version
 from brev_pipeline.seeds import seed64
-from brev_pipeline.split.labels import present_classes
+from brev_pipeline.split.labels import list_present_classes
 from brev_pipeline.store import Folder, PipelineStore, Version
 
 YAML = """
@@ -125,7 +125,7 @@ class World:
 
     def publish(self) -> Version:
         split = self.draws.select(["category"])
-        plan = plan_shards(self.draws, self.prepared, self.config.shards, class_names=present_classes(split))
+        plan = plan_shards(self.draws, self.prepared, self.config.shards, class_names=list_present_classes(split))
         staging = self.store.staging_area / "now"
         records = write_shards(
             plan,
@@ -149,7 +149,7 @@ class World:
                 "format": 1,
                 "pipeline": self.config.name,
                 "configuration": self.config.contents(),
-                "classes": present_classes(split),
+                "classes": list_present_classes(split),
             },
             run_id="test",
         )

@@ -19,8 +19,8 @@ from brev_pipeline.expectations import SUITES
 from brev_pipeline.records import plan_shards
 from brev_pipeline.report import ReportInputs
 from brev_pipeline.sampling import compute_sampling_weights, plan_draws
-from brev_pipeline.split import split_samples, usable_samples
-from brev_pipeline.split.labels import present_classes
+from brev_pipeline.split import assign_purposes, select_samples
+from brev_pipeline.split.labels import list_present_classes
 from brev_pipeline.stages import package_versions
 from brev_pipeline.store import Folder, Version
 from brev_pipeline.store.parquet import to_parquet
@@ -144,7 +144,7 @@ def images_of(found: list[Photo], side: tuple[int, int] = (64, 64)) -> pa.Table:
 
 def records_of(config: PipelineConfig, split: pa.Table, weights: pa.Table, images: pa.Table) -> pa.Table:
     draws = plan_draws(split, weights, config.sampling, epochs=config.shards.epochs)
-    plan = plan_shards(draws, images, config.shards, class_names=present_classes(split))
+    plan = plan_shards(draws, images, config.shards, class_names=list_present_classes(split))
     count = plan.num_rows
     made = {
         "file": pa.array([f"{config.name}-{purpose}.tfrecord" for purpose in plan["purpose"].to_pylist()]),
@@ -181,10 +181,10 @@ def inputs_of(
     config = config or configuration()
     listing, images = listing_of(found, config), images_of(found, side)
     policy = config.integrity
-    usable, excluded = usable_samples(
+    usable, excluded = select_samples(
         listing, images, duplicates=policy.duplicates, label_conflicts=policy.label_conflicts
     )
-    split = split_samples(usable, config.split)
+    split = assign_purposes(usable, config.split)
     weights = compute_sampling_weights(split, config.sampling)
     records = records_of(config, split, weights, images)
     manifest = {
@@ -192,7 +192,7 @@ def inputs_of(
         "plan": "57e397501a1bbd16",
         "pipeline": config.name,
         "configuration": config.contents(),
-        "classes": present_classes(split),
+        "classes": list_present_classes(split),
         "listing_fingerprint": "c9bbf52df6465205e7ed83f947d11223",
         "counts": {
             "listed": listing.num_rows,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brev_pipeline.split import USABLE
+from brev_pipeline.split import SELECTED_SAMPLES
 
 PATTERN = r"/(\d*)_\d*\.bmp$"
 
@@ -40,7 +40,7 @@ def listing(photos: Iterable[Photo]) -> pa.Table:
                 "pixel_id": pixel_id,
             }
         )
-    return pa.Table.from_pylist(rows, USABLE)
+    return pa.Table.from_pylist(rows, SELECTED_SAMPLES)
 
 
 def sides(split: pa.Table) -> dict[str, str]:

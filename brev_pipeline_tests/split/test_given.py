@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from brev_pipeline.cli.audit import verify
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split import split_report, split_samples
-from brev_pipeline.split.given import find_given
-from brev_pipeline.split.given_matched import account_given
-from brev_pipeline.split.given_names import read_given
+from brev_pipeline.split import assign_purposes, build_split_report
+from brev_pipeline.split.given import find_given_purposes
+from brev_pipeline.split.given_matched import count_given_matches
+from brev_pipeline.split.given_names import read_given_file
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
 
 UNIQUE = r"/(i\d+)_\d+\.png$"
@@ -63,17 +63,17 @@ WORDS = {"training": "train", "val": "devel", "other": None}
 )
 def test_paths_give_purposes_and_the_rest_is_divided(way: dict[str, Any]) -> None:
     settings = configured({**way, "words": WORDS}, purposes={"train": 0.5})
-    found = split_samples(listing(PHOTOS), settings)
+    found = assign_purposes(listing(PHOTOS), settings)
     for path, purpose in sides(found).items():
         if (word := path.split("/")[1]) != "other":
             assert purpose == WORDS[word]
     rest = Counter(purpose for path, purpose in sides(found).items() if "/other/" in path)
     assert rest == {"train": 10, "devel": 10}
     assert set(found["assigned_by"].to_pylist()) == {"given", "new"}
-    report = split_report(found, settings)
+    report = build_split_report(found, settings)
     assert report.given.to_pylist() == [{"purpose": "train", "images": 20}, {"purpose": "devel", "images": 20}]
     assert sum(report.shares["images"].to_pylist()) == 20
-    assert not report.failures
+    assert not report.failure_messages
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_paths_give_purposes_and_the_rest_is_divided(way: dict[str, Any]) -> Non
 )
 def test_lists_name_images_by_paths_and_their_ends(names: str) -> None:
     settings = configured({"lists": {"test": "t.txt"}}, purposes={"test": 0, "train": 0.5})
-    files = {"lists.test": read_given(b"\xef\xbb\xbf" + names.encode(), "t.txt", "lists.test")}
-    found = sides(split_samples(listing(PHOTOS), settings, given=files))
+    files = {"lists.test": read_given_file(b"\xef\xbb\xbf" + names.encode(), "t.txt", "lists.test")}
+    found = sides(assign_purposes(listing(PHOTOS), settings, given=files))
     assert {path for path, purpose in found.items() if purpose == "test"} == {
         "b/training/ok/i10_0.png",
         "b/val/bad/i921_0.png",
@@ -99,23 +99,23 @@ def test_lists_name_images_by_paths_and_their_ends(names: str) -> None:
 def test_a_name_of_two_items_is_refused_and_of_none_told() -> None:
     paths = ["a/i1_0.png", "b/i1_0.png", "c/i2_0.png"]
     settings = configured({"lists": {"train": "t.txt"}}, uniqueness=r"b/(.*)_")
-    files = {"lists.train": read_given(b"i1_0.png", "t.txt", "lists.train")}
+    files = {"lists.train": read_given_file(b"i1_0.png", "t.txt", "lists.train")}
     with pytest.raises(SplitError, match=r"'i1_0\.png' means b/a/i1_0\.png and b/b/i1_0\.png"):
-        split_samples(listing(paths), settings, given=files)
-    files = {"lists.train": read_given(b"i2_0\nI1_0.PNG\nb/i1-0.png", "t.txt", "lists.train")}
-    (matched,) = account_given(listing(paths), settings, files)
-    assert (matched.key, matched.names, matched.matched) == ("lists.train", 3, 1)
+        assign_purposes(listing(paths), settings, given=files)
+    files = {"lists.train": read_given_file(b"i2_0\nI1_0.PNG\nb/i1-0.png", "t.txt", "lists.train")}
+    (matched,) = count_given_matches(listing(paths), settings, files)
+    assert (matched.key, matched.names, matched.matched_count) == ("lists.train", 3, 1)
     assert matched.unmatched.to_pylist() == [
         {"key": "I1_0.PNG", "closest": "i1_0.png"},
         {"key": "b/i1-0.png", "closest": "b/i1_0.png"},
     ]
-    assert matched.told == (
+    assert matched.unmatched_text == (
         "split.given.lists.train: 2 of 3 names mean no listed image: 'I1_0.PNG' (the closest is 'i1_0.png'), "
         "'b/i1-0.png' (the closest is 'b/i1_0.png')"
     )
-    files = {"lists.train": read_given(b"nobody.png", "t.txt", "lists.train")}
+    files = {"lists.train": read_given_file(b"nobody.png", "t.txt", "lists.train")}
     with pytest.raises(SplitError, match=r"none of its 1 names means an image: 'nobody\.png'"):
-        find_given(listing(paths), settings, files)
+        find_given_purposes(listing(paths), settings, files)
 
 
 @pytest.mark.parametrize("key", ["path", "etag", "item"])
@@ -125,11 +125,11 @@ def test_tables_name_images_by_a_column(key: str) -> None:
     data = data or f"etag;type;split\r\n{value};mono;held\r\n"
     given = {"table": "t.csv", "column": "split", "words": {"held": "test"}}
     settings = configured(given, purposes={"test": 0, "train": 0.5})
-    files = {"table": read_given(b"\xef\xbb\xbf" + data.encode(), "t.csv", "table")}
-    found = sides(split_samples(listing(PHOTOS), settings, given=files))
+    files = {"table": read_given_file(b"\xef\xbb\xbf" + data.encode(), "t.csv", "table")}
+    found = sides(assign_purposes(listing(PHOTOS), settings, given=files))
     assert [path for path, purpose in found.items() if purpose == "test"] == ["b/val/ok/i11_0.png"]
     with pytest.raises(SplitError, match=re.escape("'held' (1)")):
-        split_samples(listing(PHOTOS), configured(given | {"words": {}}), given=files)
+        assign_purposes(listing(PHOTOS), configured(given | {"words": {}}), given=files)
 
 
 @pytest.mark.parametrize(
@@ -142,24 +142,26 @@ def test_keys_of_words_that_nothing_has_are_told_with_the_closest(way: dict[str,
     extra = {} if "lists" in way else {"Val": "devel", "holdout": None}
     table = "path,purpose\ntraining/ok/i10_0.png,training\nval/ok/i11_0.png,val\nother/ok/i12_0.png,other\n"
     files = {
-        "table": read_given(table.encode(), "t.csv", "table"),
-        "lists.training": read_given(b"training/ok/i10_0.png", "t.txt", "lists.training"),
+        "table": read_given_file(table.encode(), "t.csv", "table"),
+        "lists.training": read_given_file(b"training/ok/i10_0.png", "t.txt", "lists.training"),
     }
-    *_, matched = account_given(listing(PHOTOS), configured({**way, "words": {**extra, **words}}), files)
-    assert (matched.key, matched.names, matched.matched) == ("words", len(words) + len(extra), len(words))
+    *_, matched = count_given_matches(listing(PHOTOS), configured({**way, "words": {**extra, **words}}), files)
+    assert (matched.key, matched.names, matched.matched_count) == ("words", len(words) + len(extra), len(words))
     assert [row["key"] for row in matched.unmatched.to_pylist()] == list(extra)
     if extra:
         assert matched.unmatched.to_pylist()[0] == {"key": "Val", "closest": "val"}
-        assert "split.given.words: 2 of 5 keys are no word that is found: 'Val' (the closest is" in matched.told
+        assert (
+            "split.given.words: 2 of 5 keys are no word that is found: 'Val' (the closest is" in matched.unmatched_text
+        )
 
 
 def test_what_a_table_names_by_item_is_counted_of_all_that_is_listed() -> None:
     settings = configured({"table": "t.csv"}, unmatched="own_item")
-    files = {"table": read_given(b"item,purpose\ni10,train\nI11,train\n", "t.csv", "table")}
-    (matched,) = account_given(listing(PHOTOS).drop_columns(["pixel_id"]), settings, files)
-    assert (matched.names, matched.matched) == (2, 1)
+    files = {"table": read_given_file(b"item,purpose\ni10,train\nI11,train\n", "t.csv", "table")}
+    (matched,) = count_given_matches(listing(PHOTOS).drop_columns(["pixel_id"]), settings, files)
+    assert (matched.names, matched.matched_count) == (2, 1)
     assert matched.unmatched.to_pylist() == [{"key": "I11", "closest": "i11"}]
-    assert account_given(listing(PHOTOS), configured({"folder": 0}), None) == []
+    assert count_given_matches(listing(PHOTOS), configured({"folder": 0}), None) == []
 
 
 def test_unknown_words_and_levels_that_no_path_has_are_refused_by_the_listing_alone() -> None:
@@ -167,18 +169,18 @@ def test_unknown_words_and_levels_that_no_path_has_are_refused_by_the_listing_al
     with pytest.raises(
         SplitError, match=r"'other' \(20\), 'training' \(20\), 'val' \(20\).*training: train, val: devel"
     ):
-        find_given(early, configured({"folder": 0}))
+        find_given_purposes(early, configured({"folder": 0}))
     with pytest.raises(SplitError, match="finds a word in none of the 60 paths"):
-        find_given(early, configured({"folder": 5}))
+        find_given_purposes(early, configured({"folder": 5}))
 
 
 def test_the_ledger_stays_and_what_is_given_otherwise_shows() -> None:
     plain = SplitSettings.model_validate({"uniqueness": UNIQUE})
-    before = split_samples(listing(PHOTOS), plain)
+    before = assign_purposes(listing(PHOTOS), plain)
     settings = configured({"folder": 0, "words": WORDS})
-    after = split_samples(listing(PHOTOS), settings, before)
+    after = assign_purposes(listing(PHOTOS), settings, before)
     assert sides(after) == sides(before)
-    report = split_report(after, settings, before)
+    report = build_split_report(after, settings, before)
     moved = report.overruled["path"].to_pylist()
     assert not report.moved.num_rows
     assert set(report.overruled["because"].to_pylist()) == {"the ledger: an earlier version has it so"}
@@ -213,10 +215,10 @@ def test_given_sides_are_kept_the_rest_has_its_shares_and_nothing_leaks(
     table = listing(paths)
     if len(set(word)) < 2:
         return
-    found = sides(split_samples(table, settings))
+    found = sides(assign_purposes(table, settings))
     order = list(range(len(table)))
     random.shuffle(order)
-    assert sides(split_samples(table.take(pa.array(order)), settings)) == found
+    assert sides(assign_purposes(table.take(pa.array(order)), settings)) == found
     group: dict[str, set[str]] = {}
     rest: Counter[str] = Counter()
     size: Counter[str] = Counter()
@@ -238,7 +240,7 @@ def test_given_sides_are_kept_the_rest_has_its_shares_and_nothing_leaks(
 def test_rare_strata_do_not_all_lie_in_the_same_folds() -> None:
     paths = [f"c{number:03}/i{number}_0.png" for number in range(300)]
     settings = SplitSettings.model_validate({"uniqueness": UNIQUE, "stratification": ["folder"], "folds": 5})
-    counts = Counter(split_samples(listing(paths), settings)["purpose"].to_pylist())
+    counts = Counter(assign_purposes(listing(paths), settings)["purpose"].to_pylist())
     assert set(counts) == set(settings.fold_names)
     assert max(counts.values()) < 90  # 60 each, and six standard deviations
     wanted = np.array([counts[name] for name in settings.fold_names])
@@ -296,20 +298,20 @@ def test_what_is_given_for_a_dropped_copy_holds_of_its_content() -> None:
     ids[3] = ids[0]
     listed = table.set_column(table.column_names.index("content_id"), "content_id", pa.array(ids, pa.large_string()))
     samples = listed.take(pa.array([0, 1, 2, 4]))
-    files = {"lists.test": read_given(b"z/i9_0.png\n", "held.txt", "lists.test")}
+    files = {"lists.test": read_given_file(b"z/i9_0.png\n", "held.txt", "lists.test")}
     settings = configured({"lists": {"test": "held.txt"}}, purposes={"train": 1.0, "test": 0.0})
-    split = split_samples(samples, settings, given=files, listed=listed)
+    split = assign_purposes(samples, settings, given=files, listed=listed)
     assert [path for path, side in sides(split).items() if side == "test"] == ["b/a/i1_0.png"]
     known = pa.table({"path": ["b/z/i9_0.png"], "purpose": ["test"]})
     plain = SplitSettings.model_validate({"uniqueness": UNIQUE, "purposes": {"train": 1.0, "test": 0.0}})
-    split = split_samples(samples, plain, None, known, listed=listed)
+    split = assign_purposes(samples, plain, None, known, listed=listed)
     assert [path for path, side in sides(split).items() if side == "test"] == ["b/a/i1_0.png"]
     # Said otherwise of the image itself: the stricter side holds, and that it does shows.
-    files["lists.train"] = read_given(b"a/i1_0.png\n", "seen.txt", "lists.train")
+    files["lists.train"] = read_given_file(b"a/i1_0.png\n", "seen.txt", "lists.train")
     settings = configured({"lists": {"test": "held.txt", "train": "seen.txt"}}, purposes={"train": 1.0, "test": 0.0})
-    split = split_samples(samples, settings, given=files, listed=listed)
+    split = assign_purposes(samples, settings, given=files, listed=listed)
     assert sides(split)["b/a/i1_0.png"] == "test"
-    (row,) = split_report(split, settings, given=files, listed=listed).overruled.to_pylist()
+    (row,) = build_split_report(split, settings, given=files, listed=listed).overruled.to_pylist()
     assert (row["path"], row["given"], row["stands_in"]) == ("b/a/i1_0.png", "train", "test")
     assert row["because"] == "b/z/i9_0.png: of one item, or a copy"
 

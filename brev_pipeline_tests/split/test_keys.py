@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.encode import encode
-from brev_pipeline.split.keys import find_key, item_key, stratum_key
-from brev_pipeline.split.patterns import extract
-from brev_pipeline.split.words import pack
+from brev_pipeline.split.encode import encode_column
+from brev_pipeline.split.keys import find_items, find_key, find_strata
+from brev_pipeline.split.patterns import extract_keys
+from brev_pipeline.split.words import pack_texts
 
 
 def paths(*names: str) -> pa.Table:
@@ -41,14 +41,14 @@ def test_the_key_is_what_re_search_finds_in_the_text(pattern: str, texts: list[s
         match = re.search(pattern, text)
         return next((group for group in match.groups() if group is not None), None) if match else None
 
-    found = extract(pa.chunked_array([texts[:3], texts[3:]], pa.large_string()), pattern, "uniqueness").to_pylist()
+    found = extract_keys(pa.chunked_array([texts[:3], texts[3:]], pa.large_string()), pattern, "uniqueness").to_pylist()
     assert found == [expected(text) for text in texts]
 
 
 def test_alternatives_give_the_group_that_takes_part() -> None:
     table = paths("x/12_000001_004_crop_1.jpg", "x/KGT2-S-017-A03_crop_2.jpg")
     key = find_key(table, r"(?:(\d{6}_\d{3})|(KGT\d-[SV]-\d{3}-A\d{2}))_crop_\d\.jpg$", "uniqueness")
-    assert key.texts().to_pylist() == ["000001_004", "KGT2-S-017-A03"]
+    assert key.row_labels().to_pylist() == ["000001_004", "KGT2-S-017-A03"]
 
 
 @pytest.mark.parametrize(
@@ -64,45 +64,45 @@ def test_alternatives_give_the_group_that_takes_part() -> None:
 )
 def test_a_pattern_that_cannot_be_used_is_refused_with_the_reason(pattern: str, message: str) -> None:
     with pytest.raises(SplitError, match=message):
-        item_key(paths("x/1_2.bmp", "x/3_4.bmp"), pattern, "error")
+        find_items(paths("x/1_2.bmp", "x/3_4.bmp"), pattern, "error")
 
 
 def test_at_most_five_unmatched_paths_are_named() -> None:
     table = paths("x/1_0.bmp", *(f"x/odd{number}.bmp" for number in range(8)))
     with pytest.raises(SplitError, match=r"does not match 8 of 9 paths: x/odd0.bmp, .*x/odd4.bmp, and 3 more;"):
-        item_key(table, r"/(\d*)_", "error")
+        find_items(table, r"/(\d*)_", "error")
 
 
 def test_unmatched_paths_can_be_items_of_their_own() -> None:
-    key = item_key(paths("x/odd2.bmp", "x/1_0.bmp", "x/1_1.bmp", "x/odd1.bmp"), r"/(\d*)_", "own_item")
-    assert key.texts().to_pylist() == ["x/odd2.bmp", "1", "1", "x/odd1.bmp"]
+    key = find_items(paths("x/odd2.bmp", "x/1_0.bmp", "x/1_1.bmp", "x/odd1.bmp"), r"/(\d*)_", "own_item")
+    assert key.row_labels().to_pylist() == ["x/odd2.bmp", "1", "1", "x/odd1.bmp"]
     assert key.labels.to_pylist() == sorted(key.labels.to_pylist())
 
 
 def test_a_pattern_that_matches_nothing_is_refused_even_then() -> None:
     with pytest.raises(SplitError, match=r"matches none of the 1 paths"):
-        item_key(paths("x/odd.bmp"), r"/(\d+)_", "own_item")
+        find_items(paths("x/odd.bmp"), r"/(\d+)_", "own_item")
 
 
 def test_a_missing_column_is_named_with_those_that_are_there() -> None:
     with pytest.raises(SplitError, match=r"uniqueness: the samples have no column 'vial'; their columns are path"):
-        item_key(paths("x/1_0.bmp"), ["vial"], "error")
+        find_items(paths("x/1_0.bmp"), ["vial"], "error")
 
 
 def test_rows_without_a_stratum_are_refused_and_named() -> None:
     table = paths("x/1.bmp", "x/2.bmp").append_column("line", pa.array(["a", None]))
     with pytest.raises(SplitError, match=r"stratification: 1 of 2 images have no value in the columns \['line'\]: x/2"):
-        stratum_key(table, ["line"])
+        find_strata(table, ["line"])
 
 
 def test_without_stratification_all_is_one_stratum() -> None:
-    assert stratum_key(paths("a", "b"), None).texts().to_pylist() == ["all", "all"]
+    assert find_strata(paths("a", "b"), None).row_labels().to_pylist() == ["all", "all"]
 
 
 def test_several_columns_are_told_apart_and_sorted_by_each() -> None:
     table = pa.table({"one": ["a / b", "a", "a", "b"], "two": ["c", "b / c", "z", "a"]})
     key = find_key(table, ["one", "two"], "uniqueness")
-    assert len(set(key.texts().to_pylist())) == 4
+    assert len(set(key.row_labels().to_pylist())) == 4
     assert key.codes.tolist() == [2, 0, 1, 3]
     assert key.spelled.to_pylist() == ["a_b / c", "a_z", "a / b_c", "b_a"]
 
@@ -110,23 +110,23 @@ def test_several_columns_are_told_apart_and_sorted_by_each() -> None:
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.large_string())])
 def test_text_is_numbered_in_the_order_of_code_points(kind: pa.DataType) -> None:
     texts = ["b", "é", "B", "a" * 20, None, "𝔷", "b", ""]
-    key = encode(pa.chunked_array([pa.array(texts[:3]).cast(kind), pa.array(texts[3:]).cast(kind)]))
+    key = encode_column(pa.chunked_array([pa.array(texts[:3]).cast(kind), pa.array(texts[3:]).cast(kind)]))
     there = sorted({text for text in texts if text is not None})
     assert key.labels.to_pylist() == there
     assert key.codes.tolist() == [-1 if text is None else there.index(text) for text in texts]
 
 
 def test_numbers_are_sorted_as_numbers_and_categories_as_lists() -> None:
-    numbers = encode(pa.chunked_array([[10, 9, None, 100]]))
+    numbers = encode_column(pa.chunked_array([[10, 9, None, 100]]))
     assert (numbers.labels.to_pylist(), numbers.codes.tolist()) == (["9", "10", "100"], [1, 0, -1, 2])
-    lists = encode(pa.chunked_array([[["b"], ["a", "c"], ["a"]]]))
+    lists = encode_column(pa.chunked_array([[["b"], ["a", "c"], ["a"]]]))
     assert lists.codes.tolist() == [2, 1, 0]
     assert lists.spelled.to_pylist() == ["('a',)", "('a', 'c')", "('b',)"]
 
 
 @given(st.lists(st.text(max_size=9), min_size=1))
 def test_packed_words_sort_as_their_texts(texts: list[str]) -> None:
-    words = pack(pa.array(texts, pa.large_string()))
+    words = pack_texts(pa.array(texts, pa.large_string()))
     if words is not None:
         assert max(len(text.encode()) for text in texts) <= 8
         assert np.argsort(words, kind="stable").tolist() == sorted(range(len(texts)), key=lambda at: texts[at])
@@ -135,6 +135,6 @@ def test_packed_words_sort_as_their_texts(texts: list[str]) -> None:
 
 def test_many_different_keys_take_the_same_numbers_as_few() -> None:
     texts = [str(number * 7919 % 5000) for number in range(5000)]
-    key = encode(pa.chunked_array([pa.array(texts)]))
+    key = encode_column(pa.chunked_array([pa.array(texts)]))
     assert key.labels.to_pylist() == sorted(texts)
-    assert key.texts().to_pylist() == texts
+    assert key.row_labels().to_pylist() == texts

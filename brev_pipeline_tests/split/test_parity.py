@@ -9,7 +9,7 @@ import pytest
 
 from brev_pipeline import SampleSplit
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split import split_samples
+from brev_pipeline.split import assign_purposes
 from brev_pipeline_tests.split.test_properties import configured
 
 
@@ -99,15 +99,15 @@ def test_the_seed_data_set_splits_the_same_in_the_pipeline(
 ) -> None:
     import pyarrow as pa
 
-    from brev_pipeline.split import USABLE
+    from brev_pipeline.split import SELECTED_SAMPLES
     from brev_pipeline.tables import conform_table
 
     case = next(c for c in cases.values() if c["listing"] == "L1_seed180" and c["settings"]["mode"] == method)
     frame = read_listing(shared, case).fillna("N/A")
     frame = frame.assign(category=frame["folder"].map(lambda folder: [folder]), content_id=frame["etag"])
-    samples = conform_table(pa.Table.from_pandas(frame.assign(pixel_id=frame["etag"])), USABLE, "samples")
+    samples = conform_table(pa.Table.from_pandas(frame.assign(pixel_id=frame["etag"])), SELECTED_SAMPLES, "samples")
     settings = configured(uniqueness=case["settings"]["uniqueness"], uniqueness_scope="stratum", seed=42, method=method)
-    split = split_samples(samples, settings).to_pandas().set_index("path")["purpose"]
+    split = assign_purposes(samples, settings).to_pandas().set_index("path")["purpose"]
     reference = pd.read_csv(shared / "parity" / "splits" / "L1_seed180.csv", index_col="path")[case["case"]]
     assert split.to_dict() == reference.to_dict()
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from brev_pipeline import SampleSplit
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.split import next_ledger, split_report, split_samples
-from brev_pipeline.split.ledger import ledger_columns
+from brev_pipeline.split import assign_purposes, build_next_ledger, build_split_report
+from brev_pipeline.split.ledger import list_ledger_columns
 from brev_pipeline_tests.split.listings import COPY, FRACTIONS, PATTERN, Photo, always, listing, photos, sides
 
 METHODS = st.sampled_from(["ranked_hash", "sorted_permutation", "murmurhash3"])
@@ -46,7 +46,7 @@ def test_nothing_that_hangs_together_is_divided(
     rows: list[Photo], method: str, scope: str, purposes: dict[str, float], seed: int
 ) -> None:
     table = listing(rows)
-    split = split_samples(table, configured(method=method, uniqueness_scope=scope, purposes=purposes, seed=seed))
+    split = assign_purposes(table, configured(method=method, uniqueness_scope=scope, purposes=purposes, seed=seed))
     assert split.num_rows == table.num_rows
     assert split["path"].to_pylist() == sorted(table["path"].to_pylist())
     purpose, group = sides(split), dict(zip(split["path"].to_pylist(), split["leak_group"].to_pylist(), strict=True))
@@ -62,7 +62,7 @@ def test_the_order_of_the_rows_changes_nothing(
     table, order = listing(rows), list(range(len(rows)))
     shuffle.shuffle(order)
     settings = configured(method=method, uniqueness_scope=scope, purposes=purposes)
-    assert split_samples(table.take(order), settings).equals(split_samples(table, settings))
+    assert assign_purposes(table.take(order), settings).equals(assign_purposes(table, settings))
 
 
 @always(
@@ -77,10 +77,10 @@ def test_a_stratum_depends_on_its_own_rows_alone(
         rows += [(folder, item, *(None if copy is None else copy + far for copy in ids)) for _, item, *ids in own]
     table = listing(rows)  # type: ignore[arg-type]
     settings = configured(purposes=purposes, seed=seed, uniqueness_scope="stratum")
-    whole = sides(split_samples(table, settings))
+    whole = sides(assign_purposes(table, settings))
     for folder in parts:
         own = table.filter(pa.compute.equal(table["folder"], folder))
-        assert sides(split_samples(own, settings)).items() <= whole.items()
+        assert sides(assign_purposes(own, settings)).items() <= whole.items()
 
 
 @always(rows=photos(copies=st.none()), purposes=FRACTIONS, seed=SEEDS)
@@ -88,25 +88,25 @@ def test_a_stratum_of_its_own_has_its_shares_within_one_leak_group(
     rows: list[Photo], purposes: dict[str, float], seed: int
 ) -> None:
     settings = configured(purposes=purposes, seed=seed, uniqueness_scope="stratum")
-    for row in split_report(split_samples(listing(rows), settings), settings).shares.to_pylist():
+    for row in build_split_report(assign_purposes(listing(rows), settings), settings).shares.to_pylist():
         assert row["error"] <= row["largest_group"] + 1e-9, row
 
 
 @always(rows=photos(copies=st.none()), share=st.sampled_from([0.05, 0.2, 0.5, 0.8, 0.99]), seed=SEEDS)
 def test_a_stratum_with_two_items_stands_on_both_sides(rows: list[Photo], share: float, seed: int) -> None:
     settings = configured(purposes={"train": share}, seed=seed, uniqueness_scope="stratum")
-    report = split_report(split_samples(listing(rows), settings), settings)
+    report = build_split_report(assign_purposes(listing(rows), settings), settings)
     assert not any(report.missing_sides["enough"].to_pylist())
 
 
 @always(rows=photos(), method=METHODS, scope=SCOPES, purposes=FRACTIONS)
 def test_splitting_again_gives_the_same(rows: list[Photo], method: str, scope: str, purposes: dict[str, float]) -> None:
     table, settings = listing(rows), configured(method=method, uniqueness_scope=scope, purposes=purposes)
-    once = split_samples(table, settings)
-    twice = split_samples(table, settings, once)
+    once = assign_purposes(table, settings)
+    twice = assign_purposes(table, settings, once)
     assert sides(twice) == sides(once)
     assert set(twice["assigned_by"].to_pylist()) == {"ledger"}
-    assert not split_report(twice, settings, once).failures
+    assert not build_split_report(twice, settings, once).failure_messages
 
 
 @always(rows=photos(), method=METHODS, scope=SCOPES, purposes=FRACTIONS, present=st.data())
@@ -120,16 +120,16 @@ def test_the_ledger_is_kept_while_the_listing_grows_and_shrinks(
         now = table.filter(pa.array(there))
         items = {path.rpartition("/")[2].partition("_")[0] for path in now["path"].to_pylist()}
         assume(len(items) > 1)
-        split = split_samples(now, settings, ledger)
-        report = split_report(split, settings, ledger)
+        split = assign_purposes(now, settings, ledger)
+        report = build_split_report(split, settings, ledger)
         assert not report.leaks.num_rows
         # What a run reads of the ledger says as much as the whole.
-        read = None if ledger is None else ledger.select(ledger_columns(settings))
-        assert split_samples(now, settings, read) == split
-        assert split_report(split, settings, read) == report
+        read = None if ledger is None else ledger.select(list_ledger_columns(settings))
+        assert assign_purposes(now, settings, read) == split
+        assert build_split_report(split, settings, read) == report
         before, after = ({} if ledger is None else sides(ledger)), sides(split)
         moved = {row["path"]: (row["was"], row["now"]) for row in report.moved.to_pylist()}
-        ledger = next_ledger(split, ledger, settings)
+        ledger = build_next_ledger(split, ledger, settings)
         assert before.keys() | after.keys() == sides(ledger).keys()
         assert after.items() <= sides(ledger).items()
         changed = {path: (was, sides(ledger)[path]) for path, was in before.items() if was != sides(ledger)[path]}
@@ -145,4 +145,4 @@ def test_notebook_and_pipeline_agree(rows: list[Photo], method: str, scope: str,
     notebook = SampleSplit(
         stratification=["folder"], uniqueness=PATTERN, split=share, seed=seed, method=method, uniqueness_scope=scope
     ).assign(table.to_pandas())
-    assert dict(zip(notebook["path"], notebook["purpose"], strict=True)) == sides(split_samples(table, settings))
+    assert dict(zip(notebook["path"], notebook["purpose"], strict=True)) == sides(assign_purposes(table, settings))

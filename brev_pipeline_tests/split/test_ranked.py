@@ -7,8 +7,8 @@ import xxhash
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.seeds import seed64
-from brev_pipeline.split import split_report, split_samples
-from brev_pipeline.split.quotas import _order
+from brev_pipeline.split import assign_purposes, build_split_report
+from brev_pipeline.split.quotas import _order_groups
 from brev_pipeline_tests.split.listings import listing, plain, sides
 from brev_pipeline_tests.split.test_properties import configured
 
@@ -16,7 +16,7 @@ THREE = {"test": 0.1, "train": 0.72}
 
 
 def counts(table: pa.Table, settings: SplitSettings) -> dict[tuple[str, str], int]:
-    shares = split_report(split_samples(table, settings), settings).shares.to_pylist()
+    shares = build_split_report(assign_purposes(table, settings), settings).shares.to_pylist()
     return {(row["stratum"], row["purpose"]): row["images"] for row in shares}
 
 
@@ -55,13 +55,15 @@ def test_large_items_come_first_where_the_shares_would_be_missed(items: list[int
 
 def test_an_item_larger_than_its_share_is_reported_by_name() -> None:
     settings = configured(uniqueness_scope="stratum")
-    split = split_samples(plain({"a": [90] + [1] * 10, "b": [1] * 10}), settings)
-    report = split_report(split, settings)
+    split = assign_purposes(plain({"a": [90] + [1] * 10, "b": [1] * 10}), settings)
+    report = build_split_report(split, settings)
     assert report.oversize.to_pylist() == [
         {"leak_group": "bucket/a/0_0000.bmp", "stratum": "a", "purpose": "train", "images": 90, "quota": 80.0}
     ]
-    assert "leak group 'bucket/a/0_0000.bmp' has 90 images in stratum 'a', more than the 80" in report.warnings[0]
-    assert not report.failures
+    assert (
+        "leak group 'bucket/a/0_0000.bmp' has 90 images in stratum 'a', more than the 80" in report.warning_messages[0]
+    )
+    assert not report.failure_messages
 
 
 def test_items_that_span_all_strata_leave_each_in_balance() -> None:
@@ -73,7 +75,7 @@ def test_items_that_span_all_strata_leave_each_in_balance() -> None:
         for _ in range(1 + (item * (7 if folder == "pitting" else 11)) % 5)
     ]
     settings = configured(uniqueness_scope="global", purposes=THREE)
-    for row in split_report(split_samples(listing(photos), settings), settings).shares.to_pylist():
+    for row in build_split_report(assign_purposes(listing(photos), settings), settings).shares.to_pylist():
         assert row["error"] <= row["largest_group"]
 
 
@@ -81,7 +83,7 @@ def test_items_that_span_all_strata_leave_each_in_balance() -> None:
 def test_new_items_move_few_old_ones(new: int) -> None:
     old, grown = plain({"a": [1] * 1000}), plain({"a": [1] * (1000 + new)})
     settings = configured(seed=3)
-    before, after = sides(split_samples(old, settings)), sides(split_samples(grown, settings))
+    before, after = sides(assign_purposes(old, settings)), sides(assign_purposes(grown, settings))
     moved = sum(before[path] != after[path] for path in before)
     # The bound moves by as much as the new items' ranks miss their share: √(new · 0.8 · 0.2) each.
     assert moved <= 3 * (new * 0.16) ** 0.5 + 1
@@ -89,7 +91,7 @@ def test_new_items_move_few_old_ones(new: int) -> None:
 
 
 def test_groups_are_dealt_in_the_order_of_a_keyed_hash_of_their_item() -> None:
-    split = split_samples(
+    split = assign_purposes(
         plain({"a": [1] * 100}), configured(seed=9, uniqueness_scope="stratum", purposes={"test": 0.1, "train": 0.7})
     )
     key = seed64(9, "split", "a")
@@ -108,7 +110,7 @@ def test_golden_split() -> None:
         | dict.fromkeys([("bad", 4), ("good", 4), ("good", 11)], "devel"),
     }
     for scope, expected in golden.items():
-        split = split_samples(table, configured(seed=42, uniqueness_scope=scope, purposes=THREE)).to_pylist()
+        split = assign_purposes(table, configured(seed=42, uniqueness_scope=scope, purposes=THREE)).to_pylist()
         assert expected == {
             (row["folder"], int(row["item"])): row["purpose"] for row in split if row["purpose"] != "train"
         }
@@ -121,4 +123,4 @@ def test_groups_are_ordered_by_segment_then_rank_then_position(segments: int, ra
     segment, rank = random.integers(0, segments, 20_000), random.integers(0, ranks, 20_000).astype(np.uint64)
     for given in (np.sort(segment), segment):
         expected = np.lexsort((rank, given))
-        assert (_order(given, rank) == expected).all()
+        assert (_order_groups(given, rank) == expected).all()

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split import read_known_assignments, split_samples
-from brev_pipeline.split.known import account_known
-from brev_pipeline.split.match_rows import BASE, listed_paths, match_rows
-from brev_pipeline.split.tables import read_table
+from brev_pipeline.split import assign_purposes, read_known_assignments
+from brev_pipeline.split.known import count_known_matches
+from brev_pipeline.split.match_rows import BASE_FOLDER, match_rows, resolve_paths
+from brev_pipeline.split.tables import read_text_table
 from brev_pipeline_tests.split.listings import Photo, listing, sides
 from brev_pipeline_tests.split.test_ledger import GLOBAL, ITEMS, SETTINGS
 
@@ -43,7 +43,7 @@ def test_what_a_spreadsheet_writes_is_read_back(
     rows: list[tuple[str, str]], separator: str, ending: str, quoting: int, encoding: str
 ) -> None:
     text = written([("item", "purpose"), *rows], separator, ending, quoting)
-    table = read_table(text.encode(encoding), "x.csv")
+    table = read_text_table(text.encode(encoding), "x.csv")
     assert table.column_names == ["item", "purpose"]
     assert table["item"].to_pylist() == [row[0] or None for row in rows]
     assert table["purpose"].to_pylist() == [row[1] or None for row in rows]
@@ -65,7 +65,7 @@ def test_what_a_spreadsheet_writes_is_read_back(
 )
 def test_keys_are_text_and_what_surrounds_them_is_left_out(text: str) -> None:
     for encoding in ("utf-8", "utf-16"):
-        table = read_table(text.encode(encoding), "x.csv")
+        table = read_text_table(text.encode(encoding), "x.csv")
         assert table.select(["item", "purpose"]).to_pydict() == {"item": ["0001", "1e5"], "purpose": ["test", "train"]}
         assert set(map(str, table.schema.types)) == {"large_string"}
 
@@ -86,15 +86,15 @@ def test_keys_are_text_and_what_surrounds_them_is_left_out(text: str) -> None:
 )
 def test_what_is_no_table_is_refused_with_its_line(data: bytes, message: str) -> None:
     with pytest.raises(SplitError, match=message):
-        read_table(data, "x.csv")
+        read_text_table(data, "x.csv")
 
 
 def test_long_tables_come_in_pieces_and_whole() -> None:
     keys = [f"{row:07d}" for row in range(140_001)]
-    table = read_table("".join(["k,p\n", *(f"{key},x\n" for key in keys)]).encode(), "x.csv")
+    table = read_text_table("".join(["k,p\n", *(f"{key},x\n" for key in keys)]).encode(), "x.csv")
     assert table["k"].to_pylist() == keys
     with pytest.raises(SplitError, match="row 140002 below"):
-        read_table("".join(["k,p\n", *(f"{key},x\n" for key in keys), "a,b,c\n"]).encode(), "x.csv")
+        read_text_table("".join(["k,p\n", *(f"{key},x\n" for key in keys), "a,b,c\n"]).encode(), "x.csv")
 
 
 def images(*places: tuple[str, str]) -> pa.Table:
@@ -114,7 +114,7 @@ def images(*places: tuple[str, str]) -> pa.Table:
 )
 def test_a_path_may_be_given_in_any_way_that_a_person_would(text: str) -> None:
     there = images(("../photos", "a/0001.png"), ("../photos", "b/0001.png"))
-    assert listed_paths(pa.chunked_array([[text]]), there, "/data/conf", "x").to_pylist() == ["../photos/a/0001.png"]
+    assert resolve_paths(pa.chunked_array([[text]]), there, "/data/conf", "x").to_pylist() == ["../photos/a/0001.png"]
 
 
 def test_whole_and_configured_places_meet() -> None:
@@ -126,25 +126,25 @@ def test_whole_and_configured_places_meet() -> None:
         "s3://shop/parts/a/2.png",
         "a/2.png",
     ]
-    found = listed_paths(pa.chunked_array([given_so]), there, "/data/conf", "x").to_pylist()
+    found = resolve_paths(pa.chunked_array([given_so]), there, "/data/conf", "x").to_pylist()
     assert found == ["/data/conf/photos/a/1.png"] * 2 + ["s3://shop/parts/a/2.png"] * 3
-    assert listed_paths(pa.chunked_array([["else/1.png"]]), there, None, "x").to_pylist() == ["else/1.png"]
+    assert resolve_paths(pa.chunked_array([["else/1.png"]]), there, None, "x").to_pylist() == ["else/1.png"]
 
 
 def test_a_relative_path_that_means_two_images_is_refused() -> None:
     there = images(("one", "a/1.png"), ("two", "a/1.png"))
     with pytest.raises(SplitError, match=r"a/1\.png is one/a/1\.png and two/a/1\.png; write the whole path"):
-        listed_paths(pa.chunked_array([["two/a/1.png", "a/1.png"]]), there, None, "x")
+        resolve_paths(pa.chunked_array([["two/a/1.png", "a/1.png"]]), there, None, "x")
     inside = images(("one", "a/1.png"), ("one", "one/a/1.png"))
     with pytest.raises(SplitError, match=r"1 of its paths mean two images each: one/a/1\.png is"):
-        listed_paths(pa.chunked_array([["one/a/1.png"]]), inside, "/conf", "x")
-    whole = listed_paths(pa.chunked_array([["/conf/one/a/1.png", "/conf/one/one/a/1.png"]]), inside, "/conf", "x")
+        resolve_paths(pa.chunked_array([["one/a/1.png"]]), inside, "/conf", "x")
+    whole = resolve_paths(pa.chunked_array([["/conf/one/a/1.png", "/conf/one/one/a/1.png"]]), inside, "/conf", "x")
     assert whole.to_pylist() == ["one/a/1.png", "one/one/a/1.png"]
 
 
 def test_a_key_with_doubled_slashes_is_itself() -> None:
     there = images(("s3://b", "a//1.png"), ("s3://b", "a/1.png"))
-    assert listed_paths(there["path"], there, None, "x").to_pylist() == there["path"].to_pylist()
+    assert resolve_paths(there["path"], there, None, "x").to_pylist() == there["path"].to_pylist()
 
 
 @pytest.mark.parametrize("ours", FORMS)
@@ -159,20 +159,20 @@ def test_names_are_compared_in_normal_form_c(ours: Form, theirs: Form) -> None:
 
 def test_an_empty_key_means_no_image() -> None:
     there = pa.table({"etag": pa.array([None, "x"], pa.large_string())})
-    found = match_rows(read_table(b"etag,purpose\n,test\nx,train\n", "x"), ["etag"], there, None, "x")
+    found = match_rows(read_text_table(b"etag,purpose\n,test\nx,train\n", "x"), ["etag"], there, None, "x")
     assert (found.row.tolist(), found.found.tolist()) == ([-1, 1], [False, True])
 
 
 def test_the_rows_of_a_file_of_known_assignments_are_counted_and_the_closest_names_told() -> None:
     photos: list[Photo] = [("a", item, None, None) for item in range(100, 120)]
     whole = listing(photos)
-    split = split_samples(whole.slice(1), SETTINGS)
+    split = assign_purposes(whole.slice(1), SETTINGS)
     left_out, first = whole["path"][0].as_py(), split["path"][0].as_py()
     text = (
         f"path,purpose\n{first},test\n{left_out},test\n{first.upper()},test\nnothing/like/it,train\n,train\n{first},\n"
     )
     known = read_known_assignments(text.encode(), "k.csv")
-    found = account_known(known, split, whole, SETTINGS)
+    found = count_known_matches(known, split, whole, SETTINGS)
     assert found is not None
     assert (found.rows, found.matched, found.left_out, found.unmatched_count) == (5, 1, 1, 3)
     assert found.unmatched.to_pydict() == {
@@ -181,24 +181,24 @@ def test_the_rows_of_a_file_of_known_assignments_are_counted_and_the_closest_nam
         "closest": [first, None, None],
     }
     by_item = read_known_assignments(b"item,purpose\n100,test\n00101,test\n", "k.csv")
-    found = account_known(by_item, split, whole, SETTINGS)
+    found = count_known_matches(by_item, split, whole, SETTINGS)
     assert found is not None
     assert (found.matched, found.left_out) == (0, 1)
     assert found.unmatched.to_pylist() == [{"key": "00101", "purpose": "test", "closest": "101"}]
 
 
 def test_nothing_known_is_nothing_to_tell() -> None:
-    split = split_samples(listing(ITEMS), SETTINGS)
-    assert account_known(None, split, listing(ITEMS), SETTINGS) is None
+    split = assign_purposes(listing(ITEMS), SETTINGS)
+    assert count_known_matches(None, split, listing(ITEMS), SETTINGS) is None
     empty = read_known_assignments(b"item,purpose\n", "k.csv")
-    assert account_known(empty, split, listing(ITEMS), SETTINGS) is None
-    assert sides(split_samples(listing(ITEMS), SETTINGS, None, empty)) == sides(split)
+    assert count_known_matches(empty, split, listing(ITEMS), SETTINGS) is None
+    assert sides(assign_purposes(listing(ITEMS), SETTINGS, None, empty)) == sides(split)
 
 
 @pytest.mark.skipif(not _TABLES.is_dir(), reason="the shared cases are not at hand")
 @pytest.mark.parametrize("name", ["bom.csv", "nobom.csv"])
 def test_the_shared_tables_give_five_items(name: str) -> None:
-    table = read_table((_TABLES / name).read_bytes(), name)
+    table = read_text_table((_TABLES / name).read_bytes(), name)
     assert table.to_pydict() == {"item": [f"{item:04d}" for item in range(5)], "purpose": ["test"] * 5}
 
 
@@ -206,7 +206,7 @@ def test_the_shared_tables_give_five_items(name: str) -> None:
 def test_the_shared_table_that_means_nothing_is_refused() -> None:
     known = read_known_assignments((_TABLES / "nomatch.csv").read_bytes(), "nomatch.csv", "/data/conf")
     with pytest.raises(SplitError, match="none of its 5 rows means an image"):
-        split_samples(listing(ITEMS), SETTINGS, None, known)
+        assign_purposes(listing(ITEMS), SETTINGS, None, known)
 
 
 # --- twins in Unicode ---------------------------------------------------------------------------------------------
@@ -222,13 +222,13 @@ def renamed(samples: pa.Table, form: Form) -> pa.Table:
 @pytest.mark.parametrize("pattern", [r"/(\d+)_\d+\.bmp$", r"/([^/]*/\d+)_\d+\.bmp$"])
 def test_a_folder_that_was_renamed_to_its_twin_moves_no_assignment(pattern: str) -> None:
     settings = GLOBAL.model_copy(update={"uniqueness": pattern})
-    old = split_samples(renamed(listing(ITEMS), "NFD"), settings)
+    old = assign_purposes(renamed(listing(ITEMS), "NFD"), settings)
     other = settings.model_copy(update={"seed": 17})
     fresh = listing(ITEMS)
     fresh = fresh.set_column(
         fresh.column_names.index("content_id"), "content_id", pa.array([f"{at:032x}" for at in range(len(fresh))])
     )
-    new = split_samples(renamed(fresh, "NFC"), other, old)
+    new = assign_purposes(renamed(fresh, "NFC"), other, old)
     assert new["purpose"].to_pylist() == old["purpose"].to_pylist()
     assert set(new["assigned_by"].to_pylist()) == {"ledger"}
 
@@ -238,31 +238,31 @@ def test_twins_are_one_item_and_keep_the_spelling_that_comes_first() -> None:
     both = pa.concat_tables([some[0].slice(0, 20), some[1].slice(20)])
     settings = GLOBAL.model_copy(update={"uniqueness": r"/([^/]*)/\d+_\d+\.bmp$|/(x)"})
     with pytest.raises(SplitError, match="into one item"):
-        split_samples(both, settings)
+        assign_purposes(both, settings)
     by_number = GLOBAL.model_copy(update={"uniqueness": r"/([^/]*/\d+)_\d+\.bmp$"})
-    split = split_samples(both, by_number)
+    split = assign_purposes(both, by_number)
     assert len(set(split["item"].to_pylist())) == 20
     # Where there are no twins the label is what the path says, whatever its form.
-    assert all(row["item"] in row["path"] for row in split_samples(some[1], by_number).to_pylist())
+    assert all(row["item"] in row["path"] for row in assign_purposes(some[1], by_number).to_pylist())
 
 
 def test_a_pattern_matches_however_the_path_is_stored() -> None:
     pattern = unicodedata.normalize("NFC", r"/prüf_é/(\d+)_")
     settings = GLOBAL.model_copy(update={"uniqueness": pattern})
-    first, second = (split_samples(renamed(listing(ITEMS), form), settings) for form in FORMS)
+    first, second = (assign_purposes(renamed(listing(ITEMS), form), settings) for form in FORMS)
     assert first["item"].to_pylist() == second["item"].to_pylist()
     assert first["purpose"].to_pylist() == second["purpose"].to_pylist()
 
 
 def test_the_base_of_relative_paths_stands_with_the_table() -> None:
     known = read_known_assignments(b"item,purpose\n1,test\n", "k.csv", "/data/conf")
-    assert (known.schema.metadata or {})[BASE] == b"/data/conf"
+    assert (known.schema.metadata or {})[BASE_FOLDER] == b"/data/conf"
 
 
 def test_a_file_that_means_only_images_that_have_left_is_no_mistake() -> None:
     known = read_known_assignments(b"item,purpose\n3,test\n", "k.csv")
-    first = split_samples(listing(ITEMS), SETTINGS, None, known)
+    first = assign_purposes(listing(ITEMS), SETTINGS, None, known)
     rest: list[Photo] = [photo for photo in ITEMS if photo[1] != 3]
-    assert len(split_samples(listing(rest), SETTINGS, first, known)) == len(rest)
+    assert len(assign_purposes(listing(rest), SETTINGS, first, known)) == len(rest)
     with pytest.raises(SplitError, match="none of its 1 rows means an image"):
-        split_samples(listing(rest), SETTINGS, None, known)
+        assign_purposes(listing(rest), SETTINGS, None, known)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split import EXCLUSIONS, USABLE, usable_samples
+from brev_pipeline.split import EXCLUSIONS, SELECTED_SAMPLES, select_samples
 from brev_pipeline.tables import PREPARED_IMAGES
 from brev_pipeline_tests.split.listings import always, listing
 
@@ -47,8 +47,8 @@ ROWS = st.lists(
 )
 def test_listed_is_usable_and_excluded(rows: list[Row], duplicates: str, conflicts: str) -> None:
     integrity, prepared = world(rows)
-    usable, excluded = usable_samples(integrity, prepared, duplicates=duplicates, label_conflicts=conflicts)
-    assert usable.schema.equals(USABLE)
+    usable, excluded = select_samples(integrity, prepared, duplicates=duplicates, label_conflicts=conflicts)
+    assert usable.schema.equals(SELECTED_SAMPLES)
     assert excluded.schema.equals(EXCLUSIONS)
     both = usable["path"].to_pylist() + excluded["path"].to_pylist()
     assert sorted(both) == sorted(integrity["path"].to_pylist())
@@ -71,7 +71,7 @@ def test_each_exclusion_names_rule_partner_and_reason() -> None:
         ("b", 3, "ok", 3),
         ("a", 4, "ok", 3),  # the same pixels in another class
     ]
-    _, excluded = usable_samples(*world(rows), duplicates="keep_first", label_conflicts="quarantine")
+    _, excluded = select_samples(*world(rows), duplicates="keep_first", label_conflicts="quarantine")
     found = {row["path"][-8:-4]: (row["rule"], row["partner"], row["reason"]) for row in excluded.to_pylist()}
     conflict = "the same bytes or pixels stand under another category"
     assert found == {
@@ -86,7 +86,7 @@ def test_each_exclusion_names_rule_partner_and_reason() -> None:
 
 def test_an_image_that_was_not_prepared_is_quarantined() -> None:
     integrity, prepared = world([("a", 0, "ok", 0), ("a", 1, "ok", 1)])
-    usable, excluded = usable_samples(integrity, prepared.slice(1), duplicates="keep_all", label_conflicts="fail")
+    usable, excluded = select_samples(integrity, prepared.slice(1), duplicates="keep_all", label_conflicts="fail")
     assert usable.num_rows == 1
     assert excluded.to_pylist()[0]["reason"] == "missing: its content was not prepared"
 
@@ -96,6 +96,6 @@ def test_label_conflicts_can_stop_the_run() -> None:
     with pytest.raises(
         SplitError, match=r"2 images have the same .* bucket/a/0_0000.bmp and bucket/b/1_0001.bmp\. Corr"
     ):
-        usable_samples(integrity, prepared, duplicates="keep_all", label_conflicts="fail")
-    usable, _ = usable_samples(integrity, prepared, duplicates="keep_all", label_conflicts="keep")
+        select_samples(integrity, prepared, duplicates="keep_all", label_conflicts="fail")
+    usable, _ = select_samples(integrity, prepared, duplicates="keep_all", label_conflicts="keep")
     assert usable.num_rows == 2
