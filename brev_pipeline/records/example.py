@@ -1,4 +1,4 @@
-"""``tf.train.Example`` without TensorFlow: the few lines of protobuf's wire format that it needs.
+"""``tf.train.Example`` without TensorFlow: read by protobuf, written by the few lines of its wire format.
 
 The messages (tensorflow/core/example, and protobuf's "Encoding" guide): an Example holds Features, a map from
 name to Feature, and a Feature holds a list of bytes or a packed list of int64 (or of float32, which our records
@@ -8,8 +8,8 @@ that begins with another key, as ``label/multi_hot`` with ``label``, before that
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Final, TypeAlias
+from functools import cache, lru_cache
+from typing import Any, Final, TypeAlias
 
 from brev_pipeline.errors import ShardError
 
@@ -18,9 +18,7 @@ Value: TypeAlias = bytes | int | Sequence[int]
 
 # A tag is the field's number shifted left by 3, plus the wire type: 0 varint, 2 length-delimited.
 _FIELD_1, _FIELD_2, _INT64_LIST = b"\x0a", b"\x12", b"\x1a"
-_DELIMITED: Final = 2
 _MASK: Final = 2**64 - 1
-_KINDS: Final = {1: "bytes", 2: "float", 3: "int64"}
 
 
 def encode_example(features: Mapping[str, Value]) -> bytes:
@@ -51,13 +49,61 @@ def decode_example(data: bytes) -> dict[str, list[bytes] | list[int]]:
     Raises:
         ShardError: these are not the bytes of such an Example.
     """
+    from google.protobuf.message import DecodeError
+
     try:
-        features = {}
-        for entry in _repeated_field(_only_field(data, 1), 1):
-            features[_only_field(entry, 1).decode()] = _decode_feature(_only_field(entry, 2))
-    except (IndexError, ValueError) as error:
-        raise ShardError(f"not a tf.train.Example of bytes and int64 features: {error}") from error
+        example = _example_message().FromString(data)
+    except DecodeError as error:
+        raise ShardError(f"not a tf.train.Example: {error}") from error
+    # protobuf keeps fields that it does not know; a record of ours has none.
+    size = example.ByteSize()
+    example.DiscardUnknownFields()
+    if example.ByteSize() != size or not example.HasField("features"):
+        raise ShardError("not a tf.train.Example: its fields are not those of one")
+    features: dict[str, list[bytes] | list[int]] = {}
+    for entry in example.features.feature:
+        kind = entry.value.WhichOneof("kind")
+        if kind not in ("bytes_list", "int64_list"):
+            raise ShardError(f"not a tf.train.Example of bytes and int64 features: {entry.key} is of {kind or 'none'}")
+        features[entry.key] = list(getattr(entry.value, kind).value)
     return features
+
+
+@cache
+def _example_message() -> Any:
+    """Class of an Example, in a pool of its own: in protobuf's default pool it would break ``import tensorflow``."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+    field = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="example.proto", package="records", syntax="proto3")
+
+    def add_message(name: str, *fields: tuple[str, int, int, bool, str]) -> Any:
+        message = file.message_type.add(name=name)
+        for label, number, kind, repeated, of in fields:
+            message.field.add(
+                name=label,
+                number=number,
+                type=kind,
+                label=field.LABEL_REPEATED if repeated else field.LABEL_OPTIONAL,
+                type_name=f".records.{of}" if of else None,
+            )
+        return message
+
+    add_message("BytesList", ("value", 1, field.TYPE_BYTES, True, ""))
+    add_message("FloatList", ("value", 1, field.TYPE_FLOAT, True, ""))
+    add_message("Int64List", ("value", 1, field.TYPE_INT64, True, ""))
+    kinds = (("bytes_list", 1, "BytesList"), ("float_list", 2, "FloatList"), ("int64_list", 3, "Int64List"))
+    feature = add_message("Feature", *((name, number, field.TYPE_MESSAGE, False, of) for name, number, of in kinds))
+    feature.oneof_decl.add(name="kind")
+    for member in feature.field:
+        member.oneof_index = 0
+    # On the wire a map is a list of entries; read as one, their stored order is kept.
+    add_message("Entry", ("key", 1, field.TYPE_STRING, False, ""), ("value", 2, field.TYPE_MESSAGE, False, "Feature"))
+    add_message("Features", ("feature", 1, field.TYPE_MESSAGE, True, "Entry"))
+    add_message("Example", ("features", 1, field.TYPE_MESSAGE, False, "Features"))
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("records.Example"))
 
 
 def _encode_value(value: Value) -> tuple[bytes, bytes]:
@@ -90,59 +136,3 @@ def _varint(number: int) -> bytes:
         number >>= 7
     out.append(number)
     return bytes(out)
-
-
-def _decode_feature(feature: bytes) -> list[bytes] | list[int]:
-    ((kind, content),) = _split_fields(feature)
-    if kind == 1:
-        return _repeated_field(content, 1)
-    if kind != 3:
-        raise ValueError(f"a feature of kind {_KINDS.get(kind, kind)}")
-    numbers: list[int] = []
-    for packed in _repeated_field(content, 1):
-        at = 0
-        while at < len(packed):
-            number, at = _read_varint(packed, at)
-            numbers.append(number - 2**64 if number >= 2**63 else number)
-    return numbers
-
-
-def _only_field(message: bytes, field: int) -> bytes:
-    parts = [content for number, content in _split_fields(message) if number == field]
-    if len(parts) != 1:
-        raise ValueError(f"{len(parts)} fields of number {field} where there should be 1")
-    return parts[0]
-
-
-def _repeated_field(message: bytes, field: int) -> list[bytes]:
-    fields = _split_fields(message)
-    if other := [number for number, _ in fields if number != field]:
-        raise ValueError(f"unknown field {other[0]}")
-    return [content for _, content in fields]
-
-
-def _split_fields(message: bytes) -> list[tuple[int, bytes]]:
-    """Number and content of each field; all that an Example has are length-delimited."""
-    found, at = [], 0
-    while at < len(message):
-        tag, at = _read_varint(message, at)
-        if tag & 7 != _DELIMITED:
-            raise ValueError(f"a field of wire type {tag & 7}")
-        length, at = _read_varint(message, at)
-        if at + length > len(message):
-            raise ValueError("it is cut short")
-        found.append((tag >> 3, message[at : at + length]))
-        at += length
-    return found
-
-
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        byte = data[at]
-        number |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return number, at
-        if shift > 63:
-            raise ValueError("a number of more than 64 bits")
