@@ -176,7 +176,7 @@ def _build_accepted(entries: list[str], samples: pa.Table) -> "pd.DataFrame":
     table = pa.table({"path": pa.array(entries, TEXT)})
     match = match_rows(table, ["path"], samples.select(["path"]), None, "accept_unjudged")
     there = match.found | _is_in(table["path"], samples["content_id"])
-    closest = match.closest(np.flatnonzero(~there)[:20])["closest"].to_pylist()
+    closest = match.find_closest(np.flatnonzero(~there)[:20])["closest"].to_pylist()
     frame = pd.DataFrame({"entry": pd.Series(entries, dtype=object), "closest": None, "matched": there})
     frame.loc[np.flatnonzero(~there)[:20], "closest"] = closest
     return frame
@@ -261,9 +261,9 @@ def _split_frames(tables: Tables, config: PipelineConfig, published: Baseline) -
         "summary": _single_row(
             rows_lost=lost,
             known_unmatched=0 if account is None else account.unmatched_count,
-            known_told="" if account is None else account.told,
+            known_told="" if account is None else account.unmatched_text,
             given_unmatched=sum(one.unmatched_count for one in given),
-            given_told="; ".join(one.told for one in given if one.told),
+            given_told="; ".join(one.unmatched_text for one in given if one.unmatched_text),
         ),
         "given": _build_unmatched(given),
         "known": _empty_frame("key", "purpose", "closest") if account is None else account.unmatched.to_pandas(),
