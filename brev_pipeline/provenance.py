@@ -262,6 +262,7 @@ class _Hasher:
     closed = False
 
     def __init__(self) -> None:
+        # Faster than SHA-256, and nothing outside of this package compares it.
         self.digest = hashlib.blake2b(digest_size=16)
         self._written = 0
 

@@ -22,6 +22,7 @@ FOOTER_BYTES: Final = _CRC.size
 def masked_crc(data: bytes) -> int:
     """CRC-32C, rotated right by 15 bits plus a constant: a checksum of bytes that may hold checksums."""
     crc = google_crc32c.value(data)
+    # TensorFlow's kMaskDelta: a checksum of data that holds its own checksum would be of little use.
     return int(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
 

@@ -239,6 +239,7 @@ class ProcessPool(WorkerPool[T]):
     def _reap(self, worker: WorkerProcess[T], reason: str | None = None) -> list[tuple[ScheduledTask[T], Event]]:
         self._selector.unregister(worker)
         loss = worker.reap(reason)
+        # Also an idle worker may die, of what its last task left behind.
         self._busy.discard(worker)
         if worker in self._idle:
             self._idle.remove(worker)

@@ -98,7 +98,7 @@ def list_exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filte
         label_conflicts=config.integrity.label_conflicts,
     )
     usable = samples.select(_IMAGE).filter(pa.array(kept))
-    del samples
+    del samples  # as long as the listing, and the next tables are as well
     split, records = tables["sample_split"].read(_IMAGE), tables["tfrecord_shards"].read(["path"])
     parts = [
         excluded.select(_EXCLUSIONS.names).cast(_EXCLUSIONS),

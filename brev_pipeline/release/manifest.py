@@ -19,6 +19,7 @@ from brev_pipeline.release.shards import find_finished_shards
 from brev_pipeline.stages import SPECS
 from brev_pipeline.store import Folder, PipelineStore
 from brev_pipeline.store.parquet import to_parquet
+from brev_pipeline.store.versions import DERIVED
 from brev_pipeline.table_metadata import STAGING, given_sha256, known_sha256
 from brev_pipeline.tables import Columns, part_names
 
@@ -45,7 +46,7 @@ def build_manifest_facts(
     shards_in, shards = find_finished_shards(store, plan, records)
     split = tables["sample_split"].read(["category", "content_id", "purpose"])
     account = {
-        "format": 2,
+        "format": DERIVED,
         "stages": {stage: code_of(stage) for stage in SPECS},
         "purposes": config.split.names,  # in their order, which the configuration's JSON does not keep
         "plan": plan,

@@ -104,6 +104,7 @@ def publish_version(
             f"was made after publication {based_on}): its version stands. Run again to publish what is newer."
         )
     try:
+        # The manifest last of the folder, the publication last of all: what is seen is whole.
         _fill(shards_in, version, shards, written)
         version.folder.write(MANIFEST, manifest)
         entry = store.publications.append_publication(
@@ -169,6 +170,7 @@ def _fill(
     written: Mapping[str, bytes | LazyArtifact],
 ) -> None:
     for name, facts in shards.items():
+        # A link or a copy within the bucket: shards are most of a version, and are not read again here.
         shards_in.link_file(name, version.folder, name)
         if (size := version.folder.file_size(name)) != facts["bytes"]:
             raise StoreError(

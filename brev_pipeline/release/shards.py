@@ -160,6 +160,7 @@ def _plan_digest(config: PipelineConfig, plan: pa.Table, facts: pa.Table) -> str
         pc.index_in(pc.unique(plan["content_id"]).sort(), value_set=facts["content_id"].combine_chunks())
     )
     parts = [hash_table(plan), hash_table(drawn), json.dumps(made_by, sort_keys=True)]
+    # 64 bits: the name of a folder, compared with those of one pipeline.
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
 
 

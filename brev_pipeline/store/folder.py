@@ -213,6 +213,7 @@ class Folder:
                     self._fs.cp_file(source, place)
                 return
             _make_folder(os.path.dirname(place))
+            # A name stands for its content, so one that is there is the same file.
             with contextlib.suppress(FileExistsError):
                 os.link(source, place)
 
@@ -278,6 +279,7 @@ def _create_named(place: str, data: bytes) -> None:
 def _write_through(file: IO[bytes], data: bytes) -> None:
     file.write(data)
     file.flush()
+    # Before it gets its name: after a power cut a name must not stand for half a file.
     os.fsync(file.fileno())
 
 

@@ -44,6 +44,7 @@ class IdentityCache:
         Raises:
             StoreError: the store cannot be reached just now.
         """
+        # The newest first: one that is damaged leaves the one before it, which is older and still true.
         for name in reversed(self._names()):
             if before is not None and _is_of(name, before):
                 continue

@@ -57,6 +57,7 @@ def to_parquet(table: "pa.Table", *, few_rows: bool = False) -> bytes:
     ]
     schema = pa.schema(fields, table.schema.metadata)
     sink = io.BytesIO()
+    # Page checksums: the format has none for anything else, and readers compare them only where they were written.
     compression = "lz4" if few_rows else "zstd"
     with pq.ParquetWriter(
         sink, schema, compression=compression, use_dictionary=not few_rows, write_page_checksum=True
@@ -123,6 +124,7 @@ def _damaged(place: str, error: BaseException) -> StoreError:
 def _parquet_file(file: IO[bytes]) -> "pq.ParquetFile":
     import pyarrow.parquet as pq
 
+    # Pre-buffered: all wanted columns of a row group in few long reads, which are requests where the store is a bucket.
     return pq.ParquetFile(file, pre_buffer=True, page_checksum_verification=True)
 
 
@@ -221,6 +223,7 @@ class StoredTable:
         state = stat_state(before) if before else self.folder.file_state(self.name)
         if (known := SHA256.get(place, state)) is not None:
             return known
+        # A file that was written to just now may be written to again without its state changing.
         settled = before is None or is_settled(max(before.st_mtime_ns, before.st_ctime_ns))
         found = open_file_sha256(file) if local else file_sha256(self.folder, self.name)
         if settled and state == (stat_state(os.fstat(file.fileno())) if local else self.folder.file_state(self.name)):

@@ -130,7 +130,7 @@ class PipelineStore:
 
 
 def _s3_options(storage: StorageSettings) -> dict[str, Any]:
-    options: dict[str, Any] = {"anon": storage.anon, "use_listings_cache": False}
+    options: dict[str, Any] = {"anon": storage.anon, "use_listings_cache": False}  # other processes write there too
     if storage.profile:
         options["profile"] = storage.profile
     if storage.endpoint_url:

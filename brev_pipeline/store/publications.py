@@ -138,6 +138,7 @@ class Publications:
                 "its version stands. Run again to publish what is newer."
             ) from error
         if self._seals:
+            # A run that was killed between entry and witness left the one before without: it is still known here.
             if after:
                 self._seals.repair_witness(after.number, self._folder.read(entry_name(after.number)))
             self._seals.add_witness(number, data)

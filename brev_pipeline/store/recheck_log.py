@@ -114,6 +114,7 @@ def object_keys(objects: "pa.Table") -> "npt.NDArray[np.uint64]":
 
 def _newest(entries: "pa.Table") -> "pa.Table":
     """The newest entry of each key."""
+    # Threads would give the groups in another order each time.
     grouped = entries.group_by(KEY, use_threads=False).aggregate([(CHECKED, "max")])
     return grouped.rename_columns([KEY, CHECKED]).cast(_schema())
 

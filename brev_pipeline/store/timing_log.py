@@ -60,6 +60,7 @@ class TimingLog:
         Raises:
             StoreError: the store cannot be reached just now.
         """
+        # By the time of writing: ids of runs have no order.
         found = sorted(list_entries(self.tables), key=lambda entry: (entry.written, entry.name), reverse=True)
         paces: dict[str, list[StepTiming]] = {}
         for entry in found:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 REPORT = "report"
 """Folder of a version that its publication accounts for."""
-_ID_DIGITS = 16
+_ID_DIGITS = 16  # 64 bits: two of a million versions share one with a chance of 3 in 10⁸
 DERIVED = 2
 """Format of manifests from which on ``verify`` derives anew all that the version claims."""
 FORMATS = (1, DERIVED)
@@ -55,6 +55,7 @@ class Version:
             StoreError: there is none, it is not JSON, or (``verified``) it is not the one that was published.
         """
         raw = self.folder.read(MANIFEST)
+        # Before it is parsed: what was altered is told as that, not as JSON that is wrong.
         if verified and version_id(raw) != self.id:
             raise StoreError(
                 f"{self.folder.file_url(MANIFEST)}: altered: its hash does not begin with {self.id}; restore the file "
