@@ -30,7 +30,7 @@ def visible(text: str, *, line: bool = False) -> str:
         text: of names that others gave, or a message with some.
         line: a single line: line feeds are written out too.
     """
-    shown = text_of_names.visible(text)
+    shown = text_of_names.escape_invisible(text)
     return shown.replace("\n", "\\u000a") if line else shown
 
 

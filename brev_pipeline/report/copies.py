@@ -8,28 +8,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.report.album import Album, Picture
-from brev_pipeline.report.ground import Ground
-from brev_pipeline.report.opening import Opening
-from brev_pipeline.report.rows import Codes, Mask, Numbers, numbered
-from brev_pipeline.report.text import counted
+from brev_pipeline.report.context import ReportContext, SectionSummary
+from brev_pipeline.report.rows import Codes, Mask, Numbers, encode_column
+from brev_pipeline.report.text import count_noun
+from brev_pipeline.report.thumbnails import PictureRequest, ThumbnailCache
 
 _GROUPS: Final = 12  # of conflicts, and of copies
 _MEMBERS: Final = 6
 
 
 @dataclass(frozen=True)
-class Member:
+class CopyMember:
     """An image of a group of copies."""
 
     path: str
     category: str
     fate: str
-    picture: Picture
+    picture: PictureRequest
 
 
 @dataclass(frozen=True)
-class Group:
+class CopyGroup:
     """Images with the same pixels."""
 
     conflict: bool
@@ -37,7 +36,7 @@ class Group:
     same_bytes: bool
     """Not only the pixels: the files are equal byte for byte."""
     size: int
-    members: list[Member]
+    members: list[CopyMember]
 
     @property
     def kind(self) -> str:
@@ -46,25 +45,25 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Copies:
+class CopiesSection:
     """The section."""
 
-    opening: Opening
-    conflicts: list[Group]
+    opening: SectionSummary
+    conflicts: list[CopyGroup]
     more_conflicts: int
-    copies: list[Group]
+    copies: list[CopyGroup]
     more_copies: int
 
 
-def copies(ground: Ground, album: Album) -> Copies:
+def copies_section(context: ReportContext, album: ThumbnailCache) -> CopiesSection:
     """Groups of copies, those under different classes first; the largest groups first."""
-    groups = _groups(ground)
+    groups = _group_copies(context)
     conflicts, harmless = (groups.order[groups.conflict[groups.order] == wanted] for wanted in (True, False))
-    shown = [_shown(ground, album, groups, one[:_GROUPS]) for one in (conflicts, harmless)]
+    shown = [_show_groups(context, album, groups, one[:_GROUPS]) for one in (conflicts, harmless)]
     more = [max(0, len(one) - _GROUPS) for one in (conflicts, harmless)]
     outcome = [(len(one), int(groups.size[one].sum()), int(groups.used[one].sum())) for one in (conflicts, harmless)]
-    opening = _opening(*outcome)
-    return Copies(opening, shown[0], more[0], shown[1], more[1])
+    opening = _summarize_copies(*outcome)
+    return CopiesSection(opening, shown[0], more[0], shown[1], more[1])
 
 
 @dataclass(frozen=True)
@@ -90,17 +89,17 @@ class _Groups:
     order: Numbers
 
 
-def _groups(ground: Ground) -> _Groups:
-    listing, pictures = ground.listing, _pictures(ground)
+def _group_copies(context: ReportContext) -> _Groups:
+    listing, pictures = context.listing, _number_pictures(context)
     sizes = np.bincount(pictures)
     several = sizes > 1
     repeated = several[pictures]
     rows, group = np.flatnonzero(repeated), (np.cumsum(several) - 1)[pictures[repeated]]
     size = sizes[several]
-    conflict = _differ(listing.numbered("class", repeated).codes, group, len(size))
-    same_bytes = ~_differ(ground.contents.codes[repeated], group, len(size))
-    paths = listing.column("path", repeated)
-    out = pc.is_in(paths, value_set=ground.inputs.exclusions["path"].combine_chunks()).to_numpy()
+    conflict = _values_differ(listing.encode_column("class", repeated).codes, group, len(size))
+    same_bytes = ~_values_differ(context.contents.codes[repeated], group, len(size))
+    paths = listing.read_column("path", repeated)
+    out = pc.is_in(paths, value_set=context.inputs.exclusions["path"].combine_chunks()).to_numpy()
     used = np.bincount(group[~out], minlength=len(size))
     by_path = pc.sort_indices(paths).to_numpy()
     rows, group = rows[by_path], group[by_path]
@@ -109,17 +108,17 @@ def _groups(ground: Ground) -> _Groups:
     return _Groups(rows, group, size, used, conflict, same_bytes, np.lexsort((foremost, -size)))
 
 
-def _pictures(ground: Ground) -> Codes:
+def _number_pictures(context: ReportContext) -> Codes:
     """(listed images,) a number for each picture: equal pixels, or equal bytes where there are no pixels."""
-    contents, pixels = ground.contents, ground.images.column("pixel_id")
+    contents, pixels = context.contents, context.images.read_column("pixel_id")
     if pixels.null_count:
-        pixels = pc.coalesce(pixels, ground.images.column("content_id"))
-    texts = pa.chunked_array([*pixels.chunks, contents.strange.cast(pixels.type)], pixels.type)
+        pixels = pc.coalesce(pixels, context.images.read_column("content_id"))
+    texts = pa.chunked_array([*pixels.chunks, contents.unknown.cast(pixels.type)], pixels.type)
     del pixels
-    return numbered(texts).codes[contents.codes]
+    return encode_column(texts).codes[contents.codes]
 
 
-def _differ(values: Codes, group: Numbers, groups: int) -> Mask:
+def _values_differ(values: Codes, group: Numbers, groups: int) -> Mask:
     """(groups,) whether the values of a group differ."""
     low, high = np.full(groups, np.iinfo(np.int32).max), np.full(groups, -1)
     np.minimum.at(low, group, values)
@@ -128,50 +127,54 @@ def _differ(values: Codes, group: Numbers, groups: int) -> Mask:
     return differ
 
 
-def _shown(ground: Ground, album: Album, groups: _Groups, chosen: Numbers) -> list[Group]:
+def _show_groups(context: ReportContext, album: ThumbnailCache, groups: _Groups, chosen: Numbers) -> list[CopyGroup]:
     rows = [groups.rows[np.flatnonzero(groups.group == one)[:_MEMBERS]] for one in chosen]
     if not rows:
         return []
-    images = ground.listing.at(["path", "class", "content_id"], np.concatenate(rows)).to_pylist()
-    fates = ground.fates(one["path"] for one in images)
+    images = context.listing.read_rows(["path", "class", "content_id"], np.concatenate(rows)).to_pylist()
+    fates = context.describe_fates(one["path"] for one in images)
     members = iter(images)
     return [
-        Group(
+        CopyGroup(
             bool(groups.conflict[one]),
             bool(groups.same_bytes[one]),
             int(groups.size[one]),
-            [_member(image, fates, album) for image in islice(members, len(mine))],
+            [_make_member(image, fates, album) for image in islice(members, len(mine))],
         )
         for one, mine in zip(chosen, rows, strict=True)
     ]
 
 
-def _member(image: dict[str, Any], fates: dict[str, str], album: Album) -> Member:
+def _make_member(image: dict[str, Any], fates: dict[str, str], album: ThumbnailCache) -> CopyMember:
     path, content = image["path"], image["content_id"]
-    return Member(path, image["class"], fates.get(path, "not used"), album.ask(content))
+    return CopyMember(path, image["class"], fates.get(path, "not used"), album.request(content))
 
 
 Outcome = tuple[int, int, int]
 """Pictures, the images of them, and how many of these images a record holds."""
 
 
-def _opening(clash: Outcome, same: Outcome) -> Opening:
+def _summarize_copies(clash: Outcome, same: Outcome) -> SectionSummary:
     title = "Copies and conflicts"
     if not clash[0] and not same[0]:
         said = "No two images show the same pixels: there are no copies, and no picture stands under two classes."
-        return Opening("copies", title, "good", said)
-    said = f"{_told(same, 'exists', 'exist')} more than once under the same class{_images(same)}; " if same[0] else ""
+        return SectionSummary("copies", title, "good", said)
+    said = (
+        f"{_count_pictures(same, 'exists', 'exist')} more than once under the same class{_count_images(same)}; "
+        if same[0]
+        else ""
+    )
     if not clash[0]:
-        return Opening("copies", title, "good", f"{said}no picture stands under two classes.")
-    said += f"{_told(clash, 'stands', 'stand')} under different classes{_images(clash)}."
-    return Opening("copies", title, "look", said)
+        return SectionSummary("copies", title, "good", f"{said}no picture stands under two classes.")
+    said += f"{_count_pictures(clash, 'stands', 'stand')} under different classes{_count_images(clash)}."
+    return SectionSummary("copies", title, "look", said)
 
 
-def _told(of: Outcome, one: str, many: str) -> str:
-    return f"{counted(of[0], 'picture')} {one if of[0] == 1 else many}"
+def _count_pictures(of: Outcome, one: str, many: str) -> str:
+    return f"{count_noun(of[0], 'picture')} {one if of[0] == 1 else many}"
 
 
-def _images(of: Outcome) -> str:
+def _count_images(of: Outcome) -> str:
     _, images, used = of
     kept = "all of them" if used == images else f"{used:,} of them" if used else "none of them"
     return f" ({images:,} images, {kept} in the training files)"

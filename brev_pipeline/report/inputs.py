@@ -4,22 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from brev_pipeline.frames import PixelReader, Pixels
 from brev_pipeline.store import Version
 from brev_pipeline.tables import Columns
-
-Pixels = npt.NDArray[np.uint8]
-
-
-class PixelReader(Protocol):
-    """Reads prepared pixels; from several threads at once, so that a distant store does not make the page slow."""
-
-    def read(self, rows: pa.Table) -> Iterable[Pixels]:
-        """One uint8 array per row of prepared_images, in order: (height, width, channels), or with frames before."""
-        ...
 
 
 class PhotoReader(Protocol):
@@ -54,7 +43,7 @@ class ReportInputs:
         published_by: account that the run works under.
         run_id: of the run that publishes.
         parent: the version that was the newest one until now.
-        pixels: reader of the prepared pixels; without it no pictures are shown.
+        pixels: reader of the prepared pixels, used by several threads at once; without it no pictures are shown.
         photos: gives small pictures of quarantined images, where that can be done safely.
         data_docs: relative address of the Data Docs, linked from the checks.
     """

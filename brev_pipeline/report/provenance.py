@@ -1,19 +1,23 @@
-"""Provenance: what the version was made from and with, and how anyone can check it."""
+"""Provenance: what the version was made from and with, how anyone can check it, and which label means which class."""
 
 import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+import pyarrow as pa
+
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.report.ground import Ground
-from brev_pipeline.report.opening import Opening
-from brev_pipeline.report.text import counted, size
+from brev_pipeline.report.context import ReportContext, SectionSummary
+from brev_pipeline.report.text import count_noun, format_size, join_words
+from brev_pipeline.split.labels import count_labels, number_classes
+from brev_pipeline.tables import AUGMENTED
+from brev_pipeline.texts import TEXT
 
 _FILES: Final = 400
 
 
 @dataclass(frozen=True)
-class File:
+class VersionFile:
     """A file of the version."""
 
     name: str
@@ -22,23 +26,23 @@ class File:
 
 
 @dataclass(frozen=True)
-class Provenance:
+class ProvenanceSection:
     """The section."""
 
-    opening: Opening
+    opening: SectionSummary
     facts: list[tuple[str, str]]
     configuration: str
     """YAML."""
     packages: list[tuple[str, str]]
-    files: list[File]
+    files: list[VersionFile]
     more_files: int
     command: str
 
 
-def provenance(ground: Ground) -> Provenance:
+def provenance_section(context: ReportContext) -> ProvenanceSection:
     """The manifest, told."""
-    manifest, inputs = ground.inputs.manifest, ground.inputs
-    files = [File(name, facts["bytes"], facts["sha256"]) for name, facts in sorted(manifest["files"].items())]
+    manifest, inputs = context.inputs.manifest, context.inputs
+    files = [VersionFile(name, facts["bytes"], facts["sha256"]) for name, facts in sorted(manifest["files"].items())]
     facts = [
         ("Version", inputs.version),
         ("Publication", f"number {inputs.number}" if inputs.number is not None else ""),
@@ -49,10 +53,10 @@ def provenance(ground: Ground) -> Provenance:
         ("Fingerprint of the listing", manifest["listing_fingerprint"]),
         ("Fingerprint of the plan", manifest.get("plan", "")),
     ]
-    return Provenance(
-        _opening(inputs.version, files),
+    return ProvenanceSection(
+        _summarize_provenance(inputs.version, files),
         [(name, value) for name, value in facts if value],
-        _yaml(dict(ground.configuration)),
+        _dump_configuration(dict(context.configuration)),
         sorted(manifest.get("packages", {}).items()),
         files[:_FILES],
         max(0, len(files) - _FILES),
@@ -60,7 +64,7 @@ def provenance(ground: Ground) -> Provenance:
     )
 
 
-def _yaml(configuration: dict[str, Any]) -> str:
+def _dump_configuration(configuration: dict[str, Any]) -> str:
     """Sections in the order of the documentation; keys in them sorted, as a manifest that was read has them."""
     import yaml
 
@@ -78,9 +82,84 @@ def _yaml(configuration: dict[str, Any]) -> str:
     return text
 
 
-def _opening(version: str, files: list[File]) -> Opening:
+def _summarize_provenance(version: str, files: list[VersionFile]) -> SectionSummary:
     said = (
-        f"{counted(len(files), 'file')} ({size(sum(one.bytes for one in files))}) and the manifest make up this "
-        f"version; its name, {version}, begins the manifest's checksum, so nothing in it can change unnoticed."
+        f"{count_noun(len(files), 'file')} ({format_size(sum(file.bytes for file in files))}) and the manifest make up "
+        f"this version; its name, {version}, begins the manifest's checksum, so nothing in it can change unnoticed."
     )
-    return Opening("provenance", "Where it comes from", "good", said)
+    return SectionSummary("provenance", "Where it comes from", "good", said)
+
+
+_LABELS: Final = 200
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """A class and its number."""
+
+    number: int
+    name: str
+    images: int
+    """Of this version; one of several classes counts in each."""
+    records: str
+    """With this label, by purpose, in words; of an image of several classes the first is the label."""
+    note: str
+    """``new``, ``no image any more``, or nothing."""
+
+
+@dataclass(frozen=True)
+class LabelsSection:
+    """The section."""
+
+    opening: SectionSummary
+    rows: list[LabelRow]
+    more: int
+
+
+def labels_section(context: ReportContext) -> LabelsSection:
+    """Every class that has a number, in the order of the numbers."""
+    classes: list[str] = context.inputs.manifest["classes"]
+    parent = context.inputs.parent
+    before: list[str] = parent.read_manifest()["classes"] if parent else []
+    old = number_classes(pa.array(classes, TEXT), before).is_valid().to_pylist() if parent else [True] * len(classes)
+    images = count_labels(pa.table({"category": context.split.read_column("category")}), classes)
+    records = _count_records(context)
+    rows = [
+        LabelRow(number, name, count, records.get(number, "none"), _note_label(count, known))
+        for number, (name, count, known) in enumerate(zip(classes, images, old, strict=True))
+    ]
+    return LabelsSection(
+        _summarize_labels(rows, parent.id if parent else None), rows[:_LABELS], max(0, len(rows) - _LABELS)
+    )
+
+
+def _count_records(context: ReportContext) -> dict[int, str]:
+    """Label → its records, in words: those of one purpose are never added to those of another."""
+    counts: dict[int, dict[str, int]] = {}
+    folds = context.split_settings.fold_names
+    for row in context.records.count_values("label", "purpose", "augmented"):
+        part = f"{row['purpose']}{AUGMENTED}" if row["augmented"] and row["purpose"] in folds else row["purpose"]
+        counts.setdefault(row["label"], {})[part] = row["count"]
+    parts = [part for purpose in context.purposes for part in (purpose, f"{purpose}{AUGMENTED}")]
+    return {
+        label: join_words([f"{mine[part]:,} {part}" for part in parts if part in mine], len(parts))
+        for label, mine in counts.items()
+    }
+
+
+def _note_label(images: int, known: bool) -> str:
+    if not images:
+        return "no image any more"
+    return "" if known else "new"
+
+
+def _summarize_labels(rows: list[LabelRow], parent: str | None) -> SectionSummary:
+    new, gone = ([row.name for row in rows if row.note == note] for note in ("new", "no image any more"))
+    said = f"{count_noun(len(rows), 'class has a number', 'classes have a number each')}, kept for good"
+    if parent:
+        said += f"; new since version {parent}: {join_words(new)}" if new else f"; none is new since version {parent}"
+    if gone:
+        said += (
+            f". {join_words(gone)} {'has' if len(gone) == 1 else 'have'} no image any more, and the number waits for it"
+        )
+    return SectionSummary("labels", "Labels", "look" if gone else "good", said + ".")

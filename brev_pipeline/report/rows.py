@@ -26,28 +26,28 @@ CLASS = "class"
 
 
 @dataclass(frozen=True)
-class Numbered:
+class EncodedColumn:
     """A column as numbers: in a row stands ``values[codes[row]]``, or null where the code is −1."""
 
     codes: Codes
     values: pa.Array
 
-    def at(self, rows: npt.NDArray[Any]) -> "Numbered":
+    def take_rows(self, rows: npt.NDArray[Any]) -> "EncodedColumn":
         """Of some rows."""
-        return Numbered(self.codes[rows], self.values)
+        return EncodedColumn(self.codes[rows], self.values)
 
-    def code(self, value: Any) -> int:
+    def find_code(self, value: Any) -> int:
         """Number of a value; −2 for one that does not occur."""
         found: int = pc.index(self.values, pa.scalar(value, self.values.type)).as_py()
         return -2 if found < 0 else found
 
-    def among(self, values: Sequence[Any]) -> Mask:
+    def match_any(self, values: Sequence[Any]) -> Mask:
         """(rows,) whether one of the values stands there."""
-        return np.isin(self.codes, [self.code(one) for one in values])
+        return np.isin(self.codes, [self.find_code(one) for one in values])
 
 
 @dataclass(frozen=True)
-class Rows:
+class TableView:
     """The rows of a table of images or records, also with the column ``class``; rows not ``listed`` are left out.
 
     Args:
@@ -65,48 +65,48 @@ class Rows:
     def _listed(self) -> pa.ChunkedArray | None:
         return self.source.read(["listed"])["listed"] if "listed" in self.names else None
 
-    def column(self, name: str, where: Mask | None = None) -> pa.ChunkedArray:
+    def read_column(self, name: str, where: Mask | None = None) -> pa.ChunkedArray:
         """A column, or some of its rows; ``class`` is an image's category, several joined with commas."""
-        column = self._own(name)
-        return _finished(name, column if where is None else column.filter(pa.array(where)))
+        column = self._read_own(name)
+        return _join_classes(name, column if where is None else column.filter(pa.array(where)))
 
-    def numbered(self, name: str, where: Mask | None = None) -> Numbered:
+    def encode_column(self, name: str, where: Mask | None = None) -> EncodedColumn:
         """A column, or some of its rows, as numbers."""
-        return numbered(self.column(name, where))
+        return encode_column(self.read_column(name, where))
 
-    def at(self, names: Sequence[str], rows: npt.NDArray[Any]) -> pa.Table:
+    def read_rows(self, names: Sequence[str], rows: npt.NDArray[Any]) -> pa.Table:
         """Columns of the rows with some numbers, in their order; no other column is in memory with one of them."""
-        return pa.table({name: _finished(name, picked(self._own(name), rows)) for name in names})
+        return pa.table({name: _join_classes(name, pick_rows(self._read_own(name), rows)) for name in names})
 
-    def tally(self, *names: str) -> list[dict[str, Any]]:
-        """How often each combination of values occurs, as `tally` gives it."""
-        return tally({name: self.numbered(name) for name in names})
+    def count_values(self, *names: str) -> list[dict[str, Any]]:
+        """How often each combination of values occurs, as `count_values` gives it."""
+        return count_values({name: self.encode_column(name) for name in names})
 
-    def categories(self) -> tuple[Numbered, Numbers]:
+    def explode_categories(self) -> tuple[EncodedColumn, Numbers]:
         """Every category of every row, and its row; a row of several has several, one of none has ``""``."""
-        return categories(self._own("category"))
+        return explode_categories(self._read_own("category"))
 
-    def _own(self, name: str) -> pa.ChunkedArray:
+    def _read_own(self, name: str) -> pa.ChunkedArray:
         """The column of the table that a column is, or is made of."""
         own = "category" if name == CLASS else name
         column = self.source.read([own])[own]
         return column if self._listed is None else column.filter(self._listed)
 
 
-def _finished(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _join_classes(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.fill_null(join_names(column, ", "), "") if name == CLASS else column
 
 
-def categories(column: pa.ChunkedArray) -> tuple[Numbered, Numbers]:
+def explode_categories(column: pa.ChunkedArray) -> tuple[EncodedColumn, Numbers]:
     """Every category of a column of lists, and the number of its row; where there is none stands ``""``."""
     names, rows = pc.list_flatten(column), pc.list_parent_indices(column).to_numpy()
     bare = np.flatnonzero(pc.fill_null(pc.list_value_length(column), 0).to_numpy() == 0)
     if len(bare):
         names = pa.chunked_array([*names.chunks, pa.repeat(pa.scalar("", names.type), len(bare))], names.type)
-    return numbered(names), np.concatenate([rows, bare])
+    return encode_column(names), np.concatenate([rows, bare])
 
 
-def picked(column: pa.ChunkedArray, rows: npt.NDArray[Any]) -> pa.ChunkedArray:
+def pick_rows(column: pa.ChunkedArray, rows: npt.NDArray[Any]) -> pa.ChunkedArray:
     """Some rows of a column, in the order of ``rows``."""
     # `take` alone would copy the whole of a column that comes in pieces.
     ordered, back = np.unique(rows, return_inverse=True)
@@ -115,12 +115,12 @@ def picked(column: pa.ChunkedArray, rows: npt.NDArray[Any]) -> pa.ChunkedArray:
     return column.filter(pa.array(mask)).take(pa.array(back))
 
 
-def numbered(column: pa.ChunkedArray) -> Numbered:
+def encode_column(column: pa.ChunkedArray) -> EncodedColumn:
     """A column as numbers."""
-    return Numbered(*texts.number_values(column))
+    return EncodedColumn(*texts.number_values(column))
 
 
-def grouped(keys: Mapping[str, Numbered], aggregates: list[Any], **others: Any) -> pa.Table:
+def group_rows(keys: Mapping[str, EncodedColumn], aggregates: list[Any], **others: Any) -> pa.Table:
     """One row per combination of the keys' values: the keys, and what is aggregated as `pyarrow` names it.
 
     Args:
@@ -134,21 +134,21 @@ def grouped(keys: Mapping[str, Numbered], aggregates: list[Any], **others: Any) 
     return pa.table({name: values.get(name, found[name]) for name in found.column_names})
 
 
-def _values(key: Numbered, codes: pa.ChunkedArray) -> pa.Array:
+def _values(key: EncodedColumn, codes: pa.ChunkedArray) -> pa.Array:
     at = codes.to_numpy()
     return key.values.take(pa.array(at, mask=at < 0))
 
 
-def tally(keys: Mapping[str, Numbered]) -> list[dict[str, Any]]:
+def count_values(keys: Mapping[str, EncodedColumn]) -> list[dict[str, Any]]:
     """How often each combination of values occurs: columns and ``count``, the most frequent first, then by value."""
-    found = grouped(keys, [([], "count_all")]).rename_columns([*keys, "count"])
+    found = group_rows(keys, [([], "count_all")]).rename_columns([*keys, "count"])
     rows: list[dict[str, Any]] = found.sort_by(
         [("count", "descending"), *((name, "ascending") for name in keys)]
     ).to_pylist()
     return rows
 
 
-def first(keys: pa.Table, most: int, among: Mask | None = None) -> Numbers:
+def first_rows(keys: pa.Table, most: int, among: Mask | None = None) -> Numbers:
     """Numbers of the first rows by a table's columns; of equal rows the one that stands first is the first.
 
     Args:

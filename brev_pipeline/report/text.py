@@ -19,26 +19,26 @@ CUT: Final = "…"
 """Stands where something was taken out."""
 
 
-def shown(value: Any) -> Any:
+def clean_value(value: Any) -> Any:
     """A value as the page may show it: markup and numbers as they are, None as nothing, texts without secrets."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return "" if value is None else value
-    return visible(without_secrets(value))
+    return escape_invisible(strip_secrets(value))
 
 
-def without_secrets(text: str) -> str:
+def strip_secrets(text: str) -> str:
     """Text whose addresses have no user, password, query or fragment, and that names no access key of AWS."""
     if "://" in text:
-        text = _URL.sub(lambda found: found[1] + _bare(found[2]), text)
+        text = _URL.sub(lambda found: found[1] + _strip_address(found[2]), text)
     return _ACCESS_KEY.sub(lambda found: found[1] + CUT, text)
 
 
-def visible(text: str) -> str:
+def escape_invisible(text: str) -> str:
     r"""Text in which controls and marks of direction are written out, as ``\u202e``."""
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _bare(rest: str) -> str:
+def _strip_address(rest: str) -> str:
     """An address behind its scheme without user information, query and fragment."""
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     login, at, _ = authority.partition("@")
@@ -52,19 +52,19 @@ def _bare(rest: str) -> str:
     return place + (mark and mark + CUT)
 
 
-def fit(name: str) -> str:
+def shorten_name(name: str) -> str:
     """A name as it is; one that would fill the page with its middle cut out and its length told."""
     if len(name) <= _LONGEST:
         return name
     return f"{name[: _LONGEST // 2]}{CUT}{name[-_LONGEST // 4 :]} ({len(name):,} characters)"
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """12,345 or 0.0123."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 
-def percent(value: float) -> str:
+def format_percent(value: float) -> str:
     """12.3%; what is not nothing is never shown as 0.0%, what is not all never as 100.0%."""
     if 0 < value < 0.0005:
         return "< 0.1%"
@@ -73,7 +73,7 @@ def percent(value: float) -> str:
     return f"{value:.1%}".replace(".0%", "%")
 
 
-def size(count: float) -> str:
+def format_size(count: float) -> str:
     """Bytes for people: 230 kB."""
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if count < 1000 or unit == "TB":
@@ -82,12 +82,12 @@ def size(count: float) -> str:
     return f"{count:,.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:,.1f} {unit}"
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
+def count_noun(count: int, one: str, many: str | None = None) -> str:
     """1 image, 2 images, no images."""
     return f"{count:,} {one}" if count == 1 else f"{f'{count:,}' if count else 'no'} {many or one + 's'}"
 
 
-def joined(parts: list[str], most: int = 6) -> str:
+def join_words(parts: list[str], most: int = 6) -> str:
     """``a, b and c``; where there are more than ``most``, the first of them and how many more."""
     if len(parts) > most:
         parts = [*parts[:most], f"{len(parts) - most:,} more"]

@@ -17,7 +17,7 @@ from typing import Any, Final
 import yaml
 
 from brev_pipeline.augmentation import AugmentationSettings, ImageAugmenter
-from brev_pipeline.charts.preview.describe import describe
+from brev_pipeline.charts.preview.describe import describe_augmentation
 from brev_pipeline_tests.report.claims import Node, PageOfClaims, says, table
 from brev_pipeline_tests.report.recount import Photo, Recount
 
@@ -494,7 +494,7 @@ def sheets(page: PageOfClaims, v: Recount) -> None:
             others = [name for name in v.assigned[row["path"]]["category"] if name not in firsts]
             for name in [classes[row["label"]], *others]:
                 of = drawn.setdefault((name, row["content_id"]), {})
-                of[row["seed"]] = describe(augmenter.parameters(row["seed"], 1, 1))
+                of[row["seed"]] = describe_augmentation(augmenter.parameters(row["seed"], 1, 1))
     heads = section.all("h3")
     assert len(heads) == len(classes[:60])
     for title, name in zip(heads, classes, strict=False):

@@ -14,19 +14,16 @@ import pytest
 
 from brev_pipeline.augmentation import AugmentationSettings, ImageAugmenter
 from brev_pipeline.report import ReportInputs, build_report
-from brev_pipeline.report.album import BUDGET, Album, shrunk
-from brev_pipeline.report.changes import changes
-from brev_pipeline.report.copies import copies
-from brev_pipeline.report.division import division
-from brev_pipeline.report.drawing import drawing
-from brev_pipeline.report.found import found
-from brev_pipeline.report.ground import Ground
-from brev_pipeline.report.labels import labels
-from brev_pipeline.report.left_out import left_out
-from brev_pipeline.report.quarantine import quarantine
-from brev_pipeline.report.sheets import sheets
-from brev_pipeline.report.timeline import timeline
-from brev_pipeline.report.verdicts import verdicts
+from brev_pipeline.report.changes import changes_section
+from brev_pipeline.report.checks import checks_section
+from brev_pipeline.report.context import ReportContext
+from brev_pipeline.report.copies import copies_section
+from brev_pipeline.report.exclusions import exclusions_section, quarantine_section
+from brev_pipeline.report.inventory import inventory_section, make_timeline
+from brev_pipeline.report.provenance import labels_section
+from brev_pipeline.report.sampling import sampling_section, sheets_section
+from brev_pipeline.report.split import split_section
+from brev_pipeline.report.thumbnails import BUDGET, ThumbnailCache, shrink_image
 from brev_pipeline_tests.held import Held, held
 from brev_pipeline_tests.report.pages import Page
 from brev_pipeline_tests.report.world import (
@@ -42,8 +39,10 @@ from brev_pipeline_tests.report.world import (
 CLASSES = ["good", "bad_cap", "missing_cap"]
 
 
-def album(inputs: ReportInputs) -> Album:
-    return Album(inputs.images, inputs.pixels, ImageAugmenter(AugmentationSettings()), Ground(inputs).withheld)
+def album(inputs: ReportInputs) -> ThumbnailCache:
+    return ThumbnailCache(
+        inputs.images, inputs.pixels, ImageAugmenter(AugmentationSettings()), ReportContext(inputs).find_withheld
+    )
 
 
 def shuffled(table: pa.Table) -> pa.Table:
@@ -116,7 +115,7 @@ def test_every_section_opens_with_a_sentence_and_a_verdict(flawed: ReportInputs)
 
 
 def test_copies_are_grouped_by_pixels_and_conflicts_come_apart(flawed: ReportInputs) -> None:
-    section = copies(Ground(flawed), album(flawed))
+    section = copies_section(ReportContext(flawed), album(flawed))
     assert [(group.conflict, group.same_bytes, group.size) for group in section.conflicts] == [(True, True, 2)]
     assert {member.category for member in section.conflicts[0].members} == {"good", "missing_cap"}
     assert all("two classes" in member.fate for member in section.conflicts[0].members)
@@ -125,7 +124,7 @@ def test_copies_are_grouped_by_pixels_and_conflicts_come_apart(flawed: ReportInp
 
 
 def test_quarantine_names_every_unusable_image_with_its_reason(flawed: ReportInputs) -> None:
-    section = quarantine(Ground(flawed))
+    section = quarantine_section(ReportContext(flawed))
     assert [(one.status, one.reason) for one in section.unusable] == [
         ("Damaged file", "ends before its last row"),
         ("Too large", "20,000 × 20,000 px"),
@@ -136,13 +135,13 @@ def test_quarantine_names_every_unusable_image_with_its_reason(flawed: ReportInp
 def test_pictures_of_quarantined_images_come_from_the_caller(flawed: ReportInputs) -> None:
     grey = np.full((40, 60, 3), 128, np.uint8)
     inputs = dataclasses.replace(flawed, photos=lambda rows: [grey, None][: rows.num_rows])
-    shown = [one.picture for one in quarantine(Ground(inputs)).unusable]
+    shown = [one.picture for one in quarantine_section(ReportContext(inputs)).unusable]
     assert [bool(picture) for picture in shown] == [True, False]
     assert "what can be seen of" in build_report(inputs)["index.html"].decode()
 
 
 def test_the_splits_numbers_are_the_tables(flawed: ReportInputs) -> None:
-    section = division(Ground(flawed), album(flawed))
+    section = split_section(ReportContext(flawed), album(flawed))
     split = flawed.split.read()
     for stratum in section.strata:
         for part in stratum.parts:
@@ -165,27 +164,27 @@ def test_a_leak_is_said_aloud(flawed: ReportInputs) -> None:
     row = next(number for number, group in enumerate(groups) if groups.count(group) > 1)
     purposes[row] = "test" if purposes[row] == "train" else "train"
     split = split.set_column(split.column_names.index("purpose"), "purpose", pa.array(purposes))
-    section = division(Ground(dataclasses.replace(flawed, split=Held(split))), album(flawed))
+    section = split_section(ReportContext(dataclasses.replace(flawed, split=Held(split))), album(flawed))
     assert section.opening.tone == "bad"
     assert "were divided!" in section.opening.says
 
 
 def test_drawn_shares_are_those_of_the_records(flawed: ReportInputs) -> None:
-    section = drawing(Ground(flawed))
+    section = sampling_section(ReportContext(flawed))
     (train,) = section.draws
     assert sum(group.records for group in train.groups) == train.records
     assert sum(group.drawn for group in train.groups) == pytest.approx(1)
     assert sum(group.natural for group in train.groups) == pytest.approx(1)
-    assert train.groups[-1].factor > 1 > train.groups[0].factor
+    assert train.groups[-1].oversampling > 1 > train.groups[0].oversampling
     assert [name for name, _ in section.plain] == ["devel", "test"]
 
 
 def test_augmented_pictures_are_the_records_own_pixels(flawed: ReportInputs) -> None:
-    ground, book = Ground(flawed), album(flawed)
+    context, book = ReportContext(flawed), album(flawed)
     augmenter = ImageAugmenter(AugmentationSettings())
-    made = sheets(ground, book, augmenter)
+    made = sheets_section(context, book, augmenter)
     assert [sheet.name for sheet in made.sheets] == sorted(CLASSES)
-    small, images = dict(book._small()), flawed.images.read()
+    small, images = dict(book._read_small()), flawed.images.read()
     records = {(row["content_id"], row["seed"]): row for row in flawed.records.read().to_pylist()}
     for exhibit in (one for sheet in made.sheets for one in sheet.exhibits):
         assert exhibit.records
@@ -193,7 +192,7 @@ def test_augmented_pictures_are_the_records_own_pixels(flawed: ReportInputs) -> 
             assert records[picture.content_id, picture.seed]["path"] == exhibit.path
             row = images.filter(pc.equal(images["content_id"], picture.content_id))
             (pixels,) = Painted().read(row)
-            assert np.array_equal(small[picture], shrunk(augmenter.augment(pixels, picture.seed), 128))
+            assert np.array_equal(small[picture], shrink_image(augmenter.augment(pixels, picture.seed), 128))
 
 
 def test_a_class_that_is_no_images_first_shows_the_records_of_its_images(flawed: ReportInputs) -> None:
@@ -204,7 +203,7 @@ def test_a_class_that_is_no_images_first_shows_the_records_of_its_images(flawed:
     split = split.set_column(split.column_names.index("category"), split.schema.field("category"), both)
     manifest = {**flawed.manifest, "classes": [*flawed.manifest["classes"], "second"]}
     inputs = replace(flawed, split=Held(split), manifest=manifest)
-    made = sheets(Ground(inputs), album(inputs), ImageAugmenter(AugmentationSettings()))
+    made = sheets_section(ReportContext(inputs), album(inputs), ImageAugmenter(AugmentationSettings()))
     (second,) = [sheet for sheet in made.sheets if sheet.name == "second"]
     seeds: dict[str, set[int]] = {}
     for row in flawed.records.read().to_pylist():
@@ -250,7 +249,7 @@ def test_changes_against_the_parent_are_found(tmp_path: Path) -> None:
     now = [*before[2:], Photo("s3://plant/vials/scratch/900_1.png", "scratch", "new", "new")]
     now[0] = dataclasses.replace(now[0], content="other", pixels="other")
     inputs = inputs_of(now, parent=parent)
-    section = changes(Ground(inputs))
+    section = changes_section(ReportContext(inputs))
     assert {change.title: change.images for change in section.images if "Moved" not in change.title} == {
         "New images": 1,
         "Images that left": 2,
@@ -276,7 +275,7 @@ def test_what_was_renamed_has_not_left_and_is_not_new(tmp_path: Path) -> None:
         else photo
         for photo in before
     ]
-    section = changes(Ground(inputs_of(now, parent=parent)))
+    section = changes_section(ReportContext(inputs_of(now, parent=parent)))
     count = Counter(photo.category for photo in before)
     assert {change.title: change.images for change in section.images if "Moved" not in change.title} == {
         "Renamed images": count["good"] + count["bad_cap"],
@@ -293,7 +292,7 @@ def test_moved_and_relabelled_images_are_worth_a_look(tmp_path: Path) -> None:
     split = base.split.read()
     at = split.column_names.index("purpose")
     moved = split.set_column(at, "purpose", pa.array(["devel"] * split.num_rows))
-    section = changes(Ground(dataclasses.replace(base, split=Held(moved), parent=parent)))
+    section = changes_section(ReportContext(dataclasses.replace(base, split=Held(moved), parent=parent)))
     assert section.opening.tone == "look"
     assert section.images[0].title == "Moved images"
     assert section.images[0].examples[0][1].endswith("→ devel")
@@ -301,7 +300,7 @@ def test_moved_and_relabelled_images_are_worth_a_look(tmp_path: Path) -> None:
 
 def test_the_same_version_again_has_no_changes(tmp_path: Path) -> None:
     base = inputs_of(photos(40, CLASSES))
-    section = changes(Ground(dataclasses.replace(base, parent=published(tmp_path, base))))
+    section = changes_section(ReportContext(dataclasses.replace(base, parent=published(tmp_path, base))))
     assert (section.images, section.classes, section.settings, section.packages) == ([], [], [], [])
     assert "the images stayed the same" in section.opening.says
 
@@ -309,24 +308,30 @@ def test_the_same_version_again_has_no_changes(tmp_path: Path) -> None:
 def test_draws_that_a_check_found_something_in_are_worth_a_look() -> None:
     config = configuration()
     for warned, tone in (((), "good"), (("classes_drawn",), "look")):
-        opening = drawing(Ground(inputs_of(photos(40, CLASSES), checks=checks_of(config, warned=warned)))).opening
+        opening = sampling_section(
+            ReportContext(inputs_of(photos(40, CLASSES), checks=checks_of(config, warned=warned)))
+        ).opening
         assert opening.tone == tone
         assert ("see the checks" in opening.says) == bool(warned)
 
 
 def test_used_and_left_out_make_the_listing(flawed: ReportInputs) -> None:
-    section = left_out(Ground(flawed))
-    assert section.used + section.out == section.found == 126
+    section = exclusions_section(ReportContext(flawed))
+    assert section.used + section.total_excluded == section.found == 126
     assert section.opening.tone == "good"
     short = dataclasses.replace(flawed, exclusions=flawed.exclusions.slice(1))
-    assert left_out(Ground(short)).opening.tone == "bad"
+    assert exclusions_section(ReportContext(short)).opening.tone == "bad"
 
 
 def test_checks_are_told_in_words() -> None:
     config = configuration()
     inputs = inputs_of(photos(30, CLASSES), checks=checks_of(config, warned=("not_blank",), failed=("paths_unique",)))
-    section = verdicts(Ground(inputs))
-    assert (section.count("passed"), section.count("warning"), section.count("failed")) == (section.total - 2, 1, 1)
+    section = checks_section(ReportContext(inputs))
+    assert (section.count_verdict("passed"), section.count_verdict("warning"), section.count_verdict("failed")) == (
+        section.total_checks - 2,
+        1,
+        1,
+    )
     assert section.opening.tone == "bad"
     text = Page(build_report(inputs)["index.html"]).text
     assert "1 check failed" in text
@@ -335,12 +340,12 @@ def test_checks_are_told_in_words() -> None:
 
 
 def test_dates_are_shown_only_where_they_are_known(flawed: ReportInputs) -> None:
-    section = found(Ground(flawed))
+    section = inventory_section(ReportContext(flawed))
     assert (section.datasets[0].first, section.datasets[0].last) == ("2026-01-01", "2026-01-30")
     assert section.timeline is not None
     assert sum(count for _, count in section.timeline.bars) == 126
     undated = dataclasses.replace(flawed, listing=Held(flawed.listing.read().drop_columns(["modified"])))
-    assert found(Ground(undated)).timeline is None
+    assert inventory_section(ReportContext(undated)).timeline is None
     assert "Last changed" not in build_report(undated)["index.html"].decode()
 
 
@@ -350,7 +355,7 @@ def test_dates_are_shown_only_where_they_are_known(flawed: ReportInputs) -> None
 )
 def test_the_timeline_takes_the_finest_unit_that_fits(days: list[int], unit: str | None, bars: int) -> None:
     day = 86_400_000_000
-    made = timeline(pa.table({"modified": pa.array([one * day for one in days], pa.timestamp("us", "UTC"))}))
+    made = make_timeline(pa.table({"modified": pa.array([one * day for one in days], pa.timestamp("us", "UTC"))}))
     assert (made.unit if made else None, len(made.bars) if made else 0) == (unit, bars)
 
 
@@ -392,14 +397,16 @@ def test_ten_thousand_images_in_forty_classes_keep_to_size_and_time() -> None:
 def test_even_pure_noise_in_great_numbers_keeps_to_the_budget() -> None:
     inputs = inputs_of(photos(2000, [f"class_{n:02d}" for n in range(60)], per_item=9), side=(128, 128), grain=255)
     book = album(inputs)
-    sheets(Ground(inputs), book, ImageAugmenter(AugmentationSettings()))
-    book.develop()
-    assert sum(len(book[wish].src) for wish in book._wanted if book[wish]) < 1.4 * BUDGET
+    sheets_section(ReportContext(inputs), book, ImageAugmenter(AugmentationSettings()))
+    book.render()
+    assert sum(len(book[wish].src) for wish in book._requests if book[wish]) < 1.4 * BUDGET
 
 
 def test_labels_are_shown_with_what_each_number_holds(flawed: ReportInputs) -> None:
     manifest = dict(flawed.manifest)
-    section = labels(Ground(replace(flawed, manifest=manifest | {"classes": ["worn", *manifest["classes"]]})))
+    section = labels_section(
+        ReportContext(replace(flawed, manifest=manifest | {"classes": ["worn", *manifest["classes"]]}))
+    )
     split, records = flawed.split.read(["category"]), flawed.records.read(["label", "purpose"])
     wanted = Counter(name for row in split["category"].to_pylist() for name in row)
     held = Counter(zip(records["label"].to_pylist(), records["purpose"].to_pylist(), strict=True))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brev_pipeline.report import build_report
-from brev_pipeline.report.rows import Rows, first, numbered, picked, tally
+from brev_pipeline.report.rows import TableView, count_values, encode_column, first_rows, pick_rows
 from brev_pipeline.store import Folder, StoredTable
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.texts import NAMES, TEXT
@@ -51,11 +51,11 @@ def test_no_section_reads_more_than_one_column_of_a_long_table_at_once(tmp_path:
 @given(PIECES)
 def test_numbers_stand_for_the_values_whatever_the_pieces(pieces: list[list[str | None]]) -> None:
     column = pa.chunked_array(pieces, TEXT)
-    found = numbered(column)
+    found = encode_column(column)
     assert [found.values[code].as_py() if code >= 0 else None for code in found.codes] == column.to_pylist()
-    assert found.among(["é", "not there"]).tolist() == [value == "é" for value in column.to_pylist()]
+    assert found.match_any(["é", "not there"]).tolist() == [value == "é" for value in column.to_pylist()]
     counts = Counter(column.to_pylist())
-    rows = tally({"value": found})
+    rows = count_values({"value": found})
     assert {row["value"]: row["count"] for row in rows} == counts
     assert rows == sorted(rows, key=lambda row: (-row["count"], row["value"] is None, (row["value"] or "").encode()))
 
@@ -65,7 +65,7 @@ def test_picked_rows_come_in_the_order_asked_for(pieces: list[list[str | None]],
     column = pa.chunked_array(pieces, TEXT)
     rows = [chance.randrange(len(column)) for _ in range(9)] if len(column) else []
     values = column.to_pylist()
-    assert picked(column, np.array(rows, np.int64)).to_pylist() == [values[row] for row in rows]
+    assert pick_rows(column, np.array(rows, np.int64)).to_pylist() == [values[row] for row in rows]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2), st.booleans())), st.integers(0, 9))
@@ -73,8 +73,8 @@ def test_the_first_rows_are_those_of_a_stable_sort(rows: list[tuple[str, int, bo
     texts, numbers, chosen = zip(*rows, strict=True) if rows else ((), (), ())
     keys = pa.table({"text": pa.array(texts, TEXT), "number": pa.array(numbers, pa.int32())})
     expected = sorted((row for row in range(len(rows)) if chosen[row]), key=lambda row: rows[row][:2])[:most]
-    assert first(keys, most, np.array(chosen, bool)).tolist() == expected
-    assert first(keys, most).tolist() == sorted(range(len(rows)), key=lambda row: rows[row][:2])[:most]
+    assert first_rows(keys, most, np.array(chosen, bool)).tolist() == expected
+    assert first_rows(keys, most).tolist() == sorted(range(len(rows)), key=lambda row: rows[row][:2])[:most]
 
 
 @pytest.mark.parametrize("stored", [False, True])
@@ -83,12 +83,12 @@ def test_rows_know_their_class_and_leave_out_what_is_not_listed(tmp_path: Path, 
     table = pa.table(columns | {"listed": pa.array([True, True, True, False])})
     folder = Folder(str(tmp_path))
     folder.write("rows.parquet", to_parquet(table))
-    rows = Rows(StoredTable(folder, "rows.parquet") if stored else Held(table))
+    rows = TableView(StoredTable(folder, "rows.parquet") if stored else Held(table))
     assert rows.names == ["path", "category", "listed"]
-    assert rows.column("class").to_pylist() == ["a", "b, a", ""]
-    assert rows.column("path", np.array([False, True, True])).to_pylist() == ["x", "y"]
-    assert rows.at(["class", "path"], np.array([2, 1])).to_pylist() == [
+    assert rows.read_column("class").to_pylist() == ["a", "b, a", ""]
+    assert rows.read_column("path", np.array([False, True, True])).to_pylist() == ["x", "y"]
+    assert rows.read_rows(["class", "path"], np.array([2, 1])).to_pylist() == [
         {"class": "", "path": "y"},
         {"class": "b, a", "path": "x"},
     ]
-    assert rows.tally("class")[0] == {"class": "", "count": 1}
+    assert rows.count_values("class")[0] == {"class": "", "count": 1}

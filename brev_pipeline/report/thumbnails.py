@@ -1,8 +1,8 @@
-"""The album: every picture of the page, read once, augmented by its record's own seed, and small.
+"""Thumbnails: every picture of the page, read once, augmented by its record's own seed, and small.
 
-Sections ask for pictures while they are made; `Album.develop` then reads the prepared pixels in one pass, in the order
-in which they lie in the store, and encodes thumbnails as WebP (half the bytes of JPEG) at the largest of a few sizes
-with which all pictures together keep to the page's budget.
+Sections ask for pictures while they are made; `ThumbnailCache.render` then reads the prepared pixels in one pass, in
+the order in which they lie in the store, and encodes thumbnails as WebP (half the bytes of JPEG) at the largest of a
+few sizes with which all pictures together keep to the page's budget.
 """
 
 import base64
@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.report.inputs import PixelReader, Pixels
-from brev_pipeline.report.rows import Rows
+from brev_pipeline.frames import Augmenter, PixelReader, Pixels, augment_frames, stack_frames
+from brev_pipeline.report.rows import TableView
 from brev_pipeline.tables import Columns
 from brev_pipeline.texts import TEXT
 
@@ -31,16 +31,8 @@ _ROWS: Final = 8
 _PLACES: Final = ["file", "offset", "length"]
 
 
-class Augmenter(Protocol):
-    """What the album needs of `ImageAugmenter`."""
-
-    def augment(self, image: Pixels, seed: int) -> Pixels:
-        """Augment (height, width, channels)."""
-        ...
-
-
 @dataclass(frozen=True)
-class Picture:
+class PictureRequest:
     """A wish: the prepared pixels of a content, or with a seed what a record's augmentation makes of them."""
 
     content_id: str
@@ -56,12 +48,12 @@ class Thumbnail:
     height: int
 
     @property
-    def tiny(self) -> bool:
+    def is_tiny(self) -> bool:
         """Whether single pixels should be seen when it is shown larger."""
         return max(self.width, self.height) < 64
 
 
-class Album:
+class ThumbnailCache:
     """The pictures of one page.
 
     Args:
@@ -78,67 +70,62 @@ class Album:
         augmenter: Augmenter,
         withheld: Callable[[Iterable[str]], frozenset[str]] | None = None,
     ) -> None:
-        self._images, self._pixels, self._augmenter = Rows(images), pixels, augmenter
+        self._images, self._pixels, self._augmenter = TableView(images), pixels, augmenter
         self._ask_withheld, self._withheld = withheld, frozenset[str]()
-        self._wanted: dict[Picture, None] = {}
-        self._thumbnails: dict[Picture, Thumbnail] = {}
+        self._requests: dict[PictureRequest, None] = {}
+        self._thumbnails: dict[PictureRequest, Thumbnail] = {}
 
     @property
-    def is_open(self) -> bool:
+    def has_pictures(self) -> bool:
         """Whether there are pictures at all."""
         return self._pixels is not None and set(_PLACES) <= set(self._images.names)
 
-    def ask(self, content_id: str, seed: int | None = None) -> Picture:
+    def request(self, content_id: str, seed: int | None = None) -> PictureRequest:
         """Ask for a picture."""
-        picture = Picture(content_id, seed)
-        self._wanted[picture] = None
+        picture = PictureRequest(content_id, seed)
+        self._requests[picture] = None
         return picture
 
-    def withholds(self, picture: Picture) -> bool:
-        """Whether a picture may not be looked at; known when the album is developed."""
+    def is_withheld(self, picture: PictureRequest) -> bool:
+        """Whether a picture may not be looked at; known when they are rendered."""
         return picture.content_id in self._withheld
 
-    def __getitem__(self, picture: Picture) -> Thumbnail | None:
+    def __getitem__(self, picture: PictureRequest) -> Thumbnail | None:
         return self._thumbnails.get(picture)
 
-    def develop(self) -> None:
+    def render(self) -> None:
         """Read, augment, shrink and encode everything that was asked for.
 
         Raises:
             StoreError: the prepared pixels are gone or damaged.
         """
-        small = dict(self._small())
-        pictures = [picture for picture in self._wanted if picture in small]
-        encoded = _within_budget([small[picture] for picture in pictures])
+        small = dict(self._read_small())
+        pictures = [picture for picture in self._requests if picture in small]
+        encoded = _encode_within_budget([small[picture] for picture in pictures])
         for picture, (data, width, height) in zip(pictures, encoded, strict=True):
-            self._thumbnails[picture] = _thumbnail(data, width, height)
+            self._thumbnails[picture] = _make_data_uri(data, width, height)
 
-    def _small(self) -> Iterator[tuple[Picture, Pixels]]:
+    def _read_small(self) -> Iterator[tuple[PictureRequest, Pixels]]:
         """Each picture, at most as large as the largest rung."""
         if self._ask_withheld is not None:
-            self._withheld = self._ask_withheld({picture.content_id for picture in self._wanted})
-        if self._pixels is None or not self.is_open:
+            self._withheld = self._ask_withheld({picture.content_id for picture in self._requests})
+        if self._pixels is None or not self.has_pictures:
             return
-        wishes: dict[str, list[Picture]] = {}
-        for picture in self._wanted:
-            if not self.withholds(picture):
+        wishes: dict[str, list[PictureRequest]] = {}
+        for picture in self._requests:
+            if not self.is_withheld(picture):
                 wishes.setdefault(picture.content_id, []).append(picture)
-        wanted = pc.is_in(self._images.column("content_id"), value_set=pa.array(wishes, TEXT))
-        rows = self._images.at(self._images.names, np.flatnonzero(wanted))
+        wanted = pc.is_in(self._images.read_column("content_id"), value_set=pa.array(wishes, TEXT))
+        rows = self._images.read_rows(self._images.names, np.flatnonzero(wanted))
         rows = rows.filter(pc.and_(pc.equal(rows["status"], "ok"), pc.is_valid(rows["file"])))
         rows = rows.sort_by([(name, "ascending") for name in _PLACES])
-        for content, image in zip(rows["content_id"].to_pylist(), _read(self._pixels, rows), strict=True):
+        for content, image in zip(rows["content_id"].to_pylist(), _read_batches(self._pixels, rows), strict=True):
             for picture in wishes[content]:
-                drawn = image if picture.seed is None else self._augmented(image, picture.seed)
-                yield picture, shrunk(tall(drawn), _RUNGS[0][0])
-
-    def _augmented(self, image: Pixels, seed: int) -> Pixels:
-        if image.ndim == 3:
-            return self._augmenter.augment(image, seed)
-        return np.stack([self._augmenter.augment(frame, seed) for frame in image])
+                drawn = image if picture.seed is None else augment_frames(self._augmenter, image, picture.seed)
+                yield picture, shrink_image(stack_frames(drawn), _RUNGS[0][0])
 
 
-def _read(pixels: PixelReader, rows: pa.Table) -> Iterator[Pixels]:
+def _read_batches(pixels: PixelReader, rows: pa.Table) -> Iterator[Pixels]:
     """Pixels of the rows, in order; a few rows per thread, and never more than a batch in memory."""
     with ThreadPoolExecutor(_THREADS) as pool:
         for start in range(0, rows.num_rows, _THREADS * _ROWS):
@@ -148,12 +135,7 @@ def _read(pixels: PixelReader, rows: pa.Table) -> Iterator[Pixels]:
                 yield from images
 
 
-def tall(image: Pixels) -> Pixels:
-    """One image, or the frames of a time series one below the other."""
-    return image if image.ndim == 3 else image.reshape(-1, *image.shape[2:])
-
-
-def shrunk(image: Pixels, side: int) -> Pixels:
+def shrink_image(image: Pixels, side: int) -> Pixels:
     """An image whose longer side is at most ``side`` px; smaller ones stay as they are."""
     import cv2
 
@@ -165,37 +147,37 @@ def shrunk(image: Pixels, side: int) -> Pixels:
     return np.asarray(cv2.resize(image, to, interpolation=cv2.INTER_AREA)).reshape(to[1], to[0], -1)
 
 
-def encoded(image: Pixels, side: int, quality: int) -> tuple[bytes, int, int]:
+def encode_webp(image: Pixels, side: int, quality: int) -> tuple[bytes, int, int]:
     """WebP bytes, width and height of an image at a size."""
     from PIL import Image
 
-    small = shrunk(image, side)
+    small = shrink_image(image, side)
     sink = BytesIO()
     Image.fromarray(small[..., 0] if small.shape[-1] == 1 else small).save(sink, "WEBP", quality=quality, method=_SPEED)
     return sink.getvalue(), small.shape[1], small.shape[0]
 
 
-def thumbnail_of(image: Pixels) -> Thumbnail:
+def make_thumbnail(image: Pixels) -> Thumbnail:
     """A thumbnail of pixels from elsewhere: uint8 (height, width, 1 or 3)."""
-    return _thumbnail(*encoded(image, *_RUNGS[0]))
+    return _make_data_uri(*encode_webp(image, *_RUNGS[0]))
 
 
-def _thumbnail(data: bytes, width: int, height: int) -> Thumbnail:
+def _make_data_uri(data: bytes, width: int, height: int) -> Thumbnail:
     return Thumbnail("data:image/webp;base64," + base64.b64encode(data).decode(), width, height)
 
 
-def _within_budget(images: Sequence[Pixels]) -> list[tuple[bytes, int, int]]:
+def _encode_within_budget(images: Sequence[Pixels]) -> list[tuple[bytes, int, int]]:
     sample = images[::_EVERY]
     for rung in _RUNGS[:-1]:
-        guess = sum(len(encoded(image, *rung)[0]) for image in sample) * len(images) / max(1, len(sample))
+        guess = sum(len(encode_webp(image, *rung)[0]) for image in sample) * len(images) / max(1, len(sample))
         if guess <= 0.9 * BUDGET:
-            done = _encoded(images, *rung)
+            done = _encode_all(images, *rung)
             if sum(len(data) for data, _, _ in done) <= BUDGET:
                 return done
-    return _encoded(images, *_RUNGS[-1])
+    return _encode_all(images, *_RUNGS[-1])
 
 
-def _encoded(images: Sequence[Pixels], side: int, quality: int) -> list[tuple[bytes, int, int]]:
+def _encode_all(images: Sequence[Pixels], side: int, quality: int) -> list[tuple[bytes, int, int]]:
     # Pillow lets other threads run while it encodes.
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(lambda image: encoded(image, side, quality), images))
+        return list(pool.map(lambda image: encode_webp(image, side, quality), images))
