@@ -7,13 +7,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.errors import ReadError, ShardError
+from brev_pipeline.errors import ConfigError, ReadError, ShardError
 from brev_pipeline.readers.find_version import Manifest, read_checked_file
 from brev_pipeline.readers.pixels import PixelDecoder
 from brev_pipeline.readers.samples import MULTI_HOT, SampleReader, demand_fields
 from brev_pipeline.readers.stored_records import StoredRecords
 from brev_pipeline.records.image_shape import SHAPE_COLUMNS, ImageShape, find_image_shape
-from brev_pipeline.rescaling import Rescale
+from brev_pipeline.rescaling import Rescale, rescale_factors
 from brev_pipeline.store import Folder, Version
 from brev_pipeline.store.parquet import from_parquet
 
@@ -77,6 +77,18 @@ class PurposeRecords:
         """The fields that are meant; see `demand_fields`."""
         return demand_fields(names, several=self.is_multi_label)
 
+    def choose_rescale(self, rescale: Rescale) -> Rescale:
+        """The rescaling that is meant.
+
+        Raises:
+            ReadError: there is none of that name, or not of such images.
+        """
+        try:
+            rescale_factors(rescale, self.image_shape.channels)
+        except ConfigError as error:
+            raise ReadError(str(error)) from error
+        return rescale
+
     def select_epoch(self, epoch: int) -> pa.Table:
         """The rows of a written epoch.
 
@@ -99,7 +111,7 @@ class PurposeRecords:
             ReadError: there is no such field or rescaling.
         """
         names = self.choose_fields(fields)
-        decoder = PixelDecoder(self.shard_settings["encoding"], self.image_shape, rescale)
+        decoder = PixelDecoder(self.shard_settings["encoding"], self.image_shape, self.choose_rescale(rescale))
         return SampleReader(self._read_stored(rows), rows, names, decoder, as_dict=as_dict)
 
     def _read_stored(self, rows: pa.Table) -> StoredRecords:

@@ -174,7 +174,7 @@ class Records:
             epochs=[epoch, *((epoch + later) % written for later in range(1, written if repeat else 1))],
             shuffle=shuffle,
             repeat=repeat,
-            rescale=rescale,
+            rescale=self._contents.choose_rescale(rescale),
             seed=seed,
             drop_remainder=drop_remainder,
             prefetch=prefetch,

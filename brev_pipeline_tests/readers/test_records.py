@@ -122,6 +122,12 @@ def test_fields_that_there_are_not_are_named(world: World, fields: list[str]) ->
         read(world.store, "devel").to_numpy(fields=fields)
 
 
+@pytest.mark.parametrize("way", ["to_numpy", "to_tf"])
+def test_a_rescaling_that_there_is_not_is_named(world: World, way: str) -> None:
+    with pytest.raises(ReadError, match="'imagenet' or 'imagenet_stats', not 'half'"):
+        getattr(read(world.store, "devel"), way)(rescale="half")
+
+
 @pytest.mark.parametrize("fields", ["image", []])
 def test_fields_are_a_sequence_of_names(world: World, fields: Any) -> None:
     with pytest.raises(ReadError, match="sequence of names"):

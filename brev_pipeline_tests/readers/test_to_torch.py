@@ -165,7 +165,7 @@ def test_processes_of_a_distributed_training_share_the_records(world: World, tmp
     processes = [context.Process(target=of_rank, args=(rank, *arguments)) for rank in range(2)]
     for process in processes:
         process.start()
-    found = [seed for _ in processes for seed in queue.get(timeout=120)]
+    found = [seed for _ in processes for seed in queue.get(timeout=240)]
     for process in processes:
         process.join(60)
     assert sorted(found) == sorted(written(read(world.store, "train")))
