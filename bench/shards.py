@@ -36,7 +36,7 @@ import pyarrow as pa
 from brev_pipeline.augmentation import ImageAugmenter
 from brev_pipeline.config import ImageSettings, SamplingSettings, ShardSettings
 from brev_pipeline.engine import LocalEngine, SerialEngine
-from brev_pipeline.images.pixel_cache import Shelf
+from brev_pipeline.images.pixel_cache import PixelCache
 from brev_pipeline.records import PreviousRecords, plan_shards, write_shards
 from brev_pipeline.records.encodings import make_encoder
 from brev_pipeline.release.shards import PreparedPixels
@@ -72,7 +72,7 @@ def world(root: Path, pixels: list[np.ndarray]) -> tuple[pa.Table, pa.Table, Fol
         | {"prepared_height": SIDE, "prepared_width": SIDE}
         for name, path in zip(ids, paths, strict=True)
     ]
-    prepared = Shelf.of(folder, ImageSettings(target_size=(SIDE, SIDE))).add(rows, pixels)
+    prepared = PixelCache.for_settings(folder, ImageSettings(target_size=(SIDE, SIDE))).add_images(rows, pixels)
     classes = [path.split("/")[1] for path in paths]
     split = pa.table(
         {"path": paths, "content_id": ids, "item": paths, "folder": classes, "purpose": ["train"] * len(ids)}

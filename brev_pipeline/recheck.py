@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config import ImageSettings, PipelineConfig
 from brev_pipeline.engine import Counted, Engine, LostTask
 from brev_pipeline.errors import SourceError, StoreError
-from brev_pipeline.images.limits import UNJUDGED, UNTRIED
+from brev_pipeline.images.limits import UNDECIDED_STATUSES, UNREAD_STATUSES
 from brev_pipeline.seeds import seed64
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow
 from brev_pipeline.store import Folder, PipelineStore
@@ -94,7 +94,7 @@ def recheck_identities(
         return Recheck(0, 0, 0, ())
     if share:
         _forget_changed(store, rows, statuses, run_id)
-    tried = pc.invert(pc.is_in(statuses, value_set=pa.array(UNTRIED, statuses.type)))
+    tried = pc.invert(pc.is_in(statuses, value_set=pa.array(UNREAD_STATUSES, statuses.type)))
     rows, stated = rows.filter(tried), stated[_truths(tried)]
     remembered, forgotten = _remembered(store, rows, run_id) if share else np.zeros((2, rows.num_rows), bool)
     if not (remembered | forgotten | stated).any():
@@ -280,12 +280,12 @@ class Rereader:
         return bool(watcher and watcher.has_changed(asked.row, asked.size, asked.modified, asked.file_stamp))
 
     def _difference(self, source: SourceRow, recorded: Mapping[str, Any], data: bytes) -> str | None:
-        from brev_pipeline.images.limits import unhurried
-        from brev_pipeline.images.pixel_reader import read_prepared
+        from brev_pipeline.images.limits import extend_time_limit
+        from brev_pipeline.images.pixel_reader import read_prepared_pixels
         from brev_pipeline.images.prepare_task import prepare_row
 
-        row, image = prepare_row(source, data, unhurried(self.settings))
-        if row["status"] in UNJUDGED:
+        row, image = prepare_row(source, data, extend_time_limit(self.settings))
+        if row["status"] in UNDECIDED_STATUSES:
             # That is of this machine, and tells nothing of the record.
             return None
         for name in row.keys() - {"content_id", "source_path"}:
@@ -294,7 +294,9 @@ class Rereader:
         if image is None:
             return None
         try:
-            (stored,) = read_prepared(self.folder, pa.Table.from_pylist([dict(recorded)], schema=PREPARED_IMAGES))
+            (stored,) = read_prepared_pixels(
+                self.folder, pa.Table.from_pylist([dict(recorded)], schema=PREPARED_IMAGES)
+            )
         except StoreError as error:
             if error.may_pass:
                 raise
@@ -330,7 +332,7 @@ def _tasks(chosen: pa.Table, prepared: pa.Table) -> Iterator[list[Asked]]:
         )
         for row, recorded in rows:
             # What kills a decoder is not given to one in this process.
-            alive = row["content_id"] not in seen and recorded["status"] not in UNJUDGED
+            alive = row["content_id"] not in seen and recorded["status"] not in UNDECIDED_STATUSES
             seen.add(row["content_id"])
             source = SourceRow(*(row[name] for name in SourceRow._fields))
             task.append(Asked(source, row["size"], row["modified"], row.get("file_stamp"), recorded if alive else None))
@@ -346,7 +348,7 @@ def _refuse(
     run_id: str,
 ) -> StoreError:
     """Forget what was remembered of the images that are otherwise; the error that says so."""
-    from brev_pipeline.images.pixel_cache import Shelf, settings_id
+    from brev_pipeline.images.pixel_cache import PixelCache, settings_id
 
     chosen = chosen.filter(pc.is_in(chosen["path"], value_set=pa.array(list(wrong), TEXT)))
     rows = {row["path"]: row for row in chosen.to_pylist()}
@@ -355,7 +357,9 @@ def _refuse(
     if others:
         store.identity_cache.drop_paths(others, run_id)
     if pixels:
-        Shelf(store.prepared_pixels, settings_id(config.image)).forget(rows[path]["content_id"] for path in pixels)
+        PixelCache(store.prepared_pixels, settings_id(config.image)).forget_contents(
+            rows[path]["content_id"] for path in pixels
+        )
     lines = [_identity_line(rows[path], one) for path, one in others.items()]
     lines += [f"{path}: content {rows[path]['content_id']}: {said}" for path, said in pixels.items()]
     shown = lines[:_SHOWN] + ([f"… and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else [])

@@ -19,8 +19,8 @@ from brev_pipeline import recheck
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import SerialEngine
 from brev_pipeline.errors import StoreError
-from brev_pipeline.images import read_prepared
-from brev_pipeline.images.pixel_cache import Shelf, settings_id
+from brev_pipeline.images import read_prepared_pixels
+from brev_pipeline.images.pixel_cache import PixelCache, settings_id
 from brev_pipeline.images.prepare import prepare_images
 from brev_pipeline.integrity import check_integrity
 from brev_pipeline.listing import list_datasets
@@ -350,9 +350,9 @@ def test_a_wrong_identity_without_pixels_is_quarantined_and_found_again_by_the_n
 
 def replace_pixels(world: World, prepared: pa.Table, *, renamed: bool) -> str:
     """Give one content other pixels, with right checksums; also (or not) under the names of their hashes."""
-    shelf = Shelf(world.store.prepared_pixels, settings_id(world.config.image))
+    shelf = PixelCache(world.store.prepared_pixels, settings_id(world.config.image))
     rows = prepared.to_pylist()
-    images = [np.array(image) for image in read_prepared(world.store.prepared_pixels, prepared)]
+    images = [np.array(image) for image in read_prepared_pixels(world.store.prepared_pixels, prepared)]
     images[0][0, 0, 0] ^= 1
     own = Path(shelf.folder.url) / shelf.id
     names = [name for name in os.listdir(own) if name != "settings.json"]
@@ -360,7 +360,7 @@ def replace_pixels(world: World, prepared: pa.Table, *, renamed: bool) -> str:
     for name in names:
         (own / name).unlink()
     places = ("file", "offset", "length")
-    table = shelf.add([{k: v for k, v in row.items() if k not in places} for row in rows], images)
+    table = shelf.add_images([{k: v for k, v in row.items() if k not in places} for row in rows], images)
     if not renamed:
         (file,) = set(table["file"].to_pylist())
         lying = (Path(shelf.folder.url) / file).read_bytes()
@@ -375,28 +375,28 @@ def replace_pixels(world: World, prepared: pa.Table, *, renamed: bool) -> str:
 @pytest.mark.parametrize("renamed", [True, False])
 def test_replaced_pixels_are_found_and_prepared_anew(local: World, renamed: bool) -> None:
     _, prepared, _ = local.run()
-    before = [image.copy() for image in read_prepared(local.store.prepared_pixels, prepared)]
+    before = [image.copy() for image in read_prepared_pixels(local.store.prepared_pixels, prepared)]
     content = replace_pixels(local, prepared, renamed=renamed)
     world = local.settings(1.0)
     with pytest.raises(StoreError, match=rf"content {content}: the pixels in \S+ are others") as caught:
         world.run()
     assert "1 other prepared pixels" in str(caught.value)
     _, healed, done = world.run()
-    after = list(read_prepared(world.store.prepared_pixels, healed))
+    after = list(read_prepared_pixels(world.store.prepared_pixels, healed))
     assert all(np.array_equal(a, b) for a, b in zip(after, before, strict=True))
     assert done.pixels == 32
 
 
 def test_a_lying_fact_is_found(local: World) -> None:
     _, prepared, _ = local.run()
-    shelf = Shelf(local.store.prepared_pixels, settings_id(local.config.image))
+    shelf = PixelCache(local.store.prepared_pixels, settings_id(local.config.image))
     rows = prepared.to_pylist()
-    images: list[Any] = list(read_prepared(local.store.prepared_pixels, prepared))
+    images: list[Any] = list(read_prepared_pixels(local.store.prepared_pixels, prepared))
     own = Path(shelf.folder.url) / shelf.id
     for name in os.listdir(own):
         (own / name).unlink()
     rows[4]["pixel_id"] = rows[5]["pixel_id"]
-    shelf.add([{k: v for k, v in row.items() if k not in ("file", "offset", "length")} for row in rows], images)
+    shelf.add_images([{k: v for k, v in row.items() if k not in ("file", "offset", "length")} for row in rows], images)
     with pytest.raises(StoreError, match=f"pixel_id is '{rows[5]['pixel_id']}' on record, and '"):
         local.settings(1.0).run()
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.audit.version_claims import Bools, Contradiction, VersionClaims, as_certain, name_paths
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.limits import can_be
+from brev_pipeline.images.limits import is_possible_reason
 
 IMAGES: Final = "images.parquet"
 _SIDES: Final = ("prepared_frames", "prepared_height", "prepared_width", "prepared_channels")
@@ -28,7 +28,7 @@ def image_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
     )
     stopped = images.filter(pc.equal(images["status"], "stopped"))
     settings = claims.config.image
-    unlike = np.array([not can_be(reason, settings) for reason in stopped["reason"].to_pylist()], np.bool_)
+    unlike = np.array([not is_possible_reason(reason, settings) for reason in stopped["reason"].to_pylist()], np.bool_)
     yield from as_certain(_each(stopped, unlike, "was stopped by another clock than image.max_seconds, or by no crash"))
     if claims.config.image.strict_jpeg:
         forced = _true_rows(pc.match_substring(pc.fill_null(usable["note"], ""), "in spite of"))

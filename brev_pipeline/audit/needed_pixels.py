@@ -153,10 +153,10 @@ def _read_index(store: PipelineStore, entry: FileEntry) -> pa.Table | None:
 
 def _read_settings(shelf: str, data: bytes) -> dict[str, Any]:
     """What a shelf's ``settings.json`` says; nothing where it is not what its shelf is named by."""
-    from brev_pipeline.images.pixel_cache import id_of_ingredients
+    from brev_pipeline.images.pixel_cache import hash_ingredients
 
     said = parse_json(data)
-    return said if id_of_ingredients(said) == shelf else {}
+    return said if hash_ingredients(said) == shelf else {}
 
 
 def _newest_listing(store: PipelineStore) -> Contents:

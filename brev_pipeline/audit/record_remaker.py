@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
-from brev_pipeline.images.limits import OUT_OF_TIME, PASSING, UNJUDGED, UNTRIED
+from brev_pipeline.images.limits import RETRIED_STATUSES, TIMEOUT_REASON, UNDECIDED_STATUSES, UNREAD_STATUSES
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.fetcher import SourceRow
 from brev_pipeline.store import Folder
@@ -161,7 +161,9 @@ class RecordRemaker:
         """What it means that an object is what it is now."""
         own, image = listed.source, content.image
         if isinstance(found, SourceError):
-            was_lost = content.id.startswith(_UNREAD_PREFIX) or (image is not None and image["status"] in UNTRIED)
+            was_lost = content.id.startswith(_UNREAD_PREFIX) or (
+                image is not None and image["status"] in UNREAD_STATUSES
+            )
             if was_lost and not content.records:
                 return _ReadOutcome("same", own.path)
             return _ReadOutcome("gone" if found.status == "missing" else "changed", str(found))
@@ -198,7 +200,7 @@ class RecordRemaker:
             return
         yield from self._check_row(content.image, row, whence, in_no_time=in_no_time)
         for record in records:
-            if row["status"] in UNJUDGED:
+            if row["status"] in UNDECIDED_STATUSES:
                 said = f"{describe_record(record)}: cannot be made again here: {row['reason']}"
                 yield Finding("explained", said)
             else:
@@ -211,28 +213,28 @@ class RecordRemaker:
 
         What is said to have been the end of a decoder is given to none in this process.
         """
-        from brev_pipeline.images.limits import unhurried
-        from brev_pipeline.images.prepare_task import prepare_alone, prepare_row
+        from brev_pipeline.images.limits import extend_time_limit
+        from brev_pipeline.images.prepare_task import prepare_isolated, prepare_row
 
         settings = self.config.image
         if image is None or not _timed_out(image):
             # It came to an end once, perhaps on a faster machine.
-            return *prepare_row(source, raw, unhurried(settings)), True
+            return *prepare_row(source, raw, extend_time_limit(settings)), True
         tenth = settings.model_copy(update={"max_seconds": settings.max_seconds / 10})
-        row, pixels = prepare_alone(source, raw, tenth)
-        if row["status"] not in UNJUDGED:
+        row, pixels = prepare_isolated(source, raw, tenth)
+        if row["status"] not in UNDECIDED_STATUSES:
             return row, pixels, True
-        return *prepare_alone(source, raw, settings), False
+        return *prepare_isolated(source, raw, settings), False
 
     def _check_row(self, image: Row | None, row: Row, whence: str, *, in_no_time: bool) -> Iterator[Finding]:
         if image is None:
             said = f"images.parquet: it has no row of {whence} (content {row['content_id']})"
             yield Finding("different", said, of_image=True)
-        elif image["status"] in PASSING:
-            now = "it can be read now" if row["status"] not in UNJUDGED else f"now, {row['reason']}"
+        elif image["status"] in RETRIED_STATUSES:
+            now = "it can be read now" if row["status"] not in UNDECIDED_STATUSES else f"now, {row['reason']}"
             said = f"{whence}: {_could_not_be_read(image)}; {now}"
             yield Finding("changed", said, of_image=True)
-        elif image["reason"] == _DIED and row["status"] in UNJUDGED:
+        elif image["reason"] == _DIED and row["status"] in UNDECIDED_STATUSES:
             return
         elif apart := [name for name in image if name not in _LOCATION_COLUMNS and image[name] != row.get(name)]:
             said = "; ".join(
@@ -240,9 +242,9 @@ class RecordRemaker:
             )
             more = f"; and {len(apart) - _SHOWN} more columns" if len(apart) > _SHOWN else ""
             excuses = [self.excuse] if self.excuse else []
-            if (image["reason"] or "").startswith(OUT_OF_TIME) and not in_no_time:
+            if (image["reason"] or "").startswith(TIMEOUT_REASON) and not in_no_time:
                 excuses.append("a machine that is faster than the one that prepared it")
-            if row["status"] in UNJUDGED and not _timed_out(image):
+            if row["status"] in UNDECIDED_STATUSES and not _timed_out(image):
                 excuses.append("its decoding came to no end here")
             elif row["status"] == "interrupted":
                 excuses.append("its decoding was interrupted here")
@@ -278,7 +280,7 @@ class RecordRemaker:
 
 
 def _timed_out(image: Row) -> bool:
-    return image["status"] in UNJUDGED or image["reason"] == _DIED
+    return image["status"] in UNDECIDED_STATUSES or image["reason"] == _DIED
 
 
 class _ReadOutcome(NamedTuple):

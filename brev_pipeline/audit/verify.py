@@ -45,7 +45,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.differences import list_differences
 from brev_pipeline.engine import Engine, SerialEngine
 from brev_pipeline.errors import BrevPipelineError, StoreError
-from brev_pipeline.images.limits import UNJUDGED
+from brev_pipeline.images.limits import UNDECIDED_STATUSES
 from brev_pipeline.readers.access_log import Access
 from brev_pipeline.stages import SPECS, package_versions
 from brev_pipeline.store import PipelineStore, Publication, Version
@@ -457,7 +457,11 @@ def _compare_claims(version: Version, manifest: dict[str, Any], found: _Findings
 
 def _list_unjudged(images: pa.Table) -> Iterator[str]:
     """That images were left out of which nobody knows whether they are good."""
-    paths = images["source_path"].filter(pc.is_in(images["status"], value_set=pa.array(UNJUDGED, TEXT))).to_pylist()
+    paths = (
+        images["source_path"]
+        .filter(pc.is_in(images["status"], value_set=pa.array(UNDECIDED_STATUSES, TEXT)))
+        .to_pylist()
+    )
     if paths:
         yield (
             f"images.parquet: {len(paths)} image(s) left out unjudged, because their decoding came to no end "

@@ -22,7 +22,7 @@ from brev_pipeline.charts.figure import (
 )  # fmt: skip
 from brev_pipeline.engine import LocalEngine, LostTask
 from brev_pipeline.frames import Augmenter, PixelReader
-from brev_pipeline.images.limits import UNJUDGED
+from brev_pipeline.images.limits import UNDECIDED_STATUSES
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow, check_recorded_md5
 from brev_pipeline.texts import TEXT
 
@@ -136,7 +136,7 @@ def quarantine_sheet(quarantine: pa.Table, samples: pa.Table, fetch: Fetcher) ->
         PNG.
     """
     shown = _choose_quarantined(quarantine)
-    visible = [row["content_id"] for row in shown if row["status"] not in UNJUDGED]
+    visible = [row["content_id"] for row in shown if row["status"] not in UNDECIDED_STATUSES]
     thumbnails = dict(_read_thumbnails(visible, samples, fetch))
     counts = {row["values"]: row["counts"] for row in pc.value_counts(quarantine["status"]).to_pylist()}
     said = ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(counts.items()))

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.images.limits import PASSING, out_of_time
-from brev_pipeline.images.pixel_cache import Shelf, settings_id
+from brev_pipeline.images.limits import RETRIED_STATUSES, timeout_reason
+from brev_pipeline.images.pixel_cache import PixelCache, settings_id
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.tables import PREPARED_IMAGES, conform_table
 from brev_pipeline.texts import join_texts
@@ -39,7 +39,7 @@ class Pixels:
 
 
 def foresee_pixels(config: PipelineConfig, store: PipelineStore, newest: Version | None, looked: pa.Table) -> Pixels:
-    """Find what is known of the pixels: on the shelf of these settings, or else in the newest version's own table.
+    """Find what is known of the pixels: in the cache of these settings, or else in the newest version's own table.
 
     Args:
         config: the pipeline's configuration.
@@ -50,8 +50,8 @@ def foresee_pixels(config: PipelineConfig, store: PipelineStore, newest: Version
     Raises:
         StoreError: the store cannot be read.
     """
-    shelf = Shelf(store.prepared_pixels, settings_id(config.image))
-    known = shelf.known(looked["content_id"], out_of_time(config.image))
+    cache = PixelCache(store.prepared_pixels, settings_id(config.image))
+    known = cache.find_known(looked["content_id"], timeout_reason(config.image))
     contents = pc.unique(looked["content_id"])
     rest = contents.filter(pc.invert(pc.is_in(contents, value_set=known["content_id"].combine_chunks())))
     published = _published(config, newest, rest) if newest and len(rest) else PREPARED_IMAGES.empty_table()
@@ -71,10 +71,12 @@ def foresee_pixels(config: PipelineConfig, store: PipelineStore, newest: Version
 
 
 def _published(config: PipelineConfig, newest: Version, wanted: pa.Array) -> pa.Table:
-    """What the newest version says of contents that are not on the shelf, as these settings would prepare them."""
+    """What the newest version says of contents that are not in the cache, as these settings would prepare them."""
     table = newest.read_table("images")
     table = table.filter(pc.is_in(table["content_id"], value_set=wanted))
-    table = table.filter(pc.invert(pc.is_in(table["status"], value_set=pa.array(PASSING, table["status"].type))))
+    table = table.filter(
+        pc.invert(pc.is_in(table["status"], value_set=pa.array(RETRIED_STATUSES, table["status"].type)))
+    )
     ok = pc.equal(table["status"], "ok")
     place = {"file": pc.if_else(ok, "", None), "offset": pc.if_else(ok, 0, None), "length": pc.if_else(ok, 1, None)}
     columns = {name: table[name] for name in table.column_names} | place

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.images.limits import UNJUDGED
+from brev_pipeline.images.limits import UNDECIDED_STATUSES
 from brev_pipeline.listing.class_checks import count_classes, find_odd_classes
 from brev_pipeline.table_metadata import found_facts
 from brev_pipeline.tables import Columns, drawn_by_weight, part_names
@@ -148,7 +148,7 @@ def _image_frames(tables: Tables, config: PipelineConfig, published: Baseline) -
         pc.is_in(normalize_unicode(samples["path"]), value_set=normalize_unicode(pa.array(accepted, TEXT)))
     )
     named = rows["content_id"].isin([*accepted, *at_paths["content_id"].to_pylist()])
-    rows["judged"] = ~rows["status"].isin(UNJUDGED) | named
+    rows["judged"] = ~rows["status"].isin(UNDECIDED_STATUSES) | named
     rows["pixels_kept"] = ~ok | (rows["file"].notna() & (rows["length"] > 0) & _has_wanted_size(rows, config))
     rows["not_blank"] = ~ok | (rows["std"].fillna(0) > 0)
     rows["read_cleanly"] = ~ok | ~rows["note"].fillna("").str.contains("in spite of")
@@ -201,7 +201,7 @@ def _build_deep(images: Columns, config: PipelineConfig) -> "pd.DataFrame":
     """A row for each image of more than 8 bits."""
     import pyarrow.compute as pc
 
-    from brev_pipeline.images.intensity import Ranges, advise, shown
+    from brev_pipeline.images.intensity import SampleRanges, advise_window, measure_fit
 
     table = images.read(["source_path", *_RANGE])
     if "range_used" not in table.column_names:
@@ -209,10 +209,10 @@ def _build_deep(images: Columns, config: PipelineConfig) -> "pd.DataFrame":
         return _empty_frame("share", "advice")
     # An image of one value is blank, which no window helps.
     table = table.filter(pc.and_(table["range_used"].is_valid(), pc.greater(table["sample_max"], table["sample_min"])))
-    ranges = Ranges(*(table[name].to_numpy() for name in _RANGE))
-    share, least = shown(ranges, config.image.intensity), config.validation.prepared_images.min_range_used
+    ranges = SampleRanges(*(table[name].to_numpy() for name in _RANGE))
+    share, least = measure_fit(ranges, config.image.intensity), config.validation.prepared_images.min_range_used
     little = share < least
-    advice = advise(ranges.where(little), ranges.where(~little), least) if little.any() else ""
+    advice = advise_window(ranges.select_images(little), ranges.select_images(~little), least) if little.any() else ""
     rows: pd.DataFrame = table.to_pandas()
     return rows.assign(share=share, advice=advice)
 

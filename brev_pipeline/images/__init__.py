@@ -5,27 +5,27 @@ each content is decoded once in its life.
 
 Terms: a *header* is what a file says of itself before a pixel is decoded; to *decode* gives upright 8-bit
 pixels in the wanted channels; to *prepare* decodes, cuts out the regions of interest, resizes and pads; a
-*shelf* holds prepared pixels in the store.
+*pixel cache* holds prepared pixels in the store.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from brev_pipeline.images.decoding import Decoded, decode
+    from brev_pipeline.images.decoding import DecodedImage, decode_image
     from brev_pipeline.images.pipeline import ImagePipeline
-    from brev_pipeline.images.pixel_reader import read_prepared
+    from brev_pipeline.images.pixel_reader import read_prepared_pixels
     from brev_pipeline.images.prepare import prepare_images
 
 _HOMES = {
-    "Decoded": "decoding",
+    "DecodedImage": "decoding",
     "ImagePipeline": "pipeline",
-    "decode": "decoding",
+    "decode_image": "decoding",
     "prepare_images": "prepare",
-    "read_prepared": "pixel_reader",
+    "read_prepared_pixels": "pixel_reader",
 }
 
-__all__ = ["Decoded", "ImagePipeline", "decode", "prepare_images", "read_prepared"]
+__all__ = ["DecodedImage", "ImagePipeline", "decode_image", "prepare_images", "read_prepared_pixels"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ _Pixels = npt.NDArray[np.uint8]
 _BAND = 1 << 16  # pixels
 
 
-def to_channels(pixels: _Pixels, settings: ImageSettings) -> _Pixels:
+def convert_channels(pixels: _Pixels, settings: ImageSettings) -> _Pixels:
     """Bring decoded pixels to the wanted channels.
 
     Transparent pixels are composed on ``background``: (c·a + b·(255 − a) + 127) // 255.
@@ -29,16 +29,16 @@ def to_channels(pixels: _Pixels, settings: ImageSettings) -> _Pixels:
         DecodeError: ``color_mode`` is bayer and the image is not one raw channel.
     """
     if settings.color_mode == "bayer":
-        return debayer(pixels)
+        return demosaic_bayer(pixels)
     if pixels.shape[2] in (2, 4):
-        pixels = compose(pixels, settings.background)
+        pixels = composite_alpha(pixels, settings.background)
     wanted = 3 if settings.color_mode == "rgb" else 1
     if pixels.shape[2] == wanted:
         return np.ascontiguousarray(pixels)
-    return np.repeat(pixels, 3, axis=2) if wanted == 3 else greyscale(pixels)
+    return np.repeat(pixels, 3, axis=2) if wanted == 3 else convert_to_greyscale(pixels)
 
 
-def compose(pixels: _Pixels, background: tuple[int, int, int]) -> _Pixels:
+def composite_alpha(pixels: _Pixels, background: tuple[int, int, int]) -> _Pixels:
     """Lay (height, width, 2 or 4) on a colour; returns (height, width, 3), or 1 channel of opaque grey."""
     colour, alpha = pixels[:, :, :-1], pixels[:, :, -1:]
     if alpha.min() == 255:
@@ -51,18 +51,20 @@ def compose(pixels: _Pixels, background: tuple[int, int, int]) -> _Pixels:
         pairs = colour[rows].astype(np.uint16) << 8 | alpha[rows]
         for channel, behind in enumerate(background):
             one = pairs[:, :, channel : channel + 1] if pairs.shape[2] == 3 else pairs
-            composed[rows, :, channel : channel + 1] = apply_table(_compositions(behind), np.ascontiguousarray(one))
+            composed[rows, :, channel : channel + 1] = apply_table(
+                _compositing_table(behind), np.ascontiguousarray(one)
+            )
     return composed
 
 
 @lru_cache(maxsize=8)
-def _compositions(behind: int) -> npt.NDArray[np.uint8]:
+def _compositing_table(behind: int) -> npt.NDArray[np.uint8]:
     """(65536,) what each 256·value + alpha becomes in front of a value."""
     value, alpha = np.divmod(np.arange(1 << 16), 256)
     return ((value * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)  # type: ignore[no-any-return]
 
 
-def greyscale(rgb: _Pixels) -> _Pixels:
+def convert_to_greyscale(rgb: _Pixels) -> _Pixels:
     """Luma by ITU-R BT.601 in whole numbers: (9798·R + 19235·G + 3735·B + 16384) >> 15.
 
     Args:
@@ -80,7 +82,7 @@ _CROSS = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32)
 _FULL = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32)
 
 
-def debayer(raw: _Pixels) -> _Pixels:
+def demosaic_bayer(raw: _Pixels) -> _Pixels:
     """Colours from a sensor's raw image under a BGGR filter, bilinear: each missing colour is the rounded mean of
     its two or four nearest neighbours; the image is mirrored at its border pixels.
 

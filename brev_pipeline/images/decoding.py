@@ -11,16 +11,16 @@ import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images.channels import to_channels
+from brev_pipeline.images.channels import convert_channels
 from brev_pipeline.images.formats import FORMATS, add_format_title, read_image_header
 from brev_pipeline.images.formats.base import ImageHeader, Raster, check_pixel_count, corrupt_error
-from brev_pipeline.images.geometry import orient
-from brev_pipeline.images.intensity import DeepSamples
-from brev_pipeline.images.statistics import pixel_id
+from brev_pipeline.images.geometry import apply_orientation
+from brev_pipeline.images.intensity import HighDepthSamples
+from brev_pipeline.images.statistics import compute_pixel_id
 
 
 @dataclass(frozen=True, eq=False)
-class Decoded:
+class DecodedImage:
     """An image, and what its file says of itself."""
 
     pixels: npt.NDArray[np.uint8]
@@ -29,7 +29,7 @@ class Decoded:
     """Format and size as stored, before the image was turned."""
     note: str | None
     """What a person should know of it, for example ``"first page of 3"``."""
-    samples: DeepSamples | None
+    samples: HighDepthSamples | None
     """The samples before they became 8 bits, where they have more; None: they have not."""
     settings: ImageSettings
 
@@ -41,13 +41,13 @@ class Decoded:
         (257·v), they count as these, so that an 8-bit image and its 16-bit copy are copies.
         """
         if self.samples is None:
-            return pixel_id(self.pixels)
-        canonical = self.samples.normalise()
+            return compute_pixel_id(self.pixels)
+        canonical = self.samples.to_canonical()
         if canonical.dtype == np.uint8:
             if self.settings.intensity == "full_range":
-                return pixel_id(self.pixels)
-            canonical = to_channels(canonical, self.settings)
-        return pixel_id(orient(canonical, self.samples.raster.orientation))
+                return compute_pixel_id(self.pixels)
+            canonical = convert_channels(canonical, self.settings)
+        return compute_pixel_id(apply_orientation(canonical, self.samples.raster.orientation))
 
     @property
     def format(self) -> str:
@@ -75,7 +75,7 @@ class Decoded:
         return self.header.bit_depth
 
 
-def decode(data: bytes, settings: ImageSettings, header: ImageHeader | None = None) -> Decoded:
+def decode_image(data: bytes, settings: ImageSettings, header: ImageHeader | None = None) -> DecodedImage:
     """Decode an image file: the whole image, or a refusal; the same pixels on every CPU.
 
     EXIF orientation is applied; the first page or frame counts; samples of more than 8 bits are scaled as
@@ -91,16 +91,16 @@ def decode(data: bytes, settings: ImageSettings, header: ImageHeader | None = No
     """
     header = header or read_image_header(data)
     try:
-        raster, note = _decode(data, header, settings)
-        samples = None if raster.samples.dtype == np.uint8 else DeepSamples(raster, settings.intensity)
+        raster, note = _decode_file(data, header, settings)
+        samples = None if raster.samples.dtype == np.uint8 else HighDepthSamples(raster, settings.intensity)
         levels = raster.samples if samples is None else samples.to_8_bits()
-        pixels = orient(to_channels(levels, settings), raster.orientation)
+        pixels = apply_orientation(convert_channels(levels, settings), raster.orientation)
     except DecodeError as error:
         raise add_format_title(error, header.format) from error
-    return Decoded(pixels, header, note, samples, settings)
+    return DecodedImage(pixels, header, note, samples, settings)
 
 
-def _decode(data: bytes, header: ImageHeader, settings: ImageSettings) -> tuple[Raster, str | None]:
+def _decode_file(data: bytes, header: ImageHeader, settings: ImageSettings) -> tuple[Raster, str | None]:
     check_pixel_count(header.height, header.width, settings.max_pixels)
     format_ = FORMATS[header.format]
     note = format_.check_file(data, header, settings)

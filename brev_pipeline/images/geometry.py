@@ -20,7 +20,7 @@ class RoiOutsideError(DecodeError):
     """A region of interest reaches outside of an image."""
 
 
-def arrange(pixels: _Pixels, settings: ImageSettings) -> _Pixels:
+def arrange_regions(pixels: _Pixels, settings: ImageSettings) -> _Pixels:
     """Bring a decoded image to the form in which it is stored.
 
     Args:
@@ -33,13 +33,13 @@ def arrange(pixels: _Pixels, settings: ImageSettings) -> _Pixels:
     Raises:
         RoiOutsideError: a roi reaches outside; status ``unsupported``.
     """
-    crops = [crop(pixels, roi) for roi in settings.rois] or [pixels]
+    crops = [crop_region(pixels, roi) for roi in settings.rois] or [pixels]
     if settings.roi_mode == "as_timeseries":
-        return np.stack([fit(view, settings) for view in crops])
-    return fit(crops[0] if len(crops) == 1 else np.concatenate(crops, axis=0), settings)
+        return np.stack([fit_to_target(view, settings) for view in crops])
+    return fit_to_target(crops[0] if len(crops) == 1 else np.concatenate(crops, axis=0), settings)
 
 
-def crop(pixels: _Pixels, roi: tuple[tuple[int, int], tuple[int, int]]) -> _Pixels:
+def crop_region(pixels: _Pixels, roi: tuple[tuple[int, int], tuple[int, int]]) -> _Pixels:
     """View of the region [[x1, y1], [x2, y2]] (px, x2 and y2 exclusive) of an image."""
     (x1, y1), (x2, y2) = roi
     height, width = pixels.shape[:2]
@@ -50,14 +50,14 @@ def crop(pixels: _Pixels, roi: tuple[tuple[int, int], tuple[int, int]]) -> _Pixe
     return pixels[y1:y2, x1:x2]
 
 
-def fit(pixels: _Pixels, settings: ImageSettings) -> _Pixels:
+def fit_to_target(pixels: _Pixels, settings: ImageSettings) -> _Pixels:
     """Resize to ``target_size``; with keep_aspect_ratio as large as fits into it, and padded."""
     target = settings.target_size
     if target is None:
         return np.ascontiguousarray(pixels)
     if not settings.keep_aspect_ratio:
-        return resize(pixels, target, settings)
-    return pad(resize(pixels, inner_size(pixels.shape, target), settings), target, settings)
+        return resize_image(pixels, target, settings)
+    return pad_image(resize_image(pixels, inner_size(pixels.shape, target), settings), target, settings)
 
 
 def inner_size(shape: Sequence[int], target: tuple[int, int]) -> tuple[int, int]:
@@ -69,7 +69,7 @@ def inner_size(shape: Sequence[int], target: tuple[int, int]) -> tuple[int, int]
     return max(1, (2 * height * columns + width) // (2 * width)), columns
 
 
-def resize(pixels: _Pixels, size: tuple[int, int], settings: ImageSettings) -> _Pixels:
+def resize_image(pixels: _Pixels, size: tuple[int, int], settings: ImageSettings) -> _Pixels:
     """Resize to (height, width).
 
     nearest takes the pixel under each new pixel's centre, bilinear its four neighbours. area, and antialias,
@@ -106,7 +106,7 @@ def _resize(pixels: _Pixels, size: tuple[int, int], interpolation: int) -> _Pixe
     return resized.reshape(*size, pixels.shape[2])  # type: ignore[no-any-return]
 
 
-def pad(pixels: _Pixels, size: tuple[int, int], settings: ImageSettings) -> _Pixels:
+def pad_image(pixels: _Pixels, size: tuple[int, int], settings: ImageSettings) -> _Pixels:
     """Pad to (height, width), below and to the right, or with center_padding on all sides.
 
     constant pads with 0; reflect mirrors at the border pixel (c b | a b c), symmetric at the image's edge
@@ -127,7 +127,7 @@ def pad(pixels: _Pixels, size: tuple[int, int], settings: ImageSettings) -> _Pix
     return padded.reshape(*size, pixels.shape[2])  # type: ignore[no-any-return]
 
 
-def orient(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+def apply_orientation(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
     """Turn an image so that it stands as it was seen. No value changes; turning costs one copy.
 
     Args:

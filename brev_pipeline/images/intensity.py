@@ -39,7 +39,7 @@ class SampleRange(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class DeepSamples:
+class HighDepthSamples:
     """Samples of more than 8 bits, and how they are to become 8."""
 
     raster: Raster
@@ -47,16 +47,16 @@ class DeepSamples:
 
     def to_8_bits(self) -> npt.NDArray[np.uint8]:
         """Scale to 0..255; alpha by its full range. Shape as the raster's."""
-        of_colour, of_alpha = quantization_table(*self._samples_of_interval), quantization_table(0, self.raster.white)
+        of_colour, of_alpha = quantization_table(*self._sample_interval), quantization_table(0, self.raster.white)
         samples = self.raster.samples
-        if of_colour is of_alpha or samples.shape[2] == self._colours:
+        if of_colour is of_alpha or samples.shape[2] == self._colour_channels:
             return apply_table(of_colour, samples)
         pixels = np.empty(samples.shape, np.uint8)
-        pixels[:, :, : self._colours] = apply_table(of_colour, self._colour)
-        pixels[:, :, self._colours :] = apply_table(of_alpha, samples[:, :, self._colours :])
+        pixels[:, :, : self._colour_channels] = apply_table(of_colour, self._colour_samples)
+        pixels[:, :, self._colour_channels :] = apply_table(of_alpha, samples[:, :, self._colour_channels :])
         return pixels
 
-    def normalise(self) -> npt.NDArray[Any]:
+    def to_canonical(self) -> npt.NDArray[Any]:
         """The samples by their full range as what their identity is taken of.
 
         Returns:
@@ -64,47 +64,47 @@ class DeepSamples:
             equal, and without alpha where all is opaque.
         """
         values, samples = quantization_table(0, self.raster.white, MAX_SAMPLE), self.raster.samples
-        alpha = samples[:, :, self._colours :]
-        used = np.union1d(np.flatnonzero(self.counts), np.flatnonzero(_count(alpha, self.raster.white)))
+        alpha = samples[:, :, self._colour_channels :]
+        used = np.union1d(np.flatnonzero(self.value_counts), np.flatnonzero(_count_values(alpha, self.raster.white)))
         if not np.any(values[used] % 257):
             return apply_table((values // 257).astype(np.uint8), samples)
-        colour = self._colour
+        colour = self._colour_samples
         if colour.shape[2] == 3 and all(np.array_equal(colour[:, :, 0], colour[:, :, other]) for other in (1, 2)):
             colour = colour[:, :, :1]
         opaque = not alpha.shape[2] or int(alpha.min()) == self.raster.white
         return apply_table(values, colour if opaque else np.concatenate([colour, alpha], axis=2))
 
     @cached_property
-    def range(self) -> SampleRange:
+    def sample_range(self) -> SampleRange:
         """What the image uses of its range."""
-        low, high = _percentiles(self.counts, (_EXTREMES, 100 - _EXTREMES))
-        black, white = self._samples_of_interval
+        low, high = _find_percentiles(self.value_counts, (_EXTREMES, 100 - _EXTREMES))
+        black, white = self._sample_interval
         used = max(0, min(high, white) - max(low, black)) / (white - black)
-        least, most = _percentiles(self.counts, (0, 100))
+        least, most = _find_percentiles(self.value_counts, (0, 100))
         zero = self.raster.zero
         return SampleRange(least + zero, low + zero, high + zero, most + zero, used)
 
     @property
-    def _colours(self) -> int:
+    def _colour_channels(self) -> int:
         return 1 if self.raster.samples.shape[2] <= 2 else 3
 
     @property
-    def _colour(self) -> npt.NDArray[Any]:
-        return self.raster.samples[:, :, : self._colours]
+    def _colour_samples(self) -> npt.NDArray[Any]:
+        return self.raster.samples[:, :, : self._colour_channels]
 
     @cached_property
-    def counts(self) -> npt.NDArray[np.int64]:
+    def value_counts(self) -> npt.NDArray[np.int64]:
         """(white + 1,) how often each sample occurs among the colours."""
-        return _count(self._colour, self.raster.white)
+        return _count_values(self._colour_samples, self.raster.white)
 
     @property
-    def interval(self) -> tuple[int, int]:
+    def stored_interval(self) -> tuple[int, int]:
         """The stored values that become 0 and 255."""
-        black, white = self._samples_of_interval
+        black, white = self._sample_interval
         return black + self.raster.zero, white + self.raster.zero
 
     @cached_property
-    def _samples_of_interval(self) -> tuple[int, int]:
+    def _sample_interval(self) -> tuple[int, int]:
         """The samples that become 0 and 255."""
         if isinstance(self.intensity, WindowIntensity):
             low, high = self.intensity.window
@@ -112,12 +112,12 @@ class DeepSamples:
         if self.intensity == "full_range":
             return 0, self.raster.white
         wanted = self.intensity.percentile if isinstance(self.intensity, PercentileIntensity) else (0, 100)
-        low, high = _percentiles(self.counts, wanted)
+        low, high = _find_percentiles(self.value_counts, wanted)
         # An image of one value is black.
         return low, max(high, low + 1)
 
 
-def _count(samples: npt.NDArray[Any], white: int) -> npt.NDArray[np.int64]:
+def _count_values(samples: npt.NDArray[Any], white: int) -> npt.NDArray[np.int64]:
     """(white + 1,) how often each value occurs."""
     counts = np.zeros(white + 1, np.int64)
     step = max(1, _BLOCK // (samples.shape[1] * samples.shape[2] or 1))
@@ -126,7 +126,7 @@ def _count(samples: npt.NDArray[Any], white: int) -> npt.NDArray[np.int64]:
     return counts
 
 
-def _percentiles(counts: npt.NDArray[np.int64], wanted: tuple[float, float]) -> tuple[int, int]:
+def _find_percentiles(counts: npt.NDArray[np.int64], wanted: tuple[float, float]) -> tuple[int, int]:
     """The lowest value that has at least p % of all samples at or below it; for 0 % the lowest that occurs."""
     below = np.cumsum(counts)
     low, high = (max(1, -(-round(share * 10_000) * int(below[-1]) // 1_000_000)) for share in wanted)
@@ -137,7 +137,7 @@ _Integers = npt.NDArray[np.integer[Any]]
 _Share = npt.NDArray[np.float64]
 
 
-class Ranges(NamedTuple):
+class SampleRanges(NamedTuple):
     """What images of more than 8 bits use: (images,) each, as the columns of ``prepared_images``."""
 
     bits: _Integers
@@ -150,13 +150,13 @@ class Ranges(NamedTuple):
     used: _Share
     """0..1"""
 
-    def where(self, chosen: npt.NDArray[np.bool_]) -> "Ranges":
+    def select_images(self, chosen: npt.NDArray[np.bool_]) -> "SampleRanges":
         """Those of some images."""
         bits, least, low, high, most, used = (column[chosen] for column in self)
-        return Ranges(bits, least, low, high, most, used)  # type: ignore[arg-type]
+        return SampleRanges(bits, least, low, high, most, used)  # type: ignore[arg-type]
 
 
-def shown(ranges: Ranges, intensity: Intensity) -> _Share:
+def measure_fit(ranges: SampleRanges, intensity: Intensity) -> _Share:
     """(images,) how well each image and its interval of intensity fit each other, 0..1.
 
     It is the share of the interval that the image uses; of a window that shows less of the image's own range than
@@ -170,13 +170,13 @@ def shown(ranges: Ranges, intensity: Intensity) -> _Share:
     return np.minimum(ranges.used, own)
 
 
-def fitting_window(ranges: Ranges) -> tuple[int, int]:
+def fitting_window(ranges: SampleRanges) -> tuple[int, int]:
     """The window that shows at least 99.8 % of the samples of each image."""
     low = min(int(ranges.low.min()), MAX_SAMPLE - 1)
     return low, max(int(ranges.high.max()), low + 1)
 
 
-def advise(ranges: Ranges, others: Ranges, share: float) -> str:
+def advise_window(ranges: SampleRanges, others: SampleRanges, share: float) -> str:
     """In words, what these images hold and what to write, so that it is seen.
 
     Args:
@@ -189,11 +189,11 @@ def advise(ranges: Ranges, others: Ranges, share: float) -> str:
     said = f"Their samples lie at {low}..{high} (extremes {least}..{most}): "
     if (ranges.high - ranges.low).min() < share * (high - low):
         return said + "no one window shows them all; image: {intensity: {percentile: [0.1, 99.9]}} fits each by itself"
-    said += f"write {to_write(low, high)}"
+    said += f"write {format_window(low, high)}"
     whole = 2 ** max(8, most.bit_length()) - 1
     if least >= 0 and whole < 2 ** int(ranges.bits.min()) - 1:
         said += f", or window: [0, {whole}] for all that {whole.bit_length()} bits can hold"
-    clipped = others.where((others.low < low) | (others.high > high))
+    clipped = others.select_images((others.low < low) | (others.high > high))
     if len(clipped.low):
         reach = f"{clipped.low.min()}..{clipped.high.max()}"
         said += (
@@ -203,6 +203,6 @@ def advise(ranges: Ranges, others: Ranges, share: float) -> str:
     return said
 
 
-def to_write(low: int, high: int) -> str:
+def format_window(low: int, high: int) -> str:
     """A window as the configuration says it."""
     return f"image: {{intensity: {{window: [{low}, {high}]}}}}"

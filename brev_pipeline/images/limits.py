@@ -44,18 +44,18 @@ def decoding_limits(max_pixels: int) -> Iterator[None]:
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        with _address_space(_SLACK + _most(max_pixels)):
+        with _address_space(_SLACK + _max_bytes(max_pixels)):
             yield
     finally:
         cv2.setNumThreads(threads)
 
 
-def unhurried(settings: ImageSettings) -> ImageSettings:
+def extend_time_limit(settings: ImageSettings) -> ImageSettings:
     """The same settings with twenty times the time: for an image that came to its end before, on a faster machine."""
     return settings.model_copy(update={"max_seconds": 20 * settings.max_seconds})
 
 
-def demand_memory(header: ImageHeader, settings: ImageSettings) -> None:
+def check_memory(header: ImageHeader, settings: ImageSettings) -> None:
     """Ask for as much memory as decoding may take, and give it back: decoders call a want of memory damage.
 
     Raises:
@@ -63,7 +63,7 @@ def demand_memory(header: ImageHeader, settings: ImageSettings) -> None:
     """
     size = 8 * header.height * header.width * header.channels * (2 if header.bit_depth > 8 else 1)
     # What is larger than it may be is refused by what its header says.
-    if size < _LITTLE or header.height * header.width > settings.max_pixels or size > _most(settings.max_pixels):
+    if size < _LITTLE or header.height * header.width > settings.max_pixels or size > _max_bytes(settings.max_pixels):
         return
     try:
         mmap.mmap(-1, size).close()
@@ -77,7 +77,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 @contextmanager
-def clock(seconds: float) -> Iterator[None]:
+def cpu_time_limit(seconds: float) -> Iterator[None]:
     """End this process by SIGPROF if the body takes more CPU time, in an engine's worker; elsewhere there is no clock.
 
     It costs a microsecond, and looks up at the system's ticks, some milliseconds apart.
@@ -92,7 +92,7 @@ def clock(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _most(max_pixels: int) -> int:
+def _max_bytes(max_pixels: int) -> int:
     """Bytes that decoding an image may take."""
     return _BYTES_PER_PIXEL * max_pixels
 
@@ -116,22 +116,22 @@ def _address_space(more: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-UNTRIED: Final = ("missing", "changed")
+UNREAD_STATUSES: Final = ("missing", "changed")
 """Statuses of images that were not had as they were listed."""
-UNJUDGED: Final = ("stopped", "interrupted")
+UNDECIDED_STATUSES: Final = ("stopped", "interrupted")
 """Statuses of images of which nobody knows whether they are good: decoding them did not end by itself."""
-PASSING: Final = (*UNTRIED, "interrupted")
+RETRIED_STATUSES: Final = (*UNREAD_STATUSES, "interrupted")
 """Statuses that say nothing of the bytes; the next run tries again."""
 
-OUT_OF_TIME: Final = "its decoding was stopped after"
+TIMEOUT_REASON: Final = "its decoding was stopped after"
 """How the reason of what the clock stopped begins."""
 _CRASHES: Final = (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV)
 _CRASHED: Final = "the decoder crashed on it"
 
 
-def out_of_time(settings: ImageSettings) -> str:
+def timeout_reason(settings: ImageSettings) -> str:
     """The reason of what the clock stopped; another limit gives another one."""
-    return f"{OUT_OF_TIME} {settings.max_seconds:g} s of CPU time (image.max_seconds)"
+    return f"{TIMEOUT_REASON} {settings.max_seconds:g} s of CPU time (image.max_seconds)"
 
 
 def classify_loss(death: LostTask, settings: ImageSettings) -> tuple[str, str]:
@@ -140,12 +140,12 @@ def classify_loss(death: LostTask, settings: ImageSettings) -> tuple[str, str]:
     A clock of somebody else's (SIGXCPU, a batch system's limit) stands for that one's patience, not for ours.
     """
     if death.signal == signal.SIGPROF:
-        return "stopped", out_of_time(settings)
+        return "stopped", timeout_reason(settings)
     if crash := next((one.name for one in _CRASHES if one == death.signal), None):
         return "stopped", f"{_CRASHED} ({crash})"
     return "interrupted", f"its decoding was cut off, by no fault that could be told to be its own: {death.reason}"
 
 
-def can_be(reason: str | None, settings: ImageSettings) -> bool:
+def is_possible_reason(reason: str | None, settings: ImageSettings) -> bool:
     """Whether a status ``stopped`` may have this reason."""
-    return reason in (out_of_time(settings), *(f"{_CRASHED} ({crash.name})" for crash in _CRASHES))
+    return reason in (timeout_reason(settings), *(f"{_CRASHED} ({crash.name})" for crash in _CRASHES))

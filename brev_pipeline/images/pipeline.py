@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import ConfigError, DecodeError
-from brev_pipeline.images.decoding import decode
-from brev_pipeline.images.geometry import arrange
+from brev_pipeline.images.decoding import decode_image
+from brev_pipeline.images.geometry import arrange_regions
 from brev_pipeline.rescaling import Rescale, check_rescale, rescale_factors
 
 
@@ -71,7 +71,7 @@ class ImagePipeline:
         Raises:
             DecodeError: the image is damaged, of a kind that is not read, too large, or a roi lies outside.
         """
-        return arrange(decode(data, self.settings).pixels, self.settings)
+        return arrange_regions(decode_image(data, self.settings).pixels, self.settings)
 
     def __call__(self, sample: Mapping[str, Any], *_: object, **__: object) -> dict[str, Any]:
         """Add the prepared image to a sample, or the stacked images to a batch of samples.

@@ -1,4 +1,4 @@
-"""The shelf: prepared pixels, content-addressed, so that each content is decoded once in its life.
+"""The pixel cache: prepared pixels, content-addressed, so that each content is decoded once in its life.
 
 One folder per `settings_id`. Each task adds one or more pairs of files, whose names tell what they hold:
 
@@ -9,7 +9,7 @@ One folder per `settings_id`. Each task adds one or more pairs of files, whose n
   without an index are not there.
 
 Nothing whole is ever overwritten, so a killed run leaves its finished pairs, and two runs at once do no harm. An index
-is believed only if it has the hash that it is named by and names pixels of this very shelf; the contents of any other
+is believed only if it has the hash that it is named by and names pixels of this very cache; the contents of any other
 are prepared anew.
 """
 
@@ -33,7 +33,7 @@ import xxhash
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.config.image import NO_INGREDIENTS
 from brev_pipeline.errors import BrevPipelineError, StoreError
-from brev_pipeline.images.limits import OUT_OF_TIME
+from brev_pipeline.images.limits import TIMEOUT_REASON
 from brev_pipeline.stages import SPECS
 from brev_pipeline.store import Folder
 from brev_pipeline.store.hashed_files import write_or_repair
@@ -53,16 +53,16 @@ def settings_id(settings: ImageSettings) -> str:
     The decoders' versions belong to it: a new libjpeg may round otherwise, and a new Pillow may refuse what the
     old one read. An upgrade therefore prepares all images anew.
     """
-    return id_of_ingredients(_ingredients(settings))
+    return hash_ingredients(_ingredients(settings))
 
 
-def id_of_ingredients(ingredients: Any) -> str:
-    """The `settings_id` of what a shelf's ``settings.json`` says."""
+def hash_ingredients(ingredients: Any) -> str:
+    """The `settings_id` of what a cache's ``settings.json`` says."""
     return hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def is_pixel_file(name: str) -> bool:
-    """Whether this can be the name of a file of prepared pixels, meant from the folder over all shelves."""
+    """Whether this can be the name of a file of prepared pixels, meant from the folder over all caches."""
     return _PIXELS.fullmatch(name) is not None
 
 
@@ -84,27 +84,27 @@ def _ingredients(settings: ImageSettings) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class PixelCache:
     """Prepared pixels of one `settings_id`.
 
     Args:
-        folder: the folder over all shelves.
-        id: name of this shelf's folder in it.
+        folder: the folder over all caches.
+        id: name of this cache's folder in it.
     """
 
     folder: Folder
     id: str
 
     @classmethod
-    def of(cls, folder: Folder, settings: ImageSettings) -> "Shelf":
-        """The shelf for these settings; what they are is written beside the pixels, for people."""
-        shelf = cls(folder, settings_id(settings))
-        (folder / shelf.id).write(
+    def for_settings(cls, folder: Folder, settings: ImageSettings) -> "PixelCache":
+        """The cache for these settings; what they are is written beside the pixels, for people."""
+        cache = cls(folder, settings_id(settings))
+        (folder / cache.id).write(
             "settings.json", json.dumps(_ingredients(settings), indent=1, sort_keys=True).encode()
         )
-        return shelf
+        return cache
 
-    def add(self, rows: Sequence[dict[str, Any]], pixels: Sequence[npt.NDArray[np.uint8] | None]) -> pa.Table:
+    def add_images(self, rows: Sequence[dict[str, Any]], pixels: Sequence[npt.NDArray[np.uint8] | None]) -> pa.Table:
         """Write one pair of files.
 
         Args:
@@ -115,18 +115,18 @@ class Shelf:
             The rows, with file, offset and length.
         """
         own = self.folder / self.id
-        data, places = _frames(pixels)
-        name = f"{_pixels_hash(rows, data)}.tfrecord" if data else None
+        data, places = _frame_images(pixels)
+        name = f"{_hash_pixel_file(rows, data)}.tfrecord" if data else None
         if name is not None:
             write_or_repair(own, name, data)
         file = {"file": f"{self.id}/{name}"}
         filled = [{**row, **(file | place if place else {})} for row, place in zip(rows, places, strict=True)]
         table = pa.Table.from_pylist(filled, schema=PREPARED_IMAGES)
         index = to_parquet(table, few_rows=True)
-        write_or_repair(own, f"{content_hash(index)}.parquet", index)
+        write_or_repair(own, f"{hash_content(index)}.parquet", index)
         return table
 
-    def known(self, content_ids: pa.ChunkedArray, stopped: str | None = None) -> pa.Table:
+    def find_known(self, content_ids: pa.ChunkedArray, stopped: str | None = None) -> pa.Table:
         """The rows of these contents that are here already, one per content.
 
         Args:
@@ -143,12 +143,12 @@ class Shelf:
         names = own.list_names()
         there = frozenset(f"{self.id}/{name}" for name in names)
 
-        def load(name: str) -> pa.Table:
+        def load_index(name: str) -> pa.Table:
             try:
                 data = own.read(name)
                 # Threads that parse at once wait for each other's turns with Python: twice as long as one by one.
                 with parsing:
-                    return self._index(data, name, there)
+                    return self._check_index(data, name, there)
             except StoreError as error:
                 if error.may_pass:
                     raise
@@ -156,20 +156,22 @@ class Shelf:
                 return PREPARED_IMAGES.empty_table()
 
         with ThreadPoolExecutor(_READERS) as pool:
-            indexes = pool.map(load, [name for name in names if name.endswith(".parquet")])
+            indexes = pool.map(load_index, [name for name in names if name.endswith(".parquet")])
             table = pa.concat_tables([PREPARED_IMAGES.empty_table(), *indexes])
         wanted = pc.is_in(table["content_id"], value_set=content_ids.unique())
         table = table.filter(wanted)
         if stopped is not None:
-            by_another = pc.and_(pc.starts_with(table["reason"], OUT_OF_TIME), pc.not_equal(table["reason"], stopped))
+            by_another = pc.and_(
+                pc.starts_with(table["reason"], TIMEOUT_REASON), pc.not_equal(table["reason"], stopped)
+            )
             table = table.filter(pc.invert(pc.fill_null(by_another, False)))
         return _first_of_each(table)
 
-    def forget(self, content_ids: Iterable[str]) -> list[str]:
+    def forget_contents(self, content_ids: Iterable[str]) -> list[str]:
         """Remove every index that has one of these contents; what is in them is prepared anew.
 
         Returns:
-            The indexes' names, below the folder over all shelves.
+            The indexes' names, below the folder over all caches.
 
         Raises:
             StoreError: the store cannot be read or written.
@@ -189,13 +191,13 @@ class Shelf:
                 removed.append(f"{self.id}/{name}")
         return removed
 
-    def _index(self, data: bytes, name: str, there: frozenset[str]) -> pa.Table:
+    def _check_index(self, data: bytes, name: str, there: frozenset[str]) -> pa.Table:
         """The rows of an index.
 
         Args:
             data: its file.
             name: of that.
-            there: names of the shelf's files.
+            there: names of the cache's files.
 
         Raises:
             StoreError: it cannot be read, has not the hash of its name, or names what cannot be.
@@ -206,7 +208,7 @@ class Shelf:
             table = conform_table(table, PREPARED_IMAGES, name)
         except BrevPipelineError as error:
             raise StoreError(f"{place} is no index of prepared images: {error}") from error
-        if problem := _lie(table, there):
+        if problem := _find_contradiction(table, there):
             raise StoreError(f"{place} is not to be believed: {problem}")
         return table
 
@@ -215,7 +217,7 @@ def read_index(folder: Folder, name: str, columns: Sequence[str] | None = None) 
     """An index, or some columns of it, once its bytes are compared with the hash that it is named by.
 
     Args:
-        folder: of its shelf.
+        folder: of its cache.
         name: of its file.
         columns: that are wanted; None: all.
 
@@ -226,13 +228,13 @@ def read_index(folder: Folder, name: str, columns: Sequence[str] | None = None) 
 
 
 def _parse_index(data: bytes, place: str, name: str, columns: Sequence[str] | None) -> pa.Table:
-    if content_hash(data) != name.removesuffix(".parquet"):
+    if hash_content(data) != name.removesuffix(".parquet"):
         raise StoreError(f"{place} is damaged: it does not have the hash that it is named by")
     return from_parquet(data, place, columns)
 
 
-def _lie(index: pa.Table, there: frozenset[str]) -> str | None:
-    """What an index says that cannot be: pixels elsewhere than in files of its shelf, or in places that are none."""
+def _find_contradiction(index: pa.Table, there: frozenset[str]) -> str | None:
+    """What an index says that cannot be: pixels elsewhere than in files of its cache, or in places that are none."""
     has_pixels = pc.is_valid(index["file"])
     if pc.any(pc.xor(has_pixels, pc.equal(index["status"], "ok")), min_count=0).as_py():
         return "it names pixels of images that have none, or none of some that have"
@@ -262,7 +264,7 @@ def _first_of_each(table: pa.Table) -> pa.Table:
     return table.filter(pa.chunked_array([pa.array([True]), new]))
 
 
-def _frames(pixels: Sequence[npt.NDArray[np.uint8] | None]) -> tuple[bytes, list[dict[str, int] | None]]:
+def _frame_images(pixels: Sequence[npt.NDArray[np.uint8] | None]) -> tuple[bytes, list[dict[str, int] | None]]:
     parts: list[bytes] = []
     places: list[dict[str, int] | None] = []
     end = 0
@@ -278,14 +280,14 @@ def _frames(pixels: Sequence[npt.NDArray[np.uint8] | None]) -> tuple[bytes, list
     return b"".join(parts), places
 
 
-def _pixels_hash(rows: Sequence[dict[str, Any]], data: bytes) -> str:
+def _hash_pixel_file(rows: Sequence[dict[str, Any]], data: bytes) -> str:
     """The hash that a file of pixels is named by, 32 hex digits: which contents they are of decides, and XXH3-128
     tells what else there may be (another CPU's rounding), at a twentieth of what it costs to hash them by BLAKE2b.
     """
     ids = "".join(row["content_id"] for row in rows)
-    return content_hash(xxhash.xxh3_128_digest(data) + ids.encode())
+    return hash_content(xxhash.xxh3_128_digest(data) + ids.encode())
 
 
-def content_hash(data: bytes) -> str:
+def hash_content(data: bytes) -> str:
     """The hash that an index is named by: BLAKE2b, 32 hex digits."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()

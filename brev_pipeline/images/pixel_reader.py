@@ -29,13 +29,13 @@ _COLUMNS = [
 ]
 
 
-class _Place(NamedTuple):
+class _PixelRange(NamedTuple):
     file: str
     offset: int
     length: int
 
 
-def read_prepared(folder: Folder, rows: pa.Table) -> Iterator[npt.NDArray[np.uint8]]:
+def read_prepared_pixels(folder: Folder, rows: pa.Table) -> Iterator[npt.NDArray[np.uint8]]:
     """Read the pixels of rows of ``prepared_images``, in the rows' order.
 
     Rows that lie near each other in the store should be near each other here: within a window of 64 MB, ranges
@@ -52,19 +52,19 @@ def read_prepared(folder: Folder, rows: pa.Table) -> Iterator[npt.NDArray[np.uin
         StoreError: a row has no pixels, or names them outside of the folder or in no such shape; the file is gone or
             cut short, or its checksum is wrong.
     """
-    for window in _windows(_rows(rows)):
+    for window in _group_by_memory(_parse_rows(rows)):
         found = _fetch(folder, {place for place, _, _ in window})
         for place, shape, _ in window:
             yield np.frombuffer(found[place], np.uint8).reshape(shape)
 
 
-def _rows(rows: pa.Table) -> Iterator[tuple[_Place, tuple[int, ...], str]]:
+def _parse_rows(rows: pa.Table) -> Iterator[tuple[_PixelRange, tuple[int, ...], str]]:
     for batch in rows.select(_COLUMNS).to_batches(4096):
         for row in batch.to_pylist():
             if row["file"] is None:
                 raise StoreError(f"content {row['content_id']} has no prepared pixels; only rows with status ok have")
-            place, shape = _Place(row["file"], row["offset"], row["length"]), _shape(row)
-            if not _can_be(place, shape):
+            place, shape = _PixelRange(row["file"], row["offset"], row["length"]), _shape(row)
+            if not _is_possible(place, shape):
                 raise StoreError(
                     f"content {row['content_id']}: its pixels are said to be {place.length} bytes at {place.offset} of "
                     f"{place.file!r}, of the shape {shape}: that cannot be; materialize prepared_images again"
@@ -72,7 +72,7 @@ def _rows(rows: pa.Table) -> Iterator[tuple[_Place, tuple[int, ...], str]]:
             yield place, shape, row["content_id"]
 
 
-def _can_be(place: _Place, shape: tuple[int, ...]) -> bool:
+def _is_possible(place: _PixelRange, shape: tuple[int, ...]) -> bool:
     """Whether a table may name pixels so; it is not trusted to name no other file."""
     if None in (place.offset, place.length, *shape) or not is_pixel_file(place.file):
         return False
@@ -84,10 +84,10 @@ def _shape(row: dict[str, Any]) -> tuple[int, ...]:
     return (*frames, row["prepared_height"], row["prepared_width"], row["prepared_channels"])
 
 
-def _windows(
-    rows: Iterable[tuple[_Place, tuple[int, ...], str]],
-) -> Iterator[list[tuple[_Place, tuple[int, ...], str]]]:
-    window: list[tuple[_Place, tuple[int, ...], str]] = []
+def _group_by_memory(
+    rows: Iterable[tuple[_PixelRange, tuple[int, ...], str]],
+) -> Iterator[list[tuple[_PixelRange, tuple[int, ...], str]]]:
+    window: list[tuple[_PixelRange, tuple[int, ...], str]] = []
     size = 0
     for row in rows:
         if window and size + row[0].length > _WINDOW:
@@ -99,14 +99,14 @@ def _windows(
         yield window
 
 
-def _fetch(folder: Folder, places: set[_Place]) -> dict[_Place, memoryview]:
+def _fetch(folder: Folder, places: set[_PixelRange]) -> dict[_PixelRange, memoryview]:
     found = {}
     for file, in_file in groupby(sorted(places), key=lambda place: place.file):
-        for run in _runs(list(in_file)):
+        for run in _merge_ranges(list(in_file)):
             start = run[0].offset - HEADER_BYTES
             data = _read(folder, file, start, run[-1].offset + run[-1].length + FOOTER_BYTES - start)
             for place in run:
-                found[place] = _checked(memoryview(data)[place.offset - HEADER_BYTES - start :], place, folder)
+                found[place] = _check_frame(memoryview(data)[place.offset - HEADER_BYTES - start :], place, folder)
     return found
 
 
@@ -120,7 +120,7 @@ def _read(folder: Folder, file: str, start: int, length: int) -> bytes:
         ) from error
 
 
-def _runs(places: list[_Place]) -> Iterator[list[_Place]]:
+def _merge_ranges(places: list[_PixelRange]) -> Iterator[list[_PixelRange]]:
     """Places of one file, in order, cut where the way to the next one is too long to be read."""
     run = places[:1]
     for place in places[1:]:
@@ -131,7 +131,7 @@ def _runs(places: list[_Place]) -> Iterator[list[_Place]]:
     yield run
 
 
-def _checked(frame: memoryview, place: _Place, folder: Folder) -> memoryview:
+def _check_frame(frame: memoryview, place: _PixelRange, folder: Folder) -> memoryview:
     (length,) = struct.unpack_from("<Q", frame)
     values = frame[HEADER_BYTES : HEADER_BYTES + place.length]
     if (

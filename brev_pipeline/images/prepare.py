@@ -1,6 +1,6 @@
 """The stage: `prepare_images`, from the samples of ``sample_integrity`` to the table ``prepared_images``.
 
-What the shelf holds already is looked up; the rest is cut into chunks and given to the engine. A chunk whose
+What the cache holds already is looked up; the rest is cut into chunks and given to the engine. A chunk whose
 worker died is divided until the one image is found that kills it; that one is tried once more, alone.
 """
 
@@ -15,18 +15,18 @@ import pyarrow.compute as pc
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.engine import Counted, Engine, LostTask
 from brev_pipeline.errors import BrevPipelineError
-from brev_pipeline.images.limits import PASSING, out_of_time
-from brev_pipeline.images.pixel_cache import Shelf
-from brev_pipeline.images.prepare_task import Content, Work, longest_wait, refused
+from brev_pipeline.images.limits import RETRIED_STATUSES, timeout_reason
+from brev_pipeline.images.pixel_cache import PixelCache
+from brev_pipeline.images.prepare_task import Content, PrepareTask, make_row, max_wait_seconds
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow
 from brev_pipeline.store import Folder
 from brev_pipeline.tables import PREPARED_IMAGES, conform_table
 from brev_pipeline.texts import join_texts
 
-SAMPLES: Final = [*SourceRow._fields, "size"]
+SAMPLE_COLUMNS: Final = [*SourceRow._fields, "size"]
 """Columns of ``sample_integrity`` that are read."""
 _LOG = logging.getLogger(__name__)
-_LEAST, _MOST = 32, 256  # contents in a chunk; each costs some 5 ms besides
+_MIN_CONTENTS, _MAX_CONTENTS = 32, 256  # contents in a chunk; each costs some 5 ms besides
 _CHUNKS = 64  # chunks that a run should have at least, so that many workers have work
 _BYTES = 64 << 20  # of image files in a chunk
 _PARTS = 32  # of a chunk whose worker died: an image that runs out of time costs the clock's limit at each division
@@ -64,12 +64,12 @@ def prepare_images(
         StoreError: the folder cannot be read or written.
         EngineError: workers cannot be had.
     """
-    shelf = Shelf.of(folder, settings)
+    cache = PixelCache.for_settings(folder, settings)
     samples = samples.sort_by([("content_id", "ascending"), ("path", "ascending")])
-    known = shelf.known(samples["content_id"], out_of_time(settings))
+    known = cache.find_known(samples["content_id"], timeout_reason(settings))
     rest = samples.filter(pc.invert(pc.is_in(samples["content_id"], value_set=known["content_id"].combine_chunks())))
     work = Counted(_chunks(rest), len, pc.count_distinct(rest["content_id"]).as_py(), "images")
-    fresh = list(_run(engine, Work(settings, fetch, shelf), work))
+    fresh = list(_prepare_chunks(engine, PrepareTask(settings, fetch, cache), work))
     if read_now is not None:
         read_now.extend(_read_paths(one) for one in fresh)
     table = pa.concat_tables([_at_listed_paths(known, samples), *fresh])
@@ -82,14 +82,14 @@ def prepare_images(
 
 def _read_paths(fresh: pa.Table) -> pa.ChunkedArray:
     """Paths of the objects whose bytes were compared with their MD5."""
-    unread = pc.is_in(fresh["status"], value_set=pa.array(PASSING, fresh["status"].type))
+    unread = pc.is_in(fresh["status"], value_set=pa.array(RETRIED_STATUSES, fresh["status"].type))
     return fresh["source_path"].filter(pc.invert(unread))
 
 
 def _chunks(samples: pa.Table) -> Iterator[tuple[Content, ...]]:
     """Contents in chunks of bounded count and bytes; they depend on the samples only, not on the workers."""
     distinct = pc.count_distinct(samples["content_id"]).as_py()
-    most = min(_MOST, max(_LEAST, -(-distinct // _CHUNKS)))
+    most = min(_MAX_CONTENTS, max(_MIN_CONTENTS, -(-distinct // _CHUNKS)))
     chunk: list[Content] = []
     size = 0
     for content, length in _contents(samples):
@@ -106,7 +106,7 @@ def _contents(samples: pa.Table) -> Iterator[tuple[Content, int]]:
     """Samples sorted by content, put together: the objects that hold a content, and its bytes."""
     content: list[SourceRow] = []
     size = 0
-    for batch in samples.select(SAMPLES).to_batches(4096):
+    for batch in samples.select(SAMPLE_COLUMNS).to_batches(4096):
         for row in batch.to_pylist():
             length = row.pop("size")
             if content and content[0].content_id != row["content_id"]:
@@ -118,55 +118,55 @@ def _contents(samples: pa.Table) -> Iterator[tuple[Content, int]]:
         yield tuple(content), size
 
 
-def _run(engine: Engine, work: Work, chunks: Counted[tuple[Content, ...]]) -> Iterator[pa.Table]:
+def _prepare_chunks(engine: Engine, work: PrepareTask, chunks: Counted[tuple[Content, ...]]) -> Iterator[pa.Table]:
     """Results of all chunks. Those whose worker died are divided, and tried again part by part, at last image by image.
 
     The engine tries nothing twice: a part is the second try.
     """
-    waiting, most = chunks, _MOST
+    waiting, most = chunks, _MAX_CONTENTS
     while True:
         died: list[tuple[Content, ...]] = []
-        for chunk, result in _mapped(engine, work, waiting, most):
+        for chunk, result in _map_chunks(engine, work, waiting, most):
             if isinstance(result, LostTask):
                 died.append(chunk)
             else:
                 yield result
         if suspects := [chunk for chunk in died if len(chunk) == 1]:
-            yield from _run_alone(engine, work, suspects)
-        parts = [part for chunk in died if len(chunk) > 1 for part in _divided(chunk)]
+            yield from _prepare_suspects(engine, work, suspects)
+        parts = [part for chunk in died if len(chunk) > 1 for part in _divide_chunk(chunk)]
         if not parts:
             return
         waiting, most = Counted(parts, len, sum(map(len, parts)), "images"), max(map(len, parts))
 
 
-def _run_alone(engine: Engine, work: Work, suspects: Sequence[tuple[Content, ...]]) -> Iterator[pa.Table]:
-    for (content,), result in _mapped(engine, replace(work, alone=True), suspects, 1):
+def _prepare_suspects(engine: Engine, work: PrepareTask, suspects: Sequence[tuple[Content, ...]]) -> Iterator[pa.Table]:
+    for (content,), result in _map_chunks(engine, replace(work, isolated=True), suspects, 1):
         if not isinstance(result, LostTask):
             yield result
             continue
         # It was not the image's process that died, but the one that waited for it.
         _LOG.warning("%s: %s", content[0].path, result.reason)
-        row = refused(content[0], "interrupted", "the worker that had it decoded was lost")
+        row = make_row(content[0], "interrupted", "the worker that had it decoded was lost")
         yield pa.Table.from_pylist([row], schema=PREPARED_IMAGES)
 
 
-def _mapped(
-    engine: Engine, work: Work, chunks: Iterable[tuple[Content, ...]], most: int
+def _map_chunks(
+    engine: Engine, work: PrepareTask, chunks: Iterable[tuple[Content, ...]], most: int
 ) -> Iterator[tuple[tuple[Content, ...], pa.Table | LostTask]]:
     return engine.map(
-        work, chunks, label="prepare images", lost="yield", task_timeout=_seconds(most, work.settings), tries=1
+        work, chunks, label="prepare images", lost="yield", task_timeout=_chunk_timeout(most, work.settings), tries=1
     )
 
 
-def _seconds(contents: int, settings: ImageSettings) -> float:
+def _chunk_timeout(contents: int, settings: ImageSettings) -> float:
     """How long a chunk may take: longer than it takes to give up a server that stalls, which is no image's fault.
 
     More than one image of a chunk may need all of its own time; then the chunk is divided.
     """
-    return 150.0 + 2 * contents + longest_wait(settings)
+    return 150.0 + 2 * contents + max_wait_seconds(settings)
 
 
-def _divided(chunk: tuple[Content, ...]) -> list[tuple[Content, ...]]:
+def _divide_chunk(chunk: tuple[Content, ...]) -> list[tuple[Content, ...]]:
     length = -(-len(chunk) // _PARTS)
     return [chunk[start : start + length] for start in range(0, len(chunk), length)]
 

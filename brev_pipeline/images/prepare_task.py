@@ -1,11 +1,11 @@
-"""One task of the stage: fetch, decode, measure and shelve a chunk of contents. It runs in a worker.
+"""One task of the stage: fetch, decode, measure and store a chunk of contents. It runs in a worker.
 
 Whatever is wrong with an image becomes a row with a status and a reason; only what is wrong with the
 configuration or the store is raised.
 
 A worker that dies takes a chunk of images with it, and nobody knows on which, or whether what killed it had to do with
 any (a machine without memory, an operator). So an image that was under way each time is tried once more by itself, in a
-fresh process where nothing else runs (`prepare_alone`). What that process ends by tells what the image is:
+fresh process where nothing else runs (`prepare_isolated`). What that process ends by tells what the image is:
 
 * the signals of a crash, and that of the clock: the image is ``stopped``, and the cache remembers it;
 * anything else, be it SIGKILL, SIGTERM or too long a wait: ``interrupted``, which the next run tries again.
@@ -27,21 +27,28 @@ import pyarrow as pa
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.engine import LocalEngine, LostTask
 from brev_pipeline.errors import BrevPipelineError, DecodeError, SourceError
-from brev_pipeline.images.decoding import decode
+from brev_pipeline.images.decoding import decode_image
 from brev_pipeline.images.formats import read_image_header
 from brev_pipeline.images.formats.base import ImageHeader
-from brev_pipeline.images.geometry import RoiOutsideError, arrange
-from brev_pipeline.images.intensity import DeepSamples
-from brev_pipeline.images.limits import PASSING, classify_loss, clock, decoding_limits, demand_memory, is_out_of_memory
-from brev_pipeline.images.pixel_cache import Shelf, settings_id
-from brev_pipeline.images.statistics import measure
+from brev_pipeline.images.geometry import RoiOutsideError, arrange_regions
+from brev_pipeline.images.intensity import HighDepthSamples
+from brev_pipeline.images.limits import (
+    RETRIED_STATUSES,
+    check_memory,
+    classify_loss,
+    cpu_time_limit,
+    decoding_limits,
+    is_out_of_memory,
+)
+from brev_pipeline.images.pixel_cache import PixelCache, settings_id
+from brev_pipeline.images.statistics import measure_pixels
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow, check_recorded_md5
 from brev_pipeline.tables import PREPARED_IMAGES
 
 _FULL = 64 << 20  # bytes of prepared pixels after which a pair of files is written
 _UNREAD = "unread-"
 _RANGE = ("sample_min", "sample_low", "sample_high", "sample_max", "range_used")
-"""Columns of a `intensity.SampleRange`."""
+"""Columns of an `intensity.SampleRange`."""
 
 Content = tuple[SourceRow, ...]
 """All objects that hold one content, in order of preference."""
@@ -51,27 +58,27 @@ Prepared = tuple[Row, npt.NDArray[np.uint8] | None]
 
 
 @dataclass(frozen=True)
-class Work:
+class PrepareTask:
     """What all tasks of one call have in common."""
 
     settings: ImageSettings
     fetch: Fetcher
-    shelf: Shelf
-    alone: bool = False
-    """Whether each image is decoded in a process of its own (see `prepare_alone`)."""
+    cache: PixelCache
+    isolated: bool = False
+    """Whether each image is decoded in a process of its own (see `prepare_isolated`)."""
 
     def __call__(self, contents: Sequence[Content]) -> pa.Table:
         """Prepare a chunk.
 
         Returns:
-            Rows of ``prepared_images``, one per content; those that are true of the bytes for good are on the
-            shelf already, those that may be otherwise next time (missing, changed, interrupted) are not.
+            Rows of ``prepared_images``, one per content; those that are true of the bytes for good are in the
+            cache already, those that may be otherwise next time (missing, changed, interrupted) are not.
 
         Raises:
             BrevPipelineError: a roi lies outside of an image and the settings call that an error; the store
                 cannot be written; this worker's decoders have other versions than the caller's.
         """
-        if settings_id(self.settings) != self.shelf.id:
+        if settings_id(self.settings) != self.cache.id:
             raise BrevPipelineError(
                 "a worker has other versions of OpenCV, Pillow, simplejpeg or imagecodecs than the process that runs "
                 "the pipeline: install the same versions on all machines"
@@ -81,32 +88,32 @@ class Work:
         images: list[npt.NDArray[np.uint8] | None] = []
         passing: list[Row] = []
         held = 0
-        with decoding_limits(self.settings.max_pixels) if not self.alone else nullcontext():
-            for source, found in _fetched(self.fetch, contents):
+        with decoding_limits(self.settings.max_pixels) if not self.isolated else nullcontext():
+            for source, found in _fetch_contents(self.fetch, contents):
                 if isinstance(found, SourceError):
-                    passing.append(refused(source, found.status, str(found)))
+                    passing.append(make_row(source, found.status, str(found)))
                     continue
                 row, image = self._prepare(source, found)
-                if row["status"] in PASSING:
+                if row["status"] in RETRIED_STATUSES:
                     passing.append(row)
                     continue
                 rows.append(row)
                 images.append(image)
                 held += 0 if image is None else image.nbytes
                 if held >= _FULL:
-                    tables.append(self.shelf.add(rows, images))
+                    tables.append(self.cache.add_images(rows, images))
                     rows, images, held = [], [], 0
         if rows:
-            tables.append(self.shelf.add(rows, images))
+            tables.append(self.cache.add_images(rows, images))
         return pa.concat_tables([*tables, pa.Table.from_pylist(passing, schema=PREPARED_IMAGES)])
 
     def _prepare(self, source: SourceRow, data: bytes) -> Prepared:
-        if self.alone:
-            return prepare_alone(source, data, self.settings)
+        if self.isolated:
+            return prepare_isolated(source, data, self.settings)
         return prepare_row(source, data, self.settings)
 
 
-def _fetched(fetch: Fetcher, contents: Sequence[Content]) -> Iterator[tuple[SourceRow, bytes | SourceError]]:
+def _fetch_contents(fetch: Fetcher, contents: Sequence[Content]) -> Iterator[tuple[SourceRow, bytes | SourceError]]:
     """Each content once: its bytes from the first object that still holds them, else the first object's error.
 
     The other objects are not read. Where their MD5 is only stated by their uploader, `recheck` reads them.
@@ -116,7 +123,7 @@ def _fetched(fetch: Fetcher, contents: Sequence[Content]) -> Iterator[tuple[Sour
     turn = 0
     while waiting:
         for source, found in fetch.fetch_many([content[turn] for content in waiting.values()]):
-            checked = _checked(source, found)
+            checked = _check_content(source, found)
             if isinstance(checked, bytes):
                 del waiting[source.content_id]
                 failures.pop(source.content_id, None)
@@ -128,7 +135,7 @@ def _fetched(fetch: Fetcher, contents: Sequence[Content]) -> Iterator[tuple[Sour
     yield from failures.values()
 
 
-def _checked(source: SourceRow, found: bytes | SourceError) -> bytes | SourceError:
+def _check_content(source: SourceRow, found: bytes | SourceError) -> bytes | SourceError:
     """What was found, if it is what the row says; pixels are kept under its ``content_id``."""
     if source.content_id.startswith(_UNREAD):
         if isinstance(found, SourceError):
@@ -145,26 +152,26 @@ def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> Prep
     """
     header: ImageHeader | None = None
     try:
-        with clock(settings.max_seconds):
+        with cpu_time_limit(settings.max_seconds):
             header = read_image_header(data)
-            demand_memory(header, settings)
-            decoded = decode(data, settings, header)
-            image = arrange(decoded.pixels, settings)
-            of_samples = {"pixel_id": decoded.pixel_id, **_range_of(decoded.samples)}
+            check_memory(header, settings)
+            decoded = decode_image(data, settings, header)
+            image = arrange_regions(decoded.pixels, settings)
+            of_samples = {"pixel_id": decoded.pixel_id, **_range_columns(decoded.samples)}
     except DecodeError as error:
         if isinstance(error, RoiOutsideError) and settings.roi_outside == "error":
             raise BrevPipelineError(
                 f"{source.path}: {error}; correct image.rois, or set image.roi_outside: quarantine"
             ) from error
-        return refused(source, error.status, str(error), header), None
+        return make_row(source, error.status, str(error), header), None
     except Exception as error:
         if not is_out_of_memory(error):
             raise
         reason = "its decoding found no more memory, in the machine or within the limit of a worker"
-        return refused(source, "interrupted", reason, header), None
-    statistics = measure(image)
+        return make_row(source, "interrupted", reason, header), None
+    statistics = measure_pixels(image)
     row = {
-        **refused(source, "ok", None, header),
+        **make_row(source, "ok", None, header),
         "note": decoded.note,
         **of_samples,
         "mean": statistics.mean,
@@ -179,11 +186,11 @@ def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> Prep
     return row, image
 
 
-def _range_of(samples: DeepSamples | None) -> Row:
-    return dict(zip(_RANGE, (None,) * len(_RANGE) if samples is None else samples.range, strict=True))
+def _range_columns(samples: HighDepthSamples | None) -> Row:
+    return dict(zip(_RANGE, (None,) * len(_RANGE) if samples is None else samples.sample_range, strict=True))
 
 
-def refused(source: SourceRow, status: str, reason: str | None, header: ImageHeader | None = None) -> Row:
+def make_row(source: SourceRow, status: str, reason: str | None, header: ImageHeader | None = None) -> Row:
     """A row without pixels."""
     row: Row = {"content_id": source.content_id, "status": status, "reason": reason, "source_path": source.path}
     if header is not None:
@@ -194,29 +201,29 @@ def refused(source: SourceRow, status: str, reason: str | None, header: ImageHea
 _LOG = logging.getLogger(__name__)
 
 
-def longest_wait(settings: ImageSettings) -> float:
+def max_wait_seconds(settings: ImageSettings) -> float:
     """Seconds after which a process that waits rather than computes is ended; so much slower may a busy machine be."""
     return 60 + 10 * settings.max_seconds
 
 
-def prepare_alone(source: SourceRow, data: bytes, settings: ImageSettings) -> Prepared:
+def prepare_isolated(source: SourceRow, data: bytes, settings: ImageSettings) -> Prepared:
     """As `prepare_row`, in a process of its own; one that dies gives a row ``stopped`` or ``interrupted``.
 
     Raises:
         BrevPipelineError: a roi lies outside, and the settings call that an error; no process can be started.
     """
     tries = LocalEngine(1).map(
-        _Alone(data, settings), [source], lost="yield", task_timeout=longest_wait(settings), tries=1
+        _PrepareRow(data, settings), [source], lost="yield", task_timeout=max_wait_seconds(settings), tries=1
     )
     ((_, found),) = tries
     if not isinstance(found, LostTask):
         return found
     _LOG.warning("%s: decoding it alone: %s", source.path, found.reason)
-    return refused(source, *classify_loss(found, settings)), None
+    return make_row(source, *classify_loss(found, settings)), None
 
 
 @dataclass(frozen=True)
-class _Alone:
+class _PrepareRow:
     data: bytes = field(repr=False)
     settings: ImageSettings
 

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from brev_pipeline.images.channels import greyscale
+from brev_pipeline.images.channels import convert_to_greyscale
 
 _Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Statistics:
+class PixelStatistics:
     """Of the prepared pixels, over all rows, columns, channels and frames."""
 
     mean: float
@@ -30,7 +30,7 @@ class Statistics:
     """Share of the values that are 0 or 255, 0..1."""
 
 
-def measure(pixels: _Pixels) -> Statistics:
+def measure_pixels(pixels: _Pixels) -> PixelStatistics:
     """Statistics of prepared pixels.
 
     Args:
@@ -39,9 +39,9 @@ def measure(pixels: _Pixels) -> Statistics:
     import cv2
 
     values = pixels.reshape(-1, pixels.shape[-2] * pixels.shape[-1])  # long rows: OpenCV is slow on columns
-    total, squares = _sums(values)
+    total, squares = _sum_exactly(values)
     extremes = sum(values.size - cv2.countNonZero(one) for one in (values, cv2.bitwise_not(values)))
-    return Statistics(
+    return PixelStatistics(
         mean=total / values.size,
         std=math.sqrt(_variance(values.size, total, squares)),
         sharpness=_sharpness(pixels),
@@ -49,7 +49,7 @@ def measure(pixels: _Pixels) -> Statistics:
     )
 
 
-def _sums(values: npt.NDArray[np.uint8] | npt.NDArray[np.int16]) -> tuple[int, int]:
+def _sum_exactly(values: npt.NDArray[np.uint8] | npt.NDArray[np.int16]) -> tuple[int, int]:
     """Exact sums of the values and of their squares; values (rows, columns)."""
     import cv2
 
@@ -67,14 +67,14 @@ def _sharpness(pixels: _Pixels) -> float:
 
     total = squares = count = 0
     for frame in pixels.reshape(-1, *pixels.shape[-3:]):
-        luma = greyscale(frame) if frame.shape[2] == 3 else frame
+        luma = convert_to_greyscale(frame) if frame.shape[2] == 3 else frame
         edges = cv2.Laplacian(luma, cv2.CV_16S, ksize=1, borderType=cv2.BORDER_REFLECT_101)
-        sums = _sums(edges)
+        sums = _sum_exactly(edges)
         total, squares, count = total + sums[0], squares + sums[1], count + edges.size
     return _variance(count, total, squares)
 
 
-def pixel_id(pixels: _Pixels | npt.NDArray[np.uint16]) -> str:
+def compute_pixel_id(pixels: _Pixels | npt.NDArray[np.uint16]) -> str:
     """Identity of decoded pixels: equal for a BMP and its PNG copy, different where any value or the shape is.
 
     Args:

@@ -119,7 +119,7 @@ def _make_sample_integrity(context: dg.AssetExecutionContext, config: PipelineCo
 
 
 def _make_prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
-    from brev_pipeline.images.prepare import SAMPLES, prepare_images
+    from brev_pipeline.images.prepare import SAMPLE_COLUMNS, prepare_images
     from brev_pipeline.orchestration.metadata import prepared_metadata, recheck_metadata
     from brev_pipeline.recheck import FACTS, recheck_identities
     from brev_pipeline.storage import Sources
@@ -131,7 +131,7 @@ def _make_prepared_images(context: dg.AssetExecutionContext, config: PipelineCon
         PipelineStore.from_config(config),
         _make_engine(context, config),
     )
-    samples = upstream["sample_integrity"].read(SAMPLES)
+    samples = upstream["sample_integrity"].read(SAMPLE_COLUMNS)
     read_now: list[Any] = []
     table = prepare_images(
         samples, config.image, fetch=sources, folder=store.prepared_pixels, engine=engine, read_now=read_now

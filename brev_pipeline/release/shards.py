@@ -48,9 +48,9 @@ class PreparedPixels:
 
     def read(self, rows: pa.Table) -> Iterator[npt.NDArray[np.uint8]]:
         """One array per row of prepared_images' columns, in order."""
-        from brev_pipeline.images import read_prepared
+        from brev_pipeline.images import read_prepared_pixels
 
-        return read_prepared(self.folder, rows)
+        return read_prepared_pixels(self.folder, rows)
 
 
 def make_shards(

@@ -20,7 +20,7 @@ from brev_pipeline.audit import (
     verify_version,
 )
 from brev_pipeline.errors import StoreError
-from brev_pipeline.images.pixel_cache import id_of_ingredients
+from brev_pipeline.images.pixel_cache import hash_ingredients
 from brev_pipeline.store import Folder
 from brev_pipeline.store.file_entries import list_entries, remove_files
 from brev_pipeline.store.recheck_log import holds_all, object_keys
@@ -173,7 +173,7 @@ def test_prepared_pixels_stay_while_a_version_or_the_newest_listing_refers_to_th
 def test_prepared_pixels_of_other_settings_go_when_no_version_refers_to_them(copy: World) -> None:
     (shelf,) = (copy.root / "prepared").iterdir()
     settings = (shelf / "settings.json").read_text().replace('"opencv": "', '"opencv": "0.')
-    other = copy.root / "prepared" / id_of_ingredients(json.loads(settings))
+    other = copy.root / "prepared" / hash_ingredients(json.loads(settings))
     shutil.copytree(shelf, other)
     (other / "settings.json").write_text(settings)
     assert "prepared pixels" not in kinds(found(copy, GarbageRules(min_age=NOW, keep_runs=0)))

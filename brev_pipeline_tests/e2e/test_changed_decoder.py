@@ -11,7 +11,7 @@ import pytest
 
 from brev_pipeline.engine import SerialEngine
 from brev_pipeline.errors import StoreError
-from brev_pipeline.images.channels import to_channels
+from brev_pipeline.images.channels import convert_channels
 from brev_pipeline.stages import SPECS
 from brev_pipeline_tests.pipelines import Run, configure, draw_photos, run
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 def inverted(pixels: Any, settings: Any) -> Any:
-    return np.ascontiguousarray(255 - to_channels(pixels, settings))
+    return np.ascontiguousarray(255 - convert_channels(pixels, settings))
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def change_decoder(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    return lambda: monkeypatch.setattr("brev_pipeline.images.decoding.to_channels", inverted)
+    return lambda: monkeypatch.setattr("brev_pipeline.images.decoding.convert_channels", inverted)
 
 
 def version(done: Run) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from brev_pipeline.audit import remake, verify_store
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.images import read_prepared
+from brev_pipeline.images import read_prepared_pixels
 from brev_pipeline.store import StoredTable
 from brev_pipeline_tests.pipelines import Run, configure, draw_photos, run, table_name
 
@@ -34,7 +34,7 @@ def prepared(done: Run, config: PipelineConfig) -> dict[str, tuple[dict[str, Any
     assert done.success, done.failures
     name = table_name(done.store, done.result.run_id, "prepared_images")
     table = StoredTable(done.store.tables, name).read()
-    pixels = read_prepared(done.store.prepared_pixels, table)
+    pixels = read_prepared_pixels(done.store.prepared_pixels, table)
     return {row["source_path"]: (row, image) for row, image in zip(table.to_pylist(), pixels, strict=True)}
 
 

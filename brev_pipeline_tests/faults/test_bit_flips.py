@@ -20,8 +20,8 @@ from brev_pipeline.audit import find_garbage, verify_store
 from brev_pipeline.audit.log_inspection import inspect_log
 from brev_pipeline.audit.needed_pixels import find_newest_tables
 from brev_pipeline.errors import BrevPipelineError
-from brev_pipeline.images import read_prepared
-from brev_pipeline.images.pixel_cache import Shelf, settings_id
+from brev_pipeline.images import read_prepared_pixels
+from brev_pipeline.images.pixel_cache import PixelCache, settings_id
 from brev_pipeline.orchestration.check_results import CheckResultStore
 from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.readers.access_log import Access
@@ -178,33 +178,33 @@ class Judge:
     # Prepared pixels, their indexes, and what their settings were.
 
     def _prepared(self, file: Path) -> str:
-        known = self._shelf.known(self._shelf_before["content_id"])
+        known = self._shelf.find_known(self._shelf_before["content_id"])
         if file.suffix == ".json":
             survey = find_garbage(self.world.config, self.world.store)
             return self._told(file, known.equals(self._shelf_before) and survey.garbage == self._garbage_before)
         if file.suffix == ".parquet":
             return self._told(file, known.equals(self._shelf_before))
         with_pixels = known.filter(pa.compute.equal(known["status"], "ok"))
-        found = list(read_prepared(self.world.store.prepared_pixels, with_pixels))
+        found = list(read_prepared_pixels(self.world.store.prepared_pixels, with_pixels))
         assert all(np.array_equal(a, b) for a, b in zip(found, self._pixels_before, strict=True))
         return "harmless"
 
     @cached_property
-    def _shelf(self) -> Shelf:
-        return Shelf(self.world.store.prepared_pixels, settings_id(self.world.config.image))
+    def _shelf(self) -> PixelCache:
+        return PixelCache(self.world.store.prepared_pixels, settings_id(self.world.config.image))
 
     @cached_property
     def _shelf_before(self) -> pa.Table:
         with self.whole():
             memory = self.world.store.identity_cache.load_newest()
             assert memory is not None
-            return self._shelf.known(memory["content_id"])
+            return self._shelf.find_known(memory["content_id"])
 
     @cached_property
     def _pixels_before(self) -> list[Any]:
         rows = self._shelf_before.filter(pa.compute.equal(self._shelf_before["status"], "ok"))
         with self.whole():
-            return [image.copy() for image in read_prepared(self.world.store.prepared_pixels, rows)]
+            return [image.copy() for image in read_prepared_pixels(self.world.store.prepared_pixels, rows)]
 
     @cached_property
     def _garbage_before(self) -> list[Any]:

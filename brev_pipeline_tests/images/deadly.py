@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).parents[2]
 _HOOK = """
 from brev_pipeline.images import prepare_task
 from brev_pipeline_tests.images import deadly
-prepare_task.decode = deadly.Decoder(prepare_task.decode)
+prepare_task.decode_image = deadly.Decoder(prepare_task.decode_image)
 """
 
 
@@ -32,7 +32,7 @@ def decoded(folder):
 
 
 class Decoder:
-    """Stands for `decode`."""
+    """Stands for `decode_image`."""
 
     def __init__(self, real):
         self._real = real

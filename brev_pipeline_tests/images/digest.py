@@ -4,9 +4,9 @@ import hashlib
 import json
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.decoding import decode
-from brev_pipeline.images.geometry import arrange
-from brev_pipeline.images.statistics import measure
+from brev_pipeline.images.decoding import decode_image
+from brev_pipeline.images.geometry import arrange_regions
+from brev_pipeline.images.statistics import measure_pixels
 from brev_pipeline_tests.images import worlds
 
 WAYS = {
@@ -31,12 +31,12 @@ def main():
         settings = ImageSettings(**fields)
         state = hashlib.sha256()
         for data in files:
-            decoded = decode(data, settings)
-            image = arrange(decoded.pixels, settings)
-            state.update(repr((measure(image), decoded.pixel_id, image.shape)).encode())
+            decoded = decode_image(data, settings)
+            image = arrange_regions(decoded.pixels, settings)
+            state.update(repr((measure_pixels(image), decoded.pixel_id, image.shape)).encode())
             state.update(image.tobytes())
         found[name] = state.hexdigest()
-    found["bayer"] = decode(raw, ImageSettings(color_mode="bayer")).pixel_id
+    found["bayer"] = decode_image(raw, ImageSettings(color_mode="bayer")).pixel_id
     print(json.dumps(found))
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images.decoding import decode
+from brev_pipeline.images.decoding import decode_image
 from brev_pipeline.images.limits import decoding_limits
 from brev_pipeline_tests.images import fuzz_structure, worlds
 
@@ -96,7 +96,7 @@ def main(count, seed, last_case, folder=None):
 
 def _outcome(data, settings):
     try:
-        decoded = decode(data, settings)
+        decoded = decode_image(data, settings)
     except DecodeError as error:
         return error.status if str(error) else "refused without a reason"
     height, width, channels = decoded.pixels.shape
@@ -108,7 +108,7 @@ def _outcome(data, settings):
 def _differ(data, whole, settings):
     """Whether a file that was cut short is decoded to other pixels than the whole."""
     try:
-        return not np.array_equal(decode(data, settings).pixels, decode(whole, settings).pixels)
+        return not np.array_equal(decode_image(data, settings).pixels, decode_image(whole, settings).pixels)
     except DecodeError:
         # The whole is not read, and the rest is.
         return True

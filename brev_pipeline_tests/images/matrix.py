@@ -14,7 +14,7 @@ import numpy as np
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images.decoding import decode
+from brev_pipeline.images.decoding import decode_image
 from brev_pipeline_tests.images import matrix_coded, matrix_png, matrix_readers, matrix_rows, matrix_rule, matrix_tiff
 from brev_pipeline_tests.images.matrix_exceptions import FEWER, REFUSED, SLACK
 
@@ -62,7 +62,7 @@ def judge(cell, answers):
     truth = matrix_rule.expected(cell)
     right = tuple(name for name, answer in answers.items() if _is_right(answer, truth, cell))
     try:
-        ours = decode(cell.data, ImageSettings()).pixels
+        ours = decode_image(cell.data, ImageSettings()).pixels
     except DecodeError as error:
         ours = error
     refusal = next((row for row in REFUSED if re.search(row.cells, cell.name)), None)

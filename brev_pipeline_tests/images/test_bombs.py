@@ -3,7 +3,7 @@
 import pytest
 
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images.decoding import decode
+from brev_pipeline.images.decoding import decode_image
 from brev_pipeline_tests.images import bombs
 from brev_pipeline_tests.images.bombs_made import BOMBS
 
@@ -49,7 +49,7 @@ def test_a_cost_beyond_the_bounds_is_a_fault():
 )
 def test_work_that_the_size_does_not_account_for_is_refused_with_its_count(name, reason):
     with pytest.raises(DecodeError) as caught:
-        decode(BOMBS[name](), bombs.SETTINGS)
+        decode_image(BOMBS[name](), bombs.SETTINGS)
     assert caught.value.status == "too_large"
     assert reason in str(caught.value)
 

@@ -10,7 +10,7 @@ import tifffile
 from brev_pipeline.config import ImageSettings, StorageSettings
 from brev_pipeline.engine import LocalEngine
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images import decode, prepare_images, read_prepared
+from brev_pipeline.images import decode_image, prepare_images, read_prepared_pixels
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.places import parse_place
 from brev_pipeline.store import Folder
@@ -33,7 +33,7 @@ def test_every_corrupt_file_is_refused_with_a_reason_for_people(entries):
     reasons = []
     for entry in of_kind(entries, "corrupt"):
         with pytest.raises(DecodeError) as caught:
-            decode(entry["place"].read_bytes(), SETTINGS)
+            decode_image(entry["place"].read_bytes(), SETTINGS)
         assert caught.value.status in REFUSALS, entry["file"]
         reasons.append(str(caught.value))
     assert len(reasons) == 68
@@ -69,7 +69,7 @@ def test_every_decodable_file_decodes_to_pillows_pixels(entries):
     checked = Counter()
     for entry in of_kind(entries, "decodable"):
         data, name = entry["place"].read_bytes(), entry["file"].rpartition("/")[2]
-        decoded = decode(data, SETTINGS)
+        decoded = decode_image(data, SETTINGS)
         expected = corpus.pillows_pixels(data)
         assert (str(decoded.width), str(decoded.height)) == (entry["width"], entry["height"]), entry["file"]
         if expected is None:
@@ -90,7 +90,7 @@ def test_what_pillow_refuses_or_misreads_is_as_tifffile_has_it(entries):
         if (name := entry["file"].rpartition("/")[2]) in names:
             stored, pixels = (
                 tifffile.imread(entry["place"], key=0),
-                decode(entry["place"].read_bytes(), SETTINGS).pixels,
+                decode_image(entry["place"].read_bytes(), SETTINGS).pixels,
             )
             found[name] = stored, pixels.astype(int)
     assert set(found) == names
@@ -109,7 +109,7 @@ def test_bmps_with_masks_that_pillow_refuses_show_the_picture_of_their_siblings(
     # The files of the BMP suite show one picture.
     places = {entry["file"]: entry["place"] for entry in entries}
     shown = {
-        name: decode(places[f"pillow/bmp/{name}.bmp"].read_bytes(), SETTINGS).pixels.astype(int)
+        name: decode_image(places[f"pillow/bmp/{name}.bmp"].read_bytes(), SETTINGS).pixels.astype(int)
         for name in ("g/rgb24", "g/rgb32bf", "q/rgb32-111110", "q/rgb16-231", "q/rgba32", "q/rgba16-4444")
     }
     assert np.array_equal(shown["g/rgb32bf"], shown["g/rgb24"])
@@ -129,7 +129,7 @@ def test_files_on_which_decoders_disagree_are_whole_or_refused(entries):
     refused = set()
     for entry in [*of_kind(entries, "disagree"), *of_kind(entries, "unsupported")]:
         try:
-            decoded = decode(entry["place"].read_bytes(), SETTINGS)
+            decoded = decode_image(entry["place"].read_bytes(), SETTINGS)
         except DecodeError:
             refused.add(entry["file"])
             continue
@@ -157,7 +157,7 @@ def test_with_strict_jpeg_damaged_but_readable_jpegs_are_refused_too(entries):
 
 def refuses(data, settings):
     try:
-        decode(data, settings)
+        decode_image(data, settings)
     except DecodeError:
         return True
     return False
@@ -165,7 +165,7 @@ def refuses(data, settings):
 
 def test_what_was_overlooked_on_purpose_stands_in_the_note(entries):
     notes = {
-        entry["file"].rpartition("/")[2]: decode(entry["place"].read_bytes(), SETTINGS).note
+        entry["file"].rpartition("/")[2]: decode_image(entry["place"].read_bytes(), SETTINGS).note
         for entry in of_kind(entries, "decodable")
     }
     assert notes["g4-multi.tiff"] == "first page of 3"
@@ -194,7 +194,7 @@ def test_the_whole_stage_takes_them_all_in_worker_processes(entries, tmp_path, s
         assert (reasons[entry["md5"]] is None) == (status[entry["md5"]] == "ok")
         assert "died" not in (reasons[entry["md5"]] or "")
     usable = table.filter([value == "ok" for value in table["status"].to_pylist()])
-    assert {image.shape for image in read_prepared(Folder(str(tmp_path)), usable)} == {(32, 32, 3)}
+    assert {image.shape for image in read_prepared_pixels(Folder(str(tmp_path)), usable)} == {(32, 32, 3)}
 
 
 def test_real_photos_decode_as_pillow_decodes_them(shared):
@@ -202,4 +202,4 @@ def test_real_photos_decode_as_pillow_decodes_them(shared):
     assert len(photos) == 278
     for photo in photos[::8]:
         data = photo.read_bytes()
-        assert np.array_equal(decode(data, SETTINGS).pixels, corpus.pillows_pixels(data)), photo.name
+        assert np.array_equal(decode_image(data, SETTINGS).pixels, corpus.pillows_pixels(data)), photo.name

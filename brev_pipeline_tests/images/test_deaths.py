@@ -9,7 +9,7 @@ import pytest
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.engine import LocalEngine, SerialEngine
 from brev_pipeline.images import prepare, prepare_images, prepare_task
-from brev_pipeline.images.limits import clock, decoding_limits
+from brev_pipeline.images.limits import cpu_time_limit, decoding_limits
 from brev_pipeline.storage.fetcher import SourceRow
 from brev_pipeline.store import Folder
 from brev_pipeline_tests.images import deadly, worlds
@@ -66,7 +66,7 @@ def test_what_takes_too_long_is_stopped_and_remembered_until_the_limit_is_anothe
 
 def test_the_process_of_the_user_has_no_clock(slow_files, tmp_path):
     assert unusable(prepared(worlds.Memory(slow_files), Folder(str(tmp_path)), SHORT, SerialEngine())) == {}
-    with clock(0.001):
+    with cpu_time_limit(0.001):
         assert sum(range(1_000_000)) > 0
 
 
@@ -132,9 +132,9 @@ def test_want_of_memory_is_held_against_no_image(tmp_path, monkeypatch):
 
 def test_one_that_waits_without_computing_is_given_up_and_not_judged(tmp_path, monkeypatch):
     deadly.install(monkeypatch, tmp_path)
-    monkeypatch.setattr(prepare_task, "longest_wait", lambda settings: 2.0)
+    monkeypatch.setattr(prepare_task, "max_wait_seconds", lambda settings: 2.0)
     data = files(1)["b/0.bmp"] + b"waits"
-    row, image = prepare_task.prepare_alone(SourceRow("b/0.bmp", "b", None, "none", "id"), data, SETTINGS)
+    row, image = prepare_task.prepare_isolated(SourceRow("b/0.bmp", "b", None, "none", "id"), data, SETTINGS)
     assert (row["status"], image) == ("interrupted", None)
     assert "longer than 2 s" in row["reason"]
 
@@ -142,7 +142,7 @@ def test_one_that_waits_without_computing_is_given_up_and_not_judged(tmp_path, m
 @pytest.mark.slow
 def test_a_chunk_that_waits_is_divided_and_costs_one_image(tmp_path, monkeypatch):
     deadly.install(monkeypatch, tmp_path)
-    monkeypatch.setattr(prepare, "_seconds", lambda contents, settings: 5.0)
+    monkeypatch.setattr(prepare, "_chunk_timeout", lambda contents, settings: 5.0)
     source = files(5)
     source["b/2.bmp"] += b"waits"
     found = unusable(prepared(worlds.Memory(source), Folder(str(tmp_path / "prepared"))))

@@ -8,7 +8,7 @@ from PIL import Image
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images import decode
+from brev_pipeline.images import decode_image
 from brev_pipeline.images.formats import read_image_header
 from brev_pipeline_tests.images import corpus, worlds
 
@@ -50,7 +50,7 @@ FACTS = {  # format, channels, bit depth as stored
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_decodes_to_pillows_pixels_and_tells_its_facts(kind):
-    decoded = decode(KINDS[kind], RGB)
+    decoded = decode_image(KINDS[kind], RGB)
     assert (decoded.format, decoded.channels, decoded.bit_depth) == FACTS[kind]
     assert (decoded.height, decoded.width) == (150, 200)
     assert decoded.pixels.dtype == np.uint8
@@ -62,7 +62,7 @@ def test_every_kind_decodes_to_pillows_pixels_and_tells_its_facts(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_header_alone_tells_the_same_facts(kind):
-    assert read_image_header(KINDS[kind]) == decode(KINDS[kind], RGB).header
+    assert read_image_header(KINDS[kind]) == decode_image(KINDS[kind], RGB).header
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -73,7 +73,7 @@ def test_exif_orientation_is_applied(kind, orientation):
     exif[0x0112] = orientation
     options = {"lossless": True} if kind == "WEBP" else {}
     data = worlds.encode_image(image, kind, exif=exif, **options)
-    upright = decode(data, RGB)
+    upright = decode_image(data, RGB)
     assert upright.pixels.shape == ((56, 40, 3) if orientation >= 5 else (40, 56, 3))
     assert np.array_equal(upright.pixels, corpus.pillows_pixels(data))
     assert (upright.height, upright.width) == (40, 56)  # as stored
@@ -84,13 +84,13 @@ def test_an_orientation_that_stands_in_xmp_only_is_applied_too():
     xmp += b'xmlns:tiff="http://ns.adobe.com/tiff/1.0/"/></rdf:RDF></x:xmpmeta>'
     data = worlds.encode_image(Image.fromarray(worlds.photo(3, 40, 56)), "JPEG", quality=90, xmp=xmp)
     plain = worlds.encode_image(Image.fromarray(worlds.photo(3, 40, 56)), "JPEG", quality=90)
-    assert np.array_equal(decode(data, RGB).pixels, decode(plain, RGB).pixels[::-1, ::-1])
+    assert np.array_equal(decode_image(data, RGB).pixels, decode_image(plain, RGB).pixels[::-1, ::-1])
 
 
 def test_16_bits_become_8_by_rounding_to_the_nearest():
     values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     for kind in ("PNG", "TIFF", "PPM"):
-        pixels = decode(worlds.encode_image(Image.fromarray(values), kind), GREY).pixels[:, :, 0]
+        pixels = decode_image(worlds.encode_image(Image.fromarray(values), kind), GREY).pixels[:, :, 0]
         assert np.array_equal(pixels, (values.astype(int) + 128) // 257), kind
 
 
@@ -100,14 +100,14 @@ def test_16_bit_colour_is_rounded_from_all_16_bits():
     deep = np.random.default_rng(1).integers(0, 65536, (30, 40, 3)).astype(np.uint16)
     for suffix in (".png", ".tiff"):
         data = cv2.imencode(suffix, deep)[1].tobytes()
-        pixels = decode(data, RGB).pixels
+        pixels = decode_image(data, RGB).pixels
         assert np.array_equal(pixels, ((deep.astype(int) + 128) // 257)[:, :, ::-1]), suffix
 
 
 def test_floating_point_samples_are_refused():
     data = worlds.encode_image(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF")
     with pytest.raises(DecodeError, match="floating-point") as caught:
-        decode(data, RGB)
+        decode_image(data, RGB)
     assert caught.value.status == "unsupported"
 
 
@@ -117,14 +117,14 @@ def test_transparency_is_composed_on_the_background(background):
     rgba = draw.integers(0, 256, (50, 60, 4)).astype(np.uint8)
     colour, alpha = rgba[:, :, :3].astype(int), rgba[:, :, 3:].astype(int)
     expected = (colour * alpha + np.array(background) * (255 - alpha) + 127) // 255
-    decoded = decode(worlds.encode(rgba, "PNG"), ImageSettings(background=background))
+    decoded = decode_image(worlds.encode(rgba, "PNG"), ImageSettings(background=background))
     assert np.array_equal(decoded.pixels, expected)
 
 
 def test_greyscale_is_the_declared_integer_formula():
     rgb = np.random.default_rng(3).integers(0, 256, (200, 201, 3)).astype(np.uint8)
     red, green, blue = (rgb[:, :, channel].astype(int) for channel in range(3))
-    pixels = decode(worlds.encode(rgb, "PNG"), GREY).pixels
+    pixels = decode_image(worlds.encode(rgb, "PNG"), GREY).pixels
     assert pixels.shape == (200, 201, 1)
     assert np.array_equal(pixels[:, :, 0], (9798 * red + 19235 * green + 3735 * blue + 16384) >> 15)
 
@@ -133,20 +133,20 @@ def test_a_grey_file_stays_as_it_is_in_greyscale_and_repeats_in_rgb():
     grey = worlds.photo(4, 30, 40, 1)
     for kind in ("BMP", "PNG", "TIFF"):
         data = worlds.encode(grey, kind)
-        assert np.array_equal(decode(data, GREY).pixels, grey)
-        assert np.array_equal(decode(data, RGB).pixels, np.repeat(grey, 3, axis=2))
+        assert np.array_equal(decode_image(data, GREY).pixels, grey)
+        assert np.array_equal(decode_image(data, RGB).pixels, np.repeat(grey, 3, axis=2))
 
 
 def test_bayer_gives_the_colours_of_a_bggr_sensor():
     flat = np.zeros((6, 8, 1), np.uint8)
     flat[0::2, 0::2], flat[0::2, 1::2], flat[1::2, 0::2], flat[1::2, 1::2] = 30, 20, 20, 10
-    pixels = decode(worlds.encode(flat, "BMP"), ImageSettings(color_mode="bayer")).pixels
+    pixels = decode_image(worlds.encode(flat, "BMP"), ImageSettings(color_mode="bayer")).pixels
     assert np.array_equal(pixels, np.broadcast_to([10, 20, 30], (6, 8, 3)))
 
 
 def test_bayer_interpolates_bilinearly_with_rounding():
     raw = np.random.default_rng(5).integers(0, 256, (12, 14)).astype(np.uint8)
-    pixels = decode(worlds.encode(raw, "PNG"), ImageSettings(color_mode="bayer")).pixels.astype(int)
+    pixels = decode_image(worlds.encode(raw, "PNG"), ImageSettings(color_mode="bayer")).pixels.astype(int)
     r = raw.astype(int)
     y, x = 4, 6  # a blue place
     assert pixels[y, x, 2] == r[y, x]
@@ -162,7 +162,7 @@ def test_bayer_interpolates_bilinearly_with_rounding():
 def test_bayer_wants_a_raw_image(kind, words):
     data = worlds.encode(np.zeros((1, 4), np.uint8), "PNG") if kind == "1×4" else KINDS[kind]
     with pytest.raises(DecodeError, match=words) as caught:
-        decode(data, ImageSettings(color_mode="bayer"))
+        decode_image(data, ImageSettings(color_mode="bayer"))
     assert caught.value.status == "unsupported"
 
 
@@ -170,7 +170,7 @@ def test_bayer_wants_a_raw_image(kind, words):
 def test_a_photo_of_one_pixel_is_read(kind):
     options = {"lossless": True} if kind == "WEBP" else {"quality": 100} if kind == "JPEG" else {}
     data = worlds.encode(np.full((1, 1, 3), 200, np.uint8), kind, **options)
-    assert decode(data, RGB).pixels.tolist() == [[[200, 200, 200]]]
+    assert decode_image(data, RGB).pixels.tolist() == [[[200, 200, 200]]]
 
 
 @pytest.mark.parametrize("bits", [1, 4, 8, 24])
@@ -179,26 +179,26 @@ def test_bmp_rows_of_every_padding_are_read(bits, width):
     image = Image.fromarray(worlds.photo(6, 7, width))
     image = {1: image.convert("1"), 4: image.quantize(16), 8: image.quantize(256), 24: image}[bits]
     data = worlds.encode_image(image, "BMP")
-    assert np.array_equal(decode(data, RGB).pixels, corpus.pillows_pixels(data))
+    assert np.array_equal(decode_image(data, RGB).pixels, corpus.pillows_pixels(data))
 
 
 def test_a_top_down_bmp_is_read():
     rgb = worlds.photo(7, 20, 30)
     data = bytearray(worlds.encode(np.ascontiguousarray(rgb[::-1]), "BMP"))
     data[22:26] = (-20).to_bytes(4, "little", signed=True)
-    assert np.array_equal(decode(bytes(data), RGB).pixels, rgb)
+    assert np.array_equal(decode_image(bytes(data), RGB).pixels, rgb)
 
 
 def test_several_threads_may_decode_at_once():
     from concurrent.futures import ThreadPoolExecutor
 
     files = list(KINDS.values()) * 4
-    alone = [decode(data, RGB).pixels for data in files]
+    alone = [decode_image(data, RGB).pixels for data in files]
     with ThreadPoolExecutor(8) as pool:
-        for one, other in zip(alone, pool.map(lambda data: decode(data, RGB).pixels, files), strict=True):
+        for one, other in zip(alone, pool.map(lambda data: decode_image(data, RGB).pixels, files), strict=True):
             assert np.array_equal(one, other)
 
 
 def test_a_decoded_images_pixels_do_not_share_the_files_memory():
     data = io.BytesIO(KINDS["bmp grey"]).getvalue()
-    assert decode(data, GREY).pixels.flags.owndata or decode(data, GREY).pixels.base is not None
+    assert decode_image(data, GREY).pixels.flags.owndata or decode_image(data, GREY).pixels.base is not None

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.decoding import decode
+from brev_pipeline.images.decoding import decode_image
 from brev_pipeline.images.formats.base import Raster
-from brev_pipeline.images.intensity import DeepSamples
+from brev_pipeline.images.intensity import HighDepthSamples
 from brev_pipeline.images.prepare_task import prepare_row
 from brev_pipeline.storage.fetcher import SourceRow
 
@@ -35,13 +35,13 @@ def at_rank(samples: list[int], percent: float) -> int:
     return next(value for place, value in enumerate(ordered, 1) if place >= max(wanted, 1))
 
 
-def deep(samples: Any, intensity: Any = "full_range", white: int = 65_535, zero: int = 0) -> DeepSamples:
+def deep(samples: Any, intensity: Any = "full_range", white: int = 65_535, zero: int = 0) -> HighDepthSamples:
     array = np.asarray(samples, np.uint16)
     array = array.reshape(1, -1, 1) if array.ndim == 1 else array
-    return DeepSamples(Raster(array, white, zero), ImageSettings(intensity=intensity).intensity)
+    return HighDepthSamples(Raster(array, white, zero), ImageSettings(intensity=intensity).intensity)
 
 
-def flat(samples: DeepSamples) -> list[int]:
+def flat(samples: HighDepthSamples) -> list[int]:
     return samples.to_8_bits().ravel().tolist()
 
 
@@ -94,7 +94,7 @@ def test_percentiles_are_those_of_the_sorted_samples(samples: list[int], percent
 @pytest.mark.parametrize("share", [0.5, 1, 25, 50, 99.5])
 def test_percentiles_are_numpys_inverted_cdf(share: float) -> None:
     samples = np.random.default_rng(1).integers(0, 4096, 5000)
-    found = deep(samples, {"percentile": (share, 100)}, 4095).interval[0]
+    found = deep(samples, {"percentile": (share, 100)}, 4095).stored_interval[0]
     assert found == np.percentile(samples, share, method="inverted_cdf")
 
 
@@ -122,26 +122,26 @@ def test_signed_samples_count_in_stored_values() -> None:
     # 12 bits, signed: -2048 stands at sample 0.
     samples = deep([0, 1948, 2048, 2148, 4095], {"window": (-100, 100)}, 4095, -2048)
     assert flat(samples) == [0, 0, 128, 255, 255]
-    assert samples.range[:4] == (-2048, -2048, 2047, 2047)
-    assert samples.interval == (-100, 100)
+    assert samples.sample_range[:4] == (-2048, -2048, 2047, 2047)
+    assert samples.stored_interval == (-100, 100)
 
 
 def test_the_range_leaves_out_a_thousandth_at_either_end() -> None:
     samples = [5] + [100] * 499 + [200] * 499 + [60_000]  # 1 of 1000 is hot, 1 dead
-    found = deep(samples).range
+    found = deep(samples).sample_range
     assert found[:4] == (5, 5, 200, 60_000)  # 0.1 % lie at or below 5
     assert found.used == (200 - 5) / 65_535
-    many = deep([5] + [100] * 1500 + [200] * 1500 + [60_000]).range
+    many = deep([5] + [100] * 1500 + [200] * 1500 + [60_000]).sample_range
     assert many[:4] == (5, 100, 200, 60_000)
     assert many.used == 100 / 65_535
 
 
 def test_the_range_is_measured_against_the_window() -> None:
     samples = [100, 200] * 50
-    assert deep(samples, {"window": (100, 300)}).range.used == 0.5
-    assert deep(samples, {"window": (150, 250)}).range.used == 0.5
-    assert deep(samples, {"window": (400, 500)}).range.used == 0
-    assert deep(samples, "min_max").range.used == 1
+    assert deep(samples, {"window": (100, 300)}).sample_range.used == 0.5
+    assert deep(samples, {"window": (150, 250)}).sample_range.used == 0.5
+    assert deep(samples, {"window": (400, 500)}).sample_range.used == 0
+    assert deep(samples, "min_max").sample_range.used == 1
 
 
 @pytest.mark.parametrize("intensity", INTENSITIES)
@@ -151,16 +151,16 @@ def test_images_of_8_bits_or_less_are_untouched_by_every_intensity(intensity: An
     buffer = io.BytesIO()
     Image.fromarray(levels[:, :, 0] > 40).save(buffer, "PNG")
     for data in [*files, buffer.getvalue()]:
-        found = decode(data, ImageSettings(intensity=intensity))
+        found = decode_image(data, ImageSettings(intensity=intensity))
         assert found.samples is None
-        assert np.array_equal(found.pixels, decode(data, ImageSettings()).pixels)
+        assert np.array_equal(found.pixels, decode_image(data, ImageSettings()).pixels)
 
 
 @pytest.mark.parametrize("intensity", INTENSITIES)
 def test_a_decoded_file_has_the_levels_that_are_asked_for(intensity: Any) -> None:
     samples = np.random.default_rng(3).integers(20, 900, (6, 5)).astype(np.uint16)
     for data, white in ((pgm(samples, 1000), 1000), (png(samples), 65_535)):
-        found = decode(data, ImageSettings(intensity=intensity, color_mode="greyscale"))
+        found = decode_image(data, ImageSettings(intensity=intensity, color_mode="greyscale"))
         assert np.array_equal(found.pixels, deep(samples[..., None], intensity, white).to_8_bits())
 
 
@@ -169,7 +169,7 @@ def test_a_16_bit_copy_of_an_8_bit_file_has_the_same_id(mode: Any) -> None:
     levels = np.random.default_rng(4).integers(0, 256, (5, 4, 4)).astype(np.uint8)
     for pixels in (levels[:, :, 0], levels[:, :, :3], levels):
         ids = {
-            decode(png(copy), ImageSettings(color_mode=mode, intensity=intensity)).pixel_id
+            decode_image(png(copy), ImageSettings(color_mode=mode, intensity=intensity)).pixel_id
             for copy in (pixels, pixels.astype(np.uint16) * 257)
             for intensity in INTENSITIES
         }
@@ -180,7 +180,7 @@ def test_deep_images_that_look_alike_are_no_copies() -> None:
     one = np.full((3, 4), 1000, np.uint16)
     other = one.copy()
     other[1, 2] = 1001
-    seen = [decode(png(samples), ImageSettings()) for samples in (one, other)]
+    seen = [decode_image(png(samples), ImageSettings()) for samples in (one, other)]
     assert np.array_equal(seen[0].pixels, seen[1].pixels)
     assert seen[0].pixel_id != seen[1].pixel_id
 
@@ -188,7 +188,7 @@ def test_deep_images_that_look_alike_are_no_copies() -> None:
 @pytest.mark.parametrize("colours", [1, 3, 4])
 def test_intensity_changes_no_id(colours: int) -> None:
     samples = np.random.default_rng(5).integers(0, 60_000, (4, 4, colours)).astype(np.uint16)
-    ids = {decode(png(samples), ImageSettings(intensity=intensity)).pixel_id for intensity in INTENSITIES}
+    ids = {decode_image(png(samples), ImageSettings(intensity=intensity)).pixel_id for intensity in INTENSITIES}
     assert len(ids) == 1
 
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.intensity import Ranges, advise, fitting_window, shown
+from brev_pipeline.images.intensity import SampleRanges, advise_window, fitting_window, measure_fit
 
 NONE = (16, 0, 0, 0, 0, 0.0)
 
 
-def ranges(*images: tuple[Any, ...]) -> Ranges:
+def ranges(*images: tuple[Any, ...]) -> SampleRanges:
     """Of images: bits, min, low, high, max, used."""
     columns = [np.array(column) for column in zip(*(images or [NONE]), strict=True)]
-    return Ranges(*(column[: len(images)] for column in columns))
+    return SampleRanges(*(column[: len(images)] for column in columns))
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_an_image_and_its_window_have_to_fit_each_other(
     low: int, high: int, used: float, intensity: Any, share: float
 ) -> None:
     given = ranges((16, low, low, high, high, used))
-    assert shown(given, ImageSettings(intensity=intensity).intensity).tolist() == [share]
+    assert measure_fit(given, ImageSettings(intensity=intensity).intensity).tolist() == [share]
 
 
 def test_the_window_that_fits_spans_all_images() -> None:
@@ -44,26 +44,26 @@ def test_the_window_that_fits_spans_all_images() -> None:
 
 
 def test_the_advice_is_what_to_write() -> None:
-    said = advise(ranges((16, 3, 12, 235, 250, 0.003)), ranges(), 0.3)
+    said = advise_window(ranges((16, 3, 12, 235, 250, 0.003)), ranges(), 0.3)
     assert said == (
         "Their samples lie at 12..235 (extremes 3..250): write image: {intensity: {window: [12, 235]}}, "
         "or window: [0, 255] for all that 8 bits can hold"
     )
-    assert "[0, 4095] for all that 12 bits" in advise(ranges((16, 3, 12, 3900, 4000, 0.06)), ranges(), 0.3)
-    assert "can hold" not in advise(ranges((12, 3, 12, 3900, 4000, 0.06)), ranges(), 0.3)
-    assert "can hold" not in advise(ranges((16, -3, 12, 3900, 4000, 0.06)), ranges(), 0.3)
+    assert "[0, 4095] for all that 12 bits" in advise_window(ranges((16, 3, 12, 3900, 4000, 0.06)), ranges(), 0.3)
+    assert "can hold" not in advise_window(ranges((12, 3, 12, 3900, 4000, 0.06)), ranges(), 0.3)
+    assert "can hold" not in advise_window(ranges((16, -3, 12, 3900, 4000, 0.06)), ranges(), 0.3)
 
 
 def test_the_advice_says_whom_the_window_would_clip() -> None:
     others = ranges((16, 0, 0, 60_000, 65_535, 0.9), (16, 0, 20, 100, 110, 0.4))
-    said = advise(ranges((16, 3, 12, 235, 250, 0.003)), others, 0.3)
+    said = advise_window(ranges((16, 3, 12, 235, 250, 0.003)), others, 0.3)
     assert said.endswith(
         "would clip 1 other image(s), which reach 0..60000: {percentile: [0.1, 99.9]} fits each image by itself"
     )
 
 
 def test_images_that_no_one_window_shows_are_told_so():
-    said = advise(ranges((16, 0, 0, 200, 250, 0.003), (16, 60_000, 60_000, 65_535, 65_535, 0.08)), ranges(), 0.3)
+    said = advise_window(ranges((16, 0, 0, 200, 250, 0.003), (16, 60_000, 60_000, 65_535, 65_535, 0.08)), ranges(), 0.3)
     assert "no one window shows them all" in said
     assert "{percentile: [0.1, 99.9]}" in said
     assert "window: [" not in said

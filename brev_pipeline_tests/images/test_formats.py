@@ -12,7 +12,7 @@ from PIL import Image
 
 from brev_pipeline.config import ImageSettings, WindowIntensity
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images import decode
+from brev_pipeline.images import decode_image
 from brev_pipeline_tests.images import worlds
 
 RGB = ImageSettings()
@@ -23,7 +23,7 @@ MOSAIC = np.tile(np.array([[BLUE, GREEN], [GREEN, RED]], np.uint8), (12, 16))
 
 def refusal(data, settings=RGB):
     with pytest.raises(DecodeError) as caught:
-        decode(data, settings)
+        decode_image(data, settings)
     return caught.value.status, str(caught.value)
 
 
@@ -56,11 +56,11 @@ def bmp(values, masks, bits):
 def test_a_sensors_rows_are_debayered_as_they_were_read_and_turned_after_that_or_refused(orientation):
     tag = (274, "H", 1, orientation, False)
     bayer = ImageSettings(color_mode="bayer")
-    pixels = decode(tiff(MOSAIC, photometric="minisblack", extratags=[tag]), bayer).pixels
+    pixels = decode_image(tiff(MOSAIC, photometric="minisblack", extratags=[tag]), bayer).pixels
     assert np.array_equal(pixels, np.broadcast_to([RED, GREEN, BLUE], pixels.shape))
     coded = tiff(MOSAIC, photometric="minisblack", compression="jpeg", compressionargs={"level": 100}, extratags=[tag])
     if orientation == 1:
-        assert np.abs(decode(coded, bayer).pixels.astype(int) - [RED, GREEN, BLUE]).max() <= 3
+        assert np.abs(decode_image(coded, bayer).pixels.astype(int) - [RED, GREEN, BLUE]).max() <= 3
     else:
         assert refusal(coded, bayer)[0] == "unsupported"
 
@@ -70,7 +70,7 @@ def test_a_large_text_in_a_png_hides_no_orientation(first):
     exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
     more = [chunk(b"eXIf", exif), chunk(b"zTXt", b"a\0\0" + zlib.compress(b"x" * 2_000_000))]
     data = png([range(15)] * 3, 5, 3, *(more if first else more[::-1]))
-    assert decode(data, RGB).pixels.shape == (5, 3, 3)
+    assert decode_image(data, RGB).pixels.shape == (5, 3, 3)
 
 
 @pytest.mark.parametrize("methods", [(1, 0, 0), (0, 1, 0), (0, 64, 0), (0, 0, 2)])
@@ -80,7 +80,7 @@ def test_a_png_of_methods_that_png_does_not_have_is_refused(methods):
 
 def test_a_transparency_that_is_longer_than_its_palette_counts_as_far_as_the_palette_goes():
     palette, alpha = chunk(b"PLTE", bytes([255, 0, 0, 0, 255, 0])), chunk(b"tRNS", bytes([0, 255, 255, 255]))
-    pixels = decode(png([[0, 1]], 2, 1, palette, alpha, colour=3), ImageSettings(background=(9, 8, 7))).pixels
+    pixels = decode_image(png([[0, 1]], 2, 1, palette, alpha, colour=3), ImageSettings(background=(9, 8, 7))).pixels
     assert pixels.tolist() == [[[9, 8, 7], [0, 255, 0]]]
 
 
@@ -88,12 +88,12 @@ def test_bmp_masks_of_ten_bits_keep_their_stored_values():
     masks = (0x3FF << 20, 0x3FF << 10, 0x3FF, 0)
     stored = [(1023, 511, 0), (0, 256, 1023)]
     data = bmp([red << 20 | green << 10 | blue for red, green, blue in stored], masks, 32)
-    decoded = decode(data, RGB)
+    decoded = decode_image(data, RGB)
     assert decoded.bit_depth == 10
-    assert decoded.samples.range[:4] == (0, 0, 1023, 1023)
+    assert decoded.samples.sample_range[:4] == (0, 0, 1023, 1023)
     # 511 and 256 · 255 / 1023 are 127.4 and 63.8.
     assert decoded.pixels.tolist() == [[[255, 127, 0], [0, 64, 255]]]
-    low = decode(data, ImageSettings(intensity=WindowIntensity(window=(0, 256))))
+    low = decode_image(data, ImageSettings(intensity=WindowIntensity(window=(0, 256))))
     assert low.pixels.tolist() == [[[255, 255, 0], [0, 255, 255]]]
 
 
@@ -127,7 +127,7 @@ def test_the_channels_of_a_jpeg_2000_are_what_it_says_they_are(bits):
     samples[..., 0], samples[..., 2] = 1, (1 << bits) - 1
     code = imagecodecs.jpeg2k_encode(samples, level=0, bitspersample=bits, codecformat="j2k", mct=False)
     turned = jp2(code, channels((0, 0, 3), (1, 0, 2), (2, 0, 1)))
-    assert decode(turned, RGB).pixels[0, 0].tolist() == [255, 0, 1 if bits == 8 else 0]
+    assert decode_image(turned, RGB).pixels[0, 0].tolist() == [255, 0, 1 if bits == 8 else 0]
     for kind in (2, 65535):
         status, reason = refusal(jp2(code, channels((0, 0, 1), (1, 0, 2), (2, kind, 3))))
         assert status == "unsupported"
@@ -142,8 +142,8 @@ def test_components_of_different_depth_are_unsupported():
 
 def test_avif_is_known_by_any_of_its_brands_and_other_media_by_name():
     data = worlds.encode(worlds.photo(1, 20, 24), "AVIF")
-    expected = decode(data, RGB).pixels
-    assert np.array_equal(decode(data[:8] + b"mif1" + data[12:], RGB).pixels, expected)
+    expected = decode_image(data, RGB).pixels
+    assert np.array_equal(decode_image(data[:8] + b"mif1" + data[12:], RGB).pixels, expected)
     assert refusal(data[:8] + b"isom" + data[12:])[0] == "unsupported"
     assert "HEIF" in refusal(data[:8] + b"heic" + data[12:])[1]
 
@@ -158,7 +158,7 @@ def test_every_note_on_an_image_is_kept():
                 planarconfig="contig",
                 extrasamples=["unspecified"] * 2,
             )
-    note = decode(buffer.getvalue(), RGB).note
+    note = decode_image(buffer.getvalue(), RGB).note
     assert "first page of 2" in note
     assert "2 of 5 values per pixel" in note
 

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images.geometry import RoiOutsideError, arrange, inner_size
+from brev_pipeline.images.geometry import RoiOutsideError, arrange_regions, inner_size
 from brev_pipeline_tests.images import worlds
 
 PHOTO = worlds.photo(1, 60, 80)
 
 
 def arranged(pixels=PHOTO, **fields):
-    return arrange(pixels, ImageSettings(**fields))
+    return arrange_regions(pixels, ImageSettings(**fields))
 
 
 def test_without_settings_an_image_stays_as_it_is():

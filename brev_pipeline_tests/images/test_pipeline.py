@@ -7,8 +7,8 @@ import pytest
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import ConfigError, DecodeError
-from brev_pipeline.images import ImagePipeline, decode
-from brev_pipeline.images.geometry import arrange
+from brev_pipeline.images import ImagePipeline, decode_image
+from brev_pipeline.images.geometry import arrange_regions
 from brev_pipeline_tests.images import worlds
 
 KINDS = worlds.one_of_each_kind(height=40, width=50)
@@ -29,7 +29,7 @@ def test_prepare_is_decoding_and_arranging(kind):
     found = ImagePipeline(settings).prepare(KINDS[kind])
     assert found.dtype == np.uint8
     assert found.flags.c_contiguous
-    assert np.array_equal(found, arrange(decode(KINDS[kind], settings).pixels, settings))
+    assert np.array_equal(found, arrange_regions(decode_image(KINDS[kind], settings).pixels, settings))
     assert found.shape == (16, 24, 3)
 
 

@@ -9,7 +9,7 @@ import pytest
 from brev_pipeline.config import ImageSettings, StorageSettings
 from brev_pipeline.engine import LocalEngine, SerialEngine
 from brev_pipeline.errors import BrevPipelineError, SourceError
-from brev_pipeline.images import ImagePipeline, prepare, prepare_images, read_prepared
+from brev_pipeline.images import ImagePipeline, prepare, prepare_images, read_prepared_pixels
 from brev_pipeline.images.pixel_cache import settings_id
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.places import parse_place
@@ -52,7 +52,7 @@ def test_every_kind_of_file_gets_its_row_and_its_pixels(folder):
     assert table.schema.equals(PREPARED_IMAGES)
     assert table["content_id"].to_pylist() == sorted(hashlib.md5(data).hexdigest() for data in files.values())
     assert set(table["status"].to_pylist()) == {"ok"}
-    for row, image in zip(table.to_pylist(), read_prepared(folder, table), strict=True):
+    for row, image in zip(table.to_pylist(), read_prepared_pixels(folder, table), strict=True):
         assert np.array_equal(image, ImagePipeline(SETTINGS).prepare(files[row["source_path"]]))
         assert row["length"] == image.nbytes
         assert row["mean"] == pytest.approx(image.mean())
@@ -175,7 +175,7 @@ def test_other_settings_prepare_anew_and_lie_elsewhere(folder):
     files = many(3)
     first, second = prepared(files, folder), prepared(files, folder, ImageSettings(target_size=(9, 9)))
     assert set(first["file"].to_pylist()).isdisjoint(second["file"].to_pylist())
-    assert {image.shape for image in read_prepared(folder, second)} == {(9, 9, 3)}
+    assert {image.shape for image in read_prepared_pixels(folder, second)} == {(9, 9, 3)}
     assert settings_id(SETTINGS) in folder.list_names()
 
 
@@ -184,7 +184,7 @@ def test_frames_of_a_time_series_come_back_as_frames(folder):
     files = many(3)
     table = prepared(files, folder, settings)
     assert table["prepared_frames"].to_pylist() == [2, 2, 2]
-    for row, image in zip(table.to_pylist(), read_prepared(folder, table), strict=True):
+    for row, image in zip(table.to_pylist(), read_prepared_pixels(folder, table), strict=True):
         assert image.shape == (2, 6, 8, 3)
         assert np.array_equal(image, ImagePipeline(settings).prepare(files[row["source_path"]]))
 
@@ -265,8 +265,8 @@ def test_a_run_that_was_killed_leaves_its_finished_chunks(on_disk, tmp_path):
     assert all(
         np.array_equal(a, b)
         for a, b in zip(
-            read_prepared(folder, usable(whole)),
-            read_prepared(Folder(str(tmp_path / "new")), usable(fresh)),
+            read_prepared_pixels(folder, usable(whole)),
+            read_prepared_pixels(Folder(str(tmp_path / "new")), usable(fresh)),
             strict=True,
         )
     )

@@ -15,7 +15,7 @@ from PIL import Image
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images import decode
+from brev_pipeline.images import decode_image
 from brev_pipeline.images.formats import read_image_header
 from brev_pipeline_tests.images import worlds
 
@@ -25,18 +25,18 @@ KINDS = worlds.one_of_each_kind(height=60, width=80)
 
 def refusal(data, settings=SETTINGS):
     with pytest.raises(DecodeError) as caught:
-        decode(data, settings)
+        decode_image(data, settings)
     return caught.value.status, str(caught.value)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_cut_anywhere_is_refused_or_has_all_its_pixels(kind):
     data = KINDS[kind]
-    whole = decode(data, SETTINGS).pixels
+    whole = decode_image(data, SETTINGS).pixels
     accepted, statuses = [], set()
     for length in sorted({*range(min(len(data), 120)), *range(120, len(data), len(data) // 60 + 1), len(data) - 1}):
         try:
-            decoded = decode(data[:length], SETTINGS)
+            decoded = decode_image(data[:length], SETTINGS)
         except DecodeError as error:
             statuses.add(error.status)
             continue
@@ -92,7 +92,7 @@ def png(rows, *, side=8, depth=8, colour=0, interlaced=0):
     ],
 )
 def test_a_png_whose_checksums_hold_but_whose_rows_are_missing_is_refused(fields, whole):
-    assert decode(png(zlib.compress(bytes(whole)), **fields), SETTINGS).pixels.max() == 0
+    assert decode_image(png(zlib.compress(bytes(whole)), **fields), SETTINGS).pixels.max() == 0
     for length in {0, whole // 2, whole - 1}:
         assert refusal(png(zlib.compress(bytes(length)), **fields))[0] == "corrupt"
     wrong = zlib.compress(bytes(whole))[:-1] + b"?"
@@ -129,7 +129,7 @@ def test_a_run_length_coded_bmp_is_whole_or_refused(codes, whole):
     )
     data = head + palette + coded
     if whole:
-        assert decode(data, SETTINGS).pixels[::-1, 0, 0].tolist() == [1, 2, 3, 4]
+        assert decode_image(data, SETTINGS).pixels[::-1, 0, 0].tolist() == [1, 2, 3, 4]
     else:
         assert refusal(data)[0] == "corrupt"
 
@@ -211,9 +211,9 @@ def test_bombs_are_refused_under_200_mb_in_all(tmp_path):
         "import pathlib, sys\n"
         "from brev_pipeline.config import ImageSettings\n"
         "from brev_pipeline.errors import DecodeError\n"
-        "from brev_pipeline.images import decode\n"
+        "from brev_pipeline.images import decode_image\n"
         "for file in pathlib.Path(sys.argv[1]).iterdir():\n"
-        "    try: decode(file.read_bytes(), ImageSettings())\n"
+        "    try: decode_image(file.read_bytes(), ImageSettings())\n"
         "    except DecodeError: continue\n"
         "    raise SystemExit(file.name)\n"
         "status = pathlib.Path('/proc/self/status').read_text()\n"
@@ -226,7 +226,7 @@ def test_bombs_are_refused_under_200_mb_in_all(tmp_path):
 
 def test_a_large_image_within_the_limit_is_read():
     data = worlds.encode_image(Image.new("1", (20_000, 2_000), 1), "TIFF", compression="group4")
-    assert decode(data, SETTINGS).pixels.shape == (2_000, 20_000, 3)
+    assert decode_image(data, SETTINGS).pixels.shape == (2_000, 20_000, 3)
     assert refusal(data, ImageSettings(max_pixels=40_000_000 - 1))[0] == "too_large"
 
 

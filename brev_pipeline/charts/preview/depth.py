@@ -8,10 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings, Intensity, PercentileIntensity, PipelineConfig, WindowIntensity
-from brev_pipeline.images.channels import to_channels
-from brev_pipeline.images.decoding import Decoded
-from brev_pipeline.images.geometry import orient
-from brev_pipeline.images.intensity import DeepSamples, Ranges, SampleRange, advise, fitting_window, shown
+from brev_pipeline.images.channels import convert_channels
+from brev_pipeline.images.decoding import DecodedImage
+from brev_pipeline.images.geometry import apply_orientation
+from brev_pipeline.images.intensity import (
+    HighDepthSamples,
+    SampleRange,
+    SampleRanges,
+    advise_window,
+    fitting_window,
+    measure_fit,
+)
 
 _THINNED: Final = 400  # px, shorter side of what is kept of a photo, at least
 
@@ -30,7 +37,7 @@ class Depth:
     """Stored values that are black and white by the file's own depth."""
     counts: npt.NDArray[np.int64]
     """How often each value of ``scale`` occurs."""
-    thinned: DeepSamples
+    thinned: HighDepthSamples
     """Some of its pixels."""
     settings: ImageSettings
 
@@ -39,10 +46,10 @@ class Depth:
         # What one image holds may end beyond what a configuration takes.
         black_to_white = WindowIntensity.model_construct(window=window or self.interval)
         levels = replace(self.thinned, intensity=black_to_white).to_8_bits()
-        return orient(to_channels(levels, self.settings), self.thinned.raster.orientation)
+        return apply_orientation(convert_channels(levels, self.settings), self.thinned.raster.orientation)
 
 
-def measure_depth(photo: Decoded) -> Depth | None:
+def measure_depth(photo: DecodedImage) -> Depth | None:
     """What a photo holds; None for one of 8 bits or less."""
     deep = photo.samples
     if deep is None:
@@ -51,19 +58,19 @@ def measure_depth(photo: Decoded) -> Depth | None:
     step = max(1, min(raster.samples.shape[:2]) // _THINNED)
     return Depth(
         photo.bit_depth,
-        deep.range,
-        deep.interval,
+        deep.sample_range,
+        deep.stored_interval,
         (raster.zero, raster.white + raster.zero),
-        deep.counts,
-        DeepSamples(raster._replace(samples=raster.samples[::step, ::step].copy()), deep.intensity),
+        deep.value_counts,
+        HighDepthSamples(raster._replace(samples=raster.samples[::step, ::step].copy()), deep.intensity),
         photo.settings,
     )
 
 
-def ranges_of(depths: Sequence[Depth]) -> Ranges:
+def ranges_of(depths: Sequence[Depth]) -> SampleRanges:
     """What several photos use."""
     bits = np.array([depth.bits for depth in depths])
-    return Ranges(bits, *(np.array(column) for column in zip(*(depth.range for depth in depths), strict=True)))
+    return SampleRanges(bits, *(np.array(column) for column in zip(*(depth.range for depth in depths), strict=True)))
 
 
 def describe_depths(depths: Sequence[Depth], photos: int, config: PipelineConfig) -> tuple[str, str]:
@@ -77,13 +84,13 @@ def describe_depths(depths: Sequence[Depth], photos: int, config: PipelineConfig
     ranges, intensity = ranges_of(depths), config.image.intensity
     least, most = (f"{share:.1%}" for share in (ranges.used.min(), ranges.used.max()))
     used = f"use {least} of" if least == most else f"use {least} to {most} of"
-    clipped = int((shown(ranges, intensity) < np.minimum(ranges.used, 0.5)).sum())
+    clipped = int((measure_fit(ranges, intensity) < np.minimum(ranges.used, 0.5)).sum())
     lost = f"; {clipped} of them have most of their own range outside of it" if clipped else ""
     setting = name_intensity(intensity)
     said = f"{len(depths)} of {photos} photos here have more than 8 bits. With image.intensity {setting} they "
     enough = config.validation.prepared_images.min_range_used
-    advice = advise(ranges, ranges.where(ranges.bits < 0), enough)
-    if shown(ranges, intensity).min() >= enough:
+    advice = advise_window(ranges, ranges.select_images(ranges.bits < 0), enough)
+    if measure_fit(ranges, intensity).min() >= enough:
         advice = "Their samples lie at {}..{}, which fits".format(*fitting_window(ranges))
     return f"{said}{used} what becomes black to white{lost}.", f"{advice}."
 

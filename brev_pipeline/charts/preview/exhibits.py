@@ -15,7 +15,7 @@ from brev_pipeline.charts.preview.describe import describe_augmentation
 from brev_pipeline.config import ImageSettings, PipelineConfig
 from brev_pipeline.errors import DecodeError, SourceError
 from brev_pipeline.frames import augment_frames, stack_frames
-from brev_pipeline.images import ImagePipeline, decode
+from brev_pipeline.images import ImagePipeline, decode_image
 from brev_pipeline.listing import list_dataset
 from brev_pipeline.seeds import seed64, seeds64
 from brev_pipeline.storage import Sources
@@ -131,7 +131,7 @@ def _exhibit(path: str, data: bytes, config: PipelineConfig) -> Exhibit:
     seeds = [seed64(config.sampling.seed, 0, content, ordinal) for ordinal in range(DRAWS)]
     augmenter = ImageAugmenter(config.augmentation)
     height, width = prepared.shape[-3:-1]
-    photo = decode(data, _as_it_lies(config.image))
+    photo = decode_image(data, _as_it_lies(config.image))
     return Exhibit(
         path,
         photo.pixels,

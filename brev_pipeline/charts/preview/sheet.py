@@ -20,7 +20,7 @@ from brev_pipeline.charts.figure import (
 from brev_pipeline.charts.preview.depth import Depth, describe_depths, name_intensity, ranges_of
 from brev_pipeline.charts.preview.exhibits import DRAWS, Exhibit, Pixels, Preview, first_purpose
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.images.intensity import fitting_window, shown, to_write
+from brev_pipeline.images.intensity import fitting_window, format_window, measure_fit
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -139,7 +139,7 @@ def _draw_panel(preview: Preview) -> Sheet:
     panel.add_text(_MARGIN, 22, "More than 8 bits", 17, bold=True)
     ranges = ranges_of(depths)
     window = fitting_window(ranges)
-    yaml, y = to_write(*window), 54
+    yaml, y = format_window(*window), 54
     for sentence, colour in zip(
         describe_depths(depths, len(preview.shown), preview.config), (INK, ACCENT), strict=True
     ):
@@ -148,7 +148,7 @@ def _draw_panel(preview: Preview) -> Sheet:
             panel.add_text(_MARGIN, y, line.replace(_UNBROKEN, " "), 13, colour, width=_TEXT + _GAP)
             y += 19
         y += 7
-    shares = shown(ranges, intensity)
+    shares = measure_fit(ranges, intensity)
     worst = depths[int(np.argmin(shares))]
     views: list[tuple[str, tuple[int, int]]] = [(f"now: {name_intensity(intensity)}", worst.interval)]
     if shares.min() < preview.config.validation.prepared_images.min_range_used:
