@@ -165,8 +165,8 @@ def prepared(tables: Stored, _: str) -> pa.Table:
 
 def split(tables: Stored, folder: str) -> pa.Table:
     from brev_pipeline.split import assign_purposes, build_split_report, select_samples
-    from brev_pipeline.split.labels import attach_classes, build_label_map, list_present_classes
-    from brev_pipeline.split.usable import INTEGRITY_COLUMNS, PREPARED_COLUMNS
+    from brev_pipeline.split.label_map import attach_classes, build_label_map, list_present_classes
+    from brev_pipeline.split.selection import INTEGRITY_COLUMNS, PREPARED_COLUMNS
 
     settings = config(folder)
     usable, _ = select_samples(

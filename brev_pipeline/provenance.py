@@ -94,7 +94,7 @@ def table_id(stage: str, table: "pa.Table") -> str:
     Of the schema's metadata what names the images that the listing left out counts, since a version tells of them; and
     the class names, since the same rows under other numbers are other records.
     """
-    from brev_pipeline.split.labels import CLASSES_KEY
+    from brev_pipeline.split.label_map import CLASSES_KEY
     from brev_pipeline.table_metadata import FILTERED
 
     kept = [name for name in table.column_names if name not in SPECS[stage].run_columns]

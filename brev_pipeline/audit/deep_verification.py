@@ -25,7 +25,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine, LocalEngine, LostTask, SerialEngine
 from brev_pipeline.errors import SourceError, StoreError
 from brev_pipeline.seeds import seeds64
-from brev_pipeline.split.labels import number_classes
+from brev_pipeline.split.label_map import number_classes
 from brev_pipeline.stages import SPECS, package_versions
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.fetcher import SourceRow

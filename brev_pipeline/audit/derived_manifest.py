@@ -9,7 +9,7 @@ from typing import Any, Final
 from brev_pipeline.audit.table_checks import TABLES
 from brev_pipeline.audit.version_claims import Contradiction, VersionClaims, depend_on_code
 from brev_pipeline.config.differences import list_differences
-from brev_pipeline.split.labels import build_label_map, list_present_classes
+from brev_pipeline.split.label_map import build_label_map, list_present_classes
 from brev_pipeline.stages import SPECS, VERSION, package_versions
 from brev_pipeline.store.versions import file_facts
 

@@ -18,7 +18,7 @@ from brev_pipeline.audit.version_claims import Contradiction, VersionClaims, as_
 from brev_pipeline.expectations.frames import Baseline, build_frames
 from brev_pipeline.expectations.rules import Rule
 from brev_pipeline.expectations.suites import SUITES
-from brev_pipeline.split.labels import attach_classes
+from brev_pipeline.split.label_map import attach_classes
 from brev_pipeline.table_metadata import note_found
 from brev_pipeline.texts import TEXT
 

@@ -80,7 +80,7 @@ def split_contradictions(claims: VersionClaims) -> Iterator[Finding]:
 
 def ledger_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
     """Assignments of the version before that were changed or forgotten, and absent images that it did not have."""
-    from brev_pipeline.split.ledger import are_in_split, build_next_ledger
+    from brev_pipeline.release.ledger import are_in_split, build_next_ledger
 
     parent, ledger = claims.known.parent, claims.known.ledger
     table = claims.tables["assignments"]

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from brev_pipeline.audit.version_claims import DERIVATION_ERRORS
 from brev_pipeline.engine import Engine, LostTask
 from brev_pipeline.errors import BrevPipelineError
-from brev_pipeline.split.labels import number_classes
+from brev_pipeline.split.label_map import number_classes
 from brev_pipeline.store import Folder, Version
 from brev_pipeline.store.versions import MANIFEST, REPORT, file_facts
 from brev_pipeline.texts import TEXT

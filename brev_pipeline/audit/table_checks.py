@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.release.exclusions import find_account_problems, purpose_locks
-from brev_pipeline.split.labels import list_present_classes, number_classes
+from brev_pipeline.split.label_map import list_present_classes, number_classes
 from brev_pipeline.store.versions import DERIVED
 from brev_pipeline.table_metadata import LEFT_OUT_RULES
 from brev_pipeline.tables import drawn_by_weight, part_names

@@ -8,8 +8,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.diff.images import SHOWN
-from brev_pipeline.split.layout import assign_leak_groups
-from brev_pipeline.split.ledger import build_grouping_rules
+from brev_pipeline.split.leak_groups import assign_leak_groups, build_grouping_rules
 from brev_pipeline.store import Version
 
 

@@ -278,7 +278,7 @@ def _recorded(draft: Draft) -> dict[str, Any]:
 
 
 def _classes(draft: Draft) -> list[str]:
-    from brev_pipeline.split.labels import read_split_classes
+    from brev_pipeline.split.label_map import read_split_classes
 
     return read_split_classes(draft.tables["sample_split"].read([]))
 

@@ -37,7 +37,7 @@ def build_class_frames(
         earlier: class names of the newest published version.
         outside: (rows,) which rows a given split keeps out of the shares.
     """
-    from brev_pipeline.split.labels import read_split_classes
+    from brev_pipeline.split.label_map import read_split_classes
 
     held = ClassMembership(split)
     purpose = _encode(split["purpose"], settings.names)

@@ -23,7 +23,7 @@ from brev_pipeline.texts import TEXT, join_names, normalize_unicode, number_valu
 if TYPE_CHECKING:
     import pandas as pd
 
-    from brev_pipeline.split.given_matched import GivenMatches
+    from brev_pipeline.split.given_names import GivenMatches
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _build_accepted(entries: list[str], samples: pa.Table) -> "pd.DataFrame":
     """A row for each entry of accept_unjudged: whether it means an image, and which is most like it where not."""
     import pandas as pd
 
-    from brev_pipeline.split.match_rows import match_rows
+    from brev_pipeline.split.matching import match_rows
 
     table = pa.table({"path": pa.array(entries, TEXT)})
     match = match_rows(table, ["path"], samples.select(["path"]), None, "accept_unjudged")
@@ -241,8 +241,8 @@ def _find_pixel_conflicts(images: pa.Table, samples: pa.Table) -> pa.ChunkedArra
 def _split_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     paths = tables["sample_split"].read(["path"])["path"]
     lost = _count_difference(_find_usable_paths(tables, config), paths)
-    from brev_pipeline.split.known import count_known_matches, list_known_columns
-    from brev_pipeline.split.ledger import list_key_columns
+    from brev_pipeline.split.known_assignments import count_known_matches, list_known_columns
+    from brev_pipeline.split.leak_groups import list_key_columns
 
     columns = ["path", "content_id", "pixel_id", "item", "stratum", "leak_group", "purpose", "assigned_by"]
     wanted = list_known_columns(published.known, config.split)
@@ -273,7 +273,7 @@ def _split_frames(tables: Tables, config: PipelineConfig, published: Baseline) -
 
 def _read_listed(tables: Tables, split: pa.Table, config: PipelineConfig) -> pa.Table | None:
     """All listed images as the split's report takes them; None where nothing is said of single ones."""
-    from brev_pipeline.split.usable import INTEGRITY_COLUMNS
+    from brev_pipeline.split.selection import INTEGRITY_COLUMNS
 
     if not config.split.names_images:
         return None
@@ -282,7 +282,7 @@ def _read_listed(tables: Tables, split: pa.Table, config: PipelineConfig) -> pa.
 
 def _match_given(tables: Tables, config: PipelineConfig, published: Baseline) -> Sequence["GivenMatches"]:
     """What became of the names and words of ``split.given``: of all that is listed, usable or not."""
-    from brev_pipeline.split.given_matched import count_given_matches, list_given_columns
+    from brev_pipeline.split.given_names import count_given_matches, list_given_columns
 
     if config.split.given is None:
         return ()
@@ -395,7 +395,7 @@ def _weight_frames(tables: Tables, config: PipelineConfig, published: Baseline) 
 
 def _shard_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     from brev_pipeline.expectations.class_frames import build_drawn_classes
-    from brev_pipeline.split.labels import read_split_classes
+    from brev_pipeline.split.label_map import read_split_classes
 
     columns = ["purpose", "epoch", "shard", "position", "path", "content_id", "group", "label"]
     table = tables["tfrecord_shards"].read([*columns, "ordinal"])
@@ -489,11 +489,9 @@ def _encode_texts(column: pa.ChunkedArray) -> Numbers:
 
 def _is_whole(number: Numbers, side: Numbers) -> Any:
     """(rows,) whether all rows of a row's number stand on one side."""
-    count = int(number.max(initial=-1)) + 1
-    low, high = np.full(count, np.iinfo(np.int64).max), np.full(count, -1)
-    np.minimum.at(low, number, side)
-    np.maximum.at(high, number, side)
-    return (low == high)[number]
+    from brev_pipeline.split.leaks import find_divided
+
+    return ~np.append(find_divided(number, side), False)[number]
 
 
 def _empty_frame(*columns: str) -> "pd.DataFrame":

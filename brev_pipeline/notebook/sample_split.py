@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.arrays import Ints, find_minima
-from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.encode import encode_column
-from brev_pipeline.split.layout import GroupingRules, LeakGroups, assign_leak_groups
+from brev_pipeline.split.encoding import Ints, encode_column, find_minima
+from brev_pipeline.split.keys import compile_key_pattern
+from brev_pipeline.split.leak_groups import GroupingRules, LeakGroups, assign_leak_groups
 from brev_pipeline.split.methods import check_method, run_method
-from brev_pipeline.split.patterns import compile_key_pattern
+from brev_pipeline.split.problem import build_problem
+from brev_pipeline.split.purposes import OPEN
 from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class SampleSplit:
         seed = int(self.seed)
         if seed < 0:
             seed = secrets.randbits(63 if self.method == "ranked_hash" else 32)
-        draw = leak_groups.build_problem(shares, closed, int(self.split < 1), seed, fixed, by_node)
+        draw = build_problem(leak_groups, shares, closed, int(self.split < 1), seed, fixed, by_node)
         chosen = run_method(self.method, draw)[leak_groups.row_group]
         if self.method != "ranked_hash":
             chosen = _as_reference(leak_groups, chosen, by_node, given)

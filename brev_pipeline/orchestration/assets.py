@@ -148,8 +148,8 @@ def _make_sample_split(context: dg.AssetExecutionContext, config: PipelineConfig
     from brev_pipeline.orchestration.metadata import labels_metadata, split_metadata
     from brev_pipeline.release.assignments import divide_samples
     from brev_pipeline.split import build_split_report
-    from brev_pipeline.split.labels import read_split_classes
-    from brev_pipeline.split.usable import INTEGRITY_COLUMNS
+    from brev_pipeline.split.label_map import read_split_classes
+    from brev_pipeline.split.selection import INTEGRITY_COLUMNS
     from brev_pipeline.store import PipelineStore
 
     done = divide_samples(

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from brev_pipeline.config import PipelineConfig
     from brev_pipeline.recheck import Recheck
     from brev_pipeline.split import SplitReport
-    from brev_pipeline.split.given_matched import GivenMatches
-    from brev_pipeline.split.known import KnownMatches
+    from brev_pipeline.split.given_names import GivenMatches
+    from brev_pipeline.split.known_assignments import KnownMatches
     from brev_pipeline.storage.fetcher import Fetcher
     from brev_pipeline.store import PipelineStore
 
@@ -257,7 +257,7 @@ def labels_metadata(
         earlier: those of the newest published version.
         order: ``listing.classes``.
     """
-    from brev_pipeline.split.labels import count_labels, explain_class_order
+    from brev_pipeline.split.label_map import count_labels, explain_class_order
 
     images = count_labels(table, classes)
     new = [""] * len(earlier) + ["new"] * (len(classes) - len(earlier))
@@ -299,7 +299,7 @@ def shards_metadata(
     from brev_pipeline.augmentation import ImageAugmenter
     from brev_pipeline.charts import sample_sheet
     from brev_pipeline.release.shards import PreparedPixels
-    from brev_pipeline.split.labels import read_split_classes
+    from brev_pipeline.split.label_map import read_split_classes
 
     names = read_split_classes(split)
     pixels, augmenter = PreparedPixels(store.prepared_pixels), ImageAugmenter(config.augmentation)

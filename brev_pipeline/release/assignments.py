@@ -51,10 +51,10 @@ def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Colu
         StoreError: the newest version cannot be read.
     """
     from brev_pipeline.split import assign_purposes, select_samples
-    from brev_pipeline.split.given_matched import count_given_matches
-    from brev_pipeline.split.known import count_known_matches, list_known_columns
-    from brev_pipeline.split.labels import attach_classes, build_label_map, list_present_classes
-    from brev_pipeline.split.usable import INTEGRITY_COLUMNS, PREPARED_COLUMNS
+    from brev_pipeline.split.given_names import count_given_matches
+    from brev_pipeline.split.known_assignments import count_known_matches, list_known_columns
+    from brev_pipeline.split.label_map import attach_classes, build_label_map, list_present_classes
+    from brev_pipeline.split.selection import INTEGRITY_COLUMNS, PREPARED_COLUMNS
 
     listed = integrity.read(INTEGRITY_COLUMNS)
     usable, excluded = select_samples(
@@ -79,7 +79,7 @@ def build_assignments(config: PipelineConfig, before: Version | None, split: pa.
     How a run came to an assignment is the run's own affair: without that column, a second run over the same images
     gives the same table.
     """
-    from brev_pipeline.split.ledger import are_in_split, build_next_ledger
+    from brev_pipeline.release.ledger import are_in_split, build_next_ledger
 
     table = build_next_ledger(split, before and read_ledger(before), config.split).drop_columns(["assigned_by"])
     return table.append_column("listed", are_in_split(table, split))
@@ -103,7 +103,7 @@ def read_history(store: PipelineStore, config: PipelineConfig) -> SplitHistory:
     Raises:
         StoreError: the version cannot be read, or is not what was published.
     """
-    from brev_pipeline.split.ledger import list_ledger_columns
+    from brev_pipeline.release.ledger import list_ledger_columns
 
     newest = store.newest_version()
     if newest is None:
@@ -163,7 +163,7 @@ def load_given_files(config: PipelineConfig) -> dict[str, pa.Table]:
         SplitError: one cannot be read, or is not such a file.
     """
     from brev_pipeline.split.given_names import read_given_file
-    from brev_pipeline.split.match_rows import BASE_FOLDER
+    from brev_pipeline.split.matching import BASE_FOLDER
 
     found = {}
     for key, file in (config.split.given.files if config.split.given else {}).items():
@@ -200,9 +200,9 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
         SplitError: see `check_split_early`, `load_known_assignments`, `load_given_files` and `refuse_other_folds`.
         SamplingError: ``sampling.groupby`` names what is no column.
     """
+    from brev_pipeline.release.ledger import list_ledger_columns
     from brev_pipeline.sampling.groups import group_images
-    from brev_pipeline.split.foresee import check_split_early
-    from brev_pipeline.split.ledger import list_ledger_columns
+    from brev_pipeline.split.early_checks import check_split_early
 
     group_images(SAMPLE_SPLIT.empty_table(), config.sampling.groupby)
     listing = listing.select(RAW_LISTING.names)

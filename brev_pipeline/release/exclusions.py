@@ -88,7 +88,7 @@ def list_exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filte
         One row per image, sorted by path. ``content_id`` is null for what the listing left out, which is not read.
         ``partner`` is the path of the image that it is a copy of, or contradicts; null for the other rules.
     """
-    from brev_pipeline.split.usable import EVALUATED_COLUMNS, PREPARED_COLUMNS, evaluate_samples
+    from brev_pipeline.split.selection import EVALUATED_COLUMNS, PREPARED_COLUMNS, evaluate_samples
 
     samples = tables["sample_integrity"].read(EVALUATED_COLUMNS)
     kept, _, excluded = evaluate_samples(

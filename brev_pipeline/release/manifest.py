@@ -36,7 +36,7 @@ def build_manifest_facts(
 ) -> tuple[dict[str, Any], pa.Table, Folder, dict[str, dict[str, Any]]]:
     """What the manifest says besides the files; the exclusions; the folder of the shards, and the facts of each."""
     from brev_pipeline.listing import listing_fingerprint
-    from brev_pipeline.split.labels import read_split_classes
+    from brev_pipeline.split.label_map import read_split_classes
 
     excluded = list_exclusions(config, tables, filtered)
     listing = tables["raw_listing"].read(["path", "etag"])

@@ -131,7 +131,7 @@ def plan_records(config: PipelineConfig, split: Columns, weights: pa.Table, prep
     from brev_pipeline.records.shard_writer import PREPARED_COLUMNS
     from brev_pipeline.sampling import plan_draws
     from brev_pipeline.sampling.draw_plan import SPLIT_COLUMNS
-    from brev_pipeline.split.labels import read_split_classes
+    from brev_pipeline.split.label_map import read_split_classes
 
     classes = read_split_classes(split.read([]))
     drawn_from = split.read([*SPLIT_COLUMNS, *config.sampling.groupby])

@@ -9,7 +9,7 @@ import pyarrow as pa
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.report.context import ReportContext, SectionSummary
 from brev_pipeline.report.text import count_noun, format_size, join_words
-from brev_pipeline.split.labels import count_labels, number_classes
+from brev_pipeline.split.label_map import count_labels, number_classes
 from brev_pipeline.tables import AUGMENTED
 from brev_pipeline.texts import TEXT
 

@@ -12,6 +12,7 @@ from brev_pipeline.report.context import ReportContext, SectionSummary
 from brev_pipeline.report.rows import Codes, EncodedColumn, Mask, Numbers, encode_column, first_rows
 from brev_pipeline.report.text import count_noun, format_percent, join_words
 from brev_pipeline.report.thumbnails import PictureRequest, ThumbnailCache
+from brev_pipeline.split.leaks import find_divided
 
 Divided = tuple[int, int]
 """How many there are of a kind, and how many of them stand on two sides."""
@@ -65,9 +66,15 @@ def _find_positions(column: EncodedColumn, names: list[str]) -> Codes:
     return np.array([places[name] for name in column.values.to_pylist()], np.int32)[column.codes]
 
 
-def count_divided(met: Mask) -> Divided:
-    """Of all that occur, as `Sides.met` gives it."""
-    return len(met), int((met.sum(1) > 1).sum())
+def count_divided(codes: Codes, purpose: Codes) -> Divided:
+    """How many numbers there are, and how many of them stand on two sides.
+
+    Args:
+        codes: (images,) a number for all images that may not be divided.
+        purpose: (images,) number of each image's purpose.
+    """
+    divided = find_divided(codes, purpose)
+    return len(divided), int(divided.sum())
 
 
 _STRATA: Final = 80
@@ -155,7 +162,7 @@ def _describe_groups(
     images = sides.count_images()
     total = _make_stratum("all images", context, images.sum(0), met.sum(0))
     strata = _describe_strata(context, sides, images, group.codes) if len(sides.strata) > 1 else []
-    return total, strata, count_divided(met), _largest_groups(context, album, group)
+    return total, strata, count_divided(group.codes, sides.purpose), _largest_groups(context, album, group)
 
 
 def _describe_strata(context: ReportContext, sides: PurposeMatrix, images: Numbers, group: Codes) -> list[Stratum]:
@@ -195,7 +202,7 @@ def _check_whole(context: ReportContext, sides: PurposeMatrix, column: str, scop
     codes = context.split.encode_column(column).codes
     if scope:
         codes = sides.with_stratum(codes).codes
-    return count_divided(sides.mark_purposes(codes, int(codes.max(initial=-1)) + 1))
+    return count_divided(codes, sides.purpose)
 
 
 def _largest_groups(context: ReportContext, album: ThumbnailCache, group: EncodedColumn) -> list[LeakGroup]:

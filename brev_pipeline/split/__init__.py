@@ -4,27 +4,26 @@ An *item* is the physical thing that was photographed, a *stratum* a part of the
 hold its share of, a *leak group* the images that may never be divided: items, byte copies and pixel copies that
 hang together. `select_samples` says which images take part, `assign_purposes` gives every one a purpose, and
 `build_split_report` checks the result from the tables alone. The *ledger* is what earlier versions decided; it is kept
-for good (`build_next_ledger`).
+for good (`release.ledger`).
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from brev_pipeline.split.ledger import build_next_ledger, read_known_assignments
+    from brev_pipeline.split.assignment import assign_purposes
+    from brev_pipeline.split.known_assignments import read_known_assignments
     from brev_pipeline.split.report import SplitReport, build_split_report
-    from brev_pipeline.split.samples import assign_purposes
-    from brev_pipeline.split.usable import EXCLUSIONS, SELECTED_SAMPLES, select_samples
+    from brev_pipeline.split.selection import EXCLUSIONS, SELECTED_SAMPLES, select_samples
 
 # Imported when first used: the package costs nothing to import.
 _HOMES = {
-    "EXCLUSIONS": "usable",
-    "SELECTED_SAMPLES": "usable",
+    "EXCLUSIONS": "selection",
+    "SELECTED_SAMPLES": "selection",
     "SplitReport": "report",
-    "build_next_ledger": "ledger",
-    "read_known_assignments": "ledger",
+    "read_known_assignments": "known_assignments",
     "build_split_report": "report",
-    "assign_purposes": "samples",
-    "select_samples": "usable",
+    "assign_purposes": "assignment",
+    "select_samples": "selection",
 }
 
 __all__ = [
@@ -32,7 +31,6 @@ __all__ = [
     "SELECTED_SAMPLES",
     "SplitReport",
     "assign_purposes",
-    "build_next_ledger",
     "build_split_report",
     "read_known_assignments",
     "select_samples",

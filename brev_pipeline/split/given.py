@@ -16,13 +16,11 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import GivenSettings, SplitSettings
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.arrays import Bools, Ints, find_first_rows
-from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.encode import Key
-from brev_pipeline.split.given_names import GivenFiles, NamedImages, match_given_names
-from brev_pipeline.split.match_names import MatchPairs, refuse_ambiguous, strip_buckets
-from brev_pipeline.split.match_rows import closest_names, describe_closest
-from brev_pipeline.split.patterns import extract_keys, list_some_paths
+from brev_pipeline.split.encoding import Ints, Key, find_first_rows
+from brev_pipeline.split.given_names import GivenFiles, NamedImages, find_path_words, match_given_names
+from brev_pipeline.split.keys import list_some_paths
+from brev_pipeline.split.matching import MatchPairs, closest_names, describe_closest, refuse_ambiguous
+from brev_pipeline.split.purposes import OPEN
 from brev_pipeline.texts import TEXT, normalize_unicode, number_values
 
 _SHOWN: Final = 3
@@ -63,48 +61,6 @@ def find_given_purposes(
         some = list_some_paths(samples["path"], np.ones(len(samples), np.bool_))
         raise SplitError(f"split.given.{where} finds a word in none of the {len(samples)} paths, for example {some}")
     return _translate_words(words, given, settings.names, f"split.given.{where}")
-
-
-def find_path_words(samples: pa.Table, given: GivenSettings) -> pa.ChunkedArray:
-    """(images,) the word that a folder of each path, or the pattern, gives; null where there is none."""
-    return (
-        _find_folder_words(samples, given.folder)
-        if given.folder is not None
-        else _find_pattern_words(samples, str(given.pattern))
-    )
-
-
-def find_given_groups(told: Ints, groups: Ints, count: int) -> Bools:
-    """(groups,) which leak groups have a given image: they are out of all shares.
-
-    Args:
-        told: (images,) as `find_given_purposes`.
-        groups: (images,) leak group of each.
-        count: number of groups.
-    """
-    out = np.zeros(count, np.bool_)
-    out[groups[told != OPEN]] = True
-    return out
-
-
-def _find_folder_words(samples: pa.Table, level: int) -> pa.ChunkedArray:
-    """The folder's name at a level of each path; null where it has none."""
-    paths = strip_buckets(samples["path"], samples["bucket"])
-    return pa.chunked_array([_folder_at_level(chunk, level) for chunk in paths.chunks], TEXT)
-
-
-def _folder_at_level(paths: pa.LargeStringArray, level: int) -> pa.LargeStringArray:
-    parts = pc.split_pattern(paths, "/")
-    ends = parts.offsets.to_numpy()
-    starts, folders = ends[:-1], np.diff(ends) - 1
-    place = level + (0 if level >= 0 else folders)
-    there = (place >= 0) & (place < folders)
-    return parts.values.take(pa.array(np.where(there, starts + place, 0), mask=~there))
-
-
-def _find_pattern_words(samples: pa.Table, pattern: str) -> pa.ChunkedArray:
-    paths = normalize_unicode(strip_buckets(samples["path"], samples["bucket"]))
-    return extract_keys(pc.binary_replace_slice(paths, 0, 0, "/"), pattern, "given", "purpose")
 
 
 def _find_named_purposes(

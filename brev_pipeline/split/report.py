@@ -8,16 +8,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.split.arrays import Bools, Ints, find_first_rows, number_values, sum_weights
-from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.encode import Key, encode_column
-from brev_pipeline.split.given import find_given_groups
+from brev_pipeline.split.encoding import Bools, Ints, Key, encode_column, find_first_rows, number_values, sum_weights
 from brev_pipeline.split.given_names import GivenFiles
-from brev_pipeline.split.layout import LeakGroups, assign_leak_groups
+from brev_pipeline.split.leak_groups import LeakGroups, assign_leak_groups, build_grouping_rules, find_group_purposes
 from brev_pipeline.split.leaks import find_leaks
-from brev_pipeline.split.ledger import build_grouping_rules, find_closed_purposes, find_group_purposes, number_purposes
-from brev_pipeline.split.said import StatedPurposes, find_stated_purposes
-from brev_pipeline.split.samples import build_share_array
+from brev_pipeline.split.prior import StatedPurposes, find_stated_purposes
+from brev_pipeline.split.purposes import (
+    OPEN,
+    build_share_array,
+    find_closed_purposes,
+    find_given_groups,
+    number_purposes,
+)
 from brev_pipeline.texts import TEXT
 
 _TEXT: Final = TEXT

@@ -183,7 +183,9 @@ def test_a_run_whose_map_is_not_the_newest_ones_fails_its_check(
     draw_photos(tmp_path / "photos", {"ajar": 6})
     with monkeypatch.context() as patched:
         # As the code before did: the classes of each version sorted anew.
-        patched.setattr("brev_pipeline.split.labels.build_label_map", lambda present, _earlier, _order: sorted(present))
+        patched.setattr(
+            "brev_pipeline.split.label_map.build_label_map", lambda present, _earlier, _order: sorted(present)
+        )
         done = run(configured(tmp_path))
     assert not done.success
     assert "sample_split.labels_kept" in done.failed_checks

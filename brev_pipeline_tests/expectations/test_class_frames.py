@@ -10,7 +10,7 @@ import pytest
 
 from brev_pipeline.config import PipelineConfig, SplitSettings, parse_config
 from brev_pipeline.expectations.class_frames import build_class_frames, build_drawn_classes
-from brev_pipeline.split.labels import attach_classes
+from brev_pipeline.split.label_map import attach_classes
 from brev_pipeline.texts import NAMES, TEXT
 
 YAML = "name: parts\nstore: store\ndatasets: [{name: P, id: p, bucket: photos}]\n"

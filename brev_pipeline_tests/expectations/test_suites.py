@@ -16,7 +16,7 @@ from brev_pipeline.expectations.rules import describe_finding
 from brev_pipeline.expectations.validate import validate_frames
 from brev_pipeline.split import read_known_assignments
 from brev_pipeline.split.given_names import read_given_file
-from brev_pipeline.split.labels import attach_classes
+from brev_pipeline.split.label_map import attach_classes
 from brev_pipeline_tests.held import held
 from brev_pipeline_tests.pipelines import configure
 

@@ -15,7 +15,7 @@ from brev_pipeline.engine import SerialEngine
 from brev_pipeline.records import plan_shards, shard_files, write_shards
 from brev_pipeline.release.publishing import publish_version
 from brev_pipeline.seeds import seed64
-from brev_pipeline.split.labels import list_present_classes
+from brev_pipeline.split.label_map import list_present_classes
 from brev_pipeline.store import Folder, PipelineStore, Version
 
 YAML = """

@@ -20,7 +20,7 @@ from brev_pipeline.records import plan_shards
 from brev_pipeline.report import ReportInputs
 from brev_pipeline.sampling import compute_sampling_weights, plan_draws
 from brev_pipeline.split import assign_purposes, select_samples
-from brev_pipeline.split.labels import list_present_classes
+from brev_pipeline.split.label_map import list_present_classes
 from brev_pipeline.stages import package_versions
 from brev_pipeline.store import Folder, Version
 from brev_pipeline.store.parquet import to_parquet

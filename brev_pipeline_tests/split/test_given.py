@@ -18,8 +18,7 @@ from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split import assign_purposes, build_split_report
 from brev_pipeline.split.given import find_given_purposes
-from brev_pipeline.split.given_matched import count_given_matches
-from brev_pipeline.split.given_names import read_given_file
+from brev_pipeline.split.given_names import count_given_matches, read_given_file
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
 
 UNIQUE = r"/(i\d+)_\d+\.png$"

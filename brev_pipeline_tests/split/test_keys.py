@@ -9,10 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.encode import encode_column
-from brev_pipeline.split.keys import find_items, find_key, find_strata
-from brev_pipeline.split.patterns import extract_keys
-from brev_pipeline.split.words import pack_texts
+from brev_pipeline.split.encoding import encode_column, pack_texts
+from brev_pipeline.split.keys import extract_keys, find_items, find_key, find_strata
 
 
 def paths(*names: str) -> pa.Table:

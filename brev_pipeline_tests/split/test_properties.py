@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from brev_pipeline import SampleSplit
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.split import assign_purposes, build_next_ledger, build_split_report
-from brev_pipeline.split.ledger import list_ledger_columns
+from brev_pipeline.release.ledger import build_next_ledger, list_ledger_columns
+from brev_pipeline.split import assign_purposes, build_split_report
 from brev_pipeline_tests.split.listings import COPY, FRACTIONS, PATTERN, Photo, always, listing, photos, sides
 
 METHODS = st.sampled_from(["ranked_hash", "sorted_permutation", "murmurhash3"])

@@ -1,4 +1,4 @@
-"""Draw: what a split method is told, and what it answers.
+"""Problem: what a split method is given, and what it answers.
 
 A method sees numbers only: nodes with their sizes, strata and groups, the purposes' shares, and which purposes are
 given already. It answers with one purpose per leak group.
@@ -9,10 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from brev_pipeline.split.arrays import Bools, Floats, Ints, find_minima, number_values, sum_weights
-from brev_pipeline.split.groups import Nodes
-
-OPEN = -1  # no purpose yet
+from brev_pipeline.split.encoding import Bools, Floats, Ints, number_values, sum_weights
+from brev_pipeline.split.leak_groups import LeakGroups, Nodes
 
 
 @dataclass(frozen=True)
@@ -111,29 +109,29 @@ def find_parts(draw: SplitProblem) -> StratumParts:
     return StratumParts(group, distinct % strata, images, np.bincount(group, minlength=len(draw.fixed)) > 1)
 
 
-def find_strictest(groups: Ints, purposes: Ints, strictness: Ints, count: int) -> Ints:
-    """(groups,) the strictest of the purposes given to each group's rows; −1 where none is.
-
-    Args:
-        groups: (rows,) group of each row.
-        purposes: (rows,) purpose of each row, or −1.
-        strictness: (purposes,) distinct ranks; the lowest wins.
-        count: number of groups.
-    """
-    given = purposes >= 0
-    best = find_minima(groups[given], strictness[purposes[given]], count, len(strictness))
-    back = np.full(len(strictness) + 1, OPEN, np.int64)
-    back[strictness] = np.arange(len(strictness))
-    return np.asarray(back[best])
-
-
-def rank_strictness(names: list[str]) -> Ints:
-    """(purposes,) rank of each purpose where two of them meet in one leak group; 0 wins.
-
-    ``test`` comes first: what a model is judged by must not shrink, nor be trained on. Then come all others in
-    their order, and ``train`` last.
-    """
-    rank = sorted(range(len(names)), key=lambda at: (names[at] != "test", names[at] == "train", at))
-    out = np.empty(len(names), np.int64)
-    out[rank] = np.arange(len(names))
-    return out
+def build_problem(
+    leak_groups: LeakGroups,
+    shares: Floats,
+    closed: Bools,
+    remainder: int,
+    seed: int,
+    fixed: Ints,
+    node_fixed: Ints | None = None,
+    folds: int = 0,
+) -> SplitProblem:
+    """The question to a method; see `SplitProblem` for the arguments."""
+    return SplitProblem(
+        nodes=leak_groups.nodes,
+        group=leak_groups.group,
+        fixed=fixed,
+        node_fixed=fixed[leak_groups.group] if node_fixed is None else node_fixed,
+        shares=shares,
+        closed=closed,
+        remainder=remainder,
+        strata=leak_groups.stratum.labels,
+        items=leak_groups.item.labels,
+        spelled=leak_groups.item.spelled,
+        over_strata=leak_groups.over_strata,
+        seed=seed,
+        folds=folds,
+    )

@@ -1,4 +1,4 @@
-"""Samples: the split of a pipeline's listing, from table to table."""
+"""Assignment: the split of a pipeline's listing, from table to table."""
 
 import numpy as np
 import pyarrow as pa
@@ -6,14 +6,19 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.arrays import Bools, Floats, Ints, find_first_rows
-from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.given import find_given_groups
+from brev_pipeline.split.encoding import Bools, Floats, Ints, find_first_rows
 from brev_pipeline.split.given_names import GivenFiles
-from brev_pipeline.split.layout import LeakGroups, assign_leak_groups
-from brev_pipeline.split.ledger import build_grouping_rules, find_closed_purposes, number_purposes
+from brev_pipeline.split.leak_groups import LeakGroups, assign_leak_groups, build_grouping_rules
 from brev_pipeline.split.methods import run_method
-from brev_pipeline.split.said import find_stated_purposes
+from brev_pipeline.split.prior import find_stated_purposes
+from brev_pipeline.split.problem import build_problem
+from brev_pipeline.split.purposes import (
+    OPEN,
+    build_share_array,
+    find_closed_purposes,
+    find_given_groups,
+    number_purposes,
+)
 from brev_pipeline.tables import SAMPLE_SPLIT, conform_table
 from brev_pipeline.texts import TEXT
 
@@ -89,13 +94,8 @@ def _assign_rest(leak_groups: LeakGroups, settings: SplitSettings, fixed: Ints, 
     """(groups of the rest,) their purposes."""
     shares = build_share_array(settings)
     remainder = _find_remainder(settings, shares, closed)
-    draw = leak_groups.build_problem(shares, closed, remainder, settings.seed, fixed, folds=settings.folds or 0)
+    draw = build_problem(leak_groups, shares, closed, remainder, settings.seed, fixed, folds=settings.folds or 0)
     return run_method(settings.method, draw if rest.all() else draw.restrict_to(rest))
-
-
-def build_share_array(settings: SplitSettings) -> Floats:
-    """(purposes,) the wanted share of each purpose, in the order of `SplitSettings.names`."""
-    return np.array(list(settings.shares.values()))
 
 
 def _find_remainder(settings: SplitSettings, shares: Floats, closed: Bools) -> int:

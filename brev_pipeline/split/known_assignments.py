@@ -1,8 +1,6 @@
-"""Ledger: what was decided before, and stays so.
+"""Known assignments: a table of purposes that people keep beside the ledger, and what became of its rows.
 
-The ledger of a pipeline is the assignments of its newest published version; a CSV of known assignments, such as the
-reference's sample identification file, can stand beside it. An image that has left the listing keeps its line, so
-that it returns to its old side.
+Such as the reference's sample identification file. Its rows are counted anew from the tables, for people.
 """
 
 from dataclasses import dataclass
@@ -13,72 +11,12 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.arrays import Bools, Ints
-from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.layout import GroupingRules, LeakGroups, assign_leak_groups
-from brev_pipeline.split.match_rows import BASE_FOLDER, Keyed, RowMatch, match_rows
-from brev_pipeline.split.tables import read_text_table
-from brev_pipeline.tables import SAMPLE_SPLIT, conform_table
-from brev_pipeline.texts import TEXT
-
-
-def build_grouping_rules(settings: SplitSettings) -> GroupingRules:
-    """How a pipeline cuts its listing: without ``uniqueness`` each content is an item."""
-    return GroupingRules(
-        stratification=settings.stratification,
-        uniqueness=settings.uniqueness or ["content_id"],
-        over_strata=settings.uniqueness_scope == "global",
-        unmatched=settings.unmatched,
-        copies=("content_id", "pixel_id"),
-    )
-
-
-def list_key_columns(settings: SplitSettings) -> list[str]:
-    """The columns of a split that `split.stratification` and `split.uniqueness` name, where they are no patterns."""
-    specs = (settings.stratification, settings.uniqueness)
-    named = [name for spec in specs if spec and not isinstance(spec, str) for name in spec]
-    return [name for name in dict.fromkeys(named) if name in SAMPLE_SPLIT.names]
-
-
-def list_ledger_columns(settings: SplitSettings) -> list[str]:
-    """The columns of a ledger that `assign_purposes` and `build_split_report` read."""
-    usual = ["path", "content_id", "pixel_id", "item", "stratum", "purpose"]
-    return list(dict.fromkeys([*usual, *list_key_columns(settings)]))
-
-
-def are_in_split(rows: pa.Table, split: pa.Table) -> pa.ChunkedArray:
-    """(rows,) whether the split has an image of the same path and content; its paths are unique."""
-    at = pc.index_in(rows["path"], value_set=split["path"])
-    return pc.fill_null(pc.equal(split["content_id"].take(at), rows["content_id"]), False)
-
-
-def number_purposes(column: pa.ChunkedArray, names: list[str], where: str) -> Ints:
-    """(rows,) number of each purpose in ``names``; −1 for none. Raises `SplitError` for one that is not there."""
-    found = pc.index_in(column.cast(TEXT), value_set=pa.array(names, TEXT))
-    codes: Ints = found.fill_null(OPEN).to_numpy().astype(np.int64)
-    unknown = (codes == OPEN) & column.is_valid().to_numpy()
-    if unknown.any():
-        other = sorted(set(column.filter(pa.array(unknown)).to_pylist()))
-        raise SplitError(
-            f"{where} holds the purposes {other}, but the configuration has only {names}: images keep their purpose "
-            "for good, so name it under split.purposes or split.remainder (a share of 0 adds nothing to it)"
-        )
-    return codes
-
-
-def find_closed_purposes(settings: SplitSettings, given: Ints) -> Bools:
-    """(purposes,) whether each is locked: it takes nothing new as soon as something stands there.
-
-    Args:
-        settings: of the split.
-        given: purposes that stand in the ledger, −1 for none.
-    """
-    names = settings.names
-    out = np.zeros(len(names), np.bool_)
-    if not settings.allow_additions:
-        held = np.bincount(given[given != OPEN], minlength=len(names)) > 0
-        out[:] = held & np.isin(names, settings.locked)
-    return out
+from brev_pipeline.split.encoding import Ints
+from brev_pipeline.split.keys import KeySpec, fill_missing_items, find_key
+from brev_pipeline.split.leak_groups import list_key_columns
+from brev_pipeline.split.matching import BASE_FOLDER, Keyed, RowMatch, describe_closest, match_rows
+from brev_pipeline.split.purposes import OPEN, number_purposes
+from brev_pipeline.split.text_tables import read_text_table
 
 
 def read_known_assignments(data: bytes, name: str, base: str | None = None) -> pa.Table:
@@ -170,40 +108,6 @@ def match_known_assignments(
     return KnownAssignments(np.append(purposes, OPEN)[match.row], match)
 
 
-def build_next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitSettings) -> pa.Table:
-    """What the next run has to remember: this split, and the ledger's images that are not in it.
-
-    Args:
-        split: `tables.SAMPLE_SPLIT`, as `assign_purposes` gave it.
-        ledger: what `assign_purposes` was given; columns of `tables.SAMPLE_SPLIT`.
-        settings: of the split.
-
-    Returns:
-        `tables.SAMPLE_SPLIT`, sorted by path, then content. An absent image keeps its purpose, or takes that of its
-        leak group. A path stands there twice if its bytes have changed since.
-    """
-    if ledger is None or not len(ledger):
-        return split
-    gone = pc.invert(are_in_split(ledger, split))
-    if not pc.any(gone).as_py():
-        return split
-    leak_groups = assign_leak_groups(split, build_grouping_rules(settings), ledger)
-    purposes = find_group_purposes(leak_groups, split, ledger, settings.names)
-    moved = pa.array(settings.names, TEXT).take(pa.array(purposes[leak_groups.ledger_group]))
-    absent = ledger.set_column(ledger.column_names.index("purpose"), "purpose", moved).filter(gone)
-    both = pa.concat_tables([conform_table(table, SAMPLE_SPLIT, "ledger") for table in (split, absent)])
-    return both.sort_by([("path", "ascending"), ("content_id", "ascending")])
-
-
-def find_group_purposes(leak_groups: LeakGroups, split: pa.Table, ledger: pa.Table | None, names: list[str]) -> Ints:
-    """(all groups,) the purpose that each leak group has now: from the split, or else the ledger's strictest."""
-    past = np.zeros(0, np.int64) if ledger is None else number_purposes(ledger["purpose"], names, "the ledger")
-    now = leak_groups.find_strictest_purposes(
-        names, number_purposes(split["purpose"], names, "the split"), np.full(len(past), OPEN)
-    )
-    return np.where(now == OPEN, leak_groups.find_strictest_purposes(names, np.full(len(split), OPEN), past), now)
-
-
 def _is_remembered(known: pa.Table, keys: list[str], ledger: pa.Table | None) -> bool:
     """Whether a row means an image of the ledger, as far as the ledger's columns tell."""
     if ledger is None or not len(ledger):
@@ -237,3 +141,99 @@ def _refuse_contradictions(texts: pa.ChunkedArray, purposes: pa.ChunkedArray) ->
             f"the file of known assignments gives {len(twice)} keys more than one purpose: {some}; keep one line of "
             "each"
         )
+
+
+_SHOWN = 20
+_WHAT = "the file of known assignments"
+
+
+@dataclass(frozen=True)
+class KnownMatches:
+    """What became of the rows of a file of known assignments.
+
+    Attributes:
+        rows: with a purpose.
+        matched: of them, those that mean an image of the split.
+        left_out: those that mean only images that are listed and take no part in the split.
+        unmatched: the others, the first 20: key, purpose, closest (the image's key that is most like it, or null).
+        unmatched_count: how many others there are.
+    """
+
+    rows: int
+    matched: int
+    left_out: int
+    unmatched: pa.Table
+    unmatched_count: int
+
+    @property
+    def unmatched_text(self) -> str:
+        """In words, which rows mean no image and what they are most like; empty where all mean one."""
+        if not self.unmatched_count:
+            return ""
+        some = describe_closest(self.unmatched, self.unmatched_count)
+        return f"{self.unmatched_count:,} of {self.rows:,} rows mean no listed image: {some}"
+
+    def build_summary(self) -> dict[str, int | list[dict[str, str | None]]]:
+        """The same as JSON takes it."""
+        return {
+            "rows": self.rows,
+            "matched": self.matched,
+            "left_out": self.left_out,
+            "unmatched": self.unmatched_count,
+            "examples": self.unmatched.to_pylist(),
+        }
+
+
+def count_known_matches(
+    known: pa.Table | None, split: pa.Table, listing: pa.Table, settings: SplitSettings
+) -> KnownMatches | None:
+    """Count what became of the rows of a file of known assignments; None where there is none, or nothing in it.
+
+    Args:
+        known: as from `read_known_assignments`.
+        split: `tables.SAMPLE_SPLIT`: the columns that ``known`` names, path and bucket.
+        listing: the listed images (`tables.SAMPLE_INTEGRITY`), in the split or not: `list_known_columns`.
+        settings: of the split.
+    """
+    if known is None:
+        return None
+    known = known.filter(known["purpose"].is_valid())
+    if not len(known):
+        return None
+    keys = [column for column in known.column_names if column != "purpose"]
+    match = match_rows(known, keys, split, None, _WHAT)
+    lost = np.flatnonzero(~match.found)
+    listing = _append_keys(listing, settings)
+    if len(lost) and set(keys) <= set(listing.column_names):
+        elsewhere = match_rows(known.take(pa.array(lost)), keys, listing, None, _WHAT)
+        lost = lost[~elsewhere.found]
+    shown = pa.array(lost[:_SHOWN])
+    closest = match.find_closest(lost[:_SHOWN])
+    unmatched = closest.add_column(1, "purpose", known["purpose"].take(shown))
+    return KnownMatches(
+        rows=len(known),
+        matched=int(match.found.sum()),
+        left_out=len(known) - int(match.found.sum()) - len(lost),
+        unmatched=unmatched,
+        unmatched_count=len(lost),
+    )
+
+
+def list_known_columns(known: pa.Table | None, settings: SplitSettings) -> list[str]:
+    """The columns of a listing that `count_known_matches` reads, as far as there are such."""
+    own = [] if known is None else known.column_names
+    return list(dict.fromkeys(["path", "bucket", *list_key_columns(settings), *own]))
+
+
+def _append_keys(listing: pa.Table, settings: SplitSettings) -> pa.Table:
+    """The listing with item and stratum, where its columns give them."""
+    for name, spec in (("item", settings.uniqueness), ("stratum", settings.stratification)):
+        needs = ["path"] if isinstance(spec, str) else spec or []
+        if spec and name not in listing.column_names and set(needs) <= set(listing.column_names):
+            listing = listing.append_column(name, _key_texts(listing, spec, name))
+    return listing
+
+
+def _key_texts(listing: pa.Table, spec: KeySpec, name: str) -> pa.LargeStringArray:
+    key = find_key(listing, spec, name)
+    return (fill_missing_items(key, listing["path"]) if name == "item" else key).row_labels()

@@ -1,4 +1,4 @@
-"""Usable: which images take part in the split, and why the others do not."""
+"""Selection: which images take part in the split, and why the others do not."""
 
 from typing import Any, Final, NamedTuple
 
@@ -7,8 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.arrays import Bools, Ints
-from brev_pipeline.split.encode import encode_column
+from brev_pipeline.split.encoding import Bools, Ints, encode_column
 from brev_pipeline.tables import SAMPLE_SPLIT, conform_table
 from brev_pipeline.texts import TEXT, join_texts
 

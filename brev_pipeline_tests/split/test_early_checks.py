@@ -10,7 +10,7 @@ import pytest
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split import assign_purposes, build_split_report
-from brev_pipeline.split.foresee import check_split_early
+from brev_pipeline.split.early_checks import check_split_early
 from brev_pipeline.split.given_names import read_given_file
 from brev_pipeline_tests.split.test_given import listing
 

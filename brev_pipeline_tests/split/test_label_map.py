@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.labels import (
+from brev_pipeline.split.label_map import (
     attach_classes,
     build_label_map,
     count_labels,

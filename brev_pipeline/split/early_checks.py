@@ -1,4 +1,4 @@
-"""Foresee: the faults of the split that paths and configuration alone show, told before a pixel is read.
+"""Early checks: the faults of the split that paths and configuration alone show, told before a pixel is read.
 
 What is raised is what the split itself would raise, or what its checks would block. What hangs on contents is left to
 them: copies, items that are named by their content, and where an earlier version knows the images by theirs, what only
@@ -15,17 +15,17 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.arrays import Ints
-from brev_pipeline.split.draw import OPEN
-from brev_pipeline.split.given import find_given_groups, find_given_purposes
+from brev_pipeline.split.assignment import fix_group_purposes
+from brev_pipeline.split.encoding import Ints
+from brev_pipeline.split.given import find_given_purposes
 from brev_pipeline.split.given_names import GivenFiles
 from brev_pipeline.split.keys import KeySpec, find_key
-from brev_pipeline.split.layout import LeakGroups, assign_leak_groups
-from brev_pipeline.split.ledger import build_grouping_rules, match_known_purposes, number_purposes
+from brev_pipeline.split.known_assignments import match_known_purposes
+from brev_pipeline.split.leak_groups import LeakGroups, assign_leak_groups, build_grouping_rules
+from brev_pipeline.split.prior import StatedPurposes
+from brev_pipeline.split.purposes import OPEN, find_given_groups, number_purposes
 from brev_pipeline.split.report import find_overruled
-from brev_pipeline.split.said import StatedPurposes
-from brev_pipeline.split.samples import fix_group_purposes
-from brev_pipeline.split.usable import SELECTED_SAMPLES
+from brev_pipeline.split.selection import SELECTED_SAMPLES
 
 _SHOWN: Final = 3
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split import assign_purposes, read_known_assignments
-from brev_pipeline.split.known import count_known_matches
-from brev_pipeline.split.match_rows import BASE_FOLDER, match_rows, resolve_paths
-from brev_pipeline.split.tables import read_text_table
+from brev_pipeline.split.known_assignments import count_known_matches
+from brev_pipeline.split.matching import BASE_FOLDER, match_rows, resolve_paths
+from brev_pipeline.split.text_tables import read_text_table
 from brev_pipeline_tests.split.listings import Photo, listing, sides
 from brev_pipeline_tests.split.test_ledger import GLOBAL, ITEMS, SETTINGS
 

@@ -1,4 +1,4 @@
-"""Said: what known assignments and a given split say of the images, and of byte copies that only stand for one.
+"""Prior purposes: what known assignments and a given split say of the images, and of byte copies that stand for one.
 
 With ``integrity.duplicates: keep_first`` a copy takes no part in the split; what is said of its name still holds of its
 content, and so of the image that stands for it.
@@ -12,15 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.split.arrays import Ints
-from brev_pipeline.split.draw import find_strictest, rank_strictness
-from brev_pipeline.split.encode import Key
+from brev_pipeline.split.encoding import Ints, Key
 from brev_pipeline.split.given import find_given_purposes
 from brev_pipeline.split.given_names import GivenFiles
 from brev_pipeline.split.keys import fill_missing_items, find_key, find_strata
-from brev_pipeline.split.layout import LeakGroups
-from brev_pipeline.split.ledger import build_grouping_rules, match_known_purposes
-from brev_pipeline.split.usable import SELECTED_SAMPLES
+from brev_pipeline.split.known_assignments import match_known_purposes
+from brev_pipeline.split.leak_groups import LeakGroups, build_grouping_rules
+from brev_pipeline.split.purposes import find_strictest, rank_strictness
+from brev_pipeline.split.selection import SELECTED_SAMPLES
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Tables that people keep beside their images, as spreadsheets write them: read as text, whatever it looks like.
+"""Text tables: tables that people keep beside their images, as spreadsheets write them, read as text.
 
 Excel separates with ``;`` where the comma is the decimal mark and with tabs where it says Unicode text, marks UTF-8 and
 UTF-16 by their first bytes, may write ``sep=;`` above the head line, and ends short lines early. All of it is taken as
