@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from brev_pipeline.config import PipelineConfig, names
+from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import ConfigError
 from brev_pipeline.orchestration import code_location
 from brev_pipeline.orchestration.code_location import BROKEN_GROUP, build_folder_definitions, build_pipeline_definitions
@@ -121,7 +121,7 @@ def test_a_name_that_only_the_whole_location_refuses_is_found_before_it_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Should the list of names that are kept ever lack one: the job's name is that of an op of another job."""
-    monkeypatch.setattr(names, "OUR_NAMES", frozenset())
+    monkeypatch.setattr("brev_pipeline.config.pipeline.OUR_NAMES", frozenset())
     for name in ("a", "purge"):
         (tmp_path / f"{name}.yaml").write_text(named(name))
     definitions = build_folder_definitions(tmp_path)
