@@ -5,6 +5,7 @@ from typing import Any
 import jinja2
 
 from brev_pipeline.augmentation import AugmentationSettings, ImageAugmenter
+from brev_pipeline.charts import figure
 from brev_pipeline.report import text
 from brev_pipeline.report.changes import changes_section
 from brev_pipeline.report.checks import checks_section, page_summary
@@ -43,6 +44,7 @@ def build_report(inputs: ReportInputs) -> dict[str, bytes]:
     return {
         "index.html": render_page(
             album=album,
+            colours=figure,
             inputs=inputs,
             root=context.path_root,
             purposes=context.purposes,

@@ -16,7 +16,7 @@ from brev_pipeline.store import StoredTable
 from brev_pipeline.table_metadata import LEFT_OUT_RULES
 from brev_pipeline.texts import TEXT
 
-_PATHS: Final = 40
+_PATHS: Final = 40  # examples of each change
 _PIECE: Final = 1_000_000  # rows
 
 

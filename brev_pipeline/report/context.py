@@ -228,9 +228,3 @@ class SectionSummary:
     def pill(self) -> str:
         """The tone in words."""
         return _PILLS[self.tone]
-
-
-def worst(*tones: Tone) -> Tone:
-    """The gravest of some tones."""
-    order: list[Tone] = ["bad", "look", "good", "plain"]
-    return min(tones, key=order.index, default="good")

@@ -14,7 +14,7 @@ from brev_pipeline.report.text import count_noun
 from brev_pipeline.report.thumbnails import PictureRequest, ThumbnailCache
 
 _GROUPS: Final = 12  # of conflicts, and of copies
-_MEMBERS: Final = 6
+_MEMBERS: Final = 6  # of a group that are shown
 
 
 @dataclass(frozen=True)

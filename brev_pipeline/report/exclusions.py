@@ -25,7 +25,7 @@ from brev_pipeline.report.rows import (
 from brev_pipeline.report.text import count_noun, format_percent, join_words
 from brev_pipeline.report.thumbnails import Thumbnail, make_thumbnail
 
-_EXCLUDED: Final = 60
+_EXCLUDED: Final = 60  # examples of each rule, and classes
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,8 @@ def _summarize_exclusions(found: int, used: int, rules: list[RuleExclusions]) ->
     return SectionSummary("left-out", title, "good", said)
 
 
-_QUARANTINED: Final = 100
-_PICTURES: Final = 24
+_QUARANTINED: Final = 100  # rows
+_PICTURES: Final = 24  # thumbnails, each read anew from the bucket
 _COLUMNS: Final = ["content_id", "status", "source_path", "format", "width", "height"]
 
 STATUSES: Final = {

@@ -13,7 +13,7 @@ from brev_pipeline.report.context import ReportContext, SectionSummary
 from brev_pipeline.report.rows import EncodedColumn, count_values, group_rows
 from brev_pipeline.report.text import count_noun, format_size, join_words
 
-_MOST_BARS: Final = 48
+_MOST_BARS: Final = 48  # bars
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ def _next_step(step: datetime, unit: str) -> datetime:
     return step.replace(year=step.year + months // 12, month=months % 12 + 1)
 
 
-_ROWS: Final = 60
-_COLUMNS: Final = 6
-_SHAPES: Final = 8
+_ROWS: Final = 60  # classes
+_COLUMNS: Final = 6  # datasets that get a column each
+_SHAPES: Final = 8  # kinds of files
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def _summarize_inventory(context: ReportContext, datasets: list[FoundDataset]) -
     return SectionSummary("found", "What was found", "good" if fine else "look", said)
 
 
-_UNLISTED: Final = 60
+_UNLISTED: Final = 60  # rows of each table
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from brev_pipeline.split.label_map import count_labels, number_classes
 from brev_pipeline.tables import AUGMENTED
 from brev_pipeline.texts import TEXT
 
-_FILES: Final = 400
+_FILES: Final = 400  # rows
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _summarize_provenance(version: str, files: list[VersionFile]) -> SectionSumm
     return SectionSummary("provenance", "Where it comes from", "good", said)
 
 
-_LABELS: Final = 200
+_LABELS: Final = 200  # rows
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from brev_pipeline.report.text import count_noun, format_percent, join_words
 from brev_pipeline.report.thumbnails import PictureRequest, ThumbnailCache
 from brev_pipeline.texts import TEXT
 
-_GROUPS: Final = 60
+_GROUPS: Final = 60  # rows of each purpose
 
 WEIGHING: Final = {
     "uniform": "every group equally often",
@@ -163,7 +163,7 @@ def _summarize_sampling(draws: list[PurposeSampling], plain: list[tuple[str, int
     return SectionSummary("drawing", "How often each group is drawn", tone, text[0].upper() + text[1:])
 
 
-_CLASSES: Final = 60
+_CLASSES: Final = 60  # sheets
 _PICTURES: Final = 640  # on all sheets together
 _SPAN: Final = (6, 24)  # pictures on one sheet
 _RECORDS: Final = 3  # shown of one image

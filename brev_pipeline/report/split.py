@@ -77,9 +77,9 @@ def count_divided(codes: Codes, purpose: Codes) -> Divided:
     return len(divided), int(divided.sum())
 
 
-_STRATA: Final = 80
-_GROUPS: Final = 8
-_PICTURES: Final = 6
+_STRATA: Final = 80  # rows
+_GROUPS: Final = 8  # the largest that hang together
+_PICTURES: Final = 6  # of each of them
 
 
 @dataclass(frozen=True)
