@@ -107,7 +107,7 @@ def demosaic_bayer(raw: _Pixels) -> _Pixels:
     if min(raw.shape[:2]) < 2:
         raise unsupported_error("color_mode bayer wants at least 2×2 px")
 
-    def spread(plane: Any, kernel: npt.NDArray[np.float32]) -> Any:
+    def interpolate_plane(plane: Any, kernel: npt.NDArray[np.float32]) -> Any:
         # Sums stay below 2**24, so the float32 kernel is exact.
         sums = cv2.filter2D(plane, cv2.CV_16S, kernel, borderType=cv2.BORDER_REFLECT_101)
         return (sums + 2) >> 2
@@ -117,5 +117,9 @@ def demosaic_bayer(raw: _Pixels) -> _Pixels:
     planes[1, 0::2, 1::2] = raw[0::2, 1::2, 0]
     planes[1, 1::2, 0::2] = raw[1::2, 0::2, 0]
     planes[2, 0::2, 0::2] = raw[0::2, 0::2, 0]
-    rgb = [spread(planes[0], _FULL), spread(planes[1], _CROSS), spread(planes[2], _FULL)]
+    rgb = [
+        interpolate_plane(planes[0], _FULL),
+        interpolate_plane(planes[1], _CROSS),
+        interpolate_plane(planes[2], _FULL),
+    ]
     return np.stack(rgb, axis=2).astype(np.uint8)

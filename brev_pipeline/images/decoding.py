@@ -49,31 +49,6 @@ class DecodedImage:
             canonical = convert_channels(canonical, self.settings)
         return compute_pixel_id(apply_orientation(canonical, self.samples.raster.orientation))
 
-    @property
-    def format(self) -> str:
-        """The file's format."""
-        return self.header.format
-
-    @property
-    def height(self) -> int:
-        """px, as stored."""
-        return self.header.height
-
-    @property
-    def width(self) -> int:
-        """px, as stored."""
-        return self.header.width
-
-    @property
-    def channels(self) -> int:
-        """Values per pixel, as stored."""
-        return self.header.channels
-
-    @property
-    def bit_depth(self) -> int:
-        """Bits per value, as stored."""
-        return self.header.bit_depth
-
 
 def decode_image(data: bytes, settings: ImageSettings, header: ImageHeader | None = None) -> DecodedImage:
     """Decode an image file: the whole image, or a refusal; the same pixels on every CPU.

@@ -41,6 +41,7 @@ class PreviousRecords:
 
     def find_matches(self, plan: pa.Table) -> pa.Table:
         """Where each record of a plan lies: file, offset, length and crc, in the plan's order; null where nowhere."""
+        # A seed belongs to one draw of one content: what it finds is the only row that can be the same.
         at = pc.index_in(plan["seed"], self.records["seed"].combine_chunks())
         found = self.records.select([*_SAME, *_PLACE]).take(at)
         same = pc.is_valid(found["file"])

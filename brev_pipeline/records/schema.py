@@ -116,6 +116,7 @@ def tfds_features(
 def _tfds_feature(
     feature: RecordFeature, settings: ShardSettings, shape: tuple[int | None, ...], classes: int
 ) -> dict[str, Any]:
+    # tfds writes -1 for a side that differs from image to image.
     sides = {"dimensions": [str(-1 if side is None else side) for side in shape]}
     whole = {"dtype": "int64", "encoding": "none"}
     form: dict[str, tuple[str, dict[str, Any]]] = {

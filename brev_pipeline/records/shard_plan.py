@@ -100,21 +100,23 @@ def mean_record_bytes(draws: pa.Table, prepared: pa.Table, settings: ShardSettin
     own = prepared.take(pc.index_in(draws["content_id"], prepared["content_id"].combine_chunks()))
     sides = (own[f"prepared_{side}"].cast(pa.float64()) for side in ("height", "width", "channels"))
     values = reduce(pc.multiply, [pc.fill_null(own["prepared_frames"], 1).cast(pa.float64()), *sides])
-    return float(
-        _OTHER_BYTES + pc.mean(values).as_py() * ENCODINGS[settings.encoding].estimate_bytes_per_value(settings)
-    )
+    per_value = ENCODINGS[settings.encoding].estimate_bytes_per_value(settings)
+    return float(_OTHER_BYTES + pc.mean(values).as_py() * per_value)
 
 
 def _assign_positions(draws: pa.Table, most: int) -> tuple[npt.NDArray[np.int64], ...]:
     """Order of the draws in the plan, and shard and position of each in that order."""
     purposes = pc.rank(draws["purpose"], tiebreaker="dense").to_numpy().astype(np.int64)
+    # A fold has two parts: its photos as they are (even), and its draws (odd).
     parts = 2 * purposes + pc.not_equal(part_names(draws), draws["purpose"]).to_numpy()
     # Unlike text, one number per (part, epoch) sorts fast; epochs are 32 bits.
     blocks = parts * 2**32 + draws["epoch"].to_numpy()
+    # The last key comes first: block by block, and within one by hash.
     order = np.lexsort((_mix_seeds(draws["seed"].to_numpy()), blocks))
     names, records = np.unique(blocks, return_counts=True)
     sizes = [_split_evenly(count, most) for count in records.tolist()]
     number = _number_shards(names >> 32, [len(size) for size in sizes])
+    # A row's position is its number less that of its shard's first row.
     each = np.concatenate([*sizes, np.empty(0, np.int64)])
     starts = np.repeat(np.cumsum(each) - each, each)
     return order, np.repeat(number, each), np.arange(len(order)) - starts

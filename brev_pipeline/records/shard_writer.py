@@ -212,6 +212,7 @@ class ShardWriter:
                 for place, row in zip(places, rows, strict=True)
             ]
             missing = pa.array([copy is None for copy in copies], pa.bool_())
+            # Pixels are read only for what is made anew.
             images = _read_pixels(chunk.filter(missing), self.pixels)
             for row, place, copy in zip(rows, places, copies, strict=True):
                 yield (make(row, next(images)), None) if copy is None else (copy, place["crc"])
@@ -221,6 +222,7 @@ class ShardWriter:
         """Put the file in its place. One of the same name that another plan left there gives way."""
         if self.folder.exists(finished.file) and not is_whole(self.folder, finished):
             self.folder.remove(finished.file)
+        # The note comes last: a run that is killed in between writes the shard again.
         self.folder.write(finished.file, data)
         note_finished_shard(self.progress, finished)
 

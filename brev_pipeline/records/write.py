@@ -142,6 +142,7 @@ def _locate_pixels(plan: pa.Table, prepared: pa.Table) -> pa.Table:
 def list_shards(plan: pa.Table, pipeline: str) -> tuple[Rows, list[str]]:
     """First row of each shard, with the end of the table after them, and the shards' names."""
     position = plan["position"].to_numpy()
+    # The plan is sorted: each shard begins where a position is 0.
     starts = np.append(np.flatnonzero(position == 0), len(position))
     first = pa.array(starts[:-1])
     parts, shards = part_names(plan).take(first).to_pylist(), plan["shard"].take(first).to_pylist()

@@ -100,7 +100,7 @@ def _outcome(data, settings):
     except DecodeError as error:
         return error.status if str(error) else "refused without a reason"
     height, width, channels = decoded.pixels.shape
-    told = {(decoded.height, decoded.width), (decoded.width, decoded.height)}
+    told = {(decoded.header.height, decoded.header.width), (decoded.header.width, decoded.header.height)}
     assert decoded.pixel_id
     return "ok" if (height, width) in told and channels == 3 else "of another size than its header tells"
 

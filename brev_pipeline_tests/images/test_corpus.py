@@ -71,11 +71,13 @@ def test_every_decodable_file_decodes_to_pillows_pixels(entries):
         data, name = entry["place"].read_bytes(), entry["file"].rpartition("/")[2]
         decoded = decode_image(data, SETTINGS)
         expected = corpus.pillows_pixels(data)
-        assert (str(decoded.width), str(decoded.height)) == (entry["width"], entry["height"]), entry["file"]
+        assert (str(decoded.header.width), str(decoded.header.height)) == (entry["width"], entry["height"]), entry[
+            "file"
+        ]
         if expected is None:
             checked["deep grey"] += 1
             continue
-        tolerance = 2 if name == "tiff_16bit_RGBa.tiff" else 1 if decoded.bit_depth in (5, 6, 16) else 0
+        tolerance = 2 if name == "tiff_16bit_RGBa.tiff" else 1 if decoded.header.bit_depth in (5, 6, 16) else 0
         assert decoded.pixels.shape == expected.shape, entry["file"]
         most = np.abs(decoded.pixels.astype(int) - expected).max()
         assert most > 100 if name in MISREAD else most <= tolerance, entry["file"]

@@ -51,8 +51,8 @@ FACTS = {  # format, channels, bit depth as stored
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_decodes_to_pillows_pixels_and_tells_its_facts(kind):
     decoded = decode_image(KINDS[kind], RGB)
-    assert (decoded.format, decoded.channels, decoded.bit_depth) == FACTS[kind]
-    assert (decoded.height, decoded.width) == (150, 200)
+    assert (decoded.header.format, decoded.header.channels, decoded.header.bit_depth) == FACTS[kind]
+    assert (decoded.header.height, decoded.header.width) == (150, 200)
     assert decoded.pixels.dtype == np.uint8
     assert decoded.pixels.flags.c_contiguous
     expected = corpus.pillows_pixels(KINDS[kind])

@@ -89,7 +89,7 @@ def test_bmp_masks_of_ten_bits_keep_their_stored_values():
     stored = [(1023, 511, 0), (0, 256, 1023)]
     data = bmp([red << 20 | green << 10 | blue for red, green, blue in stored], masks, 32)
     decoded = decode_image(data, RGB)
-    assert decoded.bit_depth == 10
+    assert decoded.header.bit_depth == 10
     assert decoded.samples.sample_range[:4] == (0, 0, 1023, 1023)
     # 511 and 256 · 255 / 1023 are 127.4 and 63.8.
     assert decoded.pixels.tolist() == [[[255, 127, 0], [0, 64, 255]]]

@@ -57,7 +57,7 @@ def measure_depth(photo: DecodedImage) -> Depth | None:
     raster = deep.raster
     step = max(1, min(raster.samples.shape[:2]) // _THINNED)
     return Depth(
-        photo.bit_depth,
+        photo.header.bit_depth,
         deep.sample_range,
         deep.stored_interval,
         (raster.zero, raster.white + raster.zero),
