@@ -87,7 +87,7 @@ def publish(root: Path, encoding: str, count: int, size: int) -> int:
         shards={name: {key: facts[key] for key in ("bytes", "sha256")} for name, facts in shards.items()},
         tables={"records": records, "images": prepared},
         extras={},
-        account={"format": 1, "pipeline": "bench", "configuration": config.contents(), "classes": CLASSES},
+        account={"format": 1, "pipeline": "bench", "configuration": config.content_settings(), "classes": CLASSES},
         run_id="bench",
     )
     return int(np.mean(records["length"].to_numpy()))

@@ -54,7 +54,7 @@ Lineage = dict[str, StageRecord]
 
 def settings_of(config: PipelineConfig, stage: str) -> dict[str, Any]:
     """The settings that a stage's rows are made by: key → value, JSON-safe."""
-    contents = config.contents()
+    contents = config.content_settings()
     # JSON knows no order of keys, and purposes are filled in theirs.
     contents["split"]["purposes"] = [f"{name}: {share:g}" for name, share in contents["split"]["purposes"].items()]
     return {key: _value_at(contents, key) for key in SPECS[stage].settings}
@@ -73,7 +73,7 @@ def files_of(config: PipelineConfig, stage: str) -> dict[str, str | None]:
         StoreError: one cannot be read.
     """
     wanted = SPECS[stage].files
-    named = {key: place for key, place in config.split.files.items() if key.startswith(wanted)} if wanted else {}
+    named = {key: place for key, place in config.split.input_files.items() if key.startswith(wanted)} if wanted else {}
     return {key: _file_sha256(config, key, place) for key, place in named.items()}
 
 
@@ -83,7 +83,7 @@ def code_version(config: PipelineConfig, stage: str) -> str:
     The published version holds the whole configuration, so for that all of it counts.
     """
     # The order of purposes, which JSON does not keep, stands in the settings of the split.
-    settings = [config.contents(), config.split.names] if stage == VERSION else settings_of(config, stage)
+    settings = [config.content_settings(), config.split.names] if stage == VERSION else settings_of(config, stage)
     data = json.dumps([settings, code_of(stage)], sort_keys=True).encode()
     return f"{SPECS[stage].code}-{hashlib.sha256(data).hexdigest()[:12]}"
 
@@ -241,7 +241,7 @@ def _value_at(contents: Mapping[str, Any], key: str) -> Any:
 def _file_sha256(config: PipelineConfig, key: str, name: str | None) -> str | None:
     if name is None:
         return None
-    place = config.resolve(name)
+    place = config.resolve_location(name)
     try:
         facts = os.stat(place)
         return _sha256(place, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)

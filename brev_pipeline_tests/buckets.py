@@ -79,4 +79,4 @@ def config_of(*datasets: dict[str, Any], base: Path | None = None, **sections: A
     """A configuration of these datasets; each needs only a bucket, and storage where it has any."""
     named = [{"name": f"Set {number}", "id": f"set-{number}", **dataset} for number, dataset in enumerate(datasets)]
     config = PipelineConfig.model_validate({"name": "photos", "store": "store", "datasets": named, **sections})
-    return config.at(base or Path.cwd())
+    return config.with_base(base or Path.cwd())

@@ -56,7 +56,7 @@ def configure(folder: Path, text: str = SETTINGS, **sections: Any) -> PipelineCo
     """The settings of ``text`` with whole sections replaced, places meant from ``folder``."""
     config = parse_config(text, "parts.yaml", folder)
     merged = config.model_dump(mode="json") | sections
-    return PipelineConfig.model_validate(merged).at(folder)
+    return PipelineConfig.model_validate(merged).with_base(folder)
 
 
 def table_name(store: PipelineStore, run_id: str, stage: str) -> str:

@@ -50,7 +50,9 @@ class World:
 
     def settings(self, share: float) -> "World":
         integrity = self.config.integrity.model_copy(update={"recheck": share})
-        return World(self.config.model_copy(update={"integrity": integrity}).at(self.config.base), self.runs + 1000)
+        return World(
+            self.config.model_copy(update={"integrity": integrity}).with_base(self.config.base_folder), self.runs + 1000
+        )
 
     def identify(self) -> pa.Table:
         """A run's sample_integrity, remembered."""
@@ -179,7 +181,7 @@ def test_a_poisoned_identity_of_a_file_is_found_named_and_forgotten(local: World
     samples, _, _ = local.run()
     world = local.settings(1.0)
     true, lie = world.poison("good/3_0.png", "good/5_1.png"), contents(samples)["good/5_1.png"]
-    assert true == hashlib.md5((local.config.base / "photos/good/3_0.png").read_bytes()).hexdigest()
+    assert true == hashlib.md5((local.config.base_folder / "photos/good/3_0.png").read_bytes()).hexdigest()
     with pytest.raises(StoreError) as caught:
         world.run()
     said = str(caught.value)
@@ -238,7 +240,7 @@ def test_a_stated_md5_of_another_content_is_refused_in_the_run_that_first_sees_i
     world = bucket.settings(share)
     if published_before:
         world.run()
-    name, photos = world.config.datasets[0].bucket.removeprefix("s3://"), world.config.base / "photos"
+    name, photos = world.config.datasets[0].bucket.removeprefix("s3://"), world.config.base_folder / "photos"
     first, second = (photos / f"good/{number}_0.png" for number in range(2))
     true = put_in_parts(s3, name, "good/lies.png", second.read_bytes(), stated=md5_of(first))
     lines = rf"good/lies\.png: MD5 {md5_of(first)} is stated in its x-amz-meta-md5, its bytes have {true}"
@@ -259,7 +261,7 @@ def test_a_stated_md5_is_compared_once_in_an_objects_life(
     s3: Server, bucket: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = bucket.settings(0)
-    name, photos = world.config.datasets[0].bucket.removeprefix("s3://"), world.config.base / "photos"
+    name, photos = world.config.datasets[0].bucket.removeprefix("s3://"), world.config.base_folder / "photos"
     photo, other = (photos / f"bad/{number}_0.png" for number in range(2))
     stated = md5_of_parts(photo)
     reads: list[str] = []
@@ -287,7 +289,7 @@ def test_a_stated_md5_is_compared_once_in_an_objects_life(
 def test_a_stated_md5_that_cannot_be_compared_is_no_identity(s3: Server, bucket: World) -> None:
     world = bucket.settings(0)
     world.run()
-    name, photo = world.config.datasets[0].bucket.removeprefix("s3://"), world.config.base / "photos/bad/1_0.png"
+    name, photo = world.config.datasets[0].bucket.removeprefix("s3://"), world.config.base_folder / "photos/bad/1_0.png"
     put_in_parts(s3, name, "good/gone.png", photo.read_bytes(), md5_of(photo))
     samples = world.identify()
     s3.client.delete_object(Bucket=name, Key="good/gone.png")
@@ -323,7 +325,7 @@ def test_a_file_that_was_replaced_or_removed_meanwhile_is_no_lie(local: World) -
     local.run()
     world = local.settings(1.0)
     samples = world.identify()
-    photos = world.config.base / "photos"
+    photos = world.config.base_folder / "photos"
     (photos / "good/0_0.png").write_bytes((photos / "good/1_0.png").read_bytes())
     (photos / "bad/0_0.png").unlink()
     done = world.go_on(samples)[1]
@@ -402,7 +404,7 @@ def test_a_lying_fact_is_found(local: World) -> None:
 
 
 def test_an_image_that_was_refused_is_decoded_again_too(local: World) -> None:
-    cut = local.config.base / "photos/good/2_1.png"
+    cut = local.config.base_folder / "photos/good/2_1.png"
     cut.write_bytes(cut.read_bytes()[:900])
     _, prepared, _ = local.run()
     assert "corrupt" in prepared["status"].to_pylist()

@@ -130,7 +130,7 @@ def remake(
         BrevPipelineError: nothing can be fetched at all: a server is out of reach, or refuses the credentials.
     """
     manifest = version.read_manifest()
-    made = read_configuration(manifest, config.store).at(config.base)
+    made = read_configuration(manifest, config.store).with_base(config.base_folder)
     store, now = PipelineStore.from_config(config), package_versions()
     then = {name: manifest["packages"].get(name, "none") for name in now}
     packages = {name: [then[name], now[name]] for name in now if then[name] != now[name]}

@@ -21,7 +21,7 @@ _WRITERS: Final = frozenset({"tfrecord_shards", VERSION})
 def configuration_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
     """A configuration that is not written as this package writes it, or of another pipeline."""
     said = claims.manifest["configuration"]
-    for line in list_differences(said, claims.config.contents()):
+    for line in list_differences(said, claims.config.content_settings()):
         yield Contradiction(
             f"{_MANIFEST}: configuration.{line} when it is read as a configuration",
             _writing_stages(re.split(r"[:\[]", line)[0]),

@@ -57,7 +57,7 @@ def rule_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
         yield Contradiction(line, frozenset(set(said) ^ set(SUITES)))
         return
     given = read_ledger_before(claims).given
-    lacking = claims.config.split.given is not None and claims.config.split.given.files and given is None
+    lacking = claims.config.split.given is not None and claims.config.split.given.input_files and given is None
     for stage, suite in SUITES.items():
         rules = {rule.name: rule for rule in suite(claims.config)}
         told = {str(one["check"]): one for one in said[stage]}

@@ -143,7 +143,7 @@ def read_ledger_before(claims: VersionClaims) -> LedgerBefore:
 def _read_files(claims: VersionClaims) -> dict[str, str | None]:
     """Key of the configuration → SHA-256, as the manifest has it, of each file that is configured."""
     said = list_given_files(claims.manifest)
-    return {key: said.get(key) for key, place in claims.config.split.files.items() if place is not None}
+    return {key: said.get(key) for key, place in claims.config.split.input_files.items() if place is not None}
 
 
 def _describe_missing_file(claims: VersionClaims, usable: pa.Table) -> str:
@@ -185,7 +185,7 @@ def ledger_file_contradictions(claims: VersionClaims) -> Iterator[Contradiction]
             "made with another configuration"
         )
     given = claims.config.split.given
-    used, wanted = sorted(claims.manifest.get("given_sha256", {})), sorted(given.files if given else {})
+    used, wanted = sorted(claims.manifest.get("given_sha256", {})), sorted(given.input_files if given else {})
     if used != wanted:
         yield Contradiction(
             f"manifest.json: given_sha256 has {used}, and split.given names the files {wanted}: the split was made "

@@ -314,12 +314,12 @@ def _note_other_configuration(one: Verification, config: PipelineConfig) -> Iter
         try:
             # Settings that are newer than the version have their defaults there.
             made = read_configuration(manifest)
-            apart = list_differences(made.contents(), config.contents())
+            apart = list_differences(made.content_settings(), config.content_settings())
             if not any(line.startswith("split.") for line in apart) and made.split.names != config.split.names:
                 order = "split.purposes (their order)"
                 apart += list_differences({order: made.split.names}, {order: config.split.names})
         except DERIVATION_ERRORS:
-            apart = list_differences(manifest["configuration"], config.contents())
+            apart = list_differences(manifest["configuration"], config.content_settings())
     except (BrevPipelineError, *DERIVATION_ERRORS):
         return
     if apart:

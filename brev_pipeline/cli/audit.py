@@ -152,8 +152,8 @@ def trace(
     own = _version(store, version)
     if record is not None:
         purpose, shard, position = record
-        return trace_record(store, own, purpose=purpose, shard=shard, position=position, base=config.base)
-    return trace_image(store, own, path=path, content=content, base=config.base)
+        return trace_record(store, own, purpose=purpose, shard=shard, position=position, base=config.base_folder)
+    return trace_image(store, own, path=path, content=content, base=config.base_folder)
 
 
 def gc(config: PipelineConfig, rules: GarbageRules, *, remove: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from brev_pipeline.config.load import printable
+from brev_pipeline.config.load import to_printable
 from brev_pipeline.orchestration.code_location import LoadedFile, list_config_files, load_config_files
 
 
@@ -51,8 +51,8 @@ def check_files(files: Sequence[Path]) -> list[CheckedFile]:
         problems, name = outcome.problem.splitlines(), outcome.config.name if outcome.config else ""
         if name and (owner := owners.setdefault(name, as_given)) != as_given:
             problems = [
-                f"{printable(as_given)}: name: {name} is the name of {printable(owner)} too; rename one of them"
+                f"{to_printable(as_given)}: name: {name} is the name of {to_printable(owner)} too; rename one of them"
             ]
-        warnings = outcome.config.warnings if outcome.config and not problems else []
-        checked.append(CheckedFile(printable(as_given), problems, warnings))
+        warnings = outcome.config.setup_warnings if outcome.config and not problems else []
+        checked.append(CheckedFile(to_printable(as_given), problems, warnings))
     return checked

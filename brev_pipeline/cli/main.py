@@ -482,7 +482,7 @@ def _load(
         update["store"] = _checked_store(store)
     if workers is not None:
         update["engine"] = config.engine.model_copy(update={"workers": workers})
-    return config.model_copy(update=update).at(config.base)
+    return config.model_copy(update=update).with_base(config.base_folder)
 
 
 def _checked_store(store: str) -> str:

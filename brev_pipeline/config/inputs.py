@@ -97,7 +97,7 @@ class FolderCategory(Section):
     )
 
     @property
-    def levels(self) -> list[int]:
+    def folder_levels(self) -> list[int]:
         """The levels, in the order in which they make categories."""
         return [self.folder] if isinstance(self.folder, int) else self.folder
 

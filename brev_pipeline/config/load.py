@@ -21,12 +21,12 @@ from brev_pipeline.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
 
-_SECRETS: Final = {"key", "secret", "token", "password", "access_key", "secret_key"} | {
+_SECRET_KEYS: Final = {"key", "secret", "token", "password", "access_key", "secret_key"} | {
     "aws_access_key_id",
     "aws_secret_access_key",
 }
-_MOST: Final = 50  # problems that are told of one file
-_LONGEST: Final = 500  # characters of what is told of one problem
+_MAX_PROBLEMS: Final = 50  # problems that are told of one file
+_MAX_PROBLEM_LENGTH: Final = 500  # characters of what is told of one problem
 
 
 def load_config(
@@ -45,7 +45,7 @@ def load_config(
             The message has one line per problem: ``file:line: datasets[0].bucket: what is wrong``.
     """
     file = Path(path)
-    name = printable(file)
+    name = to_printable(file)
     try:
         text = _read_regular(file).decode("utf-8-sig")
     except OSError as error:
@@ -71,11 +71,14 @@ def build_settings(model: type[M], given: Mapping[str, Any]) -> M:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        said = (f"{_shown(detail['loc'])}: {_message(dict(detail), detail['loc'])}" for detail in error.errors())
+        said = (
+            f"{_format_path(detail['loc'])}: {_describe_error(dict(detail), detail['loc'])}"
+            for detail in error.errors()
+        )
         raise ConfigError("; ".join(said)) from None
 
 
-def printable(file: Path) -> str:
+def to_printable(file: Path) -> str:
     """A file's name as text that can be printed and stored, whatever bytes it is made of."""
     return os.fsencode(file).decode("utf-8", "backslashreplace")
 
@@ -95,29 +98,29 @@ def _parse(
     try:
         tree = read_tree(text)
     except YamlError as error:
-        raise ConfigError(_line(name, Problem(error.line, error.path, str(error)))) from error
+        raise ConfigError(_format_problem(name, Problem(error.line, error.path, str(error)))) from error
     problems, more = list(tree.problems), 0
     try:
-        config = PipelineConfig.model_validate(tree.root.value, context={"check_cron": check_cron}).at(base)
+        config = PipelineConfig.model_validate(tree.root.value, context={"check_cron": check_cron}).with_base(base)
         if for_run:
-            problems += _missing_files(config, tree)
+            problems += _find_missing_files(config, tree)
     except ValidationError as error:
         # A value with a problem of its own was validated in its bare form, which says nothing new.
         told = {problem.path for problem in problems}
-        problems += [problem for problem in _problems(tree, error) if problem.path not in told]
-        more = max(0, error.error_count() - _MOST)
+        problems += [problem for problem in _list_problems(tree, error) if problem.path not in told]
+        more = max(0, error.error_count() - _MAX_PROBLEMS)
     if problems:
-        raise ConfigError(_listed(name, problems, more))
+        raise ConfigError(_format_problems(name, problems, more))
     return config
 
 
-def _missing_files(config: PipelineConfig, tree: Tree) -> Iterator[Problem]:
-    for key, given in config.split.files.items():
+def _find_missing_files(config: PipelineConfig, tree: Tree) -> Iterator[Problem]:
+    for key, given in config.split.input_files.items():
         if given is None:
             continue
         section, name, *rest = key.split(".", 3)
         path: YamlPath = (section, name, *rest)
-        file = config.resolve(given)
+        file = config.resolve_location(given)
         try:
             os.close(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
             wrong = None if os.path.isfile(file) else "it is no regular file"
@@ -128,31 +131,35 @@ def _missing_files(config: PipelineConfig, tree: Tree) -> Iterator[Problem]:
             yield Problem(tree.line_of(path), path, f"{file} cannot be read: {wrong}; {hint}")
 
 
-def _listed(name: str, problems: list[Problem], more: int) -> str:
-    lines = dict.fromkeys(_line(name, problem) for problem in sorted(problems, key=lambda problem: problem.line))
-    shown = list(lines)[:_MOST]
+def _format_problems(name: str, problems: list[Problem], more: int) -> str:
+    lines = dict.fromkeys(
+        _format_problem(name, problem) for problem in sorted(problems, key=lambda problem: problem.line)
+    )
+    shown = list(lines)[:_MAX_PROBLEMS]
     if more := more + len(lines) - len(shown):
         shown.append(f"{name}: and {more} more problems")
     return "\n".join(shown)
 
 
-def _line(name: str, problem: Problem) -> str:
+def _format_problem(name: str, problem: Problem) -> str:
     where = f"{name}:{problem.line}" if problem.line else name
-    path = f"{_shown(problem.path)}: " if problem.path else ""
+    path = f"{_format_path(problem.path)}: " if problem.path else ""
     said = redact(f"{path}{problem.message}")
-    return f"{where}: {said if len(said) <= _LONGEST else said[:_LONGEST] + '…'}".replace("\n", " ")
+    return f"{where}: {said if len(said) <= _MAX_PROBLEM_LENGTH else said[:_MAX_PROBLEM_LENGTH] + '…'}".replace(
+        "\n", " "
+    )
 
 
-def _problems(tree: Tree, error: ValidationError) -> Iterator[Problem]:
-    for detail in error.errors(include_url=False, include_context=False)[:_MOST]:
+def _list_problems(tree: Tree, error: ValidationError) -> Iterator[Problem]:
+    for detail in error.errors(include_url=False, include_context=False)[:_MAX_PROBLEMS]:
         path = _yaml_path(tree, detail["loc"])
-        message = _message(dict(detail), path)
+        message = _describe_error(dict(detail), path)
         yield Problem(tree.line_of(path), path, message if path else f"the file: {message}")
 
 
-def _message(detail: dict[str, Any], path: YamlPath) -> str:
+def _describe_error(detail: dict[str, Any], path: YamlPath) -> str:
     if detail["type"] == "extra_forbidden":
-        if str(path[-1]).lower() in _SECRETS:
+        if str(path[-1]).lower() in _SECRET_KEYS:
             return "unknown key; credentials do not belong into this file: use the environment, a profile or a role"
         return f"unknown key{_did_you_mean(path)}"
     if detail["type"] == "missing":
@@ -163,15 +170,15 @@ def _message(detail: dict[str, Any], path: YamlPath) -> str:
         # What lists and mappings hold is not repeated: nobody knows what that may be.
         return said
     hint = "; put it into quotes" if detail["type"] == "string_type" else ""
-    return f"{said}, got {_repr(given)}{hint}"
+    return f"{said}, got {_format_value(given)}{hint}"
 
 
-def _repr(value: str | float) -> str:
+def _format_value(value: str | float) -> str:
     text = repr(redact(value) if isinstance(value, str) else value)
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 
-def _shown(path: YamlPath) -> str:
+def _format_path(path: YamlPath) -> str:
     def part(one: str | int) -> str:
         text = str(one)
         return f"[{one}]" if isinstance(one, int) else f".{text if len(text) <= 60 else text[:60] + '…'}"
@@ -185,7 +192,7 @@ def _yaml_path(tree: Tree, loc: YamlPath) -> YamlPath:
     kept: list[int | str] = []
     node = tree.root
     for place, part in enumerate(loc):
-        child = node.child(part)
+        child = node.find_child(part)
         # The last part may be a key that is missing from the file; anything else unknown is a union's member.
         if child is not None:
             node = child

@@ -141,22 +141,22 @@ class PipelineConfig(Section):
         return self
 
     @property
-    def base(self) -> Path:
+    def base_folder(self) -> Path:
         """Folder that relative places are meant from."""
         return self._base
 
-    def at(self, base: Path) -> Self:
+    def with_base(self, base: Path) -> Self:
         """The same configuration with relative places meant from ``base``."""
         copy = self.model_copy()
         copy._base = base
         return copy
 
-    def resolve(self, place: str) -> str:
+    def resolve_location(self, place: str) -> str:
         """``place`` as an absolute local path, or unchanged if it is a URL."""
         return str((self._base / place).resolve()) if is_local(place) else place
 
     @property
-    def warnings(self) -> list[str]:
+    def setup_warnings(self) -> list[str]:
         """What can be used and may still not be what was meant, one text each with its YAML path.
 
         Looks at the file system: a local folder that is not there now may be a disk that will be mounted.
@@ -170,7 +170,7 @@ class PipelineConfig(Section):
             for key, location in (("bucket", dataset.bucket), ("inventory", dataset.inventory)):
                 if location is None or not is_local(location):
                     continue
-                folder = self.resolve(location)
+                folder = self.resolve_location(location)
                 if reason := missing_folder(folder):
                     yield (
                         f"datasets[{number}].{key}: {folder} cannot be listed now ({reason}): a run would fail; mount "
@@ -189,7 +189,7 @@ class PipelineConfig(Section):
                     "the cluster has to see it under this very path; use a disk that all of them share, or s3://"
                 )
 
-    def contents(self) -> dict[str, Any]:
+    def content_settings(self) -> dict[str, Any]:
         """What the version's bytes depend on, JSON-safe: everything but places of work and automation."""
         outside = {"store", "store_storage", "owners", "description", "engine", "executor", "schedule", "retry"}
         return self.model_dump(

@@ -74,23 +74,23 @@ class GivenSettings(Section):
         return self
 
     @property
-    def purposes(self) -> list[str]:
+    def translated_purposes(self) -> list[str]:
         """The purposes that the words name, each once."""
         return list(dict.fromkeys(purpose for purpose in self.words.values() if purpose is not None))
 
     @property
-    def named(self) -> set[str]:
+    def named_purposes(self) -> set[str]:
         """The purposes that it names: what the words mean, and words of lists that are purposes themselves."""
-        return {*self.purposes, *self.untranslated}
+        return {*self.translated_purposes, *self.untranslated_words}
 
     @property
-    def untranslated(self) -> set[str]:
+    def untranslated_words(self) -> set[str]:
         """The words of lists that must be purposes themselves."""
         words = {unicodedata.normalize("NFC", word) for word in self.words}
         return {word for word in self.lists or {} if unicodedata.normalize("NFC", word) not in words}
 
     @property
-    def files(self) -> dict[str, str]:
+    def input_files(self) -> dict[str, str]:
         """The files that are read: key of the configuration below ``split.given`` → place."""
         lists = {f"lists.{word}": place for word, place in (self.lists or {}).items()}
         return lists if self.table is None else {"table": self.table}
@@ -192,12 +192,12 @@ class SplitSettings(Section):
         # A fold's draws lie in shards, and in a split of tfds, of these names.
         if twice := sorted(name for name in self.purposes if name.removesuffix("_augmented") in self.fold_names):
             raise ValueError(f"{twice}: the folds' augmented records have such names; give the purposes others")
-        if self.given and (unknown := sorted(set(self.given.purposes) - set(self.names))):
+        if self.given and (unknown := sorted(set(self.given.translated_purposes) - set(self.names))):
             raise ValueError(
                 f"given names {unknown}, but the purposes are {self.names}: name it under purposes, with a share "
                 "of 0 if it shall hold nothing but what is given"
             )
-        if self.given and (unknown := sorted(self.given.untranslated - set(self.names))):
+        if self.given and (unknown := sorted(self.given.untranslated_words - set(self.names))):
             lines = ", ".join(f"{word}: null" for word in unknown)
             raise ValueError(
                 f"given.lists has the words {unknown}, which are no purposes ({', '.join(self.names)}): translate "
@@ -214,9 +214,9 @@ class SplitSettings(Section):
         return self
 
     @property
-    def files(self) -> dict[str, str | None]:
+    def input_files(self) -> dict[str, str | None]:
         """The files that the split reads: key of the configuration → place; None where none is named."""
-        given = self.given.files if self.given else {}
+        given = self.given.input_files if self.given else {}
         return {"split.ledger_csv": self.ledger_csv, **{f"split.given.{key}": place for key, place in given.items()}}
 
     @property

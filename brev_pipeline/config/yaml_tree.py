@@ -77,7 +77,7 @@ class Node:
     depth: int = 0
     """Lists and mappings within each other, itself included."""
 
-    def child(self, part: str | int) -> "Node | None":
+    def find_child(self, part: str | int) -> "Node | None":
         """What stands under a key or at a place; None where nothing does."""
         return self.children.get(part)
 
@@ -94,7 +94,7 @@ class Tree:
         """Line of the innermost value on the path that the file has."""
         node, line = self.root, 1
         for part in path:
-            found = node.child(part)
+            found = node.find_child(part)
             if found is None:
                 break
             node, line = found, found.line
@@ -112,7 +112,7 @@ def read_tree(text: str) -> Tree:
     if found := _CONTROL.search(text):
         line = text.count("\n", 0, found.start()) + 1
         raise YamlError(f"not YAML: holds the control character U+{ord(found[0]):04X}; remove it", line)
-    return _Builder().build(_events(text))
+    return _TreeBuilder().build_tree(_events(text))
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
@@ -155,7 +155,7 @@ class _Frame:
         return (*self.path, len(self.node.value))
 
 
-class _Builder:
+class _TreeBuilder:
     """Makes a tree out of events."""
 
     def __init__(self) -> None:
@@ -167,7 +167,7 @@ class _Builder:
         self._resolver = yaml.SafeLoader("")
         self._line = 0
 
-    def build(self, events: Iterator[yaml.Event]) -> Tree:
+    def build_tree(self, events: Iterator[yaml.Event]) -> Tree:
         documents = 0
         for event in events:
             assert event.start_mark is not None

@@ -208,7 +208,7 @@ def _document(draft: Draft) -> dict[str, Any]:
         and {"images": draft.look.read, "bytes": draft.look.read_bytes, "unread_bytes": draft.look.unread_bytes},
         "images": changes and changes.document(),
         **dict.fromkeys(("left_out", "groups", "sides", "labels", "decode", "records", "bytes", "time")),
-        "settings": compare_settings(manifest["configuration"], config.contents()) if manifest else [],
+        "settings": compare_settings(manifest["configuration"], config.content_settings()) if manifest else [],
         "packages": compare_packages(manifest.get("packages", {}), package_versions()) if manifest else [],
         "code": compare_code(manifest.get("stages", {}), _code()) if manifest else [],
         "open": _open(draft),
@@ -337,7 +337,7 @@ def _find_reasons(draft: Draft, manifest: Mapping[str, Any]) -> list[str]:
         "the images that are left out, or why": before.equals(
             draft.excluded.replace_schema_metadata(None).cast(before.schema)
         ),
-        "the settings": not any(find_differences(manifest["configuration"], draft.config.contents())),
+        "the settings": not any(find_differences(manifest["configuration"], draft.config.content_settings())),
         "the order of split.purposes": list(manifest.get("purposes", [])) == draft.config.split.names,
         "what the file of split.ledger_csv holds": manifest.get("known_assignments_sha256") == known_sha256(split),
         "what the files of split.given hold": manifest.get("given_sha256", {}) == given_sha256(split),

@@ -156,7 +156,7 @@ def _build_purposes(
     import pandas as pd
 
     names, shares = settings.names, settings.shares
-    named = settings.given.named if settings.given else set()
+    named = settings.given.named_purposes if settings.given else set()
     images = np.bincount(purpose[purpose >= 0], minlength=len(names))
     groups = count_groups(purpose, group, len(names))
     # What is given cannot go where the shares would have it. Of all strata together: a purpose that each of them alone

@@ -88,7 +88,7 @@ def explain_no_classes(names: ClassNameCounts, settings: ListingSettings, exampl
         said = f"the regular expression {rule!r} matches none of its {names.images} images"
         what = "it is searched in / and the path within the dataset"
     else:
-        said = f"none of its {names.images} images lies in a folder of level {', '.join(map(str, rule.levels))}"
+        said = f"none of its {names.images} images lies in a folder of level {', '.join(map(str, rule.folder_levels))}"
         what = "-1 is the folder that holds the image, 0 lies in the dataset's root"
     return f"holds no image with a class by listing.category: {said}, for example {example}; {what}"
 

@@ -79,7 +79,7 @@ class ClassRules:
     def __init__(self, settings: ListingSettings) -> None:
         rule = settings.category
         self.pattern = rule if isinstance(rule, str) else None
-        self._levels = rule.levels if isinstance(rule, FolderCategory) else []
+        self._levels = rule.folder_levels if isinstance(rule, FolderCategory) else []
         self._renames = _index_renames(settings.class_mapping)
         self.classes = None if settings.classes is None else normalize_names(settings.classes)
 

@@ -11,7 +11,7 @@ from dagster._check import CheckError
 
 from brev_pipeline.config import PipelineConfig, load_config
 from brev_pipeline.config.credentials import redact
-from brev_pipeline.config.load import printable
+from brev_pipeline.config.load import to_printable
 from brev_pipeline.errors import BrevPipelineError, ConfigError
 from brev_pipeline.orchestration.asset_checks import build_asset_checks
 from brev_pipeline.orchestration.assets import build_assets
@@ -46,7 +46,7 @@ def _build_broken_spec(name: str, file: Path, problems: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         dg.AssetKey([BROKEN_GROUP, name]),
         group_name=BROKEN_GROUP,
-        description=f"`{printable(Path(file.name))}` cannot be used, so its pipeline is missing:\n\n{lines}",
+        description=f"`{to_printable(Path(file.name))}` cannot be used, so its pipeline is missing:\n\n{lines}",
         kinds={"yaml"},
     )
 
@@ -94,10 +94,10 @@ def build_folder_definitions(folder: Path) -> dg.Definitions:
     loaded = load_config_files(list_config_files(folder))
     for one in loaded:
         if one.config is None:
-            _log.error("%s cannot be used, its pipeline is left out:\n%s", printable(one.file), one.problem)
+            _log.error("%s cannot be used, its pipeline is left out:\n%s", to_printable(one.file), one.problem)
             continue
-        for warning in one.config.warnings:
-            _log.warning("%s: %s", printable(one.file), warning)
+        for warning in one.config.setup_warnings:
+            _log.warning("%s: %s", to_printable(one.file), warning)
     if not loaded:
         what = "holds no *.yaml" if folder.is_dir() else "does not exist"
         _log.warning("%s %s, so there are no pipelines; BREV_PIPELINE_CONFIGS names another folder", folder, what)
@@ -147,8 +147,8 @@ def _read_file(file: Path) -> LoadedFile:
 
 def _build_file(file: Path, config: PipelineConfig, owners: Mapping[str, Path]) -> LoadedFile:
     if config.name in owners:
-        owner = printable(owners[config.name])
-        raise ConfigError(f"{printable(file)}: name: {config.name} is the name of {owner} too; rename one of them")
+        owner = to_printable(owners[config.name])
+        raise ConfigError(f"{to_printable(file)}: name: {config.name} is the name of {owner} too; rename one of them")
     definitions = build_pipeline_definitions(config)
     # With what stands beside every pipeline: Dagster finds equal names only when all is put together.
     dg.Definitions.validate_loadable(dg.Definitions.merge(definitions, build_purge_definitions([config])))
@@ -166,7 +166,7 @@ def _load_or_explain(file: Path, load: Callable[[], LoadedFile]) -> LoadedFile:
         said = redact(f"{type(error).__name__}: {error}")[:1000]
         ours = isinstance(error, BrevPipelineError | dg.DagsterError | CheckError)
         hint = "" if ours else "; it was not foreseen that a configuration does this: please report it"
-        return LoadedFile(file, problem=f"{printable(file)}: cannot be used: {said}{hint}")
+        return LoadedFile(file, problem=f"{to_printable(file)}: cannot be used: {said}{hint}")
 
 
 def build_pipeline_definitions(

@@ -152,7 +152,7 @@ def load_known_assignments(config: PipelineConfig) -> pa.Table | None:
     if config.split.ledger_csv is None:
         return None
     place, data, digest = _read_file(config, "split.ledger_csv", config.split.ledger_csv)
-    known = read_known_assignments(data, place, str(config.base))
+    known = read_known_assignments(data, place, str(config.base_folder))
     return known.replace_schema_metadata({**(known.schema.metadata or {}), KNOWN: digest})
 
 
@@ -166,17 +166,17 @@ def load_given_files(config: PipelineConfig) -> dict[str, pa.Table]:
     from brev_pipeline.split.matching import BASE_FOLDER
 
     found = {}
-    for key, file in (config.split.given.files if config.split.given else {}).items():
+    for key, file in (config.split.given.input_files if config.split.given else {}).items():
         place, data, digest = _read_file(config, f"split.given.{key}", file)
         found[key] = read_given_file(data, place, key).replace_schema_metadata(
-            {KNOWN: digest, BASE_FOLDER: str(config.base)}
+            {KNOWN: digest, BASE_FOLDER: str(config.base_folder)}
         )
     return found
 
 
 def _read_file(config: PipelineConfig, key: str, file: str) -> tuple[str, bytes, str]:
     """A file that the configuration names: its place, bytes, and their SHA-256."""
-    place = config.resolve(file)
+    place = config.resolve_location(file)
     try:
         data = Path(place).read_bytes()
     except OSError as error:

@@ -52,7 +52,7 @@ def build_manifest_facts(
         "plan": plan,
         "recipe": record_recipe(config),
         "pipeline": config.name,
-        "configuration": config.contents(),
+        "configuration": config.content_settings(),
         "known_assignments_sha256": known_sha256(split),
         **({"given_sha256": given} if (given := given_sha256(split)) else {}),
         "classes": read_split_classes(split),

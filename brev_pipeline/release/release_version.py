@@ -100,7 +100,7 @@ def _relative_datasets(config: PipelineConfig, store: PipelineStore) -> dict[str
     relative = [bucket for bucket in buckets if is_local(bucket) and not os.path.isabs(bucket)]
     if not store.folder.is_local:
         return {}
-    return {bucket: os.path.relpath(config.resolve(bucket), store.folder.url) for bucket in relative}
+    return {bucket: os.path.relpath(config.resolve_location(bucket), store.folder.url) for bucket in relative}
 
 
 def _check_history_current(

@@ -134,7 +134,7 @@ def _refuse_unfilled(leak_groups: LeakGroups, settings: SplitSettings, told: Int
         told: (images,) what is given.
         fixed: (groups,) the purposes that are certain; −1 where one is to be drawn.
     """
-    named = settings.given.named if settings.given else set()
+    named = settings.given.named_purposes if settings.given else set()
     drawn = {name for name, share in settings.shares.items() if share > 0}
     there = {settings.names[number] for number in np.unique(fixed[fixed != OPEN]).tolist()}
     if (fixed[~find_given_groups(told, leak_groups.row_group, leak_groups.group_count)] == OPEN).any():

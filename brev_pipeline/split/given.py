@@ -51,9 +51,9 @@ def find_given_purposes(
             image gets two purposes.
     """
     given = settings.given
-    if given is None or not len(samples) or (given.files and files is None):
+    if given is None or not len(samples) or (given.input_files and files is None):
         return np.full(len(samples), OPEN, np.int64)
-    if given.files:
+    if given.input_files:
         return _find_named_purposes(samples, given, settings.names, files or {}, items)
     words = find_path_words(samples, given)
     where = f"folder: {given.folder}" if given.folder is not None else f"pattern: {given.pattern!r}"

@@ -114,7 +114,7 @@ def match_given_names(
     Raises:
         SplitError: a table has not the columns, or a path means two images.
     """
-    for key in given.files:
+    for key in given.input_files:
         if key == "table":
             yield _match_table(samples, files[key], given, items)
         else:
@@ -230,10 +230,10 @@ def count_given_matches(listing: pa.Table, settings: SplitSettings, files: Given
         Each file's names, where what they name images by is known; then the keys of ``words``, where there are any.
     """
     given = settings.given
-    if given is None or not len(listing) or (given.files and files is None):
+    if given is None or not len(listing) or (given.input_files and files is None):
         return []
     found, words = [], pa.chunked_array([], TEXT)
-    if not given.files:
+    if not given.input_files:
         words = find_path_words(listing, given)
     items = _find_given_items(listing, settings) if given.table else None  # lists name no items
     for one in match_given_names(listing, given, files or {}, items):

@@ -40,8 +40,10 @@ class Sources:
         """The sources of a configuration's datasets."""
 
         def place(dataset: DatasetSettings) -> Place:
-            inventory = config.resolve(dataset.inventory) if dataset.inventory else None
-            return parse_place(dataset.bucket, config.resolve(dataset.bucket), dataset.storage, inventory, limits)
+            inventory = config.resolve_location(dataset.inventory) if dataset.inventory else None
+            return parse_place(
+                dataset.bucket, config.resolve_location(dataset.bucket), dataset.storage, inventory, limits
+            )
 
         limits = ReadLimits.from_settings(config.listing)
 

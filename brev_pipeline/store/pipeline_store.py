@@ -45,7 +45,7 @@ class PipelineStore:
     @classmethod
     def from_config(cls, config: PipelineConfig) -> "PipelineStore":
         """The store that a configuration names."""
-        return cls.at_url(config.resolve(config.store), config.name, config.store_storage)
+        return cls.at_url(config.resolve_location(config.store), config.name, config.store_storage)
 
     @classmethod
     def at_url(cls, store: str, pipeline: str, storage: StorageSettings | None = None) -> "PipelineStore":

@@ -161,14 +161,14 @@ def test_relative_places_are_meant_from_the_files_folder(tmp_path: Path) -> None
     file.parent.mkdir()
     file.write_text(GOOD)
     config = load_config(file)
-    assert config.resolve(config.store) == str(tmp_path / "configs" / "store")
-    assert config.resolve("s3://bucket/store") == "s3://bucket/store"
+    assert config.resolve_location(config.store) == str(tmp_path / "configs" / "store")
+    assert config.resolve_location("s3://bucket/store") == "s3://bucket/store"
 
 
 def test_contents_leave_out_where_and_when_the_pipeline_runs() -> None:
     here = parse_config(GOOD + "engine: {workers: 2}")
     there = parse_config(GOOD.replace("./store", "/elsewhere") + "schedule: {enabled: true}")
-    assert here.contents() == there.contents()
+    assert here.content_settings() == there.content_settings()
 
 
 def test_a_configuration_cannot_be_changed() -> None:
@@ -179,15 +179,15 @@ def test_a_configuration_cannot_be_changed() -> None:
 def test_what_may_not_be_meant_is_told_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     cluster = "engine: {kind: ray, address: 'head:6379'}"
-    assert parse_config(GOOD, base=tmp_path).warnings == []
-    told = parse_config(GOOD + cluster, base=tmp_path).warnings
+    assert parse_config(GOOD, base=tmp_path).setup_warnings == []
+    told = parse_config(GOOD + cluster, base=tmp_path).setup_warnings
     assert told == [
         f"{path} is a local folder, but engine.kind is ray: every machine of the cluster has to see it under this very "
         "path; use a disk that all of them share, or s3://"
         for path in ("store: ./store", "datasets[0].bucket: photos")
     ]
     many = "".join(f"\n  - {{name: x, id: x{number}, bucket: x{number}}}" for number in range(30))
-    told = parse_config(GOOD.rstrip() + many, base=tmp_path).warnings
+    told = parse_config(GOOD.rstrip() + many, base=tmp_path).setup_warnings
     assert len(told) == 21
     assert told[-1] == "and 10 more such places"
 

@@ -57,7 +57,7 @@ def test_the_reference_names_every_key_with_what_it_means(hooks: ModuleType) -> 
         (row,) = re.findall(rf"^\| `{key}` \| (.+) \|$", table, re.M)
         takes, _, told = re.split(r" ?(?<!\\)\| ?", row)
         assert takes, (section, key)
-        assert told, f"{section}.{key} has no description in config/models.py"
+        assert told, f"{section}.{key} has no description in brev_pipeline/config"
 
 
 def test_the_page_of_the_configuration_asks_for_the_reference(hooks: ModuleType) -> None:

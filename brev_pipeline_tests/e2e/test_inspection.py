@@ -29,7 +29,9 @@ shards: {records_per_shard: 50, epochs: 2}
 
 
 def configure(shared: Path, store: Path) -> PipelineConfig:
-    return parse_config(SETTINGS, base=shared / "data").model_copy(update={"store": str(store)}).at(shared / "data")
+    return (
+        parse_config(SETTINGS, base=shared / "data").model_copy(update={"store": str(store)}).with_base(shared / "data")
+    )
 
 
 @pytest.fixture(scope="module")

@@ -150,7 +150,7 @@ def test_bad_engine_settings_are_named_with_their_place(text, problem):
 
 def test_the_engine_is_no_part_of_what_the_bytes_depend_on():
     one, other = (parse_config(PIPELINE + text) for text in ("{workers: 2}", "{kind: ray, address: 'head:6379'}"))
-    assert one.contents() == other.contents()
+    assert one.content_settings() == other.content_settings()
 
 
 # What goes to the workers
@@ -186,10 +186,10 @@ def test_a_message_in_one_piece_holds_what_was_put_in(value):
 
 def test_local_folders_are_warned_of_where_a_cluster_works(tmp_path):
     (tmp_path / "a").mkdir()
-    assert parse_config(PIPELINE + "{kind: ray, address: 'head:6379'}").warnings == []
+    assert parse_config(PIPELINE + "{kind: ray, address: 'head:6379'}").setup_warnings == []
     text = PIPELINE.replace("s3://bucket/", "") + "{kind: ray, address: 'head:6379'}"
-    assert [warning.partition(":")[0] for warning in parse_config(text, base=tmp_path).warnings] == [
+    assert [warning.partition(":")[0] for warning in parse_config(text, base=tmp_path).setup_warnings] == [
         "store",
         "datasets[0].bucket",
     ]
-    assert parse_config(PIPELINE.replace("s3://bucket/", "") + "{}", base=tmp_path).warnings == []
+    assert parse_config(PIPELINE.replace("s3://bucket/", "") + "{}", base=tmp_path).setup_warnings == []

@@ -21,7 +21,7 @@ WORLDS = {
 def with_card(world: World) -> World:
     # The configuration is made once, and kept where a cached property keeps it.
     merged = world.config.model_dump(mode="json") | {"card": CARD}
-    world.__dict__["config"] = PipelineConfig.model_validate(merged).at(world.root)
+    world.__dict__["config"] = PipelineConfig.model_validate(merged).with_base(world.root)
     return world
 
 

@@ -125,10 +125,10 @@ def test_the_bytes_do_not_hang_on_places_people_or_machinery(given_: dict, tmp_p
         "engine": {"workers": 7},
         "schedule": {"cron": "1 2 3 4 5"},
     }
-    other = PipelineConfig.model_validate(config.model_dump(mode="json") | elsewhere).at(tmp_path)
+    other = PipelineConfig.model_validate(config.model_dump(mode="json") | elsewhere).with_base(tmp_path)
     made_here = export_files(**given_)
     assert export_files(**given_ | {"config": other}) == made_here
-    assert not [name for name, data in made_here.items() if str(config.base).encode() in data]
+    assert not [name for name, data in made_here.items() if str(config.base_folder).encode() in data]
 
 
 def test_counts_are_those_of_the_record_table(given_: dict) -> None:

@@ -12,7 +12,7 @@ from brev_pipeline_tests.pipelines import STAGES, table_name
 def publish(configuration: str, place: str, run_id: str) -> None:
     """Publish what the run left, as the asset ``dataset_version`` does."""
     config = load_config(Path(configuration))
-    store = PipelineStore.from_config(config.model_copy(update={"store": place}).at(config.base))
+    store = PipelineStore.from_config(config.model_copy(update={"store": place}).with_base(config.base_folder))
     tables = {stage: StoredTable(store.tables, table_name(store, run_id, stage)) for stage in STAGES}
     verdicts = CheckResultStore(store.tables)
     checks = {stage: list(verdicts.read_newest(table.name).values()) for stage, table in tables.items()}

@@ -61,7 +61,9 @@ class World:
     def config(self) -> PipelineConfig:
         """The configuration, with the store's place."""
         config = load_config(self.folder / "parts.yaml")
-        return config.model_copy(update={"store": str(self.place or self.folder / "store")}).at(config.base)
+        return config.model_copy(update={"store": str(self.place or self.folder / "store")}).with_base(
+            config.base_folder
+        )
 
     @property
     def store(self) -> PipelineStore:

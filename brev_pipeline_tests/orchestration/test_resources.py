@@ -28,7 +28,7 @@ def test_in_process_is_the_default(tmp_path: Path) -> None:
 
 
 def test_the_executor_is_no_part_of_what_a_version_depends_on(tmp_path: Path) -> None:
-    assert configure(tmp_path).contents() == configure(tmp_path, executor="multiprocess").contents()
+    assert configure(tmp_path).content_settings() == configure(tmp_path, executor="multiprocess").content_settings()
 
 
 @pytest.mark.slow

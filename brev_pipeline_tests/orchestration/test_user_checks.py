@@ -149,7 +149,7 @@ def test_one_that_only_warns_holds_nothing_back(location: Location) -> None:
 def test_a_pass_on_another_runs_table_does_not_count(location: Location) -> None:
     assert location.run(*table_stages())[0]
     location.with_check = False
-    draw_photos(Path(location.config.base) / "photos", {"good": 9})
+    draw_photos(Path(location.config.base_folder) / "photos", {"good": 9})
     assert location.run(*table_stages())[0]
     location.with_check = True
     success, said = location.run(VERSION)
@@ -160,7 +160,7 @@ def test_a_pass_on_another_runs_table_does_not_count(location: Location) -> None
 @pytest.mark.slow
 def test_a_run_that_knows_no_checks_does_not_publish_behind_a_version_that_was_held_to_some(location: Location) -> None:
     assert location.run()[0]
-    draw_photos(Path(location.config.base) / "photos", {"good": 9})
+    draw_photos(Path(location.config.base_folder) / "photos", {"good": 9})
     done = run(location.config)
     assert not done.success
     assert "held to checks of your own, sample_split.enough_photos" in done.failures

@@ -59,7 +59,7 @@ class World:
         merged = config.model_dump(mode="json")
         merged["shards"] |= {"records_per_shard": 6} | self.shards
         merged["split"] |= self.split
-        return PipelineConfig.model_validate(merged).at(self.root)
+        return PipelineConfig.model_validate(merged).with_base(self.root)
 
     @cached_property
     def store(self) -> PipelineStore:
@@ -148,7 +148,7 @@ class World:
             account={
                 "format": 1,
                 "pipeline": self.config.name,
-                "configuration": self.config.contents(),
+                "configuration": self.config.content_settings(),
                 "classes": list_present_classes(split),
             },
             run_id="test",

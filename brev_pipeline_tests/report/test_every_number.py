@@ -32,7 +32,7 @@ def published(case: Case, folder: Path) -> tuple[bytes, Recount]:
     before = published(case.before, folder)[1] if case.before else None
     shutil.rmtree(folder / "photos", ignore_errors=True)
     case.draw(folder)
-    config = PipelineConfig.model_validate(case.settings()).at(folder)
+    config = PipelineConfig.model_validate(case.settings()).with_base(folder)
     done = run(config)
     assert done.success, done.failures + ", ".join(done.failed_checks)
     checks = [

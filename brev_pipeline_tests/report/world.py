@@ -191,7 +191,7 @@ def inputs_of(
         "format": 1,
         "plan": "57e397501a1bbd16",
         "pipeline": config.name,
-        "configuration": config.contents(),
+        "configuration": config.content_settings(),
         "classes": list_present_classes(split),
         "listing_fingerprint": "c9bbf52df6465205e7ed83f947d11223",
         "counts": {
