@@ -24,7 +24,7 @@ from pyarrow import feather
 
 from brev_pipeline import SampleSplit
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.split import assign_purposes
+from brev_pipeline.split import PriorAssignments, assign_purposes
 
 PATTERN = r"/(\d*)_\d*.bmp"
 STRATA = 5
@@ -77,7 +77,7 @@ def work(name: str, table: pa.Table) -> Callable[[], object]:
         return lambda: assign_purposes(table, settings)
     if name == "split_samples again":
         ledger = assign_purposes(table, settings)
-        return lambda: assign_purposes(table, settings, ledger)
+        return lambda: assign_purposes(table, settings, PriorAssignments(ledger=ledger))
     frame = table.to_pandas()
     if name in METHODS:
         split = SampleSplit(stratification=["folder"], uniqueness=PATTERN, seed=42, method=name)

@@ -48,7 +48,7 @@ def split_contradictions(claims: VersionClaims) -> Iterator[Finding]:
 
     And how many purposes rest on a file of known assignments that is not at hand.
     """
-    from brev_pipeline.split import assign_purposes, select_samples
+    from brev_pipeline.split import PriorAssignments, assign_purposes, select_samples
 
     integrity = claims.config.integrity
     usable, excluded = select_samples(
@@ -71,7 +71,11 @@ def split_contradictions(claims: VersionClaims) -> Iterator[Finding]:
     yield from as_certain(compare_columns(ASSIGNMENTS, split, split, usable, usable.column_names, whence))
     before = read_ledger_before(claims)
     listed = claims.tables["listing"]
-    derived = assign_purposes(usable, claims.config.split, before.ledger, before.known, before.given, listed)
+    derived = assign_purposes(
+        usable,
+        claims.config.split,
+        PriorAssignments(ledger=before.ledger, known=before.known, given=before.given, listed=listed),
+    )
     derived = align_rows(derived, split["path"])
     yield from _compare_split(split, derived, before)
     if before.lacks_file:
@@ -148,14 +152,16 @@ def _read_files(claims: VersionClaims) -> dict[str, str | None]:
 
 def _describe_missing_file(claims: VersionClaims, usable: pa.Table) -> str:
     """How many images have a purpose that only the files explain that the split was made with, and are not at hand."""
-    from brev_pipeline.split import assign_purposes
+    from brev_pipeline.split import PriorAssignments, assign_purposes
 
     split, files = claims.split_table, _read_files(claims)
     lacking = {key: digest for key, digest in files.items() if claims.known.read_file(key, digest) is None}
     named = ", ".join(f"{key}, SHA-256 {digest}" for key, digest in lacking.items())
     file = f"the {_describe_files(lacking)} ({named}), which {'is' if len(lacking) == 1 else 'are'} not at hand"
     try:
-        derived = assign_purposes(usable, claims.config.split, claims.known.ledger, listed=claims.tables["listing"])
+        derived = assign_purposes(
+            usable, claims.config.split, PriorAssignments(ledger=claims.known.ledger, listed=claims.tables["listing"])
+        )
     except (BrevPipelineError, *DERIVATION_ERRORS) as error:
         return f"the purposes of all {len(split)} images: they rest on {file}, and without it nothing is drawn: {error}"
     derived = align_rows(derived, split["path"])
@@ -294,14 +300,16 @@ def _compare_remembered(absent: pa.Table, wanted: pa.Table, parent: str) -> Iter
 
 def _compare_purposes(claims: VersionClaims, split: pa.Table, ledger: pa.Table, parent: str) -> Iterator[str]:
     """Images of the version before that stand on another side now."""
-    from brev_pipeline.split import build_split_report
+    from brev_pipeline.split import PriorAssignments, build_split_report
 
     # As a rule none has, and the report need not be made: by path, or under another path by its bytes.
     places = [pc.index_in(ledger[name], value_set=split[name].combine_chunks()) for name in ("path", "content_id")]
     differs = [pc.fill_null(pc.not_equal(split["purpose"].take(at), ledger["purpose"]), False) for at in places]
     if not pc.any(pc.or_(*differs), min_count=0).as_py():
         return
-    moved = build_split_report(split, claims.config.split, ledger, listed=claims.tables["listing"]).moved
+    moved = build_split_report(
+        split, claims.config.split, PriorAssignments(ledger=ledger, listed=claims.tables["listing"])
+    ).moved
     yield from name_paths(
         moved["path"],
         np.ones(len(moved), np.bool_),

@@ -60,14 +60,14 @@ def divide(config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:
     """
     from brev_pipeline.listing.state import listing_state
     from brev_pipeline.release.assignments import load_given_files
-    from brev_pipeline.split import assign_purposes
+    from brev_pipeline.split import PriorAssignments, assign_purposes
     from brev_pipeline.split.early_checks import check_split_early
     from brev_pipeline.storage import Sources
 
     listing = listing_state(config.datasets, config.listing, Sources.from_config(config)).listing
     given = load_given_files(config)
-    check_split_early(listing, config.split, given=given)
-    table = assign_purposes(_samples(listing, contents or {}), config.split, given=given)
+    check_split_early(listing, config.split, PriorAssignments(given=given))
+    table = assign_purposes(_samples(listing, contents or {}), config.split, PriorAssignments(given=given))
     return _outcome(table, config, contents)
 
 

@@ -302,12 +302,16 @@ def _report_frames(
     import pyarrow.compute as pc
 
     from brev_pipeline.expectations.class_frames import build_class_frames
-    from brev_pipeline.split import build_split_report
+    from brev_pipeline.split import PriorAssignments, build_split_report
 
     named = pc.is_in(split["purpose"], value_set=pa.array(config.split.names, TEXT))
     if not pc.all(named, min_count=0).as_py():
         split, group = split.filter(named), group[named.to_numpy()]
-    report = build_split_report(split, config.split, published.assignments, published.known, published.given, listed)
+    report = build_split_report(
+        split,
+        config.split,
+        PriorAssignments(ledger=published.assignments, known=published.known, given=published.given, listed=listed),
+    )
     rest = ~report.outside
     return {
         "strata": _build_strata(split if rest.all() else split.filter(pa.array(rest)), group[rest], config),

@@ -147,7 +147,7 @@ def _make_prepared_images(context: dg.AssetExecutionContext, config: PipelineCon
 def _make_sample_split(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import labels_metadata, split_metadata
     from brev_pipeline.release.assignments import divide_samples
-    from brev_pipeline.split import build_split_report
+    from brev_pipeline.split import PriorAssignments, build_split_report
     from brev_pipeline.split.label_map import read_split_classes
     from brev_pipeline.split.selection import INTEGRITY_COLUMNS
     from brev_pipeline.store import PipelineStore
@@ -157,7 +157,11 @@ def _make_sample_split(context: dg.AssetExecutionContext, config: PipelineConfig
     )
     table, earlier, order = done.split, done.history.classes, config.listing.classes
     listed = upstream["sample_integrity"].read(INTEGRITY_COLUMNS) if config.split.names_images else None
-    report = build_split_report(table, config.split, done.history.ledger, done.known, done.given, listed)
+    report = build_split_report(
+        table,
+        config.split,
+        PriorAssignments(ledger=done.history.ledger, known=done.known, given=done.given, listed=listed),
+    )
     context.add_output_metadata(split_metadata(table, done.excluded, report, done.known_rows, done.given_matched))
     context.add_output_metadata(labels_metadata(table, read_split_classes(table), earlier, order))
     return table

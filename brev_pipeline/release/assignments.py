@@ -50,7 +50,7 @@ def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Colu
         SplitError: they cannot be divided as configured.
         StoreError: the newest version cannot be read.
     """
-    from brev_pipeline.split import assign_purposes, select_samples
+    from brev_pipeline.split import PriorAssignments, assign_purposes, select_samples
     from brev_pipeline.split.given_names import count_given_matches
     from brev_pipeline.split.known_assignments import count_known_matches, list_known_columns
     from brev_pipeline.split.label_map import attach_classes, build_label_map, list_present_classes
@@ -64,7 +64,9 @@ def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Colu
         label_conflicts=config.integrity.label_conflicts,
     )
     history, known, given = read_history(store, config), load_known_assignments(config), load_given_files(config)
-    table = assign_purposes(usable, config.split, history.ledger, known, given, listed)
+    table = assign_purposes(
+        usable, config.split, PriorAssignments(ledger=history.ledger, known=known, given=given, listed=listed)
+    )
     rows = count_known_matches(known, table, integrity.read(list_known_columns(known, config.split)), config.split)
     table = note_known(table, known, None if rows is None else rows.build_summary(), given)
     classes = build_label_map(list_present_classes(table), history.classes, config.listing.classes)
@@ -202,6 +204,7 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
     """
     from brev_pipeline.release.ledger import list_ledger_columns
     from brev_pipeline.sampling.groups import group_images
+    from brev_pipeline.split import PriorAssignments
     from brev_pipeline.split.early_checks import check_split_early
 
     group_images(SAMPLE_SPLIT.empty_table(), config.sampling.groupby)
@@ -214,7 +217,9 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
         out = excluded.filter(pc.is_in(excluded["rule"], value_set=pa.array(_UNUSED, TEXT)))["path"]
         listing = listing.filter(pc.invert(pc.is_in(listing["path"], value_set=out.combine_chunks())))
     leave = config.integrity.label_conflicts == "quarantine"
-    check_split_early(listing, config.split, known, given, ledger, conflicts_leave=leave)
+    check_split_early(
+        listing, config.split, PriorAssignments(known=known, given=given, ledger=ledger), conflicts_leave=leave
+    )
 
 
 _UNUSED: Final = ["quarantined", "label_conflict", "duplicate"]

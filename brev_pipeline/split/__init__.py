@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from brev_pipeline.split.assignment import assign_purposes
     from brev_pipeline.split.known_assignments import read_known_assignments
+    from brev_pipeline.split.prior import PriorAssignments
     from brev_pipeline.split.report import SplitReport, build_split_report
     from brev_pipeline.split.selection import EXCLUSIONS, SELECTED_SAMPLES, select_samples
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "EXCLUSIONS": "selection",
     "SELECTED_SAMPLES": "selection",
+    "PriorAssignments": "prior",
     "SplitReport": "report",
     "read_known_assignments": "known_assignments",
     "build_split_report": "report",
@@ -29,6 +31,7 @@ _HOMES = {
 __all__ = [
     "EXCLUSIONS",
     "SELECTED_SAMPLES",
+    "PriorAssignments",
     "SplitReport",
     "assign_purposes",
     "build_split_report",

@@ -7,17 +7,16 @@ import pyarrow.compute as pc
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.encoding import Bools, Floats, Ints, find_first_rows
-from brev_pipeline.split.given_names import GivenFiles
 from brev_pipeline.split.leak_groups import LeakGroups, assign_leak_groups, build_grouping_rules
 from brev_pipeline.split.methods import run_method
-from brev_pipeline.split.prior import find_stated_purposes
+from brev_pipeline.split.prior import NO_ASSIGNMENTS, PriorAssignments, find_stated_purposes
 from brev_pipeline.split.problem import build_problem
 from brev_pipeline.split.purposes import (
     OPEN,
     build_share_array,
     find_closed_purposes,
     find_given_groups,
-    number_purposes,
+    number_ledger_purposes,
 )
 from brev_pipeline.tables import SAMPLE_SPLIT, conform_table
 from brev_pipeline.texts import TEXT
@@ -28,10 +27,7 @@ _ASSIGNED = pa.array(["new", "duplicate", "ledger", "given"], TEXT)
 def assign_purposes(
     samples: pa.Table,
     settings: SplitSettings,
-    ledger: pa.Table | None = None,
-    known: pa.Table | None = None,
-    given: GivenFiles | None = None,
-    listed: pa.Table | None = None,
+    prior: PriorAssignments = NO_ASSIGNMENTS,
 ) -> pa.Table:
     """Give every image a purpose; no leak group stands on two sides, and what the ledger says stays.
 
@@ -41,12 +37,7 @@ def assign_purposes(
     Args:
         samples: `USABLE` images, one row each.
         settings: of the split.
-        ledger: assignments of the newest published version, with at least path, content_id, pixel_id, item, stratum
-            and purpose.
-        known: further known assignments, as from `read_known_assignments`.
-        given: files of ``split.given``, as from `read_given_file`.
-        listed: all listed images, with the columns of the samples (pixel_id aside): what ``known`` and ``split.given``
-            say of a byte copy that takes no part counts for the image that has its content; None: there are none.
+        prior: what is known before: the ledger, known assignments, a given split.
 
     Returns:
         `tables.SAMPLE_SPLIT`, one row per sample, sorted by path. ``assigned_by`` is ``ledger`` where the image's
@@ -59,10 +50,10 @@ def assign_purposes(
             rows, or a known purpose that the configuration does not have; or as `find_given`.
     """
     samples = _sort_samples(samples)
-    leak_groups = assign_leak_groups(samples, build_grouping_rules(settings), ledger)
-    said = find_stated_purposes(samples, leak_groups, settings, ledger, known, given, listed)
+    leak_groups = assign_leak_groups(samples, build_grouping_rules(settings), prior.ledger)
+    said = find_stated_purposes(samples, leak_groups, settings, prior)
     was, told = said.reduce_to_images(said.known), said.reduce_to_images(said.given)
-    past = np.zeros(0, np.int64) if ledger is None else number_purposes(ledger["purpose"], settings.names, "the ledger")
+    past = number_ledger_purposes(prior.ledger, settings.names)
     fixed = fix_group_purposes(leak_groups, settings.names, was, told, past)
     rest = ~find_given_groups(told, leak_groups.row_group, leak_groups.group_count)
     purpose = fixed.copy()

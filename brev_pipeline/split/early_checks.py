@@ -18,12 +18,11 @@ from brev_pipeline.errors import SplitError
 from brev_pipeline.split.assignment import fix_group_purposes
 from brev_pipeline.split.encoding import Ints
 from brev_pipeline.split.given import find_given_purposes
-from brev_pipeline.split.given_names import GivenFiles
 from brev_pipeline.split.keys import KeySpec, find_key
 from brev_pipeline.split.known_assignments import match_known_purposes
 from brev_pipeline.split.leak_groups import LeakGroups, assign_leak_groups, build_grouping_rules
-from brev_pipeline.split.prior import StatedPurposes
-from brev_pipeline.split.purposes import OPEN, find_given_groups, number_purposes
+from brev_pipeline.split.prior import NO_ASSIGNMENTS, PriorAssignments, StatedPurposes
+from brev_pipeline.split.purposes import OPEN, find_given_groups, number_ledger_purposes, number_purposes
 from brev_pipeline.split.report import find_overruled
 from brev_pipeline.split.selection import SELECTED_SAMPLES
 
@@ -33,9 +32,7 @@ _SHOWN: Final = 3
 def check_split_early(
     listing: pa.Table,
     settings: SplitSettings,
-    known: pa.Table | None = None,
-    given: GivenFiles | None = None,
-    ledger: pa.Table | None = None,
+    prior: PriorAssignments = NO_ASSIGNMENTS,
     *,
     conflicts_leave: bool = False,
 ) -> None:
@@ -44,9 +41,7 @@ def check_split_early(
     Args:
         listing: `tables.RAW_LISTING`, or some of its columns. Files of no bytes do not count: they are in no split.
         settings: of the split.
-        known: further known assignments, as from `read_known_assignments`.
-        given: the files of `split.given`, as `read_given_file` reads them.
-        ledger: assignments of the newest published version: columns `ledger_columns`.
+        prior: what is known before; its ``listed`` is not read.
         conflicts_leave: images of the same bytes under two classes will be left out, so that what is given of them does
             not count; paths do not tell which they are.
 
@@ -55,11 +50,11 @@ def check_split_early(
             words of no purpose, puts an item on two sides or where it cannot stand, or names a purpose that nothing
             gets; or the ledger or the known assignments hold what the configuration does not have.
     """
-    rules, names = build_grouping_rules(settings), settings.names
+    rules, names, ledger = build_grouping_rules(settings), settings.names, prior.ledger
     for spec, name in ((rules.stratification, "stratification"), (rules.uniqueness, "uniqueness")):
         if spec:
             find_key(SELECTED_SAMPLES.empty_table(), spec, name)
-    past = np.zeros(0, np.int64) if ledger is None else number_purposes(ledger["purpose"], names, "the ledger")
+    past = number_ledger_purposes(ledger, names)
     samples = listing.filter(pc.greater(listing["size"], 0))
     samples = samples.select([name for name in SELECTED_SAMPLES.names if name in samples.column_names])
     if not len(samples):
@@ -74,9 +69,9 @@ def check_split_early(
     )
     whole = settings.given is not None and by_paths and by_strata
     leak_groups = assign_leak_groups(samples, rules, ledger if whole else None)
-    told = find_given_purposes(samples, settings, given, leak_groups.item if by_paths else None)
+    told = find_given_purposes(samples, settings, prior.given, leak_groups.item if by_paths else None)
     was, all_known = np.full(len(samples), OPEN), True
-    if known is not None:
+    if (known := prior.known) is not None:
         there = [*samples.column_names, *(["item", "stratum"] if by_paths else ["stratum"])]
         later = {"item", "stratum", *SELECTED_SAMPLES.names} - set(there)
         if set(known.column_names) & later:

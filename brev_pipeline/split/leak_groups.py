@@ -30,7 +30,7 @@ from brev_pipeline.split.encoding import (
     number_values,
 )
 from brev_pipeline.split.keys import KeySpec, fill_missing_items, find_items, find_key, find_strata, refuse_single_item
-from brev_pipeline.split.purposes import OPEN, find_strictest, number_purposes, rank_strictness
+from brev_pipeline.split.purposes import OPEN, find_strictest, number_ledger_purposes, number_purposes, rank_strictness
 from brev_pipeline.tables import SAMPLE_SPLIT
 from brev_pipeline.texts import normalize_unicode
 
@@ -295,7 +295,7 @@ def list_key_columns(settings: SplitSettings) -> list[str]:
 
 def find_group_purposes(leak_groups: LeakGroups, split: pa.Table, ledger: pa.Table | None, names: list[str]) -> Ints:
     """(all groups,) the purpose that each leak group has now: from the split, or else the ledger's strictest."""
-    past = np.zeros(0, np.int64) if ledger is None else number_purposes(ledger["purpose"], names, "the ledger")
+    past = number_ledger_purposes(ledger, names)
     now = leak_groups.find_strictest_purposes(
         names, number_purposes(split["purpose"], names, "the split"), np.full(len(past), OPEN)
     )

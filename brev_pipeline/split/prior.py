@@ -5,7 +5,7 @@ content, and so of the image that stands for it.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,28 @@ from brev_pipeline.split.known_assignments import match_known_purposes
 from brev_pipeline.split.leak_groups import LeakGroups, build_grouping_rules
 from brev_pipeline.split.purposes import find_strictest, rank_strictness
 from brev_pipeline.split.selection import SELECTED_SAMPLES
+
+
+@dataclass(frozen=True)
+class PriorAssignments:
+    """What is known of the images before they are split.
+
+    Attributes:
+        ledger: assignments of the newest published version, with at least path, content_id, pixel_id, item, stratum
+            and purpose (`release.ledger.list_ledger_columns`).
+        known: further known assignments, as from `read_known_assignments`.
+        given: files of ``split.given``, as from `read_given_file`.
+        listed: all listed images, with the columns of the samples (pixel_id aside): what ``known`` and ``split.given``
+            say of a byte copy that takes no part counts for the image that has its content; None: there are none.
+    """
+
+    ledger: pa.Table | None = None
+    known: pa.Table | None = None
+    given: GivenFiles | None = None
+    listed: pa.Table | None = None
+
+
+NO_ASSIGNMENTS: Final = PriorAssignments()
 
 
 @dataclass(frozen=True)
@@ -60,10 +82,7 @@ def find_stated_purposes(
     samples: pa.Table,
     leak_groups: LeakGroups,
     settings: SplitSettings,
-    ledger: pa.Table | None = None,
-    known: pa.Table | None = None,
-    given: GivenFiles | None = None,
-    listed: pa.Table | None = None,
+    prior: PriorAssignments,
 ) -> StatedPurposes:
     """What known assignments and `split.given` say of the images.
 
@@ -71,18 +90,15 @@ def find_stated_purposes(
         samples: the images that take part.
         leak_groups: of them.
         settings: of the split.
-        ledger: as given to `assign_purposes`.
-        known: as given to `assign_purposes`.
-        given: as given to `assign_purposes`.
-        listed: as given to `assign_purposes`.
+        prior: what is known before the split.
 
     Raises:
         SplitError: as `match_known_assignments` and `find_given_purposes`.
     """
     keys: LeakGroups | _Keys = leak_groups
     both, row = samples, np.arange(len(samples))
-    if listed is not None and (known is not None or settings.given is not None):
-        both, row = _append_copies(samples, listed)
+    if prior.listed is not None and (prior.known is not None or settings.given is not None):
+        both, row = _append_copies(samples, prior.listed)
         if len(both) > len(samples):
             keys = _find_item_keys(both, settings)
     return StatedPurposes(
@@ -90,8 +106,8 @@ def find_stated_purposes(
         path=both["path"],
         item=pa.chunked_array([keys.item.row_labels()]),
         row=row,
-        known=match_known_purposes(known, both, keys, settings.names, ledger),
-        given=find_given_purposes(both, settings, given, keys.item),
+        known=match_known_purposes(prior.known, both, keys, settings.names, prior.ledger),
+        given=find_given_purposes(both, settings, prior.given, keys.item),
         images=len(samples),
     )
 

@@ -54,6 +54,11 @@ def number_purposes(column: pa.ChunkedArray, names: list[str], where: str) -> In
     return codes
 
 
+def number_ledger_purposes(ledger: pa.Table | None, names: list[str]) -> Ints:
+    """(ledger rows,) number of each row's purpose; empty without a ledger. Raises `SplitError` as `number_purposes`."""
+    return np.zeros(0, np.int64) if ledger is None else number_purposes(ledger["purpose"], names, "the ledger")
+
+
 def find_closed_purposes(settings: SplitSettings, given: Ints) -> Bools:
     """(purposes,) whether each is locked: it takes nothing new as soon as something stands there.
 

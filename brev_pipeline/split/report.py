@@ -9,15 +9,15 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.split.encoding import Bools, Ints, Key, encode_column, find_first_rows, number_values, sum_weights
-from brev_pipeline.split.given_names import GivenFiles
 from brev_pipeline.split.leak_groups import LeakGroups, assign_leak_groups, build_grouping_rules, find_group_purposes
 from brev_pipeline.split.leaks import find_leaks
-from brev_pipeline.split.prior import StatedPurposes, find_stated_purposes
+from brev_pipeline.split.prior import NO_ASSIGNMENTS, PriorAssignments, StatedPurposes, find_stated_purposes
 from brev_pipeline.split.purposes import (
     OPEN,
     build_share_array,
     find_closed_purposes,
     find_given_groups,
+    number_ledger_purposes,
     number_purposes,
 )
 from brev_pipeline.texts import TEXT
@@ -106,31 +106,25 @@ class SplitReport:
 def build_split_report(
     split: pa.Table,
     settings: SplitSettings,
-    ledger: pa.Table | None = None,
-    known: pa.Table | None = None,
-    given: GivenFiles | None = None,
-    listed: pa.Table | None = None,
+    prior: PriorAssignments = NO_ASSIGNMENTS,
 ) -> SplitReport:
     """Check a split against its settings and what was known before.
 
     Args:
         split: `tables.SAMPLE_SPLIT`, as `assign_purposes` gave it.
         settings: of the split.
-        ledger: as given to `assign_purposes`.
-        known: as given to `assign_purposes`.
-        given: as given to `assign_purposes`.
-        listed: as given to `assign_purposes`.
+        prior: as given to `assign_purposes`.
 
     Raises:
         SplitError: as `assign_purposes`.
     """
-    names = settings.names
+    names, ledger = settings.names, prior.ledger
     purpose = number_purposes(split["purpose"], names, "the split")
     stratum, group = encode_column(split["stratum"]), encode_column(split["leak_group"])
     leak_groups = assign_leak_groups(split, build_grouping_rules(settings), ledger)
-    said = find_stated_purposes(split, leak_groups, settings, ledger, known, given, listed)
+    said = find_stated_purposes(split, leak_groups, settings, prior)
     was, told = said.reduce_to_images(said.known), said.reduce_to_images(said.given)
-    past = np.zeros(0, np.int64) if ledger is None else number_purposes(ledger["purpose"], names, "the ledger")
+    past = number_ledger_purposes(ledger, names)
     closed = find_closed_purposes(settings.model_copy(update={"allow_additions": False}), np.concatenate([was, past]))
     outside = find_given_groups(told, group.codes, len(group))[group.codes]
     if outside.any():  # given: divided by nobody's shares

@@ -38,7 +38,7 @@ from brev_pipeline.records.shard_plan import shard_name
 from brev_pipeline.release.assignments import build_assignments, read_ledger
 from brev_pipeline.release.exclusions import purpose_locks
 from brev_pipeline.sampling import compute_sampling_weights
-from brev_pipeline.split import assign_purposes, select_samples
+from brev_pipeline.split import PriorAssignments, assign_purposes, select_samples
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.versions import file_facts, to_json, version_id
@@ -205,7 +205,7 @@ class Forgery:
         self.tables["exclusions"] = pa.concat_tables(parts)
         versions = [version for _, version in self.store.iterate_published()]
         before = versions[-2] if len(versions) > 1 else None
-        split = assign_purposes(usable, config.split, read_ledger(before) if before else None, None)
+        split = assign_purposes(usable, config.split, PriorAssignments(ledger=read_ledger(before) if before else None))
         schema = self.tables["assignments"].schema
         self.tables["assignments"] = build_assignments(config, before, split).select(schema.names).cast(schema)
         self.redraw()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from brev_pipeline.cli.audit import verify
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split import assign_purposes, build_split_report
+from brev_pipeline.split import PriorAssignments, assign_purposes, build_split_report
 from brev_pipeline.split.given import find_given_purposes
 from brev_pipeline.split.given_names import count_given_matches, read_given_file
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
@@ -88,7 +88,7 @@ def test_paths_give_purposes_and_the_rest_is_divided(way: dict[str, Any]) -> Non
 def test_lists_name_images_by_paths_and_their_ends(names: str) -> None:
     settings = configured({"lists": {"test": "t.txt"}}, purposes={"test": 0, "train": 0.5})
     files = {"lists.test": read_given_file(b"\xef\xbb\xbf" + names.encode(), "t.txt", "lists.test")}
-    found = sides(assign_purposes(listing(PHOTOS), settings, given=files))
+    found = sides(assign_purposes(listing(PHOTOS), settings, PriorAssignments(given=files)))
     assert {path for path, purpose in found.items() if purpose == "test"} == {
         "b/training/ok/i10_0.png",
         "b/val/bad/i921_0.png",
@@ -100,7 +100,7 @@ def test_a_name_of_two_items_is_refused_and_of_none_told() -> None:
     settings = configured({"lists": {"train": "t.txt"}}, uniqueness=r"b/(.*)_")
     files = {"lists.train": read_given_file(b"i1_0.png", "t.txt", "lists.train")}
     with pytest.raises(SplitError, match=r"'i1_0\.png' means b/a/i1_0\.png and b/b/i1_0\.png"):
-        assign_purposes(listing(paths), settings, given=files)
+        assign_purposes(listing(paths), settings, PriorAssignments(given=files))
     files = {"lists.train": read_given_file(b"i2_0\nI1_0.PNG\nb/i1-0.png", "t.txt", "lists.train")}
     (matched,) = count_given_matches(listing(paths), settings, files)
     assert (matched.key, matched.names, matched.matched_count) == ("lists.train", 3, 1)
@@ -125,10 +125,10 @@ def test_tables_name_images_by_a_column(key: str) -> None:
     given = {"table": "t.csv", "column": "split", "words": {"held": "test"}}
     settings = configured(given, purposes={"test": 0, "train": 0.5})
     files = {"table": read_given_file(b"\xef\xbb\xbf" + data.encode(), "t.csv", "table")}
-    found = sides(assign_purposes(listing(PHOTOS), settings, given=files))
+    found = sides(assign_purposes(listing(PHOTOS), settings, PriorAssignments(given=files)))
     assert [path for path, purpose in found.items() if purpose == "test"] == ["b/val/ok/i11_0.png"]
     with pytest.raises(SplitError, match=re.escape("'held' (1)")):
-        assign_purposes(listing(PHOTOS), configured(given | {"words": {}}), given=files)
+        assign_purposes(listing(PHOTOS), configured(given | {"words": {}}), PriorAssignments(given=files))
 
 
 @pytest.mark.parametrize(
@@ -177,9 +177,9 @@ def test_the_ledger_stays_and_what_is_given_otherwise_shows() -> None:
     plain = SplitSettings.model_validate({"uniqueness": UNIQUE})
     before = assign_purposes(listing(PHOTOS), plain)
     settings = configured({"folder": 0, "words": WORDS})
-    after = assign_purposes(listing(PHOTOS), settings, before)
+    after = assign_purposes(listing(PHOTOS), settings, PriorAssignments(ledger=before))
     assert sides(after) == sides(before)
-    report = build_split_report(after, settings, before)
+    report = build_split_report(after, settings, PriorAssignments(ledger=before))
     moved = report.overruled["path"].to_pylist()
     assert not report.moved.num_rows
     assert set(report.overruled["because"].to_pylist()) == {"the ledger: an earlier version has it so"}
@@ -299,18 +299,18 @@ def test_what_is_given_for_a_dropped_copy_holds_of_its_content() -> None:
     samples = listed.take(pa.array([0, 1, 2, 4]))
     files = {"lists.test": read_given_file(b"z/i9_0.png\n", "held.txt", "lists.test")}
     settings = configured({"lists": {"test": "held.txt"}}, purposes={"train": 1.0, "test": 0.0})
-    split = assign_purposes(samples, settings, given=files, listed=listed)
+    split = assign_purposes(samples, settings, PriorAssignments(given=files, listed=listed))
     assert [path for path, side in sides(split).items() if side == "test"] == ["b/a/i1_0.png"]
     known = pa.table({"path": ["b/z/i9_0.png"], "purpose": ["test"]})
     plain = SplitSettings.model_validate({"uniqueness": UNIQUE, "purposes": {"train": 1.0, "test": 0.0}})
-    split = assign_purposes(samples, plain, None, known, listed=listed)
+    split = assign_purposes(samples, plain, PriorAssignments(known=known, listed=listed))
     assert [path for path, side in sides(split).items() if side == "test"] == ["b/a/i1_0.png"]
     # Said otherwise of the image itself: the stricter side holds, and that it does shows.
     files["lists.train"] = read_given_file(b"a/i1_0.png\n", "seen.txt", "lists.train")
     settings = configured({"lists": {"test": "held.txt", "train": "seen.txt"}}, purposes={"train": 1.0, "test": 0.0})
-    split = assign_purposes(samples, settings, given=files, listed=listed)
+    split = assign_purposes(samples, settings, PriorAssignments(given=files, listed=listed))
     assert sides(split)["b/a/i1_0.png"] == "test"
-    (row,) = build_split_report(split, settings, given=files, listed=listed).overruled.to_pylist()
+    (row,) = build_split_report(split, settings, PriorAssignments(given=files, listed=listed)).overruled.to_pylist()
     assert (row["path"], row["given"], row["stands_in"]) == ("b/a/i1_0.png", "train", "test")
     assert row["because"] == "b/z/i9_0.png: of one item, or a copy"
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from brev_pipeline import SampleSplit
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.release.ledger import build_next_ledger, list_ledger_columns
-from brev_pipeline.split import assign_purposes, build_split_report
+from brev_pipeline.split import PriorAssignments, assign_purposes, build_split_report
 from brev_pipeline_tests.split.listings import COPY, FRACTIONS, PATTERN, Photo, always, listing, photos, sides
 
 METHODS = st.sampled_from(["ranked_hash", "sorted_permutation", "murmurhash3"])
@@ -103,10 +103,10 @@ def test_a_stratum_with_two_items_stands_on_both_sides(rows: list[Photo], share:
 def test_splitting_again_gives_the_same(rows: list[Photo], method: str, scope: str, purposes: dict[str, float]) -> None:
     table, settings = listing(rows), configured(method=method, uniqueness_scope=scope, purposes=purposes)
     once = assign_purposes(table, settings)
-    twice = assign_purposes(table, settings, once)
+    twice = assign_purposes(table, settings, PriorAssignments(ledger=once))
     assert sides(twice) == sides(once)
     assert set(twice["assigned_by"].to_pylist()) == {"ledger"}
-    assert not build_split_report(twice, settings, once).failure_messages
+    assert not build_split_report(twice, settings, PriorAssignments(ledger=once)).failure_messages
 
 
 @always(rows=photos(), method=METHODS, scope=SCOPES, purposes=FRACTIONS, present=st.data())
@@ -120,13 +120,13 @@ def test_the_ledger_is_kept_while_the_listing_grows_and_shrinks(
         now = table.filter(pa.array(there))
         items = {path.rpartition("/")[2].partition("_")[0] for path in now["path"].to_pylist()}
         assume(len(items) > 1)
-        split = assign_purposes(now, settings, ledger)
-        report = build_split_report(split, settings, ledger)
+        split = assign_purposes(now, settings, PriorAssignments(ledger=ledger))
+        report = build_split_report(split, settings, PriorAssignments(ledger=ledger))
         assert not report.leaks.num_rows
         # What a run reads of the ledger says as much as the whole.
         read = None if ledger is None else ledger.select(list_ledger_columns(settings))
-        assert assign_purposes(now, settings, read) == split
-        assert build_split_report(split, settings, read) == report
+        assert assign_purposes(now, settings, PriorAssignments(ledger=read)) == split
+        assert build_split_report(split, settings, PriorAssignments(ledger=read)) == report
         before, after = ({} if ledger is None else sides(ledger)), sides(split)
         moved = {row["path"]: (row["was"], row["now"]) for row in report.moved.to_pylist()}
         ledger = build_next_ledger(split, ledger, settings)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split import assign_purposes, read_known_assignments
+from brev_pipeline.split import PriorAssignments, assign_purposes, read_known_assignments
 from brev_pipeline.split.known_assignments import count_known_matches
 from brev_pipeline.split.matching import BASE_FOLDER, match_rows, resolve_paths
 from brev_pipeline.split.text_tables import read_text_table
@@ -192,7 +192,7 @@ def test_nothing_known_is_nothing_to_tell() -> None:
     assert count_known_matches(None, split, listing(ITEMS), SETTINGS) is None
     empty = read_known_assignments(b"item,purpose\n", "k.csv")
     assert count_known_matches(empty, split, listing(ITEMS), SETTINGS) is None
-    assert sides(assign_purposes(listing(ITEMS), SETTINGS, None, empty)) == sides(split)
+    assert sides(assign_purposes(listing(ITEMS), SETTINGS, PriorAssignments(known=empty))) == sides(split)
 
 
 @pytest.mark.skipif(not _TABLES.is_dir(), reason="the shared cases are not at hand")
@@ -206,7 +206,7 @@ def test_the_shared_tables_give_five_items(name: str) -> None:
 def test_the_shared_table_that_means_nothing_is_refused() -> None:
     known = read_known_assignments((_TABLES / "nomatch.csv").read_bytes(), "nomatch.csv", "/data/conf")
     with pytest.raises(SplitError, match="none of its 5 rows means an image"):
-        assign_purposes(listing(ITEMS), SETTINGS, None, known)
+        assign_purposes(listing(ITEMS), SETTINGS, PriorAssignments(known=known))
 
 
 # --- twins in Unicode ---------------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ def test_a_folder_that_was_renamed_to_its_twin_moves_no_assignment(pattern: str)
     fresh = fresh.set_column(
         fresh.column_names.index("content_id"), "content_id", pa.array([f"{at:032x}" for at in range(len(fresh))])
     )
-    new = assign_purposes(renamed(fresh, "NFC"), other, old)
+    new = assign_purposes(renamed(fresh, "NFC"), other, PriorAssignments(ledger=old))
     assert new["purpose"].to_pylist() == old["purpose"].to_pylist()
     assert set(new["assigned_by"].to_pylist()) == {"ledger"}
 
@@ -261,8 +261,8 @@ def test_the_base_of_relative_paths_stands_with_the_table() -> None:
 
 def test_a_file_that_means_only_images_that_have_left_is_no_mistake() -> None:
     known = read_known_assignments(b"item,purpose\n3,test\n", "k.csv")
-    first = assign_purposes(listing(ITEMS), SETTINGS, None, known)
+    first = assign_purposes(listing(ITEMS), SETTINGS, PriorAssignments(known=known))
     rest: list[Photo] = [photo for photo in ITEMS if photo[1] != 3]
-    assert len(assign_purposes(listing(rest), SETTINGS, first, known)) == len(rest)
+    assert len(assign_purposes(listing(rest), SETTINGS, PriorAssignments(ledger=first, known=known))) == len(rest)
     with pytest.raises(SplitError, match="none of its 1 rows means an image"):
-        assign_purposes(listing(rest), SETTINGS, None, known)
+        assign_purposes(listing(rest), SETTINGS, PriorAssignments(known=known))
