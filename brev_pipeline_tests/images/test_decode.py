@@ -76,7 +76,7 @@ def test_exif_orientation_is_applied(kind, orientation):
     upright = decode_image(data, RGB)
     assert upright.pixels.shape == ((56, 40, 3) if orientation >= 5 else (40, 56, 3))
     assert np.array_equal(upright.pixels, corpus.pillows_pixels(data))
-    assert (upright.height, upright.width) == (40, 56)  # as stored
+    assert (upright.header.height, upright.header.width) == (40, 56)  # as stored
 
 
 def test_an_orientation_that_stands_in_xmp_only_is_applied_too():
