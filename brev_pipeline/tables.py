@@ -5,6 +5,7 @@ returns one; it knows nothing of who made its input.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -34,6 +35,24 @@ class Columns(Protocol):
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """These columns of it (those that it has, each once), or all, with its schema's metadata."""
         ...
+
+
+@dataclass(frozen=True)
+class InMemoryTable:
+    """A table as `Columns` where others lie in the store."""
+
+    table: pa.Table
+
+    @property
+    def names(self) -> list[str]:
+        """Names of its columns."""
+        return list(self.table.column_names)
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """These columns of it (those that it has, each once), or all."""
+        if columns is None:
+            return self.table
+        return self.table.select([name for name in dict.fromkeys(columns) if name in self.table.column_names])
 
 
 def give_memory_back() -> None:

@@ -6,7 +6,6 @@ Great Expectations. What a run observed of history (rules about the version befo
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -20,6 +19,7 @@ from brev_pipeline.expectations.rules import Rule
 from brev_pipeline.expectations.suites import SUITES
 from brev_pipeline.split.label_map import attach_classes
 from brev_pipeline.table_metadata import note_found
+from brev_pipeline.tables import InMemoryTable
 from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:
@@ -28,24 +28,6 @@ if TYPE_CHECKING:
 _FOUND: Final = ("passed", "observed", "offending")
 _BY_GIVEN: Final = ("strata", "oversize")
 """Frames of the split that leave out what a given split names: not derived where its files are not at hand."""
-
-
-@dataclass(frozen=True)
-class _StageTable:
-    """A table in memory; `tables.Columns`."""
-
-    table: pa.Table
-
-    @property
-    def names(self) -> list[str]:
-        """Of its columns."""
-        return list(self.table.column_names)
-
-    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Those of the columns that it has, or all."""
-        if columns is None:
-            return self.table
-        return self.table.select([name for name in dict.fromkeys(columns) if name in self.table.column_names])
 
 
 def rule_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
@@ -154,7 +136,7 @@ def _list_user_checks(checks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iter
                 yield f"manifest.json: the user's check {name} failed, and the version was published"
 
 
-def _stage_tables(claims: VersionClaims) -> dict[str, _StageTable]:
+def _stage_tables(claims: VersionClaims) -> dict[str, InMemoryTable]:
     """The tables as the stages' own, as far as a version holds them."""
     images, split = claims.tables["images"], claims.split_table
     # Where the pixels lay is no part of a version; that there are some shows in their size.
@@ -172,4 +154,4 @@ def _stage_tables(claims: VersionClaims) -> dict[str, _StageTable]:
         "sampling_weights": claims.tables["weights"],
         "tfrecord_shards": claims.tables["records"],
     }
-    return {stage: _StageTable(table) for stage, table in tables.items()}
+    return {stage: InMemoryTable(table) for stage, table in tables.items()}

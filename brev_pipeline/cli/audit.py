@@ -22,24 +22,24 @@ from brev_pipeline.audit import (
     verify_store,
 )
 from brev_pipeline.audit.verification import EXCUSED
-from brev_pipeline.cli.output import visible
+from brev_pipeline.cli.output import make_visible
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import ConfigError, ReadError, SplitError
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.versions import DERIVED
 
-_WORTH_WORKERS: Final = 400_000_000
+_MIN_BYTES_FOR_WORKERS: Final = 400_000_000
 """Bytes of a version from which starting worker processes is sooner done than hashing in this one."""
-_OF_OBJECT: Final = ("content_id", "content_source", "category", "label_conflict", "duplicate_of")
-_WORTH_RECORDS: Final = 200
+_OBJECT_FACTS: Final = ("content_id", "content_source", "category", "label_conflict", "duplicate_of")
+_MIN_RECORDS_FOR_WORKERS: Final = 200
 """The same, of records that are made again."""
 OK, BROKEN, NOT_REMADE = 0, 1, 3
 """Exit status of ``verify``."""
 _SKIPPED: Final = "not made again, because of the problems above"
 
 
-def verify(
+def verify_versions(
     config: PipelineConfig,
     version: str | None,
     *,
@@ -53,7 +53,7 @@ def verify(
     None: all. A version with problems is not made again, and its `Remade` says so.
     """
     store = PipelineStore.from_config(config)
-    engine = _engine(config, store, version, deep)
+    engine = _make_engine(config, store, version, deep)
     with Console(stderr=True).status("verifying"):
         found = verify_store(
             store,
@@ -74,7 +74,7 @@ def verify(
         return found, made
 
 
-def verify_place(place: str) -> Verification:
+def verify_version_folder(place: str) -> Verification:
     """Verify a version's folder as the command does.
 
     Raises:
@@ -91,55 +91,55 @@ def verify_place(place: str) -> Verification:
         return verify_folder(version)
 
 
-def verify_status(found: StoreVerification, remade: Sequence[Remade]) -> int:
-    """The exit status that says what `verify` found."""
+def choose_exit_status(found: StoreVerification, remade: Sequence[Remade]) -> int:
+    """The exit status that says what `verify_versions` found."""
     if not found.is_well or any(again.problems for again in remade):
         return BROKEN
     return OK if all(again.is_whole for again in remade) else NOT_REMADE
 
 
-def show_verify(found: StoreVerification, remade: Sequence[Remade]) -> None:
-    """Print what `verify` found."""
+def show_verification(found: StoreVerification, remade: Sequence[Remade]) -> None:
+    """Print what `verify_versions` found."""
     console = _console()
     for problem in [*found.problems, *(line for one in found.versions for line in one.problems)]:
-        _line(console, "[red]✗[/]", problem)
+        _print_line(console, "[red]✗[/]", problem)
     for note in [*found.notes, *(f"{one.version.id}: {line}" for one in found.versions for line in one.notes)]:
-        _line(console, "[yellow]![/]", note)
+        _print_line(console, "[yellow]![/]", note)
     for one in found.versions:
         _show_unchecked(console, one)
         if not (one.problems or found.problems or one.removed):
-            _line(console, "[green]✓[/]", _well(one))
+            _print_line(console, "[green]✓[/]", _describe_success(one))
     for again in remade:
         _show_remade(console, again)
     if not found.problems and found.head:
         console.print(f"publication {found.publications} has the hash {found.head}", style="dim")
 
 
-def show_folder(found: Verification) -> None:
-    """Print what `verify_place` found."""
+def show_folder_verification(found: Verification) -> None:
+    """Print what `verify_version_folder` found."""
     console = _console()
     for problem in found.problems:
-        _line(console, "[red]✗[/]", problem)
+        _print_line(console, "[red]✗[/]", problem)
     for note in found.notes:
-        _line(console, "[yellow]![/]", note)
+        _print_line(console, "[yellow]![/]", note)
     _show_unchecked(console, found)
     if not found.problems:
         said = f"{found.files} files, {found.records:,} records: every hash, checksum and count is right, and no leak"
-        _line(console, "[green]✓[/]", f"version {found.version.id}: {said}{_claims(found)}")
+        _print_line(console, "[green]✓[/]", f"version {found.version.id}: {said}{_describe_claims(found)}")
     console.print(f"its manifest gives the id {found.version.id}: compare it with the one that you were told")
 
 
 def show_trace(facts: Mapping[str, Any]) -> None:
     """Print where a record or an image comes from."""
     console = _console()
-    for title, part in _chapters(facts):
+    for title, part in _list_sections(facts):
         console.print(f"[bold]{title}[/]")
         for name, value in part:
             console.print(f"  {name}: ", end="", style="dim")
-            console.print(visible(_text(value), line=True), markup=False)
+            console.print(make_visible(_format_value(value), line=True), markup=False)
 
 
-def trace(
+def trace_origin(
     config: PipelineConfig,
     version: str | None,
     *,
@@ -149,14 +149,14 @@ def trace(
 ) -> dict[str, Any]:
     """Trace a record (purpose, shard, position), or an image by its path or content, in a published version."""
     store = PipelineStore.from_config(config)
-    own = _version(store, version)
+    own = _find_version(store, version)
     if record is not None:
         purpose, shard, position = record
         return trace_record(store, own, purpose=purpose, shard=shard, position=position, base=config.base_folder)
     return trace_image(store, own, path=path, content=content, base=config.base_folder)
 
 
-def gc(config: PipelineConfig, rules: GarbageRules, *, remove: bool) -> dict[str, Any]:
+def collect_garbage(config: PipelineConfig, rules: GarbageRules, *, remove: bool) -> dict[str, Any]:
     """List what nothing needs, and remove it if asked; JSON-safe."""
     store = PipelineStore.from_config(config)
     survey = find_garbage(config, store, rules)
@@ -164,38 +164,38 @@ def gc(config: PipelineConfig, rules: GarbageRules, *, remove: bool) -> dict[str
     return {**survey.to_dict(), "removed": [one.contents() for one in removed], "store": store.folder.url}
 
 
-def show_gc(found: Mapping[str, Any], *, remove: bool) -> None:
-    """Print what `gc` found and did."""
+def show_garbage(found: Mapping[str, Any], *, remove: bool) -> None:
+    """Print what `collect_garbage` found and did."""
     console = _console()
     shown = found["removed"] if remove else found["garbage"]
     for one in shown:
-        console.print(f"{one['kind']}: {one['place']}: {_size(one)}; {one['why']}", markup=False)
+        console.print(f"{one['kind']}: {one['place']}: {_describe_size(one)}; {one['why']}", markup=False)
     for one in found["kept"]:
-        console.print(
-            f"kept: {one['kind']}: {one['place']}: {_size(one)}; {_why_kept(one, found)}", style="dim", markup=False
-        )
+        kept = f"kept: {one['kind']}: {one['place']}: {_describe_size(one)}; {_describe_why_kept(one, found)}"
+        console.print(kept, style="dim", markup=False)
     if found["mixed"]:
-        said = f"{_bytes(found['mixed'])} of prepared pixels that nothing needs lie in files with others, and stay"
+        size = _format_bytes(found["mixed"])
+        said = f"{size} of prepared pixels that nothing needs lie in files with others, and stay"
         console.print(said, style="dim")
     if not shown:
         console.print("nothing to remove")
         return
-    freed = _bytes(sum(one["freed"] for one in shown))
+    freed = _format_bytes(sum(one["freed"] for one in shown))
     verb = "removed" if remove else "would be removed (run again with --remove)"
     console.print(f"{len(shown)} thing(s), {sum(one['files'] for one in shown):,} files, {freed}: {verb}")
 
 
-def force(config: PipelineConfig, version: str, why: str) -> Removal:
+def remove_for_good(config: PipelineConfig, version: str, why: str) -> Removal:
     """Remove a published version for good, on record."""
     store = PipelineStore.from_config(config)
-    return remove_version(store, _version(store, version).id, why)
+    return remove_version(store, _find_version(store, version).id, why)
 
 
-def show_force(removal: Removal) -> None:
-    """Print what `force` did."""
+def show_removal(removal: Removal) -> None:
+    """Print what `remove_for_good` did."""
     _console().print(
-        f"removed version {removal.version}: {removal.files:,} files, {_bytes(removal.bytes)}; its manifest stays, and "
-        f"removal {removal.number} is on record: {visible(removal.why)}",
+        f"removed version {removal.version}: {removal.files:,} files, {_format_bytes(removal.bytes)}; "
+        f"its manifest stays, and removal {removal.number} is on record: {make_visible(removal.why)}",
         markup=False,
     )
 
@@ -212,37 +212,37 @@ def _known_assignments(config: PipelineConfig) -> dict[str, Any]:
     return {key: table for key, table in found.items() if table is not None}
 
 
-def _engine(config: PipelineConfig, store: PipelineStore, version: str | None, deep: int | None) -> Engine:
+def _make_engine(config: PipelineConfig, store: PipelineStore, version: str | None, deep: int | None) -> Engine:
     """Worker processes where they are worth their start."""
     from brev_pipeline.engine import SerialEngine, create_engine
 
-    if deep is None or deep > _WORTH_RECORDS or _heavy(store, version):
+    if deep is None or deep > _MIN_RECORDS_FOR_WORKERS or _is_large(store, version):
         return create_engine(config.engine)
     return SerialEngine()
 
 
-def _heavy(store: PipelineStore, version: str | None) -> bool:
+def _is_large(store: PipelineStore, version: str | None) -> bool:
     try:
-        files = _version(store, version).read_manifest()["files"].values()
-        return sum(int(facts["bytes"]) for facts in files) > _WORTH_WORKERS
+        files = _find_version(store, version).read_manifest()["files"].values()
+        return sum(int(facts["bytes"]) for facts in files) > _MIN_BYTES_FOR_WORKERS
     except Exception:  # noqa: BLE001 - whatever is wrong is the verification's to name
         return False
 
 
-def _version(store: PipelineStore, version: str | None) -> Version:
+def _find_version(store: PipelineStore, version: str | None) -> Version:
     from brev_pipeline.readers.find_version import find_version
 
     return find_version(store, version)
 
 
-def _well(one: Verification) -> str:
+def _describe_success(one: Verification) -> str:
     return (
         f"version {one.version.id}: {one.files} files, {one.records:,} records, {one.publications} publication(s): "
-        f"every hash, checksum and count is right, and no leak{_claims(one)}"
+        f"every hash, checksum and count is right, and no leak{_describe_claims(one)}"
     )
 
 
-def _claims(one: Verification) -> str:
+def _describe_claims(one: Verification) -> str:
     if one.version.read_manifest().get("format", 0) < DERIVED:
         return ""
     apart = one.unchecked or any(EXCUSED in note for note in one.notes)
@@ -251,20 +251,20 @@ def _claims(one: Verification) -> str:
 
 def _show_unchecked(console: Console, one: Verification) -> None:
     for line in one.unchecked:
-        _line(console, "[yellow]◌[/]", f"{one.version.id}: not checked: {line}")
+        _print_line(console, "[yellow]◌[/]", f"{one.version.id}: not checked: {line}")
 
 
 def _show_remade(console: Console, again: Remade) -> None:
     if again.skipped:
-        _line(console, "[yellow]◌[/]", f"version {again.version}: {again.skipped}")
+        _print_line(console, "[yellow]◌[/]", f"version {again.version}: {again.skipped}")
         return
     for line in again.problems:
-        _line(console, "[red]✗[/]", line)
+        _print_line(console, "[red]✗[/]", line)
     if again.problems and again.packages:
         said = ", ".join(f"{name} {then} → {now}" for name, (then, now) in again.packages.items())
-        _line(console, "[yellow]![/]", f"other packages than those that made the version: {said}")
+        _print_line(console, "[yellow]![/]", f"other packages than those that made the version: {said}")
     for line in again.explained:
-        _line(console, "[yellow]![/]", line)
+        _print_line(console, "[yellow]![/]", line)
     for title, lines in (
         ("not looked at", again.gone),
         ("changed since", again.changed),
@@ -272,13 +272,13 @@ def _show_remade(console: Console, again: Remade) -> None:
         ("its own object was not read", again.by_copy),
     ):
         for line in lines:
-            _line(console, "[yellow]◌[/]", f"{title}: {line}")
+            _print_line(console, "[yellow]◌[/]", f"{title}: {line}")
     if again.same:
         said = f"{again.same} of {again.asked} records made again from the raw images: same bytes"
-        _line(console, "[green]✓[/]", f"version {again.version}: {said}")
+        _print_line(console, "[green]✓[/]", f"version {again.version}: {said}")
     if again.images_same:
         said = f"{again.images_same} of {again.images_asked} images are what it says of them"
-        _line(console, "[green]✓[/]", f"version {again.version}: {said}")
+        _print_line(console, "[green]✓[/]", f"version {again.version}: {said}")
     for count, said in (
         (len(again.gone) + len(again.by_copy), "have gone, or cannot be read"),
         (len(again.changed), "were changed since"),
@@ -286,22 +286,22 @@ def _show_remade(console: Console, again: Remade) -> None:
         (len(again.explained), "are told otherwise in images.parquet, which other decoders may explain"),
     ):
         if count:
-            _line(console, "[yellow]◌[/]", f"{count} of {again.images_asked} images {said}")
+            _print_line(console, "[yellow]◌[/]", f"{count} of {again.images_asked} images {said}")
     if again.asked < again.records or again.drawn < again.images:
         said = f"{again.asked} of {again.records:,} records, {again.drawn} of {again.images:,} images drawn"
-        missed = f"a single forged record would be missed with probability {_percent(again.chance_to_miss_one)}"
-        images = f"what is said of a single image with {_percent(again.chance_to_miss_one_image)}"
+        missed = f"a single forged record would be missed with probability {_format_percent(again.chance_to_miss_one)}"
+        images = f"what is said of a single image with {_format_percent(again.chance_to_miss_one_image)}"
         console.print(f"{said}: {missed}, {images}", style="dim")
 
 
-def _percent(share: float) -> str:
+def _format_percent(share: float) -> str:
     # Never "100 %" of what is less.
     return f"{min(share * 100, 99.99):.2f} %" if share > 0.99 else f"{share:.0%}".replace("%", " %")
 
 
-def _chapters(facts: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, Any]]]]:
+def _list_sections(facts: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, Any]]]]:
     """The facts by chapter, as pairs of name and value."""
-    loose = {name: facts[name] for name in _OF_OBJECT}
+    loose = {name: facts[name] for name in _OBJECT_FACTS}
     place = {name: value for name, value in facts["place"].items() if value is not None}
     chapters = [("record", facts.get("record")), ("place", place)]
     chapters += [("object", {**(facts.get("object") or {}), **loose})]
@@ -310,14 +310,14 @@ def _chapters(facts: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, Any]]
     if facts.get("copies"):
         found.insert(3, ("copies", [("path", path) for path in facts["copies"]]))
     if facts.get("augmentation"):
-        found.append(("augmentation", _applied(facts["augmentation"])))
+        found.append(("augmentation", _list_applied_parameters(facts["augmentation"])))
     records = facts.get("records", [])
     return found + [
         (f"{one['purpose']}, shard {one['shard']}, record {one['position']}", [*one.items()]) for one in records
     ]
 
 
-def _applied(parameters: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _list_applied_parameters(parameters: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """What the augmentation did; parts that were not applied are left out."""
     found = []
     for part, drawn in parameters.items():
@@ -331,28 +331,30 @@ def _applied(parameters: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return found
 
 
-def _text(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_text(item)}" for name, item in value.items())
+        return ", ".join(f"{name} {_format_value(item)}" for name, item in value.items())
     if isinstance(value, list):
-        return "; ".join(_text(item) for item in value)
+        return "; ".join(_format_value(item) for item in value)
     return "–" if value is None else str(value)
 
 
-def _why_kept(one: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+def _describe_why_kept(one: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     if found["running"]:
         return f"a run may be under way: {found['running']}"
     return f"too young: changed {one['changed']}"
 
 
-def _size(one: Mapping[str, Any]) -> str:
-    said = f"{one['files']:,} files, {_bytes(one['bytes'])}"
-    return said if one["freed"] == one["bytes"] else f"{said}, {_bytes(one['freed'])} of them under no other name"
+def _describe_size(one: Mapping[str, Any]) -> str:
+    said = f"{one['files']:,} files, {_format_bytes(one['bytes'])}"
+    if one["freed"] == one["bytes"]:
+        return said
+    return f"{said}, {_format_bytes(one['freed'])} of them under no other name"
 
 
-def _bytes(count: int) -> str:
+def _format_bytes(count: int) -> str:
     size, unit = float(count), "B"
     for unit in ("B", "kB", "MB", "GB", "TB"):  # noqa: B007 - the last one is kept
         if size < 1000:
@@ -365,6 +367,6 @@ def _console() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
-def _line(console: Console, mark: str, text: str) -> None:
+def _print_line(console: Console, mark: str, text: str) -> None:
     console.print(f"{mark} ", end="")
-    console.print(visible(text), markup=False)
+    console.print(make_visible(text), markup=False)

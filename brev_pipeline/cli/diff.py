@@ -6,18 +6,18 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from brev_pipeline.cli.changes import (
-    grid,
-    heading,
+from brev_pipeline.cli.change_report import (
+    print_grid,
+    print_section,
     show_images,
     show_labels,
     show_left_out,
-    show_makers,
-    show_sides,
+    show_provenance,
+    show_purposes,
 )
-from brev_pipeline.cli.plan import megabytes
+from brev_pipeline.cli.plan import format_bytes
 from brev_pipeline.config.differences import ABSENT, find_differences
-from brev_pipeline.diff import diff_versions
+from brev_pipeline.diff import compare_versions
 from brev_pipeline.errors import ConfigError, ReadError
 from brev_pipeline.readers.find_version import find_version, open_version_folder
 from brev_pipeline.store import PipelineStore, Version
@@ -25,7 +25,7 @@ from brev_pipeline.store import PipelineStore, Version
 _ARROW: Final = " → "
 
 
-def folders(before: str, after: str) -> dict[str, Any]:
+def compare_folders(before: str, after: str) -> dict[str, Any]:
     """The difference of two versions' folders.
 
     Raises:
@@ -33,12 +33,12 @@ def folders(before: str, after: str) -> dict[str, Any]:
         StoreError: one of them cannot be read.
     """
     try:
-        return diff_versions(open_version_folder(before), open_version_folder(after))
+        return compare_versions(open_version_folder(before), open_version_folder(after))
     except ReadError as error:
         raise ConfigError(f"{error}; to compare two versions of a store, name its configuration first") from error
 
 
-def in_store(store: PipelineStore, ids: Sequence[str]) -> dict[str, Any]:
+def compare_in_store(store: PipelineStore, ids: Sequence[str]) -> dict[str, Any]:
     """The difference of two published versions of a store.
 
     Args:
@@ -52,11 +52,11 @@ def in_store(store: PipelineStore, ids: Sequence[str]) -> dict[str, Any]:
     """
     if "" in ids:
         raise ReadError("the id of a version is empty; `brev-pipeline versions` lists them")
-    before = find_version(store, ids[0]) if ids else _before_newest(store)
-    return diff_versions(before, find_version(store, ids[1] if len(ids) > 1 else None))
+    before = find_version(store, ids[0]) if ids else _find_version_before_newest(store)
+    return compare_versions(before, find_version(store, ids[1] if len(ids) > 1 else None))
 
 
-def _before_newest(store: PipelineStore) -> Version:
+def _find_version_before_newest(store: PipelineStore) -> Version:
     published = store.publications.read_all()
     if len(published) < 2:
         raise ReadError(f"{store.folder.url}: {len(published)} version(s) were published: there are no two to compare")
@@ -69,24 +69,28 @@ def is_folder(place: str) -> bool:
 
 
 def show_diff(found: Mapping[str, Any]) -> None:
-    """Print what `diff_versions` found."""
+    """Print what `compare_versions` found."""
     console = Console(highlight=False)
     console.print(f"[bold]{found['before']['version']}[/] → [bold]{found['after']['version']}[/]")
     if found["same"]:
         console.print("they are the same version", style="dim")
         return
-    show_makers(console, found)
+    show_provenance(console, found)
     show_images(console, found["images"])
     show_left_out(console, found["left_out"])
-    show_sides(console, found["sides"])
+    show_purposes(console, found["sides"])
     show_labels(console, found["labels"])
     _show_weights(console, found["weights"])
     records, size = found["records"], found["records"]["bytes"]
     was = f"{records['was']:,} → " if records["was"] != records["now"] else ""
     told = f"{records['kept']:,} of them the same, byte for byte"
-    heading(console, "records", f"{was}{records['now']:,}, {told}; {megabytes(size['was'])} → {megabytes(size['now'])}")
+    print_section(
+        console,
+        "records",
+        f"{was}{records['now']:,}, {told}; {format_bytes(size['was'])} → {format_bytes(size['now'])}",
+    )
     for one in found["checks"]:
-        heading(console, "check", f"{one['stage']}.{one['check']}: {_check(one)}")
+        print_section(console, "check", f"{one['stage']}.{one['check']}: {_describe_check(one)}")
 
 
 def _show_weights(console: Console, weights: Sequence[Mapping[str, Any]]) -> None:
@@ -95,23 +99,23 @@ def _show_weights(console: Console, weights: Sequence[Mapping[str, Any]]) -> Non
     rows = [(one["purpose"], one["group"], one["was"] or none, one["now"] or none) for one in weights]
     weighed = {purpose for purpose, _, *both in rows if any(one["draws"] != one["samples"] for one in both)}
     told = [
-        [f"{purpose} / {group}", *(_pair(was, now, name) for name in none)]
+        [f"{purpose} / {group}", *(_format_pair(was, now, name) for name in none)]
         for purpose, group, was, now in rows
         if purpose in weighed
     ]
     # What differs by less than the digits that are shown would look the same.
     shown = [row for row in told if any(_ARROW in text for text in row[1:])]
     if shown:
-        heading(console, "weights", "groups that are drawn otherwise")
-        grid(console, shown, head=["group", "images", "share", "draws"], right=(1, 2, 3))
+        print_section(console, "weights", "groups that are drawn otherwise")
+        print_grid(console, shown, head=["group", "images", "share", "draws"], right=(1, 2, 3))
 
 
-def _pair(was: Mapping[str, Any], now: Mapping[str, Any], name: str) -> str:
+def _format_pair(was: Mapping[str, Any], now: Mapping[str, Any], name: str) -> str:
     told = [f"{one[name]:.1%}" if name == "probability" else f"{one[name]:,}" for one in (was, now)]
     return told[0] if told[0] == told[1] else _ARROW.join(told)
 
 
-def _check(one: Mapping[str, Any]) -> str:
+def _describe_check(one: Mapping[str, Any]) -> str:
     """What a check says otherwise: its outcome, what it observed, or what it demands."""
     was, now = one["was"], one["now"]
     if was is None or now is None:
@@ -123,10 +127,10 @@ def _check(one: Mapping[str, Any]) -> str:
         else []
     )
     others = [found for found in find_differences(was, now) if found[0] not in ("passed", "offending")]
-    return "; ".join([*told, *(f"{path}: {_value(old)} → {_value(new)}" for path, old, new in others)])
+    return "; ".join([*told, *(f"{path}: {_format_value(old)} → {_format_value(new)}" for path, old, new in others)])
 
 
-def _value(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if value is ABSENT:
         return "none"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

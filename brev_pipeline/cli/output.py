@@ -4,26 +4,30 @@ Progress and warnings go to standard error then, the exit status is the same, an
 """
 
 import json
+import textwrap
 from collections.abc import Mapping
 from typing import Any, Final
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from brev_pipeline.report import text as text_of_names
 
-FLAG: Final = "--json"
+JSON_FLAG: Final = "--json"
 
-AS_JSON = click.option(FLAG, "as_json", is_flag=True, help="Print one JSON document; progress goes to standard error.")
+JSON_OPTION = click.option(
+    JSON_FLAG, "as_json", is_flag=True, help="Print one JSON document; progress goes to standard error."
+)
 """The option that every command has which prints results."""
 
 
-def console(*, as_json: bool = False) -> Console:
+def make_console(*, as_json: bool = False) -> Console:
     """Where text for people goes: standard output, or standard error where that is for programs."""
     return Console(highlight=False, soft_wrap=True, stderr=as_json)
 
 
-def visible(text: str, *, line: bool = False) -> str:
+def make_visible(text: str, *, line: bool = False) -> str:
     r"""Text that a terminal shows and does not obey: controls and marks of direction in a name stand as ``\u001b``.
 
     Args:
@@ -52,4 +56,25 @@ def print_error(error: Exception, *, as_json: bool) -> None:
     if as_json:
         print_json({"error": {"type": name, "message": said}})
     else:
-        click.echo(visible(said if name == "ConfigError" else f"{name}: {said}"), err=True)
+        click.echo(make_visible(said if name == "ConfigError" else f"{name}: {said}"), err=True)
+
+
+def print_paragraph(console: Console, text: str, style: str = "", indent: int = 2, mark: str = "") -> None:
+    """A paragraph, indented, its lines no longer than the terminal is wide; ``mark`` stands before it."""
+    first = f"{mark:>{indent - 1}} " if mark else " " * indent
+    lines = textwrap.wrap(
+        text, console.width, initial_indent=first, subsequent_indent=" " * indent, break_on_hyphens=False
+    )
+    for line in lines:
+        console.print(Text(line, style=style), soft_wrap=True)
+
+
+def print_heading(console: Console, text: str) -> None:
+    """An empty line, and a line in bold."""
+    console.print()
+    console.print(Text(text, style="bold"))
+
+
+def format_count(number: int, noun: str) -> str:
+    """``1 item``, ``2 items``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

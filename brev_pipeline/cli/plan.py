@@ -5,18 +5,18 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from brev_pipeline.cli.changes import (
-    examples,
-    heading,
-    row_text,
+from brev_pipeline.cli.change_report import (
+    format_row,
+    print_examples,
+    print_section,
     show_images,
     show_labels,
     show_left_out,
-    show_makers,
-    show_sides,
+    show_provenance,
+    show_purposes,
 )
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.dry_run.plan import NOTHING, PUBLISH, STOP
+from brev_pipeline.dry_run.document import NOTHING, PUBLISH, STOP
 
 _WOULD: Final = {
     PUBLISH: "[bold green]a run would publish a new version[/]",
@@ -25,61 +25,61 @@ _WOULD: Final = {
 }
 
 
-def plan(config: PipelineConfig, most_bytes: int, *, as_json: bool) -> dict[str, Any]:
+def plan_with_progress(config: PipelineConfig, most_bytes: int, *, as_json: bool) -> dict[str, Any]:
     """What a run would do now; progress is shown while it is found out."""
-    from brev_pipeline.cli.output import console
+    from brev_pipeline.cli.output import make_console
     from brev_pipeline.dry_run import plan_run
 
-    with console(as_json=as_json).status("looking at what is there"):
+    with make_console(as_json=as_json).status("looking at what is there"):
         return plan_run(config, most_bytes=most_bytes)
 
 
 def show_plan(found: Mapping[str, Any]) -> None:
-    """Print what `plan` found."""
+    """Print what `plan_run` found."""
     console = Console(highlight=False)
     console.print(f"[bold]{found['pipeline']}[/]: {_WOULD[found['would']]}")
     before = found["compared_with"]
     said = f"{before['version']}, publication {before['number']} of {before['published_at']}" if before else None
     console.print(f"compared with {said}" if said else "nothing was published yet: all is new", style="dim")
     if found["because"]:
-        heading(console, "because", f"otherwise: {'; '.join(found['because'])}")
+        print_section(console, "because", f"otherwise: {'; '.join(found['because'])}")
     for mark, kind in (("red", "stops"), ("yellow", "warnings")):
         for one in found[kind]:
             _show_check(console, mark, one)
-    show_makers(console, found)
+    show_provenance(console, found)
     if found["images"]:
         show_images(console, found["images"])
     if found["left_out"]:
         show_left_out(console, found["left_out"])
     if found["sides"]:
         _show_groups(console, found["groups"])
-        show_sides(console, found["sides"])
+        show_purposes(console, found["sides"])
         show_labels(console, found["labels"])
     if found["records"]:
         _show_records(console, found)
     for one in found["open"]:
-        heading(console, "open", f"{one['images']:,} images: {one['says']}")
+        print_section(console, "open", f"{one['images']:,} images: {one['says']}")
         if one["what"] == "contents":
             need = -(-found["read"]["unread_bytes"] // 1_000_000)
-            heading(console, "", f"--read {need} reads them too")
+            print_section(console, "", f"--read {need} reads them too")
     if found["read"] and found["read"]["images"]:
         read = found["read"]
-        heading(console, "read", f"{read['images']:,} images, {megabytes(read['bytes'])}, for their contents")
+        print_section(console, "read", f"{read['images']:,} images, {format_bytes(read['bytes'])}, for their contents")
 
 
 def _show_check(console: Console, mark: str, one: Mapping[str, Any]) -> None:
     name = f"{one['stage']}.{one['check']}" if one["check"] else one["stage"]
     title = "would stop" if mark == "red" else "warns"
-    heading(console, title, f"{name}: {one['says']}", lines=True, style=f"bold {mark}")
-    rows = [row_text(row) for row in one["examples"]]
-    examples(console, "", rows, max(one["offending"], len(rows)))
+    print_section(console, title, f"{name}: {one['says']}", lines=True, style=f"bold {mark}")
+    rows = [format_row(row) for row in one["examples"]]
+    print_examples(console, "", rows, max(one["offending"], len(rows)))
 
 
 def _show_groups(console: Console, groups: Mapping[str, Any]) -> None:
     if groups["joined"]:
-        heading(console, "groups", f"{groups['joined']:,} would be made of several that were apart")
+        print_section(console, "groups", f"{groups['joined']:,} would be made of several that were apart")
         some = [f"{' + '.join(one['groups'])} ({', '.join(one['purposes'])})" for one in groups["examples"]]
-        examples(console, "", some, groups["joined"])
+        print_examples(console, "", some, groups["joined"])
 
 
 def _show_records(console: Console, found: Mapping[str, Any]) -> None:
@@ -87,33 +87,33 @@ def _show_records(console: Console, found: Mapping[str, Any]) -> None:
     kinds = {"stand": "stand already", "finished": "finished before", "copied": "to copy", "written": "to write"}
     told = ", ".join(f"{records[kind]:,} {says}" for kind, says in kinds.items() if records[kind])
     was = f"{records['was']:,} → " if records["was"] != records["now"] else ""
-    heading(console, "records", f"{was}{records['now']:,}: {told}")
+    print_section(console, "records", f"{was}{records['now']:,}: {told}")
     if found["decode"]["contents"]:
         pixels = found["decode"]["bytes"]
-        kept = f", {megabytes(pixels)} of pixels for the store" if pixels is not None else ""
-        heading(console, "decode", f"{found['decode']['contents']:,} images{kept}")
+        kept = f", {format_bytes(pixels)} of pixels for the store" if pixels is not None else ""
+        print_section(console, "decode", f"{found['decode']['contents']:,} images{kept}")
     if found["would"] == NOTHING:
         return
-    sizes = "size not known yet" if size["shards"] is None else f"about {megabytes(size['shards'])} of shards"
-    heading(console, "size", f"{sizes}{'' if size['from'] else ', by the settings alone'}")
-    heading(console, "time", _time(took))
+    sizes = "size not known yet" if size["shards"] is None else f"about {format_bytes(size['shards'])} of shards"
+    print_section(console, "size", f"{sizes}{'' if size['from'] else ', by the settings alone'}")
+    print_section(console, "time", _format_time(took))
 
 
-def _time(took: Mapping[str, Any]) -> str:
+def _format_time(took: Mapping[str, Any]) -> str:
     if took["seconds"] is not None:
-        return f"about {duration(took['seconds'])}, by the pace of the last runs"
+        return f"about {format_duration(took['seconds'])}, by the pace of the last runs"
     lacking = [one["stage"] for one in took["stages"] if one["seconds"] is None]
     return f"not known yet: no run was timed that had work for {', '.join(lacking)}"
 
 
-def megabytes(count: int) -> str:
+def format_bytes(count: int) -> str:
     """Bytes for people."""
     if 0 < count < 100_000:
         return f"{count / 1e3:,.1f} kB"
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds for people."""
     if seconds < 100:
         return f"{seconds:.0f} s"

@@ -1,22 +1,76 @@
-"""The subcommands that look at things: published versions, the demo photos, a preview.
+"""The small subcommands: check of configurations, published versions, the demo photos, a preview.
 
 Each has a function that gives JSON-safe facts, and one that shows them to people.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brev_pipeline.cli.output import console
+from brev_pipeline.cli.output import make_console
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.store import PipelineStore
 
 if TYPE_CHECKING:
     from brev_pipeline.charts.preview import Preview
+    from brev_pipeline.orchestration.code_location import LoadedFile
 
 
-def versions_of(store: PipelineStore) -> dict[str, Any]:
+@dataclass(frozen=True)
+class CheckedFile:
+    """What is to be said of one file."""
+
+    file: str
+    """As it was given."""
+    problems: Sequence[str]
+    """What makes it unusable; nothing where it is good."""
+    warnings: Sequence[str]
+    """What one should know of it although it is good."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The file as JSON for programs."""
+        return {
+            "file": self.file,
+            "good": not self.problems,
+            "problems": list(self.problems),
+            "warnings": list(self.warnings),
+        }
+
+
+def check_files(files: Sequence[Path]) -> list[CheckedFile]:
+    """Load files as the code location of their folders would, which finds equal names too.
+
+    Files that are given together are meant to be used together, whatever folders they lie in.
+    """
+    from brev_pipeline.config.load import to_printable
+    from brev_pipeline.orchestration.code_location import list_config_files, load_config_files
+
+    # One spelling for each file, so that one given twice is no rival of itself; links stay what they are.
+    given = {Path(os.path.abspath(file)): file for file in files}
+    loaded: dict[Path, LoadedFile] = {}
+    for folder in dict.fromkeys(file.parent for file in given):
+        own = [file for file in given if file.parent == folder]
+        beside = list_config_files(folder)
+        together = [*beside, *(file for file in own if file not in beside)]
+        loaded |= {outcome.file: outcome for outcome in load_config_files(together, own)}
+    owners: dict[str, Path] = {}
+    checked = []
+    for file, as_given in given.items():
+        outcome = loaded[file]
+        problems, name = outcome.problem.splitlines(), outcome.config.name if outcome.config else ""
+        if name and (owner := owners.setdefault(name, as_given)) != as_given:
+            problems = [
+                f"{to_printable(as_given)}: name: {name} is the name of {to_printable(owner)} too; rename one of them"
+            ]
+        warnings = outcome.config.setup_warnings if outcome.config and not problems else []
+        checked.append(CheckedFile(to_printable(as_given), problems, warnings))
+    return checked
+
+
+def list_versions(store: PipelineStore) -> dict[str, Any]:
     """The log of publications, oldest first, with the chain checked, and what each version holds.
 
     Raises:
@@ -30,8 +84,8 @@ def versions_of(store: PipelineStore) -> dict[str, Any]:
 
 
 def show_versions(found: Mapping[str, Any]) -> None:
-    """Print what `versions_of` gave."""
-    out = console()
+    """Print what `list_versions` gave."""
+    out = make_console()
     if not found["versions"]:
         out.print(f"nothing was published yet in {found['store']}", markup=False)
         return
@@ -53,7 +107,7 @@ def draw_demo_photos(folder: Path, *, seed: int, flaws: bool, as_json: bool = Fa
     """
     from brev_pipeline.demo import draw_demo
 
-    with console(as_json=as_json).status(f"drawing into {folder}"):
+    with make_console(as_json=as_json).status(f"drawing into {folder}"):
         summary = draw_demo(folder, seed=seed, flaws=flaws)
     return {
         "folder": str(folder),
@@ -69,7 +123,7 @@ def draw_demo_photos(folder: Path, *, seed: int, flaws: bool, as_json: bool = Fa
 
 def show_demo(found: Mapping[str, Any]) -> None:
     """Print what `draw_demo_photos` gave."""
-    out = console()
+    out = make_console()
     said = ", ".join(f"{name} {count}" for name, count in found["photos"].items())
     made = f"{found['drawn']} drawn, {found['kept']} kept"
     out.print(f"{found['folder']}: {said} photos, {found['bytes'] / 1e6:.0f} MB ({made})", markup=False)
@@ -91,7 +145,7 @@ def draw_preview(config: PipelineConfig, out: Path, images: int, *, as_json: boo
     """
     from brev_pipeline.charts.preview import draw_sheet, gather_exhibits
 
-    with console(as_json=as_json).status("reading and drawing"):
+    with make_console(as_json=as_json).status("reading and drawing"):
         preview = gather_exhibits(config, images)
         sheet = draw_sheet(preview)
         try:
@@ -106,11 +160,11 @@ def draw_preview(config: PipelineConfig, out: Path, images: int, *, as_json: boo
         "height": sheet.height,
         "shown": {name: len(some) for name, some in preview.exhibits.items()},
         "refused": list(preview.refused),
-        "depth": _depth_of(preview),
+        "depth": _describe_depth(preview),
     }
 
 
-def _depth_of(preview: "Preview") -> dict[str, Any] | None:
+def _describe_depth(preview: "Preview") -> dict[str, Any] | None:
     """What photos of more than 8 bits use, and the window that would fit; None where none on show has so many."""
     from brev_pipeline.charts.preview.depth import describe_depths, ranges_of
     from brev_pipeline.images.intensity import fitting_window
@@ -132,7 +186,7 @@ def show_preview(found: Mapping[str, Any]) -> None:
     """Print what `draw_preview` gave."""
     from brev_pipeline.charts.figure import plain_text
 
-    out = console()
+    out = make_console()
     shown = ", ".join(f"{plain_text(name) or '(no class)'} {count}" for name, count in found["shown"].items())
     out.print(f"wrote {found['file']}, {found['width']}x{found['height']} px: {shown}", markup=False)
     if found["depth"]:

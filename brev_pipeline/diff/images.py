@@ -1,11 +1,11 @@
-"""Images: which are new, gone, renamed, changed or of another class, by their paths and their contents.
+"""Which images of a listing are new, gone, renamed, changed or of another class, by their paths and their contents.
 
 An image keeps its path, or else its content: of the images that have no partner by path, those with the same bytes are
-pairs, as `integrity.pairs` pairs them. What is left is gone, or new.
+pairs, as `integrity.findings` pairs them. What is left is gone, or new.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -16,13 +16,17 @@ import pyarrow.compute as pc
 from brev_pipeline.integrity.findings import pair_renamed
 from brev_pipeline.texts import join_names
 
-COMPARED: Final = ["path", "content_id", "category"]
+LISTING_COLUMNS: Final = ["path", "content_id", "category"]
 """Columns of two listings that are compared."""
-SHOWN: Final = 20
+MAX_EXAMPLES: Final = 20
 """Examples of each kind of change."""
 
 Bools = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
+
+
+_KINDS: Final = ("new", "renamed", "changed", "relabelled", "unread")
+"""What may be said of an image that is there now."""
 
 
 @dataclass(frozen=True)
@@ -30,146 +34,127 @@ class ImageChanges:
     """What became of the images of a listing.
 
     Args:
-        before: columns `COMPARED` of the earlier listing.
+        before: columns `LISTING_COLUMNS` of the earlier listing.
         after: the same of the later one.
         partner: (rows of after,) row of ``before`` that is the same image; −1 for none.
-        by_path: (rows of after,) whether it is the same image by its path.
-        unread: (rows of after,) whether nobody has read its bytes, so that only its path is known.
+        masks: kind of change → (rows of after,) whether the image is ``new``, was ``renamed`` (its partner has another
+            path), ``changed`` (the same path, other bytes), ``relabelled`` (its partner has other classes), or is
+            ``unread`` (nobody has read its bytes, so that only its path is known); and ``gone``: (rows of before,)
+            whether it is there no more, under no path.
     """
 
     before: pa.Table
     after: pa.Table
     partner: Rows
-    by_path: Bools
-    unread: Bools
-
-    @cached_property
-    def new(self) -> Bools:
-        """(rows of after,) images that were not there."""
-        return (self.partner < 0) & ~self.unread
-
-    @cached_property
-    def renamed(self) -> Bools:
-        """(rows of after,) images that stood under another path."""
-        return (self.partner >= 0) & ~self.by_path
-
-    @cached_property
-    def changed(self) -> Bools:
-        """(rows of after,) paths that hold other bytes."""
-        return self._unlike(self.before["content_id"], self.after["content_id"]) & self.by_path & ~self.unread
-
-    @cached_property
-    def relabelled(self) -> Bools:
-        """(rows of after,) images, of the same path or renamed, whose classes are others."""
-        return self._unlike(_classes(self.before), _classes(self.after))
-
-    @cached_property
-    def gone(self) -> Bools:
-        """(rows of before,) images that are there no more, under no path."""
-        left = np.ones(self.before.num_rows, np.bool_)
-        left[self.partner[self.partner >= 0]] = False
-        return left
+    masks: Mapping[str, Bools]
 
     @property
-    def any(self) -> bool:
+    def any_changed(self) -> bool:
         """Whether anything is otherwise."""
-        return bool(self.gone.any() or any(getattr(self, kind).any() for kind in _KINDS))
+        return any(mask.any() for mask in self.masks.values())
 
-    def document(self) -> dict[str, Any]:
-        """The changes as JSON: counts, counts by class, and up to `SHOWN` examples of each kind."""
-        counts = {kind: int(getattr(self, kind).sum()) for kind in (*_KINDS, "gone")}
+    def to_dict(self) -> dict[str, Any]:
+        """The changes as JSON: counts, counts by class, and up to `MAX_EXAMPLES` examples of each kind."""
         return {
             "was": self.before.num_rows,
             "now": self.after.num_rows,
-            **counts,
-            "by_class": self._by_class(),
+            **{kind: int(mask.sum()) for kind, mask in self.masks.items()},
+            "by_class": self._count_by_class(),
             "examples": {
-                "new": self._paths(self.after, self.new),
-                "gone": self._paths(self.before, self.gone),
-                "renamed": self._pairs(self.renamed, "path"),
-                "changed": self._paths(self.after, self.changed),
-                "relabelled": self._relabelled(),
-                "unread": self._paths(self.after, self.unread),
+                "new": self._list_paths(self.after, "new"),
+                "gone": self._list_paths(self.before, "gone"),
+                "renamed": self._list_renamed(),
+                "changed": self._list_paths(self.after, "changed"),
+                "relabelled": self._list_relabelled(),
+                "unread": self._list_paths(self.after, "unread"),
             },
         }
 
-    def _by_class(self) -> list[dict[str, Any]]:
+    def _count_by_class(self) -> list[dict[str, Any]]:
         """One row per class; an image of several counts in each. What was renamed or relabelled counts where it is."""
-        counted = {"was": _count(self.before, None), "now": _count(self.after, None)}
-        counted |= {kind: _count(self.after, getattr(self, kind)) for kind in _KINDS}
-        counted["gone"] = _count(self.before, self.gone)
-        names = sorted({*counted["was"], *counted["now"]})
-        return [{"class": name, **{kind: found.get(name, 0) for kind, found in counted.items()}} for name in names]
+        counts = {"was": _count_classes(self.before, None), "now": _count_classes(self.after, None)}
+        counts |= {kind: _count_classes(self.after, self.masks[kind]) for kind in _KINDS}
+        counts["gone"] = _count_classes(self.before, self.masks["gone"])
+        names = sorted({*counts["was"], *counts["now"]})
+        return [{"class": name, **{kind: found.get(name, 0) for kind, found in counts.items()}} for name in names]
 
-    def _paths(self, table: pa.Table, among: Bools) -> list[dict[str, Any]]:
-        some = table.take(pa.array(_first(table, among)))
-        return [
-            {"path": row["path"], "class": row["class"]}
-            for row in some.select(["path"]).append_column("class", _classes(some)).to_pylist()
-        ]
+    def _list_paths(self, table: pa.Table, kind: str) -> list[dict[str, Any]]:
+        some = table.take(pa.array(_find_first_rows(table, self.masks[kind])))
+        pairs = zip(some["path"].to_pylist(), _class_texts(some).to_pylist(), strict=True)
+        return [{"path": path, "class": name} for path, name in pairs]
 
-    def _pairs(self, among: Bools, column: str) -> list[dict[str, Any]]:
-        rows = _first(self.after, among)
-        was = self.before[column].take(pa.array(self.partner[rows])).to_pylist()
-        now = self.after[column].take(pa.array(rows)).to_pylist()
-        return [{"was": old, "now": new} for old, new in zip(was, now, strict=True)]
+    def _list_renamed(self) -> list[dict[str, Any]]:
+        _, old, new = self._take_examples("renamed")
+        pairs = zip(old["path"].to_pylist(), new["path"].to_pylist(), strict=True)
+        return [{"was": was, "now": now} for was, now in pairs]
 
-    def _relabelled(self) -> list[dict[str, Any]]:
-        rows = _first(self.after, self.relabelled)
-        was = _classes(self.before.take(pa.array(self.partner[rows]))).to_pylist()
-        some = self.after.take(pa.array(rows))
-        told = zip(some["path"].to_pylist(), was, _classes(some).to_pylist(), strict=True)
-        return [{"path": path, "was": old, "now": new} for path, old, new in told]
+    def _list_relabelled(self) -> list[dict[str, Any]]:
+        paths, old, new = self._take_examples("relabelled")
+        rows = zip(paths, _class_texts(old).to_pylist(), _class_texts(new).to_pylist(), strict=True)
+        return [{"path": path, "was": was, "now": now} for path, was, now in rows]
 
-    def _unlike(self, before: pa.ChunkedArray, after: pa.ChunkedArray) -> Bools:
-        """(rows of after,) whether an image's partner has another value."""
-        was = before.take(pa.array(self.partner, mask=self.partner < 0))
-        found: Bools = pc.fill_null(pc.not_equal(was, after), False).to_numpy()
-        return found
-
-
-_KINDS: Final = ("new", "renamed", "changed", "relabelled", "unread")
-"""What may be said of an image that is there now."""
+    def _take_examples(self, kind: str) -> tuple[list[str], pa.Table, pa.Table]:
+        """The first images of a kind: their paths, their partners' rows, and their own."""
+        rows = _find_first_rows(self.after, self.masks[kind])
+        new = self.after.take(pa.array(rows))
+        return new["path"].to_pylist(), self.before.take(pa.array(self.partner[rows])), new
 
 
 def compare_images(before: pa.Table, after: pa.Table, unread: Bools | None = None) -> ImageChanges:
     """Find each image of a listing in an earlier one: by its path, or else by its content.
 
     Args:
-        before: columns `COMPARED`; paths are unique.
+        before: columns `LISTING_COLUMNS`; paths are unique.
         after: the same.
         unread: (rows of after,) images whose ``content_id`` says nothing of their bytes; None: none.
     """
-    open_rows = np.zeros(after.num_rows, np.bool_) if unread is None else unread
-    at = pc.index_in(after["path"], value_set=before["path"]).fill_null(-1).to_numpy().astype(np.int64)
-    by_path, partner = at >= 0, at.copy()
+    before, after = before.select(LISTING_COLUMNS), after.select(LISTING_COLUMNS)
+    unread = np.zeros(after.num_rows, np.bool_) if unread is None else unread
+    partner = pc.index_in(after["path"], value_set=before["path"]).fill_null(-1).to_numpy().astype(np.int64)
+    by_path = partner >= 0
     left = np.ones(before.num_rows, np.bool_)
-    left[at[by_path]] = False
-    came, went = np.flatnonzero(~by_path & ~open_rows), np.flatnonzero(left)
+    left[partner[by_path]] = False
+    came, went = np.flatnonzero(~by_path & ~unread), np.flatnonzero(left)
     if len(came) and len(went):
-        lost, new = before.take(pa.array(went)), after.take(pa.array(came))
-        found = pair_renamed(lost, new, (lost["content_id"], new["content_id"]))
-        partner[came[found >= 0]] = went[found[found >= 0]]
-    return ImageChanges(before.select(COMPARED), after.select(COMPARED), partner, by_path, open_rows)
+        lost, fresh = before.take(pa.array(went)), after.take(pa.array(came))
+        pairs = pair_renamed(lost, fresh, (lost["content_id"], fresh["content_id"]))
+        partner[came[pairs >= 0]] = went[pairs[pairs >= 0]]
+        left[partner[partner >= 0]] = False
+
+    def differs(old: pa.ChunkedArray, new: pa.ChunkedArray) -> Bools:
+        """(rows of after,) whether an image's partner has another value."""
+        was = old.take(pa.array(partner, mask=partner < 0))
+        mask: Bools = pc.fill_null(pc.not_equal(was, new), False).to_numpy()
+        return mask
+
+    masks = {
+        "new": (partner < 0) & ~unread,
+        "renamed": (partner >= 0) & ~by_path,
+        "changed": differs(before["content_id"], after["content_id"]) & by_path & ~unread,
+        "relabelled": differs(_class_texts(before), _class_texts(after)),
+        "unread": unread,
+        "gone": left,
+    }
+    return ImageChanges(before, after, partner, masks)
 
 
-def _classes(table: pa.Table) -> pa.ChunkedArray:
+def _class_texts(table: pa.Table) -> pa.ChunkedArray:
     """(rows,) the class names of each image as one text."""
     return join_names(table["category"], ", ")
 
 
-def _count(table: pa.Table, among: Bools | None) -> dict[str, int]:
+def _count_classes(table: pa.Table, among: Bools | None) -> dict[str, int]:
     """Class → its images."""
     category = table["category"] if among is None else table["category"].filter(pa.array(among))
-    counted = pc.value_counts(pc.list_flatten(category))
-    return {row["values"]: row["counts"] for row in counted.to_pylist()}
+    counts = pc.value_counts(pc.list_flatten(category))
+    return {row["values"]: row["counts"] for row in counts.to_pylist()}
 
 
-def _first(table: pa.Table, among: Bools) -> Rows:
+def _find_first_rows(table: pa.Table, among: Bools) -> Rows:
     """The first rows by path of some, in that order."""
     rows = np.flatnonzero(among)
     if not len(rows):
         return rows
     paths = pa.table({"path": table["path"].take(pa.array(rows))})
-    chosen: Rows = pc.select_k_unstable(paths, min(SHOWN, len(rows)), [("path", "ascending")]).to_numpy()
+    chosen: Rows = pc.select_k_unstable(paths, min(MAX_EXAMPLES, len(rows)), [("path", "ascending")]).to_numpy()
     return np.asarray(rows[chosen])

@@ -1,25 +1,29 @@
-"""Versions: two published versions beside each other, from their manifests and tables alone."""
+"""Two published versions beside each other, from their manifests and tables alone: one function for each part.
 
-from collections.abc import Mapping
-from typing import Any
+The dry run compares a version with what a run would make by the same functions. Every result is JSON-safe; of things
+that may be missing on one side, `was` or `now` is None there.
+"""
 
-from brev_pipeline.diff.facts import (
-    OF_EXCLUSIONS,
-    compare_checks,
-    compare_code,
-    compare_exclusions,
-    compare_labels,
-    compare_packages,
-    compare_settings,
-)
-from brev_pipeline.diff.images import COMPARED, compare_images
-from brev_pipeline.diff.sides import OF_SPLIT, by_name, compare_sides, count
-from brev_pipeline.diff.weights import OF_RECORDS, OF_WEIGHTS, compare_weights, count_kept
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.config.differences import ABSENT, find_differences
+from brev_pipeline.diff.images import LISTING_COLUMNS, MAX_EXAMPLES, ImageChanges, compare_images
 from brev_pipeline.store import Version
 from brev_pipeline.tables import part_names
 
+SPLIT_COLUMNS: Final = ["path", "item", "purpose"]
+EXCLUSION_COLUMNS: Final = ["path", "rule", "reason"]
+WEIGHT_COLUMNS: Final = ["purpose", "group", "samples", "probability", "draws"]
+RECORD_COLUMNS: Final = ["purpose", "ordinal", "seed", "path", "crc", "length"]
+_CHECK_FACTS: Final = ("passed", "severity", "observed", "offending", "arguments")
 
-def diff_versions(before: Version, after: Version) -> dict[str, Any]:
+
+def compare_versions(before: Version, after: Version) -> dict[str, Any]:
     """What is otherwise in ``after`` than in ``before``, JSON-safe; nothing of either is verified.
 
     Args:
@@ -36,47 +40,221 @@ def diff_versions(before: Version, after: Version) -> dict[str, Any]:
     """
     manifests = before.read_manifest(), after.read_manifest()
     old, new = manifests
-    order = purposes_of(new)
-    changes = compare_images(before.read_table("listing", COMPARED), after.read_table("listing", COMPARED))
-    records = [version.read_table("records", OF_RECORDS) for version in (before, after)]
+    order = list_purposes(new)
+    changes = compare_images(
+        before.read_table("listing", LISTING_COLUMNS), after.read_table("listing", LISTING_COLUMNS)
+    )
+    records = [version.read_table("records", RECORD_COLUMNS) for version in (before, after)]
     return {
         "before": {"version": before.id, "path": before.path},
         "after": {"version": after.id, "path": after.path},
         "same": before.id == after.id,
-        "images": changes.document(),
-        "left_out": compare_exclusions(*(one.read_table("exclusions", OF_EXCLUSIONS) for one in (before, after))),
-        "sides": compare_sides(changes, listed_split(before), listed_split(after), order),
-        "labels": compare_labels(old["classes"], new["classes"]),
-        "weights": compare_weights(*(one.read_table("weights", OF_WEIGHTS) for one in (before, after))),
+        "images": changes.to_dict(),
+        "left_out": compare_exclusions(*(one.read_table("exclusions", EXCLUSION_COLUMNS) for one in (before, after))),
+        "sides": compare_purposes(changes, read_listed_split(before), read_listed_split(after), order),
+        "labels": compare_label_numbers(old["classes"], new["classes"]),
+        "weights": compare_weights(*(one.read_table("weights", WEIGHT_COLUMNS) for one in (before, after))),
         "records": {
             "was": records[0].num_rows,
             "now": records[1].num_rows,
-            "kept": count_kept(*records),
-            "bytes": {"was": shard_bytes(old), "now": shard_bytes(new)},
-            "by_part": by_name(
+            "kept": count_kept_records(*records),
+            "bytes": {"was": count_shard_bytes(old), "now": count_shard_bytes(new)},
+            "by_part": list_counts_by_name(
                 "part",
-                {name: count(part_names(table)) for name, table in zip(("was", "now"), records, strict=True)},
+                {name: count_values(part_names(table)) for name, table in zip(("was", "now"), records, strict=True)},
                 order,
             ),
         },
         "settings": compare_settings(old["configuration"], new["configuration"]),
         "packages": compare_packages(old.get("packages", {}), new.get("packages", {})),
-        "code": compare_code(old.get("stages", {}), new.get("stages", {})),
+        "code": compare_stage_code(old.get("stages", {}), new.get("stages", {})),
         "checks": compare_checks(old.get("checks", {}), new.get("checks", {})),
     }
 
 
-def listed_split(version: Version) -> Any:
-    """The assignments of a version's own images: columns `OF_SPLIT`."""
-    table = version.read_table("assignments", [*OF_SPLIT, "listed"])
-    return table.filter(table["listed"]).select(OF_SPLIT) if "listed" in table.column_names else table
+def read_listed_split(version: Version) -> Any:
+    """The assignments of a version's own images: columns `SPLIT_COLUMNS`."""
+    table = version.read_table("assignments", [*SPLIT_COLUMNS, "listed"])
+    return table.filter(table["listed"]).select(SPLIT_COLUMNS) if "listed" in table.column_names else table
 
 
-def purposes_of(manifest: Mapping[str, Any]) -> list[str]:
+def list_purposes(manifest: Mapping[str, Any]) -> list[str]:
     """The purposes of a version in their order."""
     return list(manifest.get("purposes") or manifest["counts"]["images"])
 
 
-def shard_bytes(manifest: Mapping[str, Any]) -> int:
+def count_shard_bytes(manifest: Mapping[str, Any]) -> int:
     """Bytes of a version's shards."""
     return sum(int(facts["bytes"]) for name, facts in manifest["files"].items() if ".tfrecord-" in name)
+
+
+def compare_purposes(changes: ImageChanges, before: pa.Table, after: pa.Table, order: Sequence[str]) -> dict[str, Any]:
+    """The sides of two splits as JSON: images of each purpose, and those that changed sides.
+
+    Args:
+        changes: of the two listings; an image that was renamed is followed.
+        before: columns `SPLIT_COLUMNS` of the earlier split, of images that are listed.
+        after: the same of the later one.
+        order: of the purposes.
+
+    Returns:
+        ``by_purpose`` (purpose, was, now, new: how many of those now were not there before) and ``moved`` (images,
+        by_sides, examples).
+    """
+    was = _purpose_of(changes.before["path"], before)
+    now = _purpose_of(changes.after["path"], after)
+    old = was.take(pa.array(changes.partner, mask=changes.partner < 0))
+    moved = pc.fill_null(pc.not_equal(old, now), False).to_numpy()
+    rows = np.flatnonzero(moved)
+    pairs = pa.table({"was": old.take(pa.array(rows)), "now": now.take(pa.array(rows))})
+    paths = changes.after["path"].take(pa.array(rows))
+    shown = (
+        pa.table({"path": paths, **{name: pairs[name] for name in ("was", "now")}})
+        .sort_by("path")
+        .slice(0, MAX_EXAMPLES)
+    )
+    counted = (
+        pairs.group_by(["was", "now"])
+        .aggregate([([], "count_all")])
+        .sort_by([("was", "ascending"), ("now", "ascending")])
+    )
+    fresh = now.filter(pa.array(changes.partner < 0))
+    counts = {"was": count_values(before["purpose"]), "now": count_values(after["purpose"]), "new": count_values(fresh)}
+    return {
+        "by_purpose": list_counts_by_name("purpose", counts, order),
+        "moved": {
+            "images": len(rows),
+            "by_sides": [
+                {"was": row["was"], "now": row["now"], "images": row["count_all"]} for row in counted.to_pylist()
+            ],
+            "examples": shown.to_pylist(),
+        },
+    }
+
+
+def _purpose_of(paths: pa.ChunkedArray, split: pa.Table) -> pa.ChunkedArray:
+    """(paths,) the purpose of each image; null for one that takes no part."""
+    return split["purpose"].take(pc.index_in(paths, value_set=split["path"]))
+
+
+def compare_settings(before: Any, after: Any) -> list[dict[str, Any]]:
+    """One entry per YAML path whose values differ: path, was, now; of a key that is not there, one of these lacks."""
+    return [
+        {"path": path, **({} if was is ABSENT else {"was": was}), **({} if now is ABSENT else {"now": now})}
+        for path, was, now in find_differences(before, after)
+    ]
+
+
+def compare_packages(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One entry per package of another version, by name: name, was, now."""
+    return _list_changes(before, after, sorted({*before, *after}), "name")
+
+
+def compare_stage_code(
+    before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """One entry per stage whose own code has another number: stage, was, now.
+
+    Args:
+        before: stage → what `provenance.code_of` said. Its packages are not compared here: see `compare_packages`.
+        after: the same.
+    """
+    old, new = ({stage: code.get("code") for stage, code in stages.items()} for stages in (before, after))
+    return _list_changes(old, new, [*old, *new], "stage")
+
+
+def compare_label_numbers(before: Sequence[str], after: Sequence[str]) -> dict[str, Any]:
+    """The label maps: ``classes`` as they are now, and ``changed``: class, was, now (None: it has no number)."""
+    old, new = ({name: number for number, name in enumerate(classes)} for classes in (before, after))
+    return {"classes": list(after), "changed": _list_changes(old, new, [*before, *after], "class")}
+
+
+def compare_checks(
+    before: Mapping[str, Sequence[Mapping[str, Any]]], after: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[dict[str, Any]]:
+    """One entry per check that says or found something else: stage, check, was, now.
+
+    Of a check about history a manifest tells no outcome: only what it demands is compared.
+    """
+    old, new = (
+        {
+            (stage, check["check"]): {name: check[name] for name in _CHECK_FACTS if name in check}
+            for stage, checks in suites.items()
+            for check in checks
+        }
+        for suites in (before, after)
+    )
+    return _list_changes(old, new, [*old, *new], "stage", "check")
+
+
+def compare_weights(before: pa.Table, after: pa.Table) -> list[dict[str, Any]]:
+    """One entry per purpose and sampling group that is drawn otherwise: purpose, group, was, now.
+
+    Args:
+        before: columns `WEIGHT_COLUMNS`.
+        after: the same.
+    """
+    old, new = (
+        {(row.pop("purpose"), row.pop("group")): row for row in table.select(WEIGHT_COLUMNS).to_pylist()}
+        for table in (before, after)
+    )
+    return _list_changes(old, new, sorted({*old, *new}), "purpose", "group")
+
+
+def _list_changes(
+    before: Mapping[Any, Any], after: Mapping[Any, Any], keys: Iterable[Any], *names: str
+) -> list[dict[str, Any]]:
+    """One entry per key whose values differ, in the order of ``keys``: the key's parts by ``names``, was, now."""
+    return [
+        dict(zip(names, key if len(names) > 1 else (key,), strict=True))
+        | {"was": before.get(key), "now": after.get(key)}
+        for key in dict.fromkeys(keys)
+        if before.get(key) != after.get(key)
+    ]
+
+
+def compare_exclusions(before: pa.Table, after: pa.Table) -> list[dict[str, Any]]:
+    """What was left out, by rule: rule, was, now, new (images that were not left out by it), examples of the new ones.
+
+    Args:
+        before: columns `EXCLUSION_COLUMNS`.
+        after: the same.
+    """
+    counts = [count_values(table["rule"]) for table in (before, after)]
+    found = []
+    for rule in sorted({*counts[0], *counts[1]}):
+        old = before.filter(pc.equal(before["rule"], rule))["path"]
+        own = after.filter(pc.equal(after["rule"], rule))
+        fresh = own.filter(pc.invert(pc.is_in(own["path"], value_set=old)))
+        examples = fresh.sort_by("path").slice(0, MAX_EXAMPLES).select(["path", "reason"]).to_pylist()
+        entry = {"rule": rule, "was": counts[0].get(rule, 0), "now": counts[1].get(rule, 0), "new": fresh.num_rows}
+        found.append(entry | {"examples": examples})
+    return found
+
+
+def count_kept_records(before: pa.Table, after: pa.Table) -> int:
+    """Records of the later version that stand in the earlier one too, byte for byte.
+
+    Args:
+        before: columns `RECORD_COLUMNS`.
+        after: the same.
+    """
+    at = pc.index_in(after["seed"], value_set=before["seed"])
+    same = pc.is_valid(at)
+    for name in ("path", "crc", "length"):
+        same = pc.and_(same, pc.fill_null(pc.equal(before[name].take(at), after[name]), False))
+    return int(pc.sum(same).as_py() or 0)
+
+
+def list_counts_by_name(
+    title: str, counts: Mapping[str, Mapping[str, int]], order: Sequence[str]
+) -> list[dict[str, Any]]:
+    """One row per name, in an order and then by name: its counts of each kind."""
+    there = {name for found in counts.values() for name in found}
+    names = [*(name for name in order if name in there), *sorted(there - set(order))]
+    return [{title: name, **{kind: found.get(name, 0) for kind, found in counts.items()}} for name in names]
+
+
+def count_values(column: pa.ChunkedArray) -> dict[str, int]:
+    """Value → how often it stands in a column; nulls are not counted."""
+    return {row["values"]: row["counts"] for row in pc.value_counts(column.drop_null()).to_pylist()}

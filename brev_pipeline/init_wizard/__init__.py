@@ -1,26 +1,27 @@
-"""Starter: from a bucket to a first configuration. Says what the files mean, and where that is not sure.
+"""From a bucket to a first configuration: says what the files mean, and where that is not sure.
 
-`survey` lists a place, `propose` says what its paths tell: photos and what lies beside them, classes, a split that is
-there already, items; each with what speaks for it, and with doubts that somebody has to settle (`Choices`).
-`configuration` writes the YAML. Nothing here asks questions: that is the command ``brev-pipeline init``.
+`survey_files` lists a place, `propose_settings` says what its paths tell: photos and what lies beside them, classes, a
+split that is there already, items; each with what speaks for it, and with doubts that somebody has to settle
+(`Choices`). `format_configuration` writes the YAML. Nothing here asks questions: that is the command
+``brev-pipeline init``.
 """
 
-from brev_pipeline.init_wizard.items import Way, items_of, way_of
-from brev_pipeline.init_wizard.propose import Choices, Doubt, Proposal, propose
-from brev_pipeline.init_wizard.survey import Survey, survey
-from brev_pipeline.init_wizard.write import Answers, configuration, name_from
+from brev_pipeline.init_wizard.configuration_text import ConfigurationAnswers, format_configuration, make_pipeline_name
+from brev_pipeline.init_wizard.item_patterns import ItemPattern, match_items, measure_pattern
+from brev_pipeline.init_wizard.proposal import Choices, Doubt, Proposal, propose_settings
+from brev_pipeline.init_wizard.survey import FileSurvey, survey_files
 
 __all__ = [
-    "Answers",
     "Choices",
+    "ConfigurationAnswers",
     "Doubt",
+    "FileSurvey",
+    "ItemPattern",
     "Proposal",
-    "Survey",
-    "Way",
-    "configuration",
-    "items_of",
-    "name_from",
-    "propose",
-    "survey",
-    "way_of",
+    "format_configuration",
+    "make_pipeline_name",
+    "match_items",
+    "measure_pattern",
+    "propose_settings",
+    "survey_files",
 ]

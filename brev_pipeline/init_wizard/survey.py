@@ -16,21 +16,21 @@ from typing import Any, Final
 from brev_pipeline.config import ListingSettings, StorageSettings
 from brev_pipeline.errors import BrevPipelineError, ListingError
 
-MOST: Final = 1_000_000
+MAX_OBJECTS: Final = 1_000_000
 """Objects that are listed whole; of a place with more, some of each folder."""
 _PER_FOLDER: Final = 200
 _FOLDERS: Final = 2000  # looked at where not all is listed; on S3 a request each
-_MOST_HASHED: Final = 1 << 30  # bytes of local files that are read to find copies
-_TO_OPEN: Final = 1 << 14  # bytes that are read in the time that opening a file takes
-_HEAD: Final = 1 << 18  # bytes of a text that are read
-_MOST_FETCHED: Final = 1 << 24  # bytes of an object that is fetched for its head
-_MOST_READ: Final = 1 << 26  # bytes of a list
+_MAX_HASHED: Final = 1 << 30  # bytes of local files that are read to find copies
+_OPEN_COST: Final = 1 << 14  # bytes that are read in the time that opening a file takes
+_HEAD_BYTES: Final = 1 << 18  # bytes of a text that are read
+_MAX_FETCHED: Final = 1 << 24  # bytes of an object that is fetched for its head
+_MAX_LIST_BYTES: Final = 1 << 26  # bytes of a list
 _IMAGE: Final = re.compile(ListingSettings().sample_filter, re.IGNORECASE)
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
-class Survey:
+class FileSurvey:
     """The files of a place, by their paths."""
 
     images: list[str]
@@ -47,14 +47,14 @@ class Survey:
     refused: Counter[str] = field(default_factory=Counter)
     """Why a run does not read a file, in words, such as a link that leaves the place → how many there are."""
 
-    def lines(self, path: str) -> tuple[list[str], bool]:
+    def read_lines(self, path: str) -> tuple[list[str], bool]:
         """The lines of a text that are not empty, and whether these are all: of a very large one the first are read."""
-        data = self.head(path, _MOST_READ)
-        whole = len(data) < _MOST_READ
+        data = self.read_head(path, _MAX_LIST_BYTES)
+        whole = len(data) < _MAX_LIST_BYTES
         lines = data.decode("utf-8-sig", "replace").splitlines()
         return [text for line in lines[: None if whole else -1] if (text := line.strip())], whole
 
-    def head(self, path: str, most: int = _HEAD) -> bytes:
+    def read_head(self, path: str, most: int = _HEAD_BYTES) -> bytes:
         """The first bytes of a file (of an object, all); empty where it cannot be read, or is too large for a look."""
         from brev_pipeline.storage import LocalPlace, S3Place
         from brev_pipeline.storage.s3 import S3Client
@@ -65,12 +65,12 @@ class Survey:
                     return file.read(most)
             if isinstance(self.place, S3Place):
                 client = S3Client(self.storage)
-                return client.read_object(self.place.name, self.place.prefix + path, None, max(most, _MOST_FETCHED))
+                return client.read_object(self.place.name, self.place.prefix + path, None, max(most, _MAX_FETCHED))
         except (OSError, BrevPipelineError):
             pass  # what cannot be read says nothing; a run tells why
         return b""
 
-    def contents(self, images: Sequence[str]) -> dict[str, str] | None:
+    def hash_images(self, images: Sequence[str]) -> dict[str, str] | None:
         """Path → MD5 of the bytes of those images that may be copies; None where it would take too long to know.
 
         In a bucket it stands in the listing; local files are read where another one has as many bytes.
@@ -87,12 +87,12 @@ class Survey:
             except OSError:
                 continue
         alike = {size: paths for size, paths in sizes.items() if len(paths) > 1}
-        if sum(max(size, _TO_OPEN) * len(paths) for size, paths in alike.items()) > _MOST_HASHED:
+        if sum(max(size, _OPEN_COST) * len(paths) for size, paths in alike.items()) > _MAX_HASHED:
             return None
-        return {path: digest for paths in alike.values() for path in paths if (digest := _md5(root / path))}
+        return {path: digest for paths in alike.values() for path in paths if (digest := _hash_file(root / path))}
 
 
-def survey(bucket: str, storage: StorageSettings | None = None, base: Path | None = None) -> Survey:
+def survey_files(bucket: str, storage: StorageSettings | None = None, base: Path | None = None) -> FileSurvey:
     """List a place.
 
     Args:
@@ -110,21 +110,21 @@ def survey(bucket: str, storage: StorageSettings | None = None, base: Path | Non
     place = parse_place(bucket.rstrip("/") or bucket, resolved, storage)
     refused = Counter[str]()
     if isinstance(place, S3Place):
-        found, is_complete = _on_s3(place, storage)
+        found, is_complete = _list_s3(place, storage)
     else:
-        found, is_complete = _local(place, refused)
+        found, is_complete = _list_local(place, refused)
     paths = sorted(path for path in found if not _is_hidden(path))
     images = [path for path in paths if _IMAGE.search(path.rpartition("/")[2])]
     others = sorted(set(paths) - set(images))
     md5 = {path: tag for path in images if (tag := found[path]) and _MD5.fullmatch(tag)}
-    return Survey(images, others, is_complete, place, storage, md5, refused)
+    return FileSurvey(images, others, is_complete, place, storage, md5, refused)
 
 
 def _is_hidden(path: str) -> bool:
     return path.startswith(".") or "/." in path
 
 
-def _md5(file: Path) -> str | None:
+def _hash_file(file: Path) -> str | None:
     try:
         with file.open("rb") as opened:
             return hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
@@ -132,7 +132,7 @@ def _md5(file: Path) -> str | None:
         return None
 
 
-def _local(place: Any, refused: Counter[str]) -> tuple[dict[str, str | None], bool]:
+def _list_local(place: Any, refused: Counter[str]) -> tuple[dict[str, str | None], bool]:
     from brev_pipeline.listing.folder_walk import iterate_files
 
     root = Path(place.root)
@@ -145,12 +145,12 @@ def _local(place: Any, refused: Counter[str]) -> tuple[dict[str, str | None], bo
             refused[refusal[1]] += 1
         else:
             found[key] = None
-        if len(found) > MOST:
-            return _some(key for key, *_, refusal in iterate_files(place) if not refusal), False
+        if len(found) > MAX_OBJECTS:
+            return _sample_folders(key for key, *_, refusal in iterate_files(place) if not refusal), False
     return found, True
 
 
-def _some(keys: Iterable[str]) -> dict[str, str | None]:
+def _sample_folders(keys: Iterable[str]) -> dict[str, str | None]:
     """The first files of the first folders."""
     folders = islice(groupby(keys, lambda key: key.rpartition("/")[0]), _FOLDERS)
     return dict.fromkeys(key for _, group in folders for key in sorted(group)[:_PER_FOLDER])
@@ -160,7 +160,7 @@ class _TooManyError(Exception):
     """More objects than are listed whole."""
 
 
-def _on_s3(place: Any, storage: StorageSettings) -> tuple[dict[str, str | None], bool]:
+def _list_s3(place: Any, storage: StorageSettings) -> tuple[dict[str, str | None], bool]:
     from brev_pipeline.listing.s3_scan import list_s3_objects
     from brev_pipeline.storage.s3 import S3Client
 
@@ -171,18 +171,18 @@ def _on_s3(place: Any, storage: StorageSettings) -> tuple[dict[str, str | None],
 
     def page(bucket: str, prefix: str, *, after: str = "", delimiter: str = "", token: str = "") -> bytes:
         asked["pages"] += 1
-        if asked["pages"] > MOST // 1000:
+        if asked["pages"] > MAX_OBJECTS // 1000:
             raise _TooManyError
         return client.list_page(bucket, prefix, after=after, delimiter=delimiter, token=token)
 
     try:
         objects = list_s3_objects(page, place.name, place.prefix)
     except _TooManyError:
-        return _some_on_s3(place, client), False
-    return _relative(place.prefix, objects["key"].to_pylist(), objects["etag"].to_pylist()), True
+        return _sample_s3(place, client), False
+    return _strip_prefix(place.prefix, objects["key"].to_pylist(), objects["etag"].to_pylist()), True
 
 
-def _some_on_s3(place: Any, client: Any) -> dict[str, str | None]:
+def _sample_s3(place: Any, client: Any) -> dict[str, str | None]:
     from brev_pipeline.listing.s3_pages import parse_page
 
     waiting, found = [place.prefix], dict[str, str | None]()
@@ -192,11 +192,11 @@ def _some_on_s3(place: Any, client: Any) -> dict[str, str | None]:
         prefix = waiting.pop(0)
         page = parse_page(client.list_page(place.name, prefix, delimiter="/"), f"s3://{place.name}/{prefix}")
         keys, tags = (page.objects[name].to_pylist()[:_PER_FOLDER] for name in ("key", "etag"))
-        found |= _relative(place.prefix, keys, tags)
+        found |= _strip_prefix(place.prefix, keys, tags)
         waiting += sorted(page.prefixes)
     return found
 
 
-def _relative(prefix: str, keys: list[str], tags: list[str | None]) -> dict[str, str | None]:
+def _strip_prefix(prefix: str, keys: list[str], tags: list[str | None]) -> dict[str, str | None]:
     pairs = zip(keys, tags, strict=True)
     return {key.removeprefix(prefix): tag for key, tag in pairs if not key.endswith("/") and key != prefix}

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from brev_pipeline.audit import remake, remove_version, verify_folder, verify_store
 from brev_pipeline.audit.verification import Verification
 from brev_pipeline.cli import main
-from brev_pipeline.cli.audit import verify as verify_as_the_command
+from brev_pipeline.cli.audit import verify_versions as verify_as_the_command
 from brev_pipeline.integrity.check import find_copies
 from brev_pipeline.readers.find_version import open_version_folder
 from brev_pipeline.stages import SPECS

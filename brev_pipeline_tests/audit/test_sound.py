@@ -10,7 +10,7 @@ import pytest
 
 from brev_pipeline.audit import remake, verify_folder, verify_store
 from brev_pipeline.audit.verify import Verification
-from brev_pipeline.cli.audit import verify as verify_as_the_command
+from brev_pipeline.cli.audit import verify_versions as verify_as_the_command
 from brev_pipeline.readers.find_version import open_version_folder
 from brev_pipeline.split import read_known_assignments
 from brev_pipeline.table_metadata import KNOWN

@@ -12,14 +12,14 @@ import pytest
 from click.testing import CliRunner
 
 from brev_pipeline.cli import main
-from brev_pipeline.cli.output import FLAG
+from brev_pipeline.cli.output import JSON_FLAG
 from brev_pipeline_tests.pipelines import SETTINGS, draw_photos
 
 PRINTS_NO_RESULTS = {"init", "schema", "completion"}
 
 
 def call(*arguments: object, status: int = 0) -> Any:
-    done = CliRunner().invoke(main, [*map(str, arguments), FLAG])
+    done = CliRunner().invoke(main, [*map(str, arguments), JSON_FLAG])
     assert done.exit_code == status, done.output
     return json.loads(done.stdout)
 
@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def document(folder: Path) -> Any:
     """Of a run, by a real process."""
-    command = [sys.executable, "-m", "brev_pipeline", "run", str(folder / "parts.yaml"), FLAG]
+    command = [sys.executable, "-m", "brev_pipeline", "run", str(folder / "parts.yaml"), JSON_FLAG]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "raw_listing" in done.stderr
@@ -43,7 +43,9 @@ def document(folder: Path) -> Any:
 
 
 def test_every_command_that_prints_results_has_it() -> None:
-    have = {name for name, command in main.commands.items() if any(FLAG in option.opts for option in command.params)}
+    have = {
+        name for name, command in main.commands.items() if any(JSON_FLAG in option.opts for option in command.params)
+    }
     assert set(main.commands) - have == PRINTS_NO_RESULTS
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from brev_pipeline.diff import compare_images
-from brev_pipeline.diff.images import SHOWN
+from brev_pipeline.diff.images import MAX_EXAMPLES
 from brev_pipeline.integrity import compare_contents
 from brev_pipeline.texts import NAMES, TEXT
 
@@ -23,14 +23,14 @@ def listing(*rows: tuple[str, str, str]) -> pa.Table:
 
 
 def kinds(before: pa.Table, after: pa.Table) -> dict[str, int]:
-    found = compare_images(before, after).document()
+    found = compare_images(before, after).to_dict()
     names = ("new", "gone", "renamed", "changed", "relabelled")
     return {name: found[name] for name in names if found[name]}
 
 
 def test_nothing_is_otherwise_in_the_same_listing() -> None:
     same = listing(("a", "1", "x"), ("b", "2", "y"))
-    assert not compare_images(same, same).any
+    assert not compare_images(same, same).any_changed
     assert kinds(same, same.take(pa.array([1, 0]))) == {}
 
 
@@ -50,15 +50,15 @@ def test_copies_are_paired_one_to_one() -> None:
     after = listing(("c", "1", "x"), ("e", "1", "x"))
     found = compare_images(before, after)
     assert kinds(before, after) == {"renamed": 1, "gone": 1}
-    assert found.document()["examples"]["renamed"] == [{"was": "a", "now": "e"}]
-    assert found.document()["examples"]["gone"] == [{"path": "b", "class": "x"}]
+    assert found.to_dict()["examples"]["renamed"] == [{"was": "a", "now": "e"}]
+    assert found.to_dict()["examples"]["gone"] == [{"path": "b", "class": "x"}]
 
 
 def test_copies_are_paired_within_their_class_first_as_the_checks_of_a_run_pair_them() -> None:
     """In the order of paths alone c would be a, and of another class."""
     before = listing(("a", "1", "x"), ("b", "1", "y"), ("k", "2", "x"), ("l", "2", "x"))
     after = listing(("c", "1", "y"), ("m", "2", "y"), ("n", "2", "x"))
-    document = compare_images(before, after).document()
+    document = compare_images(before, after).to_dict()
     renamed = [(one["was"], one["now"]) for one in document["examples"]["renamed"]]
     assert renamed == [("b", "c"), ("l", "m"), ("k", "n")]
     assert document["examples"]["gone"] == [{"path": "a", "class": "x"}]
@@ -80,7 +80,7 @@ def test_two_files_that_change_places_are_changed_and_not_renamed() -> None:
 
 
 def test_an_image_of_two_classes_counts_in_both() -> None:
-    document = compare_images(listing(("a", "1", "x")), listing(("a", "1", "x+y"), ("b", "2", "y+z"))).document()
+    document = compare_images(listing(("a", "1", "x")), listing(("a", "1", "x+y"), ("b", "2", "y+z"))).to_dict()
     rows = {row["class"]: (row["was"], row["now"], row["new"], row["relabelled"]) for row in document["by_class"]}
     assert rows == {"x": (1, 1, 0, 1), "y": (0, 2, 1, 1), "z": (0, 1, 1, 0)}
 
@@ -88,7 +88,7 @@ def test_an_image_of_two_classes_counts_in_both() -> None:
 def test_what_was_not_read_is_neither_new_nor_changed_nor_renamed() -> None:
     before = listing(("a", "1", "x"), ("b", "2", "x"))
     after = listing(("a", "unread-1", "x"), ("c", "unread-2", "x"))
-    document = compare_images(before, after, np.array([True, True])).document()
+    document = compare_images(before, after, np.array([True, True])).to_dict()
     assert {kind: document[kind] for kind in ("new", "changed", "renamed", "gone", "unread")} == {
         "new": 0,
         "changed": 0,
@@ -101,8 +101,8 @@ def test_what_was_not_read_is_neither_new_nor_changed_nor_renamed() -> None:
 def test_examples_are_the_first_by_path() -> None:
     names = [f"{number:03}" for number in range(100)]
     random.Random(1).shuffle(names)
-    document = compare_images(listing(), listing(*((name, name, "x") for name in names))).document()
-    assert [one["path"] for one in document["examples"]["new"]] == [f"{number:03}" for number in range(SHOWN)]
+    document = compare_images(listing(), listing(*((name, name, "x") for name in names))).to_dict()
+    assert [one["path"] for one in document["examples"]["new"]] == [f"{number:03}" for number in range(MAX_EXAMPLES)]
 
 
 @pytest.mark.parametrize("seed", range(8))

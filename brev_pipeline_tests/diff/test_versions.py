@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from brev_pipeline.diff import diff_versions
+from brev_pipeline.diff import compare_versions
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline_tests.dry_run.counted import (
     count_images,
@@ -53,7 +53,7 @@ PAIRS = [(0, 1), (1, 2), (0, 2), (2, 0)]
 def pair(store: PipelineStore, places: tuple[int, int]) -> tuple[Version, Version, dict[str, Any]]:
     versions = [version for _, version in store.iterate_published()]
     before, after = (versions[place] for place in places)
-    return before, after, json.loads(json.dumps(diff_versions(before, after)))
+    return before, after, json.loads(json.dumps(compare_versions(before, after)))
 
 
 @pytest.mark.parametrize("places", PAIRS)
@@ -140,7 +140,7 @@ def test_a_version_differs_in_nothing_from_itself_or_its_copy(store: PipelineSto
     newest = store.newest_version()
     assert newest is not None
     shutil.copytree(newest[1].path, tmp_path / "copy")
-    found = diff_versions(newest[1], Version(Folder(str(tmp_path / "copy")), newest[1].id))
+    found = compare_versions(newest[1], Version(Folder(str(tmp_path / "copy")), newest[1].id))
     assert found["same"]
     assert (found["settings"], found["packages"], found["checks"], found["weights"]) == ([], [], [], [])
     assert found["labels"]["changed"] == []

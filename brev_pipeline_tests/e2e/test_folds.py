@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from brev_pipeline import read
-from brev_pipeline.cli.audit import verify
+from brev_pipeline.cli.audit import verify_versions
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import ReadError
 from brev_pipeline.store import PipelineStore
@@ -126,7 +126,7 @@ def test_tfds_opens_both_parts(folder: Path) -> None:
 
 
 def test_verify_finds_nothing_and_makes_the_records_again(folder: Path) -> None:
-    found, made = verify(configured(folder), None, deep=None)
+    found, made = verify_versions(configured(folder), None, deep=None)
     (version,) = found.versions
     assert not version.problems
     assert not version.unchecked
@@ -151,7 +151,7 @@ def test_more_photos_copy_what_is_there_and_other_folds_are_refused(folder: Path
     }
     assert before.items() <= after.items()
     assert len(PipelineStore.from_config(configured(copy)).publications.read_all()) == 2
-    assert not verify(configured(copy), None, every=True)[0].versions[0].problems
+    assert not verify_versions(configured(copy), None, every=True)[0].versions[0].problems
     for folds, said in ((4, "has 3 folds, the configuration now has 4 folds"), (None, "now has no folds")):
         other = {"folds": folds} if folds else {"folds": None, "purposes": {"train": 0.5, "test": 0.2}}
         names = [f"fold{number}" for number in range(folds)] if folds else ["train"]

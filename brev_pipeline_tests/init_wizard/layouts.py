@@ -9,19 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from brev_pipeline.init_wizard import Survey
+from brev_pipeline.init_wizard import FileSurvey
 
 Draw = random.Random
 DEFECTS = ("crack", "scratch", "blowhole", "rolled-in_scale", "pitted_surface", "stain")
 
 
 @dataclass(frozen=True)
-class Texts(Survey):
+class Texts(FileSurvey):
     """Files that are nowhere, with what the texts among them hold."""
 
     texts: dict[str, str] = field(default_factory=dict)
 
-    def head(self, path: str, most: int = 1 << 18) -> bytes:
+    def read_head(self, path: str, most: int = 1 << 18) -> bytes:
         return self.texts.get(path, "").encode()[:most]
 
 

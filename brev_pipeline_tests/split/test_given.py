@@ -13,7 +13,7 @@ from hypothesis import given as drawn
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from brev_pipeline.cli.audit import verify
+from brev_pipeline.cli.audit import verify_versions
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split import PriorAssignments, assign_purposes, build_split_report
@@ -267,7 +267,7 @@ def test_verify_names_the_lists_that_are_others_now_and_knows_swapped_ones(tmp_p
     assert version.read_manifest()["given_sha256"] == {"lists.test": held, "lists.train": seen}
 
     def verified() -> tuple[list[str], list[str]]:
-        found, _ = verify(config, None)
+        found, _ = verify_versions(config, None)
         assert not found.versions[0].problems
         return found.versions[0].notes, found.versions[0].unchecked
 
@@ -330,7 +330,7 @@ def test_verify_follows_what_is_given_for_a_dropped_copy(tmp_path: Path, way: st
     version = done.store.newest_version()[1]  # type: ignore[index]
     found = {path for path, side in sides(version.read_table("assignments")).items() if side == "test"}
     assert found == {"photos/good/0_0.png", "photos/good/0_1.png"}
-    audit, _ = verify(config, None, deep=None)
+    audit, _ = verify_versions(config, None, deep=None)
     assert not audit.versions[0].problems
     assert not audit.versions[0].unchecked
 

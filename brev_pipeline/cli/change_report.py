@@ -1,4 +1,4 @@
-"""Changes, for people: the sections that ``plan`` and ``diff`` share. What is not otherwise is not shown."""
+"""What changed, for people: the sections that ``plan`` and ``diff`` share. What is not otherwise is not shown."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,28 +9,32 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from brev_pipeline.cli.output import visible
+from brev_pipeline.cli.output import make_visible
 
-SHOWN: Final = 3
+MAX_SHOWN: Final = 3
 """Examples of a kind; ``--json`` has more."""
 _INDENT: Final = 12  # columns that a section's title takes
-_LONG: Final = 60  # characters of a setting's value
-KINDS: Final = ("new", "gone", "renamed", "changed", "relabelled", "unread")
+_MAX_VALUE_LENGTH: Final = 60  # characters of a setting's value
+_KINDS: Final = ("new", "gone", "renamed", "changed", "relabelled", "unread")
 """What may have become of images, in the order in which it is told."""
-_CLASS: Final = {"relabelled": "other class", "unread": "not read"}
+_KIND_TEXTS: Final = {"relabelled": "other class", "unread": "not read"}
 
 
 def show_images(console: Console, images: Mapping[str, Any]) -> None:
     """Images by kind of change, by class, and examples; of a first listing, where all is new, only how many."""
-    heading(console, "images", f"{_arrow(images)}: {_counted(images, KINDS) or 'none is new, gone or otherwise'}")
-    kinds = [kind for kind in KINDS if images[kind]]
+    print_section(
+        console,
+        "images",
+        f"{_format_counts(images)}: {_format_kinds(images, _KINDS) or 'none is new, gone or otherwise'}",
+    )
+    kinds = [kind for kind in _KINDS if images[kind]]
     if not kinds:
         return
     rows = [row for row in images["by_class"] if any(row[kind] for kind in kinds) or row["was"] != row["now"]]
-    grid(console, [[row["class"], _arrow(row), _counted(row, kinds)] for row in rows], right=(1,))
+    print_grid(console, [[row["class"], _format_counts(row), _format_kinds(row, kinds)] for row in rows], right=(1,))
     for kind in kinds if images["was"] else ():
-        some = [_example(one) for one in images["examples"][kind]]
-        examples(console, _CLASS.get(kind, kind), some, images[kind])
+        some = [_format_example(one) for one in images["examples"][kind]]
+        print_examples(console, _KIND_TEXTS.get(kind, kind), some, images[kind])
 
 
 def show_left_out(console: Console, left_out: Sequence[Mapping[str, Any]]) -> None:
@@ -38,23 +42,25 @@ def show_left_out(console: Console, left_out: Sequence[Mapping[str, Any]]) -> No
     for one in left_out:
         if one["was"] != one["now"] or one["new"]:
             more = f", {one['new']:,} not before" if one["new"] and one["new"] != one["now"] else ""
-            heading(console, "left out", f"{one['rule']}: {_arrow(one)}{more}")
+            print_section(console, "left out", f"{one['rule']}: {_format_counts(one)}{more}")
             some = [f"{row['path']}: {row['reason']}" for row in one["examples"]]
-            examples(console, "", some, one["new"])
+            print_examples(console, "", some, one["new"])
 
 
-def show_sides(console: Console, sides: Mapping[str, Any]) -> None:
+def show_purposes(console: Console, sides: Mapping[str, Any]) -> None:
     """Images of each side, and those that change sides."""
     rows = sides["by_purpose"]
     if any(row["was"] != row["now"] or row["new"] for row in rows):
-        heading(console, "sides", "images by purpose")
-        table = [[row["purpose"], _arrow(row), f"{row['new']:,} new" if row["new"] else ""] for row in rows]
-        grid(console, table, right=(1,))
+        print_section(console, "sides", "images by purpose")
+        table = [[row["purpose"], _format_counts(row), f"{row['new']:,} new" if row["new"] else ""] for row in rows]
+        print_grid(console, table, right=(1,))
     moved = sides["moved"]
     if moved["images"]:
         told = ", ".join(f"{one['images']:,} from {one['was']} to {one['now']}" for one in moved["by_sides"])
-        heading(console, "sides", f"[bold yellow]{moved['images']:,} images change sides[/]: {_plain(told)}", raw=True)
-        examples(
+        print_section(
+            console, "sides", f"[bold yellow]{moved['images']:,} images change sides[/]: {_escape_text(told)}", raw=True
+        )
+        print_examples(
             console, "", [f"{one['path']}: {one['was']} → {one['now']}" for one in moved["examples"]], moved["images"]
         )
 
@@ -62,19 +68,21 @@ def show_sides(console: Console, sides: Mapping[str, Any]) -> None:
 def show_labels(console: Console, labels: Mapping[str, Any]) -> None:
     """Label numbers that are others."""
     if changed := labels["changed"]:
-        heading(console, "labels", ", ".join(map(_label, changed)))
+        print_section(console, "labels", ", ".join(map(_format_label, changed)))
 
 
-def show_makers(console: Console, found: Mapping[str, Any]) -> None:
+def show_provenance(console: Console, found: Mapping[str, Any]) -> None:
     """What the data are made by, where it is otherwise: settings by YAML path, packages, code of stages."""
     for one in found["settings"]:
-        heading(console, "setting", f"{one['path']}: {_value(one, 'was')} → {_value(one, 'now')}")
+        print_section(
+            console, "setting", f"{one['path']}: {_format_setting(one, 'was')} → {_format_setting(one, 'now')}"
+        )
     for title, kind, name in (("package", "packages", "name"), ("code", "code", "stage")):
         for one in found[kind]:
-            heading(console, title, f"{one[name]}: {one['was'] or 'not there'} → {one['now'] or 'not there'}")
+            print_section(console, title, f"{one[name]}: {one['was'] or 'not there'} → {one['now'] or 'not there'}")
 
 
-def heading(
+def print_section(
     console: Console, title: str, said: str, *, raw: bool = False, lines: bool = False, style: str = "bold"
 ) -> None:
     """One line: a title, and what is to be said under it.
@@ -90,11 +98,11 @@ def heading(
     row = Table.grid(padding=(0, 2, 0, 0))
     row.add_column(style=style, no_wrap=True, width=_INDENT - 2)
     row.add_column(overflow="fold")
-    row.add_row(title, said if raw else _plain(said, lines=lines))
+    row.add_row(title, said if raw else _escape_text(said, lines=lines))
     console.print(row)
 
 
-def grid(
+def print_grid(
     console: Console, rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), right: Sequence[int] = ()
 ) -> None:
     """A small table below a heading.
@@ -110,60 +118,60 @@ def grid(
     for place, name in enumerate(head or [""] * len(rows[0] if rows else ())):
         table.add_column(name, justify="right" if place in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(_plain, row))
+        table.add_row(*map(_escape_text, row))
     console.print(Padding(table, (0, 0, 0, _INDENT), expand=False))
 
 
-def examples(console: Console, title: str, some: Sequence[str], count: int) -> None:
+def print_examples(console: Console, title: str, some: Sequence[str], count: int) -> None:
     """The first few of some, and how many there are besides."""
-    for text in first_few(some, count):
-        _dim(console, f"{title}: {text}" if title and text in some else text)
+    for text in list_first_few(some, count):
+        _print_dim(console, f"{title}: {text}" if title and text in some else text)
 
 
-def first_few(some: Sequence[str], count: int, most: int = SHOWN) -> list[str]:
+def list_first_few(some: Sequence[str], count: int, most: int = MAX_SHOWN) -> list[str]:
     """The first few of some, and how many there are besides."""
     shown = list(some[:most])
     return [*shown, f"… and {count - len(shown):,} more"] if count > len(shown) else shown
 
 
-def row_text(row: Mapping[str, Any]) -> str:
+def format_row(row: Mapping[str, Any]) -> str:
     """A row that a check found, column by column; a value that begins with its column's name says it already."""
     filled = {key: str(value) for key, value in row.items() if value is not None}
     return ", ".join(value if value.startswith(f"{key}: ") else f"{key} {value}" for key, value in filled.items())
 
 
-def _plain(text: str, *, lines: bool = False) -> str:
+def _escape_text(text: str, *, lines: bool = False) -> str:
     """Text as it is printed: no marks of Rich's, nothing that a terminal obeys; with ``lines`` it may have several."""
-    return escape(visible(text, line=not lines))
+    return escape(make_visible(text, line=not lines))
 
 
-def _dim(console: Console, text: str) -> None:
-    console.print(Padding(f"[dim]{_plain(text)}[/]", (0, 0, 0, _INDENT), expand=False))
+def _print_dim(console: Console, text: str) -> None:
+    console.print(Padding(f"[dim]{_escape_text(text)}[/]", (0, 0, 0, _INDENT), expand=False))
 
 
-def _arrow(row: Mapping[str, Any]) -> str:
+def _format_counts(row: Mapping[str, Any]) -> str:
     return f"{row['was']:,} → {row['now']:,}" if row["was"] != row["now"] else f"{row['now']:,}"
 
 
-def _counted(found: Mapping[str, Any], kinds: Iterable[str]) -> str:
-    told = [f"{found[kind]:,} {_CLASS.get(kind, kind)}" for kind in kinds if found[kind]]
+def _format_kinds(found: Mapping[str, Any], kinds: Iterable[str]) -> str:
+    told = [f"{found[kind]:,} {_KIND_TEXTS.get(kind, kind)}" for kind in kinds if found[kind]]
     return ", ".join(told)
 
 
-def _example(one: Mapping[str, Any]) -> str:
+def _format_example(one: Mapping[str, Any]) -> str:
     if "path" not in one:
         return f"{one['was']} → {one['now']}"
     return f"{one['path']} ({one['class']})" if "class" in one else f"{one['path']}: {one['was']} → {one['now']}"
 
 
-def _label(one: Mapping[str, Any]) -> str:
+def _format_label(one: Mapping[str, Any]) -> str:
     if one["was"] is None:
         return f"{one['class']} gets {one['now']}"
     return f"{one['class']} {one['was']} → {'no number' if one['now'] is None else one['now']}"
 
 
-def _value(one: Mapping[str, Any], name: str) -> str:
+def _format_setting(one: Mapping[str, Any], name: str) -> str:
     if name not in one:
         return "not there"
     text = json.dumps(one[name], ensure_ascii=False)
-    return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
+    return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[: _MAX_VALUE_LENGTH - 1]}…"

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brev_pipeline.errors import ConfigError, SplitError
-from brev_pipeline.init_wizard import Choices, Proposal, Survey, items_of, propose
-from brev_pipeline.init_wizard.beside import look_beside
-from brev_pipeline.init_wizard.classes import UNLABELLED, categories_of
+from brev_pipeline.init_wizard import Choices, FileSurvey, Proposal, match_items, propose_settings
+from brev_pipeline.init_wizard.annotations import separate_photos
+from brev_pipeline.init_wizard.class_rules import UNLABELLED, apply_class_rule
 from brev_pipeline_tests.init_wizard.layouts import KINDS, Draw, Layout, Texts
 
 UNDECIDED = {
@@ -58,7 +58,7 @@ JOINED = {"class_number_first", "defects_beneath", "label_folders", "masks_by_fo
 
 def proposed(kind: str, seed: int, choices: Choices | None = None) -> tuple[Layout, Proposal]:
     layout = KINDS[kind](random.Random(seed))
-    return layout, propose(layout.survey, choices or Choices())
+    return layout, propose_settings(layout.survey, choices or Choices())
 
 
 def photos_of(found: Proposal) -> list[str]:
@@ -72,7 +72,7 @@ def test_what_is_proposed_of_a_kind_is_true_or_a_doubt(kind: str, seed: int) -> 
     layout, found = proposed(kind, seed)
     assert {doubt.topic for doubt in found.doubts} == UNDECIDED.get(kind, set()), found.doubts
     assert sorted(photos_of(found)) == sorted(layout.item)
-    items = items_of(found.photos, found.pattern)
+    items = match_items(found.photos, found.pattern)
     assert None not in items
     if kind == "folders_of_few_patients":
         return  # which level is the class has to be asked, then which is the item: a test of its own
@@ -84,7 +84,7 @@ def test_what_is_proposed_of_a_kind_is_true_or_a_doubt(kind: str, seed: int) -> 
         assert len(set(items)) == len(groups) or kind in JOINED
     if kind not in ("studies", "studies_with_a_table", "defects_beneath"):
         classes = [layout.category[path] or UNLABELLED for path in photos_of(found)]
-        assert categories_of(found.photos, found.category.rule) == classes
+        assert apply_class_rule(found.photos, found.category.rule) == classes
     sides = [layout.side.get(path) for path in photos_of(found)]
     assert (found.given.words if found.given else [None] * len(sides)) == sides
 
@@ -107,7 +107,7 @@ def test_a_split_without_devel_takes_it_out_of_train() -> None:
     _, found = proposed("castings", 1)
     assert found.given is not None
     assert found.given.purposes == {"train": None, "test": "test"}
-    assert found.purposes == {"train": 0.8, "test": 0}
+    assert found.purpose_shares == {"train": 0.8, "test": 0}
     _, found = proposed("patients_given", 1)
     assert found.given is not None
     assert found.given.purposes == {"train": "train", "val": "devel", "test": "test"}
@@ -127,7 +127,7 @@ def test_lists_whose_lines_name_no_photo_are_told_and_not_used() -> None:
     layout.texts |= {
         f"VOC/ImageSets/Main/{side}.txt": "1 2 3 4\n5 6 7 8\n" for side in ("train", "val", "test", "trainval")
     }
-    found = propose(layout.survey)
+    found = propose_settings(layout.survey)
     assert found.given is None
     assert any("their lines name no photo" in line for line in found.told)
 
@@ -141,7 +141,7 @@ def listed(tables: dict[str, str]) -> Proposal:
     for path, text in tables.items():
         text = text.replace("{names}", "\n".join(f"{name},1" for name in names[:40]))
         layout.texts[path] = text.replace("{rest}", "\n".join(f"{name},2" for name in names[40:]))
-    return propose(layout.survey)
+    return propose_settings(layout.survey)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_split_that_may_stand_in_tables_is_asked_about(tables: dict[str, str],
 def of(paths: list[str], **texts: str) -> Proposal:
     """What is proposed of photos, and of texts by their names with ``_`` for the point."""
     named = {name.replace("_", "."): text for name, text in texts.items()}
-    return propose(Texts(sorted(paths), sorted(named), True, texts=named))
+    return propose_settings(Texts(sorted(paths), sorted(named), True, texts=named))
 
 
 def asked(found: Proposal) -> list[str]:
@@ -176,8 +176,8 @@ def test_a_folder_of_masks_by_one_word_of_its_name_is_no_class() -> None:
     # Faces with a mask are photos, though another class has the same numbers.
     faces = [f"{folder}/{number:03}.png" for folder in ("with_mask", "none") for number in range(30)]
     everything = Texts(sorted(faces), [], True, texts=dict.fromkeys(faces, "a photo"))
-    assert look_beside(everything, lambda data: 33 if data else None).masks == []
-    assert look_beside(everything, lambda data: 2 if data else None).masks == faces[:30]
+    assert separate_photos(everything, lambda data: 33 if data else None).masks == []
+    assert separate_photos(everything, lambda data: 2 if data else None).masks == faces[:30]
 
 
 def test_folds_are_no_items() -> None:
@@ -216,7 +216,7 @@ def test_one_name_that_is_there_twice_spoils_no_list() -> None:
 def test_a_filter_that_no_photo_passes_is_no_end_of_the_dialogue() -> None:
     texts = {"train.txt": "p001\np002", "test.txt": "p003"}
     survey = Texts([f"a/p{number:03}.jpg" for number in range(9)], sorted(texts), True, texts=texts)
-    assert propose(survey, Choices(sample_filter="nothing")).photos == []
+    assert propose_settings(survey, Choices(sample_filter="nothing")).photos == []
 
 
 def test_a_split_in_json_is_asked_about() -> None:
@@ -244,7 +244,7 @@ def test_a_split_by_lists_with_more_than_a_name_on_a_line_is_asked_about() -> No
         "train.txt": "\n".join(f"{name} 0" for name in names[:40]),
         "test.txt": "\n".join(f"{name} 1" for name in names[40:]),
     }
-    found = propose(layout.survey)
+    found = propose_settings(layout.survey)
     assert found.given is None
     assert [(topic, text[:57]) for topic, text in found.doubts] == [
         ("given", "the lines of test.txt and train.txt hold more than a name")
@@ -258,12 +258,12 @@ def test_the_end_of_a_long_list_counts_too() -> None:
     names = [path.rpartition("/")[2].rpartition(".")[0] for path in sorted(layout.item)]
     layout.texts = {"train.txt": "\n".join(names[:26_000]), "test.txt": "\n".join(names[26_000:])}
     assert len(layout.texts["train.txt"]) > 1 << 18
-    found = propose(layout.survey)
+    found = propose_settings(layout.survey)
     assert found.given is not None
-    assert found.given.counts == {"train": 26_000, "test": 4_000}
+    assert found.given.photo_counts == {"train": 26_000, "test": 4_000}
     # Names that are nobody's tell more of a list than its beginning does.
     layout.texts["train.txt"] += "".join(f"\nnobody_{number}" for number in range(9_000))
-    assert propose(layout.survey).given is None
+    assert propose_settings(layout.survey).given is None
 
 
 def test_masks_that_have_the_names_of_photos_are_left_out_by_their_folder() -> None:
@@ -275,11 +275,11 @@ def test_masks_that_have_the_names_of_photos_are_left_out_by_their_folder() -> N
         for path, item in layout.item.items():
             inner.add(f"{side}/{path}", f"{side} {item}", None, side)
         inner.masks += [f"{side}/{path}" for path in layout.masks]
-    found = propose(inner.survey)
+    found = propose_settings(inner.survey)
     assert (found.below, found.beside.filter) == ("", None)
-    listing = found.listing
+    listing = found.listing_settings
     assert listing["classes"] == [UNLABELLED]
-    named = categories_of(sorted([*inner.item, *inner.masks]), listing["category"])
+    named = apply_class_rule(sorted([*inner.item, *inner.masks]), listing["category"])
     renamed = [listing["class_mapping"][name] if name else None for name in named]
     assert renamed.count([UNLABELLED]) == len(inner.item)
     assert all(
@@ -290,11 +290,11 @@ def test_masks_that_have_the_names_of_photos_are_left_out_by_their_folder() -> N
 
 def test_two_photos_of_one_name_are_no_masks_if_both_have_many_colours() -> None:
     layout = KINDS["class_above_images"](random.Random(5))
-    few = propose(layout.survey)
+    few = propose_settings(layout.survey)
     assert len(few.photos) == len(layout.item)
-    from brev_pipeline.init_wizard.beside import look_beside
+    from brev_pipeline.init_wizard.annotations import separate_photos
 
-    both = look_beside(layout.survey, colours=lambda data: 1000)
+    both = separate_photos(layout.survey, colours=lambda data: 1000)
     assert both.masks == []
     assert len(both.photos) == len(layout.survey.images) - 2  # the pictures of the set, in its root
 
@@ -303,7 +303,7 @@ def test_masks_are_counted_by_their_colours() -> None:
     import cv2
     import numpy as np
 
-    from brev_pipeline.init_wizard.beside import count_colours
+    from brev_pipeline.init_wizard.annotations import count_colours
 
     mask = np.zeros((40, 40), np.uint8)
     mask[3:9, 4:8] = 255
@@ -327,24 +327,24 @@ def test_masks_are_counted_by_their_colours() -> None:
 def test_a_choice_that_cannot_be_used_says_why(choices: Choices, said: str) -> None:
     paths = [f"{name}/{item:03}_{shot}.png" for name in ("ok", "defect") for item in range(1, 16) for shot in (1, 2)]
     with pytest.raises(ConfigError) as error:
-        propose(Survey(paths, [], True), choices)
+        propose_settings(FileSurvey(paths, [], True), choices)
     assert said in str(error.value)
 
 
 def test_a_pattern_that_cannot_be_used_says_why() -> None:
     with pytest.raises(SplitError, match="no group"):
-        items_of(["a/1.png"], r"\d+")
+        match_items(["a/1.png"], r"\d+")
     with pytest.raises(SplitError, match="not a regular expression"):
-        items_of(["a/1.png"], "(")
-    assert items_of(["a/x.png"], r"(\d+)") == [None]
+        match_items(["a/1.png"], "(")
+    assert match_items(["a/x.png"], r"(\d+)") == [None]
 
 
 def test_nested_folders_of_items_are_told_apart_by_the_innermost() -> None:
     paths = [f"data/kos{item:02}/Part{shot}.jpg" for item in range(1, 41) for shot in range(8)]
     paths += [f"data/kos13/kos08/Part{shot}.jpg" for shot in range(8)]
-    found = propose(Survey(sorted(paths), [], True))
-    assert len(set(items_of(found.photos, found.pattern))) == 40
-    assert items_of(["data/kos13/kos08/Part1.jpg"], found.pattern) == ["kos08"]
+    found = propose_settings(FileSurvey(sorted(paths), [], True))
+    assert len(set(match_items(found.photos, found.pattern))) == 40
+    assert match_items(["data/kos13/kos08/Part1.jpg"], found.pattern) == ["kos08"]
 
 
 NAMES = st.text(st.characters(exclude_characters="/\x00", exclude_categories=["Cs"]), min_size=1, max_size=12)
@@ -355,9 +355,9 @@ def test_any_names_lead_to_proposals_that_find_an_item_in_each(names: list[tuple
     paths = sorted({f"{folder}{name}.png" for folder, name in names if not name.startswith(".")})
     if not paths:
         return
-    found = propose(Survey(paths, [], True), Choices(sample_filter="all"))
+    found = propose_settings(FileSurvey(paths, [], True), Choices(sample_filter="all"))
     for way in found.items.ways:
-        assert None not in items_of([path for path in found.photos if "\n" not in path], way.pattern)
+        assert None not in match_items([path for path in found.photos if "\n" not in path], way.pattern)
 
 
 def test_a_draw_is_the_same_again() -> None:
@@ -369,7 +369,9 @@ def test_few_numbered_folders_of_few_photos_may_be_classes_or_items() -> None:
     paths = [
         f"{label}/img_{shot % 4:02}_{425000 + 7 * shot + label}.jpg" for label in range(1, 11) for shot in range(25)
     ]
-    assert {"category", "pattern"} == {doubt.topic for doubt in propose(Survey(sorted(paths), [], True)).doubts}
+    assert {"category", "pattern"} == {
+        doubt.topic for doubt in propose_settings(FileSurvey(sorted(paths), [], True)).doubts
+    }
 
 
 def test_an_answer_about_the_class_does_not_settle_the_item() -> None:
@@ -391,9 +393,9 @@ def test_a_class_in_the_middle_is_found_and_its_patients_stay_whole() -> None:
     )
     assert found.doubts == []
     assert found.category.counts == {"benign": 48, "malignant": 12}
-    assert set(items_of(found.photos, found.pattern)) == {f"P{patient:02}" for patient in range(1, 13)}
+    assert set(match_items(found.photos, found.pattern)) == {f"P{patient:02}" for patient in range(1, 13)}
     assert found.shared == ["P01", "P02", "P03"]
-    assert found.listing == {"category": found.category.rule}
+    assert found.listing_settings == {"category": found.category.rule}
     assert "(?P<category>" in found.category.rule
 
 
@@ -417,7 +419,7 @@ def test_several_readings_are_told_with_what_chooses_each() -> None:
     chosen = {}
     for way in of(paths).class_ways[:-1]:
         assert f"--category '{way.rule}'" in text
-        found = propose(Survey(sorted(paths), [], True), Choices(category=way.rule))
+        found = propose_settings(FileSurvey(sorted(paths), [], True), Choices(category=way.rule))
         assert found.doubts == []
         chosen[frozenset(found.category.counts)] = set(found.category.counts.values())
     assert chosen == {

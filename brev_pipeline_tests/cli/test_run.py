@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from brev_pipeline.cli.audit import show_trace
-from brev_pipeline.cli.output import console, visible
+from brev_pipeline.cli.output import make_console, make_visible
 from brev_pipeline.cli.run import RunDisplay, RunReport
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
 
@@ -31,7 +31,7 @@ def test_warnings_are_shown_with_their_rows(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("COLUMNS", width)
-    RunReport("parts", events, {}).show(console(), 1.0)
+    RunReport("parts", events, {}).print_report(make_console(), 1.0)
     told: dict[str, list[str]] = {}
     name = ""
     # Each row is one line, which the terminal wraps: nothing is cut off.
@@ -54,12 +54,12 @@ def test_warnings_are_shown_with_their_rows(
 @pytest.mark.parametrize("name", ["[/b] x.png", "[bold]", "a [red]b"])
 def test_brackets_in_a_message_are_no_marks(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A path such as ``[/b].png`` once ended the run that warned of it."""
-    RunDisplay(console()).emit(logging.LogRecord("run", logging.WARNING, "", 0, f"left out {name}", None, None))
+    RunDisplay(make_console()).emit(logging.LogRecord("run", logging.WARNING, "", 0, f"left out {name}", None, None))
     assert capsys.readouterr().out == f": left out {name}\n"
 
 
 def test_a_terminal_does_not_obey_what_a_name_holds(capsys: pytest.CaptureFixture[str]) -> None:
-    assert visible("a\x1b[31m\u202e\nb é") == "a\\u001b[31m\\u202e\nb é"
+    assert make_visible("a\x1b[31m\u202e\nb é") == "a\\u001b[31m\\u202e\nb é"
     loose = ["content_id", "content_source", "category", "label_conflict", "duplicate_of"]
     show_trace({"place": {"address": "b\n  label: 3\x1b[2K.png"}, **dict.fromkeys(loose)})
     assert "  address: b\\u000a  label: 3\\u001b[2K.png\n" in capsys.readouterr().out

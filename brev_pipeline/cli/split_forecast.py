@@ -1,4 +1,4 @@
-"""Outcome: what a run would make of a configuration, as far as the paths and the bytes that are known tell."""
+"""The split that a run would make of a configuration, as far as the paths and the bytes that are known tell."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from brev_pipeline.cli.output import visible
-from brev_pipeline.cli.paragraphs import counted, heading, say
+from brev_pipeline.cli.output import format_count, make_visible, print_heading, print_paragraph
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.texts import TEXT
 
@@ -20,12 +19,12 @@ _SHOWN: Final = 12  # classes
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SplitForecast:
     """The photos by class and side, and what hangs together."""
 
     classes: dict[str, Counter[str]]
     """Class → side → photos."""
-    sides: list[str]
+    purposes: list[str]
     """The purposes, in the configuration's order."""
     items: int
     groups: int
@@ -38,16 +37,16 @@ class Outcome:
     """Photos that have the bytes of another one; None where nobody looked."""
     conflicts: list[tuple[str, str]] = field(default_factory=list)
     """Photos with the same bytes under two classes, some of them."""
-    divided: int = 0
+    divided_items: int = 0
     """Item keys that stand on two sides; more than none only where ``uniqueness_scope`` is stratum."""
 
     @property
-    def empty(self) -> list[str]:
+    def empty_purposes(self) -> list[str]:
         """The sides that no photo stands on."""
-        return [side for side in self.sides if not any(counts[side] for counts in self.classes.values())]
+        return [side for side in self.purposes if not any(counts[side] for counts in self.classes.values())]
 
 
-def divide(config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:
+def forecast_split(config: PipelineConfig, contents: dict[str, str] | None) -> SplitForecast:
     """List the dataset of a configuration, and divide it as a run does.
 
     Args:
@@ -65,13 +64,13 @@ def divide(config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:
     from brev_pipeline.storage import Sources
 
     listing = listing_state(config.datasets, config.listing, Sources.from_config(config)).listing
-    given = load_given_files(config)
-    check_split_early(listing, config.split, PriorAssignments(given=given))
-    table = assign_purposes(_samples(listing, contents or {}), config.split, PriorAssignments(given=given))
-    return _outcome(table, config, contents)
+    prior = PriorAssignments(given=load_given_files(config))
+    check_split_early(listing, config.split, prior)
+    table = assign_purposes(_make_samples(listing, contents or {}), config.split, prior)
+    return _count_split(table, config, contents)
 
 
-def _samples(listing: pa.Table, contents: dict[str, str]) -> pa.Table:
+def _make_samples(listing: pa.Table, contents: dict[str, str]) -> pa.Table:
     """The listing as the split takes it: what has no known bytes is a content of its own."""
     from brev_pipeline.split import SELECTED_SAMPLES
     from brev_pipeline.tables import conform_table
@@ -88,7 +87,7 @@ def _samples(listing: pa.Table, contents: dict[str, str]) -> pa.Table:
     return conform_table(listing.select(SELECTED_SAMPLES.names), SELECTED_SAMPLES, "listing")
 
 
-def _outcome(table: pa.Table, config: PipelineConfig, contents: dict[str, str] | None) -> Outcome:
+def _count_split(table: pa.Table, config: PipelineConfig, contents: dict[str, str] | None) -> SplitForecast:
     classes: dict[str, Counter[str]] = {}
     names = [" + ".join(found) for found in table["category"].to_pylist()]
     purposes = table["purpose"].to_pylist()
@@ -113,7 +112,7 @@ def _outcome(table: pa.Table, config: PipelineConfig, contents: dict[str, str] |
             crossing.append(pair)
         if names[at] != names[row]:
             conflicts.append(pair)
-    return Outcome(
+    return SplitForecast(
         classes,
         config.split.names,
         len(set(items)),
@@ -126,34 +125,37 @@ def _outcome(table: pa.Table, config: PipelineConfig, contents: dict[str, str] |
     )
 
 
-def show_outcome(console: Console, outcome: Outcome, config: PipelineConfig) -> None:
+def show_split_forecast(console: Console, outcome: SplitForecast, config: PipelineConfig) -> None:
     """The table of classes and sides, the largest groups, and what copies say."""
-    heading(console, "What a run would make of it")
+    print_heading(console, "What a run would make of it")
     rows = sorted(outcome.classes.items(), key=lambda row: -row[1].total())
-    console.print(_table(rows, outcome.sides))
-    say(console, f"{counted(outcome.items, 'item')}, {counted(outcome.groups, 'group')} that may not be divided")
+    console.print(_make_table(rows, outcome.purposes))
+    print_paragraph(
+        console,
+        f"{format_count(outcome.items, 'item')}, {format_count(outcome.groups, 'group')} that may not be divided",
+    )
     if outcome.largest[0][1] > 1:
-        largest = ", ".join(f"{item} ({counted(count, 'photo')})" for item, count in outcome.largest)
-        say(console, f"the largest: {largest}")
+        largest = ", ".join(f"{item} ({format_count(count, 'photo')})" for item, count in outcome.largest)
+        print_paragraph(console, f"the largest: {largest}")
     if config.split.uniqueness_scope == "stratum":
-        say(
+        print_paragraph(
             console,
-            f"{counted(outcome.divided, 'item number')} on two sides: a leak, if they are the same items",
+            f"{format_count(outcome.divided_items, 'item number')} on two sides: a leak, if they are the same items",
             "yellow",
         )
     _show_copies(console, outcome, config.datasets[0].bucket)
     alone = [name for name, counts in rows if counts.total() == max(counts.values())]
     if alone and len(rows) > 1:
-        say(console, f"on one side only: {', '.join(alone[:_SHOWN])}", "yellow")
+        print_paragraph(console, f"on one side only: {', '.join(alone[:_SHOWN])}", "yellow")
 
 
-def _table(rows: Sequence[tuple[str, Counter[str]]], sides: Sequence[str]) -> Table:
+def _make_table(rows: Sequence[tuple[str, Counter[str]]], sides: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2), show_edge=False)
     table.add_column("  class", overflow="fold")
     for side in (*sides, "photos"):
         table.add_column(side, justify="right")
     for name, counts in rows[:_SHOWN]:
-        title = escape(f"  {visible(name, line=True)}")
+        title = escape(f"  {make_visible(name, line=True)}")
         table.add_row(title, *(str(counts[side]) for side in sides), str(counts.total()))
     if len(rows) > _SHOWN:
         table.add_row(f"  and {len(rows) - _SHOWN} more")
@@ -162,26 +164,26 @@ def _table(rows: Sequence[tuple[str, Counter[str]]], sides: Sequence[str]) -> Ta
     return table
 
 
-def _show_copies(console: Console, outcome: Outcome, bucket: str) -> None:
+def _show_copies(console: Console, outcome: SplitForecast, bucket: str) -> None:
     if outcome.copies is None:
-        say(console, "whether there are copies was not looked at: there is too much to read; a run does")
+        print_paragraph(console, "whether there are copies was not looked at: there is too much to read; a run does")
     elif outcome.copies:
         one = outcome.copies == 1
         what = "1 photo is a copy of another" if one else f"{outcome.copies} photos are copies of others"
-        say(console, f"{what}, byte for byte; copies stay together")
+        print_paragraph(console, f"{what}, byte for byte; copies stay together")
     if outcome.crossing:
-        said = f"{_have(outcome.crossing)} the bytes of a photo of another item, such as "
-        said += f"{_pair(outcome.crossing, bucket)}: one item under two names, or a wrong pattern"
-        say(console, said, "yellow")
+        said = f"{_count_having(outcome.crossing)} the bytes of a photo of another item, such as "
+        said += f"{_format_pair(outcome.crossing, bucket)}: one item under two names, or a wrong pattern"
+        print_paragraph(console, said, "yellow")
     if outcome.conflicts:
-        said = f"{_have(outcome.conflicts)} the bytes of a photo of another class, such as "
-        said += f"{_pair(outcome.conflicts, bucket)}: a run stops there until they are corrected, or "
-        say(console, f"{said}integrity.label_conflicts says quarantine", "yellow")
+        said = f"{_count_having(outcome.conflicts)} the bytes of a photo of another class, such as "
+        said += f"{_format_pair(outcome.conflicts, bucket)}: a run stops there until they are corrected, or "
+        print_paragraph(console, f"{said}integrity.label_conflicts says quarantine", "yellow")
 
 
-def _pair(pairs: Sequence[tuple[str, str]], bucket: str) -> str:
+def _format_pair(pairs: Sequence[tuple[str, str]], bucket: str) -> str:
     return " and ".join(path.removeprefix(bucket).lstrip("/") for path in pairs[0])
 
 
-def _have(pairs: Sequence[tuple[str, str]]) -> str:
+def _count_having(pairs: Sequence[tuple[str, str]]) -> str:
     return f"{len(pairs)} of them {'has' if len(pairs) == 1 else 'have'}"

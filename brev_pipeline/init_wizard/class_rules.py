@@ -1,4 +1,4 @@
-"""Classes: what in the path may say the class of a photo, the likeliest first.
+"""What in the path may say the class of a photo, the likeliest first.
 
 A folder level of words, the deepest that there is; else words in the file names, those that lead or those at one place,
 counted from either end; else nothing, and all photos are one class. A word that leads is taken for a class; elsewhere
@@ -12,9 +12,17 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Final
 
-from brev_pipeline.init_wizard.levels import JUDGED, Level
-from brev_pipeline.init_wizard.names import last_word, stem_of
-from brev_pipeline.init_wizard.words import DEFECTS, FRAMES, ITEM, PHOTO, QUALITY, TEMPLATES, is_setting, purpose_of
+from brev_pipeline.init_wizard.path_structure import JUDGED, FolderLevel, last_word, list_some, stem_of
+from brev_pipeline.init_wizard.vocabulary import (
+    DEFECTS,
+    FRAMES,
+    ITEM,
+    PHOTO,
+    QUALITY,
+    TEMPLATES,
+    is_setting,
+    purpose_of,
+)
 
 ROOT: Final = "__root__"
 UNLABELLED: Final = "unlabelled"
@@ -32,13 +40,13 @@ _PART: Final = "[^-_. /]+[-_. ]+"
 _PART_BEHIND: Final = "[-_. ]+[^-_. /]+"
 _SEPARATES: Final = re.compile(r"[-_. ]+")
 _NO_CLASSES: Final = ITEM | PHOTO | TEMPLATES | FRAMES
-_MOST: Final = 100
-_SHARE: Final = 0.1  # of the photos have a known word in their names
-_KNOWN: Final = QUALITY | DEFECTS
+_MAX_CLASSES: Final = 100
+_MIN_KNOWN_SHARE: Final = 0.1  # of the photos have a known word in their names
+_KNOWN_CLASSES: Final = QUALITY | DEFECTS
 
 
 @dataclass(frozen=True)
-class ClassWay:
+class ClassRule:
     """A way to tell the class from the path."""
 
     rule: Any
@@ -53,59 +61,61 @@ class ClassWay:
         return isinstance(self.rule, str) and not self.rule.endswith("/[^/]+$")
 
 
-def categories_of(photos: Sequence[str], rule: Any) -> list[str | None]:
+def apply_class_rule(photos: Sequence[str], rule: Any) -> list[str | None]:
     """The class that a rule finds in each path; None where it finds none. Without a rule all are unlabelled."""
     if rule is None:
         return [UNLABELLED] * len(photos)
     if isinstance(rule, str):
         search = re.compile(rule).search
         found = (search(f"/{path}") for path in photos)
-        return [_captured(match.groupdict()) if match else None for match in found]
+        return [_captured_class(match.groupdict()) if match else None for match in found]
     at = rule["folder"] if isinstance(rule, Mapping) else rule.folder
-    return [_folder(path.split("/")[:-1], at if isinstance(at, int) else at[0]) for path in photos]
+    return [_folder_at(path.split("/")[:-1], at if isinstance(at, int) else at[0]) for path in photos]
 
 
-def _captured(groups: Mapping[str, str | None]) -> str | None:
+def _captured_class(groups: Mapping[str, str | None]) -> str | None:
     return next((text for name, text in sorted(groups.items()) if name.startswith("category") and text), None)
 
 
-def _folder(folders: Sequence[str], at: int) -> str | None:
+def _folder_at(folders: Sequence[str], at: int) -> str | None:
     if not folders and at == -1:
         return ROOT
     return folders[at] if -len(folders) <= at < len(folders) else None
 
 
-def class_ways(photos: Sequence[str], found: Sequence[Level]) -> tuple[list[ClassWay], str | None]:
+def find_class_rules(photos: Sequence[str], found: Sequence[FolderLevel]) -> tuple[list[ClassRule], str | None]:
     """The ways to tell the class, best first, the last being that there is one class; and what is not sure of it."""
     several = [level for level in found if level.role == "class" and len(level.counts) > 1]
-    ways = [_way(level, photos) for level in _ranked(several)]
-    doubt = _doubt(several, photos) or (_finer(ways[0], photos) if ways else None)
+    ways = [_make_rule(level, photos) for level in _rank_levels(several)]
+    doubt = _doubt_of_levels(several, photos) or (_doubt_of_finer(ways[0], photos) if ways else None)
     if not ways:
-        ways = _in_names(photos)
+        ways = _find_in_names(photos)
         doubt = _doubt_of_names(ways, photos)
-    elif not _are_known(ways[0].counts) and (others := _beside_folders(ways[0], photos)):
-        doubt = doubt or f"the folders and the names may say the class: {ways[0].meaning}; or {_told(others[0])}"
+    elif not _are_known(ways[0].counts) and (others := _find_beside_folders(ways[0], photos)):
+        doubt = (
+            doubt or f"the folders and the names may say the class: {ways[0].meaning}; or {_describe_rule(others[0])}"
+        )
         ways += others
     if not ways and (unsure := [level for level in found if level.role == "unsure"]):
-        doubt = f"the folders {unsure[0].names} may be classes, or items, or neither"
+        doubt = f"the folders {unsure[0].some_names} may be classes, or items, or neither"
     if not ways:
         leaf = next((level for level in found if level.at == -1 and level.role == "class"), None)
-        ways = [ClassWay({"folder": -1}, _of_level(leaf), leaf.counts)] if leaf else []
+        ways = [ClassRule({"folder": -1}, _describe_level(leaf), leaf.counts)] if leaf else []
         ways = [way for way in ways if len(found) == 1 or QUALITY & {name.casefold() for name in way.counts}]
-    one = ClassWay(None, f"nothing: all photos are one class, {UNLABELLED}", Counter({UNLABELLED: len(photos)}))
+    one = ClassRule(None, f"nothing: all photos are one class, {UNLABELLED}", Counter({UNLABELLED: len(photos)}))
     return [*ways, one], doubt
 
 
-def _way(level: Level, photos: Sequence[str]) -> ClassWay:
+def _make_rule(level: FolderLevel, photos: Sequence[str]) -> ClassRule:
     """The class by a level's folders; where they are study1_positive, by their last words."""
     if level.at >= 0 or not all(map(JUDGED.fullmatch, level.counts)):
-        return ClassWay({"folder": level.at}, _of_level(level), level.counts)
+        return ClassRule({"folder": level.at}, _describe_level(level), level.counts)
     rule = r"/[^/\d]+\d+[-_. ]+(?P<category>[^/\d_]+)" + "/[^/]+" * -level.at + "$"
-    counts = Counter(name for name in categories_of(photos, rule) if name is not None)
-    return ClassWay(rule, f"the last word of {_of_level(level)}", Counter(dict(counts.most_common())))
+    counts = Counter(name for name in apply_class_rule(photos, rule) if name is not None)
+    return ClassRule(rule, f"the last word of {_describe_level(level)}", Counter(dict(counts.most_common())))
 
 
-def _finer(way: ClassWay, photos: Sequence[str]) -> str | None:
+def _doubt_of_finer(way: ClassRule, photos: Sequence[str]) -> str | None:
     """A doubt where folders beneath one class only are of words, as the defects beneath NG."""
     if not isinstance(way.rule, Mapping) or way.rule["folder"] < 0:
         return None
@@ -115,75 +125,79 @@ def _finer(way: ClassWay, photos: Sequence[str]) -> str | None:
         beneath[folders[at]][folders[at + 1] if len(folders) > at + 1 else ""] += 1
     for name, counts in sorted(beneath.items()):
         if (
-            1 < len(counts) <= _MOST
+            1 < len(counts) <= _MAX_CLASSES
             and min(counts.values()) >= 2
             and not any(re.search(r"\d|^$", one) for one in counts)
         ):
-            return f"beneath {name} lie the folders {_some(counts)}, beneath other classes none such: finer classes?"
+            return (
+                f"beneath {name} lie the folders {list_some(counts)}, beneath other classes none such: finer classes?"
+            )
     return None
 
 
-def _of_level(level: Level) -> str:
+def _describe_level(level: FolderLevel) -> str:
     place = {-1: "that holds the photo", -2: "above the photo's folder"}.get(level.at, f"of level {level.at}")
-    return f"the folder {place}: {level.names}"
+    return f"the folder {place}: {level.some_names}"
 
 
-def _is_known(level: Level) -> bool:
+def _is_known(level: FolderLevel) -> bool:
     return _are_known(level.counts, QUALITY)
 
 
-def _are_known(names: Iterable[str], known: Collection[str] = _KNOWN) -> bool:
+def _are_known(names: Iterable[str], known: Collection[str] = _KNOWN_CLASSES) -> bool:
     """Whether one of the words of some names is a known word for a class."""
     return any(word in known for name in names for word in re.split(r"[\W_]+", name.casefold()))
 
 
-def _ranked(several: Sequence[Level]) -> list[Level]:
+def _rank_levels(several: Sequence[FolderLevel]) -> list[FolderLevel]:
     """Those with words of inspection first, then the deepest; where depths differ, that of the fewest names."""
     mixed = len({level.at < 0 for level in several}) > 1
     deepest_first = list(several)[::-1]
     return sorted(deepest_first, key=lambda level: (not _is_known(level), len(level.counts) if mixed else 0))
 
 
-def _doubt(several: Sequence[Level], photos: Sequence[str]) -> str | None:
+def _doubt_of_levels(several: Sequence[FolderLevel], photos: Sequence[str]) -> str | None:
     """Why the best of several levels may be the wrong one."""
     if len(several) < 2 or sum(map(_is_known, several)) == 1:
         return None
-    best, other = _ranked(several)[:2]
+    best, other = _rank_levels(several)[:2]
     if _is_known(best) and (best.at == several[-1].at or len(best.counts) < len(other.counts)):
         return None
     pairs = set(
-        zip(categories_of(photos, {"folder": best.at}), categories_of(photos, {"folder": other.at}), strict=True)
+        zip(apply_class_rule(photos, {"folder": best.at}), apply_class_rule(photos, {"folder": other.at}), strict=True)
     )
     if len(pairs) == len(best.counts):
         return None  # the finer classes of the same thing
-    return f"the folders of two levels may be the classes: {best.names}; or {other.names}"
+    return f"the folders of two levels may be the classes: {best.some_names}; or {other.some_names}"
 
 
-def _in_names(photos: Sequence[str]) -> list[ClassWay]:
+def _find_in_names(photos: Sequence[str]) -> list[ClassRule]:
     """The ways by the names of files: those with known words first, words that are two readings at once last."""
-    ways: dict[str, ClassWay] = {}
+    ways: dict[str, ClassRule] = {}
     found: dict[str, list[str | None]] = {}
     words: list[list[str]] = []
-    for pattern, meaning in (*_LEADING, *_BEHIND, *(places := _places(photos))):
-        names = categories_of(photos, pattern)
+    for pattern, meaning in (*_LEADING, *_BEHIND, *(places := _list_places(photos))):
+        names = apply_class_rule(photos, pattern)
         counts = Counter({name: count for name, count in Counter(names).most_common() if name is not None})
         if None in names or len(counts) < 2:
             continue
         if (pattern, meaning) in places:
             words.append([name for name in names if name])
-        if _are_classes(counts) and not any(_tells(names, one) and _tells(one, names) for one in found.values()):
-            ways[pattern], found[pattern] = ClassWay(pattern, f"{meaning}: {_some(counts)}", counts), names
+        if _are_classes(counts) and not any(
+            _determines(names, one) and _determines(one, names) for one in found.values()
+        ):
+            ways[pattern], found[pattern] = ClassRule(pattern, f"{meaning}: {list_some(counts)}", counts), names
     joined = dict[str, bool]()
     for pattern, names in found.items():
-        parts = [part for part in words if _tells(names, part) and not _tells(part, names)]
+        parts = [part for part in words if _determines(names, part) and not _determines(part, names)]
         pairs = combinations(parts, 2)
-        joined[pattern] = any(not _tells(one, other) and not _tells(other, one) for one, other in pairs)
+        joined[pattern] = any(not _determines(one, other) and not _determines(other, one) for one, other in pairs)
         if joined[pattern] and not all(map(_are_classes, map(Counter, parts))):
             del ways[pattern]  # left_ok, right_ok: a view and a class
     return sorted(ways.values(), key=lambda way: (joined[way.rule], not _are_known(way.counts)))
 
 
-def _places(photos: Sequence[str]) -> list[tuple[str, str]]:
+def _list_places(photos: Sequence[str]) -> list[tuple[str, str]]:
     """Patterns for a word between two separators of the name, counted from its beginning and from its end."""
     least = min((len(_SEPARATES.split(stem_of(path))) for path in photos), default=0)
     first = [(rf"/{_PART * at}{_WORD}[-_. ][^/]*$", f"part {at + 1} of the name") for at in range(least)]
@@ -197,39 +211,40 @@ def _places(photos: Sequence[str]) -> list[tuple[str, str]]:
     return [*first, *last]
 
 
-def _tells(names: Sequence[str | None], others: Sequence[str | None]) -> bool:
+def _determines(names: Sequence[str | None], others: Sequence[str | None]) -> bool:
     """Whether the one determines the other."""
     return len(set(zip(names, others, strict=True))) == len(set(names))
 
 
-def _doubt_of_names(ways: Sequence[ClassWay], photos: Sequence[str]) -> str | None:
+def _doubt_of_names(ways: Sequence[ClassRule], photos: Sequence[str]) -> str | None:
     """Why words in names may be no class, or another one."""
     if not ways:
-        known = Counter(word for path in photos for word in set(_words(path)) if word in _KNOWN)
+        known = Counter(word for path in photos for word in set(_words(path)) if word in _KNOWN_CLASSES)
         some = sorted(word for word, count in known.items() if 2 <= count < len(photos))
-        if sum(known[word] for word in some) < _SHARE * len(photos):
+        if sum(known[word] for word in some) < _MIN_KNOWN_SHARE * len(photos):
             return None
         return f"some names have a word such as {', '.join(some[:4])}, but none has a place in all of them"
     best, others = ways[0], ways[1:]
     is_leading = best.rule in dict(_LEADING)
-    found = categories_of(photos, best.rule)
+    found = apply_class_rule(photos, best.rule)
     if is_leading:
-        others = [way for way in others if not _tells(found, categories_of(photos, way.rule))]
+        others = [way for way in others if not _determines(found, apply_class_rule(photos, way.rule))]
     if others:
-        return f"the names may say the class in {len(others) + 1} ways: {'; or '.join(map(_told, [best, *others]))}"
+        rules = "; or ".join(map(_describe_rule, [best, *others]))
+        return f"the names may say the class in {len(others) + 1} ways: {rules}"
     if is_leading or _are_known(best.counts):
         return None
-    return f"the names have words that may be classes, or places, cameras, sessions, people: {_told(best)}"
+    return f"the names have words that may be classes, or places, cameras, sessions, people: {_describe_rule(best)}"
 
 
-def _beside_folders(folder: ClassWay, photos: Sequence[str]) -> list[ClassWay]:
+def _find_beside_folders(folder: ClassRule, photos: Sequence[str]) -> list[ClassRule]:
     """The ways by known words of names that say something else than the folders."""
-    of_folders = categories_of(photos, folder.rule)
-    known = [way for way in _in_names(photos) if _are_known(way.counts)]
-    return [way for way in known if not _tells(of_folders, categories_of(photos, way.rule))]
+    of_folders = apply_class_rule(photos, folder.rule)
+    known = [way for way in _find_in_names(photos) if _are_known(way.counts)]
+    return [way for way in known if not _determines(of_folders, apply_class_rule(photos, way.rule))]
 
 
-def _told(way: ClassWay) -> str:
+def _describe_rule(way: ClassRule) -> str:
     return f"{way.meaning} (--category '{way.rule}')"
 
 
@@ -239,7 +254,7 @@ def _words(path: str) -> list[str]:
 
 def _are_classes(counts: Counter[str]) -> bool:
     words = [last_word(name) for name in counts]
-    if not 2 <= len(counts) <= _MOST or 2 * sum(map(_is_no_class, words)) >= len(words):
+    if not 2 <= len(counts) <= _MAX_CLASSES or 2 * sum(map(_is_no_class, words)) >= len(words):
         return False
     # Names such as "part 3_2" have the number of the thing in what stands before the last one.
     if sum(bool(re.search(r"\d", name)) for name in counts) > len(counts) / 2:
@@ -249,8 +264,3 @@ def _are_classes(counts: Counter[str]) -> bool:
 
 def _is_no_class(word: str) -> bool:
     return word in _NO_CLASSES or is_setting(word) or purpose_of(word) is not None
-
-
-def _some(counts: Counter[str]) -> str:
-    some = sorted(counts)
-    return ", ".join(some[:4]) + (f", … ({len(some)})" if len(some) > 4 else "")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.dry_run import plan as planning
+from brev_pipeline.dry_run import draft as planning
 from brev_pipeline.dry_run import plan_run
 from brev_pipeline_tests.dry_run.counted import (
     count_images,

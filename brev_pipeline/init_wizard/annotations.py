@@ -1,4 +1,4 @@
-r"""Beside: what lies beside the photos and is none: masks, labels in files, lists of a split, pictures of the data set.
+r"""What lies beside the photos and is none: masks, labels in files, lists of a split, pictures of the data set.
 
 A mask is an image whose name or folder says so and that has a photo of the same name; or the lossless one of two
 files of one name, if it has a few colours only. What holds labels is told, for labels are not read yet.
@@ -11,26 +11,26 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
-from brev_pipeline.init_wizard.survey import Survey
-from brev_pipeline.init_wizard.words import MASKS, is_mask_folder, is_trainval, purpose_of
+from brev_pipeline.init_wizard.survey import FileSurvey
+from brev_pipeline.init_wizard.vocabulary import MASKS, is_mask_folder, is_trainval, purpose_of
 
 _SUFFIX: Final = re.compile(
     r"(?i)(?P<sep>[_\-. ]?)(?P<word>" + "|".join(sorted(map(re.escape, MASKS), key=len, reverse=True)) + r")"
     r"(?P<more>[_\- ]?\d{1,3})?$"
 )
 _PHOTO_ENDINGS: Final = ("jpg", "jpeg")
-_FEW_COLOURS: Final = 32
-_ENOUGH: Final = 0.8  # of the masks have a photo of the same name
-_STRAYS: Final = 5
-_OF_ALL: Final = ("(COCO)", "(a JSON line for each photo)", "(a table that names photos)")
-_MOST_LINES: Final = 0.9  # of a list name a photo here
-_TOLD_BY: Final = "split.given.lists reads one name a line, split.given.table a table with a column for the side"
-_MOST_JSON: Final = 1 << 26  # bytes
+_MAX_MASK_COLOURS: Final = 32
+_MIN_PAIRED: Final = 0.8  # of the masks have a photo of the same name
+_MAX_STRAYS: Final = 5
+_FOR_ALL_PHOTOS: Final = ("(COCO)", "(a JSON line for each photo)", "(a table that names photos)")
+_MIN_NAMED_LINES: Final = 0.9  # of a list name a photo here
+_GIVEN_HINT: Final = "split.given.lists reads one name a line, split.given.table a table with a column for the side"
+_MAX_JSON_BYTES: Final = 1 << 26  # bytes
 _TABLES: Final = ("csv", "tsv")
 
 
 @dataclass(frozen=True)
-class Beside:
+class SurveyedImages:
     """What was found beside the photos."""
 
     photos: list[str]
@@ -57,22 +57,22 @@ class Beside:
     """What else to tell, one line each."""
 
 
-def look_beside(found: Survey, colours: Callable[[bytes], int | None] | None = None) -> Beside:
+def separate_photos(found: FileSurvey, colours: Callable[[bytes], int | None] | None = None) -> SurveyedImages:
     """Tell photos from what lies beside them.
 
     Args:
         found: the files.
         colours: how many different pixels an image's bytes hold, or None where that cannot be said; default: decoded.
     """
-    masks, why, filters = _masks(found, colours or count_colours)
+    masks, why, filters = _find_masks(found, colours or count_colours)
     photos = [path for path in found.images if path not in masks]
-    strays = _strays(photos)
+    strays = _find_strays(photos)
     photos = [path for path in photos if path not in strays]
-    chosen = _filter(photos, sorted([*masks, *strays]), filters)
+    chosen = _choose_filter(photos, sorted([*masks, *strays]), filters)
     folders = sorted({part for path in masks for part in path.split("/")[:-1] if is_mask_folder(part)})
-    labels, notes, splits = _labels(found, photos)
-    lists, said, others = _lists(found, photos)
-    return Beside(
+    labels, notes, splits = _find_labels(found, photos)
+    lists, said, others = _find_lists(found, photos)
+    return SurveyedImages(
         photos,
         sorted(masks),
         why,
@@ -80,7 +80,7 @@ def look_beside(found: Survey, colours: Callable[[bytes], int | None] | None = N
         chosen,
         folders if chosen is None and masks else [],
         labels,
-        [label for label in labels if label.endswith(_OF_ALL)],
+        [label for label in labels if label.endswith(_FOR_ALL_PHOTOS)],
         lists,
         [*splits, *others],
         notes + said,
@@ -98,7 +98,7 @@ def count_colours(data: bytes) -> int | None:
     pixels = image.reshape(-1, image.shape[2] if image.ndim == 3 else 1)[
         :: max(1, image.shape[0] * image.shape[1] // 65536)
     ]
-    return min(len(np.unique(pixels, axis=0)), _FEW_COLOURS + 1)
+    return min(len(np.unique(pixels, axis=0)), _MAX_MASK_COLOURS + 1)
 
 
 def _stem(path: str) -> str:
@@ -109,36 +109,36 @@ def _ending(path: str) -> str:
     return path.rpartition(".")[2].casefold()
 
 
-def _masks(found: Survey, colours: Callable[[bytes], int | None]) -> tuple[set[str], str, list[str]]:
+def _find_masks(found: FileSurvey, colours: Callable[[bytes], int | None]) -> tuple[set[str], str, list[str]]:
     """The masks, how they are known, and patterns that might keep them out."""
     suffixed = {path: match for path in found.images if (match := _SUFFIX.search(_stem(path))) and match.start()}
     in_folders = {path for path in found.images if any(map(is_mask_folder, path.split("/")[:-1]))}
     others = {_stem(path) for path in found.images if path not in suffixed and path not in in_folders}
     by_name = {path for path, match in suffixed.items() if _stem(path)[: match.start()] in others}
-    named = by_name if len(by_name) >= _ENOUGH * len(suffixed) else set[str]()
+    named = by_name if len(by_name) >= _MIN_PAIRED * len(suffixed) else set[str]()
     known = {_stem(path) for path in in_folders if _stem(path) in others}
     paired = {path for path in in_folders if path in named or _stem(path) in known}
-    placed = in_folders if paired and len(paired) >= _ENOUGH * len(in_folders) else set[str]()
-    if not any(part.casefold() in MASKS for path in placed for part in path.split("/")[:-1]) and _are_many_coloured(
+    placed = in_folders if paired and len(paired) >= _MIN_PAIRED * len(in_folders) else set[str]()
+    if not any(part.casefold() in MASKS for path in placed for part in path.split("/")[:-1]) and _have_many_colours(
         found, sorted(placed - named), colours
     ):
         placed = set()  # with_mask, a class of photos
     endings = Counter(suffixed[path][0].casefold() for path in named)
     plain = sorted({suffixed[path]["sep"] + suffixed[path]["word"] for path in named})
     why = [f"their names end in {' or '.join(plain)}"] if named else []
-    filters = [_without_suffix(plain, any(suffixed[path]["more"] for path in named))] if endings else []
+    filters = [_exclude_suffixes(plain, any(suffixed[path]["more"] for path in named))] if endings else []
     if placed - named:
         names = sorted({part for path in placed for part in path.split("/")[:-1] if is_mask_folder(part)})
         why.append(f"they lie in {' and '.join(names)}, under the names of photos")
-    doubles = _doubles(found, named | placed, colours)
+    doubles = _find_doubles(found, named | placed, colours)
     if doubles:
         of_masks, of_photos = (sorted({_ending(path) for path in group}) for group in doubles)
         why.append(f"they lie beside a photo of the same name, as .{' or .'.join(of_masks)} beside .{of_photos[0]}")
     return named | placed | (doubles[0] if doubles else set()), "; ".join(why), filters
 
 
-def _doubles(
-    found: Survey, known: set[str], colours: Callable[[bytes], int | None]
+def _find_doubles(
+    found: FileSurvey, known: set[str], colours: Callable[[bytes], int | None]
 ) -> tuple[set[str], set[str]] | None:
     """Masks and photos that differ in the ending only."""
     same: dict[str, list[str]] = defaultdict(list)
@@ -150,50 +150,50 @@ def _doubles(
     ]
     pairs = [pair for pair in pairs if _ending(pair[1]) in _PHOTO_ENDINGS and _ending(pair[0]) not in _PHOTO_ENDINGS]
     lossless = [path for path in found.images if _ending(path) not in _PHOTO_ENDINGS and path not in known]
-    if not pairs or len(pairs) < _ENOUGH * len(lossless):
+    if not pairs or len(pairs) < _MIN_PAIRED * len(lossless):
         return None
-    if _are_many_coloured(found, [pair[0] for pair in pairs], colours):
+    if _have_many_colours(found, [pair[0] for pair in pairs], colours):
         return None
     return {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
 
 
-def _are_many_coloured(found: Survey, paths: Sequence[str], colours: Callable[[bytes], int | None]) -> bool:
+def _have_many_colours(found: FileSurvey, paths: Sequence[str], colours: Callable[[bytes], int | None]) -> bool:
     """Whether most of some images have more colours than masks have."""
     some = paths[:: max(1, len(paths) // 6)][:6]
-    seen = [count for path in some if (count := colours(found.head(path))) is not None]
-    return 2 * sum(one > _FEW_COLOURS for one in seen) > len(seen)
+    seen = [count for path in some if (count := colours(found.read_head(path))) is not None]
+    return 2 * sum(one > _MAX_MASK_COLOURS for one in seen) > len(seen)
 
 
-def _strays(photos: Sequence[str]) -> list[str]:
+def _find_strays(photos: Sequence[str]) -> list[str]:
     """A few images in the root (or in a folder of docs) where hundreds lie deeper."""
     top = [path for path in photos if "/" not in path]
     side = [path for path in photos if path.split("/")[0].casefold() in ("doc", "docs", "figures", "assets", "readme")]
     few = sorted({*top, *side})
-    return few if 0 < len(few) <= _STRAYS and len(few) * 20 <= len(photos) else []
+    return few if 0 < len(few) <= _MAX_STRAYS and len(few) * 20 <= len(photos) else []
 
 
-def _endings_filter(photos: Sequence[str]) -> str:
+def _match_endings(photos: Sequence[str]) -> str:
     ends = sorted({_ending(path) for path in photos})
     if {"jpg", "jpeg"} & set(ends):
         ends = [r"jpe?g", *(end for end in ends if end not in ("jpg", "jpeg"))]
     return rf"\.({'|'.join(ends)})$" if len(ends) > 1 else rf"\.{ends[0]}$"
 
 
-def _without_suffix(words: Sequence[str], numbered: bool) -> str:
+def _exclude_suffixes(words: Sequence[str], numbered: bool) -> str:
     listed = "|".join(re.escape(word).replace(r"\ ", " ").replace(r"\-", "-").replace(r"\_", "_") for word in words)
     return rf"^(?!.*({listed})" + (r"[_\- ]?\d{0,3}" if numbered else "") + r"\.[^.]+$)"
 
 
-def _filter(photos: Sequence[str], out: Sequence[str], before: Sequence[str]) -> str | None:
+def _choose_filter(photos: Sequence[str], out: Sequence[str], before: Sequence[str]) -> str | None:
     """The simplest pattern on file names that keeps ``out`` out and lets ``photos`` pass."""
     if not out or not photos:
         return None
-    endings = _endings_filter(photos)
+    endings = _match_endings(photos)
     names, unwanted = ({path.rpartition("/")[2] for path in paths} for paths in (photos, out))
     tried = [endings, *(f"{one}.*{endings}" for one in before)]
     for pattern in list(tried):
         left = sorted(name for name in unwanted if re.search(pattern, name, re.IGNORECASE))
-        if left and len(left) <= _STRAYS:
+        if left and len(left) <= _MAX_STRAYS:
             head = rf"^(?!({'|'.join(re.escape(name) for name in left)})$)"
             tried.append(head + (pattern if pattern.startswith("^") else f".*{pattern}"))
     for pattern in tried:
@@ -203,7 +203,7 @@ def _filter(photos: Sequence[str], out: Sequence[str], before: Sequence[str]) ->
     return None
 
 
-def _labels(found: Survey, photos: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+def _find_labels(found: FileSurvey, photos: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     """What holds labels, what may, and what may say a split."""
     stems = {_stem(path) for path in photos}
     stems |= {stem.rpartition("_")[0] for stem in stems if "_" in stem}  # 17_test.jpg and 17.txt
@@ -216,82 +216,86 @@ def _labels(found: Survey, photos: Sequence[str]) -> tuple[list[str], list[str],
         ("txt", "a text file (YOLO or boxes)"),
         ("json", "a JSON file"),
     ):
-        beside = [path for path in by_ending[ending] if _about(path) in stems]
+        beside = [path for path in by_ending[ending] if _described_stem(path) in stems]
         if len(beside) >= max(2, 0.2 * len(photos)):
             out.append(f"{kind} beside {len(beside)} photos, such as {beside[0]}")
     for path in by_ending["json"][:50]:
-        head = found.head(path) if _about(path) not in stems else b""
+        head = found.read_head(path) if _described_stem(path) not in stems else b""
         # In a large file the images stand before the others.
         if b'"annotations"' in head or b'"categories"' in head or (b'"images"' in head and b'"file_name"' in head):
-            out.append(f"{path} {_OF_ALL[0]}")
-        elif len(_sides(head)) and len(_sides(whole := found.head(path, _MOST_JSON))) > 1 and _named(whole, photos):
-            splits.append(f"{path} may say a split; {_TOLD_BY}")
+            out.append(f"{path} {_FOR_ALL_PHOTOS[0]}")
+        elif (
+            len(_find_purposes(head))
+            and len(_find_purposes(whole := found.read_head(path, _MAX_JSON_BYTES))) > 1
+            and _count_named(whole, photos)
+        ):
+            splits.append(f"{path} may say a split; {_GIVEN_HINT}")
     for path in [*by_ending["jsonl"], *by_ending["ndjson"]][:50]:
-        if b"file_name" in (head := found.head(path)) or _named(head, photos):
-            out.append(f"{path} {_OF_ALL[1]}")
+        if b"file_name" in (head := found.read_head(path)) or _count_named(head, photos):
+            out.append(f"{path} {_FOR_ALL_PHOTOS[1]}")
     for path in [path for ending in _TABLES for path in by_ending[ending]][:50]:
-        head = found.head(path)
-        if _named(head, photos):
-            out.append(f"{path} {_OF_ALL[2]}")
+        head = found.read_head(path)
+        if _count_named(head, photos):
+            out.append(f"{path} {_FOR_ALL_PHOTOS[2]}")
             columns = head.split(b"\n")[0].decode("utf-8-sig", "replace").strip()
             if re.search(r"(?i)\b(split|subset|set|fold|partition|purpose)\b", columns):
                 splits.append(f"{path} has the columns {columns[:80]}: does one of them say a split? split.given.table")
         elif head and len(notes) < 3:
             notes.append(f"{path} names none of the photos: not used")
-    of_all = [line.rpartition(" (")[0] for line in out if line.endswith(_OF_ALL)]
-    sides = {side: path for path in of_all if (side := _side(path))}
+    of_all = [line.rpartition(" (")[0] for line in out if line.endswith(_FOR_ALL_PHOTOS)]
+    sides = {side: path for path in of_all if (side := _find_purpose(path))}
     if len(sides) > 1:
-        splits.append(f"{' and '.join(sides.values())} may be lists of a split; {_TOLD_BY}")
+        splits.append(f"{' and '.join(sides.values())} may be lists of a split; {_GIVEN_HINT}")
     for path in by_ending["yaml"] + by_ending["yml"]:
-        if b"names:" in (head := found.head(path)) and (b"train:" in head or b"nc:" in head):
+        if b"names:" in (head := found.read_head(path)) and (b"train:" in head or b"nc:" in head):
             out.append(f"{path} (the classes of YOLO)")
     return out, notes, splits
 
 
-def _sides(data: bytes) -> set[str]:
+def _find_purposes(data: bytes) -> set[str]:
     """The purposes that keys of a JSON file are words for."""
     words = re.findall(rb'"(\w+)"\s*:\s*[\[{]', data)
     return {purpose for word in set(words) if (purpose := purpose_of(word.decode()))}
 
 
-def _side(path: str) -> str | None:
+def _find_purpose(path: str) -> str | None:
     """The purpose that a word of a file's name says: ``instances_val2017.json``."""
     words = re.split(r"[\W\d_]+", _stem(path))
     return next((purpose for word in words if (purpose := purpose_of(word))), None)
 
 
-def _side_word(path: str) -> str:
+def _strip_list_word(path: str) -> str:
     """The word for a side in a list's name: ``train`` of ``train_list.txt``."""
     return re.sub(r"(?i)[_-]?(list|files?|images?|split|ids?|names?)$", "", _stem(path))
 
 
-def _about(path: str) -> str:
+def _described_stem(path: str) -> str:
     """The stem of the photo that a file beside it is about: ``a.xml``, or ``a.jpg.json``."""
     stem = _stem(path)
     return stem.rpartition(".")[0] if re.search(r"(?i)\.(jpe?g|png|bmp|tiff?)$", stem) else stem
 
 
-def _named(head: bytes, photos: Sequence[str]) -> int:
+def _count_named(head: bytes, photos: Sequence[str]) -> int:
     """How many of some photos a text names."""
     words = set(re.split(r"[\s,;\t\"'/\\]+", head.decode("utf-8-sig", "replace")))
     words |= {word.rpartition(".")[0] for word in words if "." in word}
     return len(words & {_stem(path) for path in photos})
 
 
-def _lists(found: Survey, photos: Sequence[str]) -> tuple[dict[str, str], list[str], list[str]]:
+def _find_lists(found: FileSurvey, photos: Sequence[str]) -> tuple[dict[str, str], list[str], list[str]]:
     """Text files that say which images are on which side, what to tell of them, and of those that a run cannot read."""
     names = {_stem(path) for path in photos} | {path.rpartition("/")[2] for path in photos}
     lists, notes, unread, wordy = dict[str, str](), list[str](), list[str](), list[str]()
     for path in found.others:
-        word = _side_word(path)
+        word = _strip_list_word(path)
         if _ending(path) not in ("txt", "lst", "list") or (purpose_of(word) is None and not is_trainval(word)):
             continue
-        lines, whole = found.lines(path)
+        lines, whole = found.read_lines(path)
         if not whole:
             notes.append(f"{path} is very large: counted here are its first {len(lines)} lines, a run reads all")
-        if lines and _known(lines, names) >= _MOST_LINES * len(lines):
+        if lines and _count_known(lines, names) >= _MIN_NAMED_LINES * len(lines):
             lists.setdefault(word, path)
-        elif lines and _known([line.split()[0] for line in lines], names) >= _MOST_LINES * len(lines):
+        elif lines and _count_known([line.split()[0] for line in lines], names) >= _MIN_NAMED_LINES * len(lines):
             wordy.append(path)
         else:
             unread.append(path)
@@ -300,10 +304,10 @@ def _lists(found: Survey, photos: Sequence[str]) -> tuple[dict[str, str], list[s
     if unread and not lists:
         some = ", ".join(unread[:3]) + (" and others" if len(unread) > 3 else "")
         notes.append(f"{some} may be lists of a split, but their lines name no photo here: not used")
-    told = [f"the lines of {' and '.join(wordy[:3])} hold more than a name; {_TOLD_BY}"] if len(wordy) > 1 else []
+    told = [f"the lines of {' and '.join(wordy[:3])} hold more than a name; {_GIVEN_HINT}"] if len(wordy) > 1 else []
     return (lists if len(lists) > 1 else {}), notes, told
 
 
-def _known(lines: Sequence[str], names: set[str]) -> int:
+def _count_known(lines: Sequence[str], names: set[str]) -> int:
     """How many lines name a photo."""
     return sum(PurePosixPath(line).name in names for line in lines)

@@ -1,4 +1,4 @@
-"""Propose: from a survey to the parts of a configuration, each with what speaks for it, and what is not sure.
+"""From a survey to the parts of a configuration, each with what speaks for it, and what is not sure.
 
 A *doubt* has a topic, that is, the option of the command that settles it. Where somebody has settled a topic, nothing
 is guessed about it, and there is no doubt.
@@ -11,17 +11,29 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 from brev_pipeline.errors import ConfigError
-from brev_pipeline.init_wizard.beside import Beside, look_beside
-from brev_pipeline.init_wizard.classes import UNLABELLED, ClassWay, categories_of, class_ways
-from brev_pipeline.init_wizard.given import GivenWay, crossing, given_way, of_folder, of_pattern
-from brev_pipeline.init_wizard.items import ItemFinding, find_items, items_of, own_path, pairs_with_templates, way_of
-from brev_pipeline.init_wizard.levels import Level, levels
-from brev_pipeline.init_wizard.names import is_dense
-from brev_pipeline.init_wizard.survey import Survey
-from brev_pipeline.init_wizard.words import FOLDS, QUALITY, purpose_of
+from brev_pipeline.init_wizard.annotations import SurveyedImages, separate_photos
+from brev_pipeline.init_wizard.class_rules import UNLABELLED, ClassRule, apply_class_rule, find_class_rules
+from brev_pipeline.init_wizard.existing_split import (
+    ExistingSplit,
+    count_crossing_items,
+    find_existing_split,
+    split_by_folder,
+    split_by_pattern,
+)
+from brev_pipeline.init_wizard.item_patterns import (
+    ItemFinding,
+    find_template_words,
+    match_items,
+    measure_pattern,
+    one_item_per_photo,
+    rank_item_patterns,
+)
+from brev_pipeline.init_wizard.path_structure import FolderLevel, find_folder_levels, is_dense
+from brev_pipeline.init_wizard.survey import FileSurvey
+from brev_pipeline.init_wizard.vocabulary import FOLDS, QUALITY, purpose_of
 
 Topic = Literal["sample-filter", "category", "given", "pattern", "scope"]
-_FEW_CROSSING: Final = 0.2
+_MAX_CROSSING_SHARE: Final = 0.2
 """Share of the items on two given sides up to which they are taken for the same items."""
 
 
@@ -51,14 +63,14 @@ class Choices:
 class Proposal:
     """The parts of a configuration that the photos decide."""
 
-    beside: Beside
+    beside: SurveyedImages
     photos: list[str]
     below: str
     """Folder of the place that holds all photos and no mask, ending with a slash; empty: the place itself."""
-    levels: list[Level]
-    class_ways: list[ClassWay]
-    category: ClassWay
-    given: GivenWay | None
+    levels: list[FolderLevel]
+    class_ways: list[ClassRule]
+    category: ClassRule
+    given: ExistingSplit | None
     items: ItemFinding
     pattern: str
     scope: str
@@ -71,13 +83,13 @@ class Proposal:
     """Folders whose images have no class, since nothing else tells them from photos."""
 
     @property
-    def listing(self) -> dict[str, Any]:
+    def listing_settings(self) -> dict[str, Any]:
         """Section ``listing`` of the configuration."""
         out: dict[str, Any] = {"sample_filter": self.sample_filter} if self.sample_filter else {}
         rule, masks = self.category.rule, self.mask_folders
         if masks:
-            names = sorted(name for name in set(categories_of(self.photos, rule or {"folder": -1})) if name)
-            out["category"] = _without(masks, rule)
+            names = sorted(name for name in set(apply_class_rule(self.photos, rule or {"folder": -1})) if name)
+            out["category"] = _exclude_masks(masks, rule)
             if rule is None:
                 out["class_mapping"] = {name: [UNLABELLED] for name in names}
             out["classes"] = [UNLABELLED] if rule is None else names
@@ -88,13 +100,13 @@ class Proposal:
         return out
 
     @property
-    def purposes(self) -> dict[str, float]:
+    def purpose_shares(self) -> dict[str, float]:
         """Purposes and their shares; the remainder is devel."""
         sides = set(self.given.purposes.values()) if self.given else set()
         return {"train": 0.8, "test": 0} if "test" in sides else {"train": 0.8}
 
 
-def _without(masks: Sequence[str], rule: Any) -> str:
+def _exclude_masks(masks: Sequence[str], rule: Any) -> str:
     """A rule as a regular expression that finds no class for what lies in these folders."""
     none = rf"^(?!.*/({'|'.join(map(re.escape, masks))})/).*"
     if isinstance(rule, str):
@@ -105,7 +117,9 @@ def _without(masks: Sequence[str], rule: Any) -> str:
     return none[:-2] + "/[^/]+" * at + "/(?P<category>[^/]+)/"
 
 
-def propose(found: Survey, choices: Choices | None = None, beside: Beside | None = None) -> Proposal:
+def propose_settings(
+    found: FileSurvey, choices: Choices | None = None, beside: SurveyedImages | None = None
+) -> Proposal:
     """Say what the files of a place mean.
 
     Args:
@@ -116,17 +130,17 @@ def propose(found: Survey, choices: Choices | None = None, beside: Beside | None
     Raises:
         ConfigError: a choice cannot be used.
     """
-    choices, beside = choices or Choices(), beside or look_beside(found)
-    photos, doubts, told = _photos(found, beside, choices)
-    below = _narrowed(photos, beside, choices)
+    choices, beside = choices or Choices(), beside or separate_photos(found)
+    photos, doubts, told = _choose_photos(found, beside, choices)
+    below = _find_common_folder(photos, beside, choices)
     photos = [path.removeprefix(below) for path in photos]
-    seen = levels(photos)
-    ways, category = _category(photos, seen, beside, choices, doubts, told)
-    given = _given(found, photos, seen, beside, choices, doubts)
-    items, pattern = _items(photos, seen, category, given, choices, doubts)
-    doubts += _views(photos, pattern, category)
+    seen = find_folder_levels(photos)
+    ways, category = _choose_category(photos, seen, beside, choices, doubts, told)
+    given = _choose_split(found, photos, seen, beside, choices, doubts)
+    items, pattern = _choose_items(photos, seen, category, given, choices, doubts)
+    doubts += _doubt_of_views(photos, pattern, category)
     told += items.notes if choices.pattern is None else []
-    shared = _shared(photos, pattern, category)
+    shared = _find_shared_items(photos, pattern, category)
     scope = choices.scope or "global"
     kept = [doubt for doubt in doubts if getattr(choices, doubt.topic.replace("-", "_")) is None]
     chosen = {None: beside.filter, "proposed": beside.filter, "all": None}.get(
@@ -138,12 +152,14 @@ def propose(found: Survey, choices: Choices | None = None, beside: Beside | None
     )
 
 
-def _photos(found: Survey, beside: Beside, choices: Choices) -> tuple[list[str], list[Doubt], list[str]]:
+def _choose_photos(
+    found: FileSurvey, beside: SurveyedImages, choices: Choices
+) -> tuple[list[str], list[Doubt], list[str]]:
     doubts, told = list[Doubt](), list[str]()
     if choices.sample_filter == "all":
         return found.images, doubts, told
     if choices.sample_filter not in (None, "proposed"):
-        search = _compiled(choices.sample_filter, "--sample-filter").search
+        search = _compile_option(choices.sample_filter, "--sample-filter").search
         return [path for path in found.images if search(path.rpartition("/")[2])], doubts, told
     if beside.masks:
         told.append(
@@ -156,7 +172,7 @@ def _photos(found: Survey, beside: Beside, choices: Choices) -> tuple[list[str],
             doubts.append(
                 Doubt("sample-filter", f"{', '.join(beside.strays)} can not be told from photos by their names")
             )
-    if words := pairs_with_templates(beside.photos):
+    if words := find_template_words(beside.photos):
         listed = " and ".join(f"…{word}" for word in words)
         doubts.append(
             Doubt(
@@ -167,7 +183,7 @@ def _photos(found: Survey, beside: Beside, choices: Choices) -> tuple[list[str],
     return beside.photos, doubts, told + beside.notes
 
 
-def _narrowed(photos: Sequence[str], beside: Beside, choices: Choices) -> str:
+def _find_common_folder(photos: Sequence[str], beside: SurveyedImages, choices: Choices) -> str:
     """The folder that holds all photos and no mask, where names cannot tell them apart."""
     if not beside.folders or choices.sample_filter not in (None, "proposed") or not photos:
         return ""
@@ -183,21 +199,21 @@ def _narrowed(photos: Sequence[str], beside: Beside, choices: Choices) -> str:
     return ""
 
 
-def _category(
+def _choose_category(
     photos: Sequence[str],
-    seen: Sequence[Level],
-    beside: Beside,
+    seen: Sequence[FolderLevel],
+    beside: SurveyedImages,
     choices: Choices,
     doubts: list[Doubt],
     told: list[str],
-) -> tuple[list[ClassWay], ClassWay]:
-    ways, doubt = class_ways(photos, seen)
+) -> tuple[list[ClassRule], ClassRule]:
+    ways, doubt = find_class_rules(photos, seen)
     if doubt:
         doubts.append(Doubt("category", doubt))
     if beside.labels:
         told += [f"not read yet: {line}" for line in beside.labels]
     if choices.category is not None:
-        return ways, class_way(photos, choices.category)
+        return ways, choose_class_rule(photos, choices.category)
     best = ways[0]
     sides = [name for name in best.counts if purpose_of(name)]
     if sides and len(best.counts) > 1 and not best.in_names:
@@ -218,38 +234,38 @@ def _category(
     return ways, best
 
 
-def class_way(photos: Sequence[str], choice: str) -> ClassWay:
+def choose_class_rule(photos: Sequence[str], choice: str) -> ClassRule:
     """What somebody chose for the class. Raises `ConfigError` where it cannot be used."""
     if choice == "none":
-        return ClassWay(None, "nothing", Counter({UNLABELLED: len(photos)}))
+        return ClassRule(None, "nothing", Counter({UNLABELLED: len(photos)}))
     rule: Any = {"folder": int(choice)} if re.fullmatch(r"[+-]?\d+", choice) else choice
     if isinstance(rule, str) and not any(
-        name.startswith("category") for name in _compiled(rule, "--category").groupindex
+        name.startswith("category") for name in _compile_option(rule, "--category").groupindex
     ):
         raise ConfigError(f"--category: {rule!r} has no group (?P<category>…) around the part that is the class")
-    found = categories_of(photos, rule)
+    found = apply_class_rule(photos, rule)
     if None in found:
         missed = [path for path, name in zip(photos, found, strict=True) if name is None]
         raise ConfigError(f"--category {choice}: {len(missed)} photos have no class, such as {missed[0]}")
-    return ClassWay(rule, "as you said", Counter(dict(Counter(name for name in found if name).most_common())))
+    return ClassRule(rule, "as you said", Counter(dict(Counter(name for name in found if name).most_common())))
 
 
-def _given(
-    found: Survey,
+def _choose_split(
+    found: FileSurvey,
     photos: Sequence[str],
-    seen: Sequence[Level],
-    beside: Beside,
+    seen: Sequence[FolderLevel],
+    beside: SurveyedImages,
     choices: Choices,
     doubts: list[Doubt],
-) -> GivenWay | None:
+) -> ExistingSplit | None:
     if choices.given == "none":
         return None
     if choices.given is not None:
-        return _chosen_split(photos, choices.given)
-    way = given_way(found, photos, seen, beside.lists)
+        return _apply_split_choice(photos, choices.given)
+    way = find_existing_split(found, photos, seen, beside.lists)
     if way is None and (level := next((one for one in seen if _may_be_sides(one)), None)):
         doubts.append(
-            Doubt("given", f"the folders {level.names} may be sides of a split or folds, by a word of their names")
+            Doubt("given", f"the folders {level.some_names} may be sides of a split or folds, by a word of their names")
         )
     if way is None:
         doubts += [Doubt("given", line) for line in beside.splits]
@@ -258,7 +274,7 @@ def _given(
     return way
 
 
-def _may_be_sides(level: Level) -> bool:
+def _may_be_sides(level: FolderLevel) -> bool:
     """Whether folders are folds, or some of a few, not all alike, have a word for a side of a split in their names."""
     if all(re.fullmatch(rf"(?i)({'|'.join(FOLDS)})[-_. ]?\d+", name) for name in level.counts):
         return len(level.counts) > 1
@@ -266,11 +282,11 @@ def _may_be_sides(level: Level) -> bool:
     return 1 < len(sides) <= 4 and any(sides) and not all(one == sides[0] for one in sides)
 
 
-def _chosen_split(photos: Sequence[str], chosen: str) -> GivenWay:
+def _apply_split_choice(photos: Sequence[str], chosen: str) -> ExistingSplit:
     if re.fullmatch(r"[+-]?\d+", chosen):
-        way = of_folder(photos, int(chosen))
-    elif "purpose" in _compiled(chosen, "--given").groupindex:
-        way = of_pattern(photos, chosen)
+        way = split_by_folder(photos, int(chosen))
+    elif "purpose" in _compile_option(chosen, "--given").groupindex:
+        way = split_by_pattern(photos, chosen)
     else:
         raise ConfigError(f"--given: {chosen!r} has no group (?P<purpose>…) around the part that is the side")
     if unknown := [word for word in way.purposes if purpose_of(word) is None]:
@@ -278,32 +294,34 @@ def _chosen_split(photos: Sequence[str], chosen: str) -> GivenWay:
     return way
 
 
-def _is_local(found: Survey) -> bool:
+def _is_local(found: FileSurvey) -> bool:
     return not str(getattr(found.place, "bucket", "")).startswith("s3://")
 
 
-def _items(
+def _choose_items(
     photos: Sequence[str],
-    seen: Sequence[Level],
-    category: ClassWay,
-    given: GivenWay | None,
+    seen: Sequence[FolderLevel],
+    category: ClassRule,
+    given: ExistingSplit | None,
     choices: Choices,
     doubts: list[Doubt],
 ) -> tuple[ItemFinding, str]:
-    items = find_items(photos, seen, categories_of(photos, category.rule))
+    items = rank_item_patterns(photos, seen, apply_class_rule(photos, category.rule))
     if choices.pattern is not None:
-        return items, _pattern(photos, choices.pattern)
+        return items, _apply_pattern_choice(photos, choices.pattern)
     doubts += [Doubt("pattern", text) for text in items.doubts]
     pattern = items.ways[0].pattern
     if given is None:
         return items, pattern
-    both, all_items = crossing(items_of(photos, pattern), given.words)
+    both, all_items = count_crossing_items(match_items(photos, pattern), given.words)
     if not both:
         return items, pattern
-    if items.is_running and _are_numbers(photos, given):
-        way = way_of(photos, own_path(photos), "every photo is an item of its own, by its folder and name")
+    if items.is_running and _number_in_folders(photos, given):
+        way = measure_pattern(
+            photos, one_item_per_photo(photos), "every photo is an item of its own, by its folder and name"
+        )
         return ItemFinding([way, *items.ways], items.doubts, items.notes, True), way.pattern
-    if both > _FEW_CROSSING * all_items:
+    if both > _MAX_CROSSING_SHARE * all_items:
         doubts.append(
             Doubt(
                 "pattern",
@@ -315,7 +333,7 @@ def _items(
     return items, pattern
 
 
-def _are_numbers(photos: Sequence[str], given: GivenWay) -> bool:
+def _number_in_folders(photos: Sequence[str], given: ExistingSplit) -> bool:
     """Whether names are numbers that count up in each folder, the folder of the side not counted."""
     numbers: dict[str, list[str]] = {}
     for path, side in zip(photos, given.words, strict=True):
@@ -326,18 +344,18 @@ def _are_numbers(photos: Sequence[str], given: GivenWay) -> bool:
     return sum(is_dense(one) for one in numbers.values()) > 0.8 * len(numbers)
 
 
-def _pattern(photos: Sequence[str], choice: str) -> str:
+def _apply_pattern_choice(photos: Sequence[str], choice: str) -> str:
     if choice == "photo":
-        return own_path(photos)
+        return one_item_per_photo(photos)
     return r"/([^/]+)/[^/]+$" if choice == "folder" else choice
 
 
-def _views(photos: Sequence[str], pattern: str, category: ClassWay) -> list[Doubt]:
+def _doubt_of_views(photos: Sequence[str], pattern: str, category: ClassRule) -> list[Doubt]:
     """A doubt where words of the names are taken for classes, and most items have most of them, as they have views."""
     if not category.in_names or QUALITY.issuperset(name.casefold() for name in category.counts):
         return []
     classes: dict[str | None, set[str | None]] = {}
-    for item, name in zip(items_of(photos, pattern), categories_of(photos, category.rule), strict=True):
+    for item, name in zip(match_items(photos, pattern), apply_class_rule(photos, category.rule), strict=True):
         classes.setdefault(item, set()).add(name)
     most = sum(2 * len(names) > max(2, len(category.counts)) for names in classes.values())
     if 2 * most <= len(classes):
@@ -345,16 +363,16 @@ def _views(photos: Sequence[str], pattern: str, category: ClassWay) -> list[Doub
     return [Doubt("category", f"most items have photos of most classes ({category.meaning}): are those views?")]
 
 
-def _shared(photos: Sequence[str], pattern: str, category: ClassWay) -> list[str]:
+def _find_shared_items(photos: Sequence[str], pattern: str, category: ClassRule) -> list[str]:
     """Items that stand under two classes, sorted."""
     classes: dict[str, set[str | None]] = {}
-    for item, name in zip(items_of(photos, pattern), categories_of(photos, category.rule), strict=True):
+    for item, name in zip(match_items(photos, pattern), apply_class_rule(photos, category.rule), strict=True):
         if item is not None:
             classes.setdefault(item, set()).add(name)
     return sorted(item for item, names in classes.items() if len(names) > 1)
 
 
-def _compiled(pattern: str, option: str) -> re.Pattern[str]:
+def _compile_option(pattern: str, option: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern, re.IGNORECASE if option == "--sample-filter" else 0)
     except re.error as error:

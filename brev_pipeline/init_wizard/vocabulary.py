@@ -1,4 +1,4 @@
-"""Words: what people call folders and parts of file names that say a purpose, a mask, a camera, a thing.
+"""What people call folders and parts of file names that say a purpose, a mask, a camera, a thing.
 
 Each set is compared in small letters. A word alone decides nothing that counts of files do not bear out.
 """
@@ -12,16 +12,18 @@ _PURPOSES: Final = {
     "devel": ("val", "valid", "validation", "dev", "devel", "development", "valset", "validationset"),
     "test": ("test", "testing", "tst", "eval", "evaluation", "holdout", "testset", "testdata"),
 }
-PURPOSE_OF: Final = {word: purpose for purpose, words in _PURPOSES.items() for word in words}
+_PURPOSE_OF_WORD: Final = {word: purpose for purpose, words in _PURPOSES.items() for word in words}
 """Their word for a side of a split → ours."""
-_AROUND: Final = re.compile(r"(?i)^(images?|imgs?|photos?|data|set)[_-]?|[_-]?(images?|imgs?|photos?|data|set|\d{4})$")
+_GENERIC_AFFIXES: Final = re.compile(
+    r"(?i)^(images?|imgs?|photos?|data|set)[_-]?|[_-]?(images?|imgs?|photos?|data|set|\d{4})$"
+)
 
 
-def _set(words: str) -> frozenset[str]:
+def _split_words(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-GENERIC: Final = _set(
+GENERIC: Final = _split_words(
     """
     image images img imgs photo photos picture pictures pic pics data dataset datasets jpegimages jpgs jpg jpeg
     jpegs png pngs bmp bmps tif tiff raw original originals source src input inputs files all samples sample frames
@@ -29,7 +31,7 @@ GENERIC: Final = _set(
     """
 )
 """Folders that say nothing of what is on the photos."""
-MASKS: Final = _set(
+MASKS: Final = _split_words(
     """
     mask masks gt ground_truth groundtruth ground-truth label labels annotation annotations anno annos seg segs
     segmentation segmentations segmentationclass segmentationobject lesion binary mask_images masks_png labelcol
@@ -39,20 +41,20 @@ MASKS: Final = _set(
 """Folders and endings of names of images that say where on a photo something is."""
 FOLDS: Final = frozenset(("fold", "folds", "kfold", "cv", "crossval"))
 """Words before the number of a part of a cross-validation."""
-CLASS: Final = _set(
+CLASS: Final = _split_words(
     """
     class category cat label type defect grade kind
     """
 )
 """Words before the number of a class: Class1, Class2."""
-ITEM: Final = _set(
+ITEM: Final = _split_words(
     """
     person patient pat subject subj case study vial part item sample specimen board pcb product piece unit serial sn
     slide video vid clip sequence seq scene device component tray coil strip wafer panel module pid id kos
     """
 )
 """Words before the number of a thing (or of a person) that is photographed more than once."""
-SESSION: Final = _set(
+SESSION: Final = _split_words(
     """
     cam camera line station site plant machine exp experiment session run batch lot day week month year shift lane
     track sensor head light exposure zoom mag magnification view side angle channel level block group folder dir
@@ -60,14 +62,14 @@ SESSION: Final = _set(
     """
 )
 """Words before the number of a place, a time or a setting: many things share it."""
-LOT: Final = _set(
+LOT: Final = _split_words(
     """
     lot batch tray magazine day date week shift run session
     """
 )
 """Words before the number of a group that things belong to, one group each; in the next one their numbers may begin
 anew."""
-PHOTO: Final = _set(
+PHOTO: Final = _split_words(
     """
     img image photo pic picture shot dsc dscn dscf dji crop patch idx index no nr num number x y row col copy rot
     aug page
@@ -75,7 +77,7 @@ PHOTO: Final = _set(
 )
 """Words before a number that counts photos."""
 FRAMES: Final = frozenset(("frame", "frames"))
-VIEWS: Final = _set(
+VIEWS: Final = _split_words(
     """
     top bottom left right front back side inner outer a b c d e f l r t n s w o v h ref flash dark bright red green
     blue ir uv low high up down close far before after temp template test golden reference north south east west
@@ -97,7 +99,7 @@ def is_setting(word: str) -> bool:
 def purpose_of(word: str) -> str | None:
     """Our purpose for their word: train, devel or test; None for any other word. ``train2017``: train."""
     small = word.casefold()
-    return PURPOSE_OF.get(small) or PURPOSE_OF.get(_AROUND.sub("", small))
+    return _PURPOSE_OF_WORD.get(small) or _PURPOSE_OF_WORD.get(_GENERIC_AFFIXES.sub("", small))
 
 
 @cache
@@ -112,25 +114,27 @@ def is_trainval(word: str) -> bool:
     return re.sub(r"[\W_]+", "", word.casefold()) in ("trainval", "trainvalid", "traindev")
 
 
-_SHARD: Final = re.compile(r"(?P<word>[^\W\d_]+)[_\-. ]?(?P<part>parts?|shards?|chunks?)?[_\-. ]?\d+")
+_SHARD_FOLDER: Final = re.compile(r"(?P<word>[^\W\d_]+)[_\-. ]?(?P<part>parts?|shards?|chunks?)?[_\-. ]?\d+")
 
 
 def is_shard(name: str) -> bool | None:
     """Whether a folder is a part of all photos, as ``images_part_1`` is; None: it may be, as ``images_001``."""
-    found = _SHARD.fullmatch(re.split(r"[_\-. ]+(?=(?:images?|photos?|data|dataset)[_\-. ])", name.casefold())[-1])
+    found = _SHARD_FOLDER.fullmatch(
+        re.split(r"[_\-. ]+(?=(?:images?|photos?|data|dataset)[_\-. ])", name.casefold())[-1]
+    )
     if not found or found["word"] not in GENERIC - ITEM:
         return False
     return True if found["part"] else None
 
 
-QUALITY: Final = _set(
+QUALITY: Final = _split_words(
     """
     ok nok ng good bad normal abnormal anomaly anomalous defect defective defects faulty fault pass fail passed
     failed positive negative healthy sick benign malignant accept reject
     """
 )
 """Classes that inspection and medicine have everywhere."""
-DEFECTS: Final = _set(
+DEFECTS: Final = _split_words(
     """
     crack cracks cracked scratch scratches scratched dent dents dented stain stains stained hole holes chip chips
     chipped burr burrs pit pits pitting pitted rust corrosion scale inclusion inclusions crazing blowhole porosity

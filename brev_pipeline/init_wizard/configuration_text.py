@@ -11,7 +11,7 @@ _SCHEMA_LINE = "# yaml-language-server: $schema={schema}\n"
 
 
 @dataclass(frozen=True)
-class Answers:
+class ConfigurationAnswers:
     """What a person decided."""
 
     name: str
@@ -35,14 +35,14 @@ class Answers:
     """Where the schema lies, from the file; None: nowhere."""
 
 
-def name_from(bucket: str) -> str:
+def make_pipeline_name(bucket: str) -> str:
     """A pipeline's name made from the last part of a place: letters, digits and underscores."""
     last = bucket.rstrip("/").replace("\\", "/").rpartition("/")[2]
     name = re.sub(r"\W+", "_", last.lower(), flags=re.ASCII).strip("_")
     return name if re.match(r"[a-z]", name) else f"photos_{name}".rstrip("_")
 
 
-def configuration(answers: Answers) -> str:
+def format_configuration(answers: ConfigurationAnswers) -> str:
     """The YAML of a configuration: it loads, and it runs."""
     height, width = answers.target_size
     anew = answers.scope == "stratum"
@@ -50,14 +50,14 @@ def configuration(answers: Answers) -> str:
         f"{line}\n"
         for line in [
             f"name: {answers.name}",
-            f"store: {_scalar(answers.store)} # or s3://my-bucket/store",
+            f"store: {_format_scalar(answers.store)} # or s3://my-bucket/store",
             "",
             "datasets:",
-            f"  - name: {_scalar(answers.name.replace('_', ' '))}",
-            f"    id: {_scalar(answers.name)}",
-            f"    bucket: {_scalar(answers.bucket)}",
-            *_storage(answers.storage),
-            *_listing(answers.listing),
+            f"  - name: {_format_scalar(answers.name.replace('_', ' '))}",
+            f"    id: {_format_scalar(answers.name)}",
+            f"    bucket: {_format_scalar(answers.bucket)}",
+            *_format_storage(answers.storage),
+            *_format_listing(answers.listing),
             "",
             "image:",
             f"  target_size: [{height}, {width}] # height, width; keep_aspect_ratio: true pads, else it stretches",
@@ -66,13 +66,13 @@ def configuration(answers: Answers) -> str:
             "split:",
             "  stratification: [category] # each class is divided by itself",
             "  # What names the physical item in the path: all its photos stand on one side.",
-            f"  uniqueness: {_scalar(answers.uniqueness)}",
+            f"  uniqueness: {_format_scalar(answers.uniqueness)}",
             "  uniqueness_scope: stratum # item numbers begin anew in each class"
             if anew
             else "  uniqueness_scope: global # the same item in two classes is one item",
-            *_given(answers.given),
+            *_format_given(answers.given),
             "  seed: 42",
-            *_purposes(answers.purposes),
+            *_format_purposes(answers.purposes),
             "",
             "sampling:",
             "  groupby: [category]",
@@ -82,50 +82,50 @@ def configuration(answers: Answers) -> str:
     )
 
 
-def _listing(listing: Mapping[str, Any]) -> Iterator[str]:
+def _format_listing(listing: Mapping[str, Any]) -> Iterator[str]:
     if not listing:
         return
     yield from ("", "listing:")
     if "sample_filter" in listing:
         yield "  # Names of the files that are photos; searched in any case."
-        yield f"  sample_filter: {_scalar(listing['sample_filter'])}"
+        yield f"  sample_filter: {_format_scalar(listing['sample_filter'])}"
     if "category" in listing:
         yield "  # What says the class: here the level of a folder (-1 holds the photo), or a part of the path."
-        yield f"  category: {_scalar(listing['category'])}"
+        yield f"  category: {_format_scalar(listing['category'])}"
     if "class_mapping" in listing:
         yield "  # No path says a class: all photos are one."
-        yield f"  class_mapping: {_scalar(listing['class_mapping'])}"
+        yield f"  class_mapping: {_format_scalar(listing['class_mapping'])}"
     if "classes" in listing:
         yield (
             "  # Only these: so masks in folders of their own are left out. Add new classes here."
             if "category" in listing
             else "  # One class is meant, so that a run does not warn of it."
         )
-        yield f"  classes: {_scalar(listing['classes'])}"
+        yield f"  classes: {_format_scalar(listing['classes'])}"
 
 
-def _given(given: Mapping[str, Any] | None) -> Iterator[str]:
+def _format_given(given: Mapping[str, Any] | None) -> Iterator[str]:
     if not given:
         return
     yield "  # The split that is there already; null: divided by the shares below."
     yield "  given:"
     for key, value in given.items():
-        yield f"    {key}: {_scalar(value)}"
+        yield f"    {key}: {_format_scalar(value)}"
 
 
-def _purposes(purposes: Mapping[str, float]) -> Iterator[str]:
+def _format_purposes(purposes: Mapping[str, float]) -> Iterator[str]:
     hint = "" if "test" in purposes else " # for a test set as well: { train: 0.7, test: 0.15 }"
     hint = " # test holds only what is given" if purposes.get("test") == 0 else hint
-    yield f"  purposes: {_scalar(dict(purposes))}{hint}"
+    yield f"  purposes: {_format_scalar(dict(purposes))}{hint}"
     yield "  remainder: devel"
 
 
-def _storage(storage: StorageSettings) -> list[str]:
+def _format_storage(storage: StorageSettings) -> list[str]:
     given = storage.model_dump(exclude_defaults=True)
-    return ["    storage:", *(f"      {key}: {_scalar(value)}" for key, value in given.items())] if given else []
+    return ["    storage:", *(f"      {key}: {_format_scalar(value)}" for key, value in given.items())] if given else []
 
 
-def _scalar(value: object) -> str:
+def _format_scalar(value: object) -> str:
     """A YAML scalar, list or mapping on one line that is read back as this value."""
     import yaml
 

@@ -8,8 +8,8 @@ import pytest
 
 PROGRAM = """
 import atexit, sys
-from brev_pipeline.cli.ending import clean_ending
-with clean_ending():
+from brev_pipeline.cli.program import exit_cleanly
+with exit_cleanly():
     atexit.register(lambda: print("told at the end"))
     print("told")
     {end}
