@@ -371,13 +371,13 @@ def _refuse(
     )
 
 
+# What to do about an identity or pixels that were remembered (true), and about an MD5 that was stated (false).
 _ADVICE: Final = {
     False: "A stated MD5 is the uploader's word: correct x-amz-meta-md5 (or remove it, then the object is read for its "
     "MD5), and run the whole pipeline again, from raw_listing on.",
     True: "Run the whole pipeline again, from raw_listing on: it reads them anew. Somebody changed the store, or "
     "replaced a file without a trace: `brev-pipeline verify --deep` says which published versions hold wrong contents.",
 }
-"""What to do about an identity or pixels that were remembered (true), and about an MD5 that was stated (false)."""
 
 
 def _identity_line(row: Mapping[str, Any], found: Outcome) -> str:

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+# Multipliers of SplitMix64's last step (Steele, Lea and Flood 2014): they only have to spread.
 _MIX: Final = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
-"""Multipliers of SplitMix64's last step (Steele, Lea and Flood 2014): they only have to spread."""
 _WORD: Final = 8  # bytes
 _AT_ONCE: Final = 8192  # rows: their arrays stay in the processor's cache
 TEXT: Final = pa.large_string()

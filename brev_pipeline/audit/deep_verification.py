@@ -38,10 +38,10 @@ from brev_pipeline.texts import TEXT, join_texts
 
 _CONTENTS_PER_TASK: Final = 16  # contents of a task
 _TASK_TIMEOUT: Final = 200.0  # s, with a content on which a worker died
+# Packages whose version may show in a row of images.parquet.
 _DECODERS: Final = ("imagecodecs", "numpy", "opencv-python-headless", "Pillow", "simplejpeg")
-"""Packages whose version may show in a row of images.parquet."""
+# Rules of what is not read for what it is; a class follows from the path.
 _REFUSED: Final = tuple(rule for rule in LEFT_OUT_RULES if rule != "class_filter")
-"""Rules of what is not read for what it is; a class follows from the path."""
 _REMEMBERED: Final = [f"remembered_{name}" for name in Remembered._fields]
 
 

@@ -14,8 +14,7 @@ from brev_pipeline.stages import SPECS, VERSION, package_versions
 from brev_pipeline.store.versions import file_facts
 
 _MANIFEST: Final = "manifest.json"
-_WRITERS: Final = frozenset({"tfrecord_shards", VERSION})
-"""The stages whose code gives the files for other readers."""
+_WRITERS: Final = frozenset({"tfrecord_shards", VERSION})  # the stages whose code gives the files for other readers
 
 
 def configuration_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:

@@ -17,8 +17,7 @@ from brev_pipeline.store.versions import DERIVED
 from brev_pipeline.tables import part_names
 
 _COLUMNS: Final = ("purpose", "epoch", "shard", "position", "path", "content_id", "group", "label", "ordinal", "seed")
-_DERIVED: Final = (*_COLUMNS, "item", "augmented")
-"""The same, of versions whose claims are derived anew."""
+_DERIVED: Final = (*_COLUMNS, "item", "augmented")  # the same, of versions whose claims are derived anew
 _SIDES: Final = ("prepared_frames", "prepared_height", "prepared_width", "prepared_channels")
 
 

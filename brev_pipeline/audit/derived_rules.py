@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _FOUND: Final = ("passed", "observed", "offending")
+# Frames of the split that leave out what a given split names: not derived where its files are not at hand.
 _BY_GIVEN: Final = ("strata", "oversize")
-"""Frames of the split that leave out what a given split names: not derived where its files are not at hand."""
 
 
 def rule_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:

@@ -28,8 +28,8 @@ from brev_pipeline.store.versions import MANIFEST
 
 _QUIET_TIME: Final = timedelta(hours=1)
 _KEPT_MEMORIES: Final = 2
+# Kinds that a run under way might take up again.
 _RESUMED_KINDS: Final = ("staging", "unpublished version", "prepared pixels", "filtered listing")
-"""Kinds that a run under way might take up again."""
 
 
 @dataclass(frozen=True)

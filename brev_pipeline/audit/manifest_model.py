@@ -16,8 +16,8 @@ from brev_pipeline.store import Folder
 from brev_pipeline.store.versions import DERIVED, FORMATS
 
 _SHOWN: Final = 3
+# Bytes of a Parquet file: behind its magic number, the beginning of its first page's header.
 _HEADER: Final = slice(4, 36)
-"""Bytes of a Parquet file: behind its magic number, the beginning of its first page's header."""
 _Sha256 = Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")]
 _Name = Annotated[StrictStr, Field(pattern=r"^[^/\x00]+(/[^/\x00]+)*$")]
 _Count = Annotated[StrictInt, Field(ge=0)]

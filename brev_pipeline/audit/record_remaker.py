@@ -26,12 +26,12 @@ from brev_pipeline.storage.fetcher import SourceRow
 from brev_pipeline.store import Folder
 from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, read_frame
 
+# What versions called ``corrupt`` before there was a status for it.
 _DIED: Final = "the decoder died on it, or came to no end, each time that it was tried"
-"""What versions called ``corrupt`` before there was a status for it."""
+# In place of a content id: the source compares nothing, and the comparison is made here.
 _UNREAD_PREFIX: Final = "unread-"
-"""In place of a content id: the source compares nothing, and the comparison is made here."""
+# Columns of ``prepared_images`` that do not follow from an image's bytes.
 _LOCATION_COLUMNS: Final = ("content_id", "source_path", "file", "offset", "length")
-"""Columns of ``prepared_images`` that do not follow from an image's bytes."""
 
 _SHOWN: Final = 3  # columns of a row
 

@@ -64,12 +64,12 @@ _CHECKS: Final[Sequence[Callable[[Mapping[str, Any], table_checks.Tables], Itera
     table_checks.lock_problems,
     table_checks.verdict_problems,
 )
+# What a folder that was copied out of its store cannot show.
 _NEED_A_STORE: Final = (
     "the publication: that this version was published, when, by whom, and that the log was not cut",
     "the report: its hashes stand in the publication",
     "the raw images: `verify CONFIG --deep N` reads them",
 )
-"""What a folder that was copied out of its store cannot show."""
 _UNCHECKED_FORMAT_1: Final = (
     "class, item, stratum and leak group of each image: versions of format 1 are held to hashes and counts",
 )

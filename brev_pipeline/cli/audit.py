@@ -29,11 +29,10 @@ from brev_pipeline.errors import ConfigError, ReadError, SplitError
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.versions import DERIVED
 
+# Bytes of a version from which starting worker processes is sooner done than hashing in this one.
 _MIN_BYTES_FOR_WORKERS: Final = 400_000_000
-"""Bytes of a version from which starting worker processes is sooner done than hashing in this one."""
 _OBJECT_FACTS: Final = ("content_id", "content_source", "category", "label_conflict", "duplicate_of")
-_MIN_RECORDS_FOR_WORKERS: Final = 200
-"""The same, of records that are made again."""
+_MIN_RECORDS_FOR_WORKERS: Final = 200  # the same, of records that are made again
 OK, BROKEN, NOT_REMADE = 0, 1, 3
 """Exit status of ``verify``."""
 _SKIPPED: Final = "not made again, because of the problems above"

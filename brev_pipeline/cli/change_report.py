@@ -15,8 +15,8 @@ MAX_SHOWN: Final = 3
 """Examples of a kind; ``--json`` has more."""
 _INDENT: Final = 12  # columns that a section's title takes
 _MAX_VALUE_LENGTH: Final = 60  # characters of a setting's value
+# What may have become of images, in the order in which it is told.
 _KINDS: Final = ("new", "gone", "renamed", "changed", "relabelled", "unread")
-"""What may have become of images, in the order in which it is told."""
 _KIND_TEXTS: Final = {"relabelled": "other class", "unread": "not read"}
 
 

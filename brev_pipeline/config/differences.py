@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-_SHOWN: Final = 120
-"""Characters of a value that a message shows."""
+_SHOWN: Final = 120  # characters of a value that a message shows
 ABSENT: Final = object()
 """Stands for the value of a key that is not there."""
 

@@ -25,8 +25,8 @@ Bools = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
 
 
+# What may be said of an image that is there now.
 _KINDS: Final = ("new", "renamed", "changed", "relabelled", "unread")
-"""What may be said of an image that is there now."""
 
 
 @dataclass(frozen=True)

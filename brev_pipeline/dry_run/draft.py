@@ -111,6 +111,7 @@ def _plan_shards(draft: Draft) -> None:
     draft.excluded = list_exclusions(draft.config, tables, draft.images.left_out)
 
 
+# Stage → what is foreseen of it.
 _STEPS: Final[dict[str, Callable[[Draft], None]]] = {
     "raw_listing": _list_images,
     "sample_integrity": lambda _: None,  # what the listing needs to know of contents, it has found already
@@ -119,7 +120,6 @@ _STEPS: Final[dict[str, Callable[[Draft], None]]] = {
     "sampling_weights": _weigh_groups,
     "tfrecord_shards": _plan_shards,
 }
-"""Stage → what is foreseen of it."""
 
 
 def _run_checks(draft: Draft, stage: str) -> None:

@@ -39,8 +39,7 @@ _BOOT = (
     "import sys; sys.path[:] = sys.argv[3:]; "
     "from brev_pipeline.engine.worker import main; main(int(sys.argv[1]), int(sys.argv[2]))"
 )
-_START_SECONDS = 120.0
-"""A worker that is not ready by then never will be."""
+_START_SECONDS = 120.0  # A worker that is not ready by then never will be
 _SOCKET_BUFFER = 64 * 1024  # bytes that surely fit into it
 
 

@@ -24,8 +24,7 @@ T = TypeVar("T")
 
 HEARTBEAT = 0.25
 """Seconds that a pool waits at most: interrupts are heard, and deaths seen that no event tells of."""
-_INTERRUPTIONS = 5
-"""How often a task is tried again for what is not its fault, such as the loss of a machine."""
+_INTERRUPTIONS = 5  # how often a task is tried again for what is not its fault, such as the loss of a machine
 _START_TRIES = 3
 _BACK_OFF = 0.1  # seconds before the first retry; four times as long before each further one
 _LONGEST_BACK_OFF = 10.0  # seconds

@@ -15,8 +15,7 @@ from brev_pipeline.integrity.findings import (
 )
 from brev_pipeline.tables import Columns
 
-_EXAMPLE_ROWS: Final = 10
-"""Rows of each kind of change."""
+_EXAMPLE_ROWS: Final = 10  # rows of each kind of change
 _NAMED_PATHS: Final = 3
 
 

@@ -121,6 +121,7 @@ def describe_finding(finding: Finding) -> str:
     return f"Not so: {finding.rule.says}; {finding.reason or found}{advice}"
 
 
+# Columns that say which row is meant, the best first.
 _NAMING_COLUMNS: Final = (
     "path",
     "source_path",
@@ -132,7 +133,6 @@ _NAMING_COLUMNS: Final = (
     "content_id",
     "purpose",
 )
-"""Columns that say which row is meant, the best first."""
 
 
 def _format_examples(finding: Finding) -> str:

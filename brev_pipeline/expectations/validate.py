@@ -220,9 +220,9 @@ def _is_outside(values: "pd.Series[Any]", arguments: Mapping[str, Any]) -> Any:
     return wrong if high is None else wrong | (values > high)
 
 
+# Expectation → (values that are there,) whether each of them breaks it.
 _RULE_BREAKERS: Final[dict[str, Callable[["pd.Series[Any]", Mapping[str, Any]], Any]]] = {
     "ExpectColumnValuesToBeInSet": lambda values, arguments: ~values.isin(arguments["value_set"]),
     "ExpectColumnValuesToBeUnique": lambda values, _: values.duplicated(keep=False),
     "ExpectColumnValuesToBeBetween": _is_outside,
 }
-"""Expectation → (values that are there,) whether each of them breaks it."""

@@ -182,6 +182,7 @@ def _column(column: pa.Field) -> dict[str, Any]:
     return field
 
 
+# Of the columns whose schema says nothing.
 _MEANINGS: Final = {
     "purpose": "train, devel, test, …",
     "path": "where the image was read: bucket as configured, '/', key",
@@ -189,7 +190,6 @@ _MEANINGS: Final = {
     "item": "key of the physical item",
     "augmented": "whether the pixels were augmented by the seed",
 }
-"""Of the columns whose schema says nothing."""
 
 
 def _data_type(kind: pa.DataType) -> str:

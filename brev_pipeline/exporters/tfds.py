@@ -13,8 +13,7 @@ from brev_pipeline.exporters.version_facts import PurposeFacts, VersionFacts, ci
 from brev_pipeline.records.schema import RECORD_VERSION, tfds_features
 
 _NAME: Final = re.compile(r"[a-zA-Z]\w*", re.ASCII)
-_RESERVED: Final = "all"
-"""``split="all"`` means every split together."""
+_RESERVED: Final = "all"  # ``split="all"`` means every split together
 
 
 def find_tfds_obstacle(facts: VersionFacts) -> str | None:

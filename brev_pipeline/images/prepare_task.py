@@ -47,8 +47,8 @@ from brev_pipeline.tables import PREPARED_IMAGES
 
 _FULL = 64 << 20  # bytes of prepared pixels after which a pair of files is written
 _UNREAD = "unread-"
+# Columns of an `intensity.SampleRange`.
 _RANGE = ("sample_min", "sample_low", "sample_high", "sample_max", "range_used")
-"""Columns of an `intensity.SampleRange`."""
 
 Content = tuple[SourceRow, ...]
 """All objects that hold one content, in order of preference."""

@@ -39,13 +39,13 @@ _WORD_AND_NUMBER: Final = re.compile(r"(?P<a>[^\W\d_]+)(?P<n>\d+)|(?P<n2>\d+)(?P
 _SEPARATORS: Final = re.compile(r"([\W_]+)")
 _DIGIT: Final = re.compile(r"\d")
 _MAX_FORMS: Final = 12
+# Kind of a part of a name → what matches such a part, and what matches its first character.
 _PART_PATTERNS: Final = {
     "9": (r"\d+", r"\d"),
     "a": (r"[^/\d]+?", r"[^/\d]"),
     "t": (r"\d[\d_T:.hmZ-]*", r"\d"),
     "x": (r"[^/_. ]+", r"[^/]"),
 }
-"""Kind of a part of a name → what matches such a part, and what matches its first character."""
 
 
 class NamePart(NamedTuple):
@@ -313,13 +313,13 @@ def _are_shards(column: Sequence[str], photos: Sequence[str]) -> bool:
     return len(column) > _MAX_PER_ITEM * len(set(column)) and len({name for name, _ in within}) == len(within)
 
 
+# Words before the number of a folder → what such folders are; the first that fits.
 _ROLES_OF_WORDS: Final[tuple[tuple[frozenset[str], Role], ...]] = (
     (CLASS, "class"),
     (FOLDS, "nothing"),
     (SESSION, "session"),
     (ITEM, "item"),
 )
-"""Words before the number of a folder → what such folders are; the first that fits."""
 
 
 def _role_of_numbered(parts: Sequence[tuple[str, str]], total: int) -> Role:

@@ -33,8 +33,8 @@ from brev_pipeline.init_wizard.survey import FileSurvey
 from brev_pipeline.init_wizard.vocabulary import FOLDS, QUALITY, purpose_of
 
 Topic = Literal["sample-filter", "category", "given", "pattern", "scope"]
+# Share of the items on two given sides up to which they are taken for the same items.
 _MAX_CROSSING_SHARE: Final = 0.2
-"""Share of the items on two given sides up to which they are taken for the same items."""
 
 
 class Doubt(NamedTuple):

@@ -12,8 +12,8 @@ _PURPOSES: Final = {
     "devel": ("val", "valid", "validation", "dev", "devel", "development", "valset", "validationset"),
     "test": ("test", "testing", "tst", "eval", "evaluation", "holdout", "testset", "testdata"),
 }
+# Their word for a side of a split → ours.
 _PURPOSE_OF_WORD: Final = {word: purpose for purpose, words in _PURPOSES.items() for word in words}
-"""Their word for a side of a split → ours."""
 _GENERIC_AFFIXES: Final = re.compile(
     r"(?i)^(images?|imgs?|photos?|data|set)[_-]?|[_-]?(images?|imgs?|photos?|data|set|\d{4})$"
 )

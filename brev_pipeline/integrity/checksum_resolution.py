@@ -38,12 +38,10 @@ OBJECT_COLUMNS: Final = ("path", "bucket", "etag", "etag_source", "size")
 UNREAD_PREFIX: Final = "unread-"
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 _HEADERS_AT_ONCE: Final = 10_000
-_MANY_HEADERS: Final = 50_000
-"""Objects to be asked for from which on workers pay."""
+_MANY_HEADERS: Final = 50_000  # objects to be asked for from which on workers pay
 _TASK_ROWS: Final = 1000
 _TASK_BYTES: Final = 256 << 20
-_MANY_BYTES: Final = 256 << 20
-"""Bytes to be read from which on workers pay: less is read before they have started."""
+_MANY_BYTES: Final = 256 << 20  # bytes to be read from which on workers pay: less is read before they have started
 
 ContentIdentity = tuple[str | None, str | None]
 """content_id and content_source; None where there is no answer yet."""

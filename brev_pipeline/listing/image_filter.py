@@ -44,13 +44,13 @@ UNLISTED_REASONS: Final = {
     "class filter": "an image of none of listing.classes",
 }
 """Reason → in words."""
+# Rule of what the listing refuses → reason.
 _RULE_REASONS: Final = {
     "link_outside": "link",
     "not_a_file": "not a file",
     "object_too_large": "too large",
     "class_filter": "class filter",
 }
-"""Rule of what the listing refuses → reason."""
 
 
 def count_unlisted(others: pa.Table, left_out: pa.Table) -> Counter[UnlistedKind]:

@@ -26,8 +26,8 @@ from brev_pipeline.store.parquet import to_parquet
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# Of a table in its run's folder: a retry of a step writes the next number; what it holds is named by its hash.
 _TABLE_NAME: Final = re.compile(r"(?P<stage>\w+)\.(?P<number>\d+)\.(?P<sha256>[0-9a-f]{32})\.parquet")
-"""Of a table in its run's folder: a retry of a step writes the next number; what it holds is named by its hash."""
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,7 @@ from brev_pipeline.store.hashed_files import short_sha256
 TABLE_KEY = "table"
 """Metadata key of a materialization: where the table lies, below the pipeline's ``tables`` folder."""
 
-_HISTORY_LIMIT = 100
-"""Newest materializations of an asset, and evaluations of a check, that are looked through."""
+_HISTORY_LIMIT = 100  # newest materializations of an asset, and evaluations of a check, that are looked through
 _EVALUATED_STATUSES = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 
 

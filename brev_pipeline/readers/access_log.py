@@ -17,8 +17,7 @@ from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.witness_log import FIRST_PARENT, account_name, entry_name
 
 _FOLDER: Final = "access"
-_TRIES: Final = 100
-"""Readers that may get in between before this one gives up."""
+_TRIES: Final = 100  # readers that may get in between before this one gives up
 
 
 @dataclass(frozen=True)

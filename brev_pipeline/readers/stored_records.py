@@ -19,8 +19,7 @@ from brev_pipeline.errors import ShardError
 from brev_pipeline.store import Folder
 from brev_pipeline.tfrecord import HEADER_BYTES, iterate_frames, masked_crc
 
-_MAX_OPEN_FILES: Final = 64
-"""Files of a disk that are kept open."""
+_MAX_OPEN_FILES: Final = 64  # files of a disk that are kept open
 
 
 class FileHandleCache:
@@ -94,10 +93,8 @@ class _OpenFile:
             os.close(self.number)
 
 
-_CONCURRENT_REQUESTS: Final = 16
-"""Requests to a store elsewhere that are under way at the same time."""
-_MAX_DECOMPRESSED: Final = 2
-"""Unzipped shards that are kept, for records that are read one by one."""
+_CONCURRENT_REQUESTS: Final = 16  # requests to a store elsewhere that are under way at the same time
+_MAX_DECOMPRESSED: Final = 2  # unzipped shards that are kept, for records that are read one by one
 
 
 class StoredRecords:

@@ -21,8 +21,7 @@ from brev_pipeline.records.schema import feature_spec
 from brev_pipeline.rescaling import Rescale, rescale_factors
 from brev_pipeline.seeds import seed64
 
-_AHEAD: Final = 2
-"""Shards that are fetched at the same time."""
+_AHEAD: Final = 2  # shards that are fetched at the same time
 
 
 def read_local_files(contents: PurposeRecords, names: Any, files: pa.Table) -> Any:
@@ -171,10 +170,8 @@ class TfDecoder:
         return dict(zip(self.fields, values, strict=True)) if self.as_dict else tuple(values)
 
 
-_SHUFFLE_BYTES: Final = 256_000_000
-"""Bytes of records that the shuffle buffer may hold."""
-_PARSED_AT_ONCE: Final = 32
-"""Records parsed together where no batches are asked for."""
+_SHUFFLE_BYTES: Final = 256_000_000  # bytes of records that the shuffle buffer may hold
+_PARSED_AT_ONCE: Final = 32  # records parsed together where no batches are asked for
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,7 @@ SHARD_PLAN: Final = pa.schema(
     ]
 )
 
-_OTHER_BYTES: Final = 300
-"""Of a record besides its pixels: names, path, seed, frame."""
+_OTHER_BYTES: Final = 300  # of a record besides its pixels: names, path, seed, frame
 
 
 def shard_name(pipeline: str, part: str, shard: int, shards: int) -> str:

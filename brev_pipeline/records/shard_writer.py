@@ -133,8 +133,7 @@ PIXEL_COLUMNS: Final = ["file", "offset", "length", "prepared_height", "prepared
 FRAMES_COLUMN: Final = "prepared_frames"
 PREPARED_COLUMNS: Final = ["content_id", "status", *PIXEL_COLUMNS, FRAMES_COLUMN]
 """Columns of ``prepared_images`` that planning and writing shards read."""
-_PIXELS_AT_ONCE: Final = 32_000_000
-"""Bytes of pixels that are asked for at once."""
+_PIXELS_AT_ONCE: Final = 32_000_000  # bytes of pixels that are asked for at once
 
 
 @dataclass(frozen=True)

@@ -222,5 +222,4 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
     )
 
 
-_UNUSED: Final = ["quarantined", "label_conflict", "duplicate"]
-"""Rules by which an image has no part in the split."""
+_UNUSED: Final = ["quarantined", "label_conflict", "duplicate"]  # rules by which an image has no part in the split

@@ -164,8 +164,8 @@ def _plan_digest(config: PipelineConfig, plan: pa.Table, facts: pa.Table) -> str
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
 
 
+# Of prepared_images: what would be otherwise if the pixels were.
 _FACTS: Final = ["content_id", "pixel_id", "mean", "std", "sharpness", "clipped"]
-"""Of prepared_images: what would be otherwise if the pixels were."""
 
 
 def _pixel_facts(images: Columns) -> pa.Table:

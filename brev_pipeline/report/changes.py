@@ -298,6 +298,7 @@ def _format_setting(value: Any) -> str:
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
 
 
+# Of each change that `compare_images` gives: what happened to one image, and to several.
 _HAPPENED: Final = (
     ("is new", "are new"),
     ("left", "left"),
@@ -308,7 +309,6 @@ _HAPPENED: Final = (
     ("got another class", "got another class"),
     ("changed sides", "changed sides"),
 )
-"""Of each change that `compare_images` gives: what happened to one image, and to several."""
 
 
 def _summarize_changes(

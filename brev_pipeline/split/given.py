@@ -24,12 +24,12 @@ from brev_pipeline.split.purposes import OPEN
 from brev_pipeline.texts import TEXT, normalize_unicode, number_values
 
 _SHOWN: Final = 3
+# What others call our purposes; for advice only.
 _OTHERS: Final = {
     "devel": ("val", "valid", "validation", "dev", "eval"),
     "train": ("training", "trn", "tr"),
     "test": ("testing", "tst", "holdout"),
 }
-"""What others call our purposes; for advice only."""
 
 
 def find_given_purposes(

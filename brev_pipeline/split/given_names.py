@@ -34,8 +34,8 @@ from brev_pipeline.texts import TEXT, normalize_unicode
 GivenFiles = Mapping[str, pa.Table]
 """Key of `GivenSettings.files` → what `read_given_file` read there."""
 
+# Columns by which a table may name images; the first that it has.
 _KEYS: Final = ("path", "etag", "content_id", "item")
-"""Columns by which a table may name images; the first that it has."""
 
 
 @dataclass(frozen=True)

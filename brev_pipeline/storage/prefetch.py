@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+# Seconds that a task waits from which on threads pay: to hand a task to one and its result back costs half of it.
 _WAIT: Final = 0.0005
-"""Seconds that a task waits from which on threads pay: to hand a task to one and its result back costs half of it."""
 
 
 def prefetch_map(function: Callable[[T], R], tasks: Sequence[T], width: int) -> Iterator[tuple[T, R]]:

@@ -143,8 +143,8 @@ DIGESTS: Final = 4096
 BYTES: Final = 64 << 20
 """Bytes of small tables in buckets that are remembered."""
 _TICK: Final = 20_000_000
+# Nanoseconds within which two writes to a file may leave it the same times; where those are in whole seconds.
 _COARSE_TICK: Final = 2_500_000_000
-"""Nanoseconds within which two writes to a file may leave it the same times; where those are in whole seconds."""
 
 
 class FileCache(Generic[Value]):

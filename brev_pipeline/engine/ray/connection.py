@@ -26,8 +26,7 @@ _ADDRESS = re.compile(r"(?P<scheme>ray://)?(?P<host>\[[0-9a-fA-F:]+\]|[^\s:/\[\]
 _ADVICE = "give host:6379 of its head on a machine that belongs to it, or ray://host:10001 from anywhere else"
 
 _lock = threading.RLock()
-_users: list[str] = []
-"""Address of each call that uses the connection that we opened."""
+_users: list[str] = []  # address of each call that uses the connection that we opened
 
 
 class Address(NamedTuple):
