@@ -47,6 +47,13 @@ def planned(folder: Path) -> Result:
     return call("plan", folder / "parts.yaml")
 
 
+@pytest.fixture(scope="module")
+def published_again(folder: Path, planned: Result) -> Path:
+    """The folder with a second version: of all those changes, and of another seed."""
+    assert run(configure(folder, LOOSE.replace("seed: 3", "seed: 4"))).success
+    return folder
+
+
 def test_plan_names_what_is_new_gone_and_renamed_by_class(planned: Result) -> None:
     assert planned.exit_code == 0, planned.output
     found = lines(planned.output)
@@ -135,9 +142,8 @@ def test_an_error_of_a_stage_is_told_as_the_run_tells_it(tmp_path: Path) -> None
     assert "Traceback" not in stopped.output
 
 
-def test_diff_tells_what_the_run_made_of_it(folder: Path, planned: Result) -> None:
-    assert run(configure(folder, LOOSE.replace("seed: 3", "seed: 4"))).success
-    compared = call("diff", folder / "parts.yaml")
+def test_diff_tells_what_the_run_made_of_it(published_again: Path, planned: Result) -> None:
+    compared = call("diff", published_again / "parts.yaml")
     assert compared.exit_code == 0, compared.output
     found = lines(compared.output)
     assert found["images"] == lines(planned.output)["images"]
@@ -169,10 +175,10 @@ def test_an_empty_id_is_not_taken_for_the_newest_version(folder: Path) -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 200])
 def test_no_line_is_wider_than_the_terminal_but_for_paths(
-    folder: Path, planned: Result, width: int, monkeypatch: pytest.MonkeyPatch
+    published_again: Path, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     for command in ("plan", "diff"):
-        shown = call(command, folder / "parts.yaml")
+        shown = call(command, published_again / "parts.yaml")
         assert max(map(len, shown.output.splitlines())) <= width
         assert "renamed" in shown.output or command == "plan"
