@@ -1,5 +1,6 @@
 # make demo   draw vials, run the whole chain on them
 # make test   the fast tests
+# make test-slow, make test-torch, make test-versions   the slow ones; those of PyTorch; the fast ones with other Pythons
 # make ui     Dagster's UI on http://127.0.0.1:3000, with the daemon
 # make lint   ruff, mypy, import-linter, and the documentation's links
 
@@ -8,23 +9,46 @@ PORT ?= 3000
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := pip --quiet --disable-pip-version-check
+# PyTorch is no dependency: its tests have an environment of their own.
+TORCH := 2.13.0
+# Further interpreters that pyproject.toml names, each run where it is installed.
+VERSIONS := 3.12 3.13
 export DAGSTER_HOME := $(CURDIR)/.dagster
 # Dagster's in-process runs start no other Python; do not let numerical libraries start a thread per core each.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test test-slow lint ui lock clean
+.PHONY: setup demo test test-slow test-torch test-versions lint ui lock clean
 
 setup: $(READY)
 
+# $(call environment,FOLDER,INTERPRETER): the locked packages and this one, in an environment of their own.
+# uv takes a quarter of pip's time; where it cannot be had, pip installs the same.
+define environment
+	$(2) -m venv $(1)
+	@echo "installing requirements.lock into $(1)"
+	@$(1)/bin/python -m $(PIP) install uv \
+		&& $(1)/bin/uv pip install --quiet --python $(1)/bin/python --no-deps -r requirements.lock \
+		|| { echo "uv did not do it: installing with pip"; $(1)/bin/python -m $(PIP) install --no-deps -r requirements.lock; }
+	@$(1)/bin/python -m $(PIP) install --no-deps --no-build-isolation -e .
+endef
+
 $(READY): requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	@echo "installing requirements.lock into $(VENV)"
-	@# uv takes a quarter of pip's time; where it cannot be had, pip installs the same.
-	@$(PIP) install uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements.lock \
-		|| { echo "uv did not do it: installing with pip"; $(PIP) install --no-deps -r requirements.lock; }
-	$(PIP) install --no-deps --no-build-isolation -e .
-	@touch $(READY)
+	$(call environment,$(VENV),$(PYTHON))
+	@touch $@
+
+# PyTorch for the CPU: pip knows it where the machine's configuration says so, uv where PyTorch keeps its builds.
+$(VENV)-torch/.ready: requirements.lock pyproject.toml
+	$(call environment,$(VENV)-torch,$(BIN)/python)
+	@$(VENV)-torch/bin/python -m $(PIP) install --constraint requirements.lock torch==$(TORCH)+cpu 2>/dev/null \
+		|| $(VENV)-torch/bin/uv pip install --quiet --python $(VENV)-torch/bin/python --constraint requirements.lock \
+			--torch-backend cpu torch==$(TORCH)
+	@touch $@
+
+# pyenv's commands answer only for the version that is asked for.
+$(VENV)-%/.ready: requirements.lock pyproject.toml
+	$(call environment,$(VENV)-$*,PYENV_VERSION=$* python$*)
+	@touch $@
 
 $(DAGSTER_HOME)/dagster.yaml: deploy/local/dagster.yaml
 	@mkdir -p $(DAGSTER_HOME) && cp $< $@
@@ -41,6 +65,24 @@ test: $(READY)
 test-slow: $(READY)
 	env -u DAGSTER_HOME $(BIN)/python -m pytest -m slow -n 3 --dist loadfile --no-loadscope-reorder -q
 
+# Without a network there is no PyTorch; only CI insists on it.
+test-torch: $(READY)
+	@if $(MAKE) --no-print-directory $(VENV)-torch/.ready; then \
+		env -u DAGSTER_HOME $(VENV)-torch/bin/python -m pytest -m torch -n 2 -q; \
+	else \
+		echo "PyTorch $(TORCH) for the CPU cannot be had here (no network?): the tests marked torch are NOT RUN"; test -z "$${CI:-}"; \
+	fi
+
+test-versions: $(READY)
+	@for version in $(VERSIONS); do \
+		if ! PYENV_VERSION=$$version python$$version -c '' 2>/dev/null; then \
+			echo "NOT RUN with Python $$version: no python$$version here"; continue; \
+		fi; \
+		$(MAKE) --no-print-directory $(VENV)-$$version/.ready || exit 1; \
+		echo "with Python $$version:"; \
+		env -u DAGSTER_HOME $(VENV)-$$version/bin/python -m pytest -m "not slow" -n 2 -q || exit 1; \
+	done
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -56,4 +98,4 @@ lock:
 		pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) .dagster data site
+	rm -rf $(VENV) $(VENV)-* .dagster data site

@@ -60,8 +60,9 @@ def test_the_keras_model_with_its_version_can_be_loaded(folder: Path) -> None:
     assert "(None, 3)" in done.stdout, done.stderr
 
 
+@pytest.mark.torch
 def test_torch_learns_the_vials_and_the_weights_say_from_which_version(folder: Path) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed (it is optional)")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed here: make test-torch")
     said = example(folder, "train_torch.py", "vials.pt")
     assert re.search(r"trained on version [0-9a-f]{16}", said)
     saved = torch.load(folder / "vials.pt", weights_only=True)

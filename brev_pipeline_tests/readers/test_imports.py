@@ -38,8 +38,9 @@ def test_reading_records_needs_neither_tensorflow_nor_the_writer(world: World) -
     assert not modules_after(code) & {*HEAVY, *WRITERS} - {"cv2"}
 
 
+@pytest.mark.torch
 def test_torch_data_sets_need_neither_tensorflow_nor_the_writer(world: World) -> None:
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason="PyTorch is not installed here: make test-torch")
     code = (
         f"from brev_pipeline import read; r = read({world.store.folder.url!r}, 'train'); r.to_torch()[0]; "
         "list(r.to_torch(iterable=True, shuffle=True))"

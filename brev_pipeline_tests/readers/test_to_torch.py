@@ -1,4 +1,4 @@
-"""What PyTorch gets. Skipped where PyTorch is not installed: the package does without it."""
+"""What PyTorch gets. The package does without it: ``make test-torch`` runs these in an environment that has it."""
 
 import multiprocessing
 import os
@@ -17,7 +17,8 @@ from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.readers.test_records import WORLDS
 from brev_pipeline_tests.readers.worlds import World
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed (it is optional)")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed here: make test-torch")
+pytestmark = pytest.mark.torch
 loaders = torch.utils.data
 
 
