@@ -33,15 +33,15 @@ def validate_frames(rules: Sequence[Rule], frames: Mapping[str, "pd.DataFrame"])
         with the reason.
     """
     found: dict[str, Finding] = {}
-    context = _make_context()
+    asset = _make_asset()
     for name in dict.fromkeys(rule.frame for rule in rules):
         own = [rule for rule in rules if rule.frame == name]
-        found |= {finding.rule.name: finding for finding in _validate_frame(context, own, name, frames)}
+        found |= {finding.rule.name: finding for finding in _validate_frame(asset, own, name, frames)}
     return [found[rule.name] for rule in rules]
 
 
-def _make_context() -> Any:
-    """A context of its own for each call: calls run in threads of one process."""
+def _make_asset() -> Any:
+    """What frames are batches of. In a context of its own for each call: calls run in threads of one process."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -52,11 +52,11 @@ def _make_context() -> Any:
         what = f"Great Expectations cannot make a temporary folder: {error.strerror}: {error.filename}"
         raise BrevPipelineError(f"{what}; set TMPDIR to a folder that can be written, with some space") from error
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    return context
+    return context.data_sources.pandas_default.add_dataframe_asset("frame")
 
 
 def _validate_frame(
-    context: Any, rules: Sequence[Rule], name: str, frames: Mapping[str, "pd.DataFrame"]
+    asset: Any, rules: Sequence[Rule], name: str, frames: Mapping[str, "pd.DataFrame"]
 ) -> list[Finding]:
     import great_expectations as gx
 
@@ -70,9 +70,8 @@ def _validate_frame(
     # It copies the frame for every rule: only what rules name, and not what merely tells people which row is meant.
     named = {rule.arguments.get("column") for rule in rules}
     judged = frame[[column for column in frame.columns if column in named]]
-    # The default source takes a frame without filing it, and a batch is asked itself: to file source, suite and
-    # definition with the context costs more than the question.
-    batch = context.data_sources.pandas_default.read_dataframe(judged)
+    # The batch is asked itself: to file suite and definition with the context costs as much as the answer.
+    batch = asset.get_batch(asset.build_batch_request({"dataframe": judged}))
     outcome = batch.validate(suite, result_format="SUMMARY")
     # Results come in another order than the suite; `meta` survives.
     by_name = {result.expectation_config.meta["rule"]: result for result in outcome.results}
