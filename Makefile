@@ -68,7 +68,7 @@ test-slow: $(READY)
 # Without a network there is no PyTorch; only CI insists on it.
 test-torch: $(READY)
 	@if $(MAKE) --no-print-directory $(VENV)-torch/.ready; then \
-		env -u DAGSTER_HOME $(VENV)-torch/bin/python -m pytest -m torch -n 2 -q; \
+		env -u DAGSTER_HOME $(VENV)-torch/bin/python -m pytest -m torch -n 2 -q brev_pipeline_tests/readers brev_pipeline_tests/examples; \
 	else \
 		echo "PyTorch $(TORCH) for the CPU cannot be had here (no network?): the tests marked torch are NOT RUN"; test -z "$${CI:-}"; \
 	fi

@@ -1,16 +1,19 @@
 """What all tests share: where the optional material lies, and a real S3 server."""
 
+import json
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from brev_pipeline_tests.s3server import ceph
 
-__all__ = ["ceph", "shared"]
+__all__ = ["ceph", "published", "shared"]
 
 # The machine may be busy: no property fails for being slow.
 settings.register_profile("house", deadline=None, print_blob=True)
@@ -36,3 +39,27 @@ def no_connection_is_kept() -> Iterator[None]:
     yield
     if s3fs := sys.modules.get("s3fs"):
         s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Gives a folder a pipeline that has published once: ``published(folder, {"good": 8}, section={…})``.
+
+    Photos and store are those of one run, made for each such set and copied.
+    """
+    from brev_pipeline_tests.pipelines import configure, draw_photos, run  # Dagster is not needed by all tests
+
+    made: dict[str, Path] = {}
+
+    def publish(folder: Path, classes: dict[str, int], **sections: Any) -> Path:
+        key = json.dumps([classes, sections], sort_keys=True)
+        if key not in made:
+            first = tmp_path_factory.mktemp("published")
+            draw_photos(first / "photos", classes)
+            done = run(configure(first, **sections))
+            assert done.success, done.failures
+            made[key] = first
+        shutil.copytree(made[key], folder, dirs_exist_ok=True)
+        return folder
+
+    return publish

@@ -3,31 +3,33 @@
 import logging
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from brev_pipeline_tests.pipelines import Run, configure, draw_photos, hashes, run
+from brev_pipeline.store import PipelineStore
+from brev_pipeline_tests.pipelines import configure, draw_photos, hashes, run
+
+CLASSES = {"good": 10, "bad": 8}
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    draw_photos(tmp_path / "photos", {"good": 10, "bad": 8})
-    return tmp_path
+def folder(tmp_path: Path, published: Callable[..., Path]) -> Path:
+    """A pipeline that has published once."""
+    return published(tmp_path, CLASSES)
 
 
-def purposes(done: Run, *, listed: bool = True) -> dict[str, str]:
-    _, version = done.store.newest_version()
+def purposes(folder: Path, *, listed: bool = True) -> dict[str, str]:
+    _, version = PipelineStore.from_config(configure(folder)).newest_version() or pytest.fail("nothing was published")
     rows = version.read_table("assignments").to_pylist()
     return {row["path"]: row["purpose"] for row in rows if row["listed"] or not listed}
 
 
 def test_old_items_keep_their_side_when_the_data_grows_shrinks_and_returns(folder: Path) -> None:
     tolerant = configure(folder, validation={"raw_listing": {"max_shrinkage": 1.0}})
-    first = run(tolerant)
-    assert first.success, first.failures
-    before = purposes(first)
+    before = purposes(folder)
 
     away = folder / "away"
     gone = [folder / "photos/good" / f"{item}_{number}.png" for item in range(4) for number in range(2)]
@@ -37,7 +39,7 @@ def test_old_items_keep_their_side_when_the_data_grows_shrinks_and_returns(folde
     draw_photos(folder / "photos", {"bad": 14})
     second = run(tolerant)
     assert second.success, second.failures
-    after = purposes(second)
+    after = purposes(folder)
     assert len(second.store.publications.read_all()) == 2
     (listed, *_) = second.result.get_asset_materialization_events()
     said = {name: entry.value for name, entry in listed.materialization.metadata.items()}
@@ -45,19 +47,18 @@ def test_old_items_keep_their_side_when_the_data_grows_shrinks_and_returns(folde
     assert {path: after[path] for path in before if path in after} == {
         path: purpose for path, purpose in before.items() if path in after
     }
-    assert len(purposes(second, listed=False)) == len(after) + len(gone)
+    assert len(purposes(folder, listed=False)) == len(after) + len(gone)
 
     for photo in gone:
         shutil.move(away / photo.name, photo)
     third = run(tolerant)
     assert third.success, third.failures
-    assert {path: purposes(third)[path] for path in before} == before
+    assert before.items() <= purposes(folder).items()
     assert len(third.store.publications.read_all()) == 3
 
 
 def test_a_copy_that_joins_two_sides_fails_the_check_and_names_what_moved(folder: Path) -> None:
-    assert run(configure(folder)).success
-    sides = purposes(run(configure(folder)))
+    sides = purposes(folder)
     train = next(path for path, purpose in sides.items() if purpose == "train" and "/good/" in path)
     test = next(path for path, purpose in sides.items() if purpose == "test" and "/good/" in path)
     # A photo of a test item under the name of a train item: now the two items hang together.
@@ -74,11 +75,10 @@ def test_a_copy_that_joins_two_sides_fails_the_check_and_names_what_moved(folder
     settings = configure(folder).split.model_dump() | {"allow_moves": True}
     allowed = run(configure(folder, split=settings))
     assert allowed.success, allowed.failures
-    assert purposes(allowed)[train] == "test"
+    assert purposes(folder)[train] == "test"
 
 
 def test_a_listing_that_shrinks_too_far_is_an_error(folder: Path) -> None:
-    assert run(configure(folder)).success
     shutil.rmtree(folder / "photos/bad")
     stopped = run(configure(folder))
     assert not stopped.success
@@ -91,11 +91,9 @@ def test_a_listing_that_shrinks_too_far_is_an_error(folder: Path) -> None:
     assert len(stopped.store.publications.read_all()) == 1
 
 
-@pytest.mark.parametrize("move", ["folder", "address"])
+@pytest.mark.parametrize("move", ["folder", pytest.param("address", marks=pytest.mark.slow)])
 def test_what_was_renamed_is_known_by_its_bytes_and_goes_on(folder: Path, move: str) -> None:
-    first = run(configure(folder))
-    assert first.success, first.failures
-    before = purposes(first)
+    before = purposes(folder)
     sections: dict[str, Any] = {}
     if move == "folder":
         (folder / "photos/bad").rename(folder / "photos/worse")
@@ -118,18 +116,21 @@ def test_what_was_renamed_is_known_by_its_bytes_and_goes_on(folder: Path, move: 
         else "photos/bad/0_0.png → elsewhere/bad/0_0.png"
     )
     assert where in str(found["paths_kept"].description)
-    now = purposes(done)
+    now = purposes(folder)
     renamed = ("photos/worse/", "photos/bad/") if move == "folder" else ("elsewhere/", "photos/")
     assert {path.replace(*renamed): purpose for path, purpose in now.items()} == before
     assert done.store.newest_version()[1].find_problems() == []
 
 
-def test_rows_that_mean_no_image_are_warned_of_and_none_at_all_stops_the_run(folder: Path) -> None:
+@pytest.mark.slow
+def test_rows_that_mean_no_image_are_warned_of_and_none_at_all_stops_the_run(tmp_path: Path) -> None:
+    folder = tmp_path
+    draw_photos(folder / "photos", CLASSES)
     (folder / "known.csv").write_bytes("\ufeffpath;purpose\r\ngood/3_0.png;test\r\ngood/4-0.png;train\r\n".encode())
     settings = configure(folder).split.model_dump() | {"ledger_csv": "known.csv"}
     done = run(configure(folder, split=settings))
     assert done.success, done.failures
-    assert purposes(done)["photos/good/3_1.png"] == "test"
+    assert purposes(folder)["photos/good/3_1.png"] == "test"
     (check,) = [check for check in done.checks if check.check_name == "known_matched"]
     assert not check.passed
     assert "1 of 2 rows mean no listed image: 'good/4-0.png' (the closest is 'photos/good/4_0.png')" in str(
@@ -141,12 +142,14 @@ def test_rows_that_mean_no_image_are_warned_of_and_none_at_all_stops_the_run(fol
     assert "none of its 1 rows means an image" in refused.failures
 
 
-def test_known_assignments_are_kept(folder: Path) -> None:
+def test_known_assignments_are_kept(tmp_path: Path) -> None:
+    folder = tmp_path
+    draw_photos(folder / "photos", CLASSES)
     (folder / "known.csv").write_text("folder,item,purpose\ngood,3,test\nbad,1,test\n")
     settings = configure(folder).split.model_dump() | {"ledger_csv": "known.csv"}
     done = run(configure(folder, split=settings))
     assert done.success, done.failures
-    found = purposes(done)
+    found = purposes(folder)
     assert {found[f"photos/good/3_{n}.png"] for n in range(2)} == {"test"}
     assert {found[f"photos/bad/1_{n}.png"] for n in range(2)} == {"test"}
 
@@ -154,9 +157,6 @@ def test_known_assignments_are_kept(folder: Path) -> None:
 def test_a_run_with_nothing_new_writes_no_shard_and_reads_no_pixel(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = run(configure(folder))
-    assert first.success, first.failures
-
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("this should not be needed")
 
@@ -168,8 +168,6 @@ def test_a_run_with_nothing_new_writes_no_shard_and_reads_no_pixel(
 
 
 def test_a_version_with_the_same_records_takes_the_shards_of_the_one_before(folder: Path) -> None:
-    first = run(configure(folder))
-    assert first.success, first.failures
     # One more file, which is no image, changes what is listed and excluded, and no record.
     (folder / "photos/good/99_0.png").write_bytes(b"no image")
     second = run(configure(folder))
@@ -183,6 +181,7 @@ def test_a_version_with_the_same_records_takes_the_shards_of_the_one_before(fold
     assert two.find_problems() == one.find_problems() == []
 
 
+@pytest.mark.slow
 def test_new_photos_cost_their_own_records_and_the_version_is_that_of_a_run_from_scratch(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -210,11 +209,10 @@ def test_new_photos_cost_their_own_records_and_the_version_is_that_of_a_run_from
     assert hashes(Path(versions[0].path)) == hashes(Path(versions[1].path))
 
 
-@pytest.mark.parametrize("change", ["shrunk", "renamed"])
+@pytest.mark.parametrize("change", ["shrunk", pytest.param("renamed", marks=pytest.mark.slow)])
 def test_what_was_compared_with_history_makes_no_version_by_itself(folder: Path, change: str) -> None:
     """The first run after a change compares with another version than the second: both find the same data."""
     tolerant = configure(folder, validation={"raw_listing": {"max_shrinkage": 0.5}})
-    assert run(tolerant).success
     photo = folder / "photos/good/3_0.png"
     photo.unlink() if change == "shrunk" else photo.rename(folder / "photos/good/3_7.png")
     changed = run(tolerant)
