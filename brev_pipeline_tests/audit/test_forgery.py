@@ -539,7 +539,7 @@ def test_a_recipe_of_other_settings_is_found(copy: World, monkeypatch: pytest.Mo
     forgery = Forgery.of(copy.store)
     said = forgery.manifest["recipe"]
     forgery.set("image.resize_method", "nearest")
-    monkeypatch.setattr(forging, "recipe", lambda _: said)
+    monkeypatch.setattr(forging, "record_recipe", lambda _: said)
     forgery.publish()
     (problem,) = verified(copy).problems
     assert problem.startswith(f"manifest.json: recipe is {said}, configuration, code and packages give")

@@ -117,4 +117,4 @@ def assert_stopped_at(done: Any, stage: str, check: str) -> None:
     assert not done.success
     assert f"{stage}.{check}" in done.failed_checks
     assert done.materialized == list(STAGES[: STAGES.index(stage) + 1])
-    assert done.store.publications.all() == []
+    assert done.store.publications.read_all() == []

@@ -29,7 +29,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 def once(world: World, accepted: list[str], **image: Any) -> Run:
     tolerance = {"prepared_images": {"max_quarantined": 0.9, "accept_unjudged": accepted}}
-    return run(world.configured(image=IMAGE | image, validation=tolerance))
+    # A limit of CPU time is kept by worker processes alone.
+    return run(world.configured(image=IMAGE | image, validation=tolerance), workers=True)
 
 
 @pytest.fixture(scope="module")
