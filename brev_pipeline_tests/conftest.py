@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from brev_pipeline_tests.once import make_once
 from brev_pipeline_tests.s3server import ceph
 
 __all__ = ["ceph", "published", "shared"]
@@ -49,17 +50,14 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """
     from brev_pipeline_tests.pipelines import configure, draw_photos, run  # Dagster is not needed by all tests
 
-    made: dict[str, Path] = {}
-
     def publish(folder: Path, classes: dict[str, int], **sections: Any) -> Path:
-        key = json.dumps([classes, sections], sort_keys=True)
-        if key not in made:
-            first = tmp_path_factory.mktemp("published")
+        def make(first: Path) -> None:
             draw_photos(first / "photos", classes)
             done = run(configure(first, **sections))
             assert done.success, done.failures
-            made[key] = first
-        shutil.copytree(made[key], folder, dirs_exist_ok=True)
+
+        first = make_once(tmp_path_factory, json.dumps([classes, sections], sort_keys=True), make)
+        shutil.copytree(first, folder, dirs_exist_ok=True)
         return folder
 
     return publish

@@ -16,7 +16,7 @@ from brev_pipeline.orchestration.assets import STAGE_FUNCTIONS
 from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.provenance import settings_of
 from brev_pipeline.stages import SPECS, VERSION, StageSpec, inputs_of, table_stages
-from brev_pipeline_tests.pipelines import configure, draw_photos, run
+from brev_pipeline_tests.pipelines import configure, draw_photos, run, work_in_this_process
 
 # By these a check is red, or what is remembered is looked at; no row of any table is made by them.
 OF_CHECKS = {"validation", "split.allow_moves", "integrity.recheck"}
@@ -129,7 +129,8 @@ def test_a_stage_that_is_added_is_refused_when_it_was_made_otherwise(
     with dg.DagsterInstance.ephemeral() as instance:
         job = build_pipeline_definitions(configure(tmp_path)).resolve_job_def("parts")
         stages = [dg.AssetKey(["parts", stage]) for stage in table_stages()]
-        assert job.execute_in_process(instance=instance, asset_selection=stages).success
+        with work_in_this_process():
+            assert job.execute_in_process(instance=instance, asset_selection=stages).success
         monkeypatch.setitem(SPECS, TOY.name, replace(TOY, code="2"))
         version = [dg.AssetKey(["parts", VERSION])]
         later = build_pipeline_definitions(configure(tmp_path)).resolve_job_def("parts")

@@ -30,20 +30,10 @@ Change = Callable[[Path, dict[str, str]], Any]
 """(the pipeline's folder, path → purpose in the first version) → sections of the configuration that are others."""
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pipeline that has published once."""
-    folder = tmp_path_factory.mktemp("base")
-    draw_photos(folder / "photos", {"good": 12, "bad": 8})
-    first = run(configure(folder))
-    assert first.success, first.failures
-    return folder
-
-
 @pytest.fixture
-def folder(base: Path, tmp_path: Path) -> Path:
-    shutil.copytree(base, tmp_path / "parts")
-    return tmp_path / "parts"
+def folder(tmp_path: Path, published: Callable[..., Path]) -> Path:
+    """A pipeline that has published once."""
+    return published(tmp_path / "parts", {"good": 12, "bad": 8})
 
 
 def unchanged(folder: Path, sides: dict[str, str]) -> None: ...

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,10 +124,10 @@ def test_shards_that_a_stopped_run_finished_are_taken_up(tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("mapping", "copied"), [({"good": ["fine", "whole"]}, True), ({"good": ["fine", "whole", "new"]}, False)]
 )
-def test_vectors_of_other_classes_are_written_anew(tmp_path: Path, mapping: dict[str, list[str]], copied: bool) -> None:
-    draw_photos(tmp_path / "photos", {"good": 10, "bad": 8})
-    first: dict[str, Any] = {"listing": {"class_mapping": {"good": ["fine", "whole"]}}}
-    assert run(configure(tmp_path, **first)).success
+def test_vectors_of_other_classes_are_written_anew(
+    tmp_path: Path, published: Callable[..., Path], mapping: dict[str, list[str]], copied: bool
+) -> None:
+    published(tmp_path, {"good": 10, "bad": 8}, listing={"class_mapping": {"good": ["fine", "whole"]}})
     draw_photos(tmp_path / "photos", {"good": 11})
     config = configure(tmp_path, listing={"class_mapping": mapping})
     records = plan_run(config)["records"]
@@ -136,9 +137,8 @@ def test_vectors_of_other_classes_are_written_anew(tmp_path: Path, mapping: dict
     assert bool(records["copied"]) == copied
 
 
-def test_a_store_without_prepared_pixels_decodes_and_copies(tmp_path: Path) -> None:
-    draw_photos(tmp_path / "photos", {"good": 10, "bad": 8})
-    assert run(configure(tmp_path)).success
+def test_a_store_without_prepared_pixels_decodes_and_copies(tmp_path: Path, published: Callable[..., Path]) -> None:
+    published(tmp_path, {"good": 10, "bad": 8})
     shutil.rmtree(tmp_path / "store/parts/prepared")
     draw_photos(tmp_path / "photos", {"good": 11})
     plan = plan_run(configure(tmp_path))

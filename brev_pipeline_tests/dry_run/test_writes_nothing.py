@@ -4,7 +4,7 @@ Expectations is imported for it."""
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,9 @@ from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, hash
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("parts")
-    draw_photos(folder / "photos", {"good": 10, "bad": 8})
+def folder(tmp_path_factory: pytest.TempPathFactory, published: Callable[..., Path]) -> Path:
+    folder = published(tmp_path_factory.mktemp("parts"), {"good": 10, "bad": 8})
     (folder / "parts.yaml").write_text(SETTINGS)
-    done = run(configure(folder))
-    assert done.success, done.failures
     return folder
 
 

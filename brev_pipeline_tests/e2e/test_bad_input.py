@@ -11,7 +11,7 @@ import pytest
 
 from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.store import PipelineStore
-from brev_pipeline_tests.pipelines import SETTINGS, Run, configure, draw_photos, run
+from brev_pipeline_tests.pipelines import SETTINGS, Run, configure, draw_photos, run, work_in_this_process
 
 LENIENT = {"prepared_images": {"max_quarantined": 0.9}}
 
@@ -30,7 +30,7 @@ def in_two_runs(config: Any, between: Any) -> Run:
         dg.AssetKey([config.name, name])
         for name in ("prepared_images", "sample_split", "sampling_weights", "tfrecord_shards", "dataset_version")
     ]
-    with dg.DagsterInstance.ephemeral() as instance:
+    with dg.DagsterInstance.ephemeral() as instance, work_in_this_process():
         assert job.execute_in_process(instance=instance, asset_selection=first).success
         between()
         result = job.execute_in_process(instance=instance, asset_selection=rest, raise_on_error=False)
@@ -100,16 +100,7 @@ def test_zero_bytes_and_truncated_photos_are_quarantined_and_the_rest_is_publish
     assert "raw_listing.not_empty" in done.failed_checks
 
 
-def test_a_photo_that_vanished_after_it_was_listed_is_quarantined(folder: Path) -> None:
-    done = in_two_runs(configure(folder, validation=LENIENT), (folder / "photos/good/3_1.png").unlink)
-    assert done.success, done.failures
-    status, reason = quarantine(done)["photos/good/3_1.png"]
-    assert status == "missing"
-    assert reason
-    assert excluded(done)["photos/good/3_1.png"] == "quarantined"
-
-
-def test_a_photo_whose_bytes_changed_after_it_was_listed_is_quarantined(folder: Path) -> None:
+def test_photos_that_vanished_or_changed_after_they_were_listed_are_quarantined(folder: Path) -> None:
     photo, other = folder / "photos/good/3_1.png", folder / "photos/good/4_1.png"
 
     def change() -> None:
@@ -117,10 +108,17 @@ def test_a_photo_whose_bytes_changed_after_it_was_listed_is_quarantined(folder: 
         photo.write_bytes(other.read_bytes())
         # Even a careful forger who keeps the time stamp is noticed.
         os.utime(photo, ns=(times.st_atime_ns, times.st_mtime_ns))
+        (folder / "photos/bad/1_0.png").unlink()
 
     done = in_two_runs(configure(folder, validation=LENIENT), change)
     assert done.success, done.failures
-    assert quarantine(done)["photos/good/3_1.png"][0] == "changed"
+    found = quarantine(done)
+    assert {path: status for path, (status, _) in found.items()} == {
+        "photos/good/3_1.png": "changed",
+        "photos/bad/1_0.png": "missing",
+    }
+    assert all(reason for _, reason in found.values())
+    assert {path for path, rule in excluded(done).items() if rule == "quarantined"} == set(found)
 
 
 def test_one_image_only_becomes_a_version(tmp_path: Path) -> None:

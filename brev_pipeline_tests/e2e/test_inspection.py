@@ -99,6 +99,7 @@ def test_tensorflow_reads_every_record_with_its_own_crc_check(ran: Run) -> None:
     assert read == Counter(records["file"].to_pylist())
 
 
+@pytest.mark.slow
 def test_two_runs_into_two_stores_are_byte_identical(ran: Run, shared: Path, tmp_path: Path) -> None:
     again = run(configure(shared, tmp_path))
     assert again.success, again.failures

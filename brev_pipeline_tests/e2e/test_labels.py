@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,19 @@ def configured(folder: Path, classes: list[str] | None = None, **sections: Any) 
     return configure(folder, listing={"classes": classes}, validation=TOLERANT, **sections)
 
 
-def published(folder: Path, classes: list[str] | None = None, **sections: Any) -> dict[str, Any]:
+def publish(folder: Path, classes: list[str] | None = None, **sections: Any) -> dict[str, Any]:
     """The manifest that a run publishes."""
     done = run(configured(folder, classes, **sections))
     assert done.success, done.failures
     newest = done.store.newest_version()
     assert newest is not None
     return newest[1].read_manifest()
+
+
+@pytest.fixture
+def pair(tmp_path: Path, published: Callable[..., Path]) -> Path:
+    """A pipeline that has published two classes, the good ones first."""
+    return published(tmp_path, {"good": 6, "bad": 6}, listing={"classes": ["good", "bad"]}, validation=TOLERANT)
 
 
 def labels(store: PipelineStore) -> dict[str, int]:
@@ -54,7 +61,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str,
     manifests, found = [], []
 
     def note(classes: list[str] | None = None) -> None:
-        manifests.append(published(folder, classes))
+        manifests.append(publish(folder, classes))
         found.append(labels(store))
 
     draw_photos(photos, {"good": 6, "bad": 6})
@@ -145,7 +152,7 @@ def test_a_forged_map_is_named(life: Life, tmp_path: Path, forged: list[str], sa
     store = PipelineStore.from_config(configured(folder))
     if "good" not in forged:
         shutil.rmtree(folder / "photos/good")
-        published(folder)
+        publish(folder)
     forgery = Forgery.of(store)
     forgery.manifest["classes"] = forged
     if len(set(forged)) == len(forged):
@@ -156,18 +163,16 @@ def test_a_forged_map_is_named(life: Life, tmp_path: Path, forged: list[str], sa
     assert any(said in line for line in problems), problems
 
 
-def test_a_manifest_that_was_altered_gives_no_labels(tmp_path: Path) -> None:
-    draw_photos(tmp_path / "photos", {"good": 6, "bad": 6})
-    published(tmp_path)
-    config = configured(tmp_path)
+def test_a_manifest_that_was_altered_gives_no_labels(pair: Path) -> None:
+    config = configured(pair)
     store = PipelineStore.from_config(config)
-    assert read_history(store, config).classes == ("bad", "good")
+    assert read_history(store, config).classes == ("good", "bad")
     newest = store.newest_version()
     assert newest is not None
     file = Path(newest[1].folder.file_url(MANIFEST))
     file.chmod(0o644)
-    file.write_text(file.read_text().replace('"bad",\n  "good"', '"good",\n  "bad"'))
-    assert newest[1].read_manifest()["classes"] == ["good", "bad"]
+    file.write_text(file.read_text().replace('"good",\n  "bad"', '"bad",\n  "good"'))
+    assert newest[1].read_manifest()["classes"] == ["bad", "good"]
     with pytest.raises(Exception, match="altered: its hash does not begin with"):
         read_history(store, config)
     done = run(config)
@@ -175,30 +180,24 @@ def test_a_manifest_that_was_altered_gives_no_labels(tmp_path: Path) -> None:
     assert "altered" in done.failures
 
 
-def test_a_run_whose_map_is_not_the_newest_ones_fails_its_check(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    draw_photos(tmp_path / "photos", {"good": 6, "bad": 6})
-    published(tmp_path, ["good", "bad"])
-    draw_photos(tmp_path / "photos", {"ajar": 6})
+def test_a_run_whose_map_is_not_the_newest_ones_fails_its_check(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_photos(pair / "photos", {"ajar": 6})
     with monkeypatch.context() as patched:
         # As the code before did: the classes of each version sorted anew.
         patched.setattr(
             "brev_pipeline.split.label_map.build_label_map", lambda present, _earlier, _order: sorted(present)
         )
-        done = run(configured(tmp_path))
+        done = run(configured(pair))
     assert not done.success
     assert "sample_split.labels_kept" in done.failed_checks
     check = next(one for one in done.checks if one.check_name == "labels_kept")
     rows = check.metadata["examples"].records
     assert [dict(row.data) for row in rows] == [{"class": "good", "was": 0, "now": 2}]
-    assert published(tmp_path)["classes"] == ["good", "bad", "ajar"]
+    assert publish(pair)["classes"] == ["good", "bad", "ajar"]
 
 
-def test_the_labels_are_told_and_a_changed_order_too(tmp_path: Path) -> None:
-    draw_photos(tmp_path / "photos", {"good": 6, "bad": 6})
-    published(tmp_path, ["good", "bad"])
-    done = run(configured(tmp_path, ["bad", "good"]))
+def test_the_labels_are_told_and_a_changed_order_too(pair: Path) -> None:
+    done = run(configured(pair, ["bad", "good"]))
     assert done.success, done.failures
     (event,) = [
         one for one in done.result.get_asset_materialization_events() if one.asset_key.path[-1] == "sample_split"
@@ -208,16 +207,18 @@ def test_the_labels_are_told_and_a_changed_order_too(tmp_path: Path) -> None:
     assert "a class keeps its number for good" in metadata["order of the labels"].value
 
 
-def test_the_photo_behind_a_record_opens_wherever_the_checkout_went(tmp_path: Path) -> None:
-    first = tmp_path / "first"
-    draw_photos(first / "photos", {"good": 6, "bad": 6})
-    config = configured(first, store="../results")
-    done = run(config)
-    assert done.success, done.failures
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos and configuration in ``first``, the store beside it in ``results``; not to be changed."""
+    folder = tmp_path_factory.mktemp("apart")
+    draw_photos(folder / "first/photos", {"good": 6, "bad": 6})
+    publish(folder / "first", store="../results")
+    return folder
+
+
+def test_the_photo_behind_a_record_opens_wherever_the_checkout_went(apart: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved"
-    moved.mkdir()
-    shutil.move(first, moved / "first")
-    shutil.move(tmp_path / "results", moved / "results")
+    shutil.copytree(apart, moved)
     records = brev_pipeline.read(moved / "results/parts", "train")
     for number in range(len(records)):
         path = records[number]["path"]
@@ -228,36 +229,32 @@ def test_the_photo_behind_a_record_opens_wherever_the_checkout_went(tmp_path: Pa
     with pytest.raises(IndexError, match=f"record {len(records)} of {len(records)}"):
         records.open(len(records))
     version = moved / "results/parts/versions" / records.version
-    assert str(tmp_path) not in (version / MANIFEST).read_text()
+    assert str(apart) not in (version / MANIFEST).read_text()
 
 
-def test_a_copied_version_asks_for_the_folder_and_other_bytes_are_refused(tmp_path: Path) -> None:
-    draw_photos(tmp_path / "photos", {"good": 6, "bad": 6})
-    published(tmp_path)
-    newest = PipelineStore.from_config(configured(tmp_path)).newest_version()
+def test_a_copied_version_asks_for_the_folder_and_other_bytes_are_refused(pair: Path) -> None:
+    newest = PipelineStore.from_config(configured(pair)).newest_version()
     assert newest is not None
-    copy = tmp_path / "elsewhere" / "copy"
+    copy = pair / "elsewhere" / "copy"
     shutil.copytree(newest[1].path, copy)
     records = brev_pipeline.read(copy, "devel")
     with pytest.raises(ReadError, match="give base=, the folder of the configuration"):
         records.open(0)
-    place = Path(records.place(0, base=tmp_path))
+    place = Path(records.place(0, base=pair))
     before = place.read_bytes()
-    assert records.open(0, base=tmp_path).read() == before
+    assert records.open(0, base=pair).read() == before
     place.write_bytes(before + b"more")
     with pytest.raises(ReadError, match=r"was changed since version .* verify=False gives what is there now"):
-        records.open(0, base=tmp_path)
-    assert records.open(0, base=tmp_path, verify=False).read() == before + b"more"
+        records.open(0, base=pair)
+    assert records.open(0, base=pair, verify=False).read() == before + b"more"
     place.unlink()
     with pytest.raises(ReadError, match="was deleted after it was listed"):
-        records.open(0, base=tmp_path)
+        records.open(0, base=pair)
 
 
-def test_a_store_copied_away_from_its_photos_says_where_they_are_missing(tmp_path: Path) -> None:
-    first, copy = tmp_path / "first", tmp_path / "elsewhere" / "deep" / "results"
-    draw_photos(first / "photos", {"good": 6, "bad": 6})
-    assert run(configured(first, store="../results")).success
-    shutil.copytree(tmp_path / "results", copy)
+def test_a_store_copied_away_from_its_photos_says_where_they_are_missing(apart: Path, tmp_path: Path) -> None:
+    first, copy = apart / "first", tmp_path / "elsewhere" / "deep" / "results"
+    shutil.copytree(apart / "results", copy)
     records = brev_pipeline.read(copy / "parts", "devel")
     gone = re.escape(str(copy.parent / "first/photos"))
     said = f"the dataset photos of version .* is not there: the store says the folder {gone}.*; give as base="
@@ -275,15 +272,14 @@ def test_a_store_copied_away_from_its_photos_says_where_they_are_missing(tmp_pat
     assert re.search(said, place["note"])
 
 
-def test_two_stores_hold_the_same_bytes_of_the_same_images(tmp_path: Path) -> None:
-    draw_photos(tmp_path / "photos", {"good": 6, "bad": 6})
-    published(tmp_path, ["good", "bad"])
-    published(tmp_path, ["good", "bad"], store="other")
-    one, two = (hashes(tmp_path / name / "parts/versions") for name in ("store", "other"))
+def test_two_stores_hold_the_same_bytes_of_the_same_images(pair: Path) -> None:
+    publish(pair, ["good", "bad"], store="other")
+    one, two = (hashes(pair / name / "parts/versions") for name in ("store", "other"))
     assert one
     assert one == two
 
 
+@pytest.mark.slow
 def test_vectors_go_when_no_image_has_several_classes_any_more(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 5, "bad": 5, "both": 2})
     listing = {"class_mapping": {"both": ["bad", "good"], "good": "good"}}

@@ -53,6 +53,7 @@ class TestSplitsThatDoNotKnowOfEachOther:
         )
         assert len(late.store.publications.read_all()) == 1
 
+    @pytest.mark.slow
     def test_checks_about_history_that_compared_with_another_version_are_run_again(self, folder: Path) -> None:
         """Images went between two publications: the check of a listing that was made before saw nothing of it."""
         tolerant = {"sample_split": {"max_fraction_error": 0.9}}

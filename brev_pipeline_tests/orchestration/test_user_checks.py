@@ -11,7 +11,7 @@ from dagster._core.definitions.reconstruct import ReconstructableJob, Reconstruc
 from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.stages import VERSION, table_stages
 from brev_pipeline.store import PipelineStore
-from brev_pipeline_tests.pipelines import configure, draw_photos, run
+from brev_pipeline_tests.pipelines import configure, draw_photos, run, work_in_this_process
 
 AFTER_THE_SPLIT = ("sampling_weights", "tfrecord_shards", VERSION)
 
@@ -54,7 +54,8 @@ class Location:
         ReconstructableJob.get_repository_definition.cache_clear()
         repository = ReconstructableRepository.for_module(__name__, "load_location")
         job = repository.get_reconstructable_job("some")
-        result = dg.execute_job(job, instance=self.instance, raise_on_error=False)
+        with work_in_this_process():
+            result = dg.execute_job(job, instance=self.instance, raise_on_error=False)
         failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
         said = [failure.user_failure_data.description for failure in failures if failure.user_failure_data]
         return result.success, "\n".join(said)

@@ -315,7 +315,7 @@ def test_what_is_given_for_a_dropped_copy_holds_of_its_content() -> None:
     assert row["because"] == "b/z/i9_0.png: of one item, or a copy"
 
 
-@pytest.mark.parametrize("way", ["ledger_csv", "given"])
+@pytest.mark.parametrize("way", ["ledger_csv", pytest.param("given", marks=pytest.mark.slow)])
 def test_verify_follows_what_is_given_for_a_dropped_copy(tmp_path: Path, way: str) -> None:
     draw_photos(tmp_path / "photos", {"good": 8, "bad": 6})
     (tmp_path / "photos/good/99_9.png").write_bytes((tmp_path / "photos/good/0_0.png").read_bytes())
