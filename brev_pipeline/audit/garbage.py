@@ -11,7 +11,7 @@ keep even that from happening, what a run may be working with is left alone:
   pixels without an index are not there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -306,12 +306,3 @@ def _make_garbage(kind: str, place: str, entries: Sequence[FileEntry], why: str)
         sum(entry.bytes for entry in entries if entry.names == 1),
         max(entry.changed for entry in entries),
     )
-
-
-def count_by_kind(garbage: Sequence[Garbage]) -> Mapping[str, tuple[int, int, int]]:
-    """Kind → how many, files, and bytes that come free."""
-    found: dict[str, tuple[int, int, int]] = {}
-    for one in garbage:
-        count, files, size = found.get(one.kind, (0, 0, 0))
-        found[one.kind] = (count + 1, files + len(one.names), size + one.freed)
-    return found
