@@ -10,8 +10,9 @@ and fused multiply-add then cannot matter. What each operation needs for that st
 that moves a single bit changes published shards: the golden test catches it, and it is a major version.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 from brev_pipeline.config import AugmentationSettings
 from brev_pipeline.config.training import (
@@ -25,6 +26,9 @@ from brev_pipeline.config.training import (
 if TYPE_CHECKING:
     from brev_pipeline.augmentation.augmenter import ImageAugmenter
 
+# The augmenter needs OpenCV; whoever only wants the settings does not pay for it. (A stub could name no other room.)
+__getattr__, _, _ = lazy_loader.attach(__name__, submod_attrs={"augmenter": ["ImageAugmenter"]})
+
 __all__ = [
     "AugmentationSettings",
     "ImageAugmenter",
@@ -34,10 +38,3 @@ __all__ = [
     "ImageSaltAndPepper",
     "RandomTransformer",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # The augmenter needs OpenCV; whoever only wants the settings does not pay for it.
-    if name == "ImageAugmenter":
-        return import_module("brev_pipeline.augmentation.augmenter").ImageAugmenter
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,25 +5,6 @@ Each is a card on white paper, so that it reads in a light and in a dark page, w
 Drawn with matplotlib by `figure`. All names are imported on first use.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-if TYPE_CHECKING:
-    from brev_pipeline.charts.bars import class_balance, drawn_shares, split_shares
-    from brev_pipeline.charts.sheets import quarantine_sheet, sample_sheet
-
-_HOMES = {
-    "class_balance": "bars",
-    "drawn_shares": "bars",
-    "quarantine_sheet": "sheets",
-    "sample_sheet": "sheets",
-    "split_shares": "bars",
-}
-
-__all__ = ["class_balance", "drawn_shares", "quarantine_sheet", "sample_sheet", "split_shares"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

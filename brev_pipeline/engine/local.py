@@ -9,7 +9,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from brev_pipeline.engine.base import Engine, MapOptions, check_workers
 from brev_pipeline.engine.failures import task_name
@@ -18,6 +18,9 @@ from brev_pipeline.engine.progress import ProgressListener, ProgressReporter
 from brev_pipeline.engine.scheduler import Scheduler
 from brev_pipeline.engine.transport import serialize_function
 from brev_pipeline.errors import BrevPipelineError, EngineError
+
+if TYPE_CHECKING:
+    from brev_pipeline.config import EngineSettings
 
 T = TypeVar("T")
 
@@ -110,3 +113,29 @@ def _container_limit(file: Path = _CGROUP_LIMIT) -> int | None:
         return math.ceil(int(quota) / int(period))
     except (OSError, ValueError):
         return None
+
+
+def create_engine(
+    settings: "EngineSettings", on_progress: ProgressListener | None = None, progress_seconds: float = 2.0
+) -> Engine:
+    """The engine that a configuration asks for; nothing is started or reached before it is used.
+
+    Args:
+        settings: ``engine`` of the configuration.
+        on_progress: called now and then during the work.
+        progress_seconds: seconds between those calls.
+    """
+    if settings.kind == "local" or settings.address is None:
+        return LocalEngine(settings.workers, on_progress=on_progress, progress_seconds=progress_seconds)
+    from brev_pipeline.engine.ray.engine import RayEngine
+
+    return RayEngine(
+        settings.address,
+        settings.workers,
+        ship_package=settings.ship_package,
+        runtime_env=settings.runtime_env,
+        connect_seconds=settings.connect_seconds,
+        start_seconds=settings.start_seconds,
+        on_progress=on_progress,
+        progress_seconds=progress_seconds,
+    )

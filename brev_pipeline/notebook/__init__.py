@@ -7,39 +7,6 @@ functions: a sample that training meets here with some seed has the same pixels 
 shard. `ImagePipeline` and `ImageAugmenter` are what the stages use themselves, and lie in their rooms.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-if TYPE_CHECKING:
-    from brev_pipeline.augmentation import ImageAugmenter
-    from brev_pipeline.images import ImagePipeline
-    from brev_pipeline.notebook.data_generator import DataGenerator, StratifiedSampler
-    from brev_pipeline.notebook.dataset import Dataset
-    from brev_pipeline.notebook.one_hot import OneHotEncoder
-    from brev_pipeline.notebook.sample_split import SampleSplit
-
-_HOMES = {
-    "DataGenerator": "brev_pipeline.notebook.data_generator",
-    "Dataset": "brev_pipeline.notebook.dataset",
-    "ImageAugmenter": "brev_pipeline.augmentation",
-    "ImagePipeline": "brev_pipeline.images",
-    "OneHotEncoder": "brev_pipeline.notebook.one_hot",
-    "SampleSplit": "brev_pipeline.notebook.sample_split",
-    "StratifiedSampler": "brev_pipeline.notebook.data_generator",
-}
-
-__all__ = [
-    "DataGenerator",
-    "Dataset",
-    "ImageAugmenter",
-    "ImagePipeline",
-    "OneHotEncoder",
-    "SampleSplit",
-    "StratifiedSampler",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,20 +8,6 @@ column or two and not from a table. What a bucket's owner may have written into 
 page: it is escaped, and stripped of credentials.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-if TYPE_CHECKING:
-    from brev_pipeline.report.build import build_report
-    from brev_pipeline.report.inputs import ReportInputs
-
-# Imported when first used: the package costs nothing to import.
-_HOMES = {"ReportInputs": "inputs", "build_report": "build"}
-
-__all__ = ["ReportInputs", "build_report"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

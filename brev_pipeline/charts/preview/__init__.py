@@ -5,19 +5,6 @@ augment them, with the seeds that the pipeline would use. `gather_exhibits` look
 pictures, `describe_augmentation` says in words what an augmentation did, `draw_sheet` lays all of it out.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-if TYPE_CHECKING:
-    from brev_pipeline.charts.preview.exhibits import Exhibit, Preview, gather_exhibits
-    from brev_pipeline.charts.preview.sheet import draw_sheet
-
-_HOMES = {"Exhibit": "exhibits", "Preview": "exhibits", "draw_sheet": "sheet", "gather_exhibits": "exhibits"}
-
-__all__ = ["Exhibit", "Preview", "draw_sheet", "gather_exhibits"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

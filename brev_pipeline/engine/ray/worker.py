@@ -57,7 +57,10 @@ class RemoteWorker:
 def collect_versions() -> dict[str, str]:
     """Versions of Python and of what bytes depend on in this process, and a hash of this package's own source."""
     folder, digest = package_folder(), hashlib.sha256()
-    for file in sorted(folder.rglob("*.py"), key=lambda file: file.relative_to(folder).as_posix()):
+    # Stubs count: what a room's names are is read from them at run time.
+    for file in sorted(
+        [*folder.rglob("*.py"), *folder.rglob("*.pyi")], key=lambda file: file.relative_to(folder).as_posix()
+    ):
         digest.update(f"{file.relative_to(folder).as_posix()}\0".encode() + file.read_bytes() + b"\0")
     python = "{}.{}".format(*sys.version_info[:2])
     return {**package_versions(), "Python": python, "brev-pipeline": f"with source {digest.hexdigest()[:12]}"}

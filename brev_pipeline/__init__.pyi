@@ -1,0 +1,22 @@
+from .notebook import (
+    DataGenerator as DataGenerator,
+)
+from .notebook import (
+    Dataset as Dataset,
+)
+from .notebook import (
+    ImageAugmenter as ImageAugmenter,
+)
+from .notebook import (
+    ImagePipeline as ImagePipeline,
+)
+from .notebook import (
+    OneHotEncoder as OneHotEncoder,
+)
+from .notebook import (
+    SampleSplit as SampleSplit,
+)
+from .notebook import (
+    StratifiedSampler as StratifiedSampler,
+)
+from .readers import read as read
