@@ -147,12 +147,7 @@ _ALL: Final = (
         about="how often each group is drawn",
         description="How often each group of images is drawn for training.",
         inputs=("sample_split",),
-        settings=(
-            "sampling.groupby",
-            "sampling.group_weighing",
-            "sampling.max_epoch_samples",
-            "sampling.purposes",
-        ),
+        settings=("sampling.groupby", "sampling.group_weighing", "sampling.max_epoch_samples", "sampling.purposes"),
         packages=("numpy",),
         kinds=frozenset({"numpy"}),
     ),

@@ -4,14 +4,7 @@ import re
 import string
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BeforeValidator,
-    Discriminator,
-    Field,
-    Tag,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from brev_pipeline.config.base import (
     MAX_PATTERN_LENGTH,

@@ -11,14 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    PrivateAttr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from brev_pipeline.config.base import NAME_PATTERN, Section, check_location, is_local, missing_folder
@@ -193,6 +186,5 @@ class PipelineConfig(Section):
         """What the version's bytes depend on, JSON-safe: everything but places of work and automation."""
         outside = {"store", "store_storage", "owners", "description", "engine", "executor", "schedule", "retry"}
         return self.model_dump(
-            mode="json",
-            exclude={**dict.fromkeys((*outside, "new_images_sensor"), True), "integrity": {"recheck"}},
+            mode="json", exclude={**dict.fromkeys((*outside, "new_images_sensor"), True), "integrity": {"recheck"}}
         )

@@ -4,22 +4,9 @@ import re
 import unicodedata
 from typing import Any, Literal, Self
 
-from pydantic import (
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
-from brev_pipeline.config.base import (
-    NAME_PATTERN,
-    SHARE_ROUNDING,
-    Fraction,
-    Key,
-    LocalFile,
-    Regex,
-    Section,
-    Seed,
-)
+from brev_pipeline.config.base import NAME_PATTERN, SHARE_ROUNDING, Fraction, Key, LocalFile, Regex, Section, Seed
 
 SplitMethod = Literal["ranked_hash", "sorted_permutation", "murmurhash3"]
 
@@ -133,12 +120,10 @@ class SplitSettings(Section):
         None, description="A split that is given; the rest is divided by the shares, which then count of the rest."
     )
     locked: list[str] = Field(
-        [],
-        description="Purposes that take no new images once the ledger (the newest published version) holds some.",
+        [], description="Purposes that take no new images once the ledger (the newest published version) holds some."
     )
     access_log: list[str] = Field(
-        [],
-        description="Purposes, such as test, whose readings by brev_pipeline.read are logged: who, when, what, why.",
+        [], description="Purposes, such as test, whose readings by brev_pipeline.read are logged: who, when, what, why."
     )
     allow_additions: bool = Field(
         False, description="Let new images into locked purposes; else a new photo of a locked item fails the check."

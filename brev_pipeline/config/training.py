@@ -3,12 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from brev_pipeline.config.base import Columns, Fraction, Section, Seed
 

@@ -22,11 +22,7 @@ _NAMED = 5  # classes of a stratum, in a row
 
 
 def build_class_frames(
-    split: pa.Table,
-    group: Numbers,
-    settings: SplitSettings,
-    earlier: Sequence[str],
-    outside: npt.NDArray[np.bool_],
+    split: pa.Table, group: Numbers, settings: SplitSettings, earlier: Sequence[str], outside: npt.NDArray[np.bool_]
 ) -> dict[str, "pd.DataFrame"]:
     """Frames of the split: ``labels``, ``purposes``, ``classes`` and ``class_strata``.
 
@@ -147,10 +143,7 @@ def _find_label(classes: Sequence[str], name: str) -> int | None:
 
 
 def _build_purposes(
-    purpose: Numbers,
-    group: Numbers,
-    settings: SplitSettings,
-    outside: npt.NDArray[np.bool_],
+    purpose: Numbers, group: Numbers, settings: SplitSettings, outside: npt.NDArray[np.bool_]
 ) -> "pd.DataFrame":
     """A row for each purpose: its images, and whether it is filled, where there are leak groups enough for it."""
     import pandas as pd
@@ -179,11 +172,7 @@ def _build_purposes(
 
 
 def _build_classes(
-    held: ClassMembership,
-    purpose: Numbers,
-    group: Numbers,
-    settings: SplitSettings,
-    outside: npt.NDArray[np.bool_],
+    held: ClassMembership, purpose: Numbers, group: Numbers, settings: SplitSettings, outside: npt.NDArray[np.bool_]
 ) -> "pd.DataFrame":
     """A row for each class: how many leak groups it has, on which sides, and on which it is missing.
 

@@ -199,10 +199,4 @@ def _data_type(kind: pa.DataType) -> str:
 
 
 def _field(name: str, kind: str | list[str], meaning: str) -> dict[str, Any]:
-    return {
-        "@type": "cr:Field",
-        "@id": name,
-        "name": name,
-        "dataType": kind,
-        "description": meaning,
-    }
+    return {"@type": "cr:Field", "@id": name, "name": name, "dataType": kind, "description": meaning}

@@ -239,12 +239,7 @@ class Records:
         )
 
     def to_numpy(
-        self,
-        epoch: int = 0,
-        rescale: Rescale = None,
-        *,
-        fields: Sequence[str] | None = _PAIR,
-        as_dict: bool = False,
+        self, epoch: int = 0, rescale: Rescale = None, *, fields: Sequence[str] | None = _PAIR, as_dict: bool = False
     ) -> Any:
         """All records of an epoch in memory: ``images, labels = records.to_numpy()``.
 
