@@ -3,9 +3,7 @@
 Unknown keys are errors, and so are credentials in any text. Nothing in this room imports more than pydantic.
 """
 
-import os
 import re
-from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -30,7 +28,7 @@ def check_pattern(pattern: str) -> str:
     return pattern
 
 
-def _one_group(key: str | list[str] | None) -> str | list[str] | None:
+def _demand_group(key: str | list[str] | None) -> str | list[str] | None:
     if isinstance(key, str) and re.compile(check_pattern(key)).groups == 0:
         raise ValueError(
             f"the regular expression {key!r} has no group: put parentheses around the part of the path that is "
@@ -41,7 +39,7 @@ def _one_group(key: str | list[str] | None) -> str | list[str] | None:
 
 Regex = Annotated[str, AfterValidator(check_pattern)]
 Columns = Annotated[list[str], Field(min_length=1)]
-Key = Annotated[str | Columns | None, AfterValidator(_one_group)]
+Key = Annotated[str | Columns | None, AfterValidator(_demand_group)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -57,33 +55,23 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _without_credentials(cls, value: Any, info: ValidationInfo) -> Any:
-        if said := _credentials_in(value, is_host=is_host_field(info.field_name)):
-            raise ValueError(said)
+        if problem := _find_nested_credentials(value, is_host=is_host_field(info.field_name)):
+            raise ValueError(problem)
         return value
 
 
-def _credentials_in(value: Any, *, is_host: bool = False) -> str | None:
-    """What credentials a raw value holds, with the way to them in it; None where it holds none."""
+def _find_nested_credentials(value: Any, *, is_host: bool = False) -> str | None:
+    """Say what credentials a raw value holds, with the way to them in it; None where it holds none."""
     if isinstance(value, str):
         return find_credentials(value, is_host=is_host)
-    parts: Sequence[tuple[Any, Any]] = ()
-    if isinstance(value, dict):
-        parts = [*value.items(), *((key, key) for key in value)]
-    elif isinstance(value, list | tuple):
-        parts = list(enumerate(value))
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
     for key, part in parts:
-        if said := _credentials_in(part, is_host=is_host_field(key)):
-            return said if key is part else f"{key}: {said}"
+        # The key first: what it holds must not stand in the way to the value either.
+        if isinstance(key, str) and (problem := find_credentials(key, is_host=is_host_field(key))):
+            return problem
+        if problem := _find_nested_credentials(part, is_host=is_host_field(key)):
+            return f"{key}: {problem}"
     return None
-
-
-def _local_file(file: str | None) -> str | None:
-    if file is not None and not is_local(file):
-        raise ValueError(f"{file!r}: only local files are read; copy it beside the configuration")
-    return file
-
-
-LocalFile = Annotated[str, Field(min_length=1), AfterValidator(_local_file)]
 
 
 _S3: Final = "s3://"
@@ -108,18 +96,19 @@ def check_location(location: str) -> str:
         if not re.fullmatch(r"[^\s?#@:]+", location.removeprefix(_S3).partition("/")[0]):
             raise ValueError(f"{location!r} names no bucket: write s3://bucket or s3://bucket/prefix")
         return location
-    if found := _ALMOST_S3.match(location):
-        raise ValueError(f"{location!r}: only s3:// and local folders are known; write s3://{location[found.end() :]}")
+    if scheme := _ALMOST_S3.match(location):
+        raise ValueError(f"{location!r}: only s3:// and local folders are known; write s3://{location[scheme.end() :]}")
     if not is_local(location):
         hint = "; write the folder's path, without file://" if location.lower().startswith("file:") else ""
         raise ValueError(f"{location!r}: only s3:// and local folders are known{hint}")
     return location
 
 
-def missing_folder(folder: str) -> str | None:
-    """Say why a local folder cannot be listed now; None where it can be."""
-    try:
-        os.scandir(folder).close()
-    except OSError as error:
-        return error.strerror or str(error)
-    return None
+def _check_local_file(file: str) -> str:
+    if not is_local(file):
+        raise ValueError(f"{file!r}: only local files are read; copy it beside the configuration")
+    return file
+
+
+Location = Annotated[str, Field(min_length=1), AfterValidator(check_location)]
+LocalFile = Annotated[str, Field(min_length=1), AfterValidator(_check_local_file)]

@@ -19,8 +19,7 @@ class WindowIntensity(Section):
     @field_validator("window")
     @classmethod
     def _rising(cls, window: tuple[int, int]) -> tuple[int, int]:
-        low, high = window
-        if not -32_768 <= low < high <= 65_535:
+        if not -32_768 <= window[0] < window[1] <= 65_535:
             raise ValueError(f"[low, high] must rise within -32768..65535, got {list(window)}")
         return window
 
@@ -35,8 +34,7 @@ class PercentileIntensity(Section):
     @field_validator("percentile")
     @classmethod
     def _rising(cls, percentile: tuple[float, float]) -> tuple[float, float]:
-        low, high = percentile
-        if not 0 <= low < high <= 100:
+        if not 0 <= percentile[0] < percentile[1] <= 100:
             raise ValueError(f"[p, q] must rise within 0..100 percent, got {list(percentile)}")
         return percentile
 
@@ -52,7 +50,8 @@ def _check_form(value: Any) -> Any:
     if isinstance(value, dict) and len(value) == 1:
         ((name, pair),) = value.items()
         kinds = {"window": (int,), "percentile": (int, float)}.get(name, ())
-        if isinstance(pair, list | tuple) and len(pair) == 2 and all(type(one) in kinds for one in pair):
+        # Not by isinstance: true is an int to Python.
+        if isinstance(pair, list | tuple) and len(pair) == 2 and all(type(bound) in kinds for bound in pair):
             return value
     elif isinstance(value, WindowIntensity | PercentileIntensity) or value in ("full_range", "min_max"):
         return value

@@ -6,20 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from brev_pipeline.config.base import (
-    MAX_PATTERN_LENGTH,
-    Columns,
-    Fraction,
-    Regex,
-    Section,
-    check_location,
-    check_pattern,
-)
-
-
-def _is_wide(form: str) -> bool:
-    """Whether a format takes its width from elsewhere, or has one that nobody needs."""
-    return "{" in form or re.search(r"\d{4}", form) is not None
+from brev_pipeline.config.base import MAX_PATTERN_LENGTH, Columns, Fraction, Location, Regex, Section, check_pattern
 
 
 class StorageSettings(Section):
@@ -34,11 +21,9 @@ class StorageSettings(Section):
     @field_validator("endpoint_url")
     @classmethod
     def _with_scheme(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
         # The seed names its endpoint by host alone.
-        url = url if "://" in url else f"https://{url}"
-        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", url):
+        url = url if url is None or "://" in url else f"https://{url}"
+        if url is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", url):
             raise ValueError(f"{url!r} is no address of a server, such as https://minio.example.com:9000")
         return url
 
@@ -48,29 +33,21 @@ class DatasetSettings(Section):
 
     name: str = Field(min_length=1, description="Name of the dataset.")
     id: str = Field(min_length=1, description="Id of the dataset, unique in the pipeline.")
-    bucket: str = Field(
-        min_length=1,
-        description="Local folder (relative to the configuration file, or absolute) or s3://bucket/prefix.",
+    bucket: Location = Field(
+        description="Local folder (relative to the configuration file, or absolute) or s3://bucket/prefix."
     )
     reference: str = Field("N/A", description="Where the dataset is documented.")
     storage: StorageSettings = StorageSettings()
-    inventory: str | None = Field(
+    inventory: Location | None = Field(
         None,
-        min_length=1,
         description="S3 Inventory report to read in place of listing the bucket: a manifest.json, or the folder of the "
         "dated reports, of which the newest complete one is taken. On S3, or a local folder.",
     )
 
     @field_validator("bucket")
     @classmethod
-    def _place(cls, bucket: str) -> str:
-        check_location(bucket)
+    def _without_slash(cls, bucket: str) -> str:
         return bucket.rstrip("/") or bucket
-
-    @field_validator("inventory")
-    @classmethod
-    def _report(cls, inventory: str | None) -> str | None:
-        return None if inventory is None else check_location(inventory)
 
     @model_validator(mode="after")
     def _listable(self) -> Self:
@@ -191,7 +168,8 @@ class ListingSettings(Section):
         try:
             fields = [part for part in string.Formatter().parse(template) if part[1] is not None]
             # An attribute ({path.x}) is none of ours, and a width such as {path:>999999999} would be obeyed.
-            if bad := [name for _, name, width, _ in fields if f"{{{name}}}" not in known or _is_wide(width or "")]:
+            wide = re.compile(r"\{|\d{4}")  # a width that stands elsewhere, or that nobody needs
+            if bad := [name for _, name, width, _ in fields if f"{{{name}}}" not in known or wide.search(width or "")]:
                 raise ValueError(", ".join(map(repr, bad)))
             template.format(path="", bucket="", key="", quoted_key="")
         except ValueError as error:

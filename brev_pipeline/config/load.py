@@ -21,10 +21,9 @@ from brev_pipeline.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
 
-_SECRET_KEYS: Final = {"key", "secret", "token", "password", "access_key", "secret_key"} | {
-    "aws_access_key_id",
-    "aws_secret_access_key",
-}
+_SECRET_KEYS: Final = frozenset(
+    ["key", "secret", "token", "password", "access_key", "secret_key", "aws_access_key_id", "aws_secret_access_key"]
+)
 _MAX_PROBLEMS: Final = 50  # problems that are told of one file
 _MAX_PROBLEM_LENGTH: Final = 500  # characters of what is told of one problem
 
@@ -71,11 +70,12 @@ def build_settings(model: type[M], given: Mapping[str, Any]) -> M:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        said = (
+        problems = [
             f"{_format_path(detail['loc'])}: {_describe_error(dict(detail), detail['loc'])}"
             for detail in error.errors()
-        )
-        raise ConfigError("; ".join(said)) from None
+        ]
+        # Without its cause, whose text would show what the settings hold.
+        raise ConfigError("; ".join(problems)) from None
 
 
 def to_printable(file: Path) -> str:
@@ -84,7 +84,8 @@ def to_printable(file: Path) -> str:
 
 
 def _read_regular(file: Path) -> bytes:
-    """Bytes of a regular file, at most one more than is allowed. A pipe or device is never waited for."""
+    """Bytes of a regular file, at most one more than is allowed."""
+    # O_NONBLOCK: a pipe or device is never waited for.
     with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
         mode = os.fstat(stream.fileno()).st_mode
         if not stat.S_ISREG(mode):
@@ -106,8 +107,8 @@ def _parse(
             problems += _find_missing_files(config, tree)
     except ValidationError as error:
         # A value with a problem of its own was validated in its bare form, which says nothing new.
-        told = {problem.path for problem in problems}
-        problems += [problem for problem in _list_problems(tree, error) if problem.path not in told]
+        reported = {problem.path for problem in problems}
+        problems += [problem for problem in _list_problems(tree, error) if problem.path not in reported]
         more = max(0, error.error_count() - _MAX_PROBLEMS)
     if problems:
         raise ConfigError(_format_problems(name, problems, more))
@@ -115,27 +116,26 @@ def _parse(
 
 
 def _find_missing_files(config: PipelineConfig, tree: Tree) -> Iterator[Problem]:
-    for key, given in config.split.input_files.items():
-        if given is None:
+    for key, location in config.split.input_files.items():
+        if location is None:
             continue
-        section, name, *rest = key.split(".", 3)
-        path: YamlPath = (section, name, *rest)
-        file = config.resolve_location(given)
+        # At most three: a word of split.given.lists may hold dots itself.
+        path: YamlPath = tuple(key.split(".", 3))
+        file = config.resolve_location(location)
         try:
             os.close(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-            wrong = None if os.path.isfile(file) else "it is no regular file"
+            reason = None if os.path.isfile(file) else "it is no regular file"
         except OSError as error:
-            wrong = error.strerror or str(error)
-        if wrong:
+            reason = error.strerror or str(error)
+        if reason:
             hint = "relative places are meant from the configuration's folder"
-            yield Problem(tree.line_of(path), path, f"{file} cannot be read: {wrong}; {hint}")
+            yield Problem(tree.line_of(path), path, f"{file} cannot be read: {reason}; {hint}")
 
 
 def _format_problems(name: str, problems: list[Problem], more: int) -> str:
-    lines = dict.fromkeys(
-        _format_problem(name, problem) for problem in sorted(problems, key=lambda problem: problem.line)
-    )
-    shown = list(lines)[:_MAX_PROBLEMS]
+    problems = sorted(problems, key=lambda problem: problem.line)
+    lines = list(dict.fromkeys(_format_problem(name, problem) for problem in problems))
+    shown = lines[:_MAX_PROBLEMS]
     if more := more + len(lines) - len(shown):
         shown.append(f"{name}: and {more} more problems")
     return "\n".join(shown)
@@ -144,10 +144,11 @@ def _format_problems(name: str, problems: list[Problem], more: int) -> str:
 def _format_problem(name: str, problem: Problem) -> str:
     where = f"{name}:{problem.line}" if problem.line else name
     path = f"{_format_path(problem.path)}: " if problem.path else ""
-    said = redact(f"{path}{problem.message}")
-    return f"{where}: {said if len(said) <= _MAX_PROBLEM_LENGTH else said[:_MAX_PROBLEM_LENGTH] + '…'}".replace(
-        "\n", " "
-    )
+    return f"{where}: {_shorten(redact(f'{path}{problem.message}'), _MAX_PROBLEM_LENGTH)}".replace("\n", " ")
+
+
+def _shorten(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def _list_problems(tree: Tree, error: ValidationError) -> Iterator[Problem]:
@@ -164,44 +165,35 @@ def _describe_error(detail: dict[str, Any], path: YamlPath) -> str:
         return f"unknown key{_did_you_mean(path)}"
     if detail["type"] == "missing":
         return "is missing"
-    said = str(detail["msg"]).removeprefix("Value error, ")
-    given = detail.get("input")
-    if detail["type"] == "value_error" or not isinstance(given, str | int | float):
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    value = detail.get("input")
+    if detail["type"] == "value_error" or not isinstance(value, str | int | float):
         # What lists and mappings hold is not repeated: nobody knows what that may be.
-        return said
+        return message
     hint = "; put it into quotes" if detail["type"] == "string_type" else ""
-    return f"{said}, got {_format_value(given)}{hint}"
-
-
-def _format_value(value: str | float) -> str:
-    text = repr(redact(value) if isinstance(value, str) else value)
-    return text if len(text) <= 80 else f"{text[:80]}…"
+    return f"{message}, got {_shorten(repr(redact(value) if isinstance(value, str) else value), 80)}{hint}"
 
 
 def _format_path(path: YamlPath) -> str:
-    def part(one: str | int) -> str:
-        text = str(one)
-        return f"[{one}]" if isinstance(one, int) else f".{text if len(text) <= 60 else text[:60] + '…'}"
-
-    text = "".join(map(part, path)).lstrip(".")
-    return text if len(text) <= 200 else f"{text[:200]}…"
+    parts = [f"[{part}]" if isinstance(part, int) else f".{_shorten(part, 60)}" for part in path]
+    return _shorten("".join(parts).lstrip("."), 200)
 
 
 def _yaml_path(tree: Tree, loc: YamlPath) -> YamlPath:
     """``loc`` without the names that pydantic puts in for the members of a union."""
     kept: list[int | str] = []
     node = tree.root
-    for place, part in enumerate(loc):
-        child = node.find_child(part)
+    for depth, part in enumerate(loc):
         # The last part may be a key that is missing from the file; anything else unknown is a union's member.
-        if child is not None:
-            node = child
-        elif not (place == len(loc) - 1 and isinstance(node.value, dict)):
+        if part in node.children:
+            node = node.children[part]
+        elif not (depth == len(loc) - 1 and isinstance(node.value, dict)):
             continue
         kept.append(part)
     return tuple(kept)
 
 
+# Once: of a file with many unknown keys each asks for it.
 @cache
 def _schema() -> dict[str, Any]:
     return PipelineConfig.model_json_schema()
@@ -215,20 +207,18 @@ def schema_text() -> str:
 def _did_you_mean(path: YamlPath) -> str:
     import difflib
 
-    schema = _schema()
-    node: dict[str, Any] = schema
+    node = _schema()
     for part in path[:-1]:
-        node = _resolve(schema, node)
+        node = _dereference(node)
         node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
-    known = list(_resolve(schema, node).get("properties", {}))
-    close = difflib.get_close_matches(str(path[-1])[:60], known, 1, 0.5)
-    if close:
+    known = list(_dereference(node).get("properties", {}))
+    # Cut: comparing takes longer the longer the key is.
+    if close := difflib.get_close_matches(str(path[-1])[:60], known, 1, 0.5):
         return f"; did you mean {close[0]}?"
     return f"; known here: {', '.join(known)}" if known else ""
 
 
-def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    for option in (node, *node.get("anyOf", [])):
-        if "$ref" in option:
-            return schema["$defs"][option["$ref"].rpartition("/")[2]]  # type: ignore[no-any-return]
-    return node
+def _dereference(node: dict[str, Any]) -> dict[str, Any]:
+    """What a node of the schema refers to, also as one of several forms; else the node."""
+    references = [form["$ref"] for form in (node, *node.get("anyOf", [])) if "$ref" in form]
+    return _schema()["$defs"][references[0].rpartition("/")[2]] if references else node

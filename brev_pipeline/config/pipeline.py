@@ -5,6 +5,7 @@ sections (or build them from keyword arguments), and nobody reads YAML again.
 """
 
 import keyword
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from brev_pipeline.config.base import NAME_PATTERN, Section, check_location, is_local, missing_folder
+from brev_pipeline.config.base import NAME_PATTERN, Location, Section, is_local
 from brev_pipeline.config.image import ImageSettings
 from brev_pipeline.config.inputs import DatasetSettings, IntegritySettings, ListingSettings, StorageSettings
 from brev_pipeline.config.operations import (
@@ -60,9 +61,8 @@ class PipelineConfig(Section):
     )
     description: str = Field("", description="For people; shown in Dagster's UI.")
     owners: list[str] = Field([], description="E-mail addresses, or team:name.")
-    store: str = Field(
-        min_length=1,
-        description="Local folder (relative to the configuration file, or absolute) or s3://bucket/prefix.",
+    store: Location = Field(
+        description="Local folder (relative to the configuration file, or absolute) or s3://bucket/prefix."
     )
     store_storage: StorageSettings = Field(StorageSettings(), description="How to reach an s3:// store.")
     datasets: list[DatasetSettings] = Field(min_length=1, description="Where the images lie: one entry per place.")
@@ -87,11 +87,6 @@ class PipelineConfig(Section):
 
     # Folder of the YAML file: relative places are meant from here, so that a checkout can be moved.
     _base: Path = PrivateAttr(default_factory=Path.cwd)
-
-    @field_validator("store")
-    @classmethod
-    def _location(cls, store: str) -> str:
-        return check_location(store)
 
     @field_validator("owners")
     @classmethod
@@ -124,13 +119,13 @@ class PipelineConfig(Section):
     @model_validator(mode="after")
     def _purposes(self) -> Self:
         if unknown := sorted(set(self.sampling.purposes) - set(self.split.names)):
-            said = f"names {unknown}, but the split has only {self.split.names}"
+            problem = f"names {unknown}, but the split has only {self.split.names}"
             if self.split.folds:
-                said += ": with split.folds, remove sampling.purposes; the folds are then drawn, each"
+                problem += ": with split.folds, remove sampling.purposes; the folds are then drawn, each"
             # At its own key: a plain error would be told of the whole file.
-            error = PydanticCustomError("value_error", "{said}", {"said": said})
-            where: InitErrorDetails = {"type": error, "loc": ("sampling", "purposes"), "input": self.sampling.purposes}
-            raise ValidationError.from_exception_data(type(self).__name__, [where])
+            error = PydanticCustomError("value_error", "{problem}", {"problem": problem})
+            detail: InitErrorDetails = {"type": error, "loc": ("sampling", "purposes"), "input": self.sampling.purposes}
+            raise ValidationError.from_exception_data(type(self).__name__, [detail])
         return self
 
     @property
@@ -154,29 +149,29 @@ class PipelineConfig(Section):
 
         Looks at the file system: a local folder that is not there now may be a disk that will be mounted.
         """
-        found = [*self._missing_folders(), *self._unshared_folders()]
-        more = len(found) - _MOST_WARNINGS
-        return found if more <= 0 else [*found[:_MOST_WARNINGS], f"and {more} more such places"]
+        warnings = [*self._find_missing_folders(), *self._find_unshared_folders()]
+        more = len(warnings) - _MOST_WARNINGS
+        return warnings if more <= 0 else [*warnings[:_MOST_WARNINGS], f"and {more} more such places"]
 
-    def _missing_folders(self) -> Iterator[str]:
+    def _find_missing_folders(self) -> Iterator[str]:
         for number, dataset in enumerate(self.datasets):
             for key, location in (("bucket", dataset.bucket), ("inventory", dataset.inventory)):
                 if location is None or not is_local(location):
                     continue
                 folder = self.resolve_location(location)
-                if reason := missing_folder(folder):
+                try:
+                    os.scandir(folder).close()
+                except OSError as error:
                     yield (
-                        f"datasets[{number}].{key}: {folder} cannot be listed now ({reason}): a run would fail; mount "
-                        "the disk, or correct the path, which is meant from the configuration's folder"
+                        f"datasets[{number}].{key}: {folder} cannot be listed now ({error.strerror or error}): a run "
+                        "would fail; mount the disk, or correct the path, which is meant from the configuration's "
+                        "folder"
                     )
 
-    def _unshared_folders(self) -> Iterator[str]:
-        if self.engine.kind == "local":
-            return
-        locations = [("store", self.store)]
-        locations += [(f"datasets[{number}].bucket", dataset.bucket) for number, dataset in enumerate(self.datasets)]
-        for path, location in locations:
-            if is_local(location):
+    def _find_unshared_folders(self) -> Iterator[str]:
+        locations = {f"datasets[{number}].bucket": dataset.bucket for number, dataset in enumerate(self.datasets)}
+        for path, location in ({"store": self.store} | locations).items():
+            if self.engine.kind != "local" and is_local(location):
                 yield (
                     f"{path}: {location} is a local folder, but engine.kind is {self.engine.kind}: every machine of "
                     "the cluster has to see it under this very path; use a disk that all of them share, or s3://"

@@ -190,10 +190,9 @@ class SplitSettings(Section):
             )
         if self.folds is None and self.remainder in self.purposes:
             raise ValueError(f"the remainder {self.remainder!r} is one of the purposes too: give it another name")
-        if unknown := sorted(set(self.locked) - set(self.names)):
-            raise ValueError(f"locked names {unknown}, but the purposes are {self.names}")
-        if unknown := sorted(set(self.access_log) - set(self.names)):
-            raise ValueError(f"access_log names {unknown}, but the purposes are {self.names}")
+        for key in ("locked", "access_log"):
+            if unknown := sorted(set(getattr(self, key)) - set(self.names)):
+                raise ValueError(f"{key} names {unknown}, but the purposes are {self.names}")
         if self.method != "ranked_hash" and self.seed >= 2**32:
             raise ValueError(f"the method {self.method} takes seeds below 2**32, got {self.seed}")
         return self

@@ -77,10 +77,6 @@ class Node:
     depth: int = 0
     """Lists and mappings within each other, itself included."""
 
-    def find_child(self, part: str | int) -> "Node | None":
-        """What stands under a key or at a place; None where nothing does."""
-        return self.children.get(part)
-
 
 @dataclass
 class Tree:
@@ -94,10 +90,10 @@ class Tree:
         """Line of the innermost value on the path that the file has."""
         node, line = self.root, 1
         for part in path:
-            found = node.find_child(part)
-            if found is None:
+            if part not in node.children:
                 break
-            node, line = found, found.line
+            node = node.children[part]
+            line = node.line
         return line
 
 
@@ -109,13 +105,13 @@ def read_tree(text: str) -> Tree:
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise YamlError(f"is larger than {MAX_BYTES // 1024} KiB, which no configuration needs")
-    if found := _CONTROL.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        raise YamlError(f"not YAML: holds the control character U+{ord(found[0]):04X}; remove it", line)
-    return _TreeBuilder().build_tree(_events(text))
+    if control := _CONTROL.search(text):
+        line = text.count("\n", 0, control.start()) + 1
+        raise YamlError(f"not YAML: holds the control character U+{ord(control[0]):04X}; remove it", line)
+    return _TreeBuilder().build_tree(_parse_events(text))
 
 
-def _events(text: str) -> Iterator[yaml.Event]:
+def _parse_events(text: str) -> Iterator[yaml.Event]:
     # The same language as yaml.SafeLoader's, ten times as fast; not every installation of PyYAML has it.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     try:
@@ -123,10 +119,10 @@ def _events(text: str) -> Iterator[yaml.Event]:
             yield loader.get_event()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        said = getattr(error, "problem", None) or getattr(error, "reason", None) or error
+        reason = getattr(error, "problem", None) or getattr(error, "reason", None) or error
         # What is missing at the end stands on the last line for people, on the next for libyaml.
         last = text.rstrip("\n").count("\n") + 1
-        raise YamlError(f"not YAML: {said}", min(mark.line + 1, last) if mark else 0) from error
+        raise YamlError(f"not YAML: {reason}", min(mark.line + 1, last) if mark else 0) from error
     finally:
         loader.dispose()
 
@@ -168,16 +164,13 @@ class _TreeBuilder:
         self._line = 0
 
     def build_tree(self, events: Iterator[yaml.Event]) -> Tree:
-        documents = 0
         for event in events:
             assert event.start_mark is not None
             self._line = event.start_mark.line + 1
-            if isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    raise YamlError("a second document begins here (---); one file is one pipeline", self._line)
-            else:
-                self._take(event)
+            # Of an empty document too there is a root: None.
+            if isinstance(event, yaml.DocumentStartEvent) and self._root is not None:
+                raise YamlError("a second document begins here (---); one file is one pipeline", self._line)
+            self._take(event)
         if self._root is None or not isinstance(self._root.value, dict):
             raise YamlError("holds no settings; at least name, store and datasets are needed")
         return Tree(self._root, self._problems)
@@ -187,9 +180,9 @@ class _TreeBuilder:
             if self._awaits_key:
                 self._begin_entry(event)
             else:
-                self._add(self._scalar(event), event.anchor)
+                self._add(self._construct_scalar(event), event.anchor)
         elif isinstance(event, yaml.AliasEvent):
-            self._add(self._aliased(str(event.anchor)))
+            self._add(self._resolve_alias(str(event.anchor)))
         elif isinstance(event, yaml.SequenceStartEvent | yaml.MappingStartEvent):
             self._open(event)
         elif isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
@@ -230,20 +223,19 @@ class _TreeBuilder:
 
     def _close(self) -> None:
         frame = self._frames.pop()
-        own = frame.node
+        node, children = frame.node, frame.node.children
         for merged in frame.merged:
             for key, child in merged.children.items():
-                if key not in own.children:
-                    own.children[key] = child
-                    own.value[key] = child.value
-        own.count = 1 + sum(child.count for child in own.children.values())
-        own.depth = 1 + max((child.depth for child in own.children.values()), default=0)
-        self._add(own, frame.anchor)
+                if key not in children:
+                    children[key], node.value[key] = child, child.value
+        node.count = 1 + sum(child.count for child in children.values())
+        node.depth = 1 + max((child.depth for child in children.values()), default=0)
+        self._add(node, frame.anchor)
 
     def _begin_entry(self, event: yaml.ScalarEvent) -> None:
         frame = self._frames[-1]
         self._count_in(1)
-        tag, text = self._tag(event), self._text(event.value)
+        tag, text = self._resolve_tag(event), self._clean_text(event.value)
         frame.key, frame.key_line, frame.is_merge = text, self._line, tag == _MERGE
         if event.anchor:
             self._anchors[event.anchor] = Node(text, self._line)
@@ -278,7 +270,7 @@ class _TreeBuilder:
         else:
             self._report("<< takes a mapping, or a list of mappings")
 
-    def _aliased(self, anchor: str) -> Node:
+    def _resolve_alias(self, anchor: str) -> Node:
         if self._awaits_key:
             raise self._stop(f"the alias *{_shortened(anchor)} stands here as a key; write the text itself")
         if any(frame.anchor == anchor for frame in self._frames):
@@ -289,11 +281,11 @@ class _TreeBuilder:
         self._count_in(node.count, node.depth)
         return replace(node, line=self._line)
 
-    def _scalar(self, event: yaml.ScalarEvent) -> Node:
+    def _construct_scalar(self, event: yaml.ScalarEvent) -> Node:
         self._count_in(1)
-        tag, value = self._tag(event), event.value
+        tag, value = self._resolve_tag(event), event.value
         if tag in _TEXTS:
-            return Node(self._text(value), self._line)
+            return Node(self._clean_text(value), self._line)
         construct = _CONSTRUCT.get(tag)
         if construct is None:
             self._report(f"the type {_shown_tag(tag)} is not known here; remove it")
@@ -301,28 +293,29 @@ class _TreeBuilder:
         try:
             if len(value) > _LONGEST_NUMBER:
                 raise ValueError(f"has {len(value)} characters")
-            made = construct(self._resolver, yaml.ScalarNode(tag, value))
-            if isinstance(made, float) and not math.isfinite(made):
+            constructed = construct(self._resolver, yaml.ScalarNode(tag, value))
+            if isinstance(constructed, float) and not math.isfinite(constructed):
                 raise ValueError("is not finite")
         except Exception as error:  # noqa: BLE001 (PyYAML's constructors raise whatever int, float and date do)
             kind = {"timestamp": "date", "int": "number", "float": "number"}.get(tag.removeprefix(_TAG), "value")
             self._report(f"{_shortened(redact(value))} is no {kind} that can be used: {error}")
             return Node(None, self._line)
-        return Node(made, self._line)
+        return Node(constructed, self._line)
 
-    def _tag(self, event: yaml.ScalarEvent) -> str:
+    def _resolve_tag(self, event: yaml.ScalarEvent) -> str:
         if event.tag in (None, "!"):
             return str(self._resolver.resolve(yaml.ScalarNode, event.value, event.implicit))  # type: ignore[no-untyped-call]
         return str(event.tag)
 
-    def _text(self, text: str) -> str:
+    def _clean_text(self, text: str) -> str:
         """The text, without what it must not hold; that is reported."""
-        if found := _CONTROL.search(text):
-            self._report(f"holds the control character U+{ord(found[0]):04X}; remove it")
+        # The file's own text was searched before; an escape such as "\x00" makes one only now.
+        if control := _CONTROL.search(text):
+            self._report(f"holds the control character U+{ord(control[0]):04X}; remove it")
             text = _CONTROL.sub("?", text)
         is_host = not self._awaits_key and is_host_field((self._path or ("",))[-1])
-        if said := find_credentials(text, is_host=is_host):
-            self._report(said)
+        if problem := find_credentials(text, is_host=is_host):
+            self._report(problem)
             return redact(text, is_host=is_host)
         return text
 
