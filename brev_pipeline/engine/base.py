@@ -1,13 +1,17 @@
-"""What every engine promises: the same function over independent tasks, wherever the work is done."""
+"""What every engine promises: the same function over independent tasks, wherever the work is done; the plainest; the choice."""
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
 
 from brev_pipeline.engine.progress import ProgressListener, ProgressReporter
-from brev_pipeline.errors import EngineError
+from brev_pipeline.engine.transport import task_name
+from brev_pipeline.errors import BrevPipelineError, EngineError
+
+if TYPE_CHECKING:
+    from brev_pipeline.config import EngineSettings
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -136,6 +140,33 @@ class Engine(ABC):
         """Do what `map` promises; count finished tasks with ``reporter``."""
 
 
+class SerialEngine(Engine):
+    """Runs one task after the other in this process, taking each just before it is run. For notebooks and small work.
+
+    The function need not be importable nor the tasks picklable. No task can be lost: what would end a worker ends
+    this process, and ``task_timeout`` is not watched. Results come in the order of the tasks.
+    """
+
+    workers = 1
+
+    def _run(
+        self, function: Callable[[T], Any], tasks: Iterable[T], options: MapOptions, reporter: ProgressReporter
+    ) -> Iterator[tuple[T, Any]]:
+        for task in tasks:
+            try:
+                result = function(task)
+            except BrevPipelineError as error:
+                error.add_note(f"in {task_name(options.label, task)}")
+                raise
+            except Exception as error:
+                what = f"{task_name(options.label, task)} failed: {type(error).__name__}: {error}"
+                raise EngineError(what) from error
+            reporter.count_task(task)
+            reporter.report_if_due()
+            yield task, result
+        reporter.report_now(ended=True)
+
+
 def check_workers(workers: int) -> int:
     """A number of workers. Raises `EngineError` below 1."""
     if workers < 1:
@@ -148,3 +179,31 @@ def check_timeout(timeout: float | None) -> float | None:
     if timeout is not None and not 0 < timeout < math.inf:
         raise EngineError(f"task_timeout is {timeout!r}: give seconds above 0, or None for any time")
     return timeout
+
+
+def create_engine(
+    settings: "EngineSettings", on_progress: ProgressListener | None = None, progress_seconds: float = 2.0
+) -> Engine:
+    """The engine that a configuration asks for; nothing is started or reached before it is used.
+
+    Args:
+        settings: ``engine`` of the configuration.
+        on_progress: called now and then during the work.
+        progress_seconds: seconds between those calls.
+    """
+    if settings.kind == "local" or settings.address is None:
+        from brev_pipeline.engine.local import LocalEngine
+
+        return LocalEngine(settings.workers, on_progress=on_progress, progress_seconds=progress_seconds)
+    from brev_pipeline.engine.ray_engine import RayEngine
+
+    return RayEngine(
+        settings.address,
+        settings.workers,
+        ship_package=settings.ship_package,
+        runtime_env=settings.runtime_env,
+        connect_seconds=settings.connect_seconds,
+        start_seconds=settings.start_seconds,
+        on_progress=on_progress,
+        progress_seconds=progress_seconds,
+    )

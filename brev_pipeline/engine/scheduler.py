@@ -15,9 +15,16 @@ from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from brev_pipeline.engine.base import LostTask, MapOptions
-from brev_pipeline.engine.failures import rebuild_error, task_name
 from brev_pipeline.engine.progress import ProgressReporter
-from brev_pipeline.engine.transport import Message, MessageKind, Part, SerializedFunction, encode_message
+from brev_pipeline.engine.transport import (
+    Message,
+    MessageKind,
+    Part,
+    SerializedFunction,
+    encode_message,
+    rebuild_error,
+    task_name,
+)
 from brev_pipeline.errors import EngineError
 
 T = TypeVar("T")
@@ -54,8 +61,8 @@ class WorkerLost(NamedTuple):
     """The signal that ended the worker, where that is known."""
 
 
-Event = Message | WorkerLost
-"""What became of a task: the worker's message (`MessageKind.DONE` or ``FAILED``), or the worker's death."""
+Events = list[tuple[ScheduledTask[T], Message | WorkerLost]]
+"""What became of tasks: the worker's message (`MessageKind.DONE` or ``FAILED``), or the worker's death."""
 
 
 class WorkerPool(ABC, Generic[T]):
@@ -86,11 +93,6 @@ class WorkerPool(ABC, Generic[T]):
     def busy_count(self) -> int:
         """Tasks taken."""
 
-    @property
-    def free_count(self) -> int:
-        """Tasks that can be taken at once."""
-        return self.size - self.busy_count
-
     @abstractmethod
     def assign(self, task: ScheduledTask[T]) -> None:
         """Have an idle worker run a task, or a fresh one where all are busy."""
@@ -100,7 +102,7 @@ class WorkerPool(ABC, Generic[T]):
         self.assign(task)
 
     @abstractmethod
-    def wait_for_events(self, seconds: float) -> list[tuple[ScheduledTask[T], Event]]:
+    def wait_for_events(self, seconds: float) -> Events[T]:
         """Wait for events, for some seconds or `HEARTBEAT` at most; return what there is.
 
         Raises:
@@ -160,10 +162,11 @@ class Scheduler(Generic[T]):
     def _assign_tasks(self) -> bool:
         """Take tasks and give them to workers as far as allowed; return whether anything is under way."""
         while True:
-            under_way = len(self._delayed) + len(self._waiting) + self._pool.busy_count + len(self._finished)
-            if self._delayed and self._delayed[0][0] <= time.monotonic() and self._pool.free_count:
+            busy = self._pool.busy_count
+            under_way = len(self._delayed) + len(self._waiting) + busy + len(self._finished)
+            if self._delayed and self._delayed[0][0] <= time.monotonic() and busy < self._pool.size:
                 self._pool.reassign(heapq.heappop(self._delayed)[2])
-            elif self._waiting and self._pool.free_count:
+            elif self._waiting and busy < self._pool.size:
                 self._pool.assign(self._waiting.popleft())
             elif under_way <= self._pool.size and not self._exhausted:
                 self._take_task()
@@ -179,9 +182,8 @@ class Scheduler(Generic[T]):
         try:
             self._waiting.append(ScheduledTask(task, encode_message(MessageKind.TASK, task)))
         except Exception as error:
-            raise EngineError(
-                f"{self._name(task)} cannot be sent to a worker: {error}; tasks are plain data"
-            ) from error
+            what = f"cannot be sent to a worker: {error}; tasks are plain data"
+            raise EngineError(f"{task_name(self._options.label, task)} {what}") from error
 
     def _handle_events(self, seconds: float) -> None:
         if self._delayed:
@@ -189,18 +191,16 @@ class Scheduler(Generic[T]):
         for scheduled, event in self._pool.wait_for_events(seconds):
             if isinstance(event, WorkerLost):
                 self._on_worker_lost(scheduled, event)
-            elif event.kind is MessageKind.FAILED:
+                continue
+            if event.kind is MessageKind.FAILED:
                 raise rebuild_error(event.load(), self._options.label, scheduled.task)
-            else:
-                self._finish(scheduled, self._load_result(scheduled, event))
+            try:
+                result = event.load()
+            except Exception as error:
+                what = f"was done, but its result cannot be read: {type(error).__name__}: {error}"
+                raise EngineError(f"{task_name(self._options.label, scheduled.task)} {what}") from error
+            self._finish(scheduled, result)
         self._reporter.report_if_due()
-
-    def _load_result(self, scheduled: ScheduledTask[T], message: Message) -> Any:
-        try:
-            return message.load()
-        except Exception as error:
-            what = f"was done, but its result cannot be read: {type(error).__name__}: {error}"
-            raise EngineError(f"{self._name(scheduled.task)} {what}") from error
 
     def _finish(self, scheduled: ScheduledTask[T], result: Any) -> None:
         self._reporter.count_task(scheduled.task)
@@ -208,32 +208,21 @@ class Scheduler(Generic[T]):
 
     def _on_worker_lost(self, scheduled: ScheduledTask[T], loss: WorkerLost) -> None:
         (scheduled.interruptions if loss.blameless else scheduled.deaths).append(loss.reason)
-        if len(scheduled.deaths) < self._options.tries and len(scheduled.interruptions) <= _INTERRUPTIONS:
-            self._delay_retry(scheduled)
+        deaths, interruptions = len(scheduled.deaths), len(scheduled.interruptions)
+        if deaths < self._options.tries and interruptions <= _INTERRUPTIONS:
+            # After a pause: what killed a worker (no memory, no network) may pass.
+            due = time.monotonic() + min(_BACK_OFF * 4 ** (deaths + interruptions - 1), _LONGEST_BACK_OFF)
+            heapq.heappush(self._delayed, (due, next(self._numbers), scheduled))
             return
         if loss.blameless:
-            reason = f"{loss.reason}, {len(scheduled.interruptions)} times"
+            reason = f"{loss.reason}, {interruptions} times"
+        elif deaths == 2 and scheduled.deaths[0] == scheduled.deaths[1]:
+            reason = f"{loss.reason}, twice"
         else:
-            reason = join_reasons(scheduled.deaths)
+            reason = "; on the next try ".join(scheduled.deaths)
         if self._options.lost == "yield" and not loss.blameless:
             self._finish(scheduled, LostTask(reason, loss.signal))
         else:
-            error = EngineError(f"{self._name(scheduled.task)} was lost: {reason}")
+            error = EngineError(f"{task_name(self._options.label, scheduled.task)} was lost: {reason}")
             error.passing = loss.blameless
             raise error
-
-    def _delay_retry(self, scheduled: ScheduledTask[T]) -> None:
-        """Let a while pass before the next try: what killed a worker (no memory, no network) may pass."""
-        tries = len(scheduled.deaths) + len(scheduled.interruptions)
-        due = time.monotonic() + min(_BACK_OFF * 4 ** (tries - 1), _LONGEST_BACK_OFF)
-        heapq.heappush(self._delayed, (due, next(self._numbers), scheduled))
-
-    def _name(self, task: T) -> str:
-        return task_name(self._options.label, task)
-
-
-def join_reasons(deaths: list[str]) -> str:
-    """Why the workers of a task died, one after the other, in one sentence."""
-    if len(deaths) == 2 and deaths[0] == deaths[1]:
-        return f"{deaths[0]}, twice"
-    return "; on the next try ".join(deaths)

@@ -1,10 +1,14 @@
-"""Messages between a process and its workers, on a socket, without copies of large arrays.
+"""What travels between a process and its workers: messages, without copies of large arrays, and errors.
 
 A message is a head (kind, sizes), a pickle, and the large buffers that pickle protocol 5 leaves out of it (NumPy
 arrays, Arrow tables). Buffers go from the array's own memory into the socket and from the socket into the new
 array's memory. Large ``bytes`` leave without a copy too. Nothing of this is ever written to a disk: both ends are one
-program, and the socket has no name. Between machines of a cluster a message travels as one piece of bytes
-(`join_message`, `parse_message`), by the cluster's own means.
+program, and the socket has no name. Between machines of a cluster a message travels as one piece of bytes, its parts
+joined, by the cluster's own means.
+
+Exceptions do not travel well: one whose constructor takes two arguments pickles and then cannot be unpickled, others
+hold what cannot be pickled at all. So ours are taken apart and put together again without calling their constructor,
+and everybody else's become text.
 """
 
 import os
@@ -12,19 +16,22 @@ import pickle
 import socket
 import struct
 import sys
+import traceback
 from collections.abc import Callable, Generator, Iterator
 from enum import IntEnum
+from reprlib import Repr
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from brev_pipeline.errors import EngineError
+from brev_pipeline.errors import BrevPipelineError, EngineError
 
 _HEAD = struct.Struct("!BIQ")  # kind, number of large buffers, bytes of the pickle
 _SIZE = struct.Struct("!Q")
 # Smaller buffers are cheaper inside the pickle than as a part of their own.
 _LARGE = 64 * 1024  # bytes
-# The kernel takes at most 1024 parts per call (IOV_MAX).
-_PARTS_PER_CALL = 1024
+_PARTS_PER_CALL = 1024  # the kernel's IOV_MAX
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200  # characters
 
 IMPORT_ADVICE = "define it at the top level of a module that can be imported, not in the script that runs or a notebook"
 
@@ -45,7 +52,7 @@ class MessageKind(IntEnum):
     DONE = 4
     """From the worker: the task's result."""
     FAILED = 5
-    """From the worker: a `failures.Failure`."""
+    """From the worker: a `Failure`."""
 
 
 class Message(NamedTuple):
@@ -94,13 +101,8 @@ def send_message(connection: socket.socket, parts: list[Part]) -> None:
             left[first] = left[first][sent:]
 
 
-def join_message(parts: list[Part]) -> bytes:
-    """A message as one piece."""
-    return b"".join(parts)
-
-
 def parse_message(data: bytes) -> Message:
-    """The message that `join_message` made a piece of; its parts are copies, so arrays are writable."""
+    """The message whose parts were joined to one piece; they are copies, so arrays are writable."""
     view = memoryview(data)
     kind, count, size = _HEAD.unpack_from(view)
     start = _HEAD.size + _SIZE.size * count
@@ -112,45 +114,37 @@ def parse_message(data: bytes) -> Message:
     return Message(MessageKind(kind), parts)
 
 
-class MessageReceiver:
-    """Puts messages together from what arrives on a socket, blocking or not."""
+def read_messages(connection: socket.socket) -> Iterator[Message | None]:
+    """Yield messages as they arrive on a socket, blocking or not; None: the next one is not there in full yet.
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._messages = self._read_messages()
+    Raises:
+        EOFError: the other end is gone.
+        OSError: likewise.
+    """
+    while True:
+        kind, count, size = _HEAD.unpack((yield from _read_bytes(connection, _HEAD.size)))
+        sizes = yield from _read_bytes(connection, _SIZE.size * count)
+        parts = [(yield from _read_bytes(connection, size))]
+        for (size,) in _SIZE.iter_unpack(sizes):
+            parts.append((yield from _read_bytes(connection, size)))
+        yield Message(MessageKind(kind), parts)
+        # What the receiver lets go is not kept in memory until the next message.
+        del parts
 
-    def receive_message(self) -> Message | None:
-        """Return the next message; None if it has not arrived in full yet (only on a non-blocking socket).
 
-        Raises:
-            EOFError: the other end is gone.
-            OSError: likewise.
-        """
-        return next(self._messages)
-
-    def _read_messages(self) -> Iterator[Message | None]:
-        while True:
-            head = yield from self._read_bytes(_HEAD.size)
-            kind, count, size = _HEAD.unpack(head)
-            sizes = yield from self._read_bytes(_SIZE.size * count)
-            parts = [(yield from self._read_bytes(size))]
-            for (size,) in _SIZE.iter_unpack(sizes):
-                parts.append((yield from self._read_bytes(size)))
-            yield Message(MessageKind(kind), parts)
-
-    def _read_bytes(self, size: int) -> Generator[None, None, bytearray]:
-        buffer = bytearray(size)
-        view = memoryview(buffer)
-        while view:
-            try:
-                received = self._connection.recv_into(view)
-            except BlockingIOError:
-                yield
-                continue
-            if not received:
-                raise EOFError("the other end is gone")
-            view = view[received:]
-        return buffer
+def _read_bytes(connection: socket.socket, size: int) -> Generator[None, None, bytearray]:
+    buffer = bytearray(size)
+    view = memoryview(buffer)
+    while view:
+        try:
+            received = connection.recv_into(view)
+        except BlockingIOError:
+            yield
+            continue
+        if not received:
+            raise EOFError("the other end is gone")
+        view = view[received:]
+    return buffer
 
 
 class SerializedFunction(NamedTuple):
@@ -192,3 +186,78 @@ def _import_folder(module: str) -> str | None:
     for _ in range(1 + module.count(".") + os.path.basename(file).startswith("__init__.")):
         file = os.path.dirname(file)
     return file
+
+
+class Failure(NamedTuple):
+    """What a worker tells of an error: text, and bytes that `rebuild_error` understands. Always picklable."""
+
+    what: str
+    """What could not be done, for example ``"failed"``."""
+    summary: str
+    trace: str
+    ours: bytes | None = None
+    """Pickle of (class, args, attributes) of an error of this package's family."""
+
+
+class RemoteTraceback(Exception):  # noqa: N818 (it is a cause, not an error of its own)
+    """Stands as ``__cause__`` of an error that arose in a worker; its text is the worker's traceback."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+def task_name(label: str, task: object) -> str:
+    """How errors name a task: by its ``repr``, cut in the middle to some 200 characters."""
+    return f"{label}: task {_SHORT.repr(task)}" if label else f"task {_SHORT.repr(task)}"
+
+
+def describe_error(error: BaseException, what: str = "failed") -> Failure:
+    """Take an error apart, in the worker."""
+    summary = "".join(traceback.format_exception_only(error)).strip()
+    ours = _pack(error) if isinstance(error, BrevPipelineError) else None
+    return Failure(what, summary, "".join(traceback.format_exception(error)), ours)
+
+
+def rebuild_error(failure: Failure, label: str, task: object) -> BrevPipelineError:
+    """Put an error together again, in the caller's process, with the worker's traceback as its ``__cause__``.
+
+    An error of this package's family is of its own type, with its attributes and a note that names the task; anything
+    else is an `EngineError` that names the task.
+    """
+    error = _unpack(failure.ours) if failure.ours else None
+    if error:
+        error.add_note(f"in {task_name(label, task)}")
+    else:
+        error = EngineError(f"{task_name(label, task)} {failure.what}: {failure.summary}")
+    error.__cause__ = RemoteTraceback(failure.trace)
+    return error
+
+
+def _pack(error: BrevPipelineError) -> bytes | None:
+    args = error.args if _travels(error.args) else (str(error),)
+    attributes = {key: value for key, value in vars(error).items() if _travels(value)}
+    # A class that the other side cannot import, one defined in a function say, falls back on its base.
+    for cls in type(error).__mro__:
+        if cls is Exception:
+            break
+        if _travels(cls):
+            return pickle.dumps((cls, args, attributes))
+    return None
+
+
+def _unpack(data: bytes) -> BrevPipelineError | None:
+    try:
+        cls, args, attributes = pickle.loads(data)  # noqa: S301 (our own worker's)
+        error = cls.__new__(cls, *args)
+        vars(error).update(attributes)
+    except Exception:  # noqa: BLE001 (foreign code; the text is there in any case)
+        return None
+    return error if isinstance(error, BrevPipelineError) else None
+
+
+def _travels(value: Any) -> bool:
+    try:
+        pickle.loads(pickle.dumps(value))  # noqa: S301 (just made)
+    except Exception:  # noqa: BLE001 (foreign code)
+        return False
+    return True

@@ -17,14 +17,14 @@ import socket
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from brev_pipeline.engine.failures import describe_error
 from brev_pipeline.engine.transport import (
     IMPORT_ADVICE,
     Message,
     MessageKind,
-    MessageReceiver,
     Part,
+    describe_error,
     encode_message,
+    read_messages,
     send_message,
 )
 
@@ -86,19 +86,14 @@ def _die_at_hang_up(lifeline: int) -> None:
 
 
 def _serve(connection: socket.socket) -> None:
-    receiver = MessageReceiver(connection)
-    function = _load_function(_receive(receiver), connection)
+    # The socket blocks, so every message is whole.
+    messages = filter(None, read_messages(connection))
+    function = _load_function(next(messages), connection)
     send_message(connection, encode_message(MessageKind.READY))
-    while (message := _receive(receiver)).kind is MessageKind.TASK:
+    while (message := next(messages)).kind is MessageKind.TASK:
         send_message(connection, run_task(function, message))
         # The task is not kept in memory while waiting for the next one.
         del message
-
-
-def _receive(receiver: MessageReceiver) -> Message:
-    message = receiver.receive_message()
-    assert message is not None, "the worker's socket blocks"
-    return message
 
 
 def _load_function(message: Message, connection: socket.socket) -> Callable[[Any], Any]:

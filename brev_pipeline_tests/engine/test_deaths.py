@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from brev_pipeline.engine import LocalEngine, LostTask
-from brev_pipeline.engine.process_pool import explain_exit
-from brev_pipeline.engine.scheduler import WorkerLost, join_reasons
+from brev_pipeline.engine.local import explain_exit
+from brev_pipeline.engine.scheduler import WorkerLost
 from brev_pipeline.errors import EngineError
 from brev_pipeline_tests.engine import tasks
 from brev_pipeline_tests.engine.processes import alive, children, read_number, wait_until
@@ -104,10 +104,6 @@ def test_a_calls_own_timeout_overrides_the_engines():
     assert list(engine.map(tasks.sleep, [0.3], task_timeout=60)) == [(0.3, 0.3)]
     with pytest.raises(EngineError, match="task_timeout is 0"):
         engine.map(tasks.sleep, [0.3], task_timeout=0)
-
-
-def test_the_deaths_may_differ():
-    assert join_reasons(["a", "b", "a"]) == "a; on the next try b; on the next try a"
 
 
 def test_workers_that_cannot_start_are_an_error_and_no_task_is_blamed():

@@ -10,7 +10,7 @@ import pytest
 
 from brev_pipeline import errors
 from brev_pipeline.engine import LocalEngine
-from brev_pipeline.engine.failures import short_repr
+from brev_pipeline.engine.transport import task_name
 from brev_pipeline.errors import BrevPipelineError, DecodeError, EngineError
 from brev_pipeline_tests.engine import tasks
 
@@ -145,7 +145,7 @@ def test_the_error_comes_at_once_although_another_task_goes_on():
 
 @pytest.mark.parametrize("task", ["x" * 10**6, b"x" * 10**6, list(range(10**5)), {"a": "x" * 10**5}, object()])
 def test_long_tasks_are_named_shortly(task):
-    assert 10 < len(short_repr(task)) < 300
+    assert 10 < len(task_name("", task)) < 300
 
 
 def _path():

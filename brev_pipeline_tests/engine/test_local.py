@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from brev_pipeline.engine import Engine, LocalEngine, Progress, SerialEngine
-from brev_pipeline.engine.local import _container_limit, usable_cores
+from brev_pipeline.engine.local import usable_cores
 from brev_pipeline.errors import DecodeError, EngineError
 from brev_pipeline_tests.engine import tasks
 from brev_pipeline_tests.engine.processes import children
@@ -203,21 +203,23 @@ def test_auto_follows_the_cpu_affinity():
 
 @pytest.mark.parametrize(
     ("text", "cores"),
-    [("max 100000\n", None), ("200000 100000\n", 2), ("150000 100000\n", 2), ("5000 100000\n", 1), ("", None)],
+    [
+        ("max 100000\n", 3),
+        ("200000 100000\n", 2),
+        ("150000 100000\n", 2),
+        ("5000 100000\n", 1),
+        ("900000 100000\n", 3),
+        ("", 3),
+        (None, 3),
+    ],
 )
-def test_a_containers_cpu_limit_is_rounded_up(tmp_path, text, cores):
+def test_a_containers_cpu_limit_is_rounded_up_and_the_tighter_limit_wins(tmp_path, monkeypatch, text, cores):
     file = tmp_path / "cpu.max"
-    file.write_text(text)
-    assert _container_limit(file) == cores
-
-
-def test_no_limit_where_there_is_no_such_file(tmp_path):
-    assert _container_limit(tmp_path / "missing") is None
-
-
-def test_a_tight_container_limit_wins(monkeypatch):
-    monkeypatch.setattr("brev_pipeline.engine.local._container_limit", lambda: 1)
-    assert usable_cores() == 1
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setattr("brev_pipeline.engine.local._CGROUP_LIMIT", file)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
+    assert usable_cores() == cores
 
 
 # The serial engine

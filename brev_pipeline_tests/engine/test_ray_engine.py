@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from brev_pipeline.config import EngineSettings, parse_config
 from brev_pipeline.engine import Engine, LocalEngine, RayEngine, create_engine
-from brev_pipeline.engine.ray.connection import parse_address, worker_environment
-from brev_pipeline.engine.ray.worker import collect_versions, compare_versions
-from brev_pipeline.engine.transport import MessageKind, encode_message, join_message, parse_message
+from brev_pipeline.engine.ray_engine import parse_address, worker_environment
+from brev_pipeline.engine.ray_pool import RemoteWorker, collect_versions
+from brev_pipeline.engine.transport import MessageKind, encode_message, parse_message
 from brev_pipeline.errors import ConfigError, EngineError
 from brev_pipeline.stages import PACKAGES
 from brev_pipeline_tests.engine import tasks
@@ -41,7 +41,7 @@ def unused_port():
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "is_client"),
+    ("text", "endpoint", "is_client"),
     [
         ("10.0.0.7:6379", "10.0.0.7:6379", False),
         ("ray-head.ml.svc:6379", "ray-head.ml.svc:6379", False),
@@ -49,8 +49,8 @@ def unused_port():
         ("[fd00::1]:6379", "[fd00::1]:6379", False),
     ],
 )
-def test_addresses(text, place, is_client):
-    assert parse_address(text) == (text, place, is_client)
+def test_addresses(text, endpoint, is_client):
+    assert parse_address(text) == (text, endpoint, is_client)
 
 
 @pytest.mark.parametrize("text", ["", "auto", "local", "head", "http://head:8265", "head:", "a b:1", "ray://head"])
@@ -82,7 +82,7 @@ def test_with_tls_the_port_is_tried(monkeypatch):
 
 
 def test_without_ray_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setattr("brev_pipeline.engine.ray.connection.find_spec", lambda _: None)
+    monkeypatch.setattr("brev_pipeline.engine.ray_engine.find_spec", lambda _: None)
     with pytest.raises(EngineError, match=r"Ray is not installed: pip install 'brev-pipeline\[ray\]'"):
         list(RayEngine("127.0.0.1:1").map(tasks.square, [1]))
 
@@ -172,14 +172,14 @@ def test_all_that_bytes_depend_on_is_compared():
 
 def test_differences_name_the_package_and_both_versions():
     ours = collect_versions()
-    assert compare_versions(ours, dict(ours)) == []
-    theirs = ours | {"numpy": "1.0"}
-    assert compare_versions(ours, theirs) == [f"numpy 1.0, not {ours['numpy']}"]
+    answer = parse_message(RemoteWorker().prepare([None], ours | {"numpy": "1.0"}))
+    assert answer.kind is MessageKind.FAILED
+    assert f" has numpy {ours['numpy']}, not 1.0, and might make other bytes: install" in answer.load().summary
 
 
 @given(st.recursive(st.none() | st.binary() | st.just(b"x" * 200_000), lambda inner: st.lists(inner, max_size=3)))
 def test_a_message_in_one_piece_holds_what_was_put_in(value):
-    message = parse_message(join_message(encode_message(MessageKind.DONE, value)))
+    message = parse_message(b"".join(encode_message(MessageKind.DONE, value)))
     assert message.kind is MessageKind.DONE
     assert message.load() == value
 

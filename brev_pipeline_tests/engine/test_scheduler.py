@@ -9,7 +9,7 @@ from brev_pipeline.engine import LostTask
 from brev_pipeline.engine.base import MapOptions
 from brev_pipeline.engine.progress import ProgressReporter
 from brev_pipeline.engine.scheduler import Scheduler, WorkerLost, WorkerPool
-from brev_pipeline.engine.transport import MessageKind, encode_message, join_message, parse_message
+from brev_pipeline.engine.transport import MessageKind, encode_message, parse_message
 from brev_pipeline.errors import EngineError
 
 DIES, MACHINE_LOST = WorkerLost("it died"), WorkerLost("its machine was lost", blameless=True)
@@ -45,7 +45,7 @@ class Fated(WorkerPool):
                 job,
                 fate
                 if isinstance(fate, WorkerLost)
-                else parse_message(join_message(encode_message(MessageKind.DONE, fate))),
+                else parse_message(b"".join(encode_message(MessageKind.DONE, fate))),
             )
         ]
 
@@ -75,6 +75,12 @@ def test_the_second_death_is_the_tasks_fault():
     assert run([DIES, DIES], "yield")[0] == [LostTask("it died, twice")]
     with pytest.raises(EngineError, match=r"^decode: task .* was lost: it died, twice$"):
         run([DIES, DIES])
+
+
+def test_the_deaths_may_differ(monkeypatch):
+    monkeypatch.setattr("brev_pipeline.engine.scheduler._BACK_OFF", 0.001)
+    lost = LostTask("a; on the next try b; on the next try a")
+    assert run([WorkerLost(one) for one in "aba"], "yield", tries=3)[0] == [lost]
 
 
 def test_a_call_may_want_no_second_try_and_is_told_the_signal():

@@ -2,6 +2,7 @@
 
 import pickle
 import socket
+import sys
 import threading
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brev_pipeline.engine.transport import MessageKind, MessageReceiver, encode_message, send_message
+from brev_pipeline.engine.transport import MessageKind, encode_message, read_messages, send_message
 
 
 @pytest.fixture
@@ -26,8 +27,8 @@ def exchange(values):
             target=lambda: [send_message(theirs, encode_message(MessageKind.DONE, value)) for value in values]
         )
         sender.start()
-        receiver = MessageReceiver(ours)
-        messages = [receiver.receive_message() for _ in values]
+        arriving = read_messages(ours)
+        messages = [next(arriving) for _ in values]
         sender.join()
     assert all(message.kind is MessageKind.DONE for message in messages)
     return messages
@@ -70,16 +71,18 @@ def test_arrays_of_every_layout(array):
 def test_a_message_that_comes_byte_by_byte_is_not_there_until_it_is_complete(pair):
     ours, theirs = pair
     ours.setblocking(False)
-    receiver = MessageReceiver(ours)
+    arriving = read_messages(ours)
     data = b"".join(encode_message(MessageKind.TASK, ["a task", 1]))
     for byte in data[:-1]:
         theirs.send(bytes([byte]))
-        assert receiver.receive_message() is None
+        assert next(arriving) is None
     theirs.send(data[-1:])
-    message = receiver.receive_message()
+    message = next(arriving)
     assert message.kind is MessageKind.TASK
     assert message.load() == ["a task", 1]
-    assert receiver.receive_message() is None
+    assert next(arriving) is None
+    holders = sys.getrefcount(message.parts)
+    assert holders == 2  # the message, and the call that counts
 
 
 @pytest.mark.parametrize("cut", [0, 1, 12, 13, -1])
@@ -89,7 +92,7 @@ def test_a_broken_connection_is_the_end_wherever_it_breaks(pair, cut):
     theirs.send(data[:cut] if cut else b"")
     theirs.close()
     with pytest.raises(EOFError):
-        MessageReceiver(ours).receive_message()
+        next(read_messages(ours))
 
 
 def test_what_does_not_pickle_raises_before_anything_is_sent():

@@ -1,8 +1,9 @@
-"""This process's connection to a cluster. Ray has one per process; calls that overlap share it.
+"""The engine of many machines: the same tasks as on one, on a Ray cluster, and this process's connection to it.
 
-It lives as long as a call of `RayEngine.map`: when the last one ends, Ray ends every process that worked for it, so
-nothing is left on the cluster. A connection that somebody else in this process opened (a notebook) is used and left
-as it was found.
+Ray itself is imported inside functions: it costs two seconds, and only those pay who use it. It has one connection per
+process; calls that overlap share it. It lives as long as a call of `RayEngine.map`: when the last one ends, Ray ends
+every process that worked for it, so nothing is left on the cluster. A connection that somebody else in this process
+opened (a notebook) is used and left as it was found.
 
 Ray waits minutes for an address that nobody listens on, and can be stopped only by ending the process. So we ask
 first, for a bounded time, by the standard health check that every gRPC server understands.
@@ -12,15 +13,22 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
-from brev_pipeline.engine.ray.worker import package_folder
+from brev_pipeline.engine.base import Engine, MapOptions, check_workers
+from brev_pipeline.engine.progress import ProgressListener, ProgressReporter
+from brev_pipeline.engine.ray_pool import PACKAGE_FOLDER, RayPool
+from brev_pipeline.engine.scheduler import Scheduler
+from brev_pipeline.engine.transport import SerializedFunction, serialize_function
 from brev_pipeline.engine.worker import ONE_THREAD
 from brev_pipeline.errors import EngineError
+
+T = TypeVar("T")
 
 _ADDRESS = re.compile(r"(?P<scheme>ray://)?(?P<host>\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
 _ADVICE = "give host:6379 of its head on a machine that belongs to it, or ray://host:10001 from anywhere else"
@@ -33,7 +41,7 @@ class Address(NamedTuple):
     """Parts of an address."""
 
     text: str
-    place: str
+    endpoint: str
     """host:port."""
     is_client: bool
     """Whether Ray's client is to be used: this machine is no part of the cluster."""
@@ -45,6 +53,86 @@ def parse_address(text: str) -> Address:
     if not parts:
         raise EngineError(f"engine.address: {text!r} is no address of a Ray cluster: {_ADVICE}")
     return Address(text, f"{parts['host']}:{parts['port']}", bool(parts["scheme"]))
+
+
+class RayEngine(Engine):
+    """Runs tasks in worker processes of a Ray cluster: the same results as `LocalEngine`'s, byte for byte.
+
+    Nothing of Ray is touched before the first result is asked for. A call then connects, starts up to ``workers``
+    workers of one CPU each, no more than there are tasks, and takes at most ``workers + 1`` tasks ahead of the results.
+    When the call ends (used up, an error, the caller stops iterating), its workers are killed and the connection is
+    closed; when this process is killed, Ray ends them. A worker refuses to begin where Python, this package or a
+    package that touches pixels has another version than here.
+
+    A task whose worker dies is tried once more on another worker; one whose machine is lost, up to five times.
+    Workers find credentials as their machine gives them (environment, profile, role): none are sent.
+
+    Args:
+        address: ``host:port`` of the cluster's head, on a machine that belongs to the cluster, or
+            ``ray://host:port`` from anywhere.
+        workers: tasks at the same time, at most; ``"auto"``: as many as the cluster has CPUs when a call begins. Where
+            it grows on demand, give a number: it grows to that.
+        ship_package: whether to send this package to the workers; else it has to be installed there, the same one.
+        runtime_env: what else the workers need, as Ray's ``runtime_env`` says it.
+        connect_seconds: to wait for the cluster's answer.
+        start_seconds: to wait for a first free CPU.
+        on_progress: as for `Engine`, like the others.
+        progress_seconds: seconds between calls of ``on_progress``.
+        task_timeout: seconds that one task may take.
+
+    Raises:
+        EngineError: ``address`` is none, or a number is out of range.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        workers: int | Literal["auto"] = "auto",
+        *,
+        ship_package: bool = True,
+        runtime_env: Mapping[str, Any] | None = None,
+        connect_seconds: float = 30.0,
+        start_seconds: float = 600.0,
+        on_progress: ProgressListener | None = None,
+        progress_seconds: float = 2.0,
+        task_timeout: float | None = None,
+    ) -> None:
+        super().__init__(on_progress, progress_seconds, task_timeout)
+        self._address: Address = parse_address(address)
+        self._limit = None if workers == "auto" else check_workers(workers)
+        self._env = worker_environment(dict(runtime_env or {}), ship_package=ship_package)
+        self._connect_seconds = connect_seconds
+        self._start_seconds = start_seconds
+
+    @property
+    def workers(self) -> int:
+        """Tasks that run at the same time, at most; for ``"auto"`` the cluster is asked, which takes a moment."""
+        if self._limit is not None:
+            return self._limit
+        with open_connection(self._address, self._env, self._connect_seconds) as ray:
+            return self._count_cpus(ray)
+
+    def _run(
+        self, function: Callable[[T], Any], tasks: Iterable[T], options: MapOptions, reporter: ProgressReporter
+    ) -> Iterator[tuple[T, Any]]:
+        return self._run_connected(serialize_function(function), tasks, options, reporter)
+
+    def _run_connected(
+        self, function: SerializedFunction, tasks: Iterable[T], options: MapOptions, reporter: ProgressReporter
+    ) -> Iterator[tuple[T, Any]]:
+        with open_connection(self._address, self._env, self._connect_seconds) as ray:
+            size = self._limit or self._count_cpus(ray)
+            pool: RayPool[T] = RayPool(ray, function, size, options.timeout, self._start_seconds)
+            yield from Scheduler(pool, iter(tasks), options, reporter).run()
+
+    def _count_cpus(self, ray: Any) -> int:
+        count = int(ray.cluster_resources().get("CPU", 0))
+        if count < 1:
+            raise EngineError(
+                f"engine.address: the cluster {self._address.text} has no CPUs at the moment; where it grows on "
+                "demand, give engine.workers a number"
+            )
+        return count
 
 
 @contextlib.contextmanager
@@ -79,7 +167,7 @@ def worker_environment(given: dict[str, Any], *, ship_package: bool) -> dict[str
     """What Ray prepares on each machine: this package if it is to be sent, one thread per process, and ``given``."""
     env = {**given, "env_vars": ONE_THREAD | given.get("env_vars", {})}
     if ship_package:
-        env["py_modules"] = [str(package_folder()), *given.get("py_modules", [])]
+        env["py_modules"] = [str(PACKAGE_FOLDER), *given.get("py_modules", [])]
     return env
 
 
@@ -114,36 +202,26 @@ def _connect(address: Address, runtime_env: dict[str, Any], seconds: float) -> N
 
 
 def _check_reachable(address: Address, seconds: float) -> None:
-    """Make sure that a gRPC server answers.
-
-    Raises:
-        EngineError: none does within ``seconds``; it is passing, so a step may try again later.
-    """
+    """Make sure that a gRPC server answers; raises `EngineError`, which is passing, where none does in time."""
     if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
-        _open_port(address, seconds)
+        host, _, port = address.endpoint.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), seconds).close()
+        except OSError as error:
+            raise _unreachable_error(address, str(error)) from None
         return
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     request = health_pb2.HealthCheckRequest()
     # Not through a proxy of the environment: clusters are reached directly.
-    with grpc.insecure_channel(address.place, [("grpc.enable_http_proxy", 0)]) as channel:
+    with grpc.insecure_channel(address.endpoint, [("grpc.enable_http_proxy", 0)]) as channel:
         try:
             health_pb2_grpc.HealthStub(channel).Check(request, timeout=seconds, wait_for_ready=True)
         except grpc.RpcError as error:
             if error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE):
                 raise _unreachable_error(address, f"no Ray cluster answered within {seconds:g} s") from None
             # Any other answer is one: it does not know health checks, or wants a token.
-
-
-def _open_port(address: Address, seconds: float) -> None:
-    import socket
-
-    host, _, port = address.place.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), seconds).close()
-    except OSError as error:
-        raise _unreachable_error(address, str(error)) from None
 
 
 def _unreachable_error(address: Address, why: str) -> EngineError:
