@@ -1,4 +1,4 @@
-"""What every engine promises: the same function over independent tasks, wherever the work is done; the plainest; the choice."""
+"""What every engine promises, wherever the work is done; the plainest one; and which one a configuration asks for."""
 
 import math
 from abc import ABC, abstractmethod
