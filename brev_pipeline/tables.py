@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -63,6 +64,18 @@ def give_memory_back() -> None:
     if "jemalloc" in pa.supported_memory_backends():
         pa.set_memory_pool(pa.jemalloc_memory_pool())
         pa.jemalloc_set_decay_ms(100)
+
+
+def to_mask(values: Any) -> npt.NDArray[np.bool_]:
+    """(rows,) truth values of Arrow or NumPy as NumPy's; null is false."""
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        values = pc.fill_null(values, False).to_numpy(zero_copy_only=False)
+    return np.asarray(values, np.bool_)
+
+
+def count_values(column: pa.ChunkedArray) -> dict[str, int]:
+    """Value → how often it stands in a column of texts."""
+    return {row["values"]: row["counts"] for row in pc.value_counts(column).to_pylist()}
 
 
 RAW_LISTING: Final = pa.schema(

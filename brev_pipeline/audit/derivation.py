@@ -2,23 +2,20 @@
 
 A version whose hashes are all right can still be wrong: made with another configuration than its manifest names, or
 rewritten from end to end by somebody who recomputed every hash. So everything that follows from something else in the
-version is derived again, by the code that made it, and each contradiction is named with its path.
+version is derived again, by the code that made it, and each contradiction is named with its path. Listing, images,
+split and checks have modules of their own; here are the manifest's configuration and recipe, the files for other
+readers, and the label map, which goes on from that of the version before.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from brev_pipeline.audit.derived_images import image_contradictions
 from brev_pipeline.audit.derived_listing import (
     identity_contradictions,
+    image_contradictions,
     left_out_contradictions,
     listing_contradictions,
-)
-from brev_pipeline.audit.derived_manifest import (
-    configuration_contradictions,
-    consumer_contradictions,
-    label_contradictions,
-    recipe_contradictions,
 )
 from brev_pipeline.audit.derived_rules import rule_contradictions
 from brev_pipeline.audit.derived_split import (
@@ -26,32 +23,25 @@ from brev_pipeline.audit.derived_split import (
     ledger_file_contradictions,
     split_contradictions,
 )
-from brev_pipeline.audit.table_checks import Tables
+from brev_pipeline.audit.table_checks import TABLES, Tables
 from brev_pipeline.audit.version_claims import (
     DERIVATION_ERRORS,
-    Contradiction,
-    Derivation,
+    CodeDependent,
     Finding,
     KnownFiles,
     VersionClaims,
+    depend_on_code,
     read_configuration,
 )
+from brev_pipeline.config.differences import list_differences
 from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.split.label_map import build_label_map, list_present_classes
+from brev_pipeline.stages import SPECS, VERSION, package_versions
+from brev_pipeline.store.versions import MANIFEST, file_facts
 
-_DERIVATIONS: Final[Mapping[str, Derivation]] = {
-    "the configuration": configuration_contradictions,
-    "the listing": listing_contradictions,
-    "identities and copies": identity_contradictions,
-    "what the listing left out": left_out_contradictions,
-    "the images": image_contradictions,
-    "the file of known assignments": ledger_file_contradictions,
-    "the split": split_contradictions,
-    "the ledger": ledger_contradictions,
-    "the label map": label_contradictions,
-    "the checks": rule_contradictions,
-    "the recipe of the records": recipe_contradictions,
-    "the files for other readers": consumer_contradictions,
-}
+# The stages whose code gives the files for other readers.
+_EXPORTING_STAGES: Final = ("tfrecord_shards", VERSION)
+_SHOWN: Final = 3  # classes of another number
 
 
 def derive_claims(manifest: Mapping[str, Any], tables: Tables, known: KnownFiles) -> Iterator[Finding]:
@@ -65,16 +55,16 @@ def derive_claims(manifest: Mapping[str, Any], tables: Tables, known: KnownFiles
     try:
         config = read_configuration(manifest)
     except DERIVATION_ERRORS as error:
-        yield Contradiction(f"manifest.json: its configuration cannot be used, so nothing was derived from it: {error}")
+        yield f"{MANIFEST}: its configuration cannot be used, so nothing was derived from it: {error}"
         return
     claims = VersionClaims(manifest, config, tables, known)
     for what, derive in _DERIVATIONS.items():
         try:
             yield from derive(claims)
         except BrevPipelineError as error:
-            yield Contradiction(f"{what} cannot be derived from tables and configuration: {error}")
+            yield f"{what} cannot be derived from tables and configuration: {error}"
         except DERIVATION_ERRORS as error:
-            yield Contradiction(f"{what} cannot be derived: {type(error).__name__}: {error}")
+            yield f"{what} cannot be derived: {type(error).__name__}: {error}"
 
 
 def list_unchecked(known: KnownFiles) -> Iterator[str]:
@@ -82,3 +72,106 @@ def list_unchecked(known: KnownFiles) -> Iterator[str]:
     if known.ledger is None and not known.is_first:
         parent = f"version {known.parent}, the one before," if known.parent else "the version before"
         yield f"continuity with {parent} whose assignments are not at hand; nor could purposes be drawn again"
+
+
+def _configuration_contradictions(claims: VersionClaims) -> Iterator[Finding]:
+    """A configuration that is not written as this package writes it, or of another pipeline."""
+    manifest, config = claims.manifest, claims.config
+    for line in list_differences(manifest["configuration"], config.content_settings()):
+        key = re.split(r"[:\[]", line)[0]
+        said = f"{MANIFEST}: configuration.{line} when it is read as a configuration"
+        yield CodeDependent(said, _list_stages_of(key))
+    if manifest["purposes"] != config.split.names:
+        yield f"{MANIFEST}: purposes is {manifest['purposes']}, the configuration has {config.split.names}"
+    if manifest["pipeline"] != config.name:
+        yield f"{MANIFEST}: pipeline is {manifest['pipeline']!r}, configuration.name {config.name!r}"
+
+
+def _list_stages_of(key: str) -> frozenset[str]:
+    """The stages that a key of the configuration is of; the published version's, where no stage has it."""
+    section, _, rest = key.partition(".")
+    if section == "validation":
+        return frozenset({rest.partition(".")[0]} & SPECS.keys())
+    stages = {
+        stage
+        for stage, spec in SPECS.items()
+        if any(f"{key}.".startswith(f"{own}.") or f"{own}.".startswith(f"{key}.") for own in spec.settings)
+    }
+    return frozenset(stages or {VERSION})
+
+
+def _label_contradictions(claims: VersionClaims) -> Iterator[Finding]:
+    """Classes that changed their number, were lost, or that nothing gives."""
+    known, classes = claims.known, list(claims.manifest["classes"])
+    earlier = [] if known.is_first else known.classes
+    if earlier is None:
+        return
+    wanted = build_label_map(list_present_classes(claims.split_table), earlier, claims.config.listing.classes)
+    if classes != wanted:
+        # Older code sorted the classes of each version anew.
+        yield from depend_on_code(_compare_labels(classes, wanted, known.parent), "sample_split")
+
+
+def _compare_labels(classes: list[str], wanted: list[str], parent: str | None) -> Iterator[str]:
+    whence = f"version {parent}, the one before, and the images give" if parent else "images and listing.classes give"
+    # Reversed, so that of a class that stands there twice the first number counts.
+    numbers = {name: number for number, name in reversed(list(enumerate(classes)))}
+    wrong = [(name, number) for number, name in enumerate(wanted) if numbers.get(name) != number]
+    for name, number in wrong[:_SHOWN]:
+        label = f"has the label {numbers[name]}" if name in numbers else "has no label"
+        yield f"{MANIFEST}: classes: {name!r} {label}, {whence} it {number}"
+    if strange := [name for name in classes if name not in wanted]:
+        yield f"{MANIFEST}: classes: neither an image nor the version before has {strange[:_SHOWN]}"
+    if len(wrong) > _SHOWN:
+        yield f"{MANIFEST}: classes: and {len(wrong) - _SHOWN} more have another label"
+
+
+def _recipe_contradictions(claims: VersionClaims) -> Iterator[str]:
+    """A recipe of the records that configuration, code and packages do not give, where those are the present ones."""
+    from brev_pipeline.provenance import code_of, record_recipe
+
+    manifest = claims.manifest
+    if manifest["packages"] != package_versions() or manifest["stages"] != {stage: code_of(stage) for stage in SPECS}:
+        return
+    if manifest["recipe"] != (derived := record_recipe(claims.config)):
+        yield f"{MANIFEST}: recipe is {manifest['recipe']}, configuration, code and packages give {derived}"
+
+
+def _export_contradictions(claims: VersionClaims) -> Iterator[str]:
+    """Files for tfds, TensorFlow and Croissant that are missing, too many, or otherwise than the tables give."""
+    from brev_pipeline.exporters import export_files
+
+    files: Mapping[str, Mapping[str, Any]] = claims.manifest["files"]
+    tables = [f"{name}.parquet" for name in TABLES]
+    sources = {name: facts for name, facts in files.items() if ".tfrecord-" in name or name in tables}
+    exported = export_files(
+        claims.config,
+        classes=claims.manifest["classes"],
+        split=claims.split_table,
+        images=claims.tables["images"],
+        records=claims.tables["records"],
+        files=sources,
+    )
+    for name in sorted(set(files) - set(sources) | set(exported)):
+        if name not in exported:
+            yield f"{name}: the version holds it, and nothing gives it"
+        elif name not in files:
+            yield f"{name}: missing: every such version has it"
+        elif file_facts(exported[name]) != files[name]:
+            yield f"{name}: it is not what tables and configuration give"
+
+
+_DERIVATIONS: Final[Mapping[str, Callable[[VersionClaims], Iterator[Finding]]]] = {
+    "the configuration": _configuration_contradictions,
+    "the listing": listing_contradictions,
+    "identities and copies": identity_contradictions,
+    "what the listing left out": left_out_contradictions,
+    "the images": image_contradictions,
+    "the file of known assignments": ledger_file_contradictions,
+    "the split": split_contradictions,
+    "the ledger": ledger_contradictions,
+    "the label map": _label_contradictions,
+    "the checks": rule_contradictions,
+    "the recipe of the records": _recipe_contradictions,
+    "the files for other readers": lambda claims: depend_on_code(_export_contradictions(claims), *_EXPORTING_STAGES),
+}

@@ -9,10 +9,9 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.audit.table_checks import Tables, select_listed
-from brev_pipeline.audit.version_claims import DERIVATION_ERRORS, Contradiction, depend_on_code, read_configuration
+from brev_pipeline.audit.table_checks import Tables, describe_difference, select_listed
+from brev_pipeline.audit.version_claims import DERIVATION_ERRORS, Finding, depend_on_code, read_configuration
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.store.versions import DERIVED
 from brev_pipeline.tables import part_names
 
@@ -21,7 +20,7 @@ _DERIVED: Final = (*_COLUMNS, "item", "augmented")  # the same, of versions whos
 _SIDES: Final = ("prepared_frames", "prepared_height", "prepared_width", "prepared_channels")
 
 
-def plan_contradictions(manifest: Mapping[str, Any], tables: Tables) -> Iterator[Contradiction]:
+def plan_contradictions(manifest: Mapping[str, Any], tables: Tables) -> Iterator[Finding]:
     """Weights and records that are not what assignments and configuration give."""
     from brev_pipeline.sampling import compute_sampling_weights
 
@@ -37,9 +36,9 @@ def plan_contradictions(manifest: Mapping[str, Any], tables: Tables) -> Iterator
         plan = derive_plan(config, manifest["classes"], split, weights, tables["images"])
         yield from depend_on_code(_compare_plan(plan, tables["records"], _DERIVED if derived else _COLUMNS), *stages)
         if derived:
-            yield from depend_on_code(_shard_names(config.name, tables["records"]), *stages)
-    except (BrevPipelineError, *DERIVATION_ERRORS) as error:
-        yield Contradiction(f"records.parquet: the draws cannot be made again: {error}")
+            yield from depend_on_code(_compare_shard_names(config.name, tables["records"]), *stages)
+    except DERIVATION_ERRORS as error:
+        yield f"records.parquet: the draws cannot be made again: {error}"
 
 
 def _compare_weights(config: PipelineConfig, found: pa.Table, weights: pa.Table, *, derived: bool) -> Iterator[str]:
@@ -75,26 +74,19 @@ def _compare_plan(plan: pa.Table, records: pa.Table, columns: Sequence[str]) -> 
         yield f"records.parquet: it has {records.num_rows} records, the assignments give {plan.num_rows} draws"
         return
     for name in columns:
-        differs = pc.fill_null(pc.not_equal(records[name], plan[name]), True)
-        if count := pc.sum(differs).as_py() or 0:
-            place = pc.index(differs, True).as_py()
-            row = records.slice(place, 1).to_pylist()[0]
-            yield (
-                f"records.parquet: {name} of {count} records is not what the plan gives, the first: {row['file']}, "
-                f"record {row['position']} ({row['path']}): {row[name]!r} instead of {plan[name][place].as_py()!r}"
-            )
+        yield from describe_difference(name, records, plan[name], "what the plan gives", with_path=True)
 
 
-def _shard_names(pipeline: str, records: pa.Table) -> Iterator[str]:
+def _compare_shard_names(pipeline: str, records: pa.Table) -> Iterator[str]:
     """Records that stand in another file than their part and shard say."""
     from brev_pipeline.records.shard_plan import shard_name
 
     named = records.select(["shard", "file"]).append_column("part", part_names(records))
-    shards = named.group_by(["part", "shard", "file"]).aggregate([])
+    shards = named.group_by(["part", "shard", "file"]).aggregate([]).to_pylist()
     count: dict[str, int] = {}
-    for row in shards.to_pylist():
+    for row in shards:
         count[row["part"]] = max(count.get(row["part"], 0), row["shard"] + 1)
-    for row in shards.to_pylist():
+    for row in shards:
         wanted = shard_name(pipeline, row["part"], row["shard"], count[row["part"]])
         if row["file"] != wanted:
             yield f"records.parquet: file of shard {row['shard']} of {row['part']} is {row['file']}, not {wanted}"
@@ -102,7 +94,7 @@ def _shard_names(pipeline: str, records: pa.Table) -> Iterator[str]:
 
 def _first_group(found: pa.Table, derived: pa.Table) -> str:
     """The first row that is otherwise, in words."""
-    rows = [{row["purpose"] + " / " + row["group"]: row for row in table.to_pylist()} for table in (found, derived)]
+    rows = [{f"{row['purpose']} / {row['group']}": row for row in table.to_pylist()} for table in (found, derived)]
     for name in sorted(rows[0].keys() | rows[1].keys()):
         one, other = (side.get(name) for side in rows)
         if one != other:

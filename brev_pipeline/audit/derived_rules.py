@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.audit.derived_listing import derive_facts
 from brev_pipeline.audit.derived_split import read_ledger_before
-from brev_pipeline.audit.version_claims import Contradiction, VersionClaims, as_certain
+from brev_pipeline.audit.version_claims import CodeDependent, Finding, VersionClaims, depend_on_code
 from brev_pipeline.expectations.frames import Baseline, build_frames
 from brev_pipeline.expectations.rules import Rule
 from brev_pipeline.expectations.suites import SUITES
@@ -25,59 +25,64 @@ from brev_pipeline.texts import TEXT
 if TYPE_CHECKING:
     import pandas as pd
 
-_FOUND: Final = ("passed", "observed", "offending")
+_OUTCOME: Final = ("passed", "observed", "offending")
 # Frames of the split that leave out what a given split names: not derived where its files are not at hand.
 _BY_GIVEN: Final = ("strata", "oversize")
+# Columns that name a row of a frame, the plainest first.
+_NAMING: Final = ("path", "source_path", "stratum", "group", "class", "content_id", "purpose")
 
 
-def rule_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
+def rule_contradictions(claims: VersionClaims) -> Iterator[Finding]:
     """Rules whose verdict in the manifest is not what the tables give, that are missing there, or not ours."""
     tables = _stage_tables(claims)
     said: Mapping[str, Sequence[Mapping[str, Any]]] = claims.manifest["checks"]
     if set(said) != set(SUITES):
         line = f"manifest.json: checks has {sorted(said)}, the suites are {sorted(SUITES)}"
-        yield Contradiction(line, frozenset(set(said) ^ set(SUITES)))
+        yield CodeDependent(line, frozenset(set(said) ^ set(SUITES)))
         return
     given = read_ledger_before(claims).given
     lacking = claims.config.split.given is not None and claims.config.split.given.input_files and given is None
     for stage, suite in SUITES.items():
         rules = {rule.name: rule for rule in suite(claims.config)}
-        told = {str(one["check"]): one for one in said[stage]}
-        yield from _other_rules(stage, rules, told)
+        checks = {str(check["check"]): check for check in said[stage]}
+        yield from _compare_rules(stage, rules, checks)
         if stage not in tables:
             continue  # of a stage that somebody added: its table is no part of a version
-        judged = [rule for rule in rules.values() if rule.name in told and not rule.of_history]
+        judged = [rule for rule in rules.values() if rule.name in checks and not rule.of_history]
         if lacking and stage == "sample_split":
             judged = [rule for rule in judged if rule.frame not in _BY_GIVEN]
         views = build_frames(stage, tables, claims.config, Baseline(given=given))
         for rule in judged:
-            yield from _compare_verdict(stage, rule, told[rule.name], views[rule.frame])
-    yield from as_certain(_list_user_checks(claims.manifest.get("user_checks", {})))
+            yield from _compare_verdict(stage, rule, checks[rule.name], views[rule.frame])
+    for stage, others in sorted(claims.manifest.get("user_checks", {}).items()):
+        for check in others:
+            if not check.get("passed") and str(check.get("severity")).lower() == "error":
+                name = f"{stage}.{check.get('check')}"
+                yield f"manifest.json: the user's check {name} failed, and the version was published"
 
 
-def _other_rules(
-    stage: str, rules: Mapping[str, Rule], told: Mapping[str, Mapping[str, Any]]
-) -> Iterator[Contradiction]:
+def _compare_rules(stage: str, rules: Mapping[str, Rule], checks: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
     """Rules that the manifest lacks, or has beyond the configuration's, or has with other arguments."""
-    for name in sorted(rules.keys() ^ told.keys()):
+    for name in sorted(rules.keys() ^ checks.keys()):
         what = "is missing" if name in rules else "is no rule of this package"
-        yield Contradiction(f"manifest.json: the check {stage}.{name} {what}", frozenset({stage}))
-    for name in sorted(rules.keys() & told.keys()):
-        rule, one = rules[name], told[name]
-        wanted = {"severity": rule.severity, "arguments": json.loads(json.dumps(dict(rule.arguments)))}
-        for key, value in wanted.items():
-            if one.get(key) != value:
-                yield Contradiction(
-                    f"manifest.json: {key} of the check {stage}.{name} is {one.get(key)}, the manifest's configuration "
-                    f"gives {value}: the data were judged by another one",
-                    frozenset({stage}),
+        yield from depend_on_code([f"manifest.json: the check {stage}.{name} {what}"], stage)
+    for name in sorted(rules.keys() & checks.keys()):
+        rule, check = rules[name], checks[name]
+        # As the manifest has them: JSON makes lists of tuples.
+        arguments = json.loads(json.dumps(dict(rule.arguments)))
+        for key, value in (("severity", rule.severity), ("arguments", arguments)):
+            if check.get(key) != value:
+                line = (
+                    f"manifest.json: {key} of the check {stage}.{name} is {check.get(key)}, the manifest's "
+                    f"configuration gives {value}: the data were judged by another one"
                 )
+                yield from depend_on_code([line], stage)
         history = rule.of_history
-        if bool(one.get("history")) != history or (history and any(key in one for key in _FOUND)):
-            yield Contradiction(f"manifest.json: the check {stage}.{name} is {'' if history else 'not '}about history")
+        if bool(check.get("history")) != history or (history and any(key in check for key in _OUTCOME)):
+            yield f"manifest.json: the check {stage}.{name} is {'' if history else 'not '}about history"
 
 
-def _compare_verdict(stage: str, rule: Rule, told: Mapping[str, Any], frame: "pd.DataFrame") -> Iterator[Contradiction]:
+def _compare_verdict(stage: str, rule: Rule, check: Mapping[str, Any], frame: "pd.DataFrame") -> Iterator[Finding]:
     """What a rule finds, beside what the manifest says that it found; and a blocking rule that is broken."""
     broken = _find_broken_rows(rule, frame)
     offending = int(broken.sum())
@@ -87,14 +92,17 @@ def _compare_verdict(stage: str, rule: Rule, told: Mapping[str, Any], frame: "pd
         "observed": _plain_value(frame[rule.arguments["column"]].iloc[0]) if summary and len(frame) == 1 else None,
         "offending": 0 if summary else offending,
     }
-    said = {key: told.get(key) for key in found}
-    which = _name_rows(frame, broken) if offending and not summary else ""
+    said = {key: check.get(key) for key in found}
+    naming = next((name for name in _NAMING if name in frame), None)
+    is_named = offending and not summary and naming is not None
+    which = f", the first: {frame[naming][broken].iloc[0]}" if is_named else ""
     if said != found:
         line = f"manifest.json: the check {stage}.{rule.name} is said to have found {said}, the tables give {found}"
-        yield Contradiction(line + which, frozenset({stage} if said["passed"] == found["passed"] else ()))
+        # Older code may have counted otherwise; no code calls passed what failed.
+        yield CodeDependent(line + which, frozenset({stage} if said["passed"] == found["passed"] else ()))
     elif offending and rule.severity == "error":
         # That it failed and was published nevertheless is said of the manifest's verdict.
-        yield Contradiction(f"{stage}: {rule.says}: that is not so{which}")
+        yield f"{stage}: {rule.says}: that is not so{which}"
 
 
 def _find_broken_rows(rule: Rule, frame: "pd.DataFrame") -> Any:
@@ -116,24 +124,10 @@ def _find_broken_rows(rule: Rule, frame: "pd.DataFrame") -> Any:
     raise ValueError(f"the rule {rule.name} is of a kind that is not known here: {rule.expectation}")
 
 
-def _name_rows(frame: "pd.DataFrame", broken: Any) -> str:
-    for name in ("path", "source_path", "stratum", "group", "class", "content_id", "purpose"):
-        if name in frame:
-            return f", the first: {frame[name][broken].iloc[0]}"
-    return ""
-
-
 def _plain_value(value: Any) -> Any:
     value = value.item() if hasattr(value, "item") else value
+    # JSON has no NaN: the manifest says null of a value that there is none of.
     return None if isinstance(value, float) and value != value else value
-
-
-def _list_user_checks(checks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
-    for stage, own in sorted(checks.items()):
-        for one in own:
-            if not one.get("passed") and str(one.get("severity")).lower() == "error":
-                name = f"{stage}.{one.get('check')}"
-                yield f"manifest.json: the user's check {name} failed, and the version was published"
 
 
 def _stage_tables(claims: VersionClaims) -> dict[str, InMemoryTable]:

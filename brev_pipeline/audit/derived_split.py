@@ -17,19 +17,16 @@ import pyarrow.compute as pc
 from brev_pipeline.audit.version_claims import (
     DERIVATION_ERRORS,
     Bools,
-    Contradiction,
     Finding,
     OpenQuestion,
     VersionClaims,
     align_rows,
-    as_certain,
     compare_columns,
     depend_on_code,
     find_missing_paths,
     list_given_files,
-    name_paths,
+    name_rows,
 )
-from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.table_metadata import LEFT_OUT_RULES
 from brev_pipeline.tables import SAMPLE_SPLIT
 from brev_pipeline.texts import TEXT, join_texts
@@ -37,9 +34,9 @@ from brev_pipeline.texts import TEXT, join_texts
 ASSIGNMENTS: Final = "assignments.parquet"
 EXCLUSIONS: Final = "exclusions.parquet"
 _TEXTS: Final = pa.schema([pa.field(name, TEXT) for name in ("path", "content_id", "rule", "partner", "reason")])
-_KEYS: Final = ("item", "stratum")
 _KNOWN: Final = "split.ledger_csv"
 _GIVEN: Final = "split.given."
+# A version's assignments have no ``assigned_by``, which tells of one run.
 _OF_LEDGER: Final = [name for name in SAMPLE_SPLIT.names if name != "assigned_by"]
 
 
@@ -50,67 +47,81 @@ def split_contradictions(claims: VersionClaims) -> Iterator[Finding]:
     """
     from brev_pipeline.split import PriorAssignments, assign_purposes, select_samples
 
-    integrity = claims.config.integrity
+    listing, split, integrity = claims.tables["listing"], claims.split_table, claims.config.integrity
     usable, excluded = select_samples(
-        claims.tables["listing"],
+        listing,
         claims.tables["images"],
         duplicates=integrity.duplicates,
         label_conflicts=integrity.label_conflicts,
     )
-    yield from as_certain(_compare_exclusions(claims, usable, excluded))
-    split = claims.split_table
-    apart = (find_missing_paths(split["path"], usable["path"]), find_missing_paths(usable["path"], split["path"]))
-    yield from as_certain(_compare_usable(split, usable, *apart))
-    if apart[0].any() or apart[1].any() or len(pc.unique(split["path"])) != len(split):
-        yield from as_certain(
-            ["the split cannot be derived: the assignments are of other images than those that take part"]
-        )
+    yield from _compare_exclusions(claims, usable, excluded)
+    strange = find_missing_paths(split["path"], usable["path"])
+    lost = find_missing_paths(usable["path"], split["path"])
+    yield from name_rows(
+        ASSIGNMENTS,
+        split,
+        strange,
+        "does not take part",
+        lambda row: f"{row['path']} has a purpose, and does not take part in the split",
+    )
+    yield from name_rows(
+        ASSIGNMENTS,
+        usable,
+        lost,
+        "has no purpose",
+        lambda row: f"{row['path']} takes part in the split, and has no purpose",
+    )
+    if strange.any() or lost.any() or len(pc.unique(split["path"])) != len(split):
+        yield "the split cannot be derived: the assignments are of other images than those that take part"
         return
     usable = align_rows(usable, split["path"])
-    whence = "listing and images say"
-    yield from as_certain(compare_columns(ASSIGNMENTS, split, split, usable, usable.column_names, whence))
+    yield from compare_columns(ASSIGNMENTS, split, usable, usable.column_names, "listing and images say")
     before = read_ledger_before(claims)
-    listed = claims.tables["listing"]
-    derived = assign_purposes(
-        usable,
-        claims.config.split,
-        PriorAssignments(ledger=before.ledger, known=before.known, given=before.given, listed=listed),
-    )
-    derived = align_rows(derived, split["path"])
+    prior = PriorAssignments(ledger=before.ledger, known=before.known, given=before.given, listed=listing)
+    derived = align_rows(assign_purposes(usable, claims.config.split, prior), split["path"])
     yield from _compare_split(split, derived, before)
     if before.lacks_file:
         yield OpenQuestion(_describe_missing_file(claims, usable))
 
 
-def ledger_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
+def ledger_contradictions(claims: VersionClaims) -> Iterator[str]:
     """Assignments of the version before that were changed or forgotten, and absent images that it did not have."""
     from brev_pipeline.release.ledger import are_in_split, build_next_ledger
 
-    parent, ledger = claims.known.parent, claims.known.ledger
+    ledger, settings = claims.known.ledger, claims.config.split
     table = claims.tables["assignments"]
     absent = table.filter(pc.invert(table["listed"]))
     if ledger is None:
         if claims.known.is_first:
-            yield from as_certain(
-                name_paths(
-                    absent["path"],
-                    np.ones(len(absent), np.bool_),
-                    lambda row: (
-                        f"{ASSIGNMENTS}: {absent['path'][row].as_py()} is remembered, and nothing was published before"
-                    ),
-                    f"{ASSIGNMENTS}: remembered",
-                )
+            yield from name_rows(
+                ASSIGNMENTS,
+                absent,
+                np.ones(len(absent), np.bool_),
+                "remembered",
+                lambda row: f"{row['path']} is remembered, and nothing was published before",
             )
         return
     split, ledger = (
         rows.select(_OF_LEDGER).append_column("assigned_by", pa.repeat(pa.scalar("ledger", TEXT), len(rows)))
         for rows in (claims.split_table, ledger)
     )
-    both = build_next_ledger(split, ledger, claims.config.split)
-    wanted = both.filter(pc.invert(are_in_split(both, split)))
-    yield from as_certain(_compare_remembered(absent, wanted, parent or ""))
-    if not claims.config.split.allow_moves:
-        yield from as_certain(_compare_purposes(claims, split, ledger, parent or ""))
+    before = f"version {claims.known.parent or ''}, the one before,"
+    both = build_next_ledger(split, ledger, settings)
+    yield from _compare_remembered(absent, both.filter(pc.invert(are_in_split(both, split))), before)
+    if not settings.allow_moves:
+        yield from _compare_purposes(claims, split, ledger, before)
+
+
+def ledger_file_contradictions(claims: VersionClaims) -> Iterator[str]:
+    """A file of known assignments, or of a given split, that is configured and was not used, or the other way round."""
+    digest, configured = claims.manifest.get("known_assignments_sha256"), claims.config.split.ledger_csv
+    why = "the split was made with another configuration"
+    if (digest is None) != (configured is None):
+        yield f"manifest.json: known_assignments_sha256 is {digest}, and split.ledger_csv is {configured}: {why}"
+    given = claims.config.split.given
+    used, wanted = sorted(claims.manifest.get("given_sha256", {})), sorted(given.input_files if given else {})
+    if used != wanted:
+        yield f"manifest.json: given_sha256 has {used}, and split.given names the files {wanted}: {why}"
 
 
 @dataclass(frozen=True)
@@ -127,110 +138,88 @@ class LedgerBefore:
     """
 
     ledger: pa.Table | None
-    known: pa.Table | None
-    is_whole: bool
+    known: pa.Table | None = None
+    is_whole: bool = False
     lacks_file: bool = False
     given: Mapping[str, pa.Table] | None = None
 
 
 def read_ledger_before(claims: VersionClaims) -> LedgerBefore:
     """What the split of a version was made with, as far as it is at hand."""
-    files = _read_files(claims)
-    found = {key: claims.known.read_file(key, digest) for key, digest in files.items()}
+    files = {key: claims.known.read_file(key, digest) for key, digest in _list_files(claims).items()}
     has_ledger = claims.known.is_first or claims.known.ledger is not None
-    if has_ledger and all(table is not None for table in found.values()):
-        given = {key.removeprefix(_GIVEN): table for key, table in found.items() if table is not None and key != _KNOWN}
-        return LedgerBefore(claims.known.ledger, found.get(_KNOWN), is_whole=True, given=given)
-    return LedgerBefore(claims.tables["assignments"], None, is_whole=False, lacks_file=has_ledger)
+    if has_ledger and all(table is not None for table in files.values()):
+        given = {key.removeprefix(_GIVEN): table for key, table in files.items() if table is not None and key != _KNOWN}
+        return LedgerBefore(claims.known.ledger, files.get(_KNOWN), is_whole=True, given=given)
+    # With its own purposes as the ledger, all that a purpose does not decide comes out as the run derived it.
+    return LedgerBefore(claims.tables["assignments"], lacks_file=has_ledger)
 
 
-def _read_files(claims: VersionClaims) -> dict[str, str | None]:
+def _list_files(claims: VersionClaims) -> dict[str, str | None]:
     """Key of the configuration → SHA-256, as the manifest has it, of each file that is configured."""
-    said = list_given_files(claims.manifest)
-    return {key: said.get(key) for key, place in claims.config.split.input_files.items() if place is not None}
+    digests = list_given_files(claims.manifest)
+    return {key: digests.get(key) for key, name in claims.config.split.input_files.items() if name is not None}
 
 
 def _describe_missing_file(claims: VersionClaims, usable: pa.Table) -> str:
     """How many images have a purpose that only the files explain that the split was made with, and are not at hand."""
     from brev_pipeline.split import PriorAssignments, assign_purposes
 
-    split, files = claims.split_table, _read_files(claims)
-    lacking = {key: digest for key, digest in files.items() if claims.known.read_file(key, digest) is None}
+    split, known = claims.split_table, claims.known
+    lacking = {key: digest for key, digest in _list_files(claims).items() if known.read_file(key, digest) is None}
+    if list(lacking) == [_KNOWN]:
+        kind = "file of known assignments"
+    else:
+        kind = "file of a given split" if len(lacking) == 1 else "files of a given split"
     named = ", ".join(f"{key}, SHA-256 {digest}" for key, digest in lacking.items())
-    file = f"the {_describe_files(lacking)} ({named}), which {'is' if len(lacking) == 1 else 'are'} not at hand"
+    file = f"the {kind} ({named}), which {'is' if len(lacking) == 1 else 'are'} not at hand"
+    prior = PriorAssignments(ledger=known.ledger, listed=claims.tables["listing"])
     try:
-        derived = assign_purposes(
-            usable, claims.config.split, PriorAssignments(ledger=claims.known.ledger, listed=claims.tables["listing"])
-        )
-    except (BrevPipelineError, *DERIVATION_ERRORS) as error:
+        derived = align_rows(assign_purposes(usable, claims.config.split, prior), split["path"])
+    except DERIVATION_ERRORS as error:
         return f"the purposes of all {len(split)} images: they rest on {file}, and without it nothing is drawn: {error}"
-    derived = align_rows(derived, split["path"])
     other = split.filter(pc.not_equal(split["purpose"], derived["purpose"]))
     drawn = "what seed, shares and the version before give without it"
     if not other.num_rows:
         return f"what {file}, says: no purpose rests on it, all are {drawn}"
-    groups = pc.unique(other["leak_group"]).to_pylist()
+    groups = pc.unique(other["leak_group"])
     return (
         f"the purposes of {other.num_rows} of {len(split)} images ({len(groups)} leak groups, the first {groups[0]}): "
         f"they rest on {file}, and are not {drawn}"
     )
 
 
-def _describe_files(files: Mapping[str, str | None]) -> str:
-    if list(files) == [_KNOWN]:
-        return "file of known assignments"
-    return "file of a given split" if len(files) == 1 else "files of a given split"
-
-
-def ledger_file_contradictions(claims: VersionClaims) -> Iterator[Contradiction]:
-    """A file of known assignments, or of a given split, that is configured and was not used, or the other way round."""
-    said, configured = claims.manifest.get("known_assignments_sha256"), claims.config.split.ledger_csv
-    if (said is None) != (configured is None):
-        yield Contradiction(
-            f"manifest.json: known_assignments_sha256 is {said}, and split.ledger_csv is {configured}: the split was "
-            "made with another configuration"
-        )
-    given = claims.config.split.given
-    used, wanted = sorted(claims.manifest.get("given_sha256", {})), sorted(given.input_files if given else {})
-    if used != wanted:
-        yield Contradiction(
-            f"manifest.json: given_sha256 has {used}, and split.given names the files {wanted}: the split was made "
-            "with another configuration"
-        )
-
-
-def _compare_split(split: pa.Table, derived: pa.Table, before: LedgerBefore) -> Iterator[Contradiction]:
-    whence = "the manifest's configuration gives"
-    yield from as_certain(compare_columns(ASSIGNMENTS, split, split, derived, _KEYS, whence))
-    groups = list(compare_columns(ASSIGNMENTS, split, split, derived, ["leak_group"], "items and copies give"))
+def _compare_split(split: pa.Table, derived: pa.Table, before: LedgerBefore) -> Iterator[Finding]:
+    yield from compare_columns(ASSIGNMENTS, split, derived, ("item", "stratum"), "the manifest's configuration gives")
     if before.is_whole:
-        yield from as_certain(groups)
+        yield from compare_columns(ASSIGNMENTS, split, derived, ["leak_group"], "items and copies give")
         given = "seed, shares and the version before give" if before.ledger is not None else "seed and shares give"
-        yield from depend_on_code(
-            compare_columns(ASSIGNMENTS, split, split, derived, ["purpose"], given), "sample_split"
-        )
+        yield from depend_on_code(compare_columns(ASSIGNMENTS, split, derived, ["purpose"], given), "sample_split")
         return
     # An image that has left since may have joined two groups: a group may be larger than it looks, never smaller.
-    yield from as_certain(_compare_groups(split, derived, "leak_group"))
-    yield from as_certain(_compare_groups(split, derived, "purpose"))
+    yield from _compare_groups(split, derived, "leak_group")
+    yield from _compare_groups(split, derived, "purpose")
 
 
 def _compare_groups(split: pa.Table, derived: pa.Table, column: str) -> Iterator[str]:
     """Leak groups, derived, whose images do not all have one value in the table's column."""
-    group = derived["leak_group"].combine_chunks().dictionary_encode()
-    codes, value = group.indices.to_numpy(), split[column].combine_chunks().dictionary_encode().indices.to_numpy()
-    first = np.zeros(len(group.dictionary), np.int64)
-    first[codes[::-1]] = np.arange(len(codes))[::-1]
-    other = first[codes]
-    return name_paths(
-        split["path"],
-        value != value[other],
+    codes = derived["leak_group"].combine_chunks().dictionary_encode().indices.to_numpy()
+    values = split[column].combine_chunks()
+    # (rows,) the first row of each one's group.
+    _, first, group = np.unique(codes, return_index=True, return_inverse=True)
+    partner = pa.array(first[group])
+    rows = pa.table(
+        {"path": split["path"], "value": values, "with": split["path"].take(partner), "other": values.take(partner)}
+    )
+    yield from name_rows(
+        ASSIGNMENTS,
+        rows,
+        pc.fill_null(pc.not_equal(rows["value"], rows["other"]), True),
+        column,
         lambda row: (
-            f"{ASSIGNMENTS}: {column} of {split['path'][row].as_py()} is {split[column][row].as_py()!r}, that of "
-            f"{split['path'][int(other[row])].as_py()}, with which it hangs together, "
-            f"{split[column][int(other[row])].as_py()!r}"
+            f"{column} of {row['path']} is {row['value']!r}, that of {row['with']}, with which it hangs together, "
+            f"{row['other']!r}"
         ),
-        f"{ASSIGNMENTS}: {column}",
     )
 
 
@@ -243,62 +232,40 @@ def _compare_exclusions(claims: VersionClaims, usable: pa.Table, excluded: pa.Ta
     rule = pa.repeat(pa.scalar("not_drawn", TEXT), count)
     rows = [undrawn["path"], undrawn["content_id"], rule, pa.nulls(count, TEXT), pa.nulls(count, TEXT)]
     wanted = pa.concat_tables([excluded.select(_TEXTS.names).cast(_TEXTS), pa.table(rows, schema=_TEXTS)])
-    for here, there, what in (
-        (found, wanted, "is excluded, and nothing takes it out"),
-        (wanted, found, "does not stand there, and is taken out"),
-    ):
-        yield from name_paths(
-            here["path"],
-            find_missing_paths(here["path"], there["path"]),
-            lambda row, here=here, what=what: (  # type: ignore[misc]
-                f"{EXCLUSIONS}: {here['path'][row].as_py()} {what} ({here['rule'][row].as_py()})"
-            ),
-            f"{EXCLUSIONS}: {what}",
-        )
-    found = found.filter(pa.array(~find_missing_paths(found["path"], wanted["path"])))
-    whence = "listing, images and settings give"
+    strange = find_missing_paths(found["path"], wanted["path"])
+    lost = find_missing_paths(wanted["path"], found["path"])
+    yield from _name_excluded(found, strange, "is excluded, and nothing takes it out")
+    yield from _name_excluded(wanted, lost, "does not stand there, and is taken out")
+    found = found.filter(pa.array(~strange))
     derived = align_rows(wanted, found["path"])
-    yield from compare_columns(EXCLUSIONS, found, found, derived, ["content_id", "rule", "partner"], whence)
-    judged = np.asarray(derived["reason"].is_valid().to_numpy(), np.bool_)
-    found, derived = (rows.filter(pa.array(judged)) for rows in (found, derived))
-    yield from compare_columns(EXCLUSIONS, found, found, derived, ["reason"], whence)
+    whence = "listing, images and settings give"
+    yield from compare_columns(EXCLUSIONS, found, derived, ["content_id", "rule", "partner"], whence)
+    # Of what was not drawn no reason is derived: its words are the release's.
+    judged = derived["reason"].is_valid()
+    yield from compare_columns(EXCLUSIONS, found.filter(judged), derived.filter(judged), ["reason"], whence)
 
 
-def _compare_usable(split: pa.Table, usable: pa.Table, strange: Bools, lost: Bools) -> Iterator[str]:
-    yield from name_paths(
-        split["path"],
-        strange,
-        lambda row: f"{ASSIGNMENTS}: {split['path'][row].as_py()} has a purpose, and does not take part in the split",
-        f"{ASSIGNMENTS}: does not take part",
-    )
-    yield from name_paths(
-        usable["path"],
-        lost,
-        lambda row: f"{ASSIGNMENTS}: {usable['path'][row].as_py()} takes part in the split, and has no purpose",
-        f"{ASSIGNMENTS}: has no purpose",
-    )
+def _name_excluded(rows: pa.Table, wrong: Bools, what: str) -> Iterator[str]:
+    return name_rows(EXCLUSIONS, rows, wrong, what, lambda row: f"{row['path']} {what} ({row['rule']})")
 
 
-def _compare_remembered(absent: pa.Table, wanted: pa.Table, parent: str) -> Iterator[str]:
+def _compare_remembered(absent: pa.Table, wanted: pa.Table, before: str) -> Iterator[str]:
     """Absent images: those that the version before gives, none forgotten, none invented, none altered."""
-    absent, wanted = (_add_key(rows) for rows in (absent, wanted))
-    for here, there, what in (
-        (wanted, absent, f"stands in version {parent}, the one before, and is forgotten"),
-        (absent, wanted, f"is remembered as one that has left, and version {parent}, the one before, does not give it"),
-    ):
-        yield from name_paths(
-            here["path"],
-            ~pc.is_in(here["key"], value_set=there["key"].combine_chunks()).to_numpy(),
-            lambda row, here=here, what=what: f"{ASSIGNMENTS}: {here['path'][row].as_py()} {what}",  # type: ignore[misc]
-            f"{ASSIGNMENTS}: {what}",
-        )
+    absent, wanted = (
+        rows.append_column("key", join_texts(rows["path"], rows["content_id"], by="\x1f")) for rows in (absent, wanted)
+    )
+    forgotten, invented = (
+        find_missing_paths(here["key"], there["key"]) for here, there in ((wanted, absent), (absent, wanted))
+    )
+    yield from name_rows(ASSIGNMENTS, wanted, forgotten, f"stands in {before} and is forgotten")
+    what = f"is remembered as one that has left, and {before} does not give it"
+    yield from name_rows(ASSIGNMENTS, absent, invented, what)
     at = pc.index_in(absent["key"], value_set=wanted["key"].combine_chunks())
-    both, derived = absent.filter(at.is_valid()), wanted.take(at.drop_null())
-    whence = f"version {parent}, the one before, gives"
-    yield from compare_columns(ASSIGNMENTS, both, both, derived, _OF_LEDGER, whence)
+    remembered, derived = absent.filter(at.is_valid()), wanted.take(at.drop_null())
+    yield from compare_columns(ASSIGNMENTS, remembered, derived, _OF_LEDGER, f"{before} gives")
 
 
-def _compare_purposes(claims: VersionClaims, split: pa.Table, ledger: pa.Table, parent: str) -> Iterator[str]:
+def _compare_purposes(claims: VersionClaims, split: pa.Table, ledger: pa.Table, before: str) -> Iterator[str]:
     """Images of the version before that stand on another side now."""
     from brev_pipeline.split import PriorAssignments, build_split_report
 
@@ -307,19 +274,12 @@ def _compare_purposes(claims: VersionClaims, split: pa.Table, ledger: pa.Table, 
     differs = [pc.fill_null(pc.not_equal(split["purpose"].take(at), ledger["purpose"]), False) for at in places]
     if not pc.any(pc.or_(*differs), min_count=0).as_py():
         return
-    moved = build_split_report(
-        split, claims.config.split, PriorAssignments(ledger=ledger, listed=claims.tables["listing"])
-    ).moved
-    yield from name_paths(
-        moved["path"],
+    prior = PriorAssignments(ledger=ledger, listed=claims.tables["listing"])
+    moved = build_split_report(split, claims.config.split, prior).moved
+    yield from name_rows(
+        ASSIGNMENTS,
+        moved,
         np.ones(len(moved), np.bool_),
-        lambda row: (
-            f"{ASSIGNMENTS}: {moved['path'][row].as_py()} was {moved['was'][row].as_py()!r} in version {parent}, the "
-            f"one before, is {moved['now'][row].as_py()!r}, and split.allow_moves is off"
-        ),
-        f"{ASSIGNMENTS}: changed sides",
+        "changed sides",
+        lambda row: f"{row['path']} was {row['was']!r} in {before} is {row['now']!r}, and split.allow_moves is off",
     )
-
-
-def _add_key(rows: pa.Table) -> pa.Table:
-    return rows.append_column("key", join_texts(rows["path"], rows["content_id"], by="\x1f"))

@@ -1,21 +1,22 @@
-"""Tables: those of a version against its manifest, and against each other.
+"""Tables: those of a version against its manifest, against each other, and its test set against the version before.
 
 All of them are hashed by the manifest, so what is found here is no damage of a file but a wrong account: a fault of
 the run that published it, or a version that somebody rewrote from end to end.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.release.exclusions import find_account_problems, purpose_locks
+from brev_pipeline.release.exclusions import find_account_problems, locked_purposes, purpose_locks
 from brev_pipeline.split.label_map import list_present_classes, number_classes
 from brev_pipeline.store.versions import DERIVED
 from brev_pipeline.table_metadata import LEFT_OUT_RULES
-from brev_pipeline.tables import drawn_by_weight, part_names
+from brev_pipeline.tables import count_values, drawn_by_weight, part_names
 from brev_pipeline.texts import TEXT
 
 TABLES: Final = ("listing", "images", "assignments", "weights", "records", "exclusions")
@@ -35,8 +36,8 @@ def count_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]
     found = {
         "listed": tables["listing"].num_rows + filtered.num_rows,
         "excluded": tables["exclusions"].num_rows,
-        "images": _count_by_purpose(select_listed(tables["assignments"])),
-        "records": _count_by_part(tables["records"]),
+        "images": count_values(select_listed(tables["assignments"])["purpose"]),
+        "records": count_values(part_names(tables["records"])),
     }
     for name, said in found.items():
         if manifest["counts"].get(name) != said:
@@ -67,8 +68,7 @@ def class_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]
     at = pc.index_in(records["path"], value_set=split["path"].combine_chunks())
     names = pc.list_element(pc.take(split["category"], at.drop_null()), 0)
     wanted = number_classes(names, classes).cast(pa.int64())
-    labels = records["label"].filter(pc.is_valid(at))
-    yield from _name_differing_rows("label", records.filter(pc.is_valid(at)), labels, wanted, "its image's class")
+    yield from describe_difference("label", records.filter(pc.is_valid(at)), wanted, "its image's class's")
 
 
 def side_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
@@ -80,8 +80,7 @@ def side_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
         yield f"records.parquet: {at.null_count} records are of images without an assignment, the first {path}"
     there = records.filter(pc.is_valid(at))
     for name in ("purpose", "content_id", "item"):
-        wanted = pc.take(split[name], at.drop_null())
-        yield from _name_differing_rows(name, there, there[name], wanted, "the assignment")
+        yield from describe_difference(name, there, pc.take(split[name], at.drop_null()), "the assignment's")
 
 
 def leak_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
@@ -139,22 +138,79 @@ def verdict_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[st
                 yield f"manifest.json: the check {stage}.{check['check']} failed, and the version was published"
 
 
-def _count_by_purpose(table: pa.Table) -> dict[str, int]:
-    return {row["values"]: row["counts"] for row in pc.value_counts(table["purpose"]).to_pylist()}
-
-
-def _count_by_part(records: pa.Table) -> dict[str, int]:
-    return {row["values"]: row["counts"] for row in pc.value_counts(part_names(records)).to_pylist()}
-
-
-def _name_differing_rows(
-    name: str, rows: pa.Table, found: pa.ChunkedArray, wanted: pa.ChunkedArray | pa.Array, whose: str
+def describe_difference(
+    name: str, records: pa.Table, wanted: pa.ChunkedArray | pa.Array, right: str, *, with_path: bool = False
 ) -> Iterator[str]:
-    differs = pc.fill_null(pc.not_equal(found, wanted), True)
+    """How many records have another value in a column than is wanted, and the first of them.
+
+    Args:
+        name: the column's.
+        records: of the record table.
+        wanted: (records,) values.
+        right: what is wanted, in words.
+        with_path: name the first one's path too.
+    """
+    differs = pc.fill_null(pc.not_equal(records[name], wanted), True)
     if count := pc.sum(differs).as_py() or 0:
-        place = pc.index(differs, True).as_py()
-        row = rows.slice(place, 1).to_pylist()[0]
+        at = pc.index(differs, True).as_py()
+        row = records.slice(at, 1).to_pylist()[0]
+        path = f" ({row['path']})" if with_path else ""
         yield (
-            f"records.parquet: {name} of {count} records is not {whose}'s, the first: {row['file']}, record "
-            f"{row['position']}: {found[place].as_py()!r} instead of {wanted[place].as_py()!r}"
+            f"records.parquet: {name} of {count} records is not {right}, the first: {row['file']}, record "
+            f"{row['position']}{path}: {row[name]!r} instead of {wanted[at].as_py()!r}"
         )
+
+
+def find_lock_changes(
+    assignments: pa.Table, before: pa.Table, settings: SplitSettings, parent: str
+) -> tuple[list[str], list[str]]:
+    """What became of the test set since the version that was published before.
+
+    Args:
+        assignments: of a published version, with the images that it remembers.
+        before: those of the version before it.
+        settings: of the split of the later one.
+        parent: id of the version before.
+
+    Returns:
+        Problems: images that changed sides although ``split.allow_moves`` is off, and new ones in a purpose of
+        ``split.locked`` although ``split.allow_additions`` is off. Notes: all other changes. An image that was away and
+        comes back to its side is no new one.
+    """
+    problems: list[str] = []
+    notes: list[str] = []
+    for purpose in locked_purposes(settings):
+        old, now = _PurposeItems.of(before, purpose), _PurposeItems.of(assignments, purpose)
+        # Contents that left the purpose for another one, or came to it from there.
+        moved = ((old.here | old.away) & now.listed - now.here) | (now.here & old.elsewhere)
+        closed = purpose in settings.locked and not settings.allow_additions and bool(old.here | old.away)
+        for ids, what, broken in (
+            (moved, "changed sides", not settings.allow_moves),
+            (now.here - old.here - old.away - old.elsewhere, "are new", closed),
+            (old.here - now.listed, "are no longer listed", False),
+        ):
+            if ids:
+                line = f"LOCK: {len(ids)} images of {purpose} {what} since version {parent}, the first {min(ids)}"
+                (problems if broken else notes).append(line)
+    return problems, notes
+
+
+@dataclass(frozen=True)
+class _PurposeItems:
+    """Contents by where they stand, as seen from one purpose; one that is listed does not count as away."""
+
+    here: set[str]
+    """Listed, in the purpose."""
+    away: set[str]
+    """Remembered, in the purpose, and listed nowhere."""
+    elsewhere: set[str]
+    """Listed or remembered, in another purpose only."""
+    listed: set[str]
+
+    @classmethod
+    def of(cls, table: pa.Table, purpose: str) -> "_PurposeItems":
+        inside = pc.equal(table["purpose"], purpose)
+        listed = set(table["content_id"].filter(table["listed"]).to_pylist())
+        here = set(table["content_id"].filter(pc.and_(inside, table["listed"])).to_pylist())
+        away = set(table["content_id"].filter(pc.and_not(inside, table["listed"])).to_pylist()) - listed
+        return cls(here, away, set(table["content_id"].to_pylist()) - here - away, listed)

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -27,15 +27,13 @@ from brev_pipeline.audit.file_checks import (
     find_unlisted_shards,
     open_plainly,
 )
-from brev_pipeline.audit.lock_changes import find_lock_changes
-from brev_pipeline.audit.log_inspection import LogReport, check_order, inspect_log
+from brev_pipeline.audit.log_inspection import StoreLogs, inspect_logs
 from brev_pipeline.audit.manifest_model import find_signs_of_newer, is_derived, read_manifest
-from brev_pipeline.audit.removals import LOG as REMOVALS
-from brev_pipeline.audit.removals import Removal, is_removed
 from brev_pipeline.audit.verification import EXCUSED, StoreVerification, Verification
 from brev_pipeline.audit.version_claims import (
     DERIVATION_ERRORS,
-    Contradiction,
+    CodeDependent,
+    Finding,
     KnownFiles,
     OpenQuestion,
     list_given_files,
@@ -46,7 +44,6 @@ from brev_pipeline.config.differences import list_differences
 from brev_pipeline.engine import Engine, SerialEngine
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.images.limits import UNDECIDED_STATUSES
-from brev_pipeline.readers.access_log import Access
 from brev_pipeline.stages import SPECS, package_versions
 from brev_pipeline.store import PipelineStore, Publication, Version
 from brev_pipeline.store.parquet import from_parquet
@@ -71,7 +68,7 @@ _NEED_A_STORE: Final = (
     "the raw images: `verify CONFIG --deep N` reads them",
 )
 _UNCHECKED_FORMAT_1: Final = (
-    "class, item, stratum and leak group of each image: versions of format 1 are held to hashes and counts",
+    "class, item, stratum and leak group of each image: versions of format 1 are held to hashes and counts"
 )
 _MAX_NAMED: Final = 5  # images in a note
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,5}")
@@ -105,22 +102,26 @@ def verify_store(
     Raises:
         StoreError: nothing was published, there is no such version, or the store cannot be read.
     """
-    logs = _inspect_logs(store)
-    if not (logs.publications.entries or logs.problems):
+    logs = inspect_logs(store)
+    entries = logs.publications.entries
+    if not (entries or logs.problems):
         raise StoreError(f"{store.folder.url}: nothing was published yet: run the pipeline first")
     problems, notes = list(logs.problems), list(logs.notes)
-    if head is not None and head not in {entry.sha256 for entry in logs.publications.entries.values()}:
+    if head is not None and head not in {entry.sha256 for entry in entries.values()}:
         problems.append(f"{store.folder.url}/publications: no entry has the hash {head}: the log was cut or rewritten")
-    ids = _choose_versions(store, logs.publications, version_id, every)
+    ids = _choose_versions(store, logs, version_id, every)
     if every:
         strangers = sorted(set(store.versions.list_names()) - set(ids))
         notes += [f"versions/{name} was never published: a run that was stopped left it (see gc)" for name in strangers]
-    own = engine or SerialEngine()
-    found = [_verify_version(store, Version(store.versions / name, name), logs, own, assignments or {}) for name in ids]
+    runner = engine or SerialEngine()
+    versions = [
+        _verify_version(store, Version(store.versions / name, name), logs, runner, assignments or {}) for name in ids
+    ]
     if config is not None:
-        found = [replace(one, notes=[*one.notes, *_note_other_configuration(one, config)]) for one in found]
+        for version in versions:
+            version.notes.extend(_note_other_configuration(version.version, config))
     newest = logs.publications.head
-    return StoreVerification(len(logs.publications.entries), newest[1] if newest else None, problems, notes, found)
+    return StoreVerification(len(entries), newest[1] if newest else None, problems, notes, versions)
 
 
 def verify_version(
@@ -148,119 +149,64 @@ def verify_folder(version: Version, *, engine: Engine | None = None) -> Verifica
     Raises:
         StoreError: the folder cannot be read.
     """
-    version = open_plainly(version)
-    problems: list[str] = []
-    notes: list[str] = []
+    found = Verification(open_plainly(version), 0, 0, 0, [], unchecked=[*_NEED_A_STORE])
     name = version.folder.url.rstrip("/").rpartition("/")[2]
     if _ID.fullmatch(name) and name != version.id:
-        problems.append(f"{MANIFEST}: altered: the folder is named {name}, and its manifest gives {version.id}")
-    manifest = _verify_manifest(version, [], problems)
+        found.problems.append(f"{MANIFEST}: altered: the folder is named {name}, and its manifest gives {version.id}")
+    manifest = _verify_manifest(found.version, [], found.problems)
     if manifest is None:
-        return Verification(version, 0, 0, 0, problems, notes, unchecked=list(_NEED_A_STORE))
-    found = _Findings(problems, notes, [*_NEED_A_STORE])
-    files, records = _verify_contents(version, manifest, None, engine or SerialEngine(), found, KnownFiles())
-    return Verification(version, files, records, 0, problems, notes, unchecked=found.open)
+        return found
+    return _verify_contents(found, manifest, None, engine or SerialEngine(), KnownFiles())
 
 
-@dataclass(frozen=True)
-class _StoreLogs:
-    """The store's logs."""
-
-    publications: LogReport[Publication]
-    removals: LogReport[Removal]
-    problems: list[str]
-    notes: list[str]
-
-    def list_publications(self, version: str) -> list[Publication]:
-        """A version's publications, oldest first."""
-        entries = self.publications.entries
-        return [entries[number] for number in sorted(entries) if entries[number].version == version]
-
-    def find_removal(self, version: str) -> Removal | None:
-        """A version's newest removal."""
-        found = [entry for _, entry in sorted(self.removals.entries.items()) if entry.version == version]
-        return found[-1] if found else None
-
-    def list_before(self, version: str) -> list[str]:
-        """The versions that were published before this one was for the first time, oldest first."""
-        order = [entry.version for _, entry in sorted(self.publications.entries.items())]
-        return order[: order.index(version)] if version in order else []
-
-    def is_removed(self, version: str) -> bool:
-        """Whether a version was removed on purpose, on record."""
-        published = self.list_publications(version)
-        return bool(published) and is_removed(self.find_removal(version), published[-1].number)
-
-
-@dataclass
-class _Findings:
-    """What is found of a version, as `Verification` has it; filled on the way."""
-
-    problems: list[str]
-    notes: list[str]
-    open: list[str] = field(default_factory=list)
-
-
-def _inspect_logs(store: PipelineStore) -> _StoreLogs:
-    publications = inspect_log(
-        store.folder / "publications", store.witness_log("publications"), "publication", Publication
-    )
-    removals = inspect_log(store.folder / REMOVALS, store.witness_log(REMOVALS), "removal", Removal)
-    readings = inspect_log(store.folder / "access", store.witness_log("access"), "reading", Access)
-    problems = [*publications.problems, *removals.problems, *readings.problems]
-    known = {number: entry.sha256 for number, entry in publications.entries.items()}
-    problems += [
-        f"{REMOVALS}/{number:08d}.json: it names a publication {entry.publication} that the log does not have"
-        for number, entry in sorted(removals.entries.items())
-        if known.get(entry.publication) != entry.publication_sha256
-    ]
-    return _StoreLogs(publications, removals, problems, [*publications.notes, *removals.notes, *readings.notes])
-
-
-def _choose_versions(store: PipelineStore, log: LogReport[Publication], wanted: str | None, every: bool) -> list[str]:
-    ids = check_order(log.entries)
+def _choose_versions(store: PipelineStore, logs: StoreLogs, wanted: str | None, every: bool) -> list[str]:
+    published = logs.list_published()
+    ids = list(dict.fromkeys(published))
     if every:
         return ids
     if wanted is None:
-        return [log.entries[max(log.entries)].version] if log.entries else []
-    found = [name for name in ids if name.startswith(wanted)]
-    return found if len(found) == 1 else [store.find_version(wanted).id]
+        return published[-1:]
+    matches = [name for name in ids if name.startswith(wanted)]
+    return matches if len(matches) == 1 else [store.find_version(wanted).id]
 
 
 def _verify_version(
-    store: PipelineStore, version: Version, logs: _StoreLogs, engine: Engine, assignments: Mapping[str, pa.Table]
+    store: PipelineStore, version: Version, logs: StoreLogs, engine: Engine, assignments: Mapping[str, pa.Table]
 ) -> Verification:
-    version = open_plainly(version)
-    published, count = logs.list_publications(version.id), len(logs.publications.entries)
-    removal = logs.find_removal(version.id) if published else None
-    if removal is not None and is_removed(removal, published[-1].number):
-        return _verify_removed(version, published, removal, count)
-    problems = [] if published else [f"{version.id} was never published: a run that was stopped left it"]
-    found = _Findings(problems, [])
-    manifest = _verify_manifest(version, published, problems)
+    version, published = open_plainly(version), logs.list_publications(version.id)
+    found = Verification(version, 0, 0, len(logs.publications.entries), [])
+    if not published:
+        found.problems.append(f"{version.id} was never published: a run that was stopped left it")
+    removal = logs.find_removal(version.id)
+    manifest = _verify_manifest(version, published, found.problems)
+    if removal is not None:
+        found.notes.append(f"removed on purpose, {removal.removed_at}, by {removal.removed_by}: {removal.why}")
+        if rest := len(set(version.folder.walk()) - {MANIFEST}):
+            found.notes.append(f"{rest} of its files are still there: the removal was interrupted, and gc finishes it")
+        return replace(found, removed=removal)
     if manifest is None:
-        return Verification(version, 0, 0, count, problems, found.notes)
+        return found
     report = next((entry.report for entry in published if entry.report), {})
     known, lacking = _read_known(store, logs, version.id, assignments)
-    problems += lacking
+    found.problems.extend(lacking)
     if not is_derived(manifest):
-        problems += _check_log_match(store, logs, version.id, manifest)
-    files, records = _verify_contents(version, manifest, report, engine, found, known)
-    if known.ledger is not None and not problems:
+        found.problems.extend(_check_log_match(store, logs, version.id, manifest))
+    found = _verify_contents(found, manifest, report, engine, known)
+    if known.ledger is not None and not found.problems:
         try:
-            split = version.read_table("assignments")
-            broken, changed = find_lock_changes(
-                split, known.ledger, read_configuration(manifest).split, known.parent or ""
+            settings = read_configuration(manifest).split
+            broken, changed = table_checks.find_lock_changes(
+                version.read_table("assignments"), known.ledger, settings, known.parent or ""
             )
-        except (BrevPipelineError, *DERIVATION_ERRORS) as error:
+        except DERIVATION_ERRORS as error:
             broken, changed = [f"the test set's lock cannot be compared with version {known.parent}'s: {error}"], []
-        problems += broken
-        found.notes += changed
-    return Verification(version, files, records, count, problems, found.notes, unchecked=found.open)
+        found.problems.extend(broken)
+        found.notes.extend(changed)
+    return found
 
 
 def _read_known(
-    store: PipelineStore, logs: _StoreLogs, version: str, assignments: Mapping[str, pa.Table]
+    store: PipelineStore, logs: StoreLogs, version: str, assignments: Mapping[str, pa.Table]
 ) -> tuple[KnownFiles, list[str]]:
     """What the store has of the version before; and what is wrong with that, since no claim may rest on nothing."""
     if not (before := logs.list_before(version)):
@@ -271,28 +217,25 @@ def _read_known(
     manifest = _verify_manifest(parent, logs.list_publications(parent.id), wrong, alone=True)
     if manifest is not None:
         known = replace(known, classes=manifest["classes"])
-    if logs.is_removed(before[-1]):
+    if logs.find_removal(parent.id):
         return known, []  # by a person, on record: what cannot be checked without its tables is named
-    try:
-        ledger = None if manifest is None else _read_whole_table(parent, manifest, "assignments")
-        if manifest is not None and ledger is None:
-            wrong.append("assignments.parquet: missing, or not the file that its manifest lists")
-    except BrevPipelineError as error:
-        ledger = None
-        wrong.append(str(error))
-    return replace(known, ledger=ledger), [
+    if manifest is not None:
+        try:
+            known = replace(known, ledger=_read_whole_table(parent, manifest, "assignments"))
+            if known.ledger is None:
+                wrong.append("assignments.parquet: missing, or not the file that its manifest lists")
+        except BrevPipelineError as error:
+            wrong.append(str(error))
+    return known, [
         f"version {parent.id}, the one before, is not as it was published, so nothing shows that this one goes on from "
         f"it: {line}; restore its folder from a backup"
         for line in wrong
     ]
 
 
-def _check_log_match(
-    store: PipelineStore, logs: _StoreLogs, version: str, manifest: Mapping[str, Any]
-) -> Iterator[str]:
-    """What speaks against the older format that a manifest says: who may write the store could else call any forgery
-    old, and escape the derivations.
-    """
+def _check_log_match(store: PipelineStore, logs: StoreLogs, version: str, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """What speaks against the older format that a manifest says."""
+    # Who may write the store could else call any forgery old, and escape the derivations.
     said = f"{MANIFEST}: format {manifest['format']}, and"
     why = "it was written by an older package since, or is no version of a run"
     for before in dict.fromkeys(logs.list_before(version)):
@@ -302,15 +245,15 @@ def _check_log_match(
         if found is not None and is_derived(found):
             yield f"{said} version {before}, which was published before, is of a newer one: {why}"
             return
-        if found is None and not logs.is_removed(before):
+        if found is None and not logs.find_removal(before):
             yield f"{said} version {before}, which was published before, may be of a newer one: {wrong[0]}"
             return
 
 
-def _note_other_configuration(one: Verification, config: PipelineConfig) -> Iterator[str]:
+def _note_other_configuration(version: Version, config: PipelineConfig) -> Iterator[str]:
     """Where a version was made with another configuration than the present one."""
     try:
-        manifest = one.version.read_manifest()
+        manifest = version.read_manifest()
         try:
             # Settings that are newer than the version have their defaults there.
             made = read_configuration(manifest)
@@ -320,34 +263,18 @@ def _note_other_configuration(one: Verification, config: PipelineConfig) -> Iter
                 apart += list_differences({order: made.split.names}, {order: config.split.names})
         except DERIVATION_ERRORS:
             apart = list_differences(manifest["configuration"], config.content_settings())
-    except (BrevPipelineError, *DERIVATION_ERRORS):
-        return
+    except DERIVATION_ERRORS:
+        return  # its manifest is damaged, which stands among the problems
     if apart:
-        yield (
-            "made with another configuration than the present one (its value → the present one): " + "; ".join(apart)
-        )
-
-
-def _verify_removed(version: Version, published: list[Publication], removal: Removal, count: int) -> Verification:
-    problems: list[str] = []
-    _verify_manifest(version, published, problems)
-    rest = len(set(version.folder.walk()) - {MANIFEST})
-    notes = [f"removed on purpose, {removal.removed_at}, by {removal.removed_by}: {removal.why}"]
-    if rest:
-        notes.append(f"{rest} of its files are still there: the removal was interrupted, and gc finishes it")
-    return Verification(version, 0, 0, count, problems, notes, removal)
+        yield f"made with another configuration than the present one (its value → the present one): {'; '.join(apart)}"
 
 
 def _verify_manifest(
     version: Version, published: list[Publication], problems: list[str], *, alone: bool = False
 ) -> dict[str, Any] | None:
-    """The manifest, if it is the one that was published; else None, and why among the problems.
+    """The manifest, if it is the one that was published; else None, and why is added to ``problems``.
 
-    Args:
-        version: whose it is.
-        published: its publications.
-        problems: to be added to.
-        alone: look at nothing else, where it is altered.
+    Where it is altered, the files that it lists are looked at too, but for ``alone``.
     """
     try:
         raw = version.folder.read(MANIFEST)
@@ -357,7 +284,7 @@ def _verify_manifest(
     if version_id(raw) != version.id:
         problems.append(f"{MANIFEST}: altered: its hash does not begin with {version.id}")
         if not alone:
-            _verify_files_alone(version, raw, problems)
+            problems += _verify_files_alone(version, raw)
         return None
     digest = hashlib.sha256(raw).hexdigest()
     problems += [
@@ -372,66 +299,67 @@ def _verify_manifest(
         return None
 
 
-def _verify_files_alone(version: Version, raw: bytes, problems: list[str]) -> None:
+def _verify_files_alone(version: Version, raw: bytes) -> list[str]:
     """What an altered manifest still tells: files that it lists and that are otherwise, or not there."""
     try:
-        found = find_file_problems(version, read_manifest(raw), None, SerialEngine())
-        problems += [line for lines in found.values() for line in lines]
+        damaged = find_file_problems(version, read_manifest(raw), None, SerialEngine())
     except BrevPipelineError:
-        problems.append(f"{MANIFEST}: what it lists cannot be relied on: the other files were not looked at")
+        return [f"{MANIFEST}: what it lists cannot be relied on: the other files were not looked at"]
+    return [line for lines in damaged.values() for line in lines]
 
 
 def _verify_contents(
-    version: Version,
+    found: Verification,
     manifest: dict[str, Any],
     report: Mapping[str, Mapping[str, Any]] | None,
     engine: Engine,
-    found: _Findings,
     known: KnownFiles,
-) -> tuple[int, int]:
-    """Files, records and tables; returns how many files and records there are."""
+) -> Verification:
+    """What was found of a version, with what is found of its files, records and tables."""
+    version, problems = found.version, found.problems
     if is_derived(manifest):
-        found.open.extend(list_unchecked(known))
+        found.unchecked.extend(list_unchecked(known))
     else:
-        found.open.extend(_UNCHECKED_FORMAT_1)
-        found.problems += [
+        found.unchecked.append(_UNCHECKED_FORMAT_1)
+        problems += [
             f"{MANIFEST}: format {manifest['format']}, and {sign}: it is no version of an older package"
             for sign in find_signs_of_newer(manifest, version.folder)
         ]
-    records, shown = _read_records(version, manifest, found.problems)
-    damaged = find_file_problems(version, manifest, shown, engine, report)
-    found.problems += [line for lines in damaged.values() for line in lines]
+    records = _read_records(version, manifest, problems)
+    damaged = find_file_problems(version, manifest, records, engine, report)
+    problems += [line for lines in damaged.values() for line in lines]
     if records is not None:
-        found.problems += find_unlisted_shards(manifest, records)
+        problems += find_unlisted_shards(manifest, records)
     names = [f"{name}.parquet" for name in table_checks.TABLES]
     lacking = [name for name in names if name not in manifest["files"]]
-    found.problems += [f"{name}: not in the manifest: every version has it" for name in lacking]
+    problems += [f"{name}: not in the manifest: every version has it" for name in lacking]
     if bad := sorted({name for name in names if name in damaged} | set(lacking)):
         found.notes.append(f"the tables were not compared with each other, because of {', '.join(bad)}")
     else:
-        _compare_claims(version, manifest, found, known)
-    return len(manifest["files"]) + len(report or {}), 0 if records is None else records.num_rows
+        _compare_claims(found, manifest, known)
+    return replace(
+        found, files=len(manifest["files"]) + len(report or {}), records=0 if records is None else records.num_rows
+    )
 
 
-def _read_records(
-    version: Version, manifest: dict[str, Any], problems: list[str]
-) -> tuple[pa.Table | None, pa.Table | None]:
-    """The record table, and the same with what else each record must hold; None where it cannot be relied on."""
+def _read_records(version: Version, manifest: dict[str, Any], problems: list[str]) -> pa.Table | None:
+    """The record table with what else each record must hold; None where it cannot be relied on."""
     try:
         records = _read_whole_table(version, manifest, "records")
         if records is None:
-            return None, None
+            return None
         if missing := sorted({"file", "position", *COMPARED} - set(records.column_names)):
             raise StoreError(f"it has no column {', '.join(missing)}")
         if not is_derived(manifest):
-            return records, records
-        return records, add_features(records, _read_whole_table(version, manifest, "assignments"), manifest)
-    except (BrevPipelineError, *DERIVATION_ERRORS) as error:
+            return records
+        return add_features(records, _read_whole_table(version, manifest, "assignments"), manifest)
+    except DERIVATION_ERRORS as error:
         problems.append(f"records.parquet: what the records must hold cannot be said: {error}")
-        return None, None
+        return None
 
 
-def _compare_claims(version: Version, manifest: dict[str, Any], found: _Findings, known: KnownFiles) -> None:
+def _compare_claims(found: Verification, manifest: dict[str, Any], known: KnownFiles) -> None:
+    version = found.version
     try:
         tables = {name: version.read_table(name) for name in table_checks.TABLES}
     except BrevPipelineError as error:
@@ -439,45 +367,45 @@ def _compare_claims(version: Version, manifest: dict[str, Any], found: _Findings
         return
     for check in _CHECKS:
         try:
-            found.problems += check(manifest, tables)
-        except (BrevPipelineError, *DERIVATION_ERRORS) as error:
+            found.problems.extend(check(manifest, tables))
+        except DERIVATION_ERRORS as error:
             name = check.__name__.removesuffix("_problems")
             found.problems.append(f"{version.id}: {name} cannot be checked: {type(error).__name__}: {error}")
-    with suppress(BrevPipelineError, *DERIVATION_ERRORS):  # a table of other columns is told of below
-        found.notes += _list_unjudged(tables["images"])
-    known_codes, older = _find_older_code(manifest)
-    found.problems += known_codes
-    for one in derive_claims(manifest, tables, known) if is_derived(manifest) else ():
-        _sort_finding(one, older, found)
-    for one in plan_contradictions(manifest, tables):
-        _sort_finding(one, older, found)
+    with suppress(*DERIVATION_ERRORS):  # a table of other columns is told of below
+        found.notes.extend(_list_unjudged(tables["images"]))
+    unknown_codes, older = _find_older_code(manifest)
+    found.problems.extend(unknown_codes)
+    for finding in derive_claims(manifest, tables, known) if is_derived(manifest) else ():
+        _sort_finding(finding, older, found)
+    for finding in plan_contradictions(manifest, tables):
+        _sort_finding(finding, older, found)
     if is_derived(manifest):
         found.notes.extend(_note_other_files(manifest, known))
 
 
 def _list_unjudged(images: pa.Table) -> Iterator[str]:
     """That images were left out of which nobody knows whether they are good."""
-    paths = (
-        images["source_path"]
-        .filter(pc.is_in(images["status"], value_set=pa.array(UNDECIDED_STATUSES, TEXT)))
-        .to_pylist()
-    )
-    if paths:
+    undecided = pc.is_in(images["status"], value_set=pa.array(UNDECIDED_STATUSES, TEXT))
+    if paths := sorted(images["source_path"].filter(undecided).to_pylist()):
         yield (
             f"images.parquet: {len(paths)} image(s) left out unjudged, because their decoding came to no end "
-            f"({', '.join(sorted(paths)[:_MAX_NAMED])}{', …' if len(paths) > _MAX_NAMED else ''}): accepted by the "
+            f"({', '.join(paths[:_MAX_NAMED])}{', …' if len(paths) > _MAX_NAMED else ''}): accepted by the "
             "configuration; --deep decodes them again"
         )
 
 
-def _sort_finding(one: Contradiction | OpenQuestion, older: Mapping[str, str], found: _Findings) -> None:
-    """A finding among the problems, or where it may be otherwise in good faith."""
-    if isinstance(one, OpenQuestion):
-        found.open.append(one.line)
-    elif excused := [older[stage] for stage in SPECS if stage in one.stages and stage in older]:
-        found.notes.append(f"{one.line} ({', '.join(dict.fromkeys(excused))}, {EXCUSED})")
+def _sort_finding(finding: Finding, older: Mapping[str, str], found: Verification) -> None:
+    """Add a finding to the problems, or where it may be otherwise in good faith."""
+    stages = finding.stages if isinstance(finding, CodeDependent) else ()
+    excuses = [older[stage] for stage in SPECS if stage in stages and stage in older]
+    if isinstance(finding, str):
+        found.problems.append(finding)
+    elif isinstance(finding, OpenQuestion):
+        found.unchecked.append(finding.line)
+    elif excuses:
+        found.notes.append(f"{finding.line} ({', '.join(dict.fromkeys(excuses))}, {EXCUSED})")
     else:
-        found.problems.append(one.line)
+        found.problems.append(finding.line)
 
 
 def _note_other_files(manifest: Mapping[str, Any], known: KnownFiles) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Claims: what a version says of itself, laid ready for those who derive it anew."""
+"""Claims: what a version says of itself, laid ready for those who derive it anew, and how these name what differs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 from brev_pipeline.audit.table_checks import Tables, select_listed
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.credentials import redact_all
+from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.table_metadata import known_sha256
+from brev_pipeline.tables import to_mask
 from brev_pipeline.texts import join_names
 
-_SHOWN: Final = 3
-_GIVEN_LISTS: Final = "split.given.lists."
-Bools = npt.NDArray[np.bool_]
 DERIVATION_ERRORS: Final = (
+    BrevPipelineError,
     LookupError,
     ValueError,
     TypeError,
@@ -29,17 +29,18 @@ DERIVATION_ERRORS: Final = (
     pa.ArrowException,
 )
 """What a claim of the wrong kind ends in, somewhere in the code that derives it: that is then what is wrong with it."""
-_SEPARATOR: Final = "\x1f"
-_SHOWN_CHARACTERS: Final = 200
+_SHOWN: Final = 3  # rows of one kind
+_SHOWN_CHARACTERS: Final = 200  # of a value
+_GIVEN_LISTS: Final = "split.given.lists."
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Contradiction:
-    """A claim that does not follow from what the version holds."""
+class CodeDependent:
+    """A contradiction that older code of one of these stages may explain, in good faith; with no stage none may."""
 
     line: str
-    stages: frozenset[str] = frozenset()
-    """Stages whose older code may have derived it otherwise, in good faith; none: it stands whatever code there was."""
+    stages: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,13 @@ class OpenQuestion:
     line: str
 
 
-def as_certain(lines: Iterable[str]) -> Iterator[Contradiction]:
-    """Contradictions that stand whatever release wrote the version."""
-    return (Contradiction(line) for line in lines)
+Finding = str | CodeDependent | OpenQuestion
+"""What a derivation finds; a text is a contradiction that stands whatever release wrote the version."""
 
 
-def depend_on_code(lines: Iterable[str], *stages: str) -> Iterator[Contradiction]:
+def depend_on_code(lines: Iterable[str], *stages: str) -> Iterator[CodeDependent]:
     """Contradictions that older code of these stages may explain."""
-    return (Contradiction(line, frozenset(stages)) for line in lines)
-
-
-Finding = Contradiction | OpenQuestion
-Derivation = Callable[["VersionClaims"], Iterator[Finding]]
+    return (CodeDependent(line, frozenset(stages)) for line in lines)
 
 
 @dataclass(frozen=True)
@@ -84,12 +80,11 @@ class KnownFiles:
 
     def read_file(self, key: str, digest: str | None) -> pa.Table | None:
         """The file with this SHA-256, under its key or, of lists, that of another list; None where there is none."""
-        alike = [
-            one
-            for one in self.keys_of(digest)
-            if one == key or (one.startswith(_GIVEN_LISTS) and key.startswith(_GIVEN_LISTS))
-        ]
-        return self.assignments[alike[0]] if alike else None
+        for name in self.keys_of(digest):
+            # A list's key ends in its purpose's name: where purposes were renamed, it is still the same file.
+            if name == key or (name.startswith(_GIVEN_LISTS) and key.startswith(_GIVEN_LISTS)):
+                return self.assignments[name]
+        return None
 
     def keys_of(self, digest: str | None) -> list[str]:
         """The keys that name a file with this SHA-256 now."""
@@ -104,14 +99,7 @@ def list_given_files(manifest: Mapping[str, Any]) -> dict[str, str | None]:
 
 @dataclass(frozen=True)
 class VersionClaims:
-    """A version's manifest and tables, and what is known besides.
-
-    Attributes:
-        manifest: of the version.
-        config: the manifest's configuration.
-        tables: name → table, all of `table_checks.TABLES`.
-        known: what stands outside of the version.
-    """
+    """A version's manifest, its configuration, all of `table_checks.TABLES`, and what stands outside of it."""
 
     manifest: Mapping[str, Any]
     config: PipelineConfig
@@ -125,93 +113,98 @@ class VersionClaims:
 
 
 def read_configuration(manifest: Mapping[str, Any], store: str = ".") -> PipelineConfig:
-    """The configuration that a manifest names.
-
-    Args:
-        manifest: of a version.
-        store: in place of the store, which no manifest names.
+    """The configuration that a manifest names, with ``store`` in place of the store, which no manifest names.
 
     Raises:
         ValueError: it is not such a configuration.
     """
     # A version made before passwords in addresses were refused may hold one.
-    said = {**redact_all(manifest["configuration"]), "store": store}
-    shards, split = said.get("shards"), said.get("split")
+    contents = {**redact_all(manifest["configuration"]), "store": store}
+    shards, split = contents.get("shards"), contents.get("split")
     if isinstance(shards, Mapping) and shards.get("target_shard_mb") is not None:
         # Both stand in the manifest, and only one of them was given.
-        said["shards"] = {name: value for name, value in shards.items() if name != "records_per_shard"}
+        contents["shards"] = {name: value for name, value in shards.items() if name != "records_per_shard"}
     if isinstance(split, Mapping) and isinstance(split.get("purposes"), Mapping):
         # JSON sorts them, and their order says in which one is filled first.
         order = manifest.get("purposes", [])
-        shares = sorted(split["purposes"].items(), key=lambda one: order.index(one[0]) if one[0] in order else -1)
-        said["split"] = {**split, "purposes": dict(shares)}
-    return PipelineConfig.model_validate(said)
+        names = sorted(split["purposes"], key=lambda name: order.index(name) if name in order else -1)
+        contents["split"] = {**split, "purposes": {name: split["purposes"][name] for name in names}}
+    return PipelineConfig.model_validate(contents)
 
 
 def compare_columns(
-    file: str, rows: pa.Table, found: pa.Table, derived: pa.Table, columns: Sequence[str], whence: str
+    file: str, found: pa.Table, derived: pa.Table, columns: Iterable[str], whence: str
 ) -> Iterator[str]:
     """Where columns of a table are not what is derived: per column the first few rows, then how many more.
 
     Args:
         file: that holds the table.
-        rows: ``path`` of each row, to name it.
-        found: the table.
+        found: the table, with the ``path`` of each row, to name it.
         derived: the same rows in the same order.
         columns: to be compared.
         whence: what the right value comes of, in words.
     """
     for name in columns:
-        one, other = found[name], derived[name]
-        differs = _find_differences(one, other)
-        yield from name_paths(
-            rows["path"],
-            differs,
-            lambda at, name=name, one=one, other=other: (  # type: ignore[misc]
-                f"{file}: {name} of {rows['path'][at].as_py()} is {_shorten_value(one[at])}, {whence} "
-                f"{_shorten_value(other[at])}"
-            ),
-            f"{file}: {name}",
-        )
+        yield from _compare_column(file, name, found["path"], found[name], derived[name], whence)
 
 
-def name_paths(paths: pa.ChunkedArray, wrong: Bools, line: Callable[[int], str], what: str) -> Iterator[str]:
-    """One line for each of the first few wrong rows, then one that counts the others and names the first of them.
+def _compare_column(
+    file: str, name: str, paths: pa.ChunkedArray, found: pa.ChunkedArray, derived: pa.ChunkedArray, whence: str
+) -> Iterator[str]:
+    one, other = found, derived
+    if pa.types.is_list(found.type) or pa.types.is_large_list(found.type):
+        # Arrow compares no lists.
+        one, other = (join_names(column, "\x1f") for column in (found, derived))
+    same = pc.fill_null(pc.equal(one, other.cast(one.type)), False)
+    wrong = pc.invert(pc.or_(same, pc.and_(pc.is_null(one), pc.is_null(other))))
+    yield from name_rows(
+        file,
+        pa.table({"path": paths, "found": found, "derived": derived}),
+        wrong,
+        name,
+        lambda row: f"{name} of {row['path']} is {_quote(row['found'])}, {whence} {_quote(row['derived'])}",
+    )
+
+
+def name_rows(
+    file: str,
+    rows: pa.Table,
+    wrong: Any,
+    what: str,
+    describe: Callable[[dict[str, Any]], str] | None = None,
+    path: str = "path",
+) -> Iterator[str]:
+    """One line for each of the first few wrong rows of a table, then one that counts the others.
 
     Args:
-        paths: (rows,) of each row.
-        wrong: (rows,)
-        line: says what is wrong with a row, by its number.
-        what: is wrong, for the count.
+        file: that holds the table, or should.
+        rows: of the table.
+        wrong: (rows,) truth values of Arrow or NumPy; null is false.
+        what: is wrong.
+        describe: says what is wrong with a row; None: its path and ``what``.
+        path: column that names a row.
     """
-    at = np.flatnonzero(wrong)
-    yield from (line(int(row)) for row in at[:_SHOWN])
-    if (more := len(at) - _SHOWN) > 0:
-        yield f"{what}: and {more} more rows, the next {paths[int(at[_SHOWN])].as_py()}"
+    at = np.flatnonzero(to_mask(wrong))
+    shown = rows.take(pa.array(at[: _SHOWN + 1])).to_pylist()
+    for row in shown[:_SHOWN]:
+        yield f"{file}: {describe(row) if describe else f'{row[path]} {what}'}"
+    if len(at) > _SHOWN:
+        yield f"{file}: {what}: and {len(at) - _SHOWN} more rows, the next {shown[_SHOWN][path]}"
 
 
 def find_missing_paths(here: pa.ChunkedArray, there: pa.ChunkedArray) -> Bools:
     """(rows,) which of ``here`` are not in ``there``."""
-    return ~np.asarray(pc.is_in(here, value_set=pc.unique(there)).to_numpy(), np.bool_)
+    return ~to_mask(pc.is_in(here, value_set=pc.unique(there)))
 
 
 def align_rows(table: pa.Table, paths: pa.ChunkedArray) -> pa.Table:
     """The rows of ``table`` with these paths, in their order; each must be there once."""
+    # As a rule they are in this order already, and nothing need be copied.
     if len(table) == len(paths) and pc.all(pc.equal(table["path"], paths), min_count=0).as_py():
         return table
     return table.take(pc.index_in(paths, value_set=table["path"].combine_chunks()))
 
 
-def _find_differences(one: pa.ChunkedArray, other: pa.ChunkedArray) -> Bools:
-    if pa.types.is_list(one.type) or pa.types.is_large_list(one.type):
-        one, other = (join_names(column, _SEPARATOR) for column in (one, other))
-    if other.type != one.type:
-        other = other.cast(one.type)
-    same = pc.fill_null(pc.equal(one, other), False)
-    neither = pc.and_(pc.is_null(one), pc.is_null(other))
-    return ~np.asarray(pc.or_(same, neither).to_numpy(), np.bool_)
-
-
-def _shorten_value(value: Any) -> str:
-    said = repr(value.as_py())
-    return said if len(said) <= _SHOWN_CHARACTERS else f"{said[:_SHOWN_CHARACTERS]}…"
+def _quote(value: Any) -> str:
+    quoted = repr(value)
+    return quoted if len(quoted) <= _SHOWN_CHARACTERS else f"{quoted[:_SHOWN_CHARACTERS]}…"

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config.differences import ABSENT, find_differences
 from brev_pipeline.diff.images import LISTING_COLUMNS, MAX_EXAMPLES, ImageChanges, compare_images
 from brev_pipeline.store import Version
-from brev_pipeline.tables import part_names
+from brev_pipeline.tables import count_values, part_names
 
 SPLIT_COLUMNS: Final = ["path", "item", "purpose"]
 EXCLUSION_COLUMNS: Final = ["path", "rule", "reason"]
@@ -253,8 +253,3 @@ def list_counts_by_name(
     there = {name for found in counts.values() for name in found}
     names = [*(name for name in order if name in there), *sorted(there - set(order))]
     return [{title: name, **{kind: found.get(name, 0) for kind, found in counts.items()}} for name in names]
-
-
-def count_values(column: pa.ChunkedArray) -> dict[str, int]:
-    """Value → how often it stands in a column; nulls are not counted."""
-    return {row["values"]: row["counts"] for row in pc.value_counts(column.drop_null()).to_pylist()}

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import PipelineConfig, ShardSettings
 from brev_pipeline.config.load import build_settings
-from brev_pipeline.diff.versions import count_shard_bytes, count_values, list_counts_by_name
+from brev_pipeline.diff.versions import count_shard_bytes, list_counts_by_name
 from brev_pipeline.provenance import record_recipe
 from brev_pipeline.records.shard_plan import mean_record_bytes
 from brev_pipeline.records.write import list_shards, shard_files
@@ -24,7 +24,7 @@ from brev_pipeline.release.shards import PlannedRecords, earlier_records, find_m
 from brev_pipeline.stages import VERSION, table_stages
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.timing_log import StepTiming
-from brev_pipeline.tables import part_names
+from brev_pipeline.tables import count_values, part_names
 
 Bools = npt.NDArray[np.bool_]
 

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pytest
 
 from brev_pipeline.audit import verify_version
-from brev_pipeline.audit.lock_changes import find_lock_changes
+from brev_pipeline.audit.table_checks import find_lock_changes
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.release.exclusions import locked_purposes, purpose_locks
 from brev_pipeline_tests.audit.test_table_checks import first, put
