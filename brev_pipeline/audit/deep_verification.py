@@ -3,29 +3,37 @@
 What the listing says of an object (its content), what the images' table says of a content (status, pixels, statistics),
 what the exclusions say of a file that was not read, and what the shards hold: each is made anew from the raw images and
 compared, floats and bytes exactly. So it is found too who was kept out of the shards: a good photo that is said to be
-corrupt, one that is said to be a copy, one that is said to be too large. `remaker` has the worker's part.
+corrupt, one that is said to be a copy, one that is said to be too large. `record_remaker` has the worker's part.
 
 Raw images change after a version was published, and that is no fault of the version. What has gone, what has changed
 and says so (by another entity tag), and what merely has other bytes are counted apart, and never as well.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.audit.record_remaker import Content, Finding, Listed, RecordRemaker, Remembered, describe_record
-from brev_pipeline.audit.table_checks import select_listed
+from brev_pipeline.audit.file_checks import add_features
+from brev_pipeline.audit.record_remaker import (
+    Content,
+    Finding,
+    Kind,
+    Listed,
+    RecordRemaker,
+    Remembered,
+    describe_record,
+)
 from brev_pipeline.audit.version_claims import read_configuration
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine, LocalEngine, LostTask, SerialEngine
 from brev_pipeline.errors import SourceError, StoreError
 from brev_pipeline.seeds import seeds64
-from brev_pipeline.split.label_map import number_classes
 from brev_pipeline.stages import SPECS, package_versions
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.fetcher import SourceRow
@@ -36,7 +44,8 @@ from brev_pipeline.store.versions import file_facts
 from brev_pipeline.table_metadata import LEFT_OUT_RULES
 from brev_pipeline.texts import TEXT, join_texts
 
-_CONTENTS_PER_TASK: Final = 16  # contents of a task
+_TABLES: Final = ("listing", "images", "assignments", "records", "exclusions")
+_CONTENTS_PER_TASK: Final = 16
 _TASK_TIMEOUT: Final = 200.0  # s, with a content on which a worker died
 # Packages whose version may show in a row of images.parquet.
 _DECODERS: Final = ("imagecodecs", "numpy", "opencv-python-headless", "Pillow", "simplejpeg")
@@ -135,14 +144,15 @@ def remake(
     then = {name: manifest["packages"].get(name, "none") for name in now}
     packages = {name: [then[name], now[name]] for name in now if then[name] != now[name]}
     tables = {name: _read_checked(version, manifest, name) for name in _TABLES}
+    tables["records"] = add_features(tables["records"], tables["assignments"], manifest)
     sample = _choose_sample(tables, records, seed)
     remaker = RecordRemaker(version.folder, made, _open_sources(made, config), _excuse(manifest, packages))
-    contents = _list_contents(tables, sample, manifest["classes"], store.identity_cache.load_newest())
-    found = list(_run_tasks(remaker, contents, engine or SerialEngine()))
-    found += _find_refused(made, config, sample.refused, _published_at(store, version) if sample.refused else None)
+    contents = _list_contents(tables["images"], sample, store.identity_cache.load_newest())
+    findings = list(_run_tasks(remaker, contents, engine or SerialEngine()))
+    findings += _check_refused(made, config, sample.refused, _published_at(store, version) if sample.refused else None)
 
-    def lines(kind: str) -> list[str]:
-        return sorted(one.line for one in found if one.kind == kind)
+    def lines(kind: Kind) -> list[str]:
+        return sorted(finding.line for finding in findings if finding.kind == kind)
 
     return Remade(
         version.id,
@@ -163,26 +173,20 @@ def remake(
     )
 
 
-_TABLES: Final = ("listing", "images", "assignments", "records", "exclusions")
-
-
 @dataclass(frozen=True)
 class _Sample:
-    """What was chosen.
-
-    Attributes:
-        listing: all of it, with ``asked``: whether the object is to be looked at.
-        records: to be made again, in the order of the shards.
-        refused: rows of the exclusions, to be looked at.
-        images: how many there are to draw from.
-        drawn: how many were.
-    """
+    """What was chosen."""
 
     listing: pa.Table
+    """All of it, with ``asked``: whether the object is to be looked at."""
     records: pa.Table
+    """To be made again, in the order of the shards."""
     refused: list[dict[str, Any]]
+    """Rows of the exclusions, to be looked at."""
     images: int
+    """How many there are to draw from."""
     drawn: int
+    """How many were."""
 
 
 def _choose_sample(tables: Mapping[str, pa.Table], count: int | None, seed: int) -> _Sample:
@@ -208,25 +212,18 @@ def _draw_keys(keys: list[str], purpose: str, count: int | None, seed: int) -> A
     return np.argsort(np.array(seeds64(seed, (purpose,), keys), np.uint64), kind="stable")[:count]  # None: all
 
 
-def _list_contents(
-    tables: Mapping[str, pa.Table], sample: _Sample, classes: list[str], memory: pa.Table | None
-) -> Iterator[Content]:
+def _list_contents(images: pa.Table, sample: _Sample, memory: pa.Table | None) -> Iterator[Content]:
     """Every content that an object or a record was chosen of, in the order of the shards."""
     listing, records = _join_memory(sample.listing, memory), sample.records
     asked = listing.filter(listing["asked"])["content_id"]
     ids = pc.unique(pa.chunked_array([*records["content_id"].chunks, *asked.chunks], TEXT))
-    hot = _multi_hot(select_listed(tables["assignments"]), tables["records"], classes)
-    parts = zip(
-        ids.to_pylist(),
-        *(_group_by_content(table, ids) for table in (listing, tables["images"], records)),
-        strict=True,
-    )
-    for content, listed, images, made in parts:
+    groups = (_group_by_content(table, ids) for table in (listing, images, records))
+    for content, listed, prepared, made in zip(ids.to_pylist(), *groups, strict=True):
         yield Content(
             content,
             tuple(_listed_object(row) for row in listed if row["asked"]),
-            images[0] if images else None,
-            tuple({**row, "multi_hot": hot.get(row["path"])} for row in made),
+            prepared[0] if prepared else None,
+            tuple(made),
             tuple(_listed_object(row).source for row in listed if not row["asked"]),
         )
 
@@ -245,16 +242,15 @@ def _group_by_content(table: pa.Table, ids: pa.Array) -> Iterator[list[dict[str,
 
 def _join_memory(listing: pa.Table, memory: pa.Table | None) -> pa.Table:
     """What the store remembers of local files that it takes for the content that the listing gives them; else null."""
-    columns = [*SourceRow._fields, "size", "asked"]
+    listing = listing.select([*SourceRow._fields, "size", "asked"])
     if memory is None:
-        return listing.select(columns)
+        return listing
     at = pc.index_in(listing["path"], value_set=memory["path"].combine_chunks())
     agrees = pc.and_(
         pc.equal(memory["content_id"].take(at), listing["content_id"]), pc.is_valid(memory["file_stamp"].take(at))
     )
     at = pc.if_else(pc.fill_null(agrees, False), at, pa.scalar(None, at.type))
     facts = [memory["size"], memory["modified"].cast(pa.int64()), memory["file_stamp"]]
-    listing = listing.select(columns)
     for name, column in zip(_REMEMBERED, facts, strict=True):
         listing = listing.append_column(name, column.take(at))
     return listing
@@ -266,32 +262,12 @@ def _listed_object(row: Mapping[str, Any]) -> Listed:
     return Listed(source, row["size"], None if None in remembered else Remembered(*remembered))  # type: ignore[arg-type]
 
 
-def _multi_hot(split: pa.Table, records: pa.Table, classes: list[str]) -> dict[str, list[int]]:
-    """Path → 1 for each class that the image has; empty where no image with a record has several."""
-    recorded = split.filter(pc.is_in(split["path"], value_set=pc.unique(records["path"])))
-    if pc.max(pc.list_value_length(recorded["category"])).as_py() == 1:
-        return {}
-    lengths = pc.list_value_length(recorded["category"]).to_numpy()
-    hot = np.zeros((len(recorded), len(classes)), np.int64)
-    hot[np.repeat(np.arange(len(lengths)), lengths), number_classes(pc.list_flatten(recorded["category"]), classes)] = 1
-    return dict(zip(recorded["path"].to_pylist(), hot.tolist(), strict=True))
-
-
-def _run_tasks(remaker: RecordRemaker, contents: Iterable[Content], engine: Engine) -> Iterator[Finding]:
+def _run_tasks(remaker: RecordRemaker, contents: Iterator[Content], engine: Engine) -> Iterator[Finding]:
     """What became of the contents; those that kill a worker are tried again one by one, in a process of their own."""
     apart: list[list[Content]] = []
-
-    def tasks() -> Iterator[list[Content]]:
-        task: list[Content] = []
-        for content in contents:
-            task.append(content)
-            if len(task) == _CONTENTS_PER_TASK:
-                yield task
-                task = []
-        if task:
-            yield task
-
-    for task, outcome in engine.map(remaker, tasks(), label="make records again", lost="yield"):
+    # Until a list comes out empty: lists of so many contents, and the rest.
+    tasks = iter(lambda: list(islice(contents, _CONTENTS_PER_TASK)), [])
+    for task, outcome in engine.map(remaker, tasks, label="make records again", lost="yield"):
         if isinstance(outcome, LostTask):
             apart += [[content] for content in task]
         else:
@@ -300,18 +276,16 @@ def _run_tasks(remaker: RecordRemaker, contents: Iterable[Content], engine: Engi
         workers = LocalEngine(1) if isinstance(engine, SerialEngine) else engine
         one_by_one = workers.map(remaker, apart, label="what died before", lost="yield", task_timeout=_TASK_TIMEOUT)
         for (content,), outcome in one_by_one:
-            yield from _report_lost_task(content, outcome.reason) if isinstance(outcome, LostTask) else outcome
+            if not isinstance(outcome, LostTask):
+                yield from outcome
+                continue
+            for listed in content.objects:
+                yield Finding("different", f"{listed.source.path}: {outcome.reason}, and the version does not say so")
+            for row in content.records:
+                yield Finding("different", f"{describe_record(row)}: cannot be made again: {outcome.reason}")
 
 
-def _report_lost_task(content: Content, reason: str) -> Iterator[Finding]:
-    """What it means that a decoder died on a content of which the version does not say so."""
-    for listed in content.objects:
-        yield Finding("different", f"{listed.source.path}: {reason}, and the version does not say so")
-    for row in content.records:
-        yield Finding("different", f"{describe_record(row)}: cannot be made again: {reason}")
-
-
-def _find_refused(
+def _check_refused(
     made: PipelineConfig, config: PipelineConfig, rows: Sequence[Mapping[str, Any]], published: datetime | None
 ) -> Iterator[Finding]:
     """Look at what was not read for what it is: a file that may be read contradicts that, if it was so at the time."""
@@ -351,8 +325,10 @@ def _open_sources(made: PipelineConfig, config: PipelineConfig, follow_links: bo
 def _published_at(store: PipelineStore, version: Version) -> datetime | None:
     """When the version was first published, by the log; None where it does not stand there."""
     times = [entry.published_at for entry in store.publications.read_all() if entry.version == version.id]
-    found = datetime.fromisoformat(min(times)) if times else None
-    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
+    if not times:
+        return None
+    first = datetime.fromisoformat(min(times))
+    return first if first.tzinfo else first.replace(tzinfo=UTC)
 
 
 def _excuse(manifest: Mapping[str, Any], packages: Mapping[str, Sequence[str]]) -> str:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,7 @@ COMPARED: Final = ("content_id", "label", "seed", "path", "epoch", "item")
 """Fields that a record and its row of the record table both have."""
 DERIVED: Final = {"multi_hot": "label/multi_hot", "encoding": "image/format"}
 """Columns that `add_features` adds → the field of a record that must be so, and absent where the column is null."""
-_SHOWN: Final = 5
+_SHOWN: Final = 5  # problems of a file's records
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,13 @@ def open_plainly(version: Version) -> Version:
     return Version(PlainFolder(version.folder.url, version.folder.options), version.id)
 
 
-@dataclass(frozen=True)
-class FileTask:
+class FileTask(NamedTuple):
     """A file to be read."""
 
     name: str
     facts: Mapping[str, Any]
     """What the manifest says of it: bytes and sha256."""
-    rows: pa.Table | None = field(default=None, repr=False)
+    rows: pa.Table | None
     """Its rows of the record table, if it is a shard."""
 
 
@@ -71,15 +70,11 @@ class _InMemoryFolder(Folder):
 
 @dataclass(frozen=True)
 class FileCheck:
-    """Reads one file and says what is wrong with it; sent to each worker once.
-
-    Args:
-        folder: the version's.
-        compression: of its shards.
-    """
+    """Reads one file of a version and says what is wrong with it; sent to each worker once."""
 
     folder: Folder
     compression: str
+    """Of its shards."""
 
     def __call__(self, task: FileTask) -> list[str]:
         """One line per problem: bytes that are not those of the manifest, and records that are not their rows'."""
@@ -90,29 +85,30 @@ class FileCheck:
         problems = []
         if (facts := file_facts(data)) != task.facts:
             problems.append(f"{task.name}: altered: the manifest says {dict(task.facts)}, the file is {facts}")
-        if task.rows is None:
-            return problems
-        held = _InMemoryFolder(self.folder.url, self.folder.options, data)
-        return [*problems, *self._check_records(task.name, task.rows, held)]
+        if task.rows is not None:
+            found = list(self._check_records(task.name, task.rows, data))
+            problems += found[:_SHOWN]
+            if len(found) > _SHOWN:
+                problems.append(f"{task.name}: and {len(found) - _SHOWN} more problems of this kind")
+        return problems
 
-    def _check_records(self, name: str, rows: pa.Table, held: Folder) -> list[str]:
+    def _check_records(self, name: str, rows: pa.Table, data: bytes) -> Iterator[str]:
         from brev_pipeline.records import iterate_records
 
-        problems = []
+        # Column → field. Fields that only one of the two has are compared too, where the row tells of them.
+        pairs = {column: column for column in COMPARED}
+        pairs |= {column: key for column, key in DERIVED.items() if column in rows.column_names}
+        held = _InMemoryFolder(self.folder.url, self.folder.options, data)
         try:
-            # Column → field. Fields that only one of the two has are compared too, where the row tells of them.
-            pairs = {name: name for name in COMPARED}
-            pairs |= {column: name for column, name in DERIVED.items() if column in rows.column_names}
             for row, record in iterate_records(held, rows, self.compression):
-                problems += [
-                    f"{name}, record {row['position']}: {key} is {record.get(key)!r}, recorded {row[column]!r} "
-                    f"({row['path']})"
-                    for column, key in pairs.items()
-                    if record.get(key) != row[column]
-                ]
-        except (BrevPipelineError, *DERIVATION_ERRORS) as error:
-            problems.append(f"{name}: its records cannot be compared: {error}")
-        return shorten_problems(problems, name)
+                for column, key in pairs.items():
+                    if record.get(key) != row[column]:
+                        yield (
+                            f"{name}, record {row['position']}: {key} is {record.get(key)!r}, recorded {row[column]!r} "
+                            f"({row['path']})"
+                        )
+        except DERIVATION_ERRORS as error:
+            yield f"{name}: its records cannot be compared: {error}"
 
 
 def find_file_problems(
@@ -138,20 +134,36 @@ def find_file_problems(
     Raises:
         StoreError: the store cannot be listed.
     """
-    told = {f"{REPORT}/{name}": facts for name, facts in (report or {}).items()}
-    listed: Mapping[str, Mapping[str, Any]] = {**manifest["files"], **told}
-    there = set(version.folder.walk()) - {MANIFEST}
+    of_report = {f"{REPORT}/{name}": facts for name, facts in (report or {}).items()}
+    listed: Mapping[str, Mapping[str, Any]] = {**manifest["files"], **of_report}
+    present = set(version.folder.walk()) - {MANIFEST}
     if report is None:
-        there = {name for name in there if not name.startswith(f"{REPORT}/")}
-    problems = {name: [f"{name}: missing"] for name in sorted(set(listed) - there)}
-    problems |= {name: [f"{name}: not in the manifest"] for name in sorted(there - set(listed))}
+        present = {name for name in present if not name.startswith(f"{REPORT}/")}
+    problems = {name: [f"{name}: missing"] for name in set(listed) - present}
+    problems |= {name: [f"{name}: not in the manifest"] for name in present - set(listed)}
     check = FileCheck(version.folder, manifest["configuration"]["shards"]["compression"])
-    tasks = _list_tasks({name: facts for name, facts in sorted(listed.items()) if name in there}, records)
-    for task, found in engine.map(check, tasks, label="verify files", lost="yield"):
-        lines = [f"{task.name}: cannot be read: {found.reason}"] if isinstance(found, LostTask) else found
+    tasks = _list_tasks({name: facts for name, facts in sorted(listed.items()) if name in present}, records)
+    for task, outcome in engine.map(check, tasks, label="verify files", lost="yield"):
+        lines = [f"{task.name}: cannot be read: {outcome.reason}"] if isinstance(outcome, LostTask) else outcome
         if lines:
             problems[task.name] = lines
     return dict(sorted(problems.items()))
+
+
+def _list_tasks(files: Mapping[str, Mapping[str, Any]], records: pa.Table | None) -> Iterator[FileTask]:
+    rows: dict[str, pa.Array] = {}
+    if records is not None:
+        encoded = records["file"].combine_chunks().dictionary_encode()
+        codes = encoded.indices.to_numpy()
+        counts = np.bincount(codes, minlength=len(encoded.dictionary))
+        parts = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
+        # An empty table has one part, and no file.
+        rows = dict(zip(encoded.dictionary.to_pylist(), map(pa.array, parts), strict=False))
+    # The largest first, so that no worker begins with one when all others are done.
+    for name in sorted(files, key=lambda name: -int(files[name]["bytes"])):
+        # take copies: a slice would be pickled with the whole table behind it.
+        of_file = records.take(rows[name]) if records is not None and name in rows else None
+        yield FileTask(name, files[name], of_file)
 
 
 def add_features(records: pa.Table, split: pa.Table | None, manifest: Mapping[str, Any]) -> pa.Table:
@@ -182,29 +194,6 @@ def add_features(records: pa.Table, split: pa.Table | None, manifest: Mapping[st
     hot[np.repeat(np.arange(len(records)), lengths), codes] = 1
     rows = pa.FixedSizeListArray.from_arrays(pa.array(hot.ravel()), len(classes)).cast(kind)
     return records.append_column("multi_hot", rows)
-
-
-def shorten_problems(problems: list[str], where: str) -> list[str]:
-    """The first few, and how many more there are."""
-    more = len(problems) - _SHOWN
-    return problems if more <= 0 else [*problems[:_SHOWN], f"{where}: and {more} more problems of this kind"]
-
-
-def _list_tasks(files: Mapping[str, Mapping[str, Any]], records: pa.Table | None) -> Iterator[FileTask]:
-    rows = {} if records is None else _rows_by_file(records)
-    # The largest first, so that no worker begins with one when all others are done.
-    for name in sorted(files, key=lambda name: -int(files[name]["bytes"])):
-        own = rows.get(name)
-        # take copies: a slice would be pickled with the whole table behind it.
-        yield FileTask(name, files[name], None if own is None or records is None else records.take(own))
-
-
-def _rows_by_file(records: pa.Table) -> dict[str, pa.Array]:
-    coded = records["file"].combine_chunks().dictionary_encode()
-    codes = coded.indices.to_numpy()
-    order = np.argsort(codes, kind="stable")
-    parts = np.split(order, np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))[:-1])
-    return {name: pa.array(part) for name, part in zip(coded.dictionary.to_pylist(), parts, strict=True)}
 
 
 def find_unlisted_shards(manifest: Mapping[str, Any], records: pa.Table) -> Iterator[str]:

@@ -11,7 +11,7 @@ keep even that from happening, what a run may be working with is left alone:
   pixels without an index are not there.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -25,6 +25,7 @@ from brev_pipeline.store.file_entries import FileEntry, list_entries, remove_fil
 from brev_pipeline.store.hashed_files import verify_named_file
 from brev_pipeline.store.recheck_log import holds_all
 from brev_pipeline.store.versions import MANIFEST
+from brev_pipeline.table_metadata import FILTERED, STAGING
 
 _QUIET_TIME: Final = timedelta(hours=1)
 _KEPT_MEMORIES: Final = 2
@@ -111,26 +112,25 @@ def find_garbage(
     """
     rules, now = rules or GarbageRules(), now or datetime.now(UTC)
     every = list(list_entries(store.folder))
-    rooms = _group_by_folder(every)
+    rooms = _group_by_part((entry for entry in every if not entry.is_temporary), 0)
+    tables, staged, filtered = (rooms.get(name, []) for name in ("tables", "staging", "filtered"))
     running = _find_running(every, min(_QUIET_TIME, rules.min_age), now)
     pixels, mixed = _find_prepared(config, store, rooms.get("prepared", []), rules, now)
+    unfinished = "a file that was being written when its run was stopped"
     found = [
-        *_find_staging(store, rooms.get("staging", []), rooms.get("tables", [])),
+        *_find_staging(store, staged, tables),
         *_find_unpublished(store, rooms.get("versions", [])),
-        *_find_tables(store, rooms.get("tables", []), rules, now),
+        *_find_tables(store, tables, rules, now),
         *_find_memories(store, rooms.get("memory", [])),
         *_find_rechecks(store, rooms.get("rechecks", [])),
-        *_find_filtered(store, rooms.get("filtered", []), rooms.get("tables", [])),
+        *_find_filtered(store, filtered, tables),
         *pixels,
-        *(_make_garbage("temporary file", entry.name, [entry], _TEMPORARY) for entry in every if entry.is_temporary),
+        *(_make_garbage("temporary file", entry.name, [entry], unfinished) for entry in every if entry.is_temporary),
     ]
     old = [one for one in found if now - one.changed >= rules.min_age and not (running and one.kind in _RESUMED_KINDS)]
     kept = [one for one in found if one not in old]
     sizes = {name: (len(some), sum(entry.bytes for entry in some)) for name, some in sorted(rooms.items())}
     return GarbageSurvey(old, kept, sizes, running, mixed)
-
-
-_TEMPORARY: Final = "a file that was being written when its run was stopped"
 
 
 def remove_garbage(store: PipelineStore, garbage: Sequence[Garbage]) -> list[Garbage]:
@@ -144,39 +144,27 @@ def remove_garbage(store: PipelineStore, garbage: Sequence[Garbage]) -> list[Gar
     """
     removed = []
     for one in garbage:
-        if one.kind == "unpublished version" and one.place.partition("/")[2] in list_published(store):
+        # It may have been published since the store was looked through.
+        if one.kind == "unpublished version" and one.place.partition("/")[2] in _list_published(store):
             continue
         remove_files(store.folder, one.names)
         removed.append(one)
     return removed
 
 
-def list_published(store: PipelineStore) -> set[str]:
-    """Ids of all versions that were ever published, those included whose publication only its seal remembers.
-
-    Raises:
-        StoreError: the log of publications is damaged.
-    """
+def _list_published(store: PipelineStore) -> set[str]:
+    """Ids of all versions that were ever published, those included whose publication only its seal remembers."""
     sealed, _ = store.witness_log("publications").read_all()
     copies = (needed_pixels.parse_json(data) for entry in sealed.values() for data in entry.values())
     return {entry.version for entry in store.publications.read_all()} | {str(copy.get("version")) for copy in copies}
 
 
-def _group_by_folder(entries: Sequence[FileEntry]) -> dict[str, list[FileEntry]]:
-    """Entries by the first part of their names."""
-    found: dict[str, list[FileEntry]] = {}
+def _group_by_part(entries: Iterable[FileEntry], part: int) -> dict[str, list[FileEntry]]:
+    """Entries by a part of their names: 0, the store's folder; 1, what is named in it."""
+    groups: dict[str, list[FileEntry]] = {}
     for entry in entries:
-        if not entry.is_temporary:
-            found.setdefault(entry.name.partition("/")[0], []).append(entry)
-    return found
-
-
-def _group_within(entries: Sequence[FileEntry]) -> dict[str, list[FileEntry]]:
-    """Entries by the second part of their names."""
-    found: dict[str, list[FileEntry]] = {}
-    for entry in entries:
-        found.setdefault(entry.name.split("/")[1], []).append(entry)
-    return found
+        groups.setdefault(entry.name.split("/")[part], []).append(entry)
+    return groups
 
 
 def _find_running(entries: Sequence[FileEntry], quiet: timedelta, now: datetime) -> str | None:
@@ -189,38 +177,34 @@ def _find_running(entries: Sequence[FileEntry], quiet: timedelta, now: datetime)
 
 def _find_staging(store: PipelineStore, entries: list[FileEntry], tables: list[FileEntry]) -> Iterator[Garbage]:
     """Staged shards, but for those that the newest record table stands on."""
-    in_use = (
-        needed_pixels.read_named_version(store, tables, "tfrecord_shards", b"brev_pipeline.staging")
-        if entries
-        else None
-    )
-    for plan, some in _group_within(entries).items():
+    if not entries:
+        return
+    in_use = needed_pixels.read_named_version(store, tables, "tfrecord_shards", STAGING)
+    for plan, some in _group_by_part(entries, 1).items():
         if plan != in_use:
             yield _make_garbage("staging", f"staging/{plan}", some, "shards of a run that did not publish them")
 
 
 def _find_unpublished(store: PipelineStore, entries: list[FileEntry]) -> Iterator[Garbage]:
-    known = list_published(store)
+    known = _list_published(store)
     last = {entry.version: entry.number for entry in store.publications.read_all()}
     removals = Removals(store)
-    for name, some in _group_within(entries).items():
+    for name, some in _group_by_part(entries, 1).items():
         if name not in known:
             yield _make_garbage(
                 "unpublished version", f"versions/{name}", some, "a run was stopped before it published it"
             )
-        elif name in last and is_removed(removals.of(name), last[name]):
-            rest = [entry for entry in some if entry.name != f"versions/{name}/{MANIFEST}"]
-            if rest:
-                yield _make_garbage(
-                    "rest of a removed version", f"versions/{name}", rest, "its removal was interrupted"
-                )
+            continue
+        rest = [entry for entry in some if entry.name != f"versions/{name}/{MANIFEST}"]
+        if rest and name in last and is_removed(removals.of(name), last[name]):
+            yield _make_garbage("rest of a removed version", f"versions/{name}", rest, "its removal was interrupted")
 
 
 def _find_tables(
     store: PipelineStore, entries: list[FileEntry], rules: GarbageRules, now: datetime
 ) -> Iterator[Garbage]:
     """Tables of runs that are neither among the newest, nor hold the newest table of a stage, nor published last."""
-    runs = _group_within(entries)
+    runs = _group_by_part(entries, 1)
     age = {run: max(entry.written for entry in some) for run, some in runs.items()}
     kept = set(sorted(age, key=lambda run: age[run], reverse=True)[: rules.keep_runs])
     kept |= {entry.name.split("/")[1] for entry in needed_pixels.find_newest_tables(entries).values()}
@@ -234,26 +218,22 @@ def _find_tables(
 
 def _find_memories(store: PipelineStore, entries: list[FileEntry]) -> Iterator[Garbage]:
     # Only the newest whole one counts; the one before is kept in case that is damaged.
-    old = _list_superseded(store, entries, _KEPT_MEMORIES)
+    old, whole = sorted(entries, key=lambda entry: entry.name), 0
+    while old and whole < _KEPT_MEMORIES:
+        whole += _is_whole(store, old.pop())
     if old:
         yield _make_garbage("memory", "memory", old, "newer ones hold all that is known")
 
 
 def _find_rechecks(store: PipelineStore, entries: list[FileEntry]) -> Iterator[Garbage]:
     """What lies before the newest whole file that holds all that counts."""
-    every = sorted(entries, key=lambda entry: entry.name)
-    kept = [place for place, entry in enumerate(every) if holds_all(entry.name)]
-    newest = next((place for place in reversed(kept) if _is_whole(store, every[place])), 0)
-    if newest:
-        yield _make_garbage("log of rechecks", "rechecks", every[:newest], "a newer one holds all that counts")
-
-
-def _list_superseded(store: PipelineStore, entries: list[FileEntry], keep: int) -> list[FileEntry]:
-    """The entries, by name, that are older than the newest ``keep`` whole ones."""
-    every, whole = sorted(entries, key=lambda entry: entry.name), 0
-    while every and whole < keep:
-        whole += _is_whole(store, every.pop())
-    return every
+    old = sorted(entries, key=lambda entry: entry.name)
+    while old:
+        newest = old.pop()
+        if holds_all(newest.name) and _is_whole(store, newest):
+            break
+    if old:
+        yield _make_garbage("log of rechecks", "rechecks", old, "a newer one holds all that counts")
 
 
 def _is_whole(store: PipelineStore, entry: FileEntry) -> bool:
@@ -268,11 +248,10 @@ def _is_whole(store: PipelineStore, entry: FileEntry) -> bool:
 
 
 def _find_filtered(store: PipelineStore, entries: list[FileEntry], tables: list[FileEntry]) -> Iterator[Garbage]:
-    in_use = (
-        needed_pixels.read_named_version(store, tables, "raw_listing", b"brev_pipeline.filtered") if entries else None
-    )
-    old = [entry for entry in entries if entry.name != f"filtered/{in_use}"]
-    if old:
+    if not entries:
+        return
+    in_use = needed_pixels.read_named_version(store, tables, "raw_listing", FILTERED)
+    if old := [entry for entry in entries if entry.name != f"filtered/{in_use}"]:
         yield _make_garbage("filtered listing", "filtered", old, "the newest listing does not refer to them")
 
 
@@ -280,19 +259,19 @@ def _find_prepared(
     config: PipelineConfig, store: PipelineStore, entries: list[FileEntry], rules: GarbageRules, now: datetime
 ) -> tuple[list[Garbage], int]:
     """Files of prepared pixels none of which any published version or the newest listing refers to."""
+    if not entries:
+        return [], 0
     found: list[Garbage] = []
     mixed = 0
-    if not entries:
-        return found, mixed
-    needed = needed_pixels.find_needed_contents(config, store, list_published(store))
-    for shelf, some in _group_within(entries).items():
-        part = needed_pixels.find_unneeded(
+    needed = needed_pixels.find_needed_contents(config, store, _list_published(store))
+    for shelf, some in _group_by_part(entries, 1).items():
+        files, bytes_mixed = needed_pixels.find_unneeded(
             store, some, needed.get(shelf), lambda entry: now - entry.changed >= rules.older_than
         )
-        mixed += part.mixed
-        if part.files:
+        mixed += bytes_mixed
+        if files:
             why = f"older than {rules.older_than.days} days, and no version and not the newest listing refers to them"
-            found.append(_make_garbage("prepared pixels", f"prepared/{shelf}", part.files, why))
+            found.append(_make_garbage("prepared pixels", f"prepared/{shelf}", files, why))
     return found, mixed
 
 

@@ -1,9 +1,11 @@
-"""Shelves: which prepared pixels are referred to, and what the newest tables of the runs name."""
+"""What is needed: which prepared pixels are referred to, and what the newest tables of the runs name.
+
+Prepared pixels lie in folders named by the settings and decoders that they were prepared by, here called shelves.
+"""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,18 +19,7 @@ from brev_pipeline.store.hashed_files import check_named_bytes, hash_in_name
 from brev_pipeline.store.parquet import parquet_metadata
 from brev_pipeline.texts import TEXT
 
-Contents = set[str]
-_SETTINGS = "settings.json"
-
-
-@dataclass(frozen=True)
-class UnneededPixels:
-    """What may go from a shelf."""
-
-    files: list[FileEntry]
-    """In the order in which they are to be removed: indexes, then pixels, then what the settings were."""
-    mixed: int
-    """Bytes of pixels that nothing refers to, in files that stay."""
+_SETTINGS: Final = "settings.json"
 
 
 def parse_json(data: bytes) -> dict[str, Any]:
@@ -67,7 +58,7 @@ def read_named_version(store: PipelineStore, entries: Sequence[FileEntry], stage
     return value.decode(errors="replace") if value else None
 
 
-def find_needed_contents(config: PipelineConfig, store: PipelineStore, published: set[str]) -> dict[str, Contents]:
+def find_needed_contents(config: PipelineConfig, store: PipelineStore, published: set[str]) -> dict[str, set[str]]:
     """Shelf → contents that a published version made by its settings holds, or that the newest listing has.
 
     Args:
@@ -78,64 +69,67 @@ def find_needed_contents(config: PipelineConfig, store: PipelineStore, published
     Raises:
         StoreError: the store cannot be read.
     """
-    from brev_pipeline.images.pixel_cache import settings_id
+    from brev_pipeline.images.pixel_cache import hash_ingredients, settings_id
 
-    needed: dict[str, Contents] = {settings_id(config.image): _newest_listing(store)}
-    ids = [name for name in store.prepared_pixels.list_names() if (store.prepared_pixels / name).exists(_SETTINGS)]
-    settings = {name: _read_settings(name, (store.prepared_pixels / name).read(_SETTINGS)) for name in ids}
+    memory = store.identity_cache.load_newest()
+    newest = set() if memory is None else set(memory["content_id"].to_pylist())
+    needed: dict[str, set[str]] = {settings_id(config.image): newest}
+    settings: dict[str, dict[str, Any]] = {}
+    for name in store.prepared_pixels.list_names():
+        shelf = store.prepared_pixels / name
+        if shelf.exists(_SETTINGS):
+            ingredients = parse_json(shelf.read(_SETTINGS))
+            # A shelf is named by the hash of its settings: others say nothing of it.
+            settings[name] = ingredients if hash_ingredients(ingredients) == name else {}
     for version in sorted(published):
         own = Version(store.versions / version, version)
         if not own.folder.exists("images.parquet"):
-            continue
+            continue  # it was removed, on record
         contents = set(own.read_table("images")["content_id"].to_pylist())
-        for shelf, made_by in settings.items():
+        for name, made_by in settings.items():
             if _is_made_by(made_by, own.read_manifest()):
-                needed.setdefault(shelf, set()).update(contents)
+                needed.setdefault(name, set()).update(contents)
     return needed
 
 
 def find_unneeded(
-    store: PipelineStore,
-    entries: Sequence[FileEntry],
-    needed: Contents | None,
-    old: Callable[[FileEntry], bool],
-) -> UnneededPixels:
+    store: PipelineStore, entries: Sequence[FileEntry], needed: set[str] | None, is_old: Callable[[FileEntry], bool]
+) -> tuple[list[FileEntry], int]:
     """What may go from a shelf: index and pixel files that are old, with no content in them that is needed.
 
     Args:
         store: the pipeline's store.
         entries: the shelf's files.
         needed: contents that are referred to; None: none.
-        old: whether a file is old enough.
+        is_old: whether a file is old enough.
+
+    Returns:
+        The files in the order in which they are to be removed: indexes, then pixels, then what the settings were; and
+        how many bytes of pixels that nothing refers to lie in files that stay.
     """
-    by_name = {entry.name.rpartition("/")[2]: entry for entry in entries}
+    by_name = {entry.name.rpartition("/")[2]: entry for entry in sorted(entries, key=lambda entry: entry.name)}
     wanted = pa.array(sorted(needed or ()), TEXT)
     going: list[FileEntry] = []
     staying: set[str] = set()
     mixed = 0
-    for name in sorted(by_name):
-        if not name.endswith(".parquet"):
-            continue
-        index = _read_index(store, by_name[name])
+    for entry in [entry for name, entry in by_name.items() if name.endswith(".parquet")]:
+        index = _read_index(store, entry)
         if index is None:
             # No run believes it either. The pixels that it named go with it, unless another one names them.
-            if old(by_name[name]):
-                going.append(by_name[name])
+            going += [entry] if is_old(entry) else []
             continue
         used = pc.is_in(index["content_id"], value_set=wanted)
-        if pc.any(used, min_count=0).as_py() or not old(by_name[name]):
+        if pc.any(used, min_count=0).as_py() or not is_old(entry):
             staying |= {str(file).rpartition("/")[2] for file in index["file"].drop_null().to_pylist()}
             mixed += pc.sum(index["length"].filter(pc.invert(used))).as_py() or 0
         else:
-            going.append(by_name[name])
-    going += [
-        by_name[name]
-        for name in sorted(by_name)
-        if name.endswith(".tfrecord") and name not in staying and old(by_name[name])
-    ]
+            going.append(entry)
+    pixels = [entry for name, entry in by_name.items() if name.endswith(".tfrecord") and name not in staying]
+    going += [entry for entry in pixels if is_old(entry)]
+    # What the settings were goes last, with all else: it tells for which versions the pixels were prepared.
     if needed is None and len(going) == len(by_name) - 1 and _SETTINGS in by_name:
         going.append(by_name[_SETTINGS])
-    return UnneededPixels(going, mixed)
+    return going, mixed
 
 
 def _read_index(store: PipelineStore, entry: FileEntry) -> pa.Table | None:
@@ -149,19 +143,6 @@ def _read_index(store: PipelineStore, entry: FileEntry) -> pa.Table | None:
         if error.may_pass:
             raise
         return None
-
-
-def _read_settings(shelf: str, data: bytes) -> dict[str, Any]:
-    """What a shelf's ``settings.json`` says; nothing where it is not what its shelf is named by."""
-    from brev_pipeline.images.pixel_cache import hash_ingredients
-
-    said = parse_json(data)
-    return said if hash_ingredients(said) == shelf else {}
-
-
-def _newest_listing(store: PipelineStore) -> Contents:
-    memory = store.identity_cache.load_newest()
-    return set() if memory is None else set(memory["content_id"].to_pylist())
 
 
 def _is_made_by(made_by: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:

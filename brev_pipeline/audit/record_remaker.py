@@ -1,4 +1,4 @@
-"""The worker of `deep`: one content at a time is read where it was listed, judged, and its records are made again.
+"""The worker of a deep verification: reads a content where it was listed, judges it, and makes its records again.
 
 Each object is fetched once and hashed. The first one that is what the version says is decoded, and gives the content's
 row of images.parquet anew, and the pixels of all its records. An object that still has the entity tag that was listed,
@@ -71,21 +71,18 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class Content:
-    """One content: the objects that are to be looked at, what is said of it, and its records that are made again.
-
-    Attributes:
-        id: MD5, or ``unread-…``.
-        objects: that hold it, by the listing.
-        image: its row of images.parquet; None: it has none.
-        records: rows of the record table, with multi_hot.
-        copies: other objects that hold it, read only where none of ``objects`` can be.
-    """
+    """One content: the objects that are to be looked at, what is said of it, and its records that are made again."""
 
     id: str
+    """MD5, or ``unread-…``."""
     objects: tuple[Listed, ...]
+    """Those that hold it, by the listing."""
     image: Row | None
+    """Its row of images.parquet; None: it has none."""
     records: tuple[Row, ...] = ()
+    """Rows of the record table, with multi_hot."""
     copies: tuple[SourceRow, ...] = ()
+    """Other objects that hold it, read only where none of ``objects`` can be."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,10 @@ class RecordRemaker:
         judged = [] if raw is None else list(self._check_bytes(content, raw, whence, made))
         is_told_right = not any(one.of_image for one in judged)
         for path, one in outcomes.items():
-            own = f"{_first_record(records[path])}: " if path in records and not one.is_right else ""
+            own = ""
+            if path in records and not one.is_right:
+                more = f" and {len(records[path]) - 1} more" if len(records[path]) > 1 else ""
+                own = f"{describe_record(records[path][0])}{more}: "
             if raw is not None and own and one.kind == "gone":
                 yield Finding("by copy", f"{own}{one.line}; made from its copy {whence}")
             elif one.kind != "same" or is_told_right:
@@ -265,11 +265,9 @@ class RecordRemaker:
             made = RecordBuilder(self.config.shards, ImageAugmenter(self.config.augmentation))(row, pixels)
         except BrevPipelineError as error:
             return Finding("different", f"{place}: cannot be made again: {error}")
-        return (
-            Finding("record", place)
-            if stored == made
-            else Finding("different", f"{place}: {_compare_examples(stored, made)}")
-        )
+        if stored == made:
+            return Finding("record", place)
+        return Finding("different", f"{place}: {_compare_examples(stored, made)}")
 
     def _read_stored(self, row: Row) -> bytes:
         place, size = self.folder.file_url(row["file"]), HEADER_BYTES + row["length"] + FOOTER_BYTES
@@ -306,11 +304,6 @@ def _open_decompressed(folder: Folder, file: str, compression: str) -> IO[bytes]
 def describe_record(row: Mapping[str, Any]) -> str:
     """A record's place, in words."""
     return f"{row['file']}, record {row['position']} ({row['path']})"
-
-
-def _first_record(records: Sequence[Row]) -> str:
-    """The first record of an image, and how many more it has."""
-    return describe_record(records[0]) + (f" and {len(records) - 1} more" if len(records) > 1 else "")
 
 
 def _could_not_be_read(image: Row | None) -> str:

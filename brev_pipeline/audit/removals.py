@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from brev_pipeline.errors import StoreError
-from brev_pipeline.store import PipelineStore, Version
+from brev_pipeline.store import PipelineStore
 from brev_pipeline.store.versions import MANIFEST, REPORT
 from brev_pipeline.store.witness_log import FIRST_PARENT, account_name, entry_name
 
@@ -63,18 +63,17 @@ class Removals:
         Raises:
             StoreError: an entry cannot be read.
         """
-        found = [entry for entry in self._all() if entry.version == version]
-        return found[-1] if found else None
+        return next((entry for entry in reversed(self._read_all()) if entry.version == version), None)
 
-    def append(self, **said: str | int) -> Removal:
+    def append(self, **facts: str | int) -> Removal:
         """Write an entry.
 
         Raises:
             StoreError: the log cannot be written, or somebody else wrote at the same time.
         """
-        entries = self._all()
+        entries = self._read_all()
         number, parent = (entries[-1].number + 1, entries[-1].sha256) if entries else (1, FIRST_PARENT)
-        data = (json.dumps({"number": number, "parent": parent, **said}, indent=2, ensure_ascii=False) + "\n").encode()
+        data = f"{json.dumps({'number': number, 'parent': parent, **facts}, indent=2, ensure_ascii=False)}\n".encode()
         try:
             self.folder.create_file(entry_name(number), data)
         except FileExistsError as error:
@@ -83,10 +82,19 @@ class Removals:
                 "what is left, then try again"
             ) from error
         self.seals.add_witness(number, data)
-        return _parse_entry(self.folder.file_url(entry_name(number)), data)
+        return self._parse_entry(entry_name(number), data)
 
-    def _all(self) -> list[Removal]:
-        return [_parse_entry(self.folder.file_url(name), self.folder.read(name)) for name in self.folder.list_names()]
+    def _read_all(self) -> list[Removal]:
+        return [self._parse_entry(name, self.folder.read(name)) for name in self.folder.list_names()]
+
+    def _parse_entry(self, name: str, data: bytes) -> Removal:
+        try:
+            return Removal(**json.loads(data), sha256=hashlib.sha256(data).hexdigest())
+        except (ValueError, TypeError) as error:
+            raise StoreError(
+                f"{self.folder.file_url(name)}: not an entry of the log of removals: {error}; `brev-pipeline verify` "
+                "says what its seal holds"
+            ) from error
 
 
 def remove_version(store: PipelineStore, version_id: str, why: str) -> Removal:
@@ -101,56 +109,40 @@ def remove_version(store: PipelineStore, version_id: str, why: str) -> Removal:
         StoreError: it was never published, is the newest one (from which training reads and the next run learns who
             was assigned where), was removed already, or no reason is given.
     """
-    newest, version = _demand_removable(store, version_id, why)
-    names = sorted(set(version.folder.walk()) - {MANIFEST})
-    entry = Removals(store).append(
-        version=version.id,
-        publication=newest[0],
-        publication_sha256=newest[1],
+    published, removals = store.publications.read_all(), Removals(store)
+    numbers = [entry.number for entry in published if entry.version == version_id]
+    if not why.strip():
+        raise StoreError(f"say why version {version_id} is to be removed: the reason goes on record")
+    if not numbers:
+        known = ", ".join(dict.fromkeys(entry.version for entry in published)) or "none"
+        raise StoreError(f"{store.versions.url}: no version {version_id} was published; published are: {known}")
+    newest = published[-1]
+    if newest.version == version_id:
+        raise StoreError(
+            f"version {version_id} is the newest one: training reads it, and the next run learns from it who was "
+            "assigned where; publish another one first"
+        )
+    if is_removed(removals.of(version_id), numbers[-1]):
+        raise StoreError(f"version {version_id} was removed already; nothing was changed")
+    folder = store.versions / version_id
+    names = sorted(set(folder.walk()) - {MANIFEST})
+    # The entry first: should the process die, what is left of the files is not taken for damage.
+    entry = removals.append(
+        version=version_id,
+        publication=newest.number,
+        publication_sha256=newest.sha256,
         files=len(names),
-        bytes=sum(version.folder.file_size(name) for name in names),
+        bytes=sum(folder.file_size(name) for name in names),
         why=why.strip(),
         removed_at=datetime.now(UTC).isoformat(timespec="seconds"),
         removed_by=account_name(),
     )
-    remove_files(version)
+    for name in names:
+        folder.remove(name)
+    folder.remove(REPORT)  # which is empty by now
     return entry
-
-
-def remove_files(version: Version) -> None:
-    """Remove all files of a version but its manifest."""
-    for name in sorted(set(version.folder.walk()) - {MANIFEST}):
-        version.folder.remove(name)
-    version.folder.remove(REPORT)  # which is empty by now
 
 
 def is_removed(removal: Removal | None, last_publication: int) -> bool:
     """Whether a version is removed: by its newest removal, unless it was published again since."""
     return removal is not None and removal.publication >= last_publication
-
-
-def _demand_removable(store: PipelineStore, version_id: str, why: str) -> tuple[tuple[int, str], Version]:
-    entries = store.publications.read_all()
-    numbers = [entry.number for entry in entries if entry.version == version_id]
-    if not why.strip():
-        raise StoreError(f"say why version {version_id} is to be removed: the reason goes on record")
-    if not numbers:
-        known = ", ".join(dict.fromkeys(entry.version for entry in entries)) or "none"
-        raise StoreError(f"{store.versions.url}: no version {version_id} was published; published are: {known}")
-    if entries[-1].version == version_id:
-        raise StoreError(
-            f"version {version_id} is the newest one: training reads it, and the next run learns from it who was "
-            "assigned where; publish another one first"
-        )
-    if is_removed(Removals(store).of(version_id), numbers[-1]):
-        raise StoreError(f"version {version_id} was removed already; nothing was changed")
-    return (entries[-1].number, entries[-1].sha256), Version(store.versions / version_id, version_id)
-
-
-def _parse_entry(place: str, data: bytes) -> Removal:
-    try:
-        return Removal(**json.loads(data), sha256=hashlib.sha256(data).hexdigest())
-    except (ValueError, TypeError) as error:
-        raise StoreError(
-            f"{place}: not an entry of the log of removals: {error}; `brev-pipeline verify` says what its seal holds"
-        ) from error

@@ -17,9 +17,10 @@ from brev_pipeline.tables import PREPARED_IMAGES, part_names
 from brev_pipeline.texts import TEXT
 
 _OBJECT = ("path", "url", "bucket", "dataset", "dataset_id", "reference", "etag", "etag_source", "size")
-_RECORD = ("purpose", "shard", "position", "file", "offset", "length", "crc", "epoch", "ordinal", "seed", "augmented")
+_PLACE = ("purpose", "shard", "position", "file", "offset", "length", "crc", "epoch", "ordinal", "seed", "augmented")
+_RECORD = (*_PLACE, "path", "label")
 _IMAGE = tuple(name for name in PREPARED_IMAGES.names if name not in ("content_id", "file", "offset", "length"))
-_SIZED = ("leak_group", "stratum")
+_OF_CONTENT = ("content_source", "category", "label_conflict", "duplicate_of")
 
 
 def trace_record(
@@ -98,19 +99,19 @@ def trace_image(
 
 def _find_record(records: pa.Table, version: Version, purpose: str, shard: int, position: int) -> dict[str, Any]:
     parts = part_names(records)
-    own = records.filter(pc.equal(parts, purpose))
-    if not own.num_rows:
+    in_part = records.filter(pc.equal(parts, purpose))
+    if not in_part.num_rows:
         there = ", ".join(sorted(pc.unique(parts).to_pylist()))
         raise ReadError(f"version {version.id} has no records of purpose {purpose!r}; it has {there}")
-    in_shard = own.filter(pc.equal(own["shard"], shard))
+    in_shard = in_part.filter(pc.equal(in_part["shard"], shard))
     if not in_shard.num_rows:
-        raise ReadError(f"{purpose} of version {version.id} has the shards 0 to {pc.max(own['shard'])}, and no {shard}")
-    row = in_shard.filter(pc.equal(in_shard["position"], position)).to_pylist()
-    if not row:
+        last = pc.max(in_part["shard"])
+        raise ReadError(f"{purpose} of version {version.id} has the shards 0 to {last}, and no {shard}")
+    row = _find_row(in_shard, "position", position)
+    if row is None:
         last = pc.max(in_shard["position"])
         raise ReadError(f"shard {shard} of {purpose} has the records 0 to {last}, and no {position}")
-    found: dict[str, Any] = row[0]
-    return found
+    return row
 
 
 def _trace_object(
@@ -126,12 +127,9 @@ def _trace_object(
         "place": _locate_photo(version, path, base),
         "object": None if row is None else {name: row[name] for name in _OBJECT if name in row},
         "content_id": content,
-        "content_source": None if row is None else row["content_source"],
-        "category": None if row is None else row["category"],
-        "label_conflict": None if row is None else row["label_conflict"],
-        "duplicate_of": None if row is None else row["duplicate_of"],
+        **{name: None if row is None else row[name] for name in _OF_CONTENT},
         "copies": sorted(copies["path"].to_pylist()),
-        "image": _describe_prepared(version, content),
+        "image": _select_keys(_find_row(version.read_table("images"), "content_id", content or ""), _IMAGE),
         "split": _describe_split(version, path),
         "exclusion": _select_keys(_find_row(excluded, "path", path), ("rule", "partner", "reason")),
     }
@@ -149,27 +147,20 @@ def _locate_photo(version: Version, path: str, base: Base | None) -> dict[str, s
 
 def _describe_version(store: PipelineStore, version: Version) -> dict[str, Any]:
     manifest = version.read_manifest()
-    entries = [entry for entry in store.publications.read_all() if entry.version == version.id]
-    published = [
-        {name: getattr(entry, name) for name in ("number", "published_at", "published_by", "run_id")}
-        for entry in entries
-    ]
     return {
         "id": version.id,
         "pipeline": manifest["pipeline"],
-        "publications": published,
+        "publications": [
+            {name: getattr(entry, name) for name in ("number", "published_at", "published_by", "run_id")}
+            for entry in store.publications.read_all()
+            if entry.version == version.id
+        ],
         "listing_fingerprint": manifest["listing_fingerprint"],
     }
 
 
 def _describe_record(row: Mapping[str, Any], version: Version) -> dict[str, Any]:
-    classes = version.read_manifest()["classes"]
-    return {
-        **{name: row[name] for name in _RECORD},
-        "path": row["path"],
-        "label": row["label"],
-        "class": classes[row["label"]],
-    }
+    return {name: row[name] for name in _RECORD} | {"class": version.read_manifest()["classes"][row["label"]]}
 
 
 def _describe_augmentation(row: Mapping[str, Any], version: Version) -> dict[str, Any] | None:
@@ -185,11 +176,8 @@ def _describe_augmentation(row: Mapping[str, Any], version: Version) -> dict[str
 
 def _describe_sampling(row: Mapping[str, Any], version: Version, records: pa.Table) -> dict[str, Any]:
     weights = version.read_table("weights")
-    own = weights.filter(
-        pc.and_(pc.equal(weights["purpose"], row["purpose"]), pc.equal(weights["group"], row["group"]))
-    )
+    group = _find_row(weights.filter(pc.equal(weights["purpose"], row["purpose"])), "group", row["group"]) or {}
     drawn = records.filter(pc.and_(pc.equal(records["path"], row["path"]), pc.equal(records["epoch"], row["epoch"])))
-    group = own.to_pylist()[0] if own.num_rows else {}
     kept = ("group", "samples", "weight", "probability", "draws")
     return {**{name: group.get(name) for name in kept}, "draws_of_this_image_in_this_epoch": drawn.num_rows}
 
@@ -200,16 +188,12 @@ def _describe_split(version: Version, path: str) -> dict[str, Any] | None:
     row = _find_row(table, "path", path)
     if row is None:
         return None
-    sizes = {f"images_of_{name}": len(table.filter(pc.equal(table[name], row[name]))) for name in _SIZED}
-    return {name: row[name] for name in ("purpose", "item", "stratum", "leak_group")} | sizes
+    sizes = {name: pc.sum(pc.equal(table[name], row[name])).as_py() for name in ("leak_group", "stratum")}
+    facts = {name: row[name] for name in ("purpose", "item", "stratum", "leak_group")}
+    return facts | {f"images_of_{name}": size for name, size in sizes.items()}
 
 
-def _describe_prepared(version: Version, content: str | None) -> dict[str, Any] | None:
-    row = _find_row(version.read_table("images"), "content_id", content or "")
-    return _select_keys(row, _IMAGE)
-
-
-def _find_row(table: pa.Table, column: str, value: str) -> dict[str, Any] | None:
+def _find_row(table: pa.Table, column: str, value: str | int) -> dict[str, Any] | None:
     rows: list[dict[str, Any]] = table.filter(pc.equal(table[column], value)).slice(0, 1).to_pylist()
     return rows[0] if rows else None
 
