@@ -16,6 +16,9 @@ import pyarrow.compute as pc
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.texts import NAMES, TEXT, join_texts
 
+UNREAD_PREFIX: Final = "unread-"
+"""Begins the ``content_id`` of an image whose bytes could not be had."""
+
 WORK: Final = b"brev_pipeline.work"
 """Schema metadata of a stage's table: how much of it the run made anew (images decoded, records written)."""
 

@@ -24,12 +24,11 @@ from brev_pipeline.images.limits import RETRIED_STATUSES, TIMEOUT_REASON, UNDECI
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.fetcher import SourceRow
 from brev_pipeline.store import Folder
+from brev_pipeline.tables import UNREAD_PREFIX
 from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, read_frame
 
 # What versions called ``corrupt`` before there was a status for it.
 _DIED: Final = "the decoder died on it, or came to no end, each time that it was tried"
-# In place of a content id: the source compares nothing, and the comparison is made here.
-_UNREAD_PREFIX: Final = "unread-"
 # Columns of ``prepared_images`` that do not follow from an image's bytes.
 _LOCATION_COLUMNS: Final = ("content_id", "source_path", "file", "offset", "length")
 
@@ -161,14 +160,14 @@ class RecordRemaker:
         """What it means that an object is what it is now."""
         own, image = listed.source, content.image
         if isinstance(found, SourceError):
-            was_lost = content.id.startswith(_UNREAD_PREFIX) or (
+            was_lost = content.id.startswith(UNREAD_PREFIX) or (
                 image is not None and image["status"] in UNREAD_STATUSES
             )
             if was_lost and not content.records:
                 return _ReadOutcome("same", own.path)
             return _ReadOutcome("gone" if found.status == "missing" else "changed", str(found))
         md5 = _md5(found)
-        if content.id.startswith(_UNREAD_PREFIX):
+        if content.id.startswith(UNREAD_PREFIX):
             return _ReadOutcome(
                 "changed", f"{own.path}: {_could_not_be_read(image)}; it can be read now, with the MD5 {md5}"
             )

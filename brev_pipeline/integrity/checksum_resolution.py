@@ -9,18 +9,15 @@ earlier run answer for objects with the same path, entity tag and size (of local
 A stated MD5 is believed only for the time being: before the images are split, it is compared with the object's bytes,
 once in the object's life. Where the object is read for its pixels that happens then (`images.prepare_task` compares);
 where its content is known already, or another object's is read in its place, `recheck` reads it.
-
-Rows become Python objects some thousands at a time, because as such they take ten times what they take in a table.
 """
 
 import base64
-import binascii
 import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, cast
+from typing import Final, NamedTuple, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
@@ -30,12 +27,12 @@ from brev_pipeline.engine import Counted, Engine
 from brev_pipeline.engine.progress import create_log_reporter
 from brev_pipeline.errors import SourceError
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow
+from brev_pipeline.tables import UNREAD_PREFIX
 from brev_pipeline.texts import TEXT
 
 _LOG = logging.getLogger(__name__)
 OBJECT_COLUMNS: Final = ("path", "bucket", "etag", "etag_source", "size")
 """Columns of the listing by which objects are asked for."""
-UNREAD_PREFIX: Final = "unread-"
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 _HEADERS_AT_ONCE: Final = 10_000
 _MANY_HEADERS: Final = 50_000  # objects to be asked for from which on workers pay
@@ -64,6 +61,27 @@ class ObjectHeaders(Protocol):
 HeaderRequest = Callable[[Sequence[SourceRow]], Iterator[tuple[SourceRow, ObjectHeaders | SourceError]]]
 
 
+def resolve_identities(
+    listing: pa.Table, fetch: Fetcher, known: pa.Table | None, engine: Engine | None = None
+) -> pa.Table:
+    """Columns content_id and content_source of every row of ``listing``, in its order.
+
+    Args:
+        listing: columns path, bucket, etag, etag_source, size.
+        fetch: reads images. If it has a method ``head_many`` (as `Sources` has), objects are asked for their headers
+            first; without one, an entity tag that looks like an MD5 is taken for one.
+        known: earlier rows: columns path, etag, size, content_id, content_source, file_stamp.
+        engine: asks and reads where that is much; None: this process does.
+
+    Raises:
+        BrevPipelineError: nothing can be read at all, as `Fetcher.fetch_many` raises it.
+    """
+    by_etag, recalled = _resolve_by_etag(listing), _recall_identities(listing, known)
+    found = pa.table({name: pc.coalesce(by_etag[name], recalled[name]) for name in by_etag.column_names})
+    found = _fill_missing(listing, found, lambda rows: resolve_by_headers(rows, fetch, engine))
+    return _fill_missing(listing, found, lambda rows: resolve_by_bytes(rows, fetch, engine))
+
+
 def resolve_by_headers(asked: pa.Table, fetch: Fetcher, engine: Engine | None = None) -> pa.Table:
     """What entity tags and headers answer; null for rows that have to be read.
 
@@ -77,7 +95,7 @@ def resolve_by_headers(asked: pa.Table, fetch: Fetcher, engine: Engine | None = 
     """
     starts = list(range(0, asked.num_rows, _HEADERS_AT_ONCE))
     many = asked.num_rows >= _MANY_HEADERS and hasattr(fetch, "head_many")
-    return _resolve_tasks(asked, starts, HeaderReader(fetch), engine if many else None, "ask for headers")
+    return _resolve_tasks(asked, starts, IdentityReader(fetch, False), engine if many else None, "ask for headers")
 
 
 def resolve_by_bytes(asked: pa.Table, fetch: Fetcher, engine: Engine | None = None) -> pa.Table:
@@ -86,31 +104,24 @@ def resolve_by_bytes(asked: pa.Table, fetch: Fetcher, engine: Engine | None = No
     Raises:
         BrevPipelineError: nothing can be read at all, as `Fetcher.fetch_many` raises it.
     """
-    many = pc.sum(asked["size"]).as_py() >= _MANY_BYTES
     starts = _cut_tasks(asked["size"].to_numpy())
-    return _resolve_tasks(asked, starts, ContentHasher(fetch), engine if many else None, "read images for their MD5s")
+    many = pc.sum(asked["size"]).as_py() >= _MANY_BYTES
+    label = "read images for their MD5s"
+    return _resolve_tasks(asked, starts, IdentityReader(fetch, True), engine if many else None, label)
 
 
-def _resolve_tasks(
-    asked: pa.Table,
-    starts: list[int],
-    ask: "Callable[[ResolutionTask], list[ContentIdentity]]",
-    engine: Engine | None,
-    label: str,
-) -> pa.Table:
-    """The answers to all rows, task by task, on the engine or in this process."""
-    from brev_pipeline.engine import SerialEngine
-
-    unit = "objects"
-    reporter = create_log_reporter(_LOG, label, unit, asked.num_rows)
-    runner: Engine = engine or SerialEngine(lambda progress: reporter.add_count(progress.done - reporter.done))
-    tasks = Counted(_build_tasks(asked, starts), lambda task: len(task.rows), asked.num_rows, unit)
-    found = {task.start: _collect_identities(told) for task, told in runner.map(ask, tasks, label=label)}
-    return pa.concat_tables([found[start] for start in sorted(found)])
+def _cut_tasks(sizes: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> list[int]:
+    """First row of each task: so many rows and bytes at most, and one row at least."""
+    cuts, held = [0], 0
+    for row, size in enumerate(sizes.tolist()):
+        if row > cuts[-1] and (row - cuts[-1] >= _TASK_ROWS or held + size > _TASK_BYTES):
+            cuts.append(row)
+            held = 0
+        held += size
+    return cuts
 
 
-@dataclass(frozen=True)
-class ResolutionTask:
+class ResolutionTask(NamedTuple):
     """Rows to be asked for."""
 
     start: int
@@ -119,15 +130,16 @@ class ResolutionTask:
 
 
 @dataclass(frozen=True)
-class ContentHasher:
-    """Reads images and computes their MD5s; sent to each worker once."""
+class IdentityReader:
+    """Finds rows' identities by their bytes, or else by their headers; sent to each worker once."""
 
     fetch: Fetcher
+    by_bytes: bool
 
     def __call__(self, task: ResolutionTask) -> list[ContentIdentity]:
         """content_id and content_source of each row, in order."""
-        told = dict(self._hash_rows(task.rows))
-        return [told[row] for row in task.rows]
+        answers = dict(self._hash_rows(task.rows) if self.by_bytes else self._read_headers(task.rows))
+        return [answers.get(row, (None, None)) for row in task.rows]
 
     def _hash_rows(self, rows: list[SourceRow]) -> Iterator[tuple[SourceRow, ContentIdentity]]:
         for row, data in self.fetch.fetch_many(rows):
@@ -135,18 +147,6 @@ class ContentHasher:
                 yield row, (build_unread_id(row), "unreadable")
             else:
                 yield row, (hashlib.md5(data, usedforsecurity=False).hexdigest(), "read")
-
-
-@dataclass(frozen=True)
-class HeaderReader:
-    """Asks for headers, and tells what they and the entity tags answer."""
-
-    fetch: Fetcher
-
-    def __call__(self, task: ResolutionTask) -> list[ContentIdentity]:
-        """content_id and content_source of each row, in order."""
-        told = dict(self._read_headers(task.rows))
-        return [told.get(row, (None, None)) for row in task.rows]
 
     def _read_headers(self, rows: list[SourceRow]) -> Iterator[tuple[SourceRow, ContentIdentity]]:
         heads = cast("HeaderRequest | None", getattr(self.fetch, "head_many", None))
@@ -158,6 +158,31 @@ class HeaderReader:
                 yield row, (row.etag, "etag")
             elif head and (md5 := parse_md5(head.md5)):
                 yield row, (md5, "metadata")
+
+
+def _resolve_tasks(
+    asked: pa.Table, starts: list[int], read: IdentityReader, engine: Engine | None, label: str
+) -> pa.Table:
+    """The answers to all rows, task by task, on the engine or in this process."""
+    from brev_pipeline.engine import SerialEngine
+
+    def build_tasks() -> Iterator[ResolutionTask]:
+        # Rows, and answers below, are Python objects task by task: as such they take ten times what they take in Arrow.
+        for start, stop in zip(starts, [*starts[1:], asked.num_rows], strict=True):
+            part = asked.slice(start, stop - start)
+            rows = zip(*(part[name].to_pylist() for name in OBJECT_COLUMNS[:4]), strict=True)
+            yield ResolutionTask(start, [SourceRow(path, bucket, etag, of, "") for path, bucket, etag, of in rows])
+
+    unit = "objects"
+    reporter = create_log_reporter(_LOG, label, unit, asked.num_rows)
+    runner: Engine = engine or SerialEngine(lambda progress: reporter.add_count(progress.done - reporter.done))
+    tasks = Counted(build_tasks(), lambda task: len(task.rows), asked.num_rows, unit)
+    # Engines answer in no order.
+    found = {
+        task.start: _build_identities(*(pa.array([answer[part] for answer in answers], TEXT) for part in range(2)))
+        for task, answers in runner.map(read, tasks, label=label)
+    }
+    return pa.concat_tables([found[start] for start in sorted(found)])
 
 
 def build_unread_id(row: SourceRow) -> str:
@@ -174,59 +199,9 @@ def parse_md5(text: str | None) -> str | None:
         return text.strip().lower()
     try:
         raw = base64.b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
     return raw.hex() if len(raw) == 16 else None
-
-
-def build_identity_table(content_id: pa.ChunkedArray, content_source: pa.ChunkedArray) -> pa.Table:
-    """The two columns of an answer."""
-    return pa.table({"content_id": content_id, "content_source": content_source})
-
-
-def _collect_identities(told: Sequence[ContentIdentity]) -> pa.Table:
-    return build_identity_table(*(pa.array([answer[place] for answer in told], TEXT) for place in range(2)))
-
-
-def _source_rows(asked: pa.Table) -> list[SourceRow]:
-    rows = zip(*(asked[name].to_pylist() for name in OBJECT_COLUMNS[:4]), strict=True)
-    return [SourceRow(path, bucket, etag, of, "") for path, bucket, etag, of in rows]
-
-
-def _cut_tasks(sizes: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> list[int]:
-    """First row of each task: so many rows and bytes at most, and one row at least."""
-    cuts, held = [0], 0
-    for place, size in enumerate(sizes.tolist()):
-        if place > cuts[-1] and (place - cuts[-1] >= _TASK_ROWS or held + size > _TASK_BYTES):
-            cuts.append(place)
-            held = 0
-        held += size
-    return cuts
-
-
-def _build_tasks(asked: pa.Table, starts: list[int]) -> Iterator[ResolutionTask]:
-    for start, stop in zip(starts, [*starts[1:], asked.num_rows], strict=True):
-        yield ResolutionTask(start, _source_rows(asked.slice(start, stop - start)))
-
-
-_MATCH: Final = ("etag", "size")
-
-
-def resolve_identities(
-    listing: pa.Table, fetch: Fetcher, known: pa.Table | None, engine: Engine | None = None
-) -> pa.Table:
-    """Columns content_id and content_source of every row of ``listing``, in its order.
-
-    Args:
-        listing: columns path, bucket, etag, etag_source, size.
-        fetch: reads images. If it has a method ``head_many`` (as `Sources` has), objects are asked for their headers
-            first; without one, an entity tag that looks like an MD5 is taken for one.
-        known: earlier rows: columns path, etag, size, content_id, content_source, file_stamp.
-        engine: asks and reads where that is much; None: this process does.
-    """
-    found = _coalesce_columns(_resolve_by_etag(listing), _recall_identities(listing, known))
-    found = _fill_missing(listing, found, lambda rows: resolve_by_headers(rows, fetch, engine))
-    return _fill_missing(listing, found, lambda rows: resolve_by_bytes(rows, fetch, engine))
 
 
 def _fill_missing(listing: pa.Table, found: pa.Table, ask: Callable[[pa.Table], pa.Table]) -> pa.Table:
@@ -237,10 +212,10 @@ def _fill_missing(listing: pa.Table, found: pa.Table, ask: Callable[[pa.Table], 
     asked = listing.select(OBJECT_COLUMNS)
     if pc.all(silent).as_py():
         return ask(asked)  # as in a first run: nothing is copied
-    told = ask(asked.filter(silent))
+    answers = ask(asked.filter(silent))
     return pa.table(
         {
-            name: pc.replace_with_mask(found[name].combine_chunks(), silent, told[name].combine_chunks())
+            name: pc.replace_with_mask(found[name].combine_chunks(), silent, answers[name].combine_chunks())
             for name in found.column_names
         }
     )
@@ -252,22 +227,21 @@ def _resolve_by_etag(listing: pa.Table) -> pa.Table:
         pc.equal(listing["etag_source"], "md5"), pc.match_substring_regex(listing["etag"], "^[0-9a-f]{32}$")
     )
     nothing = pa.scalar(None, TEXT)
-    return build_identity_table(pc.if_else(certain, listing["etag"], nothing), pc.if_else(certain, "etag", nothing))
+    return _build_identities(pc.if_else(certain, listing["etag"], nothing), pc.if_else(certain, "etag", nothing))
 
 
 def _recall_identities(listing: pa.Table, known: pa.Table | None) -> pa.Table:
-    """What earlier rows say of objects with the same path, entity tag and size; null where they are silent.
-
-    Local files must have the same stamp too: rows without one are silent about them.
-    """
+    """What earlier rows say of objects with the same path, entity tag and size; null where they are silent."""
     nothing = pa.chunked_array([pa.nulls(listing.num_rows, TEXT)])
     if known is None or not known.num_rows:
-        return build_identity_table(nothing, nothing)
+        return _build_identities(nothing, nothing)
+    # What could not be read is tried anew.
     known = known.filter(pc.not_equal(known["content_source"], "unreadable"))
     rows = pc.index_in(listing["path"], value_set=known["path"])
-    same = pc.fill_null(pc.and_(*(pc.equal(known[name].take(rows), listing[name]) for name in _MATCH)), False)
-    same = pc.and_(same, pc.equal(_read_stamps(known).take(rows), _read_stamps(listing)))
-    return build_identity_table(
+    same = pc.and_(*(pc.equal(known[name].take(rows), listing[name]) for name in ("etag", "size")))
+    # Local files must have the same stamp too: earlier rows without one are silent about them.
+    same = pc.and_(pc.fill_null(same, False), pc.equal(_read_stamps(known).take(rows), _read_stamps(listing)))
+    return _build_identities(
         *(pc.if_else(same, known[name].take(rows), nothing) for name in ("content_id", "content_source"))
     )
 
@@ -279,5 +253,5 @@ def _read_stamps(table: pa.Table) -> pa.ChunkedArray:
     return pc.fill_null(table["file_stamp"], "")
 
 
-def _coalesce_columns(first: pa.Table, second: pa.Table) -> pa.Table:
-    return pa.table({name: pc.coalesce(first[name], second[name]) for name in first.column_names})
+def _build_identities(content_id: pa.ChunkedArray, content_source: pa.ChunkedArray) -> pa.Table:
+    return pa.table({"content_id": content_id, "content_source": content_source})

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.tables import UNREAD_PREFIX
 from brev_pipeline.texts import NAMES, TEXT, join_names, join_texts, number_values
 
 Rows = npt.NDArray[np.int64]
@@ -188,7 +189,7 @@ def find_gone_contents(old: pa.Table, new: pa.Table) -> tuple[pa.Table, int]:
 
 
 def _are_unread(ids: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.starts_with(ids, "unread-")
+    return pc.starts_with(ids, UNREAD_PREFIX)
 
 
 def _find_changes(
