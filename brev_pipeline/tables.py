@@ -4,7 +4,7 @@ This is the only thing that all stages share. A stage takes Arrow tables with (a
 returns one; it knows nothing of who made its input.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -236,6 +236,12 @@ def conform_table(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
         if not field.nullable and cast.column(field.name).null_count:
             raise BrevPipelineError(f"table {name} has nulls in column {field.name}")
     return pa.Table.from_arrays(cast.columns, schema=schema)
+
+
+def iterate_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """The rows of a table as dictionaries, some thousands in memory at a time."""
+    for batch in table.to_batches(max_chunksize=4096):
+        yield from batch.to_pylist()
 
 
 AUGMENTED: Final = "_augmented"

@@ -21,11 +21,7 @@ class RoiOutsideError(DecodeError):
 
 
 def arrange_regions(pixels: _Pixels, settings: ImageSettings) -> _Pixels:
-    """Bring a decoded image to the form in which it is stored.
-
-    Args:
-        pixels: (height, width, channels).
-        settings: rois, roi_mode, target_size and all of resizing and padding count.
+    """Bring a decoded image (height, width, channels) to the form in which it is stored.
 
     Returns:
         C-contiguous (height, width, channels); with roi_mode as_timeseries (frames, height, width, channels).
@@ -80,20 +76,16 @@ def resize_image(pixels: _Pixels, size: tuple[int, int], settings: ImageSettings
     if pixels.shape[:2] == size:
         return np.ascontiguousarray(pixels)
     if settings.resize_method == "nearest":
-        return _nearest(pixels, size)
+        # OpenCV's INTER_NEAREST_EXACT is off by one where a centre falls on a border between pixels.
+        rows, columns = (
+            (2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(pixels.shape[:2], size, strict=True)
+        )
+        return pixels.take(rows, axis=0).take(columns, axis=1)  # type: ignore[no-any-return]
     if settings.resize_method == "area" or settings.antialias:
         # INTER_AREA shrinks only; asked to grow, OpenCV would leave the half-pixel convention.
         smaller = min(pixels.shape[0], size[0]), min(pixels.shape[1], size[1])
         pixels = _resize(pixels, smaller, cv2.INTER_AREA)
     return _resize(pixels, size, cv2.INTER_LINEAR)
-
-
-def _nearest(pixels: _Pixels, size: tuple[int, int]) -> _Pixels:
-    # OpenCV's INTER_NEAREST_EXACT is off by one where a centre falls on a border between pixels.
-    rows, columns = (
-        (2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(pixels.shape[:2], size, strict=True)
-    )
-    return pixels.take(rows, axis=0).take(columns, axis=1)  # type: ignore[no-any-return]
 
 
 def _resize(pixels: _Pixels, size: tuple[int, int], interpolation: int) -> _Pixels:
@@ -118,24 +110,15 @@ def pad_image(pixels: _Pixels, size: tuple[int, int], settings: ImageSettings) -
     if spare == (0, 0):
         return pixels
     top, left = (spare[0] // 2, spare[1] // 2) if settings.center_padding else (0, 0)
-    border = {
-        "constant": cv2.BORDER_CONSTANT,
-        "reflect": cv2.BORDER_REFLECT_101,
-        "symmetric": cv2.BORDER_REFLECT,
-    }[settings.padding_mode]
+    borders = {"constant": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101, "symmetric": cv2.BORDER_REFLECT}
+    border = borders[settings.padding_mode]
     padded = cv2.copyMakeBorder(pixels, top, spare[0] - top, left, spare[1] - left, border, value=(0, 0, 0))
     return padded.reshape(*size, pixels.shape[2])  # type: ignore[no-any-return]
 
 
 def apply_orientation(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
-    """Turn an image so that it stands as it was seen. No value changes; turning costs one copy.
-
-    Args:
-        pixels: (height, width, channels), of any dtype.
-        orientation: 1..8.
-
-    Returns:
-        C-contiguous; (width, height, channels) for 5..8.
+    """Turn an image (height, width, channels) of EXIF orientation 1..8 so that it stands as it was seen: C-contiguous,
+    (width, height, channels) for 5..8. No value changes; turning costs one copy.
     """
     if orientation == 1:
         return pixels

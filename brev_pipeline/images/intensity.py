@@ -29,13 +29,10 @@ class SampleRange(NamedTuple):
     """What an image uses of its range: over its colour channels jointly, in stored values."""
 
     min: int
-    low: int
-    """0.1 % of the samples are below it, at most."""
-    high: int
-    """0.1 % of the samples are above it, at most."""
+    low: int  # 0.1 % of the samples are below it, at most
+    high: int  # 0.1 % of the samples are above it, at most
     max: int
-    used: float
-    """Share of the values from black to white that lie between ``low`` and ``high``, 0..1."""
+    used: float  # share of the values from black to white that lie between ``low`` and ``high``, 0..1
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,15 +137,12 @@ _Share = npt.NDArray[np.float64]
 class SampleRanges(NamedTuple):
     """What images of more than 8 bits use: (images,) each, as the columns of ``prepared_images``."""
 
-    bits: _Integers
-    """Bits per sample, as stored."""
-    min: _Integers
-    """Stored values from here on, see `SampleRange`."""
+    bits: _Integers  # bits per sample, as stored
+    min: _Integers  # stored values from here on, see `SampleRange`
     low: _Integers
     high: _Integers
     max: _Integers
-    used: _Share
-    """0..1"""
+    used: _Share  # 0..1
 
     def select_images(self, chosen: npt.NDArray[np.bool_]) -> "SampleRanges":
         """Those of some images."""

@@ -44,7 +44,7 @@ def decoding_limits(max_pixels: int) -> Iterator[None]:
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        with _address_space(_SLACK + _max_bytes(max_pixels)):
+        with _address_space(_SLACK + _BYTES_PER_PIXEL * max_pixels):
             yield
     finally:
         cv2.setNumThreads(threads)
@@ -56,14 +56,12 @@ def extend_time_limit(settings: ImageSettings) -> ImageSettings:
 
 
 def check_memory(header: ImageHeader, settings: ImageSettings) -> None:
-    """Ask for as much memory as decoding may take, and give it back: decoders call a want of memory damage.
-
-    Raises:
-        MemoryError: it is not to be had.
-    """
-    size = 8 * header.height * header.width * header.channels * (2 if header.bit_depth > 8 else 1)
+    """Ask for as much memory as decoding may take, and give it back; `MemoryError` where it is not to be had."""
+    # Decoders call a want of memory damage.
+    pixels = header.height * header.width
+    size = 8 * pixels * header.channels * (2 if header.bit_depth > 8 else 1)
     # What is larger than it may be is refused by what its header says.
-    if size < _LITTLE or header.height * header.width > settings.max_pixels or size > _max_bytes(settings.max_pixels):
+    if size < _LITTLE or pixels > settings.max_pixels or size > _BYTES_PER_PIXEL * settings.max_pixels:
         return
     try:
         mmap.mmap(-1, size).close()
@@ -92,11 +90,6 @@ def cpu_time_limit(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _max_bytes(max_pixels: int) -> int:
-    """Bytes that decoding an image may take."""
-    return _BYTES_PER_PIXEL * max_pixels
-
-
 @contextmanager
 def _address_space(more: int) -> Iterator[None]:
     try:
@@ -116,15 +109,11 @@ def _address_space(more: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-UNREAD_STATUSES: Final = ("missing", "changed")
-"""Statuses of images that were not had as they were listed."""
+UNREAD_STATUSES: Final = ("missing", "changed")  # statuses of images that were not had as they were listed
+# Of these nobody knows whether they are good: decoding them did not end by itself.
 UNDECIDED_STATUSES: Final = ("stopped", "interrupted")
-"""Statuses of images of which nobody knows whether they are good: decoding them did not end by itself."""
-RETRIED_STATUSES: Final = (*UNREAD_STATUSES, "interrupted")
-"""Statuses that say nothing of the bytes; the next run tries again."""
-
-TIMEOUT_REASON: Final = "its decoding was stopped after"
-"""How the reason of what the clock stopped begins."""
+RETRIED_STATUSES: Final = (*UNREAD_STATUSES, "interrupted")  # say nothing of the bytes; the next run tries again
+TIMEOUT_REASON: Final = "its decoding was stopped after"  # how the reason of what the clock stopped begins
 _CRASHES: Final = (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV)
 _CRASHED: Final = "the decoder crashed on it"
 
@@ -135,14 +124,12 @@ def timeout_reason(settings: ImageSettings) -> str:
 
 
 def classify_loss(death: LostTask, settings: ImageSettings) -> tuple[str, str]:
-    """Status and reason of an image on which a process died that did nothing else.
-
-    A clock of somebody else's (SIGXCPU, a batch system's limit) stands for that one's patience, not for ours.
-    """
+    """Status and reason of an image on which a process died that did nothing else."""
     if death.signal == signal.SIGPROF:
         return "stopped", timeout_reason(settings)
-    if crash := next((one.name for one in _CRASHES if one == death.signal), None):
-        return "stopped", f"{_CRASHED} ({crash})"
+    if death.signal in _CRASHES:
+        return "stopped", f"{_CRASHED} ({signal.Signals(death.signal).name})"
+    # SIGXCPU too: a batch system's limit stands for that one's patience, not for ours.
     return "interrupted", f"its decoding was cut off, by no fault that could be told to be its own: {death.reason}"
 
 

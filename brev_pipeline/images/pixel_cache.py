@@ -48,11 +48,7 @@ _SHAPE: Final = ("prepared_height", "prepared_width", "prepared_channels")
 
 
 def settings_id(settings: ImageSettings) -> str:
-    """What the prepared pixels depend on besides the bytes, as 16 hex digits.
-
-    The decoders' versions belong to it: a new libjpeg may round otherwise, and a new Pillow may refuse what the
-    old one read. An upgrade therefore prepares all images anew.
-    """
+    """What the prepared pixels depend on besides the bytes, as 16 hex digits."""
     return hash_ingredients(_ingredients(settings))
 
 
@@ -76,6 +72,8 @@ def _ingredients(settings: ImageSettings) -> dict[str, Any]:
         # Another limit on time makes no other pixels; what it stopped is told by its reason.
         "image": settings.model_dump(mode="json", exclude=set(NO_INGREDIENTS)),
         "prepare": SPECS["prepared_images"].code,
+        # A new libjpeg may round otherwise, and a new Pillow may refuse what the old one read: an upgrade prepares
+        # all images anew.
         "opencv": cv2.__version__,
         "pillow": PIL.__version__,
         "simplejpeg": simplejpeg.__version__,
@@ -98,54 +96,49 @@ class PixelCache:
     @classmethod
     def for_settings(cls, folder: Folder, settings: ImageSettings) -> "PixelCache":
         """The cache for these settings; what they are is written beside the pixels, for people."""
-        cache = cls(folder, settings_id(settings))
-        (folder / cache.id).write(
-            "settings.json", json.dumps(_ingredients(settings), indent=1, sort_keys=True).encode()
-        )
+        cache, ingredients = cls(folder, settings_id(settings)), _ingredients(settings)
+        (folder / cache.id).write("settings.json", json.dumps(ingredients, indent=1, sort_keys=True).encode())
         return cache
 
     def add_images(self, rows: Sequence[dict[str, Any]], pixels: Sequence[npt.NDArray[np.uint8] | None]) -> pa.Table:
-        """Write one pair of files.
-
-        Args:
-            rows: of ``prepared_images``, without file, offset and length.
-            pixels: of each row; None for one that has none.
+        """Write rows of ``prepared_images`` and the pixels of each (None: it has none) as one pair of files.
 
         Returns:
             The rows, with file, offset and length.
         """
-        own = self.folder / self.id
+        files = self.folder / self.id
         data, places = _frame_images(pixels)
-        name = f"{_hash_pixel_file(rows, data)}.tfrecord" if data else None
-        if name is not None:
-            write_or_repair(own, name, data)
+        name = f"{_hash_pixel_file(rows, data)}.tfrecord"
+        if data:
+            write_or_repair(files, name, data)
         file = {"file": f"{self.id}/{name}"}
         filled = [{**row, **(file | place if place else {})} for row, place in zip(rows, places, strict=True)]
         table = pa.Table.from_pylist(filled, schema=PREPARED_IMAGES)
         index = to_parquet(table, few_rows=True)
-        write_or_repair(own, f"{hash_content(index)}.parquet", index)
+        # Last, for pixels without an index are not there.
+        write_or_repair(files, f"{hash_content(index)}.parquet", index)
         return table
 
     def find_known(self, content_ids: pa.ChunkedArray, stopped: str | None = None) -> pa.Table:
         """The rows of these contents that are here already, one per content.
 
+        An index that is damaged, or that lies about where its pixels are, is passed over with a warning: its contents
+        are not there.
+
         Args:
             content_ids: that are wanted.
             stopped: the reason of what the clock stops now; what another limit stopped is not known. None: all is.
 
-        An index that is damaged, or that lies about where its pixels are, is passed over with a warning: its contents
-        are not there.
-
         Raises:
             StoreError: the store cannot be reached just now.
         """
-        own, parsing = self.folder / self.id, Lock()
-        names = own.list_names()
+        files, parsing = self.folder / self.id, Lock()
+        names = files.list_names()
         there = frozenset(f"{self.id}/{name}" for name in names)
 
         def load_index(name: str) -> pa.Table:
             try:
-                data = own.read(name)
+                data = files.read(name)
                 # Threads that parse at once wait for each other's turns with Python: twice as long as one by one.
                 with parsing:
                     return self._check_index(data, name, there)
@@ -158,12 +151,10 @@ class PixelCache:
         with ThreadPoolExecutor(_READERS) as pool:
             indexes = pool.map(load_index, [name for name in names if name.endswith(".parquet")])
             table = pa.concat_tables([PREPARED_IMAGES.empty_table(), *indexes])
-        wanted = pc.is_in(table["content_id"], value_set=content_ids.unique())
-        table = table.filter(wanted)
+        table = table.filter(pc.is_in(table["content_id"], value_set=content_ids.unique()))
         if stopped is not None:
-            by_another = pc.and_(
-                pc.starts_with(table["reason"], TIMEOUT_REASON), pc.not_equal(table["reason"], stopped)
-            )
+            timed_out = pc.starts_with(table["reason"], TIMEOUT_REASON)
+            by_another = pc.and_(timed_out, pc.not_equal(table["reason"], stopped))
             table = table.filter(pc.invert(pc.fill_null(by_another, False)))
         return _first_of_each(table)
 
@@ -176,32 +167,22 @@ class PixelCache:
         Raises:
             StoreError: the store cannot be read or written.
         """
-        own, wanted = self.folder / self.id, set(content_ids)
+        files, wanted = self.folder / self.id, set(content_ids)
         removed = []
-        for name in own.list_names():
+        for name in files.list_names():
             if not name.endswith(".parquet"):
                 continue
             try:
-                held = from_parquet(own.read(name), own.file_url(name), ["content_id"])
+                index = from_parquet(files.read(name), files.file_url(name), ["content_id"])
             except StoreError:
-                # It is passed over by those who look here.
-                continue
-            if not wanted.isdisjoint(held["content_id"].to_pylist()):
-                own.remove(name)
+                continue  # it is passed over by those who look here
+            if not wanted.isdisjoint(index["content_id"].to_pylist()):
+                files.remove(name)
                 removed.append(f"{self.id}/{name}")
         return removed
 
     def _check_index(self, data: bytes, name: str, there: frozenset[str]) -> pa.Table:
-        """The rows of an index.
-
-        Args:
-            data: its file.
-            name: of that.
-            there: names of the cache's files.
-
-        Raises:
-            StoreError: it cannot be read, has not the hash of its name, or names what cannot be.
-        """
+        """The rows of an index, whose pixels lie in the cache's files that are ``there``; else `StoreError`."""
         place = (self.folder / self.id).file_url(name)
         table = _parse_index(data, place, name, None)
         try:
@@ -214,12 +195,7 @@ class PixelCache:
 
 
 def read_index(folder: Folder, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """An index, or some columns of it, once its bytes are compared with the hash that it is named by.
-
-    Args:
-        folder: of its cache.
-        name: of its file.
-        columns: that are wanted; None: all.
+    """An index in its cache's folder, or some columns of it, once its bytes are compared with the hash in its name.
 
     Raises:
         StoreError: it cannot be read, or has not the hash of its name.
@@ -255,7 +231,7 @@ def _find_contradiction(index: pa.Table, there: frozenset[str]) -> str | None:
 
 
 def _first_of_each(table: pa.Table) -> pa.Table:
-    """Two runs at once may have prepared the same content twice: keep the first by file, one without pixels last."""
+    # Two runs at once may have prepared the same content twice: keep the first by file, one without pixels last.
     table = table.sort_by([("content_id", "ascending"), ("file", "ascending"), ("offset", "ascending")])
     ids = table["content_id"].combine_chunks()
     if len(ids) < 2:
@@ -281,10 +257,9 @@ def _frame_images(pixels: Sequence[npt.NDArray[np.uint8] | None]) -> tuple[bytes
 
 
 def _hash_pixel_file(rows: Sequence[dict[str, Any]], data: bytes) -> str:
-    """The hash that a file of pixels is named by, 32 hex digits: which contents they are of decides, and XXH3-128
-    tells what else there may be (another CPU's rounding), at a twentieth of what it costs to hash them by BLAKE2b.
-    """
+    """The hash that a file of pixels is named by, 32 hex digits: of the contents, and of their pixels."""
     ids = "".join(row["content_id"] for row in rows)
+    # XXH3 tells what else may differ (another CPU's rounding), at a twentieth of what BLAKE2b would cost.
     return hash_content(xxhash.xxh3_128_digest(data) + ids.encode())
 
 

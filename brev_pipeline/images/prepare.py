@@ -7,6 +7,7 @@ worker died is divided until the one image is found that kills it; that one is t
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Final
 
 import pyarrow as pa
@@ -20,11 +21,10 @@ from brev_pipeline.images.pixel_cache import PixelCache
 from brev_pipeline.images.prepare_task import Content, PrepareTask, make_row, max_wait_seconds
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow
 from brev_pipeline.store import Folder
-from brev_pipeline.tables import PREPARED_IMAGES, conform_table
+from brev_pipeline.tables import PREPARED_IMAGES, conform_table, iterate_rows
 from brev_pipeline.texts import join_texts
 
-SAMPLE_COLUMNS: Final = [*SourceRow._fields, "size"]
-"""Columns of ``sample_integrity`` that are read."""
+SAMPLE_COLUMNS: Final = [*SourceRow._fields, "size"]  # columns of ``sample_integrity`` that are read
 _LOG = logging.getLogger(__name__)
 _MIN_CONTENTS, _MAX_CONTENTS = 32, 256  # contents in a chunk; each costs some 5 ms besides
 _CHUNKS = 64  # chunks that a run should have at least, so that many workers have work
@@ -71,19 +71,15 @@ def prepare_images(
     work = Counted(_chunks(rest), len, pc.count_distinct(rest["content_id"]).as_py(), "images")
     fresh = list(_prepare_chunks(engine, PrepareTask(settings, fetch, cache), work))
     if read_now is not None:
-        read_now.extend(_read_paths(one) for one in fresh)
+        for table in fresh:
+            unread = pc.is_in(table["status"], value_set=pa.array(RETRIED_STATUSES, table["status"].type))
+            read_now.append(table["source_path"].filter(pc.invert(unread)))
     table = pa.concat_tables([_at_listed_paths(known, samples), *fresh])
     if table.num_rows != (distinct := pc.count_distinct(samples["content_id"]).as_py()):
         raise BrevPipelineError(
             f"{distinct} contents were to be prepared, {table.num_rows} came back: a fault of the source"
         )
     return conform_table(table.sort_by("content_id"), PREPARED_IMAGES, "prepared_images")
-
-
-def _read_paths(fresh: pa.Table) -> pa.ChunkedArray:
-    """Paths of the objects whose bytes were compared with their MD5."""
-    unread = pc.is_in(fresh["status"], value_set=pa.array(RETRIED_STATUSES, fresh["status"].type))
-    return fresh["source_path"].filter(pc.invert(unread))
 
 
 def _chunks(samples: pa.Table) -> Iterator[tuple[Content, ...]]:
@@ -104,18 +100,10 @@ def _chunks(samples: pa.Table) -> Iterator[tuple[Content, ...]]:
 
 def _contents(samples: pa.Table) -> Iterator[tuple[Content, int]]:
     """Samples sorted by content, put together: the objects that hold a content, and its bytes."""
-    content: list[SourceRow] = []
-    size = 0
-    for batch in samples.select(SAMPLE_COLUMNS).to_batches(4096):
-        for row in batch.to_pylist():
-            length = row.pop("size")
-            if content and content[0].content_id != row["content_id"]:
-                yield tuple(content), size
-                content = []
-            content.append(SourceRow(**row))
-            size = length
-    if content:
-        yield tuple(content), size
+    rows = iterate_rows(samples.select(SAMPLE_COLUMNS))
+    for _, of_content in groupby(rows, key=lambda row: row["content_id"]):
+        sizes, objects = zip(*((row.pop("size"), SourceRow(**row)) for row in of_content), strict=True)
+        yield objects, sizes[-1]
 
 
 def _prepare_chunks(engine: Engine, work: PrepareTask, chunks: Counted[tuple[Content, ...]]) -> Iterator[pa.Table]:
@@ -153,16 +141,13 @@ def _prepare_suspects(engine: Engine, work: PrepareTask, suspects: Sequence[tupl
 def _map_chunks(
     engine: Engine, work: PrepareTask, chunks: Iterable[tuple[Content, ...]], most: int
 ) -> Iterator[tuple[tuple[Content, ...], pa.Table | LostTask]]:
-    return engine.map(
-        work, chunks, label="prepare images", lost="yield", task_timeout=_chunk_timeout(most, work.settings), tries=1
-    )
+    timeout = _chunk_timeout(most, work.settings)
+    return engine.map(work, chunks, label="prepare images", lost="yield", task_timeout=timeout, tries=1)
 
 
 def _chunk_timeout(contents: int, settings: ImageSettings) -> float:
-    """How long a chunk may take: longer than it takes to give up a server that stalls, which is no image's fault.
-
-    More than one image of a chunk may need all of its own time; then the chunk is divided.
-    """
+    """How long a chunk may take, in seconds; one in which several images need all of their time is divided."""
+    # Longer than it takes to give up a server that stalls, which is no image's fault.
     return 150.0 + 2 * contents + max_wait_seconds(settings)
 
 

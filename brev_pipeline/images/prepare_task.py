@@ -15,10 +15,11 @@ well, and it ends with the one that waits for it.
 """
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +28,10 @@ import pyarrow as pa
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.engine import LocalEngine, LostTask
 from brev_pipeline.errors import BrevPipelineError, DecodeError, SourceError
-from brev_pipeline.images.decoding import decode_image
+from brev_pipeline.images.decoding import convert_to_greyscale, decode_image
 from brev_pipeline.images.formats import read_image_header
 from brev_pipeline.images.formats.base import ImageHeader
 from brev_pipeline.images.geometry import RoiOutsideError, arrange_regions
-from brev_pipeline.images.intensity import HighDepthSamples
 from brev_pipeline.images.limits import (
     RETRIED_STATUSES,
     check_memory,
@@ -41,20 +41,19 @@ from brev_pipeline.images.limits import (
     is_out_of_memory,
 )
 from brev_pipeline.images.pixel_cache import PixelCache, settings_id
-from brev_pipeline.images.statistics import measure_pixels
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow, check_recorded_md5
 from brev_pipeline.tables import PREPARED_IMAGES
 
+_LOG = logging.getLogger(__name__)
 _FULL = 64 << 20  # bytes of prepared pixels after which a pair of files is written
 _UNREAD = "unread-"
 # Columns of an `intensity.SampleRange`.
 _RANGE = ("sample_min", "sample_low", "sample_high", "sample_max", "range_used")
 
-Content = tuple[SourceRow, ...]
-"""All objects that hold one content, in order of preference."""
+Content = tuple[SourceRow, ...]  # all objects that hold one content, in order of preference
 Row = dict[str, Any]
+# One image's row, without its place in the store, and its prepared pixels if it has any.
 Prepared = tuple[Row, npt.NDArray[np.uint8] | None]
-"""One image's row, without its place in the store, and its prepared pixels if it has any."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,7 @@ class PrepareTask:
     settings: ImageSettings
     fetch: Fetcher
     cache: PixelCache
-    isolated: bool = False
-    """Whether each image is decoded in a process of its own (see `prepare_isolated`)."""
+    isolated: bool = False  # whether each image is decoded in a process of its own (see `prepare_isolated`)
 
     def __call__(self, contents: Sequence[Content]) -> pa.Table:
         """Prepare a chunk.
@@ -88,12 +86,13 @@ class PrepareTask:
         images: list[npt.NDArray[np.uint8] | None] = []
         passing: list[Row] = []
         held = 0
+        prepare = prepare_isolated if self.isolated else prepare_row
         with decoding_limits(self.settings.max_pixels) if not self.isolated else nullcontext():
-            for source, found in _fetch_contents(self.fetch, contents):
-                if isinstance(found, SourceError):
-                    passing.append(make_row(source, found.status, str(found)))
+            for source, data in _fetch_contents(self.fetch, contents):
+                if isinstance(data, SourceError):
+                    passing.append(make_row(source, data.status, str(data)))
                     continue
-                row, image = self._prepare(source, found)
+                row, image = prepare(source, data, self.settings)
                 if row["status"] in RETRIED_STATUSES:
                     passing.append(row)
                     continue
@@ -106,11 +105,6 @@ class PrepareTask:
         if rows:
             tables.append(self.cache.add_images(rows, images))
         return pa.concat_tables([*tables, pa.Table.from_pylist(passing, schema=PREPARED_IMAGES)])
-
-    def _prepare(self, source: SourceRow, data: bytes) -> Prepared:
-        if self.isolated:
-            return prepare_isolated(source, data, self.settings)
-        return prepare_row(source, data, self.settings)
 
 
 def _fetch_contents(fetch: Fetcher, contents: Sequence[Content]) -> Iterator[tuple[SourceRow, bytes | SourceError]]:
@@ -157,7 +151,9 @@ def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> Prep
             check_memory(header, settings)
             decoded = decode_image(data, settings, header)
             image = arrange_regions(decoded.pixels, settings)
-            of_samples = {"pixel_id": decoded.pixel_id, **_range_columns(decoded.samples)}
+            # Counting and hashing samples takes time of the image's, so it is done while the clock runs.
+            of_samples = (None,) * len(_RANGE) if decoded.samples is None else decoded.samples.sample_range
+            pixel_id = decoded.pixel_id
     except DecodeError as error:
         if isinstance(error, RoiOutsideError) and settings.roi_outside == "error":
             raise BrevPipelineError(
@@ -169,15 +165,12 @@ def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> Prep
             raise
         reason = "its decoding found no more memory, in the machine or within the limit of a worker"
         return make_row(source, "interrupted", reason, header), None
-    statistics = measure_pixels(image)
     row = {
         **make_row(source, "ok", None, header),
         "note": decoded.note,
-        **of_samples,
-        "mean": statistics.mean,
-        "std": statistics.std,
-        "sharpness": statistics.sharpness,
-        "clipped": statistics.clipped,
+        "pixel_id": pixel_id,
+        **dict(zip(_RANGE, of_samples, strict=True)),
+        **measure_pixels(image)._asdict(),
         "prepared_frames": image.shape[0] if image.ndim == 4 else None,
         "prepared_height": image.shape[-3],
         "prepared_width": image.shape[-2],
@@ -186,19 +179,12 @@ def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> Prep
     return row, image
 
 
-def _range_columns(samples: HighDepthSamples | None) -> Row:
-    return dict(zip(_RANGE, (None,) * len(_RANGE) if samples is None else samples.sample_range, strict=True))
-
-
 def make_row(source: SourceRow, status: str, reason: str | None, header: ImageHeader | None = None) -> Row:
     """A row without pixels."""
     row: Row = {"content_id": source.content_id, "status": status, "reason": reason, "source_path": source.path}
     if header is not None:
         row |= {name: getattr(header, name) for name in ("format", "height", "width", "channels", "bit_depth")}
     return row
-
-
-_LOG = logging.getLogger(__name__)
 
 
 def max_wait_seconds(settings: ImageSettings) -> float:
@@ -212,14 +198,12 @@ def prepare_isolated(source: SourceRow, data: bytes, settings: ImageSettings) ->
     Raises:
         BrevPipelineError: a roi lies outside, and the settings call that an error; no process can be started.
     """
-    tries = LocalEngine(1).map(
-        _PrepareRow(data, settings), [source], lost="yield", task_timeout=max_wait_seconds(settings), tries=1
-    )
-    ((_, found),) = tries
-    if not isinstance(found, LostTask):
-        return found
-    _LOG.warning("%s: decoding it alone: %s", source.path, found.reason)
-    return make_row(source, *classify_loss(found, settings)), None
+    task, timeout = _PrepareRow(data, settings), max_wait_seconds(settings)
+    ((_, result),) = LocalEngine(1).map(task, [source], lost="yield", task_timeout=timeout, tries=1)
+    if not isinstance(result, LostTask):
+        return result
+    _LOG.warning("%s: decoding it alone: %s", source.path, result.reason)
+    return make_row(source, *classify_loss(result, settings)), None
 
 
 @dataclass(frozen=True)
@@ -242,5 +226,56 @@ def import_decoders() -> None:
     from PIL import Image
 
     Image.init()
+    # imagecodecs imports the module of each codec when its function is first looked up.
     for codec in ("png", "deflate", "jpeg2k", "lzw", "zstd"):
         getattr(imagecodecs, f"{codec}_decode")
+
+
+class PixelStatistics(NamedTuple):
+    """Of prepared pixels, over all rows, columns, channels and frames: what tells a blank, blurred or clipped photo.
+
+    Computed from exact integer sums, so the numbers are equal on every CPU, to the last bit.
+    """
+
+    mean: float  # 0..255
+    std: float  # standard deviation (of the population), 0..255
+    # Variance of the Laplacian (0 1 0, 1 -4 1, 0 1 0; mirrored at the border pixels) of the luma. Small means
+    # blurred or blank; what is small depends on the motif.
+    sharpness: float
+    clipped: float  # share of the values that are 0 or 255, 0..1
+
+
+def measure_pixels(pixels: npt.NDArray[np.uint8]) -> PixelStatistics:
+    """Statistics of prepared pixels ([frames,] height, width, 1 or 3)."""
+    import cv2
+
+    values = pixels.reshape(-1, pixels.shape[-2] * pixels.shape[-1])  # long rows: OpenCV is slow on columns
+    total, squares = _sum_exactly(values)
+    extremes = sum(values.size - cv2.countNonZero(levels) for levels in (values, cv2.bitwise_not(values)))
+    std = math.sqrt(_variance(values.size, total, squares))
+    return PixelStatistics(total / values.size, std, _measure_sharpness(pixels), extremes / values.size)
+
+
+def _sum_exactly(values: npt.NDArray[np.uint8] | npt.NDArray[np.int16]) -> tuple[int, int]:
+    """Exact sums of the values and of their squares; values (rows, columns)."""
+    import cv2
+
+    # Sums of whole numbers below 2**53 are exact in float64 in whatever order they are added. OpenCV's Intel
+    # library gives the squares' sum as the square of a root, which is off by a few units in the last place.
+    return round(cv2.sumElems(values)[0]), round(cv2.norm(values, cv2.NORM_L2SQR))
+
+
+def _variance(count: int, total: int, squares: int) -> float:
+    return (count * squares - total * total) / (count * count)
+
+
+def _measure_sharpness(pixels: npt.NDArray[np.uint8]) -> float:
+    import cv2
+
+    total = squares = count = 0
+    for frame in pixels.reshape(-1, *pixels.shape[-3:]):
+        luma = convert_to_greyscale(frame) if frame.shape[2] == 3 else frame
+        edges = cv2.Laplacian(luma, cv2.CV_16S, ksize=1, borderType=cv2.BORDER_REFLECT_101)
+        sums = _sum_exactly(edges)
+        total, squares, count = total + sums[0], squares + sums[1], count + edges.size
+    return _variance(count, total, squares)

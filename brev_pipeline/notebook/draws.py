@@ -19,7 +19,7 @@ import pyarrow as pa
 from brev_pipeline.errors import SamplingError
 from brev_pipeline.notebook.grouping import GroupWeighing, group_samples, identify_contents, weigh_groups
 from brev_pipeline.sampling import apportion_draws
-from brev_pipeline.sampling.hash_order import sort_by_hash
+from brev_pipeline.sampling.draw_plan import sort_by_hash
 from brev_pipeline.seeds import seeds64
 
 if TYPE_CHECKING:

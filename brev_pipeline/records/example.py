@@ -13,8 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from brev_pipeline.errors import ShardError
 
-Value: TypeAlias = bytes | int | Sequence[int]
-"""Of one feature: bytes, an int64, or a list of int64."""
+Value: TypeAlias = bytes | int | Sequence[int]  # of one feature: bytes, an int64, or a list of int64
 
 # A tag is the field's number shifted left by 3, plus the wire type: 0 varint, 2 length-delimited.
 _FIELD_1, _FIELD_2, _INT64_LIST = b"\x0a", b"\x12", b"\x1a"

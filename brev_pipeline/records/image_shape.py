@@ -8,21 +8,16 @@ import pyarrow.compute as pc
 from brev_pipeline.errors import ShardError
 
 _SIDES: Final = ("prepared_frames", "prepared_height", "prepared_width", "prepared_channels")
-SHAPE_COLUMNS: Final = ["content_id", *_SIDES]
-"""What `find_image_shape` needs of the table of images."""
+SHAPE_COLUMNS: Final = ["content_id", *_SIDES]  # what `find_image_shape` needs of the table of images
 
 
 class ImageShape(NamedTuple):
     """Of the images of some records."""
 
-    frames: int | None
-    """Of a time series; None: single images."""
-    height: int | None
-    """px, of one frame; None where images differ."""
-    width: int | None
-    """px; None where images differ."""
-    channels: int
-    """1 grey, 3 RGB."""
+    frames: int | None  # of a time series; None: single images
+    height: int | None  # px, of one frame; None where images differ
+    width: int | None  # px; None where images differ
+    channels: int  # 1 grey, 3 RGB
 
     @property
     def is_known(self) -> bool:

@@ -33,10 +33,8 @@ from brev_pipeline.tfrecord import frame_record, masked_crc
 class FinishedShard:
     """A shard that stands in its folder, whole."""
 
-    file: str
-    """Name of the shard's file."""
-    digest: str
-    """SHA-256 of all that its bytes depend on."""
+    file: str  # name of the shard's file
+    digest: str  # SHA-256 of all that its bytes depend on
     bytes: int
     sha256: str
     offsets: list[int]
@@ -92,12 +90,9 @@ class ShardBuffer:
     """
 
     compression: Literal["none", "gzip"]
-    offsets: list[int] = field(default_factory=list)
-    """First byte of each frame, in the uncompressed stream."""
-    lengths: list[int] = field(default_factory=list)
-    """Bytes of each record, without its frame."""
-    crcs: list[int] = field(default_factory=list)
-    """Masked CRC-32C of each record."""
+    offsets: list[int] = field(default_factory=list)  # first byte of each frame, in the uncompressed stream
+    lengths: list[int] = field(default_factory=list)  # bytes of each record, without its frame
+    crcs: list[int] = field(default_factory=list)  # masked CRC-32C of each record
 
     def __post_init__(self) -> None:
         # A list, joined once: a buffer that grows copies what it holds again and again.
@@ -150,12 +145,9 @@ class ShardTask:
 class ShardResult:
     """What a task did."""
 
-    finished: FinishedShard
-    """What stands in the folder now."""
-    was_finished: bool
-    """An earlier run had finished this shard."""
-    copied: int
-    """Records that were copied from an earlier version."""
+    finished: FinishedShard  # what stands in the folder now
+    was_finished: bool  # an earlier run had finished this shard
+    copied: int  # records that were copied from an earlier version
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,7 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
         SamplingError: ``sampling.groupby`` names what is no column.
     """
     from brev_pipeline.release.ledger import list_ledger_columns
-    from brev_pipeline.sampling.groups import group_images
+    from brev_pipeline.sampling import group_images
     from brev_pipeline.split import PriorAssignments
     from brev_pipeline.split.early_checks import check_split_early
 

@@ -9,8 +9,12 @@ the seeds are keyed hashes. So the drawn frequencies equal the weight table's, a
 
 from brev_pipeline.sampling.apportionment import apportion_draws, count_draws
 from brev_pipeline.sampling.draw_plan import DRAWS, plan_draws
-from brev_pipeline.sampling.groups import SamplingGroups, group_images
-from brev_pipeline.sampling.weights import compute_group_weights, compute_sampling_weights
+from brev_pipeline.sampling.weights import (
+    SamplingGroups,
+    compute_group_weights,
+    compute_sampling_weights,
+    group_images,
+)
 
 __all__ = [
     "DRAWS",

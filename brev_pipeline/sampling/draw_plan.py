@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from brev_pipeline.config import SamplingSettings
 from brev_pipeline.errors import SamplingError
 from brev_pipeline.sampling.apportionment import Counts, apportion_draws, count_draws
-from brev_pipeline.sampling.groups import SamplingGroups, group_images
-from brev_pipeline.sampling.hash_order import hash_column, sort_by_hash
+from brev_pipeline.sampling.weights import SamplingGroups, group_images
+from brev_pipeline.seeds import hash_column
 from brev_pipeline.tables import plain_ordinals
 from brev_pipeline.texts import NAMES, TEXT
 
@@ -56,11 +56,11 @@ def plan_draws(
 
     A draw's seed is ``seed64(settings.seed, epoch, content_id, ordinal)``: a content has one purpose, so its seed
     need not know which. ``ordinal`` counts the draws of a content, so that two copies of the same bytes never share
-    a seed. Of a fold's photos as they are it is negative, see `parts`.
+    a seed. Of a fold's photos as they are it is negative, see `tables.plain_ordinals`.
 
     Args:
         split: one row per image: purpose, path, content_id, item, category and the groupby columns.
-        weights: what `sampling_weights` made of the same ``split`` and ``settings``.
+        weights: what `compute_sampling_weights` made of the same ``split`` and ``settings``.
         settings: see `SamplingSettings`.
         epochs: epochs to draw, at least 1.
         folds: purposes that are folds.
@@ -91,39 +91,31 @@ def _draw_purpose(
     table = weights.filter(pc.equal(weights["purpose"], purpose))
     _require_matching_weights(groups, table, purpose)
     sampled = purpose in settings.purposes
+
+    def draw_epoch(epoch: int, times: Counts, *, plain: bool = False) -> pa.Table:
+        drawn = np.repeat(np.arange(rows.num_rows), times)
+        images = rows.select(_DRAWN).take(pa.array(drawn))
+        ordinal = _number_draws(rows["content_id"], times)
+        ordinal = plain_ordinals(ordinal) if plain else ordinal
+        columns = {name: images[name] for name in images.column_names} | {
+            "purpose": pa.repeat(pa.scalar(purpose), len(drawn)),
+            "epoch": pa.repeat(pa.scalar(epoch), len(drawn)),
+            "group": pa.array(groups.names, TEXT).take(pa.array(groups.index[drawn])),
+            "ordinal": ordinal,
+            "seed": hash_column(settings.seed, (epoch,), images["content_id"], ordinal),
+            "augmented": pa.repeat(pa.scalar(sampled and not plain), len(drawn)),
+        }
+        return pa.table([columns[name] for name in DRAWS.names], names=DRAWS.names).cast(DRAWS)
+
     if fold:
-        yield _draw_epoch(
-            rows, groups, np.ones(rows.num_rows, np.int64), (purpose, 0, settings.seed, False), plain=True
-        )
+        yield draw_epoch(0, np.ones(rows.num_rows, np.int64), plain=True)
         if not sampled:
             return
-    draws = _apportion_epochs(table, epochs) if sampled else groups.image_counts[np.newaxis]
+    draws = groups.image_counts[np.newaxis]
+    if sampled:
+        draws = apportion_draws(table["weight"].to_pylist(), pc.sum(table["draws"]).as_py(), epochs)
     for epoch, counts in enumerate(draws):
-        times = count_draws(groups.index, draws[:epoch].sum(axis=0), counts)
-        yield _draw_epoch(rows, groups, times, (purpose, epoch, settings.seed, sampled))
-
-
-def _apportion_epochs(table: pa.Table, epochs: int) -> Counts:
-    return apportion_draws(table["weight"].to_pylist(), pc.sum(table["draws"]).as_py(), epochs)
-
-
-def _draw_epoch(
-    rows: pa.Table, groups: SamplingGroups, times: Counts, what: tuple[str, int, int, bool], *, plain: bool = False
-) -> pa.Table:
-    purpose, epoch, seed, sampled = what
-    drawn = np.repeat(np.arange(rows.num_rows), times)
-    images = rows.select(_DRAWN).take(pa.array(drawn))
-    ordinal = _number_draws(rows["content_id"], times)
-    ordinal = plain_ordinals(ordinal) if plain else ordinal
-    columns = {name: images[name] for name in images.column_names} | {
-        "purpose": _repeat_value(purpose, len(drawn)),
-        "epoch": _repeat_value(epoch, len(drawn)),
-        "group": pa.array(groups.names, TEXT).take(pa.array(groups.index[drawn])),
-        "ordinal": ordinal,
-        "seed": hash_column(seed, (epoch,), images["content_id"], ordinal),
-        "augmented": _repeat_value(sampled, len(drawn)),
-    }
-    return pa.table([columns[name] for name in DRAWS.names], names=DRAWS.names).cast(DRAWS)
+        yield draw_epoch(epoch, count_draws(groups.index, draws[:epoch].sum(axis=0), counts))
 
 
 def _number_draws(contents: pa.ChunkedArray, times: Counts) -> npt.NDArray[np.int32]:
@@ -136,15 +128,29 @@ def _number_draws(contents: pa.ChunkedArray, times: Counts) -> npt.NDArray[np.in
     return np.asarray(np.arange(len(starts)) - starts, dtype=np.int32)
 
 
-def _repeat_value(value: str | int | bool, length: int) -> pa.Array:
-    return pa.repeat(pa.scalar(value), length)
+def sort_by_hash(rows: pa.Table, seed: int) -> pa.Table:
+    """Sort rows, which have content_id and path, by keyed hash of their content; of the same bytes by path.
+
+    The result does not depend on the order of the rows, and adding an image moves no other two against each other.
+    """
+    keys = hash_column(seed, ("order",), rows["content_id"])
+    order = np.argsort(keys, kind="stable")
+    ranked = keys[order]
+    equal = np.flatnonzero(ranked[1:] == ranked[:-1])
+    tied = np.union1d(equal, equal + 1)
+    if len(tied):
+        # Text is compared only here: sorting a million paths costs as much as all else.
+        names = rows.select(["content_id", "path"]).take(pa.array(order[tied]))
+        names = names.append_column("key", pa.array(ranked[tied])).append_column("row", pa.array(order[tied]))
+        order[tied] = names.sort_by([(name, "ascending") for name in ("key", "content_id", "path")])["row"].to_numpy()
+    return rows.take(pa.array(order))
 
 
 def _require_matching_weights(groups: SamplingGroups, table: pa.Table, purpose: str) -> None:
     recorded = dict(zip(table["group"].to_pylist(), table["samples"].to_pylist(), strict=True))
-    found = dict(zip(groups.names, groups.image_counts.tolist(), strict=True))
-    if list(recorded.items()) != list(found.items()):
-        differing = sorted({name for name, _ in recorded.items() ^ found.items()})
+    counted = dict(zip(groups.names, groups.image_counts.tolist(), strict=True))
+    if list(recorded.items()) != list(counted.items()):  # in the same order too: draws go by it
+        differing = sorted({name for name, _ in recorded.items() ^ counted.items()})
         raise SamplingError(
             f"the weight table does not fit the split: in {purpose} these groups differ: "
             f"{', '.join(differing) or 'their order'}; compute sampling_weights anew from this split"

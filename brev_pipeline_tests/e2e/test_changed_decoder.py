@@ -11,7 +11,7 @@ import pytest
 
 from brev_pipeline.engine import SerialEngine
 from brev_pipeline.errors import StoreError
-from brev_pipeline.images.channels import convert_channels
+from brev_pipeline.images.decoding import convert_channels
 from brev_pipeline.stages import SPECS
 from brev_pipeline_tests.pipelines import Run, configure, draw_photos, run
 

@@ -6,7 +6,7 @@ import json
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.decoding import decode_image
 from brev_pipeline.images.geometry import arrange_regions
-from brev_pipeline.images.statistics import measure_pixels
+from brev_pipeline.images.prepare_task import measure_pixels
 from brev_pipeline_tests.images import worlds
 
 WAYS = {

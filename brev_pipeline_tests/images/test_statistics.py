@@ -5,7 +5,8 @@ import pytest
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.images import decode_image
-from brev_pipeline.images.statistics import compute_pixel_id, measure_pixels
+from brev_pipeline.images.decoding import compute_pixel_id
+from brev_pipeline.images.prepare_task import measure_pixels
 from brev_pipeline_tests.images import worlds
 
 

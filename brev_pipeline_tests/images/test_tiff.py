@@ -340,7 +340,7 @@ def test_a_palette_whose_deflated_data_are_damaged_is_refused():
     Image.fromarray(image(3)).convert("P").save(file, "TIFF", compression="tiff_adobe_deflate")
     data = bytearray(file.getvalue())
     page = next(iterate_directories(bytes(data)))
-    data[page.read_value(273, 0) + page.read_value(279, 0) - 1] ^= 1
+    data[page.read_values(273)[0] + page.read_values(279)[0] - 1] ^= 1
     assert refusal(bytes(data))[0] == "corrupt"
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.config import ImageSettings, Intensity, PercentileIntensity, PipelineConfig, WindowIntensity
-from brev_pipeline.images.channels import convert_channels
-from brev_pipeline.images.decoding import DecodedImage
+from brev_pipeline.images.decoding import DecodedImage, convert_channels
 from brev_pipeline.images.geometry import apply_orientation
 from brev_pipeline.images.intensity import (
     HighDepthSamples,

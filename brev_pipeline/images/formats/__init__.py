@@ -16,10 +16,8 @@ from brev_pipeline.images.formats.base import ImageHeader, Raster, corrupt_error
 class ImageFormat(Protocol):
     """What each module of a format has. Every function raises `DecodeError`, with a reason for people."""
 
-    NAME: str
-    """As tables write it."""
-    TITLE: str
-    """As a person writes it."""
+    NAME: str  # as tables write it
+    TITLE: str  # as a person writes it
 
     def matches_signature(self, data: bytes) -> bool:
         """Whether a file begins as this format does."""
@@ -38,7 +36,7 @@ class ImageFormat(Protocol):
         """
 
     def decode_samples(self, data: bytes, header: Any, settings: ImageSettings) -> Raster:
-        """The first picture's samples at their full depth, once `verify` has let it pass."""
+        """The first picture's samples at their full depth, once `check_file` has let it pass."""
 
 
 _MODULES: tuple[ImageFormat, ...] = (bmp, jpeg, png, tiff, webp, gif, jpeg2000, pnm, avif)
@@ -60,8 +58,8 @@ def read_image_header(data: bytes) -> ImageHeader:
     except DecodeError as error:
         raise add_format_title(error, format_.NAME) from error
     except (struct.error, IndexError, ValueError, OverflowError) as error:
-        short = corrupt_error(f"it is cut short within its header: {len(data)} bytes")
-        raise add_format_title(short, format_.NAME) from error
+        cut_short = corrupt_error(f"it is cut short within its header: {len(data)} bytes")
+        raise add_format_title(cut_short, format_.NAME) from error
 
 
 def add_format_title(error: DecodeError, name: str) -> DecodeError:
@@ -74,13 +72,15 @@ def add_format_title(error: DecodeError, name: str) -> DecodeError:
 def _unknown_format_error(data: bytes) -> DecodeError:
     if not data:
         return corrupt_error("the file is empty")
-    kind = name_foreign_format(data)
+    head = data[:64]
+    kind = next((kind for pattern, kind in _FOREIGN_SIGNATURES if re.match(pattern, head, re.DOTALL)), None)
     if kind is not None:
         read = ", ".join(format_.TITLE for format_ in _MODULES)
         return unsupported_error(f"this is a file of the kind {kind}; read are {read}")
     return corrupt_error(f"no image format is known that begins with the bytes {data[:8].hex(' ')}")
 
 
+# The first that matches names the file, so a narrower pattern stands before a wider one.
 _FOREIGN_SIGNATURES = (
     (rb".{4}ftyp(heic|heix|hevc|mif1|msf1|miaf)", "HEIF"),
     (rb".{4}ftyp[ -~]{4}", "ISO base media (video, or a picture like HEIF)"),
@@ -106,9 +106,3 @@ _FOREIGN_SIGNATURES = (
     (rb"PK\x03\x04", "ZIP"),
     (rb"\x1f\x8b", "gzip"),
 )
-
-
-def name_foreign_format(data: bytes) -> str | None:
-    """What kind of file this is, if it is one of these."""
-    head = data[:64]
-    return next((kind for pattern, kind in _FOREIGN_SIGNATURES if re.match(pattern, head, re.DOTALL)), None)

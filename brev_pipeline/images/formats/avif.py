@@ -32,14 +32,14 @@ def matches_signature(data: bytes) -> bool:
     if data[4:8] != b"ftyp":
         return False
     (length,) = struct.unpack_from(">I", data)
-    brands = {data[place : place + 4] for place in range(16, min(length, 256), 4)}
-    return data[8:12] in _BRANDS or (data[8:12] in _CONTAINERS and bool(brands & _BRANDS))
+    compatible_brands = {data[place : place + 4] for place in range(16, min(length, 256), 4)}
+    return data[8:12] in _BRANDS or (data[8:12] in _CONTAINERS and not compatible_brands.isdisjoint(_BRANDS))
 
 
 def read_header(data: bytes) -> ImageHeader:
     """Read size, channels and depth from the properties of its images (ISO 23008-12; AV1-ISOBMFF, 2.3)."""
     sizes, depths, colours, alpha = [], [], [], False
-    for kind, body in _iterate_boxes(data, 0, len(data)):
+    for kind, body in _iterate_boxes(data):
         if kind == b"ispe":
             sizes.append(struct.unpack_from(">II", data, body + 4))
         elif kind == b"av1C":
@@ -55,14 +55,13 @@ def read_header(data: bytes) -> ImageHeader:
     return ImageHeader(NAME, height, width, max(colours) + alpha, max(depths))
 
 
-def _iterate_boxes(data: bytes, place: int, end: int) -> Iterator[tuple[bytes, int]]:
-    """Kind and first byte of the body of each box between two places, and of those within boxes of boxes."""
-    waiting, seen = [(place, end)], 0
+def _iterate_boxes(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Kind and first byte of the body of each box, and of those within boxes of boxes."""
+    waiting, seen = [(0, len(data))], 0
     while waiting:
         place, end = waiting.pop()
         while place + 8 <= end:
-            seen += 1
-            if seen > _MAX_BOXES:
+            if (seen := seen + 1) > _MAX_BOXES:
                 raise too_large_error(f"it has more than {_MAX_BOXES} boxes; read are up to as many")
             kind, body, length = read_box_header(data, place)
             length = length or end - place

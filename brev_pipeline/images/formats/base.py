@@ -19,16 +19,11 @@ from brev_pipeline.errors import DecodeError
 class ImageHeader:
     """Facts of an image file, as stored: before orientation, cropping and conversion."""
 
-    format: str
-    """bmp, jpeg, png, tiff, webp, gif, jpeg2000, pnm or avif."""
-    height: int
-    """px, ≥ 1."""
-    width: int
-    """px, ≥ 1."""
-    channels: int
-    """Values per pixel in the file; 1 where they are indexes into a palette."""
-    bit_depth: int
-    """Bits per value in the file."""
+    format: str  # bmp, jpeg, png, tiff, webp, gif, jpeg2000, pnm or avif
+    height: int  # px, ≥ 1
+    width: int  # px, ≥ 1
+    channels: int  # values per pixel in the file; 1 where they are indexes into a palette
+    bit_depth: int  # bits per value in the file
 
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1:
@@ -46,11 +41,7 @@ def unsupported_error(reason: str) -> DecodeError:
 
 
 def check_pixel_count(height: int, width: int, max_pixels: int) -> None:
-    """Refuse an image of more pixels than the configuration allows.
-
-    Raises:
-        DecodeError: ``too_large``.
-    """
+    """Refuse, as ``too_large``, an image of more pixels than the configuration allows."""
     if height * width > max_pixels:
         raise too_large_error(f"{width}×{height} px are more than the limit max_pixels = {max_pixels}")
 
@@ -63,34 +54,27 @@ def too_large_error(reason: str) -> DecodeError:
 class Raster(NamedTuple):
     """Decoded samples, not yet turned, brought to 8 bits or to the wanted channels."""
 
+    # (height, width, 1..4): grey, grey and alpha, RGB, or RGB and alpha; 0 is black. uint8 where the file has 8 bits
+    # per sample or less, then 0..255; uint16 where it has more, then 0..``white``.
     samples: npt.NDArray[Any]
-    """(height, width, 1..4): grey, grey and alpha, RGB, or RGB and alpha; 0 is black. uint8 where the file has 8 bits
-    per sample or less, then 0..255; uint16 where it has more, then 0..``white``."""
+    # The sample that is white, and for alpha opaque: 2ⁿ − 1 of the declared depth n, or a PNM's largest value.
     white: int = 255
-    """The sample that is white, and for alpha opaque: 2ⁿ − 1 of the declared depth n, or a PNM's largest value."""
-    zero: int = 0
-    """Stored value of the sample 0: −2ⁿ⁻¹ for signed samples."""
-    orientation: int = 1
-    """How they are still to be turned, 1..8 (EXIF)."""
-    note: str | None = None
-    """What a person should know of the image."""
+    zero: int = 0  # stored value of the sample 0: −2ⁿ⁻¹ for signed samples
+    orientation: int = 1  # how they are still to be turned, 1..8 (EXIF)
+    note: str | None = None  # what a person should know of the image
 
 
 def read_box_header(data: bytes, place: int) -> tuple[bytes, int, int]:
-    """Read the head of a box, the part that JP2 and AVIF files are made of (ISO 14496-12, 4.2): kind, first byte of
-    the body, and length in bytes from ``place`` on (0: to the end of what holds it).
-
-    Raises:
-        struct.error: it is cut short.
+    """Kind of a box of a JP2 or AVIF file (ISO 14496-12, 4.2), first byte of its body, and its length in bytes from
+    ``place`` on (0: to the end of what holds it). Raises `struct.error` where it is cut short.
     """
     length, kind = struct.unpack_from(">I4s", data, place)
-    if length == 1:
+    if length == 1:  # 64 bits of length follow
         return kind, place + 16, int(struct.unpack_from(">Q", data, place + 8)[0])
     return kind, place + 8, length
 
 
-MAX_SAMPLE = 65_535
-"""The largest sample there is."""
+MAX_SAMPLE = 65_535  # the largest sample there is
 
 
 @lru_cache(maxsize=64)
@@ -101,16 +85,11 @@ def quantization_table(black: int, white: int, top: int = 255) -> npt.NDArray[An
 
 
 def apply_table(table: npt.NDArray[Any], samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """``table[samples]``, of the table's dtype, five times as fast as NumPy and without its 8 bytes per index.
-
-    Args:
-        table: (65536,), uint8 or uint16.
-        samples: (height, width, channels), uint16.
-    """
+    """``table[samples]`` of a table (65536,), uint8 or uint16, and uint16 samples (height, width, channels)."""
     import cv2
 
-    found: Any = cv2.LUT(samples, table)
-    return found.reshape(samples.shape)  # type: ignore[no-any-return]
+    # Five times as fast as NumPy, and without its 8 bytes per index.
+    return cv2.LUT(samples, table).reshape(samples.shape)  # type: ignore[no-any-return]
 
 
 def apply_palette(table: npt.NDArray[np.uint8], indexes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

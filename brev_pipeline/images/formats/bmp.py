@@ -39,18 +39,14 @@ _MAX_CODES = 8_000_000  # of any, at 0.5 µs each
 class BmpHeader(ImageHeader):
     """A BMP's header."""
 
-    offset: int
-    """First byte of the pixels."""
-    bits: int
-    """Bits per pixel."""
+    offset: int  # first byte of the pixels
+    bits: int  # bits per pixel
     compression: int
     top_down: bool
-    palette: int
-    """First byte of the palette."""
-    colours: int
-    """Entries of the palette, as the header says; 0 stands for all that ``bits`` can name."""
+    palette: int  # first byte of the palette
+    colours: int  # entries of the palette, as the header says; 0 stands for all that ``bits`` can name
+    # Of red, green, blue and perhaps alpha in a pixel of 16 or 32 bits; none where the kind has no masks.
     masks: tuple[int, ...]
-    """Of red, green, blue and perhaps alpha in a pixel of 16 or 32 bits; none where the kind has no masks."""
 
 
 def matches_signature(data: bytes) -> bool:
@@ -188,8 +184,7 @@ def check_file(data: bytes, header: BmpHeader, settings: ImageSettings) -> None:
     while place + 1 < len(data):
         count, value = data[place], data[place + 1]
         place += 2
-        codes += 1
-        if codes > most:
+        if (codes := codes + 1) > most:
             raise too_large_error(f"it has more than {most} run-length codes; an image of its size may have as many")
         if count == 0 and value == 0:
             x, y = 0, y + 1

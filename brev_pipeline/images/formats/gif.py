@@ -27,7 +27,7 @@ def read_header(data: bytes) -> ImageHeader:
 
 def check_file(data: bytes, header: ImageHeader, settings: ImageSettings) -> str | None:
     """Refuse more blocks than the pixels account for; returns the note on an animation."""
-    if not (images := _count_images(data, header, 2)):
+    if not (images := _count_images(data, header)):
         raise corrupt_error("no picture is found among its blocks")
     return "first frame of an animation" if images == 2 else None
 
@@ -37,18 +37,18 @@ def decode_samples(data: bytes, header: ImageHeader, settings: ImageSettings) ->
     return decode_with_pillow(data, "GIF", settings)
 
 
-def _count_images(data: bytes, header: ImageHeader, enough: int) -> int:
-    """Images in the file, counted up to ``enough``; damage ends the count."""
-    found = blocks = 0
+def _count_images(data: bytes, header: ImageHeader) -> int:
+    """Images in the file, counted up to two; damage ends the count."""
+    images = blocks = 0
     # A code has 12 bits at most and gives a pixel at least, and a block holds a byte of codes at least.
     most_blocks = _BLOCKS + 2 * header.height * header.width
     try:
         place = 13 + _colour_table_bytes(data[10])
-        while found < enough:
+        while images < 2:
             block, place = data[place], place + 1
             if block == _IMAGE:
-                found += 1
-                if found == 1:
+                images += 1
+                if images == 1:
                     _check_frame(data, place, header)
                 place += 9 + _colour_table_bytes(data[place + 8]) + 1
             elif block == _EXTENSION:
@@ -59,14 +59,13 @@ def _count_images(data: bytes, header: ImageHeader, enough: int) -> int:
             while length:
                 length = data[place]
                 place += length + 1
-                blocks += 1
-                if blocks > most_blocks:
+                if (blocks := blocks + 1) > most_blocks:
                     raise too_large_error(
                         f"it has more than {most_blocks} blocks of data, which its size does not account for"
                     )
     except IndexError:
         pass
-    return found
+    return images
 
 
 def _check_frame(data: bytes, place: int, header: ImageHeader) -> None:
@@ -78,5 +77,4 @@ def _check_frame(data: bytes, place: int, header: ImageHeader) -> None:
 
 
 def _colour_table_bytes(flags: int) -> int:
-    """Bytes of a colour table."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0

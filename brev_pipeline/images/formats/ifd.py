@@ -23,15 +23,11 @@ class ImageFileDirectory:
     """One directory of whole numbers; what it says of other kinds of values is left out."""
 
     data: bytes
-    byte_order: str
-    """Byte order, as struct writes it."""
-    is_big: bool
-    """Whether it is BigTIFF's."""
-    first_entry: int
-    """Place of its first entry."""
+    byte_order: str  # as struct writes it
+    is_big: bool  # whether it is BigTIFF's
+    first_entry: int  # place of its first entry
     entry_count: int
-    next_offset: int
-    """Place of the next directory; 0 after the last."""
+    next_offset: int  # place of the next directory; 0 after the last
 
     @cached_property
     def _fields(self) -> dict[int, tuple[int, int, int]]:
@@ -66,41 +62,27 @@ class ImageFileDirectory:
         if letter is None:
             return ()
         size = count * struct.calcsize("=" + letter)
-        if size > (8 if self.is_big else 4):
-            place = _read_offset(self.data, self.byte_order, self.is_big, place)
+        if size > (8 if self.is_big else 4):  # else the values stand in the entry itself
+            (place,) = struct.unpack_from(self.byte_order + ("Q" if self.is_big else "I"), self.data, place)
         if place + size > len(self.data):
             return ()
         return struct.unpack_from(f"{self.byte_order}{min(count, most)}{letter}", self.data, place)
 
-    def read_value(self, tag: int, default: int) -> int:
-        """First value of a tag; the default where it is missing or cannot be read."""
-        return (self.read_values(tag, 1) or (default,))[0]
-
     def require_values(self, tag: int, *default: int) -> tuple[int, ...]:
-        """Values of a tag; the default where it is missing.
-
-        Raises:
-            DecodeError: they are no whole numbers, or lie outside of the file.
-        """
+        """Values of a tag; the default where it is missing. Refuses those outside of the file, or no whole numbers."""
         values = self.read_values(tag)
         if not values and self.count_values(tag):
             raise corrupt_error(f"the values of its tag {tag} are no whole numbers, or lie outside of the file")
         return values or default
 
 
-def iterate_directories(data: bytes) -> Iterator[ImageFileDirectory]:
-    """All directories of a TIFF file or EXIF block in their order; ends where the chain leads out or in a circle."""
-    for order, big, first, entries, following in _follow_chain(data):
-        yield ImageFileDirectory(data, order, big, first, entries, following)
-
-
 def count_directories(data: bytes, most: int) -> int:
     """How many directories `iterate_directories` finds, up to ``most``; none of their entries is read."""
-    return sum(1 for _ in islice(_follow_chain(data), most))
+    return sum(1 for _ in islice(iterate_directories(data), most))
 
 
-def _follow_chain(data: bytes) -> Iterator[tuple[str, bool, int, int, int]]:
-    """Byte order, whether it is BigTIFF, first entry, number of entries and next place of each directory."""
+def iterate_directories(data: bytes) -> Iterator[ImageFileDirectory]:
+    """All directories of a TIFF file or EXIF block in their order; ends where the chain leads out or in a circle."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2], "")
     seen: set[int] = set()
     try:
@@ -115,13 +97,9 @@ def _follow_chain(data: bytes) -> Iterator[tuple[str, bool, int, int, int]]:
             if entries > _MAX_VALUES or end > len(data):
                 return
             (place,) = offset.unpack_from(data, end) if end + offset.size <= len(data) else (0,)
-            yield order, big, first, entries, place
+            yield ImageFileDirectory(data, order, big, first, entries, place)
     except (struct.error, OverflowError):
         return
-
-
-def _read_offset(data: bytes, order: str, big: bool, place: int) -> int:
-    return int(struct.unpack_from(order + ("Q" if big else "I"), data, place)[0])
 
 
 _ORIENTATION = 274
@@ -135,5 +113,5 @@ def read_exif_orientation(exif: bytes) -> int:
 
 def get_orientation(directory: ImageFileDirectory) -> int:
     """Orientation from a directory, 1..8; 1 where it says nothing usable."""
-    value = directory.read_value(_ORIENTATION, 1)
+    value = (directory.read_values(_ORIENTATION, 1) or (1,))[0]
     return value if 1 <= value <= 8 else 1

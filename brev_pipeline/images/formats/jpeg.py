@@ -8,9 +8,6 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
-import numpy as np
-import numpy.typing as npt
-
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.base import ImageHeader, Raster, corrupt_error, too_large_error, unsupported_error
 from brev_pipeline.images.formats.ifd import read_exif_orientation
@@ -36,13 +33,10 @@ _SCANNED = 1_000_000_000  # pixels that all scans together may cover
 class JpegHeader(ImageHeader):
     """A JPEG's header."""
 
-    orientation: int | None
-    """From EXIF, 1..8; None where it stands in XMP only, which is left to Pillow."""
+    orientation: int | None  # from EXIF, 1..8; None where it stands in XMP only, which is left to Pillow
     is_lossless: bool
-    has_more_pictures: bool
-    """Whether more pictures follow the first (MPO)."""
-    first_scan: int
-    """First byte of the image data."""
+    has_more_pictures: bool  # whether more pictures follow the first (MPO)
+    first_scan: int  # first byte of the image data
 
 
 def matches_signature(data: bytes) -> bool:
@@ -60,8 +54,7 @@ def read_header(data: bytes) -> JpegHeader:
         marker = data[place + 1]
         if marker in (_SOS, _EOI):
             break
-        segments += 1
-        if segments > _MAX_SEGMENTS:
+        if (segments := segments + 1) > _MAX_SEGMENTS:
             raise too_large_error(f"it has more than {_MAX_SEGMENTS} segments before its image data")
         start, end = place + 4, place + 2 + max(2, data[place + 2] << 8 | data[place + 3])
         if marker in _SOF and frame is None:
@@ -126,42 +119,20 @@ def _count_scans(data: bytes, place: int) -> int:
 
 def decode_samples(data: bytes, header: JpegHeader, settings: ImageSettings) -> Raster:
     """Decode strictly and fast; what the strict decoder complains of is decoded by Pillow, or refused."""
-    found = decode_strictly(data, header)
-    if isinstance(found, np.ndarray):
-        return Raster(found, orientation=header.orientation or 1)
-    note = note_or_refuse(found, settings) if found else None
+    import simplejpeg
+
+    note = None
+    # CMYK, and an orientation that stands in XMP, are Pillow's.
+    if header.channels in (1, 3) and header.orientation is not None:
+        try:
+            pixels = simplejpeg.decode_jpeg(data, "GRAY" if header.channels == 1 else "RGB")
+            complaint = "two sizes"
+        except ValueError as error:
+            pixels, complaint = None, str(error)
+        if pixels is not None and pixels.shape == (header.height, header.width, header.channels):
+            return Raster(pixels, orientation=header.orientation)
+        note = note_or_refuse(complaint, settings) if complaint else None
     return decode_with_pillow(data, "JPEG", settings)._replace(note=note)
-
-
-def decode_strictly(data: bytes, header: JpegHeader) -> npt.NDArray[np.uint8] | str | None:
-    """Decode strictly.
-
-    Returns:
-        Pixels (height, width, 1 or 3); the decoder's complaint, if it has one; None for a kind that is left
-        to Pillow.
-    """
-    import simplejpeg
-
-    if header.channels not in (1, 3) or header.orientation is None:
-        return None
-    try:
-        pixels: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "GRAY" if header.channels == 1 else "RGB")
-    except ValueError as error:
-        return str(error)
-    if pixels.shape != (header.height, header.width, header.channels):
-        return "two sizes"
-    return pixels
-
-
-def find_decoder_warning(data: bytes) -> str | None:
-    """What the strict decoder says against a JPEG stream; None where it decodes."""
-    import simplejpeg
-
-    try:
-        simplejpeg.decode_jpeg(data, "GRAY")
-    except ValueError as error:
-        return str(error)
-    return None
 
 
 _DAMAGE = re.compile(
@@ -178,14 +149,10 @@ def means_damage(complaint: str) -> bool:
 
 
 def note_or_refuse(complaint: str, settings: ImageSettings) -> str:
-    """The note on an image that the strict decoder complains of, unless that is a refusal.
-
-    Args:
-        complaint: what it says.
-        settings: strict_jpeg counts.
+    """The note on an image that the strict decoder complains of.
 
     Raises:
-        DecodeError: the image data are cut short; or damaged, and that is not to be passed over.
+        DecodeError: the image data are cut short; or damaged, and ``strict_jpeg`` does not pass that over.
     """
     cut = complaint.startswith("Premature end of JPEG file")
     if cut or (settings.strict_jpeg and means_damage(complaint)):

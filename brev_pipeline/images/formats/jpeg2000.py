@@ -39,14 +39,11 @@ _USUAL = {1: ((0, 0, 1),), 3: ((0, 0, 1), (1, 0, 2), (2, 0, 3))}
 class Jp2Boxes(NamedTuple):
     """What a JP2 file says of its codestream; a bare one says nothing."""
 
-    codestream: int = 0
-    """Its first byte."""
-    colour_space: int | None = None
-    """The colour space's number; None: none is named, or by a profile."""
-    palette: int | None = None
-    """Bits of the palette's entries."""
+    codestream: int = 0  # first byte of it
+    colour_space: int | None = None  # its number; None: none is named, or by a profile
+    palette: int | None = None  # bits of the palette's entries
+    # Channel, kind (0 colour, 1 alpha, 2 alpha that colours are multiplied by, 65535 none) and colour that it is.
     channel_definitions: tuple[tuple[int, int, int], ...] | None = None
-    """Channel, kind (0 colour, 1 alpha, 2 alpha that colours are multiplied by, 65535 none) and colour that it is."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +51,8 @@ class Jpeg2000Header(ImageHeader):
     """A JPEG 2000's header."""
 
     signed: bool
-    has_equal_depths: bool
-    """Whether all components have the same depth and sign."""
-    has_equal_components: bool
-    """Whether they have the same resolution too."""
+    has_equal_depths: bool  # whether all components have the same depth and sign
+    has_equal_components: bool  # whether they have the same resolution too
     boxes: Jp2Boxes
 
     @property
@@ -160,7 +155,13 @@ def decode_samples(data: bytes, header: Jpeg2000Header, settings: ImageSettings)
     """Decode the image; 8 bits by Pillow, which converts what is not RGB."""
     if _is_plain(header):
         return decode_with_pillow(data, "JPEG2000", settings)
-    samples, white = _decode_deep(data), (1 << header.bit_depth) - 1
+    import imagecodecs
+
+    try:
+        samples: Any = imagecodecs.jpeg2k_decode(data)
+    except imagecodecs.Jpeg2kError as error:
+        raise corrupt_error(f"its compressed image data are damaged ({error})") from error
+    samples, white = samples.reshape(*samples.shape[:2], -1), (1 << header.bit_depth) - 1
     zero = -(1 << header.bit_depth - 1) if header.signed else 0
     if samples.shape != (header.height, header.width, header.channels):
         raise corrupt_error(f"it decodes to another shape, {samples.shape}, than its header claims")
@@ -169,16 +170,6 @@ def decode_samples(data: bytes, header: Jpeg2000Header, settings: ImageSettings)
         unsigned = np.dtype(f"u{samples.itemsize}")
         samples = samples.view(unsigned) + unsigned.type(-zero)
     return Raster(scale_to_8_bits(samples, white)) if header.bit_depth <= 8 else Raster(samples, white, zero)
-
-
-def _decode_deep(data: bytes) -> Any:
-    import imagecodecs
-
-    try:
-        samples = imagecodecs.jpeg2k_decode(data)
-    except imagecodecs.Jpeg2kError as error:
-        raise corrupt_error(f"its compressed image data are damaged ({error})") from error
-    return samples.reshape(*samples.shape[:2], -1)
 
 
 _SOT, _SOD, _EOC = 0xFF90, 0xFF93, b"\xff\xd9"
@@ -196,11 +187,9 @@ class CodingStyle(NamedTuple):
 
     layers: int
     levels: int
-    block_width: int
-    """Exponent of 2, as the other sizes."""
+    block_width: int  # exponent of 2, as the other sizes
     block_height: int
-    precincts: tuple[tuple[int, int], ...]
-    """Width and height in each resolution, from the smallest."""
+    precincts: tuple[tuple[int, int], ...]  # width and height in each resolution, from the smallest
 
     def count_packets_and_blocks(self, width: int, height: int) -> tuple[int, int]:
         """Packets and code blocks of one component of a tile."""
@@ -220,42 +209,31 @@ class CodingStyle(NamedTuple):
 
 
 def check_work(data: bytes, place: int, image: tuple[int, int], components: int) -> None:
-    """Refuse a codestream that asks for more than the image's size accounts for, or lacks tiles.
-
-    Args:
-        data: the file.
-        place: first byte of the codestream.
-        image: width and height.
-        components: their number.
-
-    Raises:
-        DecodeError: ``too_large``, with what it has too many of; ``corrupt`` where a tile is missing, which OpenJPEG
-            lets pass where the file is cut short between two.
+    """Refuse a codestream, from ``place`` on, that lacks tiles, or asks for more than the image's size (width and
+    height) accounts for.
     """
     x1, y1, _, _, width, height, x, y = struct.unpack_from(">8I", data, place + 8)
     tiles = -(-(x1 - x) // width) * -(-(y1 - y) // height)
     pixels = image[0] * image[1]
     _check_count("tiles", tiles, _TILES + pixels // _PIXELS_PER_TILE)
     packets = blocks = 0
-    layers, found = 1, set()
+    layers, tiles_seen = 1, set()
     for marker, body in _iterate_markers(data, place + 2):
         if marker == _SOT:
-            found.add(body[:2])
+            tiles_seen.add(body[:2])
             continue
         if marker == _COD:
             layers = max(layers, body[2] << 8 | body[3])
-        style = (
-            _parse_coding_style(layers, body[0], body[5:])
-            if marker == _COD
-            else _parse_coding_style(layers, body[1], body[2:])
-        )
+        flags, sizes = (body[0], body[5:]) if marker == _COD else (body[1], body[2:])
+        style = _parse_coding_style(layers, flags, sizes)
         of_one = style.count_packets_and_blocks(min(width, image[0]), min(height, image[1]))
         packets, blocks = max(packets, of_one[0]), max(blocks, of_one[1])
     samples, parts = pixels * components, tiles * components
     _check_count("packets", packets * parts, _PACKETS + samples // _SAMPLES_PER_PACKET)
     _check_count("code blocks", blocks * parts, _BLOCKS + samples // _SAMPLES_PER_BLOCK)
-    if len(found) < tiles:
-        raise corrupt_error(f"it ends before its image does: it holds {len(found)} tiles of {tiles}")
+    # OpenJPEG lets a file pass that is cut short between two tiles.
+    if len(tiles_seen) < tiles:
+        raise corrupt_error(f"it ends before its image does: it holds {len(tiles_seen)} tiles of {tiles}")
 
 
 def _check_count(what: str, count: int, most: int) -> None:
@@ -277,8 +255,7 @@ def _iterate_markers(data: bytes, place: int) -> Iterator[tuple[int, bytes]]:
         if place + 4 > len(data):
             raise corrupt_error(f"it is cut short: {len(data)} bytes, and no end of its codestream")
         marker, length = struct.unpack_from(">HH", data, place)
-        seen += 1
-        if seen > _MAX_MARKERS:
+        if (seen := seen + 1) > _MAX_MARKERS:
             raise too_large_error(f"its headers have more than {_MAX_MARKERS} marker segments; read are up to as many")
         if marker == _SOT:
             start, end = place, int.from_bytes(data[place + 6 : place + 10], "big")

@@ -35,15 +35,7 @@ _EXIF_ORIENTATION = 0x0112
 
 
 def decode_with_pillow(data: bytes, plugin: str, settings: ImageSettings) -> Raster:
-    """Decode the first picture of an image file with Pillow, or refuse it.
-
-    Args:
-        data: the file.
-        plugin: Pillow's name for the format.
-        settings: max_pixels counts.
-
-    Returns:
-        (height, width, 1, 3 or 4), uint8: grey, RGB or RGBA.
+    """Decode a file's first picture by one of Pillow's plugins: uint8 (height, width, 1, 3 or 4), grey, RGB or RGBA.
 
     Raises:
         DecodeError: the file is damaged, of a kind that Pillow does not read, of more than 8 bits per sample, or larger
@@ -68,11 +60,7 @@ def decode_with_pillow(data: bytes, plugin: str, settings: ImageSettings) -> Ras
 
 
 def read_orientation(data: bytes, plugin: str, settings: ImageSettings) -> int:
-    """The EXIF orientation that Pillow finds in a file, 1..8; 1 where there is none, or none that can be read.
-
-    Raises:
-        DecodeError: the file cannot be opened.
-    """
+    """The EXIF orientation that Pillow finds in a file that it opens, 1..8; 1 where there is none that can be read."""
     with _LOCK, _strict_pillow(settings.max_pixels):
         try:
             return _orientation(_open(data, plugin, settings.max_pixels))
@@ -114,7 +102,6 @@ def _orientation(image: "Image") -> int:
 
 
 def _convert_pixels(image: "Image") -> npt.NDArray[np.uint8]:
-    """(height, width, 1, 3 or 4)."""
     mode = image.mode
     if mode == "F":
         raise unsupported_error("its samples are floating-point numbers, which have no declared white")
@@ -125,6 +112,7 @@ def _convert_pixels(image: "Image") -> npt.NDArray[np.uint8]:
     if mode == "P":
         return _apply_image_palette(image)
     if image.has_transparency_data:
+        # Pillow has no direct way from premultiplied grey to RGBA.
         image = image.convert("LA").convert("RGBA") if mode == "La" else image.convert("RGBA")
     elif mode in ("1", "L"):
         image = image.convert("L")
@@ -135,7 +123,8 @@ def _convert_pixels(image: "Image") -> npt.NDArray[np.uint8]:
 
 
 def _apply_image_palette(image: "Image") -> npt.NDArray[np.uint8]:
-    """The colours of a palette's indexes: RGB or RGBA. Pillow would take 4 bytes per pixel besides."""
+    """The colours of a palette's indexes: RGB or RGBA."""
+    # Pillow's own conversion would take 4 bytes per pixel besides.
     kind = "RGBA" if image.has_transparency_data else "RGB"
     every = image.crop((0, 0, 256, 1))
     every.putdata(range(256))

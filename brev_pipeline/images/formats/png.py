@@ -43,8 +43,7 @@ _CHUNKS = 65_536  # that a file may have besides one per row
 class PngHeader(ImageHeader):
     """A PNG's header."""
 
-    colour_type: int
-    """Colour type, 0, 2, 3, 4 or 6."""
+    colour_type: int  # 0, 2, 3, 4 or 6
     interlaced: bool
 
 
@@ -68,10 +67,8 @@ def read_header(data: bytes) -> PngHeader:
 
 
 def check_file(data: bytes, header: PngHeader, settings: ImageSettings) -> str | None:
-    """Check the checksum of every chunk, and that there are no more than the image's size accounts for.
-
-    Returns:
-        The note on an animation.
+    """Check every chunk's checksum, and that there are no more than the image's size accounts for; returns the note on
+    an animation.
     """
     if max(header.height, header.width) > _LONGEST:
         raise unsupported_error(
@@ -125,14 +122,9 @@ def decode_samples(data: bytes, header: PngHeader, settings: ImageSettings) -> R
 
 def _make_one_pixel_file(chunks: list[bytes | memoryview]) -> bytes:
     """A PNG with these chunks: what reads them need not read the image, nor other texts, however large."""
-    head = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
-    parts = [
-        _make_chunk(b"IHDR", head),
-        *chunks,
-        _make_chunk(b"IDAT", zlib.compress(bytes(2))),
-        _make_chunk(b"IEND", b""),
-    ]
-    return b"".join([_SIGNATURE, *parts])
+    head = _make_chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    pixel = _make_chunk(b"IDAT", zlib.compress(bytes(2)))
+    return b"".join([_SIGNATURE, head, *chunks, pixel, _make_chunk(b"IEND", b"")])
 
 
 def _iterate_chunks(data: bytes) -> Iterator[tuple[int, bytes, int]]:
@@ -157,12 +149,8 @@ def _store_uncompressed(rows: memoryview) -> list[bytes | memoryview]:
     for start in range(0, len(rows), _BLOCK):
         block, last = rows[start : start + _BLOCK], start + _BLOCK >= len(rows)
         head = b"IDAT" + struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF)
-        parts += [
-            struct.pack(">I", len(block) + 5),
-            head,
-            block,
-            struct.pack(">I", zlib.crc32(block, zlib.crc32(head))),
-        ]
+        length, crc = struct.pack(">I", len(block) + 5), struct.pack(">I", zlib.crc32(block, zlib.crc32(head)))
+        parts += [length, head, block, crc]
     return [*parts, _make_chunk(b"IDAT", struct.pack(">I", zlib.adler32(rows)))]
 
 
@@ -170,6 +158,7 @@ def _inflate(coded: bytes, wanted: int) -> bytes:
     """The bytes of all rows, exactly ``wanted``."""
     import imagecodecs
 
+    # Nearly all files need no room to spare, and none is reserved for them.
     for room in (wanted, wanted + _SPARE):
         try:
             rows = bytes(imagecodecs.deflate_decode(coded, out=room))
@@ -190,8 +179,7 @@ class _InterlacePass:
     header: PngHeader
     x: int
     y: int
-    right: int
-    """Columns from one pixel of it to the next."""
+    right: int  # columns from one pixel of it to the next
     down: int
 
     @property

@@ -30,12 +30,9 @@ _COMMENT = re.compile(rb"#[^\n]*")
 class PnmHeader(ImageHeader):
     """A PNM's header."""
 
-    kind: bytes
-    """The digit in its first two bytes: 1 to 3 are text, 4 to 6 binary."""
-    maxval: int
-    """Largest value of a sample, which is white: 1..65535."""
-    offset: int
-    """First byte of the samples."""
+    kind: bytes  # the digit in its first two bytes: 1 to 3 are text, 4 to 6 binary
+    maxval: int  # largest value of a sample, which is white: 1..65535
+    offset: int  # first byte of the samples
 
 
 def matches_signature(data: bytes) -> bool:

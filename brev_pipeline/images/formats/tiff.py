@@ -37,8 +37,8 @@ from brev_pipeline.images.formats.tiff_segments import (
     unpack_segment,
 )
 
-__all__ = ["NAME", "TITLE", "TiffHeader", "check_file", "decode_samples", "matches_signature", "read_header"]
-
+NAME, TITLE = "tiff", "TIFF"
+_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _SAMPLES_PER_PIXEL, _PLANAR, _PREDICTOR, _EXTRA, _FORMAT = 277, 284, 317, 338, 339
 MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE = 0, 1, 2, 3
@@ -61,22 +61,28 @@ _CODE_NAMES = {
     34677: "SGI LogLuv", 34712: "JPEG 2000", 34887: "LERC", 50001: "WebP", 50002: "JPEG XL",
 }  # fmt: skip
 _MAX_CHANNELS = 16
+_DEFLATE, _JPEG_TABLES = {8, 32946}, 347
+_MAX_PAGES = 10_000
+_MAX_ENTRIES = 4096  # of a directory that Pillow reads, at 12 µs each
+_MAX_TABLES = 65_536  # bytes of the tables that JPEG-coded segments share; all that JPEG knows take 3 kB
+_MAX_SCANS = 64  # of a JPEG-coded segment
+_SCANNED, _SCANS = 500_000_000, 16  # pixels that all scans may cover, and besides times those of the image
+_MAX_VALUES = 32 << 20  # bytes of a directory's values that Pillow reads, besides two per sample
+_ROOM = 4096  # px that a JPEG-coded segment may have besides twice its own
+_BAND = 65_536  # pixels
+_CHANNELS = 4  # samples per pixel of the largest image
 
 
 @dataclass(frozen=True)
 class TiffHeader(ImageHeader):
     """A TIFF's header."""
 
-    orientation: int
-    """1..8."""
-    has_mixed_samples: bool
-    """Whether its channels differ in their bits or kind of numbers."""
+    orientation: int  # 1..8
+    has_mixed_samples: bool  # whether its channels differ in their bits or kind of numbers
     sample_format: int
     photometric: int
-    extra_samples: tuple[int, ...] | None
-    """What the channels after the colours are; None where it is not told."""
-    predictor: int
-    """How the samples are written as differences: 1 not at all, 2 from the left neighbour."""
+    extra_samples: tuple[int, ...] | None  # what the channels after the colours are; None where it is not told
+    predictor: int  # how the samples are written as differences: 1 not at all, 2 from the left neighbour
     layout: SegmentLayout
 
     @property
@@ -152,11 +158,7 @@ def read_header(data: bytes) -> TiffHeader:
 
 
 def read_first_page(data: bytes) -> ImageFileDirectory:
-    """The first directory.
-
-    Raises:
-        DecodeError: there is none.
-    """
+    """The first directory; a file that has none is refused."""
     page = next(iterate_directories(data), None)
     if page is None:
         raise corrupt_error("it has no directory that tells its size")
@@ -164,11 +166,7 @@ def read_first_page(data: bytes) -> ImageFileDirectory:
 
 
 def check_supported(header: TiffHeader) -> None:
-    """Refuse kinds that neither this decoder nor Pillow reads.
-
-    Raises:
-        DecodeError: ``unsupported``, with the kind.
-    """
+    """Refuse kinds that neither this decoder nor Pillow reads."""
     bits, kind, compression = header.bit_depth, header.photometric, header.layout.compression
     if header.has_mixed_samples:
         raise unsupported_error("its channels differ in their number of bits or kind of numbers")
@@ -204,20 +202,6 @@ def _check_decoded_here(header: TiffHeader) -> None:
         )
     if header.photometric == MIN_IS_WHITE and header.has_associated_alpha:
         raise unsupported_error("its colours are premultiplied with alpha, and 0 is white")
-
-
-NAME, TITLE = "tiff", "TIFF"
-_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_DEFLATE, _JPEG_TABLES = {8, 32946}, 347
-_MAX_PAGES = 10_000
-_MAX_ENTRIES = 4096  # of a directory that Pillow reads, at 12 µs each
-_MAX_TABLES = 65_536  # bytes of the tables that JPEG-coded segments share; all that JPEG knows take 3 kB
-_MAX_SCANS = 64  # of a JPEG-coded segment
-_SCANNED, _SCANS = 500_000_000, 16  # pixels that all scans may cover, and besides times those of the image
-_MAX_VALUES = 32 << 20  # bytes of a directory's values that Pillow reads, besides two per sample
-_ROOM = 4096  # px that a JPEG-coded segment may have besides twice its own
-_BAND = 65_536  # pixels
-_CHANNELS = 4  # samples per pixel of the largest image
 
 
 def matches_signature(data: bytes) -> bool:
@@ -296,20 +280,16 @@ def _find_jpeg_warning(tables: bytes, coded: bytes, segment: Segment, most: int)
     if height * width > most:
         size = f"{segment.columns}×{segment.rows} px"
         raise corrupt_error(f"a JPEG-coded part of it is of {width}×{height} px, where {size} are expected")
-    found = jpeg.find_decoder_warning(stream)
-    return found if found and jpeg.means_damage(found) else None
+    try:
+        simplejpeg.decode_jpeg(stream, "GRAY")
+    except ValueError as error:
+        return str(error) if jpeg.means_damage(str(error)) else None
+    return None
 
 
 def decode_samples(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:
-    """The first page's samples, once `verify` has let it pass.
-
-    Returns:
-        uint8 for up to 8 bits; else uint16, of the depth of the file. MinIsWhite is inverted, and colours that are
-        premultiplied with alpha are divided by it; extra samples that are no alpha are left out.
-
-    Raises:
-        DecodeError: ``corrupt`` where a segment is missing or damaged, ``too_large`` where one unpacks to much more
-            than its size, ``unsupported`` for 32-bit samples outside of 0..65535.
+    """The first page's samples, once `check_file` has let it pass. MinIsWhite is inverted, and colours that are
+    premultiplied with alpha are divided by it; extra samples that are no alpha are left out.
     """
     if not header.is_decoded_here:
         return _decode_with_pillow(data, header, settings)
@@ -372,7 +352,7 @@ def _decode_with_pillow(data: bytes, header: TiffHeader, settings: ImageSettings
         return decode_with_pillow(data, "TIFF", settings)
     except DecodeError as error:
         if "cannot identify" in str(error):
-            # Its directory is whole, as `verify` found.
+            # Its directory is whole, as `check_file` found.
             what = f"{header.channels} values of {header.bit_depth} bits per pixel"
             raise unsupported_error(f"no decoder here reads {header.uncommon_kind} with {what}") from error
         raise

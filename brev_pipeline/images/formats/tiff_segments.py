@@ -23,7 +23,7 @@ from brev_pipeline.errors import DecodeError
 from brev_pipeline.images.formats.base import corrupt_error, too_large_error
 from brev_pipeline.images.formats.ifd import ImageFileDirectory
 
-SPARE_BYTES = 4096  # bytes that a segment may have, coded or not, beyond twice its size
+_SPARE_BYTES = 4096  # bytes that a segment may have, coded or not, beyond twice its size
 _XZ_MEMORY = 96 << 20  # bytes; preset 9, the largest, takes 65 MiB
 Raw = bytes | bytearray
 
@@ -42,7 +42,7 @@ def unpack_packbits(coded: bytes, size: int) -> Raw:
     """PackBits, with or without a byte that makes the length even."""
     import imagecodecs
 
-    for code, room in ((coded, size), (coded[:-1], size), (coded, 2 * size + SPARE_BYTES)):
+    for code, room in ((coded, size), (coded[:-1], size), (coded, 2 * size + _SPARE_BYTES)):
         try:
             return imagecodecs.packbits_decode(code, out=room)
         except imagecodecs.PackbitsError:
@@ -59,7 +59,7 @@ def unpack_deflate(coded: bytes, size: int) -> Raw:
     except imagecodecs.DeflateError:
         pass
     # Longer than its size, cut, or damaged: zlib tells which.
-    most = 2 * size + SPARE_BYTES
+    most = 2 * size + _SPARE_BYTES
     try:
         return _check_bound(zlib.decompressobj().decompress(coded, most + 1), size)
     except zlib.error as error:
@@ -70,7 +70,7 @@ def unpack_zstd(coded: bytes, size: int) -> Raw:
     """Zstandard."""
     import imagecodecs
 
-    for room in (size, 2 * size + SPARE_BYTES):
+    for room in (size, 2 * size + _SPARE_BYTES):
         try:
             return imagecodecs.zstd_decode(coded, out=room)
         except imagecodecs.ZstdError as error:
@@ -84,13 +84,13 @@ def unpack_lzma(coded: bytes, size: int) -> Raw:
     """LZMA in an XZ container."""
     try:
         stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
-        return _check_bound(stream.decompress(coded, 2 * size + SPARE_BYTES + 1), size)
+        return _check_bound(stream.decompress(coded, 2 * size + _SPARE_BYTES + 1), size)
     except lzma.LZMAError as error:
         raise _damaged_code_error() from error
 
 
 def _check_bound(raw: bytes, size: int) -> bytes:
-    if len(raw) > 2 * size + SPARE_BYTES:
+    if len(raw) > 2 * size + _SPARE_BYTES:
         raise _too_long_error(size)
     return raw
 
@@ -101,10 +101,11 @@ def _damaged_code_error() -> DecodeError:
 
 def _too_long_error(size: int) -> DecodeError:
     return too_large_error(
-        f"a strip or tile unpacks to more than {2 * size + SPARE_BYTES} bytes, where its size asks for {size}"
+        f"a strip or tile unpacks to more than {2 * size + _SPARE_BYTES} bytes, where its size asks for {size}"
     )
 
 
+# Compression → what unpacks a segment of it, at least to the given size if it holds that much.
 DECOMPRESSORS: dict[int, Callable[[bytes, int], Raw]] = {
     1: lambda coded, _: coded,
     5: unpack_lzw,
@@ -114,8 +115,6 @@ DECOMPRESSORS: dict[int, Callable[[bytes, int], Raw]] = {
     34925: unpack_lzma,
     50000: unpack_zstd,
 }
-"""Compression → what unpacks a segment of it, at least to the given size if it holds that much."""
-
 
 _TILE_WIDTH, _TILE_HEIGHT, _ROWS_PER_STRIP = 322, 323, 278
 _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
@@ -128,15 +127,12 @@ _Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.uint3
 class Segment(NamedTuple):
     """One strip or tile."""
 
-    plane: int
-    """Which channel it holds, where they stand apart; else 0."""
+    plane: int  # which channel it holds, where they stand apart; else 0
     top: int
     left: int
-    rows: int
-    """px that it holds, with those that stand out over the image's edge."""
+    rows: int  # px that it holds, with those that stand out over the image's edge
     columns: int
-    coded: memoryview
-    """Its bytes, as the file lists them."""
+    coded: memoryview  # its bytes, as the file lists them
 
 
 @dataclass(frozen=True)
@@ -147,19 +143,15 @@ class SegmentLayout:
     width: int
     channels: int
     bits: int
+    # Byte order of samples of 16 and 32 bits, as struct writes it; others are packed from the highest bit on.
     byte_order: str
-    """Byte order of samples of 16 and 32 bits, as struct writes it; others are packed from the highest bit on."""
-    is_planar: bool
-    """Whether each channel stands apart."""
+    is_planar: bool  # whether each channel stands apart
     is_tiled: bool
-    segment_height: int
-    """px; of strips at most the image's height."""
+    segment_height: int  # px; of strips at most the image's height
     segment_width: int
     compression: int
-    has_differences: bool
-    """Whether each sample is the difference from its neighbour to the left."""
-    has_reversed_bits: bool
-    """Whether the lowest bit of each byte comes first."""
+    has_differences: bool  # whether each sample is the difference from its neighbour to the left
+    has_reversed_bits: bool  # whether the lowest bit of each byte comes first
 
     @property
     def plane_count(self) -> int:
@@ -214,11 +206,7 @@ def check_segments(page: ImageFileDirectory, layout: SegmentLayout) -> None:
 
 
 def iterate_segments(data: bytes, page: ImageFileDirectory, layout: SegmentLayout) -> Iterator[Segment]:
-    """All segments of an image in their order, once `check_segments` has let them pass.
-
-    Raises:
-        DecodeError: some are not listed, or lie outside of the file.
-    """
+    """All segments in their order, once `check_segments` has let them pass; refuses those outside of the file."""
     names = ((_TILES, _TILE_BYTES), (_STRIPS, _STRIP_BYTES))
     own, other = names if layout.is_tiled else names[::-1]
     starts = page.read_values(own[0], layout.segment_count) or page.read_values(other[0], layout.segment_count)
@@ -242,18 +230,14 @@ def iterate_segments(data: bytes, page: ImageFileDirectory, layout: SegmentLayou
 
 
 def read_samples(data: bytes, page: ImageFileDirectory, layout: SegmentLayout) -> _Samples:
-    """Samples as they stand in the file, without sign: (height, width, channels).
-
-    Raises:
-        DecodeError: a segment is missing, damaged or too short.
+    """Samples as they stand in the file, without sign: (height, width, channels); refuses a segment that is missing,
+    damaged or too short.
     """
     whole = (layout.height, layout.width, layout.channels)
     samples = np.empty(whole, np.uint8 if layout.bits <= 8 else np.uint16 if layout.bits <= 16 else np.uint32)
     for segment in iterate_segments(data, page, layout):
-        bottom, right = (
-            min(segment.top + segment.rows, layout.height),
-            min(segment.left + segment.columns, layout.width),
-        )
+        bottom = min(segment.top + segment.rows, layout.height)
+        right = min(segment.left + segment.columns, layout.width)
         raw, size = unpack_segment(segment, layout), layout.count_bytes(segment.rows, segment.columns)
         if len(raw) < size:
             kind = "tile" if layout.is_tiled else "strip"
@@ -281,16 +265,12 @@ def _unpack_samples(raw: Raw, segment: Segment, layout: SegmentLayout) -> npt.ND
 
 
 def unpack_segment(segment: Segment, layout: SegmentLayout) -> Raw:
-    """The bytes of a segment: more or less than its size asks for, as they stand in the file.
-
-    Raises:
-        DecodeError: it is damaged, or much too long.
-    """
+    """The bytes of a segment, more or less than its size asks for; refuses one that is damaged or much too long."""
     import imagecodecs
 
     size = layout.count_bytes(segment.rows, segment.columns)
     # No sensible code needs more bytes than these for its size.
-    coded = bytes(segment.coded[: 2 * size + SPARE_BYTES])
-    return DECOMPRESSORS[layout.compression](
-        bytes(imagecodecs.bitorder_decode(coded)) if layout.has_reversed_bits else coded, size
-    )
+    coded = bytes(segment.coded[: 2 * size + _SPARE_BYTES])
+    if layout.has_reversed_bits:
+        coded = bytes(imagecodecs.bitorder_decode(coded))
+    return DECOMPRESSORS[layout.compression](coded, size)
