@@ -17,9 +17,7 @@ import cv2
 import numpy as np
 
 from brev_pipeline.augmentation import ImageAugmenter
-from brev_pipeline.augmentation.colour import colour_matrix, mean_grey
-from brev_pipeline.augmentation.filters import gaussian_size
-from brev_pipeline.augmentation.noise import noise_table
+from brev_pipeline.augmentation.appearance import colour_matrix, gaussian_size, mean_grey, noise_table
 
 REFLECT = cv2.BORDER_REFLECT_101
 LINEAR = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

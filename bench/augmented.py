@@ -29,7 +29,7 @@ import numpy as np
 from bench.augment import bare, ready
 from bench.images import SIDE, bare_jpeg, bare_opencv, encoded
 from brev_pipeline import DataGenerator, ImageAugmenter, ImagePipeline
-from brev_pipeline.augmentation.noise import noise_table
+from brev_pipeline.augmentation.appearance import noise_table
 from brev_pipeline.notebook.columns import stack_samples
 
 REFERENCE = {"BMP": 87, "JPEG": 83}  # of the reference package, images per CPU-second, on two busy cores

@@ -1,7 +1,7 @@
 """Augmentation: one image and one 64-bit seed in, one image out, the same on every machine.
 
 `ImageAugmenter` is what others use. It draws `parameters` (what a seed means) and applies, in this order, `geometry`
-(affine warp and elastic deformation), `filters`, `colour`, and `noise` (white noise, salt and pepper).
+(affine warp and elastic deformation) and `appearance` (filters, colour, white noise, salt and pepper).
 
 How a result can be the same on every CPU: random words are a bit generator's raw integers, parameters come from
 them by the four IEEE operations alone, and every number that reaches a pixel operation is rounded to a grid so

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from brev_pipeline.augmentation.colour import apply_colour
-from brev_pipeline.augmentation.filters import apply_filters
+from brev_pipeline.augmentation.appearance import add_salt_and_pepper, add_white_noise, apply_colour, apply_filters
 from brev_pipeline.augmentation.geometry import (
     AffineMatrix,
     Image,
@@ -18,7 +17,6 @@ from brev_pipeline.augmentation.geometry import (
     warp_image,
     warp_labels,
 )
-from brev_pipeline.augmentation.noise import add_salt_and_pepper, add_white_noise
 from brev_pipeline.augmentation.parameters import applied_parameters, describe_parameters, draw_words, plan_parameters
 from brev_pipeline.config import AugmentationSettings
 from brev_pipeline.errors import AugmentError
@@ -28,8 +26,8 @@ Labels = npt.NDArray[Any]
 MAX_SIDE: Final = 32766  # px; OpenCV cannot warp more
 
 
-def check_seed(seed: int) -> int:
-    """The seed as a plain integer in [0, 2**64). Raises `AugmentError` if it is none."""
+def _check_seed(seed: int) -> int:
+    """The seed as a plain integer in [0, 2**64)."""
     try:
         number = index(seed)
     except TypeError as error:
@@ -39,25 +37,22 @@ def check_seed(seed: int) -> int:
     return number
 
 
-def check_size(height: int, width: int) -> None:
-    """Raise `AugmentError` where an image cannot have this size."""
+def _check_size(height: int, width: int) -> None:
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         raise AugmentError(f"an image of {height}×{width} px cannot be augmented: a side has 1 to {MAX_SIDE} px")
 
 
-def check_image(image: npt.NDArray[Any]) -> None:
-    """Raise `AugmentError` unless this is uint8, (height, width) or with 1 or 3 channels."""
+def _check_image(image: npt.NDArray[Any]) -> None:
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         kind = getattr(image, "dtype", type(image).__name__)
         raise AugmentError(f"the image is {kind}, not uint8: augment the prepared pixels, before they are rescaled")
     shape = image.shape
     if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):
         raise AugmentError(f"an image of shape {shape} cannot be augmented: (height, width), or with 1 or 3 channels")
-    check_size(shape[0], shape[1])
+    _check_size(shape[0], shape[1])
 
 
-def check_labels(labels: Labels, size: tuple[int, ...]) -> None:
-    """Raise `AugmentError` unless these are integers of the image's height and width."""
+def _check_labels(labels: Labels, size: tuple[int, ...]) -> None:
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "uib":
         kind = getattr(labels, "dtype", type(labels).__name__)
         raise AugmentError(f"the labels are {kind}, not an array of integers")
@@ -129,8 +124,8 @@ class ImageAugmenter:
         Raises:
             AugmentError: the seed or the size is out of range.
         """
-        check_size(height, width)
-        seed = check_seed(seed)
+        _check_size(height, width)
+        seed = _check_seed(seed)
         drawn = draw_words(seed)
         parts = describe_parameters(self._plan, drawn)
         if "transform" in parts:
@@ -158,18 +153,24 @@ class ImageAugmenter:
         Raises:
             AugmentError: image, labels or seed are not as above.
         """
-        check_image(image)
+        _check_image(image)
         if labels is not None:
-            check_labels(labels, image.shape[:2])
+            _check_labels(labels, image.shape[:2])
         height, width = image.shape[:2]
-        seed = check_seed(seed)
+        seed = _check_seed(seed)
         applied = applied_parameters(self._plan, draw_words(seed))
         matrix = _matrix(applied, height, width)
         field = None
         if "deformation" in applied and (part := self.settings.deformation):
             field = displacement_field(part, seed, height, width)
+        # OpenCV drops an axis of length 1: it is taken away here, and put back at the end.
         flat = image.reshape(height, width) if image.shape[2:] == (1,) else image
-        pixels = self._apply_filters_and_noise(warp_image(flat, matrix, field), applied, seed).reshape(image.shape)
+        pixels = apply_colour(apply_filters(warp_image(flat, matrix, field), applied), applied)
+        if "stddev" in applied:
+            pixels = add_white_noise(pixels, applied["stddev"], seed)
+        if "salt_and_pepper" in applied and (specks := self.settings.salt_and_pepper):
+            pixels = add_salt_and_pepper(pixels, specks.fraction, applied["salt_and_pepper"], seed)
+        pixels = pixels.reshape(image.shape)
         return pixels if labels is None else (pixels, warp_labels(labels, matrix, field))
 
     def __call__(self, sample: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -187,15 +188,6 @@ class ImageAugmenter:
         if not keys:
             out["img"] = self.augment(sample["img"], seed)
         return out
-
-    def _apply_filters_and_noise(self, image: Image, applied: dict[str, Any], seed: int) -> Image:
-        """Everything after the geometry."""
-        image = apply_colour(apply_filters(image, applied), applied)
-        if "stddev" in applied:
-            image = add_white_noise(image, applied["stddev"], seed)
-        if "salt_and_pepper" in applied and (part := self.settings.salt_and_pepper):
-            image = add_salt_and_pepper(image, part.fraction, applied["salt_and_pepper"], seed)
-        return image
 
 
 def _matrix(applied: dict[str, Any], height: int, width: int) -> AffineMatrix:

@@ -98,15 +98,13 @@ def affine_matrix(
 
 
 def warp_image(image: Image, matrix: AffineMatrix, field: Integers | None = None) -> Image:
-    """Resample an image bilinearly; bit-identical everywhere. Flips and quarter turns only move pixels.
+    """Resample an image, (h, w) or (h, w, 3), bilinearly; bit-identical everywhere. Flips and quarter turns only move
+    pixels.
 
     Args:
-        image: (h, w) or (h, w, 3).
+        image: what to resample; the result is a new C-contiguous array of the same shape.
         matrix: from `affine_matrix`, for this height and width.
         field: (2, h, w) displacements (x, y) of the result's pixels in 1/256 px, before the matrix.
-
-    Returns:
-        A new C-contiguous array of the same shape.
     """
     if field is None:
         height, width = image.shape[:2]
@@ -137,13 +135,11 @@ def _move_pixels(array: npt.NDArray[Any], matrix: AffineMatrix) -> npt.NDArray[A
         if xx or yy or height != width:
             return None
         array, xx, x0, yy, y0 = array.swapaxes(0, 1), yx, y0, xy, x0
-    if abs(xx) != ONE or abs(yy) != ONE or x0 != _first_position(xx, width) or y0 != _first_position(yy, height):
+    # Where a side is mirrored, the first pixel of the result is the last one of the source.
+    first = 0 if xx > 0 else ONE * (width - 1), 0 if yy > 0 else ONE * (height - 1)
+    if abs(xx) != ONE or abs(yy) != ONE or (x0, y0) != first:
         return None
     return array[:: yy // ONE, :: xx // ONE].copy()
-
-
-def _first_position(step: int, length: int) -> int:
-    return 0 if step > 0 else ONE * (length - 1)
 
 
 def _position_bound(matrix: AffineMatrix, height: int, width: int) -> int:
@@ -184,16 +180,10 @@ _SQRT3: Final = 1.7320508075688772
 
 
 def displacement_field(settings: ImageDeformation, seed: int, height: int, width: int) -> Integers:
-    """The field of displacements of one image: the same for the same arguments, everywhere.
-
-    Args:
-        settings: ``alpha`` (bound of each displacement) and ``sigma`` (smoothness), fractions of the shorter side.
-        seed: the image's.
-        height: px.
-        width: px.
+    """The field of displacements of one image, (height, width) px: the same for the same arguments, everywhere.
 
     Returns:
-        int32 (2, height, width): displacement to the right and down, in 1/256 px, at most alpha · side.
+        int32 (2, height, width): displacement to the right and down, in 1/256 px, at most alpha · the shorter side.
     """
     side = min(height, width)
     spacing = max(1.0, settings.sigma * side * _SQRT3)
@@ -210,14 +200,10 @@ def displacement_field(settings: ImageDeformation, seed: int, height: int, width
 
 @lru_cache(maxsize=64)
 def spline_weights(length: int, spacing: float) -> npt.NDArray[np.float64]:
-    """Weights of the control points in each pixel of a row: integers that sum to 1024.
-
-    Args:
-        length: of the row, px.
-        spacing: of the control points, px, at least 1.
+    """Weights of the control points, ``spacing`` (at least 1) px apart, in each pixel of a row of ``length`` px.
 
     Returns:
-        float64 (length, control points), read-only, four neighbouring weights in each row.
+        float64 (length, control points), read-only: four neighbouring weights in each row, integers that sum to 1024.
     """
     place = (np.arange(length) + 0.5) / spacing
     first = place.astype(np.int64)

@@ -38,7 +38,7 @@ class Parameter(NamedTuple):
     """How one parameter is drawn."""
 
     part: str  # field of AugmentationSettings
-    name: str  # one of ORDER
+    name: str  # one of PARAMETER_ORDER
     threshold: int  # it is applied where its Bernoulli word is below this: chance * 2**64
     kind: Literal["option", "uniform", "pair", "signed pair"] = "option"
     middle: float = 0.0  # of the uniform distribution of a value, or of each of a pair
@@ -47,7 +47,7 @@ class Parameter(NamedTuple):
 
 
 class ParameterPlan(NamedTuple):
-    """How all parameters are drawn, in the order of ORDER."""
+    """How all parameters are drawn, in the order of `PARAMETER_ORDER`."""
 
     parameters: tuple[Parameter | None, ...]  # None: the part is off
     thresholds: tuple[int, ...]
@@ -95,19 +95,49 @@ def draw_value(parameter: Parameter, word: int) -> Any:
         return options[word * len(options) >> 64]
     if kind == "pair":
         return [middle + half * ((bits * 2 - 0xFFFFFFFF) * 2.0**-32) for bits in (word >> 32, word & 0xFFFFFFFF)]
-    return [_draw_signed(middle, half, bits) for bits in (word >> 32, word & 0xFFFFFFFF)]
-
-
-def _draw_signed(middle: float, half: float, bits: int) -> float:
-    size = middle + half * (((bits | 1) - 0x80000000) * 2.0**-31)
-    return -size if bits & 1 else size
+    # The lowest bit is the sign.
+    sizes = [(bits, middle + half * (((bits | 1) - 0x80000000) * 2.0**-31)) for bits in (word >> 32, word & 0xFFFFFFFF)]
+    return [-size if bits & 1 else size for bits, size in sizes]
 
 
 def plan_parameters(settings: AugmentationSettings) -> ParameterPlan:
     """How each parameter is drawn under these settings."""
-    parts = (_transform, _deformation, _filtering, _noise, _specks)
-    on = {parameter.name: parameter for part in parts for parameter in part(settings)}
-    parameters = tuple(on.get(name) for name in PARAMETER_ORDER)
+    on: list[Parameter] = []
+    if transform := settings.transform:
+        chance = _threshold(transform.chance)
+        on += [
+            Parameter("transform", "flip_up_down", chance if transform.flip_up_down else 0),
+            Parameter("transform", "flip_left_right", chance if transform.flip_left_right else 0),
+            Parameter("transform", "scale", chance, "uniform", 0, transform.scale),
+            Parameter("transform", "rotate", _threshold(transform.rotate_chance), "uniform", 0, transform.rotate),
+            Parameter("transform", "translate_horizontal", chance, "uniform", 0, transform.translate_horizontal),
+            Parameter("transform", "translate_vertical", chance, "uniform", 0, transform.translate_vertical),
+            Parameter("transform", "shear", chance, "pair", 0, transform.shear),
+        ]
+    if deformation := settings.deformation:
+        chance = _threshold(deformation.chance) if deformation.alpha else 0
+        on.append(Parameter("deformation", "deformation", chance))
+    if filtering := settings.filtering:
+        chance = _threshold(filtering.chance)
+        on += [
+            Parameter("filtering", "emboss", chance, "signed pair", *_between(*filtering.emboss)),
+            Parameter("filtering", "mean", chance if filtering.mean else 0, options=(filtering.mean,)),
+            Parameter("filtering", "gaussian", chance if filtering.gaussian else 0, options=(filtering.gaussian,)),
+        ]
+    if noise := settings.noise:
+        chance = _threshold(noise.chance)
+        on += [
+            Parameter("noise", "brightness", chance, "uniform", 0, noise.brightness),
+            Parameter("noise", "contrast", chance, "uniform", *_between(*noise.contrast)),
+            Parameter("noise", "hue", chance, "uniform", 0, noise.hue),
+            Parameter("noise", "saturation", chance, "uniform", *_between(*noise.saturation)),
+            Parameter("noise", "stddev", chance if noise.stddev else 0, options=(noise.stddev,)),
+        ]
+    if specks := settings.salt_and_pepper:
+        chance = _threshold(specks.chance) if specks.fraction else 0
+        on.append(Parameter("salt_and_pepper", "salt_and_pepper", chance, options=tuple(specks.scale)))
+    by_name = {parameter.name: parameter for parameter in on}
+    parameters = tuple(by_name.get(name) for name in PARAMETER_ORDER)
     return ParameterPlan(parameters, tuple(p.threshold if p else 0 for p in parameters))
 
 
@@ -117,55 +147,3 @@ def _threshold(chance: float) -> int:
 
 def _between(low: float, high: float) -> tuple[float, float]:
     return (low + high) / 2, (high - low) / 2
-
-
-def _transform(settings: AugmentationSettings) -> list[Parameter]:
-    if (part := settings.transform) is None:
-        return []
-    chance = _threshold(part.chance)
-    return [
-        Parameter("transform", "flip_up_down", chance if part.flip_up_down else 0),
-        Parameter("transform", "flip_left_right", chance if part.flip_left_right else 0),
-        Parameter("transform", "scale", chance, "uniform", 0, part.scale),
-        Parameter("transform", "rotate", _threshold(part.rotate_chance), "uniform", 0, part.rotate),
-        Parameter("transform", "translate_horizontal", chance, "uniform", 0, part.translate_horizontal),
-        Parameter("transform", "translate_vertical", chance, "uniform", 0, part.translate_vertical),
-        Parameter("transform", "shear", chance, "pair", 0, part.shear),
-    ]
-
-
-def _deformation(settings: AugmentationSettings) -> list[Parameter]:
-    if (part := settings.deformation) is None:
-        return []
-    return [Parameter("deformation", "deformation", _threshold(part.chance) if part.alpha else 0)]
-
-
-def _filtering(settings: AugmentationSettings) -> list[Parameter]:
-    if (part := settings.filtering) is None:
-        return []
-    chance = _threshold(part.chance)
-    return [
-        Parameter("filtering", "emboss", chance, "signed pair", *_between(*part.emboss)),
-        Parameter("filtering", "mean", chance if part.mean else 0, options=(part.mean,)),
-        Parameter("filtering", "gaussian", chance if part.gaussian else 0, options=(part.gaussian,)),
-    ]
-
-
-def _noise(settings: AugmentationSettings) -> list[Parameter]:
-    if (part := settings.noise) is None:
-        return []
-    chance = _threshold(part.chance)
-    return [
-        Parameter("noise", "brightness", chance, "uniform", 0, part.brightness),
-        Parameter("noise", "contrast", chance, "uniform", *_between(*part.contrast)),
-        Parameter("noise", "hue", chance, "uniform", 0, part.hue),
-        Parameter("noise", "saturation", chance, "uniform", *_between(*part.saturation)),
-        Parameter("noise", "stddev", chance if part.stddev else 0, options=(part.stddev,)),
-    ]
-
-
-def _specks(settings: AugmentationSettings) -> list[Parameter]:
-    if (part := settings.salt_and_pepper) is None:
-        return []
-    chance = _threshold(part.chance) if part.fraction else 0
-    return [Parameter("salt_and_pepper", "salt_and_pepper", chance, options=tuple(part.scale))]

@@ -6,10 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brev_pipeline.augmentation.colour import apply_colour, colour_matrix, mean_grey
-from brev_pipeline.augmentation.filters import apply_emboss
+from brev_pipeline.augmentation.appearance import (
+    add_white_noise,
+    apply_colour,
+    apply_emboss,
+    colour_matrix,
+    mean_grey,
+    noise_table,
+)
 from brev_pipeline.augmentation.geometry import ONE, AffineMatrix, affine_matrix, warp_image, warp_labels
-from brev_pipeline.augmentation.noise import add_white_noise, noise_table
 from brev_pipeline.augmentation.portable_math import cos_sin, raw_words
 from brev_pipeline_tests.augmentation.images import numbered, picture
 

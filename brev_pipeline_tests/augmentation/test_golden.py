@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
-from brev_pipeline.augmentation.noise import noise_table, normal_quantiles
+from brev_pipeline.augmentation.appearance import noise_table, normal_quantiles
 from brev_pipeline.augmentation.portable_math import raw_words
 from brev_pipeline_tests.augmentation.golden import hashes
 

@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 
 from brev_pipeline.augmentation import ImageAugmenter, ImageFiltering, ImageNoise, ImageSaltAndPepper
-from brev_pipeline.augmentation.colour import apply_colour, mean_grey
-from brev_pipeline.augmentation.filters import apply_emboss, apply_filters, gaussian_size
-from brev_pipeline.augmentation.noise import add_salt_and_pepper, add_white_noise
+from brev_pipeline.augmentation.appearance import (
+    add_salt_and_pepper,
+    add_white_noise,
+    apply_colour,
+    apply_emboss,
+    apply_filters,
+    gaussian_size,
+    mean_grey,
+)
 from brev_pipeline_tests.augmentation.images import picture
 
 ODD_SHAPES = [(1, 1, 3), (1, 40), (40, 1, 3), (2, 2), (3, 3, 3), (64, 48, 3)]
