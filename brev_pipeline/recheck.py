@@ -28,7 +28,7 @@ from brev_pipeline.images.limits import UNDECIDED_STATUSES, UNREAD_STATUSES
 from brev_pipeline.seeds import seed64
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow
 from brev_pipeline.store import Folder, PipelineStore
-from brev_pipeline.store.recheck_log import CHECKED, KEY, object_keys
+from brev_pipeline.store.identity_cache import CHECKED, KEY, object_keys
 from brev_pipeline.tables import PREPARED_IMAGES
 from brev_pipeline.texts import TEXT, mix_bits
 

@@ -16,7 +16,8 @@ from brev_pipeline.config import EngineSettings, PipelineConfig, parse_config
 from brev_pipeline.engine import SerialEngine, create_engine
 from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.stages import table_stages
-from brev_pipeline.store import PipelineStore
+from brev_pipeline.store import PipelineStore, Version
+from brev_pipeline.store.versions import MANIFEST, REPORT, file_facts
 
 STAGES = table_stages()
 
@@ -131,3 +132,15 @@ def hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below a folder, by relative name."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def published_versions(store: PipelineStore) -> list[Version]:
+    """The version of every publication, oldest first."""
+    return [Version(store.versions / entry.version, entry.version) for entry in store.publications.read_all()]
+
+
+def has_its_files(version: Version) -> bool:
+    """Whether the manifest is the one that was published, and lists all files but the report with their hashes."""
+    there = {name for name in version.folder.walk() if name != MANIFEST and not name.startswith(f"{REPORT}/")}
+    listed = version.read_manifest(verified=True)["files"]
+    return {name: file_facts(version.folder.read(name)) for name in there} == listed

@@ -28,8 +28,8 @@ from brev_pipeline.recheck import LEAST, Recheck, choose_sample, recheck_identit
 from brev_pipeline.storage import Sources
 from brev_pipeline.store import Folder, PipelineStore
 from brev_pipeline.store.hashed_files import hashed_name
+from brev_pipeline.store.identity_cache import RecheckLog, holds_all, object_keys
 from brev_pipeline.store.parquet import to_parquet
-from brev_pipeline.store.recheck_log import RecheckLog, holds_all, object_keys
 from brev_pipeline.texts import TEXT
 from brev_pipeline_tests.buckets import Server, config_of, mock_server
 from brev_pipeline_tests.pipelines import draw_photos
@@ -478,7 +478,7 @@ def told(log: RecheckLog, pool: pa.Table) -> dict[str, int]:
 
 
 def test_the_log_is_put_together_now_and_then(log: RecheckLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brev_pipeline.store.recheck_log.MANY", 3)
+    monkeypatch.setattr("brev_pipeline.store.identity_cache.MANY", 3)
     pool = rows(20)
     keys = object_keys(pool)
     for number in range(12):
@@ -496,19 +496,19 @@ def test_the_log_is_put_together_now_and_then(log: RecheckLog, monkeypatch: pyte
 
 
 def test_what_was_rechecked_again_has_its_newest_time(log: RecheckLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brev_pipeline.store.recheck_log.MANY", 2)
+    monkeypatch.setattr("brev_pipeline.store.identity_cache.MANY", 2)
     pool = rows(4)
     keys, times = object_keys(pool), iter(range(100, 1000))
     for number in range(5):
         now = next(times)
-        monkeypatch.setattr("brev_pipeline.store.recheck_log._now", lambda now=now: now)
+        monkeypatch.setattr("brev_pipeline.store.identity_cache._now", lambda now=now: now)
         log.append_checked(keys[[0, 1 + number % 2]], f"run-{number}", keys)
         assert told(log, pool)["p/0"] == now
     assert told(log, pool) == {"p/0": 104, "p/1": 104, "p/2": 103}
 
 
 def test_an_entry_of_a_later_time_than_now_puts_no_turn_off(log: RecheckLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brev_pipeline.store.recheck_log.MANY", 5)
+    monkeypatch.setattr("brev_pipeline.store.identity_cache.MANY", 5)
     keys, victims = object_keys(rows(100)), range(30)
     forged = pa.table({"key": keys[:30], "checked": [2**62] * 30}, schema=log.read_checked().schema)
     data = to_parquet(forged)

@@ -23,7 +23,7 @@ from brev_pipeline.errors import StoreError
 from brev_pipeline.store import PipelineStore
 from brev_pipeline.store.file_entries import FileEntry, list_entries, remove_files
 from brev_pipeline.store.hashed_files import verify_named_file
-from brev_pipeline.store.recheck_log import holds_all
+from brev_pipeline.store.identity_cache import holds_all
 from brev_pipeline.store.versions import MANIFEST
 from brev_pipeline.table_metadata import FILTERED, STAGING
 

@@ -1,5 +1,6 @@
 """Entries: what lies below a folder, with sizes and times, and its removal in bulk. For looking after a store."""
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def list_entries(folder: Folder) -> Iterator[FileEntry]:
         StoreError: the store cannot be read.
     """
     with translating_errors(folder.url, "listed"):
-        yield from _local(folder.url) if folder.is_local else _on_s3(folder)
+        yield from _list_local(folder.url) if folder.is_local else _list_remote(folder)
 
 
 def remove_files(folder: Folder, names: Sequence[str]) -> None:
@@ -50,42 +51,36 @@ def remove_files(folder: Folder, names: Sequence[str]) -> None:
     with translating_errors(folder.url, "emptied"):
         if folder.is_local:
             for name in names:
-                _unlink(folder.file_url(name))
-            for place in sorted({os.path.dirname(folder.file_url(name)) for name in names}, key=len, reverse=True):
-                _prune(place, os.path.normpath(folder.url))
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(folder.file_url(name))
+            for path in sorted({os.path.dirname(folder.file_url(name)) for name in names}, key=len, reverse=True):
+                _prune(path, os.path.normpath(folder.url))
         else:
             for start in range(0, len(names), _AT_ONCE):
                 folder._fs.rm([folder.file_url(name) for name in names[start : start + _AT_ONCE]])
 
 
-def _local(root: str) -> Iterator[FileEntry]:
+def _list_local(root: str) -> Iterator[FileEntry]:
     for folder, _, files in os.walk(root):
         for name in files:
-            place = os.path.join(folder, name)
+            path = os.path.join(folder, name)
             try:
-                facts = os.stat(place)
+                facts = os.stat(path)
             except FileNotFoundError:
                 # A run that is under way has renamed or removed it.
                 continue
             written = datetime.fromtimestamp(facts.st_mtime, UTC)
             changed = datetime.fromtimestamp(max(facts.st_mtime, facts.st_ctime), UTC)
-            relative = os.path.relpath(place, root).replace(os.sep, "/")
+            relative = os.path.relpath(path, root).replace(os.sep, "/")
             yield FileEntry(relative, facts.st_size, written, changed, facts.st_nlink)
 
 
-def _on_s3(folder: Folder) -> Iterator[FileEntry]:
+def _list_remote(folder: Folder) -> Iterator[FileEntry]:
     root = folder._fs._strip_protocol(folder.url).rstrip("/") + "/"
     folder._fs.invalidate_cache()
     for name, facts in folder._fs.find(folder.url, detail=True).items():
         written = facts["LastModified"].astimezone(UTC)
         yield FileEntry(name.removeprefix(root), facts["size"], written, written, 1)
-
-
-def _unlink(place: str) -> None:
-    try:
-        os.unlink(place)
-    except FileNotFoundError:
-        return
 
 
 def _prune(folder: str, root: str) -> None:

@@ -72,29 +72,32 @@ class Folder:
             FileExistsError: there is one already and ``exist_ok`` is false.
             StoreError: the store cannot be written.
         """
-        place = self.file_url(name)
+        path = self.file_url(name)
         try:
-            with translating_errors(place, "written"):
+            with translating_errors(path, "written"):
                 if self.is_local:
-                    _create_local(place, data)
+                    _create_local(path, data)
                 else:
-                    self._create_remote(place, data)
+                    self._create_remote(path, data)
         except FileExistsError:
             if exist_ok:
                 return False
             raise
         return True
 
-    def _create_remote(self, place: str, data: bytes) -> None:
+    def _create_remote(self, path: str, data: bytes) -> None:
         token = uuid.uuid4().hex
         try:
-            self._fs.pipe_file(place, data, mode="create", Metadata={_WRITER: token})
+            self._fs.pipe_file(path, data, mode="create", Metadata={_WRITER: token})
         except OSError as error:
-            if not _is_taken(error):
+            # s3fs has a name for "If-None-Match was not met" (412) only where the server explains itself.
+            answer = getattr(error.__cause__, "response", None) or {}
+            status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            if not isinstance(error, FileExistsError) and status != 412:
                 raise
             # By ourselves, if the answer to a first try was lost and the second met what that had written.
-            if self._fs.metadata(place).get(_WRITER) != token:
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), place) from error
+            if self._fs.metadata(path).get(_WRITER) != token:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from error
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         """Read a file, or ``length`` bytes of it from ``offset``.
@@ -102,18 +105,18 @@ class Folder:
         Raises:
             StoreError: there is no such file, it cannot be read, or it is shorter than that.
         """
-        place = self.file_url(name)
-        with translating_errors(place, "read"):
+        path = self.file_url(name)
+        with translating_errors(path, "read"):
             if self.is_local:
-                with self._open_local(place) as file:
+                with self._open_local(path) as file:
                     file.seek(offset)
                     data = file.read(-1 if length is None else length)
             else:
                 end = None if length is None else offset + length
-                data = self._fs.cat_file(place, start=offset or None, end=end)
+                data = self._fs.cat_file(path, start=offset or None, end=end)
         if length is not None and len(data) != length:
             raise StoreError(
-                f"{place} was cut short: {length} bytes at {offset} were recorded, {len(data)} are there; restore the "
+                f"{path} was cut short: {length} bytes at {offset} were recorded, {len(data)} are there; restore the "
                 "file"
             )
         return bytes(data)
@@ -121,26 +124,23 @@ class Folder:
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
         """A file, to read here and there in it. Raises `StoreError`, also for what goes wrong while it is open."""
-        place = self.file_url(name)
+        path = self.file_url(name)
+        # Without a cache each read is a request of its own; Parquet's reader asks for whole columns at once.
         with (
-            translating_errors(place, "read"),
-            self._open_local(place) if self.is_local else self._open_remote(place) as file,
+            translating_errors(path, "read"),
+            self._open_local(path) if self.is_local else self._fs.open(path, "rb", cache_type="none") as file,
         ):
             yield file
 
-    def _open_remote(self, place: str) -> Any:
-        # Without a cache each read is a request of its own; Parquet's reader asks for whole columns at once.
-        return self._fs.open(place, "rb", cache_type="none")
-
-    def _open_local(self, place: str) -> IO[bytes]:
+    def _open_local(self, path: str) -> IO[bytes]:
         """A regular file; whatever else stands there is refused before anything of it is read."""
-        descriptor = os.open(place, self.open_flags)
+        descriptor = os.open(path, self.open_flags)
         try:
             mode = os.fstat(descriptor).st_mode
             if stat.S_ISDIR(mode):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), place)
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
             if not stat.S_ISREG(mode):
-                raise StoreError(f"{place} is a pipe or a device, and no file; remove it")
+                raise StoreError(f"{path} is a pipe or a device, and no file; remove it")
             return cast("IO[bytes]", os.fdopen(descriptor, "rb"))
         except BaseException:
             os.close(descriptor)
@@ -148,27 +148,27 @@ class Folder:
 
     def exists(self, name: str) -> bool:
         """Whether there is a file or folder of this name. Raises `StoreError` where the store cannot be asked."""
-        place = self.file_url(name)
-        with translating_errors(place, "read"):
-            return os.path.exists(place) if self.is_local else bool(self._fs.exists(place))
+        path = self.file_url(name)
+        with translating_errors(path, "read"):
+            return os.path.exists(path) if self.is_local else bool(self._fs.exists(path))
 
     def file_size(self, name: str) -> int:
         """Bytes of a file. Raises `StoreError` where there is none."""
-        place = self.file_url(name)
-        with translating_errors(place, "read"):
-            return os.path.getsize(place) if self.is_local else int(self._fs.size(place))
+        path = self.file_url(name)
+        with translating_errors(path, "read"):
+            return os.path.getsize(path) if self.is_local else int(self._fs.size(path))
 
     def file_state(self, name: str) -> tuple[object, ...] | None:
         """What changes when a file does: of local ones see `stat_state`, in a bucket entity tag, time and size.
 
         None where the store tells no entity tag. Raises `StoreError` where there is no such file.
         """
-        place = self.file_url(name)
-        with translating_errors(place, "read"):
+        path = self.file_url(name)
+        with translating_errors(path, "read"):
             if self.is_local:
-                return stat_state(os.stat(place))
+                return stat_state(os.stat(path))
             # Not from a listing that is remembered.
-            facts = self._fs.info(place, refresh=True)
+            facts = self._fs.info(path, refresh=True)
         return (facts["ETag"], str(facts.get("LastModified")), facts["size"]) if facts.get("ETag") else None
 
     def list_names(self) -> list[str]:
@@ -176,13 +176,13 @@ class Folder:
         with translating_errors(self.url, "listed"):
             try:
                 if self.is_local:
-                    found = os.listdir(self.url)
+                    names = os.listdir(self.url)
                 else:
                     self._fs.invalidate_cache()
-                    found = [entry.rstrip("/").rpartition("/")[2] for entry in self._fs.ls(self.url, detail=False)]
+                    names = [entry.rstrip("/").rpartition("/")[2] for entry in self._fs.ls(self.url, detail=False)]
             except FileNotFoundError:
                 return []
-        return sorted(name for name in found if name and not name.startswith(TEMPORARY_PREFIX))
+        return sorted(name for name in names if name and not name.startswith(TEMPORARY_PREFIX))
 
     def walk(self) -> Iterator[str]:
         """Names of all files below this folder, with ``/`` between the parts, sorted within each folder."""
@@ -196,9 +196,8 @@ class Folder:
             root = self._fs._strip_protocol(self.url).rstrip("/") + "/"
             with translating_errors(self.url, "listed"):
                 self._fs.invalidate_cache()
-                found = sorted(self._fs.find(self.url))
-            for entry in found:
-                yield entry.removeprefix(root)
+                files = sorted(self._fs.find(self.url))
+            yield from (file.removeprefix(root) for file in files)
 
     def link_file(self, name: str, target: "Folder", new_name: str) -> None:
         """Give a file a second name: a hard link locally, a server-side copy on S3; kept if it is there already.
@@ -206,28 +205,28 @@ class Folder:
         Raises:
             StoreError: the store cannot be written.
         """
-        source, place = self.file_url(name), target.file_url(new_name)
-        with translating_errors(place, "written"):
+        source, path = self.file_url(name), target.file_url(new_name)
+        with translating_errors(path, "written"):
             if not self.is_local:
                 if not target.exists(new_name):
-                    self._fs.cp_file(source, place)
+                    self._fs.cp_file(source, path)
                 return
-            _make_folder(os.path.dirname(place))
+            _make_folder(os.path.dirname(path))
             # A name stands for its content, so one that is there is the same file.
             with contextlib.suppress(FileExistsError):
-                os.link(source, place)
+                os.link(source, path)
 
     def remove(self, name: str) -> None:
         """Remove a file or a whole folder that was never published; nothing happens where there is none."""
-        place = self.file_url(name)
-        with translating_errors(place, "removed"):
+        path = self.file_url(name)
+        with translating_errors(path, "removed"):
             if not self.is_local:
-                if self._fs.exists(place):
-                    self._fs.rm(place, recursive=True)
-            elif os.path.isdir(place):
-                shutil.rmtree(place)
-            elif os.path.exists(place):
-                os.unlink(place)
+                if self._fs.exists(path):
+                    self._fs.rm(path, recursive=True)
+            elif os.path.isdir(path):
+                shutil.rmtree(path)
+            elif os.path.exists(path):
+                os.unlink(path)
 
     @cached_property
     def _fs(self) -> Any:
@@ -241,38 +240,28 @@ def stat_state(stat: os.stat_result) -> tuple[int, ...]:
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
-def _is_taken(error: OSError) -> bool:
-    """Whether ``If-None-Match: *`` was not met. s3fs has a name for that only where the server explains itself."""
-    answer = getattr(error.__cause__, "response", None) or {}
-    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return isinstance(error, FileExistsError) or status == 412
-
-
-def _create_local(place: str, data: bytes) -> None:
-    folder = os.path.dirname(place)
+def _create_local(path: str, data: bytes) -> None:
+    folder = os.path.dirname(path)
     _make_folder(folder)
     try:
         # A file without a name: a kill cannot leave it behind, not even in the folder of a published version.
         handle = os.open(folder, os.O_WRONLY | os.O_TMPFILE, 0o666)
     except (OSError, AttributeError):
-        # Neither every file system nor every system has them. Whatever else is wrong shows again.
-        _create_named(place, data)
+        handle = None  # neither every file system nor every system has them; whatever else is wrong shows again
+    if handle is not None:
+        with os.fdopen(handle, "wb") as file:
+            _write_through(file, data)
+            # A link fails where the name is taken; a rename would replace it. The descriptor has the C library follow
+            # the link of /proc; it is of no other use.
+            os.link(f"/proc/self/fd/{handle}", path, src_dir_fd=handle)
         return
-    with os.fdopen(handle, "wb") as file:
-        _write_through(file, data)
-        # A link fails where the name is taken; a rename would replace it. The descriptor has the C library follow
-        # the link of /proc; it is of no other use.
-        os.link(f"/proc/self/fd/{handle}", place, src_dir_fd=handle)
-
-
-def _create_named(place: str, data: bytes) -> None:
-    temporary = os.path.join(os.path.dirname(place), f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+    temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
     try:
         with open(temporary, "xb") as file:
             _write_through(file, data)
-        os.link(temporary, place)
+        os.link(temporary, path)
     finally:
-        if os.path.exists(temporary):
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
 
 

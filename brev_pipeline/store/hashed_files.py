@@ -9,8 +9,9 @@ import hashlib
 import re
 import time
 from collections import OrderedDict
+from io import BufferedReader
 from threading import Lock
-from typing import IO, Final, Generic, TypeVar
+from typing import IO, Final, Generic, TypeVar, cast
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
@@ -27,13 +28,7 @@ def short_sha256(data: bytes) -> str:
 
 
 def hashed_name(stem: str, data: bytes, separator: str = ".") -> str:
-    """``<stem>.<hash>.parquet``: the name of a file that holds ``data``.
-
-    Args:
-        stem: what the name begins with.
-        data: all bytes of the file.
-        separator: between stem and hash: ``.`` or ``-``.
-    """
+    """``<stem>.<hash>.parquet``: the name of a file that holds ``data``; the separator is ``.`` or ``-``."""
     return f"{stem}{separator}{short_sha256(data)}.parquet"
 
 
@@ -58,60 +53,47 @@ def write_or_repair(folder: Folder, name: str, data: bytes) -> None:
 
 
 def verify_named_file(folder: Folder, name: str) -> None:
-    """Read a file, and compare it with the hash that its name carries; little of it is in memory at a time.
-
-    Raises:
-        StoreError: the name carries no hash, the file has another, or it cannot be read.
-    """
+    """Read a file, little of it at a time, and compare it with its name. Raises `StoreError` as `check_name_hash`."""
     check_name_hash(folder, name, file_sha256(folder, name))
 
 
-def check_recorded_hash(folder: Folder, name: str, wanted: str, found: str) -> None:
+def check_recorded_hash(folder: Folder, name: str, recorded: str, actual: str) -> None:
     """Compare a file's SHA-256 with the one that is on record elsewhere. Raises `StoreError` where it is another."""
-    if found != wanted:
-        raise StoreError(_otherwise(folder, name, wanted, found))
-
-
-def _otherwise(folder: Folder, name: str, wanted: str, found: str) -> str:
-    return (
-        f"{folder.file_url(name)}: damaged or altered: its SHA-256 on record is {wanted[:DIGITS]}…, its bytes have "
-        f"{found[:DIGITS]}…; restore the file (`brev-pipeline verify` says what else was changed)"
-    )
+    if actual != recorded:
+        raise StoreError(
+            f"{folder.file_url(name)}: damaged or altered: its SHA-256 on record is {recorded[:DIGITS]}…, its bytes "
+            f"have {actual[:DIGITS]}…; restore the file (`brev-pipeline verify` says what else was changed)"
+        )
 
 
 def check_named_bytes(folder: Folder, name: str, data: bytes) -> None:
-    """Compare bytes that were read of a file with the hash that its name carries. Raises `StoreError` as above."""
+    """Compare bytes that were read of a file with its name. Raises `StoreError` as `check_name_hash`."""
     check_name_hash(folder, name, short_sha256(data))
 
 
 def read_verified(folder: Folder, name: str) -> bytes:
-    """The bytes of a file, once they are compared with the hash that its name carries.
-
-    Raises:
-        StoreError: as `verify_named_file`.
-    """
+    """The bytes of a file, once they are compared with its name. Raises `StoreError` as `check_name_hash`."""
     data = folder.read(name)
     check_named_bytes(folder, name, data)
     return data
 
 
-def check_name_hash(folder: Folder, name: str, found: str) -> None:
+def check_name_hash(folder: Folder, name: str, actual: str) -> None:
     """Compare a file's SHA-256 with the hash that its name carries.
 
     Raises:
         StoreError: the name carries no hash, or another one.
     """
-    found = found[:DIGITS]
-    wanted = hash_in_name(name)
-    if wanted is None:
+    named = hash_in_name(name)
+    if named is None:
         raise StoreError(
             f"{folder.file_url(name)}: its name carries no SHA-256, so nobody can tell whether it is whole; it is of "
             "an older release of this package, or somebody else put it there: run again"
         )
-    if wanted != found:
+    if named != actual[:DIGITS]:
         raise StoreError(
-            f"{folder.file_url(name)}: damaged: its name carries the SHA-256 {wanted}…, its bytes have {found}…; "
-            "restore the file, or run again"
+            f"{folder.file_url(name)}: damaged: its name carries the SHA-256 {named}…, its bytes have "
+            f"{actual[:DIGITS]}…; restore the file, or run again"
         )
 
 
@@ -128,20 +110,14 @@ def file_sha256(folder: Folder, name: str) -> str:
 
 def open_file_sha256(file: IO[bytes]) -> str:
     """SHA-256 of an open file, in hex, from its beginning; it stands at its beginning again afterwards."""
-    digest = hashlib.sha256()
     file.seek(0)
-    while piece := file.read(_RANGE):
-        digest.update(piece)
+    digest = hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest()
     file.seek(0)
-    return digest.hexdigest()
+    return digest
 
 
 State = tuple[object, ...]
 Value = TypeVar("Value")
-DIGESTS: Final = 4096
-"""Files whose SHA-256 is remembered, a few hundred bytes each."""
-BYTES: Final = 64 << 20
-"""Bytes of small tables in buckets that are remembered."""
 _TICK: Final = 20_000_000
 # Nanoseconds within which two writes to a file may leave it the same times; where those are in whole seconds.
 _COARSE_TICK: Final = 2_500_000_000
@@ -158,23 +134,21 @@ class FileCache(Generic[Value]):
         self._most, self._held, self._lock = most, 0, Lock()
         self._known: OrderedDict[tuple[str, State], tuple[Value, int]] = OrderedDict()
 
-    def get(self, place: str, state: State | None) -> Value | None:
-        """What is known of the file at ``place`` in this state; None: nothing."""
-        if state is None:
-            return None
+    def get(self, address: str, state: State | None) -> Value | None:
+        """What is known of the file at ``address`` in this state; None: nothing."""
         with self._lock:
-            if (found := self._known.get((place, state))) is None:
+            if state is None or (address, state) not in self._known:
                 return None
-            self._known.move_to_end((place, state))
-            return found[0]
+            self._known.move_to_end((address, state))
+            return self._known[address, state][0]
 
-    def put(self, place: str, state: State | None, value: Value, weight: int = 1) -> None:
+    def put(self, address: str, state: State | None, value: Value, weight: int = 1) -> None:
         """Keep what was found of the file; nothing is kept without a state, or of more than ``most``."""
         if state is None or weight > self._most:
             return
         with self._lock:
-            self._held += weight - self._known.pop((place, state), (None, 0))[1]
-            self._known[place, state] = value, weight
+            self._held += weight - self._known.pop((address, state), (None, 0))[1]
+            self._known[address, state] = value, weight
             while self._held > self._most:
                 self._held -= self._known.popitem(last=False)[1][1]
 
@@ -184,7 +158,7 @@ def is_settled(changed_ns: int) -> bool:
     return time.time_ns() - changed_ns > (_TICK if changed_ns % 10**9 else _COARSE_TICK)
 
 
-SHA256: Final[FileCache[str]] = FileCache(DIGESTS)
-"""Hex digests of whole files."""
-SMALL_FILES: Final[FileCache[bytes]] = FileCache(BYTES)
-"""Whole files in buckets."""
+SHA256: Final[FileCache[str]] = FileCache(4096)
+"""Hex digests of whole files: of so many, a few hundred bytes each."""
+SMALL_FILES: Final[FileCache[bytes]] = FileCache(64 << 20)
+"""Whole files in buckets: so many bytes of them."""

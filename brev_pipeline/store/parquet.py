@@ -2,7 +2,7 @@
 
 This is the one door: every page that is written carries its CRC-32, every page that is read is compared with it, and
 whatever the reader raises over damaged bytes becomes a `StoreError` that names the file. A Parquet file's footer has no
-checksum, so where that matters the file's name carries the SHA-256 of all of it (see `named`).
+checksum, so where that matters the file's name carries the SHA-256 of all of it (see `hashed_files`).
 """
 
 import hashlib
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 ROWS = 1_000_000
 """Of a row group."""
+# Wrong lengths and counts end in any of these. A damaged length may ask for more memory than there is.
+_DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, MemoryError, NotImplementedError)
 SMALL = 16 << 20
 """Bytes up to which a table in a bucket is fetched once, however often it is read: a request takes longer."""
 
@@ -73,29 +75,29 @@ def row_groups(table: "pa.Table") -> "Iterator[pa.Table]":
         yield table.slice(start, ROWS).combine_chunks()
 
 
-def from_parquet(data: bytes, place: str = "a table", columns: Sequence[str] | None = None) -> "pa.Table":
+def from_parquet(data: bytes, address: str = "a table", columns: Sequence[str] | None = None) -> "pa.Table":
     """The table in Parquet bytes, its page checksums verified; all text in it as `texts.TEXT`, however it was written.
 
     Args:
         data: a whole Parquet file.
-        place: its address, for messages.
+        address: its address, for messages.
         columns: these of it (those that it has), in this order; None: all.
 
     Raises:
         StoreError: it is damaged.
     """
-    with translating_damage(place):
+    with translating_damage(address):
         return _read(io.BytesIO(data), columns)
 
 
-def parquet_metadata(data: bytes, place: str) -> dict[bytes, bytes]:
+def parquet_metadata(data: bytes, address: str) -> dict[bytes, bytes]:
     """The schema's metadata in Parquet bytes. Raises `StoreError` where they are damaged; see `from_parquet`."""
-    with translating_damage(place):
+    with translating_damage(address):
         return dict(_parquet_file(io.BytesIO(data)).schema_arrow.metadata or {})
 
 
 @contextmanager
-def translating_damage(place: str) -> Iterator[None]:
+def translating_damage(address: str) -> Iterator[None]:
     """Turn what Parquet's reader raises over damaged bytes into a `StoreError` that names the file.
 
     What the file system raises (it has an errno) and errors of ours pass through.
@@ -108,17 +110,13 @@ def translating_damage(place: str) -> Iterator[None]:
         # Arrow raises plain ones, for example where a page's checksum is wrong.
         if error.errno is not None or type(error) is not OSError:
             raise
-        raise _damaged(place, error) from error
+        raise _damaged(address, error) from error
     except (pa.ArrowException, *_DAMAGE) as error:
-        raise _damaged(place, error) from error
+        raise _damaged(address, error) from error
 
 
-# Wrong lengths and counts end in any of these. A damaged length may ask for more memory than there is.
-_DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, MemoryError, NotImplementedError)
-
-
-def _damaged(place: str, error: BaseException) -> StoreError:
-    return StoreError(f"{place}: damaged, or not a whole Parquet file: {error}; restore the file, or run again")
+def _damaged(address: str, error: BaseException) -> StoreError:
+    return StoreError(f"{address}: damaged, or not a whole Parquet file: {error}; restore the file, or run again")
 
 
 def _parquet_file(file: IO[bytes]) -> "pq.ParquetFile":
@@ -145,8 +143,8 @@ class StoredTable:
     Args:
         folder: that holds it.
         name: of its Parquet file.
-        verified: whether its name carries its SHA-256 (see `named`): the whole file is compared with that
-            before anything of it is read, once in a process while the file's state stays the same (see `digests`).
+        verified: whether its name carries its SHA-256 (see `hashed_files`): the whole file is compared with that
+            before anything of it is read, once in a process while the file's state stays the same (see `hashed_files`).
         sha256: of the whole file, where that is on record elsewhere: likewise.
     """
 
@@ -171,22 +169,14 @@ class StoredTable:
 
     @property
     def names(self) -> list[str]:
-        """Names of its columns.
-
-        Raises:
-            StoreError: as `read`.
-        """
+        """Names of its columns. Raises `StoreError` as `read`."""
         with self._opened() as file:
             names: list[str] = _parquet_file(file).schema_arrow.names
             return names
 
     @property
     def metadata(self) -> dict[bytes, bytes]:
-        """Its schema's metadata.
-
-        Raises:
-            StoreError: as `read`.
-        """
+        """Its schema's metadata. Raises `StoreError` as `read`."""
         with self._opened() as file:
             return dict(_parquet_file(file).schema_arrow.metadata or {})
 
@@ -197,63 +187,55 @@ class StoredTable:
             return None
         if not self._is_held_to_hash:
             return self.folder.read(self.name)
-        place, state = self.folder.file_url(self.name), self.folder.file_state(self.name)
-        remembered = SMALL_FILES.get(place, state)
-        data = self.folder.read(self.name) if remembered is None else remembered
-        self._demand(hashlib.sha256(data).hexdigest())
-        if remembered is None:
-            SMALL_FILES.put(place, state, data, len(data))
+        address, state = self.folder.file_url(self.name), self.folder.file_state(self.name)
+        data = SMALL_FILES.get(address, state) or self.folder.read(self.name)
+        self._check_hashes(hashlib.sha256(data).hexdigest())
+        SMALL_FILES.put(address, state, data, len(data))
         return data
 
     @property
     def _is_held_to_hash(self) -> bool:
         return self.verified or self.sha256 is not None
 
-    def _demand(self, found: str) -> None:
+    def _check_hashes(self, actual: str) -> None:
         """Compare the file's SHA-256 with its name and the hash on record, as far as that is wanted."""
         if self.verified:
-            check_name_hash(self.folder, self.name, found)
+            check_name_hash(self.folder, self.name, actual)
         if self.sha256 is not None:
-            check_recorded_hash(self.folder, self.name, self.sha256, found)
+            check_recorded_hash(self.folder, self.name, self.sha256, actual)
 
     def _digest(self, file: IO[bytes]) -> str:
         """The whole file's SHA-256: remembered of its state, or found by reading it."""
-        place, local = self.folder.file_url(self.name), self.folder.is_local
+        address, local = self.folder.file_url(self.name), self.folder.is_local
         before = os.fstat(file.fileno()) if local else None
         state = stat_state(before) if before else self.folder.file_state(self.name)
-        if (known := SHA256.get(place, state)) is not None:
+        if (known := SHA256.get(address, state)) is not None:
             return known
         # A file that was written to just now may be written to again without its state changing.
         settled = before is None or is_settled(max(before.st_mtime_ns, before.st_ctime_ns))
-        found = open_file_sha256(file) if local else file_sha256(self.folder, self.name)
+        digest = open_file_sha256(file) if local else file_sha256(self.folder, self.name)
         if settled and state == (stat_state(os.fstat(file.fileno())) if local else self.folder.file_state(self.name)):
-            SHA256.put(place, state, found)
-        return found
+            SHA256.put(address, state, digest)
+        return digest
 
     @contextmanager
     def _opened(self) -> Iterator[IO[bytes]]:
-        place = self.folder.file_url(self.name)
+        address = self.folder.file_url(self.name)
         if self._kept is not None:
-            with translating_damage(place):
+            with translating_damage(address):
                 yield io.BytesIO(self._kept)
             return
         with self.folder.open(self.name) as file:
             if self._is_held_to_hash:
-                self._demand(self._digest(file))  # of the very file that is read now
-            with translating_damage(place):
+                self._check_hashes(self._digest(file))  # of the very file that is read now
+            with translating_damage(address):
                 yield file
 
 
 def read_verified_table(folder: Folder, name: str, message: str) -> "pa.Table | None":
     """A table whose name carries its SHA-256; None, and a warning, where it is damaged or carries none.
 
-    Args:
-        folder: that holds it.
-        name: of its Parquet file.
-        message: of the warning, with one ``%s`` for what is wrong.
-
-    Raises:
-        StoreError: the store cannot be reached just now.
+    The warning's ``message`` has one ``%s`` for what is wrong. Raises `StoreError` where the store cannot be reached.
     """
     try:
         return StoredTable(folder, name, verified=True).read()

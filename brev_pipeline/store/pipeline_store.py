@@ -4,9 +4,8 @@
 
     <store>/<pipeline>/
       tables/<run id>/            Parquet of each asset, by run; what its checks said; how long it took
-      memory/                     identities of objects, so that no bytes are read twice to find an MD5; names carry
-                                  the SHA-256 of their files
-      rechecks/                   which remembered identities were compared with their bytes, and when; likewise
+      memory/                     identities of objects, so that no bytes are read twice to find an MD5
+      rechecks/                   which remembered identities were compared with their bytes, and when
       prepared/                   prepared pixels, content-addressed
       staging/<plan digest>/      shards on their way to a version; finished ones are taken up by the next run
       versions/<version id>/      immutable
@@ -17,16 +16,14 @@
       seals/<log>/                a second copy of every entry of the logs
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from brev_pipeline.config import PipelineConfig, StorageSettings
 from brev_pipeline.errors import StoreError
 from brev_pipeline.store.folder import Folder
-from brev_pipeline.store.identity_cache import IdentityCache
+from brev_pipeline.store.identity_cache import IdentityCache, RecheckLog
 from brev_pipeline.store.publications import Publication, Publications
-from brev_pipeline.store.recheck_log import RecheckLog
 from brev_pipeline.store.timing_log import TimingLog
 from brev_pipeline.store.versions import Version
 from brev_pipeline.store.witness_log import WitnessLog
@@ -108,25 +105,20 @@ class PipelineStore:
         Raises:
             StoreError: no version, or more than one, begins so.
         """
-        found = [name for name in self.versions.list_names() if name.startswith(version_id)]
-        if version_id in found:
-            found = [version_id]
-        if len(found) != 1:
+        matches = [name for name in self.versions.list_names() if name.startswith(version_id)]
+        if version_id in matches:
+            matches = [version_id]
+        if len(matches) != 1:
             known = ", ".join(entry.version for entry in self.publications.read_all()) or "none"
             raise StoreError(
-                f"{self.versions.url}: {len(found) or 'no'} version(s) named {version_id}…; published: {known}"
+                f"{self.versions.url}: {len(matches) or 'no'} version(s) named {version_id}…; published: {known}"
             )
-        return Version(self.versions / found[0], found[0])
+        return Version(self.versions / matches[0], matches[0])
 
     def newest_version(self) -> tuple[Publication, Version] | None:
         """The newest publication and its version; None where nothing was published yet."""
         entry = self.publications.read_newest()
         return (entry, Version(self.versions / entry.version, entry.version)) if entry else None
-
-    def iterate_published(self) -> Iterator[tuple[Publication, Version]]:
-        """Every publication with its version, oldest first."""
-        for entry in self.publications.read_all():
-            yield entry, Version(self.versions / entry.version, entry.version)
 
 
 def _s3_options(storage: StorageSettings) -> dict[str, Any]:

@@ -47,20 +47,19 @@ class Publication:
 
     def __post_init__(self) -> None:
         """Refuse what is no report's files, or no places, as a damaged entry has it. Raises `ValueError`."""
-        if not isinstance(self.report, Mapping) or not all(map(_is_file, self.report.values())):
+        if not isinstance(self.report, Mapping) or not all(
+            isinstance(facts, Mapping) and isinstance(facts.get("bytes"), int) and isinstance(facts.get("sha256"), str)
+            for facts in self.report.values()
+        ):
             raise ValueError("its report is not files with bytes and sha256")
-        places = self.datasets.values() if isinstance(self.datasets, Mapping) else [None]
-        if not all(isinstance(place, str) for place in places):
+        if not isinstance(self.datasets, Mapping) or not all(
+            isinstance(folder, str) for folder in self.datasets.values()
+        ):
             raise ValueError("its datasets are not places by bucket")
 
 
 class Publications:
-    """The publications of one pipeline.
-
-    Args:
-        folder: the pipeline's ``publications`` folder.
-        seals: where each publication is sealed (see `seals`); None: nowhere.
-    """
+    """The publications of one pipeline: its ``publications`` folder, and where each is sealed; None: nowhere."""
 
     def __init__(self, folder: Folder, seals: WitnessLog | None = None) -> None:
         self._folder = folder
@@ -145,15 +144,11 @@ class Publications:
         return _parse(entry_name(number), data)
 
 
-def _is_file(facts: Any) -> bool:
-    return isinstance(facts, Mapping) and isinstance(facts.get("bytes"), int) and isinstance(facts.get("sha256"), str)
-
-
-def _parse(place: str, data: bytes) -> Publication:
+def _parse(address: str, data: bytes) -> Publication:
     try:
         record: dict[str, Any] = json.loads(data)
         return Publication(**record, sha256=hashlib.sha256(data).hexdigest())
     except (ValueError, TypeError) as error:
         raise StoreError(
-            f"{place}: not a publication: {error}; `brev-pipeline verify` says what its seal holds"
+            f"{address}: not a publication: {error}; `brev-pipeline verify` says what its seal holds"
         ) from error

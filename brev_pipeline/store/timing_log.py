@@ -4,6 +4,7 @@ One small file per stage in the folder of the run's tables, written once (a retr
 nothing) and removed together with them by `gc`. It tells of clocks, so nothing of it goes into a version.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -50,8 +51,8 @@ class TimingLog:
         Raises:
             StoreError: the store cannot be written.
         """
-        told = {"seconds": round(pace.seconds, 3), "rows": pace.rows, "work": pace.work}
-        data = (json.dumps({**told, "sha256": _digest(told)}) + "\n").encode()
+        figures = {"seconds": round(pace.seconds, 3), "rows": pace.rows, "work": pace.work}
+        data = (json.dumps({**figures, "sha256": _digest(figures)}) + "\n").encode()
         self.tables.create_file(f"{pace.run}/{step}.pace.json", data, exist_ok=True)
 
     def read_timings(self) -> dict[str, list[StepTiming]]:
@@ -61,21 +62,20 @@ class TimingLog:
             StoreError: the store cannot be reached just now.
         """
         # By the time of writing: ids of runs have no order.
-        found = sorted(list_entries(self.tables), key=lambda entry: (entry.written, entry.name), reverse=True)
+        entries = sorted(list_entries(self.tables), key=lambda entry: (entry.written, entry.name), reverse=True)
         paces: dict[str, list[StepTiming]] = {}
-        for entry in found:
+        for entry in entries:
             parts = _NAME.fullmatch(entry.name)
-            if parts is None or len(own := paces.setdefault(parts["step"], [])) >= RUNS:
+            if parts is None or len(of_step := paces.setdefault(parts["step"], [])) >= RUNS:
                 continue
-            try:
-                told = json.loads(self.tables.read(entry.name))
-                if told.pop("sha256") == _digest(told):
-                    own.append(StepTiming(parts["run"], float(told["seconds"]), int(told["rows"]), int(told["work"])))
-            except (ValueError, TypeError, KeyError, AttributeError, StoreError):
-                continue
+            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, StoreError):
+                raw = json.loads(self.tables.read(entry.name))
+                if raw.pop("sha256") == _digest(raw):
+                    seconds, rows, work = float(raw["seconds"]), int(raw["rows"]), int(raw["work"])
+                    of_step.append(StepTiming(parts["run"], seconds, rows, work))
         return paces
 
 
-def _digest(told: Mapping[str, float]) -> str:
+def _digest(figures: Mapping[str, float]) -> str:
     """By which a damaged file is known."""
-    return short_sha256(json.dumps(told, sort_keys=True).encode())
+    return short_sha256(json.dumps(figures, sort_keys=True).encode())

@@ -7,7 +7,7 @@ the time, the run, the host or the store; that stands in the publication.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,29 +82,6 @@ class Version:
         file = f"{name}.parquet"
         digest = str(self.read_manifest(verified=True)["files"][file]["sha256"]) if verified else None
         return StoredTable(self.folder, file, sha256=digest).read(columns)
-
-    def find_problems(self, on_file: Callable[[str], None] = lambda _: None) -> list[str]:
-        """Compare every file with the manifest, and the manifest with the id; all but the report.
-
-        Args:
-            on_file: called with each file's name before it is read.
-
-        Returns:
-            One line per file that is missing, altered, of another size, or not listed; empty if all is well.
-        """
-        raw = self.folder.read(MANIFEST)
-        found = [] if version_id(raw) == self.id else [f"{MANIFEST}: altered: its hash does not begin with {self.id}"]
-        listed = json.loads(raw)["files"]
-        there = {name for name in self.folder.walk() if name != MANIFEST and not name.startswith(f"{REPORT}/")}
-        for name in sorted(there | set(listed)):
-            on_file(name)
-            if name not in there:
-                found.append(f"{name}: missing")
-            elif name not in listed:
-                found.append(f"{name}: not in the manifest")
-            elif (facts := file_facts(self.folder.read(name))) != listed[name]:
-                found.append(f"{name}: altered: the manifest says {listed[name]}, the file is {facts}")
-        return found
 
 
 def file_facts(data: bytes) -> dict[str, Any]:

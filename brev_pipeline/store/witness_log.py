@@ -17,35 +17,22 @@ _NAME: Final = re.compile(r"(\d{8,})-([0-9a-f]{64})\.json")
 
 @dataclass(frozen=True)
 class WitnessLog:
-    """The seals of one log.
-
-    Args:
-        folder: where they lie.
-    """
+    """The seals of one log, in a folder."""
 
     folder: Folder
 
     def add_witness(self, number: int, data: bytes) -> None:
-        """Seal an entry that was just created. A run that is killed before leaves an entry without a seal.
+        """Seal an entry that was just created: its number, and its file's bytes.
 
-        Args:
-            number: of the entry.
-            data: its file's bytes.
-
-        Raises:
-            StoreError: the store cannot be written.
+        A run that is killed before leaves an entry without a seal. Raises `StoreError` where the store cannot be
+        written.
         """
         self.folder.write(f"{number:08d}-{hashlib.sha256(data).hexdigest()}.json", data)
 
     def repair_witness(self, number: int, data: bytes) -> None:
         """Seal an entry that was left without a seal by a run that was killed; nothing happens where it has one.
 
-        Args:
-            number: of the entry.
-            data: its file's bytes.
-
-        Raises:
-            StoreError: the store cannot be read or written.
+        Raises `StoreError` where the store cannot be read or written.
         """
         if not any(name.startswith(f"{number:08d}-") for name in self.folder.list_names()):
             self.add_witness(number, data)
@@ -57,7 +44,7 @@ class WitnessLog:
             Number → SHA-256 of the entry → its bytes; and one line for each file that is not a seal, or whose bytes
             are not those that its name says.
         """
-        found: dict[int, dict[str, bytes]] = {}
+        seals: dict[int, dict[str, bytes]] = {}
         problems = []
         for name in self.folder.list_names():
             parts = _NAME.fullmatch(name)
@@ -69,8 +56,8 @@ class WitnessLog:
                 problems.append(
                     f"{self.folder.file_url(name)}: altered: its bytes do not have the hash that it is named by"
                 )
-            found.setdefault(int(parts[1]), {})[parts[2]] = data
-        return found, problems
+            seals.setdefault(int(parts[1]), {})[parts[2]] = data
+        return seals, problems
 
 
 FIRST_PARENT: Final = "0" * 64
@@ -87,5 +74,4 @@ def account_name() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError):
-        # A container may run under a number that has no name.
-        return "unknown"
+        return "unknown"  # a container may run under a number that has no name

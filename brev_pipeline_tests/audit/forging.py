@@ -46,6 +46,7 @@ from brev_pipeline.table_metadata import LEFT_OUT_RULES
 from brev_pipeline.tables import TFRECORD_SHARDS
 from brev_pipeline.tfrecord import frame_record, masked_crc
 from brev_pipeline.tfrecord import iterate_frames as framed
+from brev_pipeline_tests.pipelines import published_versions
 
 TABLES = ("listing", "images", "assignments", "weights", "records", "exclusions")
 Example = dict[str, list[bytes] | list[int]]
@@ -203,7 +204,7 @@ class Forgery:
         left_out = pc.is_in(self.tables["exclusions"]["rule"], value_set=pa.array(LEFT_OUT_RULES, pa.large_string()))
         parts = [self.tables["exclusions"].filter(left_out), excluded.select(schema.names).cast(schema)]
         self.tables["exclusions"] = pa.concat_tables(parts)
-        versions = [version for _, version in self.store.iterate_published()]
+        versions = published_versions(self.store)
         before = versions[-2] if len(versions) > 1 else None
         split = assign_purposes(usable, config.split, PriorAssignments(ledger=read_ledger(before) if before else None))
         schema = self.tables["assignments"].schema

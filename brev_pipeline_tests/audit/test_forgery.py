@@ -27,7 +27,7 @@ from brev_pipeline.table_metadata import KNOWN
 from brev_pipeline_tests.audit import forging
 from brev_pipeline_tests.audit.forging import Forgery
 from brev_pipeline_tests.audit.worlds import World, flip
-from brev_pipeline_tests.pipelines import draw_photos
+from brev_pipeline_tests.pipelines import draw_photos, published_versions
 
 
 @pytest.fixture(scope="session")
@@ -429,7 +429,7 @@ def test_a_version_before_that_was_removed_on_record_is_no_fault(copy: World) ->
 def test_nobody_escapes_by_calling_a_forgery_old_after_harm_to_those_before(left: World) -> None:
     # The direct parent is called old too, and the first version's manifest is gone.
     first = left.oldest
-    middle = next(own for _, own in left.store.iterate_published() if own.id not in (first.id, left.newest.id))
+    middle = next(own for own in published_versions(left.store) if own.id not in (first.id, left.newest.id))
     for version in (left.newest, middle):
         forgery = Forgery.of(left.store, version)
         forgery.call_old()
@@ -844,7 +844,7 @@ def twin(twin_world: World, tmp_path: Path) -> Iterator[World]:
 
 def new_path(forgery: Forgery, world: World) -> str:
     """An image that the newest version has first: nothing before contradicts what is said of it."""
-    versions = [version for _, version in world.store.iterate_published()][:-1]
+    versions = published_versions(world.store)[:-1]
     before = {row["path"] for version in versions for row in version.read_table("listing").to_pylist()}
     return next(
         row["path"] for row in forgery.tables["assignments"].to_pylist() if row["listed"] and row["path"] not in before

@@ -23,7 +23,7 @@ from brev_pipeline.errors import StoreError
 from brev_pipeline.images.pixel_cache import hash_ingredients
 from brev_pipeline.store import Folder
 from brev_pipeline.store.file_entries import list_entries, remove_files
-from brev_pipeline.store.recheck_log import holds_all, object_keys
+from brev_pipeline.store.identity_cache import holds_all, object_keys
 from brev_pipeline_tests.audit.worlds import World
 from brev_pipeline_tests.pipelines import hashes, table_name
 
@@ -240,7 +240,7 @@ def test_the_log_of_rechecks_goes_as_far_as_a_newer_file_holds_all_that_counts(
     log, memory = copy.store.recheck_log, copy.store.identity_cache.load_newest()
     assert memory is not None
     assert "log of rechecks" not in kinds(found(copy, AT_ONCE))
-    monkeypatch.setattr("brev_pipeline.store.recheck_log.MANY", 2)
+    monkeypatch.setattr("brev_pipeline.store.identity_cache.MANY", 2)
     keys = object_keys(memory)
     for number in range(5):
         log.append_checked(keys[number : number + 3], f"run-{number}", keys)

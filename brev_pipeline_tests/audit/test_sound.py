@@ -15,7 +15,7 @@ from brev_pipeline.readers.find_version import open_version_folder
 from brev_pipeline.split import read_known_assignments
 from brev_pipeline.table_metadata import KNOWN
 from brev_pipeline_tests.audit.worlds import World
-from brev_pipeline_tests.pipelines import configure, draw_photos
+from brev_pipeline_tests.pipelines import configure, draw_photos, published_versions
 
 Settings = dict[str, Any]
 
@@ -155,7 +155,7 @@ def test_a_sound_version_is_well_before_and_after_growth_and_loss(tmp_path: Path
         (tmp_path / "photos" / photo).unlink()
     world.run(**sections)
     verify()
-    assert len(list(world.store.iterate_published())) == 3
+    assert len(published_versions(world.store)) == 3
     again = remake(world.configured(**sections), world.newest, records=None)
     assert (again.problems, again.gone) == ([], [])
     assert again.asked == again.records == again.same

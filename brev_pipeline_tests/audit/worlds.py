@@ -13,7 +13,7 @@ import pyarrow as pa
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.release.publishing import publish_version
 from brev_pipeline.store import PipelineStore, Version
-from brev_pipeline_tests.pipelines import configure, draw_photos, run
+from brev_pipeline_tests.pipelines import configure, draw_photos, published_versions, run
 
 TOLERANT = {"raw_listing": {"max_shrinkage": 1.0}, "prepared_images": {"max_quarantined": 0.9}}
 TABLES = ("listing", "images", "assignments", "weights", "records", "exclusions")
@@ -62,7 +62,7 @@ class World:
 
     @property
     def oldest(self) -> Version:
-        return next(self.store.iterate_published())[1]
+        return published_versions(self.store)[0]
 
     def run(self, **sections: Any) -> None:
         done = run(self.configured(**sections))

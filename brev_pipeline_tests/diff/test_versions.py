@@ -19,7 +19,7 @@ from brev_pipeline_tests.dry_run.counted import (
     told_images,
     told_moved,
 )
-from brev_pipeline_tests.pipelines import configure, draw_photos, run
+from brev_pipeline_tests.pipelines import configure, draw_photos, published_versions, run
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ PAIRS = [(0, 1), (1, 2), (0, 2), (2, 0)]
 
 
 def pair(store: PipelineStore, places: tuple[int, int]) -> tuple[Version, Version, dict[str, Any]]:
-    versions = [version for _, version in store.iterate_published()]
+    versions = published_versions(store)
     before, after = (versions[place] for place in places)
     return before, after, json.loads(json.dumps(compare_versions(before, after)))
 

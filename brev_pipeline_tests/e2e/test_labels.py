@@ -18,7 +18,7 @@ from brev_pipeline.release.assignments import read_history
 from brev_pipeline.store import PipelineStore
 from brev_pipeline.store.versions import MANIFEST
 from brev_pipeline_tests.audit.forging import Forgery
-from brev_pipeline_tests.pipelines import configure, draw_photos, hashes, run
+from brev_pipeline_tests.pipelines import configure, draw_photos, hashes, published_versions, run
 
 TOLERANT = {"raw_listing": {"max_shrinkage": 1.0}, "sample_split": {"max_fraction_error": 1.0}}
 
@@ -102,7 +102,7 @@ def test_tfds_opens_a_version_with_a_class_that_has_gone(life: Life) -> None:
     tfds = pytest.importorskip("tensorflow_datasets")
     folder = life[0]
     store = PipelineStore.from_config(configured(folder))
-    without = list(store.iterate_published())[2][1]
+    without = published_versions(store)[2]
     builder = tfds.builder_from_directory(without.path)
     assert builder.info.features["label"].names == ["good", "bad", "ajar"]
     read = tfds.ReadConfig(interleave_cycle_length=1)
