@@ -9,7 +9,9 @@ published of tables that do not belong together. Nothing of this goes into a ver
 
 import functools
 import hashlib
+import io
 import json
+import operator
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -57,7 +59,7 @@ def settings_of(config: PipelineConfig, stage: str) -> dict[str, Any]:
     contents = config.content_settings()
     # JSON knows no order of keys, and purposes are filled in theirs.
     contents["split"]["purposes"] = [f"{name}: {share:g}" for name, share in contents["split"]["purposes"].items()]
-    return {key: _value_at(contents, key) for key in SPECS[stage].settings}
+    return {key: functools.reduce(operator.getitem, key.split("."), contents) for key in SPECS[stage].settings}
 
 
 def code_of(stage: str) -> dict[str, str]:
@@ -73,8 +75,27 @@ def files_of(config: PipelineConfig, stage: str) -> dict[str, str | None]:
         StoreError: one cannot be read.
     """
     wanted = SPECS[stage].files
-    named = {key: place for key, place in config.split.input_files.items() if key.startswith(wanted)} if wanted else {}
-    return {key: _file_sha256(config, key, place) for key, place in named.items()}
+    digests: dict[str, str | None] = {}
+    for key, name in config.split.input_files.items():
+        if key.startswith(wanted):
+            path = None if name is None else config.resolve_location(name)
+            try:
+                digests[key] = None if path is None else _hash_file(path, *_read_stamp(path))
+            except OSError as error:
+                raise StoreError(f"{key}: {path} cannot be read: {error.strerror}") from error
+    return digests
+
+
+def _read_stamp(path: str) -> tuple[int, ...]:
+    facts = os.stat(path)
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+
+
+@functools.lru_cache(maxsize=32)
+def _hash_file(path: str, *_stamp: int) -> str:
+    # Each loader of a table asks, and the file may be large: it is read again only where its stamp is another.
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def code_version(config: PipelineConfig, stage: str) -> str:
@@ -111,17 +132,35 @@ def hash_table(table: "pa.Table", besides: bytes = b"") -> str:
     plain = table.replace_schema_metadata(None)
     hasher = _Hasher()
     with pa.ipc.new_stream(pa.PythonFile(hasher, "w"), plain.schema) as stream:
+        # Groups of the same rows, however the table's chunks lie.
         for group in row_groups(plain):
             stream.write_table(group)
     hasher.digest.update(besides)
     return hasher.digest.hexdigest()
 
 
+class _Hasher(io.RawIOBase):
+    """A file that keeps nothing of what is written but the hash."""
+
+    def __init__(self) -> None:
+        # Faster than SHA-256, and nothing outside of this package compares it.
+        self.digest = hashlib.blake2b(digest_size=16)
+        self._written = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        self._written += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._written
+
+
 def attach_provenance(
-    table: "pa.Table",
-    stage: str,
-    config: PipelineConfig,
-    inputs: Mapping[str, Lineage],
+    table: "pa.Table", stage: str, config: PipelineConfig, inputs: Mapping[str, Lineage]
 ) -> "pa.Table":
     """The table with its lineage in the schema's metadata.
 
@@ -178,21 +217,19 @@ def check_current(config: PipelineConfig, lineages: Mapping[str, Lineage]) -> No
         StaleTableError: one was not; the message names the stages, each key with its old and new value, and what to
             materialize.
     """
-    found: dict[str, list[str]] = {}
+    outdated: dict[str, list[str]] = {}
     for stage in SPECS:
         records = [lineage[stage] for lineage in lineages.values() if stage in lineage]
         now = records and (settings_of(config, stage), code_of(stage), files_of(config, stage))
         if lines := [line for record in records for line in _list_outdated(record, *now)]:
-            found[stage] = list(dict.fromkeys(lines))
-    if not found:
-        found = _find_strangers(lineages)
-    if found:
-        first = next(iter(found))
-        told = "\n".join(f"  {stage}: {line}" for stage, lines in found.items() for line in lines)
+            outdated[stage] = list(dict.fromkeys(lines))
+    outdated = outdated or _find_strangers(lineages)
+    if outdated:
+        listed = "\n".join(f"  {stage}: {line}" for stage, lines in outdated.items() for line in lines)
         raise StaleTableError(
-            f"{', '.join(lineages)} cannot be used: not made by the present configuration and data:\n{told}\n"
-            f"Materialize {first} and everything after it, or launch the whole job of {config.name}. (Re-execution "
-            'from failure takes up the old tables; see the documentation, "When a check is red".)'
+            f"{', '.join(lineages)} cannot be used: not made by the present configuration and data:\n{listed}\n"
+            f"Materialize {next(iter(outdated))} and everything after it, or launch the whole job of {config.name}. "
+            '(Re-execution from failure takes up the old tables; see the documentation, "When a check is red".)'
         )
 
 
@@ -229,56 +266,6 @@ def _nested(settings: Mapping[str, Any]) -> dict[str, Any]:
             place = place.setdefault(section, {})
         place[last] = value
     return nested
-
-
-def _value_at(contents: Mapping[str, Any], key: str) -> Any:
-    value: Any = contents
-    for part in key.split("."):
-        value = value[part]
-    return value
-
-
-def _file_sha256(config: PipelineConfig, key: str, name: str | None) -> str | None:
-    if name is None:
-        return None
-    place = config.resolve_location(name)
-    try:
-        facts = os.stat(place)
-        return _sha256(place, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-    except OSError as error:
-        raise StoreError(f"{key}: {place} cannot be read: {error.strerror}") from error
-
-
-@functools.lru_cache(maxsize=32)
-def _sha256(place: str, *_facts: int) -> str:
-    """Of a file as it is now: each loader of a table asks, and the file may be large."""
-    with open(place, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-class _Hasher:
-    """A file that keeps nothing of what is written but the hash."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        # Faster than SHA-256, and nothing outside of this package compares it.
-        self.digest = hashlib.blake2b(digest_size=16)
-        self._written = 0
-
-    def write(self, data: bytes) -> int:
-        self.digest.update(data)
-        self._written += len(data)
-        return len(data)
-
-    def tell(self) -> int:
-        return self._written
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 def record_recipe(config: PipelineConfig) -> str:

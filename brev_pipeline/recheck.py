@@ -14,7 +14,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol, cast
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ from brev_pipeline.seeds import seed64
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow
 from brev_pipeline.store import Folder, PipelineStore
 from brev_pipeline.store.identity_cache import CHECKED, KEY, object_keys
-from brev_pipeline.tables import PREPARED_IMAGES
+from brev_pipeline.tables import PREPARED_IMAGES, to_mask
 from brev_pipeline.texts import TEXT, mix_bits
 
 FACTS: Final = [*SourceRow._fields, "size", "modified", "content_source", "file_stamp"]
@@ -88,19 +88,23 @@ def recheck_identities(
         BrevPipelineError: nothing can be read at all, as `Fetcher.fetch_many` raises it.
     """
     share = config.integrity.recheck
-    rows, statuses = _with_statuses(samples, prepared)
-    stated = _truths(pc.equal(rows["content_source"], "metadata"))
+    at = pc.index_in(samples["content_id"], value_set=prepared["content_id"].combine_chunks())
+    rows, statuses = samples.filter(pc.is_valid(at)), prepared["status"].take(at.drop_null())
+    stated = to_mask(pc.equal(rows["content_source"], "metadata"))
     if not share and not stated.any():
         return Recheck(0, 0, 0, ())
-    if share:
-        _forget_changed(store, rows, statuses, run_id)
+    changed = rows["path"].filter(pc.equal(statuses, "changed"))
+    if share and len(changed):
+        # What was read for its pixels and had another MD5 than the remembered one is quarantined, and forgotten.
+        store.identity_cache.drop_paths(changed.to_pylist(), run_id)
     tried = pc.invert(pc.is_in(statuses, value_set=pa.array(UNREAD_STATUSES, statuses.type)))
-    rows, stated = rows.filter(tried), stated[_truths(tried)]
+    rows, stated = rows.filter(tried), stated[to_mask(tried)]
     remembered, forgotten = _remembered(store, rows, run_id) if share else np.zeros((2, rows.num_rows), bool)
     if not (remembered | forgotten | stated).any():
         return Recheck(0, 0, 0, ())
     keys, log = object_keys(rows), store.recheck_log.read_checked()
     pool = np.flatnonzero(remembered)
+    # Stated MD5s that were never compared; of these, those whose bytes this run has read for their pixels.
     new = stated & ~_are_in(pa.array(keys), log[KEY])
     was_read = new.copy()
     was_read[new] = _are_in(rows["path"].filter(pa.array(new)), pa.chunked_array(read_now, TEXT))
@@ -108,8 +112,9 @@ def recheck_identities(
     due[pool[choose_sample(keys[pool], log, share, run_id)]] = True
     chosen = rows.filter(pa.array(due))
     found = _reread(chosen, prepared, Rereader(fetch, config.image, store.prepared_pixels), engine)
+    # What is gone is the next run's matter, unless nothing but the uploader's word says what it was.
     unproven = set(rows["path"].filter(pa.array(new & due)).to_pylist())
-    wrong = {path for path, told in found.items() if told.identity or told.pixels or (told.gone and path in unproven)}
+    wrong = {path for path, one in found.items() if one.identity or one.pixels or (one.gone and path in unproven)}
     well = due & ~_are_in(rows["path"], pa.chunked_array([sorted(wrong)], TEXT)) | was_read
     if well.any():
         store.recheck_log.append_checked(keys[well], run_id, keys[remembered | stated])
@@ -137,7 +142,9 @@ def choose_sample(keys: npt.NDArray[np.uint64], checked: pa.Table, share: float,
     """
     count = min(len(keys), max(LEAST, math.ceil(share * len(keys))))
     draws = mix_bits(keys ^ np.uint64(seed64(0, "recheck", run_id)))
-    oldest = _least(_last_checked(keys, checked), draws, -(-count // 2))
+    at = pc.index_in(pa.array(keys), value_set=checked[KEY].combine_chunks())
+    last_checked = pc.fill_null(checked[CHECKED].take(at), -1).to_numpy()
+    oldest = _least(last_checked, draws, math.ceil(count / 2))
     others = np.ones(len(keys), bool)
     others[oldest] = False
     rest = np.flatnonzero(others)
@@ -152,36 +159,9 @@ def _least(times: npt.NDArray[np.int64], draws: npt.NDArray[np.uint64], count: i
     return near[np.lexsort((draws[near], times[near]))[:count]]
 
 
-def _last_checked(keys: npt.NDArray[np.uint64], checked: pa.Table) -> npt.NDArray[np.int64]:
-    """(objects,) the time of each one's last recheck; -1 for one that never was."""
-    at = pc.index_in(pa.array(keys), value_set=checked[KEY].combine_chunks())
-    found: npt.NDArray[np.int64] = pc.fill_null(checked[CHECKED].take(at), -1).to_numpy()
-    return found
-
-
 def _are_in(values: Any, wanted: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     """(rows,) whether each value is one of those wanted."""
-    return _truths(pc.is_in(values, value_set=wanted.combine_chunks()))
-
-
-def _truths(values: Any) -> npt.NDArray[np.bool_]:
-    """(rows,) as NumPy's; null is false."""
-    found: npt.NDArray[np.bool_] = np.array(pc.fill_null(values, False).to_numpy(zero_copy_only=False), bool)
-    return found
-
-
-def _with_statuses(samples: pa.Table, prepared: pa.Table) -> tuple[pa.Table, pa.ChunkedArray]:
-    """Rows whose content stands in ``prepared_images``, and the status that it has there."""
-    at = pc.index_in(samples["content_id"], value_set=prepared["content_id"].combine_chunks())
-    known = pc.is_valid(at)
-    return samples.filter(known), prepared["status"].take(at.filter(known))
-
-
-def _forget_changed(store: PipelineStore, rows: pa.Table, statuses: pa.ChunkedArray, run_id: str) -> None:
-    """What was read for its pixels and had another MD5 than the remembered one is quarantined, and forgotten."""
-    changed = rows["path"].filter(pc.equal(statuses, "changed"))
-    if len(changed):
-        store.identity_cache.drop_paths(changed.to_pylist(), run_id)
+    return to_mask(pc.is_in(values, value_set=wanted.combine_chunks()))
 
 
 def _remembered(
@@ -189,9 +169,8 @@ def _remembered(
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Whether this run remembered each row's identity, and whether nothing remembers it any more."""
     before = store.identity_cache.load_newest(before=run_id)
-    known = _agrees(rows, before, facts=True)
     now = store.identity_cache.load_newest() if store.identity_cache.was_written_by(run_id) else before
-    return known, ~_agrees(rows, now, facts=False)
+    return _agrees(rows, before, facts=True), ~_agrees(rows, now, facts=False)
 
 
 def _agrees(rows: pa.Table, memory: pa.Table | None, *, facts: bool) -> npt.NDArray[np.bool_]:
@@ -206,9 +185,9 @@ def _agrees(rows: pa.Table, memory: pa.Table | None, *, facts: bool) -> npt.NDAr
         is_file = pc.equal(rows["etag_source"], "md5")
         for name in ("modified", "file_stamp"):
             if name in rows.column_names and name in memory.column_names:
-                told = pc.fill_null(pc.equal(memory[name].take(at), rows[name]), True)
-                same = pc.and_(same, pc.or_(pc.invert(is_file), told))
-    return _truths(same)
+                unchanged = pc.fill_null(pc.equal(memory[name].take(at), rows[name]), True)
+                same = pc.and_(same, pc.or_(pc.invert(is_file), unchanged))
+    return to_mask(same)
 
 
 class Asked(NamedTuple):
@@ -236,10 +215,6 @@ class Outcome(NamedTuple):
     """In what its prepared pixels or their facts differ from what is on record."""
     decoded: bool = False
     """Whether it was decoded."""
-
-
-class _Watcher(Protocol):
-    def has_changed(self, row: SourceRow, size: int, modified: int, file_stamp: str | None = None) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -270,16 +245,16 @@ class Rereader:
             return Outcome(gone=str(found))
         md5 = hashlib.md5(found, usedforsecurity=False).hexdigest()
         if md5 != asked.row.content_id:
-            return Outcome(gone="it was changed since it was listed") if self._changed(asked) else Outcome(identity=md5)
+            # A source need not be able to say that a file changed.
+            has_changed = getattr(self.fetch, "has_changed", lambda *_: False)
+            if has_changed(asked.row, asked.size, asked.modified, asked.file_stamp):
+                return Outcome(gone="it was changed since it was listed")
+            return Outcome(identity=md5)
         if asked.prepared is None:
             return Outcome()
-        return Outcome(pixels=self._difference(asked.row, asked.prepared, found), decoded=True)
+        return Outcome(pixels=self._compare_pixels(asked.row, asked.prepared, found), decoded=True)
 
-    def _changed(self, asked: Asked) -> bool:
-        watcher = cast("_Watcher | None", self.fetch if hasattr(self.fetch, "has_changed") else None)
-        return bool(watcher and watcher.has_changed(asked.row, asked.size, asked.modified, asked.file_stamp))
-
-    def _difference(self, source: SourceRow, recorded: Mapping[str, Any], data: bytes) -> str | None:
+    def _compare_pixels(self, source: SourceRow, recorded: Mapping[str, Any], data: bytes) -> str | None:
         from brev_pipeline.images.limits import extend_time_limit
         from brev_pipeline.images.pixel_reader import read_prepared_pixels
         from brev_pipeline.images.prepare_task import prepare_row
@@ -293,10 +268,9 @@ class Rereader:
                 return f"{name} is {recorded[name]!r} on record, and {row[name]!r} by its bytes"
         if image is None:
             return None
+        record = pa.Table.from_pylist([dict(recorded)], schema=PREPARED_IMAGES)
         try:
-            (stored,) = read_prepared_pixels(
-                self.folder, pa.Table.from_pylist([dict(recorded)], schema=PREPARED_IMAGES)
-            )
+            (stored,) = read_prepared_pixels(self.folder, record)
         except StoreError as error:
             if error.may_pass:
                 raise
@@ -310,27 +284,25 @@ def _reread(chosen: pa.Table, prepared: pa.Table, reread: Rereader, engine: Engi
 
     many = chosen.num_rows >= _MANY_IMAGES or pc.sum(chosen["size"], min_count=0).as_py() >= _MANY_BYTES
     runner: Engine = engine if many else SerialEngine()
-    tasks = Counted(_tasks(chosen, prepared), len, chosen.num_rows, "images")
+    tasks = Counted(_build_tasks(chosen, prepared), len, chosen.num_rows, "images")
     found: dict[str, Outcome] = {}
-    for task, told in runner.map(reread, tasks, label="recheck what is remembered", lost="yield"):
-        if isinstance(told, LostTask):
-            found |= {asked.row.path: Outcome(gone=f"the worker died: {told.reason}") for asked in task}
+    for task, outcomes in runner.map(reread, tasks, label="recheck what is remembered", lost="yield"):
+        if isinstance(outcomes, LostTask):
+            found |= {asked.row.path: Outcome(gone=f"the worker died: {outcomes.reason}") for asked in task}
         else:
-            found |= dict(told)
+            found |= dict(outcomes)
     return found
 
 
-def _tasks(chosen: pa.Table, prepared: pa.Table) -> Iterator[list[Asked]]:
+def _build_tasks(chosen: pa.Table, prepared: pa.Table) -> Iterator[list[Asked]]:
     """The images in tasks; of those with the same content the first one's pixels are compared."""
     at = pc.index_in(chosen["content_id"], value_set=prepared["content_id"].combine_chunks())
     seen: set[str] = set()
     chosen = chosen.set_column(chosen.column_names.index("modified"), "modified", chosen["modified"].cast(pa.int64()))
     for start in range(0, chosen.num_rows, _TASK):
         task = []
-        rows = zip(
-            chosen.slice(start, _TASK).to_pylist(), prepared.take(at.slice(start, _TASK)).to_pylist(), strict=True
-        )
-        for row, recorded in rows:
+        rows, records = chosen.slice(start, _TASK), prepared.take(at.slice(start, _TASK))
+        for row, recorded in zip(rows.to_pylist(), records.to_pylist(), strict=True):
             # What kills a decoder is not given to one in this process.
             alive = row["content_id"] not in seen and recorded["status"] not in UNDECIDED_STATUSES
             seen.add(row["content_id"])
@@ -354,34 +326,32 @@ def _refuse(
     rows = {row["path"]: row for row in chosen.to_pylist()}
     others = {path: one for path, one in sorted(wrong.items()) if one.identity or one.gone}
     pixels = {path: one.pixels for path, one in sorted(wrong.items()) if one.pixels}
+    stated = {path for path, row in rows.items() if row["content_source"] == "metadata"}
     if others:
         store.identity_cache.drop_paths(others, run_id)
     if pixels:
-        PixelCache(store.prepared_pixels, settings_id(config.image)).forget_contents(
-            rows[path]["content_id"] for path in pixels
-        )
-    lines = [_identity_line(rows[path], one) for path, one in others.items()]
-    lines += [f"{path}: content {rows[path]['content_id']}: {said}" for path, said in pixels.items()]
+        cache = PixelCache(store.prepared_pixels, settings_id(config.image))
+        cache.forget_contents(rows[path]["content_id"] for path in pixels)
+    lines = []
+    for path, one in others.items():
+        source = "is stated in its x-amz-meta-md5" if path in stated else "was remembered"
+        now = f"its bytes have {one.identity}" if one.identity else f"its bytes cannot be compared: {one.gone}"
+        lines.append(f"{path}: MD5 {rows[path]['content_id']} {source}, {now}")
+    lines += [f"{path}: content {rows[path]['content_id']}: {difference}" for path, difference in pixels.items()]
     shown = lines[:_SHOWN] + ([f"… and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else [])
-    told = {bool(one.pixels) or rows[path]["content_source"] != "metadata" for path, one in wrong.items()}
+    # What to do about an MD5 that was stated (false), and about an identity or pixels that were remembered (true).
+    kinds = {path in pixels or path not in stated for path in wrong}
     return StoreError(
         f"{store.folder.url}: of {read} images that were read again, {len(others)} have other bytes than this run "
         f"took them for, and {len(pixels)} other prepared pixels:\n  " + "\n  ".join(shown) + "\n"
-        "What was remembered of them is forgotten. " + " ".join(_ADVICE[remembered] for remembered in sorted(told))
+        "What was remembered of them is forgotten. "
+        + " ".join(_ADVICE[is_remembered] for is_remembered in sorted(kinds))
     )
 
 
-# What to do about an identity or pixels that were remembered (true), and about an MD5 that was stated (false).
 _ADVICE: Final = {
     False: "A stated MD5 is the uploader's word: correct x-amz-meta-md5 (or remove it, then the object is read for its "
     "MD5), and run the whole pipeline again, from raw_listing on.",
     True: "Run the whole pipeline again, from raw_listing on: it reads them anew. Somebody changed the store, or "
     "replaced a file without a trace: `brev-pipeline verify --deep` says which published versions hold wrong contents.",
 }
-
-
-def _identity_line(row: Mapping[str, Any], found: Outcome) -> str:
-    is_stated = row["content_source"] == "metadata"
-    source = "is stated in its x-amz-meta-md5" if is_stated else "was remembered"
-    bytes_ = f"its bytes have {found.identity}" if found.identity else f"its bytes cannot be compared: {found.gone}"
-    return f"{row['path']}: MD5 {row['content_id']} {source}, {bytes_}"
