@@ -4,7 +4,7 @@ An image keeps its path, or else its content: of the images that have no partner
 pairs, as `integrity.findings` pairs them. What is left is gone, or new.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.integrity.findings import pair_renamed
+from brev_pipeline.tables import count_values, to_mask
 from brev_pipeline.texts import join_names
 
 LISTING_COLUMNS: Final = ["path", "content_id", "category"]
@@ -21,12 +22,11 @@ LISTING_COLUMNS: Final = ["path", "content_id", "category"]
 MAX_EXAMPLES: Final = 20
 """Examples of each kind of change."""
 
-Bools = npt.NDArray[np.bool_]
-Rows = npt.NDArray[np.int64]
-
-
 # What may be said of an image that is there now.
 _KINDS: Final = ("new", "renamed", "changed", "relabelled", "unread")
+
+Bools = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,12 @@ class ImageChanges:
             "examples": {
                 "new": self._list_paths(self.after, "new"),
                 "gone": self._list_paths(self.before, "gone"),
-                "renamed": self._list_renamed(),
+                "renamed": [{"was": was["path"], "now": now["path"]} for was, now in self._list_pairs("renamed")],
                 "changed": self._list_paths(self.after, "changed"),
-                "relabelled": self._list_relabelled(),
+                "relabelled": [
+                    {"path": now["path"], "was": was["class"], "now": now["class"]}
+                    for was, now in self._list_pairs("relabelled")
+                ],
                 "unread": self._list_paths(self.after, "unread"),
             },
         }
@@ -78,26 +81,14 @@ class ImageChanges:
         names = sorted({*counts["was"], *counts["now"]})
         return [{"class": name, **{kind: found.get(name, 0) for kind, found in counts.items()}} for name in names]
 
-    def _list_paths(self, table: pa.Table, kind: str) -> list[dict[str, Any]]:
-        some = table.take(pa.array(_find_first_rows(table, self.masks[kind])))
-        pairs = zip(some["path"].to_pylist(), _class_texts(some).to_pylist(), strict=True)
-        return [{"path": path, "class": name} for path, name in pairs]
+    def _list_paths(self, table: pa.Table, kind: str) -> list[dict[str, str]]:
+        return _name_rows(table, pa.array(_find_first_rows(table, self.masks[kind])))
 
-    def _list_renamed(self) -> list[dict[str, Any]]:
-        _, old, new = self._take_examples("renamed")
-        pairs = zip(old["path"].to_pylist(), new["path"].to_pylist(), strict=True)
-        return [{"was": was, "now": now} for was, now in pairs]
-
-    def _list_relabelled(self) -> list[dict[str, Any]]:
-        paths, old, new = self._take_examples("relabelled")
-        rows = zip(paths, _class_texts(old).to_pylist(), _class_texts(new).to_pylist(), strict=True)
-        return [{"path": path, "was": was, "now": now} for path, was, now in rows]
-
-    def _take_examples(self, kind: str) -> tuple[list[str], pa.Table, pa.Table]:
-        """The first images of a kind: their paths, their partners' rows, and their own."""
+    def _list_pairs(self, kind: str) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+        """The first images of a kind: path and class of their partners, and their own."""
         rows = _find_first_rows(self.after, self.masks[kind])
-        new = self.after.take(pa.array(rows))
-        return new["path"].to_pylist(), self.before.take(pa.array(self.partner[rows])), new
+        partners = _name_rows(self.before, pa.array(self.partner[rows]))
+        return zip(partners, _name_rows(self.after, pa.array(rows)), strict=True)
 
 
 def compare_images(before: pa.Table, after: pa.Table, unread: Bools | None = None) -> ImageChanges:
@@ -114,6 +105,7 @@ def compare_images(before: pa.Table, after: pa.Table, unread: Bools | None = Non
     by_path = partner >= 0
     left = np.ones(before.num_rows, np.bool_)
     left[partner[by_path]] = False
+    # By content only what has no partner by path, and whose bytes are known.
     came, went = np.flatnonzero(~by_path & ~unread), np.flatnonzero(left)
     if len(came) and len(went):
         lost, fresh = before.take(pa.array(went)), after.take(pa.array(came))
@@ -123,9 +115,7 @@ def compare_images(before: pa.Table, after: pa.Table, unread: Bools | None = Non
 
     def differs(old: pa.ChunkedArray, new: pa.ChunkedArray) -> Bools:
         """(rows of after,) whether an image's partner has another value."""
-        was = old.take(pa.array(partner, mask=partner < 0))
-        mask: Bools = pc.fill_null(pc.not_equal(was, new), False).to_numpy()
-        return mask
+        return to_mask(pc.not_equal(old.take(pa.array(partner, mask=partner < 0)), new))
 
     masks = {
         "new": (partner < 0) & ~unread,
@@ -138,6 +128,12 @@ def compare_images(before: pa.Table, after: pa.Table, unread: Bools | None = Non
     return ImageChanges(before, after, partner, masks)
 
 
+def _name_rows(table: pa.Table, rows: pa.Array) -> list[dict[str, str]]:
+    taken = table.take(rows)
+    named: list[dict[str, str]] = pa.table({"path": taken["path"], "class": _class_texts(taken)}).to_pylist()
+    return named
+
+
 def _class_texts(table: pa.Table) -> pa.ChunkedArray:
     """(rows,) the class names of each image as one text."""
     return join_names(table["category"], ", ")
@@ -146,8 +142,7 @@ def _class_texts(table: pa.Table) -> pa.ChunkedArray:
 def _count_classes(table: pa.Table, among: Bools | None) -> dict[str, int]:
     """Class → its images."""
     category = table["category"] if among is None else table["category"].filter(pa.array(among))
-    counts = pc.value_counts(pc.list_flatten(category))
-    return {row["values"]: row["counts"] for row in counts.to_pylist()}
+    return count_values(pc.list_flatten(category))
 
 
 def _find_first_rows(table: pa.Table, among: Bools) -> Rows:
@@ -155,6 +150,7 @@ def _find_first_rows(table: pa.Table, among: Bools) -> Rows:
     rows = np.flatnonzero(among)
     if not len(rows):
         return rows
+    # A listing may have millions: it is not sorted for the sake of a few.
     paths = pa.table({"path": table["path"].take(pa.array(rows))})
-    chosen: Rows = pc.select_k_unstable(paths, min(MAX_EXAMPLES, len(rows)), [("path", "ascending")]).to_numpy()
-    return np.asarray(rows[chosen])
+    first: Rows = pc.select_k_unstable(paths, min(MAX_EXAMPLES, len(rows)), [("path", "ascending")]).to_numpy()
+    return np.asarray(rows[first])

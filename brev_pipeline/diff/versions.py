@@ -7,7 +7,6 @@ that may be missing on one side, `was` or `now` is None there.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -38,32 +37,30 @@ def compare_versions(before: Version, after: Version) -> dict[str, Any]:
     Raises:
         StoreError: one of them cannot be read.
     """
-    manifests = before.read_manifest(), after.read_manifest()
-    old, new = manifests
+    old, new = before.read_manifest(), after.read_manifest()
     order = list_purposes(new)
-    changes = compare_images(
-        before.read_table("listing", LISTING_COLUMNS), after.read_table("listing", LISTING_COLUMNS)
-    )
-    records = [version.read_table("records", RECORD_COLUMNS) for version in (before, after)]
+
+    def read(table: str, columns: list[str]) -> list[pa.Table]:
+        return [version.read_table(table, columns) for version in (before, after)]
+
+    changes = compare_images(*read("listing", LISTING_COLUMNS))
+    records = read("records", RECORD_COLUMNS)
+    parts = {name: count_values(part_names(table)) for name, table in zip(("was", "now"), records, strict=True)}
     return {
         "before": {"version": before.id, "path": before.path},
         "after": {"version": after.id, "path": after.path},
         "same": before.id == after.id,
         "images": changes.to_dict(),
-        "left_out": compare_exclusions(*(one.read_table("exclusions", EXCLUSION_COLUMNS) for one in (before, after))),
+        "left_out": compare_exclusions(*read("exclusions", EXCLUSION_COLUMNS)),
         "sides": compare_purposes(changes, read_listed_split(before), read_listed_split(after), order),
         "labels": compare_label_numbers(old["classes"], new["classes"]),
-        "weights": compare_weights(*(one.read_table("weights", WEIGHT_COLUMNS) for one in (before, after))),
+        "weights": compare_weights(*read("weights", WEIGHT_COLUMNS)),
         "records": {
             "was": records[0].num_rows,
             "now": records[1].num_rows,
             "kept": count_kept_records(*records),
             "bytes": {"was": count_shard_bytes(old), "now": count_shard_bytes(new)},
-            "by_part": list_counts_by_name(
-                "part",
-                {name: count_values(part_names(table)) for name, table in zip(("was", "now"), records, strict=True)},
-                order,
-            ),
+            "by_part": list_counts_by_name("part", parts, order),
         },
         "settings": compare_settings(old["configuration"], new["configuration"]),
         "packages": compare_packages(old.get("packages", {}), new.get("packages", {})),
@@ -72,7 +69,7 @@ def compare_versions(before: Version, after: Version) -> dict[str, Any]:
     }
 
 
-def read_listed_split(version: Version) -> Any:
+def read_listed_split(version: Version) -> pa.Table:
     """The assignments of a version's own images: columns `SPLIT_COLUMNS`."""
     table = version.read_table("assignments", [*SPLIT_COLUMNS, "listed"])
     return table.filter(table["listed"]).select(SPLIT_COLUMNS) if "listed" in table.column_names else table
@@ -104,30 +101,19 @@ def compare_purposes(changes: ImageChanges, before: pa.Table, after: pa.Table, o
     was = _purpose_of(changes.before["path"], before)
     now = _purpose_of(changes.after["path"], after)
     old = was.take(pa.array(changes.partner, mask=changes.partner < 0))
-    moved = pc.fill_null(pc.not_equal(old, now), False).to_numpy()
-    rows = np.flatnonzero(moved)
-    pairs = pa.table({"was": old.take(pa.array(rows)), "now": now.take(pa.array(rows))})
-    paths = changes.after["path"].take(pa.array(rows))
-    shown = (
-        pa.table({"path": paths, **{name: pairs[name] for name in ("was", "now")}})
-        .sort_by("path")
-        .slice(0, MAX_EXAMPLES)
-    )
-    counted = (
-        pairs.group_by(["was", "now"])
-        .aggregate([([], "count_all")])
-        .sort_by([("was", "ascending"), ("now", "ascending")])
-    )
-    fresh = now.filter(pa.array(changes.partner < 0))
+    images = pa.table({"path": changes.after["path"], "was": old, "now": now})
+    moved = images.filter(pc.fill_null(pc.not_equal(old, now), False))
+    by_sides = moved.group_by(["was", "now"]).aggregate([([], "count_all")])
+    by_sides = by_sides.sort_by([("was", "ascending"), ("now", "ascending")]).rename_columns(["was", "now", "images"])
+    # An image that takes no part in the split has no purpose.
+    fresh = now.filter(pa.array(changes.partner < 0)).drop_null()
     counts = {"was": count_values(before["purpose"]), "now": count_values(after["purpose"]), "new": count_values(fresh)}
     return {
         "by_purpose": list_counts_by_name("purpose", counts, order),
         "moved": {
-            "images": len(rows),
-            "by_sides": [
-                {"was": row["was"], "now": row["now"], "images": row["count_all"]} for row in counted.to_pylist()
-            ],
-            "examples": shown.to_pylist(),
+            "images": moved.num_rows,
+            "by_sides": by_sides.to_pylist(),
+            "examples": moved.sort_by("path").slice(0, MAX_EXAMPLES).to_pylist(),
         },
     }
 
@@ -188,12 +174,7 @@ def compare_checks(
 
 
 def compare_weights(before: pa.Table, after: pa.Table) -> list[dict[str, Any]]:
-    """One entry per purpose and sampling group that is drawn otherwise: purpose, group, was, now.
-
-    Args:
-        before: columns `WEIGHT_COLUMNS`.
-        after: the same.
-    """
+    """One entry per group, of `WEIGHT_COLUMNS`, that is drawn otherwise: purpose, group, was, now."""
     old, new = (
         {(row.pop("purpose"), row.pop("group")): row for row in table.select(WEIGHT_COLUMNS).to_pylist()}
         for table in (before, after)
@@ -216,9 +197,7 @@ def _list_changes(
 def compare_exclusions(before: pa.Table, after: pa.Table) -> list[dict[str, Any]]:
     """What was left out, by rule: rule, was, now, new (images that were not left out by it), examples of the new ones.
 
-    Args:
-        before: columns `EXCLUSION_COLUMNS`.
-        after: the same.
+    Both tables have `EXCLUSION_COLUMNS`.
     """
     counts = [count_values(table["rule"]) for table in (before, after)]
     found = []
@@ -227,18 +206,13 @@ def compare_exclusions(before: pa.Table, after: pa.Table) -> list[dict[str, Any]
         own = after.filter(pc.equal(after["rule"], rule))
         fresh = own.filter(pc.invert(pc.is_in(own["path"], value_set=old)))
         examples = fresh.sort_by("path").slice(0, MAX_EXAMPLES).select(["path", "reason"]).to_pylist()
-        entry = {"rule": rule, "was": counts[0].get(rule, 0), "now": counts[1].get(rule, 0), "new": fresh.num_rows}
-        found.append(entry | {"examples": examples})
+        was, now = (count.get(rule, 0) for count in counts)
+        found.append({"rule": rule, "was": was, "now": now, "new": fresh.num_rows, "examples": examples})
     return found
 
 
 def count_kept_records(before: pa.Table, after: pa.Table) -> int:
-    """Records of the later version that stand in the earlier one too, byte for byte.
-
-    Args:
-        before: columns `RECORD_COLUMNS`.
-        after: the same.
-    """
+    """Records, of `RECORD_COLUMNS`, of the later version that stand in the earlier one too, byte for byte."""
     at = pc.index_in(after["seed"], value_set=before["seed"])
     same = pc.is_valid(at)
     for name in ("path", "crc", "length"):

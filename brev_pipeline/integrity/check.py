@@ -48,7 +48,10 @@ def find_copies(content_id: pa.ChunkedArray, path: pa.ChunkedArray, category: pa
     copies[rows] = sizes[ids]
     conflict = np.zeros(count, np.bool_)
     conflict[rows] = _find_conflicts(_number_categories(category.take(pa.array(rows))), ids, first)
-    duplicate_of = _scatter_values(count, rows[later], paths.take(pa.array(first[ids[later]])))
+    is_later = np.zeros(count, np.bool_)
+    is_later[rows[later]] = True
+    originals = paths.take(pa.array(first[ids[later]]))
+    duplicate_of = pc.replace_with_mask(pa.nulls(count, originals.type), pa.array(is_later), originals)
     return Copies(duplicate_of, pa.array(copies), pa.array(conflict))
 
 
@@ -79,13 +82,6 @@ def _find_conflicts(categories: npt.NDArray[np.int64], ids: Rows, first: Rows) -
     return conflicting[ids]
 
 
-def _scatter_values(count: int, rows: Rows, values: pa.Array) -> pa.Array:
-    """``values`` at ``rows`` (ascending) of an array that is null elsewhere."""
-    mask = np.zeros(count, np.bool_)
-    mask[rows] = True
-    return pc.replace_with_mask(pa.nulls(count, values.type), pa.array(mask), values)
-
-
 def check_integrity(
     listing: pa.Table, *, fetch: Fetcher, known: pa.Table | None = None, engine: Engine | None = None
 ) -> pa.Table:
@@ -105,7 +101,7 @@ def check_integrity(
         BrevPipelineError: nothing can be read at all, as `Fetcher.fetch_many` raises it.
     """
     identity = resolve_identities(listing, fetch, known, engine)
-    found = find_copies(identity["content_id"], listing["path"], listing["category"])
-    columns = {name: listing[name] for name in listing.column_names}
+    copies = find_copies(identity["content_id"], listing["path"], listing["category"])
+    columns = dict(zip(listing.column_names, listing.columns, strict=True))
     columns |= {name: identity[name] for name in identity.column_names}
-    return conform_table(pa.table(columns | found._asdict()), SAMPLE_INTEGRITY, "sample_integrity")
+    return conform_table(pa.table(columns | copies._asdict()), SAMPLE_INTEGRITY, "sample_integrity")

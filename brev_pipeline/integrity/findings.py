@@ -38,8 +38,8 @@ def pair_renamed(lost: pa.Table, came: pa.Table, content: tuple[pa.ChunkedArray,
         for by_path, numbers in zip((_order_by_path(lost), _order_by_path(came)), contents, strict=True)
     )
     of_class = [numbers * count + own for numbers, own in zip(contents, classes, strict=True)]
-    for one, other in (of_class, contents):
-        first, second = _pair_occurrences(one[left], other[right])
+    for gone, come in (of_class, contents):
+        first, second = _pair_occurrences(gone[left], come[right])
         partner[right[second]] = left[first]
         left, right = np.delete(left, first), np.delete(right, second)
     return partner
@@ -48,6 +48,7 @@ def pair_renamed(lost: pa.Table, came: pa.Table, content: tuple[pa.ChunkedArray,
 def _order_by_path(rows: pa.Table) -> Rows:
     """(rows,) the rows in the order of their paths."""
     paths = rows["path"]
+    # A listing is in that order already, as a rule.
     if pc.all(pc.less(paths[:-1], paths[1:]), min_count=0).as_py():
         return np.arange(len(paths))
     return np.asarray(pc.sort_indices(paths).to_numpy(), np.int64)
@@ -82,22 +83,20 @@ def _count_earlier(numbers: Rows) -> Rows:
     return times
 
 
-_TEXTS: Final = NAMES
-
 DUPLICATE_GROUPS: Final = pa.schema(
     [
         pa.field("content_id", TEXT, False),
         pa.field("copies", pa.int32(), False, {"description": "images with these bytes"}),
-        pa.field("folders", _TEXTS, False, {"description": "their folders, each once, sorted"}),
-        pa.field("datasets", _TEXTS, False, {"description": "their datasets, each once, sorted"}),
-        pa.field("paths", _TEXTS, False, {"description": "sorted"}),
+        pa.field("folders", NAMES, False, {"description": "their folders, each once, sorted"}),
+        pa.field("datasets", NAMES, False, {"description": "their datasets, each once, sorted"}),
+        pa.field("paths", NAMES, False, {"description": "sorted"}),
     ]
 )
 LABEL_CONFLICTS: Final = pa.schema(
     [
         pa.field("content_id", TEXT, False),
-        pa.field("paths", _TEXTS, False, {"description": "sorted"}),
-        pa.field("categories", _TEXTS, False, {"description": "of each path, several joined with ', '"}),
+        pa.field("paths", NAMES, False, {"description": "sorted"}),
+        pa.field("categories", NAMES, False, {"description": "of each path, several joined with ', '"}),
     ]
 )
 LISTING_CHANGES: Final = pa.schema(
@@ -152,6 +151,7 @@ def compare_listings(old: pa.Table, new: pa.Table) -> pa.Table:
         new: the same of the present one.
     """
     there = pc.index_in(new["path"], value_set=old["path"])
+    # Null, so that the size decides, where one of the two has no entity tag.
     same_tag = pc.equal(old["etag"].take(there), new["etag"])
     same = pc.coalesce(same_tag, pc.equal(old["size"].take(there), new["size"]))
     return _find_changes(old, new, same, lambda rows: join_texts(rows["etag"], rows["size"].cast(TEXT), by="/"))
@@ -195,13 +195,9 @@ def _are_unread(ids: pa.ChunkedArray) -> pa.ChunkedArray:
 def _find_changes(
     old: pa.Table, new: pa.Table, same: pa.ChunkedArray, content: Callable[[pa.Table], pa.ChunkedArray]
 ) -> pa.Table:
-    """The changes between two listings.
+    """The changes; ``same`` (new rows,): whether an image is that of the same path before, null where there was none.
 
-    Args:
-        old: of before.
-        new: of now.
-        same: (new rows,) whether the image is the one of the same path; null where there was none.
-        content: (rows,) what images have in common whose bytes are the same; null where that is not known.
+    ``content`` of rows: what images have in common whose bytes are the same; null where that is not known.
     """
     lost = old.filter(pc.invert(pc.is_in(old["path"], value_set=new["path"])))
     came = new.filter(pc.is_null(same))
@@ -223,9 +219,10 @@ def _find_changes(
 
 
 def _describe_rows(rows: pa.Table, change: str = "vanished") -> pa.Table:
-    nothing = pa.nulls(len(rows), TEXT)
-    columns = [pa.repeat(pa.scalar(change, TEXT), len(rows)), rows["path"], nothing, rows["folder"], rows["dataset"]]
-    return pa.table([*columns, join_names(rows["category"], ", "), nothing], LISTING_CHANGES.names)
+    kind, nothing = pa.repeat(pa.scalar(change, TEXT), len(rows)), pa.nulls(len(rows), TEXT)
+    category = join_names(rows["category"], ", ")
+    columns = [kind, rows["path"], nothing, rows["folder"], rows["dataset"], category, nothing]
+    return pa.table(columns, LISTING_CHANGES.names)
 
 
 def _group_by_content(rows: pa.Table, schema: pa.Schema, lists: dict[str, str]) -> pa.Table:
@@ -235,6 +232,6 @@ def _group_by_content(rows: pa.Table, schema: pa.Schema, lists: dict[str, str]) 
     grouped = ordered.group_by("content_id", use_threads=False).aggregate([*wanted, ("copies", "first")])
     columns = {name: grouped[f"{column}_list"] for name, column in lists.items()}
     for name in {"folders", "datasets"} & columns.keys():
-        columns[name] = pa.array([sorted(set(values)) for values in columns[name].to_pylist()], _TEXTS)
+        columns[name] = pa.array([sorted(set(values)) for values in columns[name].to_pylist()], NAMES)
     columns |= {"content_id": grouped["content_id"], "copies": grouped["copies_first"]}
     return pa.table({name: columns[name] for name in schema.names}).cast(schema)
