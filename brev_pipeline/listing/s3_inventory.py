@@ -22,8 +22,8 @@ import pyarrow.compute as pc
 from brev_pipeline.errors import BrevPipelineError, ListingError, StoreError
 from brev_pipeline.listing.s3_pages import OBJECTS, parse_page
 from brev_pipeline.storage import S3Place, Sources
-from brev_pipeline.storage.prefetch import prefetch_map
 from brev_pipeline.storage.s3 import S3Client
+from brev_pipeline.storage.sources import prefetch_map
 from brev_pipeline.storage.storage_errors import S3Error
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline.texts import TEXT

@@ -1,10 +1,13 @@
 """S3 as one set of storage settings reaches it, on botocore.
 
-Every call waits out passing failures (`patience`) and raises an `S3Error` for people (`faults`) for the others. s3fs
-is not used for reading: it sends a HEAD before every GET. Objects are asked for directly (`direct`) once botocore has
-shown the way.
+Every call waits out passing failures and raises an `S3Error` for people for the others. All waiting happens here, none
+in botocore (its own retries are switched off), so that one rule holds for listing, HEAD and GET, and a server that
+restarts in the middle of a listing costs seconds, not the run. s3fs is not used for reading: it sends a HEAD before
+every GET. Objects are asked for directly once botocore has shown the way.
 """
 
+import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,14 +16,18 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from brev_pipeline.config import StorageSettings
-from brev_pipeline.storage.retry import retry_call
 from brev_pipeline.storage.s3_connection import DirectRequests, check_whole_page, open_connection
-from brev_pipeline.storage.storage_errors import S3Error, has_answered, is_passing, not_s3_error, to_s3_error
+from brev_pipeline.storage.storage_errors import S3Error, is_passing, not_s3_error, to_s3_error
 
 R = TypeVar("R")
 
 PATIENCE = 60.0  # s, with a server that has answered before
 FIRST_PATIENCE = 4.0  # s, with one that has not: most likely its address is wrong
+FIRST_WAIT = 0.2  # s
+LONGEST_WAIT = 8.0  # s
+
+# Only spreads the waits of threads that failed together; no result hangs on it.
+_jitter = random.SystemRandom()
 
 
 @dataclass(frozen=True)
@@ -104,26 +111,22 @@ class S3Client:
         answer = self._directly("GET", bucket, key, etag, max_bytes)
         if answer is not None:
             return bytes(answer.content)
-        condition = {"IfMatch": f'"{etag}"'} if etag else {}
 
-        def read(client: Any) -> bytes:
-            answer = client.get_object(Bucket=bucket, Key=key, **condition, **self._payer)
-            return _read_whole(answer, f"s3://{bucket}/{key}", max_bytes)
+        def read(client: Any, request: dict[str, str]) -> bytes:
+            return _read_whole(client.get_object(**request), f"s3://{bucket}/{key}", max_bytes)
 
-        return self._learned(bucket, key, self._call(f"s3://{bucket}/{key}", read))
+        return self._by_botocore(bucket, key, etag, read)
 
     def read_headers(self, bucket: str, key: str, etag: str | None) -> ObjectHead:
-        """What the object's headers tell of its identity. Raises `S3Error` as `get` does."""
+        """What the object's headers tell of its identity. Raises `S3Error` as `read_object` does."""
         answer = self._directly("HEAD", bucket, key, etag)
         if answer is not None:
             return ObjectHead.from_headers(answer.headers)
-        condition = {"IfMatch": f'"{etag}"'} if etag else {}
 
-        def ask(client: Any) -> ObjectHead:
-            answer = client.head_object(Bucket=bucket, Key=key, **condition, **self._payer)
-            return ObjectHead.from_headers(answer["ResponseMetadata"]["HTTPHeaders"])
+        def ask(client: Any, request: dict[str, str]) -> ObjectHead:
+            return ObjectHead.from_headers(client.head_object(**request)["ResponseMetadata"]["HTTPHeaders"])
 
-        return self._learned(bucket, key, self._call(f"s3://{bucket}/{key}", ask))
+        return self._by_botocore(bucket, key, etag, ask)
 
     def _directly(self, method: str, bucket: str, key: str, etag: str | None, max_bytes: int | None = None) -> Any:
         if self._direct is None:
@@ -133,7 +136,10 @@ class S3Client:
             headers["x-amz-request-payer"] = "requester"
         return self._direct.send_request(method, bucket, key, headers, max_bytes)
 
-    def _learned(self, bucket: str, key: str, result: R) -> R:
+    def _by_botocore(self, bucket: str, key: str, etag: str | None, operation: Callable[[Any, dict[str, str]], R]) -> R:
+        condition = {"IfMatch": f'"{etag}"'} if etag else {}
+        request = {"Bucket": bucket, "Key": key, **condition, **self._payer}
+        result = self._call(f"s3://{bucket}/{key}", lambda client: operation(client, request))
         if self._direct is not None:
             self._direct.learn_route(bucket, key)
         return result
@@ -153,7 +159,7 @@ class S3Client:
         try:
             result = operation(client)
         except Exception as error:
-            self._answered |= has_answered(error)
+            self._answered |= hasattr(error, "response")  # a server's answer, so there is a server
             raise
         self._answered = True
         return result
@@ -164,8 +170,8 @@ class S3Client:
     def _client(self) -> Any:
         with self._lock:
             if self._made is None:
-                connection = open_connection(self._storage)
-                self._made, self._direct = connection.client, DirectRequests(connection)
+                self._made, credentials, certificates = open_connection(self._storage)
+                self._direct = DirectRequests(self._made, credentials, certificates)
             return self._made
 
 
@@ -180,3 +186,31 @@ def _read_whole(answer: Any, place: str, max_bytes: int | None) -> bytes:
         body.close()
         raise S3Error("refused", f"{place} is larger than listing.max_object_mb allows ({max_bytes / 1e6:,g} MB)")
     return data
+
+
+def retry_call(call: Callable[[], R], passing: Callable[[Exception], bool], limit: Callable[[], float]) -> R:
+    """The result of ``call``, which is made again after each failure that is ``passing``.
+
+    Waits double from `FIRST_WAIT` to `LONGEST_WAIT`, each shortened by up to half at random.
+
+    Args:
+        call: what to do; safe to do more than once.
+        passing: whether a failure may pass by itself.
+        limit: s that calls and waits may take in all, asked anew at each failure; two calls are made in any case.
+
+    Raises:
+        Exception: the first failure that is not passing, or the last one when patience is at its end.
+    """
+    spent, pause, longest = 0.0, 0.0, FIRST_WAIT
+    while True:
+        began = time.monotonic()
+        try:
+            return call()
+        except Exception as error:
+            # A call that stalls costs more patience than one that is refused at once.
+            spent += time.monotonic() - began
+            if not passing(error) or (pause and spent >= limit()):
+                raise
+        pause, longest = longest * _jitter.uniform(0.5, 1), min(2 * longest, LONGEST_WAIT)
+        spent += pause
+        time.sleep(pause)

@@ -1,7 +1,7 @@
 """Connecting: a botocore client for one set of storage settings, with what this package does itself taken out of it.
 
 botocore (which s3fs brings along) signs, resolves endpoints and regions, and finds credentials in the standard AWS
-order. Two things are taken from it: retries (`patience` has them, for every call alike), and the parsing of listing
+order. Two things are taken from it: retries (`S3Client` has them, for every call alike), and the parsing of listing
 pages, which cost 80 CPU-ms per 1,000 keys where the request itself costs 3; pages are handed on as the bytes that came.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from threading import local
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import quote
 
 from brev_pipeline.config import StorageSettings
@@ -18,21 +18,18 @@ from brev_pipeline.config import StorageSettings
 CONNECTIONS: Final = 64
 TIMEOUTS: Final = (10.0, 30.0)
 """Seconds to connect, and to wait for the next bytes."""
+# Likewise: what stalls is asked again by botocore, so there is no use in waiting long.
+_DIRECT_TIMEOUTS: Final = (10.0, 15.0)
+_SCOPE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]*/\d{8}/([^/,]+)/s3/aws4_request")
 
 
-class Connection(NamedTuple):
-    """What is needed to talk to one S3 service."""
+def open_connection(storage: StorageSettings) -> tuple[Any, Any, str | bool]:
+    """Set up a connection to one S3 service; nothing is sent yet.
 
-    client: Any
-    """A botocore client."""
-    credentials: Any
-    """botocore's, which renew themselves; None where access is anonymous."""
-    verify: str | bool
-    """The file of certificates to trust, or whether to trust the usual ones."""
-
-
-def open_connection(storage: StorageSettings) -> Connection:
-    """Set up a connection; nothing is sent yet."""
+    Returns:
+        A botocore client; its credentials, which renew themselves (None where access is anonymous); the file of
+        certificates to trust, or whether to trust the usual ones.
+    """
     import botocore.session
     from botocore import UNSIGNED
     from botocore.config import Config
@@ -65,7 +62,7 @@ def open_connection(storage: StorageSettings) -> Connection:
         client = client_of(by_path)
     # Under a wildcard: botocore runs these before its own handlers, one of which parses the page in full.
     client.meta.events.register("before-parse.*.ListObjectsV2", _set_page_aside)
-    return Connection(client, credentials, session.get_config_variable("ca_bundle") or True)
+    return client, credentials, session.get_config_variable("ca_bundle") or True
 
 
 @cache
@@ -91,11 +88,6 @@ def _set_page_aside(response_dict: dict[str, Any], customized_response_dict: dic
         response_dict["body"] = b""
 
 
-# Seconds to connect, and to wait for the next bytes: what stalls is asked again, so there is no use in waiting long.
-_TIMEOUTS: Final = (10.0, 15.0)
-_SCOPE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]*/\d{8}/([^/,]+)/s3/aws4_request")
-
-
 @dataclass(frozen=True)
 class Route:
     """How the objects of one bucket are asked for."""
@@ -105,35 +97,21 @@ class Route:
     region: str | None
     """Region that requests are signed for; None: they are not signed."""
 
-    @classmethod
-    def from_request(cls, sent: Any, key: str) -> "Route | None":
-        """The route of a request that botocore sent for ``key``; None if it is of no kind known here."""
-        url, path = str(sent.url), quote(key, safe="/~")
-        if not url.endswith(f"/{path}"):
-            return None
-        base = url[: -len(path)]
-        signature = sent.headers.get("Authorization")
-        if signature is None:
-            return cls(base, None)
-        scope = _SCOPE.match(signature.decode() if isinstance(signature, bytes) else signature)
-        return cls(base, scope[1]) if scope else None
-
 
 class DirectRequests:
     """Sends requests along learned routes. Threads may share it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, client: Any, credentials: Any, certificates: str | bool) -> None:
         from botocore.httpsession import URLLib3Session
         from botocore.utils import get_environ_proxies
 
-        client = connection.client
         self._http = URLLib3Session(
-            verify=connection.verify,
+            verify=certificates,
             proxies=get_environ_proxies(client.meta.endpoint_url),
-            timeout=_TIMEOUTS,
+            timeout=_DIRECT_TIMEOUTS,
             max_pool_connections=CONNECTIONS,
         )
-        self._credentials = connection.credentials
+        self._credentials = credentials
         self._routes: dict[str, Route] = {}
         self._thread = local()
         for operation in ("GetObject", "HeadObject"):
@@ -143,10 +121,15 @@ class DirectRequests:
         self._thread.sent = request
 
     def learn_route(self, bucket: str, key: str) -> None:
-        """Take over the route of this thread's last request, which botocore answered well."""
-        sent = getattr(self._thread, "sent", None)
-        if bucket not in self._routes and sent is not None and (route := Route.from_request(sent, key)):
-            self._routes[bucket] = route
+        """Take over the route of this thread's last request, which botocore answered well, if it is of a known kind."""
+        sent, path = getattr(self._thread, "sent", None), quote(key, safe="/~")
+        if bucket in self._routes or sent is None or not str(sent.url).endswith(f"/{path}"):
+            return
+        base, signature = str(sent.url)[: -len(path)], sent.headers.get("Authorization")
+        if signature is None:
+            self._routes[bucket] = Route(base, None)
+        elif scope := _SCOPE.match(signature.decode() if isinstance(signature, bytes) else signature):
+            self._routes[bucket] = Route(base, scope[1])
 
     def send_request(
         self, method: str, bucket: str, key: str, headers: Mapping[str, str], max_bytes: int | None = None

@@ -2,30 +2,37 @@
 
 S3 is asked by ``If-Match`` on the entity tag that was listed; a local file has none, and comes as it is. Nothing is
 hashed here: whoever takes bytes for those of a row's ``content_id`` compares them (`fetcher.check_recorded_md5`), once.
-What the listing refuses (see `ReadLimits`) is not read either, whatever it was when it was listed.
+What the listing refuses (see `ReadLimits`) is not read either, whatever it was when it was listed. Reads go through a
+window of threads: several wait for the network at once, few results lie in memory.
 """
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from time import perf_counter, thread_time
+from typing import Any, Final, TypeVar
 
-from brev_pipeline.config import DatasetSettings, PipelineConfig
+from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
 from brev_pipeline.storage.fetcher import SourceRow
 from brev_pipeline.storage.local_files import read_file, stat_file
 from brev_pipeline.storage.places import LocalPlace, Place, ReadLimits, S3Place, object_key, parse_place
-from brev_pipeline.storage.prefetch import prefetch_map, prefetch_map_if_slow
 from brev_pipeline.storage.s3 import ObjectHead, S3Client
 from brev_pipeline.storage.storage_errors import S3Error
 
+T = TypeVar("T")
+R = TypeVar("R")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 # Reads under way at once, in each process that reads: a request waits some 40 ms for its first byte.
 READS = 8
 # HEAD requests under way at once, in each process that asks.
 HEADS = 32
+# Seconds that a task waits from which on threads pay: to hand a task to one and its result back costs half of it.
+_WAIT: Final = 0.0005
 
 
 @dataclass(frozen=True)
@@ -38,16 +45,13 @@ class Sources:
     @classmethod
     def from_config(cls, config: PipelineConfig) -> "Sources":
         """The sources of a configuration's datasets."""
-
-        def place(dataset: DatasetSettings) -> Place:
-            inventory = config.resolve_location(dataset.inventory) if dataset.inventory else None
-            return parse_place(
-                dataset.bucket, config.resolve_location(dataset.bucket), dataset.storage, inventory, limits
-            )
-
         limits = ReadLimits.from_settings(config.listing)
-
-        return cls({dataset.bucket: place(dataset) for dataset in config.datasets})
+        places = {}
+        for dataset in config.datasets:
+            inventory = config.resolve_location(dataset.inventory) if dataset.inventory else None
+            folder = config.resolve_location(dataset.bucket)
+            places[dataset.bucket] = parse_place(dataset.bucket, folder, dataset.storage, inventory, limits)
+        return cls(places)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"places": self.places, "_clients": {}}
@@ -127,26 +131,21 @@ class Sources:
     def _fetch(self, row: SourceRow) -> bytes | SourceError:
         place = self.get_place(row.bucket)
         try:
-            return self._read(place, row)
+            if isinstance(place, LocalPlace):
+                return read_file(place, row.path)
+            key = place.prefix + object_key(row.bucket, row.path)
+            return self.get_client(place).read_object(place.name, key, row.etag, place.limits.max_bytes)
         except SourceError as error:
             return error
         except S3Error as error:
             return _source_error(error)
-
-    def _read(self, place: Place, row: SourceRow) -> bytes:
-        if isinstance(place, LocalPlace):
-            return read_file(place, row.path)
-        key = place.prefix + object_key(row.bucket, row.path)
-        return self.get_client(place).read_object(place.name, key, row.etag, place.limits.max_bytes)
 
     def _look(self, row: SourceRow) -> tuple[int, datetime] | SourceError:
         place = self.get_place(row.bucket)
         try:
             if isinstance(place, LocalPlace):
                 return stat_file(place, row.path)
-            head = self.get_client(place).read_headers(
-                place.name, place.prefix + object_key(row.bucket, row.path), row.etag
-            )
+            head = self._read_headers(place, row)
         except SourceError as error:
             return error
         except S3Error as error:
@@ -154,8 +153,8 @@ class Sources:
         if head.size is None or head.modified is None:
             return SourceError("missing", f"{row.path}: the server does not tell its size and time")
         if head.size > place.limits.max_bytes:
-            said = f"{row.path} has {head.size:,} bytes, more than listing.max_object_mb allows"
-            return SourceError("changed", said)
+            reason = f"{row.path} has {head.size:,} bytes, more than listing.max_object_mb allows"
+            return SourceError("changed", reason)
         return head.size, head.modified
 
     def _head(self, row: SourceRow) -> ObjectHead | SourceError:
@@ -163,11 +162,13 @@ class Sources:
         if isinstance(place, LocalPlace) or (place.storage.anon and _MD5.fullmatch(row.etag or "")):
             return ObjectHead(None, False)
         try:
-            return self.get_client(place).read_headers(
-                place.name, place.prefix + object_key(row.bucket, row.path), row.etag
-            )
+            return self._read_headers(place, row)
         except S3Error as error:
             return _source_error(error)
+
+    def _read_headers(self, place: S3Place, row: SourceRow) -> ObjectHead:
+        key = place.prefix + object_key(row.bucket, row.path)
+        return self.get_client(place).read_headers(place.name, key, row.etag)
 
 
 def _source_error(error: S3Error) -> SourceError:
@@ -175,3 +176,43 @@ def _source_error(error: S3Error) -> SourceError:
     if error.kind not in ("missing", "changed", "refused"):
         raise error
     return SourceError("changed" if error.kind == "changed" else "missing", str(error))
+
+
+def prefetch_map(function: Callable[[T], R], tasks: Sequence[T], width: int) -> Iterator[tuple[T, R]]:
+    """Yield ``(task, function(task))`` in the order of ``tasks``, at most ``width`` of them begun and not yet yielded.
+
+    An exception of ``function`` is raised at its task's turn; the tasks after it are not begun.
+    """
+    if width < 2 or len(tasks) < 2:
+        yield from ((task, function(task)) for task in tasks)
+        return
+    pool = ThreadPoolExecutor(min(width, len(tasks)), thread_name_prefix="source")
+    try:
+        pending: deque[tuple[T, Future[R]]] = deque()
+        for task in tasks:
+            if len(pending) == width:
+                first, future = pending.popleft()
+                yield first, future.result()
+            pending.append((task, pool.submit(function, task)))
+        while pending:
+            first, future = pending.popleft()
+            yield first, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def prefetch_map_if_slow(function: Callable[[T], R], tasks: Sequence[T], width: int) -> Iterator[tuple[T, R]]:
+    """As `prefetch_map`, but in the caller's own thread until two tasks in a row have waited.
+
+    A file that lies in the memory of the machine is read in less time than a thread is told to read it; one on a
+    disk or another machine is waited for. One wait alone may be that of a busy machine.
+    """
+    in_a_row = 0
+    for done, task in enumerate(tasks, 1):
+        began = perf_counter() - thread_time()
+        result = function(task)
+        in_a_row = in_a_row + 1 if perf_counter() - thread_time() - began > _WAIT else 0
+        yield task, result
+        if in_a_row == 2:
+            yield from prefetch_map(function, tasks[done:], width)
+            return

@@ -116,16 +116,11 @@ def _explain_store_error(place: str, verb: str, error: Exception) -> str:
     name = errno.errorcode.get(getattr(error, "errno", None) or 0, "")
     hint = _STORE_HINTS.get(name, "check the store's address, network and credentials")
     # Where a server sent a code and no words, as Ceph's does, the code.
-    said = getattr(error, "strerror", None) or str(error)
-    if said in ("", "None"):
+    reason = getattr(error, "strerror", None) or str(error)
+    if reason in ("", "None"):
         answer = getattr(error.__cause__, "response", None) or {}
-        said = str(answer.get("Error", {}).get("Code") or type(error).__name__)
-    return f"{place} cannot be {verb}: {said}; {hint}"
-
-
-def has_answered(error: Exception) -> bool:
-    """Whether ``error`` is a server's answer, so that there is a server."""
-    return hasattr(error, "response")
+        reason = str(answer.get("Error", {}).get("Code") or type(error).__name__)
+    return f"{place} cannot be {verb}: {reason}; {hint}"
 
 
 def to_s3_error(error: Exception, place: str, storage: StorageSettings) -> S3Error:
@@ -175,7 +170,8 @@ def _answered(error: Any, place: str, storage: StorageSettings) -> S3Error:
     answer = f"{status} {code}".strip() + (f": {said}" if said else "")
     # Without S3's XML in the body botocore has no code, or takes the status for it. A HEAD has no body to go by.
     named = code and not code.isdigit()
-    if not named and error.operation_name != "HeadObject" and "html" in _headers(error).get("content-type", ""):
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders") or {}
+    if not named and error.operation_name != "HeadObject" and "html" in headers.get("content-type", ""):
         return not_s3_error(place, storage, f"an HTML page (status {status})")
     if code in _CREDENTIALS:
         return S3Error("credentials", f"{place}: the credentials are not accepted ({answer}); check {_WAYS}")
@@ -210,7 +206,3 @@ def _code(error: Any) -> str:
 
 def _status(error: Any) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
-
-
-def _headers(error: Any) -> dict[str, str]:
-    return dict(error.response.get("ResponseMetadata", {}).get("HTTPHeaders") or {})

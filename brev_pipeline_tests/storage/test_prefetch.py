@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from brev_pipeline.storage import prefetch
-from brev_pipeline.storage.prefetch import prefetch_map, prefetch_map_if_slow
+from brev_pipeline.storage import sources
+from brev_pipeline.storage.sources import prefetch_map, prefetch_map_if_slow
 
 
 def test_results_come_in_the_order_of_the_tasks() -> None:
@@ -58,7 +58,7 @@ def test_nothing_and_one_task_need_no_threads(tasks: list[int]) -> None:
 
 
 def test_tasks_that_do_not_wait_need_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefetch, "_WAIT", 60)  # a busy machine makes them wait
+    monkeypatch.setattr(sources, "_WAIT", 60)  # a busy machine makes them wait
     threads: set[int] = set()
     done = list(prefetch_map_if_slow(lambda task: threads.add(threading.get_ident()), range(50), 8))
     assert [task for task, _ in done] == list(range(50))
