@@ -19,7 +19,6 @@ class Augmenter(Protocol):
 
     def augment(self, image: Pixels, seed: int) -> Pixels:
         """A new image, shaped like ``image``: (height, width, channels)."""
-        ...
 
 
 class PixelReader(Protocol):
@@ -27,7 +26,6 @@ class PixelReader(Protocol):
 
     def read(self, rows: pa.Table) -> Iterable[Pixels]:
         """One array per row of prepared_images' columns, in order."""
-        ...
 
 
 def augment_frames(augmenter: Augmenter, image: Pixels, seed: int) -> Pixels:

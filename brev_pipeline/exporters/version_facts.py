@@ -9,8 +9,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import PipelineConfig, ShardSettings
 from brev_pipeline.errors import ShardError
-from brev_pipeline.records.image_shape import ImageShape, find_image_shape
-from brev_pipeline.records.schema import RECORD_VERSION
+from brev_pipeline.records.schema import RECORD_VERSION, ImageShape, find_image_shape
 from brev_pipeline.tables import AUGMENTED, part_names
 
 RECORD_TABLE: Final = "records.parquet"

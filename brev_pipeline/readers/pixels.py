@@ -13,7 +13,7 @@ import numpy.typing as npt
 from brev_pipeline.errors import ShardError
 from brev_pipeline.frames import split_frames
 from brev_pipeline.records.encodings import ENCODINGS
-from brev_pipeline.records.image_shape import ImageShape
+from brev_pipeline.records.schema import ImageShape
 from brev_pipeline.rescaling import Rescale, rescale_table
 
 

@@ -12,7 +12,7 @@ from brev_pipeline.readers.find_version import Manifest, read_checked_file
 from brev_pipeline.readers.pixels import PixelDecoder
 from brev_pipeline.readers.samples import MULTI_HOT, SampleReader, demand_fields
 from brev_pipeline.readers.stored_records import StoredRecords
-from brev_pipeline.records.image_shape import SHAPE_COLUMNS, ImageShape, find_image_shape
+from brev_pipeline.records.schema import SHAPE_COLUMNS, ImageShape, find_image_shape
 from brev_pipeline.rescaling import Rescale, rescale_factors
 from brev_pipeline.store import Folder, Version
 from brev_pipeline.store.parquet import from_parquet

@@ -11,7 +11,7 @@ from brev_pipeline.readers.purpose_records import PurposeRecords
 from brev_pipeline.readers.samples import SampleReader
 from brev_pipeline.readers.source_photos import Base, SourcePhotos, open_photo
 from brev_pipeline.readers.to_torch import Layout, make_torch_dataset
-from brev_pipeline.records.image_shape import ImageShape
+from brev_pipeline.records.schema import ImageShape
 from brev_pipeline.rescaling import Rescale
 
 _PAIR = ("image", "label")

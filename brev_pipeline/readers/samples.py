@@ -15,7 +15,7 @@ from brev_pipeline.errors import ReadError
 from brev_pipeline.readers.pixels import PixelDecoder
 from brev_pipeline.readers.reading_order import Rows, cut_windows, shuffle_rows
 from brev_pipeline.readers.stored_records import StoredRecords, find_runs
-from brev_pipeline.records.image_shape import ImageShape
+from brev_pipeline.records.schema import ImageShape
 from brev_pipeline.rescaling import Rescale
 
 PIXELS: Final = "image"

@@ -16,8 +16,7 @@ from brev_pipeline.errors import ReadError, StoreError
 from brev_pipeline.readers.purpose_records import PurposeRecords
 from brev_pipeline.readers.samples import PIXELS
 from brev_pipeline.readers.stored_records import read_whole_shard
-from brev_pipeline.records.image_shape import ImageShape
-from brev_pipeline.records.schema import feature_spec
+from brev_pipeline.records.schema import ImageShape, feature_spec
 from brev_pipeline.rescaling import Rescale, rescale_factors
 from brev_pipeline.seeds import seed64
 

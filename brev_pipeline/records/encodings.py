@@ -21,18 +21,15 @@ class RecordEncoding(Protocol):
     @property
     def stored_as(self) -> Literal["encoded", "raw"]:
         """Which feature of a record holds the bytes, ``image/encoded`` or ``image/raw``."""
-        ...
 
     def estimate_bytes_per_value(self, settings: ShardSettings) -> float:
         """Bytes that one value of a photograph's pixels takes, before any is encoded."""
-        ...
 
     def make_encoder(self, settings: ShardSettings) -> Callable[[Pixels], bytes]:
         """A function from C-contiguous uint8 (height, width, channels) to bytes, the same on every CPU.
 
         It raises `ShardError` where the encoding cannot hold the pixels.
         """
-        ...
 
     def decode_pixels(self, data: bytes | memoryview, channels: int | None = None) -> Pixels:
         """The pixels of these bytes: an array of its own, flat where the bytes tell no shape.
@@ -44,7 +41,6 @@ class RecordEncoding(Protocol):
         Raises:
             ShardError: these are not such bytes.
         """
-        ...
 
 
 class RawEncoding:

@@ -13,6 +13,7 @@ from brev_pipeline.records.encodings import ENCODINGS
 from brev_pipeline.records.example import decode_example
 from brev_pipeline.records.schema import RECORD_FEATURES
 from brev_pipeline.store import Folder
+from brev_pipeline.tables import iterate_rows
 from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, iterate_frames, read_frame
 
 _FEATURES: Final = {feature.name: feature for feature in RECORD_FEATURES}
@@ -60,14 +61,14 @@ def iterate_records(
         ShardError: a record is damaged, missing, or not the one that its row was written for; or a file holds more.
         StoreError: a file cannot be read.
     """
-    for file, rows in groupby(_iterate_rows(table), key=lambda row: row["file"]):
+    for file, rows in groupby(iterate_rows(table), key=lambda row: row["file"]):
         place = folder.file_url(file)
-        found = iterate_frames(read_whole_shard(folder, file, compression), place)
+        frames = iterate_frames(read_whole_shard(folder, file, compression), place)
         for row in rows:
-            offset, record, crc = next(found, (-1, b"", 0))
+            offset, record, crc = next(frames, (-1, b"", 0))
             _check_same(row, (offset, len(record), crc), place)
             yield row, _decode_features(record)
-        if (more := next(found, None)) is not None:
+        if (more := next(frames, None)) is not None:
             raise ShardError(
                 f"{place} holds more records than are in the table, the first at byte {more[0]}; restore the file"
             )
@@ -81,25 +82,16 @@ def decode_record_pixels(record: Mapping[str, Any]) -> Pixels:
     """
     height, width, channels = (record[f"image/{side}"] for side in ("height", "width", "channels"))
     frames = record.get("image/frames", 1)
-    image = _decode_image(record)
+    name = record["image/format"]
+    try:
+        encoding = ENCODINGS[name]
+        image = encoding.decode_pixels(record[f"image/{encoding.stored_as}"])
+    except (KeyError, ShardError) as error:
+        raise ShardError(f"the record of {record['path']} holds no {name} image") from error
     if image.size != frames * height * width * channels or (image.ndim > 1 and image.shape[1] != width):
         shape = (frames, height, width, channels)
         raise ShardError(f"the record of {record['path']} does not hold pixels of shape {shape}, as it says")
     return image.reshape(*([frames] if "image/frames" in record else []), height, width, channels)
-
-
-def _decode_image(record: Mapping[str, Any]) -> Pixels:
-    name = record["image/format"]
-    try:
-        encoding = ENCODINGS[name]
-        return encoding.decode_pixels(record[f"image/{encoding.stored_as}"])
-    except (KeyError, ShardError) as error:
-        raise ShardError(f"the record of {record['path']} holds no {name} image") from error
-
-
-def _iterate_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    for batch in table.to_batches(max_chunksize=4096):
-        yield from batch.to_pylist()
 
 
 def read_whole_shard(folder: Folder, file: str, compression: str) -> bytes:
@@ -108,7 +100,7 @@ def read_whole_shard(folder: Folder, file: str, compression: str) -> bytes:
     if compression == "none":
         return data
     try:
-        return zlib.decompress(data, 31)
+        return zlib.decompress(data, 31)  # 16 + 15: a gzip header and the largest window
     except zlib.error as error:
         raise ShardError(f"{folder.file_url(file)} is not a whole gzip file: {error}; restore it") from error
 

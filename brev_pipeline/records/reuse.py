@@ -6,11 +6,10 @@ and encoding of its own records, and of the few others whose draws moved. Nothin
 computed anew on the way, and one that is damaged or gone is simply made again.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -61,18 +60,14 @@ class RecordCopier:
 
     def __init__(self, folder: Folder, compression: str, matches: pa.Table) -> None:
         self._folder, self._compression = folder, compression
-        self._spans = {
-            row["file"]: (row["offset_min"], row["end_max"]) for row in _find_spans(matches.drop_null()).to_pylist()
-        }
+        matches = matches.drop_null()
+        end = pc.add(pc.add(matches["offset"], matches["length"]), HEADER_BYTES + FOOTER_BYTES)
+        spans = matches.append_column("end", end).group_by("file").aggregate([("offset", "min"), ("end", "max")])
+        self._spans = {row["file"]: (row["offset_min"], row["end_max"]) for row in spans.to_pylist()}
         self._open: tuple[str, int, bytes] | None = None
 
     def copy_record(self, match: Mapping[str, Any], row: Mapping[str, Any]) -> bytes | None:
-        """The record at a place, if it is there, undamaged, and the one that the row asks for; else None.
-
-        Args:
-            match: file, offset, length, crc.
-            row: of the plan.
-        """
+        """The record at a match, if it is there, undamaged, and the one that the plan's row asks for; else None."""
         try:
             start, data = self._read_span(match["file"])
         except BrevPipelineError:
@@ -84,7 +79,10 @@ class RecordCopier:
         # Nearly always neither has a vector, and a search is quicker than to take the record apart.
         if row["multi_hot"] is None and _VECTOR.encode() not in record:
             return record
-        return record if _read_multi_hot(record) == row["multi_hot"] else None
+        try:
+            return record if decode_example(record).get(_VECTOR) == row["multi_hot"] else None
+        except ShardError:
+            return None
 
     def _read_span(self, name: str) -> tuple[int, bytes]:
         """The part of a file that is needed, and where it begins; the last one is kept: places come file by file."""
@@ -95,26 +93,3 @@ class RecordCopier:
             else:
                 self._open = name, 0, read_whole_shard(self._folder, name, self._compression)
         return self._open[1], self._open[2]
-
-
-def iterate_chunks(
-    rows: pa.Table, places: pa.Table | None, step: int
-) -> Iterator[tuple[pa.Table, list[dict[str, Any]]]]:
-    """Rows ``step`` at a time, each chunk with its places as dictionaries; without places, empty ones."""
-    for start in range(0, rows.num_rows, step):
-        chunk = rows.slice(start, step)
-        yield chunk, places.slice(start, step).to_pylist() if places else [{"file": None}] * chunk.num_rows
-
-
-def _find_spans(places: pa.Table) -> pa.Table:
-    end = pc.add(pc.add(places["offset"], places["length"]), HEADER_BYTES + FOOTER_BYTES)
-    grouped = places.append_column("end", end).group_by("file")
-    return grouped.aggregate([("offset", "min"), ("end", "max")])
-
-
-def _read_multi_hot(record: bytes) -> list[int] | None:
-    try:
-        found = decode_example(record).get(_VECTOR)
-    except ShardError:
-        return None
-    return np.asarray(found, dtype=np.int64).tolist() if found is not None else None

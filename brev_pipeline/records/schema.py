@@ -1,13 +1,18 @@
 """What a record holds: the one place from which the manifest, TensorFlow's feature spec and tfds' are derived.
 
 Names are flat, and tfds and TensorFlow know them by the same keys: ``example["image/encoded"]``. A change of
-anything here is a new `RECORD_VERSION`.
+`RECORD_FEATURES` is a new `RECORD_VERSION`. The shape that all images of some records have, as far as they have one,
+stands here too: exporters and readers state it.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from brev_pipeline.config import ShardSettings
+from brev_pipeline.errors import ShardError
 from brev_pipeline.records.encodings import ENCODINGS
 
 RECORD_VERSION: Final = "1.0.0"
@@ -82,9 +87,8 @@ def feature_spec(
         shape = [classes] if feature.tfds == "classes" else []
         return tf.io.FixedLenFeature(shape, tf.string if feature.kind in ("bytes", "text") else tf.int64)
 
-    return {
-        feature.name: make_feature(feature) for feature in record_features(encoding, several=several, series=series)
-    }
+    features = record_features(encoding, several=several, series=series)
+    return {feature.name: make_feature(feature) for feature in features}
 
 
 def tfds_features(
@@ -132,3 +136,45 @@ def _tfds_feature(
     }
     name, content = form[feature.tfds]
     return {"pythonClassName": _TFDS + name, "description": feature.description, **content}
+
+
+_SIDES: Final = ("prepared_frames", "prepared_height", "prepared_width", "prepared_channels")
+SHAPE_COLUMNS: Final = ["content_id", *_SIDES]  # what `find_image_shape` needs of the table of images
+
+
+class ImageShape(NamedTuple):
+    """Of the images of some records."""
+
+    frames: int | None  # of a time series; None: single images
+    height: int | None  # px, of one frame; None where images differ
+    width: int | None  # px; None where images differ
+    channels: int  # 1 grey, 3 RGB
+
+    @property
+    def is_known(self) -> bool:
+        """Whether all images have the same height and width."""
+        return self.height is not None and self.width is not None
+
+    @property
+    def stored_shape(self) -> tuple[int | None, int | None, int]:
+        """(height, width, channels) as stored: the frames of a time series stand one below the other."""
+        return self.height and self.height * (self.frames or 1), self.width, self.channels
+
+    @property
+    def array_shape(self) -> tuple[int | None, ...]:
+        """([frames,] height, width, channels)."""
+        return tuple(self[1:] if self.frames is None else self)
+
+
+def find_image_shape(images: pa.Table, content_ids: pa.ChunkedArray) -> ImageShape:
+    """The shape of the images (`SHAPE_COLUMNS`) of the contents of one record at least.
+
+    Raises:
+        ShardError: they differ in their number of channels or frames.
+    """
+    images = images.filter(pc.is_in(images["content_id"], value_set=pc.unique(content_ids)))
+    frames, height, width, channels = (pc.unique(images[side]).to_pylist() for side in _SIDES)
+    if len(frames) != 1 or len(channels) != 1:
+        raise ShardError(f"images of {channels} channels and {frames} frames stand beside each other in the records")
+    (common_height,), (common_width,) = (sides if len(sides) == 1 else [None] for sides in (height, width))
+    return ImageShape(frames[0], common_height, common_width, channels[0])

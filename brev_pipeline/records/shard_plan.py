@@ -38,7 +38,7 @@ _OTHER_BYTES: Final = 300  # of a record besides its pixels: names, path, seed, 
 
 
 def shard_name(pipeline: str, part: str, shard: int, shards: int) -> str:
-    """File name of a shard, as tfds expects it; ``part`` as `parts.part_names` names it."""
+    """File name of a shard, as tfds expects it; ``part`` as `tables.part_names` names it."""
     return f"{pipeline}-{part}.tfrecord-{shard:05d}-of-{shards:05d}"
 
 
@@ -96,9 +96,9 @@ def records_per_shard(draws: pa.Table, prepared: pa.Table, settings: ShardSettin
 
 def mean_record_bytes(draws: pa.Table, prepared: pa.Table, settings: ShardSettings) -> float:
     """About how many bytes a record has, before any is made. Arguments as of `records_per_shard`; at least one draw."""
-    own = prepared.take(pc.index_in(draws["content_id"], prepared["content_id"].combine_chunks()))
-    sides = (own[f"prepared_{side}"].cast(pa.float64()) for side in ("height", "width", "channels"))
-    values = reduce(pc.multiply, [pc.fill_null(own["prepared_frames"], 1).cast(pa.float64()), *sides])
+    drawn = prepared.take(pc.index_in(draws["content_id"], prepared["content_id"].combine_chunks()))
+    sides = (drawn[f"prepared_{side}"].cast(pa.float64()) for side in ("height", "width", "channels"))
+    values = reduce(pc.multiply, [pc.fill_null(drawn["prepared_frames"], 1).cast(pa.float64()), *sides])
     per_value = ENCODINGS[settings.encoding].estimate_bytes_per_value(settings)
     return float(_OTHER_BYTES + pc.mean(values).as_py() * per_value)
 
@@ -114,18 +114,14 @@ def _assign_positions(draws: pa.Table, most: int) -> tuple[npt.NDArray[np.int64]
     order = np.lexsort((_mix_seeds(draws["seed"].to_numpy()), blocks))
     names, records = np.unique(blocks, return_counts=True)
     sizes = [_split_evenly(count, most) for count in records.tolist()]
-    number = _number_shards(names >> 32, [len(size) for size in sizes])
+    # Number of each shard within its part: blocks of one part lie side by side.
+    parts_of_shards = np.repeat(names >> 32, [len(size) for size in sizes])
+    _, first, inverse = np.unique(parts_of_shards, return_index=True, return_inverse=True)
+    number = np.arange(len(parts_of_shards)) - first[inverse]
     # A row's position is its number less that of its shard's first row.
     each = np.concatenate([*sizes, np.empty(0, np.int64)])
     starts = np.repeat(np.cumsum(each) - each, each)
     return order, np.repeat(number, each), np.arange(len(order)) - starts
-
-
-def _number_shards(parts: npt.NDArray[np.int64], shards: list[int]) -> npt.NDArray[np.int64]:
-    """Number of each shard within its part; blocks of one part, with that many shards, lie side by side."""
-    of = np.repeat(parts, shards)
-    _, first, inverse = np.unique(of, return_index=True, return_inverse=True)
-    return np.asarray(np.arange(len(of)) - first[inverse], dtype=np.int64)
 
 
 def _split_evenly(records: int, most: int) -> npt.NDArray[np.int64]:
@@ -135,10 +131,8 @@ def _split_evenly(records: int, most: int) -> npt.NDArray[np.int64]:
 
 
 def _mix_seeds(seeds: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """A second, unrelated 64-bit hash of each seed, so that a place tells nothing of the augmentation.
-
-    The finaliser of SplitMix64 (Steele, Lea, Flood 2014), a bijection: distinct seeds never tie.
-    """
+    """A second, unrelated 64-bit hash of each seed, so that a place tells nothing of the augmentation."""
+    # The finaliser of SplitMix64 (Steele, Lea, Flood 2014), a bijection: distinct seeds never tie.
     mixed = seeds + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -23,7 +23,7 @@ from brev_pipeline.errors import ShardError
 from brev_pipeline.frames import Augmenter, PixelReader, Pixels, augment_frames, stack_frames
 from brev_pipeline.records.encodings import ENCODINGS, make_encoder
 from brev_pipeline.records.example import Value, encode_example
-from brev_pipeline.records.reuse import RecordCopier, iterate_chunks
+from brev_pipeline.records.reuse import RecordCopier
 from brev_pipeline.records.schema import RECORD_VERSION
 from brev_pipeline.store import Folder
 from brev_pipeline.tfrecord import frame_record, masked_crc
@@ -66,8 +66,8 @@ def note_finished_shard(progress: Folder, finished: FinishedShard) -> None:
 
 def list_finished_shards(progress: Folder) -> list[FinishedShard]:
     """All that is noted, sorted by file name."""
-    found = (_load_note(progress, name) for name in progress.list_names())
-    return sorted((finished for finished in found if finished), key=lambda finished: finished.file)
+    notes = (_load_note(progress, name) for name in progress.list_names())
+    return sorted(filter(None, notes), key=lambda finished: finished.file)
 
 
 def _load_note(progress: Folder, name: str) -> FinishedShard | None:
@@ -123,11 +123,10 @@ class ShardBuffer:
         self._hash.update(part)
 
 
+# Columns of ``prepared_images`` that say where pixels lie; `FRAMES_COLUMN` too, where it is not null.
 PIXEL_COLUMNS: Final = ["file", "offset", "length", "prepared_height", "prepared_width", "prepared_channels"]
-"""Columns of ``prepared_images`` that say where pixels lie; `FRAMES_COLUMN` too, where it is not null."""
 FRAMES_COLUMN: Final = "prepared_frames"
-PREPARED_COLUMNS: Final = ["content_id", "status", *PIXEL_COLUMNS, FRAMES_COLUMN]
-"""Columns of ``prepared_images`` that planning and writing shards read."""
+PREPARED_COLUMNS: Final = ["content_id", "status", *PIXEL_COLUMNS, FRAMES_COLUMN]  # all that shards are made of
 _PIXELS_AT_ONCE: Final = 32_000_000  # bytes of pixels that are asked for at once
 
 
@@ -137,8 +136,8 @@ class ShardTask:
 
     file: str
     rows: pa.Table = field(repr=False)
+    # Where the same records lie in an earlier version, `PreviousRecords.find_matches`; None: nowhere.
     matches: pa.Table | None = field(default=None, repr=False)
-    """Where the same records lie in an earlier version, `PreviousRecords.find_matches`; None: nowhere."""
 
 
 @dataclass(frozen=True)
@@ -152,24 +151,15 @@ class ShardResult:
 
 @dataclass(frozen=True)
 class ShardWriter:
-    """Writes a shard; sent to each worker once.
-
-    Args:
-        settings: of the shards.
-        augmenter: what changes the pixels of rows that are ``augmented``; None leaves all as they are.
-        pixels: where prepared pixels come from.
-        folder: where shards are written.
-        progress: where finished shards are noted.
-        fingerprint: what the pixels depend on besides the rows.
-        previous: folder of an earlier version to copy records from, and the compression of its shards.
-    """
+    """Writes a shard; sent to each worker once."""
 
     settings: ShardSettings
-    augmenter: Augmenter | None
+    augmenter: Augmenter | None  # changes the pixels of rows that are ``augmented``; None leaves all as they are
     pixels: PixelReader
-    folder: Folder
-    progress: Folder
-    fingerprint: str
+    folder: Folder  # where shards are written
+    progress: Folder  # where finished shards are noted
+    fingerprint: str  # what the pixels depend on besides the rows
+    # Folder of an earlier version to copy records from, and the compression of its shards.
     previous: tuple[Folder, str] | None = None
 
     def __call__(self, task: ShardTask) -> ShardResult:
@@ -196,17 +186,20 @@ class ShardWriter:
         make = RecordBuilder(self.settings, self.augmenter)
         copier = RecordCopier(*self.previous, task.matches) if self.previous and task.matches else None
         step = max(1, _PIXELS_AT_ONCE // max(1, *task.rows["length"].to_pylist()))
-        for chunk, places in iterate_chunks(task.rows, task.matches if copier else None, step):
-            rows = chunk.to_pylist()
+        for start in range(0, task.rows.num_rows, step):
+            chunk = task.rows.slice(start, step)
+            rows, matches = chunk.to_pylist(), [{"file": None}] * chunk.num_rows
+            if copier and task.matches:
+                matches = task.matches.slice(start, step).to_pylist()
             copies = [
-                copier.copy_record(place, row) if copier and place["file"] is not None else None
-                for place, row in zip(places, rows, strict=True)
+                copier.copy_record(match, row) if copier and match["file"] is not None else None
+                for match, row in zip(matches, rows, strict=True)
             ]
             missing = pa.array([copy is None for copy in copies], pa.bool_())
             # Pixels are read only for what is made anew.
             images = _read_pixels(chunk.filter(missing), self.pixels)
-            for row, place, copy in zip(rows, places, copies, strict=True):
-                yield (make(row, next(images)), None) if copy is None else (copy, place["crc"])
+            for row, match, copy in zip(rows, matches, copies, strict=True):
+                yield (make(row, next(images)), None) if copy is None else (copy, match["crc"])
             next(images, None)  # there must be no more of them
 
     def _store(self, finished: FinishedShard, data: bytes) -> None:
@@ -224,12 +217,7 @@ class ShardWriter:
 
 
 class RecordBuilder:
-    """Makes the bytes of one record from its row of the plan and its prepared pixels: a pure function of both.
-
-    Args:
-        settings: of the shards.
-        augmenter: see `ShardWriter`.
-    """
+    """Makes the bytes of one record from its row of the plan and its prepared pixels: a pure function of both."""
 
     def __init__(self, settings: ShardSettings, augmenter: Augmenter | None) -> None:
         self._encoding, self._encode = settings.encoding, make_encoder(settings)
@@ -237,7 +225,7 @@ class RecordBuilder:
         self._augmenter = augmenter
 
     def __call__(self, row: Mapping[str, Any], image: Pixels) -> bytes:
-        """Augment, encode and wrap one image.
+        """Augment, encode and wrap one image, as `schema.RECORD_FEATURES` describes it.
 
         Args:
             row: of the plan, schema `shard_plan.SHARD_PLAN`.
@@ -249,17 +237,12 @@ class RecordBuilder:
         Raises:
             ShardError: the image cannot be encoded.
         """
-        drawn = image
         if self._augmenter and row["augmented"]:
-            drawn = augment_frames(self._augmenter, image, row["seed"])
+            image = augment_frames(self._augmenter, image, row["seed"])
         try:
-            data = self._encode(stack_frames(drawn))
+            data = self._encode(stack_frames(image))
         except ShardError as error:
             raise ShardError(f"{row['path']}: {error}") from error
-        return encode_example(self._make_features(row, drawn, data))
-
-    def _make_features(self, row: Mapping[str, Any], image: Pixels, data: bytes) -> dict[str, Value]:
-        """The features of a record, as `schema.RECORD_FEATURES` describes them."""
         features: dict[str, Value] = {
             "content_id": row["content_id"].encode(),
             "epoch": row["epoch"],
@@ -277,13 +260,13 @@ class RecordBuilder:
             features["label/multi_hot"] = row["multi_hot"]
         if image.ndim == 4:
             features["image/frames"] = len(image)
-        return features
+        return encode_example(features)
 
 
 def _read_pixels(rows: pa.Table, pixels: PixelReader) -> Iterator[Pixels]:
     """The pixels of each row, exactly as many as there are rows."""
     images = pixels.read(rows.select(["content_id", *PIXEL_COLUMNS, FRAMES_COLUMN])) if rows.num_rows else ()
-    for asked, image in zip_longest(range(rows.num_rows), images):
-        if asked is None or image is None:
+    for row, image in zip_longest(range(rows.num_rows), images):
+        if row is None or image is None:
             raise ShardError(f"the pixels of {rows.num_rows} images were asked for, more or fewer came")
         yield image

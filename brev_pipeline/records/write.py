@@ -4,7 +4,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -92,8 +92,8 @@ def write_shards(
     tasks = Counted(_make_tasks(rows, places, starts, names), lambda task: task.rows.num_rows, plan.num_rows, "records")
     for task, written in engine.map(writer, tasks, label="write shards"):
         for name, values in columns.items():
-            found = getattr(written.finished, f"{name}s")
-            values[first[task.file] : first[task.file] + len(found)] = found
+            of_shard = getattr(written.finished, f"{name}s")
+            values[first[task.file] : first[task.file] + len(of_shard)] = of_shard
         reused += written.was_finished
         kept += task.rows.num_rows * written.was_finished
         copied += written.copied
@@ -103,7 +103,9 @@ def write_shards(
     )
     files = pa.array(names, TEXT).take(pa.array(np.repeat(np.arange(len(names)), np.diff(starts))))
     augmented = pc.and_(plan["augmented"], augmenter is not None)
-    table = _record_table(plan, {"file": files, "augmented": augmented, **columns})
+    known = {name: plan[name] for name in plan.column_names} | {"file": files, "augmented": augmented, **columns}
+    table = pa.table({name: known[name] for name in tables.TFRECORD_SHARDS.names})
+    table = tables.conform_table(table, tables.TFRECORD_SHARDS, "tfrecord_shards")
     return tables.note_work(table, plan.num_rows - copied - kept)
 
 
@@ -127,11 +129,11 @@ def remove_progress(folder: Folder) -> None:
 
 def _locate_pixels(plan: pa.Table, prepared: pa.Table) -> pa.Table:
     """The plan with the columns that say where the pixels lie."""
-    at = pc.index_in(plan["content_id"], prepared["content_id"].combine_chunks())
-    if at.null_count:
-        path = plan["path"].filter(pc.is_null(at))[0].as_py()
-        raise ShardError(f"{at.null_count} records have no prepared image, the first of {path}; make the plan anew")
-    places = prepared.select([*PIXEL_COLUMNS, FRAMES_COLUMN]).take(at)
+    rows = pc.index_in(plan["content_id"], prepared["content_id"].combine_chunks())
+    if rows.null_count:
+        path = plan["path"].filter(pc.is_null(rows))[0].as_py()
+        raise ShardError(f"{rows.null_count} records have no prepared image, the first of {path}; make the plan anew")
+    places = prepared.select([*PIXEL_COLUMNS, FRAMES_COLUMN]).take(rows)
     if nulls := [name for name in PIXEL_COLUMNS if places[name].null_count]:
         raise ShardError(f"records have prepared images without {', '.join(nulls)}; make the plan anew")
     for name in places.column_names:
@@ -153,8 +155,8 @@ def list_shards(plan: pa.Table, pipeline: str) -> tuple[Rows, list[str]]:
 def _make_tasks(rows: pa.Table, places: pa.Table | None, starts: Rows, names: list[str]) -> Iterator[ShardTask]:
     for name, start, stop in zip(names, starts[:-1], starts[1:], strict=True):
         # take copies: a slice would be pickled with the whole table behind it.
-        own = pa.array(np.arange(start, stop))
-        yield ShardTask(name, rows.take(own), places.take(own) if places else None)
+        of_shard = pa.array(np.arange(start, stop))
+        yield ShardTask(name, rows.take(of_shard), places.take(of_shard) if places else None)
 
 
 def _remove_stale_shards(folder: Folder, pipeline: str, names: set[str]) -> None:
@@ -164,9 +166,3 @@ def _remove_stale_shards(folder: Folder, pipeline: str, names: set[str]) -> None
             shard = name.removesuffix(suffix)
             if ours.fullmatch(shard) and shard not in names:
                 place.remove(name)
-
-
-def _record_table(plan: pa.Table, found: dict[str, Any]) -> pa.Table:
-    columns = {name: plan[name] for name in plan.column_names} | found
-    table = pa.table({name: columns[name] for name in tables.TFRECORD_SHARDS.names})
-    return tables.conform_table(table, tables.TFRECORD_SHARDS, "tfrecord_shards")

@@ -53,7 +53,7 @@ def release_version(
     """
     from brev_pipeline.exporters import export_files
     from brev_pipeline.exporters.version_facts import RECORD_COLUMNS
-    from brev_pipeline.records.image_shape import SHAPE_COLUMNS
+    from brev_pipeline.records.schema import SHAPE_COLUMNS
 
     check_current(
         config, {stage: read_lineage(table.read([]).schema.metadata, stage, "") for stage, table in tables.items()}
