@@ -7,6 +7,7 @@ entry (its seal) lies elsewhere, so that the newest one cannot either; ``brev-pi
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -59,17 +60,17 @@ class AccessLog:
         Raises:
             StoreError: an entry is missing, altered or out of order; the message names it.
         """
-        found: list[Access] = []
+        entries: list[Access] = []
         for name in self._folder.list_names():
             entry = _parse_entry(self._folder.file_url(name), self._folder.read(name))
-            parent = found[-1].sha256 if found else FIRST_PARENT
-            if (entry.number, entry.parent, name) != (len(found) + 1, parent, entry_name(len(found) + 1)):
+            parent = entries[-1].sha256 if entries else FIRST_PARENT
+            if (entry.number, entry.parent, name) != (len(entries) + 1, parent, entry_name(len(entries) + 1)):
                 raise StoreError(
                     f"{self._folder.file_url(name)} does not continue the access log: an entry was altered or removed; "
                     "`brev-pipeline verify` says which"
                 )
-            found.append(entry)
-        return found
+            entries.append(entry)
+        return entries
 
     def append(self, version: str, purpose: str, why: str) -> Access:
         """Note a reading, with the time and the account that this process works under.
@@ -77,65 +78,53 @@ class AccessLog:
         Raises:
             StoreError: the log cannot be written.
         """
-        said = {"version": version, "purpose": purpose, "why": why, "read_by": account_name()}
+        reading = {"version": version, "purpose": purpose, "why": why, "read_by": account_name()}
         for _ in range(_TRIES):
-            last = self._last()
-            number, parent = (last.number + 1, last.sha256) if last else (1, FIRST_PARENT)
-            entry = {"number": number, "parent": parent, **said, "read_at": datetime.now(UTC).isoformat()}
+            number, parent = 1, FIRST_PARENT
+            if names := self._folder.list_names():
+                last = _parse_entry(self._folder.file_url(names[-1]), self._folder.read(names[-1]))
+                number, parent = last.number + 1, last.sha256
+            entry = {"number": number, "parent": parent, **reading, "read_at": datetime.now(UTC).isoformat()}
             data = (json.dumps(entry, indent=2, ensure_ascii=False) + "\n").encode()
             try:
                 self._folder.create_file(entry_name(number), data)
             except FileExistsError:
-                continue
+                continue  # another reader was faster; its entry is this one's parent
             self._seals.add_witness(number, data)
             return _parse_entry(self._folder.file_url(entry_name(number)), data)
         raise StoreError(f"{self._folder.url}: {_TRIES} others wrote in between; try again")
 
-    def _last(self) -> Access | None:
-        names = self._folder.list_names()
-        return _parse_entry(self._folder.file_url(names[-1]), self._folder.read(names[-1])) if names else None
 
-
-def log_access(version: Version, configuration: dict[str, Any], purpose: str, why: str | None) -> None:
-    """Note a reading where the version's configuration asks for it (``split.access_log``).
+def log_accesses(version: Version, configuration: dict[str, Any], purposes: Iterable[str], why: str | None) -> None:
+    """Note a reading of each purpose for which the version's configuration asks for it (``split.access_log``).
 
     Raises:
-        ReadError: as `demand_reason`.
+        ReadError: no reason is given, or the version lies outside its store; then nothing was noted.
         StoreError: the log cannot be written; then nothing may be read.
     """
-    store = demand_reason(version, configuration, purpose, why)
-    if store is not None and why is not None:
-        AccessLog(store).append(version.id, purpose, why.strip())
-
-
-def demand_reason(
-    version: Version, configuration: dict[str, Any], purpose: str, why: str | None
-) -> PipelineStore | None:
-    """Demand what a purpose needs whose readings are logged; returns the store with the log, None for other purposes.
-
-    Raises:
-        ReadError: no reason is given, or the version lies outside its store.
-    """
-    if purpose not in configuration.get("split", {}).get("access_log", []):
-        return None
-    if not why or not why.strip():
+    watched = [purpose for purpose in purposes if purpose in configuration.get("split", {}).get("access_log", [])]
+    if not watched:
+        return
+    reason = (why or "").strip()
+    if not reason:
         raise ReadError(
-            f"readings of {purpose!r} are logged (split.access_log): say why, "
-            f'as in read(…, {purpose!r}, why="release test of model 12")'
+            f"readings of {watched[0]!r} are logged (split.access_log): say why, "
+            f'as in read(…, {watched[0]!r}, why="release test of model 12")'
         )
     store = find_store(version)
     if store is None:
         raise ReadError(
-            f"readings of {purpose!r} are logged (split.access_log), and {version.path} lies outside its store: "
+            f"readings of {watched[0]!r} are logged (split.access_log), and {version.path} lies outside its store: "
             "read it from <store>/<pipeline>"
         )
-    return store
+    for purpose in watched:
+        AccessLog(store).append(version.id, purpose, reason)
 
 
-def _parse_entry(place: str, data: bytes) -> Access:
+def _parse_entry(address: str, data: bytes) -> Access:
     try:
         return Access(**json.loads(data), sha256=hashlib.sha256(data).hexdigest())
     except (ValueError, TypeError) as error:
         raise StoreError(
-            f"{place}: not an entry of an access log: {error}; `brev-pipeline verify` says what its seal holds"
+            f"{address}: not an entry of an access log: {error}; `brev-pipeline verify` says what its seal holds"
         ) from error

@@ -28,15 +28,15 @@ def find_version(where: VersionSource, version: str | None = None, storage: Stor
         ReadError: there is no such version; the message names what there is.
         StoreError: the store cannot be read, or its publications were tampered with.
     """
-    place = where if isinstance(where, Version | PipelineStore) else _open_place(where, storage)
-    if isinstance(place, PipelineStore):
-        return _find_published(place, version)
-    if version and not place.id.startswith(version):
+    source = where if isinstance(where, Version | PipelineStore) else _open_source(where, storage)
+    if isinstance(source, PipelineStore):
+        return _find_published(source, version)
+    if version and not source.id.startswith(version):
         raise ReadError(
-            f"{place.path} is version {place.id}, and {version} was asked for; name the store (<store>/<pipeline>) to "
-            "choose a version"
+            f"{source.path} is version {source.id}, and {version} was asked for; name the store (<store>/<pipeline>) "
+            "to choose a version"
         )
-    return place
+    return source
 
 
 def open_version_folder(where: str | os.PathLike[str]) -> Version:
@@ -46,12 +46,12 @@ def open_version_folder(where: str | os.PathLike[str]) -> Version:
         ReadError: it is no version's folder; the message says what it is.
         StoreError: it cannot be read.
     """
-    found = _open_place(where, None)
-    if isinstance(found, PipelineStore):
+    source = _open_source(where, None)
+    if isinstance(source, PipelineStore):
         raise ReadError(
-            f"{found.folder.url} is a pipeline's store, and no version's folder: those lie in its versions/"
+            f"{source.folder.url} is a pipeline's store, and no version's folder: those lie in its versions/"
         )
-    return found
+    return source
 
 
 def find_store(version: Version) -> PipelineStore | None:
@@ -65,23 +65,29 @@ def find_store(version: Version) -> PipelineStore | None:
 
 
 def _find_published(store: PipelineStore, wanted: str | None) -> Version:
-    """Only what was published counts: the folder of a version may stand there half filled before."""
     if not wanted:
         if newest := store.newest_version():
             return newest[1]
         raise ReadError(f"{store.folder.url}: nothing was published yet: run the pipeline first")
+    # Not from the folders: that of a version may stand there half filled before it is published.
     published = dict.fromkeys(entry.version for entry in store.publications.read_all())
-    found = [name for name in published if name.startswith(wanted)]
-    if len(found) != 1:
+    matches = [name for name in published if name.startswith(wanted)]
+    if len(matches) != 1:
         known = ", ".join(published) or "none"
         raise ReadError(
-            f"{store.folder.url}: {len(found) or 'no'} published version(s) begin with {wanted}; published are: {known}"
+            f"{store.folder.url}: {len(matches) or 'no'} published version(s) begin with {wanted}; published are: "
+            f"{known}"
         )
-    return Version(store.versions / found[0], found[0])
+    return Version(store.versions / matches[0], matches[0])
 
 
-def _open_place(where: str | os.PathLike[str], storage: StorageSettings | None) -> Version | PipelineStore:
-    folder = _open_folder(os.fspath(where), storage)
+def _open_source(where: str | os.PathLike[str], storage: StorageSettings | None) -> Version | PipelineStore:
+    url = os.fspath(where).removeprefix("file://").rstrip("/") or "/"
+    if "://" in url:
+        # Only the options are wanted, which are the same for every folder of a store.
+        folder = Folder(url, PipelineStore.at_url(url, "", storage).folder.options)
+    else:
+        folder = Folder(str(Path(url).expanduser().absolute()))
     names = folder.list_names()
     if MANIFEST in names:
         return Version(folder, version_id(folder.read(MANIFEST)))
@@ -90,24 +96,14 @@ def _open_place(where: str | os.PathLike[str], storage: StorageSettings | None) 
     raise ReadError(_describe_folder(folder, names))
 
 
-def _open_folder(where: str, storage: StorageSettings | None) -> Folder:
-    where = where.removeprefix("file://").rstrip("/") or "/"
-    if "://" not in where:
-        return Folder(str(Path(where).expanduser().absolute()))
-    # Only the options are wanted, which are the same for every folder of a store.
-    return Folder(where, PipelineStore.at_url(where, "", storage).folder.options)
-
-
 def _describe_folder(folder: Folder, names: list[str]) -> str:
-    stores = [name for name in names if "publications" in (folder / name).list_names()]
-    if stores:
-        return (
-            f"{folder.url} holds several pipelines' stores; name one of them: {', '.join(map(folder.file_url, stores))}"
-        )
-    found = (
-        f"it holds {', '.join(names[:8])}{', …' if len(names) > 8 else ''}" if names else "it is not there, or empty"
+    if stores := [folder.file_url(name) for name in names if "publications" in (folder / name).list_names()]:
+        return f"{folder.url} holds several pipelines' stores; name one of them: {', '.join(stores)}"
+    content = f"it holds {', '.join(names[:8])}{', …' if len(names) > 8 else ''}" if names else ""
+    return (
+        f"{folder.url} is neither a version nor a pipeline's store (<store>/<pipeline>): "
+        f"{content or 'it is not there, or empty'}"
     )
-    return f"{folder.url} is neither a version nor a pipeline's store (<store>/<pipeline>): {found}"
 
 
 Manifest = dict[str, Any]
@@ -121,7 +117,9 @@ def read_manifest(version: Version) -> Manifest:
         ReadError: another release of this package wrote it, in another format.
     """
     raw = version.folder.read(MANIFEST)
-    if version_id(raw) != version.id or _named_otherwise(version):
+    # A folder opened by itself has its id from the manifest: where it lies in a store, its name tells the true one.
+    *_, parent, name = f"/{version.path}".rstrip("/").split("/")
+    if version_id(raw) != version.id or (parent == "versions" and name != version.id):
         raise StoreError(
             f"{version.folder.file_url(MANIFEST)} was changed after it was published: it is the manifest of a version "
             f"{version_id(raw)}, not of this one; `brev-pipeline verify` says what else was changed"
@@ -143,8 +141,11 @@ def read_checked_file(version: Version, manifest: Manifest, name: str) -> bytes:
         StoreError: it cannot be read, or is not the file that was published.
     """
     data = version.folder.read(name)
-    if not _is_listed(data, manifest, name):
-        raise StoreError(_otherwise(version, name))
+    if hashlib.sha256(data).hexdigest() != manifest["files"].get(name, {}).get("sha256"):
+        raise StoreError(
+            f"{version.folder.file_url(name)} is not the file that was published (its SHA-256 differs from the "
+            "manifest's): restore it from a copy, or write the version again"
+        )
     return data
 
 
@@ -155,31 +156,15 @@ def check_files(version: Version, manifest: Manifest, names: Iterable[str]) -> N
         StoreError: files cannot be read or are not those that were published; the message names each.
     """
 
-    def problem(name: str) -> str | None:
+    def find_problem(name: str) -> str | None:
         try:
-            return None if _is_listed(version.folder.read(name), manifest, name) else _otherwise(version, name)
+            read_checked_file(version, manifest, name)
         except StoreError as error:
             return str(error)
+        return None
 
     # Reading and hashing leave Python's lock: threads are enough.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        problems = [said for said in pool.map(problem, names) if said]
+        problems = [problem for problem in pool.map(find_problem, names) if problem]
     if problems:
         raise StoreError("\n".join(problems))
-
-
-def _is_listed(data: bytes, manifest: Manifest, name: str) -> bool:
-    return bool(hashlib.sha256(data).hexdigest() == manifest["files"].get(name, {}).get("sha256"))
-
-
-def _otherwise(version: Version, name: str) -> str:
-    return (
-        f"{version.folder.file_url(name)} is not the file that was published (its SHA-256 differs from the "
-        "manifest's): restore it from a copy, or write the version again"
-    )
-
-
-def _named_otherwise(version: Version) -> bool:
-    """Whether the folder is named like another version: then its manifest, from which the id comes, was changed."""
-    *_, room, name = f"/{version.path}".rstrip("/").split("/")
-    return room == "versions" and name != version.id

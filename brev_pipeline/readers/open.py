@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import StorageSettings
 from brev_pipeline.errors import ReadError
-from brev_pipeline.readers.access_log import demand_reason, log_access
+from brev_pipeline.readers.access_log import log_accesses
 from brev_pipeline.readers.find_version import (
     Manifest,
     VersionSource,
@@ -60,10 +60,8 @@ def read(
     table = _select_rows(found, manifest, names, augmented)
     if verify:
         check_files(found, manifest, pc.unique(table["file"]).to_pylist())
-    for name in names:
-        demand_reason(found, manifest["configuration"], name, why)
-    for name in names:
-        log_access(found, manifest["configuration"], name, why)
+    # Last: what cannot be read was not read, and is not logged.
+    log_accesses(found, manifest["configuration"], names, why)
     return Records(PurposeRecords(found, manifest, table), purpose if isinstance(purpose, str) else names)
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from brev_pipeline.errors import ShardError
 from brev_pipeline.frames import split_frames
 from brev_pipeline.records.encodings import ENCODINGS
+from brev_pipeline.records.example import decode_example
 from brev_pipeline.records.schema import ImageShape
 from brev_pipeline.rescaling import Rescale, rescale_table
 
@@ -37,18 +38,15 @@ def find_bytes_feature(record: bytes, name: bytes) -> memoryview | None:
             key = at + 2
             value = key + record[at + 1]
             if record[key:value] == name:
-                return _only_value(record, value)
+                # Feature { BytesList bytes_list = 1; }, BytesList { repeated bytes value = 1; }: three lengths, one in
+                # the other.
+                for _ in range(3):
+                    stop, value = _read_delimited(record, value)
+                return memoryview(record)[value:stop]
             at = stop
     except IndexError as error:
         raise ShardError("not a tf.train.Example: it ends within a feature") from error
     return None
-
-
-def _only_value(record: bytes, at: int) -> memoryview:
-    # Feature { BytesList bytes_list = 1; }, BytesList { repeated bytes value = 1; }: three lengths, one in the other.
-    for _ in range(3):
-        stop, at = _read_delimited(record, at)
-    return memoryview(record)[at:stop]
 
 
 def _read_delimited(record: bytes, at: int) -> tuple[int, int]:
@@ -94,19 +92,10 @@ class PixelDecoder:
             )
         image = self._decode_pixels(data, self._shape.channels)
         if image.ndim == 1:
-            image = image.reshape(-1, self._shape.width or _read_width(record), self._shape.channels)
+            width = self._shape.width or int(decode_example(record)["image/width"][0])
+            image = image.reshape(-1, width, self._shape.channels)
         if self._table is not None:
-            image = _rescale_pixels(image, self._table)
+            import cv2
+
+            image = np.asarray(cv2.LUT(image, self._table)).reshape(image.shape)
         return image if self._shape.frames is None else split_frames(image, self._shape.frames)
-
-
-def _rescale_pixels(image: Image, table: npt.NDArray[np.float32]) -> Image:
-    import cv2
-
-    return np.asarray(cv2.LUT(image, table)).reshape(image.shape)
-
-
-def _read_width(record: bytes) -> int:
-    from brev_pipeline.records.example import decode_example
-
-    return int(decode_example(record)["image/width"][0])

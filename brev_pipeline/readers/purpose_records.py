@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 from brev_pipeline.errors import ConfigError, ReadError, ShardError
 from brev_pipeline.readers.find_version import Manifest, read_checked_file
 from brev_pipeline.readers.pixels import PixelDecoder
-from brev_pipeline.readers.samples import MULTI_HOT, SampleReader, demand_fields
+from brev_pipeline.readers.samples import FIELDS, MULTI_HOT, SampleReader
 from brev_pipeline.readers.stored_records import StoredRecords
+from brev_pipeline.records.example import decode_example
 from brev_pipeline.records.schema import SHAPE_COLUMNS, ImageShape, find_image_shape
 from brev_pipeline.rescaling import Rescale, rescale_factors
 from brev_pipeline.store import Folder, Version
@@ -54,9 +55,8 @@ class PurposeRecords:
     @cached_property
     def image_shape(self) -> ImageShape:
         """Of the images. Raises `ReadError` where they differ in channels or frames."""
-        name = "images.parquet"
-        data = read_checked_file(self.version, self.manifest, name)
-        images = from_parquet(data, self.folder.file_url(name), SHAPE_COLUMNS)
+        data = read_checked_file(self.version, self.manifest, "images.parquet")
+        images = from_parquet(data, self.folder.file_url("images.parquet"), SHAPE_COLUMNS)
         try:
             return find_image_shape(images, self.table["content_id"])
         except ShardError as error:
@@ -64,9 +64,8 @@ class PurposeRecords:
 
     @cached_property
     def is_multi_label(self) -> bool:
-        """Whether the records have multi-hot labels: all of a version have them, or none."""
-        from brev_pipeline.records.example import decode_example
-
+        """Whether the records have multi-hot labels."""
+        # All of a version have them, or none: one record tells.
         return MULTI_HOT in decode_example(self._read_stored(self.table.slice(0, 1)).read_record(0))
 
     def file_size(self, name: str) -> int:
@@ -74,8 +73,19 @@ class PurposeRecords:
         return int(self.manifest["files"][name]["bytes"])
 
     def choose_fields(self, names: Sequence[str] | None) -> tuple[str, ...]:
-        """The fields that are meant; see `demand_fields`."""
-        return demand_fields(names, several=self.is_multi_label)
+        """The fields that are meant, names out of `FIELDS`; None means all that the records have.
+
+        Raises:
+            ReadError: a name is unknown, or the records do not have it.
+        """
+        there = tuple(name for name in FIELDS if self.is_multi_label or name != MULTI_HOT)
+        if names is None:
+            return there
+        if isinstance(names, str) or not names:
+            raise ReadError(f"fields is a sequence of names such as ('image', 'label'), not {names!r}")
+        if unknown := [name for name in names if name not in there]:
+            raise ReadError(f"the records have no field {', '.join(map(repr, unknown))}; they have {', '.join(there)}")
+        return tuple(names)
 
     def choose_rescale(self, rescale: Rescale) -> Rescale:
         """The rescaling that is meant.

@@ -1,19 +1,21 @@
 """`Records`: the records of one purpose of a version, or of several, for whatever library trains on them."""
 
+import io
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import pyarrow as pa
 
 from brev_pipeline.config import StorageSettings
+from brev_pipeline.errors import ReadError
 from brev_pipeline.readers.purpose_records import PurposeRecords
-from brev_pipeline.readers.samples import SampleReader
-from brev_pipeline.readers.source_photos import Base, SourcePhotos, open_photo
-from brev_pipeline.readers.to_torch import Layout, make_torch_dataset
+from brev_pipeline.readers.samples import SampleReader, read_arrays
+from brev_pipeline.readers.source_photos import Base, SourcePhotos
 from brev_pipeline.records.schema import ImageShape
 from brev_pipeline.rescaling import Rescale
 
+Layout: TypeAlias = Literal["CHW", "HWC"]
 _PAIR = ("image", "label")
 
 
@@ -49,12 +51,8 @@ class Records:
             IndexError: there is no record of this number.
             ShardError: the record is damaged.
         """
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"record {index} of {len(self)}")
-        row = index % len(self)
-        sample: dict[str, Any] = self._every.pack_sample(
-            self._every.read_fields(row, self._every.stored.read_record(row))
-        )
+        row, samples = self._find_row(index), self._every_field
+        sample: dict[str, Any] = samples.pack_sample(samples.read_fields(row, samples.stored.read_record(row)))
         return sample
 
     def open(
@@ -75,9 +73,9 @@ class Records:
             ReadError: the photo or its dataset is not there, it has other bytes, or nothing says where its dataset
                 lies.
         """
-        row = self._row(index)
-        photos = SourcePhotos(self._contents.version, self._contents.manifest["configuration"], base, storage)
-        return open_photo(photos, row["path"], row["content_id"], verify=verify)
+        row = self._find_row(index)
+        path, content_id = (self._contents.table[name][row].as_py() for name in ("path", "content_id"))
+        return io.BytesIO(self._find_photos(base, storage).read_photo(path, content_id, verify=verify))
 
     def place(self, index: int, *, base: Base | None = None) -> str:
         """Where the photo behind a record lies: the absolute path of a file, or an ``s3://`` address.
@@ -90,14 +88,15 @@ class Records:
             IndexError: there is no record of this number.
             ReadError: its dataset is not where it was, or nothing says where that is.
         """
-        photos = SourcePhotos(self._contents.version, self._contents.manifest["configuration"], base)
-        return photos.locate_photo(self._row(index)["path"])
+        return self._find_photos(base).locate_photo(self._contents.table["path"][self._find_row(index)].as_py())
 
-    def _row(self, index: int) -> dict[str, Any]:
+    def _find_row(self, index: int) -> int:
         if not -len(self) <= index < len(self):
             raise IndexError(f"record {index} of {len(self)}")
-        row: dict[str, Any] = self._contents.table.slice(index % len(self), 1).to_pylist()[0]
-        return row
+        return index % len(self)
+
+    def _find_photos(self, base: Base | None, storage: StorageSettings | None = None) -> SourcePhotos:
+        return SourcePhotos(self._contents.version, self._contents.manifest["configuration"], base, storage)
 
     @property
     def records(self) -> pa.Table:
@@ -166,22 +165,21 @@ class Records:
             ReadError: there is no such epoch, field or value; or the images differ in size.
             StoreError: a file is missing or has another size than the manifest says.
         """
-        from brev_pipeline.readers.to_tf import TfOptions, make_tf_dataset
+        from brev_pipeline.readers.to_tf import TfDecoder, make_tf_dataset
 
-        written = self.epochs
-        options = TfOptions(
+        decoder = TfDecoder(self._contents, rescale, fields, as_dict=as_dict)
+        epochs = [epoch, *((epoch + later) % self.epochs for later in range(1, self.epochs if repeat else 1))]
+        return make_tf_dataset(
+            self._contents,
+            decoder,
+            epochs,
             batch_size=batch_size,
-            epochs=[epoch, *((epoch + later) % written for later in range(1, written if repeat else 1))],
             shuffle=shuffle,
             repeat=repeat,
-            rescale=self._contents.choose_rescale(rescale),
             seed=seed,
             drop_remainder=drop_remainder,
             prefetch=prefetch,
-            fields=self._contents.choose_fields(fields),
-            as_dict=as_dict,
         )
-        return make_tf_dataset(self._contents, options)
 
     def to_torch(
         self,
@@ -223,20 +221,36 @@ class Records:
         Raises:
             ReadError: PyTorch is not installed; there is no such epoch, field or value.
         """
-        rows = [self._contents.select_epoch(epoch)]
-        if iterable:
-            rows = [self._contents.select_epoch(number) for number in range(self.epochs)]
-        return make_torch_dataset(
-            [self._contents.make_samples(part, fields, rescale, as_dict=as_dict) for part in rows],
-            epoch if iterable else 0,
-            layout=layout,
-            iterable=iterable,
-            shuffle=shuffle,
-            seed=seed,
-            rank=rank,
-            ranks=ranks,
-            drop_remainder=drop_remainder,
-        )
+        rows = self._contents.select_epoch(epoch)
+        samples = self._contents.make_samples(rows, fields, rescale, as_dict=as_dict)
+        if layout not in ("CHW", "HWC"):
+            raise ReadError(f"layout is 'CHW' or 'HWC', not {layout!r}")
+        if not iterable and (shuffle or drop_remainder or rank is not None or ranks is not None):
+            raise ReadError(
+                "shuffle, drop_remainder, rank and ranks go with iterable=True; a data set with random access leaves "
+                "them to torch: DataLoader(shuffle=True, drop_last=True), DistributedSampler"
+            )
+        if (rank is None) != (ranks is None):
+            raise ReadError("give both rank and ranks, or neither")
+        try:
+            import torch  # noqa: F401
+        except ImportError as error:
+            raise ReadError(
+                "to_torch needs PyTorch, which is not installed here: pip install torch (to_numpy and to_tf do without "
+                "it)"
+            ) from error
+        from brev_pipeline.readers.torch_datasets import RecordDataset, RecordStream
+
+        if not iterable:
+            return RecordDataset(samples, layout)
+        by_epoch = [
+            samples
+            if number == epoch
+            else self._contents.make_samples(self._contents.select_epoch(number), fields, rescale, as_dict=as_dict)
+            for number in range(self.epochs)
+        ]
+        share = None if rank is None or ranks is None else (rank, ranks)
+        return RecordStream(by_epoch, epoch, layout, seed=seed if shuffle else None, share=share, even=drop_remainder)
 
     def to_numpy(
         self, epoch: int = 0, rescale: Rescale = None, *, fields: Sequence[str] | None = _PAIR, as_dict: bool = False
@@ -258,11 +272,9 @@ class Records:
             ReadError: there is no such epoch, field or value; or the images differ in size.
             ShardError: a record is damaged.
         """
-        from brev_pipeline.readers.samples import read_arrays
-
         samples = self._contents.make_samples(self._contents.select_epoch(epoch), fields, rescale, as_dict=as_dict)
         return read_arrays(samples, self.shape, rescale)
 
     @cached_property
-    def _every(self) -> SampleReader:
+    def _every_field(self) -> SampleReader:
         return self._contents.make_samples(self._contents.table, None, None, as_dict=True)

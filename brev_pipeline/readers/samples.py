@@ -3,9 +3,9 @@
 What fields there are (`FIELDS`), samples one by one or in order (`SampleReader`), all of an epoch (`read_arrays`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from brev_pipeline.errors import ReadError
 from brev_pipeline.readers.pixels import PixelDecoder
 from brev_pipeline.readers.reading_order import Rows, cut_windows, shuffle_rows
 from brev_pipeline.readers.stored_records import StoredRecords, find_runs
+from brev_pipeline.records.example import decode_example
 from brev_pipeline.records.schema import ImageShape
 from brev_pipeline.rescaling import Rescale
 
@@ -24,26 +25,6 @@ MULTI_HOT: Final = "label/multi_hot"
 
 FIELDS: Final = (PIXELS, "label", MULTI_HOT, "path", "content_id", "item", "epoch", "seed")
 """Every field: the decoded pixels, then the record's features under the names that they are stored under."""
-
-
-def demand_fields(fields: Sequence[str] | None, *, several: bool) -> tuple[str, ...]:
-    """The fields that are meant; None means all that the records have.
-
-    Args:
-        fields: names out of `FIELDS`.
-        several: whether the records have multi-hot labels.
-
-    Raises:
-        ReadError: a name is unknown, or the records do not have it.
-    """
-    there = FIELDS if several else tuple(name for name in FIELDS if name != MULTI_HOT)
-    if fields is None:
-        return there
-    if isinstance(fields, str) or not fields:
-        raise ReadError(f"fields is a sequence of names such as ('image', 'label'), not {fields!r}")
-    if unknown := [name for name in fields if name not in there]:
-        raise ReadError(f"the records have no field {', '.join(map(repr, unknown))}; they have {', '.join(there)}")
-    return tuple(fields)
 
 
 READ_BYTES: Final = 8_000_000
@@ -88,21 +69,22 @@ class SampleReader:
             StoreError: a file cannot be read.
         """
         for window in cut_windows(self.stored.length[rows], READ_BYTES if seed is None else SHUFFLE_BYTES):
-            yield from self._iterate_window(rows[window], seed, epoch)
+            if seed is None:
+                yield from self._read_runs(rows[window])
+            else:
+                yield from self._mix_window(rows[window], seed, epoch)
 
-    def _iterate_window(self, rows: Rows, seed: int | None, epoch: int) -> Iterator[tuple[int, bytes]]:
-        if seed is None:
-            yield from self._read_runs(rows)
-            return
+    def _mix_window(self, rows: Rows, seed: int, epoch: int) -> Iterator[tuple[int, bytes]]:
         order = shuffle_rows(rows, seed, epoch).tolist()
         if self.stored.is_direct:
             for first, last in find_runs(rows, self.stored.file_index):
                 self.stored.advise_reading(first, last)
             yield from ((row, self.stored.read_record(row)) for row in order)
             return
-        held = dict(
-            pair for part in cut_windows(self.stored.length[rows], READ_BYTES) for pair in self._read_runs(rows[part])
-        )
+        held: dict[int, bytes] = {}
+        for part in cut_windows(self.stored.length[rows], READ_BYTES):
+            held.update(self._read_runs(rows[part]))
+        # Popped: a record that was given out is not held any longer.
         yield from ((row, held.pop(row)) for row in order)
 
     def _read_runs(self, rows: Rows) -> Iterator[tuple[int, bytes]]:
@@ -130,8 +112,6 @@ def _get_pixels(decoder: PixelDecoder, _: int, record: bytes) -> Any:
 
 
 def _get_multi_hot(_: int, record: bytes) -> Any:
-    from brev_pipeline.records.example import decode_example
-
     return np.array(decode_example(record)[MULTI_HOT], np.int64)
 
 
@@ -162,21 +142,21 @@ def read_arrays(samples: SampleReader, shape: ImageShape, rescale: Rescale) -> A
     """
     if PIXELS in samples.fields and not shape.is_known:
         raise ReadError("the images differ in size and make no array: set image.target_size, or read them one by one")
-    # Without the pixels among the fields, sides that are not known do not matter.
-    sides = [side or 0 for side in shape.array_shape] if PIXELS in samples.fields else []
-    images = np.empty((len(samples), *sides), np.uint8 if rescale is None else np.float32)
-    columns: list[list[Any]] = [[] for _ in samples.fields]
+    columns: list[Any] = [[None] * len(samples) for _ in samples.fields]
+    if PIXELS in samples.fields:
+        # One array from the start: a list of images beside it would take the memory twice.
+        sides = cast(tuple[int, ...], shape.array_shape)
+        images = np.empty((len(samples), *sides), dtype="uint8" if rescale is None else "float32")
+        columns[samples.fields.index(PIXELS)] = images
     for row, record in samples.iterate_records(np.arange(len(samples))):
-        for name, column, value in zip(samples.fields, columns, samples.read_fields(row, record), strict=True):
-            if name == PIXELS:
-                images[row] = value
-            else:
-                column.append(value)
-    found = zip(samples.fields, columns, strict=True)
-    return samples.pack_sample([images if name == PIXELS else _array(name, column) for name, column in found])
+        for column, value in zip(columns, samples.read_fields(row, record), strict=True):
+            column[row] = value
+    return samples.pack_sample([_as_array(*pair) for pair in zip(samples.fields, columns, strict=True)])
 
 
-def _array(name: str, column: list[Any]) -> Any:
+def _as_array(name: str, column: Any) -> Any:
+    if name == PIXELS:
+        return column
     if name == "seed":
         return np.array(column, np.uint64)
     return np.array(column, np.int64) if column and not isinstance(column[0], str) else np.array(column)

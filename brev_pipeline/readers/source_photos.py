@@ -6,11 +6,10 @@ is the same on every machine: the store's log says where the folder lay as seen 
 moved together; for a version or a store that was copied away from its photos, the reader says it.
 """
 
-import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 from brev_pipeline.config import ListingSettings, StorageSettings, build_settings
 from brev_pipeline.config.base import is_local
@@ -19,7 +18,7 @@ from brev_pipeline.readers.find_version import find_store
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.fetcher import SourceRow, check_recorded_md5
 from brev_pipeline.storage.places import LocalPlace, Place, ReadLimits, object_key, parse_place, path_prefix
-from brev_pipeline.store import PipelineStore, Version
+from brev_pipeline.store import Version
 
 Base = str | os.PathLike[str]
 
@@ -78,22 +77,22 @@ class SourcePhotos:
         return data
 
     def _find(self, path: str) -> tuple[Place, str]:
-        datasets = [one for one in self.configuration["datasets"] if path.startswith(path_prefix(one["bucket"]))]
-        if not datasets:
-            known = ", ".join(one["bucket"] for one in self.configuration["datasets"])
+        by_bucket = {dataset["bucket"]: dataset for dataset in self.configuration["datasets"]}
+        # Of buckets within each other the innermost.
+        bucket = max((name for name in by_bucket if path.startswith(path_prefix(name))), key=len, default=None)
+        if bucket is None:
+            known = ", ".join(by_bucket)
             raise ReadError(f"{path} is no image of version {self.version.id}; its datasets are {known}")
-        dataset = max(datasets, key=lambda one: len(one["bucket"]))
-        bucket = dataset["bucket"]
         limits = ReadLimits.from_settings(build_settings(ListingSettings, self.configuration.get("listing", {})))
-        storage = self.storage or build_settings(StorageSettings, dataset.get("storage", {}))
-        place = parse_place(bucket, self._resolved(bucket), storage, None, limits)
+        storage = self.storage or build_settings(StorageSettings, by_bucket[bucket].get("storage", {}))
+        place = parse_place(bucket, self._resolve_bucket(bucket), storage, None, limits)
         return place, object_key(bucket, path)
 
-    def _resolved(self, bucket: str) -> str:
+    def _resolve_bucket(self, bucket: str) -> str:
         """Where a dataset lies: an address on S3, or the absolute path of a folder that is there."""
         if not is_local(bucket):
             return bucket
-        folder, said = self._folder(bucket)
+        folder, reason = self._guess_folder(bucket)
         if os.path.isdir(folder):
             return folder
         advice = (
@@ -101,9 +100,9 @@ class SourcePhotos:
             if os.path.isabs(bucket)
             else f"give as base= the folder from which {bucket} leads to the photos"
         )
-        raise ReadError(f"the dataset {bucket} of version {self.version.id} is not there: {said}; {advice}")
+        raise ReadError(f"the dataset {bucket} of version {self.version.id} is not there: {reason}; {advice}")
 
-    def _folder(self, bucket: str) -> tuple[str, str]:
+    def _guess_folder(self, bucket: str) -> tuple[str, str]:
         """The folder of a dataset, there or not, and what says so."""
         if os.path.isabs(bucket):
             return bucket, "the version was made of this folder, and here is none"
@@ -111,22 +110,14 @@ class SourcePhotos:
             folder = os.path.realpath(os.path.join(os.fspath(self.base), bucket))
             return folder, f"seen from base={os.fspath(self.base)} it would be the folder {folder}"
         store = find_store(self.version)
-        if store is not None and store.folder.is_local and (seen := _seen_from(store, self.version, bucket)):
-            folder = os.path.realpath(os.path.join(store.folder.url, seen))
-            return folder, f"the store says the folder {folder}, and it or the dataset was moved since"
+        if store is not None and store.folder.is_local:
+            # Published last: every publication notes where the folders lay then, seen from the store.
+            for entry in reversed(store.publications.read_all()):
+                if entry.version == self.version.id and entry.datasets.get(bucket):
+                    folder = os.path.realpath(os.path.join(store.folder.url, entry.datasets[bucket]))
+                    return folder, f"the store says the folder {folder}, and it or the dataset was moved since"
         raise ReadError(
             f"the dataset {bucket} lies in a folder relative to the configuration that made version {self.version.id}, "
             "and nothing here says where that is (the version was copied out of its store, the store is a bucket, or "
             "an older release published it): give base=, the folder of the configuration"
         )
-
-
-def open_photo(photos: SourcePhotos, path: str, content_id: str, *, verify: bool) -> BinaryIO:
-    """The bytes of an image as a file to be read; see `SourcePhotos.read_photo`."""
-    return io.BytesIO(photos.read_photo(path, content_id, verify=verify))
-
-
-def _seen_from(store: PipelineStore, version: Version, bucket: str) -> str | None:
-    """Where a dataset's folder lay when the version was published last, relative to the store's folder."""
-    entries = [entry for entry in store.publications.read_all() if entry.version == version.id]
-    return next((entry.datasets[bucket] for entry in reversed(entries) if bucket in entry.datasets), None)

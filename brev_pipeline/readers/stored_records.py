@@ -6,7 +6,6 @@ numbers per record and open their files anew where they arrive.
 """
 
 import os
-import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -16,8 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.errors import ShardError
+from brev_pipeline.records.record_reader import read_whole_shard
 from brev_pipeline.store import Folder
-from brev_pipeline.tfrecord import HEADER_BYTES, iterate_frames, masked_crc
+from brev_pipeline.tfrecord import HEADER_BYTES, masked_crc
 
 _MAX_OPEN_FILES: Final = 64  # files of a disk that are kept open
 
@@ -53,7 +53,7 @@ class FileHandleCache:
         """
         if self.is_local:
             return os.pread((self._open.get(name) or self._open_file(name)).number, length, start)
-        return self._process_folder().read(name, start, length)
+        return self.process_folder().read(name, start, length)
 
     def advise_reading(self, name: str, start: int, length: int) -> None:
         """Have the disk read ``length`` bytes from ``start`` ahead, where the system can."""
@@ -61,11 +61,7 @@ class FileHandleCache:
             number = (self._open.get(name) or self._open_file(name)).number
             os.posix_fadvise(number, start, length, os.POSIX_FADV_WILLNEED)
 
-    def read_file(self, name: str) -> bytes:
-        """A whole file. Raises `StoreError` where it cannot be read."""
-        return self._process_folder().read(name)
-
-    def _process_folder(self) -> Folder:
+    def process_folder(self) -> Folder:
         """The folder with connections of this process: a forked child cannot use its parent's."""
         if self._process != os.getpid():
             self._folder, self._process = Folder(self._folder.url, self._folder.options), os.getpid()
@@ -173,19 +169,14 @@ class StoredRecords:
         self._handles.advise_reading(*self._byte_range(first, last))
 
     def _byte_range(self, first: int, last: int) -> tuple[str, int, int]:
-        begin = self.start.item(first)
-        return (
-            self.file_names[self.file_index.item(first)],
-            begin,
-            self.start.item(last) + self.length.item(last) - begin,
-        )
+        begin, end = self.start.item(first), self.start.item(last) + self.length.item(last)
+        return self.file_names[self.file_index.item(first)], begin, end - begin
 
     def _decompressed_file(self, file: int) -> bytes:
         if file not in self._unzipped:
             while len(self._unzipped) >= _MAX_DECOMPRESSED:
                 self._unzipped.pop(next(iter(self._unzipped)), None)
-            name = self.file_names[file]
-            self._unzipped[file] = decompress_shard(self._handles.read_file(name), self._handles.file_address(name))
+            self._unzipped[file] = read_whole_shard(self._handles.process_folder(), self.file_names[file], "gzip")
         return self._unzipped[file]
 
     def _demand_checksum(self, row: int, record: bytes) -> bytes:
@@ -196,31 +187,6 @@ class StoredRecords:
             f"{self.start[row] - HEADER_BYTES} is not the one that the record table describes; restore the file, "
             "or write the version again"
         )
-
-
-def read_whole_shard(folder: Folder, name: str, count: int, compression: str) -> list[bytes]:
-    """All records of a shard, every checksum checked.
-
-    Raises:
-        ShardError: the shard is damaged, or does not hold ``count`` records.
-        StoreError: it cannot be read.
-    """
-    place, data = folder.file_url(name), folder.read(name)
-    found = [
-        record
-        for _, record, _ in iterate_frames(decompress_shard(data, place) if compression == "gzip" else data, place)
-    ]
-    if len(found) != count:
-        raise ShardError(f"{place} holds {len(found)} records, the record table says {count}; restore the file")
-    return found
-
-
-def decompress_shard(data: bytes, place: str) -> bytes:
-    """The content of a gzip file. Raises `ShardError` where it is damaged."""
-    try:
-        return zlib.decompress(data, 31)
-    except zlib.error as error:
-        raise ShardError(f"{place} is not a whole gzip file: {error}; restore it") from error
 
 
 def find_runs(rows: npt.NDArray[np.int64], file: npt.NDArray[np.int32]) -> list[tuple[int, int]]:

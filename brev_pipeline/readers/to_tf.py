@@ -6,19 +6,22 @@ one-by-one map: `bench/read.py`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from brev_pipeline.errors import ReadError, StoreError
+from brev_pipeline.errors import ReadError, ShardError, StoreError
 from brev_pipeline.readers.purpose_records import PurposeRecords
 from brev_pipeline.readers.samples import PIXELS
-from brev_pipeline.readers.stored_records import read_whole_shard
-from brev_pipeline.records.schema import ImageShape, feature_spec
+from brev_pipeline.records.encodings import ENCODINGS
+from brev_pipeline.records.record_reader import read_whole_shard
+from brev_pipeline.records.schema import feature_spec
 from brev_pipeline.rescaling import Rescale, rescale_factors
 from brev_pipeline.seeds import seed64
+from brev_pipeline.store import Folder
+from brev_pipeline.tfrecord import iterate_frames
 
 _AHEAD: Final = 2  # shards that are fetched at the same time
 
@@ -59,139 +62,143 @@ def read_remote_files(contents: PurposeRecords, names: Any, files: pa.Table) -> 
     import tensorflow as tf
 
     counts = dict(zip(files["file"].to_pylist(), files["count_all"].to_pylist(), strict=True))
+    compression = contents.shard_settings["compression"]
 
     def fetch(name: bytes) -> Any:
-        file = name.decode()
-        return np.array(
-            read_whole_shard(contents.folder, file, counts[file], contents.shard_settings["compression"]), object
-        )
+        return np.array(read_shard_records(contents.folder, name.decode(), counts[name.decode()], compression), object)
 
-    def of_file(name: Any) -> Any:
-        records = tf.numpy_function(fetch, [name], tf.string, stateful=False)
-        records.set_shape([None])
-        return records
+    def iterate_file(name: Any) -> Any:
+        return tf.ensure_shape(tf.numpy_function(fetch, [name], tf.string, stateful=False), [None])
 
-    return names.map(of_file, num_parallel_calls=_AHEAD, deterministic=True).unbatch()
+    return names.map(iterate_file, num_parallel_calls=_AHEAD, deterministic=True).unbatch()
 
 
-@dataclass(frozen=True)
+def read_shard_records(folder: Folder, file: str, count: int, compression: str) -> list[bytes]:
+    """All records of a shard, every checksum checked.
+
+    Raises:
+        ShardError: the shard is damaged, or does not hold ``count`` records.
+        StoreError: it cannot be read.
+    """
+    address = folder.file_url(file)
+    records = [record for _, record, _ in iterate_frames(read_whole_shard(folder, file, compression), address)]
+    if len(records) != count:
+        raise ShardError(f"{address} holds {len(records)} records, the record table says {count}; restore the file")
+    return records
+
+
 class TfDecoder:
-    """Parses and decodes; the same pixels as every other way of reading."""
+    """Parses and decodes; the same pixels as every other way of reading.
 
-    encoding: str
-    classes: int
-    shape: ImageShape
-    rescale: Rescale
-    fields: tuple[str, ...]
-    as_dict: bool
+    Args:
+        contents: what is read.
+        rescale: see `rescaling.rescale_factors`.
+        fields: names out of `FIELDS`; None: all.
+        as_dict: samples are dictionaries by field; else tuples in the order of ``fields``.
 
-    @classmethod
-    def from_options(cls, contents: PurposeRecords, options: "TfOptions") -> "TfDecoder":
-        """For what is read, and how."""
-        return cls(
-            encoding=contents.shard_settings["encoding"],
-            classes=len(contents.class_names),
-            shape=contents.image_shape,
-            rescale=options.rescale,
-            fields=options.fields,
-            as_dict=options.as_dict,
-        )
+    Raises:
+        ReadError: there is no such field or rescaling.
+    """
+
+    def __init__(
+        self, contents: PurposeRecords, rescale: Rescale, fields: Sequence[str] | None, *, as_dict: bool
+    ) -> None:
+        self._encoding = contents.shard_settings["encoding"]
+        self._class_count, self._shape = len(contents.class_names), contents.image_shape
+        self._factors = rescale_factors(contents.choose_rescale(rescale), self._shape.channels)
+        self.fields, self._as_dict = contents.choose_fields(fields), as_dict
+        self._pixels = f"image/{ENCODINGS[self._encoding].stored_as}"
 
     def decode_batch(self, serialized: Any) -> Any:
         """A batch of serialized records (batch,) as a batch of samples."""
         parsed = self.parse_records(serialized)
-        return self._packed([self._images(parsed) if name == PIXELS else parsed[name] for name in self.fields])
+        return self._pack([self._decode_images(parsed) if name == PIXELS else parsed[name] for name in self.fields])
 
     def decode_sample(self, parsed: Any) -> Any:
         """One parsed record as a sample."""
-        return self._packed([self._image(parsed) if name == PIXELS else parsed[name] for name in self.fields])
+        return self._pack([self._decode_image(parsed) if name == PIXELS else parsed[name] for name in self.fields])
 
     def parse_records(self, serialized: Any) -> dict[str, Any]:
         """The features that the fields need of a batch of serialized records."""
         import tensorflow as tf
 
-        spec = feature_spec(self.encoding, several=True, classes=self.classes)
-        needed = {*self.fields, *(self._pixel_features if PIXELS in self.fields else ())} - {PIXELS}
+        spec = feature_spec(self._encoding, several=True, classes=self._class_count)
+        needed = set(self.fields)
+        if PIXELS in needed:
+            # Raw pixels are flat: where widths differ, each record's own says how long a row is.
+            width = [] if self._shape.width or self._pixels == "image/encoded" else ["image/width"]
+            needed = (needed - {PIXELS}) | {self._pixels, *width}
         parsed = tf.io.parse_example(serialized, {name: spec[name] for name in sorted(needed)})
         if "seed" in parsed:
             parsed["seed"] = tf.bitcast(parsed["seed"], tf.uint64)
         return dict(parsed)
 
-    @property
-    def _pixel_features(self) -> tuple[str, ...]:
-        if self.encoding != "raw":
-            return ("image/encoded",)
-        return ("image/raw",) if self.shape.width else ("image/raw", "image/width")
-
-    def _images(self, parsed: dict[str, Any]) -> Any:
+    def _decode_images(self, parsed: dict[str, Any]) -> Any:
         """Shape (batch, [frames,] height, width, channels)."""
         import tensorflow as tf
 
-        if self.encoding == "raw":
-            pixels = tf.io.decode_raw(parsed["image/raw"], tf.uint8)
+        if self._pixels == "image/raw":
+            pixels = self._decode(parsed[self._pixels])
         else:
-            form = tf.TensorSpec(self.shape.stored_shape, tf.uint8)
-            pixels = tf.map_fn(self._decode, parsed["image/encoded"], fn_output_signature=form)
-        return self._rescaled(tf.reshape(pixels, (-1, *self.shape.array_shape)))
+            form = tf.TensorSpec(self._shape.stored_shape, tf.uint8)
+            pixels = tf.map_fn(self._decode, parsed[self._pixels], fn_output_signature=form)
+        return self._rescale(tf.reshape(pixels, (-1, *self._shape.array_shape)))
 
-    def _image(self, parsed: dict[str, Any]) -> Any:
+    def _decode_image(self, parsed: dict[str, Any]) -> Any:
         """Shape ([frames,] height, width, channels)."""
         import tensorflow as tf
 
-        if self.encoding == "raw":
-            width = self.shape.width or parsed["image/width"]
-            image = tf.reshape(tf.io.decode_raw(parsed["image/raw"], tf.uint8), (-1, width, self.shape.channels))
-        else:
-            image = self._decode(parsed["image/encoded"])
-        if self.shape.frames is not None:
-            image = tf.reshape(image, (self.shape.frames, -1, tf.shape(image)[1], self.shape.channels))
-        return self._rescaled(tf.ensure_shape(image, self.shape.array_shape))
+        image = self._decode(parsed[self._pixels])
+        if self._pixels == "image/raw":
+            image = tf.reshape(image, (-1, self._shape.width or parsed["image/width"], self._shape.channels))
+        if self._shape.frames is not None:
+            image = tf.reshape(image, (self._shape.frames, -1, tf.shape(image)[1], self._shape.channels))
+        return self._rescale(tf.ensure_shape(image, self._shape.array_shape))
 
     def _decode(self, data: Any) -> Any:
+        return ENCODINGS[self._encoding].decode_tensor(data, self._shape.channels)
+
+    def _rescale(self, images: Any) -> Any:
         import tensorflow as tf
 
-        if self.encoding == "png":
-            return tf.io.decode_png(data, channels=self.shape.channels)
-        # TensorFlow's default is a faster transform whose pixels differ by up to 6 grey levels from all others'.
-        return tf.io.decode_jpeg(data, channels=self.shape.channels, dct_method="INTEGER_ACCURATE")
-
-    def _rescaled(self, images: Any) -> Any:
-        import tensorflow as tf
-
-        found = rescale_factors(self.rescale, self.shape.channels)
-        if found is None:
+        if self._factors is None:
             return images
-        factor, offset = found
+        factor, offset = self._factors
         scaled = tf.cast(images, tf.float32) * factor
         return scaled + offset if offset.any() else scaled
 
-    def _packed(self, values: list[Any]) -> Any:
-        return dict(zip(self.fields, values, strict=True)) if self.as_dict else tuple(values)
+    def _pack(self, values: list[Any]) -> Any:
+        return dict(zip(self.fields, values, strict=True)) if self._as_dict else tuple(values)
 
 
 _SHUFFLE_BYTES: Final = 256_000_000  # bytes of records that the shuffle buffer may hold
 _PARSED_AT_ONCE: Final = 32  # records parsed together where no batches are asked for
 
 
-@dataclass(frozen=True)
-class TfOptions:
-    """How it is read; see `Records.to_tf`."""
+def make_tf_dataset(
+    contents: PurposeRecords,
+    decoder: TfDecoder,
+    epochs: Sequence[int],
+    *,
+    batch_size: int | None,
+    shuffle: bool,
+    repeat: bool,
+    seed: int,
+    drop_remainder: bool,
+    prefetch: int | None,
+) -> Any:
+    """Make the data set that `Records.to_tf` describes.
 
-    batch_size: int | None
-    epochs: Sequence[int]
-    """Written epochs, in the order of reading."""
-    shuffle: bool
-    repeat: bool
-    rescale: Rescale
-    seed: int
-    drop_remainder: bool
-    prefetch: int | None
-    fields: tuple[str, ...]
-    as_dict: bool
-
-
-def make_tf_dataset(contents: PurposeRecords, options: TfOptions) -> Any:
-    """Make the data set.
+    Args:
+        contents: what is read.
+        decoder: makes samples of records.
+        epochs: written epochs, in the order of reading.
+        batch_size: as there, like all that follow.
+        shuffle: as there.
+        repeat: as there.
+        seed: as there.
+        drop_remainder: as there.
+        prefetch: as there.
 
     Raises:
         ReadError: the images differ in size and batches are asked for, or an option has no such value.
@@ -199,54 +206,38 @@ def make_tf_dataset(contents: PurposeRecords, options: TfOptions) -> Any:
     """
     import tensorflow as tf
 
-    size = options.batch_size
-    if size is not None and size < 1:
-        raise ReadError(f"batch_size is at least 1, or None for single records; got {size}")
-    if size is not None and not contents.image_shape.is_known and PIXELS in options.fields:
+    if batch_size is not None and batch_size < 1:
+        raise ReadError(f"batch_size is at least 1, or None for single records; got {batch_size}")
+    if batch_size is not None and not contents.image_shape.is_known and PIXELS in decoder.fields:
         raise ReadError("the images differ in size and make no batch: set image.target_size, or use batch_size=None")
-    passes = [_iterate_epoch(contents, options, epoch) for epoch in options.epochs]
-    dataset = passes[0]
-    for following in passes[1:]:
-        dataset = dataset.concatenate(following)
-    if options.repeat:
+    # Two batches at least, that there is something to mix.
+    least = 2 * (batch_size or 1)
+    passes = [_iterate_epoch(contents, epoch, least if shuffle else None, seed) for epoch in epochs]
+    dataset = reduce(lambda before, following: before.concatenate(following), passes)
+    if repeat:
         dataset = dataset.repeat()
-    decoder = TfDecoder.from_options(contents, options)
-    dataset = _decode_batched(dataset, size, decoder, options) if size else _decode_single(dataset, decoder)
-    return dataset.prefetch(tf.data.AUTOTUNE if options.prefetch is None else options.prefetch)
+    if batch_size:
+        batches = dataset.batch(batch_size, drop_remainder=drop_remainder)
+        dataset = batches.map(decoder.decode_batch, num_parallel_calls=tf.data.AUTOTUNE)
+    else:
+        batches = dataset.batch(_PARSED_AT_ONCE).map(decoder.parse_records, num_parallel_calls=tf.data.AUTOTUNE)
+        dataset = batches.unbatch().map(decoder.decode_sample, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.prefetch(tf.data.AUTOTUNE if prefetch is None else prefetch)
 
 
-def _decode_batched(dataset: Any, size: int, decoder: TfDecoder, options: TfOptions) -> Any:
-    import tensorflow as tf
-
-    batches = dataset.batch(size, drop_remainder=options.drop_remainder)
-    return batches.map(decoder.decode_batch, num_parallel_calls=tf.data.AUTOTUNE)
-
-
-def _decode_single(dataset: Any, decoder: TfDecoder) -> Any:
-    import tensorflow as tf
-
-    parsed = dataset.batch(_PARSED_AT_ONCE).map(decoder.parse_records, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
-    return parsed.map(decoder.decode_sample, num_parallel_calls=tf.data.AUTOTUNE)
-
-
-def _iterate_epoch(contents: PurposeRecords, options: TfOptions, epoch: int) -> Any:
-    """Each serialized record of an epoch once."""
+def _iterate_epoch(contents: PurposeRecords, epoch: int, least_mixed: int | None, seed: int) -> Any:
+    """Each serialized record of an epoch once; mixed where a number of records is given that are mixed at least."""
     import tensorflow as tf
 
     rows = contents.select_epoch(epoch)
     files = rows.group_by("file", use_threads=False).aggregate([([], "count_all")])
     names = tf.data.Dataset.from_tensor_slices(files["file"].to_pylist())
-    seed = seed64(options.seed, "read", epoch) >> 1
-    if options.shuffle:
-        names = names.shuffle(files.num_rows, seed=seed)
+    order_seed = seed64(seed, "read", epoch) >> 1  # TensorFlow's seeds are int64
+    if least_mixed is not None:
+        names = names.shuffle(files.num_rows, seed=order_seed)
     records = (read_local_files if contents.folder.is_local else read_remote_files)(contents, names, files)
-    if options.shuffle:
-        records = records.shuffle(_shuffle_buffer(rows, options), seed=seed)
+    if least_mixed is not None:
+        fitting = int(_SHUFFLE_BYTES // np.mean(rows["length"].to_numpy()))
+        records = records.shuffle(min(rows.num_rows, max(fitting, least_mixed)), seed=order_seed)
     # Known beforehand, so that progress can be shown; and fewer or more at the end is an error.
     return records.apply(tf.data.experimental.assert_cardinality(rows.num_rows))
-
-
-def _shuffle_buffer(rows: pa.Table, options: TfOptions) -> int:
-    """Records that the shuffle buffer holds: all of the epoch or what fits into its bytes, two batches at least."""
-    fitting = int(_SHUFFLE_BYTES // np.mean(rows["length"].to_numpy()))
-    return min(int(rows.num_rows), max(fitting, 2 * (options.batch_size or 1)))

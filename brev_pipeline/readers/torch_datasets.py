@@ -33,7 +33,7 @@ class RecordDataset(Dataset[Any]):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> Any:
         row = self._row(index)
-        return _sample(self._samples, self._layout, row, self._samples.stored.read_record(row))
+        return _make_sample(self._samples, self._layout, row, self._samples.stored.read_record(row))
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Samples of several numbers at once; from a store elsewhere they are fetched together."""
@@ -41,7 +41,7 @@ class RecordDataset(Dataset[Any]):  # type: ignore[misc]
             return [self[index] for index in indices]
         rows = [self._row(index) for index in indices]
         records = self._samples.stored.read_records(rows)
-        return [_sample(self._samples, self._layout, *pair) for pair in zip(rows, records, strict=True)]
+        return [_make_sample(self._samples, self._layout, *pair) for pair in zip(rows, records, strict=True)]
 
     def _row(self, index: int) -> int:
         if -len(self) <= index < len(self):
@@ -57,7 +57,7 @@ class RecordStream(IterableDataset[Any]):  # type: ignore[misc]
         epoch: 0-based.
         layout: CHW or HWC.
         seed: of the shuffling; None: written order.
-        place: rank and number of ranks; None: as torch.distributed or torchrun says.
+        share: rank and number of ranks; None: as torch.distributed or torchrun says.
         even: leave out the last few records, so that all ranks read the same number.
     """
 
@@ -68,19 +68,19 @@ class RecordStream(IterableDataset[Any]):  # type: ignore[misc]
         layout: str,
         *,
         seed: int | None,
-        place: tuple[int, int] | None,
+        share: tuple[int, int] | None,
         even: bool,
     ) -> None:
         self._by_epoch, self._layout, self._seed, self._even = by_epoch, layout, seed, even
         # In shared memory: a loader's persistent workers hear of another epoch too.
         self._shared_epoch = torch.tensor(epoch).share_memory_()
         # Asked here: a spawned worker does not know it.
-        self._rank, self._ranks = place or _place()
-        worker_share(0, rank=self._rank, ranks=self._ranks)
+        self._rank, self._ranks = share or _ask_rank()
+        worker_share(0, rank=self._rank, ranks=self._ranks)  # refuses a rank that there is not
 
     def __len__(self) -> int:
         """Records that this rank reads in an epoch."""
-        return len(worker_share(len(self._now), rank=self._rank, ranks=self._ranks, even=self._even))
+        return len(worker_share(len(self._samples), rank=self._rank, ranks=self._ranks, even=self._even))
 
     def set_epoch(self, epoch: int) -> None:
         """Read another epoch from the next iteration on: the written epochs in turn, shuffled otherwise each time."""
@@ -89,36 +89,32 @@ class RecordStream(IterableDataset[Any]):  # type: ignore[misc]
         self._shared_epoch.fill_(epoch)
 
     def __iter__(self) -> Iterator[Any]:
-        samples, epoch = self._now, self._epoch
+        samples, epoch = self._samples, int(self._shared_epoch)
         order = np.arange(len(samples))
         if self._seed is not None:
             order = reading_order(samples.stored.file_names, samples.stored.file_index, self._seed, epoch)
-        part = self._part(len(order))
-        for row, record in samples.iterate_records(order[part.start : part.stop], seed=self._seed, epoch=epoch):
-            yield _sample(samples, self._layout, row, record)
-
-    @property
-    def _epoch(self) -> int:
-        return int(self._shared_epoch)
-
-    @property
-    def _now(self) -> SampleReader:
-        return self._by_epoch[self._epoch % len(self._by_epoch)]
-
-    def _part(self, rows: int) -> range:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        return worker_share(rows, rank=self._rank, ranks=self._ranks, worker=worker, workers=workers, even=self._even)
+        part = worker_share(
+            len(order), rank=self._rank, ranks=self._ranks, worker=worker, workers=workers, even=self._even
+        )
+        for row, record in samples.iterate_records(order[part.start : part.stop], seed=self._seed, epoch=epoch):
+            yield _make_sample(samples, self._layout, row, record)
+
+    @property
+    def _samples(self) -> SampleReader:
+        """Of the epoch that is read now."""
+        return self._by_epoch[int(self._shared_epoch) % len(self._by_epoch)]
 
 
-def _place() -> tuple[int, int]:
+def _ask_rank() -> tuple[int, int]:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     # What torchrun sets, for a data set that is made before the process group is.
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
 
-def _sample(samples: SampleReader, layout: str, row: int, record: bytes) -> Any:
+def _make_sample(samples: SampleReader, layout: str, row: int, record: bytes) -> Any:
     values = samples.read_fields(row, record)
     for at, name in enumerate(samples.fields):
         if name == PIXELS:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from brev_pipeline.config import PipelineConfig, StorageSettings, build_settings, parse_config
+from brev_pipeline.config import ListingSettings, PipelineConfig, StorageSettings, build_settings, parse_config
 from brev_pipeline.config.credentials import find_credentials, redact, redact_all
 from brev_pipeline.errors import ConfigError
 from brev_pipeline_tests.config.test_load import GOOD
@@ -159,6 +159,9 @@ def test_no_message_repeats_them_wherever_they_stand(more: str) -> None:
 def test_settings_from_elsewhere_are_refused_without_repeating_them() -> None:
     with pytest.raises(ConfigError, match=r"endpoint_url: holds a user or password") as caught:
         build_settings(StorageSettings, {"endpoint_url": ADDRESS})
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"class_mapping: holds a user or password") as caught:
+        build_settings(ListingSettings, {"class_mapping": {ADDRESS: [ADDRESS]}})  # the way to the value holds them too
     assert "hunter2" not in str(caught.value)
     with pytest.raises(ConfigError, match="Input should be a valid boolean"):
         build_settings(StorageSettings, {"anon": "perhaps"})

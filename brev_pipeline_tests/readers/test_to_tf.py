@@ -10,7 +10,7 @@ import pytest
 
 from brev_pipeline import read
 from brev_pipeline.errors import ReadError, StoreError
-from brev_pipeline.readers.stored_records import read_whole_shard
+from brev_pipeline.readers.to_tf import read_shard_records
 from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.readers.test_records import WORLDS
 from brev_pipeline_tests.readers.worlds import World
@@ -167,7 +167,7 @@ def test_a_shard_on_s3_that_was_cut_is_found(tf: Any, s3_store: PipelineStore) -
 def test_a_shard_that_is_fetched_whole_gives_its_records(tmp_path: Path, compression: str) -> None:
     version = World(tmp_path, shards={"compression": compression}).publish()
     rows = read(version, "train").records.to_pylist()[:6]
-    found = read_whole_shard(version.folder, rows[0]["file"], 6, compression)
+    found = read_shard_records(version.folder, rows[0]["file"], 6, compression)
     assert [len(record) for record in found] == [row["length"] for row in rows]
 
 
