@@ -1,4 +1,4 @@
-"""Consumers: what a version's folder holds for readers that know nothing of this package.
+"""Exporters: what a version's folder holds for readers that know nothing of this package.
 
 tfds opens the folder by ``dataset_info.json`` and ``features.json``, shows ``label.labels.txt`` as class names and
 ``metadata.json`` as ``info.metadata``; plain TensorFlow needs no more than the list of features in

@@ -5,6 +5,7 @@ themselves cannot, because Croissant knows no TFRecord. Licence and date of publ
 ``card`` of the configuration states them.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
@@ -22,37 +23,13 @@ from brev_pipeline.tables import TFRECORD_SHARDS
 
 CONFORMS_TO: Final = "http://mlcommons.org/croissant/1.0"
 
-_OWN: Final = [
-    "citeAs",
-    "column",
-    "dataBiases",
-    "dataCollection",
-    "extract",
-    "field",
-    "fileObject",
-    "fileProperty",
-    "fileSet",
-    "format",
-    "includes",
-    "isLiveDataset",
-    "jsonPath",
-    "key",
-    "md5",
-    "parentField",
-    "path",
-    "personalSensitiveInformation",
-    "recordSet",
-    "references",
-    "regex",
-    "repeated",
-    "replace",
-    "samplingRate",
-    "separator",
-    "source",
-    "subField",
-    "transform",
-]
-
+# What the context of Croissant 1.0 calls by its own vocabulary.
+_TERMS: Final = (
+    *("citeAs", "column", "dataBiases", "dataCollection", "extract", "field", "fileObject", "fileProperty", "fileSet"),
+    *("format", "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path"),
+    *("personalSensitiveInformation", "recordSet", "references", "regex", "repeated", "replace", "samplingRate"),
+    *("separator", "source", "subField", "transform"),
+)
 CONTEXT: Final[dict[str, Any]] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -65,7 +42,7 @@ CONTEXT: Final[dict[str, Any]] = {
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
-    **{key: f"cr:{key}" for key in _OWN},
+    **{term: f"cr:{term}" for term in _TERMS},
 }
 
 
@@ -73,12 +50,21 @@ _FORMATS: Final = {".parquet": "application/x-parquet", ".json": "application/js
 _SHARD_FORMAT: Final = "application/x-tfrecord"
 _SPLITS: Final = {"train": "cr:TrainingSplit", "devel": "cr:ValidationSplit", "test": "cr:TestSplit"}
 _REFERENCES: Final = {"purpose": "purposes/name", "label": "classes/label"}
+# Of the columns whose schema says nothing.
+_MEANINGS: Final = {
+    "purpose": "train, devel, test, …",
+    "path": "where the image was read: bucket as configured, '/', key",
+    "content_id": "MD5 of the image file's bytes, 32 hex digits",
+    "item": "key of the physical item",
+    "augmented": "whether the pixels were augmented by the seed",
+}
 
 
 def build_croissant(facts: VersionFacts, config: PipelineConfig) -> dict[str, Any]:
     """Content of ``croissant.json``."""
     card = config.card
     stated = {"license": card.license, "datePublished": card.published and card.published.isoformat()}
+    shards = [_describe_shards(facts, purpose) for purpose in facts.purposes if purpose.shards]
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -88,33 +74,25 @@ def build_croissant(facts: VersionFacts, config: PipelineConfig) -> dict[str, An
         "version": record_version(facts),
         "citeAs": cite_version(facts, config),
         **{name: value for name, value in stated.items() if value},
-        "distribution": [*_files(facts), *(_shards(facts, purpose) for purpose in facts.purposes if purpose.shards)],
-        "recordSet": [_purposes(facts), *([_classes(facts)] if facts.classes else []), _records(facts)],
+        "distribution": [*(_describe_file(name, facts.files[name]) for name in sorted(facts.files)), *shards],
+        "recordSet": list(_list_record_sets(facts)),
     }
 
 
-def _files(facts: VersionFacts) -> list[dict[str, Any]]:
-    return [
-        {
-            "@type": "cr:FileObject",
-            "@id": name,
-            "name": name,
-            "contentUrl": name,
-            "contentSize": f"{known['bytes']} B",
-            "encodingFormat": _format(name),
-            "sha256": known["sha256"],
-        }
-        for name, known in sorted(facts.files.items())
-    ]
+def _describe_file(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    by_ending = (kind for ending, kind in _FORMATS.items() if name.endswith(ending))
+    return {
+        "@type": "cr:FileObject",
+        "@id": name,
+        "name": name,
+        "contentUrl": name,
+        "contentSize": f"{known['bytes']} B",
+        "encodingFormat": _SHARD_FORMAT if ".tfrecord-" in name else next(by_ending, "application/octet-stream"),
+        "sha256": known["sha256"],
+    }
 
 
-def _format(name: str) -> str:
-    if ".tfrecord-" in name:
-        return _SHARD_FORMAT
-    return next((kind for ending, kind in _FORMATS.items() if name.endswith(ending)), "application/octet-stream")
-
-
-def _shards(facts: VersionFacts, purpose: PurposeFacts) -> dict[str, Any]:
+def _describe_shards(facts: VersionFacts, purpose: PurposeFacts) -> dict[str, Any]:
     packed = "; each file is compressed with gzip" if facts.shard_settings.compression == "gzip" else ""
     return {
         "@type": "cr:FileSet",
@@ -128,74 +106,50 @@ def _shards(facts: VersionFacts, purpose: PurposeFacts) -> dict[str, Any]:
     }
 
 
-def _purposes(facts: VersionFacts) -> dict[str, Any]:
-    rows = [{"purposes/name": p.name, "purposes/url": _SPLITS.get(p.name, "cr:Split")} for p in facts.purposes]
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "purposes",
-        "name": "purposes",
-        "description": "The sides of the split.",
+def _list_record_sets(facts: VersionFacts) -> Iterator[dict[str, Any]]:
+    purposes = [{"purposes/name": p.name, "purposes/url": _SPLITS.get(p.name, "cr:Split")} for p in facts.purposes]
+    yield {
+        **_name_record_set("purposes", "The sides of the split."),
         "dataType": "cr:Split",
         "key": {"@id": "purposes/name"},
         "field": [
             _field("purposes/name", "sc:Text", "name of the purpose; devel is what others call validation"),
             _field("purposes/url", "sc:URL", "what Croissant calls it"),
         ],
-        "data": rows,
+        "data": purposes,
     }
-
-
-def _classes(facts: VersionFacts) -> dict[str, Any]:
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "classes",
-        "name": "classes",
-        "description": "The class names.",
-        "dataType": "sc:Enumeration",
-        "key": {"@id": "classes/label"},
-        "field": [
-            _field("classes/label", "sc:Integer", "the label"),
-            _field("classes/name", ["sc:Text", "sc:name"], "the class name"),
-        ],
-        "data": [{"classes/label": label, "classes/name": name} for label, name in enumerate(facts.classes)],
-    }
-
-
-def _records(facts: VersionFacts) -> dict[str, Any]:
-    columns = [column for column in TFRECORD_SHARDS if facts.classes or column.name != "label"]
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "records",
-        "name": "records",
-        "description": "One row per record of the shards, in their order, with the place where its bytes lie.",
+    if facts.classes:
+        yield {
+            **_name_record_set("classes", "The class names."),
+            "dataType": "sc:Enumeration",
+            "key": {"@id": "classes/label"},
+            "field": [
+                _field("classes/label", "sc:Integer", "the label"),
+                _field("classes/name", ["sc:Text", "sc:name"], "the class name"),
+            ],
+            "data": [{"classes/label": label, "classes/name": name} for label, name in enumerate(facts.classes)],
+        }
+    yield {
+        **_name_record_set(
+            "records", "One row per record of the shards, in their order, with the place where its bytes lie."
+        ),
         "key": [{"@id": "records/file"}, {"@id": "records/position"}],
-        "field": [_column(column) for column in columns],
+        "field": [_column(column) for column in TFRECORD_SHARDS if facts.classes or column.name != "label"],
     }
+
+
+def _name_record_set(name: str, description: str) -> dict[str, Any]:
+    return {"@type": "cr:RecordSet", "@id": name, "name": name, "description": description}
 
 
 def _column(column: pa.Field) -> dict[str, Any]:
-    source = {"fileObject": {"@id": RECORD_TABLE}, "extract": {"column": column.name}}
     meaning = (column.metadata or {}).get(b"description", _MEANINGS.get(column.name, "").encode()).decode()
-    field = _field(f"records/{column.name}", _data_type(column.type), meaning) | {"source": source}
+    kind = "sc:Integer" if pa.types.is_integer(column.type) else "sc:Text"
+    field = _field(f"records/{column.name}", "sc:Boolean" if pa.types.is_boolean(column.type) else kind, meaning)
+    field["source"] = {"fileObject": {"@id": RECORD_TABLE}, "extract": {"column": column.name}}
     if other := _REFERENCES.get(column.name):
         field["references"] = {"field": {"@id": other}}
     return field
-
-
-# Of the columns whose schema says nothing.
-_MEANINGS: Final = {
-    "purpose": "train, devel, test, …",
-    "path": "where the image was read: bucket as configured, '/', key",
-    "content_id": "MD5 of the image file's bytes, 32 hex digits",
-    "item": "key of the physical item",
-    "augmented": "whether the pixels were augmented by the seed",
-}
-
-
-def _data_type(kind: pa.DataType) -> str:
-    if pa.types.is_boolean(kind):
-        return "sc:Boolean"
-    return "sc:Integer" if pa.types.is_integer(kind) else "sc:Text"
 
 
 def _field(name: str, kind: str | list[str], meaning: str) -> dict[str, Any]:

@@ -1,19 +1,54 @@
-"""The files by which ``tfds.builder_from_directory`` opens a version (written for tfds 4.9).
+"""The files for TensorFlow: those by which ``tfds.builder_from_directory`` opens a version, and ``metadata.json``.
 
-tfds reads both JSON files as protocol buffers and refuses any field that it does not know: what else there is to
-say stands in ``metadata.json``. The data set's version is the record schema's, because tfds wants x.y.z and takes a
-change of it as a change of what a record holds.
+tfds (written for 4.9) reads ``dataset_info.json`` and ``features.json`` as protocol buffers and refuses any field that
+it does not know. What else is worth knowing for reading the records without this package's code stands in
+``metadata.json``, which tfds shows as ``builder.info.metadata``. The data set's version is the record schema's, because
+tfds wants x.y.z and takes a change of it as a change of what a record holds.
 """
 
 import re
 from typing import Any, Final
 
 from brev_pipeline.config import PipelineConfig
-from brev_pipeline.exporters.version_facts import PurposeFacts, VersionFacts, cite_version, describe_version
-from brev_pipeline.records.schema import RECORD_VERSION, tfds_features
+from brev_pipeline.exporters.version_facts import (
+    PurposeFacts,
+    VersionFacts,
+    cite_version,
+    describe_version,
+    record_version,
+)
+from brev_pipeline.records.encodings import ENCODINGS
+from brev_pipeline.records.schema import RECORD_VERSION, RecordFeature, record_features, tfds_features
 
 _NAME: Final = re.compile(r"[a-zA-Z]\w*", re.ASCII)
 _RESERVED: Final = "all"  # ``split="all"`` means every split together
+_SEEDS: Final = (
+    "Each record's seed is the first 8 bytes, big-endian, of BLAKE2b (digest size 8, key: sampling.seed as 8 bytes, "
+    "big-endian) of epoch, content_id and ordinal as UTF-8 text joined by the byte 0xff; ordinal counts the "
+    "earlier draws of the content in the epoch. Stored as the int64 of the same 64 bits."
+)
+_DRAWS: Final = (
+    "Sampled purposes are drawn by weights.parquet, in each epoch anew, and augmented by the record's seed; all other "
+    "purposes hold each of their images once, as it is. Shards are numbered through the epochs of a purpose; within "
+    "an epoch the records are mixed by a hash of their seeds."
+)
+_FOLDS: Final = (
+    " Folds are both: fold0 holds its images once, as they are, with negative ordinals (−1; further images of the same "
+    "bytes −2, …), fold0_augmented draws of them. For each round of a cross-validation leave one fold out: train with "
+    "the others' draws, measure with its images as they are."
+)
+_PIXELS: Final = (
+    "uint8, row by row, channels innermost, RGB or grey; a time series has its frames one below the other: reshape "
+    "(image/frames × image/height, image/width, image/channels) to have them apart."
+)
+_ORDER: Final = (
+    "slices such as train[:100] count in the record table's order; examples come in that order if they are read with "
+    "tfds.ReadConfig(interleave_cycle_length=1)"
+)
+_JPEG: Final = (
+    "tfds decodes JPEG with TensorFlow's fast inverse DCT, some grey levels off: for the same pixels as everywhere "
+    "else skip its decoding (tfds.decode.SkipDecoding) and use tf.io.decode_jpeg(…, dct_method='INTEGER_ACCURATE')"
+)
 
 
 def find_tfds_obstacle(facts: VersionFacts) -> str | None:
@@ -39,8 +74,8 @@ def build_dataset_info(facts: VersionFacts, config: PipelineConfig) -> dict[str,
         "fileFormat": "tfrecord",
         "splits": [_describe_split(purpose) for purpose in facts.purposes if purpose.shards],
     }
-    if pixels := _pixel_feature(facts):
-        pair = [{"featureKey": pixels}, {"featureKey": "label"}]
+    if _shows_pixels(facts):
+        pair = [{"featureKey": _pixel_feature(facts)}, {"featureKey": "label"}]
         info["supervisedKeys"] = {"tuple": {"items": pair}}
     if config.card.license:
         info["redistributionInfo"] = {"license": config.card.license}
@@ -67,16 +102,36 @@ def encode_label_names(facts: VersionFacts) -> bytes | None:
     return text.encode()
 
 
-def find_hidden_features(facts: VersionFacts) -> list[str]:
-    """Features that tfds does not show: raw pixels of images that differ in size."""
-    return [] if _pixel_feature(facts) else ["image/raw"]
+def build_metadata(facts: VersionFacts, config: PipelineConfig) -> dict[str, Any]:
+    """Content of ``metadata.json``."""
+    settings = facts.shard_settings.model_dump(mode="json")
+    kept = record_features(settings["encoding"], several=facts.is_multi_label, series=facts.is_time_series)
+    return {
+        "format": 1,
+        "pipeline": facts.name,
+        "version": record_version(facts),
+        "record_schema": {
+            "version": RECORD_VERSION,
+            "features": [_describe_feature(feature, len(facts.classes)) for feature in kept],
+        },
+        "classes": list(facts.classes),
+        "purposes": {purpose.name: _describe_purpose(purpose, facts.classes) for purpose in facts.purposes},
+        "image": {**(facts.shape._asdict() if facts.shape else {}), "layout": _PIXELS},
+        "shards": settings,
+        "seeds": {"sampling.seed": config.sampling.seed, "made": _SEEDS},
+        "draws": _DRAWS + (_FOLDS if config.split.folds else ""),
+        "tfds": _describe_opening(facts),
+    }
 
 
-def _pixel_feature(facts: VersionFacts) -> str | None:
-    """The feature that tfds decodes to pixels."""
-    if facts.shard_settings.encoding != "raw":
-        return "image/encoded"
-    return "image/raw" if facts.shape and None not in facts.shape.stored_shape else None
+def _pixel_feature(facts: VersionFacts) -> str:
+    return f"image/{ENCODINGS[facts.shard_settings.encoding].stored_as}"
+
+
+def _shows_pixels(facts: VersionFacts) -> bool:
+    """Whether tfds decodes the pixels: raw ones need one size."""
+    is_known = facts.shape is not None and None not in facts.shape.stored_shape
+    return is_known or _pixel_feature(facts) != "image/raw"
 
 
 def _describe_split(purpose: PurposeFacts) -> dict[str, Any]:
@@ -87,3 +142,38 @@ def _describe_split(purpose: PurposeFacts) -> dict[str, Any]:
         "numBytes": str(sum(shard.bytes for shard in purpose.shards)),
         "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
     }
+
+
+def _describe_feature(feature: RecordFeature, classes: int) -> dict[str, Any]:
+    return {
+        "name": feature.name,
+        "stored": "bytes_list" if feature.kind in ("bytes", "text") else "int64_list",
+        "values": classes if feature.tfds == "classes" else 1,
+        "meaning": feature.kind,
+        "description": feature.description,
+    }
+
+
+def _describe_purpose(purpose: PurposeFacts, classes: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "records": purpose.record_count,
+        "augmented": purpose.augmented,
+        "records_of_each_class": dict(zip(classes, purpose.classes, strict=True)),
+        "records_of_each_epoch": list(purpose.epoch_records),
+        "shards": len(purpose.shards),
+    }
+
+
+def _describe_opening(facts: VersionFacts) -> dict[str, Any]:
+    if (reason := find_tfds_obstacle(facts)) is not None:
+        return {"opens": False, "because": reason}
+    notes = [_ORDER]
+    if facts.shard_settings.encoding == "jpeg":
+        notes.append(_JPEG)
+    if not _shows_pixels(facts):
+        notes.append(f"{_pixel_feature(facts)} is not shown: raw pixels need one size, and these images differ in size")
+    if encode_label_names(facts) is None:
+        notes.append("there is no label.labels.txt: tfds strips names and takes one per line; see classes")
+    if empty := [purpose.name for purpose in facts.purposes if not purpose.shards]:
+        notes.append(f"no split {', '.join(empty)}: there are no records of it")
+    return {"opens": True, "notes": notes}

@@ -1,21 +1,16 @@
-"""What all files for other readers tell of, gathered once: counts, shapes, shards; and the sentences they share."""
+"""What all files for other readers tell of: counts, shapes, shards; and the sentences they share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from brev_pipeline.config import PipelineConfig, ShardSettings
-from brev_pipeline.errors import ShardError
-from brev_pipeline.records.schema import RECORD_VERSION, ImageShape, find_image_shape
-from brev_pipeline.tables import AUGMENTED, part_names
+from brev_pipeline.records.schema import ImageShape
+from brev_pipeline.records.schema import RECORD_VERSION
 
 RECORD_TABLE: Final = "records.parquet"
 RECORD_COLUMNS: Final = ["purpose", "epoch", "shard", "file", "path", "content_id", "label", "augmented", "ordinal"]
 """Columns of the record table that are read."""
-_KEY: Final = [("part", "ascending"), ("shard", "ascending")]
 
 
 @dataclass(frozen=True)
@@ -73,71 +68,6 @@ class VersionFacts:
     def is_time_series(self) -> bool:
         """Whether the images are time series."""
         return self.shape is not None and self.shape.frames is not None
-
-
-def gather_facts(
-    config: PipelineConfig,
-    *,
-    classes: Sequence[str],
-    split: pa.Table,
-    images: pa.Table,
-    records: pa.Table,
-    files: Mapping[str, Mapping[str, Any]],
-) -> VersionFacts:
-    """See `files.export_files` for arguments and errors."""
-    if missing := sorted({*pc.unique(records["file"]).to_pylist(), RECORD_TABLE} - set(files)):
-        raise ShardError(f"{len(missing)} files that records stand in are not listed, the first {missing[0]}")
-    records = records.append_column("part", part_names(records))
-    return VersionFacts(
-        config.name,
-        config.shards,
-        tuple(classes),
-        _is_multi_label(split, records),
-        find_image_shape(images, records["content_id"]) if records.num_rows else None,
-        _gather_purposes(_part_names(config), len(classes), records, files),
-        files,
-    )
-
-
-def _part_names(config: PipelineConfig) -> list[str]:
-    """The purposes in the configuration's order; behind each fold the part with its draws."""
-    drawn = {*config.split.fold_names} & {*config.sampling.purposes}
-    return [part for name in config.split.names for part in ([name, name + AUGMENTED] if name in drawn else [name])]
-
-
-def _is_multi_label(split: pa.Table, records: pa.Table) -> bool:
-    drawn = split.filter(pc.is_in(split["path"], value_set=pc.unique(records["path"])))
-    return (pc.max(pc.list_value_length(drawn["category"])).as_py() or 0) > 1
-
-
-def _gather_purposes(
-    names: Sequence[str], classes: int, records: pa.Table, files: Mapping[str, Mapping[str, Any]]
-) -> tuple[PurposeFacts, ...]:
-    shards: dict[str, list[ShardFacts]] = {name: [] for name in names}
-    counted = records.group_by([*(name for name, _ in _KEY), "file", "epoch"]).aggregate([([], "count_all")])
-    for row in counted.sort_by(_KEY).to_pylist():
-        shard = ShardFacts(row["file"], row["count_all"], row["epoch"], files[row["file"]]["bytes"])
-        shards.setdefault(row["part"], []).append(shard)
-    hot, augmented = _labels(records, classes), _augmented(records)
-    none = (0,) * classes
-    return tuple(
-        PurposeFacts(name, tuple(own), hot.get(name, none), augmented.get(name, 0)) for name, own in shards.items()
-    )
-
-
-def _labels(records: pa.Table, classes: int) -> dict[str, tuple[int, ...]]:
-    """Purpose → records of each class."""
-    found: dict[str, list[int]] = {}
-    for row in records.group_by(["part", "label"]).aggregate([([], "count_all")]).to_pylist():
-        if not 0 <= row["label"] < classes:
-            raise ShardError(f"a record has the label {row['label']}, and there are {classes} class names")
-        found.setdefault(row["part"], [0] * classes)[row["label"]] = row["count_all"]
-    return {name: tuple(counts) for name, counts in found.items()}
-
-
-def _augmented(records: pa.Table) -> dict[str, int]:
-    changed = records.filter(records["augmented"]).group_by("part").aggregate([([], "count_all")])
-    return {row["part"]: row["count_all"] for row in changed.to_pylist()}
 
 
 _COLOURS: Final = {1: "grey", 3: "RGB"}
