@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from brev_pipeline.config import PipelineConfig, ShardSettings
-from brev_pipeline.records.schema import ImageShape
-from brev_pipeline.records.schema import RECORD_VERSION
+from brev_pipeline.records.schema import RECORD_VERSION, ImageShape
 
 RECORD_TABLE: Final = "records.parquet"
 RECORD_COLUMNS: Final = ["purpose", "epoch", "shard", "file", "path", "content_id", "label", "augmented", "ordinal"]
