@@ -17,7 +17,13 @@ from brev_pipeline.augmentation.geometry import (
     warp_image,
     warp_labels,
 )
-from brev_pipeline.augmentation.parameters import applied_parameters, describe_parameters, draw_words, plan_parameters
+from brev_pipeline.augmentation.parameters import (
+    PARAMETER_ORDER,
+    applied_parameters,
+    describe_parameters,
+    draw_words,
+    plan_parameters,
+)
 from brev_pipeline.config import AugmentationSettings
 from brev_pipeline.errors import AugmentError
 
@@ -69,6 +75,7 @@ _REFERENCE_NAMES: Final = {
     "image_filter": "filtering",
     "image_noise": "noise",
 }
+_MATRIX_PARAMETERS: Final = PARAMETER_ORDER[: PARAMETER_ORDER.index("deformation")]
 _LABEL_KEYS: Final = ("segmentation", "annotation")
 
 
@@ -129,7 +136,7 @@ class ImageAugmenter:
         drawn = draw_words(seed)
         parts = describe_parameters(self._plan, drawn)
         if "transform" in parts:
-            parts["transform"]["matrix"] = _matrix(applied_parameters(self._plan, drawn), height, width).as_rows()
+            parts["transform"]["matrix"] = _make_matrix(applied_parameters(self._plan, drawn), height, width).as_rows()
         return {"seed": seed, "height": int(height), "width": int(width)} | {part: parts.get(part) for part in _PARTS}
 
     @overload
@@ -159,7 +166,7 @@ class ImageAugmenter:
         height, width = image.shape[:2]
         seed = _check_seed(seed)
         applied = applied_parameters(self._plan, draw_words(seed))
-        matrix = _matrix(applied, height, width)
+        matrix = _make_matrix(applied, height, width)
         field = None
         if "deformation" in applied and (part := self.settings.deformation):
             field = displacement_field(part, seed, height, width)
@@ -190,15 +197,5 @@ class ImageAugmenter:
         return out
 
 
-def _matrix(applied: dict[str, Any], height: int, width: int) -> AffineMatrix:
-    get = applied.get
-    return affine_matrix(
-        height,
-        width,
-        flip_up_down="flip_up_down" in applied,
-        flip_left_right="flip_left_right" in applied,
-        scale=get("scale", 0.0),
-        rotate=get("rotate", 0.0),
-        translate=(get("translate_horizontal", 0.0), get("translate_vertical", 0.0)),
-        shear=get("shear", (0.0, 0.0)),
-    )
+def _make_matrix(applied: dict[str, Any], height: int, width: int) -> AffineMatrix:
+    return affine_matrix(height, width, **{name: applied[name] for name in _MATRIX_PARAMETERS if name in applied})

@@ -62,7 +62,8 @@ def affine_matrix(
     flip_left_right: bool = False,
     scale: float = 0.0,
     rotate: float = 0.0,
-    translate: tuple[float, float] = (0.0, 0.0),
+    translate_horizontal: float = 0.0,
+    translate_vertical: float = 0.0,
     shear: tuple[float, float] = (0.0, 0.0),
 ) -> AffineMatrix:
     """The matrix of a flip, then zoom, rotation, shear about the centre, then translation.
@@ -76,7 +77,8 @@ def affine_matrix(
         flip_left_right: left becomes right.
         scale: zoom factor − 1; above 0 the picture grows.
         rotate: degrees, counter-clockwise as one looks at it.
-        translate: (right, down) as fractions of width and height.
+        translate_horizontal: to the right, fraction of the width.
+        translate_vertical: down, fraction of the height.
         shear: tangents of the shear angles (x by y, y by x): one shear after the other, so that areas stay.
     """
     cos, sin = cos_sin(rotate / 360)
@@ -91,7 +93,7 @@ def affine_matrix(
     yy = round(up_down * (cos * slant - sin * by_x))
     # The centre of a row of n pixels is at (n − 1) / 2; half a pixel beside it a flip would lose a column.
     x, y = (width - 1) / 2, (height - 1) / 2
-    from_x, from_y = x + translate[0] * width, y + translate[1] * height
+    from_x, from_y = x + translate_horizontal * width, y + translate_vertical * height
     x0 = round(ONE * x - (xx * from_x + xy * from_y))
     y0 = round(ONE * y - (yx * from_x + yy * from_y))
     return AffineMatrix(xx, xy, x0, yx, yy, y0)

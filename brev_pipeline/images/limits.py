@@ -5,15 +5,12 @@ that a verdict does not depend on the machine. These limits stop what was not fo
 
 * *Memory*: what a process takes of its address space while it decodes a chunk, beyond what it has. No image that was
   let through needs as much, so an error for want of memory tells of a decoder gone wild, or of the machine: nobody can
-  say of which, and it is held against no image. The limit is the chunk's, not each image's: the address space of a
-  process holds more than what it uses, by gigabytes, so a limit for a small image would be no narrower.
+  say of which, and it is held against no image.
 * *CPU time*: a worker whose clock ran out is ended by SIGPROF in the middle of the decoder, where no thread of Python
-  could. All threads of the process count; what a worker fetches meanwhile may therefore run its clock out too early,
-  which costs a second try, alone (see `prepare_task`), and decides nothing. A process that is the user's own has no
-  clock: its death would be the run's, or the notebook's.
+  could. What a worker fetches meanwhile may run its clock out too early, for all threads of the process count; that
+  costs a second try, alone (see `prepare_task`), and decides nothing.
 
-OpenCV has one thread meanwhile. What is said of an image that came to no end, and whether that is remembered, stands
-here too: who stopped it tells.
+What is said of an image that came to no end, and whether that is remembered, stands here too: who stopped it tells.
 """
 
 import mmap
@@ -41,6 +38,8 @@ def decoding_limits(max_pixels: int) -> Iterator[None]:
     """
     import cv2
 
+    # A chunk's limit, not each image's: an address space holds gigabytes more than what is used of it, so that for a
+    # small image would be no narrower.
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -80,7 +79,7 @@ def cpu_time_limit(seconds: float) -> Iterator[None]:
 
     It costs a microsecond, and looks up at the system's ticks, some milliseconds apart.
     """
-    if not is_worker():
+    if not is_worker():  # the death of the user's own process would be the run's, or the notebook's
         yield
         return
     signal.setitimer(signal.ITIMER_PROF, seconds)

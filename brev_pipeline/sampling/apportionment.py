@@ -76,15 +76,14 @@ def count_draws(group: Counts, drawn_before: Counts, draws: Counts) -> Counts:
         Shape (rows,); sums to ``draws`` within each group.
     """
     sizes = np.bincount(group, minlength=len(draws))
-    steps = (_place_in_group(group, sizes) - drawn_before[group]) % sizes[group]
+    place_in_group = np.empty(len(group), dtype=np.int64)
+    place_in_group[np.argsort(group, kind="stable")] = number_in_runs(sizes)
+    steps = (place_in_group - drawn_before[group]) % sizes[group]
     whole, rest = np.divmod(draws, np.maximum(sizes, 1))
     return np.asarray(whole[group] + (steps < rest[group]), dtype=np.int64)
 
 
-def _place_in_group(group: Counts, sizes: Counts) -> Counts:
-    """Shape (rows,): 0-based place of each row among those of its group."""
-    order = np.argsort(group, kind="stable")
-    places = np.empty(len(group), dtype=np.int64)
-    starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
-    places[order] = np.arange(len(group)) - starts
-    return places
+def number_in_runs(lengths: Counts) -> Counts:
+    """Shape (sum of ``lengths``,): 0, 1, 2, … within each run of these lengths."""
+    starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return np.asarray(np.arange(len(starts)) - starts, dtype=np.int64)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SamplingSettings
 from brev_pipeline.errors import SamplingError
-from brev_pipeline.sampling.apportionment import Counts, apportion_draws, count_draws
+from brev_pipeline.sampling.apportionment import Counts, apportion_draws, count_draws, number_in_runs
 from brev_pipeline.sampling.weights import SamplingGroups, group_images
 from brev_pipeline.seeds import hash_column
 from brev_pipeline.tables import plain_ordinals
@@ -124,8 +124,7 @@ def _number_draws(contents: pa.ChunkedArray, times: Counts) -> npt.NDArray[np.in
     if len(times) > 1:
         new[1:] = pc.not_equal(contents.slice(1), contents.slice(0, len(times) - 1)).to_numpy()
     runs = np.add.reduceat(times, np.flatnonzero(new)) if len(times) else times
-    starts = np.repeat(np.cumsum(runs) - runs, runs)
-    return np.asarray(np.arange(len(starts)) - starts, dtype=np.int32)
+    return number_in_runs(runs).astype(np.int32)
 
 
 def sort_by_hash(rows: pa.Table, seed: int) -> pa.Table:

@@ -60,7 +60,7 @@ def test_a_flip_and_a_quarter_turn_together_only_move_pixels(parts):
 
 def test_a_translation_by_whole_pixels_moves_right_and_down():
     image = picture(40, 50)
-    moved = warp_image(image, affine_matrix(40, 50, translate=(10 / 50, 4 / 40)))
+    moved = warp_image(image, affine_matrix(40, 50, translate_horizontal=10 / 50, translate_vertical=4 / 40))
     assert np.array_equal(moved[4:, 10:], image[:-4, :-10])
     assert np.array_equal(moved[:4, 10:], image[1:5, :-10][::-1])  # mirrored about the centre of the first row
 
@@ -135,7 +135,7 @@ def test_whole_pixel_moves_take_labels_and_pixels_to_the_same_place():
     for matrix in (
         affine_matrix(16, 16, flip_left_right=True),
         affine_matrix(16, 16, rotate=90),
-        affine_matrix(16, 16, translate=(0.25, -0.5)),
+        affine_matrix(16, 16, translate_horizontal=0.25, translate_vertical=-0.5),
     ):
         assert np.array_equal(warp_image(image, matrix), warp_labels(image, matrix))
 

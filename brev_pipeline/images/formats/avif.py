@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.formats.base import (
     ImageHeader,
-    Raster,
     corrupt_error,
     read_box_header,
     too_large_error,
@@ -17,6 +16,7 @@ from brev_pipeline.images.formats.base import (
 )
 from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
 
+decode_samples = decode_with_pillow  # the first picture
 NAME, TITLE = "avif", "AVIF"
 _BRANDS = {b"avif", b"avis"}
 _CONTAINERS = {b"mif1", b"msf1"}  # of any code: which, the other brands tell
@@ -82,8 +82,3 @@ def check_file(data: bytes, header: ImageHeader, settings: ImageSettings) -> str
     if header.bit_depth > 8:
         raise unsupported_error(f"its samples have {header.bit_depth} bits; AVIF is read with 8")
     return "first frame of an animation" if data[8:12] == b"avis" else None
-
-
-def decode_samples(data: bytes, header: ImageHeader, settings: ImageSettings) -> Raster:
-    """Decode the first image."""
-    return decode_with_pillow(data, "AVIF", settings)

@@ -114,7 +114,7 @@ def decode_samples(data: bytes, header: BmpHeader, settings: ImageSettings) -> R
     """Decode the image."""
     pixels = _decode_plain(data, header)
     if pixels is None:
-        return decode_with_pillow(data, "BMP", settings)
+        return decode_with_pillow(data, header, settings)
     return Raster(pixels, 255 if pixels.dtype == np.uint8 else _white_level(header.masks))
 
 

@@ -6,9 +6,10 @@ Pillow's header would do but for the number of bits, which it does not tell.
 import struct
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.base import ImageHeader, Raster, corrupt_error, too_large_error
+from brev_pipeline.images.formats.base import ImageHeader, corrupt_error, too_large_error
 from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
 
+decode_samples = decode_with_pillow  # the first picture
 NAME, TITLE = "gif", "GIF"
 _EXTENSION, _IMAGE = 0x21, 0x2C
 _BLOCKS = 65_536  # that a file may have besides those of its pixels
@@ -30,11 +31,6 @@ def check_file(data: bytes, header: ImageHeader, settings: ImageSettings) -> str
     if not (images := _count_images(data, header)):
         raise corrupt_error("no picture is found among its blocks")
     return "first frame of an animation" if images == 2 else None
-
-
-def decode_samples(data: bytes, header: ImageHeader, settings: ImageSettings) -> Raster:
-    """Decode the first frame."""
-    return decode_with_pillow(data, "GIF", settings)
 
 
 def _count_images(data: bytes, header: ImageHeader) -> int:

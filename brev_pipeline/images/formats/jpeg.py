@@ -132,7 +132,7 @@ def decode_samples(data: bytes, header: JpegHeader, settings: ImageSettings) -> 
         if pixels is not None and pixels.shape == (header.height, header.width, header.channels):
             return Raster(pixels, orientation=header.orientation)
         note = note_or_refuse(complaint, settings) if complaint else None
-    return decode_with_pillow(data, "JPEG", settings)._replace(note=note)
+    return decode_with_pillow(data, header, settings)._replace(note=note)
 
 
 _DAMAGE = re.compile(

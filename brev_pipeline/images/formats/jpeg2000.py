@@ -154,7 +154,7 @@ def _is_plain(header: Jpeg2000Header) -> bool:
 def decode_samples(data: bytes, header: Jpeg2000Header, settings: ImageSettings) -> Raster:
     """Decode the image; 8 bits by Pillow, which converts what is not RGB."""
     if _is_plain(header):
-        return decode_with_pillow(data, "JPEG2000", settings)
+        return decode_with_pillow(data, header, settings)
     import imagecodecs
 
     try:

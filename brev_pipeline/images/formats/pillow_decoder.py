@@ -19,6 +19,7 @@ import numpy.typing as npt
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
 from brev_pipeline.images.formats.base import (
+    ImageHeader,
     Raster,
     apply_palette,
     check_pixel_count,
@@ -34,8 +35,8 @@ _LOCK = threading.RLock()
 _EXIF_ORIENTATION = 0x0112
 
 
-def decode_with_pillow(data: bytes, plugin: str, settings: ImageSettings) -> Raster:
-    """Decode a file's first picture by one of Pillow's plugins: uint8 (height, width, 1, 3 or 4), grey, RGB or RGBA.
+def decode_with_pillow(data: bytes, header: ImageHeader, settings: ImageSettings) -> Raster:
+    """Decode a file's first picture by Pillow: uint8 (height, width, 1, 3 or 4), grey, RGB or RGBA.
 
     Raises:
         DecodeError: the file is damaged, of a kind that Pillow does not read, of more than 8 bits per sample, or larger
@@ -44,7 +45,7 @@ def decode_with_pillow(data: bytes, plugin: str, settings: ImageSettings) -> Ras
     """
     with _LOCK, _strict_pillow(settings.max_pixels) as warned:
         try:
-            image = _open(data, plugin, settings.max_pixels)
+            image = _open(data, header.format, settings.max_pixels)
             image.load()
             raster = Raster(_convert_pixels(image), orientation=_orientation(image))
         except (DecodeError, MemoryError):
@@ -59,11 +60,11 @@ def decode_with_pillow(data: bytes, plugin: str, settings: ImageSettings) -> Ras
     return raster
 
 
-def read_orientation(data: bytes, plugin: str, settings: ImageSettings) -> int:
+def read_orientation(data: bytes, format_: str, settings: ImageSettings) -> int:
     """The EXIF orientation that Pillow finds in a file that it opens, 1..8; 1 where there is none that can be read."""
     with _LOCK, _strict_pillow(settings.max_pixels):
         try:
-            return _orientation(_open(data, plugin, settings.max_pixels))
+            return _orientation(_open(data, format_, settings.max_pixels))
         except Exception as error:
             raise _translate_error(error) from error
 
@@ -85,10 +86,10 @@ def _strict_pillow(max_pixels: int) -> Iterator[list[str]]:
         ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = before
 
 
-def _open(data: bytes, plugin: str, max_pixels: int) -> "Image":
+def _open(data: bytes, format_: str, max_pixels: int) -> "Image":
     from PIL import Image
 
-    image = Image.open(BytesIO(data), formats=[plugin])
+    image = Image.open(BytesIO(data), formats=[format_.upper()])  # Pillow's names are ours in capitals
     check_pixel_count(image.height, image.width, max_pixels)
     return image
 

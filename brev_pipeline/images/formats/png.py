@@ -116,7 +116,7 @@ def decode_samples(data: bytes, header: PngHeader, settings: ImageSettings) -> R
         elif part is not None:
             samples = np.empty((header.height, header.width, part.shape[2]), part.dtype) if samples is None else samples
             samples[one.y :: one.down, one.x :: one.right] = part
-    orientation = read_orientation(_make_one_pixel_file(exif), "PNG", settings) if exif else 1
+    orientation = read_orientation(_make_one_pixel_file(exif), NAME, settings) if exif else 1
     return Raster(samples, MAX_SAMPLE if samples.dtype == np.uint16 else 255, orientation=orientation)
 
 

@@ -349,7 +349,7 @@ def _divide_by_alpha(samples: npt.NDArray[Any], white: int) -> None:
 
 def _decode_with_pillow(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:
     try:
-        return decode_with_pillow(data, "TIFF", settings)
+        return decode_with_pillow(data, header, settings)
     except DecodeError as error:
         if "cannot identify" in str(error):
             # Its directory is whole, as `check_file` found.

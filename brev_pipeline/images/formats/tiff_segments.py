@@ -207,11 +207,12 @@ def check_segments(page: ImageFileDirectory, layout: SegmentLayout) -> None:
 
 def iterate_segments(data: bytes, page: ImageFileDirectory, layout: SegmentLayout) -> Iterator[Segment]:
     """All segments in their order, once `check_segments` has let them pass; refuses those outside of the file."""
+    # Some writers list tiles as strips, or strips as tiles.
     names = ((_TILES, _TILE_BYTES), (_STRIPS, _STRIP_BYTES))
-    own, other = names if layout.is_tiled else names[::-1]
-    starts = page.read_values(own[0], layout.segment_count) or page.read_values(other[0], layout.segment_count)
-    lengths = page.read_values(own[1], layout.segment_count) or page.read_values(other[1], layout.segment_count)
-    if not lengths and not page.count_values(own[1]) and not page.count_values(other[1]):
+    first, other = names if layout.is_tiled else names[::-1]
+    starts = page.read_values(first[0], layout.segment_count) or page.read_values(other[0], layout.segment_count)
+    lengths = page.read_values(first[1], layout.segment_count) or page.read_values(other[1], layout.segment_count)
+    if not lengths and not page.count_values(first[1]) and not page.count_values(other[1]):
         # Some writers leave the lengths out: codes end by themselves.
         lengths = (len(data),) * len(starts)
     kind = "tile" if layout.is_tiled else "strip"

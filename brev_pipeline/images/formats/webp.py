@@ -6,9 +6,10 @@ To ask Pillow for the header would take the memory of two decoded frames before 
 import struct
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.formats.base import ImageHeader, Raster, corrupt_error
+from brev_pipeline.images.formats.base import ImageHeader, corrupt_error
 from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
 
+decode_samples = decode_with_pillow  # the first picture
 NAME, TITLE = "webp", "WebP"
 _ANIMATED, _ALPHA = 0x02, 0x10
 
@@ -42,8 +43,3 @@ def check_file(data: bytes, header: ImageHeader, settings: ImageSettings) -> str
     if len(data) < length + 8:
         raise corrupt_error(f"it is cut short: {len(data)} bytes of {length + 8}")
     return "first frame of an animation" if data[12:16] == b"VP8X" and data[20] & _ANIMATED else None
-
-
-def decode_samples(data: bytes, header: ImageHeader, settings: ImageSettings) -> Raster:
-    """Decode the first frame."""
-    return decode_with_pillow(data, "WEBP", settings)
