@@ -5,12 +5,13 @@ files of one name, if it has a few colours only. What holds labels is told, for 
 """
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
+from brev_pipeline.init_wizard.path_structure import escape_readably, stem_of
 from brev_pipeline.init_wizard.survey import FileSurvey
 from brev_pipeline.init_wizard.vocabulary import MASKS, is_mask_folder, is_trainval, purpose_of
 
@@ -33,38 +34,27 @@ _TABLES: Final = ("csv", "tsv")
 class SurveyedImages:
     """What was found beside the photos."""
 
-    photos: list[str]
-    """The images that are photos, sorted."""
+    photos: list[str]  # the images that are photos, sorted
     masks: list[str] = field(default_factory=list)
-    why_masks: str = ""
-    """By what they are known, in words."""
+    why_masks: str = ""  # by what they are known, in words
     strays: list[str] = field(default_factory=list)
     """Images outside of the folders that hold all others: pictures about the data set."""
+    # Regular expression on the file name that lets all photos pass, no mask, no stray; None: needless, or none does.
     filter: str | None = None
-    """Regular expression on the file name that lets all photos pass, and no mask and no stray; None: needless, or
-    there is none."""
     folders: list[str] = field(default_factory=list)
     """Names of the folders of masks, where only the folder tells them from photos."""
-    labels: list[str] = field(default_factory=list)
-    """What files hold labels, in words, one line each."""
+    labels: list[str] = field(default_factory=list)  # what files hold labels, in words, one line each
     tables: list[str] = field(default_factory=list)
     """Those of the labels that stand in one file for all photos: a table, JSON lines, COCO."""
-    lists: dict[str, str] = field(default_factory=dict)
-    """Their word for a side → file that lists its images."""
+    lists: dict[str, str] = field(default_factory=dict)  # their word for a side → file that lists its images
     splits: list[str] = field(default_factory=list)
     """What may say a split, and is not proposed, in words, one line each."""
-    notes: list[str] = field(default_factory=list)
-    """What else to tell, one line each."""
+    notes: list[str] = field(default_factory=list)  # what else to tell, one line each
 
 
-def separate_photos(found: FileSurvey, colours: Callable[[bytes], int | None] | None = None) -> SurveyedImages:
-    """Tell photos from what lies beside them.
-
-    Args:
-        found: the files.
-        colours: how many different pixels an image's bytes hold, or None where that cannot be said; default: decoded.
-    """
-    masks, why, filters = _find_masks(found, colours or count_colours)
+def separate_photos(found: FileSurvey) -> SurveyedImages:
+    """Tell photos from what lies beside them."""
+    masks, why, filters = _find_masks(found)
     photos = [path for path in found.images if path not in masks]
     strays = _find_strays(photos)
     photos = [path for path in photos if path not in strays]
@@ -101,45 +91,39 @@ def count_colours(data: bytes) -> int | None:
     return min(len(np.unique(pixels, axis=0)), _MAX_MASK_COLOURS + 1)
 
 
-def _stem(path: str) -> str:
-    return path.rpartition("/")[2].rpartition(".")[0]
-
-
 def _ending(path: str) -> str:
     return path.rpartition(".")[2].casefold()
 
 
-def _find_masks(found: FileSurvey, colours: Callable[[bytes], int | None]) -> tuple[set[str], str, list[str]]:
+def _find_masks(found: FileSurvey) -> tuple[set[str], str, list[str]]:
     """The masks, how they are known, and patterns that might keep them out."""
-    suffixed = {path: match for path in found.images if (match := _SUFFIX.search(_stem(path))) and match.start()}
+    suffixed = {path: match for path in found.images if (match := _SUFFIX.search(stem_of(path))) and match.start()}
     in_folders = {path for path in found.images if any(map(is_mask_folder, path.split("/")[:-1]))}
-    others = {_stem(path) for path in found.images if path not in suffixed and path not in in_folders}
-    by_name = {path for path, match in suffixed.items() if _stem(path)[: match.start()] in others}
+    others = {stem_of(path) for path in found.images if path not in suffixed and path not in in_folders}
+    by_name = {path for path, match in suffixed.items() if stem_of(path)[: match.start()] in others}
     named = by_name if len(by_name) >= _MIN_PAIRED * len(suffixed) else set[str]()
-    known = {_stem(path) for path in in_folders if _stem(path) in others}
-    paired = {path for path in in_folders if path in named or _stem(path) in known}
+    known = {stem_of(path) for path in in_folders if stem_of(path) in others}
+    paired = {path for path in in_folders if path in named or stem_of(path) in known}
     placed = in_folders if paired and len(paired) >= _MIN_PAIRED * len(in_folders) else set[str]()
     if not any(part.casefold() in MASKS for path in placed for part in path.split("/")[:-1]) and _have_many_colours(
-        found, sorted(placed - named), colours
+        found, sorted(placed - named)
     ):
         placed = set()  # with_mask, a class of photos
-    endings = Counter(suffixed[path][0].casefold() for path in named)
     plain = sorted({suffixed[path]["sep"] + suffixed[path]["word"] for path in named})
     why = [f"their names end in {' or '.join(plain)}"] if named else []
-    filters = [_exclude_suffixes(plain, any(suffixed[path]["more"] for path in named))] if endings else []
+    numbers = r"[_\- ]?\d{0,3}" if any(suffixed[path]["more"] for path in named) else ""
+    filters = [rf"^(?!.*({'|'.join(map(escape_readably, plain))}){numbers}\.[^.]+$)"] if named else []
     if placed - named:
         names = sorted({part for path in placed for part in path.split("/")[:-1] if is_mask_folder(part)})
         why.append(f"they lie in {' and '.join(names)}, under the names of photos")
-    doubles = _find_doubles(found, named | placed, colours)
+    doubles = _find_doubles(found, named | placed)
     if doubles:
         of_masks, of_photos = (sorted({_ending(path) for path in group}) for group in doubles)
         why.append(f"they lie beside a photo of the same name, as .{' or .'.join(of_masks)} beside .{of_photos[0]}")
     return named | placed | (doubles[0] if doubles else set()), "; ".join(why), filters
 
 
-def _find_doubles(
-    found: FileSurvey, known: set[str], colours: Callable[[bytes], int | None]
-) -> tuple[set[str], set[str]] | None:
+def _find_doubles(found: FileSurvey, known: set[str]) -> tuple[set[str], set[str]] | None:
     """Masks and photos that differ in the ending only."""
     same: dict[str, list[str]] = defaultdict(list)
     for path in found.images:
@@ -152,15 +136,15 @@ def _find_doubles(
     lossless = [path for path in found.images if _ending(path) not in _PHOTO_ENDINGS and path not in known]
     if not pairs or len(pairs) < _MIN_PAIRED * len(lossless):
         return None
-    if _have_many_colours(found, [pair[0] for pair in pairs], colours):
+    if _have_many_colours(found, [pair[0] for pair in pairs]):
         return None
     return {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
 
 
-def _have_many_colours(found: FileSurvey, paths: Sequence[str], colours: Callable[[bytes], int | None]) -> bool:
+def _have_many_colours(found: FileSurvey, paths: Sequence[str]) -> bool:
     """Whether most of some images have more colours than masks have."""
     some = paths[:: max(1, len(paths) // 6)][:6]
-    seen = [count for path in some if (count := colours(found.read_head(path))) is not None]
+    seen = [count for path in some if (count := count_colours(found.read_head(path))) is not None]
     return 2 * sum(one > _MAX_MASK_COLOURS for one in seen) > len(seen)
 
 
@@ -173,15 +157,9 @@ def _find_strays(photos: Sequence[str]) -> list[str]:
 
 
 def _match_endings(photos: Sequence[str]) -> str:
-    ends = sorted({_ending(path) for path in photos})
-    if {"jpg", "jpeg"} & set(ends):
-        ends = [r"jpe?g", *(end for end in ends if end not in ("jpg", "jpeg"))]
+    endings = {"jpe?g" if _ending(path) in _PHOTO_ENDINGS else _ending(path) for path in photos}
+    ends = sorted(endings, key=lambda end: (end != "jpe?g", end))
     return rf"\.({'|'.join(ends)})$" if len(ends) > 1 else rf"\.{ends[0]}$"
-
-
-def _exclude_suffixes(words: Sequence[str], numbered: bool) -> str:
-    listed = "|".join(re.escape(word).replace(r"\ ", " ").replace(r"\-", "-").replace(r"\_", "_") for word in words)
-    return rf"^(?!.*({listed})" + (r"[_\- ]?\d{0,3}" if numbered else "") + r"\.[^.]+$)"
 
 
 def _choose_filter(photos: Sequence[str], out: Sequence[str], before: Sequence[str]) -> str | None:
@@ -205,7 +183,7 @@ def _choose_filter(photos: Sequence[str], out: Sequence[str], before: Sequence[s
 
 def _find_labels(found: FileSurvey, photos: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     """What holds labels, what may, and what may say a split."""
-    stems = {_stem(path) for path in photos}
+    stems = {stem_of(path) for path in photos}
     stems |= {stem.rpartition("_")[0] for stem in stems if "_" in stem}  # 17_test.jpg and 17.txt
     by_ending: dict[str, list[str]] = defaultdict(list)
     for path in found.others:
@@ -260,18 +238,13 @@ def _find_purposes(data: bytes) -> set[str]:
 
 def _find_purpose(path: str) -> str | None:
     """The purpose that a word of a file's name says: ``instances_val2017.json``."""
-    words = re.split(r"[\W\d_]+", _stem(path))
+    words = re.split(r"[\W\d_]+", stem_of(path))
     return next((purpose for word in words if (purpose := purpose_of(word))), None)
-
-
-def _strip_list_word(path: str) -> str:
-    """The word for a side in a list's name: ``train`` of ``train_list.txt``."""
-    return re.sub(r"(?i)[_-]?(list|files?|images?|split|ids?|names?)$", "", _stem(path))
 
 
 def _described_stem(path: str) -> str:
     """The stem of the photo that a file beside it is about: ``a.xml``, or ``a.jpg.json``."""
-    stem = _stem(path)
+    stem = stem_of(path)
     return stem.rpartition(".")[0] if re.search(r"(?i)\.(jpe?g|png|bmp|tiff?)$", stem) else stem
 
 
@@ -279,15 +252,16 @@ def _count_named(head: bytes, photos: Sequence[str]) -> int:
     """How many of some photos a text names."""
     words = set(re.split(r"[\s,;\t\"'/\\]+", head.decode("utf-8-sig", "replace")))
     words |= {word.rpartition(".")[0] for word in words if "." in word}
-    return len(words & {_stem(path) for path in photos})
+    return len(words & {stem_of(path) for path in photos})
 
 
 def _find_lists(found: FileSurvey, photos: Sequence[str]) -> tuple[dict[str, str], list[str], list[str]]:
     """Text files that say which images are on which side, what to tell of them, and of those that a run cannot read."""
-    names = {_stem(path) for path in photos} | {path.rpartition("/")[2] for path in photos}
+    names = {stem_of(path) for path in photos} | {path.rpartition("/")[2] for path in photos}
     lists, notes, unread, wordy = dict[str, str](), list[str](), list[str](), list[str]()
     for path in found.others:
-        word = _strip_list_word(path)
+        # train_list.txt is the list of train.
+        word = re.sub(r"(?i)[_-]?(list|files?|images?|split|ids?|names?)$", "", stem_of(path))
         if _ending(path) not in ("txt", "lst", "list") or (purpose_of(word) is None and not is_trainval(word)):
             continue
         lines, whole = found.read_lines(path)

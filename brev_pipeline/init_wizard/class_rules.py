@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Final
 
-from brev_pipeline.init_wizard.path_structure import JUDGED, FolderLevel, last_word, list_some, stem_of
+from brev_pipeline.init_wizard.path_structure import (
+    JUDGED,
+    FolderLevel,
+    count_most_first,
+    last_word,
+    list_some,
+    stem_of,
+)
 from brev_pipeline.init_wizard.vocabulary import (
     DEFECTS,
     FRAMES,
@@ -49,11 +56,9 @@ _KNOWN_CLASSES: Final = QUALITY | DEFECTS
 class ClassRule:
     """A way to tell the class from the path."""
 
-    rule: Any
-    """``{"folder": n}``, a regular expression, or None: all photos are one class."""
+    rule: Any  # ``{"folder": n}``, a regular expression, or None: all photos are one class
     meaning: str
-    counts: Counter[str] = field(default_factory=Counter)
-    """Class → photos, most first."""
+    counts: Counter[str] = field(default_factory=Counter)  # class → photos, most first
 
     @property
     def in_names(self) -> bool:
@@ -68,19 +73,11 @@ def apply_class_rule(photos: Sequence[str], rule: Any) -> list[str | None]:
     if isinstance(rule, str):
         search = re.compile(rule).search
         found = (search(f"/{path}") for path in photos)
-        return [_captured_class(match.groupdict()) if match else None for match in found]
-    at = rule["folder"] if isinstance(rule, Mapping) else rule.folder
-    return [_folder_at(path.split("/")[:-1], at if isinstance(at, int) else at[0]) for path in photos]
-
-
-def _captured_class(groups: Mapping[str, str | None]) -> str | None:
-    return next((text for name, text in sorted(groups.items()) if name.startswith("category") and text), None)
-
-
-def _folder_at(folders: Sequence[str], at: int) -> str | None:
-    if not folders and at == -1:
-        return ROOT
-    return folders[at] if -len(folders) <= at < len(folders) else None
+        groups = (sorted(match.groupdict().items()) if match else [] for match in found)
+        return [next((text for name, text in own if name.startswith("category") and text), None) for own in groups]
+    at = rule["folder"]
+    parts = (path.split("/")[:-1] or [ROOT] * (at == -1) for path in photos)
+    return [folders[at] if -len(folders) <= at < len(folders) else None for folders in parts]
 
 
 def find_class_rules(photos: Sequence[str], found: Sequence[FolderLevel]) -> tuple[list[ClassRule], str | None]:
@@ -92,9 +89,8 @@ def find_class_rules(photos: Sequence[str], found: Sequence[FolderLevel]) -> tup
         ways = _find_in_names(photos)
         doubt = _doubt_of_names(ways, photos)
     elif not _are_known(ways[0].counts) and (others := _find_beside_folders(ways[0], photos)):
-        doubt = (
-            doubt or f"the folders and the names may say the class: {ways[0].meaning}; or {_describe_rule(others[0])}"
-        )
+        either = f"{ways[0].meaning}; or {_describe_rule(others[0])}"
+        doubt = doubt or f"the folders and the names may say the class: {either}"
         ways += others
     if not ways and (unsure := [level for level in found if level.role == "unsure"]):
         doubt = f"the folders {unsure[0].some_names} may be classes, or items, or neither"
@@ -111,8 +107,8 @@ def _make_rule(level: FolderLevel, photos: Sequence[str]) -> ClassRule:
     if level.at >= 0 or not all(map(JUDGED.fullmatch, level.counts)):
         return ClassRule({"folder": level.at}, _describe_level(level), level.counts)
     rule = r"/[^/\d]+\d+[-_. ]+(?P<category>[^/\d_]+)" + "/[^/]+" * -level.at + "$"
-    counts = Counter(name for name in apply_class_rule(photos, rule) if name is not None)
-    return ClassRule(rule, f"the last word of {_describe_level(level)}", Counter(dict(counts.most_common())))
+    counts = count_most_first(apply_class_rule(photos, rule))
+    return ClassRule(rule, f"the last word of {_describe_level(level)}", counts)
 
 
 def _doubt_of_finer(way: ClassRule, photos: Sequence[str]) -> str | None:
@@ -124,14 +120,10 @@ def _doubt_of_finer(way: ClassRule, photos: Sequence[str]) -> str | None:
         folders = path.split("/")[:-1]
         beneath[folders[at]][folders[at + 1] if len(folders) > at + 1 else ""] += 1
     for name, counts in sorted(beneath.items()):
-        if (
-            1 < len(counts) <= _MAX_CLASSES
-            and min(counts.values()) >= 2
-            and not any(re.search(r"\d|^$", one) for one in counts)
-        ):
-            return (
-                f"beneath {name} lie the folders {list_some(counts)}, beneath other classes none such: finer classes?"
-            )
+        are_words = not any(re.search(r"\d|^$", one) for one in counts)
+        if are_words and 1 < len(counts) <= _MAX_CLASSES and min(counts.values()) >= 2:
+            beneath_it = f"beneath {name} lie the folders {list_some(counts)}"
+            return f"{beneath_it}, beneath other classes none such: finer classes?"
     return None
 
 
@@ -163,10 +155,7 @@ def _doubt_of_levels(several: Sequence[FolderLevel], photos: Sequence[str]) -> s
     best, other = _rank_levels(several)[:2]
     if _is_known(best) and (best.at == several[-1].at or len(best.counts) < len(other.counts)):
         return None
-    pairs = set(
-        zip(apply_class_rule(photos, {"folder": best.at}), apply_class_rule(photos, {"folder": other.at}), strict=True)
-    )
-    if len(pairs) == len(best.counts):
+    if _determines(*(apply_class_rule(photos, {"folder": level.at}) for level in (best, other))):
         return None  # the finer classes of the same thing
     return f"the folders of two levels may be the classes: {best.some_names}; or {other.some_names}"
 
@@ -178,7 +167,7 @@ def _find_in_names(photos: Sequence[str]) -> list[ClassRule]:
     words: list[list[str]] = []
     for pattern, meaning in (*_LEADING, *_BEHIND, *(places := _list_places(photos))):
         names = apply_class_rule(photos, pattern)
-        counts = Counter({name: count for name, count in Counter(names).most_common() if name is not None})
+        counts = count_most_first(names)
         if None in names or len(counts) < 2:
             continue
         if (pattern, meaning) in places:
@@ -219,7 +208,8 @@ def _determines(names: Sequence[str | None], others: Sequence[str | None]) -> bo
 def _doubt_of_names(ways: Sequence[ClassRule], photos: Sequence[str]) -> str | None:
     """Why words in names may be no class, or another one."""
     if not ways:
-        known = Counter(word for path in photos for word in set(_words(path)) if word in _KNOWN_CLASSES)
+        words = (set(re.split(r"[\W\d_]+", stem_of(path).casefold())) for path in photos)
+        known = Counter(word for found in words for word in found & _KNOWN_CLASSES)
         some = sorted(word for word, count in known.items() if 2 <= count < len(photos))
         if sum(known[word] for word in some) < _MIN_KNOWN_SHARE * len(photos):
             return None
@@ -248,19 +238,12 @@ def _describe_rule(way: ClassRule) -> str:
     return f"{way.meaning} (--category '{way.rule}')"
 
 
-def _words(path: str) -> list[str]:
-    return re.split(r"[\W\d_]+", stem_of(path).casefold())
-
-
 def _are_classes(counts: Counter[str]) -> bool:
-    words = [last_word(name) for name in counts]
-    if not 2 <= len(counts) <= _MAX_CLASSES or 2 * sum(map(_is_no_class, words)) >= len(words):
+    words = map(last_word, counts)
+    others = sum(word in _NO_CLASSES or is_setting(word) or purpose_of(word) is not None for word in words)
+    if not 2 <= len(counts) <= _MAX_CLASSES or 2 * others >= len(counts):
         return False
     # Names such as "part 3_2" have the number of the thing in what stands before the last one.
     if sum(bool(re.search(r"\d", name)) for name in counts) > len(counts) / 2:
         return False
     return sorted(counts.values())[len(counts) // 2] >= 5 and min(counts.values()) >= 2
-
-
-def _is_no_class(word: str) -> bool:
-    return word in _NO_CLASSES or is_setting(word) or purpose_of(word) is not None

@@ -7,32 +7,21 @@ from typing import Any
 
 from brev_pipeline.config import StorageSettings
 
-_SCHEMA_LINE = "# yaml-language-server: $schema={schema}\n"
-
 
 @dataclass(frozen=True)
 class ConfigurationAnswers:
     """What a person decided."""
 
-    name: str
-    """Of the pipeline."""
-    bucket: str
-    """Local folder or s3://bucket/prefix, as it shall stand in the file."""
-    uniqueness: str
-    """Regular expression that finds the item in a path."""
-    scope: str = "global"
-    """``global``, or ``stratum``: item numbers begin anew in each class."""
-    listing: Mapping[str, Any] = field(default_factory=dict)
-    """Section ``listing``."""
-    given: Mapping[str, Any] | None = None
-    """Section ``split.given``."""
+    name: str  # of the pipeline
+    bucket: str  # local folder or s3://bucket/prefix, as it shall stand in the file
+    uniqueness: str  # regular expression that finds the item in a path
+    scope: str = "global"  # ``global``, or ``stratum``: item numbers begin anew in each class
+    listing: Mapping[str, Any] = field(default_factory=dict)  # section ``listing``
+    given: Mapping[str, Any] | None = None  # section ``split.given``
     purposes: Mapping[str, float] = field(default_factory=lambda: {"train": 0.8})
     store: str = "../data/store"
-    target_size: tuple[int, int] = (128, 128)
-    """Height and width, px."""
     storage: StorageSettings = field(default_factory=StorageSettings)
-    schema: str | None = "schema.json"
-    """Where the schema lies, from the file; None: nowhere."""
+    schema: str = "schema.json"  # where the schema lies, from the file
 
 
 def make_pipeline_name(bucket: str) -> str:
@@ -44,11 +33,14 @@ def make_pipeline_name(bucket: str) -> str:
 
 def format_configuration(answers: ConfigurationAnswers) -> str:
     """The YAML of a configuration: it loads, and it runs."""
-    height, width = answers.target_size
-    anew = answers.scope == "stratum"
-    return (_SCHEMA_LINE.format(schema=answers.schema) if answers.schema else "") + "".join(
+    scopes = {
+        "global": "the same item in two classes is one item",
+        "stratum": "item numbers begin anew in each class",
+    }
+    return "".join(
         f"{line}\n"
         for line in [
+            f"# yaml-language-server: $schema={answers.schema}",
             f"name: {answers.name}",
             f"store: {_format_scalar(answers.store)} # or s3://my-bucket/store",
             "",
@@ -60,16 +52,14 @@ def format_configuration(answers: ConfigurationAnswers) -> str:
             *_format_listing(answers.listing),
             "",
             "image:",
-            f"  target_size: [{height}, {width}] # height, width; keep_aspect_ratio: true pads, else it stretches",
+            "  target_size: [128, 128] # height, width; keep_aspect_ratio: true pads, else it stretches",
             "  strict_jpeg: true # refuse what decoders only warn of",
             "",
             "split:",
             "  stratification: [category] # each class is divided by itself",
             "  # What names the physical item in the path: all its photos stand on one side.",
             f"  uniqueness: {_format_scalar(answers.uniqueness)}",
-            "  uniqueness_scope: stratum # item numbers begin anew in each class"
-            if anew
-            else "  uniqueness_scope: global # the same item in two classes is one item",
+            f"  uniqueness_scope: {answers.scope} # {scopes[answers.scope]}",
             *_format_given(answers.given),
             "  seed: 42",
             *_format_purposes(answers.purposes),

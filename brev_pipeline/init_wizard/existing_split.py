@@ -3,10 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
-from brev_pipeline.init_wizard.path_structure import FolderLevel
+from brev_pipeline.init_wizard.path_structure import FolderLevel, collect_values, count_most_first
 from brev_pipeline.init_wizard.survey import FileSurvey
 from brev_pipeline.init_wizard.vocabulary import is_trainval, purpose_of
 
@@ -17,18 +18,23 @@ _IN_NAMES: Final = r"/(?P<purpose>[A-Za-z]+)[^/A-Za-z][^/]*$"
 class ExistingSplit:
     """A split that is there already."""
 
-    settings: dict[str, Any]
-    """Of ``split.given``, without words: folder, pattern or lists."""
+    settings: dict[str, Any]  # of ``split.given``, without words: folder, pattern or lists
     meaning: str
-    words: list[str | None]
-    """Of each photo; None where it has none."""
-    purposes: dict[str, str | None] = field(default_factory=dict)
-    """Word → our purpose; None: divided as configured."""
+    words: list[str | None]  # of each photo; None where it has none
+
+    @cached_property
+    def purposes(self) -> dict[str, str | None]:
+        """Word → our purpose; None: divided as configured. Without a devel of their own, it is taken out of train."""
+        words = sorted({word for word in self.words if word is not None})
+        meant = {word: "train" if is_trainval(word) else purpose_of(word) for word in words}
+        if "devel" in meant.values():
+            return meant
+        return {word: None if purpose == "train" else purpose for word, purpose in meant.items()}
 
     @property
     def photo_counts(self) -> Counter[str]:
         """Word → photos, most first."""
-        return Counter(dict(Counter(word for word in self.words if word is not None).most_common()))
+        return count_most_first(self.words)
 
 
 def find_existing_split(
@@ -59,13 +65,13 @@ def read_words(photos: Sequence[str], settings: Mapping[str, Any]) -> list[str |
 def split_by_folder(photos: Sequence[str], at: int) -> ExistingSplit:
     """The split that the folders of a level give."""
     words = read_words(photos, {"folder": at})
-    return ExistingSplit({"folder": at}, f"the folders {_list_words(words)}", words, _assign_purposes(words))
+    return ExistingSplit({"folder": at}, f"the folders {_list_words(words)}", words)
 
 
 def split_by_pattern(photos: Sequence[str], pattern: str) -> ExistingSplit:
     """The split that the names give."""
     words = read_words(photos, {"pattern": pattern})
-    return ExistingSplit({"pattern": pattern}, f"the names: {_list_words(words)}", words, _assign_purposes(words))
+    return ExistingSplit({"pattern": pattern}, f"the names: {_list_words(words)}", words)
 
 
 def _split_by_lists(found: FileSurvey, photos: Sequence[str], lists: Mapping[str, str]) -> ExistingSplit:
@@ -79,9 +85,7 @@ def _split_by_lists(found: FileSurvey, photos: Sequence[str], lists: Mapping[str
         for number, key in enumerate(keys):
             if often[key] == 1:
                 words[number] = words[number] or named.get(key) or named.get(key.rpartition(".")[0])
-    return ExistingSplit(
-        {"lists": dict(lists)}, f"the lists {', '.join(lists.values())}", words, _assign_purposes(words)
-    )
+    return ExistingSplit({"lists": dict(lists)}, f"the lists {', '.join(lists.values())}", words)
 
 
 def _count_distinguishing_parts(photos: Sequence[str]) -> int:
@@ -98,21 +102,8 @@ def _list_words(words: Sequence[str | None]) -> str:
     return ", ".join(sorted({word for word in words if word is not None}))
 
 
-def _assign_purposes(words: Sequence[str | None]) -> dict[str, str | None]:
-    """What each word means; without a devel of their own, it is taken out of train."""
-    meant = {
-        word: "train" if is_trainval(word) else purpose_of(word)
-        for word in sorted({word for word in words if word is not None})
-    }
-    if "devel" not in meant.values():
-        meant = {word: None if purpose == "train" else purpose for word, purpose in meant.items()}
-    return meant
-
-
 def count_crossing_items(items: Sequence[str | None], words: Sequence[str | None]) -> tuple[int, int]:
     """How many items stand on two of the given sides, and how many stand on one at least."""
-    sides: dict[str, set[str]] = {}
-    for item, word in zip(items, words, strict=True):
-        if item is not None and word is not None:
-            sides.setdefault(item, set()).add(word)
+    pairs = zip(items, words, strict=True)
+    sides = collect_values((item, word) for item, word in pairs if item is not None and word is not None)
     return sum(len(found) > 1 for found in sides.values()), len(sides)

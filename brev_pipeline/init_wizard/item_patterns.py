@@ -11,9 +11,9 @@ camera, a session, a time, a number that counts photos.
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from brev_pipeline.errors import SplitError
@@ -22,6 +22,7 @@ from brev_pipeline.init_wizard.path_structure import (
     MANY_PHOTOS,
     FolderLevel,
     NameForm,
+    collect_values,
     find_name_forms,
     is_dense,
     last_word,
@@ -53,24 +54,18 @@ class ItemPattern:
 
     pattern: str
     meaning: str
-    items: int
-    """Distinct items."""
-    most: int
-    """Photos of the item that has the most."""
+    items: int  # distinct items
+    most: int  # photos of the item that has the most
 
 
 @dataclass(frozen=True)
 class ItemFinding:
     """What the paths say of the items."""
 
-    ways: list[ItemPattern]
-    """The best first."""
-    doubts: list[str] = field(default_factory=list)
-    """Why the best may be wrong, in words; empty where it is sure."""
-    notes: list[str] = field(default_factory=list)
-    """What was taken for no item, and why."""
-    is_running: bool = False
-    """Whether the best counts photos, each of which is an item of its own."""
+    ways: list[ItemPattern]  # the best first
+    doubts: list[str] = field(default_factory=list)  # why the best may be wrong, in words; empty where it is sure
+    notes: list[str] = field(default_factory=list)  # what was taken for no item, and why
+    is_running: bool = False  # whether the best counts photos, each of which is an item of its own
 
 
 def match_items(paths: Sequence[str], pattern: str) -> list[str | None]:
@@ -129,17 +124,17 @@ def rank_item_patterns(
             _add_usual_patterns(photos, best), _doubt_of_new_numbering(photos, best.pattern, found), notes
         )
     doubts = [f"the folders {level.some_names} may be items, but lie at different depths" for level in folders]
-    best, own, is_running = _find_in_names(photos, classes)
-    doubts += own.doubts
-    doubts += _doubt_of_new_numbering(photos, best.pattern, found)
+    own = _find_in_names(photos, classes)
+    best = own.ways[0]
+    doubts += own.doubts + _doubt_of_new_numbering(photos, best.pattern, found)
     doubts += [
         f"the folders {level.some_names} may be items, each with photos of several classes"
-        for level in _find_crossing_levels(photos, found, classes)
+        for level in _find_crossing_levels(found, classes)
     ]
     for level in found:
         if level.role == "unsure" and not (has_class and _lie_in_one_folder(photos, best.pattern, level)):
             doubts.append(f"the folders {level.some_names} may be classes, or items, or neither")
-    return ItemFinding(_add_usual_patterns(photos, best), doubts, [*notes, *own.notes], is_running)
+    return ItemFinding(_add_usual_patterns(photos, best), doubts, [*notes, *own.notes], own.is_running)
 
 
 def _doubt_of_new_numbering(photos: Sequence[str], pattern: str, found: Sequence[FolderLevel]) -> list[str]:
@@ -148,15 +143,14 @@ def _doubt_of_new_numbering(photos: Sequence[str], pattern: str, found: Sequence
     for level in found:
         if level.role not in ("session", "time") or len(level.counts) < 2 or not _is_lot(level):
             continue
-        numbers: dict[str, set[str]] = defaultdict(set)
-        for path, item in zip(photos, items, strict=True):
-            numbers[path.split("/")[:-1][level.at]].add(re.sub(r"\D+", "", item or ""))
-        anew = [one for one in numbers.values() if len(one) > 1 and is_dense(sorted(one))]
+        own_numbers = (re.sub(r"\D+", "", item or "") for item in items)
+        numbers = collect_values(zip(level.column, own_numbers, strict=True))
+        anew = [one for one in numbers.values() if len(one) > 1 and is_dense(one)]
         if 2 * len(anew) > len(numbers) and sum(map(len, anew)) > len(set().union(*anew)):
-            said = (
-                f"the items' numbers begin anew in each of the folders {level.some_names}: the same items, or others?"
-            )
-            return [f"{said} --pattern with that folder in its group says that they are others"]
+            said = f"the items' numbers begin anew in each of the folders {level.some_names}"
+            return [
+                f"{said}: the same items, or others? --pattern with that folder in its group says that they are others"
+            ]
     return []
 
 
@@ -166,17 +160,14 @@ def _is_lot(level: FolderLevel) -> bool:
     return level.role == "time" or bool(words & LOT)
 
 
-def _find_crossing_levels(
-    photos: Sequence[str], found: Sequence[FolderLevel], classes: Sequence[str | None]
-) -> list[FolderLevel]:
+def _find_crossing_levels(found: Sequence[FolderLevel], classes: Sequence[str | None]) -> list[FolderLevel]:
     """Levels beneath the classes, or of numbers, whose folders hold photos of several classes each."""
-    columns = {level.at: [path.split("/")[:-1][level.at] for path in photos] for level in found}
-    above = [level.at for level in found if columns[level.at] == list(classes)]
+    above = [level.at for level in found if level.column == list(classes)]
     out = []
     for level in found:
         if level.role != "class" or len(level.counts) < 2 or level.at in above:
             continue
-        pairs = Counter(name for name, _ in set(zip(columns[level.at], classes, strict=True)))
+        pairs = Counter(name for name, _ in set(zip(level.column, classes, strict=True)))
         is_beneath = bool(above) and (level.at < 0) == (above[-1] < 0) and level.at > above[-1]
         numbered = all(re.fullmatch(r"\D*\d+", name) for name in level.counts)
         if (is_beneath or numbered) and 2 * sum(count > 1 for count in pairs.values()) > len(pairs):
@@ -186,9 +177,7 @@ def _find_crossing_levels(
 
 def _lie_in_one_folder(photos: Sequence[str], pattern: str, level: FolderLevel) -> bool:
     """Whether the items lie in one folder of the level each."""
-    folders: dict[str | None, set[str]] = defaultdict(set)
-    for path, item in zip(photos, match_items(photos, pattern), strict=True):
-        folders[item].add(path.split("/")[:-1][level.at])
+    folders = collect_values(zip(match_items(photos, pattern), level.column, strict=True))
     return all(len(names) == 1 for names in folders.values()) and len(folders) <= 2 * len(level.counts)
 
 
@@ -205,12 +194,6 @@ def _add_usual_patterns(photos: Sequence[str], best: ItemPattern) -> list[ItemPa
     return ways
 
 
-@dataclass
-class _Remarks:
-    doubts: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
 class _PlacedForm(NamedTuple):
     """Names of one form, and where in them the item stands; None where each photo is an item of its own."""
 
@@ -222,10 +205,9 @@ class _PlacedForm(NamedTuple):
         return "" if self.at is None else self.form.kinds[self.at]
 
 
-def _find_in_names(photos: Sequence[str], classes: Sequence[str | None]) -> tuple[ItemPattern, _Remarks, bool]:
-    """The best pattern by the names of files, what is to be said of it, and whether it counts photos."""
-    remarks = _Remarks()
-    one_each = measure_pattern(photos, OWN_ITEM, _ONE_EACH)
+def _find_in_names(photos: Sequence[str], classes: Sequence[str | None]) -> ItemFinding:
+    """The best pattern by the names of files, and what is to be said of it."""
+    remarks = ItemFinding([measure_pattern(photos, OWN_ITEM, _ONE_EACH)])
     stems = [stem_of(path) for path in photos]
     originals = _find_originals(stems)
     rows = [row for row, original in enumerate(originals) if original is None]
@@ -234,20 +216,19 @@ def _find_in_names(photos: Sequence[str], classes: Sequence[str | None]) -> tupl
     placed = [_PlacedForm(form, _place_item(form, [classes[row] for row in form.rows], remarks)) for form in forms]
     has_tails = len(rows) < len(stems)
     if not has_tails and all(at is None for _, at in placed):
-        return one_each, remarks, True
+        return replace(remarks, is_running=True)
     best = measure_pattern(photos, _join_patterns(placed, has_tails), _describe_places(placed))
     items = match_items(photos, best.pattern)
     if has_tails:
-        remarks.doubts += _doubt_of_kinds(placed) + _doubt_of_tails(photos, originals, items)
+        remarks.doubts.extend(_doubt_of_kinds(placed) + _doubt_of_tails(photos, originals, items))
     if None in items:
         remarks.doubts.append("the names have no common form")
-        return one_each, remarks, False
-    if has_tails:
-        return best, remarks, False
-    if _counts_photos(photos, placed, items):
-        return one_each, remarks, True
-    remarks.doubts += _doubt_of_kinds(placed)
-    return best, remarks, False
+        return remarks
+    if not has_tails:
+        if _counts_photos(photos, placed, items):
+            return replace(remarks, is_running=True)
+        remarks.doubts.extend(_doubt_of_kinds(placed))
+    return replace(remarks, ways=[best])
 
 
 def _join_patterns(placed: Sequence[_PlacedForm], has_tails: bool) -> str:
@@ -329,9 +310,7 @@ def _read_leads(placed: Sequence[_PlacedForm], count: int) -> list[str]:
 
 def _are_same_things(leads: Sequence[str], items: Sequence[str]) -> bool:
     """Whether numbers that stand once behind each word are of things: few of a wide range, the same again."""
-    numbers: dict[str, set[str]] = defaultdict(set)
-    for lead, item in zip(leads, items, strict=True):
-        numbers[lead].add(item)
+    numbers = collect_values(zip(leads, items, strict=True))
     if len(numbers) < 2:
         return False
     sets = sorted(numbers.values(), key=len)
@@ -340,7 +319,7 @@ def _are_same_things(leads: Sequence[str], items: Sequence[str]) -> bool:
     return sum(again) >= 0.9 * sum(map(len, sets[:-1])) and not is_dense([re.sub(r"\D", "", item) for item in largest])
 
 
-def _place_item(form: NameForm, classes: Sequence[str | None], remarks: _Remarks) -> int | None:
+def _place_item(form: NameForm, classes: Sequence[str | None], remarks: ItemFinding) -> int | None:
     """Where in the names of a form the item stands; None where each photo is one of its own."""
     varying = [at for at, kind in enumerate(form.kinds) if kind in ("9", "x") and not form.is_constant(at)]
     if (named := next((at for at in varying if form.find_word_before(at) in ITEM), None)) is not None:
@@ -374,7 +353,7 @@ def _add_once(texts: list[str], text: str) -> None:
         texts.append(text)
 
 
-def _doubt_of_grid(form: NameForm, at: int, later: Sequence[int], remarks: _Remarks) -> None:
+def _doubt_of_grid(form: NameForm, at: int, later: Sequence[int], remarks: ItemFinding) -> None:
     """A few numbers, each before the same many: which is the thing's, and which counts its photos?"""
     if not later:
         return
@@ -390,7 +369,7 @@ def _doubt_of_grid(form: NameForm, at: int, later: Sequence[int], remarks: _Rema
         )
 
 
-def _doubt_of_words(form: NameForm, at: int, classes: Sequence[str | None], remarks: _Remarks) -> None:
+def _doubt_of_words(form: NameForm, at: int, classes: Sequence[str | None], remarks: ItemFinding) -> None:
     """Words, each before numbers that begin anew, may be the things' names: many, or few that cross the classes."""
     for i in range(at):
         if form.kinds[i] == "a" and not form.is_constant(i):
@@ -400,11 +379,10 @@ def _doubt_of_words(form: NameForm, at: int, classes: Sequence[str | None], rema
                 _doubt_of_names(names, form.fields[at], classes, remarks)
 
 
-def _doubt_of_names(names: Sequence[str], at: Sequence[str], classes: Sequence[str | None], remarks: _Remarks) -> None:
-    numbers, within = defaultdict[str, list[str]](list), defaultdict[str, set[str | None]](set)
-    for name, number, category in zip(names, at, classes, strict=True):
-        numbers[name].append(number)
-        within[name].add(category)
+def _doubt_of_names(
+    names: Sequence[str], counted: Sequence[str], classes: Sequence[str | None], remarks: ItemFinding
+) -> None:
+    numbers, within = collect_values(zip(names, counted, strict=True)), collect_values(zip(names, classes, strict=True))
     each = len(names) / len(numbers)
     anew = sum(is_dense(one) for one in numbers.values())
     many = len(numbers) > FEW_GROUPS and each <= 20
@@ -415,15 +393,13 @@ def _doubt_of_names(names: Sequence[str], at: Sequence[str], classes: Sequence[s
         _add_once(remarks.doubts, f"the names have {len(numbers)} words ({some}, …): are they the items?")
 
 
-def _doubt_of_lots(form: NameForm, at: int, remarks: _Remarks) -> None:
+def _doubt_of_lots(form: NameForm, at: int, remarks: ItemFinding) -> None:
     """Numbers that begin anew behind each number of a batch or a day are of other things, or are they?"""
     for lot in range(at):
         if form.is_constant(lot) or not (form.kinds[lot] == "9" and form.find_word_before(lot) in LOT):
             continue
-        numbers: dict[str, set[str]] = defaultdict(set)
-        for name, number in zip(form.fields[lot], form.fields[at], strict=True):
-            numbers[name].add(number)
-        if 2 * sum(len(one) > 1 and is_dense(sorted(one)) for one in numbers.values()) > len(numbers) > 1:
+        numbers = collect_values(zip(form.fields[lot], form.fields[at], strict=True))
+        if 2 * sum(len(one) > 1 and is_dense(one) for one in numbers.values()) > len(numbers) > 1:
             word = form.find_word_before(lot)
             _add_once(
                 remarks.doubts,
@@ -445,6 +421,6 @@ def _describe_places(placed: Sequence[_PlacedForm]) -> str:
 
 def find_template_words(photos: Sequence[str]) -> list[str]:
     """Words that names end in by which a photo shows how a thing should look; empty where there are none."""
-    words = Counter(last_word(re.sub(r"[\W\d_]+$", "", path.rpartition("/")[2].rpartition(".")[0])) for path in photos)
+    words = Counter(last_word(re.sub(r"[\W\d_]+$", "", stem_of(path))) for path in photos)
     found = [word for word in words if word in TEMPLATES and words[word] >= 0.2 * len(photos)]
     return sorted(word for word in words if words[word] >= 0.2 * len(photos)) if found else []

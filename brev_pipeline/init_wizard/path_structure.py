@@ -9,11 +9,11 @@ things, places or times, or nothing.
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from brev_pipeline.init_wizard.vocabulary import (
     CLASS,
@@ -27,10 +27,12 @@ from brev_pipeline.init_wizard.vocabulary import (
     purpose_of,
 )
 
+K = TypeVar("K")
+V = TypeVar("V")
 _DATE = r"(?:19[89]\d|20[0-4]\d)([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])"
 _CLOCK = r"(?:[T_\-. ]?(?:[01]\d|2[0-3])[-_.h]?[0-5]\d(?:[-_.m]?[0-5]\d(?:[-_.,]?\d{3,6})?)?Z?)?"
 _MILLISECONDS: Final = r"(?:[01]\d|2[0-3])[-_.:h][0-5]\d[-_.:m][0-5]\d[-_.,]\d{3}"
-TIME: Final = re.compile(
+_TIME: Final = re.compile(
     rf"(?<!\d){_DATE}{_CLOCK}(?!\d)|(?<![\w-]){_MILLISECONDS}(?![\w-])|(?<![^\W_])1\d{{9}}(?:\d{{3}}|\d{{6}}|\d{{9}})?(?![^\W_])"
 )
 _SINCE_1970: Final = re.compile(r"1\d{9}(?:\d{3}|\d{6}|\d{9})?")
@@ -51,20 +53,16 @@ _PART_PATTERNS: Final = {
 class NamePart(NamedTuple):
     """A part of a name."""
 
-    kind: str
-    """``a`` word or words, ``9`` number, ``t`` time, ``x`` letters and digits mixed, ``-`` what separates."""
+    kind: str  # ``a`` word or words, ``9`` number, ``t`` time, ``x`` letters and digits mixed, ``-`` what separates
     text: str
 
 
 class NameForm(NamedTuple):
     """Names that are taken apart alike."""
 
-    kinds: tuple[str, ...]
-    """Of their fields; what separates stands as it is."""
-    rows: list[int]
-    """Which of the names these are."""
-    fields: list[list[str]]
-    """The texts at each place, one list a place, in the order of ``rows``."""
+    kinds: tuple[str, ...]  # of their fields; what separates stands as it is
+    rows: list[int]  # which of the names these are
+    fields: list[list[str]]  # the texts at each place, one list a place, in the order of ``rows``
 
     def is_constant(self, at: int) -> bool:
         """Whether all names have the same there; of a few names nobody knows."""
@@ -116,12 +114,12 @@ class NameForm(NamedTuple):
         """What matches a part of the names: all of it, or its first character."""
         kind = self.kinds[at]
         if kind == "a" and self.is_constant(at):
-            return _escape(self.fields[at][0])
+            return escape_readably(self.fields[at][0])
         if kind == "x" and not first:
             return r"[^/_. ]+" if not exact or len(self.kinds) > 1 else r"[^/]+"
         if kind in _PART_PATTERNS:
             return _PART_PATTERNS[kind][first]
-        return _escape(kind[0] if first else kind)
+        return escape_readably(kind[0] if first else kind)
 
 
 def find_name_forms(stems: Sequence[str]) -> list[NameForm]:
@@ -165,7 +163,7 @@ def _separate(stem: str) -> list[NamePart]:
     """Times, identifiers, and the rest cut at what separates; ``m``: letters and digits."""
     out: list[NamePart] = []
     place = 0
-    times = list(TIME.finditer(stem))
+    times = list(_TIME.finditer(stem))
     # Beside a date, what may be seconds since 1970 is a number: a barcode.
     times = [found for found in times if not _SINCE_1970.fullmatch(found[0])] or times
     for found in sorted([*times, *_UUID.finditer(stem)], key=lambda match: match.start()):
@@ -216,31 +214,39 @@ def stem_of(path: str) -> str:
     return name.rpartition(".")[0] or name
 
 
+def count_most_first(names: Iterable[str | None]) -> Counter[str]:
+    """How often each name occurs, most first; None is no name."""
+    return Counter(dict(Counter(name for name in names if name is not None).most_common()))
+
+
 def last_word(text: str) -> str:
     """The last word of a field of words, in small letters."""
     return re.split(r"[\W_]+", text.casefold())[-1] if text else ""
 
 
-def is_dense(numbers: Sequence[str]) -> bool:
+def is_dense(numbers: Iterable[str]) -> bool:
     """Whether numbers count up from 0 or 1 with few gaps: what a program gives to one file after another."""
     values = {int(number) for number in numbers if number.isdecimal()}
     return bool(values) and min(values) <= 1 and len(values) >= 0.8 * (max(values) - min(values) + 1)
 
 
-def is_time(name: str) -> bool:
-    """Whether a name is a time or a date, and nothing else."""
-    return TIME.fullmatch(name) is not None
+def collect_values(pairs: Iterable[tuple[K, V]]) -> dict[K, set[V]]:
+    """Key → the different values beside it."""
+    values: dict[K, set[V]] = {}
+    for key, value in pairs:
+        values.setdefault(key, set()).add(value)
+    return values
 
 
 Role = Literal["class", "split", "item", "session", "time", "nothing", "unsure"]
 """``session``: a place, a camera, a batch that many things share."""
 
+# So few groups of so many photos each are no things: nobody photographs a thing a hundred times, and few of them.
 FEW_GROUPS: Final = 12
 MANY_PHOTOS: Final = 100
-"""So few groups of so many photos each are no things: nobody photographs a thing a hundred times, and few of them."""
 _MAX_PER_ITEM: Final = 60  # photos of a thing that is a folder, at most
+# Folders such as study1_positive, in which only the last word is a class.
 JUDGED: Final = re.compile(r"[^\W\d_]+\d+[-_. ]+(?P<word>[^\W\d_]+)")
-"""Folders such as study1_positive, in which only the last word is a class."""
 _NUMBERED: Final = re.compile(r"(?P<word>.*?)(?P<number>\d+)")
 
 
@@ -248,10 +254,9 @@ _NUMBERED: Final = re.compile(r"(?P<word>.*?)(?P<number>\d+)")
 class FolderLevel:
     """The folders of one level."""
 
-    at: int
-    """As configurations count."""
-    counts: Counter[str]
-    """Name → photos, most first."""
+    at: int  # as configurations count
+    column: list[str]  # of each photo its folder
+    counts: Counter[str]  # name → photos, most first
     role: Role
 
     @property
@@ -270,8 +275,8 @@ def find_folder_levels(photos: Sequence[str]) -> list[FolderLevel]:
     found = []
     for at in places:
         column = [folders[at] for folders in parts]
-        counts = Counter(dict(Counter(column).most_common()))
-        found.append(FolderLevel(at, counts, _role_of(counts, column, photos)))
+        counts = count_most_first(column)
+        found.append(FolderLevel(at, column, counts, _role_of(counts, column, photos)))
     return found
 
 
@@ -285,14 +290,12 @@ def _role_of(counts: Counter[str], column: Sequence[str], photos: Sequence[str])
         return "nothing" if generic > total / 2 else "unsure"
     if len(names) == 1:
         return "class" if re.search(r"[^\W\d_]", names[0]) else "nothing"
-    if sum(counts[name] for name in names if is_time(name)) > 0.9 * total:
+    if sum(counts[name] for name in names if _TIME.fullmatch(name)) > 0.9 * total:
         return "time"
     if all(name in VIEWS for name in small) or all(re.fullmatch(r"\d+x|x\d+", name) for name in small):
         return "session"
-    if (
-        sum(counts[name] for name in names if (match := JUDGED.fullmatch(name)) and match["word"].casefold() in QUALITY)
-        == total
-    ):
+    judged = [JUDGED.fullmatch(name) for name in names]
+    if all(match and match["word"].casefold() in QUALITY for match in judged):
         return "class"
     shards = {is_shard(name) for name in names}
     if False not in shards and (None not in shards or _are_shards(column, photos)):
@@ -343,13 +346,11 @@ def _role_of_coded(names: Sequence[str], total: int, column: Sequence[str], phot
         return "class"
     if total / len(names) > _MAX_PER_ITEM:
         return "unsure"
-    within: dict[str, set[str]] = defaultdict(set)
-    for name, path in zip(column, photos, strict=True):
-        within[path.rpartition("/")[2]].add(name)
+    within = collect_values((path.rpartition("/")[2], name) for name, path in zip(column, photos, strict=True))
     return "item" if len(words) < len(names) or sum(map(len, within.values())) > 2 * len(within) else "unsure"
 
 
-def _escape(text: str) -> str:
+def escape_readably(text: str) -> str:
     """A regular expression that people can read: what needs no backslash outside of brackets has none."""
     return re.escape(text).replace(r"\-", "-").replace(r"\ ", " ")
 

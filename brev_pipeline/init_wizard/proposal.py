@@ -28,7 +28,13 @@ from brev_pipeline.init_wizard.item_patterns import (
     one_item_per_photo,
     rank_item_patterns,
 )
-from brev_pipeline.init_wizard.path_structure import FolderLevel, find_folder_levels, is_dense
+from brev_pipeline.init_wizard.path_structure import (
+    FolderLevel,
+    collect_values,
+    count_most_first,
+    find_folder_levels,
+    is_dense,
+)
 from brev_pipeline.init_wizard.survey import FileSurvey
 from brev_pipeline.init_wizard.vocabulary import FOLDS, QUALITY, purpose_of
 
@@ -50,12 +56,9 @@ class Choices:
 
     sample_filter: str | None = None
     """Regular expression; ``all``: all images are photos; ``proposed``: those that are taken for them."""
-    category: str | None = None
-    """Number of a folder's level, a regular expression, or ``none``."""
-    given: str | None = None
-    """Number of a folder's level, a regular expression, or ``none``."""
-    pattern: str | None = None
-    """Regular expression, or ``photo`` or ``folder``."""
+    category: str | None = None  # number of a folder's level, a regular expression, or ``none``
+    given: str | None = None  # number of a folder's level, a regular expression, or ``none``
+    pattern: str | None = None  # regular expression, or ``photo`` or ``folder``
     scope: str | None = None
 
 
@@ -65,8 +68,7 @@ class Proposal:
 
     beside: SurveyedImages
     photos: list[str]
-    below: str
-    """Folder of the place that holds all photos and no mask, ending with a slash; empty: the place itself."""
+    below: str  # folder of the place that holds all photos and no mask, ending with a slash; empty: the place itself
     levels: list[FolderLevel]
     class_ways: list[ClassRule]
     category: ClassRule
@@ -74,8 +76,7 @@ class Proposal:
     items: ItemFinding
     pattern: str
     scope: str
-    shared: list[str]
-    """Items that stand under two classes."""
+    shared: list[str]  # items that stand under two classes
     doubts: list[Doubt] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     sample_filter: str | None = None
@@ -169,17 +170,12 @@ def _choose_photos(
     if beside.strays:
         told.append(f"left out, since all other photos lie in folders: {', '.join(beside.strays)}")
         if beside.filter is None:
-            doubts.append(
-                Doubt("sample-filter", f"{', '.join(beside.strays)} can not be told from photos by their names")
-            )
+            said = f"{', '.join(beside.strays)} can not be told from photos by their names"
+            doubts.append(Doubt("sample-filter", said))
     if words := find_template_words(beside.photos):
         listed = " and ".join(f"…{word}" for word in words)
-        doubts.append(
-            Doubt(
-                "sample-filter",
-                f"the names end in {listed}: are both photos, or is one of them a picture to compare with?",
-            )
-        )
+        said = f"the names end in {listed}: are both photos, or is one of them a picture to compare with?"
+        doubts.append(Doubt("sample-filter", said))
     return beside.photos, doubts, told + beside.notes
 
 
@@ -217,18 +213,16 @@ def _choose_category(
     best = ways[0]
     sides = [name for name in best.counts if purpose_of(name)]
     if sides and len(best.counts) > 1 and not best.in_names:
-        said = f"the folder {sides[0]} is named like a side of a split: do its photos have no class?"
-        doubts.append(
-            Doubt("category", f"{said} Then name as place the folder with the others; -1 takes it for a class")
-        )
+        said = f"the folder {sides[0]} is named like a side of a split: do its photos have no class? "
+        said += "Then name as place the folder with the others; -1 takes it for a class"
+        doubts.append(Doubt("category", said))
     if best.in_names and beside.tables:
         said = f"the names may say the class ({best.meaning}), and {beside.tables[0]} may too, which is not read yet"
         doubts.append(Doubt("category", said))
     if best.rule is None or len(best.counts) == 1:
         if beside.labels:
-            doubts.append(
-                Doubt("category", f"no path says the class; it may stand in {beside.labels[0]}, which is not read yet")
-            )
+            said = f"no path says the class; it may stand in {beside.labels[0]}, which is not read yet"
+            doubts.append(Doubt("category", said))
         else:
             told.append("no path says a class, so that all photos are one class")
     return ways, best
@@ -239,15 +233,14 @@ def choose_class_rule(photos: Sequence[str], choice: str) -> ClassRule:
     if choice == "none":
         return ClassRule(None, "nothing", Counter({UNLABELLED: len(photos)}))
     rule: Any = {"folder": int(choice)} if re.fullmatch(r"[+-]?\d+", choice) else choice
-    if isinstance(rule, str) and not any(
-        name.startswith("category") for name in _compile_option(rule, "--category").groupindex
-    ):
+    groups = _compile_option(rule, "--category").groupindex if isinstance(rule, str) else ["category"]
+    if not any(name.startswith("category") for name in groups):
         raise ConfigError(f"--category: {rule!r} has no group (?P<category>…) around the part that is the class")
     found = apply_class_rule(photos, rule)
     if None in found:
         missed = [path for path, name in zip(photos, found, strict=True) if name is None]
         raise ConfigError(f"--category {choice}: {len(missed)} photos have no class, such as {missed[0]}")
-    return ClassRule(rule, "as you said", Counter(dict(Counter(name for name in found if name).most_common())))
+    return ClassRule(rule, "as you said", count_most_first(filter(None, found)))
 
 
 def _choose_split(
@@ -264,12 +257,11 @@ def _choose_split(
         return _apply_split_choice(photos, choices.given)
     way = find_existing_split(found, photos, seen, beside.lists)
     if way is None and (level := next((one for one in seen if _may_be_sides(one)), None)):
-        doubts.append(
-            Doubt("given", f"the folders {level.some_names} may be sides of a split or folds, by a word of their names")
-        )
+        said = f"the folders {level.some_names} may be sides of a split or folds, by a word of their names"
+        doubts.append(Doubt("given", said))
     if way is None:
         doubts += [Doubt("given", line) for line in beside.splits]
-    if way and "lists" in way.settings and not _is_local(found):
+    if way and "lists" in way.settings and str(getattr(found.place, "bucket", "")).startswith("s3://"):
         doubts.append(Doubt("given", f"{way.meaning} say a split, and lists are read from local files only"))
     return way
 
@@ -294,10 +286,6 @@ def _apply_split_choice(photos: Sequence[str], chosen: str) -> ExistingSplit:
     return way
 
 
-def _is_local(found: FileSurvey) -> bool:
-    return not str(getattr(found.place, "bucket", "")).startswith("s3://")
-
-
 def _choose_items(
     photos: Sequence[str],
     seen: Sequence[FolderLevel],
@@ -308,7 +296,8 @@ def _choose_items(
 ) -> tuple[ItemFinding, str]:
     items = rank_item_patterns(photos, seen, apply_class_rule(photos, category.rule))
     if choices.pattern is not None:
-        return items, _apply_pattern_choice(photos, choices.pattern)
+        named = {"photo": one_item_per_photo(photos), "folder": r"/([^/]+)/[^/]+$"}
+        return items, named.get(choices.pattern, choices.pattern)
     doubts += [Doubt("pattern", text) for text in items.doubts]
     pattern = items.ways[0].pattern
     if given is None:
@@ -317,19 +306,16 @@ def _choose_items(
     if not both:
         return items, pattern
     if items.is_running and _number_in_folders(photos, given):
-        way = measure_pattern(
-            photos, one_item_per_photo(photos), "every photo is an item of its own, by its folder and name"
-        )
+        meaning = "every photo is an item of its own, by its folder and name"
+        way = measure_pattern(photos, one_item_per_photo(photos), meaning)
         return ItemFinding([way, *items.ways], items.doubts, items.notes, True), way.pattern
     if both > _MAX_CROSSING_SHARE * all_items:
-        doubts.append(
-            Doubt(
-                "pattern",
-                f"{both} of {all_items} items stand on two sides of the split that {given.meaning} give: do their "
-                "numbers begin anew on each side? --pattern with the folder in its group says so; --pattern "
-                f"'{pattern}' that they are the same, and then a run stops until each stands on one side",
-            )
+        said = (
+            f"{both} of {all_items} items stand on two sides of the split that {given.meaning} give: do their numbers "
+            f"begin anew on each side? --pattern with the folder in its group says so; --pattern '{pattern}' that they "
+            "are the same, and then a run stops until each stands on one side"
         )
+        doubts.append(Doubt("pattern", said))
     return items, pattern
 
 
@@ -344,19 +330,12 @@ def _number_in_folders(photos: Sequence[str], given: ExistingSplit) -> bool:
     return sum(is_dense(one) for one in numbers.values()) > 0.8 * len(numbers)
 
 
-def _apply_pattern_choice(photos: Sequence[str], choice: str) -> str:
-    if choice == "photo":
-        return one_item_per_photo(photos)
-    return r"/([^/]+)/[^/]+$" if choice == "folder" else choice
-
-
 def _doubt_of_views(photos: Sequence[str], pattern: str, category: ClassRule) -> list[Doubt]:
     """A doubt where words of the names are taken for classes, and most items have most of them, as they have views."""
     if not category.in_names or QUALITY.issuperset(name.casefold() for name in category.counts):
         return []
-    classes: dict[str | None, set[str | None]] = {}
-    for item, name in zip(match_items(photos, pattern), apply_class_rule(photos, category.rule), strict=True):
-        classes.setdefault(item, set()).add(name)
+    pairs = zip(match_items(photos, pattern), apply_class_rule(photos, category.rule), strict=True)
+    classes = collect_values(pairs)
     most = sum(2 * len(names) > max(2, len(category.counts)) for names in classes.values())
     if 2 * most <= len(classes):
         return []
@@ -365,11 +344,8 @@ def _doubt_of_views(photos: Sequence[str], pattern: str, category: ClassRule) ->
 
 def _find_shared_items(photos: Sequence[str], pattern: str, category: ClassRule) -> list[str]:
     """Items that stand under two classes, sorted."""
-    classes: dict[str, set[str | None]] = {}
-    for item, name in zip(match_items(photos, pattern), apply_class_rule(photos, category.rule), strict=True):
-        if item is not None:
-            classes.setdefault(item, set()).add(name)
-    return sorted(item for item, names in classes.items() if len(names) > 1)
+    classes = collect_values(zip(match_items(photos, pattern), apply_class_rule(photos, category.rule), strict=True))
+    return sorted(item for item, names in classes.items() if item is not None and len(names) > 1)
 
 
 def _compile_option(pattern: str, option: str) -> re.Pattern[str]:

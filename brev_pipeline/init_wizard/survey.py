@@ -7,7 +7,7 @@ said that they are not all.
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
@@ -16,8 +16,7 @@ from typing import Any, Final
 from brev_pipeline.config import ListingSettings, StorageSettings
 from brev_pipeline.errors import BrevPipelineError, ListingError
 
-MAX_OBJECTS: Final = 1_000_000
-"""Objects that are listed whole; of a place with more, some of each folder."""
+MAX_OBJECTS: Final = 1_000_000  # objects that are listed whole; of a place with more, some of each folder
 _PER_FOLDER: Final = 200
 _FOLDERS: Final = 2000  # looked at where not all is listed; on S3 a request each
 _MAX_HASHED: Final = 1 << 30  # bytes of local files that are read to find copies
@@ -33,14 +32,10 @@ _MD5: Final = re.compile(r"[0-9a-f]{32}")
 class FileSurvey:
     """The files of a place, by their paths."""
 
-    images: list[str]
-    """Paths of image files relative to the place, with ``/`` between their parts, sorted."""
-    others: list[str]
-    """Paths of files that are no images by their names."""
-    is_complete: bool
-    """Whether these are all the files that there are."""
-    place: Any = None
-    """Where they lie (`source.Place`); None where they were only made up."""
+    images: list[str]  # paths of image files relative to the place, with ``/`` between their parts, sorted
+    others: list[str]  # paths of files that are no images by their names
+    is_complete: bool  # whether these are all the files that there are
+    place: Any = None  # where they lie (`source.Place`); None where they were only made up
     storage: StorageSettings = field(default_factory=StorageSettings)
     md5: dict[str, str] = field(default_factory=dict)
     """Path → MD5 of the bytes, of the images where it is known without reading them."""
@@ -113,15 +108,11 @@ def survey_files(bucket: str, storage: StorageSettings | None = None, base: Path
         found, is_complete = _list_s3(place, storage)
     else:
         found, is_complete = _list_local(place, refused)
-    paths = sorted(path for path in found if not _is_hidden(path))
+    paths = sorted(path for path in found if not (path.startswith(".") or "/." in path))
     images = [path for path in paths if _IMAGE.search(path.rpartition("/")[2])]
     others = sorted(set(paths) - set(images))
     md5 = {path: tag for path in images if (tag := found[path]) and _MD5.fullmatch(tag)}
     return FileSurvey(images, others, is_complete, place, storage, md5, refused)
-
-
-def _is_hidden(path: str) -> bool:
-    return path.startswith(".") or "/." in path
 
 
 def _hash_file(file: Path) -> str | None:
@@ -146,14 +137,10 @@ def _list_local(place: Any, refused: Counter[str]) -> tuple[dict[str, str | None
         else:
             found[key] = None
         if len(found) > MAX_OBJECTS:
-            return _sample_folders(key for key, *_, refusal in iterate_files(place) if not refusal), False
+            keys = (key for key, *_, refusal in iterate_files(place) if not refusal)
+            folders = islice(groupby(keys, lambda key: key.rpartition("/")[0]), _FOLDERS)
+            return dict.fromkeys(key for _, group in folders for key in sorted(group)[:_PER_FOLDER]), False
     return found, True
-
-
-def _sample_folders(keys: Iterable[str]) -> dict[str, str | None]:
-    """The first files of the first folders."""
-    folders = islice(groupby(keys, lambda key: key.rpartition("/")[0]), _FOLDERS)
-    return dict.fromkeys(key for _, group in folders for key in sorted(group)[:_PER_FOLDER])
 
 
 class _TooManyError(Exception):

@@ -23,70 +23,49 @@ def _split_words(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
+# Folders that say nothing of what is on the photos.
 GENERIC: Final = _split_words(
-    """
-    image images img imgs photo photos picture pictures pic pics data dataset datasets jpegimages jpgs jpg jpeg
-    jpegs png pngs bmp bmps tif tiff raw original originals source src input inputs files all samples sample frames
-    crops imagesets color colour rgb grey gray export exports upload uploads
-    """
+    "image images img imgs photo photos picture pictures pic pics data dataset datasets jpegimages jpgs jpg jpeg "
+    "jpegs png pngs bmp bmps tif tiff raw original originals source src input inputs files all samples sample frames "
+    "crops imagesets color colour rgb grey gray export exports upload uploads"
 )
-"""Folders that say nothing of what is on the photos."""
+# Folders and endings of names of images that say where on a photo something is.
 MASKS: Final = _split_words(
-    """
-    mask masks gt ground_truth groundtruth ground-truth label labels annotation annotations anno annos seg segs
-    segmentation segmentations segmentationclass segmentationobject lesion binary mask_images masks_png labelcol
-    gt_masks maskimages overlay overlays heatmap heatmaps
-    """
+    "mask masks gt ground_truth groundtruth ground-truth label labels annotation annotations anno annos seg segs "
+    "segmentation segmentations segmentationclass segmentationobject lesion binary mask_images masks_png labelcol "
+    "gt_masks maskimages overlay overlays heatmap heatmaps"
 )
-"""Folders and endings of names of images that say where on a photo something is."""
-FOLDS: Final = frozenset(("fold", "folds", "kfold", "cv", "crossval"))
-"""Words before the number of a part of a cross-validation."""
-CLASS: Final = _split_words(
-    """
-    class category cat label type defect grade kind
-    """
-)
-"""Words before the number of a class: Class1, Class2."""
+# Words before the number of a part of a cross-validation.
+FOLDS: Final = _split_words("fold folds kfold cv crossval")
+# Words before the number of a class: Class1, Class2.
+CLASS: Final = _split_words("class category cat label type defect grade kind")
+# Words before the number of a thing (or of a person) that is photographed more than once.
 ITEM: Final = _split_words(
-    """
-    person patient pat subject subj case study vial part item sample specimen board pcb product piece unit serial sn
-    slide video vid clip sequence seq scene device component tray coil strip wafer panel module pid id kos
-    """
+    "person patient pat subject subj case study vial part item sample specimen board pcb product piece unit serial sn "
+    "slide video vid clip sequence seq scene device component tray coil strip wafer panel module pid id kos"
 )
-"""Words before the number of a thing (or of a person) that is photographed more than once."""
+# Words before the number of a place, a time or a setting: many things share it.
 SESSION: Final = _split_words(
-    """
-    cam camera line station site plant machine exp experiment session run batch lot day week month year shift lane
-    track sensor head light exposure zoom mag magnification view side angle channel level block group folder dir
-    round
-    """
+    "cam camera line station site plant machine exp experiment session run batch lot day week month year shift lane "
+    "track sensor head light exposure zoom mag magnification view side angle channel level block group folder dir "
+    "round"
 )
-"""Words before the number of a place, a time or a setting: many things share it."""
-LOT: Final = _split_words(
-    """
-    lot batch tray magazine day date week shift run session
-    """
-)
-"""Words before the number of a group that things belong to, one group each; in the next one their numbers may begin
-anew."""
+# Words before the number of a group of things, one group each; in the next one their numbers may begin anew.
+LOT: Final = _split_words("lot batch tray magazine day date week shift run session")
+# Words before a number that counts photos.
 PHOTO: Final = _split_words(
-    """
-    img image photo pic picture shot dsc dscn dscf dji crop patch idx index no nr num number x y row col copy rot
-    aug page
-    """
+    "img image photo pic picture shot dsc dscn dscf dji crop patch idx index no nr num number x y row col copy rot "
+    "aug page"
 )
-"""Words before a number that counts photos."""
-FRAMES: Final = frozenset(("frame", "frames"))
+FRAMES: Final = _split_words("frame frames")
+# Words for how a photo of a thing was taken.
 VIEWS: Final = _split_words(
-    """
-    top bottom left right front back side inner outer a b c d e f l r t n s w o v h ref flash dark bright red green
-    blue ir uv low high up down close far before after temp template test golden reference north south east west
-    morning noon evening night
-    """
+    "top bottom left right front back side inner outer a b c d e f l r t n s w o v h ref flash dark bright red green "
+    "blue ir uv low high up down close far before after temp template test golden reference north south east west "
+    "morning noon evening night"
 )
-"""Words for how a photo of a thing was taken."""
-TEMPLATES: Final = frozenset(("temp", "template", "golden", "reference", "ref", "tmpl"))
-"""Words for a photo of how a thing should look, beside the photo of the thing."""
+# Words for a photo of how a thing should look, beside the photo of the thing.
+TEMPLATES: Final = _split_words("temp template golden reference ref tmpl")
 
 
 def is_setting(word: str) -> bool:
@@ -127,18 +106,14 @@ def is_shard(name: str) -> bool | None:
     return True if found["part"] else None
 
 
+# Classes that inspection and medicine have everywhere.
 QUALITY: Final = _split_words(
-    """
-    ok nok ng good bad normal abnormal anomaly anomalous defect defective defects faulty fault pass fail passed
-    failed positive negative healthy sick benign malignant accept reject
-    """
+    "ok nok ng good bad normal abnormal anomaly anomalous defect defective defects faulty fault pass fail passed "
+    "failed positive negative healthy sick benign malignant accept reject"
 )
-"""Classes that inspection and medicine have everywhere."""
+# Words for what inspection finds, by which words in the middle of names are known to be classes.
 DEFECTS: Final = _split_words(
-    """
-    crack cracks cracked scratch scratches scratched dent dents dented stain stains stained hole holes chip chips
-    chipped burr burrs pit pits pitting pitted rust corrosion scale inclusion inclusions crazing blowhole porosity
-    patches spot spots bent broken missing contamination spall bubble bubbles wrinkle tear lesion tumor tumour
-    """
+    "crack cracks cracked scratch scratches scratched dent dents dented stain stains stained hole holes chip chips "
+    "chipped burr burrs pit pits pitting pitted rust corrosion scale inclusion inclusions crazing blowhole porosity "
+    "patches spot spots bent broken missing contamination spall bubble bubbles wrinkle tear lesion tumor tumour"
 )
-"""Words for what inspection finds, by which words in the middle of names are known to be classes."""

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brev_pipeline.errors import ConfigError, SplitError
-from brev_pipeline.init_wizard import Choices, FileSurvey, Proposal, match_items, propose_settings
-from brev_pipeline.init_wizard.annotations import separate_photos
+from brev_pipeline.init_wizard import Choices, FileSurvey, Proposal, annotations, match_items, propose_settings
 from brev_pipeline.init_wizard.class_rules import UNLABELLED, apply_class_rule
 from brev_pipeline_tests.init_wizard.layouts import KINDS, Draw, Layout, Texts
 
@@ -168,7 +167,7 @@ def asked(found: Proposal) -> list[str]:
     return [topic for topic, _ in found.doubts]
 
 
-def test_a_folder_of_masks_by_one_word_of_its_name_is_no_class() -> None:
+def test_a_folder_of_masks_by_one_word_of_its_name_is_no_class(monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [f"{folder}/{number:03}.png" for folder in ("good", "bad", "bad_masks") for number in range(30)]
     found = of(paths)
     assert set(found.category.counts) == {"good", "bad"}
@@ -176,8 +175,9 @@ def test_a_folder_of_masks_by_one_word_of_its_name_is_no_class() -> None:
     # Faces with a mask are photos, though another class has the same numbers.
     faces = [f"{folder}/{number:03}.png" for folder in ("with_mask", "none") for number in range(30)]
     everything = Texts(sorted(faces), [], True, texts=dict.fromkeys(faces, "a photo"))
-    assert separate_photos(everything, lambda data: 33 if data else None).masks == []
-    assert separate_photos(everything, lambda data: 2 if data else None).masks == faces[:30]
+    for colours, masks in ((33, []), (2, faces[:30])):
+        monkeypatch.setattr(annotations, "count_colours", lambda data, count=colours: count if data else None)
+        assert annotations.separate_photos(everything).masks == masks
 
 
 def test_folds_are_no_items() -> None:
@@ -288,13 +288,12 @@ def test_masks_that_have_the_names_of_photos_are_left_out_by_their_folder() -> N
     )
 
 
-def test_two_photos_of_one_name_are_no_masks_if_both_have_many_colours() -> None:
+def test_two_photos_of_one_name_are_no_masks_if_both_have_many_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     layout = KINDS["class_above_images"](random.Random(5))
     few = propose_settings(layout.survey)
     assert len(few.photos) == len(layout.item)
-    from brev_pipeline.init_wizard.annotations import separate_photos
-
-    both = separate_photos(layout.survey, colours=lambda data: 1000)
+    monkeypatch.setattr(annotations, "count_colours", lambda data: 1000)
+    both = annotations.separate_photos(layout.survey)
     assert both.masks == []
     assert len(both.photos) == len(layout.survey.images) - 2  # the pictures of the set, in its root
 
@@ -303,14 +302,12 @@ def test_masks_are_counted_by_their_colours() -> None:
     import cv2
     import numpy as np
 
-    from brev_pipeline.init_wizard.annotations import count_colours
-
     mask = np.zeros((40, 40), np.uint8)
     mask[3:9, 4:8] = 255
     noise = np.random.default_rng(1).integers(0, 255, (40, 40, 3), np.uint8)
-    assert count_colours(cv2.imencode(".png", mask)[1].tobytes()) == 2
-    assert count_colours(cv2.imencode(".png", noise)[1].tobytes()) == 33
-    assert count_colours(b"none") is None
+    assert annotations.count_colours(cv2.imencode(".png", mask)[1].tobytes()) == 2
+    assert annotations.count_colours(cv2.imencode(".png", noise)[1].tobytes()) == 33
+    assert annotations.count_colours(b"none") is None
 
 
 @pytest.mark.parametrize(
