@@ -1,4 +1,7 @@
-"""Folder: the demo's photos as files, and the record that says that the folder is ours.
+"""Folder: which files the demo consists of, what each shows, and the record that says that the folder is ours.
+
+180 photos in the numbers of the data set that the demo stands for, and, if asked for, four files that are not as they
+should be, so that a run has something to report. Items are numbered anew in each class folder.
 
 Nothing is drawn into a folder that holds something else. Into one that holds the same demo, only what is missing or
 altered is drawn; so an interrupted run is repeated by the same call. Files that someone else put beside the photos are
@@ -13,12 +16,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from brev_pipeline.demo.contents import DemoFile, Kind, list_demo_files
-from brev_pipeline.demo.items import Draws, draw_item, draw_shot
+from brev_pipeline.demo.items import Draws, Fault, draw_item, draw_shot
 from brev_pipeline.demo.photo import take_photo
 from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.seeds import seed64
 
 RECORD: Final = ".brev-pipeline-demo.json"
 DRAWING: Final = 2  # goes up when the same seed draws other pictures
@@ -26,6 +29,62 @@ _TEMPORARY: Final = ".tmp-"
 _CUT: Final = 0.6  # share of a truncated file that is left
 
 Progress = Callable[[int, int], None]
+Kind = Literal["photo", "byte copy", "pixel copy", "truncated"]
+
+# Class folder → items, photos of each, and the faults that its items take turns at.
+_FOLDERS: Final[dict[str, tuple[int, int, list[Fault]]]] = {
+    "good": (48, 3, ["none"]),
+    "bad_cap": (11, 2, ["tilted", "dented", "loose"]),
+    "missing_cap": (6, 2, ["stoppered", "open"]),
+}
+_FOUR: Final = (10, 11)  # good items with a fourth photo
+# Milliseconds since 1970: 28 November 2018, 08:00 UTC, and so on; an item comes by every minute.
+_START: Final = {"good": 1_543_392_000_000, "bad_cap": 1_543_406_400_000, "missing_cap": 1_543_413_600_000}
+_ITEM_MS, _TAKE_MS, _JITTER_MS = 61_000, 14_000, 3_000
+
+
+@dataclass(frozen=True)
+class View:
+    """One look at one item: class folder, item number, number of the photo."""
+
+    folder: str
+    item: int
+    take: int
+
+    @property
+    def path(self) -> str:
+        """Path of the photo below the demo's folder: item and time in milliseconds."""
+        jitter = seed64(0, "demo time", self.folder, self.item, self.take) % _JITTER_MS
+        time = _START[self.folder] + self.item * _ITEM_MS + self.take * _TAKE_MS + jitter
+        return f"{self.folder}/{self.item}_{time}.bmp"
+
+
+@dataclass(frozen=True)
+class DemoFile:
+    """One file of the demo: its path below the folder, what it shows, and whether it is as it should be."""
+
+    path: str
+    view: View
+    kind: Kind = "photo"
+
+
+def list_demo_files(*, flaws: bool) -> list[DemoFile]:
+    """All files of the demo, in the order in which they are drawn."""
+    views = [
+        View(folder, item, take)
+        for folder, (items, takes, _) in _FOLDERS.items()
+        for item in range(items)
+        for take in range(takes + (folder == "good" and item in _FOUR))
+    ]
+    # Copies stay within their class: the same bytes under two classes would, rightly, stop a run.
+    cut = View("good", 36, 3)
+    added = [
+        DemoFile(View("good", 31, 3).path, View("good", 17, 1), "byte copy"),
+        DemoFile(f"recheck/{View('good', 23, 4).path}", View("good", 23, 0), "byte copy"),
+        DemoFile(View("bad_cap", 9, 2).path.replace(".bmp", ".png"), View("bad_cap", 4, 0), "pixel copy"),
+        DemoFile(cut.path, cut, "truncated"),
+    ]
+    return [DemoFile(view.path, view) for view in views] + (added if flaws else [])
 
 
 @dataclass(frozen=True)
@@ -90,8 +149,10 @@ def draw_file(file: DemoFile, seed: int) -> bytes:
     """Content of one file of the demo: a 24-bit BMP, whole or cut, or a PNG."""
     import cv2
 
-    draws = Draws(seed, (file.view.folder, file.view.item))
-    pixels = take_photo(draw_item(draws, file.view.fault), draw_shot(draws.narrow_to("photo", file.view.take)))
+    view, (_, _, faults) = file.view, _FOLDERS[file.view.folder]
+    draws = Draws(seed, (view.folder, view.item))
+    item = draw_item(draws, faults[view.item % len(faults)])
+    pixels = take_photo(item, draw_shot(draws.narrow_to("photo", view.take)))
     _, encoded = cv2.imencode(".png" if file.kind == "pixel copy" else ".bmp", pixels[..., ::-1])
     data = encoded.tobytes()
     return data[: int(len(data) * _CUT)] if file.kind == "truncated" else data
@@ -100,8 +161,7 @@ def draw_file(file: DemoFile, seed: int) -> bytes:
 def _draw_files(folder: Path, record: _Record, on_progress: Progress) -> DemoSummary:
     files = list_demo_files(flaws=record.flaws)
     finished = _claim_folder(folder, record)
-    digests: dict[str, str] = {}
-    drawn = 0
+    digests, drawn = dict[str, str](), 0
     for done, file in enumerate(files, start=1):
         path = folder / file.path
         present = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
@@ -113,11 +173,8 @@ def _draw_files(folder: Path, record: _Record, on_progress: Progress) -> DemoSum
         on_progress(done, len(files))
     _save_record(folder, _Record(record.seed, record.flaws, sha256=digests))
     photos = Counter(file.view.folder for file in files if file.kind == "photo")
-    flaws = tuple(
-        Flaw(file.path, file.kind, file.view.path if "copy" in file.kind else None)
-        for file in files
-        if file.kind != "photo"
-    )
+    bad = [file for file in files if file.kind != "photo"]
+    flaws = tuple(Flaw(file.path, file.kind, file.view.path if "copy" in file.kind else None) for file in bad)
     size = sum((folder / file.path).stat().st_size for file in files)
     return DemoSummary(folder, dict(photos), flaws, size, drawn, len(files) - drawn)
 

@@ -82,11 +82,6 @@ class Item:
     side: int  # of the fault, -1 left or 1 right
 
     @property
-    def has_cap(self) -> bool:
-        """Whether there is a cap at all."""
-        return self.fault not in ("stoppered", "open")
-
-    @property
     def dent(self) -> float:
         """How far the cap is crushed, mm."""
         return 1.6 + 1.3 * self.severity if self.fault == "dented" else 0.0

@@ -161,10 +161,8 @@ def place_frame(x: float, y: float, lean: float, scale: float, width: int) -> Fr
 
 
 def reflect_lamps(n: Normal, soft: float) -> Field:
-    """Light of the lamps that a mirror sends to the camera, blurred by ``soft`` (roughness).
-
-    The lamps: an upright soft box to the left, a narrow one to the right, one above.
-    """
+    """Light of the lamps that a mirror sends to the camera, blurred by ``soft`` (roughness)."""
+    # An upright soft box to the left, a narrow one to the right, one above.
     rx, ry = 2 * n.z * n.x, 2 * n.z * n.y
     glow = smooth_step(0.60, 0.74, n.z) * (0.72 + 0.28 * smooth_step(-0.99, -0.62, rx))
     left = soft_band(-0.96, -0.66, soft, rx) * soft_band(-0.62, 0.80, soft + 0.1, ry) * glow

@@ -56,21 +56,21 @@ def paint_vial(picture: Field, item: Item, shot: Shot) -> Field:
     out, frame, cap = picture.copy(), frame.cut_out(body), _seat_cap(frame, item).cut_out(body)
     glass = frame.find_side(_GLASS, 10)
     inside = _refract(picture, frame, glass)
-    paint = _paint_cake if item.product == "powder" else _paint_liquid
-    inside = paint(inside, picture, frame, item, shot.turn)
+    is_cake, has_cap = item.product == "powder", item.fault not in ("stoppered", "open")
+    inside = _paint_cake(inside, frame, item, shot.turn) if is_cake else _paint_liquid(inside, picture, frame, item)
     # A bare stopper may be pushed in only half.
     lift = 4.2 * item.severity if item.fault == "stoppered" and item.side > 0 else 0.0
     if item.fault != "open":
         inside = _paint_plug(inside, frame, item, _PLUG_FOOT + lift, _TOP + lift)
-    if item.has_cap:  # its shadow on the neck: the light comes from above
+    if has_cap:  # its shadow on the neck: the light comes from above
         inside = inside * (1 - 0.65 * smooth_step(4.5, 0, _CRIMP - cap.y - cap.down * cap.find_depth(_SEAL - 1.5)))
     inside = _add_shine(inside, item, glass, shot.turn)
     if item.labelled:
         inside = _paint_label(inside, frame, item, shot.turn)
     out[:, *body] = blend_over(out[:, *body], inside, glass.coverage)
     top, frame, cap = out[:, *closure], frame.cut_out(closure[:1]), cap.cut_out(closure[:1])
-    top = _paint_seal(top, cap, item, shot.turn) if item.has_cap else _paint_mouth(top, frame)
-    if item.has_cap:
+    top = _paint_seal(top, cap, item, shot.turn) if has_cap else _paint_mouth(top, frame)
+    if has_cap:
         top = _paint_button(top, cap, make_colour(*item.button))
     elif item.fault != "open":
         top = _paint_head(top, frame, item, _TOP + lift)
@@ -88,7 +88,7 @@ def _refract(picture: Field, frame: Frame, glass: Side) -> Field:
     return np.asarray(behind * (wall * shoulder * green) + make_colour(0.010, 0.014, 0.015))
 
 
-def _paint_liquid(picture: Field, behind: Field, frame: Frame, item: Item, _turn: float) -> Field:
+def _paint_liquid(picture: Field, behind: Field, frame: Frame, item: Item) -> Field:
     level, tint = item.fill, make_colour(*item.tint)
     body, surface = frame.find_side([(_FLOOR, _INNER), (level, _INNER)]), frame.find_face(_INNER, level)
     # A full cylinder is a strong lens: it shows the scene mirrored, squeezed, and dark at its sides.
@@ -105,7 +105,7 @@ def _paint_liquid(picture: Field, behind: Field, frame: Frame, item: Item, _turn
     return picture + meniscus * frame.cover_edge(_INNER - np.abs(frame.u))
 
 
-def _paint_cake(picture: Field, _behind: Field, frame: Frame, item: Item, turn: float) -> Field:
+def _paint_cake(picture: Field, frame: Frame, item: Item, turn: float) -> Field:
     """A freeze-dried cake: shrunk from the wall, higher on one side, cracked."""
 
     def find_pattern(name: str, radius: int, y: Field, x: Field) -> Field:
@@ -162,13 +162,13 @@ def _print_label(item: Item) -> Field:
     sheet: Any = np.full((*_PRINT, 3), 209, np.uint8)
     brand, ink = tuple(int(230 * channel) for channel in item.button), (13, 13, 15)
     sheet[:22] = brand
-    lot = f"LOT {item.draws.choose(range(1000, 9999), 'lot')}"
     lines = [
         (_PRINTED[item.product], 49, 0.66, 2, ink),
         ("10 mg/ml  20 ml", 65, 0.38, 1, brand),
-        (lot, 112, 0.36, 1, ink),
+        (f"LOT {item.draws.choose(range(1000, 9999), 'lot')}", 112, 0.36, 1, ink),
+        ("for infusion", 80, 0.3, 1, ink),
+        ("store at 2-8 C", 92, 0.3, 1, ink),
     ]
-    lines += [("for infusion", 80, 0.3, 1, ink), ("store at 2-8 C", 92, 0.3, 1, ink)]
     # A data matrix: two solid borders, two dotted ones, random squares in it. 10 × 10 squares of 3 px.
     dark = item.draws.draw_noise((10, 10), "squares") > 0
     dark[:, 0] = dark[-1] = True
@@ -229,9 +229,8 @@ def _seat_cap(frame: Frame, item: Item) -> Frame:
 def _paint_seal(picture: Field, frame: Frame, item: Item, turn: float) -> Field:
     """An aluminium seal, crimped round the vial's lip by rollers."""
     rolled = 1.5 * {"tilted": 0.5, "loose": 0.0}.get(item.fault, 1.0)
-    seal = frame.find_side(
-        [(_CRIMP, _SEAL - rolled), (_CRIMP + 1.4, _SEAL), (_SEAL_TOP - 1, _SEAL), (_SEAL_TOP, _SEAL - 0.5)], 5
-    )
+    outline = [(_CRIMP, _SEAL - rolled), (_CRIMP + 1.4, _SEAL), (_SEAL_TOP - 1, _SEAL), (_SEAL_TOP, _SEAL - 0.5)]
+    seal = frame.find_side(outline, 5)
     # A dent: above its crease the metal faces down, below it up, on a slant.
     across = seal.across - 0.50 * item.side
     slant = seal.height - 52.6 + across * (3.2 * item.side)
@@ -239,9 +238,8 @@ def _paint_seal(picture: Field, frame: Frame, item: Item, turn: float) -> Field:
     n = seal.normal
     n = make_normal(n.x - 0.2 * across * reach, n.y + 0.45 * reach * (smooth_step(0.8, -0.8, slant) - 0.55), n.z)
     # It mirrors lamps and hall, smeared out, with fine marks up and down, and folds that the rollers left.
-    marks = sample_at(
-        item.draws.draw_noise((64, 256), "marks", 1), (seal.height - 46) * 0.8, (seal.across + turn) * 90 + 128
-    )
+    noise = item.draws.draw_noise((64, 256), "marks", 1)
+    marks = sample_at(noise, (seal.height - 46) * 0.8, (seal.across + turn) * 90 + 128)
     folds = (seal.across + turn) * 11
     folds = np.abs(folds - np.rint(folds)) * 0.2 * soft_band(_CRIMP + 0.6, _CRIMP + 2.0, 0.8, seal.height)
     metal = 0.95 * reflect_lamps(n, 0.30) + 1.15 * reflect_hall(n) + 0.07 * light_matt(n)

@@ -14,8 +14,7 @@ from PIL import Image
 
 from brev_pipeline.config import ListingSettings
 from brev_pipeline.demo import DemoSummary, draw_demo
-from brev_pipeline.demo.contents import list_demo_files
-from brev_pipeline.demo.folder import RECORD
+from brev_pipeline.demo.folder import RECORD, list_demo_files
 from brev_pipeline.errors import BrevPipelineError
 
 _KEY = re.compile(r"/(\d*)_\d*\.(?:bmp|png)$")  # the demo configuration's `uniqueness`

@@ -11,8 +11,7 @@ import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__
 
 from brev_pipeline.demo import DemoSummary, draw_demo
-from brev_pipeline.demo.contents import DemoFile, list_demo_files
-from brev_pipeline.demo.folder import draw_file
+from brev_pipeline.demo.folder import DemoFile, draw_file, list_demo_files
 from brev_pipeline.demo.items import Draws, Fault, draw_item, draw_shot
 from brev_pipeline.demo.photo import take_photo
 
@@ -29,8 +28,7 @@ _SCRIPT = """
 import sys
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 assert not [name for name in __cpu_dispatch__ if __cpu_features__[name]], "NumPy still uses the newer instructions"
-from brev_pipeline.demo.contents import list_demo_files
-from brev_pipeline.demo.folder import draw_file
+from brev_pipeline.demo.folder import draw_file, list_demo_files
 files = list_demo_files(flaws=True)
 for number in map(int, sys.argv[1:]):
     sys.stdout.buffer.write(draw_file(files[number], 0)[-200_000:])
