@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
+
+from brev_pipeline.frames import Pixels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from PIL.Image import Image
-
-Pixels = npt.NDArray[np.uint8]
 
 # The report's page has these colours by day too: one class or purpose looks the same in both.
 INK: Final = "#1a1e23"
@@ -28,16 +27,13 @@ CARD: Final = "#ffffff"
 PAPER: Final = "#f5f6f7"
 ACCENT: Final = "#0a6a8f"
 ALERT: Final = "#b3261e"
+# Of the split's sides, in their order; told apart by hue and brightness, and dark enough for white numbers.
 PURPOSES: Final = ("#3568ad", "#c76f08", "#1f8a68", "#8e55ab", "#b8435f", "#6d7c1f", "#2c8fa3", "#8a6742")
-"""Colours of the split's sides, in their order; told apart by hue and brightness, and dark enough for white numbers."""
 
-WIDTH: Final = 760
-"""px of a card: it fits into the dialogue in which Dagster's UI shows markdown."""
+WIDTH: Final = 760  # px of a card: it fits into the dialogue in which Dagster's UI shows markdown
 MARGIN: Final = 24
-CHART_BYTES: Final = 60_000
-"""Most bytes of a chart's PNG."""
-SHEET_BYTES: Final = 96_000
-"""Most bytes of a sheet's PNG: in base64, with the tables beside it, some 150 kB of Dagster's database."""
+CHART_BYTES: Final = 60_000  # most bytes of a chart's PNG
+SHEET_BYTES: Final = 96_000  # most of a sheet's PNG: base64, tables beside it: some 150 kB of Dagster's database
 _FONT: Final = "DejaVu Sans"  # knows most scripts; matplotlib brings it along
 _SCALE: Final = 2
 _POINTS: Final = 72  # per inch: at this many dots a point is a px
@@ -49,9 +45,8 @@ def _prepare_measuring(size: int, bold: bool) -> tuple[Any, Any]:
     from matplotlib.font_manager import FontProperties
 
     renderer: Any = RendererAgg
-    return renderer(8, 8, _POINTS * _SCALE), FontProperties(
-        family=_FONT, size=size, weight="bold" if bold else "normal"
-    )
+    font = FontProperties(family=_FONT, size=size, weight="bold" if bold else "normal")
+    return renderer(8, 8, _POINTS * _SCALE), font
 
 
 def measure_text(text: str, size: int, *, bold: bool = False) -> float:
@@ -185,9 +180,8 @@ class Sheet:
 
     def add_axes(self, x: float, y: float, width: float, height: float) -> "Axes":
         """Axes in a box, without frame and ticks."""
-        axes = self._figure.add_axes(
-            (x / self.width, 1 - (y + height) / self.height, width / self.width, height / self.height), frame_on=False
-        )
+        box = (x / self.width, 1 - (y + height) / self.height, width / self.width, height / self.height)
+        axes = self._figure.add_axes(box, frame_on=False)
         axes.tick_params(length=0, pad=12)
         axes.set_xticks([])
         return axes
@@ -211,11 +205,7 @@ class Sheet:
         return Image.fromarray(drawn).reduce(_SCALE)
 
     def to_png(self, limit: int = CHART_BYTES) -> bytes:
-        """The sheet as a PNG of at most 256 colours; fewer, and at last a smaller one, where it would exceed ``limit``.
-
-        Args:
-            limit: bytes.
-        """
+        """A PNG of at most 256 colours; fewer, and at last a smaller one, where it would exceed ``limit`` bytes."""
         from PIL import Image
 
         image = self.to_image()

@@ -15,13 +15,12 @@ from brev_pipeline.charts.figure import (
     MARGIN,
     SHEET_BYTES,
     SOFT,
-    Pixels,
     Sheet,
     make_card,
     wrap_text,
 )  # fmt: skip
 from brev_pipeline.engine import LocalEngine, LostTask
-from brev_pipeline.frames import Augmenter, PixelReader
+from brev_pipeline.frames import Augmenter, PixelReader, Pixels
 from brev_pipeline.images.limits import UNDECIDED_STATUSES
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow, check_recorded_md5
 from brev_pipeline.texts import TEXT

@@ -23,12 +23,9 @@ if TYPE_CHECKING:
 class CheckedFile:
     """What is to be said of one file."""
 
-    file: str
-    """As it was given."""
-    problems: Sequence[str]
-    """What makes it unusable; nothing where it is good."""
-    warnings: Sequence[str]
-    """What one should know of it although it is good."""
+    file: str  # as it was given
+    problems: Sequence[str]  # what makes it unusable; nothing where it is good
+    warnings: Sequence[str]  # what one should know of it although it is good
 
     def to_dict(self) -> dict[str, Any]:
         """The file as JSON for programs."""
@@ -166,7 +163,7 @@ def draw_preview(config: PipelineConfig, out: Path, images: int, *, as_json: boo
 
 def _describe_depth(preview: "Preview") -> dict[str, Any] | None:
     """What photos of more than 8 bits use, and the window that would fit; None where none on show has so many."""
-    from brev_pipeline.charts.preview.depth import describe_depths, ranges_of
+    from brev_pipeline.charts.preview.exhibits import describe_depths, ranges_of
     from brev_pipeline.images.intensity import fitting_window
 
     if not preview.depths:

@@ -1,8 +1,8 @@
-"""What the sheet shows: some photos of each class, prepared and augmented as the pipeline would."""
+"""What the sheet shows: some photos of each class, prepared and augmented as the pipeline would, and their depth."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -10,21 +10,49 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.augmentation import ImageAugmenter
-from brev_pipeline.charts.preview.depth import Depth, measure_depth
 from brev_pipeline.charts.preview.describe import describe_augmentation
-from brev_pipeline.config import ImageSettings, PipelineConfig
+from brev_pipeline.config import ImageSettings, Intensity, PercentileIntensity, PipelineConfig, WindowIntensity
 from brev_pipeline.errors import DecodeError, SourceError
-from brev_pipeline.frames import augment_frames, stack_frames
+from brev_pipeline.frames import Pixels, augment_frames, stack_frames
 from brev_pipeline.images import ImagePipeline, decode_image
+from brev_pipeline.images.decoding import DecodedImage, convert_channels
+from brev_pipeline.images.geometry import apply_orientation
+from brev_pipeline.images.intensity import (
+    HighDepthSamples,
+    SampleRange,
+    SampleRanges,
+    advise_window,
+    fitting_window,
+    measure_fit,
+)
 from brev_pipeline.listing import list_dataset
 from brev_pipeline.seeds import seed64, seeds64
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.fetcher import SourceRow
 
-Pixels = npt.NDArray[np.uint8]
-DRAWS: Final = 6
-"""Augmentations shown of each photo."""
+DRAWS: Final = 6  # augmentations shown of each photo
 _TRIES: Final = 8  # photos that are looked at for each that is shown, where some cannot be used
+_THINNED: Final = 400  # px, shorter side of what is kept of a photo, at least
+
+
+@dataclass(frozen=True, eq=False)
+class Depth:
+    """A photo of more than 8 bits."""
+
+    bits: int  # per sample, as stored
+    range: SampleRange  # what it uses
+    interval: tuple[int, int]  # stored values that become black and white
+    scale: tuple[int, int]  # stored values that are black and white by the file's own depth
+    counts: npt.NDArray[np.int64]  # how often each value of ``scale`` occurs
+    thinned: HighDepthSamples  # some of its pixels
+    settings: ImageSettings
+
+    def picture(self, window: tuple[int, int] | None = None) -> Pixels:
+        """(height, width, 3) by a window, or by the configuration's intensity."""
+        # What one image holds may end beyond what a configuration takes.
+        black_to_white = WindowIntensity.model_construct(window=window or self.interval)
+        levels = replace(self.thinned, intensity=black_to_white).to_8_bits()
+        return apply_orientation(convert_channels(levels, self.settings), self.thinned.raster.orientation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,14 +62,10 @@ class Exhibit:
     path: str
     source: Pixels
     """As it lies in the bucket, upright: (height, width, channels); more than 8 bits by the same intensity."""
-    prepared: Pixels
-    """(height, width, channels); the frames of a time series one below the other."""
-    augmented: list[Pixels]
-    """One per draw, shaped like ``prepared``."""
-    words: list[str]
-    """What each augmentation did."""
-    depth: Depth | None = None
-    """What the photo holds, if that is more than 8 bits."""
+    prepared: Pixels  # (height, width, channels); the frames of a time series one below the other
+    augmented: list[Pixels]  # one per draw, shaped like ``prepared``
+    words: list[str]  # what each augmentation did
+    depth: Depth | None = None  # what the photo holds, if that is more than 8 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +73,9 @@ class Preview:
     """All exhibits of a configuration."""
 
     config: PipelineConfig
-    counts: dict[str, int]
-    """Class → images listed."""
-    exhibits: dict[str, list[Exhibit]]
-    """Class → its photos on show; empty if none of those looked at can be used."""
-    refused: list[str]
-    """Photos that were looked at and cannot be used, each with the reason."""
+    counts: dict[str, int]  # class → images listed
+    exhibits: dict[str, list[Exhibit]]  # class → its photos on show; empty if none of those looked at can be used
+    refused: list[str]  # photos that were looked at and cannot be used, each with the reason
 
     @property
     def shown(self) -> list[Exhibit]:
@@ -86,11 +107,6 @@ def gather_exhibits(config: PipelineConfig, images: int = 2) -> Preview:
     return Preview(config, {name: len(rows) for name, rows in classes.items()}, exhibits, refused)
 
 
-def first_purpose(config: PipelineConfig) -> str:
-    """The purpose whose draws are shown: the first that is augmented."""
-    return next(iter(config.sampling.purposes), "train")
-
-
 def _by_class(listing: pa.Table, seed: int) -> dict[str, list[SourceRow]]:
     """Images of each class, classes by name, images by hash: no folder or date comes first."""
     columns = listing.select(["path", "bucket", "etag", "etag_source", "category"]).to_pylist()
@@ -106,23 +122,18 @@ def _exhibits(
     rows: Sequence[SourceRow], images: int, config: PipelineConfig, sources: Sources, refused: list[str]
 ) -> list[Exhibit]:
     shown: list[Exhibit] = []
-    for path, data in _read(rows[: images * _TRIES], sources):
+    for row in rows[: images * _TRIES]:
+        # One by one: reading ahead would read photos that are never shown.
+        ((_, data),) = sources.fetch_many([row])
         try:
             if isinstance(data, SourceError):
                 raise data
-            shown.append(_exhibit(path, data, config))
+            shown.append(_exhibit(row.path, data, config))
         except (DecodeError, SourceError) as error:
-            refused.append(f"{path}: {error}")
+            refused.append(f"{row.path}: {error}")
         if len(shown) == images:
             break
     return shown
-
-
-def _read(rows: Sequence[SourceRow], sources: Sources) -> Iterator[tuple[str, bytes | SourceError]]:
-    # One by one: reading ahead would read photos that are never shown.
-    for row in rows:
-        for _, data in sources.fetch_many([row]):
-            yield row.path, data
 
 
 def _exhibit(path: str, data: bytes, config: PipelineConfig) -> Exhibit:
@@ -131,7 +142,10 @@ def _exhibit(path: str, data: bytes, config: PipelineConfig) -> Exhibit:
     seeds = [seed64(config.sampling.seed, 0, content, ordinal) for ordinal in range(DRAWS)]
     augmenter = ImageAugmenter(config.augmentation)
     height, width = prepared.shape[-3:-1]
-    photo = decode_image(data, _as_it_lies(config.image))
+    image = config.image
+    # As it lies: neither cut nor resized nor in other colours.
+    plain = ImageSettings(background=image.background, intensity=image.intensity, max_pixels=image.max_pixels)
+    photo = decode_image(data, plain)
     return Exhibit(
         path,
         photo.pixels,
@@ -142,5 +156,56 @@ def _exhibit(path: str, data: bytes, config: PipelineConfig) -> Exhibit:
     )
 
 
-def _as_it_lies(settings: ImageSettings) -> ImageSettings:
-    return ImageSettings(background=settings.background, intensity=settings.intensity, max_pixels=settings.max_pixels)
+def measure_depth(photo: DecodedImage) -> Depth | None:
+    """What a photo holds; None for one of 8 bits or less."""
+    deep = photo.samples
+    if deep is None:
+        return None
+    raster = deep.raster
+    step = max(1, min(raster.samples.shape[:2]) // _THINNED)
+    return Depth(
+        photo.header.bit_depth,
+        deep.sample_range,
+        deep.stored_interval,
+        (raster.zero, raster.white + raster.zero),
+        deep.value_counts,
+        HighDepthSamples(raster._replace(samples=raster.samples[::step, ::step].copy()), deep.intensity),
+        photo.settings,
+    )
+
+
+def ranges_of(depths: Sequence[Depth]) -> SampleRanges:
+    """What several photos use."""
+    bits = np.array([depth.bits for depth in depths])
+    return SampleRanges(bits, *(np.array(column) for column in zip(*(depth.range for depth in depths), strict=True)))
+
+
+def describe_depths(depths: Sequence[Depth], photos: int, config: PipelineConfig) -> tuple[str, str]:
+    """What the photos on show use, and which window would fit them, if theirs does not: two sentences.
+
+    Args:
+        depths: of those of more than 8 bits, at least one.
+        photos: on show, whatever they hold.
+        config: its image.intensity and least range that is to be used count.
+    """
+    ranges, intensity = ranges_of(depths), config.image.intensity
+    least, most = (f"{share:.1%}" for share in (ranges.used.min(), ranges.used.max()))
+    used = f"use {least} of" if least == most else f"use {least} to {most} of"
+    clipped = int((measure_fit(ranges, intensity) < np.minimum(ranges.used, 0.5)).sum())
+    lost = f"; {clipped} of them have most of their own range outside of it" if clipped else ""
+    setting = name_intensity(intensity)
+    said = f"{len(depths)} of {photos} photos here have more than 8 bits. With image.intensity {setting} they "
+    enough = config.validation.prepared_images.min_range_used
+    advice = advise_window(ranges, ranges.select_images(ranges.bits < 0), enough)
+    if measure_fit(ranges, intensity).min() >= enough:
+        advice = "Their samples lie at {}..{}, which fits".format(*fitting_window(ranges))
+    return f"{said}{used} what becomes black to white{lost}.", f"{advice}."
+
+
+def name_intensity(intensity: Intensity) -> str:
+    """An intensity in a few words."""
+    if isinstance(intensity, WindowIntensity):
+        return "window [{}, {}]".format(*intensity.window)
+    if isinstance(intensity, PercentileIntensity):
+        return "percentile [{:g}, {:g}]".format(*intensity.percentile)
+    return intensity

@@ -17,9 +17,17 @@ from brev_pipeline.charts.figure import (
     shorten_text,
     wrap_text,
 )  # fmt: skip
-from brev_pipeline.charts.preview.depth import Depth, describe_depths, name_intensity, ranges_of
-from brev_pipeline.charts.preview.exhibits import DRAWS, Exhibit, Pixels, Preview, first_purpose
+from brev_pipeline.charts.preview.exhibits import (
+    DRAWS,
+    Depth,
+    Exhibit,
+    Preview,
+    describe_depths,
+    name_intensity,
+    ranges_of,
+)
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.frames import Pixels
 from brev_pipeline.images.intensity import fitting_window, format_window, measure_fit
 
 if TYPE_CHECKING:
@@ -77,9 +85,10 @@ def _draw_heading(config: PipelineConfig) -> Sheet:
     if image.target_size:
         size = f"prepared to {image.target_size[0]} x {image.target_size[1]} px"
     aspect = ", aspect ratio kept" if image.keep_aspect_ratio else ""
+    purpose = next(iter(config.sampling.purposes), "train")  # the first that is augmented
     said = (
         f"Photos {size} ({image.color_mode}, {image.resize_method}{aspect}) and augmented as the first "
-        f"draws of {first_purpose(config)}, epoch 0, sampling seed {config.sampling.seed}."
+        f"draws of {purpose}, epoch 0, sampling seed {config.sampling.seed}."
     )
     heading.add_text(_MARGIN, 38, config.name, 26, bold=True)
     heading.add_text(_MARGIN, 68, said, 13, SOFT, width=_WIDTH - 2 * _MARGIN)
@@ -140,9 +149,8 @@ def _draw_panel(preview: Preview) -> Sheet:
     ranges = ranges_of(depths)
     window = fitting_window(ranges)
     yaml, y = format_window(*window), 54
-    for sentence, colour in zip(
-        describe_depths(depths, len(preview.shown), preview.config), (INK, ACCENT), strict=True
-    ):
+    sentences = describe_depths(depths, len(preview.shown), preview.config)
+    for sentence, colour in zip(sentences, (INK, ACCENT), strict=True):
         # What is to be copied stays in one line.
         for line in wrap_text(sentence.replace(yaml, yaml.replace(" ", _UNBROKEN)), _TEXT, 13):
             panel.add_text(_MARGIN, y, line.replace(_UNBROKEN, " "), 13, colour, width=_TEXT + _GAP)
