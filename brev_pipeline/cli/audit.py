@@ -33,8 +33,7 @@ from brev_pipeline.store.versions import DERIVED
 _MIN_BYTES_FOR_WORKERS: Final = 400_000_000
 _OBJECT_FACTS: Final = ("content_id", "content_source", "category", "label_conflict", "duplicate_of")
 _MIN_RECORDS_FOR_WORKERS: Final = 200  # the same, of records that are made again
-OK, BROKEN, NOT_REMADE = 0, 1, 3
-"""Exit status of ``verify``."""
+OK, BROKEN, NOT_REMADE = 0, 1, 3  # exit status of ``verify``
 _SKIPPED: Final = "not made again, because of the problems above"
 
 

@@ -11,8 +11,7 @@ from rich.table import Table
 
 from brev_pipeline.cli.output import make_visible
 
-MAX_SHOWN: Final = 3
-"""Examples of a kind; ``--json`` has more."""
+MAX_SHOWN: Final = 3  # examples of a kind; ``--json`` has more
 _INDENT: Final = 12  # columns that a section's title takes
 _MAX_VALUE_LENGTH: Final = 60  # characters of a setting's value
 # What may have become of images, in the order in which it is told.

@@ -18,8 +18,7 @@ JSON_FLAG: Final = "--json"
 
 JSON_OPTION = click.option(
     JSON_FLAG, "as_json", is_flag=True, help="Print one JSON document; progress goes to standard error."
-)
-"""The option that every command has which prints results."""
+)  # the option that every command has which prints results
 
 
 def make_console(*, as_json: bool = False) -> Console:

@@ -22,19 +22,14 @@ _SHOWN: Final = 12  # classes
 class SplitForecast:
     """The photos by class and side, and what hangs together."""
 
-    classes: dict[str, Counter[str]]
-    """Class → side → photos."""
-    purposes: list[str]
-    """The purposes, in the configuration's order."""
+    classes: dict[str, Counter[str]]  # class → side → photos
+    purposes: list[str]  # the purposes, in the configuration's order
     items: int
-    groups: int
-    """What may not be divided: items, and copies that join them."""
-    largest: list[tuple[str, int]]
-    """An item of each of the largest groups, and the group's photos."""
+    groups: int  # what may not be divided: items, and copies that join them
+    largest: list[tuple[str, int]]  # an item of each of the largest groups, and the group's photos
     crossing: list[tuple[str, str]] = field(default_factory=list)
     """Photos with the same bytes under two items, some of them."""
-    copies: int | None = 0
-    """Photos that have the bytes of another one; None where nobody looked."""
+    copies: int | None = 0  # photos that have the bytes of another one; None where nobody looked
     conflicts: list[tuple[str, str]] = field(default_factory=list)
     """Photos with the same bytes under two classes, some of them."""
     divided_items: int = 0

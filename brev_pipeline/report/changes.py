@@ -27,8 +27,7 @@ class ImageChange:
     title: str
     says: str
     images: int
-    examples: list[tuple[str, str]]
-    """Paths, and what happened to each."""
+    examples: list[tuple[str, str]]  # paths, and what happened to each
 
 
 def compare_images(

@@ -22,10 +22,8 @@ class CheckVerdict:
     name: str
     says: str
     verdict: Verdict
-    found: str
-    """What it found, in words; empty where there is nothing to add."""
-    stops: bool
-    """Whether a failure stops the run."""
+    found: str  # what it found, in words; empty where there is nothing to add
+    stops: bool  # whether a failure stops the run
 
 
 @dataclass(frozen=True)
@@ -117,10 +115,8 @@ class PurposeSummary:
 
     purpose: str
     images: int
-    share: float
-    """0..1, of the images that were divided."""
-    records: str
-    """In words; of a fold those as they are, and the augmented ones."""
+    share: float  # 0..1, of the images that were divided
+    records: str  # in words; of a fold those as they are, and the augmented ones
 
 
 @dataclass(frozen=True)
@@ -132,10 +128,8 @@ class PageSummary:
     tone: Tone
     verdict: str
     says: str
-    when: str
-    """Date and time for people; empty where it is unknown."""
-    figures: list[tuple[str, str]]
-    """Value and what it counts."""
+    when: str  # date and time for people; empty where it is unknown
+    figures: list[tuple[str, str]]  # value and what it counts
     sides: list[PurposeSummary]
 
 

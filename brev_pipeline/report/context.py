@@ -25,8 +25,7 @@ RULES_IN_WORDS: Final = {
     "object_too_large": "it is larger than allowed, and was not read",
     "unassigned": "the split gave it no purpose",
     "not_drawn": "it was not drawn this time",
-}
-"""Rule of an exclusion → in words."""
+}  # rule of an exclusion → in words
 RULES_IN_BRIEF: Final = {
     "quarantined": "unusable",
     "label_conflict": "under two classes",
@@ -37,8 +36,7 @@ RULES_IN_BRIEF: Final = {
     "object_too_large": "too large",
     "unassigned": "without purpose",
     "not_drawn": "not drawn",
-}
-"""Rule of an exclusion → in two or three words, behind a number."""
+}  # rule of an exclusion → in two or three words, behind a number
 
 
 @dataclass(frozen=True)

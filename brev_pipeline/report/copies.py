@@ -31,10 +31,8 @@ class CopyMember:
 class CopyGroup:
     """Images with the same pixels."""
 
-    conflict: bool
-    """They stand under different classes."""
-    same_bytes: bool
-    """Not only the pixels: the files are equal byte for byte."""
+    conflict: bool  # they stand under different classes
+    same_bytes: bool  # not only the pixels: the files are equal byte for byte
     size: int
     members: list[CopyMember]
 
@@ -150,8 +148,7 @@ def _make_member(image: dict[str, Any], fates: dict[str, str], album: ThumbnailC
     return CopyMember(path, image["class"], fates.get(path, "not used"), album.request(content))
 
 
-Outcome = tuple[int, int, int]
-"""Pictures, the images of them, and how many of these images a record holds."""
+Outcome = tuple[int, int, int]  # pictures, the images of them, and how many of these images a record holds
 
 
 def _summarize_copies(clash: Outcome, same: Outcome) -> SectionSummary:

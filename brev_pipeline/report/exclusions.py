@@ -44,8 +44,7 @@ class RuleExclusions:
     name: str
     says: str
     images: int
-    share: float
-    """0..1, of all images that were found."""
+    share: float  # 0..1, of all images that were found
     examples: list[ExcludedImage]
 
 
@@ -56,8 +55,7 @@ class ClassShortfall:
     name: str
     found: int
     out: int
-    why: str
-    """How many by which rule, in words."""
+    why: str  # how many by which rule, in words
 
 
 @dataclass(frozen=True)
@@ -68,13 +66,10 @@ class ExclusionsSection:
     found: int
     used: int
     rules: list[RuleExclusions]
-    missing: list[ClassShortfall]
-    """Classes that lack images, those that lack most first."""
+    missing: list[ClassShortfall]  # classes that lack images, those that lack most first
     more_missing: int
-    whole: int
-    """Classes of which every image is used."""
-    classes: int
-    """Classes of which any image is used."""
+    whole: int  # classes of which every image is used
+    classes: int  # classes of which any image is used
 
     @property
     def total_excluded(self) -> int:
@@ -185,8 +180,7 @@ class QuarantinedImage:
     """An image in quarantine, or one that was used with a note."""
 
     path: str
-    others: int
-    """Further paths with the same bytes."""
+    others: int  # further paths with the same bytes
     status: str
     reason: str
     format: str
@@ -200,8 +194,7 @@ class QuarantineSection:
     opening: SectionSummary
     unusable: list[QuarantinedImage]
     more: int
-    noted: list[QuarantinedImage]
-    """Used, but read with a note."""
+    noted: list[QuarantinedImage]  # used, but read with a note
     more_noted: int
 
 

@@ -20,10 +20,8 @@ _MOST_BARS: Final = 48  # bars
 class Timeline:
     """Bars, the oldest first, without gaps."""
 
-    unit: str
-    """day, month or year."""
-    bars: list[tuple[str, int]]
-    """Date and images."""
+    unit: str  # day, month or year
+    bars: list[tuple[str, int]]  # date and images
 
     @property
     def highest_bar(self) -> int:
@@ -82,8 +80,7 @@ class FoundDataset:
     bytes: int
     smallest: int
     largest: int
-    first: str
-    """Date of the oldest change; empty where dates are unknown."""
+    first: str  # date of the oldest change; empty where dates are unknown
     last: str
     formats: str
 
@@ -94,10 +91,8 @@ class ClassRow:
 
     name: str
     images: int
-    share: float
-    """0..1, of all images."""
-    of_largest: float
-    """0..1, of the largest class: the length of its bar."""
+    share: float  # 0..1, of all images
+    of_largest: float  # 0..1, of the largest class: the length of its bar
     by_dataset: list[int]
 
 
@@ -220,13 +215,11 @@ class UnlistedKind:
 class UnlistedSection:
     """The part of the section of what was found."""
 
-    known: bool
-    """Whether the listing told of it."""
+    known: bool  # whether the listing told of it
     files: int
     kinds: list[UnlistedKind]
     more_kinds: int
-    names: list[dict[str, Any]]
-    """setting, name, images, closest: those without a match first."""
+    names: list[dict[str, Any]]  # setting, name, images, closest: those without a match first
     more_names: int
     twins: list[dict[str, Any]]
 

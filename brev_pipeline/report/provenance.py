@@ -31,8 +31,7 @@ class ProvenanceSection:
 
     opening: SectionSummary
     facts: list[tuple[str, str]]
-    configuration: str
-    """YAML."""
+    configuration: str  # YAML
     packages: list[tuple[str, str]]
     files: list[VersionFile]
     more_files: int
@@ -99,12 +98,9 @@ class LabelRow:
 
     number: int
     name: str
-    images: int
-    """Of this version; one of several classes counts in each."""
-    records: str
-    """With this label, by purpose, in words; of an image of several classes the first is the label."""
-    note: str
-    """``new``, ``no image any more``, or nothing."""
+    images: int  # of this version; one of several classes counts in each
+    records: str  # with this label, by purpose, in words; of an image of several classes the first is the label
+    note: str  # ``new``, ``no image any more``, or nothing
 
 
 @dataclass(frozen=True)

@@ -39,11 +39,9 @@ class SampledGroup:
 
     name: str
     images: int
-    natural: float
-    """0..1, share of the purpose's images."""
+    natural: float  # 0..1, share of the purpose's images
     records: int
-    drawn: float
-    """0..1, share of the purpose's records."""
+    drawn: float  # 0..1, share of the purpose's records
 
     @property
     def oversampling(self) -> float:
@@ -57,14 +55,12 @@ class PurposeSampling:
 
     purpose: str
     images: int
-    undrawn: int
-    """Of its images, those that no draw holds."""
+    undrawn: int  # of its images, those that no draw holds
     records: int
     epochs: int
     groups: list[SampledGroup]
     more: int
-    kind: str
-    """What a draw is: of a fold, which holds its images as they are too, an augmented record."""
+    kind: str  # what a draw is: of a fold, which holds its images as they are too, an augmented record
 
     @property
     def description(self) -> str:
@@ -86,10 +82,8 @@ class SamplingSection:
 
     opening: SectionSummary
     draws: list[PurposeSampling]
-    plain: list[tuple[str, int]]
-    """Purposes whose images are used once each, as they are: name and records."""
-    rule: str
-    """Empty where nothing is drawn by weight."""
+    plain: list[tuple[str, int]]  # purposes whose images are used once each, as they are: name and records
+    rule: str  # empty where nothing is drawn by weight
 
 
 def sampling_section(context: ReportContext) -> SamplingSection:
@@ -179,10 +173,8 @@ class SheetImage:
     path: str
     item: str
     prepared: PictureRequest
-    records: list[tuple[PictureRequest, str]]
-    """Pictures, and what the augmentation did, in words."""
-    drawn: int
-    """Records in all; more than are shown, perhaps."""
+    records: list[tuple[PictureRequest, str]]  # pictures, and what the augmentation did, in words
+    drawn: int  # records in all; more than are shown, perhaps
 
 
 @dataclass(frozen=True)
@@ -190,8 +182,7 @@ class ClassSheet:
     """A class."""
 
     name: str
-    images: str
-    """By purpose, in words."""
+    images: str  # by purpose, in words
     exhibits: list[SheetImage]
 
 
@@ -202,8 +193,7 @@ class SheetsSection:
     opening: SectionSummary
     sheets: list[ClassSheet]
     more: int
-    guarded: list[str]
-    """Purposes whose pictures are not shown."""
+    guarded: list[str]  # purposes whose pictures are not shown
 
 
 def sheets_section(context: ReportContext, album: ThumbnailCache, augmenter: ImageAugmenter) -> SheetsSection:

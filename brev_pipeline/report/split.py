@@ -14,8 +14,7 @@ from brev_pipeline.report.text import count_noun, format_percent, join_words
 from brev_pipeline.report.thumbnails import PictureRequest, ThumbnailCache
 from brev_pipeline.split.leaks import find_divided
 
-Divided = tuple[int, int]
-"""How many there are of a kind, and how many of them stand on two sides."""
+Divided = tuple[int, int]  # how many there are of a kind, and how many of them stand on two sides
 
 
 @dataclass(frozen=True)
@@ -89,10 +88,8 @@ class StratumShare:
     purpose: str
     images: int
     groups: int
-    share: float
-    """0..1, of the stratum's images."""
-    wanted: float
-    """0..1, as configured."""
+    share: float  # 0..1, of the stratum's images
+    wanted: float  # 0..1, as configured
 
 
 @dataclass(frozen=True)
@@ -113,8 +110,7 @@ class LeakGroup:
     items: int
     purpose: str
     strata: str
-    pictures: list[tuple[PictureRequest, str]]
-    """Pictures and their paths."""
+    pictures: list[tuple[PictureRequest, str]]  # pictures and their paths
 
 
 @dataclass(frozen=True)
@@ -128,8 +124,7 @@ class SplitSection:
     proof: list[tuple[str, int, int]]
     """What may not stand on two sides: its name, how many there are, how many stand on two sides nevertheless."""
     groups: list[LeakGroup]
-    rule: str
-    """How it was done, in words."""
+    rule: str  # how it was done, in words
 
 
 def split_section(context: ReportContext, album: ThumbnailCache) -> SplitSection:

@@ -15,8 +15,7 @@ _ACCESS_KEY: Final = re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b")
 # Controls, those that turn the direction of the text around them, and halves of characters (names that are no UTF-8).
 _UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _LONGEST: Final = 180  # characters of a name
-CUT: Final = "…"
-"""Stands where something was taken out."""
+CUT: Final = "…"  # stands where something was taken out
 
 
 def clean_value(value: Any) -> Any:

@@ -21,8 +21,7 @@ from brev_pipeline.report.rows import TableView
 from brev_pipeline.tables import Columns
 from brev_pipeline.texts import TEXT
 
-BUDGET: Final = 2_600_000
-"""Bytes of all encoded pictures together, before base64 makes them a third longer."""
+BUDGET: Final = 2_600_000  # bytes of all encoded pictures together, before base64 makes them a third longer
 _RUNGS: Final = ((128, 78), (112, 72), (96, 66), (80, 58), (64, 48), (48, 36))  # longer side in px, WebP quality
 _SPEED: Final = 2  # of WebP's methods 0..6: 1 ms a picture; 4 is twice as slow and 5 % smaller
 _EVERY: Final = 8  # one picture in so many is encoded to guess the bytes of all
