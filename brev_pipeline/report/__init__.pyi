@@ -1,2 +1,2 @@
 from .build import build_report as build_report
-from .inputs import ReportInputs as ReportInputs
+from .context import ReportInputs as ReportInputs

@@ -1,7 +1,5 @@
 """Build: from the inputs to the files of the page, by Jinja's templates over the sections, with every text escaped."""
 
-from typing import Any
-
 import jinja2
 
 from brev_pipeline.augmentation import AugmentationSettings, ImageAugmenter
@@ -9,10 +7,9 @@ from brev_pipeline.charts import figure
 from brev_pipeline.report import text
 from brev_pipeline.report.changes import changes_section
 from brev_pipeline.report.checks import checks_section, page_summary
-from brev_pipeline.report.context import ReportContext
+from brev_pipeline.report.context import ReportContext, ReportInputs
 from brev_pipeline.report.copies import copies_section
 from brev_pipeline.report.exclusions import exclusions_section, quarantine_section
-from brev_pipeline.report.inputs import ReportInputs
 from brev_pipeline.report.inventory import inventory_section, unlisted_section
 from brev_pipeline.report.provenance import labels_section, provenance_section
 from brev_pipeline.report.sampling import sampling_section, sheets_section
@@ -39,24 +36,8 @@ def build_report(inputs: ReportInputs) -> dict[str, bytes]:
     augmentation = AugmentationSettings.model_validate(context.configuration["augmentation"])
     augmenter = ImageAugmenter(augmentation)
     album = ThumbnailCache(inputs.images, inputs.pixels, augmenter, context.find_withheld)
-    sections = _sections(context, album, augmenter)
-    album.render()
-    return {
-        "index.html": render_page(
-            album=album,
-            colours=figure,
-            inputs=inputs,
-            root=context.path_root,
-            purposes=context.purposes,
-            packages=inputs.manifest.get("packages", {}),
-            **sections,
-        )
-    }
-
-
-def _sections(context: ReportContext, album: ThumbnailCache, augmenter: ImageAugmenter) -> dict[str, Any]:
     checks, split, out = checks_section(context), split_section(context, album), exclusions_section(context)
-    return {
+    sections = {
         "summary": page_summary(context, checks, split, out),
         "found": inventory_section(context),
         "not_listed": unlisted_section(context),
@@ -71,21 +52,18 @@ def _sections(context: ReportContext, album: ThumbnailCache, augmenter: ImageAug
         "left_out": out,
         "provenance": provenance_section(context),
     }
+    # Only now is it known which pictures are shown.
+    album.render()
+    page = _make_environment(context.path_root).get_template("page.html.j2")
+    packages = inputs.manifest.get("packages", {})
+    shown = page.render(
+        **sections, album=album, colours=figure, inputs=inputs, purposes=context.purposes, packages=packages
+    )
+    # Halves of characters, of names that are no UTF-8, have no other encoding.
+    return {"index.html": shown.encode("utf-8", "backslashreplace")}
 
 
-def render_page(**content: Any) -> bytes:
-    """The page as UTF-8.
-
-    Args:
-        **content: the sections by name, as `build` makes them, and ``root``, which paths are shown without.
-    """
-    environment = _make_environment()
-    environment.filters["short"] = lambda path: path.removeprefix(content["root"])
-    page = environment.get_template("page.html.j2").render(**content)
-    return page.encode("utf-8", "backslashreplace")
-
-
-def _make_environment() -> jinja2.Environment:
+def _make_environment(root: str) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("brev_pipeline.report"),
         autoescape=True,
@@ -101,11 +79,7 @@ def _make_environment() -> jinja2.Environment:
         "size": text.format_size,
         "counted": text.count_noun,
         "joined": text.join_words,
-        "name": _last_part,
+        "name": lambda path: path.rstrip("/").rpartition("/")[2] or path,
+        "short": lambda path: path.removeprefix(root),
     }
     return environment
-
-
-def _last_part(path: str) -> str:
-    """Last part of a path."""
-    return path.rstrip("/").rpartition("/")[2] or path

@@ -1,7 +1,7 @@
 """What changed against the version before: images, classes, numbers, configuration, packages."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from brev_pipeline.integrity.findings import COMPARED_CONTENTS, compare_contents
 from brev_pipeline.report.context import RULES_IN_WORDS, ReportContext, SectionSummary
 from brev_pipeline.report.rows import Codes, Mask, Numbers, TableView, count_values, encode_column, first_rows
-from brev_pipeline.report.text import count_noun, join_words
+from brev_pipeline.report.text import count_noun, join_words, order_names
 from brev_pipeline.store import StoredTable
 from brev_pipeline.table_metadata import LEFT_OUT_RULES
 from brev_pipeline.texts import TEXT
@@ -38,12 +38,6 @@ def compare_images(
 
     An image is found when it is listed or left out by the listing: what ``listing.classes`` hides has not left. Nor has
     one whose bytes stand under another path now: it is renamed, and keeps its class or is relabelled.
-
-    Args:
-        context: of this version.
-        old: listing of the version before.
-        old_split: its assignments.
-        old_exclusions: path and rule of its exclusions.
     """
     new = context.listing
     at, before = _match_paths(old, new)
@@ -56,6 +50,10 @@ def compare_images(
     renamed = _find_renamed(old, lost, new, came)
     came &= ~_match_paths_among(new, came, renamed["path"].combine_chunks())
     lost &= ~_match_paths_among(old, lost, renamed["was"].combine_chunks())
+    relabelled = renamed.filter(pc.equal(renamed["change"], "relabelled"))
+    altered = _describe_altered(old, new, at, "class", "Relabelled images", "the same path, or renamed; another class")
+    examples = sorted([*altered.examples, *_describe_renamed(relabelled, "", "", "category_was", "category").examples])
+    split_at, _ = _match_paths(old_split, context.split)
     return [
         _describe_listed("New images", "found now, not before", new, came, come, context),
         _describe_listed("Images that left", "found before, not now", old, lost, gone, None),
@@ -63,19 +61,9 @@ def compare_images(
         _describe_listed("Read again", "the listing left them out before", new, back, None, context),
         _describe_renamed(renamed, "Renamed images", "the same bytes, another path", "was"),
         _describe_altered(old, new, at, "content_id", "Replaced images", "the same path, other bytes"),
-        _merge_changes(
-            _describe_altered(old, new, at, "class", "Relabelled images", "the same path, or renamed; another class"),
-            _describe_renamed(
-                renamed.filter(pc.equal(renamed["change"], "relabelled")), "", "", "category_was", "category"
-            ),
-        ),
+        replace(altered, images=altered.images + len(relabelled), examples=examples[:_PATHS]),
         _describe_altered(
-            old_split,
-            context.split,
-            _match_paths(old_split, context.split)[0],
-            "purpose",
-            "Moved images",
-            "they changed sides of the split",
+            old_split, context.split, split_at, "purpose", "Moved images", "they changed sides of the split"
         ),
     ]
 
@@ -115,10 +103,8 @@ def _describe_listed(
 
 def _find_renamed(old: TableView, lost: Mask, new: TableView, came: Mask) -> pa.Table:
     """What has the bytes of an image that is gone: schema `LISTING_CHANGES`, sorted by path."""
-    sides = (
-        pa.table({name: rows.read_column(name, among) for name in COMPARED_CONTENTS})
-        for rows, among in ((old, lost), (new, came))
-    )
+    both = ((old, lost), (new, came))
+    sides = (pa.table({name: rows.read_column(name, among) for name in COMPARED_CONTENTS}) for rows, among in both)
     found = compare_contents(*sides)
     return found.filter(found["was"].is_valid())
 
@@ -128,13 +114,6 @@ def _describe_renamed(renamed: pa.Table, title: str, says: str, was: str, now: s
     shown = renamed.slice(0, _PATHS).to_pylist()
     arrow = [(row["path"], f"was {row[was]}" if now == "path" else f"{row[was]} → {row[now]}") for row in shown]
     return ImageChange(title, says, len(renamed), arrow)
-
-
-def _merge_changes(one: ImageChange, other: ImageChange) -> ImageChange:
-    """A change that happened to these images and to those."""
-    return ImageChange(
-        one.title, one.says, one.images + other.images, sorted([*one.examples, *other.examples])[:_PATHS]
-    )
 
 
 def _match_paths(old: TableView, new: TableView) -> tuple[Codes, int]:
@@ -164,12 +143,10 @@ def _describe_altered(old: TableView, new: TableView, at: Codes, column: str, ti
     unlike = _differs(old.read_column(column), new.read_column(column), at)
     if not len(rows := _first_paths(new, unlike)):
         return ImageChange(title, says, 0, [])
-    was, shown = (
-        old.read_rows([column], at[rows])[column].to_pylist(),
-        new.read_rows(["path", column], rows).to_pylist(),
-    )
-    told = [(row["path"], f"{before} → {row[column]}") for row, before in zip(shown, was, strict=True)]
-    return ImageChange(title, says, int(unlike.sum()), told)
+    was = old.read_rows([column], at[rows])[column].to_pylist()
+    shown = new.read_rows(["path", column], rows).to_pylist()
+    arrows = [(row["path"], f"{before} → {row[column]}") for row, before in zip(shown, was, strict=True)]
+    return ImageChange(title, says, int(unlike.sum()), arrows)
 
 
 def _differs(old: pa.ChunkedArray, new: pa.ChunkedArray, at: Codes) -> Mask:
@@ -181,9 +158,6 @@ def _differs(old: pa.ChunkedArray, new: pa.ChunkedArray, at: Codes) -> Mask:
         other = pc.not_equal(was, new.slice(start, _PIECE).combine_chunks())
         unlike[start : start + _PIECE] = other.fill_null(False).to_numpy(zero_copy_only=False)
     return unlike
-
-
-_ABSENT: Final = "—"
 
 
 @dataclass(frozen=True)
@@ -249,7 +223,7 @@ def changes_section(context: ReportContext) -> ChangesSection:
 def _compare_classes(context: ReportContext, old: TableView) -> list[NumberDifference]:
     was = {row["class"]: row["count"] for row in count_values({"class": old.explode_categories()[0]})}
     now = {name: sum(one.values()) for name, one in context.class_counts.items()}
-    names = [*context.class_names, *sorted(set(was) - set(now))]
+    names = [*now, *sorted(set(was) - set(now))]
     return [one for name in names if (one := NumberDifference(name, was.get(name, 0), now.get(name, 0))).was != one.now]
 
 
@@ -258,14 +232,11 @@ def _compare_numbers(context: ReportContext, before: Mapping[str, Any], old_out:
     rows = [NumberDifference("Images found", before["counts"]["listed"], now["counts"]["listed"])]
     for kind, title in (("images", "Images for"), ("records", "Records for")):
         was, is_now = before["counts"][kind], now["counts"][kind]
-        names = [name for name in context.purposes if name in {**was, **is_now}]
-        names += sorted({*was, *is_now} - set(names))
+        names = order_names({*was, *is_now}, context.purposes)
         rows += [NumberDifference(f"{title} {name}", was.get(name, 0), is_now.get(name, 0)) for name in names]
     rules_of = [count_values({"rule": encode_column(table["rule"])}) for table in (old_out, new_out)]
     out = [{row["rule"]: row["count"] for row in rows_of} for rows_of in rules_of]
-    rules = [name for name in RULES_IN_WORDS if name in {**out[0], **out[1]}] + sorted(
-        {*out[0], *out[1]} - set(RULES_IN_WORDS)
-    )
+    rules = order_names({*out[0], *out[1]}, RULES_IN_WORDS)
     return rows + [
         NumberDifference(f"Left out: {RULES_IN_WORDS.get(name, name)}", out[0].get(name, 0), out[1].get(name, 0))
         for name in rules
@@ -275,8 +246,9 @@ def _compare_numbers(context: ReportContext, before: Mapping[str, Any], old_out:
 def _compare_settings(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[SettingDifference]:
     old, new = dict(_flatten_settings(was)), dict(_flatten_settings(now))
     for key in sorted({**old, **new}):
-        if old.get(key, _ABSENT) != new.get(key, _ABSENT):
-            yield SettingDifference(key, _format_setting(old.get(key, _ABSENT)), _format_setting(new.get(key, _ABSENT)))
+        before, after = old.get(key, "—"), new.get(key, "—")
+        if before != after:
+            yield SettingDifference(key, _format_setting(before), _format_setting(after))
 
 
 def _flatten_settings(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -315,10 +287,8 @@ def _summarize_changes(
 ) -> SectionSummary:
     parts = [f"{change.images:,} {words[change.images > 1]}" for change, words in zip(images, _HAPPENED, strict=True)]
     parts = [part for part, change in zip(parts, images, strict=True) if change.images]
-    said = (
-        f"Since version {parent}, {'of the images ' + join_words(parts) if parts else 'the images stayed the same'}; "
-    )
-    said += f"{count_noun(len(settings), 'setting')} changed"
+    happened = f"of the images {join_words(parts)}" if parts else "the images stayed the same"
+    said = f"Since version {parent}, {happened}; {count_noun(len(settings), 'setting')} changed"
     if packages:
         said += f", and so did {count_noun(len(packages), 'package')}"
     relabelled, moved = images[-2].images, images[-1].images

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from brev_pipeline.report.context import ReportContext, SectionSummary, Tone
 from brev_pipeline.report.exclusions import ExclusionsSection
 from brev_pipeline.report.split import SplitSection
-from brev_pipeline.report.text import count_noun, format_number, format_percent
+from brev_pipeline.report.text import count_noun, format_number, format_percent, order_names
 from brev_pipeline.stages import SPECS
 from brev_pipeline.tables import AUGMENTED
 
@@ -57,22 +57,20 @@ def checks_section(context: ReportContext) -> ChecksSection:
     """The checks with what they found, and users' own as the manifest quotes them."""
     manifest = context.inputs.manifest
     given = context.checks
-    own = manifest.get("user_checks", {})
-    order = [name for name in SPECS if name in given] + sorted(set(given) - set(SPECS))
+    own = {
+        name: [{**one, "says": f"a check of this project's own: {one['check']}"} for one in checks]
+        for name, checks in manifest.get("user_checks", {}).items()
+    }
     stages = [
         StageVerdicts(
             name,
             SPECS[name].title if name in SPECS else name,
             SPECS[name].about if name in SPECS else "",
-            [_make_verdict(one) for one in [*given[name], *(_describe_own(one) for one in own.get(name, []))]],
+            [_make_verdict(one) for one in [*given[name], *own.get(name, [])]],
         )
-        for name in order
+        for name in order_names(given, SPECS)
     ]
     return ChecksSection(_summarize_checks(stages), stages)
-
-
-def _describe_own(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {**one, "says": f"a check of this project's own: {one['check']}"}
 
 
 def _make_verdict(one: Mapping[str, Any]) -> CheckVerdict:
@@ -175,12 +173,8 @@ def page_summary(
 
 
 def _count_records(counts: Mapping[str, int], purpose: str) -> str:
-    plain, drawn = counts.get(purpose, 0), counts.get(f"{purpose}{AUGMENTED}")
-    return (
-        count_noun(plain, "record")
-        if drawn is None
-        else f"{count_noun(plain, 'record')} as they are, {drawn:,} augmented"
-    )
+    plain, drawn = count_noun(counts.get(purpose, 0), "record"), counts.get(f"{purpose}{AUGMENTED}")
+    return plain if drawn is None else f"{plain} as they are, {drawn:,} augmented"
 
 
 def _format_time(stamp: str | None) -> str:

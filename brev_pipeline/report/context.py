@@ -1,20 +1,23 @@
-"""Context: the inputs' tables as rows, what several sections ask of them, and how a section opens."""
+"""Context: what a report is made of, its tables as rows, what several sections ask of them, how a section opens."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.report.inputs import ReportInputs
+from brev_pipeline.frames import PixelReader, Pixels
 from brev_pipeline.report.rows import Codes, TableView, count_values, encode_column
+from brev_pipeline.store import Version
+from brev_pipeline.tables import Columns
 from brev_pipeline.texts import TEXT
 
 _USUAL: Final = ("train", "devel", "test")
+# Rule of an exclusion → in words.
 RULES_IN_WORDS: Final = {
     "quarantined": "the file could not be used",
     "label_conflict": "it stands under two classes at once",
@@ -25,7 +28,8 @@ RULES_IN_WORDS: Final = {
     "object_too_large": "it is larger than allowed, and was not read",
     "unassigned": "the split gave it no purpose",
     "not_drawn": "it was not drawn this time",
-}  # rule of an exclusion → in words
+}
+# Rule of an exclusion → in two or three words, behind a number.
 RULES_IN_BRIEF: Final = {
     "quarantined": "unusable",
     "label_conflict": "under two classes",
@@ -36,37 +40,92 @@ RULES_IN_BRIEF: Final = {
     "object_too_large": "too large",
     "unassigned": "without purpose",
     "not_drawn": "not drawn",
-}  # rule of an exclusion → in two or three words, behind a number
+}
+
+
+class PhotoReader(Protocol):
+    """Gives small pictures of images that could not be prepared."""
+
+    def __call__(self, rows: pa.Table) -> Iterable[Pixels | None]:
+        """One picture per row of prepared_images, in order: uint8 (height, width, 1 or 3), or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Everything that the page may say. Equal inputs make equal bytes.
+
+    Of the tables only the columns that a section needs are read, and only while it needs them.
+
+    Args:
+        manifest: of the version, as it stands in ``manifest.json``.
+        version: the version's id.
+        listing: columns of `tables.SAMPLE_INTEGRITY`; without ``modified`` no dates are shown.
+        images: columns of `tables.PREPARED_IMAGES`; without ``file``, ``offset``, ``length`` no pictures are shown.
+        split: columns of `tables.SAMPLE_SPLIT`, or a version's assignments; rows that are not ``listed`` are left out.
+        weights: as `tables.sampling_weights_schema`.
+        records: columns of `tables.TFRECORD_SHARDS`.
+        exclusions: path, content_id, rule, partner, reason; in memory, for it is made when a version is.
+        filtered: path, category, rule of the images that the listing left out unread, which are among the exclusions
+            and in no other table; None: there are none.
+        found: what the listing found besides the images, as `ListingFindings.build_summary` has it; empty: not known.
+        checks: stage → verdicts of its suite, what rules about history found included; None: as the manifest has it.
+        number: of the publication that this version gets.
+        published_at: UTC, ISO 8601.
+        published_by: account that the run works under.
+        run_id: of the run that publishes.
+        parent: the version that was the newest one until now.
+        pixels: reader of the prepared pixels, used by several threads at once; without it no pictures are shown.
+        photos: gives small pictures of quarantined images, where that can be done safely.
+        data_docs: relative address of the Data Docs, linked from the checks.
+    """
+
+    manifest: Mapping[str, Any]
+    version: str
+    listing: Columns = field(repr=False)
+    images: Columns = field(repr=False)
+    split: Columns = field(repr=False)
+    weights: Columns = field(repr=False)
+    records: Columns = field(repr=False)
+    exclusions: pa.Table = field(repr=False)
+    filtered: pa.Table | None = field(default=None, repr=False)
+    found: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    checks: Mapping[str, Sequence[Mapping[str, Any]]] | None = field(default=None, repr=False)
+    number: int | None = None
+    published_at: str | None = None
+    published_by: str | None = None
+    run_id: str | None = None
+    parent: Version | None = None
+    pixels: PixelReader | None = None
+    photos: PhotoReader | None = None
+    data_docs: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.data_docs is not None and (":" in self.data_docs or self.data_docs.startswith("/")):
+            raise ValueError(f"data_docs must be an address relative to the report, got {self.data_docs!r}")
 
 
 @dataclass(frozen=True)
 class ListedContents:
-    """Which content each listed image has.
+    """Which content each listed image has."""
 
-    Args:
-        codes: (listed images,) row of the content in the table of images; numbers beyond it are of other contents.
-        strange: the content_ids of those others, as a rule none.
-    """
-
-    codes: Codes
-    unknown: pa.Array
+    codes: Codes  # (listed images,) row of the content in the table of images; numbers beyond it are of other contents
+    unknown: pa.Array  # the content_ids of those others, as a rule none
 
 
-@dataclass(frozen=True)
 class ReportContext:
-    """Views of a report's inputs. What is kept is small: a few bytes a row.
+    """Views of a report's inputs. What is kept is small: a few bytes a row."""
 
-    Args:
-        inputs: of the report.
-    """
-
-    inputs: ReportInputs
-
-    @property
-    def configuration(self) -> Mapping[str, Any]:
-        """As in the manifest."""
-        found: Mapping[str, Any] = self.inputs.manifest["configuration"]
-        return found
+    def __init__(self, inputs: ReportInputs) -> None:
+        self.inputs = inputs
+        self.configuration: Mapping[str, Any] = inputs.manifest["configuration"]
+        self.listing, self.images = TableView(inputs.listing), TableView(inputs.images)
+        self.split = TableView(inputs.split)  # images that are in the listing now
+        self.records = TableView(inputs.records)
+        # Those that are listed, and those that the listing left out unread.
+        self.found_count: int = inputs.manifest["counts"]["listed"]
+        # Purposes whose readings are logged: their pictures are not shown.
+        self.guarded_purposes: set[str] = set(self.configuration["split"].get("access_log", []))
 
     @property
     def checks(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
@@ -77,26 +136,6 @@ class ReportContext:
     def has_passed(self, stage: str) -> bool:
         """Whether no check of a stage found anything."""
         return all(one.get("passed", True) for one in self.checks.get(stage, []))
-
-    @cached_property
-    def listing(self) -> TableView:
-        """The listing."""
-        return TableView(self.inputs.listing)
-
-    @cached_property
-    def images(self) -> TableView:
-        """The images' contents."""
-        return TableView(self.inputs.images)
-
-    @cached_property
-    def split(self) -> TableView:
-        """The split: images that are in the listing now."""
-        return TableView(self.inputs.split)
-
-    @cached_property
-    def records(self) -> TableView:
-        """The records of the training files."""
-        return TableView(self.inputs.records)
 
     @cached_property
     def contents(self) -> ListedContents:
@@ -130,32 +169,15 @@ class ReportContext:
         """
         counts: dict[str, dict[str, int]] = {}
         names, rows = self.listing.explode_categories()
-        for row in count_values(
-            {"class": names, "dataset_id": self.listing.encode_column("dataset_id").take_rows(rows)}
-        ):
+        ids = self.listing.encode_column("dataset_id").take_rows(rows)
+        for row in count_values({"class": names, "dataset_id": ids}):
             counts.setdefault(row["class"], {})[row["dataset_id"]] = row["count"]
         return {name: counts[name] for name in sorted(counts, key=lambda name: (-sum(counts[name].values()), name))}
-
-    @property
-    def class_names(self) -> list[str]:
-        """Class names of the listing, the most frequent first, then by name."""
-        return list(self.class_counts)
-
-    @property
-    def found_count(self) -> int:
-        """How many images were found: those that are listed, and those that the listing left out unread."""
-        found: int = self.inputs.manifest["counts"]["listed"]
-        return found
 
     @cached_property
     def listed_count(self) -> int:
         """How many images are listed, and take part in the stages after it."""
         return len(self.listing.read_column("dataset_id"))
-
-    @cached_property
-    def guarded_purposes(self) -> set[str]:
-        """Purposes whose readings are logged: their pictures are not shown."""
-        return set(self.configuration["split"].get("access_log", []))
 
     def find_withheld(self, contents: Iterable[str]) -> frozenset[str]:
         """Those of some contents that belong to the guarded purposes."""
@@ -208,19 +230,12 @@ _PILLS: Final[dict[Tone, str]] = {
 
 @dataclass(frozen=True)
 class SectionSummary:
-    """Of a section.
+    """How a section opens."""
 
-    Attributes:
-        anchor: its id on the page.
-        title: its heading.
-        tone: whether all is well.
-        says: the sentence.
-    """
-
-    anchor: str
+    anchor: str  # its id on the page
     title: str
-    tone: Tone
-    says: str
+    tone: Tone  # whether all is well
+    says: str  # one sentence or two
 
     @property
     def pill(self) -> str:

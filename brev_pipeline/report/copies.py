@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -66,25 +66,15 @@ def copies_section(context: ReportContext, album: ThumbnailCache) -> CopiesSecti
 
 @dataclass(frozen=True)
 class _Groups:
-    """The images of which there are several with the same pixels, and their groups, by number.
+    """The images of which there are several with the same pixels, and their groups, by number."""
 
-    Attributes:
-        rows: (images,) their rows in the listing, in the order of their paths.
-        group: (images,) of each its group.
-        size: (groups,) images.
-        used: (groups,) images that a record holds.
-        conflict: (groups,) whether they stand under several classes.
-        same_bytes: (groups,) whether they have one content.
-        order: (groups,) the largest first, of equal ones that with the first path.
-    """
-
-    rows: Numbers
-    group: Numbers
-    size: Numbers
-    used: Numbers
-    conflict: Mask
-    same_bytes: Mask
-    order: Numbers
+    rows: Numbers  # (images,) in the listing, in the order of their paths
+    group: Numbers  # (images,) of each its group
+    size: Numbers  # (groups,) images
+    used: Numbers  # (groups,) images that a record holds
+    conflict: Mask  # (groups,) whether they stand under several classes
+    same_bytes: Mask  # (groups,) whether they have one content
+    order: Numbers  # (groups,) the largest first, of equal ones that with the first path
 
 
 def _group_copies(context: ReportContext) -> _Groups:
@@ -137,15 +127,15 @@ def _show_groups(context: ReportContext, album: ThumbnailCache, groups: _Groups,
             bool(groups.conflict[one]),
             bool(groups.same_bytes[one]),
             int(groups.size[one]),
-            [_make_member(image, fates, album) for image in islice(members, len(mine))],
+            [
+                CopyMember(
+                    row["path"], row["class"], fates.get(row["path"], "not used"), album.request(row["content_id"])
+                )
+                for row in islice(members, len(mine))
+            ],
         )
         for one, mine in zip(chosen, rows, strict=True)
     ]
-
-
-def _make_member(image: dict[str, Any], fates: dict[str, str], album: ThumbnailCache) -> CopyMember:
-    path, content = image["path"], image["content_id"]
-    return CopyMember(path, image["class"], fates.get(path, "not used"), album.request(content))
 
 
 Outcome = tuple[int, int, int]  # pictures, the images of them, and how many of these images a record holds
@@ -156,11 +146,8 @@ def _summarize_copies(clash: Outcome, same: Outcome) -> SectionSummary:
     if not clash[0] and not same[0]:
         said = "No two images show the same pixels: there are no copies, and no picture stands under two classes."
         return SectionSummary("copies", title, "good", said)
-    said = (
-        f"{_count_pictures(same, 'exists', 'exist')} more than once under the same class{_count_images(same)}; "
-        if same[0]
-        else ""
-    )
+    harmless = f"{_count_pictures(same, 'exists', 'exist')} more than once under the same class{_count_images(same)}; "
+    said = harmless if same[0] else ""
     if not clash[0]:
         return SectionSummary("copies", title, "good", f"{said}no picture stands under two classes.")
     said += f"{_count_pictures(clash, 'stands', 'stand')} under different classes{_count_images(clash)}."

@@ -4,7 +4,7 @@ The universe is what was found: the listed images, and those that the listing le
 table. Of these the exclusions name every one that no record holds.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Final
 
@@ -105,16 +105,15 @@ def exclusions_section(context: ReportContext) -> ExclusionsSection:
 def _count_shortfalls(context: ReportContext, by_rule: EncodedColumn) -> list[ClassShortfall]:
     """Every class with what it lacks; an image of several classes counts in each of them."""
     found = Counter({name: sum(one.values()) for name, one in context.class_counts.items()})
-    lacks: dict[str, Counter[str]] = {}
+    lacks = defaultdict[str, Counter[str]](Counter)
     filtered = context.inputs.filtered
     for names, rules in [_match_listed(context, by_rule), *([] if filtered is None else [_match_filtered(filtered)])]:
         for row in count_values({"class": names, "rule": rules}):
-            lacks.setdefault(row["class"], Counter())[row["rule"]] += row["count"]
+            lacks[row["class"]][row["rule"]] += row["count"]
     if filtered is not None:
         found.update({row["class"]: row["count"] for row in count_values({"class": _match_filtered(filtered)[0]})})
     return [
-        ClassShortfall(name, count, lacks.get(name, Counter()).total(), _describe_rules(lacks.get(name, {})))
-        for name, count in found.items()
+        ClassShortfall(name, count, lacks[name].total(), _describe_rules(lacks[name])) for name, count in found.items()
     ]
 
 
@@ -132,23 +131,17 @@ def _match_filtered(filtered: pa.Table) -> tuple[EncodedColumn, EncodedColumn]:
     return names, encode_column(filtered["rule"]).take_rows(rows)
 
 
-def _describe_rules(lacks: "Counter[str] | dict[str, int]") -> str:
-    return join_words(
-        [f"{lacks[rule]:,} {RULES_IN_BRIEF.get(rule, rule.replace('_', ' '))}" for rule in _order_rules(lacks)]
-    )
-
-
-def _order_rules(lacks: "Counter[str] | dict[str, int]") -> list[str]:
-    return sorted(lacks, key=lambda rule: (-lacks[rule], rule))
+def _describe_rules(lacks: Counter[str]) -> str:
+    order = sorted(lacks, key=lambda rule: (-lacks[rule], rule))
+    return join_words([f"{lacks[rule]:,} {RULES_IN_BRIEF.get(rule, rule.replace('_', ' '))}" for rule in order])
 
 
 def _summarize_exclusions(found: int, used: int, rules: list[RuleExclusions]) -> SectionSummary:
     out = sum(rule.images for rule in rules)
     title = "What was left out"
     if used + out != found:
-        said = (
-            f"{found:,} images were found, but {used:,} used and {out:,} left out make {used + out:,}: see the checks."
-        )
+        both = f"{used:,} used and {out:,} left out make {used + out:,}"
+        said = f"{found:,} images were found, but {both}: see the checks."
         return SectionSummary("left-out", title, "bad", said)
     if not out:
         said = f"Nothing was left out: every one of the {count_noun(found, 'image')} found is in the training files."
@@ -261,15 +254,14 @@ def _summarize_quarantine(context: ReportContext, status: EncodedColumn, bad: Ma
         said += " be read and prepared; none is in quarantine."
     else:
         found = sorted(count_values({"status": status.take_rows(bad)}), key=lambda one: one["status"])
-        kinds = join_words(
-            [f"{one['count']:,} × {STATUSES.get(one['status'], one['status']).lower()}" for one in found]
-        )
+        names = [f"{one['count']:,} × {STATUSES.get(one['status'], one['status']).lower()}" for one in found]
         mine = _count_images_with(context, bad)
         said = f"{count_noun(mine, 'image')} of {images:,} could not be used and "
         said += f"{'is' if mine == 1 else 'are'} left out of training and testing"
         if contents != images:
             said += f": {count_noun(out, 'file')} of {contents:,} that differ"
-        said += f" ({kinds}), {format_percent(out / contents)}, where up to {format_percent(most)} is tolerated."
+        share, tolerated = format_percent(out / contents), format_percent(most)
+        said += f" ({join_words(names)}), {share}, where up to {tolerated} is tolerated."
     if marked := _count_images_with(context, noted):
         said += f" {count_noun(marked, 'image')} {'was' if marked == 1 else 'were'} read, but with a note."
     return SectionSummary("quarantine", "Quarantine", tone, said)

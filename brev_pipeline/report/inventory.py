@@ -184,7 +184,7 @@ def _summarize_inventory(context: ReportContext, datasets: list[FoundDataset]) -
     found, unread = context.found_count, context.found_count - listed
     were, whence = "was" if found == 1 else "were", count_noun(len(datasets), "dataset")
     said = f"{count_noun(found, 'image')} {were} found in {whence}"
-    classes = count_noun(len(context.class_names), "class", "classes")
+    classes = count_noun(len(context.class_counts), "class", "classes")
     together = f"{classes}, {format_size(sum(one.bytes for one in datasets))} together; {alike}."
     if unread:
         said += f"; {unread:,} of them {'was' if unread == 1 else 'were'} left out unread (see “What was left out”). "
@@ -229,10 +229,8 @@ def unlisted_section(context: ReportContext) -> UnlistedSection:
     facts = context.inputs.found
     unlisted, names = facts.get("unlisted", []), facts.get("names", [])
     names = sorted(names, key=lambda row: row["images"] > 0)
-    kinds = [
-        UnlistedKind(row["ending"], UNLISTED_REASONS.get(row["reason"], row["reason"]), row["files"])
-        for row in unlisted
-    ]
+    says = UNLISTED_REASONS
+    kinds = [UnlistedKind(row["ending"], says.get(row["reason"], row["reason"]), row["files"]) for row in unlisted]
     return UnlistedSection(
         bool(facts),
         sum(one.files for one in kinds),

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.report.context import ReportContext, SectionSummary
-from brev_pipeline.report.text import count_noun, format_size, join_words
+from brev_pipeline.report.text import count_noun, format_size, join_words, order_names
 from brev_pipeline.split.label_map import count_labels, number_classes
 from brev_pipeline.tables import AUGMENTED
 from brev_pipeline.texts import TEXT
@@ -67,18 +67,11 @@ def _dump_configuration(configuration: dict[str, Any]) -> str:
     """Sections in the order of the documentation; keys in them sorted, as a manifest that was read has them."""
     import yaml
 
-    order = [name for name in PipelineConfig.model_fields if name in configuration]
-    sections = [*order, *sorted(set(configuration) - set(order))]
+    sections = order_names(configuration, PipelineConfig.model_fields)
     # A way through JSON makes lists of tuples.
     plain = json.loads(json.dumps(configuration, sort_keys=True))
-    text: str = yaml.safe_dump(
-        {name: plain[name] for name in sections},
-        allow_unicode=True,
-        sort_keys=False,
-        width=100,
-        default_flow_style=None,
-    )
-    return text
+    ordered = {name: plain[name] for name in sections}
+    return str(yaml.safe_dump(ordered, allow_unicode=True, sort_keys=False, width=100, default_flow_style=None))
 
 
 def _summarize_provenance(version: str, files: list[VersionFile]) -> SectionSummary:
@@ -90,6 +83,7 @@ def _summarize_provenance(version: str, files: list[VersionFile]) -> SectionSumm
 
 
 _LABELS: Final = 200  # rows
+_GONE: Final = "no image any more"
 
 
 @dataclass(frozen=True)
@@ -121,12 +115,11 @@ def labels_section(context: ReportContext) -> LabelsSection:
     images = count_labels(pa.table({"category": context.split.read_column("category")}), classes)
     records = _count_records(context)
     rows = [
-        LabelRow(number, name, count, records.get(number, "none"), _note_label(count, known))
+        LabelRow(number, name, count, records.get(number, "none"), ("" if known else "new") if count else _GONE)
         for number, (name, count, known) in enumerate(zip(classes, images, old, strict=True))
     ]
-    return LabelsSection(
-        _summarize_labels(rows, parent.id if parent else None), rows[:_LABELS], max(0, len(rows) - _LABELS)
-    )
+    opening = _summarize_labels(rows, parent.id if parent else None)
+    return LabelsSection(opening, rows[:_LABELS], max(0, len(rows) - _LABELS))
 
 
 def _count_records(context: ReportContext) -> dict[int, str]:
@@ -143,19 +136,12 @@ def _count_records(context: ReportContext) -> dict[int, str]:
     }
 
 
-def _note_label(images: int, known: bool) -> str:
-    if not images:
-        return "no image any more"
-    return "" if known else "new"
-
-
 def _summarize_labels(rows: list[LabelRow], parent: str | None) -> SectionSummary:
-    new, gone = ([row.name for row in rows if row.note == note] for note in ("new", "no image any more"))
+    new, gone = ([row.name for row in rows if row.note == note] for note in ("new", _GONE))
     said = f"{count_noun(len(rows), 'class has a number', 'classes have a number each')}, kept for good"
     if parent:
         said += f"; new since version {parent}: {join_words(new)}" if new else f"; none is new since version {parent}"
     if gone:
-        said += (
-            f". {join_words(gone)} {'has' if len(gone) == 1 else 'have'} no image any more, and the number waits for it"
-        )
+        has = "has" if len(gone) == 1 else "have"
+        said += f". {join_words(gone)} {has} no image any more, and the number waits for it"
     return SectionSummary("labels", "Labels", "look" if gone else "good", said + ".")

@@ -36,14 +36,10 @@ class EncodedColumn:
         """Of some rows."""
         return EncodedColumn(self.codes[rows], self.values)
 
-    def find_code(self, value: Any) -> int:
-        """Number of a value; −2 for one that does not occur."""
-        found: int = pc.index(self.values, pa.scalar(value, self.values.type)).as_py()
-        return -2 if found < 0 else found
-
     def match_any(self, values: Sequence[Any]) -> Mask:
         """(rows,) whether one of the values stands there."""
-        return np.isin(self.codes, [self.find_code(one) for one in values])
+        wanted = pc.index_in(pa.array(values, self.values.type), value_set=self.values)
+        return np.isin(self.codes, wanted.drop_null().to_numpy())
 
 
 @dataclass(frozen=True)
@@ -130,21 +126,17 @@ def group_rows(keys: Mapping[str, EncodedColumn], aggregates: list[Any], **other
     """
     codes = {name: pa.array(key.codes) for name, key in keys.items()}
     found = pa.table(codes | others).group_by(list(keys), use_threads=False).aggregate(aggregates)
-    values = {name: _values(key, found[name]) for name, key in keys.items()}
-    return pa.table({name: values.get(name, found[name]) for name in found.column_names})
-
-
-def _values(key: EncodedColumn, codes: pa.ChunkedArray) -> pa.Array:
-    at = codes.to_numpy()
-    return key.values.take(pa.array(at, mask=at < 0))
+    for name, key in keys.items():
+        at = found[name].to_numpy()
+        found = found.set_column(found.column_names.index(name), name, key.values.take(pa.array(at, mask=at < 0)))
+    return found
 
 
 def count_values(keys: Mapping[str, EncodedColumn]) -> list[dict[str, Any]]:
     """How often each combination of values occurs: columns and ``count``, the most frequent first, then by value."""
     found = group_rows(keys, [([], "count_all")]).rename_columns([*keys, "count"])
-    rows: list[dict[str, Any]] = found.sort_by(
-        [("count", "descending"), *((name, "ascending") for name in keys)]
-    ).to_pylist()
+    order = [("count", "descending"), *((name, "ascending") for name in keys)]
+    rows: list[dict[str, Any]] = found.sort_by(order).to_pylist()
     return rows
 
 

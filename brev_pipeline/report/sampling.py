@@ -124,20 +124,12 @@ def _describe_purpose(
     counts = {row["group"]: row["count"] for row in count_values({"group": records["group"].take_rows(mine)})}
     total = int(mine.sum())
     images = pc.sum(weights["samples"]).as_py() or 0
-    groups = [
-        SampledGroup(
-            row["group"],
-            row["samples"],
-            row["samples"] / max(1, images),
-            counts.get(row["group"], 0),
-            counts.get(row["group"], 0) / max(1, total),
-        )
-        for row in weights.sort_by([("samples", "descending"), ("group", "ascending")]).to_pylist()
-    ]
-    epochs = len(np.unique(records["epoch"].codes[mine]))
-    return PurposeSampling(
-        purpose, images, undrawn, total, epochs, groups[:_GROUPS], max(0, len(groups) - _GROUPS), kind
-    )
+    groups = []
+    for row in weights.sort_by([("samples", "descending"), ("group", "ascending")]).to_pylist():
+        name, samples, drawn = row["group"], row["samples"], counts.get(row["group"], 0)
+        groups.append(SampledGroup(name, samples, samples / max(1, images), drawn, drawn / max(1, total)))
+    epochs, more = len(np.unique(records["epoch"].codes[mine])), max(0, len(groups) - _GROUPS)
+    return PurposeSampling(purpose, images, undrawn, total, epochs, groups[:_GROUPS], more, kind)
 
 
 def _summarize_sampling(draws: list[PurposeSampling], plain: list[tuple[str, int]], fine: bool) -> SectionSummary:
@@ -201,20 +193,14 @@ def sheets_section(context: ReportContext, album: ThumbnailCache, augmenter: Ima
     names: list[str] = context.inputs.manifest["classes"]
     shown = names[:_CLASSES]
     most = _count_affordable(context, len(shown))
-    made = []
+    sheets = []
     if album.has_pictures:
         by_class, rows = _count_by_purpose(context), _find_candidates(context, shown, most)
-        made = [
-            ClassSheet(
-                name,
-                by_class.get(name, ""),
-                [_make_image(one, album, augmenter) for one in _choose_images(rows[name], most)],
-            )
-            for name in shown
-        ]
-    return SheetsSection(
-        _summarize_sheets(context, made, album), made, len(names) - len(shown), sorted(context.guarded_purposes)
-    )
+        for name in shown:
+            images = [_make_image(one, album, augmenter) for one in _choose_images(rows[name], most)]
+            sheets.append(ClassSheet(name, by_class.get(name, ""), images))
+    opening = _summarize_sheets(context, sheets, album)
+    return SheetsSection(opening, sheets, len(names) - len(shown), sorted(context.guarded_purposes))
 
 
 def _count_affordable(context: ReportContext, classes: int) -> int:

@@ -19,28 +19,20 @@ Divided = tuple[int, int]  # how many there are of a kind, and how many of them 
 
 @dataclass(frozen=True)
 class PurposeMatrix:
-    """Of each image of the split, its purpose and stratum as numbers.
+    """Of each image of the split, its purpose and stratum as numbers."""
 
-    Attributes:
-        purpose: (images,) place among the names of the purposes.
-        purposes: how many names there are.
-        stratum: (images,) place among the strata's names in their order.
-        strata: these names.
-    """
-
-    purpose: Codes
-    purposes: int
-    stratum: Codes
-    strata: list[str]
+    purpose: Codes  # (images,) position among the names of the purposes
+    purposes: int  # how many names there are
+    stratum: Codes  # (images,) position among the strata's names in their order
+    strata: list[str]  # these names
 
     @classmethod
     def from_context(cls, context: ReportContext) -> "PurposeMatrix":
         """Of a version's split."""
         purpose, stratum = (context.split.encode_column(name) for name in ("purpose", "stratum"))
         strata = sorted(stratum.values.to_pylist())
-        return cls(
-            _find_positions(purpose, context.purposes), len(context.purposes), _find_positions(stratum, strata), strata
-        )
+        purposes = context.purposes
+        return cls(_find_positions(purpose, purposes), len(purposes), _find_positions(stratum, strata), strata)
 
     def with_stratum(self, codes: Codes) -> EncodedColumn:
         """(images,) numbers of the pairs of a number and the stratum; the value is number × strata + stratum."""
@@ -66,12 +58,7 @@ def _find_positions(column: EncodedColumn, names: list[str]) -> Codes:
 
 
 def count_divided(codes: Codes, purpose: Codes) -> Divided:
-    """How many numbers there are, and how many of them stand on two sides.
-
-    Args:
-        codes: (images,) a number for all images that may not be divided.
-        purpose: (images,) number of each image's purpose.
-    """
+    """How many numbers there are in ``codes`` (images,), and how many of them stand on two sides."""
     divided = find_divided(codes, purpose)
     return len(divided), int(divided.sum())
 
@@ -143,11 +130,6 @@ def split_section(context: ReportContext, album: ThumbnailCache) -> SplitSection
     )
 
 
-def wanted_shares(context: ReportContext) -> dict[str, float]:
-    """Purpose → share of each stratum, as configured; the remainder or the folds have the rest."""
-    return context.split_settings.shares
-
-
 def _describe_groups(
     context: ReportContext, album: ThumbnailCache, sides: PurposeMatrix
 ) -> tuple[Stratum, list[Stratum], Divided, list[LeakGroup]]:
@@ -173,7 +155,7 @@ def _describe_strata(context: ReportContext, sides: PurposeMatrix, images: Numbe
 
 def _make_stratum(name: str, context: ReportContext, images: Numbers, groups: Numbers) -> Stratum:
     """A stratum by its images and leak groups, by purpose."""
-    total, wanted = int(images.sum()), wanted_shares(context)
+    total, wanted = int(images.sum()), context.split_settings.shares
     parts = [
         StratumShare(one, own, whole, own / max(1, total), wanted.get(one, 0.0))
         for one, own, whole in zip(context.purposes, images.tolist(), groups.tolist(), strict=True)
@@ -247,12 +229,11 @@ def _summarize_split(context: ReportContext, total: Stratum, proof: list[tuple[s
     numbers = join_words([f"{part.images:,} for {part.purpose}" for part in total.parts])
     images = total.images
     said = f"{count_noun(images, 'image')} {'was' if images == 1 else 'were'} divided: {numbers}"
+    title = "Who trains, who tests"
     if leaks := sum(divided for _, _, divided in proof):
-        return SectionSummary(
-            "split", "Who trains, who tests", "bad", f"{said}; {leaks:,} that belong together were divided!"
-        )
+        return SectionSummary("split", title, "bad", f"{said}; {leaks:,} that belong together were divided!")
     fine = context.has_passed("sample_split")
-    said += "; no item and no copy stands on two sides" + (
-        "." if fine else ", but not all is as wanted: see the checks."
+    end = "." if fine else ", but not all is as wanted: see the checks."
+    return SectionSummary(
+        "split", title, "good" if fine else "look", f"{said}; no item and no copy stands on two sides{end}"
     )
-    return SectionSummary("split", "Who trains, who tests", "good" if fine else "look", said)

@@ -6,6 +6,7 @@ the one that is there.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -84,6 +85,13 @@ def format_size(count: float) -> str:
 def count_noun(count: int, one: str, many: str | None = None) -> str:
     """1 image, 2 images, no images."""
     return f"{count:,} {one}" if count == 1 else f"{f'{count:,}' if count else 'no'} {many or one + 's'}"
+
+
+def order_names(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """The known ones of some names in their known order, then the others sorted."""
+    rest = set(names)
+    first = [name for name in known if name in rest]
+    return first + sorted(rest.difference(first))
 
 
 def join_words(parts: list[str], most: int = 6) -> str:

@@ -59,7 +59,7 @@ class ThumbnailCache:
         images: prepared_images.
         pixels: reads them; None: there are no pictures.
         augmenter: makes the augmented ones.
-        withheld: tells those of some contents that may not be looked at; None: all may.
+        withheld: tells those of some contents that may not be looked at.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class ThumbnailCache:
         images: Columns,
         pixels: PixelReader | None,
         augmenter: Augmenter,
-        withheld: Callable[[Iterable[str]], frozenset[str]] | None = None,
+        withheld: Callable[[Iterable[str]], frozenset[str]],
     ) -> None:
         self._images, self._pixels, self._augmenter = TableView(images), pixels, augmenter
         self._ask_withheld, self._withheld = withheld, frozenset[str]()
@@ -106,8 +106,7 @@ class ThumbnailCache:
 
     def _read_small(self) -> Iterator[tuple[PictureRequest, Pixels]]:
         """Each picture, at most as large as the largest rung."""
-        if self._ask_withheld is not None:
-            self._withheld = self._ask_withheld({picture.content_id for picture in self._requests})
+        self._withheld = self._ask_withheld({picture.content_id for picture in self._requests})
         if self._pixels is None or not self.has_pictures:
             return
         wishes: dict[str, list[PictureRequest]] = {}
