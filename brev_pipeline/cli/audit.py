@@ -22,11 +22,12 @@ from brev_pipeline.audit import (
     verify_store,
 )
 from brev_pipeline.audit.verification import EXCUSED
-from brev_pipeline.cli.output import make_visible
+from brev_pipeline.cli.output import make_console, make_visible
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import ConfigError, ReadError, SplitError
-from brev_pipeline.store import PipelineStore, Version
+from brev_pipeline.readers.find_version import find_version, open_version_folder
+from brev_pipeline.store import PipelineStore
 from brev_pipeline.store.versions import DERIVED
 
 # Bytes of a version from which starting worker processes is sooner done than hashing in this one.
@@ -79,8 +80,6 @@ def verify_version_folder(place: str) -> Verification:
         ConfigError: it is no version's folder.
         StoreError: it cannot be read.
     """
-    from brev_pipeline.readers.find_version import open_version_folder
-
     try:
         version = open_version_folder(place)
     except ReadError as error:
@@ -98,7 +97,7 @@ def choose_exit_status(found: StoreVerification, remade: Sequence[Remade]) -> in
 
 def show_verification(found: StoreVerification, remade: Sequence[Remade]) -> None:
     """Print what `verify_versions` found."""
-    console = _console()
+    console = make_console()
     for problem in [*found.problems, *(line for one in found.versions for line in one.problems)]:
         _print_line(console, "[red]✗[/]", problem)
     for note in [*found.notes, *(f"{one.version.id}: {line}" for one in found.versions for line in one.notes)]:
@@ -115,7 +114,7 @@ def show_verification(found: StoreVerification, remade: Sequence[Remade]) -> Non
 
 def show_folder_verification(found: Verification) -> None:
     """Print what `verify_version_folder` found."""
-    console = _console()
+    console = make_console()
     for problem in found.problems:
         _print_line(console, "[red]✗[/]", problem)
     for note in found.notes:
@@ -129,7 +128,7 @@ def show_folder_verification(found: Verification) -> None:
 
 def show_trace(facts: Mapping[str, Any]) -> None:
     """Print where a record or an image comes from."""
-    console = _console()
+    console = make_console()
     for title, part in _list_sections(facts):
         console.print(f"[bold]{title}[/]")
         for name, value in part:
@@ -147,7 +146,7 @@ def trace_origin(
 ) -> dict[str, Any]:
     """Trace a record (purpose, shard, position), or an image by its path or content, in a published version."""
     store = PipelineStore.from_config(config)
-    own = _find_version(store, version)
+    own = find_version(store, version)
     if record is not None:
         purpose, shard, position = record
         return trace_record(store, own, purpose=purpose, shard=shard, position=position, base=config.base_folder)
@@ -164,12 +163,17 @@ def collect_garbage(config: PipelineConfig, rules: GarbageRules, *, remove: bool
 
 def show_garbage(found: Mapping[str, Any], *, remove: bool) -> None:
     """Print what `collect_garbage` found and did."""
-    console = _console()
+    console = make_console()
     shown = found["removed"] if remove else found["garbage"]
     for one in shown:
         console.print(f"{one['kind']}: {one['place']}: {_describe_size(one)}; {one['why']}", markup=False)
     for one in found["kept"]:
-        kept = f"kept: {one['kind']}: {one['place']}: {_describe_size(one)}; {_describe_why_kept(one, found)}"
+        why = (
+            f"a run may be under way: {found['running']}"
+            if found["running"]
+            else f"too young: changed {one['changed']}"
+        )
+        kept = f"kept: {one['kind']}: {one['place']}: {_describe_size(one)}; {why}"
         console.print(kept, style="dim", markup=False)
     if found["mixed"]:
         size = _format_bytes(found["mixed"])
@@ -186,12 +190,12 @@ def show_garbage(found: Mapping[str, Any], *, remove: bool) -> None:
 def remove_for_good(config: PipelineConfig, version: str, why: str) -> Removal:
     """Remove a published version for good, on record."""
     store = PipelineStore.from_config(config)
-    return remove_version(store, _find_version(store, version).id, why)
+    return remove_version(store, find_version(store, version).id, why)
 
 
 def show_removal(removal: Removal) -> None:
     """Print what `remove_for_good` did."""
-    _console().print(
+    make_console().print(
         f"removed version {removal.version}: {removal.files:,} files, {_format_bytes(removal.bytes)}; "
         f"its manifest stays, and removal {removal.number} is on record: {make_visible(removal.why)}",
         markup=False,
@@ -202,12 +206,12 @@ def _known_assignments(config: PipelineConfig) -> dict[str, Any]:
     """Key of the configuration → the file of known or given assignments, where it can be read."""
     from brev_pipeline.release.assignments import load_given_files, load_known_assignments
 
-    found: dict[str, Any] = {}
+    files: dict[str, Any] = {}
     with suppress(SplitError):  # what a version lacks for that is named with it
-        found |= {"split.ledger_csv": load_known_assignments(config)}
+        files["split.ledger_csv"] = load_known_assignments(config)
     with suppress(SplitError):
-        found |= {f"split.given.{key}": table for key, table in load_given_files(config).items()}
-    return {key: table for key, table in found.items() if table is not None}
+        files |= {f"split.given.{key}": table for key, table in load_given_files(config).items()}
+    return {key: table for key, table in files.items() if table is not None}
 
 
 def _make_engine(config: PipelineConfig, store: PipelineStore, version: str | None, deep: int | None) -> Engine:
@@ -221,16 +225,10 @@ def _make_engine(config: PipelineConfig, store: PipelineStore, version: str | No
 
 def _is_large(store: PipelineStore, version: str | None) -> bool:
     try:
-        files = _find_version(store, version).read_manifest()["files"].values()
+        files = find_version(store, version).read_manifest()["files"].values()
         return sum(int(facts["bytes"]) for facts in files) > _MIN_BYTES_FOR_WORKERS
     except Exception:  # noqa: BLE001 - whatever is wrong is the verification's to name
         return False
-
-
-def _find_version(store: PipelineStore, version: str | None) -> Version:
-    from brev_pipeline.readers.find_version import find_version
-
-    return find_version(store, version)
 
 
 def _describe_success(one: Verification) -> str:
@@ -339,12 +337,6 @@ def _format_value(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
-def _describe_why_kept(one: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    if found["running"]:
-        return f"a run may be under way: {found['running']}"
-    return f"too young: changed {one['changed']}"
-
-
 def _describe_size(one: Mapping[str, Any]) -> str:
     said = f"{one['files']:,} files, {_format_bytes(one['bytes'])}"
     if one["freed"] == one["bytes"]:
@@ -359,10 +351,6 @@ def _format_bytes(count: int) -> str:
             break
         size /= 1000
     return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-
-
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
 
 
 def _print_line(console: Console, mark: str, text: str) -> None:

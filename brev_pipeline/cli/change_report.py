@@ -21,16 +21,13 @@ _KIND_TEXTS: Final = {"relabelled": "other class", "unread": "not read"}
 
 def show_images(console: Console, images: Mapping[str, Any]) -> None:
     """Images by kind of change, by class, and examples; of a first listing, where all is new, only how many."""
-    print_section(
-        console,
-        "images",
-        f"{_format_counts(images)}: {_format_kinds(images, _KINDS) or 'none is new, gone or otherwise'}",
-    )
+    told = _format_kinds(images, _KINDS) or "none is new, gone or otherwise"
+    print_section(console, "images", f"{format_counts(images)}: {told}")
     kinds = [kind for kind in _KINDS if images[kind]]
     if not kinds:
         return
     rows = [row for row in images["by_class"] if any(row[kind] for kind in kinds) or row["was"] != row["now"]]
-    print_grid(console, [[row["class"], _format_counts(row), _format_kinds(row, kinds)] for row in rows], right=(1,))
+    print_grid(console, [[row["class"], format_counts(row), _format_kinds(row, kinds)] for row in rows], right=(1,))
     for kind in kinds if images["was"] else ():
         some = [_format_example(one) for one in images["examples"][kind]]
         print_examples(console, _KIND_TEXTS.get(kind, kind), some, images[kind])
@@ -41,7 +38,7 @@ def show_left_out(console: Console, left_out: Sequence[Mapping[str, Any]]) -> No
     for one in left_out:
         if one["was"] != one["now"] or one["new"]:
             more = f", {one['new']:,} not before" if one["new"] and one["new"] != one["now"] else ""
-            print_section(console, "left out", f"{one['rule']}: {_format_counts(one)}{more}")
+            print_section(console, "left out", f"{one['rule']}: {format_counts(one)}{more}")
             some = [f"{row['path']}: {row['reason']}" for row in one["examples"]]
             print_examples(console, "", some, one["new"])
 
@@ -51,17 +48,15 @@ def show_purposes(console: Console, sides: Mapping[str, Any]) -> None:
     rows = sides["by_purpose"]
     if any(row["was"] != row["now"] or row["new"] for row in rows):
         print_section(console, "sides", "images by purpose")
-        table = [[row["purpose"], _format_counts(row), f"{row['new']:,} new" if row["new"] else ""] for row in rows]
+        table = [[row["purpose"], format_counts(row), f"{row['new']:,} new" if row["new"] else ""] for row in rows]
         print_grid(console, table, right=(1,))
     moved = sides["moved"]
     if moved["images"]:
         told = ", ".join(f"{one['images']:,} from {one['was']} to {one['now']}" for one in moved["by_sides"])
-        print_section(
-            console, "sides", f"[bold yellow]{moved['images']:,} images change sides[/]: {_escape_text(told)}", raw=True
-        )
-        print_examples(
-            console, "", [f"{one['path']}: {one['was']} → {one['now']}" for one in moved["examples"]], moved["images"]
-        )
+        head = f"[bold yellow]{moved['images']:,} images change sides[/]"
+        print_section(console, "sides", f"{head}: {_escape_text(told)}", raw=True)
+        some = [f"{one['path']}: {one['was']} → {one['now']}" for one in moved["examples"]]
+        print_examples(console, "", some, moved["images"])
 
 
 def show_labels(console: Console, labels: Mapping[str, Any]) -> None:
@@ -73,9 +68,8 @@ def show_labels(console: Console, labels: Mapping[str, Any]) -> None:
 def show_provenance(console: Console, found: Mapping[str, Any]) -> None:
     """What the data are made by, where it is otherwise: settings by YAML path, packages, code of stages."""
     for one in found["settings"]:
-        print_section(
-            console, "setting", f"{one['path']}: {_format_setting(one, 'was')} → {_format_setting(one, 'now')}"
-        )
+        was, now = (_format_setting(one, side) for side in ("was", "now"))
+        print_section(console, "setting", f"{one['path']}: {was} → {now}")
     for title, kind, name in (("package", "packages", "name"), ("code", "code", "stage")):
         for one in found[kind]:
             print_section(console, title, f"{one[name]}: {one['was'] or 'not there'} → {one['now'] or 'not there'}")
@@ -84,16 +78,7 @@ def show_provenance(console: Console, found: Mapping[str, Any]) -> None:
 def print_section(
     console: Console, title: str, said: str, *, raw: bool = False, lines: bool = False, style: str = "bold"
 ) -> None:
-    """One line: a title, and what is to be said under it.
-
-    Args:
-        console: where to.
-        title: of the section.
-        said: text; with ``raw`` it has Rich's marks in it.
-        raw: see there.
-        lines: whether it may have several.
-        style: of the title.
-    """
+    """A title, and what is said under it; with ``raw`` that has Rich's marks in it, with ``lines`` several lines."""
     row = Table.grid(padding=(0, 2, 0, 0))
     row.add_column(style=style, no_wrap=True, width=_INDENT - 2)
     row.add_column(overflow="fold")
@@ -104,14 +89,7 @@ def print_section(
 def print_grid(
     console: Console, rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), right: Sequence[int] = ()
 ) -> None:
-    """A small table below a heading.
-
-    Args:
-        console: where to.
-        rows: of texts.
-        head: names of the columns; none: there is no head.
-        right: columns whose texts end at the same place.
-    """
+    """A small table below a heading, with the columns ``right`` aligned to that side."""
     rows = list(rows)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_header=bool(head))
     for place, name in enumerate(head or [""] * len(rows[0] if rows else ())):
@@ -124,7 +102,8 @@ def print_grid(
 def print_examples(console: Console, title: str, some: Sequence[str], count: int) -> None:
     """The first few of some, and how many there are besides."""
     for text in list_first_few(some, count):
-        _print_dim(console, f"{title}: {text}" if title and text in some else text)
+        line = _escape_text(f"{title}: {text}" if title and text in some else text)
+        console.print(Padding(f"[dim]{line}[/]", (0, 0, 0, _INDENT), expand=False))
 
 
 def list_first_few(some: Sequence[str], count: int, most: int = MAX_SHOWN) -> list[str]:
@@ -144,11 +123,8 @@ def _escape_text(text: str, *, lines: bool = False) -> str:
     return escape(make_visible(text, line=not lines))
 
 
-def _print_dim(console: Console, text: str) -> None:
-    console.print(Padding(f"[dim]{_escape_text(text)}[/]", (0, 0, 0, _INDENT), expand=False))
-
-
-def _format_counts(row: Mapping[str, Any]) -> str:
+def format_counts(row: Mapping[str, Any]) -> str:
+    """``was → now``, or the one number where they are the same."""
     return f"{row['was']:,} → {row['now']:,}" if row["was"] != row["now"] else f"{row['now']:,}"
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from brev_pipeline.cli.change_report import (
+    format_counts,
     print_grid,
     print_section,
     show_images,
@@ -16,11 +17,12 @@ from brev_pipeline.cli.change_report import (
     show_purposes,
 )
 from brev_pipeline.cli.plan import format_bytes
+from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.differences import ABSENT, find_differences
 from brev_pipeline.diff import compare_versions
 from brev_pipeline.errors import ConfigError, ReadError
 from brev_pipeline.readers.find_version import find_version, open_version_folder
-from brev_pipeline.store import PipelineStore, Version
+from brev_pipeline.store import PipelineStore
 
 _ARROW: Final = " → "
 
@@ -38,11 +40,11 @@ def compare_folders(before: str, after: str) -> dict[str, Any]:
         raise ConfigError(f"{error}; to compare two versions of a store, name its configuration first") from error
 
 
-def compare_in_store(store: PipelineStore, ids: Sequence[str]) -> dict[str, Any]:
-    """The difference of two published versions of a store.
+def compare_in_store(config: PipelineConfig, ids: Sequence[str]) -> dict[str, Any]:
+    """The difference of two published versions of a pipeline's store.
 
     Args:
-        store: the pipeline's.
+        config: the pipeline's.
         ids: of both, or the beginnings; with one, it is compared with the newest; with none, the newest is compared
             with the one before it.
 
@@ -52,15 +54,12 @@ def compare_in_store(store: PipelineStore, ids: Sequence[str]) -> dict[str, Any]
     """
     if "" in ids:
         raise ReadError("the id of a version is empty; `brev-pipeline versions` lists them")
-    before = find_version(store, ids[0]) if ids else _find_version_before_newest(store)
-    return compare_versions(before, find_version(store, ids[1] if len(ids) > 1 else None))
-
-
-def _find_version_before_newest(store: PipelineStore) -> Version:
-    published = store.publications.read_all()
-    if len(published) < 2:
+    store = PipelineStore.from_config(config)
+    published = [] if ids else store.publications.read_all()
+    if not ids and len(published) < 2:
         raise ReadError(f"{store.folder.url}: {len(published)} version(s) were published: there are no two to compare")
-    return find_version(store, published[-2].version)
+    before = find_version(store, ids[0] if ids else published[-2].version)
+    return compare_versions(before, find_version(store, ids[1] if len(ids) > 1 else None))
 
 
 def is_folder(place: str) -> bool:
@@ -82,13 +81,9 @@ def show_diff(found: Mapping[str, Any]) -> None:
     show_labels(console, found["labels"])
     _show_weights(console, found["weights"])
     records, size = found["records"], found["records"]["bytes"]
-    was = f"{records['was']:,} → " if records["was"] != records["now"] else ""
-    told = f"{records['kept']:,} of them the same, byte for byte"
-    print_section(
-        console,
-        "records",
-        f"{was}{records['now']:,}, {told}; {format_bytes(size['was'])} → {format_bytes(size['now'])}",
-    )
+    kept = f"{records['kept']:,} of them the same, byte for byte"
+    sizes = f"{format_bytes(size['was'])} → {format_bytes(size['now'])}"
+    print_section(console, "records", f"{format_counts(records)}, {kept}; {sizes}")
     for one in found["checks"]:
         print_section(console, "check", f"{one['stage']}.{one['check']}: {_describe_check(one)}")
 
@@ -120,14 +115,13 @@ def _describe_check(one: Mapping[str, Any]) -> str:
     was, now = one["was"], one["now"]
     if was is None or now is None:
         return "is new" if was is None else "is no more"
-    outcome = ("failed", "passed")
-    told = (
-        [f"{outcome[was['passed']]} → {outcome[now['passed']]}"]
-        if "passed" in was and "passed" in now and was["passed"] != now["passed"]
-        else []
-    )
-    others = [found for found in find_differences(was, now) if found[0] not in ("passed", "offending")]
-    return "; ".join([*told, *(f"{path}: {_format_value(old)} → {_format_value(new)}" for path, old, new in others)])
+    parts = []
+    if "passed" in was and "passed" in now and was["passed"] != now["passed"]:
+        parts = ["failed → passed" if now["passed"] else "passed → failed"]
+    for path, old, new in find_differences(was, now):
+        if path not in ("passed", "offending"):
+            parts.append(f"{path}: {_format_value(old)} → {_format_value(new)}")
+    return "; ".join(parts)
 
 
 def _format_value(value: Any) -> str:

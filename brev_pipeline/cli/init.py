@@ -6,10 +6,10 @@ which options settle it.
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 from rich.console import Console
@@ -41,6 +41,7 @@ from brev_pipeline.init_wizard import (
 from brev_pipeline.init_wizard.annotations import separate_photos
 from brev_pipeline.init_wizard.class_rules import UNLABELLED
 
+_Way = TypeVar("_Way")
 _MAX_SHOWN: Final = 6
 _OPTIONS: Final = {
     "sample-filter": "--sample-filter REGEX, searched in the names of the files that are photos; all: all images are; "
@@ -100,16 +101,18 @@ def write_configuration(
     target = target or Path("configs") / f"{name}.yaml"
     if target.exists() and not overwrite:
         raise ConfigError(f"{target} is there already: give another name, or --force to replace it")
-    store = store or _ask_or_default(
-        ask, "Where shall the results go? A folder, or s3://bucket/prefix", "data/store", "--store"
-    )
-    schema = _find_schema(target)
+    where = "Where shall the results go? A folder, or s3://bucket/prefix"
+    store = store or _ask_or_default(ask, where, "data/store", "--store")
+    # Where editors find the schema: in the project's configs, or beside the file, where it is written if need be.
+    schema = project if (project := Path("configs/schema.json")).exists() else target.parent / "schema.json"
+    # That there is one class is written as meant only where somebody said so.
+    is_meant = proposal.category.rule is None and (ask or choices.category == "none")
     answers = ConfigurationAnswers(
         name=name,
         bucket=_relative_to_file(target, f"{bucket.rstrip('/') or bucket}/{proposal.below}".rstrip("/") or bucket),
         uniqueness=proposal.pattern,
         scope=proposal.scope,
-        listing=_listing_settings(proposal, ask or choices.category == "none"),
+        listing=proposal.listing_settings | ({"classes": [UNLABELLED]} if is_meant else {}),
         given=_given_settings(proposal, bucket, target),
         purposes=proposal.purpose_shares,
         store=_relative_to_file(target, store),
@@ -168,78 +171,61 @@ def _list_refused(found: FileSurvey) -> list[str]:
 
 
 def _ask_photos(console: Console, found: FileSurvey, proposal: Proposal, choices: Choices) -> Choices:
-    beside = proposal.beside
-    doubts = [doubt.text for doubt in proposal.doubts if doubt.topic == "sample-filter"]
+    beside, doubts = proposal.beside, proposal.doubts_about("sample-filter")
     if choices.sample_filter is not None or not (beside.masks or beside.strays or doubts):
         return choices
-    print_heading(console, "Which images are photos?")
-    for text in doubts:
-        print_paragraph(console, text, "yellow")
+    _print_question(console, "Which images are photos?", doubts)
     example = proposal.photos[0] if proposal.photos else found.images[0]
     print_paragraph(console, f"{len(proposal.photos)} of {len(found.images)} are taken for photos, such as {example}")
     if click.confirm("Is that right?", default=True):
         return replace(choices, sample_filter="proposed")
-    while True:
-        pattern = click.prompt("A regular expression that the names of photos match, and no others")
-        try:
-            chosen = replace(choices, sample_filter=pattern)
-            photos = propose_settings(found, chosen, beside).photos
-        except BrevPipelineError as error:
-            click.echo(str(error), err=True)
-            continue
+
+    def use(pattern: str) -> Choices | None:
+        chosen = replace(choices, sample_filter=pattern)
+        photos = propose_settings(found, chosen, beside).photos
         print_paragraph(console, f"{len(photos)} photos" + (f", such as {photos[0]}" if photos else ""))
-        if photos and click.confirm("Is that right?", default=True):
-            return chosen
+        return chosen if photos and click.confirm("Is that right?", default=True) else None
+
+    return _ask_until_usable("A regular expression that the names of photos match, and no others", None, use)
 
 
 def _ask_category(console: Console, found: FileSurvey, proposal: Proposal, choices: Choices) -> Choices:
     if choices.category is not None:
         return choices
-    print_heading(console, "What says the class of a photo?")
-    for text in (doubt.text for doubt in proposal.doubts if doubt.topic == "category"):
-        print_paragraph(console, text, "yellow")
+    _print_question(console, "What says the class of a photo?", proposal.doubts_about("category"))
     for number, way in enumerate(proposal.class_ways, 1):
         print_paragraph(console, way.meaning, mark=str(number), indent=4)
-    while True:
-        answer = click.prompt("Number, the level of a folder as in '-1', or a regular expression", default="1")
-        known = answer.isdigit() and 1 <= int(answer) <= len(proposal.class_ways)
-        rule = proposal.class_ways[int(answer) - 1].rule if known else answer
+
+    def use(answer: str) -> Choices | None:
+        way = _find_way(proposal.class_ways, answer)
+        rule = way.rule if way else answer
         choice = "none" if rule is None else str(rule["folder"] if isinstance(rule, Mapping) else rule)
-        try:
-            counts = propose_settings(found, replace(choices, category=choice), proposal.beside).category.counts
-        except BrevPipelineError as error:
-            click.echo(str(error), err=True)
-            continue
+        counts = propose_settings(found, replace(choices, category=choice), proposal.beside).category.counts
         for name, count in list(counts.items())[:_MAX_SHOWN]:
             print_paragraph(console, f"{name}: {count}", indent=4)
         if len(counts) > _MAX_SHOWN:
             print_paragraph(console, f"and {len(counts) - _MAX_SHOWN} more classes", indent=4)
-        if click.confirm("Are those the classes?", default=True):
-            return replace(choices, category=choice)
+        return replace(choices, category=choice) if click.confirm("Are those the classes?", default=True) else None
+
+    return _ask_until_usable("Number, the level of a folder as in '-1', or a regular expression", "1", use)
 
 
 def _ask_given(console: Console, found: FileSurvey, proposal: Proposal, choices: Choices) -> Choices:
-    given = proposal.given
-    doubts = [doubt.text for doubt in proposal.doubts if doubt.topic == "given"]
+    given, doubts = proposal.given, proposal.doubts_about("given")
     if choices.given is None and given is None and doubts:
-        print_heading(console, "Is a split there already?")
-        for text in doubts:
-            print_paragraph(console, text, "yellow")
-        while True:
-            answer = click.prompt("none, or a regular expression with a group (?P<purpose>…)", default="none")
-            try:
-                propose_settings(found, replace(choices, given=answer), proposal.beside)
-            except BrevPipelineError as error:
-                click.echo(str(error), err=True)
-                continue
-            return replace(choices, given=answer)
+        _print_question(console, "Is a split there already?", doubts)
+
+        def use(answer: str) -> Choices:
+            chosen = replace(choices, given=answer)
+            propose_settings(found, chosen, proposal.beside)
+            return chosen
+
+        return _ask_until_usable("none, or a regular expression with a group (?P<purpose>…)", "none", use)
     if choices.given is not None or given is None:
         return choices
     print_heading(console, "A split is there already")
     print_paragraph(console, f"{given.meaning}: {_describe_purposes(proposal)}")
-    if click.confirm("Keep it?", default=True):
-        return choices
-    return replace(choices, given="none")
+    return choices if click.confirm("Keep it?", default=True) else replace(choices, given="none")
 
 
 def _ask_pattern(console: Console, _: FileSurvey, proposal: Proposal, choices: Choices) -> Choices:
@@ -249,24 +235,42 @@ def _ask_pattern(console: Console, _: FileSurvey, proposal: Proposal, choices: C
         return choices
     print_heading(console, "What names the physical item?")
     print_paragraph(console, "All photos of one item stay on one side of the split.")
-    for text in (doubt.text for doubt in proposal.doubts if doubt.topic == "pattern"):
+    for text in proposal.doubts_about("pattern"):
         print_paragraph(console, text, "yellow")
     ways = proposal.items.ways
     for number, way in enumerate(ways, 1):
         photos = "one photo each" if way.most == 1 else f"at most {format_count(way.most, 'photo')} each"
         print_paragraph(console, f"{way.meaning} ({way.items} items, {photos})", mark=str(number), indent=4)
         print_paragraph(console, way.pattern, "dim", indent=4)
+
+    def use(answer: str) -> Choices | None:
+        way = _find_way(ways, answer)
+        pattern = way.pattern if way else answer
+        _show_items(console, proposal.photos, pattern)
+        return replace(choices, pattern=pattern) if click.confirm("Is that right?", default=True) else None
+
+    return _ask_until_usable("Number, or a regular expression with one group", "1", use)
+
+
+def _ask_until_usable(question: str, default: str | None, use: Callable[[str], Choices | None]) -> Choices:
+    """Ask until an answer can be used, and is not taken back while what comes of it is looked at."""
     while True:
-        answer = click.prompt("Number, or a regular expression with one group", default="1")
-        known = answer.isdigit() and 1 <= int(answer) <= len(ways)
-        pattern = ways[int(answer) - 1].pattern if known else str(answer)
         try:
-            _show_items(console, proposal.photos, pattern)
+            if (chosen := use(str(click.prompt(question, default=default)))) is not None:
+                return chosen
         except BrevPipelineError as error:
             click.echo(str(error), err=True)
-            continue
-        if click.confirm("Is that right?", default=True):
-            return replace(choices, pattern=pattern)
+
+
+def _find_way(ways: Sequence[_Way], answer: str) -> _Way | None:
+    """The way whose number is the answer."""
+    return ways[int(answer) - 1] if answer.isdigit() and 1 <= int(answer) <= len(ways) else None
+
+
+def _print_question(console: Console, question: str, doubts: Sequence[str]) -> None:
+    print_heading(console, question)
+    for text in doubts:
+        print_paragraph(console, text, "yellow")
 
 
 def _ask_scope(console: Console, _: FileSurvey, proposal: Proposal, choices: Choices) -> Choices:
@@ -294,25 +298,21 @@ def _show_items(console: Console, paths: Sequence[str], pattern: str) -> None:
     step = max(1, len(paths) // _MAX_SHOWN)
     for path, item in list(zip(paths, items, strict=True))[::step][:_MAX_SHOWN]:
         print_paragraph(console, f"{path} → {item or 'none'}", "" if item else "red", indent=4)
-    missed = [path for path, item in zip(paths, items, strict=True) if item is None]
-    if missed:
+    if missed := [path for path, item in zip(paths, items, strict=True) if item is None]:
         said = f"{len(missed)} of {len(paths)} paths have no item, such as {missed[0]}: a run would stop there"
         print_paragraph(console, said, "yellow")
     else:
         way = measure_pattern(paths, pattern)
-        print_paragraph(
-            console, f"{way.items} items in {len(paths)} photos, at most {format_count(way.most, 'photo')} of one"
-        )
+        said = f"{way.items} items in {len(paths)} photos, at most {format_count(way.most, 'photo')} of one"
+        print_paragraph(console, said)
 
 
 def _describe_purposes(proposal: Proposal) -> str:
     given = proposal.given
     assert given is not None
-    shares = "divided into train and devel"
-    return "; ".join(
-        f"{word} ({given.photo_counts[word]} photos) is {shares if purpose is None else purpose}"
-        for word, purpose in given.purposes.items()
-    )
+    counts = given.photo_counts
+    meant = {word: purpose or "divided into train and devel" for word, purpose in given.purposes.items()}
+    return "; ".join(f"{word} ({counts[word]} photos) is {purpose}" for word, purpose in meant.items())
 
 
 def _show_decided(console: Console, proposal: Proposal) -> None:
@@ -329,14 +329,12 @@ def _show_decided(console: Console, proposal: Proposal) -> None:
 
 
 def _describe_doubts(bucket: str, proposal: Proposal) -> str:
-    lines = [f"--{doubt.topic}: {doubt.text}" for doubt in proposal.doubts]
-    helped = [_OPTIONS[topic] for topic in dict.fromkeys(doubt.topic for doubt in proposal.doubts)]
     return "\n".join(
         [
             f"{bucket}: not all is sure, and nobody is here to answer:",
-            *(f"  {line}" for line in lines),
+            *(f"  --{doubt.topic}: {doubt.text}" for doubt in proposal.doubts),
             "answer by running without --yes, or give",
-            *(f"  {line}" for line in helped),
+            *(f"  {_OPTIONS[topic]}" for topic in dict.fromkeys(doubt.topic for doubt in proposal.doubts)),
         ]
     )
 
@@ -344,9 +342,8 @@ def _describe_doubts(bucket: str, proposal: Proposal) -> str:
 def _show_forecast(console: Console, found: FileSurvey, proposal: Proposal, config: PipelineConfig, ask: bool) -> None:
     """Show what a run would make of the answers, or why it would stop."""
     if not found.is_complete:
-        print_paragraph(
-            console, "too many photos to foresee the split; a run tells, or stops before it reads a pixel", "yellow"
-        )
+        said = "too many photos to foresee the split; a run tells, or stops before it reads a pixel"
+        print_paragraph(console, said, "yellow")
         return
     inside = [proposal.below + path for path in proposal.photos]
     with console.status("looking for copies"):
@@ -369,21 +366,14 @@ def _show_forecast(console: Console, found: FileSurvey, proposal: Proposal, conf
         )
 
 
-def _listing_settings(proposal: Proposal, is_said: bool) -> dict[str, Any]:
-    """Section ``listing``; that there is one class is written as meant only where somebody said so."""
-    is_meant = is_said and proposal.category.rule is None
-    return proposal.listing_settings | ({"classes": [UNLABELLED]} if is_meant else {})
-
-
 def _given_settings(proposal: Proposal, bucket: str, target: Path) -> dict[str, Any] | None:
     if proposal.given is None:
         return None
-    out = dict(proposal.given.settings)
+    out = {**proposal.given.settings, "words": proposal.given.purposes}
     if "lists" in out:
-        out["lists"] = {
-            word: _relative_to_file(target, f"{bucket.rstrip('/')}/{path}") for word, path in out["lists"].items()
-        }
-    return {**out, "words": proposal.given.purposes}
+        places = {word: f"{bucket.rstrip('/')}/{path}" for word, path in out["lists"].items()}
+        out["lists"] = {word: _relative_to_file(target, place) for word, place in places.items()}
+    return out
 
 
 def _show_next_steps(console: Console, target: Path) -> None:
@@ -398,9 +388,8 @@ def _show_next_steps(console: Console, target: Path) -> None:
         commands.append(("make ui", "the same in Dagster's UI, on a schedule if you add one"))
     else:
         folder = shlex.quote(str(target.parent.resolve()))
-        commands.append(
-            (f"BREV_PIPELINE_CONFIGS={folder} dagster dev -m brev_pipeline.definitions", "the same in Dagster's UI")
-        )
+        dagster = f"BREV_PIPELINE_CONFIGS={folder} dagster dev -m brev_pipeline.definitions"
+        commands.append((dagster, "the same in Dagster's UI"))
     for command, what in commands:
         console.print(Text(f"  # {what}", style="dim"), soft_wrap=True)
         console.print(Text(f"  {command}"), soft_wrap=True)
@@ -419,9 +408,3 @@ def _relative_to_file(target: Path, place: str) -> str:
     if "://" in place or os.path.isabs(place):
         return place
     return Path(os.path.relpath(place, target.parent)).as_posix()
-
-
-def _find_schema(target: Path) -> Path:
-    """Where editors find the schema: in the project's configs, or beside the file, where it is written if need be."""
-    project = Path("configs/schema.json")
-    return project if project.exists() else target.parent / "schema.json"

@@ -6,6 +6,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from brev_pipeline.cli.change_report import (
+    format_counts,
     format_row,
     print_examples,
     print_section,
@@ -15,6 +16,7 @@ from brev_pipeline.cli.change_report import (
     show_provenance,
     show_purposes,
 )
+from brev_pipeline.cli.output import make_console
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.dry_run.document import NOTHING, PUBLISH, STOP
 
@@ -27,7 +29,6 @@ _WOULD: Final = {
 
 def plan_with_progress(config: PipelineConfig, most_bytes: int, *, as_json: bool) -> dict[str, Any]:
     """What a run would do now; progress is shown while it is found out."""
-    from brev_pipeline.cli.output import make_console
     from brev_pipeline.dry_run import plan_run
 
     with make_console(as_json=as_json).status("looking at what is there"):
@@ -86,8 +87,7 @@ def _show_records(console: Console, found: Mapping[str, Any]) -> None:
     records, size, took = found["records"], found["bytes"], found["time"]
     kinds = {"stand": "stand already", "finished": "finished before", "copied": "to copy", "written": "to write"}
     told = ", ".join(f"{records[kind]:,} {says}" for kind, says in kinds.items() if records[kind])
-    was = f"{records['was']:,} → " if records["was"] != records["now"] else ""
-    print_section(console, "records", f"{was}{records['now']:,}: {told}")
+    print_section(console, "records", f"{format_counts(records)}: {told}")
     if found["decode"]["contents"]:
         pixels = found["decode"]["bytes"]
         kept = f", {format_bytes(pixels)} of pixels for the store" if pixels is not None else ""

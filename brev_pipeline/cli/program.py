@@ -16,7 +16,6 @@ from brev_pipeline.errors import BrevPipelineError, ConfigError
 
 if TYPE_CHECKING:
     from brev_pipeline.config import PipelineConfig
-    from brev_pipeline.store import PipelineStore
 
 CONFIG_ARGUMENT = click.argument("config", type=click.Path(dir_okay=False, path_type=Path))
 STORE_OPTION = click.option("--store", metavar="URL", help="Use this store instead of the configured one.")
@@ -111,10 +110,3 @@ def _check_store(store: str) -> str:
     except ValueError as error:
         raise ConfigError(f"--store: {error}") from error
     return str(Path(store).resolve()) if is_local(store) else store
-
-
-def open_store(config: "PipelineConfig") -> "PipelineStore":
-    """The store of a configuration."""
-    from brev_pipeline.store import PipelineStore
-
-    return PipelineStore.from_config(config)

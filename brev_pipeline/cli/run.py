@@ -191,9 +191,7 @@ class RunReport:
             "stage": stage,
             "done": stage in self._metadata,
             "rows": metadata.get(_ROW_COUNT),
-            "counts": {
-                name: value for name, value in metadata.items() if isinstance(value, int) and name != _ROW_COUNT
-            },
+            "counts": {key: value for key, value in metadata.items() if isinstance(value, int) and key != _ROW_COUNT},
             **self._count_checks(stage)._asdict(),
             "seconds": _round_seconds(self._seconds.get(stage)),
             "seconds_of_checks": _round_seconds(self._seconds.get(f"{stage}: checks")),

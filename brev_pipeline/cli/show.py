@@ -67,12 +67,13 @@ def check_files(files: Sequence[Path]) -> list[CheckedFile]:
     return checked
 
 
-def list_versions(store: PipelineStore) -> dict[str, Any]:
+def list_versions(config: PipelineConfig) -> dict[str, Any]:
     """The log of publications, oldest first, with the chain checked, and what each version holds.
 
     Raises:
         StoreError: the log or a manifest cannot be read, or was altered.
     """
+    store = PipelineStore.from_config(config)
     entries = [
         {**vars(entry), "records": store.find_version(entry.version).read_manifest()["counts"]["records"]}
         for entry in store.publications.read_all()

@@ -88,15 +88,13 @@ def _count_split(table: pa.Table, config: PipelineConfig, contents: dict[str, st
     purposes = table["purpose"].to_pylist()
     for (name, purpose), count in sorted(Counter(zip(names, purposes, strict=True)).items()):
         classes.setdefault(name, Counter())[purpose] += count
-    counts = pc.value_counts(table["leak_group"]).to_pylist()
-    sizes = sorted(((row["counts"], row["values"]) for row in counts), key=lambda row: (-row[0], row[1]))
+    groups = Counter(table["leak_group"].to_pylist())
+    largest = sorted(groups, key=lambda group: (-groups[group], group))[:3]
     item_of = dict(zip(table["path"].to_pylist(), table["item"].to_pylist(), strict=True))
     first: dict[str, int] = {}
-    sides: dict[str, set[str]] = {}
     crossing, conflicts, copies = list[tuple[str, str]](), list[tuple[str, str]](), 0
     paths, items = table["path"].to_pylist(), table["item"].to_pylist()
-    for item, purpose in set(zip(items, purposes, strict=True)):
-        sides.setdefault(item, set()).add(purpose)
+    sides = Counter(item for item, _ in set(zip(items, purposes, strict=True)))
     for row, content in enumerate(table["content_id"].to_pylist()):
         at = first.setdefault(content, row)
         if at == row:
@@ -111,12 +109,12 @@ def _count_split(table: pa.Table, config: PipelineConfig, contents: dict[str, st
         classes,
         config.split.names,
         len(set(items)),
-        len(sizes),
-        [(item_of[path], count) for count, path in sizes[:3]],
+        len(groups),
+        [(item_of[group], groups[group]) for group in largest],
         crossing,
         None if contents is None else copies,
         conflicts,
-        sum(len(found) > 1 for found in sides.values()),
+        sum(count > 1 for count in sides.values()),
     )
 
 
@@ -125,19 +123,14 @@ def show_split_forecast(console: Console, outcome: SplitForecast, config: Pipeli
     print_heading(console, "What a run would make of it")
     rows = sorted(outcome.classes.items(), key=lambda row: -row[1].total())
     console.print(_make_table(rows, outcome.purposes))
-    print_paragraph(
-        console,
-        f"{format_count(outcome.items, 'item')}, {format_count(outcome.groups, 'group')} that may not be divided",
-    )
+    groups = f"{format_count(outcome.groups, 'group')} that may not be divided"
+    print_paragraph(console, f"{format_count(outcome.items, 'item')}, {groups}")
     if outcome.largest[0][1] > 1:
         largest = ", ".join(f"{item} ({format_count(count, 'photo')})" for item, count in outcome.largest)
         print_paragraph(console, f"the largest: {largest}")
     if config.split.uniqueness_scope == "stratum":
-        print_paragraph(
-            console,
-            f"{format_count(outcome.divided_items, 'item number')} on two sides: a leak, if they are the same items",
-            "yellow",
-        )
+        divided = format_count(outcome.divided_items, "item number")
+        print_paragraph(console, f"{divided} on two sides: a leak, if they are the same items", "yellow")
     _show_copies(console, outcome, config.datasets[0].bucket)
     alone = [name for name, counts in rows if counts.total() == max(counts.values())]
     if alone and len(rows) > 1:

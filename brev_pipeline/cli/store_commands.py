@@ -7,7 +7,7 @@ from typing import Any, Literal
 import click
 
 from brev_pipeline.cli.output import JSON_OPTION, print_json
-from brev_pipeline.cli.program import CONFIG_ARGUMENT, STORE_OPTION, load_configuration, open_store
+from brev_pipeline.cli.program import CONFIG_ARGUMENT, STORE_OPTION, load_configuration
 
 
 @click.command("diff")
@@ -33,7 +33,7 @@ def diff_command(place: str, versions: tuple[str, ...], store: str | None, as_js
     if folder:
         found = differ.compare_folders(place, versions[0])
     else:
-        found = differ.compare_in_store(open_store(load_configuration(Path(place), store)), versions)
+        found = differ.compare_in_store(load_configuration(Path(place), store), versions)
     print_json(found) if as_json else differ.show_diff(found)
 
 
@@ -45,7 +45,7 @@ def versions_command(config: Path, store: str | None, as_json: bool) -> None:
     """List the published versions of a pipeline, oldest first."""
     from brev_pipeline.cli.show import list_versions, show_versions
 
-    found = list_versions(open_store(load_configuration(config, store)))
+    found = list_versions(load_configuration(config, store))
     print_json(found) if as_json else show_versions(found)
 
 

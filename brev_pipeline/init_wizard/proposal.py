@@ -83,6 +83,10 @@ class Proposal:
     mask_folders: list[str] = field(default_factory=list)
     """Folders whose images have no class, since nothing else tells them from photos."""
 
+    def doubts_about(self, topic: Topic) -> list[str]:
+        """The doubts of a topic, in words."""
+        return [doubt.text for doubt in self.doubts if doubt.topic == topic]
+
     @property
     def listing_settings(self) -> dict[str, Any]:
         """Section ``listing`` of the configuration."""
