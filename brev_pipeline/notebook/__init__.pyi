@@ -3,5 +3,5 @@ from .data_generator import StratifiedSampler as StratifiedSampler
 from .dataset import Dataset as Dataset
 from .image_callables import ImageAugmenter as ImageAugmenter
 from .image_callables import ImagePipeline as ImagePipeline
-from .one_hot import OneHotEncoder as OneHotEncoder
 from .sample_split import SampleSplit as SampleSplit
+from .steps import OneHotEncoder as OneHotEncoder

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from brev_pipeline.errors import SamplingError
+from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +26,7 @@ def stack_samples(samples: Sequence[dict[str, Any]]) -> dict[str, npt.NDArray[An
 
 def stack_column(name: str, samples: Sequence[dict[str, Any]]) -> npt.NDArray[Any]:
     """One column of `stack_samples`."""
-    try:
-        values = [sample[name] for sample in samples]
-    except KeyError:
-        raise SamplingError(
-            f"some samples have no {name!r}: a callable of map adds it to others only: let it add it to all"
-        ) from None
+    values = [take_value(name, sample) for sample in samples]
     if any(value is None or isinstance(value, tuple) for value in values):
         out = np.empty(len(values), dtype=object)
         out[:] = values
@@ -38,6 +35,15 @@ def stack_column(name: str, samples: Sequence[dict[str, Any]]) -> npt.NDArray[An
     for sample, array in zip(samples, arrays, strict=True):
         demand_shape(name, sample, array.shape, arrays[0].shape)
     return np.stack(arrays)
+
+
+def take_value(name: str, sample: dict[str, Any]) -> Any:
+    """A sample's value of a column; raises `SamplingError` if it has none."""
+    if name not in sample:
+        raise SamplingError(
+            f"some samples have no {name!r}: a callable of map adds it to others only: let it add it to all"
+        )
+    return sample[name]
 
 
 def demand_shape(name: str, sample: dict[str, Any], shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
@@ -67,17 +73,29 @@ def _column_values(column: "pd.Series[Any]") -> npt.NDArray[Any]:
     if getattr(column.dtype, "kind", "O") in "biuf":  # pandas' own kinds, which can miss values
         return column.to_numpy(dtype=float, na_value=np.nan) if column.hasnans else np.array(column.tolist())
     values = np.empty(len(column), dtype=object)
-    for place, (value, missing) in enumerate(zip(column, column.isna(), strict=True)):
-        values[place] = None if missing is True else _plain_value(value)
+    for row, (value, missing) in enumerate(zip(column, column.isna(), strict=True)):
+        plain = tuple(value) if isinstance(value, list | np.ndarray) else value
+        values[row] = None if missing is True else fspath(plain) if isinstance(plain, PathLike) else plain
     if any(isinstance(value, tuple) for value in values):
         values[:] = [() if value is None else value for value in values]
     return values
 
 
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, list | np.ndarray):
-        return tuple(value)
-    return fspath(value) if isinstance(value, PathLike) else value
+def to_arrow(column: "pd.Series[Any]") -> pa.ChunkedArray:
+    """A column as Arrow: text, numbers and lists of them as they are; anything else as the text that it prints as."""
+    if str(column.dtype) == "category":
+        column = column.astype(object)  # its values are meant, of whatever kind, and not their numbers
+    try:
+        array = pa.Array.from_pandas(column)
+        kind = array.type.value_type if pa.types.is_list(array.type) else array.type
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        kind = None
+    if kind is None or pa.types.is_nested(kind):
+        there = column.notna()
+        array = pa.array([str(value) if ok else None for value, ok in zip(column, there, strict=True)], TEXT)
+    elif pa.types.is_null(array.type):
+        array = array.cast(TEXT)
+    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
 
 Structure = Any

@@ -14,8 +14,7 @@ from brev_pipeline.notebook.columns import (
     iterate_names,
     stack_samples,
 )
-from brev_pipeline.notebook.draws import DrawSequence
-from brev_pipeline.notebook.grouping import GroupWeighing
+from brev_pipeline.notebook.draws import DrawSequence, GroupWeighing
 from brev_pipeline.notebook.steps import MapFunction, Sample, Step, add_step, run_steps
 
 if TYPE_CHECKING:
@@ -65,8 +64,10 @@ class DataGenerator:
         output_structure: Structure = None,
         max_epoch_samples: float | None = None,
     ) -> None:
-        self._samples = _frame(samples)
-        self.batch_size, self.epochs = _batch(batch_size), _epochs(repeat)
+        if not batch_size >= 1 or int(batch_size) != batch_size:
+            raise SamplingError(f"batch_size is a whole number, at least 1; got {batch_size!r}")
+        self._samples = _to_frame(samples)
+        self.batch_size, self.epochs = int(batch_size), _count_epochs(repeat)
         self.output_structure = output_structure
         self._draws = DrawSequence(
             self._samples,
@@ -83,9 +84,8 @@ class DataGenerator:
     def weights(self) -> dict[str, float]:
         """Group → its share of the draws; they sum to 1."""
         total = sum(self._draws.weights)
-        return {
-            name: weight / total for name, weight in zip(self._draws.groups.names, self._draws.weights, strict=True)
-        }
+        shares = [weight / total for weight in self._draws.weights]
+        return dict(zip(self._draws.groups.names, shares, strict=True))
 
     def map(self, map_func: MapFunction | Sequence[MapFunction | None]) -> Self:
         """A generator whose samples go through one more callable, or several, one after the other.
@@ -96,13 +96,11 @@ class DataGenerator:
             map_func: takes a sample (a dict that it may change) and returns one. If it has a parameter ``seed``, or
                 takes any keywords, it gets a 64-bit seed that hangs on the draw alone. None in a list is left out.
         """
-        steps = self._steps
+        mapped = copy.copy(self)
         calls: Sequence[Any] = map_func if isinstance(map_func, list | tuple) else [map_func]
         for call in calls:
             if call is not None:
-                steps = add_step(steps, call)
-        mapped = copy.copy(self)
-        mapped._steps = steps
+                mapped._steps = add_step(mapped._steps, call)
         return mapped
 
     def get_samples(self, epoch: int = 0) -> "pd.DataFrame":
@@ -188,7 +186,7 @@ class DataGenerator:
         return structure
 
 
-def _frame(samples: Any) -> "pd.DataFrame":
+def _to_frame(samples: Any) -> "pd.DataFrame":
     import pandas as pd
 
     frame = samples if isinstance(samples, pd.DataFrame) else pd.DataFrame(samples)
@@ -197,13 +195,7 @@ def _frame(samples: Any) -> "pd.DataFrame":
     return frame.copy(deep=False)
 
 
-def _batch(size: int) -> int:
-    if not size >= 1 or int(size) != size:
-        raise SamplingError(f"batch_size is a whole number, at least 1; got {size!r}")
-    return int(size)
-
-
-def _epochs(repeat: bool | int) -> int | None:
+def _count_epochs(repeat: bool | int) -> int | None:
     if repeat is True or repeat == -1:
         return None
     if repeat is not False and not (int(repeat) == repeat and repeat >= 1):
@@ -248,11 +240,11 @@ class StratifiedSampler:
         Raises:
             SamplingError: the frame or a setting cannot be used; see `DataGenerator`.
         """
-        own: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "batch_size": self.batch_size,
             "sampling_groupby": self.groupby,
             "sampling_group_weighing": self.group_weighing,
             "max_epoch_samples": self.max_epoch_samples,
             "seed": self.seed,
         }
-        return DataGenerator(samples, shuffle=shuffle, repeat=repeat, **{**own, **options})
+        return DataGenerator(samples, shuffle=shuffle, repeat=repeat, **settings | options)

@@ -80,18 +80,19 @@ class Dataset:
             ListingError: the dataset is not there, may not be listed, or holds no such image.
             ConfigError: an argument is not what it may be, for example not a regular expression.
         """
-        given: dict[str, Any] = {"url_template": url_template, "follow_links": follow_links}
+        options: dict[str, Any] = {"url_template": url_template, "follow_links": follow_links}
         if sample_filter is not None:
-            given["sample_filter"] = _either(sample_filter)
+            patterns = [sample_filter] if isinstance(sample_filter, str) else [f"(?:{part})" for part in sample_filter]
+            options["sample_filter"] = "|".join(patterns)
         if category is not None:
-            given["category"] = category if isinstance(category, str) else dict(category)
+            options["category"] = category if isinstance(category, str) else dict(category)
         if class_mapping:
-            given["class_mapping"] = {
+            options["class_mapping"] = {
                 key: value if isinstance(value, str) else list(value) for key, value in class_mapping.items()
             }
         if classes:
-            given["classes"] = list(classes)
-        settings = build_settings(ListingSettings, given)
+            options["classes"] = list(classes)
+        settings = build_settings(ListingSettings, options)
         dataset = self._settings()
         root = str(Path(dataset.bucket).resolve())
         place = parse_place(dataset.bucket, root, dataset.storage, limits=ReadLimits.from_settings(settings))
@@ -102,34 +103,25 @@ class Dataset:
         return frame
 
     def _settings(self) -> DatasetSettings:
-        given = {
+        settings = {
             "name": self.name or self.bucket,
             "id": self.id,
             "bucket": self.bucket,
             "reference": self.reference or "N/A",
+            "storage": _translate_options(self.storage_options),
         }
-        return build_settings(DatasetSettings, given | {"storage": _storage(self.storage_options)})
+        return build_settings(DatasetSettings, settings)
 
 
-def _either(sample_filter: str | Iterable[str]) -> str:
-    if isinstance(sample_filter, str):
-        return sample_filter
-    return "|".join(f"(?:{pattern})" for pattern in sample_filter)
-
-
-def _storage(options: Mapping[str, Any]) -> dict[str, Any]:
+def _translate_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """``options`` in the words of `StorageSettings`."""
-    found = {key: value for key, value in options.items() if key != "client_kwargs"}
-    inner = dict(options.get("client_kwargs", {}))
-    if "region_name" in inner:
-        inner["region"] = inner.pop("region_name")
-    found |= inner
-    if secret := sorted(_SECRETS & found.keys()):
+    translated = {**options, **options.get("client_kwargs", {})}
+    translated.pop("client_kwargs", None)
+    if "region_name" in options.get("client_kwargs", {}):
+        translated["region"] = translated.pop("region_name")
+    if secret := sorted(_SECRETS & translated.keys()):
         raise ConfigError(
             f"storage_options: {', '.join(secret)}: credentials do not belong into code: use the environment "
             "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), a profile or a role"
         )
-    return found
-
-
-__all__ = ["COLUMNS", "Dataset"]
+    return translated

@@ -1,4 +1,4 @@
-"""The endless sequence of draws: which sample, in which epoch, with which seed.
+"""The endless sequence of draws: which sample, in which epoch, with which seed; groups and weights as the pipeline's.
 
 An epoch is a fixed number of draws. Each group gets its exact share of them (`sampling.apportion_draws`), and hands its
 samples out round by round: nobody is drawn for the third time before all others were drawn twice, across the ends of
@@ -7,25 +7,30 @@ epochs too. A round that two epochs share is divided along the group's circle, s
 hash; without it, samples keep the frame's order and the groups take turns evenly.
 """
 
-from collections.abc import Sequence
+import inspect
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from brev_pipeline.config.training import Weighing
 from brev_pipeline.errors import SamplingError
-from brev_pipeline.notebook.grouping import GroupWeighing, group_samples, identify_contents, weigh_groups
-from brev_pipeline.sampling import apportion_draws
+from brev_pipeline.notebook.columns import to_arrow
+from brev_pipeline.sampling import SamplingGroups, apportion_draws, compute_group_weights, group_images
 from brev_pipeline.sampling.draw_plan import sort_by_hash
 from brev_pipeline.seeds import seeds64
 
 if TYPE_CHECKING:
     import pandas as pd
 
+GroupWeighing = Weighing | Callable[..., float]
 Ints = npt.NDArray[np.int64]
+_IDS: Final = ("content_id", "etag", "path")
 _CACHED_EPOCHS = 3  # epochs in memory: two that a batch or a prefetching thread may be in, and one
 
 
@@ -158,3 +163,86 @@ def _epoch_draws(samples: int, most: float | None) -> int:
     if not most >= 1:
         raise SamplingError(f"max_epoch_samples is at least 1, or None; got {most!r}")
     return samples if most >= samples else int(most)
+
+
+def group_samples(
+    samples: "pd.DataFrame", groupby: str | Sequence[str] | None, paths: pa.ChunkedArray
+) -> SamplingGroups:
+    """Divide the rows into groups that agree in the columns; without columns, into one. Every row is in one.
+
+    Raises:
+        SamplingError: a column is missing, or a row has no value in it.
+    """
+    names = [groupby] if isinstance(groupby, str) else list(groupby or [])
+    if not names:
+        return SamplingGroups(["all"], {}, np.zeros(len(samples), dtype=np.int64))
+    if missing := [name for name in names if name not in samples.columns]:
+        there = ", ".join(map(str, samples.columns))
+        raise SamplingError(f"groupby names {', '.join(map(repr, missing))}, which samples do not have: {there}")
+    columns = {"path": paths} | {name: to_arrow(samples[name]) for name in names}
+    return group_images(pa.table(columns), names)
+
+
+def identify_contents(samples: "pd.DataFrame") -> pa.Table:
+    """Columns content_id and path of each row, as the pipeline's tables have them.
+
+    The content is named by the frame's content_id, else by its etag (the MD5 of the bytes, for most objects), else
+    by its path.
+
+    Raises:
+        SamplingError: the frame has none of these columns, or a row has a value in none of them.
+    """
+    there = [name for name in _IDS if name in samples.columns]
+    if not there:
+        raise SamplingError(
+            f"samples need a column {', '.join(_IDS[:-1])} or {_IDS[-1]}, by which a sample's seed is drawn; there are "
+            f"{', '.join(map(str, samples.columns))}"
+        )
+    ids = samples[there[0]].astype(object)
+    for name in there[1:]:
+        ids = ids.where(ids.notna(), samples[name].astype(object))
+    if ids.isna().any():
+        raise SamplingError(f"{int(ids.isna().sum())} samples have no {' and no '.join(there)}: fill the column")
+    paths = samples["path"].astype(object) if "path" in samples.columns else ids
+    paths = paths.where(paths.notna(), ids)
+    return pa.table({"content_id": [*map(str, ids)], "path": [*map(str, paths)]})
+
+
+def weigh_groups(names: Sequence[str], counts: Sequence[int], weighing: GroupWeighing) -> list[float]:
+    """One weight per group, each finite and above 0: no group is left undrawn.
+
+    Args:
+        names: of the groups.
+        counts: samples in each, at least 1.
+        weighing: a preset, or a callable of a group's size, or of its size and its name.
+
+    Raises:
+        SamplingError: there is no such preset, or a group would weigh nothing.
+    """
+    if isinstance(weighing, str):
+        if weighing not in get_args(Weighing):
+            raise SamplingError(
+                f"group_weighing is one of {', '.join(get_args(Weighing))}, or a callable; got {weighing!r}"
+            )
+        weights = compute_group_weights(counts, weighing)
+    else:
+        takes_name, groups = _takes_name(weighing), zip(counts, names, strict=True)
+        weights = [float(weighing(count, name) if takes_name else weighing(count)) for count, name in groups]
+    bad = [i for i, weight in enumerate(weights) if not (math.isfinite(weight) and weight > 0)]
+    if bad:
+        unweighed = ", ".join(f"{names[i]} ({counts[i]} samples: {weights[i]})" for i in bad[:10])
+        raise SamplingError(
+            f"group_weighing {weighing!r} gives groups a weight that is not above 0, so they would never be drawn: "
+            f"{unweighed}. Use 'logx+1', or leave these samples out"
+        )
+    return weights
+
+
+def _takes_name(weighing: Callable[..., Any]) -> bool:
+    """Whether a callable needs the group's name too, as the reference's may."""
+    try:
+        parameters = inspect.signature(weighing).parameters.values()
+    except ValueError:  # NumPy's functions of numbers do not tell
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(item.kind in positional and item.default is item.empty for item in parameters) == 2

@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.errors import SplitError
+from brev_pipeline.notebook.columns import to_arrow
 from brev_pipeline.split.encoding import Ints, encode_column, find_minima
 from brev_pipeline.split.keys import compile_key_pattern
 from brev_pipeline.split.leak_groups import GroupingRules, LeakGroups, assign_leak_groups
@@ -58,8 +59,9 @@ class SampleSplit:
         if not isinstance(self.seed, int | np.integer) or isinstance(self.seed, bool):
             raise SplitError(f"seed is an integer (negative: another split each time); got {self.seed!r}")
         check_method(self.method, int(self.seed))
-        _one_of("uniqueness_scope", self.uniqueness_scope, ("stratum", "global"))
-        _one_of("unmatched", self.unmatched, ("error", "own_item"))
+        for name, known in (("uniqueness_scope", ("stratum", "global")), ("unmatched", ("error", "own_item"))):
+            if (value := getattr(self, name)) not in known:
+                raise SplitError(f"{name} is one of {', '.join(known)}; got {value!r}")
         for name in ("stratification", "uniqueness"):
             if isinstance(spec := getattr(self, name), str) and spec:
                 compile_key_pattern(spec, name)
@@ -118,7 +120,7 @@ class SampleSplit:
         )
         specs = [rules.stratification or [], uniqueness, copies, ["path"]]
         wanted = dict.fromkeys(name for spec in specs for name in (["path"] if isinstance(spec, str) else spec))
-        columns = {name: _arrow(samples[name]) for name in wanted if name in samples.columns}
+        columns = {name: to_arrow(samples[name]) for name in wanted if name in samples.columns}
         for name in copies:
             columns[name] = columns[name].cast(TEXT)
         return rules, pa.table(columns)
@@ -129,7 +131,7 @@ def _given(samples: pd.DataFrame, column: str, purpose: str, remainder: str | No
     names = [purpose, remainder or ""]  # no purpose is called "": it stands for a remainder that stays open
     if column not in samples.columns:
         return names, np.full(len(samples), OPEN)
-    there = encode_column(_arrow(samples[column]).cast(TEXT))
+    there = encode_column(to_arrow(samples[column]).cast(TEXT))
     names += [name for name in there.labels.to_pylist() if name and name not in names]
     number = [names.index(name) if name else OPEN for name in there.labels.to_pylist()]
     return names, np.array([*number, OPEN])[there.codes]
@@ -155,18 +157,3 @@ def _as_reference(leak_groups: LeakGroups, chosen: Ints, by_node: Ints, given: I
     divided = (high <= 0) & (low != -high)
     own = by_node[leak_groups.nodes.row_node]
     return np.where(divided[groups] & (own != OPEN), own, chosen)
-
-
-def _arrow(series: pd.Series[Any]) -> pa.ChunkedArray:
-    """A column as Arrow: text, lists of text, numbers; anything else as the text that it prints as."""
-    try:
-        out = pa.Array.from_pandas(series)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        there = series.notna()
-        out = pa.array([str(value) if ok else None for value, ok in zip(series, there, strict=True)], TEXT)
-    return out if isinstance(out, pa.ChunkedArray) else pa.chunked_array([out])
-
-
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise SplitError(f"{name} is one of {', '.join(known)}; got {value!r}")

@@ -1,10 +1,14 @@
-"""The chain of `map`: callables that each take a sample and give a sample, with a seed for those that want one."""
+"""The chain of `map`: callables that each take a sample and give a sample, with a seed for those that want one.
+
+`OneHotEncoder` is such a callable.
+"""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from brev_pipeline.errors import SamplingError
 from brev_pipeline.seeds import seed64
@@ -37,13 +41,14 @@ def add_step(steps: Sequence[Step], call: MapFunction) -> tuple[Step, ...]:
         raise SamplingError(f"map takes callables, or a list of callables; got {call!r}")
     try:
         parameters = inspect.signature(call).parameters
-    except ValueError:
+    except ValueError:  # NumPy's functions do not tell
         return (*steps, Step(call, None))
     taken = [step.salt for step in steps if step.salt is not None]
     if "seed" in parameters:
-        own = sum(not salt.startswith("any") for salt in taken)
-        return (*steps, Step(call, str(own) if own else ""))
-    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        # Those that only take any keyword do not count: they take nobody's own seed away.
+        before = sum(not salt.startswith("any") for salt in taken)
+        return (*steps, Step(call, str(before) if before else ""))
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return (*steps, Step(call, f"any {len(taken)}"))
     return (*steps, Step(call, None))
 
@@ -54,15 +59,17 @@ def run_steps(steps: Sequence[Step], sample: Sample, seed: int) -> Sample:
         try:
             mapped = step.call(sample, **step.seed_arguments(seed))
         except Exception as error:
-            error.add_note(f"in {step.call!r} of the generator's map, with the sample {_name(sample)} and seed {seed}")
+            plain = {name: value for name, value in sample.items() if isinstance(value, str | int)}
+            which = repr(sample.get("path", plain))
+            error.add_note(f"in {step.call!r} of the generator's map, with the sample {which} and seed {seed}")
             raise
         if not isinstance(mapped, Mapping):
             raise SamplingError(f"{step.call!r} gave a {type(mapped).__name__}: map's callables return the sample")
         sample = dict(mapped)
-    return {name: _plain(value) for name, value in sample.items()}
+    return {name: _to_plain(value) for name, value in sample.items()}
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     """TensorFlow's tensors as arrays, lists as arrays; all else as it is."""
     if hasattr(value, "numpy") and not isinstance(value, np.ndarray):
         value = value.numpy()
@@ -71,5 +78,56 @@ def _plain(value: Any) -> Any:
     return np.asarray(value) if isinstance(value, list) else value
 
 
-def _name(sample: Sample) -> str:
-    return repr(sample.get("path", {name: value for name, value in sample.items() if isinstance(value, str | int)}))
+class OneHotEncoder:
+    """Adds a vector with a 1 for the sample's class (or each of its classes), and 0 elsewhere.
+
+    Args:
+        classes: names, in the order of the vector.
+        input_key: the sample's column with its class: a name, or a tuple of names.
+        output_key: the column that a call adds.
+        unknown: a class that is not among ``classes``: an ``error``, or ``zeros`` in its place.
+
+    Raises:
+        SamplingError: there are no classes, or one of them twice.
+    """
+
+    def __init__(
+        self,
+        classes: Iterable[str],
+        input_key: str = "category",
+        output_key: str = "onehot",
+        unknown: Literal["error", "zeros"] = "error",
+    ) -> None:
+        self.classes = [str(name) for name in classes]
+        if not self.classes or len(set(self.classes)) < len(self.classes):
+            raise SamplingError(f"OneHotEncoder: classes are at least one name, each once; got {self.classes}")
+        if unknown not in ("error", "zeros"):
+            raise SamplingError(f"OneHotEncoder: unknown is 'error' or 'zeros', got {unknown!r}")
+        self.input_key, self.output_key, self.unknown = input_key, output_key, unknown
+        self._places = {name: place for place, name in enumerate(self.classes)}
+
+    def __repr__(self) -> str:
+        return f"OneHotEncoder(classes={self.classes!r})"
+
+    def encode(self, names: str | Iterable[str]) -> npt.NDArray[np.float32]:
+        """float32 (classes,): 1 for each of the names, 0 elsewhere.
+
+        Raises:
+            SamplingError: a name is not among the classes, unless ``unknown`` is ``zeros``.
+        """
+        wanted = [names] if isinstance(names, str) else list(names)
+        places = [self._places.get(name) for name in wanted]
+        if self.unknown == "error" and (None in places or not wanted):
+            raise SamplingError(
+                f"OneHotEncoder: the classes {wanted} are not all among {self.classes}; map or leave out such samples, "
+                "or use unknown='zeros'"
+            )
+        vector = np.zeros(len(self.classes), dtype=np.float32)
+        vector[[place for place in places if place is not None]] = 1
+        return vector
+
+    def __call__(self, sample: Mapping[str, Any]) -> dict[str, Any]:
+        """A copy of the sample with ``output_key`` added."""
+        if self.input_key not in sample:
+            raise SamplingError(f"OneHotEncoder: samples have no {self.input_key!r}: {', '.join(sample)}")
+        return {**sample, self.output_key: self.encode(sample[self.input_key] or ())}

@@ -11,7 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from brev_pipeline.errors import SamplingError
-from brev_pipeline.notebook.columns import Structure, arrange_columns, demand_columns, demand_shape, iterate_names
+from brev_pipeline.notebook.columns import (
+    Structure,
+    arrange_columns,
+    demand_columns,
+    demand_shape,
+    iterate_names,
+    take_value,
+)
 
 if TYPE_CHECKING:
     from brev_pipeline.notebook.data_generator import DataGenerator
@@ -35,30 +42,32 @@ def make_tf_dataset(generator: "DataGenerator", structure: Structure, *, batch: 
     """See `DataGenerator.get_dataset`."""
     import tensorflow as tf
 
-    kinds = _kinds(generator.sample(0), structure)
+    kinds = _find_kinds(generator.sample(0), structure)
     size = generator.batch_size if batch else 1
-    dtypes = [dtype for kind in kinds.values() for dtype in _dtypes(kind)]
+    dtypes: list[Any] = []
+    for kind in kinds.values():
+        dtypes += [tf.string if kind.dtype == object else tf.as_dtype(kind.dtype), *([tf.int64] if kind.ragged else [])]
     whole = size if batch and (generator.total is None or generator.total % size == 0) else None
 
     def compute(number: Any) -> Arrays:
         return _compute(generator, kinds, int(number), size, batch)
 
-    def element(number: Any) -> Any:
+    def make_element(number: Any) -> Any:
         tensors = iter(tf.numpy_function(compute, [number], dtypes, stateful=False))
-        columns = {name: _tensor(kind, tensors, (whole,) if batch else ()) for name, kind in kinds.items()}
+        columns = {name: _make_tensor(kind, tensors, (whole,) if batch else ()) for name, kind in kinds.items()}
         return arrange_columns(columns, structure)
 
     total = generator.total
     numbers = tf.data.Dataset.counter() if total is None else tf.data.Dataset.range(-(-total // size))
-    dataset = numbers.map(element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = numbers.map(make_element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return dataset.prefetch(tf.data.AUTOTUNE if prefetch is True else prefetch) if prefetch else dataset
 
 
-def _kinds(sample: dict[str, Any], structure: Structure) -> dict[str, Kind]:
+def _find_kinds(sample: dict[str, Any], structure: Structure) -> dict[str, Kind]:
     demand_columns(sample, structure)
     kinds = {}
     for name in sample if structure is None else dict.fromkeys(iterate_names(structure)):
-        kind = _kind(sample[name])
+        kind = _find_kind(sample[name])
         if kind is not None:
             kinds[name] = kind
         elif structure is not None:
@@ -71,34 +80,20 @@ def _kinds(sample: dict[str, Any], structure: Structure) -> dict[str, Kind]:
     return kinds
 
 
-def _kind(value: Any) -> Kind | None:
-    import tensorflow as tf
-
+def _find_kind(value: Any) -> Kind | None:
     if value is None or isinstance(value, str):
         return Kind(np.dtype(object), (), False)
     array = np.asarray(value if not isinstance(value, tuple) or value else ("",))
-    if array.dtype.kind == "U" or (array.dtype == object and all(isinstance(one, str) for one in array.ravel())):
+    if array.dtype.kind == "U" or (array.dtype == object and all(isinstance(item, str) for item in array.ravel())):
         array = array.astype(object)
-    elif array.dtype == object or array.dtype not in _known_types(tf):
+    elif array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:  # complex, dates, 128 bits
         return None
     ragged = isinstance(value, tuple)
     return None if ragged and array.ndim != 1 else Kind(array.dtype, () if ragged else array.shape, ragged)
 
 
-def _known_types(tf: Any) -> set[Any]:
-    whole = (tf.uint8, tf.uint16, tf.uint32, tf.uint64, tf.int8, tf.int16, tf.int32, tf.int64)
-    return {np.dtype(kind.as_numpy_dtype) for kind in (*whole, tf.bool, tf.float16, tf.float32, tf.float64)}
-
-
-def _dtypes(kind: Kind) -> list[Any]:
-    import tensorflow as tf
-
-    own = tf.string if kind.dtype == object else tf.as_dtype(kind.dtype)
-    return [own, tf.int64] if kind.ragged else [own]
-
-
 def _compute(generator: "DataGenerator", kinds: dict[str, Kind], number: int, size: int, batch: bool) -> Arrays:
-    """The arrays of one element, in the order of `_dtypes`."""
+    """The arrays of one element: of each column its values, and behind lists of any length their lengths."""
     stop = (number + 1) * size if generator.total is None else min((number + 1) * size, generator.total)
     samples = [generator.sample(position) for position in range(number * size, stop)]
     out: Arrays = []
@@ -112,26 +107,16 @@ def _compute(generator: "DataGenerator", kinds: dict[str, Kind], number: int, si
 
 
 def _as_kind(name: str, kind: Kind, sample: dict[str, Any]) -> npt.NDArray[Any]:
-    if name not in sample:
-        raise SamplingError(
-            f"some samples have no {name!r}: a callable of map adds it to others only: let it add it to all"
-        )
-    value = sample[name]
+    value = take_value(name, sample)
     if kind.dtype == object and not kind.ragged and not kind.shape:
-        return _text("" if value is None else value)
+        return np.array("" if value is None else str(value), dtype=object)
     array = np.asarray(value)
     if not kind.ragged:
         demand_shape(name, sample, array.shape, kind.shape)
     return array.astype(kind.dtype, copy=False)
 
 
-def _text(value: Any) -> npt.NDArray[Any]:
-    out = np.empty((), dtype=object)
-    out[()] = str(value)
-    return out
-
-
-def _tensor(kind: Kind, tensors: Any, front: tuple[int | None, ...]) -> Any:
+def _make_tensor(kind: Kind, tensors: Any, front: tuple[int | None, ...]) -> Any:
     import tensorflow as tf
 
     values = next(tensors)

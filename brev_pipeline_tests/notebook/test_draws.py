@@ -152,6 +152,16 @@ def test_groups_can_be_category_tuples() -> None:
     assert set(StratifiedSampler(groupby="category").get(samples).weights) == {"x", "x, y", "y"}
 
 
+def test_groups_can_be_of_any_type() -> None:
+    samples = frame_of(a=3, b=2).assign(
+        kind=pd.Categorical(["x", "x", "y", "y", "y"]),
+        boxes=[[[1, 2]], [[1, 2]], [[3]], [[3]], [[3]]],
+        mixed=[1, 1, "one", "one", "one"],
+    )
+    for column, names in (("kind", {"x", "y"}), ("boxes", {"[[1, 2]]", "[[3]]"}), ("mixed", {"1", "one"})):
+        assert set(StratifiedSampler(groupby=column).get(samples).weights) == names
+
+
 def test_the_callers_frame_stays_as_it_was() -> None:
     samples = frame_of(a=3, b=2)
     before = samples.copy()

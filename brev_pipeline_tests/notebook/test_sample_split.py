@@ -101,8 +101,12 @@ def test_keys_of_any_type_can_be_used() -> None:
         day=pd.Timestamp("2024-01-01"),
         kind=pd.Categorical(["x", "y"] * 40),
         mixed=[1, "one"] * 40,
+        kinds=lambda rows: rows["labels"].astype("category"),
+        boxes=lambda rows: [[[row % 2, 1]] for row in range(len(rows))],
+        size=lambda rows: [{"width": row % 2} for row in range(len(rows))],
     )
-    for stratification in (["labels"], ["category"], ["day"], ["kind"], ["mixed"], ["day", "labels"]):
+    columns = ["labels", "category", "day", "kind", "mixed", "kinds", "boxes", "size"]
+    for stratification in [*([column] for column in columns), ["day", "labels"]]:
         out = SampleSplit(stratification=stratification, uniqueness=["number"], seed=1).assign(samples)
         assert 60 <= (out["purpose"] == "train").sum() <= 68
 
