@@ -10,6 +10,10 @@ class BrevPipelineError(Exception):
     passing: bool = False
     """Whether the same may succeed a little later without anybody's doing: a network that is down, a busy store."""
 
+    def __init__(self, *args: object, passing: bool = False) -> None:
+        super().__init__(*args)
+        self.passing = passing
+
     @property
     def may_pass(self) -> bool:
         """Whether this error is passing, or was raised because of one of ours that is."""
@@ -67,10 +71,6 @@ class ReadError(BrevPipelineError):
 
 class StoreError(BrevPipelineError):
     """The store cannot be read or written, or holds something other than was recorded."""
-
-    def __init__(self, reason: str, *, passing: bool = False) -> None:
-        super().__init__(reason)
-        self.passing = passing
 
 
 class EngineError(BrevPipelineError):

@@ -110,12 +110,9 @@ def usable_cores() -> int:
 
 
 class WorkerProcess(Generic[T]):
-    """Starts a worker process for a task; then it takes further tasks, one at a time.
+    """A worker process, started for a task; then it takes further tasks, one at a time.
 
-    Args:
-        function: what it runs.
-        task: what it runs it on first.
-        timeout: seconds that a task may take, not counting the worker's start.
+    A task may take ``timeout`` seconds, not counting the worker's start; None: any time.
     """
 
     def __init__(self, function: SerializedFunction, task: ScheduledTask[T], timeout: float | None) -> None:

@@ -94,15 +94,16 @@ class ProgressReporter:
 def describe_progress(progress: Progress) -> str:
     """One line, for example ``prepare images: 12,300 of 40,000 images, 812/s, 34 s left``."""
     rate = progress.done / progress.seconds if progress.seconds > 0 else 0.0
+    per_second = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
     counted = f"{progress.done:,} {progress.unit}"
     if progress.ended:
         took = f"{counted} in {_format_time(progress.seconds)}"
-        took += f", {_format_rate(rate)}" if progress.seconds >= 0.1 else ""
+        took += f", {per_second}" if progress.seconds >= 0.1 else ""
         return f"{progress.label}: " + (took if progress.done else "nothing left to do")
     if progress.total is None:
-        return f"{progress.label}: {counted} so far, {_format_rate(rate)}"
+        return f"{progress.label}: {counted} so far, {per_second}"
     left = f", {_format_time((progress.total - progress.done) / rate)} left" if rate else ""
-    return f"{progress.label}: {progress.done:,} of {progress.total:,} {progress.unit}, {_format_rate(rate)}{left}"
+    return f"{progress.label}: {progress.done:,} of {progress.total:,} {progress.unit}, {per_second}{left}"
 
 
 def create_log_reporter(
@@ -117,15 +118,10 @@ def create_log_reporter(
         total: how many there will be, where that is known.
         tasks: what `ProgressReporter.count_task` is called with, if it is.
     """
-
-    def write_line(progress: Progress) -> None:
-        logger.info("%s", describe_progress(progress))
-
-    return ProgressReporter(label, Counted(tasks, lambda _: 1, total, unit), write_line, LOG_SECONDS)
-
-
-def _format_rate(rate: float) -> str:
-    return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
+    counted = Counted(tasks, lambda _: 1, total, unit)
+    return ProgressReporter(
+        label, counted, lambda progress: logger.info("%s", describe_progress(progress)), LOG_SECONDS
+    )
 
 
 def _format_time(seconds: float) -> str:

@@ -18,41 +18,35 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.util import find_spec
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
 
 from brev_pipeline.engine.base import Engine, MapOptions, check_workers
 from brev_pipeline.engine.progress import ProgressListener, ProgressReporter
 from brev_pipeline.engine.ray_pool import PACKAGE_FOLDER, RayPool
 from brev_pipeline.engine.scheduler import Scheduler
-from brev_pipeline.engine.transport import SerializedFunction, serialize_function
+from brev_pipeline.engine.transport import serialize_function
 from brev_pipeline.engine.worker import ONE_THREAD
 from brev_pipeline.errors import EngineError
 
 T = TypeVar("T")
 
-_ADDRESS = re.compile(r"(?P<scheme>ray://)?(?P<host>\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
+_ADDRESS = re.compile(r"(ray://)?(\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):\d{1,5}")
+_CLIENT = "ray://"
 _ADVICE = "give host:6379 of its head on a machine that belongs to it, or ray://host:10001 from anywhere else"
 
 _lock = threading.RLock()
 _users: list[str] = []  # address of each call that uses the connection that we opened
 
 
-class Address(NamedTuple):
-    """Parts of an address."""
+def check_address(text: str) -> str:
+    """The address of a cluster's head, ``ray://`` before it where Ray's client is to be used: from another machine.
 
-    text: str
-    endpoint: str
-    """host:port."""
-    is_client: bool
-    """Whether Ray's client is to be used: this machine is no part of the cluster."""
-
-
-def parse_address(text: str) -> Address:
-    """Take an address apart. Raises `EngineError` if it is none."""
-    parts = _ADDRESS.fullmatch(text)
-    if not parts:
+    Raises:
+        EngineError: it is none.
+    """
+    if not _ADDRESS.fullmatch(text):
         raise EngineError(f"engine.address: {text!r} is no address of a Ray cluster: {_ADVICE}")
-    return Address(text, f"{parts['host']}:{parts['port']}", bool(parts["scheme"]))
+    return text
 
 
 class RayEngine(Engine):
@@ -98,7 +92,7 @@ class RayEngine(Engine):
         task_timeout: float | None = None,
     ) -> None:
         super().__init__(on_progress, progress_seconds, task_timeout)
-        self._address: Address = parse_address(address)
+        self._address = check_address(address)
         self._limit = None if workers == "auto" else check_workers(workers)
         self._env = worker_environment(dict(runtime_env or {}), ship_package=ship_package)
         self._connect_seconds = connect_seconds
@@ -115,35 +109,30 @@ class RayEngine(Engine):
     def _run(
         self, function: Callable[[T], Any], tasks: Iterable[T], options: MapOptions, reporter: ProgressReporter
     ) -> Iterator[tuple[T, Any]]:
-        return self._run_connected(serialize_function(function), tasks, options, reporter)
+        # At once: what cannot be sent is refused before anything is reached.
+        serialized = serialize_function(function)
 
-    def _run_connected(
-        self, function: SerializedFunction, tasks: Iterable[T], options: MapOptions, reporter: ProgressReporter
-    ) -> Iterator[tuple[T, Any]]:
-        with open_connection(self._address, self._env, self._connect_seconds) as ray:
-            size = self._limit or self._count_cpus(ray)
-            pool: RayPool[T] = RayPool(ray, function, size, options.timeout, self._start_seconds)
-            yield from Scheduler(pool, iter(tasks), options, reporter).run()
+        def iterate_results() -> Iterator[tuple[T, Any]]:
+            with open_connection(self._address, self._env, self._connect_seconds) as ray:
+                size = self._limit or self._count_cpus(ray)
+                pool: RayPool[T] = RayPool(ray, serialized, size, options.timeout, self._start_seconds)
+                yield from Scheduler(pool, iter(tasks), options, reporter).run()
+
+        return iterate_results()
 
     def _count_cpus(self, ray: Any) -> int:
         count = int(ray.cluster_resources().get("CPU", 0))
         if count < 1:
             raise EngineError(
-                f"engine.address: the cluster {self._address.text} has no CPUs at the moment; where it grows on "
+                f"engine.address: the cluster {self._address} has no CPUs at the moment; where it grows on "
                 "demand, give engine.workers a number"
             )
         return count
 
 
 @contextlib.contextmanager
-def open_connection(address: Address, runtime_env: dict[str, Any], seconds: float) -> Iterator[Any]:
-    """Ray, connected; a context.
-
-    Args:
-        address: of the cluster.
-        runtime_env: what the workers of this process need, see `worker_environment`; it applies if this call opens
-            the connection.
-        seconds: to wait for an answer.
+def open_connection(address: str, runtime_env: dict[str, Any], seconds: float) -> Iterator[Any]:
+    """Ray, connected within some seconds; a context. ``runtime_env`` applies if this call opens the connection.
 
     Raises:
         EngineError: Ray is not installed, the cluster cannot be reached, or it runs another version of Ray or Python.
@@ -158,7 +147,7 @@ def open_connection(address: Address, runtime_env: dict[str, Any], seconds: floa
     finally:
         if not foreign:
             with _lock:
-                _users.remove(address.text)
+                _users.remove(address)
                 if not _users:
                     ray.shutdown()
 
@@ -180,10 +169,10 @@ def _import_ray() -> Any:
     return ray
 
 
-def _connect(address: Address, runtime_env: dict[str, Any], seconds: float) -> None:
-    if others := sorted({user for user in _users if user != address.text}):
+def _connect(address: str, runtime_env: dict[str, Any], seconds: float) -> None:
+    if others := sorted({user for user in _users if user != address}):
         raise EngineError(
-            f"this process works on the cluster {others[0]}; Ray allows no second one, {address.text}: use another "
+            f"this process works on the cluster {others[0]}; Ray allows no second one, {address}: use another "
             "process for it"
         )
     if not _users:
@@ -192,19 +181,24 @@ def _connect(address: Address, runtime_env: dict[str, Any], seconds: float) -> N
             raise EngineError("engine.kind is ray, but Ray is not installed: pip install 'brev-pipeline[ray]'")
         _check_reachable(address, seconds)
         ray = _import_ray()
-        with _keeping_sigterm():
-            try:
-                ray.init(address=address.text, runtime_env=runtime_env, configure_logging=False)
-            except Exception as error:
-                ray.shutdown()
-                raise _explain_refusal(address, error) from error
-    _users.append(address.text)
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            ray.init(address=address, runtime_env=runtime_env, configure_logging=False)
+        except Exception as error:
+            ray.shutdown()
+            raise _explain_refusal(address, error) from error
+        finally:
+            # Ray replaces the process's own answer to SIGTERM, by which Dagster stops a run.
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
+    _users.append(address)
 
 
-def _check_reachable(address: Address, seconds: float) -> None:
+def _check_reachable(address: str, seconds: float) -> None:
     """Make sure that a gRPC server answers; raises `EngineError`, which is passing, where none does in time."""
+    endpoint = address.removeprefix(_CLIENT)  # host:port
     if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
-        host, _, port = address.endpoint.rpartition(":")
+        host, _, port = endpoint.rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), seconds).close()
         except OSError as error:
@@ -215,7 +209,7 @@ def _check_reachable(address: Address, seconds: float) -> None:
 
     request = health_pb2.HealthCheckRequest()
     # Not through a proxy of the environment: clusters are reached directly.
-    with grpc.insecure_channel(address.endpoint, [("grpc.enable_http_proxy", 0)]) as channel:
+    with grpc.insecure_channel(endpoint, [("grpc.enable_http_proxy", 0)]) as channel:
         try:
             health_pb2_grpc.HealthStub(channel).Check(request, timeout=seconds, wait_for_ready=True)
         except grpc.RpcError as error:
@@ -224,35 +218,21 @@ def _check_reachable(address: Address, seconds: float) -> None:
             # Any other answer is one: it does not know health checks, or wants a token.
 
 
-def _unreachable_error(address: Address, why: str) -> EngineError:
-    error = EngineError(
-        f"engine.address: {address.text} cannot be reached: {why}; check that the cluster runs and that its address "
-        f"is right: {_ADVICE}"
+def _unreachable_error(address: str, why: str) -> EngineError:
+    return EngineError(
+        f"engine.address: {address} cannot be reached: {why}; check that the cluster runs and that its address is "
+        f"right: {_ADVICE}",
+        passing=True,
     )
-    error.passing = True
-    return error
 
 
-def _explain_refusal(address: Address, error: Exception) -> EngineError:
+def _explain_refusal(address: str, error: Exception) -> EngineError:
     text = str(error).strip()
     if "mismatch" in text.lower():
         lines = " ".join(line.strip() for line in text.splitlines())
-        return EngineError(f"engine.address: {address.text}: {lines}; install the same versions on both sides")
+        return EngineError(f"engine.address: {address}: {lines}; install the same versions on both sides")
     if isinstance(error, ConnectionError):
         return _unreachable_error(address, text)
-    if address.is_client:
-        return EngineError(f"engine.address: {address.text}: Ray refused the connection: {text}")
-    return EngineError(f"engine.address: {address.text}: this process cannot join the cluster: {text}; {_ADVICE}")
-
-
-@contextlib.contextmanager
-def _keeping_sigterm() -> Iterator[None]:
-    """Keep the process's own answer to SIGTERM, which Ray replaces: Dagster stops a run by it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
+    if address.startswith(_CLIENT):
+        return EngineError(f"engine.address: {address}: Ray refused the connection: {text}")
+    return EngineError(f"engine.address: {address}: this process cannot join the cluster: {text}; {_ADVICE}")

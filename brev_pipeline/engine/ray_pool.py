@@ -55,14 +55,11 @@ class RemoteWorker:
     """
 
     def prepare(self, function: list[Any], versions: dict[str, str]) -> bytes:
-        """Get ready.
+        """Get ready: `MessageKind.READY` with where this is (host name, process), or `MessageKind.FAILED`.
 
         Args:
             function: reference to the function as a message (in a list: Ray fetches bare ones itself).
             versions: the caller's `collect_versions`.
-
-        Returns:
-            `MessageKind.READY` with where this is (host name, process), or `MessageKind.FAILED`.
         """
         address, here = f"{socket.gethostname()}, process {os.getpid()}", collect_versions()
         if unlike := [f"{name} {here.get(name)}, not {own}" for name, own in versions.items() if here.get(name) != own]:
@@ -98,21 +95,12 @@ class WorkerHandle(Generic[T]):
 
     actor: Any
     task: ScheduledTask[T] | None = None
-    address: str = ""
-    """Host and process, once it has begun."""
-    deadline: float | None = None
+    address: str = ""  # host and process, once it has begun
+    deadline: float | None = None  # moment of time.monotonic
 
 
 class RayPool(WorkerPool[T]):
-    """Workers on a cluster.
-
-    Args:
-        ray: the module, connected.
-        function: what they run.
-        size: workers at most.
-        timeout: seconds per task before its worker is killed, or None.
-        start_seconds: to wait for the first worker.
-    """
+    """Workers on a cluster that ``ray``, the module, is connected to; the first has to start in ``start_seconds``."""
 
     def __init__(
         self, ray: Any, function: SerializedFunction, size: int, timeout: float | None, start_seconds: float
@@ -219,13 +207,12 @@ class RayPool(WorkerPool[T]):
         late = self._start_deadline is not None and time.monotonic() >= self._start_deadline
         if self._queue and not at_work and late:
             free = self._ray.available_resources().get("CPU", 0)
-            error = EngineError(
+            raise EngineError(
                 f"the cluster started no worker within {self._start_seconds:g} s (engine.start_seconds); {free:g} of "
                 f"its {self._ray.cluster_resources().get('CPU', 0):g} CPUs are free: wait until others are done, or "
-                "let it grow"
+                "let it grow",
+                passing=True,
             )
-            error.passing = True
-            raise error
 
 
 def explain_loss(ray: Any, error: Exception, address: str) -> WorkerLost:

@@ -68,10 +68,7 @@ Events = list[tuple[ScheduledTask[T], Message | WorkerLost]]
 class WorkerPool(ABC, Generic[T]):
     """Up to ``size`` workers, started as they are needed. A context: when it is left, none of them works any more.
 
-    Args:
-        function: what they run.
-        size: workers at most.
-        timeout: seconds per task before its worker is killed, or None.
+    A worker whose task takes longer than ``timeout`` seconds is killed; None: it may take any time.
     """
 
     def __init__(self, function: SerializedFunction, size: int, timeout: float | None) -> None:
@@ -122,13 +119,9 @@ def describe_timeout(timeout: float | None) -> str:
 
 
 class Scheduler(Generic[T]):
-    """The state of one call.
+    """The state of one call: enters and leaves the pool, and takes tasks one by one.
 
-    Args:
-        pool: who works; the call enters and leaves it.
-        tasks: taken one by one; one more than there are workers at most ahead of the results.
-        options: the call's.
-        reporter: counts and reports.
+    At most one task more than there are workers is taken ahead of the results.
     """
 
     def __init__(
@@ -223,6 +216,5 @@ class Scheduler(Generic[T]):
         if self._options.lost == "yield" and not loss.blameless:
             self._finish(scheduled, LostTask(reason, loss.signal))
         else:
-            error = EngineError(f"{task_name(self._options.label, scheduled.task)} was lost: {reason}")
-            error.passing = loss.blameless
-            raise error
+            name = task_name(self._options.label, scheduled.task)
+            raise EngineError(f"{name} was lost: {reason}", passing=loss.blameless)

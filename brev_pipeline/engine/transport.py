@@ -41,18 +41,14 @@ Part = bytes | bytearray | memoryview
 class MessageKind(IntEnum):
     """What a message says."""
 
-    FUNCTION = 0
-    """To the worker: the function to run."""
-    TASK = 1
-    """To the worker: run it on this."""
-    BYE = 2
-    """To the worker: that was all."""
-    READY = 3
-    """From the worker: the function is there."""
-    DONE = 4
-    """From the worker: the task's result."""
-    FAILED = 5
-    """From the worker: a `Failure`."""
+    # To the worker:
+    FUNCTION = 0  # the function to run
+    TASK = 1  # run it on this
+    BYE = 2  # that was all
+    # From the worker:
+    READY = 3  # the function is there
+    DONE = 4  # the task's result
+    FAILED = 5  # a `Failure`
 
 
 class Message(NamedTuple):
@@ -151,8 +147,7 @@ class SerializedFunction(NamedTuple):
     """A function on its way to workers."""
 
     message: list[Part]
-    import_path: list[str]
-    """Import path of the workers: ours, made absolute."""
+    import_path: list[str]  # of the workers: ours, made absolute
 
 
 def serialize_function(function: Callable[..., Any]) -> SerializedFunction:
@@ -191,12 +186,10 @@ def _import_folder(module: str) -> str | None:
 class Failure(NamedTuple):
     """What a worker tells of an error: text, and bytes that `rebuild_error` understands. Always picklable."""
 
-    what: str
-    """What could not be done, for example ``"failed"``."""
+    what: str  # could not be done, for example "failed"
     summary: str
     trace: str
-    ours: bytes | None = None
-    """Pickle of (class, args, attributes) of an error of this package's family."""
+    ours: bytes | None = None  # pickle of (class, args, attributes) of an error of this package's family
 
 
 class RemoteTraceback(Exception):  # noqa: N818 (it is a cause, not an error of its own)

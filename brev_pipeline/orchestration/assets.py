@@ -9,37 +9,29 @@ import dagster as dg
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.orchestration.automation import build_freshness_policy
 from brev_pipeline.orchestration.io_manager import StageTable
-from brev_pipeline.orchestration.steps import (
-    asset_key,
-    forward_logs,
-    pace_metadata,
-    record_pace,
-    retry_or_fail,
-    settings_metadata,
-)
-from brev_pipeline.provenance import attach_provenance, code_version, read_lineage
+from brev_pipeline.orchestration.steps import asset_key, forward_logs, pace_metadata, record_pace, retry_or_fail
+from brev_pipeline.provenance import attach_provenance, code_version, read_lineage, settings_of
 from brev_pipeline.stages import SPECS, VERSION, StageSpec, inputs_of
+from brev_pipeline.storage import Sources
+from brev_pipeline.store import PipelineStore
 
 
 def build_assets(config: PipelineConfig) -> list[dg.AssetsDefinition]:
-    """The assets of one pipeline, in the order of the flow.
-
-    Args:
-        config: the pipeline's configuration; assets close over it, none reads YAML.
-    """
+    """The assets of one pipeline, in the order of the flow; they close over its configuration, none reads YAML."""
     return [_build_asset(config, spec) for spec in SPECS.values()]
 
 
 def _build_asset(config: PipelineConfig, spec: StageSpec) -> dg.AssetsDefinition:
     stage, tables, engine = spec.name, f"{config.name}__tables", f"{config.name}__engine"
     inputs = inputs_of(stage)
+    reads_s3 = not inputs and any(dataset.bucket.startswith("s3://") for dataset in config.datasets)
 
     @dg.asset(
         key=asset_key(config.name, stage),
         group_name=config.name,
         description=spec.description,
         owners=config.owners,
-        kinds=set(spec.kinds | ({"s3"} if not inputs and _reads_s3(config) else set())),
+        kinds=set(spec.kinds | ({"s3"} if reads_s3 else set())),
         code_version=code_version(config, stage),
         freshness_policy=build_freshness_policy(config.schedule),
         # One run of a pipeline at a time: dagster.yaml limits every pool to one run (see `deploy/`).
@@ -56,13 +48,15 @@ def _build_asset(config: PipelineConfig, spec: StageSpec) -> dg.AssetsDefinition
             began = time.perf_counter()
             output = STAGE_FUNCTIONS[stage](context, config, upstream)
             seconds = time.perf_counter() - began
-            context.add_output_metadata(pace_metadata(stage, output, seconds) | settings_metadata(config, stage))
+            settings = dg.MetadataValue.json(settings_of(config, stage))
+            context.add_output_metadata(pace_metadata(stage, output, seconds) | {"settings": settings})
             record_pace(context, config, stage, output, seconds)
             if isinstance(output, dg.MaterializeResult):
                 return output
             lineages = {name: loaded.lineage for name, loaded in upstream.items()}
             table = attach_provenance(output, stage, config, lineages)
             lineage = read_lineage(table.schema.metadata, stage, "this run's")[stage]
+            # Users' checks recognize an equal table's materialization by it (see `user_checks`).
             return dg.MaterializeResult(value=table, data_version=dg.DataVersion(lineage.id))
 
     return stage_asset
@@ -80,8 +74,6 @@ def _make_raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig,
     from brev_pipeline.release.assignments import foresee_faults
     from brev_pipeline.release.baseline import refuse_foreign_store
     from brev_pipeline.release.exclusions import store_filtered
-    from brev_pipeline.storage import Sources
-    from brev_pipeline.store import PipelineStore
     from brev_pipeline.table_metadata import note_found
 
     store = PipelineStore.from_config(config)
@@ -103,8 +95,6 @@ def _make_sample_integrity(context: dg.AssetExecutionContext, config: PipelineCo
     from brev_pipeline.integrity import check_integrity
     from brev_pipeline.integrity.findings import COMPARED_CONTENTS
     from brev_pipeline.orchestration.metadata import integrity_metadata
-    from brev_pipeline.storage import Sources
-    from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.from_config(config)
     memory, newest = store.identity_cache, store.newest_version()
@@ -122,15 +112,10 @@ def _make_prepared_images(context: dg.AssetExecutionContext, config: PipelineCon
     from brev_pipeline.images.prepare import SAMPLE_COLUMNS, prepare_images
     from brev_pipeline.orchestration.metadata import prepared_metadata, recheck_metadata
     from brev_pipeline.recheck import FACTS, recheck_identities
-    from brev_pipeline.storage import Sources
-    from brev_pipeline.store import PipelineStore
     from brev_pipeline.tables import note_work
 
-    sources, store, engine = (
-        Sources.from_config(config),
-        PipelineStore.from_config(config),
-        _make_engine(context, config),
-    )
+    sources, store = Sources.from_config(config), PipelineStore.from_config(config)
+    engine = _make_engine(context, config)
     samples = upstream["sample_integrity"].read(SAMPLE_COLUMNS)
     read_now: list[Any] = []
     table = prepare_images(
@@ -150,7 +135,6 @@ def _make_sample_split(context: dg.AssetExecutionContext, config: PipelineConfig
     from brev_pipeline.split import PriorAssignments, build_split_report
     from brev_pipeline.split.label_map import read_split_classes
     from brev_pipeline.split.selection import INTEGRITY_COLUMNS
-    from brev_pipeline.store import PipelineStore
 
     done = divide_samples(
         config, PipelineStore.from_config(config), upstream["sample_integrity"], upstream["prepared_images"]
@@ -181,7 +165,6 @@ def _make_tfrecord_shards(context: dg.AssetExecutionContext, config: PipelineCon
     from brev_pipeline.orchestration.metadata import shards_metadata
     from brev_pipeline.records.shard_writer import PREPARED_COLUMNS
     from brev_pipeline.release.shards import make_shards
-    from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.from_config(config)
     table = make_shards(
@@ -207,7 +190,6 @@ def _publish_dataset_version(context: dg.AssetExecutionContext, config: Pipeline
     from brev_pipeline.orchestration.metadata import release_metadata
     from brev_pipeline.orchestration.user_checks import refuse_unknown_checks
     from brev_pipeline.release.release_version import release_version
-    from brev_pipeline.store import PipelineStore
 
     store = PipelineStore.from_config(config)
 
@@ -240,13 +222,7 @@ def _make_engine(context: dg.AssetExecutionContext, config: PipelineConfig) -> A
     return getattr(context.resources, f"{config.name}__engine").make_engine(context)
 
 
-def _reads_s3(config: PipelineConfig) -> bool:
-    return any(dataset.bucket.startswith("s3://") for dataset in config.datasets)
-
-
-StageFunction = Callable[[dg.AssetExecutionContext, PipelineConfig, Upstream], Any]
-
-STAGE_FUNCTIONS: Final[dict[str, StageFunction]] = {
+STAGE_FUNCTIONS: Final[dict[str, Callable[[dg.AssetExecutionContext, PipelineConfig, Upstream], Any]]] = {
     "raw_listing": _make_raw_listing,
     "sample_integrity": _make_sample_integrity,
     "prepared_images": _make_prepared_images,

@@ -1,4 +1,13 @@
-"""When a pipeline runs: its job, its schedule with the freshness that follows from it, its sensor for new images."""
+"""When and where a pipeline runs: its job and executor, its schedule with its freshness, its sensor for new images.
+
+A pipeline has thirteen steps, one after the other, most of them short, so in the run's own process they cost next to
+nothing beside the work. A process of its own costs each step an interpreter with Dagster, the code location and the
+libraries of its stage, and gives two things for it: memory that is given back when the step ends, and a step that
+can be killed (by the kernel, for its memory, or by a crash in a library) without the run.
+
+Processes are forked off one that has imported beforehand what all steps need (multiprocessing's forkserver), so that
+it is imported once in a run, and not thirteen times.
+"""
 
 import re
 from collections.abc import Sequence
@@ -13,23 +22,44 @@ from dagster._utils.schedules import CRON_RANGES, CroniterShim, schedule_executi
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.operations import ScheduleSettings
 from brev_pipeline.errors import BrevPipelineError
-from brev_pipeline.orchestration.resources import build_executor
+from brev_pipeline.storage import Sources
+from brev_pipeline.store import PipelineStore
 
 _TAG = "brev_pipeline"
 PIPELINE_TAG = f"{_TAG}/pipeline"
 _CALENDAR_START: Final = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
 _CRON_FIELDS: Final = ("minute", "hour", "day", "month", "weekday")
 _LEAP_CYCLE: Final = timedelta(days=4 * 365 + 1)
+PRELOADED_MODULES: Final = (
+    "brev_pipeline.definitions",
+    # Arrow imports it as soon as it makes an array.
+    "pandas",
+    "brev_pipeline.images",
+    "brev_pipeline.integrity",
+    "brev_pipeline.listing",
+    "brev_pipeline.orchestration.metadata",
+    "brev_pipeline.release.release_version",
+    "brev_pipeline.split",
+    # Six of the thirteen steps apply a suite. Before Great Expectations, what turns its usage statistics off.
+    "brev_pipeline.expectations.validate",
+    "great_expectations",
+)
+"""Modules that the forking process imports, in this order: what loading the code location must never do, and what is
+then shared memory of all steps, some 300 MB once."""
 
 
 def build_job(config: PipelineConfig) -> "dg.UnresolvedAssetJobDefinition":
     """The job that materializes the whole chain, checks included."""
+    executor = dg.in_process_executor
+    if config.executor == "multiprocess":
+        start = {"forkserver": {"preload_modules": list(PRELOADED_MODULES)}}
+        executor = dg.multiprocess_executor.configured({"start_method": start}, name="multiprocess")
     return dg.define_asset_job(
         config.name,
         selection=dg.AssetSelection.groups(config.name),
         description=config.description or f"The whole chain of {config.name}.",
         tags={PIPELINE_TAG: config.name},
-        executor_def=build_executor(config.executor),
+        executor_def=executor,
     )
 
 
@@ -68,7 +98,6 @@ def build_sensor(config: PipelineConfig, job: "dg.UnresolvedAssetJobDefinition")
     )
     def request_run(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         from brev_pipeline.listing import listing_state
-        from brev_pipeline.storage import Sources
 
         if waiting := _skip_if_queued(context.instance, config):
             return waiting
@@ -79,15 +108,15 @@ def build_sensor(config: PipelineConfig, job: "dg.UnresolvedAssetJobDefinition")
             changes = _count_changes(config, state.listing)
             if context.cursor is None and changes == {} and _are_all_known(config, state.listing):
                 # The first tick: what a run by hand has published already is not new.
-                said = f"nothing new: the {state.images} images of the newest version"
-                return dg.SensorResult(skip_reason=said, cursor=state.fingerprint)
+                reason = f"nothing new: the {state.images} images of the newest version"
+                return dg.SensorResult(skip_reason=reason, cursor=state.fingerprint)
         except BrevPipelineError as error:
             if error.may_pass:
                 return dg.SkipReason(f"the datasets cannot be listed now: {error}")
             # A person has to do something: a failed tick is what people see.
             raise dg.DagsterError(f"the datasets cannot be listed: {error}") from error
-        found = {"appeared": state.images} if changes is None else changes
-        tags = {f"{_TAG}/{name}": str(count) for name, count in {"images": state.images, **found}.items()}
+        counts = {"images": state.images, **({"appeared": state.images} if changes is None else changes)}
+        tags = {f"{_TAG}/{name}": str(count) for name, count in counts.items()}
         # No run key: where images go and come back, the same listing is new once more.
         return dg.SensorResult(run_requests=[dg.RunRequest(tags=tags)], cursor=state.fingerprint)
 
@@ -109,12 +138,12 @@ def _skip_if_queued(instance: dg.DagsterInstance, config: PipelineConfig) -> dg.
 
 def _describe_no_change(instance: dg.DagsterInstance, config: PipelineConfig, images: int) -> str:
     """Why nothing is to be done, and whether what was last requested came to a bad end."""
-    said = f"nothing new: the same {images} images as before"
+    reason = f"nothing new: the same {images} images as before"
     runs = instance.get_runs(dg.RunsFilter(tags={"dagster/sensor_name": sensor_name(config)}), limit=1)
     if runs and runs[0].status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
         ended = runs[0].status.value.lower()
-        said += f"; the run for them, {runs[0].run_id}, ended as {ended}: see its log, then launch it again"
-    return said
+        reason += f"; the run for them, {runs[0].run_id}, ended as {ended}: see its log, then launch it again"
+    return reason
 
 
 def _count_changes(config: PipelineConfig, listing: Any) -> dict[str, int] | None:
@@ -122,7 +151,6 @@ def _count_changes(config: PipelineConfig, listing: Any) -> dict[str, int] | Non
     import pyarrow.compute as pc
 
     from brev_pipeline.integrity.findings import COMPARED, compare_listings
-    from brev_pipeline.store import PipelineStore
 
     newest = PipelineStore.from_config(config).newest_version()
     if newest is None:
@@ -136,7 +164,6 @@ def _are_all_known(config: PipelineConfig, listing: Any) -> bool:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from brev_pipeline.store import PipelineStore
     from brev_pipeline.texts import TEXT, join_texts
 
     def seen(table: pa.Table) -> pa.ChunkedArray:

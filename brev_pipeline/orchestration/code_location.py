@@ -5,11 +5,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster._check import CheckError
 
-from brev_pipeline.config import PipelineConfig, load_config
+from brev_pipeline.config import EngineSettings, PipelineConfig, load_config
 from brev_pipeline.config.credentials import redact
 from brev_pipeline.config.load import to_printable
 from brev_pipeline.errors import BrevPipelineError, ConfigError
@@ -18,56 +19,12 @@ from brev_pipeline.orchestration.assets import build_assets
 from brev_pipeline.orchestration.automation import build_job, build_schedule, build_sensor, check_cron
 from brev_pipeline.orchestration.io_manager import TableIOManager
 from brev_pipeline.orchestration.purge import build_purge_definitions
-from brev_pipeline.orchestration.resources import EngineResource
+
+if TYPE_CHECKING:
+    from brev_pipeline.engine import Engine, Progress
 
 BROKEN_GROUP = "broken_configurations"
 """Asset group of the files that cannot be used, and name of the sensor whose ticks fail because of them."""
-
-
-def build_broken_definitions(problems: Mapping[Path, str]) -> dg.Definitions:
-    """One asset per file, with what is wrong in its description, and the sensor; nothing where there is no problem.
-
-    Args:
-        problems: file → what is wrong with it.
-    """
-    if not problems:
-        return dg.Definitions()
-    specs: dict[str, dg.AssetSpec] = {}
-    for file, said in problems.items():
-        name = _to_identifier(file.stem)
-        while name in specs:
-            name += "_"
-        specs[name] = _build_broken_spec(name, file, said)
-    return dg.Definitions(assets=list(specs.values()), sensors=[_build_broken_sensor("\n".join(problems.values()))])
-
-
-def _build_broken_spec(name: str, file: Path, problems: str) -> dg.AssetSpec:
-    lines = "\n".join(f"- {line}" for line in problems.splitlines())
-    return dg.AssetSpec(
-        dg.AssetKey([BROKEN_GROUP, name]),
-        group_name=BROKEN_GROUP,
-        description=f"`{to_printable(Path(file.name))}` cannot be used, so its pipeline is missing:\n\n{lines}",
-        kinds={"yaml"},
-    )
-
-
-def _build_broken_sensor(problems: str) -> dg.SensorDefinition:
-    @dg.sensor(
-        name=BROKEN_GROUP,
-        minimum_interval_seconds=3600,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Its ticks fail while a configuration cannot be used. Mend the file, then reload the location.",
-    )
-    def alarm() -> None:
-        # Anything else than Dagster's own would show under a title that says nothing.
-        raise dg.DagsterError(problems)
-
-    return alarm
-
-
-def _to_identifier(stem: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in stem)
-
 
 _log = logging.getLogger(__name__)
 
@@ -92,22 +49,55 @@ def build_folder_definitions(folder: Path) -> dg.Definitions:
     its description, and makes the ticks of a sensor of that name fail.
     """
     loaded = load_config_files(list_config_files(folder))
-    for one in loaded:
-        if one.config is None:
-            _log.error("%s cannot be used, its pipeline is left out:\n%s", to_printable(one.file), one.problem)
+    problems: dict[Path, str] = {}
+    configs: list[PipelineConfig] = []
+    for outcome in loaded:
+        if outcome.config is None:
+            problems[outcome.file] = outcome.problem
+            _log.error("%s cannot be used, its pipeline is left out:\n%s", to_printable(outcome.file), outcome.problem)
             continue
-        for warning in one.config.setup_warnings:
-            _log.warning("%s: %s", to_printable(one.file), warning)
+        configs.append(outcome.config)
+        for warning in outcome.config.setup_warnings:
+            _log.warning("%s: %s", to_printable(outcome.file), warning)
     if not loaded:
         what = "holds no *.yaml" if folder.is_dir() else "does not exist"
         _log.warning("%s %s, so there are no pipelines; BREV_PIPELINE_CONFIGS names another folder", folder, what)
-    broken = {one.file: one.problem for one in loaded if one.config is None}
     return dg.Definitions.merge(
-        *(one.definitions for one in loaded if one.definitions is not None),
-        build_broken_definitions(broken),
-        build_purge_definitions([one.config for one in loaded if one.config is not None]),
+        *(outcome.definitions for outcome in loaded if outcome.definitions is not None),
+        _build_broken_definitions(problems),
+        build_purge_definitions(configs),
         dg.Definitions(executor=dg.in_process_executor),
     )
+
+
+def _build_broken_definitions(problems: Mapping[Path, str]) -> dg.Definitions:
+    """One asset per file, with what is wrong in its description, and the sensor; nothing where there is no problem."""
+    if not problems:
+        return dg.Definitions()
+    specs: dict[str, dg.AssetSpec] = {}
+    for file, problem in problems.items():
+        name = "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in file.stem)
+        while name in specs:
+            name += "_"
+        lines = "\n".join(f"- {line}" for line in problem.splitlines())
+        specs[name] = dg.AssetSpec(
+            dg.AssetKey([BROKEN_GROUP, name]),
+            group_name=BROKEN_GROUP,
+            description=f"`{to_printable(Path(file.name))}` cannot be used, so its pipeline is missing:\n\n{lines}",
+            kinds={"yaml"},
+        )
+
+    @dg.sensor(
+        name=BROKEN_GROUP,
+        minimum_interval_seconds=3600,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Its ticks fail while a configuration cannot be used. Mend the file, then reload the location.",
+    )
+    def alarm() -> None:
+        # Anything else than Dagster's own would show under a title that says nothing.
+        raise dg.DagsterError("\n".join(problems.values()))
+
+    return dg.Definitions(assets=list(specs.values()), sensors=[alarm])
 
 
 def list_config_files(folder: Path) -> list[Path]:
@@ -129,7 +119,7 @@ def load_config_files(files: Sequence[Path], wanted: Collection[Path] | None = N
     """
     read = {file: _load_or_explain(file, partial(_read_file, file)) for file in files}
     asked = set(read if wanted is None else wanted)
-    names = {one.config.name for file, one in read.items() if file in asked and one.config is not None}
+    names = {outcome.config.name for file, outcome in read.items() if file in asked and outcome.config is not None}
     owners: dict[str, Path] = {}
     outcomes = []
     for file, outcome in read.items():
@@ -163,10 +153,10 @@ def _load_or_explain(file: Path, load: Callable[[], LoadedFile]) -> LoadedFile:
         return LoadedFile(file, problem=str(error))
     except Exception as error:  # noqa: BLE001 (whatever it is, the other files are not to blame)
         _log.debug("%s", file, exc_info=True)
-        said = redact(f"{type(error).__name__}: {error}")[:1000]
+        reason = redact(f"{type(error).__name__}: {error}")[:1000]
         ours = isinstance(error, BrevPipelineError | dg.DagsterError | CheckError)
         hint = "" if ours else "; it was not foreseen that a configuration does this: please report it"
-        return LoadedFile(file, problem=f"{to_printable(file)}: cannot be used: {said}{hint}")
+        return LoadedFile(file, problem=f"{to_printable(file)}: cannot be used: {reason}{hint}")
 
 
 def build_pipeline_definitions(
@@ -186,3 +176,39 @@ def build_pipeline_definitions(
         },
         loggers=loggers,
     )
+
+
+class EngineResource(dg.ConfigurableResource[Any]):
+    """Runs tasks on this machine's cores, or on a Ray cluster.
+
+    Attributes:
+        kind: ``local`` or ``ray``.
+        workers: number of processes, or ``auto``.
+        address: of the Ray cluster; empty for ``local``.
+        settings: ``engine`` of the configuration in full, which the others are taken from.
+    """
+
+    kind: str
+    workers: str
+    address: str
+    settings: dict[str, Any]
+
+    @classmethod
+    def from_settings(cls, settings: EngineSettings) -> "EngineResource":
+        """The resource of a configuration."""
+        return cls(
+            kind=settings.kind,
+            workers=str(settings.workers),
+            address=settings.address or "",
+            settings=settings.model_dump(mode="json", exclude_unset=True, exclude_none=True),
+        )
+
+    def make_engine(self, context: Any) -> "Engine":
+        """An engine whose progress goes to the log of the run."""
+        from brev_pipeline.engine import create_engine
+        from brev_pipeline.engine.progress import LOG_SECONDS, describe_progress
+
+        def report(progress: "Progress") -> None:
+            context.log.info(describe_progress(progress))
+
+        return create_engine(EngineSettings.model_validate(self.settings), report, LOG_SECONDS)

@@ -1,7 +1,7 @@
 """Dagster's IO manager for the stages' tables: Parquet in the store, one folder per run, never overwritten.
 
 A table that comes from an earlier run is taken only if it was made by the present configuration and code (see
-`provenance`), and if its checks passed (see `check_results`), users' own among them (see `user_checks`). One that was
+`provenance`), and if its checks passed (see `asset_checks`), users' own among them (see `user_checks`). One that was
 recorded and is gone fails for good: retrying does not bring it back.
 """
 
@@ -14,7 +14,7 @@ import dagster as dg
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import StoreError
 from brev_pipeline.expectations import SUITES
-from brev_pipeline.orchestration.check_results import CheckRecord, CheckResultStore
+from brev_pipeline.orchestration.asset_checks import CheckRecord, CheckResultStore
 from brev_pipeline.orchestration.steps import retry_or_fail
 from brev_pipeline.orchestration.user_checks import TABLE_KEY, record_checked_table, require_user_checks
 from brev_pipeline.provenance import Lineage, check_current, read_lineage
@@ -48,11 +48,7 @@ class StageTable(StoredTable):
 
 
 class TableIOManager(dg.IOManager):
-    """Keeps the tables of one pipeline.
-
-    Args:
-        config: the pipeline's configuration.
-    """
+    """Keeps the tables of one pipeline."""
 
     def __init__(self, config: PipelineConfig) -> None:
         self._config = config
@@ -64,7 +60,9 @@ class TableIOManager(dg.IOManager):
         """Write a stage's table; its place, schema and rows become metadata of the materialization."""
         stage = context.asset_key.path[-1]
         with retry_or_fail(context, self._config.retry):
-            name = self._write_table(context.run_id, stage, to_parquet(table))
+            data, number = to_parquet(table), len(self._list_run_tables(context.run_id, stage)) + 1
+            name = hashed_name(f"{context.run_id}/{stage}.{number}", data)
+            self._tables.create_file(name, data)
         context.add_output_metadata(
             {
                 TABLE_KEY: name,
@@ -80,10 +78,14 @@ class TableIOManager(dg.IOManager):
         with retry_or_fail(context, self._config.retry):
             name = self.find_table(context, stage)
             lineage = read_lineage(StoredTable(self._tables, name, verified=True).metadata, stage, name)
-            check_current(self._config, self._record_lineage(context, stage, lineage))
-            ours = {own: {rule.name for rule in rules} for own, rules in self._rules.items()}
-            if judging := _list_checks_of_step(context):
-                if not judging <= ours[stage]:
+            step = (context.step_context.run_id, context.step_context.step.key)
+            if step not in self._loaded:
+                self._loaded = {step: {}}  # a step begins: what others loaded is no matter any more
+            self._loaded[step][stage] = lineage
+            check_current(self._config, self._loaded[step])
+            ours = {of: {rule.name for rule in rules} for of, rules in self._rules.items()}
+            if checks := _list_checks_of_step(context):
+                if not checks <= ours[stage]:
                     record_checked_table(self._tables, context.step_context, name)
                 return StageTable(self._tables, name, True, None, stage, lineage)
             return StageTable(
@@ -98,19 +100,11 @@ class TableIOManager(dg.IOManager):
                 ),
             )
 
-    def _record_lineage(self, context: dg.InputContext, stage: str, lineage: Lineage) -> dict[str, Lineage]:
-        """The lineages of all tables that the step has loaded, this one included."""
-        step = (context.step_context.run_id, context.step_context.step.key)
-        if step not in self._loaded:
-            self._loaded = {step: {}}  # a step begins: what others loaded is no matter any more
-        self._loaded[step][stage] = lineage
-        return self._loaded[step]
-
     def find_table(self, context: dg.InputContext, stage: str) -> str:
         """Name of the newest table of ``stage`` that this run may see, below the ``tables`` folder."""
         run_id = context.step_context.run_id
-        if own := self._list_run_tables(run_id, stage):
-            return f"{run_id}/{own[-1]}"
+        if names := self._list_run_tables(run_id, stage):
+            return f"{run_id}/{names[-1]}"
         event = context.instance.get_latest_materialization_event(context.asset_key)
         materialization = event.asset_materialization if event else None
         if materialization is None or TABLE_KEY not in materialization.metadata:
@@ -119,14 +113,10 @@ class TableIOManager(dg.IOManager):
 
     def _list_run_tables(self, run_id: str, stage: str) -> list[str]:
         """A run's tables of a stage, oldest first."""
-        found = [parts for parts in map(_TABLE_NAME.fullmatch, (self._tables / run_id).list_names()) if parts]
-        own = [parts for parts in found if parts["stage"] == stage]
-        return [parts[0] for parts in sorted(own, key=lambda parts: int(parts["number"]))]
-
-    def _write_table(self, run_id: str, stage: str, data: bytes) -> str:
-        name = hashed_name(f"{run_id}/{stage}.{len(self._list_run_tables(run_id, stage)) + 1}", data)
-        self._tables.create_file(name, data)
-        return name
+        tables = filter(None, map(_TABLE_NAME.fullmatch, (self._tables / run_id).list_names()))
+        of_stage = [parts for parts in tables if parts["stage"] == stage]
+        # Not by name: the tenth retry's would come before the second's.
+        return [parts[0] for parts in sorted(of_stage, key=lambda parts: int(parts["number"]))]
 
 
 def _list_checks_of_step(context: dg.InputContext) -> set[str]:

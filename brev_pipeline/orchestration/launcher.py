@@ -70,15 +70,11 @@ class WatchedRunLauncher(DefaultRunLauncher):
         try:
             working = deserialize_value(client.get_current_runs(), GetCurrentRunsResult).current_runs
         except DagsterUserCodeUnreachableError:
-            if client.socket and not _is_listening(client.socket):
+            with socket.socket(socket.AF_UNIX) as probe:
+                gone = client.socket and probe.connect_ex(client.socket) != 0
+            if gone:
                 return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "its code server is gone")
             return CheckRunHealthResult(WorkerStatus.RUNNING, "the code server does not answer; asked again later")
         if run.run_id in working:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "its process is gone: the code server was restarted")
-
-
-def _is_listening(path: str) -> bool:
-    """Whether a process of this machine listens on a Unix socket."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(path) == 0

@@ -30,7 +30,9 @@ PLOTTED_VALUES = 20
 
 def count_rows(table: pa.Table, *columns: str) -> dg.MetadataValue:
     """How many rows have each combination of values, as a markdown table; lists are joined with commas."""
-    flat = pa.table({name: _join_lists(table[name]) for name in columns})
+    flat = pa.table(
+        {name: join_names(table[name], ", ") if pa.types.is_list(table[name].type) else table[name] for name in columns}
+    )
     grouped = (
         flat.group_by(list(columns)).aggregate([([], "count_all")]).sort_by([(name, "ascending") for name in columns])
     )
@@ -69,19 +71,15 @@ def listing_metadata(
     left_out: Sequence[pa.Table] = (),
     facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What is there, what was left out, and what appeared, vanished, was replaced or renamed.
+    """What is there, what was left out, and what appeared, vanished, was replaced or renamed since ``published``.
 
-    Args:
-        table: of the stage.
-        published: the listing of the newest published version; None before the first.
-        left_out: images that the listing left out, as `list_datasets` tells them.
-        facts: what else was found, see `ListingFindings.build_summary`.
+    Images that were left out are as `list_datasets` tells them, the facts as `ListingFindings.build_summary` does.
     """
     from brev_pipeline.charts import class_balance
     from brev_pipeline.integrity import compare_listings
     from brev_pipeline.listing import listing_fingerprint
 
-    found: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "fingerprint": listing_fingerprint(table),
         "bytes": int(pc.sum(table["size"]).as_py() or 0),
         "images by class": count_rows(table, "dataset", "category"),
@@ -90,30 +88,22 @@ def listing_metadata(
         **_facts_metadata(facts or {}, sum(part.num_rows for part in left_out)),
     }
     if published is None:
-        return found
+        return shown
     changes = compare_listings(published, table)
-    if changes.num_rows:
-        found["changes"] = markdown_table(changes)
-    for row in pc.value_counts(changes["change"]).to_pylist():
-        found[row["values"]] = row["counts"]
-    return found
+    return shown | _table_if_any("changes", changes) | _count_values(changes["change"])
 
 
 def _facts_metadata(facts: Mapping[str, Any], left_out: int) -> dict[str, Any]:
     """Files besides the images that are left out; and how many images each configured name matches, none first."""
     unlisted, names = facts.get("unlisted", []), facts.get("names", [])
-    found: dict[str, Any] = {"other files": sum(row["files"] for row in unlisted) - left_out}
-    if unlisted:
-        found["not listed by ending and reason"] = markdown_table(pa.Table.from_pylist(unlisted))
+    shown: dict[str, Any] = {"other files": sum(row["files"] for row in unlisted) - left_out}
+    shown |= _table_if_any("not listed by ending and reason", pa.Table.from_pylist(unlisted))
     if names:
-        found["names matched"] = sum(row["images"] > 0 for row in names)
-        found["names without a match"] = len(names) - found["names matched"]
-        found["images by configured name"] = markdown_table(
-            pa.Table.from_pylist(sorted(names, key=lambda row: row["images"] > 0))
-        )
-    if facts.get("twins"):
-        found["nearly the same names"] = markdown_table(pa.Table.from_pylist(facts["twins"]))
-    return found
+        matched = sum(row["images"] > 0 for row in names)
+        by_name = pa.Table.from_pylist(sorted(names, key=lambda row: row["images"] > 0))
+        shown |= {"names matched": matched, "names without a match": len(names) - matched}
+        shown["images by configured name"] = markdown_table(by_name)
+    return shown | _table_if_any("nearly the same names", pa.Table.from_pylist(facts.get("twins", [])))
 
 
 def _left_out_metadata(parts: Sequence[pa.Table]) -> dict[str, Any]:
@@ -121,17 +111,15 @@ def _left_out_metadata(parts: Sequence[pa.Table]) -> dict[str, Any]:
     if not parts:
         return {"left out": 0}
     table = pa.concat_tables(parts)
-    refused = table.filter(pc.not_equal(table["rule"], "class_filter"))
-    found: dict[str, Any] = {"left out": table.num_rows, "left out by rule": count_rows(table, "rule")}
-    return found | ({"refused": markdown_table(refused.select(["path", "rule", "reason"]))} if refused.num_rows else {})
+    refused = table.filter(pc.not_equal(table["rule"], "class_filter")).select(["path", "rule", "reason"])
+    counts = {"left out": table.num_rows, "left out by rule": count_rows(table, "rule")}
+    return counts | _table_if_any("refused", refused)
 
 
 def integrity_metadata(table: pa.Table, published: pa.Table | None = None) -> dict[str, Any]:
     """Copies and conflicts, counted and listed; and what was renamed, relabelled or is gone, by its bytes.
 
-    Args:
-        table: of the stage.
-        published: columns `COMPARED_CONTENTS` of the newest published version's listing; None before the first.
+    ``published`` has columns `COMPARED_CONTENTS` of the newest published version's listing; None before the first.
     """
     from brev_pipeline.integrity import (
         compare_contents,
@@ -140,60 +128,44 @@ def integrity_metadata(table: pa.Table, published: pa.Table | None = None) -> di
         list_label_conflicts,
     )
 
-    copies, conflicts = list_duplicate_groups(table), list_label_conflicts(table)
-    found: dict[str, Any] = {
+    conflicts = list_label_conflicts(table)
+    shown: dict[str, Any] = {
         "byte copies": table.num_rows - table["duplicate_of"].null_count,
         "label conflicts": conflicts.num_rows,
+        **_table_if_any("copies", list_duplicate_groups(table)),
+        **_table_if_any("conflicts", conflicts),
     }
-    if copies.num_rows:
-        found["copies"] = markdown_table(copies)
-    if conflicts.num_rows:
-        found["conflicts"] = markdown_table(conflicts)
     if published is None:
-        return found
+        return shown
     changes = compare_contents(published, table)
     changes = changes.filter(pc.is_in(changes["change"], value_set=pa.array(["renamed", "relabelled"], TEXT)))
-    for row in pc.value_counts(changes["change"]).to_pylist():
-        found[row["values"]] = row["counts"]
-    if changes.num_rows:
-        found["renamed images"] = markdown_table(changes.select(["was", "path", "category_was", "category"]))
-    return found | {"contents gone": len(pc.unique(find_gone_contents(published, table)[0]["content_id"]))}
+    shown |= _count_values(changes["change"])
+    shown |= _table_if_any("renamed images", changes.select(["was", "path", "category_was", "category"]))
+    return shown | {"contents gone": len(pc.unique(find_gone_contents(published, table)[0]["content_id"]))}
 
 
 def prepared_metadata(table: pa.Table, samples: pa.Table, fetch: "Fetcher") -> dict[str, Any]:
-    """What was decoded, and what is in quarantine and why.
-
-    Args:
-        table: of the stage.
-        samples: of sample_integrity.
-        fetch: reads a few of the images in quarantine, to show them.
-    """
+    """What was decoded, and what is in quarantine and why; a few of those images are fetched, to show them."""
     from brev_pipeline.charts import quarantine_sheet
 
     quarantine = table.filter(pc.not_equal(table["status"], "ok"))
     pixels = table["pixel_id"].drop_null()
-    found: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "quarantined": quarantine.num_rows,
         "pixel copies": len(pixels) - len(pc.unique(pixels)),
         "contents by status": count_rows(table, "status", "format"),
     }
     if quarantine.num_rows:
-        found["quarantine"] = markdown_table(quarantine.select(["source_path", "status", "reason"]))
-        found |= picture_metadata("quarantined images", lambda: quarantine_sheet(quarantine, samples, fetch))
-    return found
+        shown["quarantine"] = markdown_table(quarantine.select(["source_path", "status", "reason"]))
+        shown |= picture_metadata("quarantined images", lambda: quarantine_sheet(quarantine, samples, fetch))
+    return shown
 
 
 def recheck_metadata(done: "Recheck") -> dict[str, Any]:
     """How many of the remembered identities were read again; and which could not be."""
-    found: dict[str, Any] = {
-        "remembered": done.remembered,
-        "rechecked": done.identities,
-        "pixels rechecked": done.pixels,
-    }
-    if done.passed_over:
-        rows = pa.table({"went or changed since it was listed": list(done.passed_over)})
-        found["not rechecked"] = markdown_table(rows)
-    return found
+    passed_over = pa.table({"went or changed since it was listed": list(done.passed_over)})
+    counts = {"remembered": done.remembered, "rechecked": done.identities, "pixels rechecked": done.pixels}
+    return counts | _table_if_any("not rechecked", passed_over)
 
 
 def split_metadata(
@@ -205,16 +177,11 @@ def split_metadata(
 ) -> dict[str, Any]:
     """The split per stratum, leak groups, what was left out, and what a person should look at.
 
-    Args:
-        table: of the stage.
-        excluded: images that take no part.
-        report: of the split.
-        known: what became of the rows of the file of known assignments.
-        given: what the names and words of `split.given` mean.
+    ``known`` is what became of the rows of the file of known assignments, ``given`` what `split.given`'s names mean.
     """
     from brev_pipeline.charts import split_shares
 
-    found: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "leak groups": len(pc.unique(table["leak_group"])),
         "left out": excluded.num_rows,
         "moved by a copy": report.moved.num_rows,
@@ -225,25 +192,19 @@ def split_metadata(
         **_plotted_counts("images: ", table["purpose"]),
     }
     if known is not None:
-        found |= {"known rows": known.rows, "known rows matched": known.matched}
-        found |= {"known rows left out": known.left_out, "known rows unmatched": known.unmatched_count}
-        if known.unmatched_count:
-            found["unmatched rows"] = markdown_table(known.unmatched)
-    if report.given.num_rows:
-        found["given: images by purpose"] = markdown_table(report.given)
+        shown |= {"known rows": known.rows, "known rows matched": known.matched}
+        shown |= {"known rows left out": known.left_out, "known rows unmatched": known.unmatched_count}
+        shown |= _table_if_any("unmatched rows", known.unmatched)
+    shown |= _table_if_any("given: images by purpose", report.given)
     if given:
-        found["given unmatched"] = sum(one.unmatched_count for one in given)
-    for one in given:
-        found[f"given: matched of {one.key}"] = f"{one.matched_count} of {one.names}"
-        if one.unmatched_count:
-            found[f"given: unmatched of {one.key}"] = markdown_table(one.unmatched)
+        shown["given unmatched"] = sum(matches.unmatched_count for matches in given)
+    for matches in given:
+        shown[f"given: matched of {matches.key}"] = f"{matches.matched_count} of {matches.names}"
+        shown |= _table_if_any(f"given: unmatched of {matches.key}", matches.unmatched)
     if report.warning_messages:
-        found["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in report.warning_messages))
-    if report.moved.num_rows:
-        found["moved"] = markdown_table(report.moved)
-    if excluded.num_rows:
-        found["exclusions"] = markdown_table(excluded.select(["path", "rule", "reason"]))
-    return found
+        shown["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in report.warning_messages))
+    shown |= _table_if_any("moved", report.moved)
+    return shown | _table_if_any("exclusions", excluded.select(["path", "rule", "reason"]))
 
 
 def labels_metadata(
@@ -251,18 +212,14 @@ def labels_metadata(
 ) -> dict[str, Any]:
     """Which number stands for which class, which numbers are new, and which class has no image any more.
 
-    Args:
-        table: of sample_split.
-        classes: class names in the order of the labels.
-        earlier: those of the newest published version.
-        order: ``listing.classes``.
+    ``classes`` are in the order of the labels, ``earlier`` those of the newest version, ``order`` is `listing.classes`.
     """
     from brev_pipeline.split.label_map import count_labels, explain_class_order
 
     images = count_labels(table, classes)
     new = [""] * len(earlier) + ["new"] * (len(classes) - len(earlier))
-    said = [one if count else "no image any more" for one, count in zip(new, images, strict=True)]
-    shown = pa.table({"label": range(len(classes)), "class": list(classes), "images": images, "": said})
+    notes = [note if count else "no image any more" for note, count in zip(new, images, strict=True)]
+    shown = pa.table({"label": range(len(classes)), "class": list(classes), "images": images, "": notes})
     note = explain_class_order(classes, order)
     return {"labels": markdown_table(shown)} | ({"order of the labels": dg.MetadataValue.md(note)} if note else {})
 
@@ -287,15 +244,7 @@ def weights_metadata(table: pa.Table) -> dict[str, Any]:
 def shards_metadata(
     table: pa.Table, config: "PipelineConfig", store: "PipelineStore", *, split: pa.Table, prepared: pa.Table
 ) -> dict[str, Any]:
-    """Records and files per purpose, the share of each class, and a sheet of augmented samples.
-
-    Args:
-        table: of the stage.
-        config: whose augmentation is shown.
-        store: where the prepared pixels lie.
-        split: of sample_split, for the names of the classes.
-        prepared: of prepared_images.
-    """
+    """Records and files per purpose, the share of each class, and a sheet of augmented samples."""
     from brev_pipeline.augmentation import ImageAugmenter
     from brev_pipeline.charts import sample_sheet
     from brev_pipeline.release.shards import PreparedPixels
@@ -332,6 +281,14 @@ def release_metadata(release: Release) -> dict[str, Any]:
     }
 
 
+def _table_if_any(title: str, table: pa.Table) -> dict[str, Any]:
+    return {title: markdown_table(table)} if table.num_rows else {}
+
+
+def _count_values(column: pa.ChunkedArray) -> dict[str, int]:
+    return {row["values"]: row["counts"] for row in pc.value_counts(column).to_pylist()}
+
+
 def _plotted_counts(prefix: str, column: pa.ChunkedArray, *, share: bool = False) -> dict[str, Any]:
     """How often each value stands in a column, the most frequent of them, each as a number of its own."""
     counted = sorted(pc.value_counts(column).to_pylist(), key=lambda row: (-row["counts"], row["values"]))
@@ -339,10 +296,6 @@ def _plotted_counts(prefix: str, column: pa.ChunkedArray, *, share: bool = False
         f"{prefix}{row['values']}": round(row["counts"] / len(column), 6) if share else row["counts"]
         for row in counted[:PLOTTED_VALUES]
     }
-
-
-def _join_lists(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return join_names(column, ", ") if pa.types.is_list(column.type) else column
 
 
 def _format_cell(value: Any) -> str:

@@ -9,12 +9,13 @@ something was published by it.
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError
@@ -26,6 +27,11 @@ from brev_pipeline.store import PipelineStore
 PURGE_JOB = "purge_old_runs"
 RUNS_PER_PAGE = 200
 """Runs that are fetched from the database at a time."""
+KEEP_DAYS = "BREV_PIPELINE_KEEP_RUNS_DAYS"
+"""Environment variable: days that runs are kept. Setting it turns the schedule of the purge on."""
+DEFAULT_DAYS = 180
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,28 +67,21 @@ def purge_runs(
     published = {entry.run_id for store in stores.values() for entry in store.publications.read_all()}
     current = set(_iterate_current_runs(instance, checks))
     purged: list[str] = []
-    kept: dict[str, int] = {}
-    for record in list(_iterate_ended_runs(instance, before)):
-        reason = _find_reason_to_keep(record.dagster_run, published, current, stores)
-        if reason:
-            kept[reason] = kept.get(reason, 0) + 1
-            continue
-        purged.append(record.dagster_run.run_id)
-        if not dry_run:
-            _delete_run(instance, record.dagster_run.run_id)
+    kept: Counter[str] = Counter()
+    # All are fetched before the first is deleted: the cursor of a page is a run that must still be there.
+    for run in list(_iterate_ended_runs(instance, before)):
+        if run.run_id in published:
+            kept["published a version"] += 1
+        elif run.run_id in current:
+            kept["an asset's newest table or check comes from it"] += 1
+        elif run.job_name != PURGE_JOB and not _list_pipelines(run) <= set(stores):
+            kept["belongs to no configured pipeline"] += 1
+        else:
+            purged.append(run.run_id)
+            if not dry_run:
+                instance.compute_log_manager.delete_logs(prefix=[run.run_id])
+                instance.delete_run(run.run_id)
     return PurgeResult(purged, kept)
-
-
-def _find_reason_to_keep(
-    run: dg.DagsterRun, published: set[str], current: set[str], stores: Mapping[str, PipelineStore]
-) -> str:
-    if run.run_id in published:
-        return "published a version"
-    if run.run_id in current:
-        return "an asset's newest table or check comes from it"
-    if run.job_name != PURGE_JOB and not _list_pipelines(run) <= set(stores):
-        return "belongs to no configured pipeline"
-    return ""
 
 
 def _list_pipelines(run: dg.DagsterRun) -> set[str]:
@@ -91,12 +90,13 @@ def _list_pipelines(run: dg.DagsterRun) -> set[str]:
     return {key.path[0] for key in keys} or {run.job_name}
 
 
-def _iterate_ended_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[RunRecord]:
+def _iterate_ended_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[dg.DagsterRun]:
+    # The database cannot filter by the end of a run; one that ended before was created before.
     filters = dg.RunsFilter(statuses=list(FINISHED_STATUSES), created_before=before)
     cursor = None
     while records := instance.get_run_records(filters, limit=RUNS_PER_PAGE, cursor=cursor):
         cursor = records[-1].dagster_run.run_id
-        yield from (record for record in records if (record.end_time or 0.0) < before.timestamp())
+        yield from (record.dagster_run for record in records if (record.end_time or 0.0) < before.timestamp())
 
 
 def _iterate_current_runs(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]) -> Iterator[str]:
@@ -114,19 +114,6 @@ def _iterate_current_runs(instance: dg.DagsterInstance, checks: Sequence[dg.Asse
             yield summary.last_completed_check_execution_record.run_id
 
 
-def _delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
-    instance.compute_log_manager.delete_logs(prefix=[run_id])
-    instance.delete_run(run_id)
-
-
-KEEP_DAYS = "BREV_PIPELINE_KEEP_RUNS_DAYS"
-"""Environment variable: days that runs are kept. Setting it turns the schedule of the purge on."""
-
-DEFAULT_DAYS = 180
-
-_log = logging.getLogger(__name__)
-
-
 class PurgeConfig(dg.Config):
     """What to forget."""
 
@@ -139,8 +126,7 @@ class PurgeConfig(dg.Config):
 def build_purge_definitions(configs: Sequence[PipelineConfig]) -> dg.Definitions:
     """The job ``purge_old_runs`` and its weekly schedule, which is on where ``BREV_PIPELINE_KEEP_RUNS_DAYS`` is set.
 
-    Args:
-        configs: every configured pipeline.
+    ``configs`` are those of every configured pipeline: a run that belongs to none of them is kept.
     """
     days = _read_keep_days()
     job = _build_purge_job(configs)

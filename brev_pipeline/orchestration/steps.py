@@ -1,4 +1,4 @@
-"""What all steps of a run share: retries, the log of the run, the pace and the settings that they tell of.
+"""What all steps of a run share: retries, the log of the run, the pace that they tell of.
 
 A network that is down and a store that is busy come back, and are tried again; a failed check, a corrupt setting or a
 table that was recorded and is gone do not, and a run that kept trying would only bury the first message under hundreds
@@ -16,19 +16,17 @@ import dagster as dg
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.operations import RetrySettings
 from brev_pipeline.errors import BrevPipelineError
-from brev_pipeline.provenance import settings_of
 from brev_pipeline.stages import SPECS
+from brev_pipeline.store import PipelineStore
+from brev_pipeline.store.timing_log import StepTiming
 
 
 @contextmanager
 def retry_or_fail(context: Any, settings: RetrySettings) -> Iterator[None]:
     """Turn an error of ours into Dagster's: a retry if it may pass and tries are left, otherwise a failure.
 
-    The failure's description is the error's message; the traceback, which would bury it, stays behind.
-
-    Args:
-        context: of an asset, of a check, or of an IO manager.
-        settings: how often, and how long to wait.
+    The failure's description is the error's message; the traceback, which would bury it, stays behind. The context is
+    that of an asset, of a check, or of an IO manager.
 
     Raises:
         dg.RetryRequested: the step is to be tried again.
@@ -37,23 +35,18 @@ def retry_or_fail(context: Any, settings: RetrySettings) -> Iterator[None]:
     try:
         yield
     except BrevPipelineError as error:
-        said = f"{type(error).__name__}: {error}"
-        tried = _count_attempts(context)
+        message = f"{type(error).__name__}: {error}"
+        # An IO manager's context has the step's, those of assets and checks have the number itself.
+        step = getattr(context, "step_context", None)
+        tried = int(step.previous_attempt_count if step is not None else context.retry_number)
         if not error.may_pass:
-            raise dg.Failure(said, allow_retries=False) from error
+            raise dg.Failure(message, allow_retries=False) from error
         if tried >= settings.times:
-            raise dg.Failure(f"{said} (tried {tried + 1} times)", allow_retries=False) from error
+            raise dg.Failure(f"{message} (tried {tried + 1} times)", allow_retries=False) from error
         wait = settings.wait_seconds * 2**tried
         next_try = f"trying again in {wait:g} s ({tried + 1} of {settings.times})"
-        context.log.warning("%s\nThis may pass: %s", said, next_try)
+        context.log.warning("%s\nThis may pass: %s", message, next_try)
         raise dg.RetryRequested(max_retries=settings.times, seconds_to_wait=wait) from error
-
-
-def _count_attempts(context: Any) -> int:
-    """How often the step failed before."""
-    # An IO manager's context has the step's, those of assets and checks have the number itself.
-    step = getattr(context, "step_context", None)
-    return int(step.previous_attempt_count if step is not None else context.retry_number)
 
 
 PACKAGE_LOGGER: Final = "brev_pipeline"
@@ -69,6 +62,7 @@ def forward_logs(context: Any) -> Iterator[None]:
     logger, handler = logging.getLogger(PACKAGE_LOGGER), _RunLogHandler(context)
     level = logger.level
     logger.addHandler(handler)
+    # A logger drops what is below its own level before any handler sees it.
     logger.setLevel(min(level, logging.INFO) if level else logging.INFO)
     try:
         yield
@@ -100,19 +94,17 @@ PUBLISHED_IMAGES: Final = "images published"
 
 def pace_metadata(stage: str, made: Any, seconds: float) -> dict[str, Any]:
     """How long a stage took, and its images (or records) per second: numbers that plot over time."""
-    found: dict[str, Any] = {"seconds": round(seconds, 3)}
+    pace: dict[str, Any] = {"seconds": round(seconds, 3)}
     rows, unit = getattr(made, "num_rows", None), SPECS[stage].unit
     if unit and rows is not None:
-        found[unit] = rows
+        pace[unit] = rows
         if seconds > 0:
-            found[f"{unit} per second"] = round(rows / seconds, 1)
-    return found
+            pace[f"{unit} per second"] = round(rows / seconds, 1)
+    return pace
 
 
 def record_pace(context: Any, config: PipelineConfig, step: str, made: Any, seconds: float) -> None:
     """Keep in the store how long a step took, for `plan`: a stage, or ``<stage>.checks``."""
-    from brev_pipeline.store import PipelineStore
-    from brev_pipeline.store.timing_log import StepTiming
     from brev_pipeline.tables import WORK
 
     rows = getattr(made, "num_rows", 0)
@@ -124,8 +116,3 @@ def record_pace(context: Any, config: PipelineConfig, step: str, made: Any, seco
     PipelineStore.from_config(config).timing_log.record_timing(
         step, StepTiming(context.run.run_id, seconds, rows, int(work))
     )
-
-
-def settings_metadata(config: PipelineConfig, stage: str) -> dict[str, Any]:
-    """The settings that a stage goes by."""
-    return {"settings": dg.MetadataValue.json(settings_of(config, stage))}

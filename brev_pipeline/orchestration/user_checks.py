@@ -14,7 +14,7 @@ import dagster as dg
 from dagster._check import CheckError
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from brev_pipeline.orchestration.check_results import NotValidatedError
+from brev_pipeline.orchestration.asset_checks import NotValidatedError
 from brev_pipeline.orchestration.steps import asset_key
 from brev_pipeline.provenance import Lineage
 from brev_pipeline.stages import SPECS
@@ -33,14 +33,8 @@ def require_user_checks(
 ) -> list[dict[str, Any]]:
     """Demand that users' blocking checks let a table be used: those of its stage, and of the stages before it.
 
-    Args:
-        step: context of the step that loads the table.
-        pipeline: its name.
-        tables: the pipeline's ``tables`` folder.
-        ours: stage → names of the suite's own checks, which have their results in the store.
-        stage: whose table it is.
-        table: name of the table, as its materialization tells it.
-        lineage: of the table.
+    ``ours`` are the names of each stage's own checks, which have their results in the store; ``table`` is the table's
+    name as its materialization tells it.
 
     Returns:
         For each check of the stage itself: ``check``, ``severity`` and ``passed``.
@@ -48,11 +42,15 @@ def require_user_checks(
     Raises:
         NotValidatedError: one failed, or was never evaluated on this materialization.
     """
-    graph = _get_asset_graph(step)
-    found: list[dict[str, Any]] = []
+    try:
+        graph = step.repository_def.asset_graph
+    except CheckError:
+        graph = step.job_def.asset_layer.asset_graph  # a run that knows no repository: of its job
+    results: list[dict[str, Any]] = []
     for name in (name for name in SPECS if name in lineage):
         key = asset_key(pipeline, name)
-        checks = [check for check in _list_blocking_checks(graph, key) if check.name not in ours.get(name, set())]
+        theirs = [check for check in graph.asset_check_keys if check.asset_key == key and graph.get(check).blocking]
+        checks = [check for check in theirs if check.name not in ours.get(name, set())]
         if not checks:
             continue
         targets = set(_iterate_materializations(step.instance, key, table if name == stage else None, lineage[name].id))
@@ -60,10 +58,10 @@ def require_user_checks(
             evaluation = _find_newest_evaluation(step.instance, tables, check, targets)
             _require_passed(evaluation, name, check.name, stage)
             if name == stage:
-                found.append(
+                results.append(
                     {"check": check.name, "severity": evaluation.severity.value.lower(), "passed": evaluation.passed}
                 )
-    return found
+    return results
 
 
 def _require_passed(evaluation: Any, of: str, check: str, stage: str) -> None:
@@ -79,18 +77,6 @@ def _require_passed(evaluation: Any, of: str, check: str, stage: str) -> None:
             f"the check {check} of {of}{behind} failed{why}. Mend what it found and launch the whole job, or run the "
             "check again"
         )
-
-
-def _get_asset_graph(step: Any) -> Any:
-    """Of the whole repository, where the run knows it; else of the job."""
-    try:
-        return step.repository_def.asset_graph
-    except CheckError:
-        return step.job_def.asset_layer.asset_graph
-
-
-def _list_blocking_checks(graph: Any, key: dg.AssetKey) -> list[dg.AssetCheckKey]:
-    return [check for check in graph.asset_check_keys if check.asset_key == key and graph.get(check).blocking]
 
 
 class MaterializedTable(NamedTuple):
@@ -127,38 +113,29 @@ def _find_newest_evaluation(
         aimed = evaluation.target_materialization_data if evaluation else None
         if evaluation is None or aimed is None:
             continue
-        looked_at = _read_checked_tables(tables, record, check.asset_key.path[-1])
+        # Names of the tables that its step loaded; none where the check looks elsewhere.
+        step_key = (record.event.step_key if record.event else None) or ""
+        prefix, folder = _record_prefix(check.asset_key.path[-1], step_key), tables / record.run_id
+        records = [folder.read(name) for name in folder.list_names() if name.startswith(prefix)]
+        loaded = {json.loads(data)["table"] for data in records}
         for target in targets:
             # What it loaded says more than Dagster, which notes the newest materialization at that moment.
             same = (aimed.run_id, aimed.storage_id) == (target.run_id, target.storage_id)
-            if target.table in looked_at if looked_at else same:
+            if target.table in loaded if loaded else same:
                 return evaluation
     return None
 
 
 def record_checked_table(tables: Folder, step: Any, table: str) -> None:
-    """Note which table a step with users' checks loads: metadata of its input would be an observation of the asset.
+    """Note which table a step with users' checks loads, by its name in the ``tables`` folder.
 
-    Args:
-        tables: the pipeline's ``tables`` folder.
-        step: context of the step.
-        table: name of the table in the folder.
-
-    Raises:
-        StoreError: the store cannot be written.
+    Metadata of the step's input would be an observation of the asset. Raises `StoreError`: the store cannot be written.
     """
     stage = table.rpartition("/")[2].partition(".")[0]
     data = json.dumps({"table": table}).encode()
     (tables / step.run_id).create_file(
         f"{_record_prefix(stage, step.step.key)}{short_sha256(data)}.json", data, exist_ok=True
     )
-
-
-def _read_checked_tables(tables: Folder, record: Any, stage: str) -> set[str]:
-    """Names of a stage's tables that the step of an evaluation loaded; none where the check looks elsewhere."""
-    prefix = _record_prefix(stage, record.event.step_key or "")
-    folder = tables / record.run_id
-    return {json.loads(folder.read(name))["table"] for name in folder.list_names() if name.startswith(prefix)}
 
 
 def _record_prefix(stage: str, step_key: str) -> str:

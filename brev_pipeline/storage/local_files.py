@@ -36,11 +36,7 @@ ALLOW_LINKS: Final = "listing.follow_links: true would follow it"
 
 
 def read_file(place: LocalPlace, path: str) -> bytes:
-    """The bytes of a file of a dataset.
-
-    Args:
-        place: the dataset's.
-        path: as it stands in the tables.
+    """The bytes of a file of a dataset, by its path as it stands in the tables.
 
     Raises:
         SourceError: status ``missing``: it was deleted, may not be read, or the disk fails; status ``changed``: it is
@@ -57,10 +53,6 @@ def read_file(place: LocalPlace, path: str) -> bytes:
 
 def stat_file(place: LocalPlace, path: str) -> tuple[int, datetime]:
     """Bytes of a file of a dataset that may be read, and when it was last changed, in any way; nothing of it is read.
-
-    Args:
-        place: the dataset's.
-        path: as it stands in the tables.
 
     Raises:
         SourceError: status ``changed``: what is there may not be read (no regular file, outside of the dataset, too
@@ -96,12 +88,7 @@ def read_any_file(file: str) -> bytes:
 
 @contextmanager
 def open_file(root: str, key: str, limits: ReadLimits) -> Iterator[int]:
-    """The descriptor of a file that may be read.
-
-    Args:
-        root: folder of the dataset.
-        key: of the file below it.
-        limits: which files may be read.
+    """The descriptor of a file that may be read, by its key below the folder of the dataset.
 
     Raises:
         SourceError: it may not be read; the reason's subject is left to who knows what the file is called.

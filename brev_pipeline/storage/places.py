@@ -59,14 +59,9 @@ def parse_place(
     inventory: str | None = None,
     limits: ReadLimits = ReadLimits(),
 ) -> Place:
-    """The place that a configured bucket stands for.
+    """The place that a configured bucket, without a slash at its end, stands for.
 
-    Args:
-        bucket: as configured, without a slash at its end.
-        resolved: the same, relative folders made absolute.
-        storage: how to reach it, where it is on S3.
-        inventory: where an S3 Inventory report of it lies, local folders absolute.
-        limits: what is read of it at all.
+    ``resolved`` is the same, relative folders made absolute; of an ``inventory`` local folders are absolute, too.
     """
     if not bucket.startswith("s3://"):
         return LocalPlace(bucket, resolved, limits)

@@ -64,9 +64,8 @@ class S3Error(BrevPipelineError):
     """S3 did not give what was asked for; ``kind`` says in what way, the message what to do about it."""
 
     def __init__(self, kind: S3ErrorKind, message: str, *, passing: bool = False) -> None:
-        super().__init__(message)
+        super().__init__(message, passing=passing)
         self.kind: S3ErrorKind = kind
-        self.passing = passing
 
 
 def is_passing(error: Exception) -> bool:

@@ -43,11 +43,7 @@ _ALL: Final = re.compile(r"-all-[0-9a-f]{32}\.parquet$")
 
 @dataclass(frozen=True)
 class IdentityCache:
-    """The memory of one pipeline.
-
-    Args:
-        folder: the pipeline's ``memory`` folder.
-    """
+    """The memory of one pipeline, in its ``memory`` folder."""
 
     folder: Folder
 
@@ -73,11 +69,7 @@ class IdentityCache:
         return any(_is_of(name, run_id) for name in _stamped_names(self.folder))
 
     def save_identities(self, integrity: "pa.Table", run_id: str) -> bool:
-        """Keep what a run found out; returns whether that was anything new.
-
-        Args:
-            integrity: table of sample_integrity.
-            run_id: of the run, for the file's name.
+        """Keep what a run found out, a table of sample_integrity; returns whether that was anything new.
 
         Raises:
             StoreError: the store cannot be read or written.
@@ -85,14 +77,9 @@ class IdentityCache:
         return self._keep(integrity.select(COLUMNS), run_id)
 
     def drop_paths(self, paths: Iterable[str], run_id: str) -> bool:
-        """Remember these objects no longer: the next run finds their identities from their bytes.
+        """Remember these objects no longer, which a run found wrong; returns whether any of them was remembered.
 
-        Args:
-            paths: of the objects.
-            run_id: of the run that found them wrong.
-
-        Returns:
-            Whether any of them was remembered.
+        The next run finds their identities from their bytes.
 
         Raises:
             StoreError: the store cannot be read or written.
@@ -138,11 +125,7 @@ def _is_of(name: str, run_id: str) -> bool:
 
 @dataclass(frozen=True)
 class RecheckLog:
-    """The log of one pipeline's rechecks.
-
-    Args:
-        folder: the pipeline's ``rechecks`` folder.
-    """
+    """The log of one pipeline's rechecks, in its ``rechecks`` folder."""
 
     folder: Folder
 

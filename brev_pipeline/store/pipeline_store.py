@@ -31,11 +31,7 @@ from brev_pipeline.store.witness_log import WitnessLog
 
 @dataclass(frozen=True)
 class PipelineStore:
-    """The store of one pipeline.
-
-    Args:
-        folder: ``<store>/<pipeline>``.
-    """
+    """The store of one pipeline, in ``<store>/<pipeline>``."""
 
     folder: Folder
 

@@ -37,20 +37,12 @@ class StepTiming:
 
 @dataclass(frozen=True)
 class TimingLog:
-    """The paces of one pipeline's runs.
-
-    Args:
-        tables: the pipeline's ``tables`` folder.
-    """
+    """The paces of one pipeline's runs, in its ``tables`` folder."""
 
     tables: Folder
 
     def record_timing(self, step: str, pace: StepTiming) -> None:
-        """Keep the pace of a step: a stage, or ``<stage>.checks``.
-
-        Raises:
-            StoreError: the store cannot be written.
-        """
+        """Keep the pace of a step: a stage, or ``<stage>.checks``. Raises `StoreError`: the store cannot be written."""
         figures = {"seconds": round(pace.seconds, 3), "rows": pace.rows, "work": pace.work}
         data = (json.dumps({**figures, "sha256": _digest(figures)}) + "\n").encode()
         self.tables.create_file(f"{pace.run}/{step}.pace.json", data, exist_ok=True)

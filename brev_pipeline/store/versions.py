@@ -30,12 +30,7 @@ FORMATS = (1, DERIVED)
 
 @dataclass(frozen=True)
 class Version:
-    """A version in the store.
-
-    Args:
-        folder: its folder.
-        id: the first 16 hex digits of its manifest's SHA-256.
-    """
+    """A version in the store: its folder, and as its id the first 16 hex digits of its manifest's SHA-256."""
 
     folder: Folder
     id: str

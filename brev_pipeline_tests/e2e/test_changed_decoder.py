@@ -25,7 +25,9 @@ def inverted(pixels: Any, settings: Any) -> Any:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # Workers of their own would not know of the changed decoder.
-    monkeypatch.setattr("brev_pipeline.orchestration.resources.EngineResource.make_engine", lambda *_: SerialEngine())
+    monkeypatch.setattr(
+        "brev_pipeline.orchestration.code_location.EngineResource.make_engine", lambda *_: SerialEngine()
+    )
     draw_photos(tmp_path / "photos", {"good": 6, "bad": 5})
     return tmp_path
 

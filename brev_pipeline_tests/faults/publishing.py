@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from brev_pipeline.config import load_config
-from brev_pipeline.orchestration.check_results import CheckResultStore
+from brev_pipeline.orchestration.asset_checks import CheckResultStore
 from brev_pipeline.release.release_version import release_version
 from brev_pipeline.store import PipelineStore, StoredTable
 from brev_pipeline_tests.pipelines import STAGES, table_name

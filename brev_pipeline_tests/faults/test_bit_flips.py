@@ -22,7 +22,7 @@ from brev_pipeline.audit.needed_pixels import find_newest_tables
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.images import read_prepared_pixels
 from brev_pipeline.images.pixel_cache import PixelCache, settings_id
-from brev_pipeline.orchestration.check_results import CheckResultStore
+from brev_pipeline.orchestration.asset_checks import CheckResultStore
 from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.readers.access_log import Access
 from brev_pipeline.release.exclusions import read_filtered

@@ -10,9 +10,8 @@ import dagster as dg
 import pytest
 
 from brev_pipeline.config import load_config
-from brev_pipeline.orchestration.automation import build_job
+from brev_pipeline.orchestration.automation import PRELOADED_MODULES, build_job
 from brev_pipeline.orchestration.code_location import build_pipeline_definitions
-from brev_pipeline.orchestration.resources import PRELOADED_MODULES
 from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
 

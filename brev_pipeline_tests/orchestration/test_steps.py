@@ -19,7 +19,7 @@ from PIL import Image
 from brev_pipeline.config.operations import RetrySettings
 from brev_pipeline.errors import ListingError, SplitError, StoreError
 from brev_pipeline.expectations import SUITES, Finding
-from brev_pipeline.orchestration.check_results import CheckResultStore
+from brev_pipeline.orchestration.asset_checks import CheckResultStore
 from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.orchestration.metadata import picture_metadata
 from brev_pipeline.orchestration.steps import forward_logs, pace_metadata, retry_or_fail

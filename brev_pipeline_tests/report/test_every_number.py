@@ -12,7 +12,7 @@ import pytest
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import SerialEngine
-from brev_pipeline.orchestration.resources import EngineResource
+from brev_pipeline.orchestration.code_location import EngineResource
 from brev_pipeline_tests.pipelines import run
 from brev_pipeline_tests.report.cases import CASES, Case
 from brev_pipeline_tests.report.recount import Recount, photos_of, recount, unlisted_of
