@@ -81,120 +81,114 @@ def count_values(column: pa.ChunkedArray) -> dict[str, int]:
     return {row["values"]: row["counts"] for row in pc.value_counts(column).to_pylist()}
 
 
+def make_field(name: str, kind: pa.DataType, nullable: bool, description: str = "") -> pa.Field:
+    """A column of a schema, its metadata describing it to people, as Dagster's UI shows it."""
+    return pa.field(name, kind, nullable, {"description": description} if description else None)
+
+
 RAW_LISTING: Final = pa.schema(
     [
-        pa.field("category", NAMES, False, {"description": "class names, by listing.category and class_mapping"}),
-        pa.field("folder", TEXT, False, {"description": "name of the folder that holds the image"}),
-        pa.field("path", TEXT, False, {"description": "the dataset's bucket as configured, '/', the object's key"}),
-        pa.field("etag", TEXT, True, {"description": "entity tag of the object; null where it could not be had"}),
-        pa.field("bucket", TEXT, False, {"description": "the dataset's bucket as configured"}),
-        pa.field("dataset", TEXT, False, {"description": "the dataset's name"}),
-        pa.field("dataset_id", TEXT, False, {"description": "the dataset's id"}),
-        pa.field("reference", TEXT, False, {"description": "where the dataset is documented"}),
-        pa.field("url", TEXT, False, {"description": "address under which a person can look at the image"}),
-        pa.field("size", pa.int64(), False, {"description": "bytes"}),
-        pa.field("modified", pa.timestamp("us", "UTC"), False, {"description": "last change, UTC"}),
-        pa.field("etag_source", TEXT, False, {"description": "s3, md5 (local, or so by S3 Inventory), none"}),
-        pa.field("file_stamp", TEXT, True, {"description": "of a local file: mtime-ctime-inode; null in buckets"}),
+        make_field("category", NAMES, False, "class names, by listing.category and class_mapping"),
+        make_field("folder", TEXT, False, "name of the folder that holds the image"),
+        make_field("path", TEXT, False, "the dataset's bucket as configured, '/', the object's key"),
+        make_field("etag", TEXT, True, "entity tag of the object; null where it could not be had"),
+        make_field("bucket", TEXT, False, "the dataset's bucket as configured"),
+        make_field("dataset", TEXT, False, "the dataset's name"),
+        make_field("dataset_id", TEXT, False, "the dataset's id"),
+        make_field("reference", TEXT, False, "where the dataset is documented"),
+        make_field("url", TEXT, False, "address under which a person can look at the image"),
+        make_field("size", pa.int64(), False, "bytes"),
+        make_field("modified", pa.timestamp("us", "UTC"), False, "last change, UTC"),
+        make_field("etag_source", TEXT, False, "s3, md5 (local, or so by S3 Inventory), none"),
+        make_field("file_stamp", TEXT, True, "of a local file: mtime-ctime-inode; null in buckets"),
     ]
 )
 
 SAMPLE_INTEGRITY: Final = pa.schema(
     [
         *RAW_LISTING,
-        pa.field("content_id", TEXT, False, {"description": "MD5 of the bytes; 'unread-…' without them"}),
-        pa.field("content_source", TEXT, False, {"description": "etag, metadata, read or unreadable"}),
-        pa.field("duplicate_of", TEXT, True, {"description": "first path with the same bytes; null there"}),
-        pa.field("copies", pa.int32(), False, {"description": "listed images with these bytes, itself included"}),
-        pa.field("label_conflict", pa.bool_(), False, {"description": "same bytes under another category"}),
+        make_field("content_id", TEXT, False, "MD5 of the bytes; 'unread-…' without them"),
+        make_field("content_source", TEXT, False, "etag, metadata, read or unreadable"),
+        make_field("duplicate_of", TEXT, True, "first path with the same bytes; null there"),
+        make_field("copies", pa.int32(), False, "listed images with these bytes, itself included"),
+        make_field("label_conflict", pa.bool_(), False, "same bytes under another category"),
     ]
 )
 
 PREPARED_IMAGES: Final = pa.schema(
     [
-        pa.field("content_id", TEXT, False),
-        pa.field(
-            "status",
-            TEXT,
-            False,
-            {"description": "ok, corrupt, unsupported, too_large, missing, changed, stopped, interrupted"},
+        make_field("content_id", TEXT, False),
+        make_field(
+            "status", TEXT, False, "ok, corrupt, unsupported, too_large, missing, changed, stopped, interrupted"
         ),
-        pa.field("reason", TEXT, True, {"description": "why the image is not usable; null where status is ok"}),
-        pa.field("source_path", TEXT, False, {"description": "the path that was read"}),
-        pa.field("format", TEXT, True, {"description": "bmp, jpeg, png, tiff, webp, gif, jpeg2000, pnm, avif"}),
-        pa.field("height", pa.int32(), True, {"description": "px, as stored in the file"}),
-        pa.field("width", pa.int32(), True, {"description": "px, as stored in the file"}),
-        pa.field("channels", pa.int32(), True, {"description": "as stored in the file"}),
-        pa.field("bit_depth", pa.int32(), True, {"description": "bits per channel, as stored in the file"}),
-        pa.field("note", TEXT, True, {"description": "what to know of a usable image: first page of 3, …"}),
-        pa.field("pixel_id", TEXT, True, {"description": "XXH3-128 of the decoded samples; equal ones, equal id"}),
-        pa.field("sample_min", pa.int32(), True, {"description": "least stored value; null here: 8 bits or less"}),
-        pa.field("sample_low", pa.int32(), True, {"description": "0.1 % of the stored values are below, at most"}),
-        pa.field("sample_high", pa.int32(), True, {"description": "0.1 % of the stored values are above, at most"}),
-        pa.field("sample_max", pa.int32(), True, {"description": "largest stored value"}),
-        pa.field("range_used", pa.float64(), True, {"description": "share of black to white from low to high, 0..1"}),
-        pa.field("mean", pa.float64(), True, {"description": "mean of the prepared pixels, 0..255"}),
-        pa.field("std", pa.float64(), True, {"description": "standard deviation of the prepared pixels, 0..255"}),
-        pa.field("sharpness", pa.float64(), True, {"description": "variance of the prepared pixels' Laplacian"}),
-        pa.field("clipped", pa.float64(), True, {"description": "share of the prepared values that are 0 or 255"}),
-        pa.field("prepared_frames", pa.int32(), True, {"description": "frames of a time series; null: one image"}),
-        pa.field("prepared_height", pa.int32(), True, {"description": "px"}),
-        pa.field("prepared_width", pa.int32(), True, {"description": "px"}),
-        pa.field("prepared_channels", pa.int32(), True),
-        pa.field("file", TEXT, True, {"description": "prepared pixels: file below the store's prepared/"}),
-        pa.field("offset", pa.int64(), True, {"description": "prepared pixels: first byte in the file"}),
-        pa.field("length", pa.int64(), True, {"description": "prepared pixels: bytes"}),
+        make_field("reason", TEXT, True, "why the image is not usable; null where status is ok"),
+        make_field("source_path", TEXT, False, "the path that was read"),
+        make_field("format", TEXT, True, "bmp, jpeg, png, tiff, webp, gif, jpeg2000, pnm, avif"),
+        make_field("height", pa.int32(), True, "px, as stored in the file"),
+        make_field("width", pa.int32(), True, "px, as stored in the file"),
+        make_field("channels", pa.int32(), True, "as stored in the file"),
+        make_field("bit_depth", pa.int32(), True, "bits per channel, as stored in the file"),
+        make_field("note", TEXT, True, "what to know of a usable image: first page of 3, …"),
+        make_field("pixel_id", TEXT, True, "XXH3-128 of the decoded samples; equal ones, equal id"),
+        make_field("sample_min", pa.int32(), True, "least stored value; null here: 8 bits or less"),
+        make_field("sample_low", pa.int32(), True, "0.1 % of the stored values are below, at most"),
+        make_field("sample_high", pa.int32(), True, "0.1 % of the stored values are above, at most"),
+        make_field("sample_max", pa.int32(), True, "largest stored value"),
+        make_field("range_used", pa.float64(), True, "share of black to white from low to high, 0..1"),
+        make_field("mean", pa.float64(), True, "mean of the prepared pixels, 0..255"),
+        make_field("std", pa.float64(), True, "standard deviation of the prepared pixels, 0..255"),
+        make_field("sharpness", pa.float64(), True, "variance of the prepared pixels' Laplacian"),
+        make_field("clipped", pa.float64(), True, "share of the prepared values that are 0 or 255"),
+        make_field("prepared_frames", pa.int32(), True, "frames of a time series; null: one image"),
+        make_field("prepared_height", pa.int32(), True, "px"),
+        make_field("prepared_width", pa.int32(), True, "px"),
+        make_field("prepared_channels", pa.int32(), True),
+        make_field("file", TEXT, True, "prepared pixels: file below the store's prepared/"),
+        make_field("offset", pa.int64(), True, "prepared pixels: first byte in the file"),
+        make_field("length", pa.int64(), True, "prepared pixels: bytes"),
     ]
 )
 
 SAMPLE_SPLIT: Final = pa.schema(
     [
-        pa.field("path", TEXT, False),
-        pa.field("category", NAMES, False),
-        pa.field("folder", TEXT, False),
-        pa.field("etag", TEXT, True),
-        pa.field("bucket", TEXT, False),
-        pa.field("dataset", TEXT, False),
-        pa.field("dataset_id", TEXT, False),
-        pa.field("reference", TEXT, False),
-        pa.field("content_id", TEXT, False),
-        pa.field("pixel_id", TEXT, False),
-        pa.field("item", TEXT, False, {"description": "key of the physical item, from uniqueness"}),
-        pa.field("stratum", TEXT, False, {"description": "key of the stratum, from stratification"}),
-        pa.field("leak_group", TEXT, False, {"description": "smallest path of what may not be divided"}),
-        pa.field("purpose", TEXT, False, {"description": "train, devel, test, …"}),
-        pa.field("assigned_by", TEXT, False, {"description": "ledger, given, new, duplicate"}),
+        make_field("path", TEXT, False),
+        make_field("category", NAMES, False),
+        make_field("folder", TEXT, False),
+        make_field("etag", TEXT, True),
+        make_field("bucket", TEXT, False),
+        make_field("dataset", TEXT, False),
+        make_field("dataset_id", TEXT, False),
+        make_field("reference", TEXT, False),
+        make_field("content_id", TEXT, False),
+        make_field("pixel_id", TEXT, False),
+        make_field("item", TEXT, False, "key of the physical item, from uniqueness"),
+        make_field("stratum", TEXT, False, "key of the stratum, from stratification"),
+        make_field("leak_group", TEXT, False, "smallest path of what may not be divided"),
+        make_field("purpose", TEXT, False, "train, devel, test, …"),
+        make_field("assigned_by", TEXT, False, "ledger, given, new, duplicate"),
     ]
 )
 
 TFRECORD_SHARDS: Final = pa.schema(
     [
-        pa.field("purpose", TEXT, False),
-        pa.field("epoch", pa.int32(), False, {"description": "0-based; devel and test have epoch 0 only"}),
-        pa.field(
-            "shard",
-            pa.int32(),
-            False,
-            {"description": "0-based number of the file within its purpose, or a fold's part"},
+        make_field("purpose", TEXT, False),
+        make_field("epoch", pa.int32(), False, "0-based; devel and test have epoch 0 only"),
+        make_field("shard", pa.int32(), False, "0-based number of the file within its purpose, or a fold's part"),
+        make_field("position", pa.int32(), False, "0-based place of the record in its shard"),
+        make_field("file", TEXT, False, "file name of the shard"),
+        make_field("offset", pa.int64(), False, "first byte of the record's frame in the file"),
+        make_field("length", pa.int64(), False, "bytes of the tf.train.Example, frame not counted"),
+        make_field("path", TEXT, False),
+        make_field("content_id", TEXT, False),
+        make_field("item", TEXT, False),
+        make_field("group", TEXT, False, "sampling group"),
+        make_field("label", pa.int64(), False, "index into the version's class names"),
+        make_field(
+            "ordinal", pa.int32(), False, "earlier draws of this content in this epoch; negative: a fold's plain photo"
         ),
-        pa.field("position", pa.int32(), False, {"description": "0-based place of the record in its shard"}),
-        pa.field("file", TEXT, False, {"description": "file name of the shard"}),
-        pa.field("offset", pa.int64(), False, {"description": "first byte of the record's frame in the file"}),
-        pa.field("length", pa.int64(), False, {"description": "bytes of the tf.train.Example, frame not counted"}),
-        pa.field("path", TEXT, False),
-        pa.field("content_id", TEXT, False),
-        pa.field("item", TEXT, False),
-        pa.field("group", TEXT, False, {"description": "sampling group"}),
-        pa.field("label", pa.int64(), False, {"description": "index into the version's class names"}),
-        pa.field(
-            "ordinal",
-            pa.int32(),
-            False,
-            {"description": "earlier draws of this content in this epoch; negative: a fold's plain photo"},
-        ),
-        pa.field("seed", pa.uint64(), False, {"description": "seed of the record's augmentation"}),
-        pa.field("augmented", pa.bool_(), False),
-        pa.field("crc", pa.uint32(), False, {"description": "masked CRC-32C of the record, as in its frame"}),
+        make_field("seed", pa.uint64(), False, "seed of the record's augmentation"),
+        make_field("augmented", pa.bool_(), False),
+        make_field("crc", pa.uint32(), False, "masked CRC-32C of the record, as in its frame"),
     ]
 )
 
@@ -207,13 +201,13 @@ def sampling_weights_schema(groupby: list[str]) -> pa.Schema:
     """
     return pa.schema(
         [
-            pa.field("purpose", TEXT, False),
-            pa.field("group", TEXT, False, {"description": "the group's columns joined with ' / '"}),
-            *(pa.field(column, TEXT, False) for column in groupby),
-            pa.field("samples", pa.int64(), False, {"description": "images in the group"}),
-            pa.field("weight", pa.float64(), False, {"description": "of the group, by the preset; not normalised"}),
-            pa.field("probability", pa.float64(), False, {"description": "sums to 1 within a purpose"}),
-            pa.field("draws", pa.int64(), False, {"description": "draws in the first epoch"}),
+            make_field("purpose", TEXT, False),
+            make_field("group", TEXT, False, "the group's columns joined with ' / '"),
+            *(make_field(column, TEXT, False) for column in groupby),
+            make_field("samples", pa.int64(), False, "images in the group"),
+            make_field("weight", pa.float64(), False, "of the group, by the preset; not normalised"),
+            make_field("probability", pa.float64(), False, "sums to 1 within a purpose"),
+            make_field("draws", pa.int64(), False, "draws in the first epoch"),
         ]
     )
 

@@ -4,12 +4,16 @@ A version whose hashes are all right can still be wrong: made with another confi
 rewritten from end to end by somebody who recomputed every hash. So everything that follows from something else in the
 version is derived again, by the code that made it, and each contradiction is named with its path. Listing, images,
 split and checks have modules of their own; here are the manifest's configuration and recipe, the files for other
-readers, and the label map, which goes on from that of the version before.
+readers, the label map, which goes on from that of the version before, and weights and draws. These are made again
+from a version's own assignments and configuration, seeds included: each is computed anew from what the draw is for.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from brev_pipeline.audit.derived_listing import (
     identity_contradictions,
@@ -23,7 +27,7 @@ from brev_pipeline.audit.derived_split import (
     ledger_file_contradictions,
     split_contradictions,
 )
-from brev_pipeline.audit.table_checks import TABLES, Tables
+from brev_pipeline.audit.table_checks import TABLES, Tables, describe_difference, select_listed
 from brev_pipeline.audit.version_claims import (
     DERIVATION_ERRORS,
     CodeDependent,
@@ -33,12 +37,18 @@ from brev_pipeline.audit.version_claims import (
     depend_on_code,
     read_configuration,
 )
+from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.differences import list_differences
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.split.label_map import build_label_map, list_present_classes
 from brev_pipeline.stages import SPECS, VERSION, package_versions
-from brev_pipeline.store.versions import MANIFEST, file_facts
+from brev_pipeline.store.versions import DERIVED, MANIFEST, file_facts
+from brev_pipeline.tables import part_names
 
+# Columns of the record table that follow from the plan, in versions of format 1, and of those derived anew.
+_PLANNED: Final = ("purpose", "epoch", "shard", "position", "path", "content_id", "group", "label", "ordinal", "seed")
+_PLANNED_DERIVED: Final = (*_PLANNED, "item", "augmented")
+_SIDES: Final = ("prepared_frames", "prepared_height", "prepared_width", "prepared_channels")
 # The stages whose code gives the files for other readers.
 _EXPORTING_STAGES: Final = ("tfrecord_shards", VERSION)
 _SHOWN: Final = 3  # classes of another number
@@ -72,6 +82,28 @@ def list_unchecked(known: KnownFiles) -> Iterator[str]:
     if known.ledger is None and not known.is_first:
         parent = f"version {known.parent}, the one before," if known.parent else "the version before"
         yield f"continuity with {parent} whose assignments are not at hand; nor could purposes be drawn again"
+
+
+def plan_contradictions(manifest: Mapping[str, Any], tables: Tables) -> Iterator[Finding]:
+    """Weights and records that are not what assignments and configuration give."""
+    from brev_pipeline.sampling import compute_sampling_weights
+
+    derived = manifest["format"] >= DERIVED
+    try:
+        config = read_configuration(manifest)
+        split = select_listed(tables["assignments"])
+        weights = compute_sampling_weights(split, config.sampling)
+        wrong = list(_compare_weights(config, tables["weights"], weights, derived=derived))
+        yield from depend_on_code(wrong, "sampling_weights")
+        # Older code of the weights explains other draws only where it gave other weights.
+        stages = ("tfrecord_shards", *(["sampling_weights"] if wrong else []))
+        plan = derive_plan(config, manifest["classes"], split, weights, tables["images"])
+        columns = _PLANNED_DERIVED if derived else _PLANNED
+        yield from depend_on_code(_compare_plan(plan, tables["records"], columns), *stages)
+        if derived:
+            yield from depend_on_code(_compare_shard_names(config.name, tables["records"]), *stages)
+    except DERIVATION_ERRORS as error:
+        yield f"records.parquet: the draws cannot be made again: {error}"
 
 
 def _configuration_contradictions(claims: VersionClaims) -> Iterator[Finding]:
@@ -159,6 +191,73 @@ def _export_contradictions(claims: VersionClaims) -> Iterator[str]:
             yield f"{name}: missing: every such version has it"
         elif file_facts(exported[name]) != files[name]:
             yield f"{name}: it is not what tables and configuration give"
+
+
+def _compare_weights(config: PipelineConfig, found: pa.Table, weights: pa.Table, *, derived: bool) -> Iterator[str]:
+    if derived and found.column_names != weights.column_names:
+        yield (
+            f"weights.parquet: its columns are {', '.join(found.column_names)}; sampling.groupby is "
+            f"{', '.join(config.sampling.groupby)}"
+        )
+    elif not weights.equals(found.cast(weights.schema)):
+        said = "weights.parquet: it is not what the assignments and sampling's settings give"
+        yield said + (_first_group(found, weights) if derived else "")
+
+
+def derive_plan(
+    config: PipelineConfig, classes: Sequence[str], split: pa.Table, weights: pa.Table, images: pa.Table
+) -> pa.Table:
+    """The plan of a version's records, schema `records.SHARD_PLAN`, from its assignments."""
+    from brev_pipeline.records import plan_shards
+    from brev_pipeline.sampling import plan_draws
+
+    folds = config.split.fold_names
+    draws = plan_draws(split, weights, config.sampling, epochs=config.shards.epochs, folds=folds)
+    # That every drawn image has its pixels was seen to when the version was made.
+    contents = pc.unique(draws["content_id"])
+    sides = images.select(_SIDES).take(pc.index_in(contents, value_set=images["content_id"].combine_chunks()))
+    prepared = {"content_id": contents, "status": ["ok"] * len(contents), "file": [""] * len(contents)}
+    prepared |= {side: sides[side] for side in _SIDES}
+    return plan_shards(draws, pa.table(prepared), config.shards, class_names=classes)
+
+
+def _compare_plan(plan: pa.Table, records: pa.Table, columns: Sequence[str]) -> Iterator[str]:
+    if plan.num_rows != records.num_rows:
+        yield f"records.parquet: it has {records.num_rows} records, the assignments give {plan.num_rows} draws"
+        return
+    for name in columns:
+        yield from describe_difference(name, records, plan[name], "what the plan gives", with_path=True)
+
+
+def _compare_shard_names(pipeline: str, records: pa.Table) -> Iterator[str]:
+    """Records that stand in another file than their part and shard say."""
+    from brev_pipeline.records.shard_plan import shard_name
+
+    named = records.select(["shard", "file"]).append_column("part", part_names(records))
+    shards = named.group_by(["part", "shard", "file"]).aggregate([]).to_pylist()
+    count: dict[str, int] = {}
+    for row in shards:
+        count[row["part"]] = max(count.get(row["part"], 0), row["shard"] + 1)
+    for row in shards:
+        wanted = shard_name(pipeline, row["part"], row["shard"], count[row["part"]])
+        if row["file"] != wanted:
+            yield f"records.parquet: file of shard {row['shard']} of {row['part']} is {row['file']}, not {wanted}"
+
+
+def _first_group(found: pa.Table, derived: pa.Table) -> str:
+    """The first row that is otherwise, in words."""
+    rows = [{f"{row['purpose']} / {row['group']}": row for row in table.to_pylist()} for table in (found, derived)]
+    for name in sorted(rows[0].keys() | rows[1].keys()):
+        one, other = (side.get(name) for side in rows)
+        if one != other:
+            return f"; the first: {name}: {_describe_values(one, other)} instead of {_describe_values(other, one)}"
+    return "; the groups are in another order"
+
+
+def _describe_values(row: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "no such group"
+    return ", ".join(f"{key} {value!r}" for key, value in row.items() if other is None or other.get(key) != value)
 
 
 _DERIVATIONS: Final[Mapping[str, Callable[[VersionClaims], Iterator[Finding]]]] = {

@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.audit import table_checks
-from brev_pipeline.audit.derivation import derive_claims, list_unchecked
-from brev_pipeline.audit.derived_plan import plan_contradictions
+from brev_pipeline.audit.derivation import derive_claims, list_unchecked, plan_contradictions
 from brev_pipeline.audit.file_checks import (
     COMPARED,
     add_features,

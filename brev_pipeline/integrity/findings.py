@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.tables import UNREAD_PREFIX
+from brev_pipeline.tables import UNREAD_PREFIX, make_field
 from brev_pipeline.texts import NAMES, TEXT, join_names, join_texts, number_values
 
 Rows = npt.NDArray[np.int64]
@@ -85,29 +85,29 @@ def _count_earlier(numbers: Rows) -> Rows:
 
 DUPLICATE_GROUPS: Final = pa.schema(
     [
-        pa.field("content_id", TEXT, False),
-        pa.field("copies", pa.int32(), False, {"description": "images with these bytes"}),
-        pa.field("folders", NAMES, False, {"description": "their folders, each once, sorted"}),
-        pa.field("datasets", NAMES, False, {"description": "their datasets, each once, sorted"}),
-        pa.field("paths", NAMES, False, {"description": "sorted"}),
+        make_field("content_id", TEXT, False),
+        make_field("copies", pa.int32(), False, "images with these bytes"),
+        make_field("folders", NAMES, False, "their folders, each once, sorted"),
+        make_field("datasets", NAMES, False, "their datasets, each once, sorted"),
+        make_field("paths", NAMES, False, "sorted"),
     ]
 )
 LABEL_CONFLICTS: Final = pa.schema(
     [
-        pa.field("content_id", TEXT, False),
-        pa.field("paths", NAMES, False, {"description": "sorted"}),
-        pa.field("categories", NAMES, False, {"description": "of each path, several joined with ', '"}),
+        make_field("content_id", TEXT, False),
+        make_field("paths", NAMES, False, "sorted"),
+        make_field("categories", NAMES, False, "of each path, several joined with ', '"),
     ]
 )
 LISTING_CHANGES: Final = pa.schema(
     [
-        pa.field("change", TEXT, False, {"description": "appeared, vanished, replaced, renamed or relabelled"}),
-        pa.field("path", TEXT, False, {"description": "as it is now; of what vanished, as it was"}),
-        pa.field("was", TEXT, True, {"description": "its path before; null where it has not changed"}),
-        pa.field("folder", TEXT, False),
-        pa.field("dataset", TEXT, False),
-        pa.field("category", TEXT, False, {"description": "several joined with ', '"}),
-        pa.field("category_was", TEXT, True, {"description": "of what was renamed or relabelled"}),
+        make_field("change", TEXT, False, "appeared, vanished, replaced, renamed or relabelled"),
+        make_field("path", TEXT, False, "as it is now; of what vanished, as it was"),
+        make_field("was", TEXT, True, "its path before; null where it has not changed"),
+        make_field("folder", TEXT, False),
+        make_field("dataset", TEXT, False),
+        make_field("category", TEXT, False, "several joined with ', '"),
+        make_field("category_was", TEXT, True, "of what was renamed or relabelled"),
     ]
 )
 

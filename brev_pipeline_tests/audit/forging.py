@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from brev_pipeline.audit.derived_plan import derive_plan
+from brev_pipeline.audit.derivation import derive_plan
 from brev_pipeline.audit.derived_rules import _find_broken_rows, _plain_value, _stage_tables
 from brev_pipeline.audit.table_checks import select_listed
 from brev_pipeline.audit.version_claims import KnownFiles, VersionClaims, read_configuration
