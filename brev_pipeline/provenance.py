@@ -197,7 +197,7 @@ def read_lineage(metadata: Mapping[bytes, bytes] | None, stage: str, name: str) 
     try:
         records = json.loads((metadata or {})[PROVENANCE])
         lineage = {key: StageRecord(**record) for key, record in records.items()}
-        lineage[stage]
+        lineage[stage]  # raises where it does not tell of the table's own stage
     except (AttributeError, KeyError, ValueError, TypeError) as error:
         raise StaleTableError(
             f"{stage} ({name}) does not say what it was made of, as tables of an older release do not: "

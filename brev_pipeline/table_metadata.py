@@ -57,11 +57,7 @@ def note_known(
 ) -> pa.Table:
     """The split, its schema's metadata naming the files that it was made with: of known assignments, and given ones.
 
-    Args:
-        split: table of sample_split.
-        known: the table of known assignments; None where there was none.
-        rows: what became of its rows: `KnownMatches.build_summary`.
-        given: the files of `split.given`, as `assignments.load_given_files` reads them.
+    ``rows`` is what became of the rows of the known ones, `KnownMatches.build_summary`.
     """
     added: dict[bytes, bytes] = {}
     if known is not None and (digest := (known.schema.metadata or {}).get(KNOWN)) is not None:

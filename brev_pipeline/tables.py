@@ -223,6 +223,7 @@ def conform_table(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
     if missing:
         raise BrevPipelineError(f"table {name} lacks the columns {missing}; it has {table.column_names}")
     try:
+        # Nulls are looked for below, so that the message is ours.
         cast = table.select(schema.names).cast(pa.schema([field.with_nullable(True) for field in schema]))
     except pa.ArrowInvalid as error:
         raise BrevPipelineError(f"table {name} does not have the columns' types: {error}") from error
@@ -249,6 +250,7 @@ def part_names(table: pa.Table) -> pa.ChunkedArray:
         table: purpose and ordinal of all records of a version, or of whole purposes.
     """
     plain = is_plain(table)
+    # Without folds there is nothing to tell apart.
     if not pc.any(plain, min_count=0).as_py():
         return table["purpose"]
     folds = pc.unique(table["purpose"].filter(plain))

@@ -209,6 +209,7 @@ def _choose_sample(tables: Mapping[str, pa.Table], count: int | None, seed: int)
 
 
 def _draw_keys(keys: list[str], purpose: str, count: int | None, seed: int) -> Any:
+    # By hash: who is drawn depends neither on order nor on the others.
     return np.argsort(np.array(seeds64(seed, (purpose,), keys), np.uint64), kind="stable")[:count]  # None: all
 
 
@@ -293,6 +294,7 @@ def _check_refused(
     said = {row["path"]: f"exclusions.parquet: {row['path']} ({row['rule']}: {row['reason']})" for row in rows}
     sources = []
     for path in said:
+        # The longest prefix first: one dataset may lie within another.
         bucket = next((own for prefix, own in reversed(prefixes) if path.startswith(prefix)), None)
         if bucket is None:
             yield Finding("different", f"{said[path]} lies in no dataset")

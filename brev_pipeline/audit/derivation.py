@@ -55,12 +55,9 @@ _SHOWN: Final = 3  # classes of another number
 
 
 def derive_claims(manifest: Mapping[str, Any], tables: Tables, known: KnownFiles) -> Iterator[Finding]:
-    """Everything that a version claims and that does not follow from what it holds; and what is left open.
+    """Everything that a version (of format `DERIVED` or newer) claims and that does not follow from what it holds.
 
-    Args:
-        manifest: of the version, of format `store.versions.DERIVED` or newer.
-        tables: all of `table_checks.TABLES`.
-        known: what stands outside of the version.
+    And what is left open, because it rests on something outside of the version that is not at hand.
     """
     try:
         config = read_configuration(manifest)

@@ -121,9 +121,9 @@ def find_file_problems(
     """What is wrong with each file: missing, not in the manifest, altered, or with records that are not as recorded.
 
     Args:
-        version: the version.
-        manifest: its manifest.
-        records: its record table; None where that cannot be relied on: then shards are only hashed.
+        version: whose files they are.
+        manifest: of the version.
+        records: of the version; None where they cannot be relied on: then shards are only hashed.
         engine: reads one file per task.
         report: what the publication says of the files of the report folder; None: nobody says, and whatever lies
             there is not looked at.
@@ -153,6 +153,7 @@ def find_file_problems(
 def _list_tasks(files: Mapping[str, Mapping[str, Any]], records: pa.Table | None) -> Iterator[FileTask]:
     rows: dict[str, pa.Array] = {}
     if records is not None:
+        # One sort for all files, where a filter for each would go through the whole table.
         encoded = records["file"].combine_chunks().dictionary_encode()
         codes = encoded.indices.to_numpy()
         counts = np.bincount(codes, minlength=len(encoded.dictionary))
@@ -167,15 +168,10 @@ def _list_tasks(files: Mapping[str, Mapping[str, Any]], records: pa.Table | None
 
 
 def add_features(records: pa.Table, split: pa.Table | None, manifest: Mapping[str, Any]) -> pa.Table:
-    """The record table with what else each record must hold, by the assignments and the configuration.
+    """The record table with ``encoding`` and ``multi_hot``: what else each record must hold.
 
-    Args:
-        records: of a version.
-        split: its assignments; None: they cannot be relied on, and classes of images with several are not compared.
-        manifest: of the version.
-
-    Returns:
-        The table with ``encoding``, and ``multi_hot`` (list of int8; null where no drawn image has several classes).
+    ``multi_hot`` is a list of int8, null where no drawn image has several classes. Without assignments (None: they
+    cannot be relied on) there is no such column, and these classes are not compared.
     """
     encoding = pa.scalar(manifest["configuration"]["shards"]["encoding"], TEXT)
     records = records.append_column("encoding", pa.repeat(encoding, len(records)))

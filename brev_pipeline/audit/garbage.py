@@ -134,10 +134,7 @@ def find_garbage(
 
 
 def remove_garbage(store: PipelineStore, garbage: Sequence[Garbage]) -> list[Garbage]:
-    """Remove what `find_garbage` listed; what was published meanwhile stays.
-
-    Returns:
-        What was removed.
+    """Remove what `find_garbage` listed, and return what was removed; what was published meanwhile stays.
 
     Raises:
         StoreError: the store cannot be written; what was removed before is gone.

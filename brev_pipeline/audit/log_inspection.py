@@ -104,7 +104,8 @@ def inspect_log(folder: Folder, seals: WitnessLog, noun: str, kind: Callable[...
     files, strangers = _read_entries(folder, noun, kind)
     problems += strangers
     notes = []
-    # What each entry's hash should be: as it was sealed, else as its file has it.
+    # What each entry's hash should be: as it was sealed, else as its file has it. Of several seals any may be the
+    # right one; the least hash, so that each verification says the same.
     known = {number: entry.sha256 for number, entry in files.items()}
     known |= {number: min(copies) for number, copies in sealed.items() if known.get(number) not in copies}
     for number in sorted(known):

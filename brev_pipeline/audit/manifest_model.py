@@ -111,6 +111,7 @@ def read_manifest(raw: bytes) -> dict[str, Any]:
     if not isinstance(manifest, dict):
         raise StoreError(f"it is no manifest: a JSON object is wanted, and this is {_json_kind(manifest)}")
     number = manifest.get("format")
+    # JSON's true is an int in Python.
     if type(number) is not int or number not in FORMATS:
         known = " and ".join(map(str, FORMATS))
         raise StoreError(f"format {number!r}; this package knows {known}: use the one that wrote it")
@@ -127,12 +128,7 @@ def is_derived(manifest: Mapping[str, Any]) -> bool:
 
 
 def find_signs_of_newer(manifest: Mapping[str, Any], folder: Folder) -> Iterator[str]:
-    """What shows that a version whose manifest says an older format was written by a package of the present one.
-
-    Args:
-        manifest: typed.
-        folder: the version's.
-    """
+    """What shows that a version whose manifest says an older format was written by a package of the present one."""
     for key in sorted({"purposes", "stages", "user_checks"} & manifest.keys()):
         yield f"it has {key}, which only newer formats have"
     if any("arguments" in check or "history" in check for checks in manifest["checks"].values() for check in checks):

@@ -59,16 +59,7 @@ def read_named_version(store: PipelineStore, entries: Sequence[FileEntry], stage
 
 
 def find_needed_contents(config: PipelineConfig, store: PipelineStore, published: set[str]) -> dict[str, set[str]]:
-    """Shelf → contents that a published version made by its settings holds, or that the newest listing has.
-
-    Args:
-        config: the pipeline as it runs now.
-        store: the pipeline's store.
-        published: ids of the published versions.
-
-    Raises:
-        StoreError: the store cannot be read.
-    """
+    """Shelf → contents that a published version made by its settings holds, or that the newest listing has."""
     from brev_pipeline.images.pixel_cache import hash_ingredients, settings_id
 
     memory = store.identity_cache.load_newest()

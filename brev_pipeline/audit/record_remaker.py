@@ -48,6 +48,8 @@ class Finding(NamedTuple):
     line: str
     of_image: bool = False
     """It tells of a row of images.parquet, and so of all objects with this content."""
+    is_right: bool = False
+    """It tells of an object that has the bytes that the version says."""
 
 
 class Remembered(NamedTuple):
@@ -116,6 +118,7 @@ class RecordRemaker:
                 yield Finding(
                     "different", f"{describe_record(row)}: the listing does not have this path with this content"
                 )
+        # Copies are read only where the object of a record has gone.
         if raw is None and any(outcomes[path].kind == "gone" for path in records if path in outcomes):
             raw, whence = next(self._read_copies(content), (None, ""))
         made = [
@@ -137,10 +140,10 @@ class RecordRemaker:
                 yield Finding(one.kind, f"{own}{one.line}")
         yield from judged
 
-    def _read_objects(self, content: Content) -> tuple[dict[str, "_ReadOutcome"], bytes | None, str]:
+    def _read_objects(self, content: Content) -> tuple[dict[str, Finding], bytes | None, str]:
         """Path → what its object is now; and the content's bytes, and the path that had them first."""
         by_path = {listed.source.path: listed for listed in content.objects}
-        outcomes: dict[str, _ReadOutcome] = {}
+        outcomes: dict[str, Finding] = {}
         raw, whence = None, ""
         # As they are now: on S3 only with the entity tag that was listed.
         for source, found in self.fetch.fetch_many([listed.source for listed in content.objects]):
@@ -156,35 +159,37 @@ class RecordRemaker:
                 if isinstance(found, bytes) and _md5(found) == content.id:
                     yield found, copy.path
 
-    def _identify(self, content: Content, listed: Listed, found: bytes | SourceError) -> "_ReadOutcome":
+    def _identify(self, content: Content, listed: Listed, found: bytes | SourceError) -> Finding:
         """What it means that an object is what it is now."""
         own, image = listed.source, content.image
         if isinstance(found, SourceError):
             was_lost = content.id.startswith(UNREAD_PREFIX) or (
                 image is not None and image["status"] in UNREAD_STATUSES
             )
+            # It could not be read then either, as the version says.
             if was_lost and not content.records:
-                return _ReadOutcome("same", own.path)
-            return _ReadOutcome("gone" if found.status == "missing" else "changed", str(found))
+                return Finding("same", own.path)
+            return Finding("gone" if found.status == "missing" else "changed", str(found))
         md5 = _md5(found)
         if content.id.startswith(UNREAD_PREFIX):
-            return _ReadOutcome(
+            return Finding(
                 "changed", f"{own.path}: {_could_not_be_read(image)}; it can be read now, with the MD5 {md5}"
             )
         if md5 == content.id:
             if len(found) != listed.size:
                 said = f"{own.path}: size is {listed.size} in listing.parquet, its bytes are {len(found)}"
-                return _ReadOutcome("different", said, is_right=True)
-            return _ReadOutcome("same", own.path, is_right=True)
+                return Finding("different", said, is_right=True)
+            return Finding("same", own.path, is_right=True)
         said = f"{own.path}: the object at this path has the MD5 {md5}, the version says {content.id}"
+        # There an entity tag stands for bytes: with these under the same tag, the version never said the truth.
         if own.bucket.startswith("s3://") and own.etag:
             said += f", and its entity tag is still the one that was listed ({own.etag})"
-            return _ReadOutcome("different", said)
+            return Finding("different", said)
         if listed.remembered is not None and not self.fetch.has_changed(own, *listed.remembered):
             said += f", and the store remembers that of the file as it is now ({listed.remembered.file_stamp})"
-            return _ReadOutcome("different", said)
+            return Finding("different", said)
         said += ": it has other bytes than were listed, changed since, or never were what the version says"
-        return _ReadOutcome("other bytes", said)
+        return Finding("other bytes", said)
 
     def _check_bytes(self, content: Content, raw: bytes, whence: str, records: Sequence[Row]) -> Iterator[Finding]:
         """Decode a content; compare its row of images.parquet, and its records made again."""
@@ -278,15 +283,6 @@ class RecordRemaker:
 
 def _timed_out(image: Row) -> bool:
     return image["status"] in UNDECIDED_STATUSES or image["reason"] == _DIED
-
-
-class _ReadOutcome(NamedTuple):
-    """What an object is now."""
-
-    kind: Kind
-    line: str
-    is_right: bool = False
-    """It has the bytes that the version says."""
 
 
 @lru_cache(256)

@@ -168,9 +168,9 @@ def find_lock_changes(
 
     Args:
         assignments: of a published version, with the images that it remembers.
-        before: those of the version before it.
+        before: those of the version before it, whose id is ``parent``.
         settings: of the split of the later one.
-        parent: id of the version before.
+        parent: for messages.
 
     Returns:
         Problems: images that changed sides although ``split.allow_moves`` is off, and new ones in a purpose of

@@ -118,6 +118,7 @@ def _trace_object(
     store: PipelineStore, version: Version, path: str, content: str | None, base: Base | None
 ) -> dict[str, Any]:
     listing, excluded = version.read_table("listing"), version.read_table("exclusions")
+    # What the listing left out was not read, and has no content.
     copies = listing.filter(
         pc.and_(pc.equal(listing["content_id"], content or ""), pc.not_equal(listing["path"], path))
     )

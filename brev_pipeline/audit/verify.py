@@ -150,6 +150,7 @@ def verify_folder(version: Version, *, engine: Engine | None = None) -> Verifica
     """
     found = Verification(open_plainly(version), 0, 0, 0, [], unchecked=[*_NEED_A_STORE])
     name = version.folder.url.rstrip("/").rpartition("/")[2]
+    # A copied folder may have any name, but not the id of another version.
     if _ID.fullmatch(name) and name != version.id:
         found.problems.append(f"{MANIFEST}: altered: the folder is named {name}, and its manifest gives {version.id}")
     manifest = _verify_manifest(found.version, [], found.problems)
@@ -191,6 +192,7 @@ def _verify_version(
     if not is_derived(manifest):
         found.problems.extend(_check_log_match(store, logs, version.id, manifest))
     found = _verify_contents(found, manifest, report, engine, known)
+    # Of a version that is damaged itself nothing follows about the lock.
     if known.ledger is not None and not found.problems:
         try:
             settings = read_configuration(manifest).split

@@ -77,6 +77,7 @@ def read_listed_split(version: Version) -> pa.Table:
 
 def list_purposes(manifest: Mapping[str, Any]) -> list[str]:
     """The purposes of a version in their order."""
+    # Manifests of format 1 do not name them.
     return list(manifest.get("purposes") or manifest["counts"]["images"])
 
 
@@ -139,12 +140,7 @@ def compare_packages(before: Mapping[str, str], after: Mapping[str, str]) -> lis
 def compare_stage_code(
     before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]
 ) -> list[dict[str, Any]]:
-    """One entry per stage whose own code has another number: stage, was, now.
-
-    Args:
-        before: stage → what `provenance.code_of` said. Its packages are not compared here: see `compare_packages`.
-        after: the same.
-    """
+    """One entry per stage whose own code, as `provenance.code_of` said, has another number: stage, was, now."""
     old, new = ({stage: code.get("code") for stage, code in stages.items()} for stages in (before, after))
     return _list_changes(old, new, [*old, *new], "stage")
 
@@ -213,6 +209,7 @@ def compare_exclusions(before: pa.Table, after: pa.Table) -> list[dict[str, Any]
 
 def count_kept_records(before: pa.Table, after: pa.Table) -> int:
     """Records, of `RECORD_COLUMNS`, of the later version that stand in the earlier one too, byte for byte."""
+    # A draw has a seed of its own: it comes of epoch, content and ordinal.
     at = pc.index_in(after["seed"], value_set=before["seed"])
     same = pc.is_valid(at)
     for name in ("path", "crc", "length"):

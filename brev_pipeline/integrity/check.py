@@ -38,6 +38,7 @@ def find_copies(content_id: pa.ChunkedArray, path: pa.ChunkedArray, category: pa
     """
     count = len(content_id)
     numbers = number_repeated_ids(content_id)
+    # Nearly all contents are there once, and need not be looked at.
     rows = np.flatnonzero(numbers >= 0)
     ids = numbers[rows]
     sizes = np.bincount(ids)
@@ -66,6 +67,7 @@ def _find_first(rank: npt.NDArray[np.uint64], ids: Rows, count: int) -> Rows:
 
 def _number_categories(category: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     """A number per set of class names. Shape (n,)."""
+    # Each combination of names is taken apart once, however many images have it.
     encoded = join_names(category, "\0").combine_chunks().dictionary_encode()
     sets = [frozenset(joined.split("\0")) for joined in encoded.dictionary.to_pylist()]
     numbers = {one: number for number, one in enumerate(dict.fromkeys(sets))}

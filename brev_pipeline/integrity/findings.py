@@ -37,6 +37,7 @@ def pair_renamed(lost: pa.Table, came: pa.Table, content: tuple[pa.ChunkedArray,
         by_path[numbers[by_path] >= 0]
         for by_path, numbers in zip((_order_by_path(lost), _order_by_path(came)), contents, strict=True)
     )
+    # A content and a class as one number.
     of_class = [numbers * count + own for numbers, own in zip(contents, classes, strict=True)]
     for gone, come in (of_class, contents):
         first, second = _pair_occurrences(gone[left], come[right])
@@ -113,21 +114,13 @@ LISTING_CHANGES: Final = pa.schema(
 
 
 def list_duplicate_groups(integrity: pa.Table) -> pa.Table:
-    """One row per content that is there more than once, sorted by its first path: schema `DUPLICATE_GROUPS`.
-
-    Args:
-        integrity: schema `tables.SAMPLE_INTEGRITY`.
-    """
+    """One row per content that `SAMPLE_INTEGRITY` has more than once, by its first path: schema `DUPLICATE_GROUPS`."""
     copied = integrity.filter(pc.greater(integrity["copies"], 1))
     return _group_by_content(copied, DUPLICATE_GROUPS, {"folders": "folder", "datasets": "dataset", "paths": "path"})
 
 
 def list_label_conflicts(integrity: pa.Table) -> pa.Table:
-    """One row per content that stands under more than one category, by first path: schema `LABEL_CONFLICTS`.
-
-    Args:
-        integrity: schema `tables.SAMPLE_INTEGRITY`.
-    """
+    """One row per content of `SAMPLE_INTEGRITY` under several categories, by first path: schema `LABEL_CONFLICTS`."""
     conflicting = integrity.filter(integrity["label_conflict"])
     named = conflicting.append_column("categories", join_names(conflicting["category"], ", "))
     return _group_by_content(named, LABEL_CONFLICTS, {"paths": "path", "categories": "categories"})
@@ -146,9 +139,7 @@ def compare_listings(old: pa.Table, new: pa.Table) -> pa.Table:
     whose path is gone while another path has come that has its entity tag and size; relabelled, where that is of
     another class.
 
-    Args:
-        old: columns `COMPARED` of an earlier listing.
-        new: the same of the present one.
+    Both listings have the columns `COMPARED`.
     """
     there = pc.index_in(new["path"], value_set=old["path"])
     # Null, so that the size decides, where one of the two has no entity tag.
@@ -160,9 +151,7 @@ def compare_listings(old: pa.Table, new: pa.Table) -> pa.Table:
 def compare_contents(old: pa.Table, new: pa.Table) -> pa.Table:
     """What happened since ``old``, by the bytes of the images, sorted by path: schema `LISTING_CHANGES`.
 
-    Args:
-        old: columns `COMPARED_CONTENTS` of an earlier table of integrity.
-        new: the same of the present one.
+    Both tables of integrity have the columns `COMPARED_CONTENTS`.
     """
     there = pc.index_in(new["path"], value_set=old["path"])
     before = old["content_id"].take(there)
@@ -173,18 +162,13 @@ def compare_contents(old: pa.Table, new: pa.Table) -> pa.Table:
 def find_gone_contents(old: pa.Table, new: pa.Table) -> tuple[pa.Table, int]:
     """The images of ``old`` whose contents are nowhere now, and how many contents it had that were known.
 
-    A copy that remains counts its content as there; so does an image whose bytes could not be read now.
-
-    Args:
-        old: columns `COMPARED_CONTENTS` of an earlier table of integrity.
-        new: the same of the present one.
+    A copy that remains counts its content as there; so does an image whose bytes could not be read now. Both tables of
+    integrity have the columns `COMPARED_CONTENTS`.
     """
     old = old.filter(pc.invert(_are_unread(old["content_id"])))
     unread = new["path"].filter(_are_unread(new["content_id"]))
-    unsure = old["content_id"].filter(pc.is_in(old["path"], value_set=unread)) if len(unread) else unread
-    there = pc.is_in(old["content_id"], value_set=new["content_id"])
-    if len(unsure):
-        there = pc.or_(there, pc.is_in(old["content_id"], value_set=unsure))
+    unsure = old["content_id"].filter(pc.is_in(old["path"], value_set=unread))
+    there = pc.is_in(old["content_id"], value_set=pa.chunked_array([*new["content_id"].chunks, *unsure.chunks], TEXT))
     return old.filter(pc.invert(there)), len(pc.unique(old["content_id"]))
 
 
