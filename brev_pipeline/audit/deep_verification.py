@@ -116,12 +116,7 @@ class Remade:
 
 
 def remake(
-    config: PipelineConfig,
-    version: Version,
-    *,
-    records: int | None,
-    seed: int = 0,
-    engine: Engine | None = None,
+    config: PipelineConfig, version: Version, *, records: int | None, seed: int = 0, engine: Engine | None = None
 ) -> Remade:
     """Look at images of a version and make its records again from them, as its manifest says that they were made.
 

@@ -16,17 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.audit.derived_listing import (
+    SIDES,
     identity_contradictions,
     image_contradictions,
     left_out_contradictions,
     listing_contradictions,
 )
 from brev_pipeline.audit.derived_rules import rule_contradictions
-from brev_pipeline.audit.derived_split import (
-    ledger_contradictions,
-    ledger_file_contradictions,
-    split_contradictions,
-)
+from brev_pipeline.audit.derived_split import ledger_contradictions, ledger_file_contradictions, split_contradictions
 from brev_pipeline.audit.table_checks import TABLES, Tables, describe_difference, select_listed
 from brev_pipeline.audit.version_claims import (
     DERIVATION_ERRORS,
@@ -48,7 +45,6 @@ from brev_pipeline.tables import part_names
 # Columns of the record table that follow from the plan, in versions of format 1, and of those derived anew.
 _PLANNED: Final = ("purpose", "epoch", "shard", "position", "path", "content_id", "group", "label", "ordinal", "seed")
 _PLANNED_DERIVED: Final = (*_PLANNED, "item", "augmented")
-_SIDES: Final = ("prepared_frames", "prepared_height", "prepared_width", "prepared_channels")
 # The stages whose code gives the files for other readers.
 _EXPORTING_STAGES: Final = ("tfrecord_shards", VERSION)
 _SHOWN: Final = 3  # classes of another number
@@ -212,9 +208,9 @@ def derive_plan(
     draws = plan_draws(split, weights, config.sampling, epochs=config.shards.epochs, folds=folds)
     # That every drawn image has its pixels was seen to when the version was made.
     contents = pc.unique(draws["content_id"])
-    sides = images.select(_SIDES).take(pc.index_in(contents, value_set=images["content_id"].combine_chunks()))
+    sides = images.select(SIDES).take(pc.index_in(contents, value_set=images["content_id"].combine_chunks()))
     prepared = {"content_id": contents, "status": ["ok"] * len(contents), "file": [""] * len(contents)}
-    prepared |= {side: sides[side] for side in _SIDES}
+    prepared |= {side: sides[side] for side in SIDES}
     return plan_shards(draws, pa.table(prepared), config.shards, class_names=classes)
 
 

@@ -32,7 +32,7 @@ LISTING: Final = "listing.parquet"
 IMAGES: Final = "images.parquet"
 EXCLUSIONS: Final = "exclusions.parquet"
 _OF_DATASET: Final = ("category", "folder", "dataset", "dataset_id", "reference")
-_SIDES: Final = ("prepared_frames", "prepared_height", "prepared_width", "prepared_channels")
+SIDES: Final = ("prepared_frames", "prepared_height", "prepared_width", "prepared_channels")
 
 
 def listing_contradictions(claims: VersionClaims) -> Iterator[Finding]:
@@ -237,7 +237,7 @@ def _compare_class_filter(rows: pa.Table, keys: pa.Array, settings: ListingSetti
 
 def _compare_sizes(images: pa.Table, settings: ImageSettings) -> Iterator[str]:
     """Frames, sides and channels of usable images that the settings do not give."""
-    for side, size in zip(_SIDES, _expected_size(settings), strict=True):
+    for side, size in zip(SIDES, _expected_size(settings), strict=True):
         if size is not None:
             wrong = pc.fill_null(pc.not_equal(images[side], size), True)
             yield from _name_images(images, wrong, f"was not prepared as image's settings say: {side} is not {size}")

@@ -17,7 +17,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,11 @@ from brev_pipeline.errors import SourceError
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow
 from brev_pipeline.tables import UNREAD_PREFIX
 from brev_pipeline.texts import TEXT
+
+if TYPE_CHECKING:
+    from brev_pipeline.storage.s3 import ObjectHead
+
+    HeaderRequest = Callable[[Sequence[SourceRow]], Iterator[tuple[SourceRow, ObjectHead | SourceError]]]
 
 _LOG = logging.getLogger(__name__)
 OBJECT_COLUMNS: Final = ("path", "bucket", "etag", "etag_source", "size")
@@ -42,23 +47,6 @@ _MANY_BYTES: Final = 256 << 20  # bytes to be read from which on workers pay: le
 
 ContentIdentity = tuple[str | None, str | None]
 """content_id and content_source; None where there is no answer yet."""
-
-
-class ObjectHeaders(Protocol):
-    """What an object's headers tell of its identity."""
-
-    @property
-    def md5(self) -> str | None:
-        """``x-amz-meta-md5`` as its uploader wrote it."""
-        ...
-
-    @property
-    def keyed(self) -> bool:
-        """Encrypted with a key of KMS or of the customer's: its entity tag is no MD5."""
-        ...
-
-
-HeaderRequest = Callable[[Sequence[SourceRow]], Iterator[tuple[SourceRow, ObjectHeaders | SourceError]]]
 
 
 def resolve_identities(
@@ -149,7 +137,8 @@ class IdentityReader:
                 yield row, (hashlib.md5(data, usedforsecurity=False).hexdigest(), "read")
 
     def _read_headers(self, rows: list[SourceRow]) -> Iterator[tuple[SourceRow, ContentIdentity]]:
-        heads = cast("HeaderRequest | None", getattr(self.fetch, "head_many", None))
+        # A source need not be able to ask for headers.
+        heads: HeaderRequest | None = getattr(self.fetch, "head_many", None)
         tagged = [row for row in rows if row.etag is not None and row.etag_source == "s3"]
         for row, head in heads(tagged) if heads else ((row, None) for row in tagged):
             if isinstance(head, SourceError):
