@@ -41,28 +41,20 @@ def find_copies(content_id: pa.ChunkedArray, path: pa.ChunkedArray, category: pa
     # Nearly all contents are there once, and need not be looked at.
     rows = np.flatnonzero(numbers >= 0)
     ids = numbers[rows]
-    sizes = np.bincount(ids)
     paths = path.take(pa.array(rows)).combine_chunks()
-    first = _find_first(pc.rank(paths, tiebreaker="first").to_numpy(), ids, len(sizes))
+    # (ids,) the one of these rows that has the least path.
+    order = pc.sort_indices(paths).to_numpy()
+    first = order[np.unique(ids[order], return_index=True)[1]].astype(np.int64)
     later = first[ids] != np.arange(len(rows))
+    original = np.full(count, -1, np.int64)
+    original[rows[later]] = first[ids[later]]
     copies = np.ones(count, np.int32)
-    copies[rows] = sizes[ids]
+    copies[rows] = np.bincount(ids)[ids]
+    categories = _number_categories(category.take(pa.array(rows)))
     conflict = np.zeros(count, np.bool_)
-    conflict[rows] = _find_conflicts(_number_categories(category.take(pa.array(rows))), ids, first)
-    is_later = np.zeros(count, np.bool_)
-    is_later[rows[later]] = True
-    originals = paths.take(pa.array(first[ids[later]]))
-    duplicate_of = pc.replace_with_mask(pa.nulls(count, originals.type), pa.array(is_later), originals)
+    conflict[rows] = (np.bincount(ids, categories != categories[first[ids]]) > 0)[ids]
+    duplicate_of = paths.take(pa.array(original, mask=original < 0))
     return Copies(duplicate_of, pa.array(copies), pa.array(conflict))
-
-
-def _find_first(rank: npt.NDArray[np.uint64], ids: Rows, count: int) -> Rows:
-    """For each id the place of its lowest rank. Shape (count,); ids that do not occur: 0."""
-    order = np.argsort(rank)[::-1]
-    first = np.zeros(count, np.int64)
-    # Of several values assigned to one place the last one stays: the lowest rank.
-    first[ids[order]] = order
-    return first
 
 
 def _number_categories(category: pa.ChunkedArray) -> npt.NDArray[np.int64]:
