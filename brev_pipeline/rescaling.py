@@ -61,8 +61,8 @@ def rescale_table(rescale: Rescale, channels: int) -> Floats | None:
     Raises:
         ConfigError: see `rescale_factors`.
     """
-    found = rescale_factors(rescale, channels)
-    if found is None:
+    factors = rescale_factors(rescale, channels)
+    if factors is None:
         return None
     levels = np.arange(256, dtype=np.float32).reshape(1, 256, 1)
-    return np.ascontiguousarray(levels * found[0] + found[1])
+    return np.ascontiguousarray(levels * factors[0] + factors[1])

@@ -148,11 +148,7 @@ def noise_table(stddev: float) -> npt.NDArray[np.int8] | npt.NDArray[np.int16]:
 def add_salt_and_pepper(image: Image, fraction: float, side: int, seed: int) -> Image:
     """Set specks to full scale or to zero, half of them each; where two meet, salt lies on top.
 
-    Args:
-        image: (h, w) or (h, w, 3).
-        fraction: share of the pixels at which a speck is centred.
-        side: of a speck, px: 1, 3 or 5.
-        seed: the image's.
+    A speck of ``side`` px (1, 3 or 5) is centred at ``fraction`` of the pixels of (h, w) or (h, w, 3).
     """
     height, width = image.shape[:2]
     words = raw_words(seed, b"salt and pepper", (height * width + 1) // 2).view("<u4")[: height * width]

@@ -74,11 +74,11 @@ def describe_parameters(plan: ParameterPlan, drawn: list[int]) -> dict[str, dict
     for p, bernoulli, word in zip(plan.parameters, drawn[::2], drawn[1::2], strict=True):
         if p is None:
             continue
-        one = {"applied": bernoulli < p.threshold, "value": draw_value(p, word)}
+        entry = {"applied": bernoulli < p.threshold, "value": draw_value(p, word)}
         if p.part == p.name:
-            out[p.part] = one
+            out[p.part] = entry
         else:
-            out.setdefault(p.part, {})[p.name] = one
+            out.setdefault(p.part, {})[p.name] = entry
     return out
 
 

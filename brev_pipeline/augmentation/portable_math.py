@@ -30,15 +30,8 @@ class _State(ISeedSequence):
 
 
 def raw_words(seed: int, name: bytes, count: int) -> npt.NDArray[np.uint64]:
-    """The first ``count`` words of a stream: the same for the same arguments, everywhere and for good.
-
-    Args:
-        seed: 0 ≤ seed < 2**64.
-        name: the stream's name, at most 16 bytes.
-        count: how many 64-bit words.
-
-    Returns:
-        uint64 (count,).
+    """The first words of the stream of a seed (0 ≤ seed < 2**64) and a name (at most 16 bytes): uint64 (count,), the
+    same for the same arguments, everywhere and for good.
     """
     digest = hashlib.blake2b(seed.to_bytes(8, "little"), digest_size=24, person=name).digest()
     return np.random.SFC64(_State(digest)).random_raw(count)  # type: ignore[arg-type]
@@ -48,13 +41,8 @@ _TWO_PI = 6.283185307179586
 
 
 def cos_sin(turns: float) -> tuple[float, float]:
-    """Cosine and sine of an angle, bit-identical everywhere; exact at quarter turns.
-
-    Args:
-        turns: the angle in full turns, any finite value.
-
-    Returns:
-        (cosine, sine), within 1e-11 of the true values: far finer than the grids that they are rounded to.
+    """Cosine and sine of an angle in full turns, bit-identical everywhere; exact at quarter turns, everywhere within
+    1e-11 of the true values: far finer than the grids that they are rounded to.
     """
     if not turns:
         return 1.0, 0.0

@@ -45,13 +45,10 @@ class HighDepthSamples:
     def to_8_bits(self) -> npt.NDArray[np.uint8]:
         """Scale to 0..255; alpha by its full range. Shape as the raster's."""
         of_colour, of_alpha = quantization_table(*self._sample_interval), quantization_table(0, self.raster.white)
-        samples = self.raster.samples
-        if of_colour is of_alpha or samples.shape[2] == self._colour_channels:
-            return apply_table(of_colour, samples)
-        pixels = np.empty(samples.shape, np.uint8)
-        pixels[:, :, : self._colour_channels] = apply_table(of_colour, self._colour_samples)
-        pixels[:, :, self._colour_channels :] = apply_table(of_alpha, samples[:, :, self._colour_channels :])
-        return pixels
+        colour, alpha = self._colour_and_alpha
+        if of_colour is of_alpha or not alpha.shape[2]:
+            return apply_table(of_colour, self.raster.samples)
+        return np.concatenate([apply_table(of_colour, colour), apply_table(of_alpha, alpha)], axis=2)
 
     def to_canonical(self) -> npt.NDArray[Any]:
         """The samples by their full range as what their identity is taken of.
@@ -60,12 +57,11 @@ class HighDepthSamples:
             uint8 if every sample is exactly one of 256 levels; else 16 bits, with one channel where all colours are
             equal, and without alpha where all is opaque.
         """
-        values, samples = quantization_table(0, self.raster.white, MAX_SAMPLE), self.raster.samples
-        alpha = samples[:, :, self._colour_channels :]
+        values = quantization_table(0, self.raster.white, MAX_SAMPLE)
+        colour, alpha = self._colour_and_alpha
         used = np.union1d(np.flatnonzero(self.value_counts), np.flatnonzero(_count_values(alpha, self.raster.white)))
-        if not np.any(values[used] % 257):
-            return apply_table((values // 257).astype(np.uint8), samples)
-        colour = self._colour_samples
+        if not np.any(values[used] % 257):  # 65535 = 257 · 255
+            return apply_table((values // 257).astype(np.uint8), self.raster.samples)
         if colour.shape[2] == 3 and all(np.array_equal(colour[:, :, 0], colour[:, :, other]) for other in (1, 2)):
             colour = colour[:, :, :1]
         opaque = not alpha.shape[2] or int(alpha.min()) == self.raster.white
@@ -82,17 +78,15 @@ class HighDepthSamples:
         return SampleRange(least + zero, low + zero, high + zero, most + zero, used)
 
     @property
-    def _colour_channels(self) -> int:
-        return 1 if self.raster.samples.shape[2] <= 2 else 3
-
-    @property
-    def _colour_samples(self) -> npt.NDArray[Any]:
-        return self.raster.samples[:, :, : self._colour_channels]
+    def _colour_and_alpha(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Views of the samples; alpha has no channel where there is none."""
+        colours = 1 if self.raster.samples.shape[2] <= 2 else 3
+        return self.raster.samples[:, :, :colours], self.raster.samples[:, :, colours:]
 
     @cached_property
     def value_counts(self) -> npt.NDArray[np.int64]:
         """(white + 1,) how often each sample occurs among the colours."""
-        return _count_values(self._colour_samples, self.raster.white)
+        return _count_values(self._colour_and_alpha[0], self.raster.white)
 
     @property
     def stored_interval(self) -> tuple[int, int]:
@@ -180,21 +174,22 @@ def advise_window(ranges: SampleRanges, others: SampleRanges, share: float) -> s
     """
     low, high = fitting_window(ranges)
     least, most = int(ranges.min.min()), int(ranges.max.max())
-    said = f"Their samples lie at {low}..{high} (extremes {least}..{most}): "
+    advice = f"Their samples lie at {low}..{high} (extremes {least}..{most}): "
     if (ranges.high - ranges.low).min() < share * (high - low):
-        return said + "no one window shows them all; image: {intensity: {percentile: [0.1, 99.9]}} fits each by itself"
-    said += f"write {format_window(low, high)}"
+        advice += "no one window shows them all; image: {intensity: {percentile: [0.1, 99.9]}} fits each by itself"
+        return advice
+    advice += f"write {format_window(low, high)}"
     whole = 2 ** max(8, most.bit_length()) - 1
     if least >= 0 and whole < 2 ** int(ranges.bits.min()) - 1:
-        said += f", or window: [0, {whole}] for all that {whole.bit_length()} bits can hold"
+        advice += f", or window: [0, {whole}] for all that {whole.bit_length()} bits can hold"
     clipped = others.select_images((others.low < low) | (others.high > high))
     if len(clipped.low):
         reach = f"{clipped.low.min()}..{clipped.high.max()}"
-        said += (
+        advice += (
             f". That window would clip {len(clipped.low):,} other image(s), which reach {reach}: "
             "{percentile: [0.1, 99.9]} fits each image by itself"
         )
-    return said
+    return advice
 
 
 def format_window(low: int, high: int) -> str:

@@ -25,7 +25,7 @@ from brev_pipeline.engine.worker import is_worker
 from brev_pipeline.images.formats.base import ImageHeader
 
 _SLACK = 2 << 30  # bytes that libraries may reserve without using them (arenas, thread stacks)
-_OPENCV_NO_MEMORY = -4  # cv2.Error.StsNoMem
+OPENCV_NO_MEMORY = -4  # cv2.Error.StsNoMem
 _LITTLE = 32 << 20  # bytes that are not worth asking for
 _BYTES_PER_PIXEL = 64  # eight times four channels of 16 bits
 
@@ -66,11 +66,6 @@ def check_memory(header: ImageHeader, settings: ImageSettings) -> None:
         mmap.mmap(-1, size).close()
     except (OSError, OverflowError, ValueError) as error:
         raise MemoryError(f"{size >> 20} MiB for {header.width}×{header.height} px") from error
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error speaks of memory: Python's, or OpenCV's."""
-    return isinstance(error, MemoryError) or getattr(error, "code", None) == _OPENCV_NO_MEMORY
 
 
 @contextmanager

@@ -48,11 +48,11 @@ class ImagePipeline:
         if settings is not None and fields:
             raise ConfigError(f"ImagePipeline: give settings or {', '.join(fields)}, not both")
         check_rescale(rescale)
-        self.settings = settings or _settings(fields)
+        self.settings = settings or _make_settings(fields)
         self.rescale = rescale
         self.path_key = path_key
         self.output_key = output_key
-        self._read = read or _read
+        self._read = read or _read_path
 
     def __repr__(self) -> str:
         given = self.settings.model_dump(exclude_defaults=True)
@@ -103,11 +103,11 @@ class ImagePipeline:
             pixels = self.prepare(self._read(name))
         except DecodeError as error:
             raise DecodeError(error.status, f"{name}: {error}") from error
-        found = rescale_factors(self.rescale, pixels.shape[-1])
-        return pixels if found is None else pixels * found[0] + found[1]
+        factors = rescale_factors(self.rescale, pixels.shape[-1])
+        return pixels if factors is None else pixels * factors[0] + factors[1]
 
 
-def _settings(fields: dict[str, Any]) -> ImageSettings:
+def _make_settings(fields: dict[str, Any]) -> ImageSettings:
     """Settings from a notebook's keyword arguments, in the reference's spellings too."""
     fields = dict(fields)
     if fields.get("target_size") is not None and len(fields["target_size"]) == 0:
@@ -122,10 +122,10 @@ def _settings(fields: dict[str, Any]) -> ImageSettings:
     try:
         return ImageSettings(**fields)
     except ValidationError as error:
-        raise ConfigError("\n".join(_problem(detail) for detail in error.errors())) from error
+        raise ConfigError("\n".join(_describe_problem(detail) for detail in error.errors())) from error
 
 
-def _problem(detail: Any) -> str:
+def _describe_problem(detail: Any) -> str:
     where = ".".join(str(part) for part in detail["loc"])
     text = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
@@ -133,7 +133,7 @@ def _problem(detail: Any) -> str:
     return f"ImagePipeline: {where}: {text}" if where else f"ImagePipeline: {text}"
 
 
-def _read(path: str) -> bytes:
+def _read_path(path: str) -> bytes:
     if "://" not in path:
         from brev_pipeline.storage.local_files import read_any_file
 

@@ -83,15 +83,10 @@ def _ingredients(settings: ImageSettings) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class PixelCache:
-    """Prepared pixels of one `settings_id`.
+    """Prepared pixels of one `settings_id`."""
 
-    Args:
-        folder: the folder over all caches.
-        id: name of this cache's folder in it.
-    """
-
-    folder: Folder
-    id: str
+    folder: Folder  # over all caches
+    id: str  # name of this cache's folder in it
 
     @classmethod
     def for_settings(cls, folder: Folder, settings: ImageSettings) -> "PixelCache":
@@ -108,7 +103,9 @@ class PixelCache:
         """
         files = self.folder / self.id
         data, places = _frame_images(pixels)
-        name = f"{_hash_pixel_file(rows, data)}.tfrecord"
+        ids = "".join(row["content_id"] for row in rows)
+        # XXH3 tells what else may differ (another CPU's rounding), at a twentieth of what BLAKE2b would cost.
+        name = f"{hash_content(xxhash.xxh3_128_digest(data) + ids.encode())}.tfrecord"
         if data:
             write_or_repair(files, name, data)
         file = {"file": f"{self.id}/{name}"}
@@ -256,13 +253,6 @@ def _frame_images(pixels: Sequence[npt.NDArray[np.uint8] | None]) -> tuple[bytes
     return b"".join(parts), places
 
 
-def _hash_pixel_file(rows: Sequence[dict[str, Any]], data: bytes) -> str:
-    """The hash that a file of pixels is named by, 32 hex digits: of the contents, and of their pixels."""
-    ids = "".join(row["content_id"] for row in rows)
-    # XXH3 tells what else may differ (another CPU's rounding), at a twentieth of what BLAKE2b would cost.
-    return hash_content(xxhash.xxh3_128_digest(data) + ids.encode())
-
-
 def hash_content(data: bytes) -> str:
-    """The hash that an index is named by: BLAKE2b, 32 hex digits."""
+    """The hash that a file is named by: BLAKE2b, 32 hex digits."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -29,14 +29,11 @@ class _PixelRange(NamedTuple):
 
 
 def read_prepared_pixels(folder: Folder, rows: pa.Table) -> Iterator[npt.NDArray[np.uint8]]:
-    """Read the pixels of rows of ``prepared_images``, in the rows' order.
+    """Read the pixels of rows of ``prepared_images`` with status ok, in the rows' order; a content may stand there
+    several times. ``folder`` is the one that `prepare_images` was given.
 
     Rows that lie near each other in the store should be near each other here: within a window of 64 MB, ranges
     are grouped by file and read together.
-
-    Args:
-        folder: the one that `prepare_images` was given.
-        rows: rows with status ok, in any order; one content may stand there several times.
 
     Yields:
         uint8 (height, width, channels), or (frames, height, width, channels) for a time series; read-only.

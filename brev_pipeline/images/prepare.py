@@ -68,13 +68,13 @@ def prepare_images(
     samples = samples.sort_by([("content_id", "ascending"), ("path", "ascending")])
     known = cache.find_known(samples["content_id"], timeout_reason(settings))
     rest = samples.filter(pc.invert(pc.is_in(samples["content_id"], value_set=known["content_id"].combine_chunks())))
-    work = Counted(_chunks(rest), len, pc.count_distinct(rest["content_id"]).as_py(), "images")
+    work = Counted(_cut_chunks(rest), len, pc.count_distinct(rest["content_id"]).as_py(), "images")
     fresh = list(_prepare_chunks(engine, PrepareTask(settings, fetch, cache), work))
     if read_now is not None:
         for table in fresh:
             unread = pc.is_in(table["status"], value_set=pa.array(RETRIED_STATUSES, table["status"].type))
             read_now.append(table["source_path"].filter(pc.invert(unread)))
-    table = pa.concat_tables([_at_listed_paths(known, samples), *fresh])
+    table = pa.concat_tables([_choose_paths(known, samples), *fresh])
     if table.num_rows != (distinct := pc.count_distinct(samples["content_id"]).as_py()):
         raise BrevPipelineError(
             f"{distinct} contents were to be prepared, {table.num_rows} came back: a fault of the source"
@@ -82,13 +82,13 @@ def prepare_images(
     return conform_table(table.sort_by("content_id"), PREPARED_IMAGES, "prepared_images")
 
 
-def _chunks(samples: pa.Table) -> Iterator[tuple[Content, ...]]:
+def _cut_chunks(samples: pa.Table) -> Iterator[tuple[Content, ...]]:
     """Contents in chunks of bounded count and bytes; they depend on the samples only, not on the workers."""
     distinct = pc.count_distinct(samples["content_id"]).as_py()
     most = min(_MAX_CONTENTS, max(_MIN_CONTENTS, -(-distinct // _CHUNKS)))
     chunk: list[Content] = []
     size = 0
-    for content, length in _contents(samples):
+    for content, length in _group_contents(samples):
         if chunk and (len(chunk) == most or size + length > _BYTES):
             yield tuple(chunk)
             chunk, size = [], 0
@@ -98,7 +98,7 @@ def _chunks(samples: pa.Table) -> Iterator[tuple[Content, ...]]:
         yield tuple(chunk)
 
 
-def _contents(samples: pa.Table) -> Iterator[tuple[Content, int]]:
+def _group_contents(samples: pa.Table) -> Iterator[tuple[Content, int]]:
     """Samples sorted by content, put together: the objects that hold a content, and its bytes."""
     rows = iterate_rows(samples.select(SAMPLE_COLUMNS))
     for _, of_content in groupby(rows, key=lambda row: row["content_id"]):
@@ -156,7 +156,7 @@ def _divide_chunk(chunk: tuple[Content, ...]) -> list[tuple[Content, ...]]:
     return [chunk[start : start + length] for start in range(0, len(chunk), length)]
 
 
-def _at_listed_paths(known: pa.Table, samples: pa.Table) -> pa.Table:
+def _choose_paths(known: pa.Table, samples: pa.Table) -> pa.Table:
     """The path that was read, where it still holds the content; else the first path that holds it now."""
     if not known.num_rows:
         return known

@@ -33,12 +33,12 @@ from brev_pipeline.images.formats import read_image_header
 from brev_pipeline.images.formats.base import ImageHeader
 from brev_pipeline.images.geometry import RoiOutsideError, arrange_regions
 from brev_pipeline.images.limits import (
+    OPENCV_NO_MEMORY,
     RETRIED_STATUSES,
     check_memory,
     classify_loss,
     cpu_time_limit,
     decoding_limits,
-    is_out_of_memory,
 )
 from brev_pipeline.images.pixel_cache import PixelCache, settings_id
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow, check_recorded_md5
@@ -116,8 +116,8 @@ def _fetch_contents(fetch: Fetcher, contents: Sequence[Content]) -> Iterator[tup
     waiting = {content[0].content_id: content for content in contents}
     turn = 0
     while waiting:
-        for source, found in fetch.fetch_many([content[turn] for content in waiting.values()]):
-            checked = _check_content(source, found)
+        for source, data in fetch.fetch_many([content[turn] for content in waiting.values()]):
+            checked = _check_content(source, data)
             if isinstance(checked, bytes):
                 del waiting[source.content_id]
                 failures.pop(source.content_id, None)
@@ -129,13 +129,13 @@ def _fetch_contents(fetch: Fetcher, contents: Sequence[Content]) -> Iterator[tup
     yield from failures.values()
 
 
-def _check_content(source: SourceRow, found: bytes | SourceError) -> bytes | SourceError:
-    """What was found, if it is what the row says; pixels are kept under its ``content_id``."""
+def _check_content(source: SourceRow, data: bytes | SourceError) -> bytes | SourceError:
+    """What was fetched, if it is what the row says; pixels are kept under its ``content_id``."""
     if source.content_id.startswith(_UNREAD):
-        if isinstance(found, SourceError):
-            return SourceError("missing", str(found))
+        if isinstance(data, SourceError):
+            return SourceError("missing", str(data))
         return SourceError("changed", "it could not be read when it was listed, and can be read now: run again")
-    return found if isinstance(found, SourceError) else check_recorded_md5(source, found)
+    return data if isinstance(data, SourceError) else check_recorded_md5(source, data)
 
 
 def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> Prepared:
@@ -161,7 +161,7 @@ def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> Prep
             ) from error
         return make_row(source, error.status, str(error), header), None
     except Exception as error:
-        if not is_out_of_memory(error):
+        if not isinstance(error, MemoryError) and getattr(error, "code", None) != OPENCV_NO_MEMORY:
             raise
         reason = "its decoding found no more memory, in the machine or within the limit of a worker"
         return make_row(source, "interrupted", reason, header), None

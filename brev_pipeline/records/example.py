@@ -21,10 +21,8 @@ _MASK: Final = 2**64 - 1
 
 
 def encode_example(features: Mapping[str, Value]) -> bytes:
-    """Encode features as a ``tf.train.Example``; the same bytes for the same features, in whatever order.
-
-    Args:
-        features: name → bytes, an int in [-2**63, 2**63), or a sequence of such.
+    """Encode features (bytes, ints in [-2**63, 2**63), or sequences of such) as a ``tf.train.Example``: the same bytes
+    for the same features, in whatever order.
     """
     parts: list[bytes] = []
     total = 0

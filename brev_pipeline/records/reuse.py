@@ -42,21 +42,15 @@ class PreviousRecords:
         """Where each record of a plan lies: file, offset, length and crc, in the plan's order; null where nowhere."""
         # A seed belongs to one draw of one content: what it finds is the only row that can be the same.
         at = pc.index_in(plan["seed"], self.records["seed"].combine_chunks())
-        found = self.records.select([*_SAME, *_PLACE]).take(at)
-        same = pc.is_valid(found["file"])
+        earlier = self.records.select([*_SAME, *_PLACE]).take(at)
+        same = pc.is_valid(earlier["file"])
         for name in _SAME:
-            same = pc.and_(same, pc.fill_null(pc.equal(found[name], plan[name]), False))
-        return pa.table({name: pc.if_else(same, found[name], None) for name in _PLACE}).combine_chunks()
+            same = pc.and_(same, pc.fill_null(pc.equal(earlier[name], plan[name]), False))
+        return pa.table({name: pc.if_else(same, earlier[name], None) for name in _PLACE}).combine_chunks()
 
 
 class RecordCopier:
-    """Reads the earlier records of one shard: each file once, and only the part between its first and last record.
-
-    Args:
-        folder: of the earlier version.
-        compression: of its shards.
-        matches: rows of `PreviousRecords.find_matches`.
-    """
+    """Reads the earlier records of one shard: each file once, and only the part between its first and last record."""
 
     def __init__(self, folder: Folder, compression: str, matches: pa.Table) -> None:
         self._folder, self._compression = folder, compression

@@ -75,11 +75,7 @@ def feature_spec(
 ) -> dict[str, Any]:
     """What ``tf.io.parse_example`` needs to read the records. Imports TensorFlow.
 
-    Args:
-        encoding: png, jpeg or raw.
-        several: whether some image of the version has more than one category.
-        series: whether the images are time series.
-        classes: number of class names; used only if ``several``.
+    Arguments as of `record_features`, and the number of class names, which is used only if ``several``.
     """
     import tensorflow as tf
 
@@ -105,8 +101,8 @@ def tfds_features(
         settings: of the shards.
         shape: height and width in px (None where images differ), channels; of a time series' frames together.
         classes: number of class names.
-        several: whether some image of the version has more than one category.
-        series: whether the images are time series.
+        several: as of `record_features`.
+        series: likewise.
     """
     features = record_features(settings.encoding, several=several, series=series)
     # Pixels without a shape cannot be read back by tfds; it may list a part of what is stored.

@@ -27,6 +27,7 @@ def apportion_draws(weights: Sequence[float], total: int, epochs: int) -> npt.ND
     Returns:
         Shape (epochs, groups), draws; each row sums to ``total``.
     """
+    # Sums of floats would drift over the epochs.
     shares = _to_whole_numbers(weights)
     per_epoch = [total * share for share in shares]
     drawn = [0] * len(shares)
@@ -64,8 +65,7 @@ def count_draws(group: Counts, drawn_before: Counts, draws: Counts) -> Counts:
     """How often each image is drawn in one epoch.
 
     Within a group, the counts of one epoch differ by at most one, and so do the counts of all epochs so far: no
-    image is drawn again before each other one was. The circle is the order of the rows; it is the same in every
-    epoch, because with a new order per round an image could be drawn twice in an epoch that leaves another out.
+    image is drawn again before each other one was. The circle is the order of the rows.
 
     Args:
         group: shape (rows,), group of each image.
@@ -75,6 +75,7 @@ def count_draws(group: Counts, drawn_before: Counts, draws: Counts) -> Counts:
     Returns:
         Shape (rows,); sums to ``draws`` within each group.
     """
+    # One circle for all epochs: with a new order per round, an epoch could draw an image twice and leave another out.
     sizes = np.bincount(group, minlength=len(draws))
     place_in_group = np.empty(len(group), dtype=np.int64)
     place_in_group[np.argsort(group, kind="stable")] = number_in_runs(sizes)

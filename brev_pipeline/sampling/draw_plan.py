@@ -120,6 +120,7 @@ def _draw_purpose(
 
 def _number_draws(contents: pa.ChunkedArray, times: Counts) -> npt.NDArray[np.int32]:
     """Shape (draws,): how many draws of the same content come before; rows of one content lie side by side."""
+    # A copy may be another image of the same content: its draws go on counting, so that no two share a seed.
     new = np.ones(len(times), dtype=bool)
     if len(times) > 1:
         new[1:] = pc.not_equal(contents.slice(1), contents.slice(0, len(times) - 1)).to_numpy()

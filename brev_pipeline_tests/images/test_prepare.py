@@ -208,11 +208,11 @@ def test_no_samples_give_an_empty_table(folder):
 def test_chunks_depend_on_the_samples_only_and_are_bounded(monkeypatch):
     rows = [{**worlds.sample(f"b/{n}", str(n).encode()), "size": 1000 + n} for n in range(5000)]
     samples = worlds.table(rows).sort_by("content_id")
-    chunks = list(prepare._chunks(samples))
+    chunks = list(prepare._cut_chunks(samples))
     assert [content[0].content_id for chunk in chunks for content in chunk] == samples["content_id"].to_pylist()
     assert {len(chunk) for chunk in chunks[:-1]} == {79}  # 5000 in 64 chunks
     large = worlds.table([{**row, "size": 30 << 20} for row in rows[:10]]).sort_by("content_id")
-    assert [len(chunk) for chunk in prepare._chunks(large)] == [2] * 5
+    assert [len(chunk) for chunk in prepare._cut_chunks(large)] == [2] * 5
 
 
 @pytest.fixture

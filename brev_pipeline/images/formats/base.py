@@ -6,7 +6,7 @@ says what this rule is applied to.
 
 import struct
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,25 +30,16 @@ class ImageHeader:
             raise corrupt_error(f"its header claims a size of {self.width}×{self.height} px")
 
 
-def corrupt_error(reason: str) -> DecodeError:
-    """The error for a file that is not whole."""
-    return DecodeError("corrupt", reason)
-
-
-def unsupported_error(reason: str) -> DecodeError:
-    """The error for a file that may be whole, but is of a kind that is not read here."""
-    return DecodeError("unsupported", reason)
+corrupt_error = partial(DecodeError, "corrupt")  # for a file that is not whole
+unsupported_error = partial(DecodeError, "unsupported")  # for one that may be whole, but of a kind that is not read
+# For one that asks for more than is allowed: pixels, or work that its size does not account for.
+too_large_error = partial(DecodeError, "too_large")
 
 
 def check_pixel_count(height: int, width: int, max_pixels: int) -> None:
     """Refuse, as ``too_large``, an image of more pixels than the configuration allows."""
     if height * width > max_pixels:
         raise too_large_error(f"{width}×{height} px are more than the limit max_pixels = {max_pixels}")
-
-
-def too_large_error(reason: str) -> DecodeError:
-    """The error for a file that asks for more than is allowed: pixels, or work that its size does not account for."""
-    return DecodeError("too_large", reason)
 
 
 class Raster(NamedTuple):

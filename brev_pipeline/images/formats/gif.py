@@ -39,14 +39,14 @@ def _count_images(data: bytes, header: ImageHeader) -> int:
     # A code has 12 bits at most and gives a pixel at least, and a block holds a byte of codes at least.
     most_blocks = _BLOCKS + 2 * header.height * header.width
     try:
-        place = 13 + _colour_table_bytes(data[10])
+        place = 13 + _count_table_bytes(data[10])
         while images < 2:
             block, place = data[place], place + 1
             if block == _IMAGE:
                 images += 1
                 if images == 1:
                     _check_frame(data, place, header)
-                place += 9 + _colour_table_bytes(data[place + 8]) + 1
+                place += 9 + _count_table_bytes(data[place + 8]) + 1
             elif block == _EXTENSION:
                 place += 1
             else:
@@ -72,5 +72,5 @@ def _check_frame(data: bytes, place: int, header: ImageHeader) -> None:
         raise corrupt_error(f"its first frame reaches to {reach}, where its header claims {screen}")
 
 
-def _colour_table_bytes(flags: int) -> int:
+def _count_table_bytes(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0

@@ -50,7 +50,7 @@ def read_header(data: bytes) -> JpegHeader:
     in_xmp = several = False
     frame: tuple[int, int] | None = None
     place, size, segments, exif = 2, len(data), 0, 0
-    while (found := _MARKER.search(data, place)) and (place := found.start()) < size - 3:
+    while (match := _MARKER.search(data, place)) and (place := match.start()) < size - 3:
         marker = data[place + 1]
         if marker in (_SOS, _EOI):
             break
@@ -108,7 +108,7 @@ def check_file(data: bytes, header: JpegHeader, settings: ImageSettings) -> str 
 def _count_scans(data: bytes, place: int) -> int:
     """Scans of the first picture: those of further ones, and bytes within segments that look alike, do not count."""
     scans = 0
-    while (found := _MARKER.search(data, place)) and (place := found.start()) < len(data) - 3:
+    while (match := _MARKER.search(data, place)) and (place := match.start()) < len(data) - 3:
         marker = data[place + 1]
         if marker == _EOI:
             break

@@ -97,23 +97,23 @@ def read_header(data: bytes) -> Jpeg2000Header:
 
 
 def _read_boxes(data: bytes) -> Jp2Boxes:
-    place, found, seen = 0, Jp2Boxes(), 0
+    place, boxes, seen = 0, Jp2Boxes(), 0
     while place + 8 <= len(data):
         if (seen := seen + 1) > _MAX_BOXES:
             raise too_large_error(f"it has more than {_MAX_BOXES} boxes before its image data; read are up to as many")
         kind, body, length = read_box_header(data, place)
         if kind == b"jp2c":
-            return found._replace(codestream=body)
+            return boxes._replace(codestream=body)
         if length < body - place:
             break
-        if kind == b"colr" and data[body] == 1 and found.colour_space is None:
-            found = found._replace(colour_space=struct.unpack_from(">I", data, body + 3)[0])
+        if kind == b"colr" and data[body] == 1 and boxes.colour_space is None:
+            boxes = boxes._replace(colour_space=struct.unpack_from(">I", data, body + 3)[0])
         elif kind == b"pclr":
-            found = found._replace(palette=max(data[body + 3 : body + 3 + data[body + 2]], default=0) % 128 + 1)
+            boxes = boxes._replace(palette=max(data[body + 3 : body + 3 + data[body + 2]], default=0) % 128 + 1)
         elif kind == b"cdef":
             (count,) = struct.unpack_from(">H", data, body)
             channels = data[body + 2 : body + 2 + 6 * min(count, 4)]
-            found = found._replace(channel_definitions=tuple(struct.iter_unpack(">HHH", channels)))
+            boxes = boxes._replace(channel_definitions=tuple(struct.iter_unpack(">HHH", channels)))
         # The header is a box of boxes.
         place = body if kind == b"jp2h" else place + length
     raise corrupt_error("it holds no image data")

@@ -45,9 +45,9 @@ def decode_with_pillow(data: bytes, header: ImageHeader, settings: ImageSettings
     """
     with _LOCK, _strict_pillow(settings.max_pixels) as warned:
         try:
-            image = _open(data, header.format, settings.max_pixels)
+            image = _open_image(data, header.format, settings.max_pixels)
             image.load()
-            raster = Raster(_convert_pixels(image), orientation=_orientation(image))
+            raster = Raster(_convert_pixels(image), orientation=_get_orientation(image))
         except (DecodeError, MemoryError):
             raise
         # Pillow's plugins raise whatever a damaged file leads them to: OSError, SyntaxError, TypeError, struct.error…
@@ -64,7 +64,7 @@ def read_orientation(data: bytes, format_: str, settings: ImageSettings) -> int:
     """The EXIF orientation that Pillow finds in a file that it opens, 1..8; 1 where there is none that can be read."""
     with _LOCK, _strict_pillow(settings.max_pixels):
         try:
-            return _orientation(_open(data, format_, settings.max_pixels))
+            return _get_orientation(_open_image(data, format_, settings.max_pixels))
         except Exception as error:
             raise _translate_error(error) from error
 
@@ -86,7 +86,7 @@ def _strict_pillow(max_pixels: int) -> Iterator[list[str]]:
         ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = before
 
 
-def _open(data: bytes, format_: str, max_pixels: int) -> "Image":
+def _open_image(data: bytes, format_: str, max_pixels: int) -> "Image":
     from PIL import Image
 
     image = Image.open(BytesIO(data), formats=[format_.upper()])  # Pillow's names are ours in capitals
@@ -94,7 +94,7 @@ def _open(data: bytes, format_: str, max_pixels: int) -> "Image":
     return image
 
 
-def _orientation(image: "Image") -> int:
+def _get_orientation(image: "Image") -> int:
     try:
         turn = image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - damaged EXIF says nothing of the pixels, and is read by a parser that raises anything

@@ -107,15 +107,15 @@ def decode_samples(data: bytes, header: PngHeader, settings: ImageSettings) -> R
         elif kind == _EXIF or (kind in _TEXTS and data.startswith(_TEXTS_WITH_EXIF, place + 8)):
             exif.append(whole)
     passes = [_InterlacePass(header, *places) for places in (_ADAM7 if header.interlaced else _WHOLE)]
-    rows = memoryview(_inflate(b"".join(coded), sum(one.byte_count for one in passes)))
+    rows = memoryview(_inflate(b"".join(coded), sum(pass_.byte_count for pass_ in passes)))
     samples: Any = None
-    for one in passes:
-        part, rows = one.decode_rows(rows[: one.byte_count], needed), rows[one.byte_count :]
+    for pass_ in passes:
+        part, rows = pass_.decode_rows(rows[: pass_.byte_count], needed), rows[pass_.byte_count :]
         if len(passes) == 1:
             samples = part
         elif part is not None:
             samples = np.empty((header.height, header.width, part.shape[2]), part.dtype) if samples is None else samples
-            samples[one.y :: one.down, one.x :: one.right] = part
+            samples[pass_.y :: pass_.down, pass_.x :: pass_.right] = part
     orientation = read_orientation(_make_one_pixel_file(exif), NAME, settings) if exif else 1
     return Raster(samples, MAX_SAMPLE if samples.dtype == np.uint16 else 255, orientation=orientation)
 

@@ -43,19 +43,19 @@ def matches_signature(data: bytes) -> bool:
 def read_header(data: bytes) -> PnmHeader:
     """Read the size and the largest value."""
     kind = data[1:2]
-    found = (_BITMAP if kind in b"14" else _OTHER).match(data, 0, _LONGEST_HEADER)
-    if found is None:
+    header_match = (_BITMAP if kind in b"14" else _OTHER).match(data, 0, _LONGEST_HEADER)
+    if header_match is None:
         raise corrupt_error(f"its first {min(len(data), _LONGEST_HEADER)} bytes do not tell the size of the image")
-    width, height, *rest = (int(number) for number in found.groups())
+    width, height, *rest = (int(number) for number in header_match.groups())
     largest = rest[0] if rest else 1
     if not 1 <= largest <= 65_535:
         raise corrupt_error(f"its header claims {largest} as the largest value; PNM has 1 to 65535")
-    return PnmHeader(NAME, height, width, _CHANNELS[kind], largest.bit_length(), kind, largest, found.end())
+    return PnmHeader(NAME, height, width, _CHANNELS[kind], largest.bit_length(), kind, largest, header_match.end())
 
 
 def check_file(data: bytes, header: PnmHeader, settings: ImageSettings) -> str | None:
     """The note on further pictures in the file; everything else is looked at in decoding."""
-    behind = header.offset + _row_bytes(header) * header.height
+    behind = header.offset + _count_row_bytes(header) * header.height
     if header.kind in b"456" and matches_signature(data[behind : behind + 4]):
         return "first picture of several"
     return None
@@ -76,14 +76,14 @@ def decode_samples(data: bytes, header: PnmHeader, settings: ImageSettings) -> R
     return Raster(values.astype(np.uint8, copy=False).reshape(shape))
 
 
-def _row_bytes(header: PnmHeader) -> int:
+def _count_row_bytes(header: PnmHeader) -> int:
     if header.kind == b"4":
         return (header.width + 7) // 8
     return header.width * header.channels * (2 if header.maxval > 255 else 1)
 
 
 def _read_binary(data: bytes, header: PnmHeader) -> npt.NDArray[Any]:
-    wanted = _row_bytes(header) * header.height
+    wanted = _count_row_bytes(header) * header.height
     if len(data) - header.offset < wanted:
         raise corrupt_error(f"it ends before its image does: {len(data) - header.offset} bytes of pixels of {wanted}")
     if header.kind == b"4":

@@ -292,7 +292,14 @@ def decode_samples(data: bytes, header: TiffHeader, settings: ImageSettings) -> 
     premultiplied with alpha are divided by it; extra samples that are no alpha are left out.
     """
     if not header.is_decoded_here:
-        return _decode_with_pillow(data, header, settings)
+        try:
+            return decode_with_pillow(data, header, settings)
+        except DecodeError as error:
+            if "cannot identify" not in str(error):
+                raise
+            # Its directory is whole, as `check_file` found.
+            what = f"{header.channels} values of {header.bit_depth} bits per pixel"
+            raise unsupported_error(f"no decoder here reads {header.uncommon_kind} with {what}") from error
     bits = header.bit_depth
     samples = _scale_samples(read_samples(data, read_first_page(data), header.layout), header)
     colours, alpha = header.colour_count, header.alpha_channel
@@ -345,14 +352,3 @@ def _divide_by_alpha(samples: npt.NDArray[Any], white: int) -> None:
                 colour += alpha // 2
             np.floor_divide(colour, alpha, out=colour, where=opaque)
             band[:, :, channel] = np.minimum(colour, white, out=colour) * opaque
-
-
-def _decode_with_pillow(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster:
-    try:
-        return decode_with_pillow(data, header, settings)
-    except DecodeError as error:
-        if "cannot identify" in str(error):
-            # Its directory is whole, as `check_file` found.
-            what = f"{header.channels} values of {header.bit_depth} bits per pixel"
-            raise unsupported_error(f"no decoder here reads {header.uncommon_kind} with {what}") from error
-        raise
