@@ -86,7 +86,7 @@ def split_contradictions(claims: VersionClaims) -> Iterator[Finding]:
 
 def ledger_contradictions(claims: VersionClaims) -> Iterator[str]:
     """Assignments of the version before that were changed or forgotten, and absent images that it did not have."""
-    from brev_pipeline.release.ledger import are_in_split, build_next_ledger
+    from brev_pipeline.release.assignments import are_in_split, build_next_ledger
 
     ledger, settings = claims.known.ledger, claims.config.split
     table = claims.tables["assignments"]

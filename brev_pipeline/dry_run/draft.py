@@ -73,7 +73,7 @@ def make_draft(config: PipelineConfig, most_bytes: int) -> Draft:
 
 
 def _list_images(draft: Draft) -> None:
-    from brev_pipeline.release.baseline import refuse_foreign_store
+    from brev_pipeline.release.assignments import refuse_foreign_store
 
     refuse_foreign_store(draft.config, draft.store)
     draft.images = identify_images(
@@ -126,7 +126,7 @@ def _run_checks(draft: Draft, stage: str) -> None:
     """Ask the stage's suite, as far as its tables are known."""
     from brev_pipeline.expectations.frames import build_frames
     from brev_pipeline.expectations.validate import evaluate_frames
-    from brev_pipeline.release.baseline import read_baseline
+    from brev_pipeline.release.assignments import read_baseline
 
     if stage not in draft.tables:
         return

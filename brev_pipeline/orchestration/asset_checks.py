@@ -85,7 +85,7 @@ def _evaluate_rules(
     """What the rules that were asked for found, and where the page about it lies."""
     from brev_pipeline.expectations.frames import build_frames
     from brev_pipeline.expectations.validate import validate_frames
-    from brev_pipeline.release.baseline import read_baseline
+    from brev_pipeline.release.assignments import read_baseline
     from brev_pipeline.tables import give_memory_back
 
     give_memory_back()

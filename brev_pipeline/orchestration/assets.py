@@ -71,8 +71,7 @@ def _make_raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig,
     from brev_pipeline.listing import list_datasets
     from brev_pipeline.listing.class_checks import ListingFindings
     from brev_pipeline.orchestration.metadata import listing_metadata
-    from brev_pipeline.release.assignments import foresee_faults
-    from brev_pipeline.release.baseline import refuse_foreign_store
+    from brev_pipeline.release.assignments import foresee_faults, refuse_foreign_store
     from brev_pipeline.release.exclusions import store_filtered
     from brev_pipeline.table_metadata import note_found
 

@@ -1,20 +1,27 @@
-"""What a split goes on from, and leaves behind: the newest version's ledger, and the files that assign samples."""
+"""What a run goes on from, and its split leaves behind: the newest version, and the files that assign samples.
+
+The *ledger* of a pipeline is the assignments of its newest published version: what was decided before, and stays so.
+An image that has left the listing keeps its line, so that it returns to its old side.
+"""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.config import PipelineConfig
-from brev_pipeline.errors import SplitError
+from brev_pipeline.config import PipelineConfig, SplitSettings
+from brev_pipeline.errors import ConfigError, SplitError
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.table_metadata import KNOWN, LEDGER, note_known
-from brev_pipeline.tables import RAW_LISTING, SAMPLE_SPLIT, Columns
+from brev_pipeline.tables import RAW_LISTING, SAMPLE_SPLIT, Columns, conform_table
 from brev_pipeline.texts import TEXT
+
+if TYPE_CHECKING:
+    from brev_pipeline.expectations.frames import Baseline
 
 
 @dataclass(frozen=True)
@@ -64,15 +71,13 @@ def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Colu
         label_conflicts=config.integrity.label_conflicts,
     )
     history, known, given = read_history(store, config), load_known_assignments(config), load_given_files(config)
-    table = assign_purposes(
-        usable, config.split, PriorAssignments(ledger=history.ledger, known=known, given=given, listed=listed)
-    )
-    rows = count_known_matches(known, table, integrity.read(list_known_columns(known, config.split)), config.split)
-    table = note_known(table, known, None if rows is None else rows.build_summary(), given)
-    classes = build_label_map(list_present_classes(table), history.classes, config.listing.classes)
-    table = attach_classes(table, classes)
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), LEDGER: str(history.number)})
-    return Division(table, excluded, history, known, given, rows, count_given_matches(listed, config.split, given))
+    prior = PriorAssignments(ledger=history.ledger, known=known, given=given, listed=listed)
+    split = assign_purposes(usable, config.split, prior)
+    rows = count_known_matches(known, split, integrity.read(list_known_columns(known, config.split)), config.split)
+    split = note_known(split, known, None if rows is None else rows.build_summary(), given)
+    split = attach_classes(split, build_label_map(list_present_classes(split), history.classes, config.listing.classes))
+    split = split.replace_schema_metadata({**(split.schema.metadata or {}), LEDGER: str(history.number)})
+    return Division(split, excluded, history, known, given, rows, count_given_matches(listed, config.split, given))
 
 
 def build_assignments(config: PipelineConfig, before: Version | None, split: pa.Table) -> pa.Table:
@@ -81,10 +86,49 @@ def build_assignments(config: PipelineConfig, before: Version | None, split: pa.
     How a run came to an assignment is the run's own affair: without that column, a second run over the same images
     gives the same table.
     """
-    from brev_pipeline.release.ledger import are_in_split, build_next_ledger
-
     table = build_next_ledger(split, before and read_ledger(before), config.split).drop_columns(["assigned_by"])
     return table.append_column("listed", are_in_split(table, split))
+
+
+def list_ledger_columns(settings: SplitSettings) -> list[str]:
+    """The columns of a ledger that `assign_purposes` and `build_split_report` read."""
+    from brev_pipeline.split.leak_groups import list_key_columns
+
+    usual = ["path", "content_id", "pixel_id", "item", "stratum", "purpose"]
+    return list(dict.fromkeys([*usual, *list_key_columns(settings)]))
+
+
+def are_in_split(rows: pa.Table, split: pa.Table) -> pa.ChunkedArray:
+    """(rows,) whether the split has an image of the same path and content; its paths are unique."""
+    at = pc.index_in(rows["path"], value_set=split["path"])
+    return pc.fill_null(pc.equal(split["content_id"].take(at), rows["content_id"]), False)
+
+
+def build_next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitSettings) -> pa.Table:
+    """What the next run has to remember: this split, and the ledger's images that are not in it.
+
+    Args:
+        split: `tables.SAMPLE_SPLIT`, as `assign_purposes` gave it.
+        ledger: what `assign_purposes` was given; columns of `tables.SAMPLE_SPLIT`.
+        settings: of the split.
+
+    Returns:
+        `tables.SAMPLE_SPLIT`, sorted by path, then content. An absent image keeps its purpose, or takes that of its
+        leak group. A path stands there twice if its bytes have changed since.
+    """
+    from brev_pipeline.split.leak_groups import assign_leak_groups, build_grouping_rules, find_group_purposes
+
+    if ledger is None or not len(ledger):
+        return split
+    gone = pc.invert(are_in_split(ledger, split))
+    if not pc.any(gone).as_py():
+        return split
+    leak_groups = assign_leak_groups(split, build_grouping_rules(settings), ledger)
+    purposes = find_group_purposes(leak_groups, split, ledger, settings.names)
+    moved = pa.array(settings.names, TEXT).take(pa.array(purposes[leak_groups.ledger_group]))
+    absent = ledger.set_column(ledger.column_names.index("purpose"), "purpose", moved).filter(gone)
+    both = pa.concat_tables([conform_table(table, SAMPLE_SPLIT, "ledger") for table in (split, absent)])
+    return both.sort_by([("path", "ascending"), ("content_id", "ascending")])
 
 
 @dataclass(frozen=True)
@@ -105,8 +149,6 @@ def read_history(store: PipelineStore, config: PipelineConfig) -> SplitHistory:
     Raises:
         StoreError: the version cannot be read, or is not what was published.
     """
-    from brev_pipeline.release.ledger import list_ledger_columns
-
     newest = store.newest_version()
     if newest is None:
         return SplitHistory()
@@ -153,8 +195,8 @@ def load_known_assignments(config: PipelineConfig) -> pa.Table | None:
 
     if config.split.ledger_csv is None:
         return None
-    place, data, digest = _read_file(config, "split.ledger_csv", config.split.ledger_csv)
-    known = read_known_assignments(data, place, str(config.base_folder))
+    location, data, digest = _read_file(config, "split.ledger_csv", config.split.ledger_csv)
+    known = read_known_assignments(data, location, str(config.base_folder))
     return known.replace_schema_metadata({**(known.schema.metadata or {}), KNOWN: digest})
 
 
@@ -167,26 +209,25 @@ def load_given_files(config: PipelineConfig) -> dict[str, pa.Table]:
     from brev_pipeline.split.given_names import read_given_file
     from brev_pipeline.split.matching import BASE_FOLDER
 
-    found = {}
+    tables = {}
     for key, file in (config.split.given.input_files if config.split.given else {}).items():
-        place, data, digest = _read_file(config, f"split.given.{key}", file)
-        found[key] = read_given_file(data, place, key).replace_schema_metadata(
-            {KNOWN: digest, BASE_FOLDER: str(config.base_folder)}
-        )
-    return found
+        location, data, digest = _read_file(config, f"split.given.{key}", file)
+        metadata = {KNOWN: digest, BASE_FOLDER: str(config.base_folder)}
+        tables[key] = read_given_file(data, location, key).replace_schema_metadata(metadata)
+    return tables
 
 
 def _read_file(config: PipelineConfig, key: str, file: str) -> tuple[str, bytes, str]:
-    """A file that the configuration names: its place, bytes, and their SHA-256."""
-    place = config.resolve_location(file)
+    """A file that the configuration names: its location, bytes, and their SHA-256."""
+    location = config.resolve_location(file)
     try:
-        data = Path(place).read_bytes()
+        data = Path(location).read_bytes()
     except OSError as error:
         raise SplitError(
-            f"{key}: {place} cannot be read: {error.strerror}; relative places are meant from the configuration's "
+            f"{key}: {location} cannot be read: {error.strerror}; relative places are meant from the configuration's "
             "folder"
         ) from error
-    return place, data, hashlib.sha256(data).hexdigest()
+    return location, data, hashlib.sha256(data).hexdigest()
 
 
 def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | None) -> None:
@@ -202,7 +243,6 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
         SplitError: see `check_split_early`, `load_known_assignments`, `load_given_files` and `refuse_other_folds`.
         SamplingError: ``sampling.groupby`` names what is no column.
     """
-    from brev_pipeline.release.ledger import list_ledger_columns
     from brev_pipeline.sampling import group_images
     from brev_pipeline.split import PriorAssignments
     from brev_pipeline.split.early_checks import check_split_early
@@ -214,12 +254,52 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
         refuse_other_folds(config, newest)
         ledger = newest.read_table("assignments", list_ledger_columns(config.split), verified=True)
         excluded = newest.read_table("exclusions", ["path", "rule"])
-        out = excluded.filter(pc.is_in(excluded["rule"], value_set=pa.array(_UNUSED, TEXT)))["path"]
+        # The rules by which an image that was listed had no part in the split.
+        unused = pa.array(["quarantined", "label_conflict", "duplicate"], TEXT)
+        out = excluded.filter(pc.is_in(excluded["rule"], value_set=unused))["path"]
         listing = listing.filter(pc.invert(pc.is_in(listing["path"], value_set=out.combine_chunks())))
+    prior = PriorAssignments(known=known, given=given, ledger=ledger)
     leave = config.integrity.label_conflicts == "quarantine"
-    check_split_early(
-        listing, config.split, PriorAssignments(known=known, given=given, ledger=ledger), conflicts_leave=leave
-    )
+    check_split_early(listing, config.split, prior, conflicts_leave=leave)
 
 
-_UNUSED: Final = ["quarantined", "label_conflict", "duplicate"]  # rules by which an image has no part in the split
+def read_baseline(config: PipelineConfig, stage: str) -> "Baseline":
+    """What a stage's suite compares with: the listing and ledger of the newest published version, known assignments.
+
+    Args:
+        config: the pipeline's configuration.
+        stage: whose suite it is: only what its frames read is read of the store.
+    """
+    from brev_pipeline.expectations.frames import Baseline
+    from brev_pipeline.integrity.findings import COMPARED, COMPARED_CONTENTS
+
+    if compared := {"raw_listing": COMPARED, "sample_integrity": COMPARED_CONTENTS}.get(stage):
+        newest = PipelineStore.from_config(config).newest_version()
+        return Baseline(listing=newest[1].read_table("listing", compared) if newest else None)
+    if stage != "sample_split":
+        return Baseline()
+    history = read_history(PipelineStore.from_config(config), config)
+    known, given = load_known_assignments(config), load_given_files(config)
+    return Baseline(assignments=history.ledger, known=known, given=given, classes=history.classes)
+
+
+def refuse_foreign_store(config: PipelineConfig, store: PipelineStore) -> None:
+    """Refuse a store whose newest version was made of other datasets altogether.
+
+    Two configurations of one name, in two folders or code locations, would publish into one log by turns, and each
+    would keep the other's assignments. Datasets may come and go as long as one of them stays.
+
+    Raises:
+        ConfigError: no dataset's id is among those of the newest version; the message names both.
+    """
+    newest = store.newest_version()
+    if newest is None:
+        return
+    theirs = [dataset["id"] for dataset in newest[1].read_manifest()["configuration"]["datasets"]]
+    ours = [dataset.id for dataset in config.datasets]
+    if not set(ours) & set(theirs):
+        raise ConfigError(
+            f"{store.folder.url} belongs to another pipeline named {config.name}: its newest version was made of the "
+            f"dataset(s) {', '.join(theirs)}, this configuration lists {', '.join(ours)}; give this pipeline "
+            "another name, or another store"
+        )

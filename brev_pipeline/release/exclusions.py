@@ -24,23 +24,14 @@ from brev_pipeline.texts import NAMES, TEXT
 RULES: Final = ("quarantined", "label_conflict", "duplicate", *LEFT_OUT_RULES, "unassigned", "not_drawn")
 """What may take an image out: the values of the column ``rule`` of the exclusions."""
 
-_FILTERED_SCHEMA: Final = pa.schema(
-    [
-        pa.field("path", TEXT),
-        pa.field("etag", TEXT),
-        pa.field("category", NAMES),
-        pa.field("rule", TEXT),
-        pa.field("reason", TEXT),
-    ]
-)
-
-_EXCLUSIONS: Final = pa.schema([pa.field(name, TEXT) for name in ("path", "content_id", "rule", "partner", "reason")])
+_FILTERED: Final = pa.schema({"path": TEXT, "etag": TEXT, "category": NAMES, "rule": TEXT, "reason": TEXT})
+_EXCLUSIONS: Final = pa.schema(dict.fromkeys(("path", "content_id", "rule", "partner", "reason"), TEXT))
 
 
 def gather_left_out(left_out: Iterable[pa.Table]) -> pa.Table:
     """What the listing left out, as `list_datasets` tells it, as one table sorted by path; see `read_filtered`."""
-    parts = [part.cast(_FILTERED_SCHEMA) for part in left_out]
-    return pa.concat_tables([_FILTERED_SCHEMA.empty_table(), *parts]).sort_by("path")
+    parts = [part.cast(_FILTERED) for part in left_out]
+    return pa.concat_tables([_FILTERED.empty_table(), *parts]).sort_by("path")
 
 
 def store_filtered(store: PipelineStore, listing: pa.Table, left_out: Iterable[pa.Table]) -> pa.Table:
@@ -71,7 +62,7 @@ def read_filtered(store: PipelineStore, listing: pa.Table) -> pa.Table:
     """
     name = (listing.schema.metadata or {}).get(FILTERED)
     if name is None:
-        return _FILTERED_SCHEMA.empty_table()
+        return _FILTERED.empty_table()
     file = name.decode(errors="replace")
     return from_parquet(read_verified(store.filtered_images, file), store.filtered_images.file_url(file))
 
@@ -90,6 +81,7 @@ def list_exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filte
     """
     from brev_pipeline.split.selection import EVALUATED_COLUMNS, PREPARED_COLUMNS, evaluate_samples
 
+    image = ["path", "content_id"]
     samples = tables["sample_integrity"].read(EVALUATED_COLUMNS)
     kept, _, excluded = evaluate_samples(
         samples,
@@ -97,19 +89,18 @@ def list_exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filte
         duplicates=config.integrity.duplicates,
         label_conflicts=config.integrity.label_conflicts,
     )
-    usable = samples.select(_IMAGE).filter(pa.array(kept))
+    usable = samples.select(image).filter(pa.array(kept))
     del samples  # as long as the listing, and the next tables are as well
-    split, records = tables["sample_split"].read(_IMAGE), tables["tfrecord_shards"].read(["path"])
+    split, records = tables["sample_split"].read(image), tables["tfrecord_shards"].read(["path"])
+    unassigned = usable.filter(_are_missing(usable["path"], pc.unique(split["path"])))
+    undrawn = split.filter(_are_missing(split["path"], pc.unique(records["path"])))
     parts = [
         excluded.select(_EXCLUSIONS.names).cast(_EXCLUSIONS),
-        _rows(filtered, filtered["rule"], filtered["reason"]),
-        _rows(_without(usable, split), "unassigned", "the split gave it no purpose"),
-        _rows(_without(split, records), "not_drawn", "its sampling group has fewer draws than images"),
+        _build_rows(filtered, filtered["rule"], filtered["reason"]),
+        _build_rows(unassigned, "unassigned", "the split gave it no purpose"),
+        _build_rows(undrawn, "not_drawn", "its sampling group has fewer draws than images"),
     ]
     return pa.concat_tables(parts).sort_by("path")
-
-
-_IMAGE: Final = ["path", "content_id"]
 
 
 def check_image_account(listing: pa.Table, filtered: pa.Table, records: pa.Table, excluded: pa.Table) -> None:
@@ -135,13 +126,16 @@ def find_account_problems(
     """
     every = pc.unique(pa.chunked_array([*listed.chunks, *filtered.chunks], TEXT))
     used, out = pc.unique(recorded), pc.unique(excluded)
-    found = [
-        ("listed, but neither in a shard nor excluded", _not_in(every, pa.concat_arrays([used, out]))),
-        ("both in a shard and excluded", out.filter(pc.is_in(out, value_set=used))),
-        ("in a shard or excluded, but not listed", _not_in(pa.concat_arrays([used, out]), every)),
-    ]
+    accounted = pa.concat_arrays([used, out])
+    faults = {
+        "listed, but neither in a shard nor excluded": every.filter(_are_missing(every, accounted)),
+        "both in a shard and excluded": out.filter(pc.is_in(out, value_set=used)),
+        "in a shard or excluded, but not listed": accounted.filter(_are_missing(accounted, every)),
+    }
     problems = [
-        f"{len(paths)} images are {what}, the first {min(paths.to_pylist())}" for what, paths in found if len(paths)
+        f"{len(paths)} images are {what}, the first {min(paths.to_pylist())}"
+        for what, paths in faults.items()
+        if len(paths)
     ]
     if len(out) != len(excluded):
         problems.append(f"{len(excluded) - len(out)} images are excluded twice")
@@ -164,25 +158,23 @@ def purpose_locks(split: pa.Table, settings: SplitSettings) -> dict[str, dict[st
         Purpose (`locked_purposes`, where it has images) → ``contents``, how many distinct ones it has, and ``sha256``
         of their content ids, sorted, each followed by a line feed: what ``sort -u ids.txt | sha256sum`` says.
     """
-    found = {}
+    locks = {}
     for name in locked_purposes(settings):
         ids = sorted(pc.unique(split["content_id"].filter(pc.equal(split["purpose"], name))).to_pylist())
         text = "".join(f"{content}\n" for content in ids)
         if ids:
-            found[name] = {"contents": len(ids), "sha256": hashlib.sha256(text.encode()).hexdigest()}
-    return found
+            locks[name] = {"contents": len(ids), "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    return locks
 
 
-def _without(table: pa.Table, other: pa.Table) -> pa.Table:
-    return table.filter(pc.invert(pc.is_in(table["path"], value_set=pc.unique(other["path"]))))
+def _are_missing(paths: pa.Array | pa.ChunkedArray, others: pa.Array) -> pa.Array | pa.ChunkedArray:
+    return pc.invert(pc.is_in(paths, value_set=others))
 
 
-def _not_in(paths: pa.Array, others: pa.Array) -> pa.Array:
-    return paths.filter(pc.invert(pc.is_in(paths, value_set=others)))
-
-
-def _rows(table: pa.Table, rule: str | pa.ChunkedArray, reason: str | pa.ChunkedArray) -> pa.Table:
+def _build_rows(table: pa.Table, rule: str | pa.ChunkedArray, reason: str | pa.ChunkedArray) -> pa.Table:
     count = table.num_rows
     contents = table["content_id"] if "content_id" in table.column_names else pa.nulls(count, TEXT)
-    rules, reasons = (pa.repeat(pa.scalar(one, TEXT), count) if isinstance(one, str) else one for one in (rule, reason))
+    rules, reasons = (
+        pa.repeat(pa.scalar(text, TEXT), count) if isinstance(text, str) else text for text in (rule, reason)
+    )
     return pa.table([table["path"], contents, rules, pa.nulls(count, TEXT), reasons], schema=_EXCLUSIONS)

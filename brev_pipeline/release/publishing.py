@@ -32,7 +32,7 @@ class LazyArtifact:
 
     Args:
         facts: its ``bytes`` and ``sha256``.
-        make: gives its bytes, the same each time.
+        make_bytes: gives its bytes, the same each time.
     """
 
     facts: Mapping[str, Any]
@@ -105,13 +105,13 @@ def publish_version(
         )
     try:
         # The manifest last of the folder, the publication last of all: what is seen is whole.
-        _fill(shards_in, version, shards, written)
+        _fill_folder(shards_in, version, shards, written)
         version.folder.write(MANIFEST, manifest)
         entry = store.publications.append_publication(
             version.id,
             run_id=run_id,
             manifest_sha256=hashlib.sha256(manifest).hexdigest(),
-            report=_report(store, version, newest, report) if report else None,
+            report=_write_report(store, version, newest, report) if report else None,
             datasets=datasets,
             after=newest,
         )
@@ -146,7 +146,7 @@ def _same_split(
     return name in files and files[name] == manifest["files"].get(name) and manifest.get("classes") == classes
 
 
-def _report(
+def _write_report(
     store: PipelineStore, version: Version, newest: Publication | None, make: ReportMaker
 ) -> Mapping[str, Mapping[str, Any]]:
     """Write the report, and say what was written. A version that was published before keeps the one it has."""
@@ -163,7 +163,7 @@ def _report(
     return {name: file_facts(data) for name, data in sorted(files.items())}
 
 
-def _fill(
+def _fill_folder(
     shards_in: Folder,
     version: Version,
     shards: Mapping[str, Mapping[str, Any]],
@@ -177,14 +177,10 @@ def _fill(
                 f"{version.folder.file_url(name)} has {size} bytes, {facts['bytes']} were written: "
                 "the store was changed by somebody else; remove this unpublished version and run again"
             )
-    for name, data in written.items():
-        version.folder.write(name, _make_again(name, data) if isinstance(data, LazyArtifact) else data)
-
-
-def _make_again(name: str, file: LazyArtifact) -> bytes:
-    data = file.make_bytes()
-    if file_facts(data) != file.facts:
-        raise StoreError(
-            f"{name} came out otherwise when it was made again: something changed what it is made of. Run again"
-        )
-    return data
+    for name, content in written.items():
+        data = content.make_bytes() if isinstance(content, LazyArtifact) else content
+        if isinstance(content, LazyArtifact) and file_facts(data) != content.facts:
+            raise StoreError(
+                f"{name} came out otherwise when it was made again: something changed what it is made of. Run again"
+            )
+        version.folder.write(name, data)

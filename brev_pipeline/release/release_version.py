@@ -1,26 +1,28 @@
-"""The last stage: from the stages' tables and the shards to a published version."""
+"""The last stage: from the stages' tables and the shards to a published version, and what its manifest says."""
 
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.base import is_local
 from brev_pipeline.errors import StoreError
-from brev_pipeline.provenance import (
-    check_current,
-    read_lineage,
-)
-from brev_pipeline.release.exclusions import read_filtered
-from brev_pipeline.release.manifest import build_manifest_facts, pack_tables, quote_check
+from brev_pipeline.provenance import check_current, code_of, read_lineage, record_recipe
+from brev_pipeline.release.assignments import build_assignments
+from brev_pipeline.release.exclusions import check_image_account, list_exclusions, purpose_locks, read_filtered
 from brev_pipeline.release.publishing import LazyArtifact, Release, ReportMaker, publish_version
-from brev_pipeline.release.shards import PreparedPixels
-from brev_pipeline.store import PipelineStore, Version
-from brev_pipeline.table_metadata import LEDGER, found_facts
-from brev_pipeline.tables import Columns
+from brev_pipeline.release.shards import PreparedPixels, find_finished_shards
+from brev_pipeline.stages import SPECS
+from brev_pipeline.store import Folder, PipelineStore, Version
+from brev_pipeline.store.parquet import to_parquet
+from brev_pipeline.store.versions import DERIVED
+from brev_pipeline.table_metadata import LEDGER, STAGING, found_facts, given_sha256, known_sha256
+from brev_pipeline.tables import Columns, part_names
 
 _LOG = logging.getLogger(__name__)
 
@@ -59,10 +61,10 @@ def release_version(
         config, {stage: read_lineage(table.read([]).schema.metadata, stage, "") for stage, table in tables.items()}
     )
     filtered = read_filtered(store, tables["raw_listing"].read([]))
-    account, excluded, shards_in, shards = build_manifest_facts(config, store, tables, filtered)
-    account["checks"] = {stage: [quote_check(check) for check in found] for stage, found in checks.items()}
+    account, excluded, shards_in, shards = _build_manifest_facts(config, store, tables, filtered)
+    account["checks"] = {stage: [_quote_check(check) for check in found] for stage, found in checks.items()}
     account["user_checks"] = {stage: list(found) for stage, found in (own_checks or {}).items()}
-    packed = pack_tables(config, store, tables, excluded)
+    packed = _pack_tables(config, store, tables, excluded)
     made_with = (tables["sample_split"].read([]).schema.metadata or {}).get(LEDGER)
     based_on = None if made_with is None else int(made_with)
     _check_history_current(store, checks, account, packed, based_on)
@@ -92,6 +94,81 @@ def release_version(
         # A run with the same plan may be writing there. The version stands; `gc` finds what stays.
         _LOG.warning("%s", error)
     return done
+
+
+def _build_manifest_facts(
+    config: PipelineConfig, store: PipelineStore, tables: Mapping[str, Columns], filtered: pa.Table
+) -> tuple[dict[str, Any], pa.Table, Folder, dict[str, dict[str, Any]]]:
+    """What the manifest says besides the files; the exclusions; the folder of the shards, and the facts of each."""
+    from brev_pipeline.listing import listing_fingerprint
+    from brev_pipeline.split.label_map import read_split_classes
+
+    excluded = list_exclusions(config, tables, filtered)
+    listing = tables["raw_listing"].read(["path", "etag"])
+    records = tables["tfrecord_shards"].read(["path", "file", "purpose", "ordinal"])
+    check_image_account(listing, filtered, records, excluded)
+    plan = (records.schema.metadata or {})[STAGING].decode()
+    shards_in, shards = find_finished_shards(store, plan, records)
+    split = tables["sample_split"].read(["category", "content_id", "purpose"])
+    account = {
+        "format": DERIVED,
+        "stages": {stage: code_of(stage) for stage in SPECS},
+        "purposes": config.split.names,  # in their order, which the configuration's JSON does not keep
+        "plan": plan,
+        "recipe": record_recipe(config),
+        "pipeline": config.name,
+        "configuration": config.content_settings(),
+        "known_assignments_sha256": known_sha256(split),
+        # Only where there are any: so the ids of versions without them stayed when `split.given` came.
+        **({"given_sha256": given} if (given := given_sha256(split)) else {}),
+        "classes": read_split_classes(split),
+        "test_lock": purpose_locks(split, config.split),
+        "listing_fingerprint": listing_fingerprint(listing),
+        "counts": {
+            "listed": listing.num_rows + filtered.num_rows,
+            "excluded": excluded.num_rows,
+            "images": _count_names(split["purpose"]),
+            "records": _count_names(part_names(records)),
+        },
+    }
+    return account, excluded, shards_in, shards
+
+
+def _count_names(names: pa.ChunkedArray) -> dict[str, int]:
+    return dict(sorted((row["values"], row["counts"]) for row in pc.value_counts(names).to_pylist()))
+
+
+def _quote_check(check: Mapping[str, Any]) -> dict[str, Any]:
+    """What the manifest says of a check."""
+    kept = ["check", "says", "severity", "arguments"]
+    kept += ["history"] if check.get("history") else ["passed", "observed", "offending"]
+    return {name: check[name] for name in kept if name in check}
+
+
+def _pack_tables(
+    config: PipelineConfig, store: PipelineStore, tables: Mapping[str, Columns], excluded: pa.Table
+) -> dict[str, LazyArtifact]:
+    """The version's tables as Parquet files; what a clock or a place of work would put into them stays out."""
+    # Published meanwhile: another ledger. Each making of the assignments has to be with the same.
+    newest = store.newest_version()
+
+    def read_stage(stage: str) -> pa.Table:
+        table = tables[stage].read()
+        return table.drop_columns([name for name in table.column_names if name in SPECS[stage].run_columns])
+
+    makers: dict[str, Callable[[], pa.Table]] = {
+        "listing": lambda: read_stage("sample_integrity"),
+        "images": lambda: read_stage("prepared_images"),
+        "assignments": lambda: build_assignments(config, newest and newest[1], tables["sample_split"].read()),
+        "weights": lambda: read_stage("sampling_weights"),
+        "records": lambda: read_stage("tfrecord_shards"),
+        "exclusions": lambda: excluded,
+    }
+
+    def make_parquet(name: str) -> bytes:
+        return to_parquet(makers[name]().replace_schema_metadata(None))  # the metadata is of a run
+
+    return {f"{name}.parquet": LazyArtifact.from_maker(partial(make_parquet, name)) for name in makers}
 
 
 def _relative_datasets(config: PipelineConfig, store: PipelineStore) -> dict[str, str]:

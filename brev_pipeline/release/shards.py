@@ -19,12 +19,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import StoreError
-from brev_pipeline.provenance import (
-    hash_table,
-    pixel_fingerprint,
-    record_recipe,
-    settings_of,
-)
+from brev_pipeline.provenance import hash_table, pixel_fingerprint, record_recipe, settings_of
 from brev_pipeline.stages import table_stages
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.table_metadata import STAGING
@@ -140,7 +135,7 @@ def plan_records(config: PipelineConfig, split: Columns, weights: pa.Table, prep
     del drawn_from  # it, and the draws, are as long as the listing
     plan = plan_shards(draws, prepared.read(PREPARED_COLUMNS), config.shards, class_names=classes)
     del draws
-    facts = _pixel_facts(prepared)
+    facts = prepared.read(_FACTS).select(_FACTS)
     return PlannedRecords(plan, facts, _plan_digest(config, plan, facts))
 
 
@@ -166,10 +161,6 @@ def _plan_digest(config: PipelineConfig, plan: pa.Table, facts: pa.Table) -> str
 
 # Of prepared_images: what would be otherwise if the pixels were.
 _FACTS: Final = ["content_id", "pixel_id", "mean", "std", "sharpness", "clipped"]
-
-
-def _pixel_facts(images: Columns) -> pa.Table:
-    return images.read(_FACTS).select(_FACTS)
 
 
 def earlier_records(store: PipelineStore, wanted: str, facts: pa.Table) -> "PreviousRecords | None":
@@ -232,12 +223,11 @@ def find_finished_shards(
 def _check_staged(staging: Folder, wanted: set[str]) -> dict[str, dict[str, Any]]:
     from brev_pipeline.records import shard_files
 
-    rows = shard_files(staging).to_pylist()
-    found = {row["file"]: {"bytes": row["bytes"], "sha256": row["sha256"]} for row in rows}
-    if missing := sorted(wanted - set(found)):
+    finished = {row.pop("file"): row for row in shard_files(staging).select(["file", "bytes", "sha256"]).to_pylist()}
+    if missing := sorted(wanted - set(finished)):
         raise StoreError(
             f"{staging.url} lacks {len(missing)} of the shards that the records stand in, the first {missing[0]}: "
             "another run published meanwhile, or the staging was removed. Materialize tfrecord_shards again, or run "
             "again."
         )
-    return found
+    return finished

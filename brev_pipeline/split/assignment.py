@@ -24,11 +24,7 @@ from brev_pipeline.texts import TEXT
 _ASSIGNED = pa.array(["new", "duplicate", "ledger", "given"], TEXT)
 
 
-def assign_purposes(
-    samples: pa.Table,
-    settings: SplitSettings,
-    prior: PriorAssignments = NO_ASSIGNMENTS,
-) -> pa.Table:
+def assign_purposes(samples: pa.Table, settings: SplitSettings, prior: PriorAssignments = NO_ASSIGNMENTS) -> pa.Table:
     """Give every image a purpose; no leak group stands on two sides, and what the ledger says stays.
 
     The result does not depend on the order of the rows. With ``ranked_hash`` a stratum's result depends on its own

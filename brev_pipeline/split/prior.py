@@ -28,7 +28,7 @@ class PriorAssignments:
 
     Attributes:
         ledger: assignments of the newest published version, with at least path, content_id, pixel_id, item, stratum
-            and purpose (`release.ledger.list_ledger_columns`).
+            and purpose (`release.assignments.list_ledger_columns`).
         known: further known assignments, as from `read_known_assignments`.
         given: files of ``split.given``, as from `read_given_file`.
         listed: all listed images, with the columns of the samples (pixel_id aside): what ``known`` and ``split.given``
@@ -79,10 +79,7 @@ class _Keys(NamedTuple):
 
 
 def find_stated_purposes(
-    samples: pa.Table,
-    leak_groups: LeakGroups,
-    settings: SplitSettings,
-    prior: PriorAssignments,
+    samples: pa.Table, leak_groups: LeakGroups, settings: SplitSettings, prior: PriorAssignments
 ) -> StatedPurposes:
     """What known assignments and `split.given` say of the images.
 

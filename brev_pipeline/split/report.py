@@ -104,9 +104,7 @@ class SplitReport:
 
 
 def build_split_report(
-    split: pa.Table,
-    settings: SplitSettings,
-    prior: PriorAssignments = NO_ASSIGNMENTS,
+    split: pa.Table, settings: SplitSettings, prior: PriorAssignments = NO_ASSIGNMENTS
 ) -> SplitReport:
     """Check a split against its settings and what was known before.
 

@@ -11,7 +11,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import ConfigError
 from brev_pipeline.orchestration import code_location
 from brev_pipeline.orchestration.code_location import BROKEN_GROUP, build_folder_definitions, build_pipeline_definitions
-from brev_pipeline.release.baseline import refuse_foreign_store
+from brev_pipeline.release.assignments import refuse_foreign_store
 from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.release.ledger import build_next_ledger
+from brev_pipeline.release.assignments import build_next_ledger
 from brev_pipeline.split import PriorAssignments, assign_purposes, build_split_report, read_known_assignments
 from brev_pipeline_tests.split.listings import Photo, listing, plain, sides
 from brev_pipeline_tests.split.test_properties import configured

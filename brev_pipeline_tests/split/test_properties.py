@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from brev_pipeline import SampleSplit
 from brev_pipeline.config import SplitSettings
-from brev_pipeline.release.ledger import build_next_ledger, list_ledger_columns
+from brev_pipeline.release.assignments import build_next_ledger, list_ledger_columns
 from brev_pipeline.split import PriorAssignments, assign_purposes, build_split_report
 from brev_pipeline_tests.split.listings import COPY, FRACTIONS, PATTERN, Photo, always, listing, photos, sides
 
