@@ -52,7 +52,7 @@ def forecast_split(config: PipelineConfig, contents: dict[str, str] | None) -> S
         ListingError: as `list_datasets`.
         SplitError: as `check_split_early` and `assign_purposes`.
     """
-    from brev_pipeline.listing.state import listing_state
+    from brev_pipeline.listing import listing_state
     from brev_pipeline.release.assignments import load_given_files
     from brev_pipeline.split import PriorAssignments, assign_purposes
     from brev_pipeline.split.early_checks import check_split_early

@@ -1,6 +1,7 @@
 """The dry run's answer, as one JSON document: a draft of the run beside the newest version."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -222,18 +223,16 @@ def _find_joined_groups(newest: Version, ledger: pa.Table, split: pa.Table, sett
     rows = pa.table({"now": leak_groups.ledger_group, "was": before["leak_group"], "purpose": before["purpose"]})
     if "listed" in before.column_names:
         rows = rows.filter(before["listed"])
-    pairs = rows.group_by(["now", "was", "purpose"]).aggregate([])
-    sizes = np.bincount(pairs["now"].to_numpy(), minlength=1)
-    several = np.flatnonzero(sizes > 1)
-    own = pairs.filter(pc.is_in(pairs["now"], value_set=pa.array(several, pairs["now"].type))).sort_by("was")
-    found: dict[int, list[dict[str, str]]] = {}
-    for row in own.to_pylist():
-        found.setdefault(row["now"], []).append(row)
-    shown = sorted(found.values(), key=lambda some: some[0]["was"])[:MAX_EXAMPLES]
+    pairs = rows.group_by(["now", "was", "purpose"]).aggregate([]).sort_by("was")
+    groups: dict[int, list[dict[str, str]]] = {}
+    now = pairs["now"].to_numpy()
+    for row in pairs.filter(pa.array(np.bincount(now, minlength=1)[now] > 1)).to_pylist():
+        groups.setdefault(row["now"], []).append(row)
     examples = [
-        {"groups": [row["was"] for row in some], "purposes": sorted({row["purpose"] for row in some})} for some in shown
+        {"groups": [row["was"] for row in joined], "purposes": sorted({row["purpose"] for row in joined})}
+        for joined in islice(groups.values(), MAX_EXAMPLES)
     ]
-    return {"joined": len(several), "examples": examples}
+    return {"joined": len(groups), "examples": examples}
 
 
 def _all_unchanged(before: pa.Table, split: pa.Table) -> bool:

@@ -13,7 +13,13 @@ from brev_pipeline.dry_run.workload import RecordForecast, forecast_records
 from brev_pipeline.errors import BrevPipelineError, StoreError
 from brev_pipeline.expectations import SUITES
 from brev_pipeline.expectations.rules import describe_finding
-from brev_pipeline.release.assignments import Division, divide_samples, foresee_faults
+from brev_pipeline.release.assignments import (
+    Division,
+    divide_samples,
+    foresee_faults,
+    read_baseline,
+    refuse_foreign_store,
+)
 from brev_pipeline.release.exclusions import list_exclusions
 from brev_pipeline.release.shards import PlannedRecords, plan_records
 from brev_pipeline.stages import inputs_of
@@ -73,8 +79,6 @@ def make_draft(config: PipelineConfig, most_bytes: int) -> Draft:
 
 
 def _list_images(draft: Draft) -> None:
-    from brev_pipeline.release.assignments import refuse_foreign_store
-
     refuse_foreign_store(draft.config, draft.store)
     draft.images = identify_images(
         draft.config, draft.sources, draft.store.identity_cache.load_newest(), draft.most_bytes
@@ -126,18 +130,15 @@ def _run_checks(draft: Draft, stage: str) -> None:
     """Ask the stage's suite, as far as its tables are known."""
     from brev_pipeline.expectations.frames import build_frames
     from brev_pipeline.expectations.validate import evaluate_frames
-    from brev_pipeline.release.assignments import read_baseline
 
     if stage not in draft.tables:
         return
     tables = {name: draft.tables[name] for name in (stage, *inputs_of(stage))}
-    found = evaluate_frames(
-        SUITES[stage](draft.config), build_frames(stage, tables, draft.config, read_baseline(draft.config, stage))
-    )
-    for finding in found:
+    frames = build_frames(stage, tables, draft.config, read_baseline(draft.config, stage))
+    for finding in evaluate_frames(SUITES[stage](draft.config), frames):
         if not finding.passed:
-            kept = draft.stops if finding.rule.severity == "error" else draft.warnings
-            kept.append(
+            problems = draft.stops if finding.rule.severity == "error" else draft.warnings
+            problems.append(
                 _describe_check(stage, finding.rule.name, describe_finding(finding), finding.rows, finding.offending)
             )
 

@@ -82,15 +82,12 @@ def list_current_images(
     Raises:
         ListingError: as a run.
     """
-    left_out: list[pa.Table] = []
-    findings = ListingFindings()
+    left_out, findings = list[pa.Table](), ListingFindings()
     listing = list_datasets(
         config.datasets, config.listing, sources, None, left_out.append, findings.add_findings, hashed=False
     )
-    local = pc.equal(listing["etag_source"], "none")
-    if pc.any(local).as_py():
-        etags = pc.coalesce(listing["etag"], recall_etags(listing, known))
-        listing = _fill_etags(listing, etags)
+    if pc.any(pc.equal(listing["etag_source"], "none")).as_py():
+        listing = _fill_etags(listing, pc.coalesce(listing["etag"], recall_etags(listing, known)))
     return listing, gather_left_out(left_out), findings.build_summary(config.listing)
 
 
@@ -108,28 +105,26 @@ def identify_images(config: PipelineConfig, sources: Sources, known: pa.Table | 
     """
     listing, left_out, facts = list_current_images(config, sources, known)
     table = check_integrity(listing, fetch=_NoFetch(), known=known)
-    silent = _find_unidentified(table)
-    size = int(np.sum(table["size"].to_numpy()[silent]))
-    if not silent.any() or size > most_bytes:
+    unknown = _find_unidentified(table)
+    size = int(np.sum(table["size"].to_numpy()[unknown]))
+    if not unknown.any() or size > most_bytes:
         # Whether they can be read is not known either.
-        source = pc.if_else(pa.array(silent), "read", table["content_source"])
-        return ListedImages(
-            note_found(_replace_column(table, "content_source", source), facts), left_out, silent, 0, 0, size
-        )
+        source = pc.if_else(pa.array(unknown), "read", table["content_source"])
+        table = note_found(_replace_column(table, "content_source", source), facts)
+        return ListedImages(table, left_out, unknown, 0, 0, size)
     table = check_integrity(listing, fetch=_BytesOnly(sources), known=table)
-    found = pc.if_else(pc.equal(table["content_source"], "read"), table["content_id"], pa.scalar(None, TEXT))
+    content = pc.if_else(pc.equal(table["content_source"], "read"), table["content_id"], pa.scalar(None, TEXT))
     # As the listing of a run has them, which hashes local files itself.
-    at = pa.array(silent & ~_find_unidentified(table) & table["etag"].is_null().to_numpy())
-    if pc.any(at).as_py():
-        table = _fill_etags(table, pc.if_else(at, found, table["etag"]))
-        table = _replace_column(table, "content_source", pc.if_else(at, "etag", table["content_source"]))
-    none = np.zeros(len(silent), np.bool_)
-    return ListedImages(note_found(table, facts), left_out, none, int(silent.sum()), size, 0)
+    hashed = pa.array(unknown & ~_find_unidentified(table) & table["etag"].is_null().to_numpy())
+    if pc.any(hashed).as_py():
+        table = _fill_etags(table, pc.if_else(hashed, content, table["etag"]))
+        table = _replace_column(table, "content_source", pc.if_else(hashed, "etag", table["content_source"]))
+    none = np.zeros(len(unknown), np.bool_)
+    return ListedImages(note_found(table, facts), left_out, none, int(unknown.sum()), size, 0)
 
 
 def _find_unidentified(table: pa.Table) -> npt.NDArray[np.bool_]:
-    found: npt.NDArray[np.bool_] = pc.equal(table["content_source"], "unreadable").to_numpy()
-    return found
+    return np.asarray(pc.equal(table["content_source"], "unreadable").to_numpy())
 
 
 def _fill_etags(table: pa.Table, etags: Any) -> pa.Table:
@@ -146,6 +141,8 @@ def _replace_column(table: pa.Table, name: str, values: Any) -> pa.Table:
 UNKNOWN_PIXELS: Final = "open-"
 """How the pixel_id of a content begins whose pixels nobody knows."""
 _SHAPE_COLUMNS: Final = ("prepared_frames", "prepared_height", "prepared_width", "prepared_channels")
+# Where the pixels would lie that are not in the store.
+_UNWRITTEN: Final[dict[str, str | int]] = {"file": "", "offset": 0, "length": 1}
 
 
 @dataclass(frozen=True)
@@ -186,15 +183,15 @@ def forecast_pixels(
     published = _read_published(config, newest, rest) if newest and len(rest) else PREPARED_IMAGES.empty_table()
     rest = rest.filter(pc.invert(pc.is_in(rest, value_set=published["content_id"].combine_chunks())))
     shape = _expected_shape(config, pa.concat_tables([known, published]))
-    unread = pc.is_in(rest, value_set=_find_unreadable(looked))
-    opened = _make_undecoded_rows(rest.filter(pc.invert(unread)), shape)
-    missing = _make_rows(rest.filter(unread), {"status": "missing", "reason": "its bytes could not be read"})
-    table = pa.concat_tables([known, published, opened, missing]).sort_by("content_id")
-    fresh = pa.concat_tables([published, opened])
+    unreadable = pc.is_in(rest, value_set=looked["content_id"].filter(_find_unidentified(looked)).combine_chunks())
+    undecoded = _make_undecoded_rows(rest.filter(pc.invert(unreadable)), shape)
+    missing = _make_rows(rest.filter(unreadable), {"status": "missing", "reason": "its bytes could not be read"})
+    table = pa.concat_tables([known, published, undecoded, missing]).sort_by("content_id")
+    fresh = pa.concat_tables([published, undecoded])
     return PixelForecast(
         conform_table(table, PREPARED_IMAGES, "prepared_images"),
-        decode=published.num_rows + opened.num_rows,
-        open=opened.num_rows,
+        decode=fresh.num_rows,
+        open=undecoded.num_rows,
         bytes=_count_pixel_bytes(fresh),
     )
 
@@ -203,23 +200,20 @@ def _read_published(config: PipelineConfig, newest: Version, wanted: pa.Array) -
     """What the newest version says of contents that are not in the cache, as these settings would prepare them."""
     table = newest.read_table("images")
     table = table.filter(pc.is_in(table["content_id"], value_set=wanted))
-    table = table.filter(
-        pc.invert(pc.is_in(table["status"], value_set=pa.array(RETRIED_STATUSES, table["status"].type)))
-    )
+    retried = pc.is_in(table["status"], value_set=pa.array(RETRIED_STATUSES, table["status"].type))
+    table = table.filter(pc.invert(retried))
     ok = pc.equal(table["status"], "ok")
-    place = {"file": pc.if_else(ok, "", None), "offset": pc.if_else(ok, 0, None), "length": pc.if_else(ok, 1, None)}
-    columns = {name: table[name] for name in table.column_names} | place
-    for name, value in _configured_shape(config).items():
-        columns[name] = pc.if_else(ok, value, None)
+    prepared = {**_UNWRITTEN, **_configured_shape(config)}
+    columns = {name: table[name] for name in table.column_names}
+    columns |= {name: pc.if_else(ok, value, None) for name, value in prepared.items()}
     return _make_table(columns, table.num_rows)
 
 
 def _make_undecoded_rows(contents: pa.Array, shape: dict[str, int]) -> pa.Table:
     """Rows of contents that nobody has decoded, taken to be well and of nobody else's pixels."""
-    well: dict[str, Any] = {"status": "ok", "file": "", "offset": 0, "length": 1, **shape}
-    well |= {"mean": 1.0, "std": 1.0, "sharpness": 1.0, "clipped": 0.0}
+    well = {"status": "ok", "mean": 1.0, "std": 1.0, "sharpness": 1.0, "clipped": 0.0}
     return _make_rows(
-        contents, well | {"pixel_id": join_texts(pa.repeat(UNKNOWN_PIXELS, len(contents)), contents, by="")}
+        contents, {**_UNWRITTEN, **shape, **well, "pixel_id": join_texts(UNKNOWN_PIXELS, contents, by="")}
     )
 
 
@@ -237,11 +231,6 @@ def _make_table(columns: dict[str, Any], count: int) -> pa.Table:
         else:
             arrays[field.name] = pa.repeat(pa.scalar(values, field.type), count)
     return pa.table(arrays, schema=PREPARED_IMAGES)
-
-
-def _find_unreadable(looked: pa.Table) -> pa.ChunkedArray:
-    """Contents that cannot be read."""
-    return looked["content_id"].filter(pc.equal(looked["content_source"], "unreadable")).combine_chunks()
 
 
 def _configured_shape(config: PipelineConfig) -> dict[str, int]:
@@ -266,18 +255,12 @@ def _expected_shape(config: PipelineConfig, known: pa.Table) -> dict[str, int]:
 def _count_pixel_bytes(rows: pa.Table) -> int | None:
     """Bytes of prepared pixels; None where the shape of some is not known."""
     rows = rows.filter(pc.equal(rows["status"], "ok"))
-    sides = [
-        pc.fill_null(rows[_SHAPE_COLUMNS[0]], 1).cast(pa.int64()),
-        *(rows[name].cast(pa.int64()) for name in _SHAPE_COLUMNS[1:]),
-    ]
-    values = reduce(pc.multiply, sides)
+    frames, *sides = (rows[name].cast(pa.int64()) for name in _SHAPE_COLUMNS)
+    values = reduce(pc.multiply, sides, pc.fill_null(frames, 1))
     return None if values.null_count else int(pc.sum(values).as_py() or 0)
 
 
 def find_undecoded_images(looked: pa.Table, pixels: PixelForecast) -> npt.NDArray[np.bool_]:
     """(images,) whether nobody has decoded the image's content."""
     rows = pixels.prepared.filter(pc.starts_with(pc.fill_null(pixels.prepared["pixel_id"], ""), UNKNOWN_PIXELS))
-    found: npt.NDArray[np.bool_] = pc.is_in(
-        looked["content_id"], value_set=rows["content_id"].combine_chunks()
-    ).to_numpy()
-    return found
+    return np.asarray(pc.is_in(looked["content_id"], value_set=rows["content_id"].combine_chunks()).to_numpy())

@@ -48,8 +48,7 @@ class RecordForecast:
     @property
     def needs_writing(self) -> Bools:
         """(records,) it would be made anew."""
-        found: Bools = ~(self.copied | self.finished) & (not self.stands)
-        return found
+        return np.asarray(~(self.copied | self.finished) & (not self.stands))
 
 
 def forecast_records(
@@ -74,13 +73,13 @@ def forecast_records(
     earlier = earlier_records(store, record_recipe(config), planned.facts)
     if earlier is None or _has_other_labels(store, planned.plan, classes):
         return RecordForecast(False, finished, none, no_lengths)
-    places = earlier.find_matches(planned.plan)
-    copied = places["file"].is_valid().to_numpy() & ~finished
-    return RecordForecast(False, finished, copied, pc.fill_null(places["length"], 0).to_numpy())
+    matches = earlier.find_matches(planned.plan)
+    copied = matches["file"].is_valid().to_numpy() & ~finished
+    return RecordForecast(False, finished, copied, pc.fill_null(matches["length"], 0).to_numpy())
 
 
 def describe_records(
-    planned: PlannedRecords, found: RecordForecast, newest: Version | None, order: list[str]
+    planned: PlannedRecords, forecast: RecordForecast, newest: Version | None, order: list[str]
 ) -> dict[str, Any]:
     """The records as JSON: ``was``, ``now``; how many of those now stand, are finished, copied, written."""
     was = {} if newest is None else dict(newest.read_manifest()["counts"]["records"])
@@ -88,45 +87,45 @@ def describe_records(
     return {
         "was": sum(was.values()),
         "now": planned.plan.num_rows,
-        "stand": planned.plan.num_rows if found.stands else 0,
-        "finished": int(found.finished.sum()),
-        "copied": int(found.copied.sum()),
-        "written": int(found.needs_writing.sum()),
+        "stand": planned.plan.num_rows if forecast.stands else 0,
+        "finished": int(forecast.finished.sum()),
+        "copied": int(forecast.copied.sum()),
+        "written": int(forecast.needs_writing.sum()),
         "by_part": list_counts_by_name("part", {"was": was, "now": now}, order),
     }
 
 
 def estimate_bytes(
-    config: PipelineConfig, planned: PlannedRecords, found: RecordForecast, prepared: pa.Table, newest: Version | None
+    config: PipelineConfig,
+    planned: PlannedRecords,
+    forecast: RecordForecast,
+    prepared: pa.Table,
+    newest: Version | None,
 ) -> dict[str, Any]:
     """About how large the shards would be: ``shards`` and ``written`` (None: the images' sizes are open), and ``from``.
 
     A record that stands is as large as it is. Of the others the size is reckoned from their pixels, and by how much
     that was wrong of the newest version's records, where the encoding is the same.
     """
-    if found.stands and newest is not None:
+    if forecast.stands and newest is not None:
         return {"shards": count_shard_bytes(newest.read_manifest()), "written": 0, "from": newest.id}
-    plan, known = planned.plan, found.lengths > 0
-    new = plan.filter(pa.array(~known))
-    share, factor, of = 1.0, 1.0, None
-    if newest is not None and (told := _measure_newest(config, newest)) is not None:
-        factor, share, of = *told, newest.id
-    each = _estimate_record_bytes(config.shards, new, prepared)
-    if new.num_rows and each is None:
+    new = planned.plan.filter(pa.array(forecast.lengths == 0))
+    factor, share, of = 1.0, 1.0, None
+    if newest is not None and (measured := _measure_newest(config, newest)) is not None:
+        factor, share, of = *measured, newest.id
+    expected = _estimate_record_bytes(config.shards, new, prepared)
+    if new.num_rows and expected is None:
         return {"shards": None, "written": None, "from": None}
-    whole = float(found.lengths.sum()) + new.num_rows * (each or 0.0) * factor
-    made = int(found.needs_writing.sum()) * (each or 0.0) * factor
-    return {"shards": round(whole * share), "written": round(made * share), "from": of}
+    each = (expected or 0.0) * factor
+    whole, written = float(forecast.lengths.sum()) + new.num_rows * each, int(forecast.needs_writing.sum()) * each
+    return {"shards": round(whole * share), "written": round(written * share), "from": of}
 
 
 def _estimate_record_bytes(settings: ShardSettings, rows: pa.Table, prepared: pa.Table) -> float | None:
     """Mean bytes of records as the settings let expect; None where a shape is not known, or there is none."""
-    if not rows.num_rows:
-        return None
-    own = prepared.filter(pc.is_in(prepared["content_id"], value_set=rows["content_id"].combine_chunks()))
-    if any(own[f"prepared_{side}"].null_count for side in ("height", "width", "channels")):
-        return None
-    return mean_record_bytes(rows, prepared, settings)
+    drawn = prepared.filter(pc.is_in(prepared["content_id"], value_set=rows["content_id"].combine_chunks()))
+    unknown = any(drawn[f"prepared_{side}"].null_count for side in ("height", "width", "channels"))
+    return None if unknown or not rows.num_rows else mean_record_bytes(rows, prepared, settings)
 
 
 def _measure_newest(config: PipelineConfig, newest: Version) -> tuple[float, float] | None:
@@ -146,9 +145,9 @@ def _measure_newest(config: PipelineConfig, newest: Version) -> tuple[float, flo
 
 def _find_finished(config: PipelineConfig, store: PipelineStore, planned: PlannedRecords) -> Bools:
     """(records,) whether its shard lies finished in the staging."""
-    there = set(shard_files(store.staging_area / planned.digest)["file"].to_pylist())
+    finished = set(shard_files(store.staging_area / planned.digest)["file"].to_pylist())
     starts, names = list_shards(planned.plan, config.name)
-    return np.repeat(np.array([name in there for name in names], np.bool_), np.diff(starts))
+    return np.repeat(np.array([name in finished for name in names], np.bool_), np.diff(starts))
 
 
 def _has_other_labels(store: PipelineStore, plan: pa.Table, classes: int) -> bool:
@@ -157,15 +156,12 @@ def _has_other_labels(store: PipelineStore, plan: pa.Table, classes: int) -> boo
     if newest is None or not plan.num_rows:
         return False
     version, has_vectors = newest[1], not plan["multi_hot"].null_count
-    return has_vectors != _held_vectors(version) or (has_vectors and len(version.read_manifest()["classes"]) != classes)
-
-
-def _held_vectors(version: Version) -> bool:
-    """Whether some image of several classes stands in a version's records."""
     listing = version.read_table("listing", ["path", "category"])
     several = listing["path"].filter(pc.greater(pc.list_value_length(listing["category"]), 1))
     drawn = pc.is_in(several, value_set=version.read_table("records", ["path"])["path"].combine_chunks())
-    return bool(pc.any(drawn, min_count=0).as_py())
+    # Records hold vectors as soon as one image of several classes is drawn.
+    held_vectors = bool(pc.any(drawn, min_count=0).as_py())
+    return has_vectors != held_vectors or (has_vectors and len(version.read_manifest()["classes"]) != classes)
 
 
 CHECKS = "checks"
@@ -193,8 +189,8 @@ def estimate_time(
         elif stage in work:
             stages.append({"stage": stage, **_estimate_by_pace(work[stage], paces.get(stage, ()))})
     stages.append({"stage": CHECKS, **_estimate_checks(paces)})
-    told = [stage["seconds"] for stage in stages]
-    return {"seconds": None if None in told else round(sum(told), 1), "stages": stages}
+    seconds = [stage["seconds"] for stage in stages]
+    return {"seconds": None if None in seconds else round(sum(seconds), 1), "stages": stages}
 
 
 def _estimate_by_pace(work: int, paces: Sequence[StepTiming]) -> dict[str, Any]:
@@ -216,4 +212,4 @@ def _estimate_checks(paces: Mapping[str, Sequence[StepTiming]]) -> dict[str, Any
     newest = [paces.get(f"{stage}.{CHECKS}", ()) for stage in table_stages()]
     if not all(newest):
         return {"seconds": None, "by": None}
-    return {"seconds": round(sum(found[0].seconds for found in newest), 2), "by": newest[-1][0].run}
+    return {"seconds": round(sum(timings[0].seconds for timings in newest), 2), "by": newest[-1][0].run}

@@ -493,7 +493,7 @@ def _encode_texts(column: pa.ChunkedArray) -> Numbers:
 
 def _is_whole(number: Numbers, side: Numbers) -> Any:
     """(rows,) whether all rows of a row's number stand on one side."""
-    from brev_pipeline.split.leaks import find_divided
+    from brev_pipeline.split.report import find_divided
 
     return ~np.append(find_divided(number, side), False)[number]
 

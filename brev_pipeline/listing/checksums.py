@@ -58,16 +58,15 @@ def add_checksums(place: LocalPlace, objects: pa.Table, paths: pa.Array, known: 
     etags = recall_etags(objects.append_column("path", paths), known)
     unknown = pc.is_null(etags)
     sums = read_checksums(place, objects["key"].filter(unknown).to_pylist())
-    found = [one for one in sums if one.md5]
     read = np.zeros(objects.num_rows, np.bool_)
-    read[np.flatnonzero(unknown)] = [one.md5 is not None for one in sums]
+    read[np.flatnonzero(unknown)] = [file.md5 is not None for file in sums]
+    readable = [file for file in sums if file.md5]
+    md5, size, modified, changed, inode = zip(*readable, strict=True) if readable else [()] * 5
     values = {
-        "etag": pa.array([one.md5 for one in found], TEXT),
-        "size": pa.array([one.size for one in found], pa.int64()),
-        "modified": pa.array([one.modified // 1000 for one in found], pa.int64()).cast(FILES.field("modified").type),
-        "file_stamp": build_stamps(
-            [one.modified for one in found], [one.changed for one in found], [one.inode for one in found]
-        ),
+        "etag": pa.array(md5, TEXT),
+        "size": pa.array(size, pa.int64()),
+        "modified": pa.array([time // 1000 for time in modified], pa.int64()).cast(FILES.field("modified").type),
+        "file_stamp": build_stamps(modified, changed, inode),
     }
     columns = {name: objects[name].combine_chunks() for name in objects.column_names} | {"etag": etags}
     columns |= {name: pc.replace_with_mask(columns[name], pa.array(read), new) for name, new in values.items()}
@@ -92,8 +91,8 @@ def read_checksums(place: LocalPlace, keys: Sequence[str]) -> list[FileChecksum]
     """The MD5 of each file, several at a time (hashing lets other threads run)."""
     reporter, sums = create_log_reporter(_LOG, "checksums of local files", "files", len(keys)), []
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="md5") as pool:
-        for one in pool.map(partial(_read_checksum, place), keys):
-            sums.append(one)
+        for checksum in pool.map(partial(_read_checksum, place), keys):
+            sums.append(checksum)
             reporter.add_count(1)
     return sums
 

@@ -22,6 +22,7 @@ from brev_pipeline.listing.path_classes import ROOT, ClassNameCounts, normalize_
 
 _NAMES_SHOWN: Final = 3
 _COMPARED: Final = 5000  # names at most, the most frequent: each is compared letter by letter
+# Rows at most: the findings travel in the metadata of a table.
 _MAX_KINDS: Final = 100
 _MAX_TWINS: Final = 100
 
@@ -85,18 +86,17 @@ def explain_no_classes(names: ClassNameCounts, settings: ListingSettings, exampl
     """
     rule = settings.category
     if isinstance(rule, str):
-        said = f"the regular expression {rule!r} matches none of its {names.images} images"
-        what = "it is searched in / and the path within the dataset"
+        fault = f"the regular expression {rule!r} matches none of its {names.images} images"
+        hint = "it is searched in / and the path within the dataset"
     else:
-        said = f"none of its {names.images} images lies in a folder of level {', '.join(map(str, rule.folder_levels))}"
-        what = "-1 is the folder that holds the image, 0 lies in the dataset's root"
-    return f"holds no image with a class by listing.category: {said}, for example {example}; {what}"
+        fault = f"none of its {names.images} images lies in a folder of level {', '.join(map(str, rule.folder_levels))}"
+        hint = "-1 is the folder that holds the image, 0 lies in the dataset's root"
+    return f"holds no image with a class by listing.category: {fault}, for example {example}; {hint}"
 
 
 def _match_settings(names: ClassNameCounts, settings: ListingSettings) -> Iterator[dict[str, Any]]:
-    there = names.path_names + names.others
     for setting, wanted, counts, known in (
-        ("listing.class_mapping", list(settings.class_mapping), names.keys, there),
+        ("listing.class_mapping", list(settings.class_mapping), names.keys, names.path_names + names.others),
         ("listing.classes", normalize_names(settings.classes or []), names.categories, names.categories),
     ):
         composed = _normalize_counts(known)
@@ -110,24 +110,23 @@ def _suggest_names(name: str, known: Mapping[str, int]) -> str:
     """What there is in place of a name that matches nothing, in words."""
     if name in known:
         return f"{name!r} is there, but each of its images lies in a nearer folder that has a key too"
-    common = [one for one, _ in Counter(known).most_common(_COMPARED)]
+    common = [frequent for frequent, _ in Counter(known).most_common(_COMPARED)]
+    if not common:
+        return ""
     folded: dict[str, list[str]] = {}
-    for one in common:
-        folded.setdefault(one.casefold(), []).append(one)
-    close = [one for fold in get_close_matches(name.casefold(), folded, _NAMES_SHOWN) for one in folded[fold]]
-    if close:
+    for frequent in common:
+        folded.setdefault(frequent.casefold(), []).append(frequent)
+    if close := [like for fold in get_close_matches(name.casefold(), folded, _NAMES_SHOWN) for like in folded[fold]]:
         # Of spellings that differ in case, the one that is nearest to the name first.
         return f"closest: {', '.join(get_close_matches(name, close, _NAMES_SHOWN, 0))}"
-    return (
-        f"there are {', '.join(common[:_NAMES_SHOWN])}{', …' if len(common) > _NAMES_SHOWN else ''}" if common else ""
-    )
+    return f"there are {', '.join(common[:_NAMES_SHOWN])}{', …' if len(common) > _NAMES_SHOWN else ''}"
 
 
 def _normalize_counts(counts: Mapping[str, int]) -> Counter[str]:
-    found = Counter[str]()
+    normalized = Counter[str]()
     for name, count in counts.items():
-        found[normalize("NFC", name)] += count
-    return found
+        normalized[normalize("NFC", name)] += count
+    return normalized
 
 
 def _find_twins(names: ClassNameCounts) -> Iterator[dict[str, Any]]:
@@ -159,19 +158,19 @@ def _find_parted_twins(names: ClassNameCounts, settings: ListingSettings) -> Ite
     """
     renames = {normalize("NFC", key): "+".join(normalize_names(to)) for key, to in settings.class_mapping.items()}
     cases: dict[str, dict[str, str]] = {}
-    found = _normalize_counts(names.path_names)
-    for name in sorted(found):
+    images = _normalize_counts(names.path_names)
+    for name in sorted(images):
         cases.setdefault(_fold_case(name), {})[name] = renames.get(name, name)
     for group in cases.values():
         first, *others = group
         for other in others:
             if _fold_case(group[first]) != _fold_case(group[other]):
                 what = " and ".join(
-                    f"makes {group[one]} of {one!r}" if one in renames else f"has no key {one!r}"
-                    for one in (first, other)
+                    f"makes {group[name]} of {name!r}" if name in renames else f"has no key {name!r}"
+                    for name in (first, other)
                 )
-                advice = "where they are one class, give both a key with it"
-                yield _twin_row(first, other, found, f"the same but for case or spaces: class_mapping {what}; {advice}")
+                what = f"the same but for case or spaces: class_mapping {what}"
+                yield _twin_row(first, other, images, f"{what}; where they are one class, give both a key with it")
 
 
 def _fold_case(name: str) -> str:
@@ -193,58 +192,13 @@ def _list_unlisted(kinds: Mapping[UnlistedKind, int]) -> Iterator[dict[str, Any]
         yield {"ending": "others", "reason": reason, "files": rest[reason]}
 
 
-GENERIC_NAMES: Final = frozenset(
-    # Of all images, of some part of the work on them, or of a split.
-    [
-        "all",
-        "bmp",
-        "bmps",
-        "data",
-        "dataset",
-        "datasets",
-        "files",
-        "image",
-        "images",
-        "img",
-        "imgs",
-        "input",
-        "inputs",
-        "jpeg",
-        "jpegimages",
-        "jpg",
-        "jpgs",
-        "output",
-        "outputs",
-        "photo",
-        "photos",
-        "pic",
-        "pics",
-        "picture",
-        "pictures",
-        "png",
-        "pngs",
-        "raw",
-        "sample",
-        "samples",
-        "tif",
-        "tiff",
-        "tmp",
-        "dev",
-        "devel",
-        "eval",
-        "holdout",
-        "test",
-        "testing",
-        "tests",
-        "train",
-        "training",
-        "trainset",
-        "testset",
-        "val",
-        "valid",
-        "validation",
-    ]
-)
+_OF_ALL: Final = ("all", "data", "dataset", "datasets", "files", "sample", "samples")
+_OF_IMAGES: Final = ("image", "images", "img", "imgs", "photo", "photos", "pic", "pics", "picture", "pictures")
+_OF_FORMATS: Final = ("bmp", "bmps", "jpeg", "jpegimages", "jpg", "jpgs", "png", "pngs", "tif", "tiff")
+_OF_STEPS: Final = ("input", "inputs", "output", "outputs", "raw", "tmp")
+_OF_TESTS: Final = ("dev", "devel", "eval", "holdout", "test", "testing", "tests", "testset")
+_OF_TRAINING: Final = ("train", "training", "trainset", "val", "valid", "validation")
+GENERIC_NAMES: Final = frozenset([*_OF_ALL, *_OF_IMAGES, *_OF_FORMATS, *_OF_STEPS, *_OF_TESTS, *_OF_TRAINING])
 """Names of folders that hold images of every class, in lower case."""
 _MIN_IMAGES: Final = 10  # images: with fewer, classes of one image are no sign of anything
 _LEVELS_HINT: Final = "{folder: -2} is the folder above, {folder: 0} the uppermost one, or a regular expression"
@@ -267,42 +221,23 @@ def find_odd_classes(counts: Mapping[str, int], images: int, settings: ListingSe
         images: how many there are in all.
         settings: of the listing.
     """
-    meant = {*normalize_names(settings.classes or [])}
-    meant |= {name for names in settings.class_mapping.values() for name in normalize_names(names)}
-    rows = [
-        _odd_row(name, count, said)
-        for name, count in counts.items()
-        if name not in meant and (said := _explain_oddity(name))
-    ]
-    if len(counts) == 1 and normalize_names(settings.classes or []) != list(counts):
-        ((name, count),) = counts.items()
-        said = ("the only class", f"set listing.category to what tells the classes apart: {_LEVELS_HINT}")
-        rows.append(
-            _odd_row(name, count, (said[0], f"{said[1]}; where there is only one, say listing.classes: [{name}]"))
-        )
+    wanted = normalize_names(settings.classes or [])
+    meant = {*wanted, *(name for names in settings.class_mapping.values() for name in normalize_names(names))}
+    odd: list[tuple[str, str, str]] = []
+    for name in (name for name in counts if name not in meant):
+        if name == ROOT:
+            advice = "move them into folders, let listing.category find their class"
+            odd.append((name, "images that lie in no folder", f"{advice}, or map {ROOT} in listing.class_mapping"))
+        elif name.casefold() in GENERIC_NAMES:
+            what = "the name of a folder of all images, or of a side of a split"
+            advice = f"set listing.category to where the class stands: {_LEVELS_HINT}"
+            odd.append((name, what, f"{advice}; or map the name in listing.class_mapping"))
+    if len(counts) == 1 and wanted != list(counts):
+        (name,) = counts
+        advice = f"set listing.category to what tells the classes apart: {_LEVELS_HINT}"
+        odd.append((name, "the only class", f"{advice}; where there is only one, say listing.classes: [{name}]"))
     alone = [name for name, count in counts.items() if count == 1 and name not in meant]
     if images >= _MIN_IMAGES and 2 * len(alone) >= images:
-        said = (
-            f"one of {len(alone)} classes with a single image",
-            "let listing.category find what many images share, not what names one of them",
-        )
-        rows.append(_odd_row(alone[0], 1, said))
-    return rows
-
-
-def _odd_row(name: str, count: int, said: tuple[str, str]) -> dict[str, Any]:
-    return {"class": name, "images": count, "odd": said[0], "what to do": said[1]}
-
-
-def _explain_oddity(name: str) -> tuple[str, str] | None:
-    if name == ROOT:
-        return (
-            "images that lie in no folder",
-            f"move them into folders, let listing.category find their class, or map {ROOT} in listing.class_mapping",
-        )
-    if name.casefold() in GENERIC_NAMES:
-        return (
-            "the name of a folder of all images, or of a side of a split",
-            f"set listing.category to where the class stands: {_LEVELS_HINT}; or map the name in listing.class_mapping",
-        )
-    return None
+        what = f"one of {len(alone)} classes with a single image"
+        odd.append((alone[0], what, "let listing.category find what many images share, not what names one of them"))
+    return [{"class": name, "images": counts[name], "odd": what, "what to do": advice} for name, what, advice in odd]

@@ -1,13 +1,21 @@
-"""Datasets: the listing of a pipeline and of one dataset in it, and in words what the listing does not accept."""
+"""Datasets: the listing of a pipeline and of one dataset in it, and in words what the listing does not accept.
 
+`listing_state` is a cheap answer to "has anything changed?", for whoever watches the datasets: nothing is read but the
+listing itself. So a file that was merely touched, renamed or given other rights looks changed; the run that follows
+publishes nothing new. The fingerprint is pinned by a test: a change of it makes every listing look new.
+"""
+
+import hashlib
 import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,12 +25,13 @@ from brev_pipeline.listing.checksums import add_checksums
 from brev_pipeline.listing.class_checks import ListingFindings, explain_no_classes, require_mapping_match
 from brev_pipeline.listing.folder_walk import FOLDER_OUTSIDE, list_files
 from brev_pipeline.listing.image_filter import are_hidden, file_name
-from brev_pipeline.listing.image_table import LEFT_OUT, ListedImages, build_raw_listing, select_images
+from brev_pipeline.listing.image_table import LEFT_OUT, ListedImages, build_raw_listing, select_images, sort_by_column
 from brev_pipeline.listing.path_classes import ClassNameCounts
 from brev_pipeline.listing.s3_inventory import read_inventory
 from brev_pipeline.listing.s3_scan import list_s3_objects
 from brev_pipeline.storage import LocalPlace, Place, S3Place, Sources
 from brev_pipeline.storage.places import path_prefix
+from brev_pipeline.texts import TEXT, join_texts, text_bytes
 
 _SHOWN: Final = 8
 
@@ -77,11 +86,12 @@ def describe_refusals(refused: pa.Table) -> str:
     Args:
         refused: columns key, rule, reason, without nulls.
     """
-    firsts: dict[str, str] = {}
-    for row in refused.select(["key", "rule", "reason"]).to_pylist():
-        firsts.setdefault(row["rule"], f"the first {row['key']}: {row['reason']}")
-    counts = {row["values"]: row["counts"] for row in pc.value_counts(refused["rule"]).to_pylist()}
-    return "; ".join(f"{counts[rule]} by {rule} ({first})" for rule, first in sorted(firsts.items()))
+    groups = refused.group_by("rule", use_threads=False)  # so that the first is the first
+    rules = groups.aggregate([([], "count_all"), ("key", "first"), ("reason", "first")]).sort_by("rule")
+    return "; ".join(
+        f"{row['count_all']} by {row['rule']} (the first {row['key_first']}: {row['reason_first']})"
+        for row in rules.to_pylist()
+    )
 
 
 def _place_address(place: Place) -> str:
@@ -124,18 +134,17 @@ def list_datasets(
             overlap; or no key of ``class_mapping`` matches. The message names the dataset and says what to do.
     """
     refuse_overlaps(datasets, sources)
-    found = ListingFindings()
+    findings = ListingFindings()
+    # In the order of their paths, so that the rows come sorted.
     ordered = sorted(datasets, key=lambda dataset: path_prefix(dataset.bucket).encode())
-    tables = [
-        list_dataset(
-            dataset, settings, sources, known=known, hashed=hashed, on_left_out=on_left_out, on_found=found.add_findings
-        )
-        for dataset in ordered
-    ]
-    require_mapping_match(found.names, settings)
+    list_one = partial(
+        list_dataset, known=known, hashed=hashed, on_left_out=on_left_out, on_found=findings.add_findings
+    )
+    tables = [list_one(dataset, settings, sources) for dataset in ordered]
+    require_mapping_match(findings.names, settings)
     if on_found:
-        on_found(found)
-    return sort_by_path(pa.concat_tables(tables))
+        on_found(findings)
+    return sort_by_column(pa.concat_tables(tables), "path")
 
 
 def list_dataset(
@@ -169,28 +178,25 @@ def list_dataset(
         objects = _list_objects(place, sources)
         pieces = select_images(objects, settings)
         left_out = pa.concat_tables([LEFT_OUT.empty_table(), *(piece.left_out for piece in pieces)])
-        found = ListingFindings()
+        findings = ListingFindings()
         for piece in pieces:
-            found.add_findings(ListingFindings(piece.names, piece.unlisted))
-        if found.names.images and found.names.unnamed == found.names.images:
-            raise ListingError(explain_no_classes(found.names, settings, _first_image(pieces)))
+            findings.add_findings(ListingFindings(piece.names, piece.unlisted))
+        names = findings.names
+        if names.images and names.unnamed == names.images:
+            keys = [column for piece in pieces for column in (piece.objects["key"], piece.left_out["key"])]
+            example = next(str(column[0].as_py()) for column in keys if len(column))
+            raise ListingError(explain_no_classes(names, settings, example))
         if not any(piece.objects.num_rows for piece in pieces):
-            raise ListingError(explain_no_images(objects, left_out, found.names, settings))
+            raise ListingError(explain_no_images(objects, left_out, names, settings))
         _warn_of_refused(dataset, objects, left_out)
         if on_left_out and left_out.num_rows:
             paths = pc.binary_replace_slice(left_out["key"], 0, 0, path_prefix(place.bucket))
             on_left_out(left_out.set_column(0, "path", paths))
         if on_found:
-            on_found(found)
+            on_found(findings)
         return pa.concat_tables([_build_rows(piece, dataset, place, settings, known, hashed) for piece in pieces])
     except BrevPipelineError as error:
         raise ListingError(f"dataset {dataset.name!r} ({place.bucket}): {error}") from error
-
-
-def _first_image(pieces: Sequence[ListedImages]) -> str:
-    """Key of an image, listed or left out."""
-    columns = [column for piece in pieces for column in (piece.objects["key"], piece.left_out["key"])]
-    return next(str(column[0].as_py()) for column in columns if len(column))
 
 
 def _warn_of_refused(dataset: DatasetSettings, objects: pa.Table, left_out: pa.Table) -> None:
@@ -209,11 +215,10 @@ def _list_objects(place: Place, sources: Sources) -> pa.Table:
     if isinstance(place, LocalPlace):
         return list_files(place)
     if place.inventory:
-        found = read_inventory(place, sources)
+        objects = read_inventory(place, sources)
     else:
-        found = list_s3_objects(sources.get_client(place).list_page, place.name, place.prefix)
-    keys = pc.binary_replace_slice(found["key"], 0, len(place.prefix.encode()), "")
-    return found.set_column(0, "key", keys)
+        objects = list_s3_objects(sources.get_client(place).list_page, place.name, place.prefix)
+    return objects.set_column(0, "key", pc.binary_replace_slice(objects["key"], 0, len(place.prefix.encode()), ""))
 
 
 def _build_rows(
@@ -246,9 +251,46 @@ def _narrow_place(place: Place, location: str) -> Place:
     return replace(place, bucket=bucket, below=f"{folder}/")
 
 
-def sort_by_path(table: pa.Table) -> pa.Table:
-    """The rows in the order of their paths' bytes."""
-    paths = table["path"]
-    if pc.all(pc.less(paths[:-1], paths[1:]), min_count=0).as_py():
-        return table
-    return table.take(pc.sort_indices(paths))
+def listing_fingerprint(listing: pa.Table) -> str:
+    """32 hex digits that differ if a path or an entity tag differs; the order of rows and chunks does not matter.
+
+    Args:
+        listing: columns path and etag, paths unique.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for column in sort_by_column(listing.select(["path", "etag"]), "path").columns:
+        digest.update(_hash_texts(column))
+    return digest.hexdigest()
+
+
+def _hash_texts(texts: pa.ChunkedArray) -> bytes:
+    """Hash of the texts' lengths (-1: null) and of their bytes: together no two columns have the same."""
+    lengths, letters = hashlib.blake2b(), hashlib.blake2b()
+    for chunk in texts.cast(TEXT).chunks:
+        length = pc.fill_null(pc.binary_length(chunk), -1).to_numpy(zero_copy_only=False)
+        lengths.update(np.ascontiguousarray(length, "<i4").data)
+        letters.update(text_bytes(pc.fill_null(chunk, "")).data)
+    return lengths.digest() + letters.digest()
+
+
+@dataclass(frozen=True)
+class ListingState:
+    """What is there now."""
+
+    fingerprint: str
+    """32 hex digits; others if an image appeared, vanished or changed."""
+    images: int
+    """Images listed."""
+    listing: pa.Table
+    """Schema `tables.RAW_LISTING`; local files have no etag."""
+
+
+def listing_state(datasets: Sequence[DatasetSettings], settings: ListingSettings, sources: Sources) -> ListingState:
+    """List the datasets without reading a file. Arguments and errors as of `list_datasets`."""
+    refuse_overlaps(datasets, sources)
+    tables = [list_dataset(dataset, settings, sources, hashed=False) for dataset in datasets]
+    listing = sort_by_column(pa.concat_tables(tables), "path")
+    # Of a local file, size and stamp stand for its bytes.
+    stamp = pc.coalesce(listing["etag"], join_texts(listing["size"].cast(TEXT), listing["file_stamp"], by="-"))
+    fingerprint = listing_fingerprint(pa.table({"path": listing["path"], "etag": stamp}))
+    return ListingState(fingerprint, listing.num_rows, listing)

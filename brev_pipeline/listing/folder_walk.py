@@ -147,38 +147,32 @@ def _refusal_of_kind(mode: int, prefix: str) -> Refusal | None:
 
 
 def _build_table(rows: Iterator[FileRow], root: str) -> pa.Table:
-    found: list[list[Any]] = [[] for _ in range(6)]
+    columns: list[list[Any]] = [[] for _ in range(6)]
     # Bit by bit: a hundred thousand rows at once keep Python's garbage collection busy.
-    while some := list(islice(rows, _ROWS_AT_ONCE)):
-        for column, values in zip(found, zip(*some, strict=True), strict=True):
+    while batch := list(islice(rows, _ROWS_AT_ONCE)):
+        for column, values in zip(columns, zip(*batch, strict=True), strict=True):
             column.extend(values)
-    keys, sizes, modified, changed, inodes, refusals = found
+    keys, sizes, modified, changed, inodes, refusals = columns
     try:
         key = pa.array(keys, TEXT)
     except UnicodeEncodeError as error:
         name = os.fsencode(error.object)
         raise ListingError(f"{root}: the file name {name!r} is not UTF-8; rename the file") from error
-    columns = {
+    table = {
         "key": key,
         "etag": pa.nulls(len(keys), TEXT),
         "size": pa.array(sizes, pa.int64()),
         "modified": pa.array(np.array(modified, np.int64) // 1000).cast(FILES.field("modified").type),
         "file_stamp": build_stamps(modified, changed, inodes),
-        **_refusal_columns(refusals),
+        "rule": pa.array([refusal and refusal[0] for refusal in refusals], TEXT),
+        "reason": pa.array([refusal and refusal[1] for refusal in refusals], TEXT),
     }
-    return pa.table(columns, schema=FILES).sort_by("key")
-
-
-def _refusal_columns(refusals: Sequence[Refusal | None]) -> dict[str, pa.Array]:
-    if not any(refusals):
-        return dict.fromkeys(("rule", "reason"), pa.nulls(len(refusals), TEXT))
-    rules, reasons = zip(*(refusal or (None, None) for refusal in refusals), strict=True)
-    return {"rule": pa.array(rules, TEXT), "reason": pa.array(reasons, TEXT)}
+    return pa.table(table, schema=FILES).sort_by("key")
 
 
 def _listing_error(folder: str, error: OSError) -> ListingError:
-    what = {
+    advice = {
         FileNotFoundError: "there is no such folder; correct datasets[].bucket",
         PermissionError: "permission denied; check the folder's permissions",
     }
-    return ListingError(f"{folder} cannot be listed: {what.get(type(error), error.strerror or str(error))}")
+    return ListingError(f"{folder} cannot be listed: {advice.get(type(error), error.strerror or str(error))}")

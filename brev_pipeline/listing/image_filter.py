@@ -26,8 +26,12 @@ def are_images(keys: pa.Array, sample_filter: str) -> pa.Array:
         keys: relative to the dataset's root, without nulls.
         sample_filter: regular expression, searched in the file name in any case.
     """
-    found = pc.and_not(_match_file_names(keys, sample_filter), pc.or_(pc.ends_with(keys, "/"), pc.equal(keys, "")))
-    return pc.and_not(found, are_hidden(keys))
+    return pc.and_not(pc.and_not(_match_file_names(keys, sample_filter), _are_markers(keys)), are_hidden(keys))
+
+
+def _are_markers(keys: pa.Array) -> pa.Array:
+    """Whether each key is no file's, but marks that there is a folder. Shape (n,), bool."""
+    return pc.or_(pc.ends_with(keys, "/"), pc.equal(keys, ""))
 
 
 UnlistedKind = tuple[str, str]
@@ -60,26 +64,25 @@ def count_unlisted(others: pa.Table, left_out: pa.Table) -> Counter[UnlistedKind
         others: columns key, size and, where the place tells it, rule and reason, of what `are_images` denies.
         left_out: columns key, rule, reason of images that are left out.
     """
-    found = Counter[UnlistedKind]()
+    kinds = Counter[UnlistedKind]()
     if others.num_rows:
         keys = others["key"].combine_chunks()
         reasons = pc.if_else(pc.equal(others["size"].combine_chunks(), 0), "empty", "filter")
         if "rule" in others.column_names:
             reasons = pc.coalesce(_map_reasons(others), reasons)
         reasons = pc.if_else(are_hidden(keys), "hidden", reasons)
-        marker = pc.or_(pc.ends_with(keys, "/"), pc.equal(keys, ""))
-        found.update(_count_kinds(keys, pc.if_else(marker, "folder marker", reasons)))
+        kinds.update(_count_kinds(keys, pc.if_else(_are_markers(keys), "folder marker", reasons)))
     if left_out.num_rows:
-        found.update(_count_kinds(left_out["key"].combine_chunks(), _map_reasons(left_out)))
-    return found
+        kinds.update(_count_kinds(left_out["key"].combine_chunks(), _map_reasons(left_out)))
+    return kinds
 
 
 def _map_reasons(refused: pa.Table) -> pa.Array:
     """(rows,) the reason of each rule; null where there is none."""
     rule = refused["rule"].combine_chunks()
-    said = pa.array(_RULE_REASONS.values(), TEXT).take(pc.index_in(rule, value_set=pa.array(list(_RULE_REASONS), TEXT)))
+    rules, reasons = (pa.array(texts, TEXT) for texts in (list(_RULE_REASONS), _RULE_REASONS.values()))
     folder = pc.fill_null(pc.equal(refused["reason"].combine_chunks(), FOLDER_OUTSIDE[1]), False)
-    return pc.if_else(folder, "link to a folder", said)
+    return pc.if_else(folder, "link to a folder", reasons.take(pc.index_in(rule, value_set=rules)))
 
 
 def _count_kinds(keys: pa.Array, reasons: pa.Array) -> Counter[UnlistedKind]:
@@ -122,11 +125,11 @@ def is_plain_suffix(pattern: str) -> bool:
     """
     if not pattern.endswith("$"):
         return False
-    place, depth = 0, 0
-    while place < len(pattern) - 1:
-        token = _TOKEN.match(pattern, place, len(pattern) - 1)
+    position, depth = 0, 0
+    while position < len(pattern) - 1:
+        token = _TOKEN.match(pattern, position, len(pattern) - 1)
         if token is None or (token[0] == "|" and not depth):
             return False
         depth += token[0].startswith("(") - (token[0] == ")")
-        place = token.end()
+        position = token.end()
     return True

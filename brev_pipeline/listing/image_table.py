@@ -69,7 +69,8 @@ def select_images(objects: pa.Table, settings: ListingSettings) -> list[ListedIm
             rule and reason, what has them is refused.
         settings: what counts as an image, and what class it is.
     """
-    pieces, namer = _sort_by_key(objects).combine_chunks().to_batches(max_chunksize=_ROWS_AT_ONCE), ClassRules(settings)
+    namer = ClassRules(settings)
+    pieces = sort_by_column(objects, "key").combine_chunks().to_batches(max_chunksize=_ROWS_AT_ONCE)
     return [_select_piece(pa.Table.from_batches([piece]).combine_chunks(), settings, namer) for piece in pieces]
 
 
@@ -88,20 +89,18 @@ def build_raw_listing(
     """
     objects = images.objects.combine_chunks()
     keys, count = _column(objects, "key"), objects.num_rows
-    paths = _prepend(path_prefix(place.bucket), keys)
+    paths = pc.binary_replace_slice(keys, 0, 0, path_prefix(place.bucket))
     columns = {
         "category": images.category,
         "folder": images.folder,
         "path": paths,
-        "etag": _column(objects, "etag"),
         "bucket": pa.repeat(dataset.bucket, count),
         "dataset": pa.repeat(dataset.name, count),
         "dataset_id": pa.repeat(dataset.id, count),
         "reference": pa.repeat(dataset.reference, count),
         "url": _build_urls(url_template, place, keys, paths),
-        "size": _column(objects, "size"),
-        "modified": _column(objects, "modified"),
         "etag_source": etag_source,
+        **{name: _column(objects, name) for name in ("etag", "size", "modified")},
         "file_stamp": _column_or_null(objects, "file_stamp"),
     }
     return pa.Table.from_arrays([columns[name] for name in RAW_LISTING.names], schema=RAW_LISTING)
@@ -111,17 +110,18 @@ def _select_piece(objects: pa.Table, settings: ListingSettings, namer: ClassRule
     wanted = are_images(_column(objects, "key"), settings.sample_filter)
     others = _filter_rows(objects, pc.invert(wanted))
     objects = _filter_rows(objects, wanted)
-    found = find_folder_runs(_column(objects, "key"))
-    described, names = classify_keys(_column(objects, "key"), found, namer), ClassNameCounts()
+    runs = find_folder_runs(_column(objects, "key"))
+    described, names = classify_keys(_column(objects, "key"), runs, namer), ClassNameCounts()
     names.add_keys(described)
     rows, lists = described.rows, [filter_classes(named.categories, namer.classes) for named in described.classes]
-    folders = rows if namer.pattern is None else np.repeat(np.arange(len(found)), [run.keys for run in found])
-    stays, left_out = _find_left_out(objects, settings, [named.categories for named in described.classes], lists, rows)
+    folders = rows if namer.pattern is None else np.repeat(np.arange(len(runs)), [run.keys for run in runs])
+    categories = [named.categories for named in described.classes]
+    stays, left_out = _find_left_out(objects, settings, categories, lists, rows)
     if left_out.num_rows:
         objects, rows, folders = objects.filter(pa.array(stays)).combine_chunks(), rows[stays], folders[stays]
     return ListedImages(
         objects,
-        pa.array([folder_name(run.folder) for run in found], TEXT).take(pa.array(folders)),
+        pa.array([folder_name(run.folder) for run in runs], TEXT).take(pa.array(folders)),
         pa.array(lists, NAMES).take(pa.array(rows)),
         left_out,
         names,
@@ -138,12 +138,7 @@ def _find_left_out(
 ) -> tuple[npt.NDArray[np.bool_], pa.Table]:
     """(images,) which are listed; and those that are not: columns of `LEFT_OUT`.
 
-    Args:
-        images: what is there.
-        settings: what is wanted of it.
-        categories: the categories that there are.
-        lists: those of them that are wanted.
-        rows: (images,) which of both each image has.
+    ``rows`` (images,) says which of the ``categories`` each image has, and of ``lists``, those of them that are wanted.
     """
     rule, reason = _column_or_null(images, "rule"), _column_or_null(images, "reason")
     size = _column(images, "size")
@@ -164,11 +159,12 @@ def _find_left_out(
     return ~out.to_numpy(zero_copy_only=False), table
 
 
-def _sort_by_key(objects: pa.Table) -> pa.Table:
-    keys = objects["key"]
-    if pc.all(pc.less(keys[:-1], keys[1:]), min_count=0).as_py():
-        return objects
-    return objects.take(pc.sort_indices(keys))
+def sort_by_column(table: pa.Table, name: str) -> pa.Table:
+    """The rows in the order of a text column's bytes."""
+    texts = table[name]
+    # They nearly always stand so already, and to look is cheaper than to sort.
+    in_order = pc.all(pc.less(texts[:-1], texts[1:]), min_count=0).as_py()
+    return table if in_order else table.take(pc.sort_indices(texts))
 
 
 def _filter_rows(table: pa.Table, mask: pa.Array) -> pa.Table:
@@ -186,13 +182,9 @@ def _column_or_null(table: pa.Table, name: str) -> pa.Array:
     return _column(table, name) if name in table.column_names else pa.nulls(table.num_rows, TEXT)
 
 
-def _prepend(prefix: str, texts: pa.Array) -> pa.Array:
-    return pc.binary_replace_slice(texts, 0, 0, prefix)
-
-
 def _build_urls(template: str, place: Place, keys: pa.Array, paths: pa.Array) -> pa.Array:
     bucket, prefix = (place.name, place.prefix) if isinstance(place, S3Place) else (place.bucket, "")
-    full = _prepend(prefix, keys)
+    full = pc.binary_replace_slice(keys, 0, 0, prefix)
     fields: dict[str, Callable[[], pa.Array | pa.Scalar]] = {
         "path": lambda: paths,
         "bucket": lambda: pa.scalar(bucket, TEXT),

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from operator import itemgetter
 from typing import Final, NamedTuple
 from unicodedata import normalize
@@ -104,14 +105,14 @@ class ClassRules:
 
     def classify_names(self, names: Sequence[str | None]) -> PathClasses:
         """What the parts of a path say, each by itself; None and the empty text say nothing."""
-        found = tuple(name for name in names if name)
+        path_names = tuple(name for name in names if name)
         categories: list[str] = []
         keys = []
-        for name in found:
+        for name in path_names:
             key, renamed = self._renames.get(normalize("NFC", name), (None, [name]))
             keys += [] if key is None else [key]
             categories += renamed
-        return PathClasses(found, tuple(keys), normalize_names(categories))
+        return PathClasses(path_names, tuple(keys), normalize_names(categories))
 
 
 def _classify_plain(name: str | None) -> PathClasses:
@@ -127,19 +128,16 @@ def _folder_at_level(parts: Sequence[str], level: int) -> str | None:
 
 def _index_renames(mapping: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, list[str]]]:
     """Key in normal form C → the key as it is configured, and its categories."""
-    found: dict[str, tuple[str, list[str]]] = {}
+    renames: dict[str, tuple[str, list[str]]] = {}
     for key, names in mapping.items():
         renamed = (key, normalize_names(names))
-        other = found.setdefault(normalize("NFC", key), renamed)
+        other = renames.setdefault(normalize("NFC", key), renamed)
         if other[1] != renamed[1]:
             raise ListingError(
                 f"listing.class_mapping has the key {key!r} twice, in two of Unicode's forms ({other[0]!a} and "
                 f"{key!a}), with the categories {other[1]} and {renamed[1]}: keep one of them"
             )
-    return found
-
-
-_SLASH = ord("/")
+    return renames
 
 
 class FolderRun(NamedTuple):
@@ -156,14 +154,15 @@ def find_folder_runs(keys: pa.Array) -> list[FolderRun]:
     Args:
         keys: strings without nulls, sorted by their UTF-8 bytes.
     """
-    depths = measure_folders(keys)
-    edges = np.flatnonzero(np.diff(depths)) + 1
-    starts = [0, *edges.tolist()] if len(keys) else []
-    stops = [*edges.tolist(), len(keys)]
-    pieces = (
-        piece for start, stop in zip(starts, stops, strict=False) for piece in _cut_runs(keys, depths, start, stop)
-    )
-    return _merge_runs(pieces)
+    depths, runs = measure_folders(keys), list[FolderRun]()
+    edges = [0, *(np.flatnonzero(np.diff(depths)) + 1).tolist(), len(keys)] if len(keys) else []
+    for start, stop in pairwise(edges):
+        for run in _cut_runs(keys, depths, start, stop):
+            if runs and runs[-1].folder == run.folder:  # cut in two on the way down
+                runs[-1] = FolderRun(run.folder, runs[-1].keys + run.keys)
+            else:
+                runs.append(run)
+    return runs
 
 
 def measure_folders(keys: pa.Array) -> npt.NDArray[np.int64]:
@@ -171,7 +170,7 @@ def measure_folders(keys: pa.Array) -> npt.NDArray[np.int64]:
     if not len(keys):
         return np.empty(0, np.int64)
     stops = text_offsets(keys) - text_offsets(keys)[0]
-    slashes = np.flatnonzero(text_bytes(keys) == _SLASH)
+    slashes = np.flatnonzero(text_bytes(keys) == ord("/"))
     # The last slash before each end; one before everything stands for "none".
     last = np.concatenate([[-1], slashes])[np.searchsorted(slashes, stops[1:])]
     lengths: npt.NDArray[np.int64] = np.maximum(last + 1 - stops[:-1], 0)
@@ -181,27 +180,13 @@ def measure_folders(keys: pa.Array) -> npt.NDArray[np.int64]:
 def _cut_runs(keys: pa.Array, depths: npt.NDArray[np.int64], start: int, stop: int) -> Iterator[FolderRun]:
     """The runs of neighbouring keys whose folders are equally long: halved until both ends agree."""
     depth = int(depths[start])
-    folder = _folder(keys, start, depth)
-    if folder == _folder(keys, stop - 1, depth):
+    folder, last = (bytes(keys[row].as_buffer()[:depth]) for row in (start, stop - 1))
+    if folder == last:
         yield FolderRun(folder.decode(), stop - start)
         return
     middle = (start + stop) // 2
     yield from _cut_runs(keys, depths, start, middle)
     yield from _cut_runs(keys, depths, middle, stop)
-
-
-def _folder(keys: pa.Array, row: int, depth: int) -> bytes:
-    return bytes(keys[row].as_buffer()[:depth])
-
-
-def _merge_runs(pieces: Iterator[FolderRun]) -> list[FolderRun]:
-    merged: list[FolderRun] = []
-    for piece in pieces:
-        if merged and merged[-1].folder == piece.folder:
-            merged[-1] = FolderRun(piece.folder, merged[-1].keys + piece.keys)
-        else:
-            merged.append(piece)
-    return merged
 
 
 class ClassifiedKeys(NamedTuple):
@@ -210,6 +195,9 @@ class ClassifiedKeys(NamedTuple):
     classes: list[PathClasses]
     rows: npt.NDArray[np.int64]
     """(keys,) which of ``classes`` each key is."""
+
+
+_NAME_KINDS: Final = ("path_names", "keys", "others", "categories")  # of `PathClasses` and of `ClassNameCounts`
 
 
 @dataclass
@@ -236,21 +224,16 @@ class ClassNameCounts:
             if not count:
                 continue
             self.unnamed += 0 if named.path_names else count
-            for counter, names in (
-                (self.path_names, named.path_names),
-                (self.keys, named.keys),
-                (self.others, named.others),
-                (self.categories, named.categories),
-            ):
-                for name in names:
-                    counter[name] += count
+            for kind in _NAME_KINDS:
+                for name in getattr(named, kind):
+                    getattr(self, kind)[name] += count
 
     def add_counts(self, other: "ClassNameCounts") -> None:
         """Count what another has too."""
         self.images += other.images
         self.unnamed += other.unnamed
-        for name in ("path_names", "keys", "others", "categories"):
-            getattr(self, name).update(getattr(other, name))
+        for kind in _NAME_KINDS:
+            getattr(self, kind).update(getattr(other, kind))
 
 
 def classify_keys(keys: pa.Array, folders: Sequence[FolderRun], namer: ClassRules) -> ClassifiedKeys:
@@ -280,11 +263,11 @@ def _classify_by_pattern(keys: pa.Array, pattern: str, namer: ClassRules) -> Cla
     compiled = re.compile(pattern)
     texts = pa.chunked_array([pc.binary_replace_slice(keys, 0, 0, "/")])
     groups = [name for name in compiled.groupindex if name.startswith("category")]
-    columns = [number_values(_search_group(texts, compiled, name)) for name in groups]
-    values = [[None, *names.to_pylist()] for _, names in columns]
     rows = np.zeros(len(keys), np.int64)
     distinct: list[tuple[str | None, ...]] = [()]
-    for (codes, _), names in zip(columns, values, strict=True):
+    for group in groups:
+        codes, values = number_values(_search_group(texts, compiled, group))
+        names = [None, *values.to_pylist()]
         # Compacted at each step, so that many groups cannot overflow 64 bits.
         pairs, rows = np.unique(rows * len(names) + codes + 1, return_inverse=True)
         distinct = [(*distinct[pair // len(names)], names[pair % len(names)]) for pair in pairs.tolist()]
@@ -293,9 +276,9 @@ def _classify_by_pattern(keys: pa.Array, pattern: str, namer: ClassRules) -> Cla
 
 def _search_group(texts: pa.ChunkedArray, pattern: re.Pattern[str], group: str) -> pa.ChunkedArray:
     """(texts,) what a group finds in each text's normal form C: as it is spelled there, where that is found too."""
-    plain = normalize_unicode(texts)
-    found = search_each(plain, pattern, itemgetter(group))
-    if plain.equals(texts):
-        return found
+    forms = normalize_unicode(texts)
+    composed = search_each(forms, pattern, itemgetter(group))
+    if forms.equals(texts):
+        return composed
     spelled = search_each(texts, pattern, itemgetter(group))
-    return pc.if_else(pc.fill_null(pc.equal(normalize_unicode(spelled), found), False), spelled, found)
+    return pc.if_else(pc.fill_null(pc.equal(normalize_unicode(spelled), composed), False), spelled, composed)

@@ -11,16 +11,17 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote_plus
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import BrevPipelineError, ListingError, StoreError
-from brev_pipeline.listing.s3_pages import OBJECTS, parse_page
+from brev_pipeline.listing.s3_pages import OBJECTS, decode_keys, parse_page
 from brev_pipeline.storage import S3Place, Sources
 from brev_pipeline.storage.s3 import S3Client
 from brev_pipeline.storage.sources import prefetch_map
@@ -65,10 +66,9 @@ def _find_on_s3(client: S3Client, bucket: str, key: str) -> InventoryReport:
 
     if not key.endswith(_MANIFEST):
         folder = f"{key.strip('/')}/".lstrip("/")
-        level = parse_page(client.list_page(bucket, folder, delimiter="/"), f"s3://{bucket}/{folder}").prefixes
-        key = folder + _newest_manifest(
-            [name.removeprefix(folder).strip("/") for name in level], f"s3://{bucket}/{folder}"
-        )
+        where = f"s3://{bucket}/{folder}"
+        level = parse_page(client.list_page(bucket, folder, delimiter="/"), where).prefixes
+        key = folder + _newest_manifest([name.removeprefix(folder).strip("/") for name in level], where)
     name = f"s3://{bucket}/{key}"
     manifest = _parse_manifest(name, read_object(key), lambda: client.read_object(bucket, _checksum_name(key), None))
     target = str(manifest.get("destinationBucket", "")).rpartition(":")[2] or bucket
@@ -104,35 +104,32 @@ def _parse_manifest(name: str, data: bytes, checksum: Callable[[], bytes]) -> di
 
 
 def _newest_manifest(names: list[str], where: str) -> str:
-    dated = [name for name in names if _DATED.fullmatch(name)]
-    if not dated:
+    dated = max(filter(_DATED.fullmatch, names), default=None)
+    if dated is None:
         raise ListingError(
             f"{where} holds no S3 Inventory report: no folder is named like 2024-05-06T01-00Z; name the folder of the "
             "dated ones, or a manifest.json"
         )
-    return f"{max(dated)}/{_MANIFEST}"
+    return f"{dated}/{_MANIFEST}"
 
 
 def _locate_copy(manifest: str, key: str) -> str:
     """Where a file of a copied report lies: under its key below some folder above the manifest."""
-    folder = os.path.dirname(manifest)
-    while folder != os.path.dirname(folder):
-        if os.path.exists(place := os.path.join(folder, key)):
-            return place
-        folder = os.path.dirname(folder)
+    for folder in Path(manifest).parents[:-1]:
+        if os.path.exists(path := os.path.join(folder, key)):
+            return path
     return os.path.join(os.path.dirname(os.path.dirname(manifest)), "data", os.path.basename(key))
 
 
-def _read_local(place: str) -> bytes:
+def _read_local(path: str) -> bytes:
     try:
-        with open(place, "rb") as file:
-            return file.read()
+        return Path(path).read_bytes()
     except OSError as error:
-        raise _unreadable_report(place, error.strerror or str(error)) from error
+        raise _unreadable_report(path, error.strerror or str(error)) from error
 
 
-def _unreadable_report(place: str, reason: str) -> ListingError:
-    return ListingError(f"the S3 Inventory report cannot be read: {place}: {reason}")
+def _unreadable_report(address: str, reason: str) -> ListingError:
+    return ListingError(f"the S3 Inventory report cannot be read: {address}: {reason}")
 
 
 def _checksum_name(manifest: str) -> str:
@@ -146,6 +143,8 @@ _USED: Final = _NEEDED | {
     "IsDeleteMarker": "is_delete_marker",
     "EncryptionStatus": "encryption_status",
 }
+_FOUND: Final = OBJECTS.append(pa.field("etag_source", TEXT))
+# With any other encryption an entity tag has 32 hex digits too, and is no MD5.
 _PLAIN: Final = ["NOT-SSE", "SSE-S3"]
 _FILES: Final = 4  # read at once
 
@@ -169,25 +168,20 @@ def read_inventory(place: S3Place, sources: Sources) -> pa.Table:
     kind = str(manifest.get("fileFormat"))
     if kind not in ("CSV", "Parquet"):
         raise ListingError(f"{report.name} is in {kind}; have the report written as CSV or Parquet")
-    tables = [
-        _select_objects(_parse_file(kind, data, report), report.name, kind, place) for data in _read_files(report)
-    ]
-    schema = OBJECTS.append(pa.field("etag_source", TEXT))
-    return pa.concat_tables([schema.empty_table(), *tables])
+    files = prefetch_map(partial(_read_checked, report), manifest["files"], _FILES)
+    tables = [_select_objects(_parse_file(kind, data, report), report.name, kind, place) for _, data in files]
+    return pa.concat_tables([_FOUND.empty_table(), *tables])
 
 
-def _read_files(report: InventoryReport) -> Sequence[bytes]:
-    def read_checked(entry: dict[str, Any]) -> bytes:
-        data = report.read_file(entry["key"])
-        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        if entry.get("MD5checksum", md5).lower() != md5:
-            raise ListingError(
-                f"{report.name}: its file {entry['key']} has the MD5 {md5}, the manifest says {entry['MD5checksum']}; "
-                "the report is damaged or was replaced in the middle: take another one"
-            )
-        return data
-
-    return [data for _, data in prefetch_map(read_checked, report.manifest["files"], _FILES)]
+def _read_checked(report: InventoryReport, entry: dict[str, Any]) -> bytes:
+    data = report.read_file(entry["key"])
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if entry.get("MD5checksum", md5).lower() != md5:
+        raise ListingError(
+            f"{report.name}: its file {entry['key']} has the MD5 {md5}, the manifest says {entry['MD5checksum']}; "
+            "the report is damaged or was replaced in the middle: take another one"
+        )
+    return data
 
 
 def _parse_file(kind: str, data: bytes, report: InventoryReport) -> pa.Table:
@@ -222,7 +216,7 @@ def _select_objects(table: pa.Table, report: str, kind: str, place: S3Place) -> 
         if name in table.column_names:
             flags = table[name] if pa.types.is_boolean(table[name].type) else pc.equal(table[name], "true")
             table = table.filter(pc.equal(pc.fill_null(flags, wanted), wanted))
-    keys = _decode_keys(table["Key"]) if kind == "CSV" else table["Key"].cast(TEXT)
+    keys = pa.chunked_array([decode_keys(table["Key"].combine_chunks())]) if kind == "CSV" else table["Key"].cast(TEXT)
     inside = pc.starts_with(keys, place.prefix)
     table, keys = table.filter(inside), keys.filter(inside)
     try:
@@ -231,23 +225,16 @@ def _select_objects(table: pa.Table, report: str, kind: str, place: S3Place) -> 
     except pa.ArrowInvalid as error:
         raise ListingError(f"{report} has a size or a date that is none: {error}; take another report") from error
     etag = pc.utf8_trim(table["ETag"].cast(TEXT), '"')
-    columns = [keys, etag, size, modified, _etag_source(table, etag)]
-    return pa.Table.from_arrays(columns, schema=OBJECTS.append(pa.field("etag_source", TEXT)))
+    return pa.Table.from_arrays([keys, etag, size, modified, _find_etag_source(table, etag)], schema=_FOUND)
 
 
-def _etag_source(table: pa.Table, etag: pa.ChunkedArray) -> pa.ChunkedArray:
+def _find_etag_source(table: pa.Table, etag: pa.ChunkedArray) -> pa.ChunkedArray:
     """md5 where the entity tag is one for certain: in one part, and not encrypted with a key."""
     if "EncryptionStatus" not in table.column_names:
         return pa.chunked_array([pa.repeat("s3", table.num_rows)])
     plain = pc.is_in(table["EncryptionStatus"].cast(TEXT), value_set=pa.array(_PLAIN))
     certain = pc.and_(plain, pc.match_substring_regex(etag, "^[0-9a-f]{32}$"))
     return pc.if_else(pc.fill_null(certain, False), "md5", "s3")
-
-
-def _decode_keys(keys: pa.ChunkedArray) -> pa.ChunkedArray:
-    escaped = pc.match_substring_regex(keys, "[%+]").combine_chunks()
-    plain = [unquote_plus(key, errors="strict") for key in keys.filter(escaped).to_pylist()]
-    return pa.chunked_array([pc.replace_with_mask(keys.combine_chunks(), escaped, pa.array(plain, TEXT))])
 
 
 def _parse_times(dates: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -5,8 +5,8 @@ tags, taken with one regular expression over the whole page. Where the columns d
 that leaves elements out, or uses CDATA), the page is read again by a real XML parser.
 """
 
+import html
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_plus
@@ -32,7 +32,6 @@ _TAGS: Final = ("Key", "ETag", "Size", "LastModified")
 _COLUMNS: Final = [re.compile(f"<{tag}>([^<]*)</{tag}>".encode()) for tag in _TAGS]
 _COMMON: Final = re.compile(rb"<CommonPrefixes>\s*<Prefix>([^<]*)</Prefix>")
 _TOKEN: Final = re.compile(rb"<NextContinuationToken>([^<]*)</NextContinuationToken>")
-_ENTITIES: Final = ((b"&quot;", b'"'), (b"&lt;", b"<"), (b"&gt;", b">"), (b"&apos;", b"'"), (b"&amp;", b"&"))
 
 
 @dataclass(frozen=True)
@@ -66,18 +65,18 @@ def parse_page(xml: bytes, place: str) -> Page:
     columns = [column.findall(xml) for column in _COLUMNS]
     if not encoded or {len(column) for column in columns} != {xml.count(b"<Contents>")}:
         return _parse_slowly(xml, place, encoded)
-    prefixes = [_decode_key(prefix) for prefix in _COMMON.findall(xml)]
+    prefixes = [unquote_plus(prefix.decode(), errors="strict") for prefix in _COMMON.findall(xml)]
     token = _TOKEN.search(xml)
-    keys, etags, sizes, dates = columns
-    objects = _build_objects(
-        _decode_keys(keys), _decode_texts(etags), _decode_texts(sizes), _decode_texts(dates), place
-    )
-    return Page(objects, prefixes, _unescape(token[1]) if token else "")
+    keys, etags, sizes, dates = (pa.array(column, pa.binary()).cast(TEXT) for column in columns)
+    # Some servers encode the slashes too: undone for the page at once, so that few keys are left to do one by one.
+    keys = decode_keys(pc.replace_substring(keys, "%2F", "/"))
+    objects = _build_objects(keys, pc.replace_substring(etags, "&quot;", '"'), sizes, dates, place)
+    return Page(objects, prefixes, html.unescape(token[1].decode()) if token else "")
 
 
 def _build_objects(keys: pa.Array, etags: pa.Array, sizes: pa.Array, dates: pa.Array, place: str) -> pa.Table:
     try:
-        columns = [keys, _strip_quotes(etags), sizes.cast(pa.int64()), dates.cast(pa.timestamp("us", "UTC"))]
+        columns = [keys, pc.utf8_trim(etags, '"'), sizes.cast(pa.int64()), dates.cast(pa.timestamp("us", "UTC"))]
     except pa.ArrowInvalid as error:
         raise ListingError(
             f"{place}: the server's listing has a size or a date that is none: {error}; is storage.endpoint_url an S3 "
@@ -86,32 +85,13 @@ def _build_objects(keys: pa.Array, etags: pa.Array, sizes: pa.Array, dates: pa.A
     return pa.Table.from_arrays(columns, schema=OBJECTS)
 
 
-def _decode_texts(values: Sequence[bytes]) -> pa.Array:
-    return pa.array(values, pa.binary()).cast(TEXT)
-
-
-def _decode_keys(values: list[bytes]) -> pa.Array:
-    # Some servers encode the slashes too: undone for the page at once, so that few keys are left to do one by one.
-    keys = pc.replace_substring(_decode_texts(values), "%2F", "/")
+def decode_keys(keys: pa.Array) -> pa.Array:
+    """Keys that are encoded as in a URL's query, as they are; text without nulls."""
     escaped = pc.match_substring_regex(keys, "[%+]")
     if not pc.any(escaped, min_count=0).as_py():
         return keys
     plain = pa.array([unquote_plus(key, errors="strict") for key in keys.filter(escaped).to_pylist()], TEXT)
     return pc.replace_with_mask(keys, escaped, plain)
-
-
-def _strip_quotes(etags: pa.Array) -> pa.Array:
-    return pc.utf8_trim(pc.replace_substring(etags, "&quot;", '"'), '"')
-
-
-def _decode_key(key: bytes) -> str:
-    return unquote_plus(key.decode(), errors="strict")
-
-
-def _unescape(text: bytes) -> str:
-    for entity, character in _ENTITIES:
-        text = text.replace(entity, character)
-    return text.decode()
 
 
 def _parse_slowly(xml: bytes, place: str, encoded: bool) -> Page:

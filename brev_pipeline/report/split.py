@@ -12,7 +12,7 @@ from brev_pipeline.report.context import ReportContext, SectionSummary
 from brev_pipeline.report.rows import Codes, EncodedColumn, Mask, Numbers, encode_column, first_rows
 from brev_pipeline.report.text import count_noun, format_percent, join_words
 from brev_pipeline.report.thumbnails import PictureRequest, ThumbnailCache
-from brev_pipeline.split.leaks import find_divided
+from brev_pipeline.split.report import find_divided
 
 Divided = tuple[int, int]  # how many there are of a kind, and how many of them stand on two sides
 

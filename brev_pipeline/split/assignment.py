@@ -21,7 +21,7 @@ from brev_pipeline.split.purposes import (
 from brev_pipeline.tables import SAMPLE_SPLIT, conform_table
 from brev_pipeline.texts import TEXT
 
-_ASSIGNED = pa.array(["new", "duplicate", "ledger", "given"], TEXT)
+_ASSIGNERS = pa.array(["new", "duplicate", "ledger", "given"], TEXT)
 
 
 def assign_purposes(samples: pa.Table, settings: SplitSettings, prior: PriorAssignments = NO_ASSIGNMENTS) -> pa.Table:
@@ -47,59 +47,47 @@ def assign_purposes(samples: pa.Table, settings: SplitSettings, prior: PriorAssi
     """
     samples = _sort_samples(samples)
     leak_groups = assign_leak_groups(samples, build_grouping_rules(settings), prior.ledger)
-    said = find_stated_purposes(samples, leak_groups, settings, prior)
-    was, told = said.reduce_to_images(said.known), said.reduce_to_images(said.given)
+    stated = find_stated_purposes(samples, leak_groups, settings, prior)
+    known, given = stated.reduce_to_images(stated.known), stated.reduce_to_images(stated.given)
     past = number_ledger_purposes(prior.ledger, settings.names)
-    fixed = fix_group_purposes(leak_groups, settings.names, was, told, past)
-    rest = ~find_given_groups(told, leak_groups.row_group, leak_groups.group_count)
+    fixed = fix_group_purposes(leak_groups, settings.names, known, given, past)
+    rest = ~find_given_groups(given, leak_groups.row_group, leak_groups.group_count)
     purpose = fixed.copy()
     if rest.any():
-        purpose[rest] = _assign_rest(
-            leak_groups, settings, fixed, rest, find_closed_purposes(settings, np.concatenate([was, past]))
-        )
-    return _build_split_table(
-        samples, leak_groups, settings.names, purpose, _find_assigners(leak_groups, was, told, fixed)
-    )
+        shares, closed = build_share_array(settings), find_closed_purposes(settings, np.concatenate([known, past]))
+        remainder = _find_remainder(settings, shares, closed)
+        draw = build_problem(leak_groups, shares, closed, remainder, settings.seed, fixed, folds=settings.folds or 0)
+        purpose[rest] = run_method(settings.method, draw if rest.all() else draw.restrict_to(rest))
+    held = (fixed != OPEN)[leak_groups.row_group]
+    assigner = np.where(leak_groups.mark_known_rows(known), 2, np.where(given != OPEN, 3, held.astype(np.int64)))
+    return _build_split_table(samples, leak_groups, settings.names, purpose, assigner)
 
 
-def fix_group_purposes(leak_groups: LeakGroups, names: list[str], was: Ints, told: Ints, past: Ints) -> Ints:
+def fix_group_purposes(leak_groups: LeakGroups, names: list[str], known: Ints, given: Ints, past: Ints) -> Ints:
     """(groups,) the purpose that each leak group has before any is drawn; −1 for none. What was known goes first.
 
     Args:
         leak_groups: of the images.
         names: the purposes.
-        was: (images,) purpose by the file of known assignments; −1 for none.
-        told: (images,) purpose by `split.given`; −1 for none.
+        known: (images,) purpose by the file of known assignments; −1 for none.
+        given: (images,) purpose by `split.given`; −1 for none.
         past: (ledger rows,) purpose in the ledger.
     """
-    fixed = leak_groups.find_strictest_purposes(names, was, past)
-    fixed = np.where(fixed == OPEN, leak_groups.find_strictest_purposes(names, told, np.full(len(past), OPEN)), fixed)
+    fixed = leak_groups.find_strictest_purposes(names, known, past)
+    fixed = np.where(fixed == OPEN, leak_groups.find_strictest_purposes(names, given, np.full(len(past), OPEN)), fixed)
     return fixed[: leak_groups.group_count]
-
-
-def _assign_rest(leak_groups: LeakGroups, settings: SplitSettings, fixed: Ints, rest: Bools, closed: Bools) -> Ints:
-    """(groups of the rest,) their purposes."""
-    shares = build_share_array(settings)
-    remainder = _find_remainder(settings, shares, closed)
-    draw = build_problem(leak_groups, shares, closed, remainder, settings.seed, fixed, folds=settings.folds or 0)
-    return run_method(settings.method, draw if rest.all() else draw.restrict_to(rest))
 
 
 def _find_remainder(settings: SplitSettings, shares: Floats, closed: Bools) -> int:
     """The purpose that takes what is left: the configured one, unless it is locked or has no share."""
-    wanted = np.flatnonzero((shares > 1e-9) & ~closed)
-    able = wanted if len(wanted) else np.flatnonzero(~closed)
+    able = np.flatnonzero(~closed)
     if not len(able):
         raise SplitError(
             f"all purposes are locked ({', '.join(settings.locked)}), so new images have nowhere to go: set "
             "split.allow_additions: true, or lock fewer purposes"
         )
-    return int(able[-1])
-
-
-def _find_assigners(leak_groups: LeakGroups, known: Ints, told: Ints, fixed: Ints) -> Ints:
-    held = fixed[leak_groups.row_group] != OPEN
-    return np.where(leak_groups.mark_known_rows(known), 2, np.where(told != OPEN, 3, held.astype(np.int64)))
+    wanted = able[shares[able] > 1e-9]
+    return int((wanted if len(wanted) else able)[-1])
 
 
 def _sort_samples(samples: pa.Table) -> pa.Table:
@@ -117,7 +105,7 @@ def _sort_samples(samples: pa.Table) -> pa.Table:
 
 
 def _build_split_table(
-    samples: pa.Table, leak_groups: LeakGroups, names: list[str], purpose: Ints, assigned: Ints
+    samples: pa.Table, leak_groups: LeakGroups, names: list[str], purpose: Ints, assigner: Ints
 ) -> pa.Table:
     groups = leak_groups.row_group
     added = {
@@ -125,7 +113,7 @@ def _build_split_table(
         "stratum": leak_groups.stratum.row_labels(),
         "leak_group": samples["path"].take(pa.array(find_first_rows(groups, leak_groups.group_count)[groups])),
         "purpose": pa.array(names, TEXT).take(pa.array(purpose[groups])),
-        "assigned_by": _ASSIGNED.take(pa.array(assigned)),
+        "assigned_by": _ASSIGNERS.take(pa.array(assigner)),
     }
     for name, column in added.items():
         samples = samples.append_column(name, column)

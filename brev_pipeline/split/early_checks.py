@@ -5,7 +5,6 @@ them: copies, items that are named by their content, and where an earlier versio
 a new image says, which may turn out to be damaged.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -18,7 +17,7 @@ from brev_pipeline.errors import SplitError
 from brev_pipeline.split.assignment import fix_group_purposes
 from brev_pipeline.split.encoding import Ints
 from brev_pipeline.split.given import find_given_purposes
-from brev_pipeline.split.keys import KeySpec, find_key
+from brev_pipeline.split.keys import find_key
 from brev_pipeline.split.known_assignments import match_known_purposes
 from brev_pipeline.split.leak_groups import LeakGroups, assign_leak_groups, build_grouping_rules
 from brev_pipeline.split.prior import NO_ASSIGNMENTS, PriorAssignments, StatedPurposes
@@ -52,14 +51,17 @@ def check_split_early(
     """
     rules, names, ledger = build_grouping_rules(settings), settings.names, prior.ledger
     for spec, name in ((rules.stratification, "stratification"), (rules.uniqueness, "uniqueness")):
-        if spec:
+        if spec:  # of no rows: whether the pattern and the columns can be used at all
             find_key(SELECTED_SAMPLES.empty_table(), spec, name)
     past = number_ledger_purposes(ledger, names)
     samples = listing.filter(pc.greater(listing["size"], 0))
     samples = samples.select([name for name in SELECTED_SAMPLES.names if name in samples.column_names])
     if not len(samples):
         return
-    by_paths, by_strata = (_is_there(spec, samples) for spec in (rules.uniqueness, rules.stratification))
+    by_paths, by_strata = (
+        spec is None or isinstance(spec, str) or set(spec) <= set(samples.column_names)
+        for spec in (rules.uniqueness, rules.stratification)
+    )
     rules = replace(
         rules,
         # Each image stands for an item where only contents name one.
@@ -69,37 +71,30 @@ def check_split_early(
     )
     whole = settings.given is not None and by_paths and by_strata
     leak_groups = assign_leak_groups(samples, rules, ledger if whole else None)
-    told = find_given_purposes(samples, settings, prior.given, leak_groups.item if by_paths else None)
-    was, all_known = np.full(len(samples), OPEN), True
-    if (known := prior.known) is not None:
-        there = [*samples.column_names, *(["item", "stratum"] if by_paths else ["stratum"])]
-        later = {"item", "stratum", *SELECTED_SAMPLES.names} - set(there)
-        if set(known.column_names) & later:
+    given = find_given_purposes(samples, settings, prior.given, leak_groups.item if by_paths else None)
+    known, all_known = np.full(len(samples), OPEN), True
+    if prior.known is not None:
+        present = [*samples.column_names, *(["item", "stratum"] if by_paths else ["stratum"])]
+        later = {"item", "stratum", *SELECTED_SAMPLES.names} - set(present)
+        if set(prior.known.column_names) & later:
             all_known = False
-            number_purposes(known["purpose"], names, "the file of known assignments")
+            number_purposes(prior.known["purpose"], names, "the file of known assignments")
         else:
-            was = match_known_purposes(known, samples, leak_groups, names, ledger)
-    # Where no image is told anything, a table may name them by what only their contents show.
-    if not (whole and all_known and (told != OPEN).any()):
+            known = match_known_purposes(prior.known, samples, leak_groups, names, ledger)
+    # Where nothing is given to any image, a table may name them by what only their contents show.
+    if not (whole and all_known and (given != OPEN).any()):
         return
-    fixed = fix_group_purposes(leak_groups, names, was, told, past)
+    fixed = fix_group_purposes(leak_groups, names, known, given, past)
     if not (settings.allow_moves or conflicts_leave):
-        said = StatedPurposes(
-            names=names,
-            path=samples["path"],
-            item=pa.chunked_array([leak_groups.item.row_labels()]),
-            row=np.arange(len(samples)),
-            known=was,
-            given=told,
-            images=len(samples),
-        )
-        overruled = find_overruled(leak_groups, said, past, fixed[leak_groups.row_group])
+        items, rows = pa.chunked_array([leak_groups.item.row_labels()]), np.arange(len(samples))
+        stated = StatedPurposes(names, samples["path"], items, rows, known, given, len(samples))
+        overruled = find_overruled(leak_groups, stated, past, fixed[leak_groups.row_group])
         if ledger is not None:
             overruled = overruled.filter(pc.is_in(overruled["path"], value_set=ledger["path"].combine_chunks()))
         _refuse_overruled(overruled)
     # Images that an earlier version has may have been renamed: only their contents tell that they fill a purpose.
     if ledger is None:
-        _refuse_unfilled(leak_groups, settings, told, fixed)
+        _refuse_unfilled(leak_groups, settings, given, fixed)
 
 
 def _refuse_overruled(overruled: pa.Table) -> None:
@@ -120,32 +115,23 @@ def _refuse_overruled(overruled: pa.Table) -> None:
     )
 
 
-def _refuse_unfilled(leak_groups: LeakGroups, settings: SplitSettings, told: Ints, fixed: Ints) -> None:
+def _refuse_unfilled(leak_groups: LeakGroups, settings: SplitSettings, given: Ints, fixed: Ints) -> None:
     """Raise where a purpose that `split.given` names is sure to get no image; the check purposes_filled would find it.
 
-    Args:
-        leak_groups: of the images.
-        settings: of the split.
-        told: (images,) what is given.
-        fixed: (groups,) the purposes that are certain; −1 where one is to be drawn.
+    ``given`` is of the images; ``fixed`` the purposes of groups that are certain, −1 where one is to be drawn.
     """
-    named = settings.given.named_purposes if settings.given else set()
+    assert settings.given is not None
+    named = settings.given.named_purposes
     drawn = {name for name, share in settings.shares.items() if share > 0}
-    there = {settings.names[number] for number in np.unique(fixed[fixed != OPEN]).tolist()}
-    if (fixed[~find_given_groups(told, leak_groups.row_group, leak_groups.group_count)] == OPEN).any():
+    filled = {settings.names[number] for number in np.unique(fixed[fixed != OPEN]).tolist()}
+    if (fixed[~find_given_groups(given, leak_groups.row_group, leak_groups.group_count)] == OPEN).any():
         # Where all drawn ones are locked, another takes what is left.
-        there |= drawn if drawn - set(settings.locked) else set(settings.names)
-    if leak_groups.group_count < len(drawn | named) or not (lacking := sorted(named - there)):
+        filled |= drawn if drawn - set(settings.locked) else set(settings.names)
+    if leak_groups.group_count < len(drawn | named) or not (lacking := sorted(named - filled)):
         return
-    words = settings.given.words if settings.given else {}
-    by = ", ".join(f"{word}: {purpose}" for word, purpose in words.items() if purpose in lacking)
+    by = ", ".join(f"{word}: {purpose}" for word, purpose in settings.given.words.items() if purpose in lacking)
     raise SplitError(
         f"split.given: no path, row or list gives an image to {', '.join(lacking)}"
-        f"{f' (split.given.words has {by})' if by else ''}; {int((told != OPEN).sum())} of {len(told)} images are "
+        f"{f' (split.given.words has {by})' if by else ''}; {int((given != OPEN).sum())} of {len(given)} images are "
         "given others. Correct the word or the list, or take it out"
     )
-
-
-def _is_there(spec: KeySpec | None, samples: pa.Table) -> bool:
-    columns: Sequence[str] = [] if spec is None or isinstance(spec, str) else spec
-    return set(columns) <= set(samples.column_names)

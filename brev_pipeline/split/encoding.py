@@ -38,13 +38,13 @@ def number_values(values: Ints, bound: int) -> tuple[Ints, Ints]:
     if bound > 8 * len(values) + 1_000_000:
         codes, first = number_by_sorting(values)
         return codes, values[first]
-    there = np.zeros(bound, np.bool_)
-    there[values] = True
+    occurs = np.zeros(bound, np.bool_)
+    occurs[values] = True
     # Numbers of 4 bytes where they do: the table is read in any order, and half of it stays in the cache.
-    place = np.cumsum(there, dtype=np.int32 if bound < 2**31 else np.int64)
-    codes = place[values].astype(np.int64, copy=False)
+    rank = np.cumsum(occurs, dtype=np.int32 if bound < 2**31 else np.int64)
+    codes = rank[values].astype(np.int64, copy=False)
     codes -= 1
-    return codes, np.flatnonzero(there)
+    return codes, np.flatnonzero(occurs)
 
 
 def number_by_sorting(values: npt.NDArray[Any]) -> tuple[Ints, Ints]:
@@ -61,6 +61,13 @@ def number_by_sorting(values: npt.NDArray[Any]) -> tuple[Ints, Ints]:
     codes = np.empty(len(values), np.int64)
     codes[order] = run
     return codes, order[new]
+
+
+def invert_order(order: Ints) -> Ints:
+    """(n,) at which place each of 0 … n − 1 stands in an order of them; by writing, where argsort would sort again."""
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return place
 
 
 def find_first_rows(codes: Ints, count: int) -> Ints:
@@ -176,33 +183,26 @@ def join_escaped(parts: Sequence[pa.Array], separator: str) -> pa.Array:
 
 
 def _encode_scalars(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
-    packed = _pack_column(column) if _looks_diverse(column) else None
-    if packed is not None:
+    # Of many different values, sorting is faster than a dictionary; the result is the same.
+    diverse = len(pc.unique(column.slice(0, _SAMPLE))) > _SAMPLE // 16
+    if diverse and (packed := _pack_column(column)) is not None:
         codes, first = number_by_sorting(packed)
         return codes, to_single_array(column).take(pa.array(first))
     encoded = to_single_array(column).dictionary_encode()
-    values = encoded.dictionary
-    order = pc.sort_indices(values).to_numpy()
-    place = np.empty(len(order) + 1, np.int64)
-    place[order] = np.arange(len(order))
-    place[-1] = -1  # where a null's code, −1, points
-    return place[encoded.indices.fill_null(-1).to_numpy()], values.take(pa.array(order))
-
-
-def _looks_diverse(column: pa.ChunkedArray) -> bool:
-    """Whether sorting will be faster than a dictionary: the result is the same."""
-    return len(pc.unique(column.slice(0, _SAMPLE))) > _SAMPLE // 16
+    order = pc.sort_indices(encoded.dictionary).to_numpy()
+    place = np.append(invert_order(order), -1)  # where a null's code, −1, points
+    return place[encoded.indices.fill_null(-1).to_numpy()], encoded.dictionary.take(pa.array(order))
 
 
 def _pack_column(column: pa.ChunkedArray) -> Words | None:
-    found: list[Words] = []
+    packed: list[Words] = []
     for chunk in column.chunks:  # one by one: a piece of a column fits into the processor's cache
         if len(chunk):
             words = pack_texts(chunk)
             if words is None:
                 return None
-            found.append(words)
-    return np.concatenate(found)
+            packed.append(words)
+    return np.concatenate(packed)
 
 
 def _encode_lists(column: pa.ChunkedArray) -> Key:

@@ -7,7 +7,7 @@ no purpose, and that nobody has translated, is an error: nothing is guessed.
 
 import difflib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -56,45 +56,45 @@ def find_given_purposes(
     if given.input_files:
         return _find_named_purposes(samples, given, settings.names, files or {}, items)
     words = find_path_words(samples, given)
-    where = f"folder: {given.folder}" if given.folder is not None else f"pattern: {given.pattern!r}"
+    where = "split.given." + (f"folder: {given.folder}" if given.folder is not None else f"pattern: {given.pattern!r}")
     if words.null_count == len(words):
         some = list_some_paths(samples["path"], np.ones(len(samples), np.bool_))
-        raise SplitError(f"split.given.{where} finds a word in none of the {len(samples)} paths, for example {some}")
-    return _translate_words(words, given, settings.names, f"split.given.{where}")
+        raise SplitError(f"{where} finds a word in none of the {len(samples)} paths, for example {some}")
+    return _translate_words(words, given, settings.names, where)
 
 
 def _find_named_purposes(
     samples: pa.Table, given: GivenSettings, names: list[str], files: GivenFiles, items: Key | None
 ) -> Ints:
-    told = np.full(len(samples), OPEN, np.int64)
+    given_purposes = np.full(len(samples), OPEN, np.int64)
     parts = list(match_given_names(samples, given, files, items))
-    purposes = [_translate_words(one.words, given, names, one.config_key)[: len(one.names)] for one in parts]
-    if all(one.images is None for one in parts):
-        return told
-    if not any(one.matched_names.any() for one in parts):
+    purposes = [_translate_words(part.words, given, names, part.config_key)[: len(part.names)] for part in parts]
+    if all(part.images is None for part in parts):
+        return given_purposes
+    if not any(part.matched_names.any() for part in parts):
         _refuse_no_match(parts, samples["path"])
-    for one, purpose in zip(parts, purposes, strict=True):
-        if one.names_are_paths and items is not None:
-            refuse_ambiguous(one.pairs, one.names, items.codes, samples["path"], one.config_key)
-        own = _spread_purposes(samples, one.pairs, purpose, names, one.config_key)
-        twice = np.flatnonzero((told != OPEN) & (own != OPEN) & (told != own))
+    for part, purpose in zip(parts, purposes, strict=True):
+        if part.names_are_paths and items is not None:
+            refuse_ambiguous(part.pairs, part.names, items.codes, samples["path"], part.config_key)
+        by_part = _spread_purposes(samples, part.pairs, purpose, names, part.config_key)
+        twice = np.flatnonzero((given_purposes != OPEN) & (by_part != OPEN) & (given_purposes != by_part))
         if len(twice):
-            path, was, other = samples["path"][int(twice[0])].as_py(), told[twice[0]], own[twice[0]]
+            path, was, other = samples["path"][int(twice[0])].as_py(), given_purposes[twice[0]], by_part[twice[0]]
             raise SplitError(
                 f"split.given.lists: {len(twice)} images stand in lists of different purposes, the first {path}, in "
                 f"those of {names[was]} and {names[other]}; keep one line of each"
             )
-        told = np.where(own == OPEN, told, own)
-    return told
+        given_purposes = np.where(by_part == OPEN, given_purposes, by_part)
+    return given_purposes
 
 
 def _refuse_no_match(parts: Sequence[NamedImages], paths: pa.ChunkedArray) -> None:
-    if empty := [one.config_key for one in parts if not len(one.names)]:
+    if empty := [part.config_key for part in parts if not len(part.names)]:
         raise SplitError(
             f"{', '.join(empty)}: the file has no line, or no row with both a name and a purpose, and so names no "
             "image: fill it, or take it out"
         )
-    some = ", ".join(repr(name) for one in parts for name in one.names[:2].to_pylist())
+    some = ", ".join(repr(name) for part in parts for name in part.names[:2].to_pylist())
     first = parts[0]
     if not first.names_are_paths and first.images is not None:
         images = normalize_unicode(first.images)
@@ -105,7 +105,7 @@ def _refuse_no_match(parts: Sequence[NamedImages], paths: pa.ChunkedArray) -> No
             f"{', '.join(pc.unique(images).drop_null().slice(0, _SHOWN).to_pylist())}"
         )
     raise SplitError(
-        f"split.given.{parts[0].key.partition('.')[0]}: none of its {sum(len(one.names) for one in parts)} names means "
+        f"split.given.{first.key.partition('.')[0]}: none of its {sum(len(part.names) for part in parts)} names means "
         f"an image: {some}; images are, for example, {list_some_paths(paths, np.ones(len(paths), np.bool_))}. A name "
         "is a path (whole, within its dataset, or from the configuration's folder), or a file name; each with "
         "its ending or without"
@@ -114,17 +114,17 @@ def _refuse_no_match(parts: Sequence[NamedImages], paths: pa.ChunkedArray) -> No
 
 def _spread_purposes(samples: pa.Table, pairs: MatchPairs, purpose: Ints, names: list[str], where: str) -> Ints:
     """(images,) the purpose that the names give each."""
-    said = purpose[pairs.name]
-    first = said[find_first_rows(pairs.row, len(samples))[pairs.row]] if len(said) else said
-    if len(apart := np.flatnonzero(first != said)):
+    by_pair = purpose[pairs.name]
+    first = by_pair[find_first_rows(pairs.row, len(samples))[pairs.row]] if len(by_pair) else by_pair
+    if len(apart := np.flatnonzero(first != by_pair)):
         at = apart[0]
-        one, other = (names[number] if number != OPEN else "null" for number in (first[at], said[at]))
+        was, other = (names[number] if number != OPEN else "null" for number in (first[at], by_pair[at]))
         raise SplitError(
             f"{where}: gives {len(np.unique(pairs.row[apart]))} images more than one purpose, the first "
-            f"{samples['path'][int(pairs.row[at])].as_py()}: {one} and {other}; keep one line of each"
+            f"{samples['path'][int(pairs.row[at])].as_py()}: {was} and {other}; keep one line of each"
         )
     out = np.full(len(samples), OPEN, np.int64)
-    out[pairs.row] = said
+    out[pairs.row] = by_pair
     return out
 
 
@@ -132,27 +132,23 @@ def _translate_words(words: pa.ChunkedArray, given: GivenSettings, names: list[s
     """(rows,) number of the purpose that each word means; −1 where there is none, or null."""
     codes, values = number_values(normalize_unicode(words.cast(TEXT)))
     translated = {unicodedata.normalize("NFC", word): purpose for word, purpose in given.words.items()}
-    found: list[int] = []
-    unknown: dict[str, int] = {}
+    purposes = [translated.get(word, word) for word in values.to_pylist()]
     counts = np.bincount(codes[codes >= 0], minlength=len(values)).tolist()
-    for word, count in zip(values.to_pylist(), counts, strict=True):
-        purpose = translated.get(word, word)
-        if purpose is not None and purpose not in names:
-            unknown[word] = count
-        found.append(names.index(purpose) if purpose in names else OPEN)
+    unknown = [
+        (-count, word)
+        for word, purpose, count in zip(values.to_pylist(), purposes, counts, strict=True)
+        if purpose is not None and purpose not in names
+    ]
     if unknown:
-        raise SplitError(_explain_unknown(unknown, names, where))
-    return np.array([*found, OPEN], np.int64)[codes]
-
-
-def _explain_unknown(words: Mapping[str, int], names: list[str], where: str) -> str:
-    some = sorted(words.items(), key=lambda one: (-one[1], one[0]))
-    told = ", ".join(f"{word!r} ({count})" for word, count in some[:10]) + (", …" if len(some) > 10 else "")
-    lines = ", ".join(f"{word}: {_suggest_purpose(word, names)}" for word, _ in some[:5])
-    return (
-        f"{where} finds the words {told}, which are no purposes ({', '.join(names)}): translate each, for example "
-        f"split.given.words: {{{lines}}}; null divides these images as configured"
-    )
+        unknown.sort()
+        some = ", ".join(f"{word!r} ({-count})" for count, word in unknown[:10]) + (", …" if len(unknown) > 10 else "")
+        lines = ", ".join(f"{word}: {_suggest_purpose(word, names)}" for _, word in unknown[:5])
+        raise SplitError(
+            f"{where} finds the words {some}, which are no purposes ({', '.join(names)}): translate each, for example "
+            f"split.given.words: {{{lines}}}; null divides these images as configured"
+        )
+    numbers = [OPEN if purpose is None else names.index(purpose) for purpose in purposes]
+    return np.array([*numbers, OPEN], np.int64)[codes]
 
 
 def _suggest_purpose(word: str, names: list[str]) -> str:

@@ -17,9 +17,9 @@ from brev_pipeline.split.encoding import Bools, Key, encode_column
 from brev_pipeline.split.keys import extract_keys, fill_missing_items, find_key
 from brev_pipeline.split.leak_groups import build_grouping_rules, list_key_columns
 from brev_pipeline.split.matching import (
-    BASE_FOLDER,
     NAME_COLUMN,
     MatchPairs,
+    base_folder,
     closest_names,
     count_slashes,
     cut_path_ends,
@@ -120,7 +120,8 @@ def match_given_names(
         else:
             names = files[key][NAME_COLUMN]
             words = pa.chunked_array([pa.repeat(pa.scalar(key.removeprefix("lists."), TEXT), max(1, len(names)))])
-            yield NamedImages(key, names, words, _match_paths(names, samples, files[key], key), samples["path"])
+            pairs = match_names(names, samples, base_folder(files[key]), f"split.given.{key}")
+            yield NamedImages(key, names, words, pairs, samples["path"])
 
 
 def _match_table(samples: pa.Table, table: pa.Table, given: GivenSettings, items: Key | None) -> NamedImages:
@@ -134,52 +135,32 @@ def _match_table(samples: pa.Table, table: pa.Table, given: GivenSettings, items
     table = table.filter(pc.and_(table[by].is_valid(), table[given.column].is_valid()))
     names, words = table[by], table[given.column]
     if by == "path":
-        return NamedImages("table", names, words, _match_paths(names, samples, table, "table"), samples["path"])
-    images = _image_texts(samples, by, items)
-    known = images if images is not None else pa.chunked_array([], TEXT)
-    pairs = equal_names(normalize_unicode(pc.utf8_trim(names, '"')), normalize_unicode(known))
+        pairs = match_names(names, samples, base_folder(table), "split.given.table")
+        return NamedImages("table", names, words, pairs, samples["path"])
+    key = items if by == "item" else encode_column(samples[by]) if by in samples.column_names else None
+    images = None if key is None else pa.chunked_array([key.row_labels()])
+    texts = pa.chunked_array([], TEXT) if images is None else normalize_unicode(images)
+    pairs = equal_names(normalize_unicode(pc.utf8_trim(names, '"')), texts)
     return NamedImages("table", names, words, pairs, images, by)
-
-
-def _match_paths(names: pa.ChunkedArray, samples: pa.Table, table: pa.Table, key: str) -> MatchPairs:
-    base = (table.schema.metadata or {}).get(BASE_FOLDER)
-    return match_names(names, samples, base.decode() if base else None, f"split.given.{key}")
-
-
-def _image_texts(samples: pa.Table, key: str, items: Key | None) -> pa.ChunkedArray | None:
-    """What images have in a column; None where that is not known yet."""
-    if key == "item":
-        return None if items is None else pa.chunked_array([items.row_labels()])
-    return pa.chunked_array([encode_column(samples[key]).row_labels()]) if key in samples.column_names else None
 
 
 def find_path_words(samples: pa.Table, given: GivenSettings) -> pa.ChunkedArray:
     """(images,) the word that a folder of each path, or the pattern, gives; null where there is none."""
-    return (
-        _find_folder_words(samples, given.folder)
-        if given.folder is not None
-        else _find_pattern_words(samples, str(given.pattern))
-    )
-
-
-def _find_folder_words(samples: pa.Table, level: int) -> pa.ChunkedArray:
-    """The folder's name at a level of each path; null where it has none."""
     paths = strip_buckets(samples["path"], samples["bucket"])
-    return pa.chunked_array([_folder_at_level(chunk, level) for chunk in paths.chunks], TEXT)
+    if given.folder is not None:
+        return pa.chunked_array([_take_folders(chunk, given.folder) for chunk in paths.chunks], TEXT)
+    rooted = pc.binary_replace_slice(normalize_unicode(paths), 0, 0, "/")
+    return extract_keys(rooted, str(given.pattern), "given", "purpose")
 
 
-def _folder_at_level(paths: pa.LargeStringArray, level: int) -> pa.LargeStringArray:
+def _take_folders(paths: pa.LargeStringArray, level: int) -> pa.LargeStringArray:
+    """(paths,) the folder's name at a level of each path; null where it has none."""
     parts = pc.split_pattern(paths, "/")
     ends = parts.offsets.to_numpy()
-    starts, folders = ends[:-1], np.diff(ends) - 1
-    place = level + (0 if level >= 0 else folders)
-    there = (place >= 0) & (place < folders)
-    return parts.values.take(pa.array(np.where(there, starts + place, 0), mask=~there))
-
-
-def _find_pattern_words(samples: pa.Table, pattern: str) -> pa.ChunkedArray:
-    paths = normalize_unicode(strip_buckets(samples["path"], samples["bucket"]))
-    return extract_keys(pc.binary_replace_slice(paths, 0, 0, "/"), pattern, "given", "purpose")
+    folders = np.diff(ends) - 1  # the last part is the file's name
+    index = level + (0 if level >= 0 else folders)
+    exists = (index >= 0) & (index < folders)
+    return parts.values.take(pa.array(np.where(exists, ends[:-1] + index, 0), mask=~exists))
 
 
 _SHOWN: Final = 20
@@ -232,20 +213,21 @@ def count_given_matches(listing: pa.Table, settings: SplitSettings, files: Given
     given = settings.given
     if given is None or not len(listing) or (given.input_files and files is None):
         return []
-    found, words = [], pa.chunked_array([], TEXT)
+    counts, words = [], pa.chunked_array([], TEXT)
     if not given.input_files:
         words = find_path_words(listing, given)
     items = _find_given_items(listing, settings) if given.table else None  # lists name no items
-    for one in match_given_names(listing, given, files or {}, items):
-        words = pa.chunked_array([*words.chunks, *one.words.chunks], TEXT)
-        if one.images is not None:
-            lost = one.names.filter(pa.array(~one.matched_names))
-            found.append(GivenMatches(one.key, len(one.names), _find_closest(lost.slice(0, _SHOWN), one), len(lost)))
+    for file in match_given_names(listing, given, files or {}, items):
+        words = pa.chunked_array([*words.chunks, *file.words.chunks], TEXT)
+        if file.images is not None:
+            lost = file.names.filter(pa.array(~file.matched_names))
+            closest = _find_closest(lost.slice(0, _SHOWN), file)
+            counts.append(GivenMatches(file.key, len(file.names), closest, len(lost)))
     if given.words:
         keys, words = pa.chunked_array([list(given.words)], TEXT), normalize_unicode(words)
         lost = keys.filter(pc.invert(pc.is_in(normalize_unicode(keys), value_set=pc.unique(words))))
-        found.append(GivenMatches(WORDS, len(keys), closest_names(lost.slice(0, _SHOWN), words), len(lost)))
-    return found
+        counts.append(GivenMatches(WORDS, len(keys), closest_names(lost.slice(0, _SHOWN), words), len(lost)))
+    return counts
 
 
 def list_given_columns(settings: SplitSettings) -> list[str]:

@@ -11,8 +11,7 @@ so divides items that differ in the second.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -24,6 +23,7 @@ from brev_pipeline.errors import SplitError
 from brev_pipeline.split.encoding import (
     Key,
     encode_column,
+    invert_order,
     join_escaped,
     merge_normal_forms,
     number_values,
@@ -69,14 +69,9 @@ def extract_keys(paths: pa.ChunkedArray, pattern: str, name: str, group: str | N
     Raises:
         SplitError: the pattern cannot be used, or several of its groups take part in one match.
     """
-    text = compile_key_pattern(pattern, name)
-    one = group or (1 if text.groups == 1 else None)
-    key = _only_group(text.pattern, name) if one is None else itemgetter(one)
-    return search_each(paths, text, key)
+    compiled = compile_key_pattern(pattern, name)
 
-
-def _only_group(pattern: str, name: str) -> Callable[[Any], Any]:
-    def pick_group(match: Match) -> Any:
+    def pick_only_group(match: Match) -> Any:
         if match is None:
             return None
         groups = [group for group in match.groups() if group is not None]
@@ -88,7 +83,9 @@ def _only_group(pattern: str, name: str) -> Callable[[Any], Any]:
             )
         return groups[0] if groups else None
 
-    return pick_group
+    if group is None and compiled.groups > 1:
+        return search_each(paths, compiled, pick_only_group)
+    return search_each(paths, compiled, itemgetter(group or 1))
 
 
 def list_some_paths(paths: pa.ChunkedArray | None, missing: np.ndarray[Any, np.dtype[np.bool_]]) -> str:
@@ -96,7 +93,7 @@ def list_some_paths(paths: pa.ChunkedArray | None, missing: np.ndarray[Any, np.d
     rows = np.flatnonzero(missing)[:5]
     names = [f"row {row}" for row in rows] if paths is None else paths.take(pa.array(rows)).to_pylist()
     more = int(missing.sum()) - len(rows)
-    return ", ".join(chain(map(str, names), [f"and {more} more"] if more > 0 else []))
+    return ", ".join([*map(str, names), *([f"and {more} more"] if more > 0 else [])])
 
 
 KeySpec = str | Sequence[str]
@@ -109,8 +106,8 @@ def find_strata(samples: pa.Table, spec: KeySpec | None) -> Key:
         SplitError: a column is missing, the pattern cannot be used, or a row has no key.
     """
     if spec is None or len(spec) == 0:
-        one = pa.array(["all"], TEXT)
-        return Key(np.zeros(len(samples), np.int64), one, one)
+        label = pa.array(["all"], TEXT)
+        return Key(np.zeros(len(samples), np.int64), label, label)
     key = find_key(samples, spec, "stratification")
     hint = "give it an alternative that matches them" if isinstance(spec, str) else "fill it, or leave them out"
     _refuse_missing(samples, spec, key, "stratification", hint)
@@ -148,9 +145,10 @@ def refuse_single_item(samples: pa.Table, spec: KeySpec, item: Key, stratum: Key
 def find_key(samples: pa.Table, spec: KeySpec, name: str) -> Key:
     """Key of every row, −1 where it has none. Raises `SplitError` where ``spec`` cannot be used."""
     if isinstance(spec, str):
-        column = _require_column(samples, "path", name)
-        _refuse_null_paths(column)
-        return merge_normal_forms(encode_column(_extract_normalized(column.cast(TEXT), spec, name)))
+        paths = _require_column(samples, "path", name)
+        if paths.null_count:
+            raise SplitError(f"{paths.null_count} of {len(paths)} samples have no path; every image needs one")
+        return merge_normal_forms(encode_column(_extract_normalized(paths.cast(TEXT), spec, name)))
     keys = [merge_normal_forms(encode_column(_require_column(samples, column, name))) for column in spec]
     return keys[0] if len(keys) == 1 else _combine_keys(keys)
 
@@ -159,14 +157,11 @@ def _extract_normalized(paths: pa.ChunkedArray, pattern: str, name: str) -> pa.C
     """The key of every path, searched in normal form C, and as the path spells it: labels of old stay as they were."""
     forms = normalize_unicode(paths)
     keys = extract_keys(forms, pattern, name)
-    other = pc.not_equal(paths, forms) if forms is not paths else None
-    if other is None or not pc.any(other).as_py():
+    if forms is paths or not pc.any(other := pc.not_equal(paths, forms)).as_py():
         return keys
     raw, key = extract_keys(paths.filter(other), pattern, name), keys.filter(other)
     spelled = pc.if_else(pc.fill_null(pc.equal(normalize_unicode(raw), key), False), raw, key)
-    return pa.chunked_array(
-        [pc.replace_with_mask(to_single_array(keys), to_single_array(other), to_single_array(spelled))]
-    )
+    return pa.chunked_array([pc.replace_with_mask(*map(to_single_array, (keys, other, spelled)))])
 
 
 def fill_missing_items(key: Key, paths: pa.ChunkedArray) -> Key:
@@ -174,26 +169,25 @@ def fill_missing_items(key: Key, paths: pa.ChunkedArray) -> Key:
     missing = key.codes < 0
     if not missing.any():
         return key
-    own = encode_column(paths.filter(pa.array(missing)).cast(TEXT))
-    labels = pa.concat_arrays([key.labels, own.labels])
+    by_path = encode_column(paths.filter(pa.array(missing)).cast(TEXT))
+    labels = pa.concat_arrays([key.labels, by_path.labels])
     codes = key.codes.copy()
-    codes[missing] = own.codes + len(key)
+    codes[missing] = by_path.codes + len(key)
     order = pc.sort_indices(labels).to_numpy()
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    return Key(place[codes], labels.take(order), pa.concat_arrays([key.spelled, own.spelled]).take(order))
+    spelled = pa.concat_arrays([key.spelled, by_path.spelled])
+    return Key(invert_order(order)[codes], labels.take(order), spelled.take(order))
 
 
 def _combine_keys(keys: list[Key]) -> Key:
     """One key of several: its values are the tuples that occur, in lexicographic order."""
-    there = np.logical_and.reduce([key.codes >= 0 for key in keys])
-    codes, parts = keys[0].codes[there], [np.arange(len(keys[0]))]
+    complete = np.logical_and.reduce([key.codes >= 0 for key in keys])
+    codes, parts = keys[0].codes[complete], [np.arange(len(keys[0]))]
     for key in keys[1:]:
         size = max(1, len(key))
-        codes, distinct = number_values(codes * size + key.codes[there], max(1, len(parts[0])) * size)
+        codes, distinct = number_values(codes * size + key.codes[complete], max(1, len(parts[0])) * size)
         parts = [part[distinct // size] for part in parts] + [distinct % size]
-    every = np.full(len(there), -1, np.int64)
-    every[there] = codes
+    every = np.full(len(complete), -1, np.int64)
+    every[complete] = codes
     labels = join_escaped([key.labels.take(pa.array(part)) for key, part in zip(keys, parts, strict=True)], " / ")
     spelled = join_texts(*(key.spelled.take(pa.array(part)) for key, part in zip(keys, parts, strict=True)), by="_")
     return Key(every, labels, spelled)
@@ -205,11 +199,6 @@ def _require_column(samples: pa.Table, column: str, name: str) -> pa.ChunkedArra
             f"{name}: the samples have no column {column!r}; their columns are {', '.join(samples.column_names)}"
         )
     return samples[column]
-
-
-def _refuse_null_paths(paths: pa.ChunkedArray) -> None:
-    if paths.null_count:
-        raise SplitError(f"{paths.null_count} of {len(paths)} samples have no path; every image needs one")
 
 
 def _refuse_missing(samples: pa.Table, spec: KeySpec, key: Key, name: str, hint: str) -> None:

@@ -12,11 +12,14 @@ import pyarrow.compute as pc
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
 from brev_pipeline.split.encoding import Ints
-from brev_pipeline.split.keys import KeySpec, fill_missing_items, find_key
+from brev_pipeline.split.keys import fill_missing_items, find_key
 from brev_pipeline.split.leak_groups import list_key_columns
 from brev_pipeline.split.matching import BASE_FOLDER, Keyed, RowMatch, describe_closest, match_rows
 from brev_pipeline.split.purposes import OPEN, number_purposes
 from brev_pipeline.split.text_tables import read_text_table
+
+_SHOWN = 20
+_WHAT = "the file of known assignments"
 
 
 def read_known_assignments(data: bytes, name: str, base: str | None = None) -> pa.Table:
@@ -45,45 +48,10 @@ def read_known_assignments(data: bytes, name: str, base: str | None = None) -> p
     return table.replace_schema_metadata({BASE_FOLDER: base} if base else None)
 
 
-@dataclass(frozen=True)
-class KnownAssignments:
-    """What a file of known assignments says of a listing.
-
-    Attributes:
-        purposes: (images,) the purpose that it gives each image, −1 for none.
-        match: which of its rows, of those with a purpose, mean which images.
-    """
-
-    purposes: Ints
-    match: RowMatch
-
-    @property
-    def row_count(self) -> int:
-        """Rows with a purpose."""
-        return len(self.match.found)
-
-    @property
-    def matched_count(self) -> int:
-        """Those of them that mean an image."""
-        return int(self.match.found.sum())
-
-
 def match_known_purposes(
     known: pa.Table | None, samples: pa.Table, keyed: Keyed, names: list[str], ledger: pa.Table | None = None
 ) -> Ints:
-    """(rows,) the purpose that ``known`` gives each image, or −1; see `match_known_assignments`.
-
-    Raises:
-        SplitError: as `match_known_assignments`.
-    """
-    found = match_known_assignments(known, samples, keyed, names, ledger)
-    return np.full(len(samples), OPEN) if found is None else found.purposes
-
-
-def match_known_assignments(
-    known: pa.Table | None, samples: pa.Table, keyed: Keyed, names: list[str], ledger: pa.Table | None = None
-) -> KnownAssignments | None:
-    """What a file of known assignments says of a listing; None where it says nothing at all.
+    """(images,) the purpose that a file of known assignments gives each image, or −1.
 
     Args:
         known: as from `read_known_assignments`.
@@ -97,15 +65,15 @@ def match_known_assignments(
             means an image.
     """
     if known is None or not len(known):
-        return None
+        return np.full(len(samples), OPEN)
     keys = [column for column in known.column_names if column != "purpose"]
     known = known.filter(known["purpose"].is_valid())
-    purposes = number_purposes(known["purpose"], names, "the file of known assignments")
-    match = match_rows(known, keys, samples, keyed, "the file of known assignments")
+    purposes = number_purposes(known["purpose"], names, _WHAT)
+    match = match_rows(known, keys, samples, keyed, _WHAT)
     _refuse_contradictions(match.texts, known["purpose"])
     if len(known) and not match.found.any() and not _is_remembered(known, keys, ledger):
         _refuse_no_match(match, keys)
-    return KnownAssignments(np.append(purposes, OPEN)[match.row], match)
+    return np.append(purposes, OPEN)[match.row]
 
 
 def _is_remembered(known: pa.Table, keys: list[str], ledger: pa.Table | None) -> bool:
@@ -114,7 +82,7 @@ def _is_remembered(known: pa.Table, keys: list[str], ledger: pa.Table | None) ->
         return False
     if not set(keys) <= set(ledger.column_names):
         return True
-    return bool(match_rows(known, keys, ledger, None, "the file of known assignments").found.any())
+    return bool(match_rows(known, keys, ledger, None, _WHAT).found.any())
 
 
 def _refuse_no_match(match: RowMatch, keys: list[str]) -> None:
@@ -141,10 +109,6 @@ def _refuse_contradictions(texts: pa.ChunkedArray, purposes: pa.ChunkedArray) ->
             f"the file of known assignments gives {len(twice)} keys more than one purpose: {some}; keep one line of "
             "each"
         )
-
-
-_SHOWN = 20
-_WHAT = "the file of known assignments"
 
 
 @dataclass(frozen=True)
@@ -207,16 +171,9 @@ def count_known_matches(
     if len(lost) and set(keys) <= set(listing.column_names):
         elsewhere = match_rows(known.take(pa.array(lost)), keys, listing, None, _WHAT)
         lost = lost[~elsewhere.found]
-    shown = pa.array(lost[:_SHOWN])
-    closest = match.find_closest(lost[:_SHOWN])
-    unmatched = closest.add_column(1, "purpose", known["purpose"].take(shown))
-    return KnownMatches(
-        rows=len(known),
-        matched=int(match.found.sum()),
-        left_out=len(known) - int(match.found.sum()) - len(lost),
-        unmatched=unmatched,
-        unmatched_count=len(lost),
-    )
+    shown, matched = lost[:_SHOWN], int(match.found.sum())
+    unmatched = match.find_closest(shown).add_column(1, "purpose", known["purpose"].take(pa.array(shown)))
+    return KnownMatches(len(known), matched, len(known) - matched - len(lost), unmatched, len(lost))
 
 
 def list_known_columns(known: pa.Table | None, settings: SplitSettings) -> list[str]:
@@ -230,10 +187,7 @@ def _append_keys(listing: pa.Table, settings: SplitSettings) -> pa.Table:
     for name, spec in (("item", settings.uniqueness), ("stratum", settings.stratification)):
         needs = ["path"] if isinstance(spec, str) else spec or []
         if spec and name not in listing.column_names and set(needs) <= set(listing.column_names):
-            listing = listing.append_column(name, _key_texts(listing, spec, name))
+            key = find_key(listing, spec, name)
+            key = fill_missing_items(key, listing["path"]) if name == "item" else key
+            listing = listing.append_column(name, key.row_labels())
     return listing
-
-
-def _key_texts(listing: pa.Table, spec: KeySpec, name: str) -> pa.LargeStringArray:
-    key = find_key(listing, spec, name)
-    return (fill_missing_items(key, listing["path"]) if name == "item" else key).row_labels()

@@ -35,9 +35,9 @@ def build_label_map(present: Sequence[str], earlier: Sequence[str], order: Seque
     Returns:
         ``earlier``, then the new ones.
     """
-    new = set(map(_normalize_name, present)) - set(map(_normalize_name, earlier))
+    new = set(_index_names(present)) - set(_index_names(earlier))
     places = _index_names(order or ())
-    return [*earlier, *sorted(new, key=lambda name: (places.get(name, len(order or ())), name))]
+    return [*earlier, *sorted(new, key=lambda name: (places.get(name, len(places)), name))]
 
 
 def list_present_classes(split: pa.Table) -> list[str]:
@@ -80,12 +80,13 @@ def number_classes(names: pa.Array | pa.ChunkedArray, classes: Sequence[str]) ->
 def explain_class_order(classes: Sequence[str], order: Sequence[str] | None) -> str | None:
     """That ``listing.classes`` stands in another order than the labels, where it does; None where it does not."""
     places = _index_names(classes)
-    wanted = [name for name in dict.fromkeys(map(_normalize_name, order or ())) if name in places]
-    found = sorted(wanted, key=places.__getitem__)
-    if wanted == found:
+    wanted = [name for name in _index_names(order or ()) if name in places]
+    actual = sorted(wanted, key=places.__getitem__)
+    if wanted == actual:
         return None
+    first, labels = (", ".join(names[:5]) + (", …" if len(names) > 5 else "") for names in (wanted, actual))
     return (
-        f"listing.classes begins {_some(wanted)}, and the labels stand in the order {_some(found)}: a class keeps its "
+        f"listing.classes begins {first}, and the labels stand in the order {labels}: a class keeps its "
         "number for good, so the order in the configuration counts for new classes only"
     )
 
@@ -97,14 +98,6 @@ def count_labels(split: pa.Table, classes: Sequence[str]) -> list[int]:
     return counts
 
 
-def _normalize_name(name: str) -> str:
-    return normalize("NFC", name)
-
-
 def _index_names(names: Sequence[str]) -> dict[str, int]:
-    """Name → where it stands first."""
-    return {_normalize_name(name): place for place, name in reversed(list(enumerate(names)))}
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    """Name in normal form C → its number among the different ones, in their order."""
+    return {name: number for number, name in enumerate(dict.fromkeys(normalize("NFC", name) for name in names))}

@@ -26,6 +26,7 @@ from brev_pipeline.split.encoding import (
     encode_column,
     find_first_rows,
     find_minima,
+    invert_order,
     merge_normal_forms,
     number_values,
 )
@@ -40,7 +41,7 @@ class Nodes:
     """Items within strata, in sorted order of (stratum, item).
 
     Attributes:
-        of_row: (rows,) node of each image.
+        row_node: (rows,) node of each image.
         stratum: (nodes,) number of its stratum.
         item: (nodes,) number of its item.
         images: (nodes,) number of its images.
@@ -59,9 +60,9 @@ def find_nodes(stratum: Key, item: Key) -> Nodes:
     """The nodes of a listing."""
     items = max(1, len(item))
     pair = stratum.codes * items
-    pair += item.codes
-    of_row, distinct = number_values(pair, max(1, len(stratum)) * items)
-    return Nodes(of_row, distinct // items, distinct % items, np.bincount(of_row, minlength=len(distinct)))
+    pair += item.codes  # in place: as long as the listing
+    row_node, distinct = number_values(pair, max(1, len(stratum)) * items)
+    return Nodes(row_node, distinct // items, distinct % items, np.bincount(row_node, minlength=len(distinct)))
 
 
 def connect_nodes(nodes: Ints, codes: Ints) -> Ints:
@@ -98,25 +99,16 @@ def find_components(count: int, edges: list[Ints]) -> Ints:
     from scipy.sparse.csgraph import connected_components
 
     graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    found, labels = connected_components(graph, directed=False)
-    first = find_minima(labels, np.arange(count), found, count)
-    place = np.empty(found, np.int64)
-    place[np.argsort(first)] = np.arange(found)
-    return place[labels]
+    groups, labels = connected_components(graph, directed=False)
+    # SciPy promises no order of the labels.
+    first = find_minima(labels, np.arange(count), groups, count)
+    return invert_order(np.argsort(first))[labels]
 
 
 def find_ledger_nodes(
     ledger: pa.Table | None, stratification: KeySpec | None, uniqueness: KeySpec, stratum: Key, item: Key, nodes: Nodes
 ) -> tuple[Ints, Ints]:
-    """Find the ledger's nodes.
-
-    Args:
-        ledger: assignments to remember, or none.
-        stratification: as for the listing.
-        uniqueness: as for the listing.
-        stratum: of the listing.
-        item: of the listing.
-        nodes: of the listing.
+    """Find the ledger's nodes, by the keys that the listing (of ``stratum``, ``item`` and ``nodes``) is cut by.
 
     Returns:
         (ledger rows,) the node of each row: one of the listing's, or a number beyond. And (all nodes,) the item of
@@ -129,11 +121,11 @@ def find_ledger_nodes(
     both = np.concatenate([nodes.stratum * bound + nodes.item, strata * bound + items])
     number, distinct = number_values(both, (int(strata.max(initial=len(stratum))) + 1) * bound)
     # The listing's nodes keep their numbers; those of the ledger alone follow.
-    place = np.full(len(distinct), -1, np.int64)
-    place[number[: len(nodes)]] = np.arange(len(nodes))
-    beyond = np.flatnonzero(place < 0)
-    place[beyond] = np.arange(len(beyond)) + len(nodes)
-    return place[number[len(nodes) :]], np.concatenate([nodes.item, distinct[beyond] % bound])
+    node = np.full(len(distinct), -1, np.int64)
+    node[number[: len(nodes)]] = np.arange(len(nodes))
+    beyond = np.flatnonzero(node < 0)
+    node[beyond] = np.arange(len(beyond)) + len(nodes)
+    return node[number[len(nodes) :]], np.concatenate([nodes.item, distinct[beyond] % bound])
 
 
 def _ledger_texts(ledger: pa.Table, spec: KeySpec | None, stored: str) -> pa.Array:
@@ -160,8 +152,7 @@ def _match_codes(key: Key, texts: pa.Array) -> tuple[Ints, int]:
 
 
 def _index_texts(texts: pa.Array, among: pa.Array) -> Ints:
-    found = pc.index_in(texts, value_set=among)
-    codes: Ints = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    codes: Ints = pc.index_in(texts, value_set=among).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     return codes
 
 
@@ -193,9 +184,9 @@ class LeakGroups:
         item: of the listing's rows.
         nodes: of the listing.
         group: (nodes,) leak group, 0 … groups − 1.
-        groups: number of leak groups with images in the listing.
-        past_node: (ledger rows,) a node of the listing, or a number beyond.
-        past_group: (ledger rows,) a leak group of the listing, or a number beyond.
+        group_count: number of leak groups with images in the listing.
+        ledger_node: (ledger rows,) a node of the listing, or a number beyond.
+        ledger_group: (ledger rows,) a leak group of the listing, or a number beyond.
         all_groups: number of leak groups, those beyond the listing included.
         over_strata: as in the rules.
     """
@@ -245,34 +236,33 @@ def assign_leak_groups(samples: pa.Table, rules: GroupingRules, ledger: pa.Table
     item = find_items(samples, rules.uniqueness, rules.unmatched)
     refuse_single_item(samples, rules.uniqueness, item, stratum)
     nodes = find_nodes(stratum, item)
-    past_node, items = find_ledger_nodes(ledger, rules.stratification, rules.uniqueness, stratum, item, nodes)
+    ledger_node, items = find_ledger_nodes(ledger, rules.stratification, rules.uniqueness, stratum, item, nodes)
     edges = [connect_nodes(np.arange(len(items)), items)] if rules.over_strata else []
-    row_node = np.concatenate([nodes.row_node, past_node])
+    row_node = np.concatenate([nodes.row_node, ledger_node])
     edges += [
         connect_nodes(row_node, number_repeated_ids(_concat_ids(samples, ledger, column))) for column in rules.copies
     ]
     group = find_components(len(items), edges)
-    own = group[: len(nodes)]
+    listed = group[: len(nodes)]
     return LeakGroups(
-        stratum,
-        item,
-        nodes,
-        own,
-        int(own.max()) + 1,
-        past_node,
-        group[past_node],
-        int(group.max()) + 1,
-        rules.over_strata,
+        stratum=stratum,
+        item=item,
+        nodes=nodes,
+        group=listed,
+        group_count=int(listed.max()) + 1,
+        ledger_node=ledger_node,
+        ledger_group=group[ledger_node],
+        all_groups=int(group.max()) + 1,
+        over_strata=rules.over_strata,
     )
 
 
 def _concat_ids(samples: pa.Table, ledger: pa.Table | None, column: str) -> pa.ChunkedArray:
-    chunks = samples[column].chunks
-    if ledger is not None and column in ledger.column_names:
-        chunks = [*chunks, *ledger[column].cast(samples[column].type).chunks]
-    elif ledger is not None:
-        chunks = [*chunks, pa.nulls(len(ledger), samples[column].type)]
-    return pa.chunked_array(chunks, samples[column].type)
+    ids = samples[column]
+    if ledger is None:
+        return ids
+    known = ledger[column].cast(ids.type).chunks if column in ledger.column_names else [pa.nulls(len(ledger), ids.type)]
+    return pa.chunked_array([*ids.chunks, *known], ids.type)
 
 
 def build_grouping_rules(settings: SplitSettings) -> GroupingRules:
@@ -295,8 +285,7 @@ def list_key_columns(settings: SplitSettings) -> list[str]:
 
 def find_group_purposes(leak_groups: LeakGroups, split: pa.Table, ledger: pa.Table | None, names: list[str]) -> Ints:
     """(all groups,) the purpose that each leak group has now: from the split, or else the ledger's strictest."""
-    past = number_ledger_purposes(ledger, names)
-    now = leak_groups.find_strictest_purposes(
-        names, number_purposes(split["purpose"], names, "the split"), np.full(len(past), OPEN)
-    )
-    return np.where(now == OPEN, leak_groups.find_strictest_purposes(names, np.full(len(split), OPEN), past), now)
+    past, now = number_ledger_purposes(ledger, names), number_purposes(split["purpose"], names, "the split")
+    by_split = leak_groups.find_strictest_purposes(names, now, np.full(len(past), OPEN))
+    by_ledger = leak_groups.find_strictest_purposes(names, np.full(len(now), OPEN), past)
+    return np.where(by_split == OPEN, by_ledger, by_split)

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.encoding import Bools, Ints, Key, encode_column
+from brev_pipeline.split.encoding import Bools, Ints, Key, encode_column, invert_order
 from brev_pipeline.texts import TEXT, join_texts, normalize_unicode
 
 BASE_FOLDER: Final = b"brev_pipeline.base"
@@ -70,10 +70,10 @@ def closest_names(lost: pa.ChunkedArray, names: pa.ChunkedArray) -> pa.Table:
         names: (names,)
     """
     names = pc.unique(names).drop_null()
-    some = names.take(pa.array(np.arange(0, len(names), -(-len(names) // _POOL) or 1))).to_pylist()
-    close = [None if text is None else _find_closest_name(text, names, some) for text in lost.to_pylist()]
-    keys = [None if text is None else text.replace(_UNIT, " / ") for text in lost.to_pylist()]
-    return pa.table({"key": pa.array(keys, TEXT), "closest": pa.array(close, TEXT)})
+    pool = names.take(pa.array(np.arange(0, len(names), -(-len(names) // _POOL) or 1))).to_pylist()
+    close = [None if text is None else _find_closest_name(text, names, pool) for text in lost.to_pylist()]
+    table = pa.table({"key": lost.cast(TEXT), "closest": pa.array(close, TEXT)})
+    return pa.table([pc.replace_substring(column, _UNIT, " / ") for column in table.columns], table.column_names)
 
 
 def describe_closest(lost: pa.Table, count: int) -> str:
@@ -99,16 +99,23 @@ def match_rows(table: pa.Table, keys: Sequence[str], samples: pa.Table, keyed: K
         SplitError: a key is none of the samples', or a path means two images.
     """
     names = _join_columns([_key_column(samples, keyed, key, what) for key in keys])
-    base = (table.schema.metadata or {}).get(BASE_FOLDER)
-    folder = base.decode() if base else None
-    columns = [
-        resolve_paths(table[key], samples, folder, what) if key == "path" else normalize_unicode(table[key])
-        for key in keys
-    ]
-    texts = _join_columns(columns)
+    texts = _join_columns(
+        [
+            resolve_paths(table[key], samples, base_folder(table), what)
+            if key == "path"
+            else normalize_unicode(table[key])
+            for key in keys
+        ]
+    )
     row = pc.index_in(names, value_set=texts, skip_nulls=True).fill_null(-1).to_numpy().astype(np.int64)
     found = pc.and_(pc.is_in(texts, value_set=names, skip_nulls=True), texts.is_valid())
     return RowMatch(row, found.to_numpy(zero_copy_only=False), texts, names)
+
+
+def base_folder(table: pa.Table) -> str | None:
+    """The folder that a table's relative paths may be meant from; None where that is not known."""
+    base = (table.schema.metadata or {}).get(BASE_FOLDER)
+    return base.decode() if base else None
 
 
 def resolve_paths(texts: pa.ChunkedArray, samples: pa.Table, base: str | None, what: str) -> pa.ChunkedArray:
@@ -127,7 +134,8 @@ def resolve_paths(texts: pa.ChunkedArray, samples: pa.Table, base: str | None, w
     paths = normalize_unicode(samples["path"].cast(TEXT))
     tidy = _normalize_paths(given)
     ways = [given, tidy]
-    for bucket in _list_buckets(samples):
+    buckets = pc.unique(samples["bucket"]).cast(TEXT) if "bucket" in samples.column_names else pa.array([], TEXT)
+    for bucket in sorted(map(str, normalize_unicode(buckets).to_pylist())):
         ways.append(join_texts(bucket.rstrip("/"), tidy, by="/"))
         for start in _spell_bucket(bucket, base):
             inside = pc.starts_with(tidy, start + "/")
@@ -138,17 +146,15 @@ def resolve_paths(texts: pa.ChunkedArray, samples: pa.Table, base: str | None, w
     at = at.reshape(len(ways), len(given))
     at[1] = np.where(at[0] >= 0, at[0], at[1])  # an object's key may have doubled slashes
     best = at.max(axis=0, initial=-1)
-    _refuse_two_ways(at, best, given, paths, what)
-    meant = paths.take(pa.array(best, mask=best < 0))
-    return pc.coalesce(meant, given)
-
-
-def _list_buckets(samples: pa.Table) -> list[str]:
-    return (
-        sorted(map(str, normalize_unicode(pc.unique(samples["bucket"]).cast(TEXT)).to_pylist()))
-        if ("bucket" in samples.column_names)
-        else []
-    )
+    twice = np.flatnonzero(((at >= 0) & (at != best)).any(axis=0))
+    if len(twice):
+        first = int(twice[0])
+        both = sorted(paths[int(row)].as_py() for row in np.unique(at[:, first]) if row >= 0)
+        raise SplitError(
+            f"{what}: {len(twice)} of its paths mean two images each: {given[first].as_py()} is {' and '.join(both)}; "
+            "write the whole path, from / or s3:// on"
+        )
+    return pc.coalesce(paths.take(pa.array(best, mask=best < 0)), given)
 
 
 def _spell_bucket(bucket: str, base: str | None) -> list[str]:
@@ -159,8 +165,8 @@ def _spell_bucket(bucket: str, base: str | None) -> list[str]:
         return [posixpath.normpath(bucket)]
     whole = posixpath.normpath(posixpath.join(base, bucket))
     real = os.path.realpath(whole)
-    found = [posixpath.normpath(bucket), whole, real, os.path.relpath(whole, base), os.path.relpath(real, base)]
-    return sorted({one.rstrip("/") for one in found} - {".", bucket})
+    folders = [posixpath.normpath(bucket), whole, real, os.path.relpath(whole, base), os.path.relpath(real, base)]
+    return sorted({folder.rstrip("/") for folder in folders} - {".", bucket})
 
 
 def _normalize_paths(given: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -172,17 +178,6 @@ def _normalize_paths(given: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([pc.replace_with_mask(given.combine_chunks(), dotted.combine_chunks(), plain)])
 
 
-def _refuse_two_ways(at: Ints, best: Ints, given: pa.ChunkedArray, paths: pa.ChunkedArray, what: str) -> None:
-    twice = np.flatnonzero(((at >= 0) & (at != best)).any(axis=0))
-    if len(twice):
-        first = int(twice[0])
-        both = sorted(paths[int(place)].as_py() for place in np.unique(at[:, first]) if place >= 0)
-        raise SplitError(
-            f"{what}: {len(twice)} of its paths mean two images each: {given[first].as_py()} is {' and '.join(both)}; "
-            "write the whole path, from / or s3:// on"
-        )
-
-
 def _key_column(samples: pa.Table, keyed: Keyed | None, column: str, what: str) -> pa.ChunkedArray:
     if column in ("item", "stratum") and keyed is not None:
         return normalize_unicode(pa.chunked_array([getattr(keyed, column).row_labels()]))
@@ -192,26 +187,22 @@ def _key_column(samples: pa.Table, keyed: Keyed | None, column: str, what: str) 
             f"the samples': {', '.join(samples.column_names)}"
         )
     values = samples[column]
-    return normalize_unicode(
-        values.cast(TEXT)
-        if pa.types.is_large_string(values.type)
-        else pa.chunked_array([encode_column(values).row_labels()])
-    )
+    if not pa.types.is_large_string(values.type):
+        values = pa.chunked_array([encode_column(values).row_labels()])
+    return normalize_unicode(values)
 
 
 def _join_columns(columns: list[pa.ChunkedArray]) -> pa.ChunkedArray:
-    texts = [column.cast(TEXT) for column in columns]
-    return texts[0] if len(texts) == 1 else join_texts(*texts, by=_UNIT)
+    return columns[0].cast(TEXT) if len(columns) == 1 else join_texts(*columns, by=_UNIT)
 
 
-def _find_closest_name(text: str, names: pa.Array, some: list[str]) -> str | None:
+def _find_closest_name(text: str, names: pa.Array, pool: list[str]) -> str | None:
     """The name most like a text: one that ends alike (in any case, with or without leading zeros), or looks alike."""
     # Python's escapes of letters that are none to RE2 would be refused.
-    tail = "".join(f"\\{one}" if one in r"\.+*?()[]{}|^$" else one for one in re.split(rf"[/{_UNIT}]", text)[-1])
+    tail = "".join(f"\\{char}" if char in r"\.+*?()[]{}|^$" else char for char in re.split(rf"[/{_UNIT}]", text)[-1])
     alike = names.filter(pc.match_substring_regex(names, rf"(^|[/{_UNIT}])0*{tail.lstrip('0')}$", ignore_case=True))
-    found = difflib.get_close_matches(text, alike.slice(0, 50).to_pylist(), 1, 0.0) if len(alike) else []
-    found = found or difflib.get_close_matches(text, some, 1, 0.6)
-    return found[0].replace(_UNIT, " / ") if found else None
+    close = difflib.get_close_matches(text, alike.slice(0, 50).to_pylist(), 1, 0.0)
+    return next(iter(close or difflib.get_close_matches(text, pool, 1, 0.6)), None)
 
 
 NAME_COLUMN: Final = "name"
@@ -237,20 +228,15 @@ class _Form(NamedTuple):
 
 def strip_buckets(paths: pa.ChunkedArray, buckets: pa.ChunkedArray) -> pa.ChunkedArray:
     """Each path without its dataset's bucket and the slash behind it, as it is stored."""
-    out = np.empty(0, np.int64)
-    parts, orders = [], [out]
+    parts, orders = [], []
     for bucket in pc.unique(buckets).to_pylist():
-        own = pc.equal(buckets, bucket)
+        inside = pc.equal(buckets, bucket)
         start = len(bucket) + (not bucket.endswith("/"))
         # By characters: Arrow's binary_slice without an end failed on columns that a filter gave.
-        parts += pc.utf8_slice_codeunits(paths.filter(own), start).cast(TEXT).chunks
-        orders.append(np.flatnonzero(own.to_numpy()))
-    if len(orders) <= 2:
-        return pa.chunked_array(parts, TEXT)
-    order = np.concatenate(orders)
-    back = np.empty(len(order), np.int64)
-    back[order] = np.arange(len(order))
-    return pa.chunked_array(parts, TEXT).take(pa.array(back))
+        parts += pc.utf8_slice_codeunits(paths.filter(inside), start).cast(TEXT).chunks
+        orders.append(np.flatnonzero(inside.to_numpy()))
+    stripped = pa.chunked_array(parts, TEXT)
+    return stripped if len(orders) <= 1 else stripped.take(pa.array(invert_order(np.concatenate(orders))))
 
 
 def match_names(names: pa.ChunkedArray, samples: pa.Table, base: str | None, where: str) -> MatchPairs:
@@ -265,26 +251,22 @@ def match_names(names: pa.ChunkedArray, samples: pa.Table, base: str | None, whe
     Raises:
         SplitError: a path means two images.
     """
-    found: list[MatchPairs] = []
+    found = [np.zeros((2, 0), np.int64)]
     lacking = np.ones(len(names), np.bool_)
     listed = resolve_paths(names, samples, base, where)
     names = normalize_unicode(pc.replace_substring_regex(names.cast(TEXT), r"^(\./)+", ""))
-    whole, inner = (
-        normalize_unicode(samples["path"]),
-        normalize_unicode(strip_buckets(samples["path"], samples["bucket"])),
-    )
+    whole = normalize_unicode(samples["path"])
+    inner = normalize_unicode(strip_buckets(samples["path"], samples["bucket"]))
     for forms in (_exact_forms(names, listed, whole), _end_forms(names, whole), _bare_forms(names, whole, inner)):
         if not lacking.any():
             break
         for form in forms:
-            pairs = equal_names(*form)
-            kept = lacking[pairs.name]
-            found.append(MatchPairs(pairs.name[kept], pairs.row[kept]))
+            pairs = np.stack(equal_names(*form))
+            found.append(pairs[:, lacking[pairs[0]]])
+        # Only behind all forms of a kind: a name may mean images in several of them.
         for pairs in found:
-            lacking[pairs.name] = False
-    both = np.stack([np.concatenate([np.zeros(0, np.int64), *(pairs[side] for pairs in found)]) for side in (0, 1)])
-    name, row = np.unique(both, axis=1)
-    return MatchPairs(name, row)
+            lacking[pairs[0]] = False
+    return MatchPairs(*np.unique(np.concatenate(found, axis=1), axis=1))
 
 
 def equal_names(names: pa.ChunkedArray, images: pa.ChunkedArray) -> MatchPairs:
@@ -315,10 +297,10 @@ def refuse_ambiguous(
     apart = np.flatnonzero(same & (items[pairs.row[1:]] != items[pairs.row[:-1]]))
     if not len(apart):
         return
-    one, other = (paths[int(pairs.row[at])].as_py() for at in (apart[0], apart[0] + 1))
+    path, other = (paths[int(pairs.row[at])].as_py() for at in (apart[0], apart[0] + 1))
     count = len(np.unique(pairs.name[apart]))
     raise SplitError(
-        f"{where}: the name {names[int(pairs.name[apart[0]])].as_py()!r} means {one} and {other}, which are different "
+        f"{where}: the name {names[int(pairs.name[apart[0]])].as_py()!r} means {path} and {other}, which are different "
         f"items{f' ({count} names are like that)' if count > 1 else ''}: write the whole path"
     )
 

@@ -90,7 +90,7 @@ def find_stated_purposes(
         prior: what is known before the split.
 
     Raises:
-        SplitError: as `match_known_assignments` and `find_given_purposes`.
+        SplitError: as `match_known_purposes` and `find_given_purposes`.
     """
     keys: LeakGroups | _Keys = leak_groups
     both, row = samples, np.arange(len(samples))
@@ -111,17 +111,18 @@ def find_stated_purposes(
 
 def _append_copies(samples: pa.Table, listed: pa.Table) -> tuple[pa.Table, Ints]:
     """The images and then the listed ones that are none, but whose content one has; and (rows,) which one."""
-    at = pc.index_in(listed["content_id"], value_set=samples["content_id"].combine_chunks())
-    own = pc.is_in(listed["path"], value_set=samples["path"].combine_chunks())
-    copies = pc.and_(at.is_valid(), pc.invert(own))
+    image = pc.index_in(listed["content_id"], value_set=samples["content_id"].combine_chunks())
+    takes_part = pc.is_in(listed["path"], value_set=samples["path"].combine_chunks())
+    copies = pc.and_(image.is_valid(), pc.invert(takes_part))
     count = len(samples)
     if not pc.any(copies, min_count=0).as_py():
         return samples, np.arange(count)
-    rows, left_out = at.filter(copies), listed.filter(copies)
+    rows, left_out = image.filter(copies), listed.filter(copies)
     if "pixel_id" in samples.column_names and "pixel_id" not in left_out.column_names:
         left_out = left_out.append_column("pixel_id", samples["pixel_id"].take(rows))
     names = [name for name in samples.column_names if name in SELECTED_SAMPLES.names and name in left_out.column_names]
-    both = pa.concat_tables([samples.select(names), left_out.select(names).cast(samples.select(names).schema)])
+    images = samples.select(names)
+    both = pa.concat_tables([images, left_out.select(names).cast(images.schema)])
     return both, np.concatenate([np.arange(count), rows.to_numpy().astype(np.int64)])
 
 
@@ -129,6 +130,6 @@ def _find_item_keys(both: pa.Table, settings: SplitSettings) -> _Keys:
     """Items and strata; what is left out need not have any: it is then one of its own."""
     rules = build_grouping_rules(settings)
     item = fill_missing_items(find_key(both, rules.uniqueness, "uniqueness"), both["path"])
-    if not rules.stratification:
-        return _Keys(item, find_strata(both, None))
-    return _Keys(item, fill_missing_items(find_key(both, rules.stratification, "stratification"), both["path"]))
+    strata = rules.stratification
+    stratum = find_key(both, strata, "stratification") if strata else find_strata(both, None)
+    return _Keys(item, fill_missing_items(stratum, both["path"]))

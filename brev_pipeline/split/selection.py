@@ -50,13 +50,14 @@ def select_samples(
     Raises:
         SplitError: there are label conflicts, and the policy is ``fail``.
     """
-    judged = evaluate_samples(integrity, prepared, duplicates=duplicates, label_conflicts=label_conflicts)
-    at = judged.content_row
-    pixel_id = prepared["pixel_id"].take(pa.array(at, mask=at < 0))
+    takes_part, content, excluded = evaluate_samples(
+        integrity, prepared, duplicates=duplicates, label_conflicts=label_conflicts
+    )
+    pixel_id = prepared["pixel_id"].take(pa.array(content, mask=content < 0))
     usable = integrity.append_column("pixel_id", pixel_id).select(SELECTED_SAMPLES.names)
-    if not judged.takes_part.all():
-        usable = usable.filter(pa.array(judged.takes_part))
-    return conform_table(usable, SELECTED_SAMPLES, "usable samples"), judged.excluded
+    if not takes_part.all():
+        usable = usable.filter(pa.array(takes_part))
+    return conform_table(usable, SELECTED_SAMPLES, "usable samples"), excluded
 
 
 class SampleSelection(NamedTuple):
@@ -84,43 +85,39 @@ def evaluate_samples(
     Raises:
         SplitError: as there.
     """
-    at = _find_content_rows(integrity, prepared)
-    unusable = _find_unprepared(prepared, at)
-    category = encode_column(integrity["category"]).codes
-    partner = _find_conflict_partners(prepared, at, category, ~unusable)
+    found = pc.index_in(integrity["content_id"], value_set=prepared["content_id"].combine_chunks())
+    content = np.asarray(found.fill_null(-1).to_numpy(), np.int64)
+    ok = pc.and_(pc.equal(prepared["status"], "ok"), prepared["pixel_id"].is_valid()).to_numpy()
+    usable = np.append(ok, False)[content]
+    partner = _find_conflict_partners(prepared, content, encode_column(integrity["category"]).codes, usable)
     if label_conflicts == "fail":
         _refuse_conflicts(integrity, partner)
-    conflict = ~unusable & (partner >= 0) if label_conflicts == "quarantine" else np.zeros(len(at), np.bool_)
-    copy = ~unusable & ~conflict & _find_later_copies(integrity, duplicates)
+    none = np.zeros(len(content), np.bool_)
+    conflict = usable & (partner >= 0) if label_conflicts == "quarantine" else none
+    repeated = integrity["duplicate_of"].is_valid().to_numpy() if duplicates == "keep_first" else none
+    copy = usable & ~conflict & repeated
+    conflict_reason = "the same bytes or pixels stand under another category"
+    copy_reason = "the same bytes as its partner, which is used"
     tables = [
-        _exclude_quarantined(integrity, prepared, at, unusable),
-        _exclude_conflicts(integrity, partner, conflict),
-        _exclude_copies(integrity, copy),
+        _exclude_quarantined(integrity, prepared, content, ~usable),
+        _build_exclusions(
+            integrity, conflict, "label_conflict", integrity["path"].take(pa.array(partner[conflict])), conflict_reason
+        ),
+        _build_exclusions(integrity, copy, "duplicate", integrity["duplicate_of"].filter(pa.array(copy)), copy_reason),
     ]
-    return SampleSelection(~(unusable | conflict | copy), at, pa.concat_tables(tables).sort_by("path"))
+    return SampleSelection(usable & ~conflict & ~copy, content, pa.concat_tables(tables).sort_by("path"))
 
 
-def _find_content_rows(integrity: pa.Table, prepared: pa.Table) -> Ints:
-    """(images,) row of ``prepared`` that holds each image's content; −1 for none."""
-    found = pc.index_in(integrity["content_id"], value_set=prepared["content_id"].combine_chunks())
-    return np.asarray(found.fill_null(-1).to_numpy(), np.int64)
-
-
-def _find_unprepared(prepared: pa.Table, at: Ints) -> Bools:
-    ok = pc.and_(pc.equal(prepared["status"], "ok"), prepared["pixel_id"].is_valid()).to_numpy()
-    return np.asarray(~np.append(ok, False)[at])
-
-
-def _find_conflict_partners(prepared: pa.Table, at: Ints, category: Ints, usable: Bools) -> Ints:
+def _find_conflict_partners(prepared: pa.Table, content: Ints, category: Ints, usable: Bools) -> Ints:
     """(images,) an image of another category with the same bytes or pixels; −1 where there is none."""
-    partner = np.full(len(at), -1, np.int64)
-    pixels = np.append(encode_column(prepared["pixel_id"]).codes, -1)[at]
-    for codes in (pixels, np.where(at >= 0, at, -1)):
+    partner = np.full(len(content), -1, np.int64)
+    pixels = np.append(encode_column(prepared["pixel_id"]).codes, -1)[content]
+    for codes in (pixels, content):  # the last writer wins: the same bytes say more than the same pixels
         rows = np.flatnonzero(usable & (codes >= 0))
         first, last = _find_extremes(codes[rows], category[rows], rows)
         differs = category[first[codes[rows]]] != category[last[codes[rows]]]
-        mine, low, high = rows[differs], first[codes[rows]][differs], last[codes[rows]][differs]
-        partner[mine] = np.where(category[low] == category[mine], high, low)
+        row, low, high = rows[differs], first[codes[rows]][differs], last[codes[rows]][differs]
+        partner[row] = np.where(category[low] == category[row], high, low)
     return partner
 
 
@@ -135,9 +132,8 @@ def _find_extremes(codes: Ints, category: Ints, rows: Ints) -> tuple[Ints, Ints]
 
 
 def _refuse_conflicts(integrity: pa.Table, partner: Ints) -> None:
-    rows = np.flatnonzero(partner >= 0)
+    rows, paths = np.flatnonzero(partner >= 0), integrity["path"]
     if len(rows):
-        paths = integrity["path"]
         pairs = {tuple(sorted((paths[int(row)].as_py(), paths[int(partner[row])].as_py()))) for row in rows[:20]}
         some = "; ".join(" and ".join(pair) for pair in sorted(pairs)[:5])
         raise SplitError(
@@ -146,34 +142,16 @@ def _refuse_conflicts(integrity: pa.Table, partner: Ints) -> None:
         )
 
 
-def _find_later_copies(integrity: pa.Table, duplicates: str) -> Bools:
-    if duplicates != "keep_first":
-        return np.zeros(len(integrity), np.bool_)
-    return np.asarray(integrity["duplicate_of"].is_valid().to_numpy(), np.bool_)
-
-
-def _exclude_quarantined(integrity: pa.Table, prepared: pa.Table, at: Ints, rows: Bools) -> pa.Table:
-    found = prepared.select(["status", "reason"]).take(pa.array(at[rows], mask=at[rows] < 0))
-    own = join_texts(found["status"], pc.fill_null(found["reason"], "no reason was recorded"), by=": ")
-    return _build_exclusions(
-        integrity, rows, "quarantined", None, pc.fill_null(own, "missing: its content was not prepared")
-    )
-
-
-def _exclude_conflicts(integrity: pa.Table, partner: Ints, rows: Bools) -> pa.Table:
-    others = integrity["path"].take(pa.array(partner[rows]))
-    reason = "the same bytes or pixels stand under another category"
-    return _build_exclusions(integrity, rows, "label_conflict", others, reason)
-
-
-def _exclude_copies(integrity: pa.Table, rows: Bools) -> pa.Table:
-    others = integrity["duplicate_of"].filter(pa.array(rows))
-    return _build_exclusions(integrity, rows, "duplicate", others, "the same bytes as its partner, which is used")
+def _exclude_quarantined(integrity: pa.Table, prepared: pa.Table, content: Ints, rows: Bools) -> pa.Table:
+    image = prepared.select(["status", "reason"]).take(pa.array(content[rows], mask=content[rows] < 0))
+    reason = join_texts(image["status"], pc.fill_null(image["reason"], "no reason was recorded"), by=": ")
+    reason = pc.fill_null(reason, "missing: its content was not prepared")
+    return _build_exclusions(integrity, rows, "quarantined", pa.nulls(len(image), TEXT), reason)
 
 
 def _build_exclusions(integrity: pa.Table, rows: Bools, rule: str, partner: Any, reason: Any) -> pa.Table:
-    own = integrity.select(["path", "content_id"]).filter(pa.array(rows))
-    own = own.append_column("rule", pa.array([rule] * len(own), TEXT))
-    own = own.append_column("partner", pa.nulls(len(own), TEXT) if partner is None else partner)
-    reasons = pa.array([reason] * len(own), TEXT) if isinstance(reason, str) else reason
-    return conform_table(own.append_column("reason", reasons), EXCLUSIONS, "exclusions")
+    table = integrity.select(["path", "content_id"]).filter(pa.array(rows))
+    table = table.append_column("rule", pa.repeat(pa.scalar(rule, TEXT), len(table)))
+    reasons = pa.repeat(pa.scalar(reason, TEXT), len(table)) if isinstance(reason, str) else reason
+    table = table.append_column("partner", partner).append_column("reason", reasons)
+    return conform_table(table, EXCLUSIONS, "exclusions")

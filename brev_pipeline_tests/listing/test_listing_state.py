@@ -5,8 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brev_pipeline.listing import listing_fingerprint, listing_state
-from brev_pipeline.listing.state import ListingState
+from brev_pipeline.listing import ListingState, listing_fingerprint, listing_state
 from brev_pipeline.storage import Sources
 from brev_pipeline_tests.buckets import Server, config_of
 from brev_pipeline_tests.storage.test_fetch_local import without_root
