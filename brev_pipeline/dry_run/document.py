@@ -204,17 +204,8 @@ def _find_reasons(draft: Draft, manifest: Mapping[str, Any]) -> list[str]:
 
 
 def _find_joined_groups(newest: Version, ledger: pa.Table, split: pa.Table, settings: SplitSettings) -> dict[str, Any]:
-    """The groups that would join, JSON-safe: how many there would be, and examples.
-
-    Args:
-        newest: the newest published version.
-        ledger: as `assign_purposes` was given it, row by row that version's assignments.
-        split: as `assign_purposes` gave it.
-        settings: of the split.
-
-    Returns:
-        ``joined`` (groups that are made of several) and ``examples``: of each the ``groups`` that it is made of, by
-        their smallest path, and the ``purposes`` that these had.
+    """The groups that would join: ``joined``, how many, and ``examples``: the ``groups`` (by their smallest path) that
+    each is made of, and the ``purposes`` that these had. The ledger is row by row the newest's assignments.
     """
     before = newest.read_table("assignments", ["path", "leak_group", "purpose", "listed"])
     if _all_unchanged(before, split):

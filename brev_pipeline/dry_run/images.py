@@ -71,11 +71,6 @@ def list_current_images(
 ) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
     """The listing as a run would have it, but for local files that changed since they were read, which have no etag.
 
-    Args:
-        config: the pipeline's configuration.
-        sources: of its datasets.
-        known: what earlier runs remember of the images.
-
     Returns:
         The listing, what it left out, and what else it found.
 
@@ -166,12 +161,6 @@ def forecast_pixels(
     config: PipelineConfig, store: PipelineStore, newest: Version | None, looked: pa.Table
 ) -> PixelForecast:
     """Find what is known of the pixels: in the cache of these settings, or else in the newest version's own table.
-
-    Args:
-        config: the pipeline's configuration.
-        store: its store.
-        newest: the newest published version.
-        looked: `ListedImages.integrity`.
 
     Raises:
         StoreError: the store cannot be read.

@@ -54,13 +54,7 @@ class RecordForecast:
 def forecast_records(
     config: PipelineConfig, store: PipelineStore, planned: PlannedRecords, classes: int
 ) -> RecordForecast:
-    """Find what a run would copy.
-
-    Args:
-        config: the pipeline's configuration.
-        store: its store.
-        planned: the records that a run would want.
-        classes: of the version that would come of it.
+    """Find what a run would copy, and make; ``classes`` is how many the version that would come of it has.
 
     Raises:
         StoreError: the store cannot be read.

@@ -174,7 +174,7 @@ def _build_accepted(entries: list[str], samples: pa.Table) -> "pd.DataFrame":
     from brev_pipeline.split.matching import match_rows
 
     table = pa.table({"path": pa.array(entries, TEXT)})
-    match = match_rows(table, ["path"], samples.select(["path"]), None, "accept_unjudged")
+    match = match_rows(table, ["path"], samples.select(["path"]), {}, "accept_unjudged")
     there = match.found | _is_in(table["path"], samples["content_id"])
     closest = match.find_closest(np.flatnonzero(~there)[:20])["closest"].to_pylist()
     frame = pd.DataFrame({"entry": pd.Series(entries, dtype=object), "closest": None, "matched": there})

@@ -77,13 +77,7 @@ def require_mapping_match(names: ClassNameCounts, settings: ListingSettings) -> 
 
 
 def explain_no_classes(names: ClassNameCounts, settings: ListingSettings, example: str) -> str:
-    """Why no image of a dataset has a class.
-
-    Args:
-        names: of its images.
-        settings: what was asked for.
-        example: path of one of them.
-    """
+    """Why no image of a dataset has a class, in words; ``example`` is the path of one of them."""
     rule = settings.category
     if isinstance(rule, str):
         fault = f"the regular expression {rule!r} matches none of its {names.images} images"
@@ -215,11 +209,7 @@ def find_odd_classes(counts: Mapping[str, int], images: int, settings: ListingSe
     """A row for each class that hardly says what is on its images: class, images, odd, what to do.
 
     Who wants a name as it is says so by listing it: as a category of ``class_mapping``, or under ``classes``.
-
-    Args:
-        counts: class → images.
-        images: how many there are in all.
-        settings: of the listing.
+    ``counts`` is class → images, ``images`` how many there are in all.
     """
     wanted = normalize_names(settings.classes or [])
     meant = {*wanted, *(name for names in settings.class_mapping.values() for name in normalize_names(names))}

@@ -49,13 +49,9 @@ def refuse_overlaps(datasets: Sequence[DatasetSettings], sources: Sources) -> No
 
 
 def explain_no_images(objects: pa.Table, left_out: pa.Table, names: ClassNameCounts, settings: ListingSettings) -> str:
-    """Why no image was found: what was refused, what there is instead, and what was asked for.
+    """Why no image was found, in words: what was refused, what there is instead, and what was asked for.
 
-    Args:
-        objects: what lies in the dataset, as `select_images` takes it.
-        left_out: columns of `image_table.LEFT_OUT`.
-        names: those that say the classes.
-        settings: what was asked for.
+    ``objects`` is as `select_images` takes it, ``left_out`` has the columns of `image_table.LEFT_OUT`.
     """
     refused = left_out.filter(pc.not_equal(left_out["rule"], "class_filter"))
     if refused.num_rows and refused.num_rows == left_out.num_rows:
@@ -81,11 +77,7 @@ def explain_no_images(objects: pa.Table, left_out: pa.Table, names: ClassNameCou
 
 
 def describe_refusals(refused: pa.Table) -> str:
-    """What was refused, in words: how many by each rule, and the first of each with its reason.
-
-    Args:
-        refused: columns key, rule, reason, without nulls.
-    """
+    """What was refused (columns key, rule, reason, without nulls), in words: how many by each rule, and its first."""
     groups = refused.group_by("rule", use_threads=False)  # so that the first is the first
     rules = groups.aggregate([([], "count_all"), ("key", "first"), ("reason", "first")]).sort_by("rule")
     return "; ".join(
@@ -254,8 +246,7 @@ def _narrow_place(place: Place, location: str) -> Place:
 def listing_fingerprint(listing: pa.Table) -> str:
     """32 hex digits that differ if a path or an entity tag differs; the order of rows and chunks does not matter.
 
-    Args:
-        listing: columns path and etag, paths unique.
+    ``listing`` has the columns path and etag, its paths are unique.
     """
     digest = hashlib.blake2b(digest_size=16)
     for column in sort_by_column(listing.select(["path", "etag"]), "path").columns:

@@ -22,9 +22,8 @@ _TOKEN: Final = re.compile(r"\\\.|[A-Za-z0-9_-]|\[[A-Za-z0-9]+\]|\((?:\?:)?|\)|\
 def are_images(keys: pa.Array, sample_filter: str) -> pa.Array:
     """Whether each key is that of an image. Shape (n,), bool.
 
-    Args:
-        keys: relative to the dataset's root, without nulls.
-        sample_filter: regular expression, searched in the file name in any case.
+    Keys are relative to the dataset's root, without nulls; ``sample_filter`` is a regular expression, searched in the
+    file name in any case.
     """
     return pc.and_not(pc.and_not(_match_file_names(keys, sample_filter), _are_markers(keys)), are_hidden(keys))
 
@@ -58,11 +57,9 @@ _RULE_REASONS: Final = {
 
 
 def count_unlisted(others: pa.Table, left_out: pa.Table) -> Counter[UnlistedKind]:
-    """How many files of each kind are not listed.
+    """How many files of each kind are not listed: those that `are_images` denies, and images that are left out.
 
-    Args:
-        others: columns key, size and, where the place tells it, rule and reason, of what `are_images` denies.
-        left_out: columns key, rule, reason of images that are left out.
+    Columns are key, rule and reason, of ``others`` also size; a place need not tell rule and reason of ``others``.
     """
     kinds = Counter[UnlistedKind]()
     if others.num_rows:

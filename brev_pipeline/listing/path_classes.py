@@ -44,11 +44,7 @@ class PathClasses(NamedTuple):
 
 
 def folder_name(folder: str) -> str:
-    """Name of the leaf folder.
-
-    Args:
-        folder: relative to the dataset's root, parts separated and ended by slashes; empty for the root itself.
-    """
+    """Name of the leaf folder of ``folder``, whose parts slashes separate and end; `ROOT` for the empty text."""
     return next((part for part in reversed(folder.split("/")) if part), ROOT)
 
 
@@ -151,8 +147,7 @@ class FolderRun(NamedTuple):
 def find_folder_runs(keys: pa.Array) -> list[FolderRun]:
     """The runs of ``keys``, in order; their counts sum to the number of keys.
 
-    Args:
-        keys: strings without nulls, sorted by their UTF-8 bytes.
+    ``keys`` have no nulls and are sorted by their UTF-8 bytes.
     """
     depths, runs = measure_folders(keys), list[FolderRun]()
     edges = [0, *(np.flatnonzero(np.diff(depths)) + 1).tolist(), len(keys)] if len(keys) else []
@@ -237,13 +232,7 @@ class ClassNameCounts:
 
 
 def classify_keys(keys: pa.Array, folders: Sequence[FolderRun], namer: ClassRules) -> ClassifiedKeys:
-    """What classes some images have.
-
-    Args:
-        keys: of images, relative to the dataset's root; sorted by their UTF-8 bytes.
-        folders: `find_folder_runs` of them.
-        namer: says it.
-    """
+    """What classes some images have: ``keys`` sorted by their UTF-8 bytes, ``folders`` their `find_folder_runs`."""
     if namer.pattern is not None:
         return _classify_by_pattern(keys, namer.pattern, namer)
     named = [namer.classify_folder(run.folder) for run in folders]

@@ -63,6 +63,7 @@ def parse_page(xml: bytes, place: str) -> Page:
     """
     encoded = b"<EncodingType>url</EncodingType>" in xml[:2000] or b"<EncodingType>url</EncodingType>" in xml[-2000:]
     columns = [column.findall(xml) for column in _COLUMNS]
+    # Another server need not encode keys; elements may be lacking, or be CDATA.
     if not encoded or {len(column) for column in columns} != {xml.count(b"<Contents>")}:
         return _parse_slowly(xml, place, encoded)
     prefixes = [unquote_plus(prefix.decode(), errors="strict") for prefix in _COMMON.findall(xml)]

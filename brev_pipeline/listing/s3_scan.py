@@ -44,9 +44,7 @@ def end_of_folder(folder: str) -> str:
 def span_per_folder(rest: KeySpan, folders: list[str]) -> list[KeySpan]:
     """One span per folder: the part of ``rest`` that lies in folders.
 
-    Args:
-        rest: what is to be listed.
-        folders: common prefixes directly below ``rest.prefix``, all of them, in order.
+    ``folders`` are the common prefixes directly below ``rest.prefix``, all of them, in order.
     """
     behind = [folder for folder in folders if end_of_folder(folder) > rest.after]
     return [KeySpan(folder, rest.after if rest.after.startswith(folder) else "") for folder in behind]

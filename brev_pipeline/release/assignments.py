@@ -47,12 +47,6 @@ class Division:
 def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Columns, prepared: Columns) -> Division:
     """Divide the usable images, going on from what the newest published version remembers.
 
-    Args:
-        config: the pipeline's configuration.
-        store: the pipeline's store.
-        integrity: table of sample_integrity.
-        prepared: table of prepared_images.
-
     Raises:
         SplitError: they cannot be divided as configured.
         StoreError: the newest version cannot be read.
@@ -266,9 +260,7 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
 def read_baseline(config: PipelineConfig, stage: str) -> "Baseline":
     """What a stage's suite compares with: the listing and ledger of the newest published version, known assignments.
 
-    Args:
-        config: the pipeline's configuration.
-        stage: whose suite it is: only what its frames read is read of the store.
+    Only what the frames of the stage's suite read is read of the store.
     """
     from brev_pipeline.expectations.frames import Baseline
     from brev_pipeline.integrity.findings import COMPARED, COMPARED_CONTENTS

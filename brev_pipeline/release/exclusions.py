@@ -35,12 +35,7 @@ def gather_left_out(left_out: Iterable[pa.Table]) -> pa.Table:
 
 
 def store_filtered(store: PipelineStore, listing: pa.Table, left_out: Iterable[pa.Table]) -> pa.Table:
-    """Keep what the listing left out, for the account of the version that comes of this listing.
-
-    Args:
-        store: the pipeline's store.
-        listing: table of raw_listing.
-        left_out: as `list_datasets` tells it.
+    """Keep what the listing left out, as `list_datasets` tells it, for the account of the version that comes of it.
 
     Returns:
         The listing, its schema's metadata naming what was kept (nothing, where nothing was left out).
@@ -116,14 +111,7 @@ def check_image_account(listing: pa.Table, filtered: pa.Table, records: pa.Table
 def find_account_problems(
     listed: pa.ChunkedArray, filtered: pa.ChunkedArray, recorded: pa.ChunkedArray, excluded: pa.ChunkedArray
 ) -> list[str]:
-    """Why listed = used + excluded does not hold; empty where it holds, image by image.
-
-    Args:
-        listed: paths of the listing.
-        filtered: paths of images that the listing left out.
-        recorded: paths of the records.
-        excluded: paths of the exclusions.
-    """
+    """Why listed = used + excluded does not hold; empty where it holds, image by image. All are columns of paths."""
     every = pc.unique(pa.chunked_array([*listed.chunks, *filtered.chunks], TEXT))
     used, out = pc.unique(recorded), pc.unique(excluded)
     accounted = pa.concat_arrays([used, out])

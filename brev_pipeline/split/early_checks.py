@@ -80,7 +80,7 @@ def check_split_early(
             all_known = False
             number_purposes(prior.known["purpose"], names, "the file of known assignments")
         else:
-            known = match_known_purposes(prior.known, samples, leak_groups, names, ledger)
+            known = match_known_purposes(prior.known, samples, leak_groups.keys, names, ledger)
     # Where nothing is given to any image, a table may name them by what only their contents show.
     if not (whole and all_known and (given != OPEN).any()):
         return

@@ -28,12 +28,8 @@ def to_single_array(column: pa.ChunkedArray) -> pa.Array:
 def number_values(values: Ints, bound: int) -> tuple[Ints, Ints]:
     """Number the distinct values in ascending order.
 
-    Args:
-        values: (rows,) in [0, bound).
-        bound: upper end of the values.
-
     Returns:
-        (rows,) number of each row's value, and (distinct,) the values, ascending.
+        (rows,) number of each row's value in [0, bound), and (distinct,) the values, ascending.
     """
     if bound > 8 * len(values) + 1_000_000:
         codes, first = number_by_sorting(values)
@@ -98,9 +94,6 @@ WORD_BYTES = 8  # bytes of a word
 
 def pack_texts(texts: pa.Array) -> Words | None:
     """Write each text into one word, first byte highest, so that words sort as the texts do by code point.
-
-    Args:
-        texts: any array.
 
     Returns:
         (rows,) words; None where that cannot be done: not text, nulls, a text of more than 8 bytes, a zero byte.

@@ -103,13 +103,7 @@ def read_given_file(data: bytes, name: str, key: str) -> pa.Table:
 def match_given_names(
     samples: pa.Table, given: GivenSettings, files: GivenFiles, items: Key | None
 ) -> Iterator[NamedImages]:
-    """Find the images that the names of each file mean.
-
-    Args:
-        samples: path, bucket, and the columns that a table names images by.
-        given: the settings.
-        files: as read.
-        items: of the samples; None: not known.
+    """Find the images that the names of each file mean; arguments as of `given.find_given_purposes`.
 
     Raises:
         SplitError: a table has not the columns, or a path means two images.

@@ -115,15 +115,10 @@ def find_strata(samples: pa.Table, spec: KeySpec | None) -> Key:
 
 
 def find_items(samples: pa.Table, spec: KeySpec, unmatched: str) -> Key:
-    """Item of every row.
-
-    Args:
-        samples: the listing.
-        spec: pattern, or columns.
-        unmatched: ``error``, or ``own_item``: a row without a key is an item named by its path.
+    """Item of every row; with ``unmatched`` ``own_item`` a row without a key is an item named by its path.
 
     Raises:
-        SplitError: as `find_strata`; or all of several rows are one item.
+        SplitError: as `find_strata`.
     """
     key = find_key(samples, spec, "uniqueness")
     # A pattern that matches nothing is a mistake, not a listing of single photos.

@@ -3,6 +3,7 @@
 Such as the reference's sample identification file. Its rows are counted anew from the tables, for people.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,10 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.encoding import Ints
+from brev_pipeline.split.encoding import Ints, Key
 from brev_pipeline.split.keys import fill_missing_items, find_key
 from brev_pipeline.split.leak_groups import list_key_columns
-from brev_pipeline.split.matching import BASE_FOLDER, Keyed, RowMatch, describe_closest, match_rows
+from brev_pipeline.split.matching import BASE_FOLDER, RowMatch, describe_closest, match_rows
 from brev_pipeline.split.purposes import OPEN, number_purposes
 from brev_pipeline.split.text_tables import read_text_table
 
@@ -49,14 +50,18 @@ def read_known_assignments(data: bytes, name: str, base: str | None = None) -> p
 
 
 def match_known_purposes(
-    known: pa.Table | None, samples: pa.Table, keyed: Keyed, names: list[str], ledger: pa.Table | None = None
+    known: pa.Table | None,
+    samples: pa.Table,
+    found_keys: Mapping[str, Key],
+    names: list[str],
+    ledger: pa.Table | None = None,
 ) -> Ints:
     """(images,) the purpose that a file of known assignments gives each image, or −1.
 
     Args:
         known: as from `read_known_assignments`.
         samples: the images.
-        keyed: of them.
+        found_keys: their item and stratum.
         names: the purposes.
         ledger: what it remembers may have left the listing: a file that means only such images is no mistake.
 
@@ -69,7 +74,7 @@ def match_known_purposes(
     keys = [column for column in known.column_names if column != "purpose"]
     known = known.filter(known["purpose"].is_valid())
     purposes = number_purposes(known["purpose"], names, _WHAT)
-    match = match_rows(known, keys, samples, keyed, _WHAT)
+    match = match_rows(known, keys, samples, found_keys, _WHAT)
     _refuse_contradictions(match.texts, known["purpose"])
     if len(known) and not match.found.any() and not _is_remembered(known, keys, ledger):
         _refuse_no_match(match, keys)
@@ -82,7 +87,7 @@ def _is_remembered(known: pa.Table, keys: list[str], ledger: pa.Table | None) ->
         return False
     if not set(keys) <= set(ledger.column_names):
         return True
-    return bool(match_rows(known, keys, ledger, None, _WHAT).found.any())
+    return bool(match_rows(known, keys, ledger, {}, _WHAT).found.any())
 
 
 def _refuse_no_match(match: RowMatch, keys: list[str]) -> None:
@@ -165,11 +170,11 @@ def count_known_matches(
     if not len(known):
         return None
     keys = [column for column in known.column_names if column != "purpose"]
-    match = match_rows(known, keys, split, None, _WHAT)
+    match = match_rows(known, keys, split, {}, _WHAT)
     lost = np.flatnonzero(~match.found)
     listing = _append_keys(listing, settings)
     if len(lost) and set(keys) <= set(listing.column_names):
-        elsewhere = match_rows(known.take(pa.array(lost)), keys, listing, None, _WHAT)
+        elsewhere = match_rows(known.take(pa.array(lost)), keys, listing, {}, _WHAT)
         lost = lost[~elsewhere.found]
     shown, matched = lost[:_SHOWN], int(match.found.sum())
     unmatched = match.find_closest(shown).add_column(1, "purpose", known["purpose"].take(pa.array(shown)))

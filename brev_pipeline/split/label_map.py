@@ -23,7 +23,7 @@ CLASSES_KEY: Final = b"brev_pipeline.classes"
 
 
 def build_label_map(present: Sequence[str], earlier: Sequence[str], order: Sequence[str] | None) -> list[str]:
-    """The class names of a version, in the order of the labels.
+    """The class names of a version, in the order of the labels: ``earlier``, then the new ones.
 
     Names are compared in Unicode's normal form C. What stands in ``earlier`` stays as it is spelled there.
 
@@ -31,9 +31,6 @@ def build_label_map(present: Sequence[str], earlier: Sequence[str], order: Seque
         present: classes that have an image, each at least once, in any order.
         earlier: class names of the newest published version, in the order of the labels; empty before the first.
         order: ``listing.classes``: in which order new classes come; others follow by code point.
-
-    Returns:
-        ``earlier``, then the new ones.
     """
     new = set(_index_names(present)) - set(_index_names(earlier))
     places = _index_names(order or ())

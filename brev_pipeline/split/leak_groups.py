@@ -66,14 +66,9 @@ def find_nodes(stratum: Key, item: Key) -> Nodes:
 
 
 def connect_nodes(nodes: Ints, codes: Ints) -> Ints:
-    """Edges between nodes that share a code.
+    """(edges, 2) pairs of different nodes that share a code; enough of them to connect all nodes of a code.
 
-    Args:
-        nodes: (rows,) a node per row.
-        codes: (rows,) what may be shared, −1 for nothing.
-
-    Returns:
-        (edges, 2) pairs of different nodes; enough of them to connect all nodes of a code.
+    ``nodes`` (rows,) is a node per row, ``codes`` (rows,) what may be shared, −1 for nothing.
     """
     first = find_first_rows(codes, int(codes.max(initial=-1)) + 1)
     rows = np.flatnonzero(codes >= 0)
@@ -83,14 +78,9 @@ def connect_nodes(nodes: Ints, codes: Ints) -> Ints:
 
 
 def find_components(count: int, edges: list[Ints]) -> Ints:
-    """Connected components.
+    """(nodes,) the connected component of each of ``count`` nodes, numbered in the order of their first node.
 
-    Args:
-        count: number of nodes.
-        edges: arrays of (edges, 2) nodes.
-
-    Returns:
-        (nodes,) number of each node's group; groups are numbered in the order of their first node.
+    ``edges`` are arrays of (edges, 2) nodes.
     """
     pairs = np.concatenate([np.zeros((0, 2), np.int64), *edges])
     if not len(pairs):
@@ -200,6 +190,11 @@ class LeakGroups:
     ledger_group: Ints
     all_groups: int
     over_strata: bool
+
+    @property
+    def keys(self) -> dict[str, Key]:
+        """Item and stratum of each image, by these names."""
+        return {"item": self.item, "stratum": self.stratum}
 
     @property
     def row_group(self) -> Ints:

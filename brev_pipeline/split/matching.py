@@ -10,9 +10,10 @@ import difflib
 import os
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from itertools import chain
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -27,18 +28,6 @@ BASE_FOLDER: Final = b"brev_pipeline.base"
 _POOL: Final = 2000  # names among which the closest is looked for
 _DOTTED: Final = r"(^|/)\.{1,2}(/|$)|[^:]//"
 _UNIT: Final = "\x1f"
-
-
-class Keyed(Protocol):
-    """What knows the items and strata of images."""
-
-    @property
-    def item(self) -> Key:
-        """Item of each image."""
-
-    @property
-    def stratum(self) -> Key:
-        """Stratum of each image."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +54,7 @@ class RowMatch:
 def closest_names(lost: pa.ChunkedArray, names: pa.ChunkedArray) -> pa.Table:
     """Texts that no name equals, and the names that are most like them: key, closest or null.
 
-    Args:
-        lost: (texts,) few: each is compared letter by letter.
-        names: (names,)
+    ``lost`` are few: each is compared letter by letter.
     """
     names = pc.unique(names).drop_null()
     pool = names.take(pa.array(np.arange(0, len(names), -(-len(names) // _POOL) or 1))).to_pylist()
@@ -85,20 +72,22 @@ def describe_closest(lost: pa.Table, count: int) -> str:
     return some + (", …" if count > len(rows) else "")
 
 
-def match_rows(table: pa.Table, keys: Sequence[str], samples: pa.Table, keyed: Keyed | None, what: str) -> RowMatch:
+def match_rows(
+    table: pa.Table, keys: Sequence[str], samples: pa.Table, found_keys: Mapping[str, Key], what: str
+) -> RowMatch:
     """Find the images that the rows of a table mean.
 
     Args:
         table: text columns; its schema's metadata may have `BASE_FOLDER`.
         keys: its columns that are keys: columns of the samples, or item or stratum.
         samples: the images; with ``bucket``, where paths may be given in other ways than as they are listed.
-        keyed: of the samples, for the keys item and stratum; None where there are none.
+        found_keys: item and stratum of the samples, where they have been found.
         what: the table's place, for messages.
 
     Raises:
         SplitError: a key is none of the samples', or a path means two images.
     """
-    names = _join_columns([_key_column(samples, keyed, key, what) for key in keys])
+    names = _join_columns([_key_column(samples, found_keys, key, what) for key in keys])
     texts = _join_columns(
         [
             resolve_paths(table[key], samples, base_folder(table), what)
@@ -178,9 +167,9 @@ def _normalize_paths(given: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([pc.replace_with_mask(given.combine_chunks(), dotted.combine_chunks(), plain)])
 
 
-def _key_column(samples: pa.Table, keyed: Keyed | None, column: str, what: str) -> pa.ChunkedArray:
-    if column in ("item", "stratum") and keyed is not None:
-        return normalize_unicode(pa.chunked_array([getattr(keyed, column).row_labels()]))
+def _key_column(samples: pa.Table, found_keys: Mapping[str, Key], column: str, what: str) -> pa.ChunkedArray:
+    if column in found_keys:
+        return normalize_unicode(pa.chunked_array([found_keys[column].row_labels()]))
     if column not in samples.column_names:
         raise SplitError(
             f"{what} has the column {column!r}, which is neither item nor stratum nor one of "
@@ -207,7 +196,6 @@ def _find_closest_name(text: str, names: pa.Array, pool: list[str]) -> str | Non
 
 NAME_COLUMN: Final = "name"
 """Column of a list: what names an image."""
-_ENDING: Final = r"\.[^./]*$"
 
 
 class MatchPairs(NamedTuple):
@@ -217,13 +205,6 @@ class MatchPairs(NamedTuple):
     """(pairs,) row of the name."""
     row: Ints
     """(pairs,) row of the image."""
-
-
-class _Form(NamedTuple):
-    """One way in which names mean images: equal texts; null means nothing."""
-
-    names: pa.ChunkedArray
-    images: pa.ChunkedArray
 
 
 def strip_buckets(paths: pa.ChunkedArray, buckets: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -257,11 +238,23 @@ def match_names(names: pa.ChunkedArray, samples: pa.Table, base: str | None, whe
     names = normalize_unicode(pc.replace_substring_regex(names.cast(TEXT), r"^(\./)+", ""))
     whole = normalize_unicode(samples["path"])
     inner = normalize_unicode(strip_buckets(samples["path"], samples["bucket"]))
-    for forms in (_exact_forms(names, listed, whole), _end_forms(names, whole), _bare_forms(names, whole, inner)):
+    slashes = count_slashes(names)
+
+    def pair_ends(count: int) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+        """Names of so many slashes, else null, and as many last parts of the paths."""
+        return pc.if_else(pa.array(slashes == count), names, pa.scalar(None, TEXT)), cut_path_ends(whole, count)
+
+    exact = ((listed, whole), pair_ends(0))
+    ends = map(pair_ends, np.unique(slashes[slashes > 0]).tolist())
+    bare = (
+        (texts, pc.replace_substring_regex(images, r"\.[^./]*$", ""))
+        for texts, images in chain([(names, inner)], map(pair_ends, np.unique(slashes).tolist()))
+    )
+    for forms in (exact, ends, bare):
         if not lacking.any():
             break
-        for form in forms:
-            pairs = np.stack(equal_names(*form))
+        for texts, images in forms:
+            pairs = np.stack(equal_names(texts, images))
             found.append(pairs[:, lacking[pairs[0]]])
         # Only behind all forms of a kind: a name may mean images in several of them.
         for pairs in found:
@@ -314,26 +307,3 @@ def cut_path_ends(paths: pa.ChunkedArray, slashes: int) -> pa.ChunkedArray:
     """(paths,) The last ``slashes + 1`` parts of each path; null where it has fewer."""
     pattern = rf"^(?:.*/)?(?P<end>(?:[^/]*/){{{slashes}}}[^/]*)$"
     return pc.struct_field(pc.extract_regex(paths, f"(?s){pattern}"), "end")
-
-
-def _exact_forms(names: pa.ChunkedArray, listed: pa.ChunkedArray, whole: pa.ChunkedArray) -> Iterator[_Form]:
-    yield _Form(listed, whole)
-    yield _Form(_mask_names(names, count_slashes(names) == 0), cut_path_ends(whole, 0))
-
-
-def _end_forms(names: pa.ChunkedArray, whole: pa.ChunkedArray) -> Iterator[_Form]:
-    slashes = count_slashes(names)
-    for count in np.unique(slashes[slashes > 0]).tolist():
-        yield _Form(_mask_names(names, slashes == count), cut_path_ends(whole, count))
-
-
-def _bare_forms(names: pa.ChunkedArray, whole: pa.ChunkedArray, inner: pa.ChunkedArray) -> Iterator[_Form]:
-    slashes = count_slashes(names)
-    yield _Form(names, pc.replace_substring_regex(inner, _ENDING, ""))
-    for count in np.unique(slashes).tolist():
-        ends = pc.replace_substring_regex(cut_path_ends(whole, count), _ENDING, "")
-        yield _Form(_mask_names(names, slashes == count), ends)
-
-
-def _mask_names(names: pa.ChunkedArray, kept: Bools) -> pa.ChunkedArray:
-    return pc.if_else(pa.array(kept), names, pa.scalar(None, TEXT))

@@ -5,7 +5,7 @@ content, and so of the image that stands for it.
 """
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -73,38 +73,26 @@ class StatedPurposes:
         return find_strictest(self.row, purposes, rank_strictness(self.names), self.images)
 
 
-class _Keys(NamedTuple):
-    item: Key
-    stratum: Key
-
-
 def find_stated_purposes(
     samples: pa.Table, leak_groups: LeakGroups, settings: SplitSettings, prior: PriorAssignments
 ) -> StatedPurposes:
-    """What known assignments and `split.given` say of the images.
-
-    Args:
-        samples: the images that take part.
-        leak_groups: of them.
-        settings: of the split.
-        prior: what is known before the split.
+    """What known assignments and `split.given` say of the images that take part.
 
     Raises:
         SplitError: as `match_known_purposes` and `find_given_purposes`.
     """
-    keys: LeakGroups | _Keys = leak_groups
-    both, row = samples, np.arange(len(samples))
+    keys, both, row = leak_groups.keys, samples, np.arange(len(samples))
     if prior.listed is not None and (prior.known is not None or settings.given is not None):
         both, row = _append_copies(samples, prior.listed)
         if len(both) > len(samples):
-            keys = _find_item_keys(both, settings)
+            keys = _find_keys(both, settings)
     return StatedPurposes(
         names=settings.names,
         path=both["path"],
-        item=pa.chunked_array([keys.item.row_labels()]),
+        item=pa.chunked_array([keys["item"].row_labels()]),
         row=row,
         known=match_known_purposes(prior.known, both, keys, settings.names, prior.ledger),
-        given=find_given_purposes(both, settings, prior.given, keys.item),
+        given=find_given_purposes(both, settings, prior.given, keys["item"]),
         images=len(samples),
     )
 
@@ -126,10 +114,10 @@ def _append_copies(samples: pa.Table, listed: pa.Table) -> tuple[pa.Table, Ints]
     return both, np.concatenate([np.arange(count), rows.to_numpy().astype(np.int64)])
 
 
-def _find_item_keys(both: pa.Table, settings: SplitSettings) -> _Keys:
+def _find_keys(both: pa.Table, settings: SplitSettings) -> dict[str, Key]:
     """Items and strata; what is left out need not have any: it is then one of its own."""
     rules = build_grouping_rules(settings)
     item = fill_missing_items(find_key(both, rules.uniqueness, "uniqueness"), both["path"])
     strata = rules.stratification
     stratum = find_key(both, strata, "stratification") if strata else find_strata(both, None)
-    return _Keys(item, fill_missing_items(stratum, both["path"]))
+    return {"item": item, "stratum": fill_missing_items(stratum, both["path"])}

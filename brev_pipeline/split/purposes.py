@@ -42,8 +42,8 @@ def rank_strictness(names: list[str]) -> Ints:
 
 def number_purposes(column: pa.ChunkedArray, names: list[str], where: str) -> Ints:
     """(rows,) number of each purpose in ``names``; −1 for none. Raises `SplitError` for one that is not there."""
-    found = pc.index_in(column.cast(TEXT), value_set=pa.array(names, TEXT))
-    codes: Ints = found.fill_null(OPEN).to_numpy().astype(np.int64)
+    number = pc.index_in(column.cast(TEXT), value_set=pa.array(names, TEXT))
+    codes: Ints = number.fill_null(OPEN).to_numpy().astype(np.int64)
     unknown = (codes == OPEN) & column.is_valid().to_numpy()
     if unknown.any():
         other = sorted(set(column.filter(pa.array(unknown)).to_pylist()))
@@ -59,19 +59,15 @@ def number_ledger_purposes(ledger: pa.Table | None, names: list[str]) -> Ints:
     return np.zeros(0, np.int64) if ledger is None else number_purposes(ledger["purpose"], names, "the ledger")
 
 
-def find_closed_purposes(settings: SplitSettings, given: Ints) -> Bools:
+def find_closed_purposes(settings: SplitSettings, known: Ints) -> Bools:
     """(purposes,) whether each is locked: it takes nothing new as soon as something stands there.
 
-    Args:
-        settings: of the split.
-        given: purposes that stand in the ledger, −1 for none.
+    ``known`` are the purposes that stand in the ledger, −1 for none.
     """
-    names = settings.names
-    out = np.zeros(len(names), np.bool_)
-    if not settings.allow_additions:
-        held = np.bincount(given[given != OPEN], minlength=len(names)) > 0
-        out[:] = held & np.isin(names, settings.locked)
-    return out
+    if settings.allow_additions:
+        return np.zeros(len(settings.names), np.bool_)
+    held = np.bincount(known[known != OPEN], minlength=len(settings.names)) > 0
+    return held & np.isin(settings.names, settings.locked)
 
 
 def build_share_array(settings: SplitSettings) -> Floats:
@@ -79,14 +75,11 @@ def build_share_array(settings: SplitSettings) -> Floats:
     return np.array(list(settings.shares.values()))
 
 
-def find_given_groups(told: Ints, groups: Ints, count: int) -> Bools:
-    """(groups,) which leak groups have a given image: they are out of all shares.
+def find_given_groups(given: Ints, groups: Ints, count: int) -> Bools:
+    """(groups,) which of ``count`` leak groups have a given image: they are out of all shares.
 
-    Args:
-        told: (images,) as `find_given_purposes`.
-        groups: (images,) leak group of each.
-        count: number of groups.
+    ``given`` (images,) is as of `find_given_purposes`, ``groups`` (images,) the leak group of each.
     """
     out = np.zeros(count, np.bool_)
-    out[groups[told != OPEN]] = True
+    out[groups[given != OPEN]] = True
     return out

@@ -27,7 +27,8 @@ import pyarrow as pa
 import xxhash
 
 from brev_pipeline.seeds import seed64, seeds64
-from brev_pipeline.split.encoding import Bools, Floats, Ints, Words, find_minima, sum_weights
+from brev_pipeline.split.encoding import Bools, Floats, Ints, Words, find_minima, invert_order, sum_weights
+from brev_pipeline.split.leak_groups import connect_nodes, find_components
 from brev_pipeline.split.problem import SplitProblem, StratumParts, find_parts
 from brev_pipeline.split.purposes import OPEN
 from brev_pipeline.split.quotas import TOLERANCE, apportion_images, fill_quotas
@@ -61,18 +62,12 @@ class SpanningBalance:
         self._allowed = _allowances(self.parts, len(self.wanted))
 
     def balance_purposes(self, purpose: Ints, rank: Words) -> Ints:
-        """Change the sides of as few groups as needed.
+        """(groups,) purposes, the sides of as few groups changed as needed; the same where nothing was out of balance.
 
-        Args:
-            purpose: (groups,) as dealt.
-            rank: (groups,) order in which they were dealt.
-
-        Returns:
-            (groups,) purposes; the same where nothing was out of balance.
+        ``purpose`` (groups,) is as dealt, ``rank`` (groups,) the order in which they were dealt.
         """
         purpose = purpose.copy()
-        place = np.empty(len(rank), np.int64)
-        place[np.argsort(rank, kind="stable")] = np.arange(len(rank))
+        place = invert_order(np.argsort(rank, kind="stable"))
         stuck = np.zeros(self.wanted.shape, np.bool_)
         while True:
             over = self._find_excess(purpose)
@@ -175,8 +170,9 @@ def assign_by_ranked_hash(draw: SplitProblem) -> Ints:
 def _assign_spanning(draw: SplitProblem, parts: StratumParts, rank: Words, purpose: Ints) -> None:
     """Fill ``purpose`` for open groups that lie in several strata."""
     spanning = parts.select_groups((purpose == OPEN) & parts.spans)
-    room, wanted = _find_room(draw, parts, purpose)
-    cluster = _find_clusters(spanning, len(draw.strata))
+    room, wanted, _ = _find_room(draw, parts, purpose)
+    # (strata,) the cluster of strata that spanning groups connect
+    cluster = find_components(len(draw.strata), [connect_nodes(spanning.stratum, spanning.group)])
     here = np.bincount(spanning.stratum, spanning.images, len(draw.strata))
     share = here / np.maximum(room, 1)  # of each stratum's open images, those of spanning groups
     pooled = np.zeros_like(wanted)
@@ -192,8 +188,7 @@ def _assign_spanning(draw: SplitProblem, parts: StratumParts, rank: Words, purpo
 
 def _assign_strata(draw: SplitProblem, parts: StratumParts, rank: Words, purpose: Ints) -> None:
     """Fill ``purpose`` for open groups that lie in one stratum."""
-    _, wanted = _find_room(draw, parts, purpose)
-    lacking = _find_lacking(draw, parts, purpose)
+    _, wanted, lacking = _find_room(draw, parts, purpose)
     own = parts.select_groups(purpose == OPEN)
     if len(own.group):
         purpose[own.group] = _deal_groups(draw, own.stratum, rank[own.group], own.images, wanted, lacking)
@@ -218,27 +213,15 @@ def _deal_groups(draw: SplitProblem, segment: Ints, rank: Words, images: Ints, w
     return np.asarray(order[segment, turned])
 
 
-def _find_room(draw: SplitProblem, parts: StratumParts, purpose: Ints) -> tuple[Floats, Floats]:
-    """(strata,) open images, and (strata, purposes) how many of them each purpose is to get."""
+def _find_room(draw: SplitProblem, parts: StratumParts, purpose: Ints) -> tuple[Floats, Floats, Bools]:
+    """(strata,) open images; (strata, purposes) how many of them each purpose is to get, and whether it has none."""
     shape = (len(draw.strata), len(draw.shares))
     given = parts.select_groups(purpose != OPEN).sum_by_purpose(purpose, shape)
     missing = draw.stratum_images[:, None] * draw.shares - given
     missing[:, draw.closed] = 0
     room = draw.stratum_images - given.sum(axis=1)
-    return room, apportion_images(missing, room, draw.remainder)
-
-
-def _find_lacking(draw: SplitProblem, parts: StratumParts, purpose: Ints) -> Bools:
-    shape = (len(draw.strata), len(draw.shares))
-    given = parts.select_groups(purpose != OPEN).sum_by_purpose(purpose, shape)
-    return np.asarray((given == 0) & (draw.shares > 0) & ~draw.closed)
-
-
-def _find_clusters(spanning: StratumParts, strata: int) -> Ints:
-    """(strata,) the cluster of strata that spanning groups connect."""
-    from brev_pipeline.split.leak_groups import connect_nodes, find_components
-
-    return find_components(strata, [connect_nodes(spanning.stratum, spanning.group)])
+    lacking = np.asarray((given == 0) & (draw.shares > 0) & ~draw.closed)
+    return room, apportion_images(missing, room, draw.remainder), lacking
 
 
 def _compute_ranks(draw: SplitProblem) -> Words:

@@ -119,16 +119,7 @@ class SplitReport:
 def build_split_report(
     split: pa.Table, settings: SplitSettings, prior: PriorAssignments = NO_ASSIGNMENTS
 ) -> SplitReport:
-    """Check a split against its settings and what was known before.
-
-    Args:
-        split: `tables.SAMPLE_SPLIT`, as `assign_purposes` gave it.
-        settings: of the split.
-        prior: as given to `assign_purposes`.
-
-    Raises:
-        SplitError: as `assign_purposes`.
-    """
+    """Check a split against its settings and what was known before; arguments and errors as of `assign_purposes`."""
     names, ledger = settings.names, prior.ledger
     purpose = number_purposes(split["purpose"], names, "the split")
     stratum, group = encode_column(split["stratum"]), encode_column(split["leak_group"])

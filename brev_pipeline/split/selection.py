@@ -1,6 +1,6 @@
 """Selection: which images take part in the split, and why the others do not."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -60,30 +60,14 @@ def select_samples(
     return conform_table(usable, SELECTED_SAMPLES, "usable samples"), excluded
 
 
-class SampleSelection(NamedTuple):
-    """Which images take part."""
-
-    takes_part: Bools
-    """(images,)"""
-    content_row: Ints
-    """(images,) row of prepared_images that holds the content; −1 for none."""
-    excluded: pa.Table
-    """`EXCLUSIONS`."""
-
-
 def evaluate_samples(
     integrity: pa.Table, prepared: pa.Table, *, duplicates: str, label_conflicts: str
-) -> SampleSelection:
-    """As `select_samples`, for who wants only to know which images take part.
+) -> tuple[Bools, Ints, pa.Table]:
+    """Say which images take part, by `EVALUATED_COLUMNS` and `PREPARED_COLUMNS`; the rest as of `select_samples`.
 
-    Args:
-        integrity: columns `EVALUATED_COLUMNS`.
-        prepared: columns `PREPARED_COLUMNS`.
-        duplicates: as there.
-        label_conflicts: as there.
-
-    Raises:
-        SplitError: as there.
+    Returns:
+        (images,) whether each takes part; (images,) row of prepared_images that holds its content, −1 for none; and the
+        `EXCLUSIONS`.
     """
     found = pc.index_in(integrity["content_id"], value_set=prepared["content_id"].combine_chunks())
     content = np.asarray(found.fill_null(-1).to_numpy(), np.int64)
@@ -105,7 +89,7 @@ def evaluate_samples(
         ),
         _build_exclusions(integrity, copy, "duplicate", integrity["duplicate_of"].filter(pa.array(copy)), copy_reason),
     ]
-    return SampleSelection(usable & ~conflict & ~copy, content, pa.concat_tables(tables).sort_by("path"))
+    return usable & ~conflict & ~copy, content, pa.concat_tables(tables).sort_by("path")
 
 
 def _find_conflict_partners(prepared: pa.Table, content: Ints, category: Ints, usable: Bools) -> Ints:
