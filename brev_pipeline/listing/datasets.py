@@ -150,20 +150,9 @@ def list_dataset(
     on_left_out: Callable[[pa.Table], None] | None = None,
     on_found: Callable[[ListingFindings], None] | None = None,
 ) -> pa.Table:
-    """The images of one dataset, or of a folder in it.
+    """The images of one dataset, or of the folder ``location`` below its root, from where classes are meant.
 
-    Args:
-        dataset: what is listed.
-        settings: what counts as an image, and what class it is.
-        sources: where it lies.
-        location: folder below the dataset's root; classes are meant from there.
-        known: see `list_datasets`.
-        hashed: whether local files get their MD5; without it they have no etag.
-        on_left_out: see `list_datasets`.
-        on_found: is given what else was found in this dataset.
-
-    Raises:
-        ListingError: see `list_datasets`.
+    Arguments and errors are otherwise as of `list_datasets`; keys of ``class_mapping`` need not match.
     """
     place = _narrow_place(sources.get_place(dataset.bucket), location)
     try:

@@ -52,11 +52,7 @@ class Page:
 
 
 def parse_page(xml: bytes, place: str) -> Page:
-    """Read a page.
-
-    Args:
-        xml: the ``ListBucketResult`` document.
-        place: what was listed, for messages.
+    """Read a page, the ``ListBucketResult`` document; ``place`` is what was listed, for messages.
 
     Raises:
         ListingError: the document is not well-formed, or an object has no key, size or date.

@@ -115,11 +115,7 @@ class PageRequest(Protocol):
 def list_s3_objects(pages: PageRequest, bucket: str, prefix: str, threads: int = THREADS) -> pa.Table:
     """Every object whose key begins with ``prefix``: columns of `OBJECTS`, sorted by key, none twice.
 
-    Args:
-        pages: asks the server for a page.
-        bucket: name of the bucket.
-        prefix: empty, or ending with ``/``.
-        threads: requests under way at once.
+    ``prefix`` is empty, or ends with ``/``; ``threads`` requests are under way at once.
 
     Raises:
         BrevPipelineError: as ``pages`` does; the other threads are stopped.

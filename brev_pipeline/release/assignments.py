@@ -101,11 +101,6 @@ def are_in_split(rows: pa.Table, split: pa.Table) -> pa.ChunkedArray:
 def build_next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitSettings) -> pa.Table:
     """What the next run has to remember: this split, and the ledger's images that are not in it.
 
-    Args:
-        split: `tables.SAMPLE_SPLIT`, as `assign_purposes` gave it.
-        ledger: what `assign_purposes` was given; columns of `tables.SAMPLE_SPLIT`.
-        settings: of the split.
-
     Returns:
         `tables.SAMPLE_SPLIT`, sorted by path, then content. An absent image keeps its purpose, or takes that of its
         leak group. A path stands there twice if its bytes have changed since.

@@ -65,10 +65,7 @@ def read_filtered(store: PipelineStore, listing: pa.Table) -> pa.Table:
 def list_exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filtered: pa.Table) -> pa.Table:
     """Every listed image that is in no shard: path, content_id, the rule that took it out, its partner, the reason.
 
-    Args:
-        config: the pipeline's configuration.
-        tables: stage → its table.
-        filtered: as `read_filtered` gives it.
+    ``tables`` is stage → its table, ``filtered`` as `read_filtered` gives it.
 
     Returns:
         One row per image, sorted by path. ``content_id`` is null for what the listing left out, which is not read.
@@ -137,10 +134,6 @@ def locked_purposes(settings: SplitSettings) -> list[str]:
 
 def purpose_locks(split: pa.Table, settings: SplitSettings) -> dict[str, dict[str, Any]]:
     """The lock on the test set: a hash that any image that came, left or changed would change.
-
-    Args:
-        split: columns purpose and content_id, of the images that are listed.
-        settings: of the split.
 
     Returns:
         Purpose (`locked_purposes`, where it has images) → ``contents``, how many distinct ones it has, and ``sha256``

@@ -173,11 +173,13 @@ def _pack_tables(
 
 def _relative_datasets(config: PipelineConfig, store: PipelineStore) -> dict[str, str]:
     """Where the datasets in relative folders lie, relative to the store's folder; nothing of a store in a bucket."""
-    buckets = [dataset.bucket for dataset in config.datasets]
-    relative = [bucket for bucket in buckets if is_local(bucket) and not os.path.isabs(bucket)]
     if not store.folder.is_local:
         return {}
-    return {bucket: os.path.relpath(config.resolve_location(bucket), store.folder.url) for bucket in relative}
+    return {
+        bucket: os.path.relpath(config.resolve_location(bucket), store.folder.url)
+        for bucket in (dataset.bucket for dataset in config.datasets)
+        if is_local(bucket) and not os.path.isabs(bucket)
+    }
 
 
 def _check_history_current(

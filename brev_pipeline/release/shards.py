@@ -62,14 +62,6 @@ def make_shards(
     Shards that an earlier run with the same plan finished are taken up, and records that the newest version holds are
     copied from it; if the newest version was made by this very plan, nothing is written and no pixel is read.
 
-    Args:
-        config: the pipeline's configuration.
-        store: the pipeline's store.
-        split: table of sample_split.
-        weights: table of sampling_weights.
-        prepared: table of prepared_images.
-        engine: writes the shards, one task each.
-
     Returns:
         The record table, schema `tables.TFRECORD_SHARDS`; its metadata names the staging folder.
     """

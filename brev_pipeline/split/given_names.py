@@ -77,18 +77,13 @@ class NamedImages:
 
 
 def read_given_file(data: bytes, name: str, key: str) -> pa.Table:
-    """Read a file of `split.given`.
-
-    Args:
-        data: its bytes.
-        name: its place, for messages.
-        key: of `GivenSettings.files`: ``table``, or ``lists.…``.
+    """Read a file of `split.given`; ``key`` is of `GivenSettings.files`: ``table``, or ``lists.…``.
 
     Returns:
         The table's columns, all text; or one column `NAME_COLUMN` with the list's lines, empty ones left out.
 
     Raises:
-        SplitError: it is no table, or no text in UTF-8.
+        SplitError: it is no table, or no text in UTF-8; the message calls it ``name``.
     """
     if key == "table":
         return read_text_table(data, name)

@@ -33,11 +33,7 @@ from brev_pipeline.texts import TEXT, Match, join_texts, normalize_unicode, sear
 
 
 def compile_key_pattern(pattern: str, name: str) -> re.Pattern[str]:
-    """Compile a key's pattern.
-
-    Args:
-        pattern: the regular expression.
-        name: what it is for, as the configuration calls it: ``uniqueness`` or ``stratification``.
+    """Compile the pattern of a key, ``name`` being what it is for: ``uniqueness``, ``stratification`` or ``given``.
 
     Raises:
         SplitError: it does not compile, or has no group.

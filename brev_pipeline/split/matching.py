@@ -279,12 +279,7 @@ def refuse_ambiguous(
 ) -> None:
     """Raise `SplitError` where one name means images of different items: which of them it means nobody can know.
 
-    Args:
-        pairs: as found; ascending by name.
-        names: (names,) as written.
-        items: (images,) number of each image's item.
-        paths: (images,)
-        where: what holds the names, for the message.
+    ``pairs`` ascend by name; ``items`` (images,) are the numbers of the images' items.
     """
     same = pairs.name[1:] == pairs.name[:-1]
     apart = np.flatnonzero(same & (items[pairs.row[1:]] != items[pairs.row[:-1]]))

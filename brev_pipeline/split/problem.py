@@ -49,10 +49,9 @@ class SplitProblem:
     folds: int = 0
 
     def restrict_to(self, kept: Bools) -> "SplitProblem":
-        """The question about some groups only, with nothing else in any share.
+        """The question about the groups that are kept (groups,) only, in their order, with nothing else in any share.
 
-        Args:
-            kept: (groups,) which; they keep their order, and strata without any of them are left out.
+        Strata without any of them are left out.
         """
         own = kept[self.group]
         strata, stratum = np.unique(self.nodes.stratum[own], return_inverse=True)

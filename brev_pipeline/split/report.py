@@ -225,11 +225,7 @@ def _find_oversize(settings: SplitSettings, stratum: Key, group: Key, purpose: I
 def find_overruled(leak_groups: LeakGroups, stated: StatedPurposes, past: Ints, purpose: Ints) -> pa.Table:
     """What `split.given` says and does not hold, and whose word does: as `SplitReport.overruled`.
 
-    Args:
-        leak_groups: of the images.
-        stated: of them.
-        past: (ledger rows,) purpose in the ledger.
-        purpose: (images,) purpose of each.
+    ``past`` (ledger rows,) and ``purpose`` (images,) are numbers of purposes.
     """
     now, group = purpose[stated.row], leak_groups.row_group[stated.row]
     rows = np.flatnonzero((stated.given != OPEN) & (stated.given != now))
@@ -279,13 +275,7 @@ def _find_changes(
 
 
 def find_leaks(split: pa.Table, purpose: Ints, names: list[str], over_strata: bool) -> pa.Table:
-    """Items, leak groups, contents and pixels with images on more than one side.
-
-    Args:
-        split: `tables.SAMPLE_SPLIT`.
-        purpose: (rows,) number of each row's purpose.
-        names: of the purposes.
-        over_strata: the same item in two strata is one item.
+    """Items, leak groups, contents and pixels with images on more than one side; ``purpose`` (rows,) by its number.
 
     Returns:
         kind, id, and purposes (list of text); no rows if all is well.
