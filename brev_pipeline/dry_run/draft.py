@@ -69,6 +69,7 @@ def make_draft(config: PipelineConfig, most_bytes: int) -> Draft:
         try:
             step(draft)
         except BrevPipelineError as error:
+            # A store that cannot be reached just now tells nothing of the run.
             if isinstance(error, StoreError) and error.may_pass:
                 raise
             draft.stops.append(_describe_check(stage, None, f"{type(error).__name__}: {error}"))
@@ -83,6 +84,7 @@ def _list_images(draft: Draft) -> None:
     draft.images = identify_images(
         draft.config, draft.sources, draft.store.identity_cache.load_newest(), draft.most_bytes
     )
+    # One table for both: that of sample_integrity has the columns of the listing too.
     draft.tables["raw_listing"] = draft.tables["sample_integrity"] = InMemoryTable(draft.images.integrity)
     foresee_faults(draft.images.integrity, draft.config, draft.newest_version)
 

@@ -61,6 +61,7 @@ def forecast_records(
     """
     count = planned.plan.num_rows
     none, no_lengths = np.zeros(count, np.bool_), np.zeros(count, np.int64)
+    # As a run asks: first whether there is anything to make, then what lies finished, then what can be copied.
     if find_made_version(store, planned.digest) is not None:
         return RecordForecast(True, none, none, no_lengths)
     finished = _find_finished(config, store, planned)

@@ -88,8 +88,9 @@ def recall_etags(objects: pa.Table, known: pa.Table | None) -> pa.Array:
 
 
 def read_checksums(place: LocalPlace, keys: Sequence[str]) -> list[FileChecksum]:
-    """The MD5 of each file, several at a time (hashing lets other threads run)."""
+    """The MD5 of each file, several at a time."""
     reporter, sums = create_log_reporter(_LOG, "checksums of local files", "files", len(keys)), []
+    # Threads do: hashing lets others run.
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="md5") as pool:
         for checksum in pool.map(partial(_read_checksum, place), keys):
             sums.append(checksum)
@@ -100,7 +101,7 @@ def read_checksums(place: LocalPlace, keys: Sequence[str]) -> list[FileChecksum]
 def _read_checksum(place: LocalPlace, key: str) -> FileChecksum:
     try:
         with open_file(place.root, place.below + key, place.limits) as descriptor:
-            for _ in range(3):
+            for _ in range(3):  # a file that is written to all the time is given up
                 before = _read_stamp(descriptor)
                 if before.size > place.limits.max_bytes:
                     break

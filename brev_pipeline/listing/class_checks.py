@@ -96,6 +96,7 @@ def _match_settings(names: ClassNameCounts, settings: ListingSettings) -> Iterat
         composed = _normalize_counts(known)
         for name in wanted:
             images = counts[name]
+            # Only for names that match nothing: the closest ones cost a comparison with every name.
             closest = "" if images else _suggest_names(normalize("NFC", name), composed)
             yield {"setting": setting, "name": name, "images": images, "closest": closest}
 

@@ -227,6 +227,7 @@ def _narrow_place(place: Place, location: str) -> Place:
     bucket = path_prefix(place.bucket) + folder
     if isinstance(place, S3Place):
         return replace(place, bucket=bucket, prefix=f"{place.prefix}{folder}/")
+    # In a bucket .. is a name like any other.
     if ".." in folder.split("/"):
         raise ListingError(f"the location {location!r} leads out of the dataset; make a dataset of that folder")
     return replace(place, bucket=bucket, below=f"{folder}/")
@@ -248,7 +249,7 @@ def _hash_texts(texts: pa.ChunkedArray) -> bytes:
     lengths, letters = hashlib.blake2b(), hashlib.blake2b()
     for chunk in texts.cast(TEXT).chunks:
         length = pc.fill_null(pc.binary_length(chunk), -1).to_numpy(zero_copy_only=False)
-        lengths.update(np.ascontiguousarray(length, "<i4").data)
+        lengths.update(np.ascontiguousarray(length, "<i4").data)  # of 4 bytes, the lowest first, on every machine
         letters.update(text_bytes(pc.fill_null(chunk, "")).data)
     return lengths.digest() + letters.digest()
 

@@ -106,6 +106,7 @@ def _walk_files(start: _PendingFolder, root: str | None) -> Iterator[FileRow]:
                 status, refusal = _resolve_entry(entry, status, root)
             if refusal or not stat.S_ISDIR(status.st_mode):
                 yield key, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, refusal
+            # A link to a folder that it lies in would lead round and round.
             elif (here := (status.st_dev, status.st_ino)) not in folder.above:
                 links = folder.links + entry.is_symlink()
                 ways[here] += links >= _NESTED_LINKS

@@ -191,6 +191,7 @@ def _build_urls(template: str, place: Place, keys: pa.Array, paths: pa.Array) ->
         "key": lambda: full,
         "quoted_key": lambda: _quote_keys(full),
     }
+    # A format or a conversion (`{key:>9}`, `{key!r}`) is Python's, so each value has to be as well.
     if any(spec or conversion for _, field, spec, conversion in Formatter().parse(template) if field is not None):
         values = zip(paths.to_pylist(), full.to_pylist(), _quote_keys(full).to_pylist(), strict=True)
         return pa.array([template.format(path=p, bucket=bucket, key=k, quoted_key=q) for p, k, q in values], TEXT)

@@ -57,6 +57,7 @@ def parse_page(xml: bytes, place: str) -> Page:
     Raises:
         ListingError: the document is not well-formed, or an object has no key, size or date.
     """
+    # Before the objects or behind them: the objects themselves need not be searched for it.
     encoded = b"<EncodingType>url</EncodingType>" in xml[:2000] or b"<EncodingType>url</EncodingType>" in xml[-2000:]
     columns = [column.findall(xml) for column in _COLUMNS]
     # Another server need not encode keys; elements may be lacking, or be CDATA.

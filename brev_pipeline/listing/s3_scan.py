@@ -150,6 +150,7 @@ class _PrefixListing:
         reporter, under_way = create_log_reporter(_LOG, label, "objects"), set(workers)
         while under_way:
             under_way = wait(under_way, timeout=1.0).not_done
+            # Of a copy: the workers go on adding to it.
             reporter.add_count(sum(objects.num_rows for _, objects in list(self._found)) - reporter.done)
         for worker in workers:
             worker.result()
@@ -169,7 +170,7 @@ class _PrefixListing:
                 with self._changed:
                     self._busy -= 1
                     self._changed.notify_all()
-        except BaseException:
+        except BaseException:  # whatever it is: the others must not wait for this one for ever
             with self._changed:
                 self._failed = True
                 self._changed.notify_all()

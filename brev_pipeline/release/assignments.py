@@ -75,11 +75,8 @@ def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Colu
 
 
 def build_assignments(config: PipelineConfig, before: Version | None, split: pa.Table) -> pa.Table:
-    """What a version remembers of who was assigned where: this split, and images of the version before that left.
-
-    How a run came to an assignment is the run's own affair: without that column, a second run over the same images
-    gives the same table.
-    """
+    """What a version remembers of who was assigned where: this split, and images of the version before that left."""
+    # How a run came to an assignment is its own affair: without it a second run over the same images gives the same.
     table = build_next_ledger(split, before and read_ledger(before), config.split).drop_columns(["assigned_by"])
     return table.append_column("listed", are_in_split(table, split))
 
@@ -133,7 +130,7 @@ class SplitHistory:
 
 
 def read_history(store: PipelineStore, config: PipelineConfig) -> SplitHistory:
-    """What the newest published version remembers. Nothing that counts for good may come from a damaged file.
+    """What the newest published version remembers.
 
     Raises:
         StoreError: the version cannot be read, or is not what was published.
@@ -143,6 +140,7 @@ def read_history(store: PipelineStore, config: PipelineConfig) -> SplitHistory:
         return SplitHistory()
     entry, version = newest
     refuse_other_folds(config, version)
+    # Nothing that counts for good may come from a damaged file.
     ledger = version.read_table("assignments", list_ledger_columns(config.split), verified=True)
     return SplitHistory(entry.number, ledger, tuple(version.read_manifest(verified=True)["classes"]))
 

@@ -87,6 +87,7 @@ def publish_version(
     Raises:
         StoreError: the store cannot be written, or another run published meanwhile.
     """
+    # Read before anything is written: what others publish from here on is noticed.
     newest = store.publications.read_newest()
     written = {f"{name}.parquet": to_parquet(table) for name, table in tables.items()} | dict(extras)
     files = {name: dict(facts) for name, facts in shards.items()}

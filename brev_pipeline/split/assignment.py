@@ -57,6 +57,7 @@ def assign_purposes(samples: pa.Table, settings: SplitSettings, prior: PriorAssi
         shares, closed = build_share_array(settings), find_closed_purposes(settings, np.concatenate([known, past]))
         remainder = _find_remainder(settings, shares, closed)
         draw = build_problem(leak_groups, shares, closed, remainder, settings.seed, fixed, folds=settings.folds or 0)
+        # What is given is no part of the question, so that it counts in no share.
         purpose[rest] = run_method(settings.method, draw if rest.all() else draw.restrict_to(rest))
     held = (fixed != OPEN)[leak_groups.row_group]
     assigner = np.where(leak_groups.mark_known_rows(known), 2, np.where(given != OPEN, 3, held.astype(np.int64)))
@@ -91,6 +92,7 @@ def _find_remainder(settings: SplitSettings, shares: Floats, closed: Bools) -> i
 
 
 def _sort_samples(samples: pa.Table) -> pa.Table:
+    # The result must not hang on the order in which the rows come.
     paths = samples["path"]
     if not pc.all(pc.less_equal(paths[:-1], paths[1:])).as_py():
         samples = samples.sort_by("path")

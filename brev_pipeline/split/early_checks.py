@@ -69,6 +69,7 @@ def check_split_early(
         stratification=rules.stratification if by_strata else None,
         copies=(),
     )
+    # Only where the paths show every leak group but for copies can they show what stands against what is given.
     whole = settings.given is not None and by_paths and by_strata
     leak_groups = assign_leak_groups(samples, rules, ledger if whole else None)
     given = find_given_purposes(samples, settings, prior.given, leak_groups.item if by_paths else None)

@@ -21,7 +21,8 @@ Words = npt.NDArray[np.uint64]
 
 
 def to_single_array(column: pa.ChunkedArray) -> pa.Array:
-    """A column in one piece. Each piece of a column would get a dictionary of its own, at a cost that is quadratic."""
+    """A column in one piece."""
+    # Of a column in pieces each would get a dictionary of its own, at a cost that is quadratic.
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
@@ -31,6 +32,7 @@ def number_values(values: Ints, bound: int) -> tuple[Ints, Ints]:
     Returns:
         (rows,) number of each row's value in [0, bound), and (distinct,) the values, ascending.
     """
+    # Where few of many possible values occur, a table of them all does not pay.
     if bound > 8 * len(values) + 1_000_000:
         codes, first = number_by_sorting(values)
         return codes, values[first]
@@ -44,10 +46,8 @@ def number_values(values: Ints, bound: int) -> tuple[Ints, Ints]:
 
 
 def number_by_sorting(values: npt.NDArray[Any]) -> tuple[Ints, Ints]:
-    """Number the distinct values in ascending order: (rows,) the numbers, and (distinct,) a row of each value.
-
-    By sorting: `numpy.unique` took four times as long on a million different values.
-    """
+    """Number the distinct values in ascending order: (rows,) the numbers, and (distinct,) a row of each value."""
+    # `numpy.unique` took four times as long on a million different values.
     order = np.argsort(values)
     ordered = values[order]
     new = np.ones(len(values), np.bool_)
@@ -102,6 +102,7 @@ def pack_texts(texts: pa.Array) -> Words | None:
         return None
     edges, data = text_offsets(texts), text_bytes(texts)
     lengths = np.diff(edges)
+    # A zero byte could not be told from the end of a shorter text.
     if lengths.max() > WORD_BYTES or not len(data) or data.min() == 0:
         return None
     padded = np.concatenate([data, np.zeros(WORD_BYTES, np.uint8)])
@@ -160,7 +161,7 @@ def merge_normal_forms(key: Key) -> Key:
     forms = normalize_unicode(key.labels)
     if forms is key.labels:
         return key
-    coded = forms.dictionary_encode()
+    coded = forms.dictionary_encode()  # numbers values as they come, and labels are sorted
     number = coded.indices.to_numpy()
     if len(coded.dictionary) == len(key):
         return key

@@ -121,6 +121,7 @@ def _match_table(samples: pa.Table, table: pa.Table, given: GivenSettings, items
             f"names the image ({', '.join(_KEYS)}), and {given.column!r} (split.given.column) with the purpose: rename "
             "them, or set split.given.column"
         )
+    # A row without a name or without a word says nothing.
     table = table.filter(pc.and_(table[by].is_valid(), table[given.column].is_valid()))
     names, words = table[by], table[given.column]
     if by == "path":

@@ -85,6 +85,7 @@ def find_components(count: int, edges: list[Ints]) -> Ints:
     pairs = np.concatenate([np.zeros((0, 2), np.int64), *edges])
     if not len(pairs):
         return np.arange(count)
+    # SciPy is slow to import, and in many listings nothing hangs together.
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -108,6 +109,7 @@ def find_ledger_nodes(
         return np.zeros(0, np.int64), nodes.item
     strata, _ = _match_codes(stratum, _ledger_texts(ledger, stratification, "stratum"))
     items, bound = _match_codes(item, _ledger_texts(ledger, uniqueness, "item"))
+    # (nodes and ledger rows,) stratum and item as one number: both may lie beyond the listing's
     both = np.concatenate([nodes.stratum * bound + nodes.item, strata * bound + items])
     number, distinct = number_values(both, (int(strata.max(initial=len(stratum))) + 1) * bound)
     # The listing's nodes keep their numbers; those of the ledger alone follow.

@@ -26,8 +26,8 @@ from brev_pipeline.texts import TEXT, join_texts, normalize_unicode
 BASE_FOLDER: Final = b"brev_pipeline.base"
 """Schema metadata of a table: the folder that its relative paths may be meant from."""
 _POOL: Final = 2000  # names among which the closest is looked for
-_DOTTED: Final = r"(^|/)\.{1,2}(/|$)|[^:]//"
-_UNIT: Final = "\x1f"
+_DOTTED: Final = r"(^|/)\.{1,2}(/|$)|[^:]//"  # the two slashes of s3:// are meant
+_UNIT: Final = "\x1f"  # between the parts of a key, in no text that people write
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def resolve_paths(texts: pa.ChunkedArray, samples: pa.Table, base: str | None, w
     at = pc.index_in(flat, value_set=paths, skip_nulls=True).fill_null(-1).to_numpy().astype(np.int64)
     at = at.reshape(len(ways), len(given))
     at[1] = np.where(at[0] >= 0, at[0], at[1])  # an object's key may have doubled slashes
-    best = at.max(axis=0, initial=-1)
+    best = at.max(axis=0, initial=-1)  # any way that finds an image; it is refused where two find different ones
     twice = np.flatnonzero(((at >= 0) & (at != best)).any(axis=0))
     if len(twice):
         first = int(twice[0])

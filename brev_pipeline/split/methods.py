@@ -60,6 +60,7 @@ def _count_items(running: Ints, wanted: float, share: float, random: np.random.R
     if at == len(running):
         return at
     if at == 0:
+        # Drawn first, whether it is wanted or not: later strata go on with the same numbers as the reference's.
         return int(random.rand() <= share and wanted > _TINY)
     fits = (wanted - running[at - 1]) / (running[at] - running[at - 1])
     return at + int(random.rand() <= fits)
@@ -69,6 +70,7 @@ def assign_by_murmurhash3(draw: SplitProblem, random: np.random.RandomState) -> 
     """(groups,) purposes: an item goes where its hash lies among the shares, so shares are met on average only."""
     purpose, sides = draw.node_fixed.copy(), _drawn_purposes(draw)
     bounds = np.cumsum(draw.shares[sides])
+    # Where the shares sum to 1, no hash may fall behind them by rounding.
     bounds = np.where(bounds > 1 - 1e-9, np.inf, _HASHES * bounds)
     targets = np.append(sides, draw.remainder)
     for own in _slice_strata(draw):

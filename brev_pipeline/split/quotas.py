@@ -111,6 +111,7 @@ def _fill_empty_sides(segments: Segments, purpose: Ints, first: Ints) -> Ints:
         return purpose
     ends = np.cumsum(counts, axis=1)
     least = segments.lacking.astype(np.int64)
+    # Up: each side ends behind what it needs at least. Then down: it leaves what those behind it need.
     for edge in range(shape[1] - 1):
         ends[:, edge] = np.maximum(ends[:, edge], least[:, edge] + (ends[:, edge - 1] if edge else 0))
     for edge in range(shape[1] - 2, -1, -1):
@@ -145,6 +146,7 @@ def _repair_one(segment: Segments, purpose: Ints) -> Ints:
     median = float(np.median(segment.images))
     if segment.max_errors(purpose)[0] > median + TINY:
         purpose = _choose_better(segment, purpose, _first_fit(segment))
+    # Stable: of equally large groups the one that comes first by its hash.
     large = np.argsort(-segment.images, kind="stable")[: int((segment.images > median).sum())]
     enough = max(median, TOLERANCE * float(segment.images.sum()))
     count = 1

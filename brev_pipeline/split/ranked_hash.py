@@ -68,7 +68,7 @@ class SpanningBalance:
         """
         purpose = purpose.copy()
         place = invert_order(np.argsort(rank, kind="stable"))
-        stuck = np.zeros(self.wanted.shape, np.bool_)
+        stuck = np.zeros(self.wanted.shape, np.bool_)  # no move helps there; each round moves a group or marks one
         while True:
             over = self._find_excess(purpose)
             excess = np.where(stuck, 0, np.maximum(over - self._allowed[:, None], self._find_shortage(over)))

@@ -142,6 +142,7 @@ def build_split_report(
     overruled = find_overruled(leak_groups, stated, past, purpose)
     over_strata = leak_groups.over_strata
     del stratum, group, leak_groups  # each as long as the listing
+    # Additions to locked purposes are found in any case; whether they may be is for the check.
     closed = find_closed_purposes(settings.model_copy(update={"allow_additions": False}), np.concatenate([known, past]))
     added = closed[purpose] & (known == OPEN)
     if ledger is not None:
