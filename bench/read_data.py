@@ -19,6 +19,7 @@ from brev_pipeline.records import plan_shards, shard_files, write_shards
 from brev_pipeline.release.publishing import publish_version
 from brev_pipeline.seeds import seed64
 from brev_pipeline.store import PipelineStore
+from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.tfrecord import HEADER_BYTES, masked_crc
 
 CLASSES = ["bad", "good"]
@@ -85,8 +86,7 @@ def publish(root: Path, encoding: str, count: int, size: int) -> int:
         store,
         shards_in=store.staging_area / "now",
         shards={name: {key: facts[key] for key in ("bytes", "sha256")} for name, facts in shards.items()},
-        tables={"records": records, "images": prepared},
-        extras={},
+        extras={"records.parquet": to_parquet(records), "images.parquet": to_parquet(prepared)},
         account={"format": 1, "pipeline": "bench", "configuration": config.content_settings(), "classes": CLASSES},
         run_id="bench",
     )

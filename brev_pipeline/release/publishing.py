@@ -9,18 +9,14 @@ a reader half a version.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from brev_pipeline.errors import StoreError
 from brev_pipeline.stages import package_versions
 from brev_pipeline.store.folder import Folder
-from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.pipeline_store import PipelineStore
 from brev_pipeline.store.publications import Publication
 from brev_pipeline.store.versions import MANIFEST, REPORT, Version, file_facts, to_json, version_id
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 ReportMaker = Callable[[Version, Version | None, int], Mapping[str, bytes]]
 """(the version, which lies there complete; the one before it; number of the publication) → file name → bytes."""
@@ -59,7 +55,6 @@ def publish_version(
     *,
     shards_in: Folder,
     shards: Mapping[str, Mapping[str, Any]],
-    tables: Mapping[str, "pa.Table"],
     extras: Mapping[str, bytes | LazyArtifact],
     account: Mapping[str, Any],
     run_id: str,
@@ -67,14 +62,13 @@ def publish_version(
     based_on: int | None = None,
     datasets: Mapping[str, str] | None = None,
 ) -> Release:
-    """Make a version of finished shards and tables, and publish it.
+    """Make a version of finished shards and other files, and publish it.
 
     Args:
         store: the pipeline's store.
         shards_in: the folder that holds the shards: of the staging, or of an earlier version with the same ones.
         shards: file name → its ``bytes`` and ``sha256``.
-        tables: name → table; written as ``<name>.parquet``.
-        extras: file name → further files: their bytes, or how they are made.
+        extras: file name → the other files: their bytes, or how they are made.
         account: what else the manifest says: configuration, fingerprints, counts, checks. JSON-safe, without
             time, run, host or store.
         run_id: of the run that publishes; goes into the publication.
@@ -89,10 +83,9 @@ def publish_version(
     """
     # Read before anything is written: what others publish from here on is noticed.
     newest = store.publications.read_newest()
-    written = {f"{name}.parquet": to_parquet(table) for name, table in tables.items()} | dict(extras)
     files = {name: dict(facts) for name, facts in shards.items()}
     files |= {
-        name: dict(data.facts) if isinstance(data, LazyArtifact) else file_facts(data) for name, data in written.items()
+        name: dict(data.facts) if isinstance(data, LazyArtifact) else file_facts(data) for name, data in extras.items()
     }
     manifest = to_json({**account, "packages": package_versions(), "files": files})
     version = Version(store.versions / version_id(manifest), version_id(manifest))
@@ -106,7 +99,7 @@ def publish_version(
         )
     try:
         # The manifest last of the folder, the publication last of all: what is seen is whole.
-        _fill_folder(shards_in, version, shards, written)
+        _fill_folder(shards_in, version, shards, extras)
         version.folder.write(MANIFEST, manifest)
         entry = store.publications.append_publication(
             version.id,
@@ -168,7 +161,7 @@ def _fill_folder(
     shards_in: Folder,
     version: Version,
     shards: Mapping[str, Mapping[str, Any]],
-    written: Mapping[str, bytes | LazyArtifact],
+    extras: Mapping[str, bytes | LazyArtifact],
 ) -> None:
     for name, facts in shards.items():
         # A link or a copy within the bucket: shards are most of a version, and are not read again here.
@@ -178,7 +171,7 @@ def _fill_folder(
                 f"{version.folder.file_url(name)} has {size} bytes, {facts['bytes']} were written: "
                 "the store was changed by somebody else; remove this unpublished version and run again"
             )
-    for name, content in written.items():
+    for name, content in extras.items():
         data = content.make_bytes() if isinstance(content, LazyArtifact) else content
         if isinstance(content, LazyArtifact) and file_facts(data) != content.facts:
             raise StoreError(

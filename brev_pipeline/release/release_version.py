@@ -80,7 +80,6 @@ def release_version(
         store,
         shards_in=shards_in,
         shards=shards,
-        tables={},  # packed already, so that none of them is kept in memory
         extras={**packed, **for_others},
         account=account,
         run_id=run_id,

@@ -134,7 +134,6 @@ def test_a_version_that_lacks_a_table_is_named(copy: World) -> None:
         copy.store,
         shards_in=version.folder,
         shards=kept,
-        tables={},
         extras={},
         account={name: value for name, value in manifest.items() if name not in ("files", "packages")},
         run_id="wrong",

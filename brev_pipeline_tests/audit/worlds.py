@@ -13,6 +13,7 @@ import pyarrow as pa
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.release.publishing import publish_version
 from brev_pipeline.store import PipelineStore, Version
+from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline_tests.pipelines import configure, draw_photos, published_versions, run
 
 TOLERANT = {"raw_listing": {"max_shrinkage": 1.0}, "prepared_images": {"max_quarantined": 0.9}}
@@ -81,12 +82,13 @@ class World:
         others = [
             name for name in manifest["files"] if name not in shards and name.removesuffix(".parquet") not in TABLES
         ]
+        whole = {name: version.read_table(name) for name in TABLES} | dict(tables)
         done = publish_version(
             self.store,
             shards_in=version.folder,
             shards=shards,
-            tables={name: version.read_table(name) for name in TABLES} | dict(tables),
-            extras={name: version.folder.read(name) for name in others},
+            extras={name: version.folder.read(name) for name in others}
+            | {f"{name}.parquet": to_parquet(table) for name, table in whole.items()},
             account=kept | account,
             run_id="wrong",
         )

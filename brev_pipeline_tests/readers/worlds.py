@@ -17,6 +17,7 @@ from brev_pipeline.release.publishing import publish_version
 from brev_pipeline.seeds import seed64
 from brev_pipeline.split.label_map import list_present_classes
 from brev_pipeline.store import Folder, PipelineStore, Version
+from brev_pipeline.store.parquet import to_parquet
 
 YAML = """
 name: parts
@@ -143,8 +144,7 @@ class World:
             self.store,
             shards_in=staging,
             shards={name: {key: facts[key] for key in ("bytes", "sha256")} for name, facts in shards.items()},
-            tables={"records": records, "images": self.prepared},
-            extras={},
+            extras={"records.parquet": to_parquet(records), "images.parquet": to_parquet(self.prepared)},
             account={
                 "format": 1,
                 "pipeline": self.config.name,

@@ -9,6 +9,7 @@ import pytest
 from brev_pipeline.errors import StoreError
 from brev_pipeline.release.publishing import LazyArtifact, Release, publish_version
 from brev_pipeline.store import Folder, PipelineStore, Version
+from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.versions import file_facts
 from brev_pipeline_tests.pipelines import has_its_files
 
@@ -28,8 +29,7 @@ def publish(store: PipelineStore, content: str, report=tells) -> Release:
         store,
         shards_in=store.staging_area,
         shards={f"{content}.shard": file_facts(content.encode())},
-        tables={"records": pa.table({"path": [content]})},
-        extras={"note.txt": b"note"},
+        extras={"records.parquet": to_parquet(pa.table({"path": [content]})), "note.txt": b"note"},
         account={"format": 1},
         run_id="run",
         report=report,
@@ -86,7 +86,7 @@ def test_a_file_that_is_made_when_wanted_is_made_for_its_facts_and_for_what_is_n
         extras = {"table": LazyArtifact.from_maker(make)}
         account = {"format": 1}
         return publish_version(
-            store, shards_in=store.staging_area, shards={}, tables={}, extras=extras, account=account, run_id="run"
+            store, shards_in=store.staging_area, shards={}, extras=extras, account=account, run_id="run"
         )
 
     first = once()
@@ -104,7 +104,6 @@ def test_a_file_that_comes_out_otherwise_the_second_time_is_not_published(store:
             store,
             shards_in=store.staging_area,
             shards={},
-            tables={},
             extras=extras,
             account={"format": 1},
             run_id="run",
@@ -134,8 +133,7 @@ def test_a_split_of_an_older_ledger_is_published_only_with_the_newest_labels(
             store,
             shards_in=store.staging_area,
             shards={},
-            tables={"assignments": pa.table({"path": ["one"]})},
-            extras={"note.txt": note},
+            extras={"assignments.parquet": to_parquet(pa.table({"path": ["one"]})), "note.txt": note},
             account={"format": 1, "classes": own},
             run_id="run",
             based_on=based_on,

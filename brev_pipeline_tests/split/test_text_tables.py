@@ -153,13 +153,13 @@ def test_names_are_compared_in_normal_form_c(ours: Form, theirs: Form) -> None:
     listed, given_so = (unicodedata.normalize(form, "prüfling/é_1.png") for form in (ours, theirs))
     there = images(("photos", listed), ("photos", "prufling/e_1.png"))
     for text in (given_so, f"photos/{given_so}"):
-        found = match_rows(pa.table({"path": [text]}), ["path"], there, None, "x")
+        found = match_rows(pa.table({"path": [text]}), ["path"], there, {}, "x")
         assert (found.row.tolist(), found.found.tolist()) == ([0, -1], [True])
 
 
 def test_an_empty_key_means_no_image() -> None:
     there = pa.table({"etag": pa.array([None, "x"], pa.large_string())})
-    found = match_rows(read_text_table(b"etag,purpose\n,test\nx,train\n", "x"), ["etag"], there, None, "x")
+    found = match_rows(read_text_table(b"etag,purpose\n,test\nx,train\n", "x"), ["etag"], there, {}, "x")
     assert (found.row.tolist(), found.found.tolist()) == ([-1, 1], [False, True])
 
 
