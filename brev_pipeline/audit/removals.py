@@ -65,7 +65,7 @@ class Removals:
         """
         return next((entry for entry in reversed(self._read_all()) if entry.version == version), None)
 
-    def append(self, **facts: str | int) -> Removal:
+    def append(self, **said: str | int) -> Removal:
         """Write an entry.
 
         Raises:
@@ -73,7 +73,7 @@ class Removals:
         """
         entries = self._read_all()
         number, parent = (entries[-1].number + 1, entries[-1].sha256) if entries else (1, FIRST_PARENT)
-        data = f"{json.dumps({'number': number, 'parent': parent, **facts}, indent=2, ensure_ascii=False)}\n".encode()
+        data = f"{json.dumps({'number': number, 'parent': parent, **said}, indent=2, ensure_ascii=False)}\n".encode()
         try:
             self.folder.create_file(entry_name(number), data)
         except FileExistsError as error:
