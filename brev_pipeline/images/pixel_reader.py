@@ -2,9 +2,10 @@
 
 import math
 import struct
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from brev_pipeline.store import Folder
 from brev_pipeline.tables import iterate_rows
 from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, masked_crc
 
+_T = TypeVar("_T")
 _GAP = 64 << 10  # bytes between two images that are read and thrown away rather than read around
 _WINDOW = 64 << 20  # bytes of pixels that are in memory at a time, at least one image
 _SHAPE = ["prepared_frames", "prepared_height", "prepared_width", "prepared_channels"]
@@ -42,14 +44,14 @@ def read_prepared_pixels(folder: Folder, rows: pa.Table) -> Iterator[npt.NDArray
         StoreError: a row has no pixels, or names them outside of the folder or in no such shape; the file is gone or
             cut short, or its checksum is wrong.
     """
-    for window in _group_by_memory(map(_parse_row, iterate_rows(rows.select(_COLUMNS)))):
+    for window in group_by_size(map(_parse_row, iterate_rows(rows.select(_COLUMNS))), _WINDOW):
         values = _fetch(folder, {place for place, _ in window})
         for place, shape in window:
             yield np.frombuffer(values[place], np.uint8).reshape(shape)
 
 
-def _parse_row(row: dict[str, Any]) -> tuple[_PixelRange, tuple[int, ...]]:
-    """Where the pixels of a row lie, and their shape."""
+def _parse_row(row: dict[str, Any]) -> tuple[tuple[_PixelRange, tuple[int, ...]], int]:
+    """Where the pixels of a row lie and their shape, and their bytes."""
     if row["file"] is None:
         raise StoreError(f"content {row['content_id']} has no prepared pixels; only rows with status ok have")
     place = _PixelRange(row["file"], row["offset"], row["length"])
@@ -62,22 +64,23 @@ def _parse_row(row: dict[str, Any]) -> tuple[_PixelRange, tuple[int, ...]]:
             f"content {row['content_id']}: its pixels are said to be {place.length} bytes at {place.offset} of "
             f"{place.file!r}, of the shape {shape}: that cannot be; materialize prepared_images again"
         )
-    return place, shape
+    return (place, shape), place.length
 
 
-def _group_by_memory(
-    rows: Iterable[tuple[_PixelRange, tuple[int, ...]]],
-) -> Iterator[list[tuple[_PixelRange, tuple[int, ...]]]]:
-    window: list[tuple[_PixelRange, tuple[int, ...]]] = []
+def group_by_size(
+    items: Iterable[tuple[_T, int]], most_bytes: int, most_items: int = sys.maxsize
+) -> Iterator[list[_T]]:
+    """Items, each with its bytes, in order in groups of bounded bytes and count; at least one item in each."""
+    group: list[_T] = []
     size = 0
-    for place, shape in rows:
-        if window and size + place.length > _WINDOW:
-            yield window
-            window, size = [], 0
-        window.append((place, shape))
-        size += place.length
-    if window:
-        yield window
+    for item, length in items:
+        if group and (len(group) == most_items or size + length > most_bytes):
+            yield group
+            group, size = [], 0
+        group.append(item)
+        size += length
+    if group:
+        yield group
 
 
 def _fetch(folder: Folder, places: set[_PixelRange]) -> dict[_PixelRange, memoryview]:

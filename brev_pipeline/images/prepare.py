@@ -18,6 +18,7 @@ from brev_pipeline.engine import Counted, Engine, LostTask
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.images.limits import RETRIED_STATUSES, timeout_reason
 from brev_pipeline.images.pixel_cache import PixelCache
+from brev_pipeline.images.pixel_reader import group_by_size
 from brev_pipeline.images.prepare_task import Content, PrepareTask, make_row, max_wait_seconds
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow
 from brev_pipeline.store import Folder
@@ -86,16 +87,7 @@ def _cut_chunks(samples: pa.Table) -> Iterator[tuple[Content, ...]]:
     """Contents in chunks of bounded count and bytes; they depend on the samples only, not on the workers."""
     distinct = pc.count_distinct(samples["content_id"]).as_py()
     most = min(_MAX_CONTENTS, max(_MIN_CONTENTS, -(-distinct // _CHUNKS)))
-    chunk: list[Content] = []
-    size = 0
-    for content, length in _group_contents(samples):
-        if chunk and (len(chunk) == most or size + length > _BYTES):
-            yield tuple(chunk)
-            chunk, size = [], 0
-        chunk.append(content)
-        size += length
-    if chunk:
-        yield tuple(chunk)
+    return map(tuple, group_by_size(_group_contents(samples), _BYTES, most))
 
 
 def _group_contents(samples: pa.Table) -> Iterator[tuple[Content, int]]:
