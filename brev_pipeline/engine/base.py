@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, TypeVar, Unpack, overload
 
 from brev_pipeline.engine.progress import ProgressListener, ProgressReporter
 from brev_pipeline.engine.transport import task_name
@@ -33,6 +33,12 @@ class MapOptions(NamedTuple):
     label: str
     lost: Literal["raise", "yield"]
     timeout: float | None
+    tries: int
+
+
+class _Limits(TypedDict, total=False):
+    label: str
+    task_timeout: float | None
     tries: int
 
 
@@ -79,26 +85,12 @@ class Engine(ABC):
 
     @overload
     def map(
-        self,
-        function: Callable[[T], R],
-        tasks: Iterable[T],
-        *,
-        label: str = ...,
-        lost: Literal["raise"] = ...,
-        task_timeout: float | None = ...,
-        tries: int = ...,
+        self, function: Callable[[T], R], tasks: Iterable[T], *, lost: Literal["raise"] = ..., **limits: Unpack[_Limits]
     ) -> Iterator[tuple[T, R]]: ...
 
     @overload
     def map(
-        self,
-        function: Callable[[T], R],
-        tasks: Iterable[T],
-        *,
-        label: str = ...,
-        lost: Literal["yield"],
-        task_timeout: float | None = ...,
-        tries: int = ...,
+        self, function: Callable[[T], R], tasks: Iterable[T], *, lost: Literal["yield"], **limits: Unpack[_Limits]
     ) -> Iterator[tuple[T, R | LostTask]]: ...
 
     def map(

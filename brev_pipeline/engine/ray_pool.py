@@ -62,7 +62,9 @@ class RemoteWorker:
             versions: the caller's `collect_versions`.
         """
         address, here = f"{socket.gethostname()}, process {os.getpid()}", collect_versions()
-        if unlike := [f"{name} {here.get(name)}, not {own}" for name, own in versions.items() if here.get(name) != own]:
+        if unlike := [
+            f"{name} {here.get(name)}, not {ours}" for name, ours in versions.items() if here.get(name) != ours
+        ]:
             why = f"the worker on {address} has {'; '.join(unlike)}, and might make other bytes: {_ADVICE}"
             return b"".join(encode_message(MessageKind.FAILED, Failure("was not begun", why, "no traceback")))
         try:

@@ -78,10 +78,10 @@ def _make_raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig,
     store = PipelineStore.from_config(config)
     refuse_foreign_store(config, store)
     left_out: list[Any] = []
-    found = ListingFindings()
+    findings = ListingFindings()
     sources, known = Sources.from_config(config), store.identity_cache.load_newest()
-    table = list_datasets(config.datasets, config.listing, sources, known, left_out.append, found.add_findings)
-    facts = found.build_summary(config.listing)
+    table = list_datasets(config.datasets, config.listing, sources, known, left_out.append, findings.add_findings)
+    facts = findings.build_summary(config.listing)
     table = note_found(store_filtered(store, table, left_out), facts)
     newest = store.newest_version()
     published = newest[1].read_table("listing", COMPARED) if newest else None

@@ -92,10 +92,10 @@ PUBLISHED_IMAGES: Final = "images published"
 """Metadata of the published version: its images; 0 where nothing was new."""
 
 
-def pace_metadata(stage: str, made: Any, seconds: float) -> dict[str, Any]:
+def pace_metadata(stage: str, output: Any, seconds: float) -> dict[str, Any]:
     """How long a stage took, and its images (or records) per second: numbers that plot over time."""
     pace: dict[str, Any] = {"seconds": round(seconds, 3)}
-    rows, unit = getattr(made, "num_rows", None), SPECS[stage].unit
+    rows, unit = getattr(output, "num_rows", None), SPECS[stage].unit
     if unit and rows is not None:
         pace[unit] = rows
         if seconds > 0:
@@ -103,16 +103,16 @@ def pace_metadata(stage: str, made: Any, seconds: float) -> dict[str, Any]:
     return pace
 
 
-def record_pace(context: Any, config: PipelineConfig, step: str, made: Any, seconds: float) -> None:
+def record_pace(context: Any, config: PipelineConfig, step: str, output: Any, seconds: float) -> None:
     """Keep in the store how long a step took, for `plan`: a stage, or ``<stage>.checks``."""
     from brev_pipeline.tables import WORK
 
-    rows = getattr(made, "num_rows", 0)
+    rows = getattr(output, "num_rows", 0)
     work: Any = rows
-    if isinstance(made, dg.MaterializeResult):
-        work = (made.metadata or {})[PUBLISHED_IMAGES]
+    if isinstance(output, dg.MaterializeResult):
+        work = (output.metadata or {})[PUBLISHED_IMAGES]
     elif rows:
-        work = (made.schema.metadata or {}).get(WORK, rows)
+        work = (output.schema.metadata or {}).get(WORK, rows)
     PipelineStore.from_config(config).timing_log.record_timing(
         step, StepTiming(context.run.run_id, seconds, rows, int(work))
     )

@@ -48,5 +48,5 @@ def check_recorded_md5(row: SourceRow, data: bytes) -> bytes | SourceError:
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if md5 == row.content_id:
         return data
-    said = f"{row.path} has other bytes than were listed: MD5 {md5}, listed {row.content_id}"
-    return SourceError("changed", f"{said}; run again to list it anew")
+    reason = f"{row.path} has other bytes than were listed: MD5 {md5}, listed {row.content_id}"
+    return SourceError("changed", f"{reason}; run again to list it anew")

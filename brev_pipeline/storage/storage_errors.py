@@ -165,8 +165,8 @@ def not_s3_error(place: str, storage: StorageSettings, what: str) -> S3Error:
 def _answered(error: Any, place: str, storage: StorageSettings) -> S3Error:
     code, status = _code(error), _status(error)
     # radosgw sends an empty message with some errors; botocore then has None.
-    said = error.response["Error"].get("Message") or ""
-    answer = f"{status} {code}".strip() + (f": {said}" if said else "")
+    message = error.response["Error"].get("Message") or ""
+    answer = f"{status} {code}".strip() + (f": {message}" if message else "")
     # Without S3's XML in the body botocore has no code, or takes the status for it. A HEAD has no body to go by.
     named = code and not code.isdigit()
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders") or {}
@@ -184,8 +184,8 @@ def _answered(error: Any, place: str, storage: StorageSettings) -> S3Error:
     if status == 404:
         return S3Error("missing", f"{place} was deleted after it was listed")
     if is_passing(error):
-        message = f"{place}: the server kept answering {answer}, retries included; try again later"
-        return S3Error("unreachable", message, passing=True)
+        reason = f"{place}: the server kept answering {answer}, retries included; try again later"
+        return S3Error("unreachable", reason, passing=True)
     return S3Error("refused", f"{place}: {_refusal(code, status, storage)} ({answer})")
 
 

@@ -130,9 +130,9 @@ def _read(file: IO[bytes], columns: Sequence[str] | None) -> "pa.Table":
     from brev_pipeline.texts import widen_texts
 
     parquet = _parquet_file(file)
-    there = parquet.schema_arrow.names
+    names = parquet.schema_arrow.names
     # Who misses one says so in his own words.
-    wanted = there if columns is None else [name for name in dict.fromkeys(columns) if name in there]
+    wanted = names if columns is None else [name for name in dict.fromkeys(columns) if name in names]
     return widen_texts(parquet.read(wanted).select(wanted))
 
 
