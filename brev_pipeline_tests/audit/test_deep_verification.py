@@ -134,12 +134,12 @@ def test_an_object_with_the_listed_entity_tag_and_other_bytes_is_a_contradiction
     config = world.config
     maker = RecordRemaker(world.newest.folder, config, Bucket({path: there}))  # type: ignore[arg-type]
     record = {**row, "path": path, "multi_hot": None}
-    ((found, line, _),) = maker([Content(row["content_id"], (Listed(source, 11),), None, (record,))])
-    assert found == kind
-    assert said in line
-    assert path in line
+    (finding,) = maker([Content(row["content_id"], (Listed(source, 11),), None, (record,))])
+    assert finding.kind == kind
+    assert said in finding.line
+    assert path in finding.line
     if kind == "different":
-        assert line.endswith("and its entity tag is still the one that was listed (some-tag-3)")
+        assert finding.line.endswith("and its entity tag is still the one that was listed (some-tag-3)")
 
 
 def test_records_that_come_out_otherwise_are_named_with_what_differs(copy: World) -> None:

@@ -72,6 +72,13 @@ def test_a_version_that_is_taken_apart_and_put_together_again_is_well(copy: Worl
     assert verified(copy).problems == []
 
 
+def test_a_version_whose_record_table_is_empty_is_not_well(copy: World) -> None:
+    forgery = Forgery.of(copy.store)
+    forgery.drop("records", lambda row: True)
+    forgery.publish(consumers=False)
+    assert any(".tfrecord-" in line and "no record of it" in line for line in verified(copy).problems)
+
+
 # Each forges, and says what must be named: the path, and a word of what is wrong with it.
 Forger = Callable[[Forgery], tuple[str, str]]
 
