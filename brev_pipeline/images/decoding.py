@@ -104,8 +104,7 @@ def compute_pixel_id(pixels: _Pixels | npt.NDArray[np.uint16]) -> str:
     """Identity of decoded pixels: equal for a BMP and its PNG copy, different where any value or the shape is.
 
     Args:
-        pixels: (height, width, channels), C-contiguous, upright, in the wanted channels, not yet cropped or
-            resized; or 16-bit samples.
+        pixels: (height, width, channels), C-contiguous, upright, in the wanted channels; or 16-bit samples.
 
     Returns:
         XXH3-128 (xxHash 0.8) of "height width channels ", for 16 bits also "16 ", and the bytes (16 bits: low byte
@@ -118,13 +117,9 @@ def compute_pixel_id(pixels: _Pixels | npt.NDArray[np.uint16]) -> str:
 
 
 def convert_channels(pixels: _Pixels, settings: ImageSettings) -> _Pixels:
-    """Bring decoded pixels to the wanted channels.
+    """Bring decoded pixels (height, width, 1..4), grey or RGB with or without alpha, to what ``color_mode`` asks for.
 
     Transparent pixels are composed on ``background``: (c·a + b·(255 − a) + 127) // 255.
-
-    Args:
-        pixels: (height, width, 1..4): grey, grey and alpha, RGB, or RGB and alpha.
-        settings: color_mode and background count.
 
     Returns:
         C-contiguous (height, width, 3) for rgb and bayer, (height, width, 1) for greyscale.

@@ -67,7 +67,13 @@ def plan_shards(
         ShardError: an image has no category or one that is not among ``class_names``; drawn contents have no
             prepared pixels.
     """
-    _check_pixels(draws, prepared)
+    ready = prepared.filter(pc.and_(pc.equal(prepared["status"], "ok"), pc.is_valid(prepared["file"])))
+    lost = draws.filter(pc.invert(pc.is_in(draws["content_id"], ready["content_id"].combine_chunks())))
+    if paths := pc.unique(lost["path"]).to_pylist():
+        raise ShardError(
+            f"{len(paths)} drawn images have no prepared pixels, the first: {', '.join(sorted(paths)[:3])}; "
+            "split only images whose status in prepared_images is ok"
+        )
     order, shard, position = _assign_positions(draws, records_per_shard(draws, prepared, settings))
     rows = draws.take(pa.array(order))
     label, multi_hot = _find_labels(rows, class_names)
@@ -143,18 +149,6 @@ def _find_labels(rows: pa.Table, names: Sequence[str]) -> tuple[pa.Array, pa.Arr
     categories = rows["category"].combine_chunks()
     lengths = pc.list_value_length(categories)
     classes = pc.index_in(normalize_unicode(categories.flatten()), normalize_unicode(pa.array(names, TEXT)))
-    _check_categories(rows, lengths, classes, names)
-    ends = np.cumsum(lengths.to_numpy())
-    known = classes.to_numpy()
-    label = pa.array(known[ends - lengths.to_numpy()], pa.int64())
-    if not len(rows) or pc.max(lengths).as_py() == 1:
-        return label, pa.nulls(len(rows), SHARD_PLAN.field("multi_hot").type)
-    hot = np.zeros((len(rows), len(names)), dtype=np.int8)
-    hot[np.repeat(np.arange(len(rows)), lengths.to_numpy()), known] = 1
-    return label, pa.FixedSizeListArray.from_arrays(hot.ravel(), len(names)).cast(SHARD_PLAN.field("multi_hot").type)
-
-
-def _check_categories(rows: pa.Table, lengths: pa.Array, classes: pa.Array, names: Sequence[str]) -> None:
     if (none := pc.index(lengths, 0).as_py()) >= 0:
         raise ShardError(f"{rows['path'][none].as_py()} has no category: map its folder in listing.class_mapping")
     if classes.null_count:
@@ -163,13 +157,11 @@ def _check_categories(rows: pa.Table, lengths: pa.Array, classes: pa.Array, name
             f"the categories {sorted(unknown)} are not among the class names {list(names)}: make the plan anew, with "
             "all of them"
         )
-
-
-def _check_pixels(draws: pa.Table, prepared: pa.Table) -> None:
-    ready = prepared.filter(pc.and_(pc.equal(prepared["status"], "ok"), pc.is_valid(prepared["file"])))
-    lost = draws.filter(pc.invert(pc.is_in(draws["content_id"], ready["content_id"].combine_chunks())))
-    if paths := pc.unique(lost["path"]).to_pylist():
-        raise ShardError(
-            f"{len(paths)} drawn images have no prepared pixels, the first: {', '.join(sorted(paths)[:3])}; "
-            "split only images whose status in prepared_images is ok"
-        )
+    ends = np.cumsum(lengths.to_numpy())
+    known = classes.to_numpy()
+    label = pa.array(known[ends - lengths.to_numpy()], pa.int64())
+    if not len(rows) or pc.max(lengths).as_py() == 1:
+        return label, pa.nulls(len(rows), SHARD_PLAN.field("multi_hot").type)
+    hot = np.zeros((len(rows), len(names)), dtype=np.int8)
+    hot[np.repeat(np.arange(len(rows)), lengths.to_numpy()), known] = 1
+    return label, pa.FixedSizeListArray.from_arrays(hot.ravel(), len(names)).cast(SHARD_PLAN.field("multi_hot").type)

@@ -150,7 +150,13 @@ def compute_sampling_weights(split: pa.Table, settings: SamplingSettings) -> pa.
             the name of a column of the weight table; a group would weigh nothing (``log`` of a group of one).
     """
     schema = tables.sampling_weights_schema(settings.groupby)
-    _require_columns(split, schema)
+    if twice := sorted({name for name in schema.names if schema.names.count(name) > 1}):
+        raise SamplingError(
+            f"sampling.groupby cannot name {', '.join(twice)}: a column of the weight table, or named twice; "
+            f"group by one of {', '.join(name for name in split.column_names if name not in schema.names)}"
+        )
+    if split.column("purpose").null_count:
+        raise SamplingError(f"{split.column('purpose').null_count} images have no purpose: assign one in the split")
     purposes: list[str] = sorted(split.column("purpose").unique().to_pylist())
     if not purposes:
         raise SamplingError("there is no image to draw: the split is empty")
@@ -184,13 +190,3 @@ def _weigh_purpose(rows: pa.Table, purpose: str, settings: SamplingSettings) -> 
             "draws": apportion_draws(weights, total, 1)[0],
         }
     )
-
-
-def _require_columns(split: pa.Table, schema: pa.Schema) -> None:
-    if twice := sorted({name for name in schema.names if schema.names.count(name) > 1}):
-        raise SamplingError(
-            f"sampling.groupby cannot name {', '.join(twice)}: a column of the weight table, or named twice; "
-            f"group by one of {', '.join(name for name in split.column_names if name not in schema.names)}"
-        )
-    if split.column("purpose").null_count:
-        raise SamplingError(f"{split.column('purpose').null_count} images have no purpose: assign one in the split")

@@ -185,22 +185,19 @@ def check_supported(header: TiffHeader) -> None:
         raise unsupported_error(f"its colours are {_KINDS[kind]}, for which there is no declared way to RGB")
     if header.channels > _MAX_CHANNELS:
         raise unsupported_error(f"it has {header.channels} values per pixel; read are up to {_MAX_CHANNELS}")
-    if header.is_decoded_here:
-        _check_decoded_here(header)
-    elif bits > 8:
+    if bits > 8 and not header.is_decoded_here:
         raise unsupported_error(f"it has {bits} bits per sample and {header.uncommon_kind}, which is read with up to 8")
-
-
-def _check_decoded_here(header: TiffHeader) -> None:
-    if not 1 <= header.bit_depth <= 16 and header.bit_depth != 32:
-        raise unsupported_error(f"its samples have {header.bit_depth} bits; read are 1 to 16, and 32")
-    if header.predictor != 1 and (header.predictor != 2 or header.bit_depth not in (8, 16, 32)):
-        raise unsupported_error(f"its {header.bit_depth}-bit samples are coded with predictor {header.predictor}")
+    if not header.is_decoded_here:
+        return
+    if not 1 <= bits <= 16 and bits != 32:
+        raise unsupported_error(f"its samples have {bits} bits; read are 1 to 16, and 32")
+    if header.predictor != 1 and (header.predictor != 2 or bits not in (8, 16, 32)):
+        raise unsupported_error(f"its {bits}-bit samples are coded with predictor {header.predictor}")
     if header.channels < header.colour_count:
         raise corrupt_error(
             f"its header claims {header.channels} values per pixel, and its colours are {header.colour_count}"
         )
-    if header.photometric == MIN_IS_WHITE and header.has_associated_alpha:
+    if kind == MIN_IS_WHITE and header.has_associated_alpha:
         raise unsupported_error("its colours are premultiplied with alpha, and 0 is white")
 
 
