@@ -25,7 +25,7 @@ class Disappeared:
 
     Attributes:
         share: of what there was, 0..1.
-        told: the same in words, with what was only renamed; empty where nothing is gone.
+        description: the same in words, with what was only renamed; empty where nothing is gone.
         examples: change, class, path (where it was) and now.
     """
 
@@ -48,10 +48,10 @@ def find_path_changes(old: pa.Table | None, listing: Columns) -> Disappeared:
         return _NOTHING_GONE
     changes = compare_listings(old, listing.read(COMPARED))
     lost = _select_changes(changes, "vanished")
-    told = f"{gone:,} of {len(old):,} paths are gone. {_describe_renamed(changes)}"
+    text = f"{gone:,} of {len(old):,} paths are gone. {_describe_renamed(changes)}"
     if len(lost):
-        told += f"No image with the entity tag of {len(lost):,} of them has come: {_format_paths(lost['path'])}"
-    return Disappeared(gone / len(old), told.strip(), _build_examples(lost, changes))
+        text += f"No image with the entity tag of {len(lost):,} of them has come: {_format_paths(lost['path'])}"
+    return Disappeared(gone / len(old), text.strip(), _build_examples(lost, changes))
 
 
 def find_content_changes(old: pa.Table | None, new: pa.Table) -> Disappeared:
@@ -69,11 +69,11 @@ def find_content_changes(old: pa.Table | None, new: pa.Table) -> Disappeared:
     changes, count = compare_contents(old, new), len(pc.unique(gone["content_id"]))
     lost = changes.filter(pc.is_in(changes["path"], value_set=gone["path"]))
     replaced = _select_changes(lost, "replaced")
-    told = f"{count:,} of {known:,} contents are gone: {_format_paths(lost['path'])}. "
+    text = f"{count:,} of {known:,} contents are gone: {_format_paths(lost['path'])}. "
     if len(replaced):
-        told += f"{len(replaced):,} paths of them hold other bytes now: {_format_paths(replaced['path'])}. "
-    told += f"{_describe_renamed(changes)}Bring them back; or, if they shall go, raise the tolerance for one run"
-    return Disappeared(count / known, told, _build_examples(lost, changes))
+        text += f"{len(replaced):,} paths of them hold other bytes now: {_format_paths(replaced['path'])}. "
+    text += f"{_describe_renamed(changes)}Bring them back; or, if they shall go, raise the tolerance for one run"
+    return Disappeared(count / known, text, _build_examples(lost, changes))
 
 
 def _select_changes(changes: pa.Table, *kinds: str) -> pa.Table:
@@ -85,19 +85,16 @@ def _describe_renamed(changes: pa.Table) -> str:
     renamed, relabelled = _select_changes(changes, "renamed", "relabelled"), _select_changes(changes, "relabelled")
     if not len(renamed):
         return ""
-    told = f"{len(renamed):,} images were renamed and count as there: {_format_pairs(renamed)}. "
+    text = f"{len(renamed):,} images were renamed and count as there: {_format_pairs(renamed)}. "
     if len(relabelled):
-        told += f"{len(relabelled):,} of them are of another class now: {_format_pairs(relabelled, classes=True)}. "
-    return told
+        text += f"{len(relabelled):,} of them are of another class now: {_format_pairs(relabelled, classes=True)}. "
+    return text
 
 
 def _format_pairs(rows: pa.Table, *, classes: bool = False) -> str:
-    def one(row: dict[str, str]) -> str:
-        labels = (f" ({row['category_was']})", f" ({row['category']})") if classes else ("", "")
-        return f"{row['was']}{labels[0]} → {row['path']}{labels[1]}"
-
-    more = ", …" if len(rows) > _NAMED_PATHS else ""
-    return ", ".join(map(one, rows.slice(0, _NAMED_PATHS).to_pylist())) + more
+    form = "{was} ({category_was}) → {path} ({category})" if classes else "{was} → {path}"
+    pairs = [form.format(**row) for row in rows.slice(0, _NAMED_PATHS).to_pylist()]
+    return ", ".join(pairs) + (", …" if len(rows) > _NAMED_PATHS else "")
 
 
 def _format_paths(paths: pa.ChunkedArray) -> str:

@@ -1,4 +1,4 @@
-"""What the suites look at of classes and purposes: which class stands where, which stratum is one, what holds nothing.
+"""What the suites look at of classes, strata and purposes: which class stands where, which stratum is one, its shares.
 
 An image of several classes counts in each of them. Rows become numbers at once: what walks through Python afterwards
 is as long as the classes, the strata or the purposes.
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from brev_pipeline.config import PipelineConfig, SplitSettings
 from brev_pipeline.texts import TEXT, join_names, normalize_unicode, number_values
@@ -45,6 +46,43 @@ def build_class_frames(
     }
 
 
+def build_strata(split: pa.Table, group: Numbers, settings: SplitSettings) -> "pd.DataFrame":
+    """One row per stratum.
+
+    Args:
+        split: table of the stage, without what is given.
+        group: (rows,) number of each row's leak group.
+        settings: of the split.
+    """
+    import pandas as pd
+
+    wanted = settings.shares
+    names = sorted(pc.unique(split["stratum"]).to_pylist())
+    stratum = pc.index_in(split["stratum"], value_set=pa.array(names, TEXT)).to_numpy()
+    purpose = pc.index_in(split["purpose"], value_set=pa.array(wanted, TEXT)).fill_null(len(wanted)).to_numpy()
+    shape = (len(names), len(wanted) + 1)
+    images = _count_pairs(stratum, purpose, shape)
+    bound = int(group.max(initial=0)) + 1
+    pairs, sizes = np.unique(stratum.astype(np.int64) * bound + group, return_counts=True)
+    groups, largest = np.bincount(pairs // bound, minlength=shape[0]), np.zeros(shape[0], np.int64)
+    np.maximum.at(largest, pairs // bound, sizes)
+    # Divided by all images of the stratum, those of unknown purposes included.
+    totals = images.sum(axis=1)
+    shares = images[:, :-1] / totals[:, None]
+    error = np.abs(shares - list(wanted.values())).max(axis=1)
+    has_share = np.array(list(wanted.values())) > 0
+    return pd.DataFrame(
+        {
+            "stratum": names,
+            "images": totals,
+            "leak_groups": groups,
+            **{f"share_{purpose}": shares[:, place] for place, purpose in enumerate(wanted)},
+            "excess_error": np.maximum(0.0, error - largest / totals),
+            "on_every_side": (groups < has_share.sum()) | (shares[:, has_share] > 0).all(axis=1),
+        }
+    )
+
+
 def build_drawn_classes(records: pa.Table, split: pa.Table, config: PipelineConfig) -> "pd.DataFrame":
     """A row for each class of a sampled purpose and each epoch: how many of its images the epoch's draws hold.
 
@@ -54,7 +92,6 @@ def build_drawn_classes(records: pa.Table, split: pa.Table, config: PipelineConf
         config: says what is sampled, and how many epochs there are.
     """
     import pandas as pd
-    import pyarrow.compute as pc
 
     held, epochs, names = ClassMembership(split), config.shards.epochs, list(config.sampling.purposes)
     drawn = records.filter(pc.greater_equal(records["ordinal"], 0))
@@ -63,23 +100,23 @@ def build_drawn_classes(records: pa.Table, split: pa.Table, config: PipelineConf
     known = (at >= 0) & (side >= 0) & (epoch >= 0) & (epoch < epochs)
     # An image counts once in an epoch, however often it is drawn.
     pairs = np.unique((side * epochs + epoch)[known] * max(len(split), 1) + at[known])
-    shown = held.count_rows(pairs // max(len(split), 1), pairs % max(len(split), 1), len(names) * epochs)
+    shown = held.count_rows(*np.divmod(pairs, max(len(split), 1)), len(names) * epochs)
     sides = _encode(split["purpose"], names)
     rows = np.flatnonzero(sides >= 0)
     there = held.count_rows(sides[rows], rows, len(names))
-    found = [
+    number, place = (np.repeat(numbers, epochs) for numbers in np.nonzero(there))
+    epoch = np.tile(np.arange(epochs), len(number) // epochs)
+    drawn_images = shown[number * epochs + epoch, place]
+    return pd.DataFrame(
         {
-            "purpose": names[number],
-            "class": held.classes[place],
-            "epoch": one,
-            "images": int(there[number, place]),
-            "drawn_images": int(shown[number * epochs + one, place]),
-            "drawn": bool(shown[number * epochs + one, place]),
+            "purpose": np.array(names, object)[number],
+            "class": np.array(held.classes, object)[place],
+            "epoch": epoch,
+            "images": there[number, place],
+            "drawn_images": drawn_images,
+            "drawn": drawn_images > 0,
         }
-        for number, place in np.argwhere(there > 0).tolist()
-        for one in range(epochs)
-    ]
-    return pd.DataFrame(found, columns=["purpose", "class", "epoch", "images", "drawn_images", "drawn"])
+    )
 
 
 class ClassMembership:
@@ -90,8 +127,6 @@ class ClassMembership:
     """
 
     def __init__(self, table: pa.Table) -> None:
-        import pyarrow.compute as pc
-
         self.combinations, self.combination_names = number_values(
             normalize_unicode(join_names(table["category"], "\x1f"))
         )
@@ -129,17 +164,13 @@ def _build_labels(classes: Sequence[str], earlier: Sequence[str]) -> "pd.DataFra
     """A row for each class of the version before: the number that it had, and that it has."""
     import pandas as pd
 
-    rows = [
-        {"class": name, "was": number, "now": now, "kept": now == number}
-        for number, name in enumerate(earlier)
+    rows = []
+    for number, name in enumerate(earlier):
         # A version of an older release may hold two spellings of one name: each keeps its own place.
-        for now in [number if classes[number : number + 1] == [name] else _find_label(classes, name)]
-    ]
+        keeps = classes[number : number + 1] == [name]
+        now = number if keeps else classes.index(name) if name in classes else None
+        rows.append({"class": name, "was": number, "now": now, "kept": now == number})
     return pd.DataFrame(rows, columns=["class", "was", "now", "kept"])
-
-
-def _find_label(classes: Sequence[str], name: str) -> int | None:
-    return list(classes).index(name) if name in classes else None
 
 
 def _build_purposes(
@@ -158,17 +189,15 @@ def _build_purposes(
     drawn = {name for name in names if shares[name] > 0}
     enough = {name for name in drawn if left >= len(drawn)}
     enough |= {name for name in named if groups.sum() >= len(drawn | named)}
-    rows = [
+    return pd.DataFrame(
         {
-            "purpose": name,
-            "share": shares[name],
-            "images": int(images[place]),
-            "leak_groups": int(groups[place]),
-            "filled": bool(images[place]) or name not in enough,
+            "purpose": names,
+            "share": [shares[name] for name in names],
+            "images": images,
+            "leak_groups": groups,
+            "filled": (images > 0) | [name not in enough for name in names],
         }
-        for place, name in enumerate(names)
-    ]
-    return pd.DataFrame(rows)
+    )
 
 
 def _build_classes(
@@ -225,17 +254,8 @@ def _build_class_strata(
     sides = sum(share > 0 for share in settings.shares.values())
     cut_on_purpose = not isinstance(settings.stratification, str) and "category" in settings.stratification
     fine = pure & (whole | (groups >= sides) | cut_on_purpose)
-    rows = [
-        {
-            "stratum": name,
-            "images": int(images[place].sum()),
-            "leak_groups": int(groups[place]),
-            "classes": _join_names([held.combination_names[int(one)].as_py() for one in np.flatnonzero(images[place])]),
-            "of_one_class": bool(fine[place]),
-        }
-        for place, name in enumerate(names.to_pylist())
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    classes = [_join_names(held.combination_names.filter(pa.array(row > 0)).to_pylist()) for row in images]
+    return pd.DataFrame(dict(zip(columns, (names.to_pylist(), images.sum(axis=1), groups, classes, fine), strict=True)))
 
 
 def _count_pairs(one: Any, other: Any, shape: tuple[int, int]) -> Numbers:
@@ -246,8 +266,6 @@ def _count_pairs(one: Any, other: Any, shape: tuple[int, int]) -> Numbers:
 
 def _encode(column: pa.ChunkedArray, names: Sequence[str]) -> Numbers:
     """(rows,) the place of each text among some names; -1 for none."""
-    import pyarrow.compute as pc
-
     codes: Numbers = pc.index_in(column, value_set=pa.array(names, TEXT)).fill_null(-1).to_numpy().astype(np.int64)
     return codes
 

@@ -85,8 +85,8 @@ def _build_row(result: Result) -> dict[str, Any]:
     column = result["result"].get("expectation_config", {}).get("kwargs", {}).get("column", "")
     # What the rule is about stands right behind what the row is called.
     columns = sorted(examples[0], key=lambda name: name not in (next(iter(examples[0])), column)) if examples else []
-    found = {"expectation": expectation, "observed": observed, "examples": examples, "columns": columns}
-    return {**result, **found, "offending": int(result["offending"] or 0)}
+    rendered = {"expectation": expectation, "observed": observed, "examples": examples, "columns": columns}
+    return {**result, **rendered, "offending": int(result["offending"] or 0)}
 
 
 @functools.cache
@@ -135,11 +135,11 @@ def _escape_block(block: Any) -> Any:
     if isinstance(block, str):
         return html.escape(block)
     if isinstance(block, list):
-        return [_escape_block(one) for one in block if not (isinstance(one, dict) and _is_folded(one))]
+        return [_escape_block(part) for part in block if not _is_folded(part)]
     if isinstance(block, dict) and block.get("content_block_type") == "table":
         return block | {"table": [[_escape_block(cell) for cell in row] for row in block["table"]]}
     return block
 
 
-def _is_folded(block: Mapping[str, Any]) -> bool:
-    return block.get("content_block_type") == "collapse"
+def _is_folded(block: Any) -> bool:
+    return isinstance(block, dict) and block.get("content_block_type") == "collapse"

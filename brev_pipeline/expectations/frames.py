@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.expectations.changes import find_content_changes, find_path_changes
+from brev_pipeline.expectations.class_frames import build_class_frames, build_drawn_classes, build_strata
 from brev_pipeline.images.limits import UNDECIDED_STATUSES
 from brev_pipeline.listing.class_checks import count_classes, find_odd_classes
 from brev_pipeline.table_metadata import found_facts
@@ -60,29 +63,22 @@ def build_frames(stage: str, tables: Tables, config: PipelineConfig, published: 
 
 
 def _listing_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
-    from brev_pipeline.expectations.changes import find_path_changes
-
     listing = tables["raw_listing"].read(["path", "size", "category"])
     rows = listing.select(["path", "size"]).to_pandas()
-    rows["has_category"] = _count_items(listing, "category") > 0
+    rows["has_category"] = pc.list_value_length(listing["category"]).to_numpy() > 0
     rows["has_bytes"] = rows["size"] > 0
-    found = find_path_changes(published.listing, tables["raw_listing"])
+    gone = find_path_changes(published.listing, tables["raw_listing"])
     facts = found_facts(listing)
+    names, twins = facts.get("names", []), facts.get("twins", [])
+    odd = find_odd_classes(count_classes(listing["category"]), len(listing), config.listing)
     return {
         "rows": rows,
-        "summary": _single_row(images=len(rows), paths_gone=found.share, paths_told=found.description),
-        "path_changes": found.examples.to_pandas(),
-        "names": _frame_of_rows(facts.get("names", []), matched=[row["images"] > 0 for row in facts.get("names", [])]),
-        "twins": _frame_of_rows(facts.get("twins", []), distinct=[False for _ in facts.get("twins", [])]),
-        "labels": _build_labels(listing["category"], config),
+        "summary": _single_row(images=len(rows), paths_gone=gone.share, paths_told=gone.description),
+        "path_changes": gone.examples.to_pandas(),
+        "names": _frame_of_rows(names, matched=[row["images"] > 0 for row in names]),
+        "twins": _frame_of_rows(twins, distinct=[False] * len(twins)),
+        "labels": _frame_of_rows(odd, useful=[False] * len(odd)),
     }
-
-
-def _build_labels(column: pa.ChunkedArray, config: PipelineConfig) -> "pd.DataFrame":
-    """A row for each class that hardly says what is on its images."""
-    counts = count_classes(column)
-    odd = find_odd_classes(counts, len(column), config.listing)
-    return _frame_of_rows(odd, useful=[False for _ in odd])
 
 
 def _frame_of_rows(rows: Sequence[Mapping[str, Any]], **truth: Sequence[bool]) -> "pd.DataFrame":
@@ -92,7 +88,6 @@ def _frame_of_rows(rows: Sequence[Mapping[str, Any]], **truth: Sequence[bool]) -
 
 
 def _integrity_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
-    from brev_pipeline.expectations.changes import find_content_changes
     from brev_pipeline.integrity.findings import COMPARED_CONTENTS, list_duplicate_groups, list_label_conflicts
 
     columns = ["path", "content_id", "content_source", "duplicate_of", "label_conflict"]
@@ -119,22 +114,12 @@ def _frame_of_conflicts(conflicts: pa.Table) -> "pd.DataFrame":
     """Up to 20 contents under several classes: each path with its own."""
     import pandas as pd
 
-    return pd.DataFrame(
-        [
-            {
-                "paths": ", ".join(
-                    f"{path} ({names})" for path, names in zip(row["paths"], row["categories"], strict=True)
-                )
-            }
-            for row in conflicts.slice(0, 20).to_pylist()
-        ],
-        columns=["paths"],
-    )
+    pairs = [zip(row["paths"], row["categories"], strict=True) for row in conflicts.slice(0, 20).to_pylist()]
+    texts = [", ".join(f"{path} ({names})" for path, names in content) for content in pairs]
+    return pd.DataFrame([[text] for text in texts], columns=["paths"])
 
 
 def _image_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
-    import pyarrow.compute as pc
-
     kept = ["content_id", "source_path", "status", "reason", "note"]
     sides = ["prepared_height", "prepared_width", "prepared_channels"]
     table = tables["prepared_images"].read([*kept, "pixel_id", "std", "file", "length", *sides])
@@ -147,8 +132,8 @@ def _image_frames(tables: Tables, config: PipelineConfig, published: Baseline) -
     at_paths = samples.filter(
         pc.is_in(normalize_unicode(samples["path"]), value_set=normalize_unicode(pa.array(accepted, TEXT)))
     )
-    named = rows["content_id"].isin([*accepted, *at_paths["content_id"].to_pylist()])
-    rows["judged"] = ~rows["status"].isin(UNDECIDED_STATUSES) | named
+    is_accepted = rows["content_id"].isin([*accepted, *at_paths["content_id"].to_pylist()])
+    rows["judged"] = ~rows["status"].isin(UNDECIDED_STATUSES) | is_accepted
     rows["pixels_kept"] = ~ok | (rows["file"].notna() & (rows["length"] > 0) & _has_wanted_size(rows, config))
     rows["not_blank"] = ~ok | (rows["std"].fillna(0) > 0)
     rows["read_cleanly"] = ~ok | ~rows["note"].fillna("").str.contains("in spite of")
@@ -176,16 +161,14 @@ def _build_accepted(entries: list[str], samples: pa.Table) -> "pd.DataFrame":
     table = pa.table({"path": pa.array(entries, TEXT)})
     match = match_rows(table, ["path"], samples.select(["path"]), {}, "accept_unjudged")
     there = match.found | _is_in(table["path"], samples["content_id"])
-    closest = match.find_closest(np.flatnonzero(~there)[:20])["closest"].to_pylist()
+    missing = np.flatnonzero(~there)[:20]  # a search through all paths for each
     frame = pd.DataFrame({"entry": pd.Series(entries, dtype=object), "closest": None, "matched": there})
-    frame.loc[np.flatnonzero(~there)[:20], "closest"] = closest
+    frame.loc[missing, "closest"] = match.find_closest(missing)["closest"].to_pylist()
     return frame
 
 
 def _build_pixel_conflicts(images: pa.Table, samples: pa.Table) -> "pd.DataFrame":
     """Up to 20 pictures under several classes: the paths of each with their own."""
-    import pyarrow.compute as pc
-
     images = images.filter(pc.is_in(images["pixel_id"], value_set=pc.unique(images["pixel_id"]).drop_null()[:20]))
     at = pc.index_in(samples["content_id"], value_set=images["content_id"])
     shown = samples.filter(pc.is_valid(at)).append_column("pixel_id", images["pixel_id"].take(at.drop_null()))
@@ -199,8 +182,6 @@ _RANGE = ["bit_depth", "sample_min", "sample_low", "sample_high", "sample_max", 
 
 def _build_deep(images: Columns, config: PipelineConfig) -> "pd.DataFrame":
     """A row for each image of more than 8 bits."""
-    import pyarrow.compute as pc
-
     from brev_pipeline.images.intensity import SampleRanges, advise_window, measure_fit
 
     table = images.read(["source_path", *_RANGE])
@@ -227,8 +208,6 @@ def _has_wanted_size(rows: "pd.DataFrame", config: PipelineConfig) -> Any:
 
 def _find_pixel_conflicts(images: pa.Table, samples: pa.Table) -> pa.ChunkedArray:
     """Content ids whose pixels stand under more than one category."""
-    import pyarrow.compute as pc
-
     at = pc.index_in(samples["content_id"], value_set=images["content_id"])
     shown = samples.filter(pc.is_valid(at))
     pixels = _encode_texts(images["pixel_id"])[at.drop_null().to_numpy()]
@@ -239,11 +218,11 @@ def _find_pixel_conflicts(images: pa.Table, samples: pa.Table) -> pa.ChunkedArra
 
 
 def _split_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
-    paths = tables["sample_split"].read(["path"])["path"]
-    lost = _count_difference(_find_usable_paths(tables, config), paths)
     from brev_pipeline.split.known_assignments import count_known_matches, list_known_columns
     from brev_pipeline.split.leak_groups import list_key_columns
 
+    paths = tables["sample_split"].read(["path"])["path"]
+    lost = _count_difference(_find_usable_paths(tables, config), paths)
     columns = ["path", "content_id", "pixel_id", "item", "stratum", "leak_group", "purpose", "assigned_by"]
     wanted = list_known_columns(published.known, config.split)
     by_given = ["bucket", "etag"] if config.split.given else []
@@ -253,6 +232,9 @@ def _split_frames(tables: Tables, config: PipelineConfig, published: Baseline) -
     listing = tables["sample_integrity"].read(wanted) if published.known is not None else split
     account = count_known_matches(published.known, split, listing, config.split)
     given = _match_given(tables, config, published)
+    unmatched = [
+        {"where": f"split.given.{source.key}", **row} for source in given for row in source.unmatched.to_pylist()
+    ]
     rows["leak_group_whole"] = _is_whole(group, purpose)
     rows["content_whole"] = _is_whole(_encode_texts(split["content_id"]), purpose)
     rows["pixels_whole"] = _is_whole(_encode_texts(split["pixel_id"]), purpose)
@@ -262,22 +244,13 @@ def _split_frames(tables: Tables, config: PipelineConfig, published: Baseline) -
             rows_lost=lost,
             known_unmatched=0 if account is None else account.unmatched_count,
             known_told="" if account is None else account.unmatched_text,
-            given_unmatched=sum(one.unmatched_count for one in given),
-            given_told="; ".join(one.unmatched_text for one in given if one.unmatched_text),
+            given_unmatched=sum(source.unmatched_count for source in given),
+            given_told="; ".join(source.unmatched_text for source in given if source.unmatched_text),
         ),
-        "given": _build_unmatched(given),
+        "given": _frame_of_rows(unmatched) if unmatched else _empty_frame("where", "key", "closest"),
         "known": _empty_frame("key", "purpose", "closest") if account is None else account.unmatched.to_pandas(),
-        **_report_frames(split, group, config, published, _read_listed(tables, split, config)),
+        **_report_frames(split, group, config, published, tables["sample_integrity"]),
     }
-
-
-def _read_listed(tables: Tables, split: pa.Table, config: PipelineConfig) -> pa.Table | None:
-    """All listed images as the split's report takes them; None where nothing is said of single ones."""
-    from brev_pipeline.split.selection import INTEGRITY_COLUMNS
-
-    if not config.split.names_images:
-        return None
-    return tables["sample_integrity"].read([name for name in INTEGRITY_COLUMNS if name in split.column_names])
 
 
 def _match_given(tables: Tables, config: PipelineConfig, published: Baseline) -> Sequence["GivenMatches"]:
@@ -290,20 +263,17 @@ def _match_given(tables: Tables, config: PipelineConfig, published: Baseline) ->
     return count_given_matches(listing, config.split, published.given)
 
 
-def _build_unmatched(given: Sequence["GivenMatches"]) -> "pd.DataFrame":
-    rows = [{"where": f"split.given.{one.key}", **row} for one in given for row in one.unmatched.to_pylist()]
-    return _frame_of_rows(rows) if rows else _empty_frame("where", "key", "closest")
-
-
 def _report_frames(
-    split: pa.Table, group: Numbers, config: PipelineConfig, published: Baseline, listed: pa.Table | None
+    split: pa.Table, group: Numbers, config: PipelineConfig, published: Baseline, samples: Columns
 ) -> Frames:
-    """What the split's own report finds, each finding a row; unknown purposes are left to their own rule."""
-    import pyarrow.compute as pc
-
-    from brev_pipeline.expectations.class_frames import build_class_frames
+    """What the split's own report finds, each finding a row."""
     from brev_pipeline.split import PriorAssignments, build_split_report
+    from brev_pipeline.split.selection import INTEGRITY_COLUMNS
 
+    # All listed images, where something is said of single ones.
+    columns = [name for name in INTEGRITY_COLUMNS if name in split.column_names]
+    listed = samples.read(columns) if config.split.names_images else None
+    # Unknown purposes are left to their own rule.
     named = pc.is_in(split["purpose"], value_set=pa.array(config.split.names, TEXT))
     if not pc.all(named, min_count=0).as_py():
         split, group = split.filter(named), group[named.to_numpy()]
@@ -312,27 +282,20 @@ def _report_frames(
         config.split,
         PriorAssignments(ledger=published.assignments, known=published.known, given=published.given, listed=listed),
     )
-    rest = ~report.outside
+    rest, moved = ~report.outside, report.moved.to_pandas()
+    listed_words = moved.pop("present").map({True: "yes", False: "no"})
     return {
-        "strata": _build_strata(split if rest.all() else split.filter(pa.array(rest)), group[rest], config),
+        "strata": build_strata(split if rest.all() else split.filter(pa.array(rest)), group[rest], config.split),
         **build_class_frames(split, group, config.split, published.classes, report.outside),
         "oversize": report.oversize.to_pandas().assign(fits=False),
-        "moved": _build_moved(report.moved),
+        "moved": moved.assign(listed=listed_words, kept=False),
         "overruled": report.overruled.to_pandas().assign(kept=False),
         "additions": report.locked_additions.to_pandas().assign(allowed=False),
     }
 
 
-def _build_moved(rows: pa.Table) -> "pd.DataFrame":
-    frame: pd.DataFrame = rows.to_pandas()
-    listed = frame.pop("present").map({True: "yes", False: "no"})
-    return frame.assign(listed=listed, kept=False)
-
-
 def _find_usable_paths(tables: Tables, config: PipelineConfig) -> pa.ChunkedArray:
     """Paths that the split should hold, by the configured policies."""
-    import pyarrow.compute as pc
-
     samples = tables["sample_integrity"].read(["path", "content_id", "category", "duplicate_of", "label_conflict"])
     prepared = tables["prepared_images"].read(["content_id", "status", "pixel_id"])
     ready = prepared["content_id"].filter(pc.equal(prepared["status"], "ok"))
@@ -343,48 +306,6 @@ def _find_usable_paths(tables: Tables, config: PipelineConfig) -> pa.ChunkedArra
         usable &= ~samples["label_conflict"].to_numpy()
         usable &= ~_is_in(samples["content_id"], _find_pixel_conflicts(prepared, samples))
     return samples["path"].filter(pa.array(usable))
-
-
-def _build_strata(split: pa.Table, group: Numbers, config: PipelineConfig) -> "pd.DataFrame":
-    """One row per stratum.
-
-    Args:
-        split: table of the stage, without what is given.
-        group: (rows,) number of each row's leak group.
-        config: says which shares are wanted.
-    """
-    import pandas as pd
-    import pyarrow.compute as pc
-
-    wanted = config.split.shares
-    names = sorted(pc.unique(split["stratum"]).to_pylist())
-    stratum = pc.index_in(split["stratum"], value_set=pa.array(names, TEXT)).to_numpy()
-    purpose = pc.index_in(split["purpose"], value_set=pa.array(wanted, TEXT)).fill_null(len(wanted)).to_numpy()
-    shape = (len(names), len(wanted) + 1)
-    images = np.bincount(np.ravel_multi_index((stratum, purpose), shape), minlength=shape[0] * shape[1]).reshape(shape)
-    bound = int(group.max(initial=0)) + 1
-    pairs, sizes = np.unique(stratum.astype(np.int64) * bound + group, return_counts=True)
-    groups, largest = np.bincount(pairs // bound, minlength=shape[0]), np.zeros(shape[0], np.int64)
-    np.maximum.at(largest, pairs // bound, sizes)
-    sides = sum(share > 0 for share in wanted.values())
-    out = []
-    for row, name in enumerate(names):
-        total = images[row].sum()
-        shares = dict(zip(wanted, (images[row] / total).tolist(), strict=False))
-        error = max(abs(shares[purpose] - share) for purpose, share in wanted.items())
-        out.append(
-            {
-                "stratum": name,
-                "images": int(total),
-                "leak_groups": int(groups[row]),
-                **{f"share_{purpose}": shares[purpose] for purpose in wanted},
-                "excess_error": max(0.0, error - float(largest[row] / total)),
-                "on_every_side": bool(groups[row] < sides)
-                or all(shares[purpose] > 0 for purpose, share in wanted.items() if share > 0),
-            }
-        )
-    columns = ["stratum", "images", "leak_groups", *(f"share_{purpose}" for purpose in wanted)]
-    return pd.DataFrame(out, columns=[*columns, "excess_error", "on_every_side"])
 
 
 def _weight_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
@@ -398,7 +319,6 @@ def _weight_frames(tables: Tables, config: PipelineConfig, published: Baseline) 
 
 
 def _shard_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
-    from brev_pipeline.expectations.class_frames import build_drawn_classes
     from brev_pipeline.split.label_map import read_split_classes
 
     columns = ["purpose", "epoch", "shard", "position", "path", "content_id", "group", "label"]
@@ -427,8 +347,6 @@ def _shard_frames(tables: Tables, config: PipelineConfig, published: Baseline) -
 
 def _has_same_purpose(table: pa.Table, split: pa.Table) -> Any:
     """(rows,) whether the split gives a record's image the record's purpose."""
-    import pyarrow.compute as pc
-
     given = split["purpose"].take(pc.index_in(table["path"], value_set=split["path"]))
     return pc.fill_null(pc.equal(given, table["purpose"]), False).to_numpy()
 
@@ -456,8 +374,6 @@ def _build_groups(rows: "pd.DataFrame", weights: pa.Table) -> "pd.DataFrame":
 
 def _count_difference(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int:
     """How many distinct values stand in only one of the two columns."""
-    import pyarrow.compute as pc
-
     if len(one) == len(other) and pc.all(pc.equal(one, other), min_count=0).as_py():
         return 0  # as a rule; two sets of all paths cost ten times as much
     values = [pc.unique(one), pc.unique(other)]
@@ -466,24 +382,8 @@ def _count_difference(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int:
 
 def _is_in(values: Any, wanted: Any) -> Any:
     """Whether each text is one of those wanted, as NumPy's truth values (pandas' ``isin`` walks through Python)."""
-    import pyarrow.compute as pc
-
-    own, others = (
-        pa.chunked_array([one]) if isinstance(one, pa.Array) else one for one in map(_to_texts, (values, wanted))
-    )
-    return pc.is_in(own, value_set=others).to_numpy()
-
-
-def _to_texts(values: Any) -> Any:
-    if isinstance(values, pa.Array | pa.ChunkedArray):
-        return values
-    return pa.array(values, TEXT)
-
-
-def _count_items(table: pa.Table, column: str) -> Any:
-    import pyarrow.compute as pc
-
-    return pc.list_value_length(table[column]).to_numpy()
+    known = pa.array(wanted, TEXT) if isinstance(wanted, list) else wanted
+    return pc.is_in(values, value_set=known).to_numpy(zero_copy_only=False)
 
 
 def _encode_texts(column: pa.ChunkedArray) -> Numbers:

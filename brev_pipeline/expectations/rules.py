@@ -6,7 +6,7 @@ location without paying for it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict, Unpack
 
 Severity = Literal["error", "warn"]
 
@@ -64,30 +64,28 @@ class Finding:
     result: Mapping[str, Any] = field(default_factory=dict)
 
 
-def rule_all_true(
-    name: str,
-    says: str,
-    column: str,
-    *,
-    frame: str = "rows",
-    severity: Severity = "error",
-    of_history: bool = False,
-    advice: str | None = None,
-    examples: str | None = None,
-) -> Rule:
-    """A rule that a column of truth values is true in every row."""
-    arguments = {"column": column, "value_set": [True]}
-    return Rule(name, says, frame, "ExpectColumnValuesToBeInSet", arguments, severity, of_history, advice, examples)
+class RuleOptions(TypedDict, total=False):
+    """What a rule may say besides; see `Rule`."""
+
+    severity: Severity
+    of_history: bool
+    advice: str
+    examples: str
+
+
+def rule_all_true(name: str, says: str, column: str, **options: Unpack[RuleOptions]) -> Rule:
+    """A rule that a column of truth values is true in every row: one of the frame ``rows``, or ``frame.column``."""
+    return _make_rule(name, says, column, "rows", "ExpectColumnValuesToBeInSet", {"value_set": [True]}, options)
 
 
 def rule_unique(name: str, says: str, column: str) -> Rule:
-    """A rule that no two rows have the same value."""
-    return Rule(name, says, "rows", "ExpectColumnValuesToBeUnique", {"column": column})
+    """A rule that no two rows have the same value in a column, named as in `rule_all_true`."""
+    return _make_rule(name, says, column, "rows", "ExpectColumnValuesToBeUnique", {}, {})
 
 
 def rule_in_set(name: str, says: str, column: str, values: list[str]) -> Rule:
-    """A rule that every value is one of ``values``."""
-    return Rule(name, says, "rows", "ExpectColumnValuesToBeInSet", {"column": column, "value_set": values})
+    """A rule that every value of a column, named as in `rule_all_true`, is one of ``values``."""
+    return _make_rule(name, says, column, "rows", "ExpectColumnValuesToBeInSet", {"value_set": values}, {})
 
 
 def rule_between(
@@ -97,15 +95,25 @@ def rule_between(
     *,
     low: float | None = None,
     high: float | None = None,
-    frame: str = "summary",
-    severity: Severity = "error",
-    of_history: bool = False,
-    advice: str | None = None,
-    examples: str | None = None,
+    **options: Unpack[RuleOptions],
 ) -> Rule:
-    """A rule that every value of a column lies in [low, high]."""
-    arguments = {"column": column, "min_value": low, "max_value": high}
-    return Rule(name, says, frame, "ExpectColumnValuesToBeBetween", arguments, severity, of_history, advice, examples)
+    """A rule that every value of a column lies in [low, high]: one of the frame ``summary``, or ``frame.column``."""
+    bounds = {"min_value": low, "max_value": high}
+    return _make_rule(name, says, column, "summary", "ExpectColumnValuesToBeBetween", bounds, options)
+
+
+def _make_rule(
+    name: str,
+    says: str,
+    column: str,
+    frame: str,
+    expectation: str,
+    arguments: Mapping[str, Any],
+    options: RuleOptions,
+) -> Rule:
+    if "." in column:
+        frame, column = column.split(".")
+    return Rule(name, says, frame, expectation, {"column": column, **arguments}, **options)
 
 
 def describe_finding(finding: Finding) -> str:
@@ -113,25 +121,18 @@ def describe_finding(finding: Finding) -> str:
     if finding.passed:
         return finding.rule.says
     if finding.offending:
-        found = f"{finding.offending:,} {'row breaks' if finding.offending == 1 else 'rows break'} this"
-        found += _format_examples(finding)
+        outcome = f"{finding.offending:,} {'row breaks' if finding.offending == 1 else 'rows break'} this"
+        outcome += _format_examples(finding)
     else:
-        found = f"found {_format_observed(finding)}"
+        outcome = f"found {_format_observed(finding)}"
     advice = f". {finding.advice}" if finding.advice else ""
-    return f"Not so: {finding.rule.says}; {finding.reason or found}{advice}"
+    return f"Not so: {finding.rule.says}; {finding.reason or outcome}{advice}"
 
 
 # Columns that say which row is meant, the best first.
 _NAMING_COLUMNS: Final = (
-    "path",
-    "source_path",
-    "entry",
-    "paths",
-    "stratum",
-    "group",
-    "leak_group",
-    "content_id",
-    "purpose",
+    *("path", "source_path", "entry", "paths"),
+    *("stratum", "group", "leak_group", "content_id", "purpose"),
 )
 
 
@@ -148,10 +149,6 @@ def _format_observed(finding: Finding) -> str:
     value = finding.observed
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return (
-        f"{100 * value:.4g}%"
-        if "%" in finding.rule.says
-        else f"{value:,}"
-        if isinstance(value, int)
-        else f"{value:.4g}"
-    )
+    if "%" in finding.rule.says:
+        return f"{100 * value:.4g}%"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

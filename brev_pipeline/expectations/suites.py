@@ -28,23 +28,20 @@ def listing_rules(config: PipelineConfig) -> list[Rule]:
         rule_all_true(
             "names_matched",
             "every key of listing.class_mapping and every name of listing.classes is that of some image",
-            "matched",
-            frame="names",
+            "names.matched",
             severity="warn",
         ),
         rule_all_true(
             "names_distinct",
             "no two names of classes are the same but for case, spaces, or Unicode's forms",
-            "distinct",
-            frame="twins",
+            "twins.distinct",
             severity="warn",
         ),
         rule_all_true(
             "labels_useful",
             "there are two classes at least, or listing.classes names the only one; and each is named by what is on "
             "its images, not by a folder of all",
-            "useful",
-            frame="labels",
+            "labels.useful",
             severity="warn",
         ),
         rule_all_true("not_empty", "no file has zero bytes (it will be quarantined)", "has_bytes", severity="warn"),
@@ -136,9 +133,8 @@ def image_rules(config: PipelineConfig) -> list[Rule]:
             "range_used",
             f"every image of more than 8 bits uses at least {least:.0%} of what becomes black to white, and shows as "
             "much of its own range (image.intensity)",
-            "share",
+            "deep.share",
             low=least,
-            frame="deep",
             severity="warn",
             advice="advice",
         ),
@@ -152,8 +148,7 @@ def image_rules(config: PipelineConfig) -> list[Rule]:
         rule_all_true(
             "accepted_matched",
             "every entry of validation.prepared_images.accept_unjudged is a listed path, or the content id of one",
-            "matched",
-            frame="accepted",
+            "accepted.matched",
             severity="warn",
         ),
     ]
@@ -173,73 +168,63 @@ def split_rules(config: PipelineConfig) -> list[Rule]:
         rule_between(
             "fractions_met",
             f"each stratum's shares are within {tolerance:.0%}, or one leak group, of the wanted ones",
-            "excess_error",
+            "strata.excess_error",
             high=tolerance,
-            frame="strata",
         ),
         rule_all_true(
             "strata_on_every_side",
             "every stratum with enough leak groups stands on every side",
-            "on_every_side",
-            frame="strata",
+            "strata.on_every_side",
             severity="warn",
         ),
         rule_all_true(
             "groups_fit",
             "no leak group is larger than its purpose's whole quota in a stratum",
-            "fits",
-            frame="oversize",
+            "oversize.fits",
             severity="warn",
         ),
         rule_all_true(
             "purposes_filled",
             "every purpose that has a share, or that split.given names, has images, where there are leak groups enough "
             "(where each stratum has few: a higher share, coarser split.stratification, or a share of 0)",
-            "filled",
-            frame="purposes",
+            "purposes.filled",
         ),
         rule_all_true(
             "classes_divided",
             "every class has images of several items, and stands on every side that has a share",
-            "divided",
-            frame="classes",
+            "classes.divided",
             severity="warn",
         ),
         rule_all_true(
             "strata_are_classes",
             "every stratum is a class, or a part of one that is large enough to be divided",
-            "of_one_class",
-            frame="class_strata",
+            "class_strata.of_one_class",
             severity="warn",
         ),
         rule_all_true(
             "labels_kept",
             "every class has the label that it had in the newest published version",
-            "kept",
-            frame="labels",
+            "labels.kept",
             of_history=True,
         ),
         rule_all_true(
             "ledger_kept",
             "no assignment of an earlier version, or of the known ones, was changed (split.allow_moves)",
-            "kept",
-            frame="moved",
+            "moved.kept",
             severity=moves,
             of_history=True,
         ),
         rule_all_true(
             "given_kept",
             "every image stands where split.given puts it (split.allow_moves)",
-            "kept",
-            frame="overruled",
+            "overruled.kept",
             severity=moves,
             of_history=True,
         ),
         rule_all_true(
             "locks_kept",
             "no new image came to a locked purpose (split.allow_additions)",
-            "allowed",
-            frame="additions",
+            "additions.allowed",
             severity=additions,
             of_history=True,
         ),
@@ -271,17 +256,14 @@ def weight_rules(config: PipelineConfig) -> list[Rule]:
     """Rules of the weight table."""
     return [
         rule_in_set("purpose_known", "every row has one of the configured purposes", "purpose", config.split.names),
-        rule_between("weights_positive", "every group is drawn", "probability", low=1e-12, high=1.0, frame="rows"),
-        rule_between(
-            "probabilities_sum", "the probabilities of a purpose sum to 1", "error", high=1e-9, frame="purposes"
-        ),
+        rule_between("weights_positive", "every group is drawn", "rows.probability", low=1e-12, high=1.0),
+        rule_between("probabilities_sum", "the probabilities of a purpose sum to 1", "purposes.error", high=1e-9),
         rule_between("nothing_lost", "every image of the split is in one group", "rows_lost", low=0, high=0),
         rule_between(
             "draws_follow_weights",
             "each group's draws are its share of the epoch, rounded",
-            "draws_error",
+            "rows.draws_error",
             high=1.0,
-            frame="rows",
         ),
     ]
 
@@ -297,18 +279,14 @@ def shard_rules(config: PipelineConfig) -> list[Rule]:
         rule_between(
             "frequencies_met",
             "each group is recorded as often as the weights say, to within one record per epoch",
-            "records_error",
+            "groups.records_error",
             high=1.0,
-            frame="groups",
         ),
-        rule_between(
-            "shards_even", "the shards of a purpose differ by at most one record", "spread", high=1, frame="shards"
-        ),
+        rule_between("shards_even", "the shards of a purpose differ by at most one record", "shards.spread", high=1),
         rule_all_true(
             "classes_drawn",
             "every class of a sampled purpose has a record in each epoch",
-            "drawn",
-            frame="classes",
+            "classes.drawn",
             severity="warn",
         ),
     ]

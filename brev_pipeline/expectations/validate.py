@@ -15,7 +15,7 @@ from brev_pipeline.expectations.rules import Finding, Rule
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN_ROWS = 20
+_SHOWN_ROWS: Final = 20
 
 # Usage statistics off: Great Expectations reads this when it is imported, which nobody does before this module.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
@@ -32,12 +32,12 @@ def validate_frames(rules: Sequence[Rule], frames: Mapping[str, "pd.DataFrame"])
         One finding per rule, in the rules' order. A rule that cannot be applied (a column is missing) fails,
         with the reason.
     """
-    found: dict[str, Finding] = {}
+    findings: dict[str, Finding] = {}
     asset = _make_asset()
     for name in dict.fromkeys(rule.frame for rule in rules):
-        own = [rule for rule in rules if rule.frame == name]
-        found |= {finding.rule.name: finding for finding in _validate_frame(asset, own, name, frames)}
-    return [found[rule.name] for rule in rules]
+        rules_of_frame = [rule for rule in rules if rule.frame == name]
+        findings |= {finding.rule.name: finding for finding in _validate_frame(asset, rules_of_frame, name, frames)}
+    return [findings[rule.name] for rule in rules]
 
 
 def _make_asset() -> Any:
@@ -61,18 +61,15 @@ def _validate_frame(
     import great_expectations as gx
 
     frame = frames[name]
-    suite = gx.ExpectationSuite(
-        name="suite",
-        expectations=[
-            getattr(gx.expectations, rule.expectation)(**rule.arguments, meta={"rule": rule.name}) for rule in rules
-        ],
-    )
+    expectations = [
+        getattr(gx.expectations, rule.expectation)(**rule.arguments, meta={"rule": rule.name}) for rule in rules
+    ]
     # It copies the frame for every rule: only what rules name, and not what merely tells people which row is meant.
     named = {rule.arguments.get("column") for rule in rules}
     judged = frame[[column for column in frame.columns if column in named]]
     # The batch is asked itself: to file suite and definition with the context costs as much as the answer.
     batch = asset.get_batch(asset.build_batch_request({"dataframe": judged}))
-    outcome = batch.validate(suite, result_format="SUMMARY")
+    outcome = batch.validate(gx.ExpectationSuite(name="suite", expectations=expectations), result_format="SUMMARY")
     # Results come in another order than the suite; `meta` survives.
     by_name = {result.expectation_config.meta["rule"]: result for result in outcome.results}
     return [_build_finding(rule, by_name[rule.name], frame, frames.get(rule.examples or "")) for rule in rules]
@@ -80,7 +77,7 @@ def _validate_frame(
 
 def _build_finding(rule: Rule, result: Any, frame: "pd.DataFrame", examples: "pd.DataFrame | None") -> Finding:
     facts = result.result or {}
-    return make_finding(
+    return _make_finding(
         rule,
         frame,
         examples,
@@ -93,7 +90,7 @@ def _build_finding(rule: Rule, result: Any, frame: "pd.DataFrame", examples: "pd
     )
 
 
-def make_finding(
+def _make_finding(
     rule: Rule,
     frame: "pd.DataFrame",
     examples: "pd.DataFrame | None",
@@ -105,35 +102,23 @@ def make_finding(
     reason: str | None = None,
     result: Mapping[str, Any] | None = None,
 ) -> Finding:
-    """The finding that says what was found, with the rows that people are shown.
-
-    Args:
-        rule: that was applied.
-        frame: to which.
-        examples: the frame that `Rule.examples` names, if it names one.
-        passed: whether the frame keeps the rule.
-        observed: of a rule about the whole.
-        broken: how many rows break the rule.
-        places: of the first of them.
-        reason: why the rule could not be applied.
-        result: what Great Expectations said.
-    """
-    index = list(places[:SHOWN_ROWS])
-    told = frame[rule.advice].iloc[index[:1]].tolist() if rule.advice else []
-    # Truths say nothing of a row that breaks them, but that it does.
-    shown = frame.drop(columns=rule.advice or []).select_dtypes(exclude="bool")
-    rows = [] if rule.frame == "summary" else to_plain_rows(shown, index)
-    if examples is not None:
-        some = examples.head(SHOWN_ROWS)
-        rows = [] if passed else to_plain_rows(some, list(range(len(some))))
+    """The finding, with the rows that people are shown: of ``places``, the first that break the rule, or examples."""
+    index = list(places[:_SHOWN_ROWS])
+    advice = frame[rule.advice].iloc[index[:1]].tolist() if rule.advice else []
+    if examples is None:
+        # Truths say nothing of a row that breaks them, but that it does.
+        shown = frame.drop(columns=rule.advice or []).select_dtypes(exclude="bool").iloc[index]
+        shown = shown[:0] if rule.frame == "summary" else shown
+    else:
+        shown = examples[:0] if passed else examples.head(_SHOWN_ROWS)
     return Finding(
         rule,
         passed=passed,
         observed=observed,
         offending=0 if rule.frame == "summary" else broken,
-        rows=rows,
+        rows=_to_plain_rows(shown),
         reason=reason,
-        advice=str(told[0]) if told else None,
+        advice=str(advice[0]) if advice else None,
         result=result or {},
     )
 
@@ -157,8 +142,8 @@ def _strip_result(result: dict[str, Any]) -> dict[str, Any]:
 def _find_observed(rule: Rule, facts: Mapping[str, Any], frame: "pd.DataFrame") -> Any:
     # The summary is one row: what stands there is what was observed.
     if rule.frame == "summary" and len(frame) == 1 and rule.arguments.get("column") in frame:
-        return _to_plain({"value": frame[rule.arguments["column"]].iloc[0]})["value"]
-    return _to_plain({"value": facts.get("observed_value")})["value"]
+        return _to_plain(frame[rule.arguments["column"]].iloc[0])
+    return _to_plain(facts.get("observed_value"))
 
 
 def _join_exceptions(info: Mapping[str, Any]) -> str | None:
@@ -167,27 +152,19 @@ def _join_exceptions(info: Mapping[str, Any]) -> str | None:
     return "; ".join(messages) or None
 
 
-def to_plain_rows(frame: "pd.DataFrame", places: list[int]) -> list[dict[str, Any]]:
-    """Some rows of a frame, JSON-safe, as people read them."""
+def _to_plain_rows(frame: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Rows of a frame, JSON-safe, with numbers as people read them: 0.3, and not 0.30000000000000004."""
+    rows = [{str(key): _to_plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
     return [
-        {key: _shorten(value) for key, value in _to_plain({str(key): value for key, value in row.items()}).items()}
-        for row in frame.iloc[places].to_dict("records")
+        {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in row.items()}
+        for row in rows
     ]
 
 
-def _shorten(value: Any) -> Any:
-    """A number as people read it: 0.3, and not 0.30000000000000004."""
-    return float(f"{value:.6g}") if isinstance(value, float) else value
-
-
-def _to_plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON-safe values: NumPy scalars to Python's, lists as they are, missing values to None."""
-    plain: dict[str, Any] = {}
-    for key, value in row.items():
-        if hasattr(value, "tolist"):
-            value = value.tolist()
-        plain[str(key)] = None if isinstance(value, float) and value != value else value
-    return plain
+def _to_plain(value: Any) -> Any:
+    """A JSON-safe value: NumPy scalars to Python's, lists as they are, missing values to None."""
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    return None if isinstance(plain, float) and plain != plain else plain
 
 
 def evaluate_frames(rules: Sequence[Rule], frames: Mapping[str, "pd.DataFrame"]) -> list[Finding]:
@@ -201,22 +178,22 @@ def _evaluate_rule(rule: Rule, frames: Mapping[str, "pd.DataFrame"]) -> Finding:
         return validate_frames([rule], frames)[0]
     values = frame[rule.arguments["column"]].dropna()
     broken = values.index[_RULE_BREAKERS[rule.expectation](values, rule.arguments)]
-    return make_finding(
+    return _make_finding(
         rule,
         frame,
         frames.get(rule.examples or ""),
         passed=not len(broken),
         observed=values.iloc[0].item() if rule.frame == "summary" and len(values) == 1 else None,
         broken=len(broken),
-        places=broken[:SHOWN_ROWS].tolist(),
+        places=broken[:_SHOWN_ROWS].tolist(),
     )
 
 
 def _is_outside(values: "pd.Series[Any]", arguments: Mapping[str, Any]) -> Any:
     low, high = arguments.get("min_value"), arguments.get("max_value")
-    wrong = values != values
-    wrong = wrong if low is None else wrong | (values < low)
-    return wrong if high is None else wrong | (values > high)
+    outside = values != values
+    outside = outside if low is None else outside | (values < low)
+    return outside if high is None else outside | (values > high)
 
 
 # Expectation → (values that are there,) whether each of them breaks it.

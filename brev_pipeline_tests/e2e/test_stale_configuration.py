@@ -238,7 +238,7 @@ class TestReexecutionFromFailure:
         world.write({})
         with pytest.MonkeyPatch.context() as patch, world.instance() as instance:
             patch.setenv("BREV_PIPELINE_CONFIGS", str(world.root))
-            patch.setattr("brev_pipeline.expectations.frames._build_strata", _never_met)
+            patch.setattr("brev_pipeline.expectations.frames.build_strata", _never_met)
             result = execute(instance)
         assert not result.success
         return world, result.run_id

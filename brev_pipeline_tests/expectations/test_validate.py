@@ -17,8 +17,8 @@ RULES = [
     rule_unique("once", "says", "text"),
     rule_in_set("known", "says", "text", ["a", "b", "c"]),
     rule_between("low", "says", "number", low=0.2),
-    rule_between("high", "says", "number", high=0.8, frame="rows"),
-    rule_between("both", "says", "number", low=0.1, high=0.9, frame="rows", advice="advice"),
+    rule_between("high", "says", "rows.number", high=0.8),
+    rule_between("both", "says", "rows.number", low=0.1, high=0.9, advice="advice"),
 ]
 
 
