@@ -33,20 +33,18 @@ class ListingError(BrevPipelineError):
     """A dataset cannot be listed: missing, unreadable, or empty."""
 
 
-class SourceError(BrevPipelineError):
+class _ImageError(BrevPipelineError):
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class SourceError(_ImageError):
     """A raw image cannot be fetched; ``status`` says how (``missing`` or ``changed``)."""
 
-    def __init__(self, status: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
 
-
-class DecodeError(BrevPipelineError):
+class DecodeError(_ImageError):
     """Bytes are not an image that we accept; ``status`` is ``corrupt``, ``unsupported`` or ``too_large``."""
-
-    def __init__(self, status: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 class SplitError(BrevPipelineError):

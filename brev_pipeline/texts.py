@@ -7,6 +7,7 @@ functions that join texts take only one of the two types, so those stand here to
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -17,15 +18,17 @@ import pyarrow.compute as pc
 # Multipliers of SplitMix64's last step (Steele, Lea and Flood 2014): they only have to spread.
 _MIX: Final = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 _WORD: Final = 8  # bytes
-_AT_ONCE: Final = 8192  # rows: their arrays stay in the processor's cache
+_AT_ONCE: Final = 8192  # rows
 TEXT: Final = pa.large_string()
 NAMES: Final = pa.list_(TEXT)
 """Of a column with several names per row."""
+Match = re.Match[Any] | None
 
 
 def join_texts(*parts: Any, by: str) -> Any:
     """Texts of several columns (or single texts) with ``by`` between them, row by row; null where one of them is."""
-    return pc.binary_join_element_wise(*map(_wide, parts), pa.scalar(by, TEXT))
+    wide = [pa.scalar(part, TEXT) if isinstance(part, str) else part.cast(TEXT) for part in parts]
+    return pc.binary_join_element_wise(*wide, pa.scalar(by, TEXT))
 
 
 def join_names(names: Any, by: str) -> Any:
@@ -70,8 +73,8 @@ def text_offsets(texts: pa.Array) -> npt.NDArray[np.int64]:
     wide = pa.types.is_large_string(texts.type) or pa.types.is_large_binary(texts.type)
     kind = np.int64 if wide else np.int32
     # Only these rows of the buffer: a slice may stand in a long one.
-    found = np.frombuffer(texts.buffers()[1], kind, len(texts) + 1, texts.offset * np.dtype(kind).itemsize)
-    return found.astype(np.int64, copy=False)
+    offsets = np.frombuffer(texts.buffers()[1], kind, len(texts) + 1, texts.offset * np.dtype(kind).itemsize)
+    return offsets.astype(np.int64, copy=False)
 
 
 def text_bytes(texts: pa.Array) -> npt.NDArray[np.uint8]:
@@ -95,34 +98,33 @@ def row_digests(*columns: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
     Returns:
         (rows,) uint64.
     """
-    found = np.zeros(len(columns[0]), np.uint64)
+    digests = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
         start = 0
-        for batch in pa.table([column], ["text"]).to_batches(_AT_ONCE):
-            texts = batch["text"]
+        for texts in _batches(column):
             rows = slice(start, start + len(texts))
-            found[rows] = _digests(pc.fill_null(texts, "") if texts.null_count else texts, found[rows])
+            digests[rows] = _mix_texts(pc.fill_null(texts, "") if texts.null_count else texts, digests[rows])
             start = rows.stop
-    return found
+    return digests
 
 
-def _digests(texts: pa.Array, seeds: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def _mix_texts(texts: pa.Array, seeds: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """(rows,) each text mixed into its seed, 8 bytes at a time."""
     edges, data = text_offsets(texts), text_bytes(texts)
     padded = np.concatenate([data, np.zeros(_WORD, np.uint8)])
     # Every 8 bytes of the texts as a number, wherever they begin.
     words = np.ndarray((len(data) + 1,), "<u8", padded, strides=(1,))
     begins, left = edges[:-1] - edges[0], np.diff(edges)
-    found = mix_bits(seeds + left.astype(np.uint64))
+    digests = mix_bits(seeds + left.astype(np.uint64))
     rows = np.flatnonzero(left > 0)
     while len(rows):
         short = np.maximum(_WORD - left[rows], 0).astype(np.uint64) << np.uint64(3)
         word = words[begins[rows]] << short >> short  # without the bytes of the next text
-        found[rows] = mix_bits(found[rows] ^ word)
+        digests[rows] = mix_bits(digests[rows] ^ word)
         begins[rows] += _WORD
         left[rows] -= _WORD
         rows = rows[left[rows] > 0]
-    return found
+    return digests
 
 
 def mix_bits(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
@@ -130,16 +132,6 @@ def mix_bits(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     numbers = (numbers ^ (numbers >> np.uint64(30))) * _MIX[0]
     numbers = (numbers ^ (numbers >> np.uint64(27))) * _MIX[1]
     return numbers ^ (numbers >> np.uint64(31))
-
-
-def _wide(part: Any) -> Any:
-    return pa.scalar(part, TEXT) if isinstance(part, str) else part.cast(TEXT)
-
-
-_STEP: Final = 8192  # texts at a time: their Python objects stay in the processor's cache
-
-Match = re.Match[Any] | None
-Search = Callable[[Any], Match]
 
 
 def search_each(texts: pa.ChunkedArray, pattern: re.Pattern[str], key: Callable[[Any], Any]) -> pa.ChunkedArray:
@@ -154,22 +146,24 @@ def search_each(texts: pa.ChunkedArray, pattern: re.Pattern[str], key: Callable[
     Returns:
         (texts,) text; null where the pattern is not found, or ``key`` gives None.
     """
-    raw = _on_bytes(pattern.pattern)
-    found = [_search_batch(batch, pattern, raw, key) for chunk in texts.chunks for batch in _batches(chunk)]
-    return pa.chunked_array(found, TEXT)
+    raw: re.Pattern[bytes] | None = None
+    if pattern.pattern.isascii():
+        # Only text knows some patterns: for example \u0041, \N{…}, (?u).
+        with suppress(re.error, ValueError):
+            raw = re.compile(pattern.pattern.encode())
+    return pa.chunked_array([_search_batch(batch, pattern, raw, key) for batch in _batches(texts)], TEXT)
 
 
 def _search_batch(
-    batch: pa.Array, text: re.Pattern[str], raw: re.Pattern[bytes] | None, key: Callable[[Any], Any]
+    batch: pa.Array, pattern: re.Pattern[str], raw: re.Pattern[bytes] | None, key: Callable[[Any], Any]
 ) -> pa.Array:
-    search: Search
-    kind: pa.DataType
-    if raw is not None and _printable_ascii(batch):
-        kind = pa.binary()
-        values, search = batch.cast(pa.binary()).to_pylist(), raw.search
+    letters = text_bytes(batch)
+    # Of printable ASCII the bytes match as the text does, in less time.
+    if raw is not None and len(letters) and letters.min() >= 0x20 and letters.max() < 0x7F:
+        kind, search = pa.binary(), raw.search
     else:
-        kind = TEXT
-        values, search = batch.to_pylist(), text.search
+        kind, search = TEXT, pattern.search  # type: ignore[assignment]
+    values = batch.cast(kind).to_pylist()
     try:
         keys = list(map(key, map(search, values)))
     except TypeError:  # None, where there is no match, has no groups
@@ -177,20 +171,7 @@ def _search_batch(
     return pa.array(keys, kind).cast(TEXT)
 
 
-def _on_bytes(pattern: str) -> re.Pattern[bytes] | None:
-    if not pattern.isascii():
-        return None
-    try:
-        return re.compile(pattern.encode())
-    except (re.error, ValueError):  # for example \u0041, \N{…}, (?u): only text knows them
-        return None
-
-
-def _batches(chunk: pa.Array) -> Iterator[pa.Array]:
-    for start in range(0, len(chunk), _STEP):
-        yield chunk.slice(start, _STEP)
-
-
-def _printable_ascii(batch: pa.Array) -> bool:
-    letters = text_bytes(batch)
-    return len(letters) > 0 and bool(letters.min() >= 0x20) and bool(letters.max() < 0x7F)
+def _batches(texts: pa.ChunkedArray) -> Iterator[pa.Array]:
+    """Parts of a column whose arrays, or objects in Python, stay in the processor's cache."""
+    for batch in pa.table([texts], ["text"]).to_batches(_AT_ONCE):
+        yield batch["text"]

@@ -24,7 +24,6 @@ class SamplingSettings(Section):
     )
 
 
-Chance = Fraction
 Range = tuple[float, float]
 
 
@@ -40,11 +39,11 @@ AscendingRange = Annotated[Range, AfterValidator(_ascending)]
 class RandomTransformer(Section):
     """Geometry: all parts become one affine warp. Each part has its own coin."""
 
-    chance: Chance = Field(0.5, description="Of flips, scale, translation and shear, each.")
+    chance: Fraction = Field(0.5, description="Of flips, scale, translation and shear, each.")
     flip_up_down: bool = Field(True, description="Mirror top and bottom.")
     flip_left_right: bool = Field(True, description="Mirror left and right.")
     scale: float = Field(0.2, ge=0, le=0.9, description="Zoom by up to ± this fraction.")
-    rotate_chance: Chance = Field(0.5, description="Of a rotation.")
+    rotate_chance: Fraction = Field(0.5, description="Of a rotation.")
     rotate: float = Field(90, ge=0, le=180, description="Degrees, up to ± this.")
     translate_horizontal: Fraction = Field(0.1, description="Fraction of the width, up to ± this.")
     translate_vertical: Fraction = Field(0.1, description="Fraction of the height, up to ± this.")
@@ -56,7 +55,7 @@ class ImageDeformation(Section):
 
     alpha: float = Field(0.1, ge=0, le=1, description="Largest displacement, fraction of the shorter side.")
     sigma: float = Field(0.1, gt=0, le=1, description="Smoothness of the field, fraction of the shorter side.")
-    chance: Chance = Field(0.5, description="Of a deformation.")
+    chance: Fraction = Field(0.5, description="Of a deformation.")
 
 
 class ImageFiltering(Section):
@@ -67,7 +66,7 @@ class ImageFiltering(Section):
     )
     mean: Literal[0, 3, 5, 7] = Field(3, description="Side of the mean filter in px; 0 switches it off.")
     gaussian: float = Field(0.5, ge=0, le=20, description="Sigma of the Gaussian blur in px; 0 switches it off.")
-    chance: Chance = Field(0.5, description="Of each filter.")
+    chance: Fraction = Field(0.5, description="Of each filter.")
 
     @field_validator("emboss")
     @classmethod
@@ -85,7 +84,7 @@ class ImageNoise(Section):
     hue: float = Field(0.05, ge=0, le=0.5, description="Rotation about the grey axis, up to ± this fraction of a turn.")
     saturation: AscendingRange = Field((0.0, 2.0), description="Factor on the distance from the grey axis.")
     stddev: Fraction = Field(0.01, description="Standard deviation of white noise, fraction of full scale.")
-    chance: Chance = Field(0.5, description="Of each part.")
+    chance: Fraction = Field(0.5, description="Of each part.")
 
     @field_validator("contrast", "saturation")
     @classmethod
@@ -103,7 +102,7 @@ class ImageSaltAndPepper(Section):
     scale: list[Literal[1, 3, 5]] = Field(
         [1, 3, 5], min_length=1, description="Sides of the specks in px; one is drawn for each image."
     )
-    chance: Chance = Field(0.5, description="Of specks.")
+    chance: Fraction = Field(0.5, description="Of specks.")
 
 
 class AugmentationSettings(Section):

@@ -187,18 +187,7 @@ def make_tf_dataset(
     drop_remainder: bool,
     prefetch: int | None,
 ) -> Any:
-    """Make the data set that `Records.to_tf` describes.
-
-    Args:
-        contents: what is read.
-        decoder: makes samples of records.
-        epochs: written epochs, in the order of reading.
-        batch_size: as there, like all that follow.
-        shuffle: as there.
-        repeat: as there.
-        seed: as there.
-        drop_remainder: as there.
-        prefetch: as there.
+    """Make the data set of some written epochs, in their order; all other arguments as of `Records.to_tf`.
 
     Raises:
         ReadError: the images differ in size and batches are asked for, or an option has no such value.
