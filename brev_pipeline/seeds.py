@@ -8,14 +8,13 @@ changes every shard ever made: it is a major version.
 
 import hashlib
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from brev_pipeline.texts import TEXT
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _AT_ONCE: Final = 1 << 14  # texts of a column that Python sees at a time
 # Parts are joined with a byte that no UTF-8 text contains, so ("ab", "c") and ("a", "bc") differ.
@@ -50,12 +49,18 @@ def seeds64(
 
 
 def hash_column(
-    seed: int, prefix: tuple[str | int, ...], column: pa.ChunkedArray, ordinals: npt.NDArray[np.int32] | None = None
+    seed: int, prefix: tuple[str | int, ...], column: "pa.ChunkedArray", ordinals: npt.NDArray[np.int32] | None = None
 ) -> npt.NDArray[np.uint64]:
     """`seeds64(seed, prefix, column, ordinals)` of a column of texts without nulls, number for number, as an array.
 
     Texts become bytes, and get their ordinal, in Arrow: at 10⁸ rows lists of them would take 20 GB, and twice as long.
     """
+    # Who needs a few seeds does not wait for Arrow.
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from brev_pipeline.texts import TEXT
+
     state = _hash_prefix(seed, prefix)
     hashes = np.empty(len(column), np.uint64)
     for start in range(0, len(column), _AT_ONCE):
