@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from brev_pipeline.report.context import ReportContext, SectionSummary, Tone
@@ -126,7 +125,6 @@ class PageSummary:
     tone: Tone
     verdict: str
     says: str
-    when: str  # date and time for people; empty where it is unknown
     figures: list[tuple[str, str]]  # value and what it counts
     sides: list[PurposeSummary]
 
@@ -163,7 +161,6 @@ def page_summary(
         tone,
         verdict,
         said,
-        _format_time(inputs.published_at),
         figures,
         [
             PurposeSummary(one.purpose, one.images, one.share, _count_records(records, one.purpose))
@@ -175,15 +172,3 @@ def page_summary(
 def _count_records(counts: Mapping[str, int], purpose: str) -> str:
     plain, drawn = count_noun(counts.get(purpose, 0), "record"), counts.get(f"{purpose}{AUGMENTED}")
     return plain if drawn is None else f"{plain} as they are, {drawn:,} augmented"
-
-
-def _format_time(stamp: str | None) -> str:
-    """``22 November 2026, 15:11 UTC``."""
-    if stamp is None:
-        return ""
-    try:
-        at = datetime.fromisoformat(stamp)
-    except ValueError:
-        return stamp
-    at = at.astimezone(UTC) if at.tzinfo else at
-    return f"{at.day} {at:%B %Y, %H:%M} UTC"

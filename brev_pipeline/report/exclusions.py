@@ -23,7 +23,6 @@ from brev_pipeline.report.rows import (
     pick_rows,
 )
 from brev_pipeline.report.text import count_noun, format_percent, join_words
-from brev_pipeline.report.thumbnails import Thumbnail, make_thumbnail
 
 _EXCLUDED: Final = 60  # examples of each rule, and classes
 
@@ -154,7 +153,6 @@ def _summarize_exclusions(found: int, used: int, rules: list[RuleExclusions]) ->
 
 
 _QUARANTINED: Final = 100  # rows
-_PICTURES: Final = 24  # thumbnails, each read anew from the bucket
 _COLUMNS: Final = ["content_id", "status", "source_path", "format", "width", "height"]
 
 STATUSES: Final = {
@@ -177,7 +175,6 @@ class QuarantinedImage:
     status: str
     reason: str
     format: str
-    picture: Thumbnail | None = None
 
 
 @dataclass(frozen=True)
@@ -213,12 +210,10 @@ def _describe_images(
         return []
     images = context.images
     chosen = first_rows(pa.table({name: images.read_column(name, among) for name in order}), most)
-    wanted = images.names if why == "reason" and context.inputs.photos else [*_COLUMNS, why]
-    rows = images.read_rows(wanted, np.flatnonzero(among)[chosen])
+    rows = images.read_rows([*_COLUMNS, why], np.flatnonzero(among)[chosen])
     contents = context.listing.read_column("content_id")
     there = contents.filter(pc.is_in(contents, value_set=rows["content_id"]))
     copies = {one["values"]: one["counts"] for one in pc.value_counts(there).to_pylist()}
-    pictures = _make_thumbnails(context, rows) if why == "reason" else {}
     return [
         QuarantinedImage(
             row["source_path"],
@@ -226,18 +221,9 @@ def _describe_images(
             STATUSES.get(row["status"], row["status"]),
             row[why] or "no reason was recorded",
             _describe_format(row["format"], row["width"], row["height"]),
-            pictures.get(row["content_id"]),
         )
         for row in rows.to_pylist()
     ]
-
-
-def _make_thumbnails(context: ReportContext, rows: pa.Table) -> dict[str, Thumbnail]:
-    if context.inputs.photos is None:
-        return {}
-    rows = rows.slice(0, _PICTURES)
-    photos = zip(rows["content_id"].to_pylist(), context.inputs.photos(rows), strict=True)
-    return {content: make_thumbnail(photo) for content, photo in photos if photo is not None}
 
 
 def _describe_format(name: str | None, width: int | None, height: int | None) -> str:

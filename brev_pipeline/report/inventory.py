@@ -203,21 +203,12 @@ _UNLISTED: Final = 60  # rows of each table
 
 
 @dataclass(frozen=True)
-class UnlistedKind:
-    """Files of one ending, not listed for one reason."""
-
-    ending: str
-    says: str
-    files: int
-
-
-@dataclass(frozen=True)
 class UnlistedSection:
     """The part of the section of what was found."""
 
     known: bool  # whether the listing told of it
     files: int
-    kinds: list[UnlistedKind]
+    kinds: list[dict[str, Any]]  # ending, reason, files, says: what the reason means
     more_kinds: int
     names: list[dict[str, Any]]  # setting, name, images, closest: those without a match first
     more_names: int
@@ -227,13 +218,11 @@ class UnlistedSection:
 def unlisted_section(context: ReportContext) -> UnlistedSection:
     """What the listing found besides the images."""
     facts = context.inputs.found
-    unlisted, names = facts.get("unlisted", []), facts.get("names", [])
-    names = sorted(names, key=lambda row: row["images"] > 0)
-    says = UNLISTED_REASONS
-    kinds = [UnlistedKind(row["ending"], says.get(row["reason"], row["reason"]), row["files"]) for row in unlisted]
+    names = sorted(facts.get("names", []), key=lambda row: row["images"] > 0)
+    kinds = [row | {"says": UNLISTED_REASONS.get(row["reason"], row["reason"])} for row in facts.get("unlisted", [])]
     return UnlistedSection(
         bool(facts),
-        sum(one.files for one in kinds),
+        sum(row["files"] for row in kinds),
         kinds[:_UNLISTED],
         max(0, len(kinds) - _UNLISTED),
         names[:_UNLISTED],

@@ -17,15 +17,6 @@ _FILES: Final = 400  # rows
 
 
 @dataclass(frozen=True)
-class VersionFile:
-    """A file of the version."""
-
-    name: str
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
 class ProvenanceSection:
     """The section."""
 
@@ -33,7 +24,7 @@ class ProvenanceSection:
     facts: list[tuple[str, str]]
     configuration: str  # YAML
     packages: list[tuple[str, str]]
-    files: list[VersionFile]
+    files: list[dict[str, Any]]  # name, bytes, sha256
     more_files: int
     command: str
 
@@ -41,13 +32,10 @@ class ProvenanceSection:
 def provenance_section(context: ReportContext) -> ProvenanceSection:
     """The manifest, told."""
     manifest, inputs = context.inputs.manifest, context.inputs
-    files = [VersionFile(name, facts["bytes"], facts["sha256"]) for name, facts in sorted(manifest["files"].items())]
+    files = [{"name": name, **facts} for name, facts in sorted(manifest["files"].items())]
     facts = [
         ("Version", inputs.version),
         ("Publication", f"number {inputs.number}" if inputs.number is not None else ""),
-        ("Published", inputs.published_at or ""),
-        ("Published by", inputs.published_by or ""),
-        ("Run", inputs.run_id or ""),
         ("Version before", inputs.parent.id if inputs.parent else "none"),
         ("Fingerprint of the listing", manifest["listing_fingerprint"]),
         ("Fingerprint of the plan", manifest.get("plan", "")),
@@ -74,10 +62,11 @@ def _dump_configuration(configuration: dict[str, Any]) -> str:
     return str(yaml.safe_dump(ordered, allow_unicode=True, sort_keys=False, width=100, default_flow_style=None))
 
 
-def _summarize_provenance(version: str, files: list[VersionFile]) -> SectionSummary:
+def _summarize_provenance(version: str, files: list[dict[str, Any]]) -> SectionSummary:
+    size = format_size(sum(file["bytes"] for file in files))
     said = (
-        f"{count_noun(len(files), 'file')} ({format_size(sum(file.bytes for file in files))}) and the manifest make up "
-        f"this version; its name, {version}, begins the manifest's checksum, so nothing in it can change unnoticed."
+        f"{count_noun(len(files), 'file')} ({size}) and the manifest make up this version; its name, {version}, begins "
+        "the manifest's checksum, so nothing in it can change unnoticed."
     )
     return SectionSummary("provenance", "Where it comes from", "good", said)
 

@@ -102,7 +102,8 @@ class ThumbnailCache:
         pictures = [picture for picture in self._requests if picture in small]
         encoded = _encode_within_budget([small[picture] for picture in pictures])
         for picture, (data, width, height) in zip(pictures, encoded, strict=True):
-            self._thumbnails[picture] = _make_data_uri(data, width, height)
+            src = "data:image/webp;base64," + base64.b64encode(data).decode()
+            self._thumbnails[picture] = Thumbnail(src, width, height)
 
     def _read_small(self) -> Iterator[tuple[PictureRequest, Pixels]]:
         """Each picture, at most as large as the largest rung."""
@@ -153,15 +154,6 @@ def encode_webp(image: Pixels, side: int, quality: int) -> tuple[bytes, int, int
     sink = BytesIO()
     Image.fromarray(small[..., 0] if small.shape[-1] == 1 else small).save(sink, "WEBP", quality=quality, method=_SPEED)
     return sink.getvalue(), small.shape[1], small.shape[0]
-
-
-def make_thumbnail(image: Pixels) -> Thumbnail:
-    """A thumbnail of pixels from elsewhere: uint8 (height, width, 1 or 3)."""
-    return _make_data_uri(*encode_webp(image, *_RUNGS[0]))
-
-
-def _make_data_uri(data: bytes, width: int, height: int) -> Thumbnail:
-    return Thumbnail("data:image/webp;base64," + base64.b64encode(data).decode(), width, height)
 
 
 def _encode_within_budget(images: Sequence[Pixels]) -> list[tuple[bytes, int, int]]:

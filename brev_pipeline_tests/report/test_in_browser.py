@@ -80,7 +80,6 @@ def _real(folder: Path) -> ReportInputs:
         records=StoredTable(version.folder, "records.parquet"),
         exclusions=version.read_table("exclusions"),
         number=publication.number,
-        published_at=publication.published_at,
         pixels=PreparedPixels(done.store.prepared_pixels),
     )
 

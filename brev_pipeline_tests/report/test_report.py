@@ -132,14 +132,6 @@ def test_quarantine_names_every_unusable_image_with_its_reason(flawed: ReportInp
     assert [one.reason for one in section.noted] == ["first page of 3"]
 
 
-def test_pictures_of_quarantined_images_come_from_the_caller(flawed: ReportInputs) -> None:
-    grey = np.full((40, 60, 3), 128, np.uint8)
-    inputs = dataclasses.replace(flawed, photos=lambda rows: [grey, None][: rows.num_rows])
-    shown = [one.picture for one in quarantine_section(ReportContext(inputs)).unusable]
-    assert [bool(picture) for picture in shown] == [True, False]
-    assert "what can be seen of" in build_report(inputs)["index.html"].decode()
-
-
 def test_the_splits_numbers_are_the_tables(flawed: ReportInputs) -> None:
     section = split_section(ReportContext(flawed), album(flawed))
     split = flawed.split.read()

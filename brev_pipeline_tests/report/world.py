@@ -206,8 +206,7 @@ def inputs_of(
     }
     tables = {"listing": listing, "images": images, "split": split, "weights": weights, "records": records}
     out = _exclusions(excluded, split, records)
-    given: dict[str, Any] = {"pixels": Painted(grain), "number": 3, "published_at": "2026-11-22T15:11:27+00:00"}
-    given |= {"published_by": "inspector", "run_id": "2fd7bf66"} | more
+    given: dict[str, Any] = {"pixels": Painted(grain), "number": 3} | more
     version = version_id(to_json(manifest))
     return ReportInputs(manifest=manifest, version=version, **held(tables), exclusions=out, **given)
 
