@@ -43,9 +43,8 @@ def class_balance(listing: pa.Table) -> bytes:
     """
     datasets = _count_classes(listing)
     several, hidden = len(datasets) > 1, len(datasets) - _DATASETS
-    shown = {
-        name: _merge_last(rows, _ROWS // 2 if several else _ROWS) for name, rows in list(datasets.items())[:_DATASETS]
-    }
+    most = _ROWS // 2 if several else _ROWS
+    shown = {name: _merge_last(rows, most) for name, rows in list(datasets.items())[:_DATASETS]}
     height = _TOP + sum(len(rows) * _ROW + several * _HEAD for rows in shown.values()) + (30 if hidden > 0 else 16)
     classes = len({row.label for rows in datasets.values() for row in rows})
     counts = [(listing.num_rows, "image", "images"), (classes, "class", "classes")]

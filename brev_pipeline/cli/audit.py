@@ -35,6 +35,8 @@ _MIN_BYTES_FOR_WORKERS: Final = 400_000_000
 _OBJECT_FACTS: Final = ("content_id", "content_source", "category", "label_conflict", "duplicate_of")
 _MIN_RECORDS_FOR_WORKERS: Final = 200  # the same, of records that are made again
 OK, BROKEN, NOT_REMADE = 0, 1, 3  # exit status of ``verify``
+# Before a line: what is wrong, what to know, what was not looked at, what is well.
+_WRONG, _NOTE, _OPEN, _WELL = "[red]✗[/]", "[yellow]![/]", "[yellow]◌[/]", "[green]✓[/]"
 _SKIPPED: Final = "not made again, because of the problems above"
 
 
@@ -98,14 +100,13 @@ def choose_exit_status(found: StoreVerification, remade: Sequence[Remade]) -> in
 def show_verification(found: StoreVerification, remade: Sequence[Remade]) -> None:
     """Print what `verify_versions` found."""
     console = make_console()
-    for problem in [*found.problems, *(line for one in found.versions for line in one.problems)]:
-        _print_line(console, "[red]✗[/]", problem)
-    for note in [*found.notes, *(f"{one.version.id}: {line}" for one in found.versions for line in one.notes)]:
-        _print_line(console, "[yellow]![/]", note)
+    _print_lines(console, _WRONG, *found.problems, *(line for one in found.versions for line in one.problems))
+    notes = (f"{one.version.id}: {line}" for one in found.versions for line in one.notes)
+    _print_lines(console, _NOTE, *found.notes, *notes)
     for one in found.versions:
         _show_unchecked(console, one)
         if not (one.problems or found.problems or one.removed):
-            _print_line(console, "[green]✓[/]", _describe_success(one))
+            _print_lines(console, _WELL, _describe_success(one))
     for again in remade:
         _show_remade(console, again)
     if not found.problems and found.head:
@@ -115,14 +116,12 @@ def show_verification(found: StoreVerification, remade: Sequence[Remade]) -> Non
 def show_folder_verification(found: Verification) -> None:
     """Print what `verify_version_folder` found."""
     console = make_console()
-    for problem in found.problems:
-        _print_line(console, "[red]✗[/]", problem)
-    for note in found.notes:
-        _print_line(console, "[yellow]![/]", note)
+    _print_lines(console, _WRONG, *found.problems)
+    _print_lines(console, _NOTE, *found.notes)
     _show_unchecked(console, found)
     if not found.problems:
         said = f"{found.files} files, {found.records:,} records: every hash, checksum and count is right, and no leak"
-        _print_line(console, "[green]✓[/]", f"version {found.version.id}: {said}{_describe_claims(found)}")
+        _print_lines(console, _WELL, f"version {found.version.id}: {said}{_describe_claims(found)}")
     console.print(f"its manifest gives the id {found.version.id}: compare it with the one that you were told")
 
 
@@ -246,35 +245,31 @@ def _describe_claims(one: Verification) -> str:
 
 
 def _show_unchecked(console: Console, one: Verification) -> None:
-    for line in one.unchecked:
-        _print_line(console, "[yellow]◌[/]", f"{one.version.id}: not checked: {line}")
+    _print_lines(console, _OPEN, *(f"{one.version.id}: not checked: {line}" for line in one.unchecked))
 
 
 def _show_remade(console: Console, again: Remade) -> None:
     if again.skipped:
-        _print_line(console, "[yellow]◌[/]", f"version {again.version}: {again.skipped}")
+        _print_lines(console, _OPEN, f"version {again.version}: {again.skipped}")
         return
-    for line in again.problems:
-        _print_line(console, "[red]✗[/]", line)
+    _print_lines(console, _WRONG, *again.problems)
     if again.problems and again.packages:
         said = ", ".join(f"{name} {then} → {now}" for name, (then, now) in again.packages.items())
-        _print_line(console, "[yellow]![/]", f"other packages than those that made the version: {said}")
-    for line in again.explained:
-        _print_line(console, "[yellow]![/]", line)
+        _print_lines(console, _NOTE, f"other packages than those that made the version: {said}")
+    _print_lines(console, _NOTE, *again.explained)
     for title, lines in (
         ("not looked at", again.gone),
         ("changed since", again.changed),
         ("other bytes", again.other_bytes),
         ("its own object was not read", again.by_copy),
     ):
-        for line in lines:
-            _print_line(console, "[yellow]◌[/]", f"{title}: {line}")
+        _print_lines(console, _OPEN, *(f"{title}: {line}" for line in lines))
     if again.same:
         said = f"{again.same} of {again.asked} records made again from the raw images: same bytes"
-        _print_line(console, "[green]✓[/]", f"version {again.version}: {said}")
+        _print_lines(console, _WELL, f"version {again.version}: {said}")
     if again.images_same:
         said = f"{again.images_same} of {again.images_asked} images are what it says of them"
-        _print_line(console, "[green]✓[/]", f"version {again.version}: {said}")
+        _print_lines(console, _WELL, f"version {again.version}: {said}")
     for count, said in (
         (len(again.gone) + len(again.by_copy), "have gone, or cannot be read"),
         (len(again.changed), "were changed since"),
@@ -282,7 +277,7 @@ def _show_remade(console: Console, again: Remade) -> None:
         (len(again.explained), "are told otherwise in images.parquet, which other decoders may explain"),
     ):
         if count:
-            _print_line(console, "[yellow]◌[/]", f"{count} of {again.images_asked} images {said}")
+            _print_lines(console, _OPEN, f"{count} of {again.images_asked} images {said}")
     if again.asked < again.records or again.drawn < again.images:
         said = f"{again.asked} of {again.records:,} records, {again.drawn} of {again.images:,} images drawn"
         missed = f"a single forged record would be missed with probability {_format_percent(again.chance_to_miss_one)}"
@@ -302,14 +297,14 @@ def _list_sections(facts: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, 
     chapters = [("record", facts.get("record")), ("place", place)]
     chapters += [("object", {**(facts.get("object") or {}), **loose})]
     chapters += [(name, facts.get(name)) for name in ("split", "sampling", "exclusion", "image", "version")]
-    found = [(name, list(part.items())) for name, part in chapters if part]
+    sections = [(name, list(part.items())) for name, part in chapters if part]
     if facts.get("copies"):
-        found.insert(3, ("copies", [("path", path) for path in facts["copies"]]))
+        sections.insert(3, ("copies", [("path", path) for path in facts["copies"]]))
     if facts.get("augmentation"):
-        found.append(("augmentation", _list_applied_parameters(facts["augmentation"])))
-    records = facts.get("records", [])
-    return found + [
-        (f"{one['purpose']}, shard {one['shard']}, record {one['position']}", [*one.items()]) for one in records
+        sections.append(("augmentation", _list_applied_parameters(facts["augmentation"])))
+    return sections + [
+        (f"{one['purpose']}, shard {one['shard']}, record {one['position']}", [*one.items()])
+        for one in facts.get("records", [])
     ]
 
 
@@ -353,6 +348,7 @@ def _format_bytes(count: int) -> str:
     return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
 
 
-def _print_line(console: Console, mark: str, text: str) -> None:
-    console.print(f"{mark} ", end="")
-    console.print(make_visible(text), markup=False)
+def _print_lines(console: Console, mark: str, *texts: str) -> None:
+    for text in texts:
+        console.print(f"{mark} ", end="")
+        console.print(make_visible(text), markup=False)

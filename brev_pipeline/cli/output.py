@@ -16,9 +16,10 @@ from brev_pipeline.report import text as text_of_names
 
 JSON_FLAG: Final = "--json"
 
+# The option that every command has which prints results.
 JSON_OPTION = click.option(
     JSON_FLAG, "as_json", is_flag=True, help="Print one JSON document; progress goes to standard error."
-)  # the option that every command has which prints results
+)
 
 
 def make_console(*, as_json: bool = False) -> Console:

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import dagster as dg
 from rich.console import Console
@@ -131,14 +131,6 @@ def _format_step(step_key: str) -> str:
     return f"{stage.removesuffix('_suite')}: checks" if stage.endswith("_suite") else stage
 
 
-class StageChecks(NamedTuple):
-    """How many checks of a stage passed, failed for good, and only warned."""
-
-    passed: int
-    failed: int
-    warned: int
-
-
 class RunReport:
     """What a run did, out of its events: for people, or for programs.
 
@@ -187,21 +179,19 @@ class RunReport:
 
     def _describe_stage(self, stage: str) -> dict[str, Any]:
         metadata = self._metadata.get(stage, {})
+        failed = [check for check in self._checks if check.asset_key.path[-1] == stage and not check.passed]
+        warned = sum(check.severity == dg.AssetCheckSeverity.WARN for check in failed)
         return {
             "stage": stage,
             "done": stage in self._metadata,
             "rows": metadata.get(_ROW_COUNT),
             "counts": {key: value for key, value in metadata.items() if isinstance(value, int) and key != _ROW_COUNT},
-            **self._count_checks(stage)._asdict(),
+            "passed": sum(check.passed and check.asset_key.path[-1] == stage for check in self._checks),
+            "failed": len(failed) - warned,
+            "warned": warned,
             "seconds": _round_seconds(self._seconds.get(stage)),
             "seconds_of_checks": _round_seconds(self._seconds.get(f"{stage}: checks")),
         }
-
-    def _count_checks(self, stage: str) -> StageChecks:
-        checks = [check for check in self._checks if check.asset_key.path[-1] == stage]
-        failed = [check for check in checks if not check.passed]
-        warned = sum(check.severity == dg.AssetCheckSeverity.WARN for check in failed)
-        return StageChecks(len(checks) - len(failed), len(failed) - warned, warned)
 
     def print_report(self, console: Console, total: float) -> None:
         """Print the closing table, what went wrong, and which version stands published."""
@@ -225,29 +215,17 @@ class RunReport:
         for name in ("stage", "rows", "passed", "failed", "seconds", "found"):
             table.add_column(name, justify="left" if name in ("stage", "found") else "right", no_wrap=name == "stage")
         for stage, spec in SPECS.items():
-            metadata = self._metadata.get(stage, {})
-            counts = {name: metadata[name] for name in spec.shown if metadata.get(name)}
+            told, metadata = self._describe_stage(stage), self._metadata.get(stage, {})
+            rows = "" if told["rows"] is None else f"{told['rows']:,}"
+            counts = (f"{name} {metadata[name]:,}" for name in spec.shown if metadata.get(name))
             table.add_row(
                 stage,
-                self._format_rows(stage),
-                *self._format_checks(stage),
+                rows if told["done"] else "–",
+                *_format_checks(told["passed"], told["failed"], told["warned"]),
                 self._format_seconds(stage),
-                ", ".join(f"{name} {count:,}" for name, count in counts.items()),
+                ", ".join(counts),
             )
         return table
-
-    def _format_rows(self, stage: str) -> str:
-        if stage not in self._metadata:
-            return "–"
-        count = self._metadata[stage].get(_ROW_COUNT)
-        return "" if count is None else f"{count:,}"
-
-    def _format_checks(self, stage: str) -> tuple[str, str]:
-        checks = self._count_checks(stage)
-        if not any(checks):
-            return "", ""
-        failed = f"[red]{checks.failed}[/]" if checks.failed else "0"
-        return str(checks.passed), failed + (f" [yellow](+{checks.warned} warned)[/]" if checks.warned else "")
 
     def _format_seconds(self, stage: str) -> str:
         if stage not in self._seconds:
@@ -286,6 +264,13 @@ class RunReport:
             if reason:
                 console.print(f"[bold red]{_format_step(event.step_key or '')}[/]: ", end="")
                 console.print(make_visible(reason), markup=False)
+
+
+def _format_checks(passed: int, failed: int, warned: int) -> tuple[str, str]:
+    if not (passed or failed or warned):
+        return "", ""
+    more = f" [yellow](+{warned} warned)[/]" if warned else ""
+    return str(passed), (f"[red]{failed}[/]" if failed else "0") + more
 
 
 def _describe_check(check: Any) -> dict[str, Any]:

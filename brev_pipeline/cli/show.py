@@ -59,9 +59,8 @@ def check_files(files: Sequence[Path]) -> list[CheckedFile]:
         outcome = loaded[file]
         problems, name = outcome.problem.splitlines(), outcome.config.name if outcome.config else ""
         if name and (owner := owners.setdefault(name, as_given)) != as_given:
-            problems = [
-                f"{to_printable(as_given)}: name: {name} is the name of {to_printable(owner)} too; rename one of them"
-            ]
+            twice = f"{name} is the name of {to_printable(owner)} too; rename one of them"
+            problems = [f"{to_printable(as_given)}: name: {twice}"]
         warnings = outcome.config.setup_warnings if outcome.config and not problems else []
         checked.append(CheckedFile(to_printable(as_given), problems, warnings))
     return checked
@@ -109,13 +108,11 @@ def draw_demo_photos(folder: Path, *, seed: int, flaws: bool, as_json: bool = Fa
         summary = draw_demo(folder, seed=seed, flaws=flaws)
     return {
         "folder": str(folder),
-        "photos": dict(summary.photos),
+        "photos": summary.photos,
         "bytes": summary.size,
         "drawn": summary.drawn,
         "kept": summary.kept,
-        "flaws": [
-            {"kind": flaw.kind, "path": str(flaw.path), "of": flaw.of and str(flaw.of)} for flaw in summary.flaws
-        ],
+        "flaws": [{"kind": flaw.kind, "path": flaw.path, "of": flaw.of} for flaw in summary.flaws],
     }
 
 

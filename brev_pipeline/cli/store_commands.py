@@ -155,9 +155,8 @@ def trace_command(
     from brev_pipeline.cli.audit import show_trace, trace_origin
 
     place = (purpose, shard, record)
-    if sum((None not in place, path is not None, content is not None)) != 1 or (
-        None in place and any(part is not None for part in place)
-    ):
+    is_part = None in place and place != (None, None, None)
+    if is_part or sum((None not in place, path is not None, content is not None)) != 1:
         raise click.UsageError("name a record by --purpose, --shard and --record, or an image by --path or --content")
     own = None if purpose is None or shard is None or record is None else (purpose, shard, record)
     facts = trace_origin(load_configuration(config, store), version, record=own, path=path, content=content)

@@ -44,12 +44,15 @@ class SurveyedImages:
     folders: list[str] = field(default_factory=list)
     """Names of the folders of masks, where only the folder tells them from photos."""
     labels: list[str] = field(default_factory=list)  # what files hold labels, in words, one line each
-    tables: list[str] = field(default_factory=list)
-    """Those of the labels that stand in one file for all photos: a table, JSON lines, COCO."""
     lists: dict[str, str] = field(default_factory=dict)  # their word for a side → file that lists its images
     splits: list[str] = field(default_factory=list)
     """What may say a split, and is not proposed, in words, one line each."""
     notes: list[str] = field(default_factory=list)  # what else to tell, one line each
+
+    @property
+    def tables(self) -> list[str]:
+        """Those of the labels that stand in one file for all photos: a table, JSON lines, COCO."""
+        return [label for label in self.labels if label.endswith(_FOR_ALL_PHOTOS)]
 
 
 def separate_photos(found: FileSurvey) -> SurveyedImages:
@@ -59,22 +62,11 @@ def separate_photos(found: FileSurvey) -> SurveyedImages:
     strays = _find_strays(photos)
     photos = [path for path in photos if path not in strays]
     chosen = _choose_filter(photos, sorted([*masks, *strays]), filters)
-    folders = sorted({part for path in masks for part in path.split("/")[:-1] if is_mask_folder(part)})
-    labels, notes, splits = _find_labels(found, photos)
-    lists, said, others = _find_lists(found, photos)
-    return SurveyedImages(
-        photos,
-        sorted(masks),
-        why,
-        strays,
-        chosen,
-        folders if chosen is None and masks else [],
-        labels,
-        [label for label in labels if label.endswith(_FOR_ALL_PHOTOS)],
-        lists,
-        [*splits, *others],
-        notes + said,
-    )
+    folders = {part for path in masks for part in path.split("/")[:-1] if chosen is None and is_mask_folder(part)}
+    beside = SurveyedImages(photos, sorted(masks), why, strays, chosen, sorted(folders))
+    _add_labels(beside, found)
+    _add_lists(beside, found)
+    return beside
 
 
 def count_colours(data: bytes) -> int | None:
@@ -85,10 +77,9 @@ def count_colours(data: bytes) -> int | None:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if image is None:
         return None
-    pixels = image.reshape(-1, image.shape[2] if image.ndim == 3 else 1)[
-        :: max(1, image.shape[0] * image.shape[1] // 65536)
-    ]
-    return min(len(np.unique(pixels, axis=0)), _MAX_MASK_COLOURS + 1)
+    pixels = image.reshape(image.shape[0] * image.shape[1], -1)
+    # One more than masks have is enough to know; some of a large image's pixels are, too.
+    return min(len(np.unique(pixels[:: max(1, len(pixels) // 65536)], axis=0)), _MAX_MASK_COLOURS + 1)
 
 
 def _ending(path: str) -> str:
@@ -105,9 +96,8 @@ def _find_masks(found: FileSurvey) -> tuple[set[str], str, list[str]]:
     known = {stem_of(path) for path in in_folders if stem_of(path) in others}
     paired = {path for path in in_folders if path in named or stem_of(path) in known}
     placed = in_folders if paired and len(paired) >= _MIN_PAIRED * len(in_folders) else set[str]()
-    if not any(part.casefold() in MASKS for path in placed for part in path.split("/")[:-1]) and _have_many_colours(
-        found, sorted(placed - named)
-    ):
+    by_whole_name = any(part.casefold() in MASKS for path in placed for part in path.split("/")[:-1])
+    if not by_whole_name and _have_many_colours(found, sorted(placed - named)):
         placed = set()  # with_mask, a class of photos
     plain = sorted({suffixed[path]["sep"] + suffixed[path]["word"] for path in named})
     why = [f"their names end in {' or '.join(plain)}"] if named else []
@@ -129,9 +119,8 @@ def _find_doubles(found: FileSurvey, known: set[str]) -> tuple[set[str], set[str
     for path in found.images:
         if path not in known:
             same[path.rpartition(".")[0]].append(path)
-    pairs = [
-        sorted(paths, key=lambda path: _ending(path) in _PHOTO_ENDINGS) for paths in same.values() if len(paths) == 2
-    ]
+    twos = [paths for paths in same.values() if len(paths) == 2]
+    pairs = [sorted(paths, key=lambda path: _ending(path) in _PHOTO_ENDINGS) for paths in twos]
     pairs = [pair for pair in pairs if _ending(pair[1]) in _PHOTO_ENDINGS and _ending(pair[0]) not in _PHOTO_ENDINGS]
     lossless = [path for path in found.images if _ending(path) not in _PHOTO_ENDINGS and path not in known]
     if not pairs or len(pairs) < _MIN_PAIRED * len(lossless):
@@ -181,22 +170,22 @@ def _choose_filter(photos: Sequence[str], out: Sequence[str], before: Sequence[s
     return None
 
 
-def _find_labels(found: FileSurvey, photos: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
-    """What holds labels, what may, and what may say a split."""
+def _add_labels(beside: SurveyedImages, found: FileSurvey) -> None:
+    """Tell what holds labels, what may, and what may say a split."""
+    photos, out, notes, splits = beside.photos, beside.labels, beside.notes, beside.splits
     stems = {stem_of(path) for path in photos}
     stems |= {stem.rpartition("_")[0] for stem in stems if "_" in stem}  # 17_test.jpg and 17.txt
     by_ending: dict[str, list[str]] = defaultdict(list)
     for path in found.others:
         by_ending[_ending(path)].append(path)
-    out, notes, splits = list[str](), list[str](), list[str]()
     for ending, kind in (
         ("xml", "an XML file (Pascal VOC)"),
         ("txt", "a text file (YOLO or boxes)"),
         ("json", "a JSON file"),
     ):
-        beside = [path for path in by_ending[ending] if _described_stem(path) in stems]
-        if len(beside) >= max(2, 0.2 * len(photos)):
-            out.append(f"{kind} beside {len(beside)} photos, such as {beside[0]}")
+        about_photos = [path for path in by_ending[ending] if _described_stem(path) in stems]
+        if len(about_photos) >= max(2, 0.2 * len(photos)):
+            out.append(f"{kind} beside {len(about_photos)} photos, such as {about_photos[0]}")
     for path in by_ending["json"][:50]:
         head = found.read_head(path) if _described_stem(path) not in stems else b""
         # In a large file the images stand before the others.
@@ -220,14 +209,13 @@ def _find_labels(found: FileSurvey, photos: Sequence[str]) -> tuple[list[str], l
                 splits.append(f"{path} has the columns {columns[:80]}: does one of them say a split? split.given.table")
         elif head and len(notes) < 3:
             notes.append(f"{path} names none of the photos: not used")
-    of_all = [line.rpartition(" (")[0] for line in out if line.endswith(_FOR_ALL_PHOTOS)]
+    of_all = [line.rpartition(" (")[0] for line in beside.tables]
     sides = {side: path for path in of_all if (side := _find_purpose(path))}
     if len(sides) > 1:
         splits.append(f"{' and '.join(sides.values())} may be lists of a split; {_GIVEN_HINT}")
     for path in by_ending["yaml"] + by_ending["yml"]:
         if b"names:" in (head := found.read_head(path)) and (b"train:" in head or b"nc:" in head):
             out.append(f"{path} (the classes of YOLO)")
-    return out, notes, splits
 
 
 def _find_purposes(data: bytes) -> set[str]:
@@ -255,10 +243,10 @@ def _count_named(head: bytes, photos: Sequence[str]) -> int:
     return len(words & {stem_of(path) for path in photos})
 
 
-def _find_lists(found: FileSurvey, photos: Sequence[str]) -> tuple[dict[str, str], list[str], list[str]]:
-    """Text files that say which images are on which side, what to tell of them, and of those that a run cannot read."""
-    names = {stem_of(path) for path in photos} | {path.rpartition("/")[2] for path in photos}
-    lists, notes, unread, wordy = dict[str, str](), list[str](), list[str](), list[str]()
+def _add_lists(beside: SurveyedImages, found: FileSurvey) -> None:
+    """Tell which text files say which images are on which side, and which of them a run cannot read."""
+    names = {name for path in beside.photos for name in (stem_of(path), path.rpartition("/")[2])}
+    lists, unread, wordy = dict[str, str](), list[str](), list[str]()
     for path in found.others:
         # train_list.txt is the list of train.
         word = re.sub(r"(?i)[_-]?(list|files?|images?|split|ids?|names?)$", "", stem_of(path))
@@ -266,7 +254,7 @@ def _find_lists(found: FileSurvey, photos: Sequence[str]) -> tuple[dict[str, str
             continue
         lines, whole = found.read_lines(path)
         if not whole:
-            notes.append(f"{path} is very large: counted here are its first {len(lines)} lines, a run reads all")
+            beside.notes.append(f"{path} is very large: counted here are its first {len(lines)} lines, a run reads all")
         if lines and _count_known(lines, names) >= _MIN_NAMED_LINES * len(lines):
             lists.setdefault(word, path)
         elif lines and _count_known([line.split()[0] for line in lines], names) >= _MIN_NAMED_LINES * len(lines):
@@ -277,9 +265,11 @@ def _find_lists(found: FileSurvey, photos: Sequence[str]) -> tuple[dict[str, str
         lists = {word: path for word, path in lists.items() if not is_trainval(word)}
     if unread and not lists:
         some = ", ".join(unread[:3]) + (" and others" if len(unread) > 3 else "")
-        notes.append(f"{some} may be lists of a split, but their lines name no photo here: not used")
-    told = [f"the lines of {' and '.join(wordy[:3])} hold more than a name; {_GIVEN_HINT}"] if len(wordy) > 1 else []
-    return (lists if len(lists) > 1 else {}), notes, told
+        beside.notes.append(f"{some} may be lists of a split, but their lines name no photo here: not used")
+    if len(wordy) > 1:
+        beside.splits.append(f"the lines of {' and '.join(wordy[:3])} hold more than a name; {_GIVEN_HINT}")
+    if len(lists) > 1:
+        beside.lists.update(lists)
 
 
 def _count_known(lines: Sequence[str], names: set[str]) -> int:

@@ -172,9 +172,8 @@ def _find_in_names(photos: Sequence[str]) -> list[ClassRule]:
             continue
         if (pattern, meaning) in places:
             words.append([name for name in names if name])
-        if _are_classes(counts) and not any(
-            _determines(names, one) and _determines(one, names) for one in found.values()
-        ):
+        is_told = any(_determines(names, one) and _determines(one, names) for one in found.values())
+        if not is_told and _are_classes(counts):
             ways[pattern], found[pattern] = ClassRule(pattern, f"{meaning}: {list_some(counts)}", counts), names
     joined = dict[str, bool]()
     for pattern, names in found.items():

@@ -116,13 +116,10 @@ def rank_item_patterns(
     folders = [level for level in found if level.role == "item"]
     beneath = [level for level in folders if level.at < 0]
     if beneath:
-        at = beneath[0].at
-        best = measure_pattern(
-            photos, "/([^/]+)" + "/[^/]+" * -at + "$", f"the folder, one for each item: {beneath[0].some_names}"
-        )
-        return ItemFinding(
-            _add_usual_patterns(photos, best), _doubt_of_new_numbering(photos, best.pattern, found), notes
-        )
+        meaning = f"the folder, one for each item: {beneath[0].some_names}"
+        best = measure_pattern(photos, "/([^/]+)" + "/[^/]+" * -beneath[0].at + "$", meaning)
+        doubts = _doubt_of_new_numbering(photos, best.pattern, found)
+        return ItemFinding(_add_usual_patterns(photos, best), doubts, notes)
     doubts = [f"the folders {level.some_names} may be items, but lie at different depths" for level in folders]
     own = _find_in_names(photos, classes)
     best = own.ways[0]
@@ -147,10 +144,8 @@ def _doubt_of_new_numbering(photos: Sequence[str], pattern: str, found: Sequence
         numbers = collect_values(zip(level.column, own_numbers, strict=True))
         anew = [one for one in numbers.values() if len(one) > 1 and is_dense(one)]
         if 2 * len(anew) > len(numbers) and sum(map(len, anew)) > len(set().union(*anew)):
-            said = f"the items' numbers begin anew in each of the folders {level.some_names}"
-            return [
-                f"{said}: the same items, or others? --pattern with that folder in its group says that they are others"
-            ]
+            said = f"the items' numbers begin anew in each of the folders {level.some_names}: the same items"
+            return [f"{said}, or others? --pattern with that folder in its group says that they are others"]
     return []
 
 

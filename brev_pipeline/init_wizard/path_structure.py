@@ -176,11 +176,11 @@ def _separate(stem: str) -> list[NamePart]:
 
 
 def _cut_at_separators(text: str) -> list[NamePart]:
-    runs = _SEPARATORS.split(text)  # every second one separates
+    runs = enumerate(_SEPARATORS.split(text))  # every second one separates
     kinds = (
-        "-" if at % 2 else "9" if run.isdecimal() else "m" if _DIGIT.search(run) else "a" for at, run in enumerate(runs)
+        ("-" if at % 2 else "9" if run.isdecimal() else "m" if _DIGIT.search(run) else "a", run) for at, run in runs
     )
-    return [NamePart(kind, run) for kind, run in zip(kinds, runs, strict=True) if run]
+    return [NamePart(kind, run) for kind, run in kinds if run]
 
 
 def _divide(field: NamePart) -> list[NamePart]:

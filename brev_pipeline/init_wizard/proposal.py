@@ -136,7 +136,8 @@ def propose_settings(
         ConfigError: a choice cannot be used.
     """
     choices, beside = choices or Choices(), beside or separate_photos(found)
-    photos, doubts, told = _choose_photos(found, beside, choices)
+    doubts, told = list[Doubt](), list[str]()
+    photos = _choose_photos(found, beside, choices, doubts, told)
     below = _find_common_folder(photos, beside, choices)
     photos = [path.removeprefix(below) for path in photos]
     seen = find_folder_levels(photos)
@@ -148,24 +149,22 @@ def propose_settings(
     shared = _find_shared_items(photos, pattern, category)
     scope = choices.scope or "global"
     kept = [doubt for doubt in doubts if getattr(choices, doubt.topic.replace("-", "_")) is None]
-    chosen = {None: beside.filter, "proposed": beside.filter, "all": None}.get(
-        choices.sample_filter, choices.sample_filter
-    )
-    masks = beside.folders if choices.sample_filter in (None, "proposed") and not below else []
+    is_proposed = choices.sample_filter in (None, "proposed")
+    chosen = beside.filter if is_proposed else None if choices.sample_filter == "all" else choices.sample_filter
+    masks = beside.folders if is_proposed and not below else []
     return Proposal(
         beside, photos, below, seen, ways, category, given, items, pattern, scope, shared, kept, told, chosen, masks
     )
 
 
 def _choose_photos(
-    found: FileSurvey, beside: SurveyedImages, choices: Choices
-) -> tuple[list[str], list[Doubt], list[str]]:
-    doubts, told = list[Doubt](), list[str]()
+    found: FileSurvey, beside: SurveyedImages, choices: Choices, doubts: list[Doubt], told: list[str]
+) -> list[str]:
     if choices.sample_filter == "all":
-        return found.images, doubts, told
+        return found.images
     if choices.sample_filter not in (None, "proposed"):
         search = _compile_option(choices.sample_filter, "--sample-filter").search
-        return [path for path in found.images if search(path.rpartition("/")[2])], doubts, told
+        return [path for path in found.images if search(path.rpartition("/")[2])]
     if beside.masks:
         told.append(
             f"{len(beside.masks)} images are taken for masks and left out: {beside.why_masks} (labels by masks are not "
@@ -180,7 +179,8 @@ def _choose_photos(
         listed = " and ".join(f"…{word}" for word in words)
         said = f"the names end in {listed}: are both photos, or is one of them a picture to compare with?"
         doubts.append(Doubt("sample-filter", said))
-    return beside.photos, doubts, told + beside.notes
+    told += beside.notes
+    return beside.photos
 
 
 def _find_common_folder(photos: Sequence[str], beside: SurveyedImages, choices: Choices) -> str:
