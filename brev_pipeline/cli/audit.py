@@ -240,6 +240,7 @@ def _describe_success(one: Verification) -> str:
 def _describe_claims(one: Verification) -> str:
     if one.version.read_manifest().get("format", 0) < DERIVED:
         return ""
+    # Claims that older code may have made otherwise are no problems, and not borne out either.
     apart = one.unchecked or any(EXCUSED in note for note in one.notes)
     return f"; every claim{' but what is named above' if apart else ''} follows from what it holds"
 

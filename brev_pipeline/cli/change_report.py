@@ -28,6 +28,7 @@ def show_images(console: Console, images: Mapping[str, Any]) -> None:
         return
     rows = [row for row in images["by_class"] if any(row[kind] for kind in kinds) or row["was"] != row["now"]]
     print_grid(console, [[row["class"], format_counts(row), _format_kinds(row, kinds)] for row in rows], right=(1,))
+    # Of a first listing every image would be an example of a new one.
     for kind in kinds if images["was"] else ():
         some = [_format_example(one) for one in images["examples"][kind]]
         print_examples(console, _KIND_TEXTS.get(kind, kind), some, images[kind])

@@ -137,6 +137,7 @@ def _survey_place(
     console: Console, bucket: str, storage: StorageSettings, ask: bool
 ) -> tuple[FileSurvey, StorageSettings]:
     """The files of the place; where a bucket cannot be reached, another way to reach it is asked for."""
+    # What a configuration would refuse, an address with a password in it for instance, is refused before it is listed.
     build_settings(DatasetSettings, {"name": "photos", "id": "photos", "bucket": bucket})
     while True:
         try:
@@ -345,6 +346,7 @@ def _show_forecast(console: Console, found: FileSurvey, proposal: Proposal, conf
         said = "too many photos to foresee the split; a run tells, or stops before it reads a pixel"
         print_paragraph(console, said, "yellow")
         return
+    # Paths are proposed from the folder that becomes the bucket, and hashed from the place that was named.
     inside = [proposal.below + path for path in proposal.photos]
     with console.status("looking for copies"):
         contents = found.hash_images(inside)

@@ -43,6 +43,7 @@ def run_command(config: Path, store: str | None, workers: int | None, as_json: b
     from brev_pipeline.cli.run import run_pipeline
     from brev_pipeline.orchestration.automation import check_cron
 
+    # Dagster judges cron texts; commands that do without it leave them to this one and to its code location.
     pipeline = load_configuration(config, store, workers, for_run=True, check_cron=check_cron)
     sys.exit(0 if run_pipeline(pipeline, as_json=as_json) else 1)
 

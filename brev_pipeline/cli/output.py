@@ -24,6 +24,7 @@ JSON_OPTION = click.option(
 
 def make_console(*, as_json: bool = False) -> Console:
     """Where text for people goes: standard output, or standard error where that is for programs."""
+    # Not wrapped by Rich: a line stays one line, so that paths in it can be copied.
     return Console(highlight=False, soft_wrap=True, stderr=as_json)
 
 

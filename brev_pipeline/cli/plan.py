@@ -61,6 +61,7 @@ def show_plan(found: Mapping[str, Any]) -> None:
     for one in found["open"]:
         print_section(console, "open", f"{one['images']:,} images: {one['says']}")
         if one["what"] == "contents":
+            # Rounded up: with less than this none of them would be read.
             need = -(-found["read"]["unread_bytes"] // 1_000_000)
             print_section(console, "", f"--read {need} reads them too")
     if found["read"] and found["read"]["images"]:

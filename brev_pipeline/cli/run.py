@@ -45,6 +45,7 @@ def run_pipeline(config: PipelineConfig, *, as_json: bool = False) -> bool:
             instance=instance,
             raise_on_error=False,
             run_config={"loggers": {_DISPLAY: {}}},
+            # By this tag Dagster's monitoring knows whether the process still lives.
             tags={PROCESS_TAG: identify_process()},
         )
     report, total = RunReport(config.name, result.all_events, display.seconds), time.perf_counter() - began

@@ -70,6 +70,7 @@ def _make_samples(listing: pa.Table, contents: dict[str, str]) -> pa.Table:
     from brev_pipeline.split import SELECTED_SAMPLES
     from brev_pipeline.tables import conform_table
 
+    # Known contents are named from the bucket, as keys are; a listing has whole paths.
     prefix = listing["bucket"][0].as_py().rstrip("/") + "/"
     keys = pc.utf8_slice_codeunits(listing["path"], len(prefix))
     known = pa.table(

@@ -28,6 +28,7 @@ def diff_command(place: str, versions: tuple[str, ...], store: str | None, as_js
     from brev_pipeline.cli import diff as differ
 
     folder = differ.is_folder(place)
+    # Folders stand for themselves: there is no store to look ids up in.
     if len(versions) > 2 or (folder and (len(versions) != 1 or store is not None)):
         raise click.UsageError("name a configuration and up to two versions, or two folders of versions")
     if folder:
@@ -103,6 +104,7 @@ def verify_command(
     from brev_pipeline.cli import audit
 
     if "://" in config or Path(config).is_dir():
+        # A folder is verified by what it holds: options about a store or the raw images mean nothing to it.
         given = [
             name for name in ctx.params if ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
         ]
