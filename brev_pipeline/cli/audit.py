@@ -57,13 +57,7 @@ def verify_versions(
     engine = _make_engine(config, store, version, deep)
     with Console(stderr=True).status("verifying"):
         found = verify_store(
-            store,
-            version,
-            every=every,
-            engine=engine,
-            head=head,
-            config=config,
-            assignments=_known_assignments(config),
+            store, version, every=every, engine=engine, head=head, config=config, assignments=_known_assignments(config)
         )
         made = [
             Remade(one.version.id, 0, 0, [], [], skipped=_SKIPPED)

@@ -11,13 +11,7 @@ import click
 
 from brev_pipeline.cli.output import JSON_OPTION, print_json
 from brev_pipeline.cli.program import CONFIG_ARGUMENT, STORE_OPTION, ErrorReportingGroup, load_configuration
-from brev_pipeline.cli.store_commands import (
-    diff_command,
-    gc_command,
-    trace_command,
-    verify_command,
-    versions_command,
-)
+from brev_pipeline.cli.store_commands import diff_command, gc_command, trace_command, verify_command, versions_command
 
 
 @click.group(cls=ErrorReportingGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -33,10 +33,7 @@ def make_pipeline_name(bucket: str) -> str:
 
 def format_configuration(answers: ConfigurationAnswers) -> str:
     """The YAML of a configuration: it loads, and it runs."""
-    scopes = {
-        "global": "the same item in two classes is one item",
-        "stratum": "item numbers begin anew in each class",
-    }
+    scopes = {"global": "the same item in two classes is one item", "stratum": "item numbers begin anew in each class"}
     return "".join(
         f"{line}\n"
         for line in [

@@ -53,7 +53,8 @@ class ReportInputs:
     manifest: Mapping[str, Any]  # of the version, as it stands in ``manifest.json``
     version: str  # the version's id
     listing: Columns = field(repr=False)  # of `tables.SAMPLE_INTEGRITY`; without ``modified`` no dates are shown
-    images: Columns = field(repr=False)  # of `tables.PREPARED_IMAGES`; without its ``file`` no pictures are shown
+    # Columns of `tables.PREPARED_IMAGES`; without ``file``, ``offset``, ``length`` no pictures are shown.
+    images: Columns = field(repr=False)
     # Columns of `tables.SAMPLE_SPLIT`, or a version's assignments; rows that are not ``listed`` are left out.
     split: Columns = field(repr=False)
     weights: Columns = field(repr=False)  # as `tables.sampling_weights_schema`

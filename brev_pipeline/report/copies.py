@@ -121,20 +121,14 @@ def _show_groups(context: ReportContext, album: ThumbnailCache, groups: _Groups,
         return []
     images = context.listing.read_rows(["path", "class", "content_id"], np.concatenate(rows)).to_pylist()
     fates = context.describe_fates(one["path"] for one in images)
-    members = iter(images)
+    members = (
+        CopyMember(one["path"], one["class"], fates.get(one["path"], "not used"), album.request(one["content_id"]))
+        for one in images
+    )
+    facts = zip(*(column[chosen].tolist() for column in (groups.conflict, groups.same_bytes, groups.size)), strict=True)
     return [
-        CopyGroup(
-            bool(groups.conflict[one]),
-            bool(groups.same_bytes[one]),
-            int(groups.size[one]),
-            [
-                CopyMember(
-                    row["path"], row["class"], fates.get(row["path"], "not used"), album.request(row["content_id"])
-                )
-                for row in islice(members, len(mine))
-            ],
-        )
-        for one, mine in zip(chosen, rows, strict=True)
+        CopyGroup(conflict, same_bytes, size, list(islice(members, len(mine))))
+        for (conflict, same_bytes, size), mine in zip(facts, rows, strict=True)
     ]
 
 

@@ -234,6 +234,5 @@ def _summarize_split(context: ReportContext, total: Stratum, proof: list[tuple[s
         return SectionSummary("split", title, "bad", f"{said}; {leaks:,} that belong together were divided!")
     fine = context.has_passed("sample_split")
     end = "." if fine else ", but not all is as wanted: see the checks."
-    return SectionSummary(
-        "split", title, "good" if fine else "look", f"{said}; no item and no copy stands on two sides{end}"
-    )
+    said += f"; no item and no copy stands on two sides{end}"
+    return SectionSummary("split", title, "good" if fine else "look", said)
