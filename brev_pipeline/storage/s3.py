@@ -82,13 +82,9 @@ class S3Client:
         Raises:
             S3Error: there is no such bucket, access is denied, the server cannot be reached, or is not S3.
         """
-        request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "EncodingType": "url", **self._payer}
-        if token:
-            request["ContinuationToken"] = token
-        elif after:
-            request["StartAfter"] = after
-        if delimiter:
-            request["Delimiter"] = delimiter
+        optional = {"ContinuationToken": token, "StartAfter": "" if token else after, "Delimiter": delimiter}
+        request = {"Bucket": bucket, "Prefix": prefix, "EncodingType": "url", **self._payer}
+        request |= {name: value for name, value in optional.items() if value}
         place = f"s3://{bucket}/{prefix}"
         body = self._call(place, lambda client: check_whole_page(client.list_objects_v2(**request)["RawPage"]))
         if b"<ListBucketResult" not in body[:1000]:
