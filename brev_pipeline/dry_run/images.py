@@ -87,13 +87,9 @@ def list_current_images(
 
 
 def identify_images(config: PipelineConfig, sources: Sources, known: pa.Table | None, most_bytes: int) -> ListedImages:
-    """List the datasets and identify the images.
+    """List the datasets and identify the images, going on from what earlier runs remember of them.
 
-    Args:
-        config: the pipeline's configuration.
-        sources: of its datasets.
-        known: what earlier runs remember of the images.
-        most_bytes: that may be read; where the images that have to be read are more, none is.
+    At most ``most_bytes`` are read; where the images that have to be read are more, none is.
 
     Raises:
         ListingError: as a run.

@@ -168,10 +168,8 @@ def estimate_time(
 ) -> dict[str, Any]:
     """About how long a run would take, JSON-safe.
 
-    Args:
-        measured: stage → seconds that it took just now.
-        work: stage → how much it would have to do, of stages that were not measured.
-        paces: step → paces of earlier runs, the newest first.
+    ``measured`` is stage → seconds that it took just now; ``work`` stage → how much it would have to do, of stages that
+    were not measured; ``paces`` step → paces of earlier runs, the newest first.
 
     Returns:
         ``seconds`` (None where no run was timed yet that did such work) and ``stages``: stage, seconds, and by what

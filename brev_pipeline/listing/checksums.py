@@ -43,17 +43,12 @@ class FileChecksum(NamedTuple):
 
 
 def add_checksums(place: LocalPlace, objects: pa.Table, paths: pa.Array, known: pa.Table | None) -> pa.Table:
-    """``objects`` with the files' MD5s as etags, and size, time and stamp as they were then.
+    """``objects``, columns `FILES`, with the files' MD5s as etags, and size, time and stamp as they were then.
 
-    What cannot be read, or may not be, has no etag. A file is read only if ``known`` has no row with the same path,
-    size and stamp.
-
-    Args:
-        place: where the files lie.
-        objects: columns of `FILES`.
-        paths: the objects' paths, as they stand in ``known``.
-        known: columns path, size, file_stamp, etag; rows without a stamp or an etag, or with an etag that is not of a
-            local file (etag_source other than md5, where that column is there), are passed over.
+    What cannot be read, or may not be, has no etag. A file is read only if ``known`` (columns path, size, file_stamp,
+    etag) has no row with the same path, size and stamp; rows without a stamp or an etag, or with an etag that is not of
+    a local file (etag_source other than md5, where that column is there), are passed over. ``paths`` are the objects',
+    as they stand in ``known``.
     """
     etags = recall_etags(objects.append_column("path", paths), known)
     unknown = pc.is_null(etags)

@@ -64,10 +64,8 @@ class ListedImages:
 def select_images(objects: pa.Table, settings: ListingSettings) -> list[ListedImages]:
     """The images among ``objects``, in pieces; concatenated, they are sorted by key.
 
-    Args:
-        objects: columns key, etag, size, modified; keys relative to what is listed, each once. Where there are columns
-            rule and reason, what has them is refused.
-        settings: what counts as an image, and what class it is.
+    Objects have the columns key (relative to what is listed, each once), etag, size and modified; where there are
+    columns rule and reason too, what has them is refused.
     """
     namer = ClassRules(settings)
     pieces = sort_by_column(objects, "key").combine_chunks().to_batches(max_chunksize=_ROWS_AT_ONCE)
@@ -79,13 +77,9 @@ def build_raw_listing(
 ) -> pa.Table:
     """The rows of ``raw_listing`` for a piece of a dataset's images: schema `tables.RAW_LISTING`.
 
-    Args:
-        images: the piece.
-        dataset: names the dataset.
-        place: where it lies, or the folder in it that was listed.
-        url_template: address for people, see `ListingSettings.url_template`. On S3 ``{bucket}`` is the bucket's bare
-            name and ``{key}`` the object's whole key; of a local folder they are the folder and the name in it.
-        etag_source: per row: s3, md5, none.
+    ``place`` is where the dataset lies, or the folder in it that was listed. For ``url_template`` see
+    `ListingSettings.url_template`: on S3 ``{bucket}`` is the bucket's bare name and ``{key}`` the object's whole key;
+    of a local folder they are the folder and the name in it. ``etag_source`` is per row s3, md5 or none.
     """
     objects = images.objects.combine_chunks()
     keys, count = _column(objects, "key"), objects.num_rows

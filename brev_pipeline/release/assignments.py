@@ -220,11 +220,8 @@ def _read_file(config: PipelineConfig, key: str, file: str) -> tuple[str, bytes,
 def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | None) -> None:
     """Refuse a listing that later stages would refuse, as far as its paths and the configuration show that.
 
-    Args:
-        listing: table of raw_listing, or of sample_integrity: contents are not looked at.
-        config: the pipeline's configuration.
-        newest: the newest published version. What had no part in its split is not judged by its path: it may be
-            unusable still.
+    Contents are not looked at, and what had no part in the newest version's split is not judged by its path: it may be
+    unusable still.
 
     Raises:
         SplitError: see `check_split_early`, `load_known_assignments`, `load_given_files` and `refuse_other_folds`.

@@ -67,12 +67,8 @@ def assign_purposes(samples: pa.Table, settings: SplitSettings, prior: PriorAssi
 def fix_group_purposes(leak_groups: LeakGroups, names: list[str], known: Ints, given: Ints, past: Ints) -> Ints:
     """(groups,) the purpose that each leak group has before any is drawn; −1 for none. What was known goes first.
 
-    Args:
-        leak_groups: of the images.
-        names: the purposes.
-        known: (images,) purpose by the file of known assignments; −1 for none.
-        given: (images,) purpose by `split.given`; −1 for none.
-        past: (ledger rows,) purpose in the ledger.
+    ``known`` and ``given`` (images,) are the purposes by the file of known assignments and by `split.given`, ``past``
+    (ledger rows,) those in the ledger; −1 for none.
     """
     fixed = leak_groups.find_strictest_purposes(names, known, past)
     fixed = np.where(fixed == OPEN, leak_groups.find_strictest_purposes(names, given, np.full(len(past), OPEN)), fixed)

@@ -74,7 +74,7 @@ def _find_named_purposes(
     if not any(part.matched_names.any() for part in parts):
         _refuse_no_match(parts, samples["path"])
     for part, purpose in zip(parts, purposes, strict=True):
-        if part.names_are_paths and items is not None:
+        if part.by == "path" and items is not None:
             refuse_ambiguous(part.pairs, part.names, items.codes, samples["path"], part.config_key)
         by_part = _spread_purposes(samples, part.pairs, purpose, names, part.config_key)
         twice = np.flatnonzero((given_purposes != OPEN) & (by_part != OPEN) & (given_purposes != by_part))
@@ -96,7 +96,7 @@ def _refuse_no_match(parts: Sequence[NamedImages], paths: pa.ChunkedArray) -> No
         )
     some = ", ".join(repr(name) for part in parts for name in part.names[:2].to_pylist())
     first = parts[0]
-    if not first.names_are_paths and first.images is not None:
+    if first.by != "path" and first.images is not None:
         images = normalize_unicode(first.images)
         lost = closest_names(first.names.slice(0, _SHOWN), images)
         raise SplitError(

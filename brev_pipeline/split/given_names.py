@@ -59,11 +59,6 @@ class NamedImages:
     by: str = "path"
 
     @property
-    def names_are_paths(self) -> bool:
-        """Whether the names are paths."""
-        return self.by == "path"
-
-    @property
     def config_key(self) -> str:
         """The file, for messages."""
         return f"split.given.{self.key}"
@@ -190,15 +185,11 @@ class GivenMatches:
 
 
 def count_given_matches(listing: pa.Table, settings: SplitSettings, files: GivenFiles | None) -> list[GivenMatches]:
-    """Count what the names and words of `split.given` mean.
-
-    Args:
-        listing: the listed images (`tables.SAMPLE_INTEGRITY`): `list_given_columns`.
-        settings: of the split.
-        files: as from `read_given_file`; None: not at hand, and nothing is said of them.
+    """Count what the names and words of `split.given` mean in a listing of `list_given_columns`.
 
     Returns:
         Each file's names, where what they name images by is known; then the keys of ``words``, where there are any.
+        Nothing where there are files and they are not at hand (None).
     """
     given = settings.given
     if given is None or not len(listing) or (given.input_files and files is None):
@@ -236,7 +227,7 @@ def _find_given_items(listing: pa.Table, settings: SplitSettings) -> Key | None:
 def _find_closest(lost: pa.ChunkedArray, named: NamedImages) -> pa.Table:
     """What is most like names that mean no image. Paths are compared with ends of paths of as many parts."""
     images = normalize_unicode(named.images)
-    if not named.names_are_paths or not len(lost):
+    if named.by != "path" or not len(lost):
         return closest_names(lost, images)
     slashes = count_slashes(lost)
     return pa.concat_tables(

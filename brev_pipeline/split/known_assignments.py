@@ -58,12 +58,8 @@ def match_known_purposes(
 ) -> Ints:
     """(images,) the purpose that a file of known assignments gives each image, or −1.
 
-    Args:
-        known: as from `read_known_assignments`.
-        samples: the images.
-        found_keys: their item and stratum.
-        names: the purposes.
-        ledger: what it remembers may have left the listing: a file that means only such images is no mistake.
+    ``found_keys`` are item and stratum of the samples. What the ledger remembers may have left the listing: a file that
+    means only such images is no mistake.
 
     Raises:
         SplitError: a key column is not known, a key stands there with two purposes, a purpose is unknown, or no row
@@ -158,11 +154,8 @@ def count_known_matches(
 ) -> KnownMatches | None:
     """Count what became of the rows of a file of known assignments; None where there is none, or nothing in it.
 
-    Args:
-        known: as from `read_known_assignments`.
-        split: `tables.SAMPLE_SPLIT`: the columns that ``known`` names, path and bucket.
-        listing: the listed images (`tables.SAMPLE_INTEGRITY`), in the split or not: `list_known_columns`.
-        settings: of the split.
+    ``split`` has the columns that ``known`` names, path and bucket; the listing is of all images, in the split or not
+    (`tables.SAMPLE_INTEGRITY`), with the columns `list_known_columns`.
     """
     if known is None:
         return None

@@ -217,12 +217,7 @@ class LeakGroups:
 
 
 def assign_leak_groups(samples: pa.Table, rules: GroupingRules, ledger: pa.Table | None = None) -> LeakGroups:
-    """Find strata, items and leak groups.
-
-    Args:
-        samples: the listing, with the columns that the rules name.
-        rules: how to cut it.
-        ledger: assignments to remember: path, item, stratum and the columns of copies.
+    """Find strata, items and leak groups of a listing, beside a ledger: path, item, stratum and the columns of copies.
 
     Raises:
         SplitError: the listing is empty, or cannot be cut by these rules.

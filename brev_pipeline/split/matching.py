@@ -221,13 +221,9 @@ def strip_buckets(paths: pa.ChunkedArray, buckets: pa.ChunkedArray) -> pa.Chunke
 
 
 def match_names(names: pa.ChunkedArray, samples: pa.Table, base: str | None, where: str) -> MatchPairs:
-    """Find the images that names mean.
+    """Find the images (columns path and bucket) that names mean, which are not null.
 
-    Args:
-        names: (names,) no nulls.
-        samples: the images: columns path and bucket.
-        base: folder that relative paths may be meant from.
-        where: what holds the names, for messages.
+    ``base`` is the folder that relative paths may be meant from, ``where`` what holds the names, for messages.
 
     Raises:
         SplitError: a path means two images.

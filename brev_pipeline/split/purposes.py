@@ -13,13 +13,10 @@ OPEN = -1  # no purpose yet
 
 
 def find_strictest(groups: Ints, purposes: Ints, strictness: Ints, count: int) -> Ints:
-    """(groups,) the strictest of the purposes given to each group's rows; −1 where none is.
+    """(groups,) the strictest of the purposes given to each of ``count`` groups' rows; −1 where none is.
 
-    Args:
-        groups: (rows,) group of each row.
-        purposes: (rows,) purpose of each row, or −1.
-        strictness: (purposes,) distinct ranks; the lowest wins.
-        count: number of groups.
+    ``groups`` and ``purposes`` are (rows,), −1 for no purpose; ``strictness`` (purposes,) are distinct ranks, the
+    lowest wins.
     """
     given = purposes >= 0
     best = find_minima(groups[given], strictness[purposes[given]], count, len(strictness))

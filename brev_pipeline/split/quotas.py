@@ -50,12 +50,6 @@ class Segments:
         """Number of lacking sides that stay empty."""
         return int((self.lacking & (self.sum_images(purpose) == 0)).sum())
 
-    def largest_groups(self) -> Ints:
-        """(segments,) images of the largest group; 0 for an empty segment."""
-        largest = np.zeros(len(self.wanted), np.int64)
-        np.maximum.at(largest, self.segment, self.images)
-        return largest
-
     def cut_segment(self, start: int, stop: int) -> "Segments":
         """The groups ``start`` … ``stop`` of one segment as a division of their own."""
         one = self.segment[start]
@@ -64,15 +58,10 @@ class Segments:
 
 
 def apportion_images(missing: Floats, total: Floats, remainder: int) -> Floats:
-    """Divide what is there over what is wanted: in order, none below zero, and the remainder takes the rest.
+    """(segments, purposes) images: what is there, divided over what is wanted in order, none below zero.
 
-    Args:
-        missing: (segments, purposes) images that each purpose lacks; negative where it has too many.
-        total: (segments,) images to divide.
-        remainder: the purpose that takes what is left.
-
-    Returns:
-        (segments, purposes) images; each row sums to its total.
+    ``missing`` (segments, purposes) is what each purpose lacks, negative where it has too many; ``total`` (segments,)
+    are the images to divide. The purpose ``remainder`` takes what is left, so each row sums to its total.
     """
     out = np.zeros_like(missing)
     left = total.astype(np.float64)
@@ -117,11 +106,13 @@ def _fill_empty_sides(segments: Segments, purpose: Ints, first: Ints) -> Ints:
     for edge in range(shape[1] - 2, -1, -1):
         ends[:, edge] = np.minimum(ends[:, edge], ends[:, edge + 1] - least[:, edge + 1])
     seated = np.zeros(len(purpose), np.int64)
-    place = np.arange(len(purpose)) - first[segments.segment]
+    position = np.arange(len(purpose)) - first[segments.segment]
     for edge in range(shape[1] - 1):
-        seated += place >= ends[segments.segment, edge]
+        seated += position >= ends[segments.segment, edge]
     seated = np.where(needy[segments.segment], seated, purpose)
-    worse = segments.max_errors(seated) > np.maximum(segments.largest_groups(), segments.max_errors(purpose)) + TINY
+    allowed = segments.max_errors(purpose)
+    np.maximum.at(allowed, segments.segment, segments.images)
+    worse = segments.max_errors(seated) > allowed + TINY
     return np.where(worse[segments.segment], purpose, seated)
 
 
@@ -214,23 +205,16 @@ _LONG = 1000  # groups of a segment, on average, that are worth a sort of their 
 
 
 def fill_quotas(segment: Ints, rank: Words, images: Ints, wanted: Floats, lacking: Bools) -> Ints:
-    """Give every group a purpose.
+    """(groups,) a purpose for every group.
 
-    Args:
-        segment: (groups,) segment of each group.
-        rank: (groups,) unsigned; the order within a segment, ties in the order of the groups.
-        images: (groups,) size.
-        wanted: (segments, purposes) images; each row sums to the segment's.
-        lacking: (segments, purposes) sides that should not stay empty.
-
-    Returns:
-        (groups,) purposes.
+    ``segment``, ``images`` (size) and ``rank`` are (groups,): groups are dealt in the order of their ranks within a
+    segment, ties in the order of the groups. ``wanted`` is (segments, purposes) images, each row sums to the segment's;
+    ``lacking`` (segments, purposes) are the sides that should not stay empty.
     """
     order = _order_groups(segment, rank)
     segments = Segments(segment[order], images[order], wanted, lacking)
-    purpose = repair_quotas(segments, fill_in_order(segments))
     out = np.empty(len(order), np.int64)
-    out[order] = purpose
+    out[order] = repair_quotas(segments, fill_in_order(segments))
     return out
 
 

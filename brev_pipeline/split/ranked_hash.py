@@ -163,7 +163,12 @@ def assign_by_ranked_hash(draw: SplitProblem) -> Ints:
     parts, rank = find_parts(draw), _compute_ranks(draw)
     if (open_ & parts.spans).any():
         _assign_spanning(draw, parts, rank, purpose)
-    _assign_strata(draw, parts, rank, purpose)
+    # The others lie in one stratum each.
+    _, wanted, lacking = _find_room(draw, parts, purpose)
+    single = parts.select_groups(purpose == OPEN)
+    if len(single.group):
+        dealt = _deal_groups(draw, single.stratum, rank[single.group], single.images, wanted, lacking)
+        purpose[single.group] = dealt
     return purpose
 
 
@@ -184,14 +189,6 @@ def _assign_spanning(draw: SplitProblem, parts: StratumParts, rank: Words, purpo
     dealt = _deal_groups(draw, segment, rank[groups], images, pooled, np.zeros(pooled.shape, np.bool_))
     balance = SpanningBalance(own, spanning.stratum, spanning.images, wanted, room - here, parts, draw.closed)
     purpose[groups] = balance.balance_purposes(dealt, rank[groups])
-
-
-def _assign_strata(draw: SplitProblem, parts: StratumParts, rank: Words, purpose: Ints) -> None:
-    """Fill ``purpose`` for open groups that lie in one stratum."""
-    _, wanted, lacking = _find_room(draw, parts, purpose)
-    own = parts.select_groups(purpose == OPEN)
-    if len(own.group):
-        purpose[own.group] = _deal_groups(draw, own.stratum, rank[own.group], own.images, wanted, lacking)
 
 
 def _deal_groups(draw: SplitProblem, segment: Ints, rank: Words, images: Ints, wanted: Floats, lacking: Bools) -> Ints:
