@@ -180,11 +180,7 @@ def _draw_files(folder: Path, record: _Record, on_progress: Progress) -> DemoSum
 
 
 def _claim_folder(folder: Path, wanted: _Record) -> Mapping[str, str]:
-    """Make the folder ours before the first photo is drawn; the SHA-256 of what an earlier drawing of it finished.
-
-    Raises:
-        BrevPipelineError: the folder holds something else; nothing was written.
-    """
+    """Make the folder ours before the first photo is drawn; the SHA-256 of what an earlier drawing of it finished."""
     if not folder.exists() or all(entry.name == _TEMPORARY + RECORD for entry in folder.iterdir()):
         _save_record(folder, wanted)
         return {}
