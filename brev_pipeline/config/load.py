@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from brev_pipeline.config.credentials import redact
 from brev_pipeline.config.pipeline import PipelineConfig
-from brev_pipeline.config.yaml_tree import MAX_BYTES, Problem, Tree, YamlError, YamlPath, read_tree
+from brev_pipeline.config.yaml_tree import MAX_BYTES, Problem, Tree, YamlError, YamlPath, read_tree, shorten_text
 from brev_pipeline.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
@@ -144,11 +144,7 @@ def _format_problems(name: str, problems: list[Problem], more: int) -> str:
 def _format_problem(name: str, problem: Problem) -> str:
     where = f"{name}:{problem.line}" if problem.line else name
     path = f"{_format_path(problem.path)}: " if problem.path else ""
-    return f"{where}: {_shorten(redact(f'{path}{problem.message}'), _MAX_PROBLEM_LENGTH)}".replace("\n", " ")
-
-
-def _shorten(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[:length]}…"
+    return f"{where}: {shorten_text(redact(f'{path}{problem.message}'), _MAX_PROBLEM_LENGTH)}".replace("\n", " ")
 
 
 def _list_problems(tree: Tree, error: ValidationError) -> Iterator[Problem]:
@@ -171,12 +167,12 @@ def _describe_error(detail: dict[str, Any], path: YamlPath) -> str:
         # What lists and mappings hold is not repeated: nobody knows what that may be.
         return message
     hint = "; put it into quotes" if detail["type"] == "string_type" else ""
-    return f"{message}, got {_shorten(repr(redact(value) if isinstance(value, str) else value), 80)}{hint}"
+    return f"{message}, got {shorten_text(repr(redact(value) if isinstance(value, str) else value), 80)}{hint}"
 
 
 def _format_path(path: YamlPath) -> str:
-    parts = [f"[{part}]" if isinstance(part, int) else f".{_shorten(part, 60)}" for part in path]
-    return _shorten("".join(parts).lstrip("."), 200)
+    parts = [f"[{part}]" if isinstance(part, int) else f".{shorten_text(part, 60)}" for part in path]
+    return shorten_text("".join(parts).lstrip("."), 200)
 
 
 def _yaml_path(tree: Tree, loc: YamlPath) -> YamlPath:

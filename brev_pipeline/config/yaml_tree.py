@@ -217,7 +217,7 @@ class _TreeBuilder:
         self._count_in(1, depth=1)
         value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
         if event.tag not in (None, "!", f"{_TAG}map" if isinstance(value, dict) else f"{_TAG}seq"):
-            self._report(f"the type {_shown_tag(event.tag)} is not known here; remove it")
+            self._report(f"the type {_format_tag(event.tag)} is not known here; remove it")
         line = self._frames[-1].key_line if self._frames and self._frames[-1].key is not None else self._line
         self._frames.append(_Frame(Node(value, line), self._path, event.anchor))
 
@@ -240,7 +240,7 @@ class _TreeBuilder:
         if event.anchor:
             self._anchors[event.anchor] = Node(text, self._line)
         if tag not in _TEXTS:
-            self._report(f"the key {_shortened(text)} is not read as a text here; put it into quotes")
+            self._report(f"the key {shorten_text(text)} is not read as a text here; put it into quotes")
         elif text in frame.node.children:
             self._report("stands here twice; remove one")
 
@@ -272,12 +272,14 @@ class _TreeBuilder:
 
     def _resolve_alias(self, anchor: str) -> Node:
         if self._awaits_key:
-            raise self._stop(f"the alias *{_shortened(anchor)} stands here as a key; write the text itself")
+            raise self._stop(f"the alias *{shorten_text(anchor)} stands here as a key; write the text itself")
         if any(frame.anchor == anchor for frame in self._frames):
-            raise self._stop(f"*{_shortened(anchor)} stands within &{_shortened(anchor)}, so it would never end")
+            raise self._stop(f"*{shorten_text(anchor)} stands within &{shorten_text(anchor)}, so it would never end")
         node = self._anchors.get(anchor)
         if node is None:
-            raise self._stop(f"*{_shortened(anchor)} is an alias of nothing: no &{_shortened(anchor)} stands before it")
+            raise self._stop(
+                f"*{shorten_text(anchor)} is an alias of nothing: no &{shorten_text(anchor)} stands before it"
+            )
         self._count_in(node.count, node.depth)
         return replace(node, line=self._line)
 
@@ -288,7 +290,7 @@ class _TreeBuilder:
             return Node(self._clean_text(value), self._line)
         construct = _CONSTRUCT.get(tag)
         if construct is None:
-            self._report(f"the type {_shown_tag(tag)} is not known here; remove it")
+            self._report(f"the type {_format_tag(tag)} is not known here; remove it")
             return Node(None, self._line)
         try:
             if len(value) > _LONGEST_NUMBER:
@@ -298,7 +300,7 @@ class _TreeBuilder:
                 raise ValueError("is not finite")
         except Exception as error:  # noqa: BLE001 (PyYAML's constructors raise whatever int, float and date do)
             kind = {"timestamp": "date", "int": "number", "float": "number"}.get(tag.removeprefix(_TAG), "value")
-            self._report(f"{_shortened(redact(value))} is no {kind} that can be used: {error}")
+            self._report(f"{shorten_text(redact(value))} is no {kind} that can be used: {error}")
             return Node(None, self._line)
         return Node(constructed, self._line)
 
@@ -320,9 +322,10 @@ class _TreeBuilder:
         return text
 
 
-def _shown_tag(tag: str) -> str:
-    return _shortened(redact(tag.replace(_TAG, "!!")))
+def shorten_text(text: str, length: int = 60) -> str:
+    """A text with at most so many characters, for messages."""
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:60]}…"
+def _format_tag(tag: str) -> str:
+    return shorten_text(redact(tag.replace(_TAG, "!!")))

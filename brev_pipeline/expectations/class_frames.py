@@ -258,9 +258,9 @@ def _build_class_strata(
     return pd.DataFrame(dict(zip(columns, (names.to_pylist(), images.sum(axis=1), groups, classes, fine), strict=True)))
 
 
-def _count_pairs(one: Any, other: Any, shape: tuple[int, int]) -> Numbers:
+def _count_pairs(first: Any, second: Any, shape: tuple[int, int]) -> Numbers:
     """``shape`` how many rows have each pair of numbers."""
-    flat = np.bincount(np.asarray(one, np.int64) * shape[1] + other, minlength=shape[0] * shape[1])
+    flat = np.bincount(np.asarray(first, np.int64) * shape[1] + second, minlength=shape[0] * shape[1])
     return flat.reshape(shape).astype(np.int64)
 
 

@@ -327,7 +327,8 @@ def _shard_frames(tables: Tables, config: PipelineConfig, published: Baseline) -
     parts = part_names(table)
     rows = table.select(columns).to_pandas()
     rows["part"] = parts.to_pandas()
-    rows["purpose_of_split"] = _has_same_purpose(table, split)
+    purposes = split["purpose"].take(pc.index_in(table["path"], value_set=split["path"]))
+    rows["purpose_of_split"] = pc.fill_null(pc.equal(purposes, table["purpose"]), False).to_numpy()
     rows["place_unique"] = _is_alone(_encode_texts(parts), table["shard"].to_numpy(), table["position"].to_numpy())
     rows["label_known"] = rows["label"].between(0, len(read_split_classes(split)) - 1)
     drawn = [name for name in config.sampling.purposes if name not in config.split.fold_names]
@@ -343,12 +344,6 @@ def _shard_frames(tables: Tables, config: PipelineConfig, published: Baseline) -
         "classes": build_drawn_classes(table, split, config),
         "summary": _single_row(never_recorded=int((~_is_in(once, as_they_are)).sum())),
     }
-
-
-def _has_same_purpose(table: pa.Table, split: pa.Table) -> Any:
-    """(rows,) whether the split gives a record's image the record's purpose."""
-    given = split["purpose"].take(pc.index_in(table["path"], value_set=split["path"]))
-    return pc.fill_null(pc.equal(given, table["purpose"]), False).to_numpy()
 
 
 def _is_alone(*columns: Numbers) -> Any:

@@ -1,9 +1,12 @@
 """Samples: of a row of the record table and the bytes of its record, the fields that were asked for.
 
-What fields there are (`FIELDS`), samples one by one or in order (`SampleReader`), all of an epoch (`read_arrays`).
+What fields there are (`FIELDS`), samples one by one or in order (`SampleReader`), all of an epoch (`read_arrays`); and
+in which order records are read, and who reads which. Shuffling is made for shards. Their records were mixed by hash
+when they were written; so the files are read in random order, each from begin to end, and the records of what lies in
+memory at once are mixed. Every order hangs on (seed, epoch) alone.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, cast
 
@@ -13,11 +16,13 @@ import pyarrow as pa
 
 from brev_pipeline.errors import ReadError
 from brev_pipeline.readers.pixels import PixelDecoder
-from brev_pipeline.readers.reading_order import Rows, cut_windows, shuffle_rows
 from brev_pipeline.readers.stored_records import StoredRecords, find_runs
 from brev_pipeline.records.example import decode_example
 from brev_pipeline.records.schema import ImageShape
 from brev_pipeline.rescaling import Rescale
+from brev_pipeline.seeds import seed64, seeds64
+
+Rows = npt.NDArray[np.int64]
 
 PIXELS: Final = "image"
 MULTI_HOT: Final = "label/multi_hot"
@@ -160,3 +165,68 @@ def _as_array(name: str, column: Any) -> Any:
     if name == "seed":
         return np.array(column, np.uint64)
     return np.array(column, np.int64) if column and not isinstance(column[0], str) else np.array(column)
+
+
+def reading_order(names: Sequence[str], file: npt.NDArray[np.int32], seed: int, epoch: int) -> Rows:
+    """All rows, file by file, the files in random order.
+
+    Args:
+        names: of the files.
+        file: index into ``names`` of each row; shape (rows,).
+        seed: 0 ≤ seed < 2**63.
+        epoch: the order of another epoch is unrelated.
+    """
+    rank = np.empty(len(names), np.int64)
+    rank[np.argsort(np.array(seeds64(seed, ("read", epoch), names), np.uint64), kind="stable")] = np.arange(len(names))
+    return np.argsort(rank[file], kind="stable")
+
+
+def shuffle_rows(rows: Rows, seed: int, epoch: int) -> Rows:
+    """``rows`` in random order: each possible order for one seed or another, none for good reason."""
+    key = seed64(seed, "mix", epoch, int(rows[0]) if len(rows) else 0)
+    # Philox' raw integers are the same with every version of NumPy; ties have no chance among 64 bits.
+    return rows[np.argsort(np.random.Philox(key=key).random_raw(len(rows)), kind="stable")]
+
+
+def worker_share(
+    rows: int, *, rank: int = 0, ranks: int = 1, worker: int = 0, workers: int = 1, even: bool = False
+) -> range:
+    """The part of ``rows`` that one worker of one rank reads: together all of them, and none twice.
+
+    Args:
+        rows: how many there are.
+        rank: 0 ≤ rank < ranks, the process of a distributed training.
+        ranks: how many of those.
+        worker: 0 ≤ worker < workers, the loader's process below the rank.
+        workers: how many of those.
+        even: leave out the last ``rows % ranks``, so that each rank reads the same number.
+
+    Returns:
+        Positions in the order of reading. Without ``even`` the ranks' numbers differ by at most one, and so do
+        the workers' of one rank.
+
+    Raises:
+        ReadError: there is no such rank or worker.
+    """
+    if not 0 <= rank < ranks or not 0 <= worker < workers:
+        raise ReadError(f"rank {rank} of {ranks}, worker {worker} of {workers}: they count from 0")
+    if even:
+        rows -= rows % ranks
+    begin, end = rows * rank // ranks, rows * (rank + 1) // ranks
+    return range(begin + (end - begin) * worker // workers, begin + (end - begin) * (worker + 1) // workers)
+
+
+def cut_windows(lengths: npt.NDArray[np.int64], most: int) -> Iterator[slice]:
+    """Cut a sequence of records into parts that need at most ``most`` bytes (one record, if it is larger).
+
+    Args:
+        lengths: bytes of each record, shape (records,).
+        most: bytes.
+    """
+    ends = np.cumsum(lengths)
+    begin = 0
+    while begin < len(lengths):
+        before = int(ends[begin - 1]) if begin else 0
+        end = max(begin + 1, int(np.searchsorted(ends, before + most, side="right")))
+        yield slice(begin, end)
+        begin = end

@@ -13,8 +13,7 @@ import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from brev_pipeline.errors import ReadError
-from brev_pipeline.readers.reading_order import reading_order, worker_share
-from brev_pipeline.readers.samples import MULTI_HOT, PIXELS, SampleReader
+from brev_pipeline.readers.samples import MULTI_HOT, PIXELS, SampleReader, reading_order, worker_share
 
 
 class RecordDataset(Dataset[Any]):  # type: ignore[misc]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brev_pipeline.errors import ReadError
-from brev_pipeline.readers.reading_order import cut_windows, reading_order, shuffle_rows, worker_share
+from brev_pipeline.readers.samples import cut_windows, reading_order, shuffle_rows, worker_share
 
 NAMES = ["a-0", "a-1", "a-2", "a-3"]
 FILES = np.array([0, 0, 0, 1, 1, 2, 3, 3], np.int32)
