@@ -44,8 +44,8 @@ def find_credentials(text: str, *, is_host: bool = False) -> str | None:
     """
     if _IN_ADDRESS.search(text) or (is_host and _BEFORE_HOST.search(text)):
         return f"holds a user or password before the host of an address; remove it: {ADVICE}"
-    if found := _IN_QUERY.search(text):
-        return f"holds the signed query of an address ({found[0].partition('=')[0]}=…); remove it: {ADVICE}"
+    if query := _IN_QUERY.search(text):
+        return f"holds the signed query of an address ({query[0].partition('=')[0]}=…); remove it: {ADVICE}"
     return None
 
 
@@ -53,7 +53,7 @@ def redact(text: str, *, is_host: bool = False) -> str:
     """The text without the credentials in it, *** in place of signatures; arguments as `find_credentials`."""
     if is_host:
         text = _BEFORE_HOST.sub("", text)
-    return _IN_QUERY.sub(lambda found: found[0].partition("=")[0] + "=***", _IN_ADDRESS.sub("", text))
+    return _IN_QUERY.sub(lambda query: query[0].partition("=")[0] + "=***", _IN_ADDRESS.sub("", text))
 
 
 def redact_all(value: Any) -> Any:

@@ -11,7 +11,7 @@ ABSENT: Final = object()
 
 def list_differences(before: Any, after: Any) -> list[str]:
     """One line per key whose values differ: ``split.seed: 0 → 7``. Arguments as of `find_differences`."""
-    return [f"{path}: {_shown(old)} → {_shown(new)}" for path, old, new in find_differences(before, after)]
+    return [f"{path}: {_format(old)} → {_format(new)}" for path, old, new in find_differences(before, after)]
 
 
 def find_differences(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -27,18 +27,18 @@ def find_differences(before: Any, after: Any, path: str = "") -> Iterator[tuple[
             inner = f"{path}.{key}" if path else str(key)
             yield from find_differences(before.get(key, ABSENT), after.get(key, ABSENT), inner)
     elif _are_sections(before) and _are_sections(after) and len(before) == len(after):
-        for place, (old, new) in enumerate(zip(before, after, strict=True)):
-            yield from find_differences(old, new, f"{path}[{place}]")
+        for index, (old, new) in enumerate(zip(before, after, strict=True)):
+            yield from find_differences(old, new, f"{path}[{index}]")
     # As JSON, because 1, 1.0 and True are equal in Python and not in a configuration.
     elif before is ABSENT or after is ABSENT or json.dumps(before) != json.dumps(after):
         yield path, before, after
 
 
 def _are_sections(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
+    return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     if value is ABSENT:
         return "not there"
     text = json.dumps(value, ensure_ascii=False)

@@ -87,9 +87,9 @@ class EngineSettings(Section):
         variables = env.get("env_vars", {})
         if not (isinstance(variables, dict) and all(isinstance(value, str) for value in variables.values())):
             raise ValueError("env_vars must be a mapping of names to texts; put numbers into quotes")
-        if found := [name for name in variables if re.search(r"(?i)secret|token|password|passwd|access_key", name)]:
+        if secret := [name for name in variables if re.search(r"(?i)secret|token|password|passwd|access_key", name)]:
             raise ValueError(
-                f"{', '.join(found)}: credentials do not belong into this file; workers find them as their machine "
+                f"{', '.join(secret)}: credentials do not belong into this file; workers find them as their machine "
                 "gives them: environment, profile or role"
             )
         return env

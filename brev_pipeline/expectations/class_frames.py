@@ -5,6 +5,7 @@ is as long as the classes, the strata or the purposes.
 """
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -147,17 +148,17 @@ class ClassMembership:
         """(classes,) how many groups have a row of each class."""
         bound = int(group.max(initial=0)) + 1
         pairs = np.unique(self.combinations.astype(np.int64) * bound + group)
-        combination, own = np.divmod(pairs, bound)
+        combination, group_of_pair = np.divmod(pairs, bound)
         at, name = np.nonzero(self.matrix[combination])
-        return count_groups(name, own[at], len(self.classes))
+        return count_groups(name, group_of_pair[at], len(self.classes))
 
 
 def count_groups(part: Numbers, group: Numbers, parts: int) -> Numbers:
     """(parts,) how many different groups the rows of each part have; rows of part -1 are in none."""
     part, group = part[part >= 0], group[part >= 0]
     bound = int(group.max(initial=0)) + 1
-    found: Numbers = np.bincount(np.unique(part.astype(np.int64) * bound + group) // bound, minlength=parts)
-    return found
+    counts: Numbers = np.bincount(np.unique(part.astype(np.int64) * bound + group) // bound, minlength=parts)
+    return counts
 
 
 def _build_labels(classes: Sequence[str], earlier: Sequence[str]) -> "pd.DataFrame":
@@ -209,27 +210,23 @@ def _build_classes(
     """
     import pandas as pd
 
-    names, sides = settings.names, [name for name, share in settings.shares.items() if share > 0]
+    names = settings.names
     rows = np.flatnonzero(purpose >= 0)
     images = held.count_rows(purpose[rows], rows, len(names))
-    groups = held.count_groups(group)
     free = np.flatnonzero((purpose >= 0) & ~outside)
-    shared = held.count_rows(np.zeros(len(free), np.int64), free, 1)[0] > 0
-    found = []
-    for place, name in enumerate(held.classes):
-        there = [side for number, side in enumerate(names) if images[number, place]]
-        missing = [side for side in sides if side not in there and shared[place]]
-        found.append(
-            {
-                "class": name,
-                "images": int(images[:, place].sum()),
-                "items": int(groups[place]),
-                "sides": ", ".join(there),
-                "missing": ", ".join(missing),
-                "divided": not missing,
-            }
-        )
-    return pd.DataFrame(found, columns=["class", "images", "items", "sides", "missing", "divided"])
+    is_shared = held.count_rows(np.zeros(len(free), np.int64), free, 1)[0] > 0
+    has_share = np.array([settings.shares[name] > 0 for name in names])
+    missing = (images == 0) & has_share[:, None] & is_shared
+    return pd.DataFrame(
+        {
+            "class": held.classes,
+            "images": images.sum(axis=0),
+            "items": held.count_groups(group),
+            "sides": [", ".join(compress(names, sides)) for sides in (images > 0).T],
+            "missing": [", ".join(compress(names, sides)) for sides in missing.T],
+            "divided": ~missing.any(axis=0),
+        }
+    )
 
 
 def _build_class_strata(

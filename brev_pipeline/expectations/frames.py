@@ -367,12 +367,12 @@ def _build_groups(rows: "pd.DataFrame", weights: pa.Table) -> "pd.DataFrame":
     return both
 
 
-def _count_difference(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int:
+def _count_difference(first: pa.ChunkedArray, second: pa.ChunkedArray) -> int:
     """How many distinct values stand in only one of the two columns."""
-    if len(one) == len(other) and pc.all(pc.equal(one, other), min_count=0).as_py():
+    if len(first) == len(second) and pc.all(pc.equal(first, second), min_count=0).as_py():
         return 0  # as a rule; two sets of all paths cost ten times as much
-    values = [pc.unique(one), pc.unique(other)]
-    return sum(int((~_is_in(own, others)).sum()) for own, others in (values, values[::-1]))
+    values = [pc.unique(first), pc.unique(second)]
+    return sum(int((~_is_in(left, right)).sum()) for left, right in (values, values[::-1]))
 
 
 def _is_in(values: Any, wanted: Any) -> Any:

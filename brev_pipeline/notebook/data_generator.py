@@ -192,7 +192,7 @@ def _to_frame(samples: Any) -> "pd.DataFrame":
     frame = samples if isinstance(samples, pd.DataFrame) else pd.DataFrame(samples)
     if taken := sorted({GROUP, SEED} & set(frame.columns)):
         raise SamplingError(f"samples have the column {', '.join(taken)}, which the generator adds itself: rename it")
-    return frame.copy(deep=False)
+    return frame.copy(deep=False)  # pandas copies a column when either of the two is changed
 
 
 def _count_epochs(repeat: bool | int) -> int | None:

@@ -104,7 +104,7 @@ class SampleSplit:
         closed = np.arange(len(names)) > 1
         seed = int(self.seed)
         if seed < 0:
-            seed = secrets.randbits(63 if self.method == "ranked_hash" else 32)
+            seed = secrets.randbits(63 if self.method == "ranked_hash" else 32)  # as many bits as the method takes
         draw = build_problem(leak_groups, shares, closed, int(self.split < 1), seed, fixed, by_node)
         chosen = run_method(self.method, draw)[leak_groups.row_group]
         if self.method != "ranked_hash":
@@ -155,5 +155,5 @@ def _as_reference(leak_groups: LeakGroups, chosen: Ints, by_node: Ints, given: I
     low = find_minima(groups[rows], given[rows], leak_groups.group_count, np.iinfo(np.int64).max)
     high = find_minima(groups[rows], -given[rows], leak_groups.group_count, 1)
     divided = (high <= 0) & (low != -high)
-    own = by_node[leak_groups.nodes.row_node]
-    return np.where(divided[groups] & (own != OPEN), own, chosen)
+    by_item = by_node[leak_groups.nodes.row_node]
+    return np.where(divided[groups] & (by_item != OPEN), by_item, chosen)

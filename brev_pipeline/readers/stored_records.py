@@ -36,7 +36,7 @@ class FileHandleCache:
         self._process = os.getpid()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self._folder}
+        return {"folder": self._folder}  # open files mean nothing in another process
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["folder"])  # type: ignore[misc]
@@ -120,7 +120,7 @@ class StoredRecords:
         return len(self.start)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_unzipped": {}}
+        return self.__dict__ | {"_unzipped": {}}  # whole shards, which a worker had better read itself
 
     def read_record(self, row: int) -> bytes:
         """The record of a row.
