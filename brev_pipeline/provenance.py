@@ -170,7 +170,7 @@ def attach_provenance(
         config: by which it was made.
         inputs: stage → lineage of the tables that were read, which agree with each other (`check_current`).
     """
-    from brev_pipeline.table_metadata import read_files
+    from brev_pipeline.table_metadata import add_notes, read_files
 
     lineage: Lineage = {}
     for before in inputs.values():
@@ -180,7 +180,7 @@ def attach_provenance(
     own = StageRecord(table_id(stage, table), settings_of(config, stage), code_of(stage), files)
     records = {name: asdict(record) for name, record in {**lineage, stage: own}.items()}
     data = json.dumps(records, sort_keys=True, ensure_ascii=False).encode()
-    return table.replace_schema_metadata({**(table.schema.metadata or {}), PROVENANCE: data})
+    return add_notes(table, {PROVENANCE: data})
 
 
 def read_lineage(metadata: Mapping[bytes, bytes] | None, stage: str, name: str) -> Lineage:

@@ -32,21 +32,38 @@ KNOWN_ROWS: Final = b"brev_pipeline.known_rows"
 GIVEN: Final = b"brev_pipeline.given"
 """Schema metadata of sample_split: JSON, key of `GivenSettings.files` → SHA-256 of that file."""
 
+WORK: Final = b"brev_pipeline.work"
+"""Schema metadata of a stage's table: how much of it the run made anew (images decoded, records written)."""
+
 LEFT_OUT_RULES: Final = ("class_filter", "link_outside", "not_a_file", "object_too_large")
 """What the listing leaves out: images of other classes, links that leave the dataset, what is no regular file (any
 more), and objects larger than ``listing.max_object_mb``. None of them is read; they count as listed."""
 
 
+def add_notes(table: pa.Table, notes: Mapping[bytes, bytes | str]) -> pa.Table:
+    """The table with more in its schema's metadata."""
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), **notes})
+
+
+def read_note(table: pa.Table, key: bytes) -> str | None:
+    """What a table's schema says under a key of its metadata; None where it has none."""
+    note = (table.schema.metadata or {}).get(key)
+    return None if note is None else str(note.decode())
+
+
+def note_work(table: pa.Table, work: int) -> pa.Table:
+    """The table, its schema's metadata saying how much of it was made anew."""
+    return add_notes(table, {WORK: str(work)})
+
+
 def note_found(listing: pa.Table, facts: Mapping[str, Any]) -> pa.Table:
     """The listing, its schema's metadata telling what else was found."""
-    told = json.dumps(facts, ensure_ascii=False, sort_keys=True)
-    return listing.replace_schema_metadata({**(listing.schema.metadata or {}), FOUND: told})
+    return add_notes(listing, {FOUND: json.dumps(facts, ensure_ascii=False, sort_keys=True)})
 
 
 def found_facts(listing: pa.Table) -> dict[str, Any]:
     """What `note_found` noted; empty where nothing was."""
-    told: dict[str, Any] = json.loads((listing.schema.metadata or {}).get(FOUND, b"{}"))
-    return told
+    return dict(json.loads(read_note(listing, FOUND) or "{}"))
 
 
 def note_known(
@@ -59,27 +76,19 @@ def note_known(
 
     ``rows`` is what became of the rows of the known ones, `KnownMatches.build_summary`.
     """
-    added: dict[bytes, bytes] = {}
-    if known is not None and (digest := (known.schema.metadata or {}).get(KNOWN)) is not None:
-        added[KNOWN] = digest
+    notes: dict[bytes, str] = {}
+    if known is not None and (digest := known_sha256(known)):
+        notes[KNOWN] = digest
         if rows is not None:
-            added[KNOWN_ROWS] = json.dumps(rows).encode()
+            notes[KNOWN_ROWS] = json.dumps(rows)
     if given:
-        digests = {key: (table.schema.metadata or {})[KNOWN].decode() for key, table in given.items()}
-        added[GIVEN] = json.dumps(digests, sort_keys=True).encode()
-    return split.replace_schema_metadata({**(split.schema.metadata or {}), **added}) if added else split
-
-
-def known_rows(split: pa.Table) -> dict[str, Any] | None:
-    """What became of the rows of the file of known assignments: rows, matched, left_out, unmatched, examples."""
-    said = (split.schema.metadata or {}).get(KNOWN_ROWS)
-    return None if said is None else dict(json.loads(said))
+        notes[GIVEN] = json.dumps({key: read_note(table, KNOWN) for key, table in given.items()}, sort_keys=True)
+    return add_notes(split, notes) if notes else split
 
 
 def given_sha256(split: pa.Table) -> dict[str, str]:
     """Key of `GivenSettings.files` → SHA-256 of the file that a split was made with; empty where there was none."""
-    found: dict[str, str] = json.loads((split.schema.metadata or {}).get(GIVEN, b"{}"))
-    return found
+    return dict(json.loads(read_note(split, GIVEN) or "{}"))
 
 
 def read_files(split: pa.Table) -> dict[str, str | None]:
@@ -90,5 +99,4 @@ def read_files(split: pa.Table) -> dict[str, str | None]:
 
 def known_sha256(table: pa.Table) -> str | None:
     """SHA-256 of the file of known assignments that a split was made with, or that a table was read from; or None."""
-    digest = (table.schema.metadata or {}).get(KNOWN)
-    return digest.decode() if digest else None
+    return read_note(table, KNOWN) or None

@@ -19,14 +19,6 @@ from brev_pipeline.texts import NAMES, TEXT, join_texts
 UNREAD_PREFIX: Final = "unread-"
 """Begins the ``content_id`` of an image whose bytes could not be had."""
 
-WORK: Final = b"brev_pipeline.work"
-"""Schema metadata of a stage's table: how much of it the run made anew (images decoded, records written)."""
-
-
-def note_work(table: pa.Table, work: int) -> pa.Table:
-    """The table, its schema's metadata saying how much of it was made anew."""
-    return table.replace_schema_metadata({**(table.schema.metadata or {}), WORK: str(work)})
-
 
 class Columns(Protocol):
     """A table that lies somewhere. Only what is asked for is read, and nothing of it is kept."""

@@ -48,11 +48,6 @@ class ImageChanges:
     partner: Rows
     masks: Mapping[str, Bools]
 
-    @property
-    def any_changed(self) -> bool:
-        """Whether anything is otherwise."""
-        return any(mask.any() for mask in self.masks.values())
-
     def to_dict(self) -> dict[str, Any]:
         """The changes as JSON: counts, counts by class, and up to `MAX_EXAMPLES` examples of each kind."""
         return {

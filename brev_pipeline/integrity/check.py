@@ -68,14 +68,6 @@ def _number_categories(category: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     return of_rows
 
 
-def _find_conflicts(categories: npt.NDArray[np.int64], ids: Rows, first: Rows) -> npt.NDArray[np.bool_]:
-    """Whether the categories of each row's content differ anywhere. Shape (n,)."""
-    conflicting = np.zeros(len(first), np.bool_)
-    if len(ids):
-        conflicting[ids[categories != categories[first[ids]]]] = True
-    return conflicting[ids]
-
-
 def check_integrity(
     listing: pa.Table, *, fetch: Fetcher, known: pa.Table | None = None, engine: Engine | None = None
 ) -> pa.Table:

@@ -111,7 +111,7 @@ def _make_prepared_images(context: dg.AssetExecutionContext, config: PipelineCon
     from brev_pipeline.images.prepare import SAMPLE_COLUMNS, prepare_images
     from brev_pipeline.orchestration.metadata import prepared_metadata, recheck_metadata
     from brev_pipeline.recheck import FACTS, recheck_identities
-    from brev_pipeline.tables import note_work
+    from brev_pipeline.table_metadata import note_work
 
     sources, store = Sources.from_config(config), PipelineStore.from_config(config)
     engine = _make_engine(context, config)

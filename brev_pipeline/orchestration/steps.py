@@ -105,7 +105,7 @@ def pace_metadata(stage: str, output: Any, seconds: float) -> dict[str, Any]:
 
 def record_pace(context: Any, config: PipelineConfig, step: str, output: Any, seconds: float) -> None:
     """Keep in the store how long a step took, for `plan`: a stage, or ``<stage>.checks``."""
-    from brev_pipeline.tables import WORK
+    from brev_pipeline.table_metadata import WORK
 
     rows = getattr(output, "num_rows", 0)
     work: Any = rows

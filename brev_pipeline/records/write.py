@@ -26,6 +26,7 @@ from brev_pipeline.records.shard_writer import (
     list_finished_shards,
 )
 from brev_pipeline.store import Folder
+from brev_pipeline.table_metadata import note_work
 from brev_pipeline.tables import part_names
 from brev_pipeline.texts import TEXT
 
@@ -73,7 +74,7 @@ def write_shards(
 
     Returns:
         One row per record, schema `tables.TFRECORD_SHARDS`, sorted by purpose, part, shard and position; its metadata
-        says how many of them were made anew (`tables.WORK`).
+        says how many of them were made anew (`table_metadata.WORK`).
 
     Raises:
         ShardError: the plan does not fit the prepared images, or an image cannot be encoded.
@@ -106,7 +107,7 @@ def write_shards(
     known = {name: plan[name] for name in plan.column_names} | {"file": files, "augmented": augmented, **columns}
     table = pa.table({name: known[name] for name in tables.TFRECORD_SHARDS.names})
     table = tables.conform_table(table, tables.TFRECORD_SHARDS, "tfrecord_shards")
-    return tables.note_work(table, plan.num_rows - copied - kept)
+    return note_work(table, plan.num_rows - copied - kept)
 
 
 def shard_files(folder: Folder) -> pa.Table:

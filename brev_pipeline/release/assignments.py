@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config import PipelineConfig, SplitSettings
 from brev_pipeline.errors import ConfigError, SplitError
 from brev_pipeline.store import PipelineStore, Version
-from brev_pipeline.table_metadata import KNOWN, LEDGER, note_known
+from brev_pipeline.table_metadata import KNOWN, LEDGER, add_notes, note_known
 from brev_pipeline.tables import RAW_LISTING, SAMPLE_SPLIT, Columns, conform_table
 from brev_pipeline.texts import TEXT
 
@@ -70,7 +70,7 @@ def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Colu
     rows = count_known_matches(known, split, integrity.read(list_known_columns(known, config.split)), config.split)
     split = note_known(split, known, None if rows is None else rows.build_summary(), given)
     split = attach_classes(split, build_label_map(list_present_classes(split), history.classes, config.listing.classes))
-    split = split.replace_schema_metadata({**(split.schema.metadata or {}), LEDGER: str(history.number)})
+    split = add_notes(split, {LEDGER: str(history.number)})
     return Division(split, excluded, history, known, given, rows, count_given_matches(listed, config.split, given))
 
 
@@ -184,7 +184,7 @@ def load_known_assignments(config: PipelineConfig) -> pa.Table | None:
         return None
     location, data, digest = _read_file(config, "split.ledger_csv", config.split.ledger_csv)
     known = read_known_assignments(data, location, str(config.base_folder))
-    return known.replace_schema_metadata({**(known.schema.metadata or {}), KNOWN: digest})
+    return add_notes(known, {KNOWN: digest})
 
 
 def load_given_files(config: PipelineConfig) -> dict[str, pa.Table]:

@@ -17,7 +17,7 @@ from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.store import PipelineStore
 from brev_pipeline.store.hashed_files import read_verified, short_sha256, write_or_repair
 from brev_pipeline.store.parquet import from_parquet, to_parquet
-from brev_pipeline.table_metadata import FILTERED, LEFT_OUT_RULES
+from brev_pipeline.table_metadata import FILTERED, LEFT_OUT_RULES, add_notes
 from brev_pipeline.tables import Columns
 from brev_pipeline.texts import NAMES, TEXT
 
@@ -46,7 +46,7 @@ def store_filtered(store: PipelineStore, listing: pa.Table, left_out: Iterable[p
     data = to_parquet(table)
     name = f"{short_sha256(data)}.parquet"
     write_or_repair(store.filtered_images, name, data)
-    return listing.replace_schema_metadata({**(listing.schema.metadata or {}), FILTERED: name})
+    return add_notes(listing, {FILTERED: name})
 
 
 def read_filtered(store: PipelineStore, listing: pa.Table) -> pa.Table:

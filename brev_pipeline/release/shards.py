@@ -22,8 +22,8 @@ from brev_pipeline.errors import StoreError
 from brev_pipeline.provenance import hash_table, pixel_fingerprint, record_recipe, settings_of
 from brev_pipeline.stages import table_stages
 from brev_pipeline.store import Folder, PipelineStore, Version
-from brev_pipeline.table_metadata import STAGING
-from brev_pipeline.tables import WORK, Columns, note_work
+from brev_pipeline.table_metadata import STAGING, WORK, note_work
+from brev_pipeline.tables import Columns
 
 if TYPE_CHECKING:
     from brev_pipeline.records import PreviousRecords

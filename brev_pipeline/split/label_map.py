@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
+from brev_pipeline.table_metadata import add_notes
 from brev_pipeline.texts import TEXT, normalize_unicode
 
 CLASSES_KEY: Final = b"brev_pipeline.classes"
@@ -44,8 +45,7 @@ def list_present_classes(split: pa.Table) -> list[str]:
 
 def attach_classes(split: pa.Table, classes: Sequence[str]) -> pa.Table:
     """The split, its schema's metadata holding the class names."""
-    data = json.dumps(list(classes), ensure_ascii=False).encode()
-    return split.replace_schema_metadata({**(split.schema.metadata or {}), CLASSES_KEY: data})
+    return add_notes(split, {CLASSES_KEY: json.dumps(list(classes), ensure_ascii=False)})
 
 
 def read_split_classes(split: pa.Table) -> list[str]:
