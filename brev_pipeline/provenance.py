@@ -252,6 +252,7 @@ def _find_strangers(lineages: Mapping[str, Lineage]) -> dict[str, list[str]]:
             stands = ids.get(stage)
             others = [name for name in ids if ids[name] != stands] if stands else list(ids)
             said = f"{', '.join(others)} came of another {stage} than {'stands now' if stands else 'each other'}"
+            # What reads it first has to be made anew, with everything after it.
             return {next(name for name in SPECS if stage in inputs_of(name)): [said]}
     return {}
 

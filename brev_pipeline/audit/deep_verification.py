@@ -136,6 +136,7 @@ def remake(
     manifest = version.read_manifest()
     made = read_configuration(manifest, config.store).with_base(config.base_folder)
     store, now = PipelineStore.from_config(config), package_versions()
+    # A version of before this package was needed does not name it.
     then = {name: manifest["packages"].get(name, "none") for name in now}
     packages = {name: [then[name], now[name]] for name in now if then[name] != now[name]}
     tables = {name: _read_checked(version, manifest, name) for name in _TABLES}
@@ -269,6 +270,7 @@ def _run_tasks(remaker: RecordRemaker, contents: Iterator[Content], engine: Engi
         else:
             yield from outcome
     if apart:
+        # What killed a worker may not run in this process.
         workers = LocalEngine(1) if isinstance(engine, SerialEngine) else engine
         one_by_one = workers.map(remaker, apart, label="what died before", lost="yield", task_timeout=_TASK_TIMEOUT)
         for (content,), outcome in one_by_one:

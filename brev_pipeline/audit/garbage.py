@@ -183,6 +183,7 @@ def _find_staging(store: PipelineStore, entries: list[FileEntry], tables: list[F
 
 
 def _find_unpublished(store: PipelineStore, entries: list[FileEntry]) -> Iterator[Garbage]:
+    # The seals too, where an entry of the log itself was lost: a version that was published is never garbage.
     known = _list_published(store)
     last = {entry.version: entry.number for entry in store.publications.read_all()}
     removals = Removals(store)

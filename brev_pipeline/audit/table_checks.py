@@ -111,6 +111,7 @@ def draw_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
     )
     found = {(row["purpose"], row["group"]): row["count_all"] for row in first.to_pylist()}
     wanted = {(row["purpose"], row["group"]): row["draws"] for row in weights.to_pylist()}
+    # A group that is not drawn in the first epoch has no records there.
     for key in sorted(found.keys() | {key for key, draws in wanted.items() if draws}):
         if found.get(key, 0) != wanted.get(key):
             purpose, group = key

@@ -87,6 +87,7 @@ def trace_image(
     found = known.filter(pc.fill_null(wanted, False)).sort_by("path")
     if not found.num_rows:
         raise ReadError(f"version {version.id} lists no image {path or content}; listing.parquet has all that it lists")
+    # Of a content with copies the first by path is shown.
     own, content_id = found["path"][0].as_py(), found["content_id"][0].as_py()
     records = version.read_table("records")
     mine = pc.equal(records["path"], own) if path is not None else pc.equal(records["content_id"], content_id)
