@@ -25,6 +25,16 @@ def test_what_is_encoded_is_decoded(name, channels):
         assert np.abs(decoded.reshape(image.shape).astype(int) - image).max() <= tolerance
 
 
+@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_tensorflow_decodes_the_same_pixels(name, channels):
+    pytest.importorskip("tensorflow")
+    image = np.random.default_rng(1).integers(0, 256, (12, 8, channels), np.uint8)
+    data = make_encoder(ShardSettings(encoding=name))(image)
+    tensor = ENCODINGS[name].decode_tensor(data, channels)
+    np.testing.assert_array_equal(tensor.numpy(), ENCODINGS[name].decode_pixels(data, channels))
+
+
 @pytest.mark.parametrize("name", ["png", "jpeg"])
 @pytest.mark.parametrize("channels", [1, None])
 def test_what_is_no_image_is_refused(name, channels):
