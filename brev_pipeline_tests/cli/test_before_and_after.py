@@ -91,14 +91,10 @@ def test_plan_of_nothing_new_is_short(tmp_path: Path) -> None:
     assert run(configure(tmp_path)).success
     known = call("plan", tmp_path / "parts.yaml")
     assert known.exit_code == 0
-    assert (
-        known.output.splitlines()[2:]
-        == [
-            "images      32: none is new, gone or otherwise".ljust(80),
-            f"records     {lines(known.output)['records'][0]}".ljust(80),
-        ]
-        or len(known.output.splitlines()) == 4
-    )
+    assert [line.rstrip() for line in known.output.splitlines()[2:]] == [
+        "images      32: none is new, gone or otherwise",
+        "records     32: 32 stand already",
+    ]
 
 
 def test_why_another_version_is_published_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from brev_pipeline_tests.faults.runs import Nursery
 from brev_pipeline_tests.faults.worlds import World
+from brev_pipeline_tests.once import make_once
 
 
 @pytest.fixture(scope="session")
@@ -33,24 +34,33 @@ class Undisturbed:
 @pytest.fixture(scope="session")
 def first(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     """Photos and an empty store, and what a run makes of them."""
-    before = World.make(tmp_path_factory.mktemp("first") / "before")
-    return Undisturbed(before, _run(nursery, before.copy(before.folder.parent / "after")))
+
+    def make(folder: Path) -> None:
+        _run(nursery, World.make(folder / "before").copy(folder / "after"))
+
+    return _undisturbed(make_once(tmp_path_factory, "first", make))
 
 
 @pytest.fixture(scope="session")
 def grown(nursery: Nursery, first: Undisturbed, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     """A store with one version and photos that came since, and what a run makes of them."""
-    before = first.before.copy(tmp_path_factory.mktemp("grown") / "before")
-    _run(nursery, before)
-    before.grow()
-    return Undisturbed(before, _run(nursery, before.copy(before.folder.parent / "after")))
+
+    def make(folder: Path) -> None:
+        before = World(first.before.folder.parent / "after").copy(folder / "before")
+        before.grow()
+        _run(nursery, before.copy(folder / "after"))
+
+    return _undisturbed(make_once(tmp_path_factory, "grown", make))
 
 
-def _run(nursery: Nursery, world: World) -> dict[str, dict[str, str]]:
+def _undisturbed(folder: Path) -> Undisturbed:
+    return Undisturbed(World(folder / "before"), World(folder / "after").published())
+
+
+def _run(nursery: Nursery, world: World) -> None:
     run = nursery.start(*world.arguments)
     assert run.wait() == 0, run.said
     assert world.problems() == []
-    return world.published()
 
 
 Mount = Callable[[str], Path]
