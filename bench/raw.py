@@ -34,12 +34,11 @@ import simplejpeg
 from bench.images import SIDE, encoded
 from brev_pipeline.config import DatasetSettings, ImageSettings, ListingSettings, PipelineConfig, ShardSettings
 from brev_pipeline.engine import SerialEngine
-from brev_pipeline.images import prepare_images
+from brev_pipeline.images import PreparedPixels, prepare_images
 from brev_pipeline.integrity import check_integrity
 from brev_pipeline.listing import list_datasets
 from brev_pipeline.records import plan_shards, write_shards
 from brev_pipeline.records.encodings import make_encoder
-from brev_pipeline.release.shards import PreparedPixels
 from brev_pipeline.storage import Sources
 from brev_pipeline.store import Folder
 

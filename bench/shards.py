@@ -36,10 +36,10 @@ import pyarrow as pa
 from brev_pipeline.augmentation import ImageAugmenter
 from brev_pipeline.config import ImageSettings, SamplingSettings, ShardSettings
 from brev_pipeline.engine import LocalEngine, SerialEngine
+from brev_pipeline.images import PreparedPixels
 from brev_pipeline.images.pixel_cache import PixelCache
 from brev_pipeline.records import PreviousRecords, plan_shards, write_shards
 from brev_pipeline.records.encodings import make_encoder
-from brev_pipeline.release.shards import PreparedPixels
 from brev_pipeline.sampling import compute_sampling_weights, plan_draws
 from brev_pipeline.store import Folder
 

@@ -22,7 +22,7 @@ class Augmenter(Protocol):
 
 
 class PixelReader(Protocol):
-    """Reads prepared pixels, as `brev_pipeline.release.shards.PreparedPixels` does."""
+    """Reads prepared pixels, as `brev_pipeline.images.PreparedPixels` does."""
 
     def read(self, rows: pa.Table) -> Iterable[Pixels]:
         """One array per row of prepared_images' columns, in order."""

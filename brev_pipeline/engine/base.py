@@ -184,10 +184,10 @@ def create_engine(
         progress_seconds: seconds between those calls.
     """
     if settings.kind == "local" or settings.address is None:
-        from brev_pipeline.engine.local import LocalEngine
+        from brev_pipeline.engine.process_pool import LocalEngine
 
         return LocalEngine(settings.workers, on_progress=on_progress, progress_seconds=progress_seconds)
-    from brev_pipeline.engine.ray_engine import RayEngine
+    from brev_pipeline.engine.ray.engine import RayEngine
 
     return RayEngine(
         settings.address,

@@ -4,6 +4,7 @@ import math
 import struct
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,6 +29,21 @@ class _PixelRange(NamedTuple):
     file: str
     offset: int
     length: int
+
+
+@dataclass(frozen=True)
+class PreparedPixels:
+    """Reads prepared pixels where `prepare_images` put them; goes to every worker.
+
+    Args:
+        folder: the store's ``prepared`` folder.
+    """
+
+    folder: Folder
+
+    def read(self, rows: pa.Table) -> Iterator[npt.NDArray[np.uint8]]:
+        """One array per row of prepared_images' columns, in order: `read_prepared_pixels`."""
+        return read_prepared_pixels(self.folder, rows)
 
 
 def read_prepared_pixels(folder: Folder, rows: pa.Table) -> Iterator[npt.NDArray[np.uint8]]:

@@ -247,7 +247,7 @@ def shards_metadata(
     """Records and files per purpose, the share of each class, and a sheet of augmented samples."""
     from brev_pipeline.augmentation import ImageAugmenter
     from brev_pipeline.charts import sample_sheet
-    from brev_pipeline.release.shards import PreparedPixels
+    from brev_pipeline.images import PreparedPixels
     from brev_pipeline.split.label_map import read_split_classes
 
     names = read_split_classes(split)

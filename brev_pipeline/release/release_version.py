@@ -16,7 +16,7 @@ from brev_pipeline.provenance import check_current, code_of, read_lineage, recor
 from brev_pipeline.release.assignments import build_assignments
 from brev_pipeline.release.exclusions import check_image_account, list_exclusions, purpose_locks, read_filtered
 from brev_pipeline.release.publishing import LazyArtifact, Release, ReportMaker, publish_version
-from brev_pipeline.release.shards import PreparedPixels, find_finished_shards
+from brev_pipeline.release.shards import find_finished_shards
 from brev_pipeline.stages import SPECS
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
@@ -227,6 +227,7 @@ def _report_maker(
     """Makes the version's report: without time and run, so that two runs at once would write the same one."""
 
     def make(version: Version, parent: Version | None, number: int) -> dict[str, bytes]:
+        from brev_pipeline.images import PreparedPixels
         from brev_pipeline.report import ReportInputs, build_report
 
         others = documents()

@@ -7,12 +7,9 @@ in which the shards wait for their version.
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -29,23 +26,6 @@ if TYPE_CHECKING:
     from brev_pipeline.records import PreviousRecords
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class PreparedPixels:
-    """Reads prepared pixels where `prepare_images` put them; goes to every worker.
-
-    Args:
-        folder: the store's ``prepared`` folder.
-    """
-
-    folder: Folder
-
-    def read(self, rows: pa.Table) -> Iterator[npt.NDArray[np.uint8]]:
-        """One array per row of prepared_images' columns, in order."""
-        from brev_pipeline.images import read_prepared_pixels
-
-        return read_prepared_pixels(self.folder, rows)
 
 
 def make_shards(
@@ -66,6 +46,7 @@ def make_shards(
         The record table, schema `tables.TFRECORD_SHARDS`; its metadata names the staging folder.
     """
     from brev_pipeline.augmentation import ImageAugmenter
+    from brev_pipeline.images import PreparedPixels
     from brev_pipeline.records import write_shards
     from brev_pipeline.records.shard_writer import PREPARED_COLUMNS
 

@@ -161,7 +161,7 @@ def test_a_run_with_nothing_new_writes_no_shard_and_reads_no_pixel(
         raise AssertionError("this should not be needed")
 
     monkeypatch.setattr("brev_pipeline.records.write_shards", refuse)
-    monkeypatch.setattr("brev_pipeline.images.read_prepared_pixels", refuse)
+    monkeypatch.setattr("brev_pipeline.images.pixel_reader.read_prepared_pixels", refuse)
     again = run(configure(folder))
     assert again.success, again.failures
     assert len(again.store.publications.read_all()) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from brev_pipeline.engine import LocalEngine, LostTask
-from brev_pipeline.engine.local import explain_exit
+from brev_pipeline.engine.process_pool import explain_exit
 from brev_pipeline.engine.scheduler import WorkerLost
 from brev_pipeline.errors import EngineError
 from brev_pipeline_tests.engine import tasks

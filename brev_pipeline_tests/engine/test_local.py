@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from brev_pipeline.engine import Engine, LocalEngine, Progress, SerialEngine
-from brev_pipeline.engine.local import usable_cores
+from brev_pipeline.engine.process_pool import usable_cores
 from brev_pipeline.errors import DecodeError, EngineError
 from brev_pipeline_tests.engine import tasks
 from brev_pipeline_tests.engine.processes import children
@@ -217,7 +217,7 @@ def test_a_containers_cpu_limit_is_rounded_up_and_the_tighter_limit_wins(tmp_pat
     file = tmp_path / "cpu.max"
     if text is not None:
         file.write_text(text)
-    monkeypatch.setattr("brev_pipeline.engine.local._CGROUP_LIMIT", file)
+    monkeypatch.setattr("brev_pipeline.engine.process_pool._CGROUP_LIMIT", file)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
     assert usable_cores() == cores
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from brev_pipeline.config import EngineSettings, parse_config
 from brev_pipeline.engine import Engine, LocalEngine, RayEngine, create_engine
-from brev_pipeline.engine.ray_engine import check_address, worker_environment
-from brev_pipeline.engine.ray_pool import RemoteWorker, collect_versions
+from brev_pipeline.engine.ray.engine import check_address, worker_environment
+from brev_pipeline.engine.ray.pool import RemoteWorker, collect_versions
 from brev_pipeline.engine.transport import MessageKind, encode_message, parse_message
 from brev_pipeline.errors import ConfigError, EngineError
 from brev_pipeline.stages import PACKAGES
@@ -74,7 +74,7 @@ def test_with_tls_the_port_is_tried(monkeypatch):
 
 
 def test_without_ray_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setattr("brev_pipeline.engine.ray_engine.find_spec", lambda _: None)
+    monkeypatch.setattr("brev_pipeline.engine.ray.engine.find_spec", lambda _: None)
     with pytest.raises(EngineError, match=r"Ray is not installed: pip install 'brev-pipeline\[ray\]'"):
         list(RayEngine("127.0.0.1:1").map(tasks.square, [1]))
 

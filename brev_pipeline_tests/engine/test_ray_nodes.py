@@ -238,7 +238,7 @@ def test_two_calls_at_once_share_the_connection_and_a_full_cluster_is_named(clus
 
 
 def test_a_cluster_with_other_package_versions_is_refused(engine, monkeypatch):
-    from brev_pipeline.engine import ray_pool
+    from brev_pipeline.engine.ray import pool as ray_pool
 
     other = ray_pool.collect_versions() | {"numpy": "1.0"}
     monkeypatch.setattr(ray_pool, "collect_versions", lambda: other)

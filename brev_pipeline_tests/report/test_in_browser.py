@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from brev_pipeline.release.shards import PreparedPixels
+from brev_pipeline.images import PreparedPixels
 from brev_pipeline.report import ReportInputs, build_report
 from brev_pipeline.store import StoredTable
 from brev_pipeline_tests.pipelines import configure, draw_photos, run, table_name

@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeVar
 
 from brev_pipeline.engine.base import Engine, MapOptions, check_workers
 from brev_pipeline.engine.progress import ProgressListener, ProgressReporter
-from brev_pipeline.engine.ray_pool import PACKAGE_FOLDER, RayPool
+from brev_pipeline.engine.ray.pool import PACKAGE_FOLDER, RayPool
 from brev_pipeline.engine.scheduler import Scheduler
 from brev_pipeline.engine.transport import serialize_function
 from brev_pipeline.engine.worker import ONE_THREAD

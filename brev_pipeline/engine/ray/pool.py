@@ -37,7 +37,7 @@ from brev_pipeline.errors import EngineError
 from brev_pipeline.stages import package_versions
 
 T = TypeVar("T")
-PACKAGE_FOLDER: Final = Path(__file__).parents[1]
+PACKAGE_FOLDER: Final = Path(__file__).parents[2]
 """Where this package's source lies."""
 _ADVICE = (
     "install the same versions on the cluster as here (engine.ship_package: true sends brev_pipeline itself along, not "
