@@ -14,6 +14,8 @@ PIP := pip --quiet --disable-pip-version-check
 TORCH := 2.13.0
 # Further interpreters that pyproject.toml names, each run where it is installed.
 VERSIONS := 3.12 3.13
+# What test-versions runs: all that test does, or some folders of it.
+TESTS ?= brev_pipeline_tests
 export DAGSTER_HOME := $(CURDIR)/.dagster
 # Dagster's in-process runs start no other Python; do not let numerical libraries start a thread per core each.
 export OMP_NUM_THREADS ?= 1
@@ -58,12 +60,12 @@ demo: $(READY) $(DAGSTER_HOME)/dagster.yaml
 	$(BIN)/brev-pipeline run configs/demo.yaml
 
 test: $(READY)
-	env -u DAGSTER_HOME $(BIN)/python -m pytest -m "not slow" -n 2 -q
+	env -u DAGSTER_HOME $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile -q
 
-# Many slow tests wait for daemons, ticks and timeouts: three processes keep two cores busy. Files go in the order of their names,
+# Many slow tests wait for daemons, ticks and timeouts: four processes keep two cores busy. Files go in the order of their names,
 # since by default those with few tests, among them the longest, would come last.
 test-slow: $(READY)
-	env -u DAGSTER_HOME $(BIN)/python -m pytest -m slow -n 3 --dist loadfile --no-loadscope-reorder -q
+	env -u DAGSTER_HOME $(BIN)/python -m pytest -m slow -n 4 --dist loadfile --no-loadscope-reorder -q
 
 # Without a network there is no PyTorch; only CI insists on it.
 test-torch: $(READY)
@@ -80,7 +82,7 @@ test-versions: $(READY)
 		fi; \
 		$(MAKE) --no-print-directory $(VENV)-$$version/.ready || exit 1; \
 		echo "with Python $$version:"; \
-		env -u DAGSTER_HOME $(VENV)-$$version/bin/python -m pytest -m "not slow" -n 2 -q || exit 1; \
+		env -u DAGSTER_HOME $(VENV)-$$version/bin/python -m pytest -m "not slow" -n 2 --dist loadfile -q $(TESTS) || exit 1; \
 	done
 
 lint: $(READY)

@@ -30,7 +30,7 @@ KNOWN_ROWS: Final = b"brev_pipeline.known_rows"
 """Schema metadata of sample_split: what became of that file's rows, as JSON (`KnownMatches.build_summary`)."""
 
 GIVEN: Final = b"brev_pipeline.given"
-"""Schema metadata of sample_split: JSON, key of `GivenSettings.files` → SHA-256 of that file."""
+"""Schema metadata of sample_split: JSON, key of `GivenSettings.input_files` → SHA-256 of that file."""
 
 WORK: Final = b"brev_pipeline.work"
 """Schema metadata of a stage's table: how much of it the run made anew (images decoded, records written)."""
@@ -87,12 +87,12 @@ def note_known(
 
 
 def given_sha256(split: pa.Table) -> dict[str, str]:
-    """Key of `GivenSettings.files` → SHA-256 of the file that a split was made with; empty where there was none."""
+    """Key of `GivenSettings.input_files` → SHA-256 of the file that a split was made with; empty without any."""
     return dict(json.loads(read_note(split, GIVEN) or "{}"))
 
 
 def read_files(split: pa.Table) -> dict[str, str | None]:
-    """Key of the configuration → SHA-256 of each file that a split was made with; as `SplitSettings.files`."""
+    """Key of the configuration → SHA-256 of each file that a split was made with; as `SplitSettings.input_files`."""
     given = {f"split.given.{key}": digest for key, digest in given_sha256(split).items()}
     return {"split.ledger_csv": known_sha256(split), **given}
 

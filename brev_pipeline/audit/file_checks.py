@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pyarrow as pa
@@ -47,13 +47,14 @@ def open_plainly(version: Version) -> Version:
     return Version(PlainFolder(version.folder.url, version.folder.options), version.id)
 
 
-class FileTask(NamedTuple):
+@dataclass(frozen=True)
+class FileTask:
     """A file to be read."""
 
     name: str
     facts: Mapping[str, Any]
     """What the manifest says of it: bytes and sha256."""
-    rows: pa.Table | None
+    rows: pa.Table | None = field(repr=False)  # errors name tasks
     """Its rows of the record table, if it is a shard."""
 
 

@@ -75,7 +75,7 @@ def find_needed_contents(config: PipelineConfig, store: PipelineStore, published
     for version in sorted(published):
         own = Version(store.versions / version, version)
         if not own.folder.exists("images.parquet"):
-            continue  # it was removed, on record
+            continue  # it was removed (or lost, which `verify` tells)
         contents = set(own.read_table("images")["content_id"].to_pylist())
         for name, made_by in settings.items():
             if _is_made_by(made_by, own.read_manifest()):

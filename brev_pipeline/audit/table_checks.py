@@ -57,7 +57,7 @@ def fingerprint_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterato
 def class_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
     """Class names and labels: each image's classes have one, each label is the class of its image's first category.
 
-    A class that has no image any more keeps its place: see `derived_labels`.
+    A class that has no image any more keeps its place.
     """
     classes, split, records = manifest["classes"], select_listed(tables["assignments"]), tables["records"]
     found = list_present_classes(split)

@@ -94,7 +94,7 @@ def verify_store(
         head: SHA-256 of a publication, as an earlier verification gave it and somebody kept: the log must still
             hold it.
         config: the present configuration: where a version was made with another one, a note says so.
-        assignments: key of the configuration (`SplitSettings.files`) → the file that it names now, as
+        assignments: key of the configuration (`SplitSettings.input_files`) → the file that it names now, as
             `load_known_assignments` and `load_given_files` read it: a version that was made with one can be derived
             anew with it only.
 

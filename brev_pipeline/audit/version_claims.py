@@ -68,7 +68,7 @@ class KnownFiles:
         ledger: assignments of that version; None where ``parent`` is, or where they cannot be had.
         classes: class names of that version, in the order of the labels; None where they cannot be had.
         is_first: it is certain that nothing was published before.
-        assignments: key of the configuration (`SplitSettings.files`) → the file that it names now, as
+        assignments: key of the configuration (`SplitSettings.input_files`) → the file that it names now, as
             `load_known_assignments` and `load_given_files` read it.
     """
 
@@ -92,7 +92,7 @@ class KnownFiles:
 
 
 def list_given_files(manifest: Mapping[str, Any]) -> dict[str, str | None]:
-    """Key of the configuration (`SplitSettings.files`) → SHA-256 of the file that a version says it was made with."""
+    """Key of the configuration (`SplitSettings.input_files`) → SHA-256 of the file that a version says it had."""
     given = {f"split.given.{key}": digest for key, digest in manifest.get("given_sha256", {}).items()}
     return {"split.ledger_csv": manifest.get("known_assignments_sha256"), **given}
 
@@ -185,6 +185,8 @@ def name_rows(
         path: column that names a row.
     """
     at = np.flatnonzero(to_mask(wrong))
+    if not len(at):
+        return  # taking no rows would still join the chunks of every column
     shown = rows.take(pa.array(at[: _SHOWN + 1])).to_pylist()
     for row in shown[:_SHOWN]:
         yield f"{file}: {describe(row) if describe else f'{row[path]} {what}'}"

@@ -135,7 +135,10 @@ def normal_quantiles() -> npt.NDArray[np.int64]:
 
 @lru_cache(maxsize=16)
 def noise_table(stddev: float) -> npt.NDArray[np.int8] | npt.NDArray[np.int16]:
-    """Noise in grey levels for each 16-bit word; (1, 65536), int8 where that holds it, else int16; read-only."""
+    """Noise in grey levels for each 16-bit word; (1, 65536), int8 where that holds it, else int16; read-only.
+
+    ``stddev`` is a fraction of full scale, 0 to 1.
+    """
     factor = int(stddev * 255 * 2**_SHIFT + 0.5)
     size = np.abs(normal_quantiles()) * factor
     levels = (size + _SIGMA * 2 ** (_SHIFT - 1)) // (_SIGMA * 2**_SHIFT)

@@ -184,6 +184,8 @@ _SQRT3: Final = 1.7320508075688772
 def displacement_field(settings: ImageDeformation, seed: int, height: int, width: int) -> Integers:
     """The field of displacements of one image, (height, width) px: the same for the same arguments, everywhere.
 
+    ``alpha`` (bound of each displacement) and ``sigma`` (smoothness) are fractions of the shorter side.
+
     Returns:
         int32 (2, height, width): displacement to the right and down, in 1/256 px, at most alpha · the shorter side.
     """

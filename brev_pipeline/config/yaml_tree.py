@@ -323,7 +323,7 @@ class _TreeBuilder:
 
 
 def shorten_text(text: str, length: int = 60) -> str:
-    """A text with at most so many characters, for messages."""
+    """A text of which at most so many characters are shown, for messages."""
     return text if len(text) <= length else f"{text[:length]}…"
 
 

@@ -124,7 +124,7 @@ def read_messages(connection: socket.socket) -> Iterator[Message | None]:
         for (size,) in _SIZE.iter_unpack(sizes):
             parts.append((yield from _read_bytes(connection, size)))
         yield Message(MessageKind(kind), parts)
-        # What the receiver lets go is not kept in memory until the next message.
+        # A worker that waits for the next message does not keep the last one in memory.
         del parts
 
 

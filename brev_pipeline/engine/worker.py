@@ -86,7 +86,7 @@ def _die_at_hang_up(lifeline: int) -> None:
 
 
 def _serve(connection: socket.socket) -> None:
-    # The socket blocks, so every message is whole.
+    connection.setblocking(True)  # so every message is whole
     messages = filter(None, read_messages(connection))
     function = _load_function(next(messages), connection)
     send_message(connection, encode_message(MessageKind.READY))

@@ -1,6 +1,7 @@
 """Changes: what is gone since the newest published version, in the words of a check, with examples."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import pyarrow as pa
@@ -42,10 +43,10 @@ def find_path_changes(old: pa.Table | None, listing: Columns) -> Disappeared:
         listing: table of raw_listing.
     """
     if old is None or not len(old):
-        return _NOTHING_GONE
+        return _nothing_gone()
     gone = len(old) - int(pc.sum(pc.is_in(old["path"], value_set=listing.read(["path"])["path"])).as_py() or 0)
     if not gone:
-        return _NOTHING_GONE
+        return _nothing_gone()
     changes = compare_listings(old, listing.read(COMPARED))
     lost = _select_changes(changes, "vanished")
     text = f"{gone:,} of {len(old):,} paths are gone. {_describe_renamed(changes)}"
@@ -62,10 +63,10 @@ def find_content_changes(old: pa.Table | None, new: pa.Table) -> Disappeared:
         new: the same of the present table of integrity.
     """
     if old is None or not len(old):
-        return _NOTHING_GONE
+        return _nothing_gone()
     gone, known = find_gone_contents(old, new)
     if not len(gone):
-        return _NOTHING_GONE
+        return _nothing_gone()
     changes, count = compare_contents(old, new), len(pc.unique(gone["content_id"]))
     lost = changes.filter(pc.is_in(changes["path"], value_set=gone["path"]))
     replaced = _select_changes(lost, "replaced")
@@ -114,6 +115,7 @@ def _build_examples(lost: pa.Table, changes: pa.Table) -> pa.Table:
     )
 
 
-_NOTHING_GONE: Final = Disappeared(
-    0.0, "", _build_examples(LISTING_CHANGES.empty_table(), LISTING_CHANGES.empty_table())
-)
+# Made when it is asked for: `to_pandas` and what builds its examples load pandas, a second of the audit's start.
+@cache
+def _nothing_gone() -> Disappeared:
+    return Disappeared(0.0, "", _build_examples(LISTING_CHANGES.empty_table(), LISTING_CHANGES.empty_table()))

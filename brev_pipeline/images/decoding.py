@@ -104,7 +104,8 @@ def compute_pixel_id(pixels: _Pixels | npt.NDArray[np.uint16]) -> str:
     """Identity of decoded pixels: equal for a BMP and its PNG copy, different where any value or the shape is.
 
     Args:
-        pixels: (height, width, channels), C-contiguous, upright, in the wanted channels; or 16-bit samples.
+        pixels: (height, width, channels), C-contiguous, upright, in the wanted channels, not yet cropped or resized; or
+            16-bit samples.
 
     Returns:
         XXH3-128 (xxHash 0.8) of "height width channels ", for 16 bits also "16 ", and the bytes (16 bits: low byte

@@ -90,9 +90,9 @@ class PrepareTask:
         with decoding_limits(self.settings.max_pixels) if not self.isolated else nullcontext():
             for source, data in _fetch_contents(self.fetch, contents):
                 if isinstance(data, SourceError):
-                    row, image = make_row(source, data.status, str(data)), None
-                else:
-                    row, image = prepare(source, data, self.settings)
+                    passing.append(make_row(source, data.status, str(data)))  # whatever its status: it may be back
+                    continue
+                row, image = prepare(source, data, self.settings)
                 if row["status"] in RETRIED_STATUSES:
                     passing.append(row)
                     continue

@@ -300,8 +300,9 @@ def _choose_items(
 ) -> tuple[ItemFinding, str]:
     items = rank_item_patterns(photos, seen, apply_class_rule(photos, category.rule))
     if choices.pattern is not None:
-        named = {"photo": one_item_per_photo(photos), "folder": r"/([^/]+)/[^/]+$"}
-        return items, named.get(choices.pattern, choices.pattern)
+        if choices.pattern == "photo":
+            return items, one_item_per_photo(photos)
+        return items, r"/([^/]+)/[^/]+$" if choices.pattern == "folder" else choices.pattern
     doubts += [Doubt("pattern", text) for text in items.doubts]
     pattern = items.ways[0].pattern
     if given is None:

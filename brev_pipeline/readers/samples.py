@@ -152,7 +152,7 @@ def read_arrays(samples: SampleReader, shape: ImageShape, rescale: Rescale) -> A
         # One array from the start: a list of images beside it would take the memory twice.
         sides = cast(tuple[int, ...], shape.array_shape)
         images = np.empty((len(samples), *sides), dtype="uint8" if rescale is None else "float32")
-        columns[samples.fields.index(PIXELS)] = images
+        columns = [images if name == PIXELS else column for name, column in zip(samples.fields, columns, strict=True)]
     for row, record in samples.iterate_records(np.arange(len(samples))):
         for column, value in zip(columns, samples.read_fields(row, record), strict=True):
             column[row] = value

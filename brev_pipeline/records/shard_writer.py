@@ -126,7 +126,7 @@ class ShardBuffer:
 # Columns of ``prepared_images`` that say where pixels lie; `FRAMES_COLUMN` too, where it is not null.
 PIXEL_COLUMNS: Final = ["file", "offset", "length", "prepared_height", "prepared_width", "prepared_channels"]
 FRAMES_COLUMN: Final = "prepared_frames"
-PREPARED_COLUMNS: Final = ["content_id", "status", *PIXEL_COLUMNS, FRAMES_COLUMN]  # all that shards are made of
+PREPARED_COLUMNS: Final = ["content_id", "status", *PIXEL_COLUMNS, FRAMES_COLUMN]  # read to plan and write
 _PIXELS_AT_ONCE: Final = 32_000_000  # bytes of pixels that are asked for at once
 
 

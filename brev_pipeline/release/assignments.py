@@ -98,6 +98,8 @@ def are_in_split(rows: pa.Table, split: pa.Table) -> pa.ChunkedArray:
 def build_next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitSettings) -> pa.Table:
     """What the next run has to remember: this split, and the ledger's images that are not in it.
 
+    Both have all columns of `tables.SAMPLE_SPLIT`.
+
     Returns:
         `tables.SAMPLE_SPLIT`, sorted by path, then content. An absent image keeps its purpose, or takes that of its
         leak group. A path stands there twice if its bytes have changed since.
@@ -188,7 +190,7 @@ def load_known_assignments(config: PipelineConfig) -> pa.Table | None:
 
 
 def load_given_files(config: PipelineConfig) -> dict[str, pa.Table]:
-    """The files of ``split.given``, read: key of `GivenSettings.files` → table, its SHA-256 as `KNOWN`.
+    """The files of ``split.given``, read: key of `GivenSettings.input_files` → table, its SHA-256 as `KNOWN`.
 
     Raises:
         SplitError: one cannot be read, or is not such a file.

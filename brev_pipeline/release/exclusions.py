@@ -135,6 +135,10 @@ def locked_purposes(settings: SplitSettings) -> list[str]:
 def purpose_locks(split: pa.Table, settings: SplitSettings) -> dict[str, dict[str, Any]]:
     """The lock on the test set: a hash that any image that came, left or changed would change.
 
+    Args:
+        split: columns purpose and content_id, of the images that are listed: remembered ones would change the hash.
+        settings: of the split.
+
     Returns:
         Purpose (`locked_purposes`, where it has images) → ``contents``, how many distinct ones it has, and ``sha256``
         of their content ids, sorted, each followed by a line feed: what ``sort -u ids.txt | sha256sum`` says.

@@ -31,7 +31,7 @@ def assign_purposes(samples: pa.Table, settings: SplitSettings, prior: PriorAssi
     rows alone, and those of strata that leak groups connect it with.
 
     Args:
-        samples: `USABLE` images, one row each.
+        samples: images that `select_samples` chose, one row each.
         settings: of the split.
         prior: what is known before: the ledger, known assignments, a given split.
 
@@ -43,7 +43,7 @@ def assign_purposes(samples: pa.Table, settings: SplitSettings, prior: PriorAssi
 
     Raises:
         SplitError: the samples cannot be divided as asked: a bad pattern, a missing column, rows without a key, no
-            rows, or a known purpose that the configuration does not have; or as `find_given`.
+            rows, or a known or given purpose that the configuration does not have.
     """
     samples = _sort_samples(samples)
     leak_groups = assign_leak_groups(samples, build_grouping_rules(settings), prior.ledger)

@@ -32,7 +32,7 @@ from brev_pipeline.split.text_tables import read_text_table
 from brev_pipeline.texts import TEXT, normalize_unicode
 
 GivenFiles = Mapping[str, pa.Table]
-"""Key of `GivenSettings.files` → what `read_given_file` read there."""
+"""Key of `GivenSettings.input_files` → what `read_given_file` read there."""
 
 # Columns by which a table may name images; the first that it has.
 _KEYS: Final = ("path", "etag", "content_id", "item")
@@ -43,7 +43,7 @@ class NamedImages:
     """What one file names.
 
     Attributes:
-        key: of `GivenSettings.files`.
+        key: of `GivenSettings.input_files`.
         names: (names,)
         words: (names,) the word that each image is given; of a list without names, its word all the same.
         pairs: which names mean which images.
@@ -72,7 +72,7 @@ class NamedImages:
 
 
 def read_given_file(data: bytes, name: str, key: str) -> pa.Table:
-    """Read a file of `split.given`; ``key`` is of `GivenSettings.files`: ``table``, or ``lists.…``.
+    """Read a file of `split.given`; ``key`` is of `GivenSettings.input_files`: ``table``, or ``lists.…``.
 
     Returns:
         The table's columns, all text; or one column `NAME_COLUMN` with the list's lines, empty ones left out.

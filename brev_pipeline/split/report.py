@@ -119,7 +119,13 @@ class SplitReport:
 def build_split_report(
     split: pa.Table, settings: SplitSettings, prior: PriorAssignments = NO_ASSIGNMENTS
 ) -> SplitReport:
-    """Check a split against its settings and what was known before; arguments and errors as of `assign_purposes`."""
+    """Check a split against its settings and what was known before; errors as of `assign_purposes`.
+
+    Args:
+        split: schema `tables.SAMPLE_SPLIT`, as `assign_purposes` gave it.
+        settings: that it was made by.
+        prior: likewise.
+    """
     names, ledger = settings.names, prior.ledger
     purpose = number_purposes(split["purpose"], names, "the split")
     stratum, group = encode_column(split["stratum"]), encode_column(split["leak_group"])

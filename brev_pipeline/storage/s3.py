@@ -166,8 +166,9 @@ class S3Client:
     def _client(self) -> Any:
         with self._lock:
             if self._made is None:
-                self._made, credentials, certificates = open_connection(self._storage)
-                self._direct = DirectRequests(self._made, credentials, certificates)
+                made, credentials, certificates = open_connection(self._storage)
+                self._direct = DirectRequests(made, credentials, certificates)
+                self._made = made  # last: where the line before fails, the next call tries both again
             return self._made
 
 

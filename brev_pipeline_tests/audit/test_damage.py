@@ -37,6 +37,7 @@ def test_an_undamaged_store_is_well(world: World) -> None:
     assert json.loads(json.dumps(found.contents()))["is_well"]
 
 
+@pytest.mark.slow
 def test_one_flipped_bit_in_any_file_of_a_version_is_found_and_the_file_named(copy: World) -> None:
     version = copy.root / "versions" / copy.newest.id
     for file in files(version):
@@ -210,6 +211,7 @@ def test_a_log_that_was_rewritten_with_its_seals_is_found_by_a_hash_kept_elsewhe
     assert f"no entry has the hash {kept}: the log was cut or rewritten" in problem
 
 
+@pytest.mark.slow
 def test_worker_processes_find_the_same(copy: World) -> None:
     version = copy.root / "versions" / copy.newest.id
     flip(next(version.glob("parts-test.tfrecord-*")), 100)

@@ -433,6 +433,7 @@ def test_a_version_before_that_was_removed_on_record_is_no_fault(copy: World) ->
     assert f"continuity with version {copy.oldest.id}" in found.unchecked[0]
 
 
+@pytest.mark.slow
 def test_nobody_escapes_by_calling_a_forgery_old_after_harm_to_those_before(left: World) -> None:
     # The direct parent is called old too, and the first version's manifest is gone.
     first = left.oldest
@@ -699,6 +700,7 @@ def test_pixels_that_were_replaced_are_found_by_deep(copy: World) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_an_identity_that_is_another_photos_is_found_by_deep_at_the_images_own_path(copy: World) -> None:
     # The photo is said to have the bytes of its item's other photo, and everything follows from that.
     copy.run(integrity={"duplicates": "keep_all"})
@@ -916,6 +918,7 @@ def test_who_is_kept_out_of_the_shards_by_a_forgery_is_found_by_deep(
     assert found.same == found.records, "the records themselves are what the forgery says"
 
 
+@pytest.mark.slow
 def test_a_leak_group_that_was_divided_by_a_forged_pixel_id_is_found_by_deep(twin: World) -> None:
     forgery = Forgery.of(twin.store)
     path = "photos/good/50_0.png"

@@ -1,5 +1,7 @@
 """Verification, garbage and removal in a store on S3."""
 
+import pytest
+
 from brev_pipeline.audit import (
     GarbageRules,
     find_garbage,
@@ -12,6 +14,8 @@ from brev_pipeline.audit import (
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline_tests.audit.test_garbage import LATER, NOW
 from brev_pipeline_tests.audit.worlds import World
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_store_on_s3_is_verified_traced_cleaned_and_relieved_of_a_version(world: World, s3_folder: Folder) -> None:

@@ -32,6 +32,7 @@ def published(folder: Path) -> Path:
     return version
 
 
+@pytest.mark.slow
 def test_run_prints_the_stages_and_where_the_version_stands(ran: Result, folder: Path) -> None:
     assert ran.exit_code == 0, ran.output
     for stage in ("raw_listing", "sample_integrity", "prepared_images", "sample_split", "tfrecord_shards"):

@@ -168,6 +168,16 @@ def test_too_few_items_for_all_sides_stop(tmp_path: Path, monkeypatch: pytest.Mo
     assert not (tmp_path / "my.yaml").exists()
 
 
+@pytest.mark.parametrize("pattern", [r"/(\d+)_", "photo", "folder"])
+def test_no_photo_is_said_whatever_the_pattern(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str) -> None:
+    draw_photos(tmp_path / "photos", {"good": 1})
+    monkeypatch.chdir(tmp_path)
+    status, said = init("my.yaml", "--bucket", "photos", "--sample-filter", "zzz", "--pattern", pattern, "--yes")
+    assert status == 2
+    assert "2 images, 0 of them photos" in said
+    assert not (tmp_path / "my.yaml").exists()
+
+
 def test_outside_of_a_checkout_the_schema_is_written_and_the_commands_fit(folder: Path) -> None:
     status, said = init("--bucket", "photos", "--yes")
     assert status == 0, said

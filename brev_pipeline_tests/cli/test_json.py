@@ -49,6 +49,7 @@ def test_every_command_that_prints_results_has_it() -> None:
     assert set(main.commands) - have == PRINTS_NO_RESULTS
 
 
+@pytest.mark.slow
 def test_run_tells_the_version_and_the_stages(document: Any, folder: Path) -> None:
     (version,) = (folder / "store/parts/versions").iterdir()
     assert document["published"] is True
@@ -61,6 +62,7 @@ def test_run_tells_the_version_and_the_stages(document: Any, folder: Path) -> No
     assert document["failures"] == []
 
 
+@pytest.mark.slow
 def test_a_run_whose_check_fails_names_it_with_examples(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "photos/good", folder / "copies/good")
     shutil.copytree(folder / "photos/good", folder / "copies/bad")

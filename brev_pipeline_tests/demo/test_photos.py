@@ -40,6 +40,7 @@ def _fault(fault: Fault, number: int = 0, seed: int = 0) -> np.ndarray:
     return take_photo(draw_item(draws, fault), draw_shot(draws))
 
 
+@pytest.mark.slow
 def test_a_second_drawing_gives_the_same_bytes(demo: DemoSummary) -> None:
     for number in _SAMPLE:
         planned = list_demo_files(flaws=True)[number]

@@ -56,6 +56,7 @@ def pair(store: PipelineStore, places: tuple[int, int]) -> tuple[Version, Versio
     return before, after, json.loads(json.dumps(compare_versions(before, after)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("places", PAIRS)
 def test_images_and_sides_are_those_of_the_tables(store: PipelineStore, places: tuple[int, int]) -> None:
     before, after, found = pair(store, places)

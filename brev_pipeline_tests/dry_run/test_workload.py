@@ -16,6 +16,8 @@ from brev_pipeline.store import Folder
 from brev_pipeline.store.timing_log import RUNS, StepTiming, TimingLog
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
 
+pytestmark = pytest.mark.slow
+
 SUITES = {f"{stage}.checks": [StepTiming("r", 2.0, 0, 0)] for stage in table_stages()}
 MEASURED = {"raw_listing": 1.0, "sample_integrity": 0.0, "sample_split": 2.0, "sampling_weights": 0.5}
 

@@ -54,6 +54,7 @@ def test_a_stop_writes_nothing_either(folder: Path) -> None:
     assert (hashes(folder), stamps(folder)) == before
 
 
+@pytest.mark.slow
 def test_a_bucket_is_only_read(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = {f"photos/{file.parent.name}/{file.name}": file.read_bytes() for file in folder.glob("photos/*/*.png")}
     bucket = server.bucket(photos)

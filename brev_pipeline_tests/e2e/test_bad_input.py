@@ -84,6 +84,7 @@ list_datasets(config.datasets, config.listing, Sources.from_config(config))
     assert "ermission" in refused.stderr
 
 
+@pytest.mark.slow
 def test_zero_bytes_and_truncated_photos_are_quarantined_and_the_rest_is_published(folder: Path) -> None:
     (folder / "photos/good/0_0.png").write_bytes(b"")
     whole = (folder / "photos/good/1_0.png").read_bytes()

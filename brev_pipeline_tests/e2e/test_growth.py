@@ -12,6 +12,8 @@ import pytest
 from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.pipelines import configure, draw_photos, has_its_files, hashes, published_versions, run
 
+pytestmark = pytest.mark.slow
+
 CLASSES = {"good": 10, "bad": 8}
 
 
@@ -122,7 +124,6 @@ def test_what_was_renamed_is_known_by_its_bytes_and_goes_on(folder: Path, move: 
     assert has_its_files(done.store.newest_version()[1])
 
 
-@pytest.mark.slow
 def test_rows_that_mean_no_image_are_warned_of_and_none_at_all_stops_the_run(tmp_path: Path) -> None:
     folder = tmp_path
     draw_photos(folder / "photos", CLASSES)
@@ -182,7 +183,6 @@ def test_a_version_with_the_same_records_takes_the_shards_of_the_one_before(fold
     assert has_its_files(two)
 
 
-@pytest.mark.slow
 def test_new_photos_cost_their_own_records_and_the_version_is_that_of_a_run_from_scratch(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -20,6 +20,8 @@ from brev_pipeline.store.versions import MANIFEST
 from brev_pipeline_tests.audit.forging import Forgery
 from brev_pipeline_tests.pipelines import configure, draw_photos, hashes, published_versions, run
 
+pytestmark = pytest.mark.slow
+
 TOLERANT = {"raw_listing": {"max_shrinkage": 1.0}, "sample_split": {"max_fraction_error": 1.0}}
 
 
@@ -279,7 +281,6 @@ def test_two_stores_hold_the_same_bytes_of_the_same_images(pair: Path) -> None:
     assert one == two
 
 
-@pytest.mark.slow
 def test_vectors_go_when_no_image_has_several_classes_any_more(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 5, "bad": 5, "both": 2})
     listing = {"class_mapping": {"both": ["bad", "good"], "good": "good"}}

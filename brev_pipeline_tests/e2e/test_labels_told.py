@@ -11,6 +11,8 @@ import pytest
 from brev_pipeline.audit import verify_store
 from brev_pipeline_tests.pipelines import Run, configure, draw_photos, run, table_name
 
+pytestmark = pytest.mark.slow
+
 UNIQUENESS = r"/([^/]+/\d+)_\d+\.png$"
 
 

@@ -12,6 +12,8 @@ from brev_pipeline_tests.audit.worlds import World
 from brev_pipeline_tests.images import worlds
 from brev_pipeline_tests.pipelines import Run, draw_photos, run
 
+pytestmark = pytest.mark.slow
+
 SLOW = "photos/good/9_0.png"
 REASON = "its decoding was stopped after 0.25 s of CPU time (image.max_seconds)"
 IMAGE = {"target_size": [24, 32], "max_seconds": 0.25}

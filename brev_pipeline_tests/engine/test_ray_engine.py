@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from brev_pipeline.config import EngineSettings, parse_config
 from brev_pipeline.engine import Engine, LocalEngine, RayEngine, create_engine
-from brev_pipeline.engine.ray.engine import check_address, worker_environment
+from brev_pipeline.engine.ray.engine import check_address, check_reachable, worker_environment
 from brev_pipeline.engine.ray.pool import RemoteWorker, collect_versions
 from brev_pipeline.engine.transport import MessageKind, encode_message, parse_message
 from brev_pipeline.errors import ConfigError, EngineError
@@ -43,6 +43,19 @@ def unused_port():
 @pytest.mark.parametrize("text", ["10.0.0.7:6379", "ray-head.ml.svc:6379", "ray://head:10001", "[fd00::1]:6379"])
 def test_addresses(text):
     assert check_address(text) == text
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", "ray://127.0.0.1:{}", "[::1]:{}", "ray://[::1]:{}"])
+def test_with_tls_it_is_asked_whether_anybody_listens(monkeypatch, address):
+    monkeypatch.setenv("RAY_USE_TLS", "1")
+    family = socket.AF_INET6 if "[" in address else socket.AF_INET
+    with closing(socket.socket(family)) as listener:
+        listener.bind(("::1" if family is socket.AF_INET6 else "127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        check_reachable(address.format(port), 1)
+    with pytest.raises(EngineError, match=r"cannot be reached: .*refused"):
+        check_reachable(address.format(port), 1)
 
 
 @pytest.mark.parametrize("text", ["", "auto", "local", "head", "http://head:8265", "head:", "a b:1", "ray://head"])

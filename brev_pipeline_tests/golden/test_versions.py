@@ -29,6 +29,8 @@ from brev_pipeline.cli import main
 from brev_pipeline_tests.golden.photos import write_more_photos, write_photos
 from brev_pipeline_tests.golden.recorded import HERE, agree
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = HERE / "configs"
 # What a manifest says by texts, package versions and code numbers, or by hashes of them.
 TEXTS = ("features.json", "label.labels.txt", "metadata.json")

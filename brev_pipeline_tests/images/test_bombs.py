@@ -68,6 +68,7 @@ def test_a_bomb_costs_no_more_than_its_size_allows(name):
     assert cost.seconds <= BUSY * bombs.MOST_SECONDS, cost
 
 
+@pytest.mark.slow
 def test_the_bombs_of_the_cases_cost_no_more_than_their_sizes_allow(shared):
     costs = {name: bombs.measure(data) for name, data in bombs.shared_bombs(shared / "cases" / "bombs").items()}
     assert {name: cost.status for name, cost in costs.items()} == {

@@ -179,6 +179,7 @@ def test_what_was_overlooked_on_purpose_stands_in_the_note(entries):
     assert notes["rgb24.bmp"] is None
 
 
+@pytest.mark.slow
 def test_the_whole_stage_takes_them_all_in_worker_processes(entries, tmp_path, shared):
     folder = shared / "data" / "corrupt_formats"
     samples = worlds.table(

@@ -14,6 +14,8 @@ from brev_pipeline.storage.fetcher import SourceRow
 from brev_pipeline.store import Folder
 from brev_pipeline_tests.images import deadly, worlds
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = ImageSettings(target_size=(8, 8), max_seconds=0.5)
 SHORT = ImageSettings(target_size=(8, 8), max_seconds=0.25)
 STOPPED = "its decoding was stopped after {} s of CPU time (image.max_seconds)"
@@ -139,7 +141,6 @@ def test_one_that_waits_without_computing_is_given_up_and_not_judged(tmp_path, m
     assert "longer than 2 s" in row["reason"]
 
 
-@pytest.mark.slow
 def test_a_chunk_that_waits_is_divided_and_costs_one_image(tmp_path, monkeypatch):
     deadly.install(monkeypatch, tmp_path)
     monkeypatch.setattr(prepare, "_chunk_timeout", lambda contents, settings: 5.0)
@@ -149,7 +150,6 @@ def test_a_chunk_that_waits_is_divided_and_costs_one_image(tmp_path, monkeypatch
     assert found == {"b/2.bmp": ("interrupted", "the worker that had it decoded was lost")}
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_verdict_is_the_same_on_a_cluster(slow_files, tmp_path, monkeypatch):
     pytest.importorskip("ray")

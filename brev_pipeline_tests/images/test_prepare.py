@@ -226,6 +226,7 @@ def on_disk(tmp_path):
     return worlds.samples(tmp_path / "photos"), source
 
 
+@pytest.mark.slow
 def test_workers_and_the_order_of_the_samples_change_nothing(on_disk, tmp_path):
     samples, source = on_disk
     draw = np.random.default_rng(1).permutation(samples.num_rows)

@@ -12,6 +12,8 @@ from brev_pipeline.provenance import code_version, table_id
 from brev_pipeline.stages import VERSION
 from brev_pipeline_tests.pipelines import STAGES, configure, draw_photos
 
+pytestmark = pytest.mark.slow
+
 
 def table(**columns: list[Any]) -> pa.Table:
     return pa.table(columns)

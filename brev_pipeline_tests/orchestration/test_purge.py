@@ -70,6 +70,7 @@ def ids(*runs: Run) -> set[str]:
     return {done.result.run_id for done in runs}
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_would_be_forgotten_and_forgets_nothing(template: World) -> None:
     known = template.known()
     would = template.purge(dry_run=True)

@@ -1,7 +1,6 @@
 """Who reads the test set is on record, where the configuration wants it."""
 
 import json
-import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -82,13 +81,6 @@ def test_an_altered_log_is_found(watched: World, tamper: str) -> None:
         entry.write_text("?")
     with pytest.raises(StoreError, match=r"0000000[23]\.json"):
         AccessLog(watched.store).all()
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_what_cannot_be_noted_is_not_read(watched: World) -> None:
-    os.chmod(watched.store.folder.url, 0o500)
-    with pytest.raises(StoreError, match="cannot be written"):
-        read(watched.store, "test", why="x")
 
 
 def test_a_log_that_cannot_be_written_stops_the_reading(watched: World) -> None:

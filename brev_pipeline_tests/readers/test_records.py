@@ -53,6 +53,13 @@ def test_arrays_hold_what_single_records_hold(name: str, tmp_path: Path) -> None
             np.testing.assert_array_equal(arrays[field][i], value)
 
 
+def test_a_field_that_is_asked_for_twice_is_given_twice(world: World) -> None:
+    first, labels, second = read(world.publish(), "train").to_numpy(fields=("image", "label", "image"))
+    assert first.dtype == second.dtype == np.uint8
+    np.testing.assert_array_equal(first, second)
+    assert len(labels) == len(first)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_jpeg_pixels_are_those_that_opencv_decodes(channels: int, tmp_path: Path) -> None:
     world = World(tmp_path, shapes=((21, 30, channels),), shards={"encoding": "jpeg"})

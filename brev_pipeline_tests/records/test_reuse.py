@@ -64,6 +64,7 @@ def test_the_compression_may_change_between_versions(grown) -> None:
     assert now.files("copied") == now.files("fresh")
 
 
+@pytest.mark.slow
 def test_the_log_says_how_many_were_copied_and_workers_copy_too(grown, caplog) -> None:
     before, now = grown
     settings = ShardSettings(records_per_shard=8)

@@ -100,6 +100,7 @@ def test_frames_of_a_time_series_are_augmented_alike_and_come_back_as_frames(tmp
         assert list(record) == [feature.name for feature in record_features(encoding, series=True)]
 
 
+@pytest.mark.slow
 def test_one_and_two_workers_and_this_process_write_the_same_bytes(world: World) -> None:
     expected = world.write(SMALL, "here")
     for workers in (1, 2):
@@ -129,6 +130,7 @@ def test_golden_bytes_of_a_tiny_shard(tmp_path: Path) -> None:
     assert digests == {"raw": "de849f4c4d4dca2f", "png": "f026fc9cbd6aec89", "jpeg": "928826342907e4e2"}
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_nothing(world: World, tmp_path: Path) -> None:
     world.write(SMALL, "calm")
     seed = world.plan(SMALL).filter(pa.compute.field("purpose") == "train")["seed"][9].as_py()
@@ -138,6 +140,7 @@ def test_a_worker_that_is_killed_costs_nothing(world: World, tmp_path: Path) -> 
     assert world.files("killed") == world.files("calm")
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_is_taken_up_by_the_next(world: World, tmp_path: Path) -> None:
     world.write(SMALL, "calm")
     seed = world.plan(SMALL).filter(pa.compute.field("purpose") == "train")["seed"][14].as_py()

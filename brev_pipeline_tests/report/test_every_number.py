@@ -20,6 +20,8 @@ from brev_pipeline_tests.report.recount import Recount, photos_of, recount, unli
 pytest.register_assert_rewrite("brev_pipeline_tests.report.every_number", "brev_pipeline_tests.report.claims")
 from brev_pipeline_tests.report.every_number import assert_every_number  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:

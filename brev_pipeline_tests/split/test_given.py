@@ -246,6 +246,7 @@ def test_rare_strata_do_not_all_lie_in_the_same_folds() -> None:
     assert wanted.sum() == 300
 
 
+@pytest.mark.slow
 def test_verify_names_the_lists_that_are_others_now_and_knows_swapped_ones(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 8, "bad": 6})
     (tmp_path / "held.txt").write_text(
@@ -335,6 +336,7 @@ def test_verify_follows_what_is_given_for_a_dropped_copy(tmp_path: Path, way: st
     assert not audit.versions[0].unchecked
 
 
+@pytest.mark.slow
 def test_metadata_check_and_report_count_the_same_names_and_words(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 8, "bad": 6})
     (tmp_path / "photos/good/99_9.png").write_bytes((tmp_path / "photos/good/0_0.png").read_bytes())

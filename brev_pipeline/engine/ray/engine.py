@@ -179,7 +179,7 @@ def _connect(address: str, runtime_env: dict[str, Any], seconds: float) -> None:
         # Looked for first, imported last: that takes two seconds.
         if find_spec("ray") is None:
             raise EngineError("engine.kind is ray, but Ray is not installed: pip install 'brev-pipeline[ray]'")
-        _check_reachable(address, seconds)
+        check_reachable(address, seconds)
         ray = _import_ray()
         before = signal.getsignal(signal.SIGTERM)
         try:
@@ -194,7 +194,7 @@ def _connect(address: str, runtime_env: dict[str, Any], seconds: float) -> None:
     _users.append(address)
 
 
-def _check_reachable(address: str, seconds: float) -> None:
+def check_reachable(address: str, seconds: float) -> None:
     """Make sure that a gRPC server answers; raises `EngineError`, which is passing, where none does in time."""
     endpoint = address.removeprefix(_CLIENT)  # host:port
     if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):

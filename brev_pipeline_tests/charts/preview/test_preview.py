@@ -119,6 +119,7 @@ NAMES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", NAMES.values(), ids=NAMES)
 def test_any_name_of_a_class_or_photo_is_drawn_in_its_place(folder: Path, odd: str) -> None:
     usual = gather_exhibits(configure(folder), images=1)
@@ -169,6 +170,7 @@ def write_deep(folder: Path) -> None:
         cv2.imwrite(str(file), samples)
 
 
+@pytest.mark.slow
 def test_deep_photos_are_shown_by_the_intensity_and_the_window_that_would_fit_is_told(folder: Path) -> None:
     write_deep(folder / "photos")
     runner, out = CliRunner(), folder / "sheet.png"
@@ -213,6 +215,7 @@ def test_photos_of_8_bits_have_no_panel(folder: Path) -> None:
     assert draw_sheet(gather_exhibits(configure(folder), images=1)).height > before + 150
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "intensity", ["min_max", {"window": [-50, 70]}, {"window": [50_000, 65_535]}, {"percentile": [1, 99]}]
 )
