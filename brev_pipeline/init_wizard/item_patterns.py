@@ -92,8 +92,8 @@ def measure_pattern(photos: Sequence[str], pattern: str, meaning: str = "a patte
 
 def one_item_per_photo(photos: Sequence[str]) -> str:
     """The pattern by which every photo is an item of its own, whatever other folders hold."""
-    depths = {path.count("/") for path in photos}
-    folders = rf"(?:[^/]+/){{{min(depths)}}}" if min(depths) > 1 else "[^/]+/" * min(depths)
+    depth = min((path.count("/") for path in photos), default=0)
+    folders = rf"(?:[^/]+/){{{depth}}}" if depth > 1 else "[^/]+/" * depth
     return rf"/({folders}[^/]+)\.[^./]+$"
 
 
