@@ -50,6 +50,7 @@ def test_one_flipped_bit_in_any_file_of_a_version_is_found_and_the_file_named(co
     assert problems(copy) == []
 
 
+@pytest.mark.slow
 def test_any_file_that_is_missing_from_a_version_is_named(copy: World) -> None:
     version = copy.root / "versions" / copy.newest.id
     for file in files(version):
@@ -122,6 +123,7 @@ def log_world(world: World, log: str) -> World:
 LOGS = ["publications", "access", "removals"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log", LOGS)
 def test_one_flipped_bit_in_any_entry_of_a_log_is_found_and_the_entry_named(copy: World, log: str) -> None:
     log_world(copy, log)

@@ -458,6 +458,7 @@ GIVEN: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", GIVEN)
 def test_what_is_given_for_a_dropped_copy_is_forged_in_vain(tmp_path: Path, way: str) -> None:
     """The copy says that its content is of the test set: it is no more, or another image is too."""

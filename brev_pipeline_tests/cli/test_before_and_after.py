@@ -12,6 +12,8 @@ from brev_pipeline.cli import main
 from brev_pipeline.stages import SPECS
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
 
+pytestmark = pytest.mark.slow
+
 LOOSE = SETTINGS + "validation: {raw_listing: {max_shrinkage: 1.0}}"
 
 

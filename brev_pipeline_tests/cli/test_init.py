@@ -79,6 +79,7 @@ def test_items_that_stand_on_two_given_sides_are_told_before_a_configuration_is_
     assert not (tmp_path / "my.yaml").exists()
 
 
+@pytest.mark.slow
 def test_one_class_is_written_as_meant_only_if_somebody_said_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +191,7 @@ def test_outside_of_a_checkout_the_schema_is_written_and_the_commands_fit(folder
     assert "make ui" in init("--bucket", "photos", "--yes", "--force")[1]
 
 
+@pytest.mark.slow
 def test_lists_of_files_become_the_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw_photos(tmp_path / "photos", {"ok": 20, "nok": 20}, photos_per_item=1)
     sides = {"train": [], "val": [], "test": []}  # type: dict[str, list[str]]

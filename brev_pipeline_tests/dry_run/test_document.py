@@ -26,6 +26,8 @@ from brev_pipeline_tests.dry_run.counted import (
 )
 from brev_pipeline_tests.pipelines import configure, draw_photos, run
 
+pytestmark = pytest.mark.slow
+
 Change = Callable[[Path, dict[str, str]], Any]
 """(the pipeline's folder, path → purpose in the first version) → sections of the configuration that are others."""
 

@@ -17,6 +17,8 @@ from brev_pipeline.storage.places import LocalPlace
 from brev_pipeline_tests.buckets import Server, isolated_credentials, mock_server
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, hashes, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, published: Callable[..., Path]) -> Path:
@@ -54,7 +56,6 @@ def test_a_stop_writes_nothing_either(folder: Path) -> None:
     assert (hashes(folder), stamps(folder)) == before
 
 
-@pytest.mark.slow
 def test_a_bucket_is_only_read(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = {f"photos/{file.parent.name}/{file.name}": file.read_bytes() for file in folder.glob("photos/*/*.png")}
     bucket = server.bucket(photos)

@@ -101,6 +101,7 @@ def test_zero_bytes_and_truncated_photos_are_quarantined_and_the_rest_is_publish
     assert "raw_listing.not_empty" in done.failed_checks
 
 
+@pytest.mark.slow
 def test_photos_that_vanished_or_changed_after_they_were_listed_are_quarantined(folder: Path) -> None:
     photo, other = folder / "photos/good/3_1.png", folder / "photos/good/4_1.png"
 
@@ -136,6 +137,7 @@ def test_one_item_only_cannot_be_divided_and_is_named(tmp_path: Path) -> None:
     assert "puts all 6 images into one item, '0'" in done.failures
 
 
+@pytest.mark.slow
 def test_a_class_with_one_item_is_not_divided_and_not_lost(folder: Path) -> None:
     draw_photos(folder / "photos", {"rare": 1})
     done = run(configure(folder))
@@ -160,6 +162,7 @@ def test_a_pattern_that_misses_paths_names_some_of_them(folder: Path, pattern: s
     assert said in done.failures
 
 
+@pytest.mark.slow
 def test_paths_that_the_pattern_misses_may_each_be_an_item(folder: Path) -> None:
     settings = {"uniqueness": r"/([0-4])_\d+\.png$", "unmatched": "own_item", "stratification": ["folder"]}
     done = run(configure(folder, split=settings))

@@ -16,6 +16,8 @@ from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.stages import VERSION
 from brev_pipeline_tests.pipelines import STAGES, configure, draw_photos, run
 
+pytestmark = pytest.mark.slow
+
 CLASSES = {"good": 8, "bad": 5}
 
 

@@ -16,6 +16,8 @@ from brev_pipeline.errors import ReadError
 from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.pipelines import SETTINGS, configure, draw_photos, run
 
+pytestmark = pytest.mark.slow
+
 FOLDS = ["fold0", "fold1", "fold2"]
 TEXT = SETTINGS.replace("purposes: {train: 0.6, test: 0.2}", "purposes: {test: 0.2}\n  folds: 3").replace(
     "shards: {records_per_shard: 8}", "shards: {records_per_shard: 8, epochs: 2}"

@@ -28,6 +28,7 @@ def evaluate(sensor: dg.SensorDefinition, cursor: str | None) -> Any:
         return sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor))
 
 
+@pytest.mark.slow
 def test_a_new_image_requests_one_run_and_the_same_state_none(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 3, "bad": 3})
     config = configure(tmp_path)
@@ -51,6 +52,7 @@ def test_a_new_image_requests_one_run_and_the_same_state_none(tmp_path: Path) ->
     assert request.tags["brev_pipeline/vanished"] == "1"
 
 
+@pytest.mark.slow
 def test_what_was_published_before_the_first_tick_is_not_new(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 3, "bad": 3})
     config = configure(tmp_path)
