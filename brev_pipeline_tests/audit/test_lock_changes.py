@@ -46,6 +46,7 @@ def test_the_lock_does_not_depend_on_the_order_of_the_rows_and_on_nothing_but_th
     assert purpose_locks(put(split, "content_id", row, "f" * 32), settings) != purpose_locks(split, settings)
 
 
+@pytest.mark.slow
 def test_a_test_image_that_is_no_longer_listed_is_noted(copy: World) -> None:
     split = copy.newest.read_table("assignments")
     gone = split["path"][first(split, purpose="test", listed=True)].as_py()

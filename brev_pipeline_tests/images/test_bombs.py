@@ -7,6 +7,8 @@ from brev_pipeline.images.decoding import decode_image
 from brev_pipeline_tests.images import bombs
 from brev_pipeline_tests.images.bombs_made import BOMBS
 
+pytestmark = pytest.mark.slow
+
 # Seconds of CPU get longer when other tests keep the rest of the machine busy.
 BUSY = 2
 
@@ -59,7 +61,6 @@ UNSEEN = "avif 9990 px, claims 8"
 MARKS = {UNSEEN: pytest.mark.xfail(strict=True, reason="takes 218 MB of 200: its boxes claim a smaller picture")}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in BOMBS])
 def test_a_bomb_costs_no_more_than_its_size_allows(name):
     cost = bombs.measure(BOMBS[name]())
@@ -68,7 +69,6 @@ def test_a_bomb_costs_no_more_than_its_size_allows(name):
     assert cost.seconds <= BUSY * bombs.MOST_SECONDS, cost
 
 
-@pytest.mark.slow
 def test_the_bombs_of_the_cases_cost_no_more_than_their_sizes_allow(shared):
     costs = {name: bombs.measure(data) for name, data in bombs.shared_bombs(shared / "cases" / "bombs").items()}
     assert {name: cost.status for name, cost in costs.items()} == {

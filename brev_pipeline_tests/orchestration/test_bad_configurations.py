@@ -151,6 +151,7 @@ def test_a_folder_that_is_not_there_loads_empty_and_says_so(tmp_path: Path, capl
     assert f"{tmp_path}/nowhere does not exist, so there are no pipelines" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_store_of_another_pipeline_of_the_same_name_is_refused(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 4})
     config = configure(tmp_path)

@@ -11,6 +11,8 @@ from brev_pipeline.orchestration.code_location import build_pipeline_definitions
 from brev_pipeline.stages import VERSION
 from brev_pipeline_tests.pipelines import STAGES, Run, configure, draw_photos, run
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -53,7 +55,6 @@ class TestSplitsThatDoNotKnowOfEachOther:
         )
         assert len(late.store.publications.read_all()) == 1
 
-    @pytest.mark.slow
     def test_checks_about_history_that_compared_with_another_version_are_run_again(self, folder: Path) -> None:
         """Images went between two publications: the check of a listing that was made before saw nothing of it."""
         tolerant = {"sample_split": {"max_fraction_error": 0.9}}
@@ -71,7 +72,6 @@ class TestSplitsThatDoNotKnowOfEachOther:
             again = self.part(config, instance, *STAGES, VERSION)
             assert again.success, again.failures
 
-    @pytest.mark.slow
     def test_new_shards_of_the_published_split_are_no_rival(self, folder: Path) -> None:
         with dg.DagsterInstance.ephemeral() as instance:
             assert self.part(configure(folder), instance, *STAGES, VERSION).success

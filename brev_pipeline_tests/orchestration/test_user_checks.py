@@ -13,6 +13,8 @@ from brev_pipeline.stages import VERSION, table_stages
 from brev_pipeline.store import PipelineStore
 from brev_pipeline_tests.pipelines import configure, draw_photos, run, work_in_this_process
 
+pytestmark = pytest.mark.slow
+
 AFTER_THE_SPLIT = ("sampling_weights", "tfrecord_shards", VERSION)
 
 
@@ -107,7 +109,6 @@ def test_one_that_fails_holds_back_this_run_and_later_ones_until_it_passes(locat
     assert success, said
 
 
-@pytest.mark.slow
 def test_one_that_was_never_evaluated_on_this_table_holds_back(location: Location) -> None:
     location.with_check = False
     assert location.run(*table_stages())[0]
@@ -125,7 +126,6 @@ def test_one_that_was_never_evaluated_on_this_table_holds_back(location: Locatio
     assert location.run(VERSION)[0]
 
 
-@pytest.mark.slow
 def test_what_comes_later_still_is_held_back_too(location: Location) -> None:
     """tfrecord_shards does not read sample_integrity, but came of it."""
     location.with_check = False
@@ -137,7 +137,6 @@ def test_what_comes_later_still_is_held_back_too(location: Location) -> None:
     assert "the check enough_photos of sample_split" in said
 
 
-@pytest.mark.slow
 def test_one_that_only_warns_holds_nothing_back(location: Location) -> None:
     location.least, location.severity = 1000, dg.AssetCheckSeverity.WARN
     success, said = location.run()
@@ -146,7 +145,6 @@ def test_one_that_only_warns_holds_nothing_back(location: Location) -> None:
     assert location.manifest()["user_checks"] == {"sample_split": [own]}
 
 
-@pytest.mark.slow
 def test_a_pass_on_another_runs_table_does_not_count(location: Location) -> None:
     assert location.run(*table_stages())[0]
     location.with_check = False
@@ -158,7 +156,6 @@ def test_a_pass_on_another_runs_table_does_not_count(location: Location) -> None
     assert "was never evaluated" in said
 
 
-@pytest.mark.slow
 def test_a_run_that_knows_no_checks_does_not_publish_behind_a_version_that_was_held_to_some(location: Location) -> None:
     assert location.run()[0]
     draw_photos(Path(location.config.base_folder) / "photos", {"good": 9})

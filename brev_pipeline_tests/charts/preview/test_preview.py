@@ -83,6 +83,7 @@ def test_photos_that_cannot_be_used_are_left_out_and_named(folder: Path) -> None
     assert draw_sheet(gather_exhibits(configure(folder))).width > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "image",
     [
