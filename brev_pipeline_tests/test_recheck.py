@@ -352,20 +352,20 @@ def test_a_wrong_identity_without_pixels_is_quarantined_and_found_again_by_the_n
 
 def replace_pixels(world: World, prepared: pa.Table, *, renamed: bool) -> str:
     """Give one content other pixels, with right checksums; also (or not) under the names of their hashes."""
-    shelf = PixelCache(world.store.prepared_pixels, settings_id(world.config.image))
+    cache = PixelCache(world.store.prepared_pixels, settings_id(world.config.image))
     rows = prepared.to_pylist()
     images = [np.array(image) for image in read_prepared_pixels(world.store.prepared_pixels, prepared)]
     images[0][0, 0, 0] ^= 1
-    own = Path(shelf.folder.url) / shelf.id
+    own = Path(cache.folder.url) / cache.id
     names = [name for name in os.listdir(own) if name != "settings.json"]
     kept = {name: (own / name).read_bytes() for name in names}
     for name in names:
         (own / name).unlink()
     places = ("file", "offset", "length")
-    table = shelf.add_images([{k: v for k, v in row.items() if k not in places} for row in rows], images)
+    table = cache.add_images([{k: v for k, v in row.items() if k not in places} for row in rows], images)
     if not renamed:
         (file,) = set(table["file"].to_pylist())
-        lying = (Path(shelf.folder.url) / file).read_bytes()
+        lying = (Path(cache.folder.url) / file).read_bytes()
         for name in os.listdir(own):
             if name != "settings.json":
                 (own / name).unlink()
@@ -391,14 +391,14 @@ def test_replaced_pixels_are_found_and_prepared_anew(local: World, renamed: bool
 
 def test_a_lying_fact_is_found(local: World) -> None:
     _, prepared, _ = local.run()
-    shelf = PixelCache(local.store.prepared_pixels, settings_id(local.config.image))
+    cache = PixelCache(local.store.prepared_pixels, settings_id(local.config.image))
     rows = prepared.to_pylist()
     images: list[Any] = list(read_prepared_pixels(local.store.prepared_pixels, prepared))
-    own = Path(shelf.folder.url) / shelf.id
+    own = Path(cache.folder.url) / cache.id
     for name in os.listdir(own):
         (own / name).unlink()
     rows[4]["pixel_id"] = rows[5]["pixel_id"]
-    shelf.add_images([{k: v for k, v in row.items() if k not in ("file", "offset", "length")} for row in rows], images)
+    cache.add_images([{k: v for k, v in row.items() if k not in ("file", "offset", "length")} for row in rows], images)
     with pytest.raises(StoreError, match=f"pixel_id is '{rows[5]['pixel_id']}' on record, and '"):
         local.settings(1.0).run()
 

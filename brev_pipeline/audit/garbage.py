@@ -262,14 +262,14 @@ def _find_prepared(
     found: list[Garbage] = []
     mixed = 0
     needed = needed_pixels.find_needed_contents(config, store, _list_published(store))
-    for shelf, some in _group_by_part(entries, 1).items():
+    for cache, some in _group_by_part(entries, 1).items():
         files, bytes_mixed = needed_pixels.find_unneeded(
-            store, some, needed.get(shelf), lambda entry: now - entry.changed >= rules.older_than
+            store, some, needed.get(cache), lambda entry: now - entry.changed >= rules.older_than
         )
         mixed += bytes_mixed
         if files:
             why = f"older than {rules.older_than.days} days, and no version and not the newest listing refers to them"
-            found.append(_make_garbage("prepared pixels", f"prepared/{shelf}", files, why))
+            found.append(_make_garbage("prepared pixels", f"prepared/{cache}", files, why))
     return found, mixed
 
 

@@ -1,6 +1,6 @@
 """What is needed: which prepared pixels are referred to, and what the newest tables of the runs name.
 
-Prepared pixels lie in folders named by the settings and decoders that they were prepared by, here called shelves.
+Prepared pixels lie in folders named by the settings and decoders that they were prepared by.
 """
 
 import json
@@ -59,7 +59,7 @@ def read_named_version(store: PipelineStore, entries: Sequence[FileEntry], stage
 
 
 def find_needed_contents(config: PipelineConfig, store: PipelineStore, published: set[str]) -> dict[str, set[str]]:
-    """Shelf → contents that a published version made by its settings holds, or that the newest listing has."""
+    """Pixel cache → contents that a published version made by its settings holds, or that the newest listing has."""
     from brev_pipeline.images.pixel_cache import hash_ingredients, settings_id
 
     memory = store.identity_cache.load_newest()
@@ -67,10 +67,10 @@ def find_needed_contents(config: PipelineConfig, store: PipelineStore, published
     needed: dict[str, set[str]] = {settings_id(config.image): newest}
     settings: dict[str, dict[str, Any]] = {}
     for name in store.prepared_pixels.list_names():
-        shelf = store.prepared_pixels / name
-        if shelf.exists(_SETTINGS):
-            ingredients = parse_json(shelf.read(_SETTINGS))
-            # A shelf is named by the hash of its settings: others say nothing of it.
+        cache = store.prepared_pixels / name
+        if cache.exists(_SETTINGS):
+            ingredients = parse_json(cache.read(_SETTINGS))
+            # It is named by the hash of its settings: others say nothing of it.
             settings[name] = ingredients if hash_ingredients(ingredients) == name else {}
     for version in sorted(published):
         own = Version(store.versions / version, version)
@@ -86,11 +86,11 @@ def find_needed_contents(config: PipelineConfig, store: PipelineStore, published
 def find_unneeded(
     store: PipelineStore, entries: Sequence[FileEntry], needed: set[str] | None, is_old: Callable[[FileEntry], bool]
 ) -> tuple[list[FileEntry], int]:
-    """What may go from a shelf: index and pixel files that are old, with no content in them that is needed.
+    """What may go from a pixel cache: index and pixel files that are old, with no content in them that is needed.
 
     Args:
         store: the pipeline's store.
-        entries: the shelf's files.
+        entries: the files of its folder.
         needed: contents that are referred to; None: none.
         is_old: whether a file is old enough.
 
@@ -127,9 +127,9 @@ def _read_index(store: PipelineStore, entry: FileEntry) -> pa.Table | None:
     """Columns content_id, file and length of an index; None where it is damaged."""
     from brev_pipeline.images.pixel_cache import read_index
 
-    shelf, _, name = entry.name.rpartition("/")
+    cache, _, name = entry.name.rpartition("/")
     try:
-        return read_index(store.folder / shelf, name, ["content_id", "file", "length"])
+        return read_index(store.folder / cache, name, ["content_id", "file", "length"])
     except StoreError as error:
         if error.may_pass:
             raise
@@ -137,7 +137,7 @@ def _read_index(store: PipelineStore, entry: FileEntry) -> pa.Table | None:
 
 
 def _is_made_by(made_by: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
-    """Whether a version's pixels were prepared by a shelf's settings and decoders; where that is unclear: yes."""
+    """Whether a version's pixels were prepared by a cache's settings and decoders; where that is unclear: yes."""
     if not made_by:
         return True
     packages = manifest.get("packages", {})

@@ -171,50 +171,50 @@ def test_prepared_pixels_stay_while_a_version_or_the_newest_listing_refers_to_th
 
 
 def test_prepared_pixels_of_other_settings_go_when_no_version_refers_to_them(copy: World) -> None:
-    (shelf,) = (copy.root / "prepared").iterdir()
-    settings = (shelf / "settings.json").read_text().replace('"opencv": "', '"opencv": "0.')
+    (cache,) = (copy.root / "prepared").iterdir()
+    settings = (cache / "settings.json").read_text().replace('"opencv": "', '"opencv": "0.')
     other = copy.root / "prepared" / hash_ingredients(json.loads(settings))
-    shutil.copytree(shelf, other)
+    shutil.copytree(cache, other)
     (other / "settings.json").write_text(settings)
     assert "prepared pixels" not in kinds(found(copy, GarbageRules(min_age=NOW, keep_runs=0)))
     (garbage,) = (one for one in found(copy, AT_ONCE) if one.kind == "prepared pixels")
     assert garbage.place == f"prepared/{other.name}"
     endings = [name.rpartition(".")[2] for name in garbage.names]
     assert endings == sorted(endings, key=["parquet", "tfrecord", "json"].index)
-    before = hashes(shelf)
+    before = hashes(cache)
     remove_garbage(copy.store, [garbage])
     assert not other.exists()
-    assert hashes(shelf) == before
+    assert hashes(cache) == before
 
 
 def test_pixels_without_an_index_go_and_needed_ones_beside_them_stay(copy: World) -> None:
-    (shelf,) = (copy.root / "prepared").iterdir()
-    before = hashes(shelf)
-    (shelf / "0123.tfrecord").write_bytes(b"x" * 100)
+    (cache,) = (copy.root / "prepared").iterdir()
+    before = hashes(cache)
+    (cache / "0123.tfrecord").write_bytes(b"x" * 100)
     (garbage,) = (one for one in found(copy, AT_ONCE) if one.kind == "prepared pixels")
-    assert garbage.names == (f"prepared/{shelf.name}/0123.tfrecord",)
+    assert garbage.names == (f"prepared/{cache.name}/0123.tfrecord",)
     remove_garbage(copy.store, [garbage])
-    assert hashes(shelf) == before
+    assert hashes(cache) == before
 
 
 def test_a_damaged_index_goes_with_its_pixels_and_stops_nothing(copy: World) -> None:
-    (shelf,) = (copy.root / "prepared").iterdir()
-    index = min(shelf.glob("*.parquet"))
+    (cache,) = (copy.root / "prepared").iterdir()
+    index = min(cache.glob("*.parquet"))
     index.write_bytes(index.read_bytes()[:-1])
     assert "prepared pixels" not in kinds(found(copy))
     (garbage,) = (one for one in found(copy, AT_ONCE) if one.kind == "prepared pixels")
-    assert garbage.names[0] == f"prepared/{shelf.name}/{index.name}"
+    assert garbage.names[0] == f"prepared/{cache.name}/{index.name}"
     remove_garbage(copy.store, [garbage])
-    left = {file.name for file in shelf.iterdir()}
-    for other in shelf.glob("*.parquet"):
+    left = {file.name for file in cache.iterdir()}
+    for other in cache.glob("*.parquet"):
         named = pq.read_table(other)["file"].drop_null().to_pylist()
         assert {file.rpartition("/")[2] for file in named} <= left
 
 
 @pytest.mark.parametrize("damage", [b"", b"[]", b"\xff{", b'{"image": {}, "opencv": "1"}'])
-def test_damaged_settings_of_a_shelf_keep_its_pixels(copy: World, damage: bytes) -> None:
-    (shelf,) = (copy.root / "prepared").iterdir()
-    (shelf / "settings.json").write_bytes(damage)
+def test_damaged_settings_of_a_cache_keep_its_pixels(copy: World, damage: bytes) -> None:
+    (cache,) = (copy.root / "prepared").iterdir()
+    (cache / "settings.json").write_bytes(damage)
     assert "prepared pixels" not in kinds(found(copy, AT_ONCE))
 
 

@@ -178,31 +178,31 @@ class Judge:
     # Prepared pixels, their indexes, and what their settings were.
 
     def _prepared(self, file: Path) -> str:
-        known = self._shelf.find_known(self._shelf_before["content_id"])
+        known = self._cache.find_known(self._cache_before["content_id"])
         if file.suffix == ".json":
             survey = find_garbage(self.world.config, self.world.store)
-            return self._told(file, known.equals(self._shelf_before) and survey.garbage == self._garbage_before)
+            return self._told(file, known.equals(self._cache_before) and survey.garbage == self._garbage_before)
         if file.suffix == ".parquet":
-            return self._told(file, known.equals(self._shelf_before))
+            return self._told(file, known.equals(self._cache_before))
         with_pixels = known.filter(pa.compute.equal(known["status"], "ok"))
         found = list(read_prepared_pixels(self.world.store.prepared_pixels, with_pixels))
         assert all(np.array_equal(a, b) for a, b in zip(found, self._pixels_before, strict=True))
         return "harmless"
 
     @cached_property
-    def _shelf(self) -> PixelCache:
+    def _cache(self) -> PixelCache:
         return PixelCache(self.world.store.prepared_pixels, settings_id(self.world.config.image))
 
     @cached_property
-    def _shelf_before(self) -> pa.Table:
+    def _cache_before(self) -> pa.Table:
         with self.whole():
             memory = self.world.store.identity_cache.load_newest()
             assert memory is not None
-            return self._shelf.find_known(memory["content_id"])
+            return self._cache.find_known(memory["content_id"])
 
     @cached_property
     def _pixels_before(self) -> list[Any]:
-        rows = self._shelf_before.filter(pa.compute.equal(self._shelf_before["status"], "ok"))
+        rows = self._cache_before.filter(pa.compute.equal(self._cache_before["status"], "ok"))
         with self.whole():
             return [image.copy() for image in read_prepared_pixels(self.world.store.prepared_pixels, rows)]
 
