@@ -1,17 +1,9 @@
 from .deep_verification import Remade as Remade
 from .deep_verification import remake as remake
-from .garbage import (
-    Garbage as Garbage,
-)
-from .garbage import (
-    GarbageRules as GarbageRules,
-)
-from .garbage import (
-    find_garbage as find_garbage,
-)
-from .garbage import (
-    remove_garbage as remove_garbage,
-)
+from .garbage import Garbage as Garbage
+from .garbage import GarbageRules as GarbageRules
+from .garbage import find_garbage as find_garbage
+from .garbage import remove_garbage as remove_garbage
 from .removals import Removal as Removal
 from .removals import Removals as Removals
 from .removals import remove_version as remove_version

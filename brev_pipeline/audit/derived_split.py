@@ -96,7 +96,7 @@ def ledger_contradictions(claims: VersionClaims) -> Iterator[str]:
             yield from name_rows(
                 ASSIGNMENTS,
                 absent,
-                np.ones(len(absent), np.bool_),
+                None,
                 "remembered",
                 lambda row: f"{row['path']} is remembered, and nothing was published before",
             )
@@ -279,7 +279,7 @@ def _compare_purposes(claims: VersionClaims, split: pa.Table, ledger: pa.Table, 
     yield from name_rows(
         ASSIGNMENTS,
         moved,
-        np.ones(len(moved), np.bool_),
+        None,
         "changed sides",
         lambda row: f"{row['path']} was {row['was']!r} in {before} is {row['now']!r}, and split.allow_moves is off",
     )

@@ -179,12 +179,12 @@ def name_rows(
     Args:
         file: that holds the table, or should.
         rows: of the table.
-        wrong: (rows,) truth values of Arrow or NumPy; null is false.
+        wrong: (rows,) truth values of Arrow or NumPy; null is false. None: all of them.
         what: is wrong.
         describe: says what is wrong with a row; None: its path and ``what``.
         path: column that names a row.
     """
-    at = np.flatnonzero(to_mask(wrong))
+    at = np.arange(len(rows)) if wrong is None else np.flatnonzero(to_mask(wrong))
     if not len(at):
         return  # taking no rows would still join the chunks of every column
     shown = rows.take(pa.array(at[: _SHOWN + 1])).to_pylist()

@@ -51,9 +51,6 @@ class AffineMatrix(NamedTuple):
         return [[xx / ONE, xy / ONE, x0 / ONE], [yx / ONE, yy / ONE, y0 / ONE]]
 
 
-IDENTITY: Final = AffineMatrix(ONE, 0, 0, 0, ONE, 0)
-
-
 def affine_matrix(
     height: int,
     width: int,

@@ -14,7 +14,7 @@ from brev_pipeline_tests.faults.conftest import Undisturbed
 from brev_pipeline_tests.faults.runs import Nursery
 from brev_pipeline_tests.faults.worlds import PHASES, Reader, World
 
-KILLS = 32
+KILLS = 50
 SECOND_KILL = 0.2
 """Chance that the run that makes up for a killed one is killed as well."""
 
