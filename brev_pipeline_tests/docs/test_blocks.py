@@ -56,7 +56,8 @@ def test_commands_are_those_that_the_program_has(block: Block) -> None:
 
 def parse(words: list[str]) -> None:
     """Parse as the program does, without running anything."""
-    top = click.Context(main, info_name="brev-pipeline")
+    # With the settings: commands keep the help option of the first context that asks.
+    top = click.Context(main, info_name="brev-pipeline", **main.context_settings)
     name, command, rest = main.resolve_command(top, list(words))
     assert command is not None
     if not {"--help", "-h"} & set(rest):
