@@ -70,6 +70,7 @@ def text_types(schema: pa.Schema) -> set[pa.DataType]:
     return {kind for kind in inner if pa.types.is_string(kind) or pa.types.is_large_string(kind)}
 
 
+@pytest.mark.slow
 def test_no_table_that_a_run_leaves_has_text_that_ends_at_two_gibibytes(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 5, "bad": 5})
     done = run(configure(tmp_path))

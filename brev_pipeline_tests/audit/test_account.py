@@ -135,6 +135,7 @@ def test_shards_that_another_run_published_and_removed_meanwhile_stop_the_releas
     assert [entry.version for entry in copy.store.publications.read_all()] == before
 
 
+@pytest.mark.slow
 def test_the_known_assignments_that_a_split_was_made_with_are_on_record_by_their_hash(tmp_path: Path) -> None:
     draw_photos(tmp_path / "photos", {"good": 6, "bad": 5})
     known = b"folder,item,purpose\ngood,3,test\n"

@@ -30,6 +30,7 @@ def flat(said: str) -> str:
     return " ".join(said.split())
 
 
+@pytest.mark.slow
 def test_answers_become_a_configuration_that_runs(folder: Path) -> None:
     status, said = init(answers="photos\n1\ny\n1\ny\nn\nparts\nstore\ny\n")
     assert status == 0, said

@@ -34,6 +34,7 @@ def test_the_status_is_kept_and_what_was_registered_is_called(end: str, status: 
     assert ("Traceback" in done.stderr) == ("ValueError" in end)
 
 
+@pytest.mark.slow
 def test_the_command_keeps_its_statuses(tmp_path: Path) -> None:
     (tmp_path / "good.yaml").write_text("{name: a, store: s, datasets: [{name: a, id: a, bucket: b}]}")
     for file, status in (("good.yaml", 0), ("nowhere.yaml", 2)):

@@ -47,6 +47,7 @@ def test_a_second_drawing_gives_the_same_bytes(demo: DemoSummary) -> None:
         assert draw_file(planned, 0) == (demo.folder / planned.path).read_bytes()
 
 
+@pytest.mark.slow
 def test_the_oldest_instruction_set_draws_the_same_pictures(demo: DemoSummary) -> None:
     """Not the same bytes: float32 blurs round as the CPU's instructions add."""
     photos = [number for number in _SAMPLE if number < 180]

@@ -21,6 +21,8 @@ from brev_pipeline_tests.dry_run.counted import (
 )
 from brev_pipeline_tests.pipelines import configure, draw_photos, published_versions, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> PipelineStore:
@@ -56,7 +58,6 @@ def pair(store: PipelineStore, places: tuple[int, int]) -> tuple[Version, Versio
     return before, after, json.loads(json.dumps(compare_versions(before, after)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("places", PAIRS)
 def test_images_and_sides_are_those_of_the_tables(store: PipelineStore, places: tuple[int, int]) -> None:
     before, after, found = pair(store, places)

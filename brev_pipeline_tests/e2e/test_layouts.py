@@ -154,9 +154,8 @@ def check_version(name: str, done: Run, files: dict[str, str]) -> None:
     assert counts["devel"] > 0
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name == "kolektorsdd" else [pytest.mark.slow]) for name in TRUTHS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRUTHS)
 def test_a_layout_is_understood_or_asked_about_and_runs(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

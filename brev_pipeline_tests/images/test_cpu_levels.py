@@ -35,6 +35,7 @@ def here():
     return digests()
 
 
+@pytest.mark.slow
 def test_all_ways_of_preparing_give_the_same_with_sse2_only(here):
     assert digests(**PLAIN) == here
 

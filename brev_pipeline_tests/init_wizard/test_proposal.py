@@ -251,6 +251,7 @@ def test_a_split_by_lists_with_more_than_a_name_on_a_line_is_asked_about() -> No
     ]
 
 
+@pytest.mark.slow
 def test_the_end_of_a_long_list_counts_too() -> None:
     layout = Layout()
     for number in range(30_000):

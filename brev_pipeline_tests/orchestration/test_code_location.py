@@ -98,6 +98,7 @@ def test_loading_the_code_location_imports_no_heavy_module() -> None:
     assert json.loads(run.stdout.splitlines()[-1]) == []
 
 
+@pytest.mark.slow
 def test_the_workspace_file_is_accepted_by_dagster(tmp_path: Path) -> None:
     command = [Path(sys.executable).with_name("dagster"), "definitions", "validate", "-w", "workspace.yaml"]
     run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)

@@ -13,6 +13,8 @@ from brev_pipeline.orchestration.code_location import build_folder_definitions
 from brev_pipeline.orchestration.purge import KEEP_DAYS, PURGE_JOB, build_purge_definitions, list_check_keys, purge_runs
 from brev_pipeline_tests.pipelines import SETTINGS, Run, configure, draw_photos, run
 
+pytestmark = pytest.mark.slow
+
 LATER = datetime.now(UTC) + timedelta(days=1)
 """So late that every run of a test counts as old."""
 
@@ -70,7 +72,6 @@ def ids(*runs: Run) -> set[str]:
     return {done.result.run_id for done in runs}
 
 
-@pytest.mark.slow
 def test_a_dry_run_says_what_would_be_forgotten_and_forgets_nothing(template: World) -> None:
     known = template.known()
     would = template.purge(dry_run=True)
