@@ -193,12 +193,13 @@ def preview_command(config: Path, out: Path, images: int, as_json: bool) -> None
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--flaws", is_flag=True, help="Add copies and a truncated file, so that a run has something to report.")
+@click.option("--labels", is_flag=True, help="Add a mask of each photo, and a COCO file of boxes and outlines.")
 @JSON_OPTION
-def demo_data_command(folder: Path, seed: int, flaws: bool, as_json: bool) -> None:
+def demo_data_command(folder: Path, seed: int, flaws: bool, labels: bool, as_json: bool) -> None:
     """Draw photographs of vials into FOLDER: good, bad_cap, missing_cap."""
     from brev_pipeline.cli.show import draw_demo_photos, show_demo
 
-    found = draw_demo_photos(folder, seed=seed, flaws=flaws, as_json=as_json)
+    found = draw_demo_photos(folder, seed=seed, flaws=flaws, labels=labels, as_json=as_json)
     print_json(found) if as_json else show_demo(found)
 
 

@@ -93,19 +93,22 @@ def show_versions(found: Mapping[str, Any]) -> None:
     out.print(f"in {found['store']}/versions", markup=False)
 
 
-def draw_demo_photos(folder: Path, *, seed: int, flaws: bool, as_json: bool = False) -> dict[str, Any]:
+def draw_demo_photos(
+    folder: Path, *, seed: int, flaws: bool, labels: bool = False, as_json: bool = False
+) -> dict[str, Any]:
     """Draw the demo photos; what was drawn.
 
     Args:
         folder: where to.
         seed: of the drawing.
         flaws: add some copies and a truncated file.
+        labels: add masks, boxes and outlines.
         as_json: whether standard output is for programs.
     """
     from brev_pipeline.demo import draw_demo
 
     with make_console(as_json=as_json).status(f"drawing into {folder}"):
-        summary = draw_demo(folder, seed=seed, flaws=flaws)
+        summary = draw_demo(folder, seed=seed, flaws=flaws, labels=labels)
     return {
         "folder": str(folder),
         "photos": summary.photos,
@@ -113,6 +116,7 @@ def draw_demo_photos(folder: Path, *, seed: int, flaws: bool, as_json: bool = Fa
         "drawn": summary.drawn,
         "kept": summary.kept,
         "flaws": [{"kind": flaw.kind, "path": flaw.path, "of": flaw.of} for flaw in summary.flaws],
+        "defects": summary.defects,
     }
 
 
@@ -122,6 +126,9 @@ def show_demo(found: Mapping[str, Any]) -> None:
     said = ", ".join(f"{name} {count}" for name, count in found["photos"].items())
     made = f"{found['drawn']} drawn, {found['kept']} kept"
     out.print(f"{found['folder']}: {said} photos, {found['bytes'] / 1e6:.0f} MB ({made})", markup=False)
+    if found["defects"]:
+        said = ", ".join(f"{fault} {count}" for fault, count in found["defects"].items())
+        out.print(f"  masks, boxes and outlines of what is wrong: {said}", markup=False)
     for flaw in found["flaws"]:
         out.print(f"  {flaw['kind']}: {flaw['path']}" + (f" of {flaw['of']}" if flaw["of"] else ""), markup=False)
 

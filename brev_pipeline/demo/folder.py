@@ -1,24 +1,27 @@
 """Folder: which files the demo consists of, what each shows, and the record that says that the folder is ours.
 
 180 photos in the numbers of the data set that the demo stands for, and, if asked for, four files that are not as they
-should be, so that a run has something to report. Items are numbered anew in each class folder.
+should be, so that a run has something to report. Items are numbered anew in each class folder. Labels, if asked for,
+are a mask of each of these files and a file of boxes and outlines for all.
 
 Nothing is drawn into a folder that holds something else. Into one that holds the same demo, only what is missing or
 altered is drawn; so an interrupted run is repeated by the same call. Files that someone else put beside the photos are
-left alone. The record is a hidden file with the seed and every file's SHA-256. Files appear whole or not at all: each
-is written under a hidden name and renamed.
+left alone. Labels can be asked for later, and then stay. The record is a hidden file with the seed and every file's
+SHA-256. Files appear whole or not at all: each is written under a hidden name and renamed.
 """
 
 import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
-from brev_pipeline.demo.items import Draws, Fault, draw_item, draw_shot
+from brev_pipeline.demo.items import Draws, Fault, Item, Shot, draw_item, draw_shot
+from brev_pipeline.demo.labels import OBJECTS, VALUES, describe_objects, encode_mask, mark_defect, place_mask
 from brev_pipeline.demo.photo import take_photo
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.seeds import seed64
@@ -29,7 +32,7 @@ _TEMPORARY: Final = ".tmp-"
 _CUT: Final = 0.6  # share of a truncated file that is left
 
 Progress = Callable[[int, int], None]
-Kind = Literal["photo", "byte copy", "pixel copy", "truncated"]
+Kind = Literal["photo", "byte copy", "pixel copy", "truncated", "mask"]
 
 # Class folder → items, photos of each, and the faults that its items take turns at.
 _FOLDERS: Final[dict[str, tuple[int, int, list[Fault]]]] = {
@@ -69,7 +72,7 @@ class DemoFile:
 
 
 def list_demo_files(*, flaws: bool) -> list[DemoFile]:
-    """All files of the demo, in the order in which they are drawn."""
+    """All photos of the demo, in the order in which they are drawn."""
     views = [
         View(folder, item, take)
         for folder, (items, takes, _) in _FOLDERS.items()
@@ -103,6 +106,7 @@ class DemoSummary:
     folder: Path
     photos: dict[str, int]  # class folder → sound photos, 180 in all
     flaws: tuple[Flaw, ...]
+    defects: dict[str, int]  # fault → photos whose labels show it; empty without labels
     size: int  # bytes of all files together
     drawn: int  # files that this call wrote
     kept: int  # files that were there already, as they should be
@@ -114,6 +118,7 @@ class _Record:
 
     seed: int
     flaws: bool
+    labels: bool = False
     drawing: int = DRAWING
     sha256: Mapping[str, str] = field(default_factory=dict)  # of each path; empty until all files are drawn
 
@@ -121,13 +126,21 @@ class _Record:
         return f"seed {self.seed} {'with' if self.flaws else 'without'} flaws"
 
 
-def draw_demo(folder: Path, *, seed: int = 0, flaws: bool = False, on_progress: Progress | None = None) -> DemoSummary:
+def draw_demo(
+    folder: Path,
+    *,
+    seed: int = 0,
+    flaws: bool = False,
+    labels: bool = False,
+    on_progress: Progress | None = None,
+) -> DemoSummary:
     """Draw the demo's photos: the same seed gives the same names everywhere, and the same bytes on one machine.
 
     Args:
         folder: where to; made if it does not exist.
         seed: 0 ≤ seed < 2**63.
         flaws: add two byte copies, one pixel copy and one truncated file.
+        labels: add a mask of each photo, ``{folder}/masks/{stem}.png``, and ``objects.json``, a COCO file.
         on_progress: called after each file with the number of files done and of all files.
 
     Raises:
@@ -137,7 +150,7 @@ def draw_demo(folder: Path, *, seed: int = 0, flaws: bool = False, on_progress: 
     if not 0 <= seed < 2**63:
         raise ValueError(f"the seed must be in [0, 2**63), got {seed}")
     try:
-        return _draw_files(Path(folder), _Record(seed, flaws), on_progress or (lambda _done, _all: None))
+        return _draw_files(Path(folder), _Record(seed, flaws, labels), on_progress or (lambda _done, _all: None))
     except OSError as error:
         raise BrevPipelineError(
             f"the demo photos cannot be drawn into {folder}: {error.strerror or error} ({error.filename or folder}); "
@@ -146,60 +159,93 @@ def draw_demo(folder: Path, *, seed: int = 0, flaws: bool = False, on_progress: 
 
 
 def draw_file(file: DemoFile, seed: int) -> bytes:
-    """Content of one file of the demo: a 24-bit BMP, whole or cut, or a PNG."""
+    """Content of one file of the demo: a 24-bit BMP, whole or cut, or a PNG; of a mask an 8-bit PNG."""
     import cv2
 
-    view, (_, _, faults) = file.view, _FOLDERS[file.view.folder]
-    draws = Draws(seed, (view.folder, view.item))
-    item = draw_item(draws, faults[view.item % len(faults)])
-    pixels = take_photo(item, draw_shot(draws.narrow_to("photo", view.take)))
+    item, shot = _draw_subject(file.view, seed)
+    if file.kind == "mask":
+        return encode_mask(mark_defect(item, shot))
+    pixels = take_photo(item, shot)
     _, encoded = cv2.imencode(".png" if file.kind == "pixel copy" else ".bmp", pixels[..., ::-1])
     data = encoded.tobytes()
     return data[: int(len(data) * _CUT)] if file.kind == "truncated" else data
 
 
+def draw_objects(files: Sequence[DemoFile], seed: int) -> bytes:
+    """The COCO file about photos of the demo."""
+    return describe_objects((file.path, mark_defect(*_draw_subject(file.view, seed))) for file in files)
+
+
+def _draw_subject(view: View, seed: int) -> tuple[Item, Shot]:
+    """The vial in a view, and how the photo sees it."""
+    draws, (_, _, faults) = Draws(seed, (view.folder, view.item)), _FOLDERS[view.folder]
+    item = draw_item(draws, faults[view.item % len(faults)])
+    return item, draw_shot(draws.narrow_to("photo", view.take))
+
+
 def _draw_files(folder: Path, record: _Record, on_progress: Progress) -> DemoSummary:
-    files = list_demo_files(flaws=record.flaws)
-    finished = _claim_folder(folder, record)
+    photos = list_demo_files(flaws=record.flaws)
+    known = _claim_folder(folder, record)
+    record = replace(record, labels=record.labels or known.labels)
+    masks = [DemoFile(place_mask(file.path), file.view, "mask") for file in photos] if record.labels else []
+    draws: dict[str, Callable[[], bytes]] = {
+        file.path: partial(draw_file, file, record.seed) for file in [*photos, *masks]
+    }
+    if record.labels:
+        draws[OBJECTS] = partial(draw_objects, photos, record.seed)
     digests, drawn = dict[str, str](), 0
-    for done, file in enumerate(files, start=1):
-        path = folder / file.path
+    for done, (name, draw) in enumerate(draws.items(), start=1):
+        path = folder / name
         present = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
-        if present is None or present != finished.get(file.path):
-            data = draw_file(file, record.seed)
+        if present is None or present != known.sha256.get(name):
+            data = draw()
             _write_whole(path, data)
             present, drawn = hashlib.sha256(data).hexdigest(), drawn + 1
-        digests[file.path] = present
-        on_progress(done, len(files))
-    _save_record(folder, _Record(record.seed, record.flaws, sha256=digests))
+        digests[name] = present
+        on_progress(done, len(draws))
+    _save_record(folder, replace(record, sha256=digests))
+    return _summarise(folder, photos, record, draws, drawn)
+
+
+def _summarise(
+    folder: Path, files: Sequence[DemoFile], record: _Record, names: Collection[str], drawn: int
+) -> DemoSummary:
     photos = Counter(file.view.folder for file in files if file.kind == "photo")
     bad = [file for file in files if file.kind != "photo"]
     flaws = tuple(Flaw(file.path, file.kind, file.view.path if "copy" in file.kind else None) for file in bad)
-    size = sum((folder / file.path).stat().st_size for file in files)
-    return DemoSummary(folder, dict(photos), flaws, size, drawn, len(files) - drawn)
+    faults = (
+        Counter(_draw_subject(file.view, record.seed)[0].fault for file in files) if record.labels else Counter[Fault]()
+    )
+    defects: dict[str, int] = {fault: faults[fault] for fault in VALUES if faults[fault]}
+    size = sum((folder / name).stat().st_size for name in names)
+    return DemoSummary(folder, dict(photos), flaws, defects, size, drawn, len(names) - drawn)
 
 
-def _claim_folder(folder: Path, wanted: _Record) -> Mapping[str, str]:
-    """Make the folder ours before the first photo is drawn; the SHA-256 of what an earlier drawing of it finished."""
+def _claim_folder(folder: Path, wanted: _Record) -> _Record:
+    """Make the folder ours before the first photo is drawn; what an earlier drawing of it finished."""
     if not folder.exists() or all(entry.name == _TEMPORARY + RECORD for entry in folder.iterdir()):
         _save_record(folder, wanted)
-        return {}
+        return wanted
     known = _read_record(folder)
     if (known.seed, known.flaws) != (wanted.seed, wanted.flaws):
         raise BrevPipelineError(
             f"{folder} holds demo photos of {known}, not of {wanted}: choose another folder, or remove this one first"
         )
-    return known.sha256 if known.drawing == DRAWING else {}
+    return known if known.drawing == DRAWING else replace(known, sha256={})
 
 
 def _save_record(folder: Path, record: _Record) -> None:
-    _write_whole(folder / RECORD, (json.dumps(asdict(record), indent=1) + "\n").encode())
+    # Without labels the record is what it was before there were any.
+    facts = {name: value for name, value in asdict(record).items() if name != "labels" or value}
+    _write_whole(folder / RECORD, (json.dumps(facts, indent=1) + "\n").encode())
 
 
 def _read_record(folder: Path) -> _Record:
     try:
         known = json.loads((folder / RECORD).read_bytes())
-        return _Record(known["seed"], known["flaws"], known["drawing"], dict(known["sha256"]))
+        return _Record(
+            known["seed"], known["flaws"], bool(known.get("labels")), known["drawing"], dict(known["sha256"])
+        )
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise BrevPipelineError(
             f"{folder} is not empty and holds no demo photos (no readable {RECORD}): nothing was written; "

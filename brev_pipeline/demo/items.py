@@ -82,6 +82,16 @@ class Item:
     side: int  # of the fault, -1 left or 1 right
 
     @property
+    def has_cap(self) -> bool:
+        """Whether a cap sits on it, rightly or not."""
+        return self.fault not in ("stoppered", "open")
+
+    @property
+    def lift(self) -> float:
+        """How far its stopper stands out, mm: a bare one may be pushed in only half."""
+        return 4.2 * self.severity if self.fault == "stoppered" and self.side > 0 else 0.0
+
+    @property
     def dent(self) -> float:
         """How far the cap is crushed, mm."""
         return 1.6 + 1.3 * self.severity if self.fault == "dented" else 0.0

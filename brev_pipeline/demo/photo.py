@@ -88,10 +88,14 @@ def _mirror_foot(picture: Field, foot: int) -> Field:
     return np.concatenate([picture[:, : foot + 1], blend_over(picture[:, foot + 1 :], image * 0.8, fade)], axis=1)
 
 
+def spread_light(light: Field, shot: Shot) -> Field:
+    """Light as lens and shutter spread it over neighbouring pixels."""
+    return blur_box(_soften(light, (0.2 + 0.52 * shot.defocus) ** 0.5), 0, shot.motion, passes=1)
+
+
 def _expose(light: Field, shot: Shot) -> NDArray[np.uint8]:
     """From linear light to the bytes of a photo: lens, shutter, exposure, sensor, tone curve."""
-    light = _soften(light, (0.2 + 0.52 * shot.defocus) ** 0.5)
-    light = blur_box(light, 0, shot.motion, passes=1)
+    light = spread_light(light, shot)
     light = light + (blur_box(light, 14, 14) - light) * 0.05  # glare: what the lens scatters
     x, y = np.meshgrid(*(np.linspace(-1, 1, size, dtype=np.float32) for size in (WIDTH, HEIGHT)))
     light = light * (1 - 0.38 * (x * x * 0.36 + y * y * 0.64) ** 2)  # vignette

@@ -13,6 +13,7 @@ import numpy as np
 from brev_pipeline.demo.items import Item, Shot
 from brev_pipeline.demo.optics import (
     FOOT,
+    Face,
     Field,
     Frame,
     Side,
@@ -53,29 +54,32 @@ def paint_vial(picture: Field, item: Item, shot: Shot) -> Field:
     # Only what a vial can reach is computed: 18 mm to either side; above 43 mm for its closure.
     left, right = (max(0, min(width, int(middle + reach * shot.scale))) for reach in (-18, 18))
     body, closure = np.s_[:, left:right], np.s_[: int(FOOT + shot.y - 43 * shot.scale), left:right]
-    out, frame, cap = picture.copy(), frame.cut_out(body), _seat_cap(frame, item).cut_out(body)
-    glass = frame.find_side(_GLASS, 10)
+    out, frame, cap = picture.copy(), frame.cut_out(body), seat_cap(frame, item).cut_out(body)
+    glass = find_glass(frame)
     inside = _refract(picture, frame, glass)
-    is_cake, has_cap = item.product == "powder", item.fault not in ("stoppered", "open")
+    is_cake = item.product == "powder"
     inside = _paint_cake(inside, frame, item, shot.turn) if is_cake else _paint_liquid(inside, picture, frame, item)
-    # A bare stopper may be pushed in only half.
-    lift = 4.2 * item.severity if item.fault == "stoppered" and item.side > 0 else 0.0
     if item.fault != "open":
-        inside = _paint_plug(inside, frame, item, _PLUG_FOOT + lift, _TOP + lift)
-    if has_cap:  # its shadow on the neck: the light comes from above
-        inside = inside * (1 - 0.65 * smooth_step(4.5, 0, _CRIMP - cap.y - cap.down * cap.find_depth(_SEAL - 1.5)))
+        inside = _paint_plug(inside, frame, item, *reach_plug(item))
+    if item.has_cap:
+        inside = inside * (1 - shade_neck(cap))
     inside = _add_shine(inside, item, glass, shot.turn)
     if item.labelled:
         inside = _paint_label(inside, frame, item, shot.turn)
     out[:, *body] = blend_over(out[:, *body], inside, glass.coverage)
     top, frame, cap = out[:, *closure], frame.cut_out(closure[:1]), cap.cut_out(closure[:1])
-    top = _paint_seal(top, cap, item, shot.turn) if has_cap else _paint_mouth(top, frame)
-    if has_cap:
+    top = _paint_seal(top, cap, item, shot.turn) if item.has_cap else _paint_mouth(top, frame)
+    if item.has_cap:
         top = _paint_button(top, cap, make_colour(*item.button))
     elif item.fault != "open":
-        top = _paint_head(top, frame, item, _TOP + lift)
+        top = _paint_head(top, frame, item)
     out[:, *closure] = top
     return out
+
+
+def find_glass(frame: Frame) -> Side:
+    """The vial itself."""
+    return frame.find_side(_GLASS, 10)
 
 
 def _refract(picture: Field, frame: Frame, glass: Side) -> Field:
@@ -180,18 +184,39 @@ def _print_label(item: Item) -> Field:
     return np.asarray(sheet.transpose(2, 0, 1), np.float32) * (1 / 255)
 
 
+def reach_plug(item: Item) -> tuple[float, float]:
+    """From where to where the stopper's shaft stands, mm."""
+    return _PLUG_FOOT + item.lift, _TOP + item.lift
+
+
+def reach_shaft(item: Item) -> tuple[float, float]:
+    """From where to where the shaft is seen above the lip, mm."""
+    return _TOP - 1.5, _TOP + item.lift + 0.5
+
+
+def find_plug(frame: Frame, low: float, high: float) -> Side:
+    """The stopper's shaft between two heights."""
+    return frame.find_side([(low, _PLUG), (high, _PLUG)])
+
+
 def _paint_plug(picture: Field, frame: Frame, item: Item, low: float, high: float) -> Field:
     """The picture with the part of the stopper that stands in the neck, or between lip and head."""
-    plug = frame.find_side([(low, _PLUG), (high, _PLUG)])
+    plug = find_plug(frame, low, high)
     shade = light_matt(plug.normal) * 0.85 * (0.5 + 0.5 * smooth_step(0, 2.5, plug.height - low))
     return blend_over(picture, shade * make_colour(*item.rubber) + 0.012, plug.coverage)
 
 
-def _paint_head(picture: Field, frame: Frame, item: Item, low: float) -> Field:
+def find_head(frame: Frame, item: Item) -> tuple[Side, Face]:
+    """The stopper's head, and its top."""
+    low = _TOP + item.lift
+    return frame.find_side([(low, _HEAD), (low + 3, _HEAD)]), frame.find_face(_HEAD - 0.15, low + 3)
+
+
+def _paint_head(picture: Field, frame: Frame, item: Item) -> Field:
     """The picture with the stopper's head, which lies on the lip or stands above it on its shaft."""
-    rubber = make_colour(*item.rubber)
-    head, top = frame.find_side([(low, _HEAD), (low + 3, _HEAD)]), frame.find_face(_HEAD - 0.15, low + 3)
-    picture = _paint_plug(picture, frame, item, _TOP - 1.5, low + 0.5) if low > _TOP else picture
+    rubber, low = make_colour(*item.rubber), _TOP + item.lift
+    head, top = find_head(frame, item)
+    picture = _paint_plug(picture, frame, item, *reach_shaft(item)) if item.lift else picture
     below = low - head.height
     shadow = smooth_step(2.6, 0, below) * smooth_step(-0.4, 0, below) * frame.cover_edge(_HEAD - np.abs(frame.u))
     paint = light_matt(head.normal) * (0.75 + 0.25 * smooth_step(0, 1.2, -below)) * rubber
@@ -212,7 +237,7 @@ def _paint_mouth(picture: Field, frame: Frame) -> Field:
     return picture + bell_curve(bore.out, 1.06, 0.10) * 0.22 * ring.coverage
 
 
-def _seat_cap(frame: Frame, item: Item) -> Frame:
+def seat_cap(frame: Frame, item: Item) -> Frame:
     """The frame of the item's cap: turned about its side, lifted, nodding, crushed from above, as its fault has it."""
     draws, strength, side = item.draws.narrow_to("cap"), item.severity, item.side
     slope, lift, down = draws.draw_near(0, 0.006, "slope"), 0.0, draws.draw_near(0.105, 0.012, "down")
@@ -226,11 +251,21 @@ def _seat_cap(frame: Frame, item: Item) -> Frame:
     return replace(frame, y=frame.y + item.dent * crushed * smooth_step(_CRIMP - 1, _BUTTON_TOP, frame.y))
 
 
-def _paint_seal(picture: Field, frame: Frame, item: Item, turn: float) -> Field:
-    """An aluminium seal, crimped round the vial's lip by rollers."""
+def shade_neck(cap: Frame) -> Field:
+    """Share of light that a cap keeps from the neck below it, its shadow: the light comes from above."""
+    return 0.65 * smooth_step(4.5, 0, _CRIMP - cap.y - cap.down * cap.find_depth(_SEAL - 1.5))
+
+
+def find_seal(cap: Frame, item: Item) -> Side:
+    """The seal, its lower edge as far rolled in as the fault leaves it."""
     rolled = 1.5 * {"tilted": 0.5, "loose": 0.0}.get(item.fault, 1.0)
     outline = [(_CRIMP, _SEAL - rolled), (_CRIMP + 1.4, _SEAL), (_SEAL_TOP - 1, _SEAL), (_SEAL_TOP, _SEAL - 0.5)]
-    seal = frame.find_side(outline, 5)
+    return cap.find_side(outline, 5)
+
+
+def _paint_seal(picture: Field, frame: Frame, item: Item, turn: float) -> Field:
+    """An aluminium seal, crimped round the vial's lip by rollers."""
+    seal = find_seal(frame, item)
     # A dent: above its crease the metal faces down, below it up, on a slant.
     across = seal.across - 0.50 * item.side
     slant = seal.height - 52.6 + across * (3.2 * item.side)
@@ -248,10 +283,15 @@ def _paint_seal(picture: Field, frame: Frame, item: Item, turn: float) -> Field:
     return blend_over(picture, metal, seal.coverage)
 
 
-def _paint_button(picture: Field, frame: Frame, colour: Field) -> Field:
-    """The flip-off button on top of the seal."""
+def find_button(cap: Frame) -> tuple[Side, Face]:
+    """The flip-off button on top of the seal: its side and its top."""
     edge = [(_SEAL_TOP, _BUTTON), (_BUTTON_TOP - 0.8, _BUTTON), (_BUTTON_TOP, _BUTTON - 0.9)]
-    side, top = frame.find_side(edge, 2), frame.find_face(_BUTTON - 0.25, _BUTTON_TOP)
+    return cap.find_side(edge, 2), cap.find_face(_BUTTON - 0.25, _BUTTON_TOP)
+
+
+def _paint_button(picture: Field, frame: Frame, colour: Field) -> Field:
+    """The picture with the button on top of the seal."""
+    side, top = find_button(frame)
     n, rim = side.normal, reflect_share(side.normal)
     plastic = colour * light_matt(n) * 1.05 + reflect_lamps(n, 0.16) * (0.10 + 0.5 * rim) + reflect_hall(n) * rim
     picture = blend_over(picture, plastic, side.coverage)

@@ -32,17 +32,6 @@ def _files(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A demo of seven files, for tests of the folder's handling: one good item, one missing cap, two flaws."""
-    files = list_demo_files(flaws=True)
-    chosen = [*files[:3], *files[168:170], files[-2], files[-1]]
-    monkeypatch.setattr(
-        "brev_pipeline.demo.folder.list_demo_files",
-        lambda *, flaws: chosen if flaws else [planned for planned in chosen if planned.kind == "photo"],
-    )
-
-
 def test_the_demo_has_the_numbers_of_the_data_set_that_it_stands_for(demo: DemoSummary) -> None:
     assert demo.photos == {"good": 146, "bad_cap": 22, "missing_cap": 12}
     assert demo.drawn == 184
