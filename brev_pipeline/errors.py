@@ -47,6 +47,10 @@ class DecodeError(_ImageError):
     """Bytes are not an image that we accept; ``status`` is ``corrupt``, ``unsupported`` or ``too_large``."""
 
 
+class LabelError(BrevPipelineError):
+    """Labels beside a photo (a mask, a box, a polygon) are not what can be used."""
+
+
 class SplitError(BrevPipelineError):
     """Samples cannot be divided as asked: a bad pattern, a missing column, an unusable key."""
 

@@ -1,8 +1,9 @@
 """`ImageAugmenter`: draws an image's parameters and applies them part by part; refuses what it cannot augment."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 from operator import index
-from typing import Any, Final, overload
+from typing import Any, Final, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +12,12 @@ from pydantic import ValidationError
 from brev_pipeline.augmentation.appearance import add_salt_and_pepper, add_white_noise, apply_colour, apply_filters
 from brev_pipeline.augmentation.geometry import (
     AffineMatrix,
+    Border,
     Image,
     affine_matrix,
     displacement_field,
-    warp_image,
-    warp_labels,
 )
+from brev_pipeline.augmentation.movement import ImageMovement
 from brev_pipeline.augmentation.parameters import (
     PARAMETER_ORDER,
     applied_parameters,
@@ -24,6 +25,7 @@ from brev_pipeline.augmentation.parameters import (
     draw_words,
     plan_parameters,
 )
+from brev_pipeline.augmentation.sample_objects import move_objects
 from brev_pipeline.config import AugmentationSettings
 from brev_pipeline.errors import AugmentError
 
@@ -68,7 +70,7 @@ def _check_labels(labels: Labels, size: tuple[int, ...]) -> None:
         )
 
 
-_PARTS: Final = tuple(AugmentationSettings.model_fields)
+_PARTS: Final = tuple(name for name in AugmentationSettings.model_fields if name != "min_visible")
 _REFERENCE_NAMES: Final = {
     "random_transformer": "transform",
     "image_deformation": "deformation",
@@ -76,7 +78,8 @@ _REFERENCE_NAMES: Final = {
     "image_noise": "noise",
 }
 _MATRIX_PARAMETERS: Final = PARAMETER_ORDER[: PARAMETER_ORDER.index("deformation")]
-_LABEL_KEYS: Final = ("segmentation", "annotation")
+_LABEL_KEYS: Final = ("mask", "segmentation", "annotation")
+_OBJECTS_KEY: Final = "objects"
 
 
 class ImageAugmenter:
@@ -87,15 +90,21 @@ class ImageAugmenter:
 
     Args:
         settings: the parts; default: the reference's parts and ranges.
+        border: what geometry puts where the image ends: its mirror image, or ``constant``, 0, which images with boxes
+            or polygons need, since a mirror shows things that lie in no box.
         **parts: replace single parts: ``transform``, ``deformation``, ``filtering``, ``noise``, ``salt_and_pepper``.
-            None switches a part off. The reference package's names (``random_transformer``, ``image_deformation``,
-            ``image_filter``, ``image_noise``) are understood too.
+            None switches a part off. ``min_visible`` can be given too. The reference package's names
+            (``random_transformer``, ``image_deformation``, ``image_filter``, ``image_noise``) are understood.
 
     Raises:
         AugmentError: a part is unknown or cannot be used.
     """
 
-    def __init__(self, settings: AugmentationSettings | None = None, **parts: Any) -> None:
+    def __init__(
+        self, settings: AugmentationSettings | None = None, *, border: Border = "mirror", **parts: Any
+    ) -> None:
+        if border not in get_args(Border):
+            raise AugmentError(f"border is 'mirror' or 'constant', not {border!r}")
         if settings is None:
             settings = AugmentationSettings()
         if parts:
@@ -105,10 +114,13 @@ class ImageAugmenter:
             except ValidationError as error:
                 raise AugmentError(f"ImageAugmenter cannot be made of these parts: {error}") from error
         self.settings = settings
+        self.border: Border = border
         self._plan = plan_parameters(settings)
+        self._min_visible = Fraction(settings.min_visible)
 
     def __repr__(self) -> str:
-        return f"ImageAugmenter({self.settings!r})"
+        border = "" if self.border == "mirror" else f", border={self.border!r}"
+        return f"ImageAugmenter({self.settings!r}{border})"
 
     def parameters(self, seed: int, height: int, width: int) -> dict[str, Any]:
         """What `augment` does to an image of this size with this seed; JSON-safe.
@@ -139,19 +151,61 @@ class ImageAugmenter:
             parts["transform"]["matrix"] = _make_matrix(applied_parameters(self._plan, drawn), height, width).as_rows()
         return {"seed": seed, "height": int(height), "width": int(width)} | {part: parts.get(part) for part in _PARTS}
 
-    @overload
-    def augment(self, image: Image, seed: int, labels: None = None) -> Image: ...
+    def plan_movement(self, seed: int, height: int, width: int, *, border: Border | None = None) -> ImageMovement:
+        """What `augment` does to the places of an image of this size with this seed.
+
+        Args:
+            seed: 0 ≤ seed < 2**64.
+            height: of the image, px.
+            width: of the image, px.
+            border: instead of the augmenter's own.
+
+        Returns:
+            What moves masks, boxes and polygons as the image is moved.
+
+        Raises:
+            AugmentError: the seed or the size is out of range.
+        """
+        _check_size(height, width)
+        seed = _check_seed(seed)
+        applied = applied_parameters(self._plan, draw_words(seed))
+        return self._make_movement(applied, seed, height, width, border)
+
+    def _make_movement(
+        self, applied: dict[str, Any], seed: int, height: int, width: int, border: Border | None = None
+    ) -> ImageMovement:
+        field = None
+        if "deformation" in applied and (part := self.settings.deformation):
+            field = displacement_field(part, seed, height, width)
+        return ImageMovement(
+            height=height,
+            width=width,
+            matrix=_make_matrix(applied, height, width),
+            field=field,
+            border=border or self.border,
+            min_visible=self._min_visible,
+        )
 
     @overload
-    def augment(self, image: Image, seed: int, labels: Labels) -> tuple[Image, Labels]: ...
+    def augment(
+        self, image: Image, seed: int, labels: None = None, *, movement: ImageMovement | None = None
+    ) -> Image: ...
 
-    def augment(self, image: Image, seed: int, labels: Labels | None = None) -> Image | tuple[Image, Labels]:
+    @overload
+    def augment(
+        self, image: Image, seed: int, labels: Labels, *, movement: ImageMovement | None = None
+    ) -> tuple[Image, Labels]: ...
+
+    def augment(
+        self, image: Image, seed: int, labels: Labels | None = None, *, movement: ImageMovement | None = None
+    ) -> Image | tuple[Image, Labels]:
         """Augment one image: the same bytes for the same image, seed and settings, always and everywhere.
 
         Args:
             image: uint8 (height, width), (height, width, 1) or (height, width, 3); never written to.
             seed: 0 ≤ seed < 2**64.
             labels: integers (height, width) or (height, width, c); get the same geometry by nearest neighbour.
+            movement: what `plan_movement` gave for this seed and size, if it was asked already.
 
         Returns:
             A new C-contiguous uint8 array of the image's shape; with labels a pair, the second a new C-contiguous
@@ -166,35 +220,58 @@ class ImageAugmenter:
         height, width = image.shape[:2]
         seed = _check_seed(seed)
         applied = applied_parameters(self._plan, draw_words(seed))
-        matrix = _make_matrix(applied, height, width)
-        field = None
-        if "deformation" in applied and (part := self.settings.deformation):
-            field = displacement_field(part, seed, height, width)
+        if movement is None:
+            movement = self._make_movement(applied, seed, height, width)
+        elif (movement.height, movement.width) != (height, width):
+            raise AugmentError(
+                f"the movement was planned for {movement.height}×{movement.width} px, the image has {height}×{width} px"
+            )
         # OpenCV drops an axis of length 1: it is taken away here, and put back at the end.
         flat = image.reshape(height, width) if image.shape[2:] == (1,) else image
-        pixels = apply_colour(apply_filters(warp_image(flat, matrix, field), applied), applied)
+        pixels = apply_colour(apply_filters(movement.move_image(flat), applied), applied)
         if "stddev" in applied:
             pixels = add_white_noise(pixels, applied["stddev"], seed)
         if "salt_and_pepper" in applied and (specks := self.settings.salt_and_pepper):
             pixels = add_salt_and_pepper(pixels, specks.fraction, applied["salt_and_pepper"], seed)
         pixels = pixels.reshape(image.shape)
-        return pixels if labels is None else (pixels, warp_labels(labels, matrix, field))
+        return pixels if labels is None else (pixels, movement.move_mask(labels))
 
     def __call__(self, sample: Mapping[str, Any], seed: int) -> dict[str, Any]:
-        """A sample with a new ``img``, and alike a new ``segmentation`` or ``annotation`` where it has one.
+        """A sample with a new ``img``, and alike a new ``mask``, ``segmentation`` or ``annotation`` (integers) and new
+        ``objects`` where it has them.
 
-        A time series, (frames, height, width, channels), is changed in all its frames alike.
+        A time series, (frames, height, width, channels), is changed in all its frames alike; a mask of it is one for
+        all frames, or has as many. ``objects`` are described in `sample_objects.move_objects`; with them the border is
+        constant.
+
+        Raises:
+            AugmentError: a part of the sample is not what can be augmented.
         """
-        out = dict(sample)
-        if np.ndim(sample["img"]) == 4:
-            frames = [self({**sample, "img": frame}, seed) for frame in sample["img"]]
-            return {**(frames[0] if frames else out), "img": np.stack([frame["img"] for frame in frames])}
-        keys = [key for key in _LABEL_KEYS if key in out]
-        for key in keys:
-            out["img"], out[key] = self.augment(sample["img"], seed, sample[key])
-        if not keys:
-            out["img"] = self.augment(sample["img"], seed)
+        out, image = dict(sample), sample["img"]
+        is_series = np.ndim(image) == 4
+        frames = list(image) if is_series else [image]
+        if not frames:
+            return out
+        _check_image(frames[0])
+        height, width = frames[0].shape[:2]
+        has_objects = out.get(_OBJECTS_KEY) is not None
+        movement = self.plan_movement(seed, height, width, border="constant" if has_objects else None)
+        changed = [self.augment(frame, seed, movement=movement) for frame in frames]
+        out["img"] = np.stack(changed) if is_series else changed[0]
+        for key in _LABEL_KEYS:
+            if key in out:
+                out[key] = _move_labels(movement, out[key], len(frames) if is_series else None)
+        if has_objects:
+            out[_OBJECTS_KEY] = move_objects(out[_OBJECTS_KEY], movement)
         return out
+
+
+def _move_labels(movement: ImageMovement, labels: Labels, frames: int | None) -> Labels:
+    size = movement.height, movement.width
+    if frames and isinstance(labels, np.ndarray) and labels.shape[1:3] == size and len(labels) == frames:
+        return np.stack([_move_labels(movement, frame, None) for frame in labels])
+    _check_labels(labels, size)
+    return movement.move_mask(labels)
 
 
 def _make_matrix(applied: dict[str, Any], height: int, width: int) -> AffineMatrix:

@@ -6,7 +6,11 @@ its sums in 32-bit floats, and comes out differently with AVX2 than with SSE2 wh
 term of the bilinear sum (8 bits of grey + 8 bits of each fraction). Beyond that, and under a deformation, integer
 maps of ours and `cv2.remap`'s fixed-point weights (1/32 px) do the same.
 
-What lies outside the source is its mirror image about the centre of the border pixels (``reflect_101``).
+What lies outside the source is its mirror image about the centre of the border pixels (``reflect_101``), or 0: a mirror
+shows things that lie in no box.
+
+Labels take the nearest pixel, found in integers from the same matrix and field. OpenCV's own nearest neighbour is
+quicker still, but rounds a place half way between two pixels of the mirror image to the other one.
 
 Elastic deformation is a smooth random field of displacements, in integers. The classic recipe (Simard, Steinkraus and
 Platt, 2003) smooths white noise with a Gaussian, whose float sums differ between CPUs. A cubic B-spline over a coarse
@@ -16,7 +20,7 @@ grid's spacing; it never exceeds its largest control point; and its sums, a matr
 """
 
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -27,12 +31,13 @@ from brev_pipeline.config.training import ImageDeformation
 
 Image = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int32] | npt.NDArray[np.int64]
+Border: TypeAlias = Literal["mirror", "constant"]
 
 _BITS: Final = 8
 ONE: Final = 1 << _BITS  # grid steps per px
 _EXACT: Final = 65536 * ONE  # places below this are exact in 32-bit floats
 _FLAGS: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-_BORDER: Final = cv2.BORDER_REFLECT_101
+_BORDERS: Final[dict[Border, int]] = {"mirror": cv2.BORDER_REFLECT_101, "constant": cv2.BORDER_CONSTANT}
 
 
 class AffineMatrix(NamedTuple):
@@ -96,7 +101,7 @@ def affine_matrix(
     return AffineMatrix(xx, xy, x0, yx, yy, y0)
 
 
-def warp_image(image: Image, matrix: AffineMatrix, field: Integers | None = None) -> Image:
+def warp_image(image: Image, matrix: AffineMatrix, field: Integers | None = None, border: Border = "mirror") -> Image:
     """Resample an image, (h, w) or (h, w, 3), bilinearly; bit-identical everywhere. Flips and quarter turns only move
     pixels.
 
@@ -104,29 +109,80 @@ def warp_image(image: Image, matrix: AffineMatrix, field: Integers | None = None
         image: what to resample; the result is a new C-contiguous array of the same shape.
         matrix: from `affine_matrix`, for this height and width.
         field: (2, h, w) displacements (x, y) of the result's pixels in 1/256 px, before the matrix.
+        border: what lies outside of the image: its mirror image, or 0.
     """
+    height, width = image.shape[:2]
     if field is None:
-        height, width = image.shape[:2]
-        if (moved := _move_pixels(image, matrix)) is not None:
+        if (moved := move_pixels(image, matrix)) is not None:
             return moved
         if _position_bound(matrix, height, width) < _EXACT:
-            return cv2.warpAffine(image, np.array(matrix.as_rows()), (width, height), flags=_FLAGS, borderMode=_BORDER)  # type: ignore[no-any-return]
-    x, y = _source_positions(matrix, field, *image.shape[:2])
+            return cv2.warpAffine(  # type: ignore[no-any-return]
+                image, np.array(matrix.as_rows()), (width, height), flags=_FLAGS, borderMode=_BORDERS[border]
+            )
+    return remap_image(image, *find_positions(matrix, field, height, width), border)
+
+
+def remap_image(image: Image, x: Integers, y: Integers, border: Border) -> Image:
+    """`warp_image` by the source's places of `find_positions`, to 1/32 px."""
+    height, width = image.shape[:2]
+    x, y = limit_positions(x, width, border), limit_positions(y, height, border)
     x, y = x + 4 >> 3, y + 4 >> 3  # 1/32 px
     whole = np.stack([x >> 5, y >> 5], axis=-1).astype(np.int16)
     rest = ((y & 31) << 5 | x & 31).astype(np.uint16)
-    return cv2.remap(image, whole, rest, cv2.INTER_LINEAR, borderMode=_BORDER)  # type: ignore[no-any-return]
+    return cv2.remap(image, whole, rest, cv2.INTER_LINEAR, borderMode=_BORDERS[border])  # type: ignore[no-any-return]
 
 
-def warp_labels(labels: npt.NDArray[Any], matrix: AffineMatrix, field: Integers | None = None) -> npt.NDArray[Any]:
-    """`warp_image` with the nearest neighbour, for labels of any integer type, (h, w) or (h, w, c): no new values."""
-    if field is None and (moved := _move_pixels(labels, matrix)) is not None:
+def warp_labels(
+    labels: npt.NDArray[Any], matrix: AffineMatrix, field: Integers | None = None, border: Border = "mirror"
+) -> npt.NDArray[Any]:
+    """`warp_image` with the nearest neighbour, for labels of any integer type, (h, w) or (h, w, c): no new values but 0
+    at a constant border.
+    """
+    if field is None and (moved := move_pixels(labels, matrix)) is not None:
         return moved
-    x, y = _source_positions(matrix, field, *labels.shape[:2])
-    return np.ascontiguousarray(labels[y + ONE // 2 >> _BITS, x + ONE // 2 >> _BITS])
+    return find_nearest(*find_positions(matrix, field, *labels.shape[:2]), border).take(labels)
 
 
-def _move_pixels(array: npt.NDArray[Any], matrix: AffineMatrix) -> npt.NDArray[Any] | None:
+class NearestPixels(NamedTuple):
+    """Which pixel of the source each pixel of a result shows."""
+
+    places: npt.NDArray[np.integer[Any]]  # (h, w): row · width of the source + column; 0 outside
+    outside: npt.NDArray[np.bool_] | None  # (h, w): shows what lies outside of the source, and is 0; None: none does
+
+    def take(self, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The result (h, w) or (h, w, c) of labels of the source's size: C-contiguous, of the same type."""
+        flat = labels.reshape(-1, *labels.shape[2:])
+        taken: npt.NDArray[Any] = flat.take(self.places, axis=0)
+        if self.outside is not None:
+            taken[self.outside] = 0
+        return taken
+
+
+def find_nearest(x: Integers, y: Integers, border: Border, size: tuple[int, int] | None = None) -> NearestPixels:
+    """The pixels nearest to places, halves to the right and down.
+
+    Args:
+        x: (h, w) places of `find_positions`, 1/256 px.
+        y: likewise.
+        border: what lies outside of the source: its mirror image, or 0.
+        size: height and width of the source, px, if it is not that of the result.
+    """
+    height, width = size or x.shape
+    outside = None
+    if border == "mirror":
+        x, y = limit_positions(x, width, border), limit_positions(y, height, border)
+    x, y = x + ONE // 2 >> _BITS, y + ONE // 2 >> _BITS
+    if border == "constant":
+        outside = (x < 0) | (x >= width) | (y < 0) | (y >= height)
+        outside = outside if outside.any() else None
+    y *= width
+    y += x
+    if outside is not None:
+        y[outside] = 0
+    return NearestPixels(y, outside)
+
+
+def move_pixels(array: npt.NDArray[Any], matrix: AffineMatrix) -> npt.NDArray[Any] | None:
     """The result where it is a flip or quarter turn of the source, pixel for pixel; None where it is not."""
     xx, xy, x0, yx, yy, y0 = matrix
     height, width = array.shape[:2]
@@ -149,26 +205,54 @@ def _position_bound(matrix: AffineMatrix, height: int, width: int) -> int:
     return across if across > along else along
 
 
-def _source_positions(
-    matrix: AffineMatrix, field: Integers | None, height: int, width: int
+def find_positions(
+    matrix: AffineMatrix,
+    field: Integers | None,
+    height: int,
+    width: int,
+    *,
+    top: int = 0,
+    left: int = 0,
 ) -> tuple[Integers, Integers]:
-    """Where in the source each pixel of the result lies, mirrored into it: x and y, (h, w), 1/256 px."""
+    """Where in the source, or outside of it, each pixel of the result lies: x and y, (h, w), 1/256 px.
+
+    Args:
+        matrix: from `affine_matrix`.
+        field: (2, h, w) displacements, see `warp_image`.
+        height: of the result, px.
+        width: of the result, px.
+        top: row of the result's first pixel, of which the matrix speaks.
+        left: likewise its column.
+    """
+    xx, xy, x0, yx, yy, y0 = matrix
+    bound = _position_bound(matrix, height + abs(top), width + abs(left))
     # Displacements at most double the reach; products have 1/256 of 1/256 px. Nearly always 32 bits hold that.
-    kind = np.int32 if 2 * ONE * _position_bound(matrix, height, width) < 2**31 else np.int64
-    x: npt.NDArray[Any] = np.arange(width, dtype=kind) * ONE
-    y: npt.NDArray[Any] = np.arange(height, dtype=kind)[:, None] * ONE
-    if field is not None:
-        x, y = x + field[0], y + field[1]
-    half = ONE // 2
-    from_x = (matrix.xx * x + matrix.xy * y + half >> _BITS) + matrix.x0
-    from_y = (matrix.yx * x + matrix.yy * y + half >> _BITS) + matrix.y0
-    return _mirror_positions(from_x, width), _mirror_positions(from_y, height)
+    kind = np.int32 if 2 * ONE * bound < 2**31 else np.int64
+    x: npt.NDArray[Any] = np.arange(left, left + width, dtype=kind)
+    y: npt.NDArray[Any] = np.arange(top, top + height, dtype=kind)[:, None]
+    if field is None:
+        return (xx * x + x0) + xy * y, (yx * x + y0) + yy * y
+    x, y, half = x * ONE + field[0], y * ONE + field[1], ONE // 2
+    return (xx * x + xy * y + half >> _BITS) + x0, (yx * x + yy * y + half >> _BITS) + y0
 
 
-def _mirror_positions(places: Integers, length: int) -> Integers:
-    if length == 1:
+def limit_positions(places: Integers, length: int, border: Border) -> Integers:
+    """Places along a side of so many px, in 1/256 px: mirrored into it, or no farther outside than it takes to be 0."""
+    last = ONE * (length - 1)
+    low, high = int(places.min()), int(places.max())
+    if border == "constant":
+        return places if low >= -ONE and high <= last + ONE else places.clip(-ONE, last + ONE)
+    if low >= 0 and high <= last:
+        return places
+    if last == 0:
         return np.zeros_like(places)
-    period = 2 * ONE * (length - 1)
+    if low >= -last and high <= 2 * last:
+        # Twice folded; a remainder takes ten times as long.
+        places = np.abs(places)
+        places -= last
+        np.abs(places, out=places)
+        return np.subtract(last, places, out=places)
+    period = 2 * last
     places = places % period
     return np.minimum(places, period - places)
 

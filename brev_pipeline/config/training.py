@@ -1,9 +1,16 @@
 """The sections `sampling`, `augmentation`, `shards` and `card`: what training reads, and how a version is described."""
 
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from brev_pipeline.config.base import Columns, Fraction, Section, Seed
 
@@ -105,6 +112,9 @@ class ImageSaltAndPepper(Section):
     chance: Fraction = Field(0.5, description="Of specks.")
 
 
+MIN_VISIBLE: Final = 0.25
+
+
 class AugmentationSettings(Section):
     """The parts of the augmentation, in the order in which they act; null switches a part off."""
 
@@ -113,6 +123,16 @@ class AugmentationSettings(Section):
     filtering: ImageFiltering | None = ImageFiltering()
     noise: ImageNoise | None = ImageNoise()
     salt_and_pepper: ImageSaltAndPepper | None = None
+    min_visible: Fraction = Field(
+        MIN_VISIBLE,
+        description="Share of a box or polygon that must be left in the augmented image for it to stay a label.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_usual_visibility(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # It came with labels of objects: versions without any are what they were before.
+        contents: dict[str, Any] = serialize(self)
+        return {name: value for name, value in contents.items() if (name, value) != ("min_visible", MIN_VISIBLE)}
 
 
 class ShardSettings(Section):
