@@ -37,13 +37,18 @@ def arrange_regions(pixels: _Pixels, settings: ImageSettings) -> _Pixels:
 
 def crop_region(pixels: _Pixels, roi: tuple[tuple[int, int], tuple[int, int]]) -> _Pixels:
     """View of the region [[x1, y1], [x2, y2]] (px, x2 and y2 exclusive) of an image."""
+    check_region(roi, *pixels.shape[:2])
     (x1, y1), (x2, y2) = roi
-    height, width = pixels.shape[:2]
+    return pixels[y1:y2, x1:x2]
+
+
+def check_region(roi: tuple[tuple[int, int], tuple[int, int]], height: int, width: int) -> None:
+    """Refuse a region of interest that reaches outside of an image of this size, px."""
+    (x1, y1), (x2, y2) = roi
     if x2 > width or y2 > height:
         raise RoiOutsideError(
             "unsupported", f"the roi [[{x1}, {y1}], [{x2}, {y2}]] reaches outside of the image of {width}×{height} px"
         )
-    return pixels[y1:y2, x1:x2]
 
 
 def fit_to_target(pixels: _Pixels, settings: ImageSettings) -> _Pixels:
@@ -76,16 +81,21 @@ def resize_image(pixels: _Pixels, size: tuple[int, int], settings: ImageSettings
     if pixels.shape[:2] == size:
         return np.ascontiguousarray(pixels)
     if settings.resize_method == "nearest":
-        # OpenCV's INTER_NEAREST_EXACT is off by one where a centre falls on a border between pixels.
-        rows, columns = (
-            (2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(pixels.shape[:2], size, strict=True)
-        )
-        return pixels.take(rows, axis=0).take(columns, axis=1)  # type: ignore[no-any-return]
+        return resize_to_nearest(pixels, size)
     if settings.resize_method == "area" or settings.antialias:
         # INTER_AREA shrinks only; asked to grow, OpenCV would leave the half-pixel convention.
         smaller = min(pixels.shape[0], size[0]), min(pixels.shape[1], size[1])
         pixels = _resize(pixels, smaller, cv2.INTER_AREA)
     return _resize(pixels, size, cv2.INTER_LINEAR)
+
+
+def resize_to_nearest(pixels: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
+    """Resize (height, width[, channels]) of any type to (height, width): the pixel under each new pixel's centre."""
+    # OpenCV's INTER_NEAREST_EXACT is off by one where a centre falls on a border between pixels.
+    rows, columns = (
+        (2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(pixels.shape[:2], size, strict=True)
+    )
+    return pixels.take(rows, axis=0).take(columns, axis=1)  # type: ignore[no-any-return]
 
 
 def _resize(pixels: _Pixels, size: tuple[int, int], interpolation: int) -> _Pixels:
@@ -109,11 +119,16 @@ def pad_image(pixels: _Pixels, size: tuple[int, int], settings: ImageSettings) -
     spare = size[0] - pixels.shape[0], size[1] - pixels.shape[1]
     if spare == (0, 0):
         return pixels
-    top, left = (spare[0] // 2, spare[1] // 2) if settings.center_padding else (0, 0)
+    top, left = padding_before(pixels.shape, size, settings)
     borders = {"constant": cv2.BORDER_CONSTANT, "reflect": cv2.BORDER_REFLECT_101, "symmetric": cv2.BORDER_REFLECT}
     border = borders[settings.padding_mode]
     padded = cv2.copyMakeBorder(pixels, top, spare[0] - top, left, spare[1] - left, border, value=(0, 0, 0))
     return padded.reshape(*size, pixels.shape[2])  # type: ignore[no-any-return]
+
+
+def padding_before(shape: Sequence[int], size: tuple[int, int], settings: ImageSettings) -> tuple[int, int]:
+    """Padding above and to the left of pixels (height, width, …) that are padded to ``size``, px."""
+    return ((size[0] - shape[0]) // 2, (size[1] - shape[1]) // 2) if settings.center_padding else (0, 0)
 
 
 def apply_orientation(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
