@@ -1,5 +1,13 @@
 from .bars import class_balance as class_balance
 from .bars import drawn_shares as drawn_shares
 from .bars import split_shares as split_shares
+from .overlay import LabelledPair as LabelledPair
+from .overlay import PhotoLabels as PhotoLabels
+from .overlay import ShownObject as ShownObject
+from .overlay import add_labelled_picture as add_labelled_picture
+from .overlay import colour_classes as colour_classes
+from .overlay import draw_labelled_photo as draw_labelled_photo
+from .overlay import draw_labels as draw_labels
+from .overlay import label_sheet as label_sheet
 from .sheets import quarantine_sheet as quarantine_sheet
 from .sheets import sample_sheet as sample_sheet

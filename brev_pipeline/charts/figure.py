@@ -164,15 +164,20 @@ class Sheet:
         )  # fmt: skip
         self._figure.add_artist(box)
 
-    def add_picture(self, x: float, y: float, pixels: Pixels, box: tuple[float, float]) -> tuple[int, int]:
-        """Pixels (height, width, 1 or 3) as large as fits into a box (width, height) px; returns their size in px."""
+    def add_picture(
+        self, x: float, y: float, pixels: Pixels, box: tuple[float, float], *, exact: bool = False
+    ) -> tuple[int, int]:
+        """Pixels (height, width, 1 or 3) as large as fits into a box (width, height) px; returns their size in px.
+
+        In whole pixels where they grow to twice their size; with ``exact`` always.
+        """
         from PIL import Image
 
         image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels[..., :3]).convert("RGB")
         scale = min(box[0] / image.width, box[1] / image.height)
         size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         # Tiny images in whole pixels, so that what was done to them can be seen.
-        method = Image.Resampling.NEAREST if scale >= 2 else Image.Resampling.LANCZOS
+        method = Image.Resampling.NEAREST if exact or scale >= 2 else Image.Resampling.LANCZOS
         drawn = np.asarray(image.resize((size[0] * _SCALE, size[1] * _SCALE), method))
         bottom = self.height * _SCALE - round(y * _SCALE) - len(drawn)
         self._figure.figimage(drawn, round(x * _SCALE), bottom, origin="upper")
