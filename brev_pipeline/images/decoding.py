@@ -14,7 +14,7 @@ import xxhash
 
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.errors import DecodeError
-from brev_pipeline.images.formats import FORMATS, add_format_title, read_image_header
+from brev_pipeline.images.formats import FORMATS, INDEX_DECODERS, add_format_title, read_image_header
 from brev_pipeline.images.formats.base import (
     ImageHeader,
     Raster,
@@ -77,7 +77,7 @@ def decode_image(data: bytes, settings: ImageSettings, header: ImageHeader | Non
     """
     header = header or read_image_header(data)
     try:
-        raster, note = _decode_file(data, header, settings)
+        raster, note = decode_file(data, header, settings)
         samples = None if raster.samples.dtype == np.uint8 else HighDepthSamples(raster, settings.intensity)
         levels = raster.samples if samples is None else samples.to_8_bits()
         pixels = apply_orientation(convert_channels(levels, settings), raster.orientation)
@@ -86,11 +86,28 @@ def decode_image(data: bytes, settings: ImageSettings, header: ImageHeader | Non
     return DecodedImage(pixels, header, note, samples, settings)
 
 
-def _decode_file(data: bytes, header: ImageHeader, settings: ImageSettings) -> tuple[Raster, str | None]:
+def decode_file(
+    data: bytes, header: ImageHeader, settings: ImageSettings, *, wants_indexes: bool = False
+) -> tuple[Raster, str | None]:
+    """A file's samples as its format decodes them, not yet turned, and the note on it.
+
+    Args:
+        data: the file.
+        header: what `read_image_header` told of it.
+        settings: max_pixels and what the format looks at.
+        wants_indexes: give the indexes into a palette, not their colours, where the file has one.
+
+    Raises:
+        DecodeError: the file is refused; its format's title is not yet part of the reason.
+    """
     check_pixel_count(header.height, header.width, settings.max_pixels)
     format_ = FORMATS[header.format]
     note = format_.check_file(data, header, settings)
-    raster = format_.decode_samples(data, header, settings)
+    raster = None
+    if wants_indexes and header.format in INDEX_DECODERS:
+        raster = INDEX_DECODERS[header.format](data, header, settings)
+    if raster is None:
+        raster = format_.decode_samples(data, header, settings)
     height, width = raster.samples.shape[:2]
     # Some decoders have turned the image already.
     if (height, width) not in ((header.height, header.width), (header.width, header.height)):

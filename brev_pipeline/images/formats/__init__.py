@@ -5,6 +5,7 @@ A new format is a new module and its name in `FORMATS`.
 
 import re
 import struct
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from brev_pipeline.config import ImageSettings
@@ -41,6 +42,11 @@ class ImageFormat(Protocol):
 
 _MODULES: tuple[ImageFormat, ...] = (bmp, jpeg, png, tiff, webp, gif, jpeg2000, pnm, avif)
 FORMATS = {module.NAME: module for module in _MODULES}
+IndexDecoder = Callable[[bytes, Any, ImageSettings], Raster | None]
+INDEX_DECODERS: dict[str, IndexDecoder] = {module.NAME: module.decode_indexes for module in (bmp, png, tiff)}
+"""Of formats with palettes: gives the indexes of a file, (height, width, 1), as they are stored, of which ``white`` is
+the largest; None where it has no palette. Of a GIF they mean nothing: writers put them in an order of their own.
+"""
 
 
 def read_image_header(data: bytes) -> ImageHeader:

@@ -99,3 +99,12 @@ def scale_to_8_bits(samples: npt.NDArray[Any], white: int) -> npt.NDArray[np.uin
 
     table, rows = quantization_table(0, white)[:256], samples.astype(np.uint8, copy=False).reshape(1, -1)
     return cv2.LUT(rows, table).reshape(samples.shape)  # type: ignore[no-any-return]
+
+
+def restore_samples(levels: npt.NDArray[np.uint8], white: int) -> npt.NDArray[np.uint8]:
+    """What `scale_to_8_bits` made levels of: whole numbers 0..white."""
+    import cv2
+
+    samples = np.zeros(256, np.uint8)
+    samples[quantization_table(0, white)[: white + 1]] = np.arange(white + 1)
+    return cv2.LUT(levels.reshape(1, -1), samples).reshape(levels.shape)  # type: ignore[no-any-return]

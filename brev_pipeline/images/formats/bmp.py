@@ -24,7 +24,7 @@ from brev_pipeline.images.formats.base import (
     too_large_error,
     unsupported_error,
 )
-from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
+from brev_pipeline.images.formats.pillow_decoder import decode_indexes_with_pillow, decode_with_pillow
 
 NAME, TITLE = "bmp", "BMP"
 _OS2 = 12  # bytes of the smallest DIB header, with 16-bit sizes
@@ -118,18 +118,25 @@ def decode_samples(data: bytes, header: BmpHeader, settings: ImageSettings) -> R
     return Raster(pixels, 255 if pixels.dtype == np.uint8 else _white_level(header.masks))
 
 
+def decode_indexes(data: bytes, header: BmpHeader, settings: ImageSettings) -> Raster | None:
+    """The indexes into the palette; None where it has none."""
+    if header.bits > 8:
+        return None
+    if header.bits == 8 and header.compression == _RGB:
+        indexes = np.ascontiguousarray(_view_rows(data, header)[:, : header.width, None])
+        return Raster(indexes if header.top_down else np.ascontiguousarray(indexes[::-1]))
+    return decode_indexes_with_pillow(data, header, settings)
+
+
 def _decode_plain(data: bytes, header: BmpHeader) -> npt.NDArray[Any] | None:
     """Pixels (height, width, 1, 3 or 4) of a BMP without codes; None for one that is left to Pillow."""
     import cv2
 
     bits, height, width = header.bits, header.height, header.width
-    stride = (width * bits + 31) // 32 * 4
     first_row = header.palette + (0 if bits > 8 else 4 * (header.colours or 256))
     if not (header.masks or (bits in (8, 24, 32) and header.compression == _RGB)) or header.offset < first_row:
         return None
-    if header.offset + stride * height > len(data):
-        raise corrupt_error(f"it ends before its last row: {len(data)} bytes of {header.offset + stride * height}")
-    rows = np.frombuffer(data, np.uint8, stride * height, header.offset).reshape(height, stride)
+    rows = _view_rows(data, header)
     pixels: npt.NDArray[Any] | None
     if bits == 8:
         pixels = _apply_file_palette(rows[:, :width], data, header)
@@ -141,6 +148,14 @@ def _decode_plain(data: bytes, header: BmpHeader) -> npt.NDArray[Any] | None:
     if pixels is None or header.top_down:
         return pixels
     return cv2.flip(pixels, 0).reshape(pixels.shape)  # type: ignore[no-any-return]
+
+
+def _view_rows(data: bytes, header: BmpHeader) -> npt.NDArray[np.uint8]:
+    """The bytes of each row, padding included, in the order of the file."""
+    stride, height = (header.width * header.bits + 31) // 32 * 4, header.height
+    if header.offset + stride * height > len(data):
+        raise corrupt_error(f"it ends before its last row: {len(data)} bytes of {header.offset + stride * height}")
+    return np.frombuffer(data, np.uint8, stride * height, header.offset).reshape(height, stride)
 
 
 def _split_colours(values: npt.NDArray[Any], masks: tuple[int, ...]) -> npt.NDArray[Any]:

@@ -8,7 +8,7 @@ time in a process; the fast decoders do not wait for it.
 import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -43,11 +43,25 @@ def decode_with_pillow(data: bytes, header: ImageHeader, settings: ImageSettings
             than ``max_pixels``.
         MemoryError: no fault of the file.
     """
+    return _decode(data, header, settings, _convert_pixels)
+
+
+def decode_indexes_with_pillow(data: bytes, header: ImageHeader, settings: ImageSettings) -> Raster:
+    """The indexes of a file with a palette, uint8 (height, width, 1); see `decode_with_pillow`."""
+    return _decode(data, header, settings, _get_indexes)._replace(white=(1 << header.bit_depth) - 1)
+
+
+def _decode(
+    data: bytes,
+    header: ImageHeader,
+    settings: ImageSettings,
+    convert: Callable[["Image"], npt.NDArray[np.uint8]],
+) -> Raster:
     with _LOCK, _strict_pillow(settings.max_pixels) as warned:
         try:
             image = _open_image(data, header.format, settings.max_pixels)
             image.load()
-            raster = Raster(_convert_pixels(image), orientation=_get_orientation(image))
+            raster = Raster(convert(image), orientation=_get_orientation(image))
         except (DecodeError, MemoryError):
             raise
         # Pillow's plugins raise whatever a damaged file leads them to: OSError, SyntaxError, TypeError, struct.error…
@@ -121,6 +135,13 @@ def _convert_pixels(image: "Image") -> npt.NDArray[np.uint8]:
         image = image.convert("RGB")
     pixels = np.asarray(image)
     return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _get_indexes(image: "Image") -> npt.NDArray[np.uint8]:
+    # A palette that is a ramp of grey is none to Pillow.
+    if image.mode not in ("1", "L", "P"):
+        raise unsupported_error("the indexes into its palette cannot be told")
+    return np.asarray(image).astype(np.uint8)[:, :, None]
 
 
 def _apply_image_palette(image: "Image") -> npt.NDArray[np.uint8]:

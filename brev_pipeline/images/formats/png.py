@@ -9,7 +9,7 @@ stored. That is quicker than letting it inflate. An interlaced image is seven su
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from brev_pipeline.images.formats.base import (
     ImageHeader,
     Raster,
     corrupt_error,
+    restore_samples,
     too_large_error,
     unsupported_error,
 )
@@ -32,7 +33,7 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 
 # Where EXIF may stand: in a chunk of its own, in texts of older tools, in XMP.
 _EXIF, _TEXTS = b"eXIf", {b"tEXt", b"zTXt", b"iTXt"}
 _TEXTS_WITH_EXIF = (b"Raw profile type exif\0", b"Raw profile type APP1\0", b"XML:com.adobe.xmp\0")
-_PALETTE = 3
+_GREY, _PALETTE = 0, 3
 _BLOCK = 65_535  # bytes of a stored block of deflate
 _SPARE = 8 << 20  # bytes that image data may have beyond the last row
 _LONGEST = 1_000_000  # px of a side, as libpng reads by default
@@ -89,6 +90,20 @@ def check_file(data: bytes, header: PngHeader, settings: ImageSettings) -> str |
 
 def decode_samples(data: bytes, header: PngHeader, settings: ImageSettings) -> Raster:
     """Decode the image; a transparent colour (tRNS) becomes alpha."""
+    return _decode(data, header, settings)
+
+
+def decode_indexes(data: bytes, header: PngHeader, settings: ImageSettings) -> Raster | None:
+    """The indexes into the palette; None where it has none."""
+    if header.colour_type != _PALETTE:
+        return None
+    # Without its palette the file is one of grey levels.
+    raster = _decode(data, replace(header, colour_type=_GREY), settings, without=(b"PLTE", b"tRNS"))
+    white = (1 << header.bit_depth) - 1
+    return raster if white == 255 else raster._replace(samples=restore_samples(raster.samples, white), white=white)
+
+
+def _decode(data: bytes, header: PngHeader, settings: ImageSettings, without: tuple[bytes, ...] = ()) -> Raster:
     coded, view = [], memoryview(data)
     needed: list[bytes | memoryview] = []
     exif: list[bytes | memoryview] = []
@@ -97,6 +112,8 @@ def decode_samples(data: bytes, header: PngHeader, settings: ImageSettings) -> R
         body, whole = view[place + 8 : end], view[place : end + 4]
         if kind == b"IDAT":
             coded.append(body)
+        elif kind in without:
+            continue
         elif kind == b"PLTE":
             colours = len(body) // 3
             needed.append(whole)

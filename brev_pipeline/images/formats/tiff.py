@@ -25,7 +25,7 @@ from brev_pipeline.images.formats.base import (
     unsupported_error,
 )
 from brev_pipeline.images.formats.ifd import ImageFileDirectory, count_directories, get_orientation, iterate_directories
-from brev_pipeline.images.formats.pillow_decoder import decode_with_pillow
+from brev_pipeline.images.formats.pillow_decoder import decode_indexes_with_pillow, decode_with_pillow
 from brev_pipeline.images.formats.tiff_segments import (
     DECOMPRESSORS,
     Segment,
@@ -316,6 +316,11 @@ def decode_samples(data: bytes, header: TiffHeader, settings: ImageSettings) -> 
         orientation=header.orientation,
         note=f"{left_out} of {header.channels} values per pixel are no colour and left out" if left_out else None,
     )
+
+
+def decode_indexes(data: bytes, header: TiffHeader, settings: ImageSettings) -> Raster | None:
+    """The indexes into the palette of the first page; None where it has none."""
+    return decode_indexes_with_pillow(data, header, settings) if header.photometric == _PALETTE else None
 
 
 def _scale_samples(samples: npt.NDArray[Any], header: TiffHeader) -> npt.NDArray[Any]:
