@@ -2,6 +2,7 @@ import random
 from contextlib import suppress
 
 import google_crc32c
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,9 @@ from brev_pipeline.errors import ShardError
 from brev_pipeline.records import decode_example, encode_example
 from brev_pipeline.tfrecord import frame_record, iterate_frames, masked_crc, read_frame
 
-values = st.binary(max_size=300) | st.integers(-(2**63), 2**63 - 1) | st.lists(st.integers(-(2**63), 2**63 - 1))
+int64s, floats = st.integers(-(2**63), 2**63 - 1), st.floats(width=32, allow_nan=False)
+arrays = st.lists(floats).map(lambda some: np.array(some, np.float32))
+values = st.binary(max_size=300) | int64s | st.lists(int64s) | floats | arrays
 features = st.dictionaries(st.text(max_size=12), values, max_size=8)
 
 
@@ -52,9 +55,8 @@ def test_every_flipped_bit_and_every_cut_is_found() -> None:
 def test_decoding_gives_back_what_was_encoded(content: dict) -> None:
     found = decode_example(encode_example(content))
     assert list(found) == sorted(content, key=str.encode)
-    assert found == {
-        k: v if isinstance(v, list) and v else [v] if not isinstance(v, list) else [] for k, v in content.items()
-    }
+    listed = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in content.items()}
+    assert found == {k: v if isinstance(v, list) else [v] for k, v in listed.items()}
 
 
 @given(features, st.randoms(use_true_random=False))

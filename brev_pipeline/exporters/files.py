@@ -17,7 +17,8 @@ from brev_pipeline.exporters.tfds import (
     find_tfds_obstacle,
 )
 from brev_pipeline.exporters.version_facts import RECORD_TABLE, PurposeFacts, ShardFacts, VersionFacts
-from brev_pipeline.records.schema import find_image_shape
+from brev_pipeline.record_features import RecordFeature
+from brev_pipeline.records.schema import RecordLayout, find_image_shape
 from brev_pipeline.store.versions import to_json
 from brev_pipeline.tables import AUGMENTED, part_names
 
@@ -30,6 +31,7 @@ def export_files(
     images: pa.Table,
     records: pa.Table,
     files: Mapping[str, Mapping[str, Any]],
+    label_features: Sequence[RecordFeature] = (),
 ) -> dict[str, bytes]:
     """The files of a version that are for tfds, plain TensorFlow and Croissant.
 
@@ -45,10 +47,12 @@ def export_files(
         images: content_id and the ``prepared_…`` columns of the images (`tables.PREPARED_IMAGES`).
         records: the record table, schema `tables.TFRECORD_SHARDS`.
         files: name → ``bytes`` and ``sha256`` of the version's files: all shards, ``records.parquet``, and others.
+        label_features: of the version's labels, as its manifest describes them.
 
     Returns:
         File name → bytes: metadata.json, croissant.json and, where tfds can open the shards, dataset_info.json,
-        features.json and label.labels.txt (this one only if tfds reads these class names back as they are).
+        features.json and label.labels.txt (this one only if tfds reads these class names back as they are); one such
+        file for each label that has class names.
 
     Raises:
         ShardError: ``files`` lacks a shard or the record table, a label is not among ``classes``, or images of
@@ -57,12 +61,18 @@ def export_files(
     if missing := sorted({*pc.unique(records["file"]).to_pylist(), RECORD_TABLE} - set(files)):
         raise ShardError(f"{len(missing)} files that records stand in are not listed, the first {missing[0]}")
     drawn = split.filter(pc.is_in(split["path"], value_set=pc.unique(records["path"])))
+    shape = find_image_shape(images, records["content_id"]) if records.num_rows else None
     facts = VersionFacts(
         name=config.name,
         shard_settings=config.shards,
         classes=tuple(classes),
-        is_multi_label=(pc.max(pc.list_value_length(drawn["category"])).as_py() or 0) > 1,
-        shape=find_image_shape(images, records["content_id"]) if records.num_rows else None,
+        layout=RecordLayout(
+            config.shards.encoding,
+            several=(pc.max(pc.list_value_length(drawn["category"])).as_py() or 0) > 1,
+            series=shape is not None and shape.frames is not None,
+            labels=tuple(label_features),
+        ),
+        shape=shape,
         purposes=_gather_purposes(config, len(classes), records.append_column("part", part_names(records)), files),
         files=files,
     )
@@ -73,8 +83,7 @@ def export_files(
     if find_tfds_obstacle(facts) is None:
         contents["dataset_info.json"] = to_json(build_dataset_info(facts, config))
         contents["features.json"] = to_json(build_features(facts))
-        if (names := encode_label_names(facts)) is not None:
-            contents["label.labels.txt"] = names
+        contents |= encode_label_names(facts)
     return contents
 
 

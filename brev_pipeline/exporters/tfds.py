@@ -17,8 +17,9 @@ from brev_pipeline.exporters.version_facts import (
     describe_version,
     record_version,
 )
+from brev_pipeline.record_features import RecordFeature
 from brev_pipeline.records.encodings import ENCODINGS
-from brev_pipeline.records.schema import RECORD_VERSION, RecordFeature, record_features, tfds_features
+from brev_pipeline.records.schema import tfds_features
 
 _NAME: Final = re.compile(r"[a-zA-Z]\w*", re.ASCII)
 _RESERVED: Final = "all"  # ``split="all"`` means every split together
@@ -45,6 +46,7 @@ _ORDER: Final = (
     "slices such as train[:100] count in the record table's order; examples come in that order if they are read with "
     "tfds.ReadConfig(interleave_cycle_length=1)"
 )
+_LISTS: Final = {"bytes": "bytes_list", "text": "bytes_list", "float32": "float_list"}
 _JPEG: Final = (
     "tfds decodes JPEG with TensorFlow's fast inverse DCT, some grey levels off: for the same pixels as everywhere "
     "else skip its decoding (tfds.decode.SkipDecoding) and use tf.io.decode_jpeg(…, dct_method='INTEGER_ACCURATE')"
@@ -68,7 +70,7 @@ def build_dataset_info(facts: VersionFacts, config: PipelineConfig) -> dict[str,
     """Content of ``dataset_info.json``. A purpose without records is left out: tfds knows no empty split."""
     info: dict[str, Any] = {
         "name": facts.name,
-        "version": RECORD_VERSION,
+        "version": facts.layout.version,
         "description": describe_version(facts),
         "citation": cite_version(facts, config),
         "fileFormat": "tfrecord",
@@ -85,19 +87,32 @@ def build_dataset_info(facts: VersionFacts, config: PipelineConfig) -> dict[str,
 def build_features(facts: VersionFacts) -> dict[str, Any]:
     """Content of ``features.json``."""
     assert facts.shape is not None
-    return tfds_features(
-        facts.shard_settings,
-        facts.shape.stored_shape,
-        classes=len(facts.classes),
-        several=facts.is_multi_label,
-        series=facts.is_time_series,
-    )
+    return tfds_features(facts.layout, facts.shape.stored_shape, classes=len(facts.classes))
 
 
-def encode_label_names(facts: VersionFacts) -> bytes | None:
-    """Content of ``label.labels.txt``; None where tfds, which strips each line, would read other names."""
-    text = "".join(f"{name}\n" for name in facts.classes)
-    if [name.strip() for name in text.split("\n") if name.strip()] != list(facts.classes):
+def encode_label_names(facts: VersionFacts) -> dict[str, bytes]:
+    """The files that name classes, as tfds looks for them: ``label.labels.txt``, and one for each label that has names.
+
+    There is none for names that tfds, which strips each line, would read otherwise.
+    """
+    encoded = {feature: _encode_names(names) for feature, names in _list_named(facts).items()}
+    return {f"{feature}.labels.txt": text for feature, text in encoded.items() if text is not None}
+
+
+def _list_named(facts: VersionFacts) -> dict[str, tuple[str, ...]]:
+    """Feature, as tfds writes it into a file's name → its class names."""
+
+    def name_of(feature: RecordFeature) -> str:
+        name = feature.name if feature.sequence is None else feature.name.removeprefix(f"{feature.sequence}/")
+        return "-".join(part.replace("/", ".") for part in (feature.sequence, name) if part is not None)
+
+    named = {name_of(feature): feature.classes for feature in facts.layout.labels if feature.classes}
+    return {"label": facts.classes, **named}
+
+
+def _encode_names(names: tuple[str, ...]) -> bytes | None:
+    text = "".join(f"{name}\n" for name in names)
+    if [name.strip() for name in text.split("\n") if name.strip()] != list(names):
         return None
     return text.encode()
 
@@ -105,14 +120,13 @@ def encode_label_names(facts: VersionFacts) -> bytes | None:
 def build_metadata(facts: VersionFacts, config: PipelineConfig) -> dict[str, Any]:
     """Content of ``metadata.json``."""
     settings = facts.shard_settings.model_dump(mode="json")
-    kept = record_features(settings["encoding"], several=facts.is_multi_label, series=facts.is_time_series)
     return {
         "format": 1,
         "pipeline": facts.name,
         "version": record_version(facts),
         "record_schema": {
-            "version": RECORD_VERSION,
-            "features": [_describe_feature(feature, len(facts.classes)) for feature in kept],
+            "version": facts.layout.version,
+            "features": [_describe_feature(feature, len(facts.classes)) for feature in facts.layout.features],
         },
         "classes": list(facts.classes),
         "purposes": {purpose.name: _describe_purpose(purpose, facts.classes) for purpose in facts.purposes},
@@ -145,13 +159,15 @@ def _describe_split(purpose: PurposeFacts) -> dict[str, Any]:
 
 
 def _describe_feature(feature: RecordFeature, classes: int) -> dict[str, Any]:
-    return {
+    told = {
         "name": feature.name,
-        "stored": "bytes_list" if feature.kind in ("bytes", "text") else "int64_list",
-        "values": classes if feature.tfds == "classes" else 1,
+        "stored": _LISTS.get(feature.kind, "int64_list"),
+        "values": classes if feature.tfds == "classes" else feature.width,
         "meaning": feature.kind,
         "description": feature.description,
     }
+    sequence = {"sequence": feature.sequence} if feature.sequence else {}
+    return {**told, **sequence, **({"classes": list(feature.classes)} if feature.classes else {})}
 
 
 def _describe_purpose(purpose: PurposeFacts, classes: tuple[str, ...]) -> dict[str, Any]:
@@ -172,8 +188,10 @@ def _describe_opening(facts: VersionFacts) -> dict[str, Any]:
         notes.append(_JPEG)
     if not _shows_pixels(facts):
         notes.append(f"{_pixel_feature(facts)} is not shown: raw pixels need one size, and these images differ in size")
-    if encode_label_names(facts) is None:
-        notes.append("there is no label.labels.txt: tfds strips names and takes one per line; see classes")
+    for name, classes in _list_named(facts).items():
+        if _encode_names(classes) is None:
+            where = "classes" if name == "label" else "the features"
+            notes.append(f"there is no {name}.labels.txt: tfds strips names and takes one per line; see {where}")
     if empty := [purpose.name for purpose in facts.purposes if not purpose.shards]:
         notes.append(f"no split {', '.join(empty)}: there are no records of it")
     return {"opens": True, "notes": notes}

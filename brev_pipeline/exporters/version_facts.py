@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from brev_pipeline.config import PipelineConfig, ShardSettings
-from brev_pipeline.records.schema import RECORD_VERSION, ImageShape
+from brev_pipeline.records.schema import ImageShape, RecordLayout
 
 RECORD_TABLE: Final = "records.parquet"
 RECORD_COLUMNS: Final = ["purpose", "epoch", "shard", "file", "path", "content_id", "label", "augmented", "ordinal"]
@@ -54,19 +54,14 @@ class VersionFacts:
     name: str
     shard_settings: ShardSettings
     classes: tuple[str, ...]
-    is_multi_label: bool
-    """Whether the records have multi-hot labels."""
+    layout: RecordLayout
+    """What a record holds."""
     shape: ImageShape | None
     """None: there are no records."""
     purposes: tuple[PurposeFacts, ...]
     """In the configuration's order, those without records included."""
     files: Mapping[str, Mapping[str, Any]]
     """Name → bytes and sha256."""
-
-    @property
-    def is_time_series(self) -> bool:
-        """Whether the images are time series."""
-        return self.shape is not None and self.shape.frames is not None
 
 
 _COLOURS: Final = {1: "grey", 3: "RGB"}
@@ -77,7 +72,7 @@ def record_version(facts: VersionFacts) -> str:
 
     A version's own id cannot stand in one of its files: it is the hash of all of them.
     """
-    return f"{RECORD_VERSION}+{facts.files[RECORD_TABLE]['sha256'][:16]}"
+    return f"{facts.layout.version}+{facts.files[RECORD_TABLE]['sha256'][:16]}"
 
 
 def describe_version(facts: VersionFacts) -> str:

@@ -7,6 +7,7 @@ from .reuse import PreviousRecords as PreviousRecords
 from .schema import RECORD_FEATURES as RECORD_FEATURES
 from .schema import RECORD_VERSION as RECORD_VERSION
 from .schema import RecordFeature as RecordFeature
+from .schema import RecordLayout as RecordLayout
 from .schema import feature_spec as feature_spec
 from .schema import record_features as record_features
 from .schema import tfds_features as tfds_features

@@ -1,28 +1,36 @@
 """``tf.train.Example`` without TensorFlow: read by protobuf, written by the few lines of its wire format.
 
 The messages (tensorflow/core/example, and protobuf's "Encoding" guide): an Example holds Features, a map from
-name to Feature, and a Feature holds a list of bytes or a packed list of int64 (or of float32, which our records
-do not use). Entries of the map are written in sorted key order, which is what protobuf calls deterministic; a test
-holds the result against ``Example.SerializeToString(deterministic=True)``. (Python's protobuf alone writes a key
-that begins with another key, as ``label/multi_hot`` with ``label``, before that one; all else is equal.)
+name to Feature, and a Feature holds a list of bytes, or a packed list of int64 or float32. Entries of the map are
+written in sorted key order, which is what protobuf calls deterministic; a test holds the result against
+``Example.SerializeToString(deterministic=True)``. (Python's protobuf alone writes a key that begins with another key,
+as ``label/multi_hot`` with ``label``, before that one; all else is equal.)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any, Final, TypeAlias
 
-from brev_pipeline.errors import ShardError
+import numpy as np
 
-Value: TypeAlias = bytes | int | Sequence[int]  # of one feature: bytes, an int64, or a list of int64
+from brev_pipeline.errors import ShardError
+from brev_pipeline.record_features import Value
+
+Values: TypeAlias = list[bytes] | list[int] | list[float]  # of one feature, as decoded
 
 # A tag is the field's number shifted left by 3, plus the wire type: 0 varint, 2 length-delimited.
 _FIELD_1, _FIELD_2, _INT64_LIST = b"\x0a", b"\x12", b"\x1a"
+_FLOAT_LIST: Final = _FIELD_2
 _MASK: Final = 2**64 - 1
+_NAN: Final = np.float32("nan")  # the quiet one without a sign: x86 makes another by 0/0 than ARM does
 
 
 def encode_example(features: Mapping[str, Value]) -> bytes:
-    """Encode features (bytes, ints in [-2**63, 2**63), or sequences of such) as a ``tf.train.Example``: the same bytes
-    for the same features, in whatever order.
+    """Encode features as a ``tf.train.Example``: the same bytes for the same features, in whatever order.
+
+    A value is bytes, an int in [-2**63, 2**63) or a sequence of such, or a float or a flat float32 array: a float is
+    rounded to float32, and every NaN is stored as one and the same. An empty array is an empty list of floats, any
+    other empty sequence one of int64.
     """
     parts: list[bytes] = []
     total = 0
@@ -30,7 +38,7 @@ def encode_example(features: Mapping[str, Value]) -> bytes:
     for name in sorted(features):
         content, kind = _encode_value(features[name])
         # An empty list of numbers is left out, an empty string of bytes is not.
-        listed = b"" if kind == _INT64_LIST and not content else _FIELD_1 + _varint(len(content))
+        listed = b"" if kind != _FIELD_1 and not content else _FIELD_1 + _varint(len(content))
         inside = len(listed) + len(content)
         feature = kind + _varint(inside)
         key = _encode_key(name) + _varint(len(feature) + inside)
@@ -40,8 +48,8 @@ def encode_example(features: Mapping[str, Value]) -> bytes:
     return b"".join((_FIELD_1, _varint(total), *parts))
 
 
-def decode_example(data: bytes) -> dict[str, list[bytes] | list[int]]:
-    """Decode a ``tf.train.Example`` of bytes and int64 features, in stored order.
+def decode_example(data: bytes) -> dict[str, Values]:
+    """Decode a ``tf.train.Example``: each feature's list of bytes, int64 or float32 (as floats), in stored order.
 
     Raises:
         ShardError: these are not the bytes of such an Example.
@@ -49,7 +57,7 @@ def decode_example(data: bytes) -> dict[str, list[bytes] | list[int]]:
     from google.protobuf.message import DecodeError
 
     try:
-        example = _example_message().FromString(data)
+        example = _message_class("Example").FromString(data)
     except DecodeError as error:
         raise ShardError(f"not a tf.train.Example: {error}") from error
     # protobuf keeps fields that it does not know; a record of ours has none.
@@ -57,19 +65,46 @@ def decode_example(data: bytes) -> dict[str, list[bytes] | list[int]]:
     example.DiscardUnknownFields()
     if example.ByteSize() != size or not example.HasField("features"):
         raise ShardError("not a tf.train.Example: its fields are not those of one")
-    features: dict[str, list[bytes] | list[int]] = {}
-    for entry in example.features.feature:
-        kind = entry.value.WhichOneof("kind")
-        if kind not in ("bytes_list", "int64_list"):
-            raise ShardError(f"not a tf.train.Example of bytes and int64 features: {entry.key} is of {kind or 'none'}")
-        features[entry.key] = list(getattr(entry.value, kind).value)
-    return features
+    return {entry.key: _list_values(entry.value, entry.key) for entry in example.features.feature}
+
+
+def decode_feature(data: bytes, name: str) -> Values:
+    """Decode one ``tf.train.Feature``.
+
+    Args:
+        data: its bytes.
+        name: its key, for messages.
+
+    Raises:
+        ShardError: these are not the bytes of such a Feature.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        return _list_values(_message_class("Feature").FromString(data), name)
+    except DecodeError as error:
+        raise ShardError(f"not a tf.train.Feature: {name}: {error}") from error
+
+
+def _list_values(feature: Any, name: str) -> Values:
+    kind = feature.WhichOneof("kind")
+    if kind is None:
+        raise ShardError(f"not a tf.train.Example of bytes, int64 and float features: {name} is of none")
+    values: Values = list(getattr(feature, kind).value)
+    return values
 
 
 @cache
-def _example_message() -> Any:
-    """Class of an Example, in a pool of its own: in protobuf's default pool it would break ``import tensorflow``."""
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+def _message_class(name: str) -> Any:
+    from google.protobuf import message_factory
+
+    return message_factory.GetMessageClass(_message_pool().FindMessageTypeByName(f"records.{name}"))
+
+
+@cache
+def _message_pool() -> Any:
+    """The messages, in a pool of their own: in protobuf's default pool they would break ``import tensorflow``."""
+    from google.protobuf import descriptor_pb2, descriptor_pool
 
     field = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="example.proto", package="records", syntax="proto3")
@@ -100,7 +135,7 @@ def _example_message() -> Any:
     add_message("Example", ("features", 1, field.TYPE_MESSAGE, False, "Features"))
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("records.Example"))
+    return pool
 
 
 def _encode_value(value: Value) -> tuple[bytes, bytes]:
@@ -109,6 +144,10 @@ def _encode_value(value: Value) -> tuple[bytes, bytes]:
         return value, _FIELD_1
     if isinstance(value, int):
         return _varint(value & _MASK), _INT64_LIST
+    if isinstance(value, float):
+        value = np.array([value], np.float32)
+    if isinstance(value, np.ndarray):
+        return np.where(np.isnan(value), _NAN, value).astype("<f4").tobytes(), _FLOAT_LIST
     return b"".join([_varint(number & _MASK) for number in value]), _INT64_LIST
 
 

@@ -1,7 +1,7 @@
 """Reading records back, one or all, with every checksum checked: for ``verify``, and for tests."""
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from brev_pipeline.errors import ShardError
 from brev_pipeline.frames import Pixels
+from brev_pipeline.record_features import RecordFeature
 from brev_pipeline.records.encodings import ENCODINGS
-from brev_pipeline.records.example import decode_example
+from brev_pipeline.records.example import Values, decode_example
 from brev_pipeline.records.schema import RECORD_FEATURES
 from brev_pipeline.store import Folder
 from brev_pipeline.tables import iterate_rows
@@ -19,16 +20,19 @@ from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, iterate_frames, r
 _FEATURES: Final = {feature.name: feature for feature in RECORD_FEATURES}
 
 
-def read_record(folder: Folder, row: Mapping[str, Any], compression: str = "none") -> dict[str, Any]:
+def read_record(
+    folder: Folder, row: Mapping[str, Any], compression: str = "none", labels: Sequence[RecordFeature] = ()
+) -> dict[str, Any]:
     """Read one record by its row of the record table; without compression, only its own bytes are fetched.
 
     Args:
         folder: where the shards lie.
         row: file, offset, length and crc of `tables.TFRECORD_SHARDS`.
         compression: of the shards, none or gzip.
+        labels: features of the version's labels.
 
     Returns:
-        Feature → bytes, text, number, or list of numbers, as `RECORD_FEATURES` describes them.
+        Feature → bytes, text, number, or list of numbers, as `RECORD_FEATURES` and ``labels`` describe them.
 
     Raises:
         ShardError: the record is damaged, or is not the one that the row was written for.
@@ -41,11 +45,11 @@ def read_record(folder: Folder, row: Mapping[str, Any], compression: str = "none
         size = HEADER_BYTES + row["length"] + FOOTER_BYTES
         record, crc = read_frame(folder.read(row["file"], row["offset"], size), 0, f"{place} from byte {row['offset']}")
     _check_same(row, (row["offset"], len(record), crc), place)
-    return _decode_features(record)
+    return _decode_features(record, _by_name(labels))
 
 
 def iterate_records(
-    folder: Folder, table: pa.Table, compression: str = "none"
+    folder: Folder, table: pa.Table, compression: str = "none", labels: Sequence[RecordFeature] = ()
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Read all records of a record table in order, each file once.
 
@@ -53,6 +57,7 @@ def iterate_records(
         folder: where the shards lie.
         table: `tables.TFRECORD_SHARDS`, in its order.
         compression: of the shards, none or gzip.
+        labels: features of the version's labels.
 
     Yields:
         A row of the table, and its record as from `read_record`.
@@ -61,13 +66,14 @@ def iterate_records(
         ShardError: a record is damaged, missing, or not the one that its row was written for; or a file holds more.
         StoreError: a file cannot be read.
     """
+    known = _by_name(labels)
     for file, rows in groupby(iterate_rows(table), key=lambda row: row["file"]):
         place = folder.file_url(file)
         frames = iterate_frames(read_whole_shard(folder, file, compression), place)
         for row in rows:
             offset, record, crc = next(frames, (-1, b"", 0))
             _check_same(row, (offset, len(record), crc), place)
-            yield row, _decode_features(record)
+            yield row, _decode_features(record, known)
         if (more := next(frames, None)) is not None:
             raise ShardError(
                 f"{place} holds more records than are in the table, the first at byte {more[0]}; restore the file"
@@ -114,22 +120,25 @@ def _check_same(row: Mapping[str, Any], found: tuple[int, int, int], place: str)
         )
 
 
-def _decode_features(data: bytes) -> dict[str, Any]:
-    return {name: _convert_value(name, values) for name, values in decode_example(data).items()}
+def _by_name(labels: Sequence[RecordFeature]) -> dict[str, RecordFeature]:
+    return _FEATURES | {feature.name: feature for feature in labels}
 
 
-def _convert_value(name: str, values: list[bytes] | list[int]) -> Any:
-    feature = _FEATURES.get(name)
+def _decode_features(data: bytes, known: Mapping[str, RecordFeature]) -> dict[str, Any]:
+    return {name: _convert_value(name, known.get(name), values) for name, values in decode_example(data).items()}
+
+
+def _convert_value(name: str, feature: RecordFeature | None, values: Values) -> Any:
     if feature is None:
         raise ShardError(
             f"the record has a feature {name!r} that this version of the package does not know: read it with the one "
             "that wrote it"
         )
-    if feature.stored == "several":
+    if feature.stored == "several" or feature.sequence:
         return values
     if len(values) != 1:
         raise ShardError(f"the record has {len(values)} values of {name!r} where there should be 1")
     value = values[0]
     if isinstance(value, bytes):
         return value.decode() if feature.kind == "text" else value
-    return value % 2**64 if feature.kind == "uint64" else value
+    return int(value) % 2**64 if feature.kind == "uint64" else value

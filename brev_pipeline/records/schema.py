@@ -1,39 +1,31 @@
 """What a record holds: the one place from which the manifest, TensorFlow's feature spec and tfds' are derived.
 
 Names are flat, and tfds and TensorFlow know them by the same keys: ``example["image/encoded"]``. A change of
-`RECORD_FEATURES` is a new `RECORD_VERSION`. The shape that all images of some records have, as far as they have one,
+`RECORD_FEATURES` is a new `RECORD_VERSION`. Which of them a version has, and which features of labels besides, is one
+value, its `RecordLayout`. The shape that all images of some records have, as far as they have one,
 stands here too: exporters and readers state it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
+from brev_pipeline.record_features import RecordFeature as RecordFeature
+from brev_pipeline.record_features import parse_features
 from brev_pipeline.records.encodings import ENCODINGS
 
 RECORD_VERSION: Final = "1.0.0"
-"""Version of this schema; tfds shows it as the data set's version."""
+"""Version of this schema without labels; tfds shows it as the data set's version."""
+LABELLED_RECORD_VERSION: Final = "1.1.0"
+"""The same of records with labels: whoever reads the former can read these."""
+LABEL_FEATURES: Final = "label_features"
+"""Where a manifest describes the features of labels (`describe_features`); without labels it has no such entry."""
 
 _TFDS: Final = "tensorflow_datasets.core.features."
-
-
-@dataclass(frozen=True)
-class RecordFeature:
-    """One feature of a record."""
-
-    name: str
-    """Its key in the ``tf.train.Example``."""
-    kind: Literal["bytes", "text", "int64", "uint64"]
-    """bytes and text (UTF-8) are stored in a bytes list; uint64 as the int64 of the same bits."""
-    description: str
-    stored: Literal["always", "encoded", "raw", "several", "series"] = "always"
-    """When it is there: encoding png or jpeg; raw; some image of the version has several categories; time series."""
-    tfds: Literal["Text", "Scalar", "ClassLabel", "Image", "pixels", "classes"] = "Text"
-    """How tfds reads it."""
 
 
 RECORD_FEATURES: Final = (
@@ -57,80 +49,133 @@ RECORD_FEATURES: Final = (
 """All features that a record can have, in stored order."""
 
 
-def record_features(encoding: str = "png", *, several: bool = False, series: bool = False) -> tuple[RecordFeature, ...]:
-    """The features of a version's records, in stored order.
+@dataclass(frozen=True)
+class RecordLayout:
+    """What the records of a version hold: all that their readers need to know before the first."""
 
-    Args:
-        encoding: png, jpeg or raw.
-        several: whether some image of the version has more than one category.
-        series: whether the images are time series.
-    """
-    kept = {"always", ENCODINGS[encoding].stored_as}
-    kept |= {name for name, there in (("several", several), ("series", series)) if there}
-    return tuple(feature for feature in RECORD_FEATURES if feature.stored in kept)
+    encoding: str = "png"
+    """png, jpeg or raw."""
+    several: bool = False
+    """Whether some image of the version has more than one category."""
+    series: bool = False
+    """Whether the images are time series."""
+    labels: tuple[RecordFeature, ...] = ()
+    """The features of its labels, with their class names; each record has each of them."""
+
+    @classmethod
+    def from_manifest(cls, manifest: Mapping[str, Any], *, several: bool, series: bool) -> "RecordLayout":
+        """The layout of a version by its manifest, and by what its tables tell."""
+        encoding = manifest["configuration"]["shards"]["encoding"]
+        return cls(encoding, several, series, parse_features(manifest.get(LABEL_FEATURES, ())))
+
+    @property
+    def version(self) -> str:
+        """Of the schema."""
+        return LABELLED_RECORD_VERSION if self.labels else RECORD_VERSION
+
+    @property
+    def features(self) -> tuple[RecordFeature, ...]:
+        """The features of a record, in stored order."""
+        kept = {"always", ENCODINGS[self.encoding].stored_as}
+        kept |= {name for name, there in (("several", self.several), ("series", self.series)) if there}
+        own = [feature for feature in RECORD_FEATURES if feature.stored in kept]
+        return tuple(sorted([*own, *self.labels], key=lambda feature: feature.name.encode()))
+
+    @property
+    def sequences(self) -> dict[str, tuple[RecordFeature, ...]]:
+        """Sequence → the features that belong to it, as ``objects``."""
+        return {
+            name: tuple(feature for feature in self.labels if feature.sequence == name)
+            for name in dict.fromkeys(feature.sequence for feature in self.labels)
+            if name is not None
+        }
+
+    def feature_spec(self, classes: int = 0) -> dict[str, Any]:
+        """What ``tf.io.parse_example`` needs to read the records. Imports TensorFlow.
+
+        A feature of a sequence is read as a dense tensor, (batch, elements) or (batch, elements, width), shorter ones
+        filled up with zeros.
+
+        Args:
+            classes: number of class names, used only if ``several``.
+        """
+        import tensorflow as tf
+
+        def make_feature(feature: RecordFeature) -> Any:
+            kind = _TF_TYPES[feature.kind]
+            if feature.sequence:
+                width = [feature.width] if feature.width > 1 else []
+                return tf.io.FixedLenSequenceFeature(width, kind, allow_missing=True)
+            return tf.io.FixedLenFeature([classes] if feature.tfds == "classes" else [], kind)
+
+        return {feature.name: make_feature(feature) for feature in self.features}
+
+
+_TF_TYPES: Final = {"bytes": "string", "text": "string", "int64": "int64", "uint64": "int64", "float32": "float32"}
+
+
+def record_features(encoding: str = "png", *, several: bool = False, series: bool = False) -> tuple[RecordFeature, ...]:
+    """The features of the records of a version without labels, in stored order; arguments as of `RecordLayout`."""
+    return RecordLayout(encoding, several, series).features
 
 
 def feature_spec(
     encoding: str = "png", *, several: bool = False, series: bool = False, classes: int = 0
 ) -> dict[str, Any]:
-    """What ``tf.io.parse_example`` needs to read the records. Imports TensorFlow.
+    """What ``tf.io.parse_example`` needs to read the records of a version without labels. Imports TensorFlow.
 
-    Arguments as of `record_features`, and the number of class names, which is used only if ``several``.
+    Arguments as of `RecordLayout`, and the number of class names, which is used only if ``several``. Of a version with
+    labels `Records.feature_spec` tells it.
     """
-    import tensorflow as tf
-
-    def make_feature(feature: RecordFeature) -> Any:
-        shape = [classes] if feature.tfds == "classes" else []
-        return tf.io.FixedLenFeature(shape, tf.string if feature.kind in ("bytes", "text") else tf.int64)
-
-    features = record_features(encoding, several=several, series=series)
-    return {feature.name: make_feature(feature) for feature in features}
+    return RecordLayout(encoding, several, series).feature_spec(classes)
 
 
-def tfds_features(
-    settings: ShardSettings,
-    shape: tuple[int | None, int | None, int],
-    *,
-    classes: int,
-    several: bool = False,
-    series: bool = False,
-) -> dict[str, Any]:
+def tfds_features(layout: RecordLayout, shape: tuple[int | None, int | None, int], *, classes: int) -> dict[str, Any]:
     """Content of tfds' ``features.json``, JSON-safe.
 
     Args:
-        settings: of the shards.
+        layout: of the records.
         shape: height and width in px (None where images differ), channels; of a time series' frames together.
         classes: number of class names.
-        several: as of `record_features`.
-        series: likewise.
     """
-    features = record_features(settings.encoding, several=several, series=series)
     # Pixels without a shape cannot be read back by tfds; it may list a part of what is stored.
-    shown = [feature for feature in features if feature.tfds != "pixels" or None not in shape]
-    return {
-        "pythonClassName": f"{_TFDS}features_dict.FeaturesDict",
-        "featuresDict": {"features": {f.name: _tfds_feature(f, settings, shape, classes) for f in shown}},
-    }
+    shown = [f for f in layout.features if not f.sequence and (f.tfds != "pixels" or None not in shape)]
+    features = {f.name: _tfds_feature(f, layout.encoding, shape, classes) for f in shown}
+    for name, parts in layout.sequences.items():
+        inside = {f.name.removeprefix(f"{name}/"): _tfds_feature(f, layout.encoding, shape, classes) for f in parts}
+        each = {"pythonClassName": f"{_TFDS}features_dict.FeaturesDict", "featuresDict": {"features": inside}}
+        sequence = {"feature": each, "length": "-1"}
+        features[name] = {"pythonClassName": f"{_TFDS}sequence_feature.Sequence", "sequence": sequence}
+    return {"pythonClassName": f"{_TFDS}features_dict.FeaturesDict", "featuresDict": {"features": features}}
 
 
-def _tfds_feature(
-    feature: RecordFeature, settings: ShardSettings, shape: tuple[int | None, ...], classes: int
-) -> dict[str, Any]:
+def _tfds_feature(feature: RecordFeature, encoding: str, shape: tuple[int | None, ...], classes: int) -> dict[str, Any]:
     # tfds writes -1 for a side that differs from image to image.
-    sides = {"dimensions": [str(-1 if side is None else side) for side in shape]}
-    whole = {"dtype": "int64", "encoding": "none"}
-    form: dict[str, tuple[str, dict[str, Any]]] = {
+    sides, flat = (
+        {"dimensions": [str(-1 if side is None else side) for side in form]} for form in (shape, (*shape[:2], 1))
+    )
+    whole = {"dtype": "float32" if feature.kind == "float32" else "int64", "encoding": "none"}
+    image = {"dtype": "uint8", "encodingFormat": encoding}
+    mask = {"encodingFormat": "png", "useColormap": True, "label": {"numClasses": str(len(feature.classes))}}
+    several = {"dimensions": [str(feature.width if feature.sequence else classes)]}
+    forms: dict[str, tuple[str, dict[str, Any]]] = {
         "Text": ("text_feature.Text", {"text": {}}),
         "Scalar": ("scalar.Scalar", {"tensor": {"shape": {}, **whole}}),
-        "ClassLabel": ("class_label_feature.ClassLabel", {"classLabel": {"numClasses": str(classes)}}),
-        "classes": ("tensor_feature.Tensor", {"tensor": {"shape": {"dimensions": [str(classes)]}, **whole}}),
-        "Image": (
-            "image_feature.Image",
-            {"image": {"shape": sides, "dtype": "uint8", "encodingFormat": settings.encoding}},
+        "ClassLabel": (
+            "class_label_feature.ClassLabel",
+            {"classLabel": {"numClasses": str(len(feature.classes) if feature.stored == "labels" else classes)}},
         ),
+        "classes": ("tensor_feature.Tensor", {"tensor": {"shape": several, **whole}}),
+        "Tensor": ("tensor_feature.Tensor", {"tensor": {"shape": several, **whole}}),
+        "BBoxFeature": (
+            "bounding_boxes.BBoxFeature",
+            {"boundingBox": {"shape": several, "dtype": "float32", "bboxFormat": "REL_YXYX"}},
+        ),
+        "Image": ("image_feature.Image", {"image": {"shape": sides, **image}}),
+        "LabeledImage": ("labeled_image.LabeledImage", {"image": {"shape": flat, **image, **mask}}),
         "pixels": ("tensor_feature.Tensor", {"tensor": {"shape": sides, "dtype": "uint8", "encoding": "bytes"}}),
     }
-    name, content = form[feature.tfds]
+    name, content = forms[feature.tfds]
     return {"pythonClassName": _TFDS + name, "description": feature.description, **content}
 
 

@@ -21,8 +21,9 @@ import pyarrow as pa
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
 from brev_pipeline.frames import Augmenter, PixelReader, Pixels, augment_frames, stack_frames
+from brev_pipeline.record_features import Value
 from brev_pipeline.records.encodings import ENCODINGS, make_encoder
-from brev_pipeline.records.example import Value, encode_example
+from brev_pipeline.records.example import encode_example
 from brev_pipeline.records.reuse import RecordCopier
 from brev_pipeline.records.schema import RECORD_VERSION
 from brev_pipeline.store import Folder

@@ -18,7 +18,10 @@ from brev_pipeline_tests.records.worlds import World, build
 int64s = st.integers(-(2**63), 2**63 - 1)
 # Python's protobuf puts "label/multi_hot" before its own prefix "label"; every other language sorts as we do.
 names = st.text(max_size=12).map(lambda name: f"{len(name)} {name}")
-features = st.dictionaries(names, st.binary(max_size=400) | int64s | st.lists(int64s), max_size=8)
+floats = st.floats(width=32, allow_nan=False)
+arrays = st.lists(floats).map(lambda values: np.array(values, np.float32))
+values = st.binary(max_size=400) | int64s | st.lists(int64s) | floats | arrays
+features = st.dictionaries(names, values, max_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,8 @@ def theirs(tf: Any, content: dict) -> Any:
     def feature(value: Any) -> Any:
         if isinstance(value, bytes):
             return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        if isinstance(value, float | np.ndarray):
+            return tf.train.Feature(float_list=tf.train.FloatList(value=np.atleast_1d(value)))
         return tf.train.Feature(int64_list=tf.train.Int64List(value=[value] if isinstance(value, int) else value))
 
     return tf.train.Example(features=tf.train.Features(feature={k: feature(v) for k, v in content.items()}))
@@ -52,6 +57,25 @@ def test_tensorflow_reads_an_example_back(tf: Any, content: dict) -> None:
 @settings(max_examples=200, deadline=None)
 def test_an_example_has_the_bytes_that_tensorflow_gives_it(tf: Any, content: dict) -> None:
     assert encode_example(content) == theirs(tf, content).SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize("bits", [0x7FC00000, 0xFFC00000, 0x7F800001, 0xFFFFFFFF])
+def test_every_nan_is_stored_as_the_quiet_one_without_a_sign(tf: Any, bits: int) -> None:
+    value = np.array([bits], np.uint32).view(np.float32)
+    expected = theirs(tf, {"target/a": float("nan")}).SerializeToString(deterministic=True)
+    assert expected.endswith(bytes.fromhex("0000c07f"))
+    assert encode_example({"target/a": value}) == expected
+    assert encode_example({"target/a": float(value[0])}) == expected
+
+
+@given(st.lists(st.lists(floats, max_size=5), min_size=1, max_size=4))
+@settings(max_examples=30, deadline=None)
+def test_tensorflow_parses_lists_of_floats_and_empty_ones_as_such(tf: Any, content: list[list[float]]) -> None:
+    records = [encode_example({"f": np.array(row, np.float32), "i": [len(row)] * len(row)}) for row in content]
+    spec = {"f": tf.io.RaggedFeature(tf.float32), "i": tf.io.RaggedFeature(tf.int64)}
+    parsed = tf.io.parse_example(records, spec)
+    assert parsed["f"].to_list() == content
+    assert parsed["i"].to_list() == [[len(row)] * len(row) for row in content]
 
 
 def test_a_file_has_the_bytes_that_tensorflows_writer_gives_it(tf: Any, tmp_path: Path) -> None:
