@@ -6,7 +6,7 @@ Exporters and readers are derived from these descriptions, and know of no kind.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ import numpy.typing as npt
 Floats: TypeAlias = npt.NDArray[np.float32]
 Value: TypeAlias = bytes | int | float | Sequence[int] | Floats
 """Of one feature: bytes; an int64, or a list of them; a float32, or a flat array of them."""
+
+LABEL_FEATURES: Final = "label_features"
+"""Where a manifest describes the features of labels (`describe_features`); without labels it has no such entry."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,14 @@ class RecordFeature:
     """Values of each element of a sequence."""
     classes: tuple[str, ...] = ()
     """Class names that its values are indices into, of labels; those of `label` are the version's."""
+
+    @property
+    def tf_type(self) -> str:
+        """TensorFlow's name of the type that it is stored as."""
+        return _TF_TYPES.get(self.kind, self.kind)
+
+
+_TF_TYPES: Final = {"bytes": "string", "text": "string", "uint64": "int64"}
 
 
 def describe_features(features: Sequence[RecordFeature]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ who reads it stand in different rooms; key and form of each are here.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -35,6 +35,10 @@ GIVEN: Final = b"brev_pipeline.given"
 WORK: Final = b"brev_pipeline.work"
 """Schema metadata of a stage's table: how much of it the run made anew (images decoded, records written)."""
 
+LABELS: Final = b"brev_pipeline.label_features"
+"""Schema metadata of the record table: JSON of the features of labels (`record_features.describe_features`), where the
+records have some."""
+
 LEFT_OUT_RULES: Final = ("class_filter", "link_outside", "not_a_file", "object_too_large")
 """What the listing leaves out: images of other classes, links that leave the dataset, what is no regular file (any
 more), and objects larger than ``listing.max_object_mb``. None of them is read; they count as listed."""
@@ -54,6 +58,16 @@ def read_note(table: pa.Table, key: bytes) -> str | None:
 def note_work(table: pa.Table, work: int) -> pa.Table:
     """The table, its schema's metadata saying how much of it was made anew."""
     return add_notes(table, {WORK: str(work)})
+
+
+def note_label_features(records: pa.Table, described: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """The record table, its schema's metadata describing the features of labels; as it is where there are none."""
+    return add_notes(records, {LABELS: json.dumps(described, ensure_ascii=False)}) if described else records
+
+
+def read_label_features(records: pa.Table) -> list[dict[str, Any]]:
+    """What `note_label_features` noted; empty where the records have no labels."""
+    return list(json.loads(read_note(records, LABELS) or "[]"))
 
 
 def note_found(listing: pa.Table, facts: Mapping[str, Any]) -> pa.Table:

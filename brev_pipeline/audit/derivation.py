@@ -37,6 +37,7 @@ from brev_pipeline.audit.version_claims import (
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.differences import list_differences
 from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.record_features import LABEL_FEATURES, parse_features
 from brev_pipeline.split.label_map import build_label_map, list_present_classes
 from brev_pipeline.stages import SPECS, VERSION, package_versions
 from brev_pipeline.store.versions import DERIVED, MANIFEST, file_facts
@@ -176,6 +177,7 @@ def _export_contradictions(claims: VersionClaims) -> Iterator[str]:
         images=claims.tables["images"],
         records=claims.tables["records"],
         files=sources,
+        label_features=parse_features(claims.manifest.get(LABEL_FEATURES, ())),
     )
     for name in sorted(set(files) - set(sources) | set(exported)):
         if name not in exported:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from brev_pipeline.audit.version_claims import DERIVATION_ERRORS
 from brev_pipeline.engine import Engine, LostTask
 from brev_pipeline.errors import BrevPipelineError
+from brev_pipeline.record_features import LABEL_FEATURES, RecordFeature, parse_features
 from brev_pipeline.split.label_map import number_classes
 from brev_pipeline.store import Folder, Version
 from brev_pipeline.store.versions import MANIFEST, REPORT, file_facts
@@ -76,6 +77,8 @@ class FileCheck:
     folder: Folder
     compression: str
     """Of its shards."""
+    labels: tuple[RecordFeature, ...] = ()
+    """The features of the version's labels, which each of its records has."""
 
     def __call__(self, task: FileTask) -> list[str]:
         """One line per problem: bytes that are not those of the manifest, and records that are not their rows'."""
@@ -101,7 +104,9 @@ class FileCheck:
         pairs |= {column: key for column, key in DERIVED.items() if column in rows.column_names}
         held = _InMemoryFolder(self.folder.url, self.folder.options, data)
         try:
-            for row, record in iterate_records(held, rows, self.compression):
+            for row, record in iterate_records(held, rows, self.compression, self.labels):
+                if lost := [feature.name for feature in self.labels if feature.name not in record]:
+                    yield f"{name}, record {row['position']}: it has no {', '.join(lost)} ({row['path']})"
                 for column, key in pairs.items():
                     if record.get(key) != row[column]:
                         yield (
@@ -142,7 +147,8 @@ def find_file_problems(
         present = {name for name in present if not name.startswith(f"{REPORT}/")}
     problems = {name: [f"{name}: missing"] for name in set(listed) - present}
     problems |= {name: [f"{name}: not in the manifest"] for name in present - set(listed)}
-    check = FileCheck(version.folder, manifest["configuration"]["shards"]["compression"])
+    labels = parse_features(manifest.get(LABEL_FEATURES, ()))
+    check = FileCheck(version.folder, manifest["configuration"]["shards"]["compression"], labels)
     tasks = _list_tasks({name: facts for name, facts in sorted(listed.items()) if name in present}, records)
     for task, outcome in engine.map(check, tasks, label="verify files", lost="yield"):
         lines = [f"{task.name}: cannot be read: {outcome.reason}"] if isinstance(outcome, LostTask) else outcome

@@ -58,6 +58,20 @@ class _Configuration(_Part):
     split: dict[StrictStr, Any]
 
 
+class _LabelFeature(BaseModel):
+    """As `record_features.describe_features` tells one; what it does not know cannot be read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: StrictStr
+    kind: Literal["bytes", "text", "int64", "uint64", "float32"]
+    description: StrictStr
+    stored: Literal["labels"]
+    tfds: StrictStr = "Text"
+    sequence: StrictStr | None = None
+    width: Annotated[StrictInt, Field(ge=1)] = 1
+    classes: list[StrictStr] = []
+
+
 class _Lock(_Part):
     contents: _Count
     sha256: _Sha256
@@ -78,6 +92,7 @@ class _Manifest(_Part):
     known_assignments_sha256: _Sha256 | None = None
     given_sha256: dict[StrictStr, _Sha256] = {}
     classes: list[StrictStr]
+    label_features: list[_LabelFeature] = []
     test_lock: dict[StrictStr, _Lock] | None = None
     listing_fingerprint: StrictStr
     counts: _Counts

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from brev_pipeline.errors import ShardError
 from brev_pipeline.frames import split_frames
 from brev_pipeline.records.encodings import ENCODINGS
-from brev_pipeline.records.example import decode_example
+from brev_pipeline.records.example import Values, decode_example, decode_feature
 from brev_pipeline.records.schema import ImageShape
 from brev_pipeline.rescaling import Rescale, rescale_table
 
@@ -25,27 +25,58 @@ def find_bytes_feature(record: bytes, name: bytes) -> memoryview | None:
 
     Args:
         record: a serialized ``tf.train.Example``.
-        name: the feature's key, shorter than 128 bytes.
+        name: the feature's key.
 
     Raises:
         ShardError: these are not the bytes of such an Example.
     """
     try:
-        # Example { Features features = 1; }, Features { map<string, Feature> feature = 1; }
-        end, at = _read_delimited(record, 0)
-        while at < end:
-            stop, at = _read_delimited(record, at)
-            key = at + 2
-            value = key + record[at + 1]
-            if record[key:value] == name:
-                # Feature { BytesList bytes_list = 1; }, BytesList { repeated bytes value = 1; }: three lengths, one in
-                # the other.
-                for _ in range(3):
-                    stop, value = _read_delimited(record, value)
-                return memoryview(record)[value:stop]
-            at = stop
+        if (value := _find_feature(record, name)) is None:
+            return None
+        # Feature { BytesList bytes_list = 1; }, BytesList { repeated bytes value = 1; }: three lengths, one in the
+        # other.
+        stop = 0
+        for _ in range(3):
+            stop, value = _read_delimited(record, value)
+        return memoryview(record)[value:stop]
     except IndexError as error:
         raise ShardError("not a tf.train.Example: it ends within a feature") from error
+
+
+def read_feature(record: bytes, name: str) -> Values:
+    """The values of one feature, without those of the others.
+
+    Args:
+        record: a serialized ``tf.train.Example``.
+        name: the feature's key.
+
+    Raises:
+        ShardError: these are not the bytes of such an Example, or it has no such feature.
+    """
+    try:
+        if (value := _find_feature(record, name.encode())) is None:
+            raise ShardError(
+                f"the record has no feature {name}: the version was written otherwise; `brev-pipeline verify` says how"
+            )
+        stop, begin = _read_delimited(record, value)
+    except IndexError as error:
+        raise ShardError("not a tf.train.Example: it ends within a feature") from error
+    return decode_feature(record[begin:stop], name)
+
+
+def _find_feature(record: bytes, name: bytes) -> int | None:
+    """Where the value of a feature's map entry begins, with the tag of its Feature."""
+    # Example { Features features = 1; }, Features { map<string, Feature> feature = 1; }
+    end, at = _read_delimited(record, 0)
+    while at < end:
+        stop, at = _read_delimited(record, at)
+        key = at + 2
+        value = key + record[at + 1]
+        if record[at + 1] > 0x7F:
+            value, key = _read_delimited(record, at)
+        if record[key:value] == name:
+            return value
+        at = stop
     return None
 
 

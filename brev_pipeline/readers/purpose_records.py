@@ -9,11 +9,13 @@ import pyarrow.compute as pc
 
 from brev_pipeline.errors import ConfigError, ReadError, ShardError
 from brev_pipeline.readers.find_version import Manifest, read_checked_file
+from brev_pipeline.readers.label_fields import LabelFields
 from brev_pipeline.readers.pixels import PixelDecoder
-from brev_pipeline.readers.samples import FIELDS, MULTI_HOT, SampleReader
+from brev_pipeline.readers.samples import ALIASES, FIELDS, MULTI_HOT, SampleReader
 from brev_pipeline.readers.stored_records import StoredRecords
+from brev_pipeline.record_features import LABEL_FEATURES, RecordFeature, parse_features
 from brev_pipeline.records.example import decode_example
-from brev_pipeline.records.schema import SHAPE_COLUMNS, ImageShape, find_image_shape
+from brev_pipeline.records.schema import SHAPE_COLUMNS, ImageShape, RecordLayout, find_image_shape
 from brev_pipeline.rescaling import Rescale, rescale_factors
 from brev_pipeline.store import Folder, Version
 from brev_pipeline.store.parquet import from_parquet
@@ -72,17 +74,60 @@ class PurposeRecords:
         """Bytes of a file, by the manifest."""
         return int(self.manifest["files"][name]["bytes"])
 
+    @cached_property
+    def layout(self) -> RecordLayout:
+        """What the records hold.
+
+        Raises:
+            ReadError: another release of this package wrote labels that this one does not know.
+        """
+        is_time_series = self.image_shape.frames is not None
+        return RecordLayout(self.shard_settings["encoding"], self.is_multi_label, is_time_series, self.label_features)
+
+    @cached_property
+    def label_features(self) -> tuple[RecordFeature, ...]:
+        """The features of the version's labels.
+
+        Raises:
+            ReadError: another release of this package wrote them, in a way that this one does not know.
+        """
+        try:
+            return parse_features(self.manifest.get(LABEL_FEATURES, ()))
+        except TypeError as error:
+            raise ReadError(
+                f"{self.version.path} has labels that this package does not know ({error}): use the brev-pipeline that "
+                "wrote it (its version stands in the manifest)"
+            ) from error
+
+    def make_label_fields(self, pad: int | None = None) -> LabelFields:
+        """The fields of the version's labels.
+
+        Args:
+            pad: objects that each record is filled up to; None: not at all.
+
+        Raises:
+            ReadError: there is no such number of objects.
+        """
+        if pad is not None and pad < 0:
+            raise ReadError(f"pad_objects is how many objects a record is filled up to, or None; got {pad}")
+        # Without labels no image table is read for them.
+        shape = self.image_shape if self.label_features else ImageShape(None, None, None, 1)
+        return LabelFields(self.label_features, shape, pad)
+
     def choose_fields(self, names: Sequence[str] | None) -> tuple[str, ...]:
-        """The fields that are meant, names out of `FIELDS`; None means all that the records have.
+        """The fields that are meant, names out of `FIELDS` and of labels; None means all that the records have.
 
         Raises:
             ReadError: a name is unknown, or the records do not have it.
         """
-        there = tuple(name for name in FIELDS if self.is_multi_label or name != MULTI_HOT)
+        labels = self.make_label_fields()
+        whole = (*(name for name in FIELDS if self.is_multi_label or name != MULTI_HOT), *labels.names)
         if names is None:
-            return there
+            return whole
+        there = (*whole, *labels.parts)
         if isinstance(names, str) or not names:
             raise ReadError(f"fields is a sequence of names such as ('image', 'label'), not {names!r}")
+        names = [ALIASES.get(name, name) for name in names]
         if unknown := [name for name in names if name not in there]:
             raise ReadError(f"the records have no field {', '.join(map(repr, unknown))}; they have {', '.join(there)}")
         return tuple(names)
@@ -113,16 +158,23 @@ class PurposeRecords:
         return self.table.filter(pc.equal(self.table["epoch"], epoch)).combine_chunks()
 
     def make_samples(
-        self, rows: pa.Table, fields: Sequence[str] | None, rescale: Rescale, *, as_dict: bool
+        self,
+        rows: pa.Table,
+        fields: Sequence[str] | None,
+        rescale: Rescale,
+        *,
+        as_dict: bool,
+        pad: int | None = None,
     ) -> SampleReader:
-        """What makes samples of some rows; see `SampleReader`.
+        """What makes samples of some rows; see `SampleReader` and `make_label_fields`.
 
         Raises:
-            ReadError: there is no such field or rescaling.
+            ReadError: there is no such field, rescaling or number of objects.
         """
         names = self.choose_fields(fields)
         decoder = PixelDecoder(self.shard_settings["encoding"], self.image_shape, self.choose_rescale(rescale))
-        return SampleReader(self._read_stored(rows), rows, names, decoder, as_dict=as_dict)
+        labels = self.make_label_fields(pad)
+        return SampleReader(self._read_stored(rows), rows, names, decoder, labels, as_dict=as_dict)
 
     def _read_stored(self, rows: pa.Table) -> StoredRecords:
         return StoredRecords(self.folder, rows, self.shard_settings["compression"])

@@ -23,7 +23,7 @@ class Records:
     """The records of one purpose, or of several; made by `read`.
 
     ``len(records)`` counts the records of all written epochs, and ``records[i]`` reads one of them: a dictionary of
-    every field (`FIELDS`). Pixels are the same whichever way they are read: uint8 (height, width, channels), RGB or
+    every field (`fields`). Pixels are the same whichever way they are read: uint8 (height, width, channels), RGB or
     grey, exactly as written (png, raw) or as libjpeg-turbo decodes them (jpeg).
 
     Args:
@@ -128,6 +128,28 @@ class Records:
         """What is common to the shapes of the images: frames, height, width, channels."""
         return self._contents.image_shape
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Every field of a record: those of `FIELDS` that there are, then the labels.
+
+        Of labels: ``mask``, the class number of each pixel, uint8 ([frames,] height, width); ``mask/labelled``, 1 where
+        somebody said what the photo shows; ``objects``, a dictionary of ``bbox``, float32 (objects, 4): ymin, xmin,
+        ymax, xmax in 0..1, ``label``, int64 (objects,), −1 for no class, ``area``, float32 (objects,) in px², and of a
+        time series ``frame``, int64 (objects,); ``target/<name>``, float32, NaN where it is not known; and
+        ``text/<name>``. A part of ``objects`` may be asked for alone, as ``objects/bbox``, and their number as
+        ``objects/count``. ``img`` means ``image``.
+        """
+        return self._contents.choose_fields(None)
+
+    @property
+    def label_classes(self) -> dict[str, list[str]]:
+        """Field → class names of what it holds, by number: of ``mask`` and ``objects``, where the version has them."""
+        return self._contents.make_label_fields().class_names
+
+    def feature_spec(self) -> dict[str, Any]:
+        """What ``tf.io.parse_example`` needs to read these records without this package. Imports TensorFlow."""
+        return self._contents.layout.feature_spec(len(self.classes))
+
     def to_tf(
         self,
         batch_size: int | None = 32,
@@ -141,6 +163,7 @@ class Records:
         prefetch: int | None = None,
         fields: Sequence[str] | None = _PAIR,
         as_dict: bool = False,
+        pad_objects: int | None = None,
     ) -> Any:
         """A ``tf.data.Dataset`` with static shapes and a known number of elements; fit for ``model.fit``.
 
@@ -158,8 +181,11 @@ class Records:
             seed: of the shuffling.
             drop_remainder: leave out a last batch that is not full.
             prefetch: batches made ahead; None: as TensorFlow finds best.
-            fields: names out of `FIELDS`; None: all.
+            fields: names out of `fields`; None: all.
             as_dict: elements are dictionaries by field; else tuples in the order of ``fields``.
+            pad_objects: fill up the objects of each record to so many, with label −1 and else 0, and give their
+                number: ``objects/count`` (batch,), and ``count`` in ``objects``. None: they are ragged, in a batch a
+                ``tf.RaggedTensor`` (batch, None, 4) or (batch, None). A record with more is an error when it is read.
 
         Raises:
             ReadError: there is no such epoch, field or value; or the images differ in size.
@@ -167,7 +193,7 @@ class Records:
         """
         from brev_pipeline.readers.to_tf import TfDecoder, make_tf_dataset
 
-        decoder = TfDecoder(self._contents, rescale, fields, as_dict=as_dict)
+        decoder = TfDecoder(self._contents, rescale, fields, as_dict=as_dict, pad=pad_objects)
         epochs = [epoch, *((epoch + later) % self.epochs for later in range(1, self.epochs if repeat else 1))]
         return make_tf_dataset(
             self._contents,
@@ -188,6 +214,7 @@ class Records:
         *,
         fields: Sequence[str] | None = _PAIR,
         as_dict: bool = False,
+        pad_objects: int | None = None,
         layout: Layout = "CHW",
         iterable: bool = False,
         shuffle: bool = False,
@@ -207,9 +234,12 @@ class Records:
             epoch: the written epoch.
             rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"imagenet_stats"`` (float32), see
                 `rescaling.rescale_factors`.
-            fields: names out of `FIELDS`; None: all. Pixels and multi-hot labels are tensors, numbers int (the seed
-                as the int64 of the same bits), texts str.
+            fields: names out of `fields`; None: all. Pixels, multi-hot labels, masks (([frames,] height, width)) and
+                objects are tensors, numbers int or float (the seed as the int64 of the same bits), texts str.
             as_dict: samples are dictionaries by field; else tuples in the order of ``fields``.
+            pad_objects: fill up the objects of each record to so many, with label −1 and else 0, and give their
+                number, ``objects/count``, and ``count`` in ``objects``: so a loader can make batches of them. None:
+                they have as many as there are. A record with more is an error when it is read.
             layout: of the pixels: CHW (a view; as torch's layers want them) or HWC (as stored).
             iterable: see above.
             shuffle: iterable only: read in random order, files first, then within 64 MB of records.
@@ -222,7 +252,7 @@ class Records:
             ReadError: PyTorch is not installed; there is no such epoch, field or value.
         """
         rows = self._contents.select_epoch(epoch)
-        samples = self._contents.make_samples(rows, fields, rescale, as_dict=as_dict)
+        samples = self._contents.make_samples(rows, fields, rescale, as_dict=as_dict, pad=pad_objects)
         if layout not in ("CHW", "HWC"):
             raise ReadError(f"layout is 'CHW' or 'HWC', not {layout!r}")
         if not iterable and (shuffle or drop_remainder or rank is not None or ranks is not None):
@@ -246,14 +276,22 @@ class Records:
         by_epoch = [
             samples
             if number == epoch
-            else self._contents.make_samples(self._contents.select_epoch(number), fields, rescale, as_dict=as_dict)
+            else self._contents.make_samples(
+                self._contents.select_epoch(number), fields, rescale, as_dict=as_dict, pad=pad_objects
+            )
             for number in range(self.epochs)
         ]
         share = None if rank is None or ranks is None else (rank, ranks)
         return RecordStream(by_epoch, epoch, layout, seed=seed if shuffle else None, share=share, even=drop_remainder)
 
     def to_numpy(
-        self, epoch: int = 0, rescale: Rescale = None, *, fields: Sequence[str] | None = _PAIR, as_dict: bool = False
+        self,
+        epoch: int = 0,
+        rescale: Rescale = None,
+        *,
+        fields: Sequence[str] | None = _PAIR,
+        as_dict: bool = False,
+        pad_objects: int | None = None,
     ) -> Any:
         """All records of an epoch in memory: ``images, labels = records.to_numpy()``.
 
@@ -261,18 +299,23 @@ class Records:
             epoch: the written epoch.
             rescale: None (uint8), ``"unit"``, ``"imagenet"`` or ``"imagenet_stats"`` (float32), see
                 `rescaling.rescale_factors`.
-            fields: names out of `FIELDS`; None: all.
+            fields: names out of `fields`; None: all.
             as_dict: give a dictionary by field; else a tuple in the order of ``fields``.
+            pad_objects: fill up the objects of each record to so many, with label −1 and else 0.
 
         Returns:
             Images (records, height, width, channels); labels and epochs (records,) int64, seeds uint64; texts
-            (records,) str; multi-hot labels (records, classes) int64.
+            (records,) str; multi-hot labels (records, classes) int64; masks (records, [frames,] height, width) uint8;
+            targets (records,) float32; ``objects/bbox`` and the like a list with an array for each record, or with
+            ``pad_objects`` one array (records, pad_objects, …), ``objects/count`` (records,) int64, and ``objects`` a
+            dictionary of these.
 
         Raises:
             ReadError: there is no such epoch, field or value; or the images differ in size.
             ShardError: a record is damaged.
         """
-        samples = self._contents.make_samples(self._contents.select_epoch(epoch), fields, rescale, as_dict=as_dict)
+        rows = self._contents.select_epoch(epoch)
+        samples = self._contents.make_samples(rows, fields, rescale, as_dict=as_dict, pad=pad_objects)
         return read_arrays(samples, self.shape, rescale)
 
     @cached_property

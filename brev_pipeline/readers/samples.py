@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.errors import ReadError
+from brev_pipeline.readers.label_fields import LabelFields
 from brev_pipeline.readers.pixels import PixelDecoder
 from brev_pipeline.readers.stored_records import StoredRecords, find_runs
 from brev_pipeline.records.example import decode_example
@@ -29,7 +30,10 @@ MULTI_HOT: Final = "label/multi_hot"
 """These two stand in the record alone; all others in the record table too."""
 
 FIELDS: Final = (PIXELS, "label", MULTI_HOT, "path", "content_id", "item", "epoch", "seed")
-"""Every field: the decoded pixels, then the record's features under the names that they are stored under."""
+"""Every field: the decoded pixels, then the record's features under the names that they are stored under. Of a version
+with labels there are those of `LabelFields` too."""
+ALIASES: Final = {"img": PIXELS}
+"""The notebook's name of a field → its own."""
 
 
 READ_BYTES: Final = 8_000_000
@@ -46,20 +50,31 @@ class SampleReader:
         table: their rows of the record table.
         fields: what a sample holds, checked.
         decoder: makes the pixels.
+        labels: the fields of labels.
         as_dict: a sample is a dictionary, else a tuple in the order of ``fields``.
     """
 
     def __init__(
-        self, stored: StoredRecords, table: pa.Table, fields: tuple[str, ...], decoder: PixelDecoder, *, as_dict: bool
+        self,
+        stored: StoredRecords,
+        table: pa.Table,
+        fields: tuple[str, ...],
+        decoder: PixelDecoder,
+        labels: LabelFields,
+        *,
+        as_dict: bool,
     ) -> None:
-        self.stored, self.fields, self.as_dict = stored, fields, as_dict
-        self._getters = [_make_getter(name, table, decoder) for name in fields]
+        self.stored, self.fields, self.labels, self.as_dict = stored, fields, labels, as_dict
+        self._getters = [
+            labels.make_getter(name) if name in labels.all_names else _make_getter(name, table, decoder)
+            for name in fields
+        ]
 
     def __len__(self) -> int:
         return len(self.stored)
 
     def read_fields(self, row: int, record: bytes) -> list[Any]:
-        """The fields of one record: pixels and multi-hot labels as arrays, the rest as int or str."""
+        """The fields of one record: pixels, multi-hot labels, masks and objects as arrays, else numbers or str."""
         return [get(row, record) for get in self._getters]
 
     def pack_sample(self, values: list[Any]) -> Any:
@@ -139,13 +154,13 @@ def read_arrays(samples: SampleReader, shape: ImageShape, rescale: Rescale) -> A
     Returns:
         A tuple in the order of the fields, or a dictionary: images (records, [frames,] height, width, channels)
         uint8, or float32 if rescaled; numbers (records,) int64, the seed uint64; texts (records,) str; multi-hot labels
-        (records, classes) int64.
+        (records, classes) int64; labels as `LabelFields.stack` gives them.
 
     Raises:
         ReadError: the images differ in size.
         ShardError: a record is damaged.
     """
-    if PIXELS in samples.fields and not shape.is_known:
+    if any(name == PIXELS or name in samples.labels.masks for name in samples.fields) and not shape.is_known:
         raise ReadError("the images differ in size and make no array: set image.target_size, or read them one by one")
     columns: list[Any] = [[None] * len(samples) for _ in samples.fields]
     if PIXELS in samples.fields:
@@ -156,7 +171,12 @@ def read_arrays(samples: SampleReader, shape: ImageShape, rescale: Rescale) -> A
     for row, record in samples.iterate_records(np.arange(len(samples))):
         for column, value in zip(columns, samples.read_fields(row, record), strict=True):
             column[row] = value
-    return samples.pack_sample([_as_array(*pair) for pair in zip(samples.fields, columns, strict=True)])
+    return samples.pack_sample(
+        [
+            samples.labels.stack(name, column) if name in samples.labels.all_names else _as_array(name, column)
+            for name, column in zip(samples.fields, columns, strict=True)
+        ]
+    )
 
 
 def _as_array(name: str, column: Any) -> Any:

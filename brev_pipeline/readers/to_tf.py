@@ -5,7 +5,7 @@ the features that were asked for, and decoded within that same step, batches in 
 one-by-one map: `bench/read.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import reduce
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.errors import ReadError, ShardError, StoreError
+from brev_pipeline.readers.label_fields import COUNT, LabelFields, SequenceField, fill_value
 from brev_pipeline.readers.purpose_records import PurposeRecords
 from brev_pipeline.readers.samples import PIXELS
 from brev_pipeline.records.encodings import ENCODINGS
@@ -95,16 +96,24 @@ class TfDecoder:
         rescale: see `rescaling.rescale_factors`.
         fields: names out of `FIELDS`; None: all.
         as_dict: samples are dictionaries by field; else tuples in the order of ``fields``.
+        pad: objects that each record is filled up to; None: ragged.
 
     Raises:
-        ReadError: there is no such field or rescaling.
+        ReadError: there is no such field, rescaling or number of objects.
     """
 
     def __init__(
-        self, contents: PurposeRecords, rescale: Rescale, fields: Sequence[str] | None, *, as_dict: bool
+        self,
+        contents: PurposeRecords,
+        rescale: Rescale,
+        fields: Sequence[str] | None,
+        *,
+        as_dict: bool,
+        pad: int | None = None,
     ) -> None:
         self._encoding = contents.shard_settings["encoding"]
         self._class_count, self._shape = len(contents.class_names), contents.image_shape
+        self._labels = TfLabels(contents.make_label_fields(pad))
         self._factors = rescale_factors(contents.choose_rescale(rescale), self._shape.channels)
         self.fields, self._as_dict = contents.choose_fields(fields), as_dict
         self._pixels = f"image/{ENCODINGS[self._encoding].stored_as}"
@@ -112,18 +121,33 @@ class TfDecoder:
     def decode_batch(self, serialized: Any) -> Any:
         """A batch of serialized records (batch,) as a batch of samples."""
         parsed = self.parse_records(serialized)
-        return self._pack([self._decode_images(parsed) if name == PIXELS else parsed[name] for name in self.fields])
+        return self._pack([self._decode_field(name, parsed, self._decode_images, batch=True) for name in self.fields])
 
     def decode_sample(self, parsed: Any) -> Any:
         """One parsed record as a sample."""
-        return self._pack([self._decode_image(parsed) if name == PIXELS else parsed[name] for name in self.fields])
+        return self._pack([self._decode_field(name, parsed, self._decode_image, batch=False) for name in self.fields])
+
+    @property
+    def needs_one_size(self) -> bool:
+        """Whether a field makes no batch unless all images have one size."""
+        return any(name == PIXELS or name in self._labels.fields.masks for name in self.fields)
+
+    def _decode_field(
+        self, name: str, parsed: dict[str, Any], decode_pixels: Callable[[dict[str, Any]], Any], *, batch: bool
+    ) -> Any:
+        if name == PIXELS:
+            return decode_pixels(parsed)
+        return self._labels.decode(name, parsed, batch=batch) if self._labels.has(name) else parsed[name]
 
     def parse_records(self, serialized: Any) -> dict[str, Any]:
         """The features that the fields need of a batch of serialized records."""
         import tensorflow as tf
 
         spec = feature_spec(self._encoding, several=True, classes=self._class_count)
-        needed = set(self.fields)
+        of_labels = {name for name in self.fields if self._labels.has(name)}
+        label_spec = self._labels.feature_spec(of_labels)
+        spec |= label_spec
+        needed = {name for name in self.fields if name not in of_labels} | set(label_spec)
         if PIXELS in needed:
             # Raw pixels are flat: where widths differ, each record's own says how long a row is.
             width = [] if self._shape.width or self._pixels == "image/encoded" else ["image/width"]
@@ -171,6 +195,87 @@ class TfDecoder:
         return dict(zip(self.fields, values, strict=True)) if self._as_dict else tuple(values)
 
 
+class TfLabels:
+    """Labels as tensors; what they hold is what every other way of reading gives.
+
+    Args:
+        fields: of the version's labels.
+    """
+
+    def __init__(self, fields: LabelFields) -> None:
+        self.fields = fields
+
+    def has(self, name: str) -> bool:
+        """Whether a field is one of labels."""
+        return name in self.fields.all_names
+
+    def feature_spec(self, names: Collection[str]) -> dict[str, Any]:
+        """How the features that some fields need are parsed, a batch at a time; those of sequences are ragged."""
+        import tensorflow as tf
+
+        features = {feature.name: feature for name in names for feature in self.fields.list_features(name)}
+        return {
+            name: tf.io.RaggedFeature(tf.as_dtype(feature.tf_type), row_splits_dtype=tf.int64)
+            if feature.sequence
+            else tf.io.FixedLenFeature([], feature.tf_type)
+            for name, feature in features.items()
+        }
+
+    def decode(self, name: str, parsed: dict[str, Any], *, batch: bool) -> Any:
+        """A field of parsed records, or of a single one."""
+        if name in self.fields.masks:
+            data = parsed[self.fields.masks[name].name]
+            return self._decode_masks(data) if batch else self._decode_mask(data)
+        if name in self.fields.sequences:
+            of = self.fields.sequences[name]
+            return {part: _decode_part(of, part, parsed, batch=batch) for part in of.shown_parts}
+        if name in self.fields.parts:
+            return _decode_part(*self.fields.parts[name], parsed, batch=batch)
+        return parsed[name]
+
+    def _decode_masks(self, data: Any) -> Any:
+        """(batch,) PNGs → (batch, [frames,] height, width)."""
+        import tensorflow as tf
+
+        form = tf.TensorSpec(self.fields.shape.array_shape[:-1], tf.uint8)
+        return tf.map_fn(self._decode_mask, data, fn_output_signature=form)
+
+    def _decode_mask(self, data: Any) -> Any:
+        """([frames,] height, width)."""
+        import tensorflow as tf
+
+        mask = tf.io.decode_png(data, channels=1)
+        if self.fields.shape.frames is not None:
+            mask = tf.reshape(mask, (self.fields.shape.frames, -1, tf.shape(mask)[1], 1))
+        return tf.ensure_shape(tf.squeeze(mask, -1), self.fields.shape.array_shape[:-1])
+
+
+def _decode_part(of: SequenceField, part: str, parsed: dict[str, Any], *, batch: bool) -> Any:
+    """(batch, objects[, width]), ragged or filled up; or the number of objects (batch,). Of one record: without batch."""
+    import tensorflow as tf
+
+    feature = of.feature_of(part)
+    flat = parsed[feature.name]
+    values, splits = (flat.values, flat.row_splits) if batch else (flat, tf.stack([0, tf.size(flat, tf.int64)]))
+    splits //= feature.width
+    values = tf.reshape(values, (-1, feature.width)) if feature.width > 1 else values
+    counts = splits[1:] - splits[:-1]
+    if part == COUNT:
+        return counts if batch else counts[0]
+    if of.pad is None and not batch:
+        return values
+    ragged = tf.RaggedTensor.from_row_splits(values, splits, validate=False)
+    if of.pad is None:
+        return ragged
+    fits = tf.debugging.assert_less_equal(
+        counts, tf.constant(of.pad, tf.int64), f"a record has more {of.name}, {of.too_many}"
+    )
+    with tf.control_dependencies([] if fits is None else [fits]):
+        fill = tf.constant(fill_value(feature), values.dtype)
+        filled = ragged.to_tensor(fill, shape=(None, of.pad, *values.shape[1:]))
+    return filled if batch else filled[0]
+
+
 _SHUFFLE_BYTES: Final = 256_000_000  # bytes of records that the shuffle buffer may hold
 _PARSED_AT_ONCE: Final = 32  # records parsed together where no batches are asked for
 
@@ -197,7 +302,7 @@ def make_tf_dataset(
 
     if batch_size is not None and batch_size < 1:
         raise ReadError(f"batch_size is at least 1, or None for single records; got {batch_size}")
-    if batch_size is not None and not contents.image_shape.is_known and PIXELS in decoder.fields:
+    if batch_size is not None and not contents.image_shape.is_known and decoder.needs_one_size:
         raise ReadError("the images differ in size and make no batch: set image.target_size, or use batch_size=None")
     # Two batches at least, that there is something to mix.
     least = 2 * (batch_size or 1)

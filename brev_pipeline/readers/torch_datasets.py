@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from brev_pipeline.errors import ReadError
-from brev_pipeline.readers.samples import MULTI_HOT, PIXELS, SampleReader, reading_order, worker_share
+from brev_pipeline.readers.samples import PIXELS, SampleReader, reading_order, worker_share
 
 
 class RecordDataset(Dataset[Any]):  # type: ignore[misc]
@@ -119,8 +119,13 @@ def _make_sample(samples: SampleReader, layout: str, row: int, record: bytes) ->
         if name == PIXELS:
             pixels = torch.from_numpy(values[at])
             values[at] = pixels.movedim(-1, -3) if layout == "CHW" else pixels
-        elif name == MULTI_HOT:
+        elif isinstance(values[at], np.ndarray):
             values[at] = torch.from_numpy(values[at])
+        elif isinstance(values[at], dict):
+            values[at] = {
+                part: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+                for part, value in values[at].items()
+            }
         elif name == "seed" and values[at] >= 2**63:
             # torch has no arithmetic for uint64: the same 64 bits as int64, as the record holds them.
             values[at] -= 2**64

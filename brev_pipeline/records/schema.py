@@ -6,7 +6,6 @@ value, its `RecordLayout`. The shape that all images of some records have, as fa
 stands here too: exporters and readers state it.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -15,15 +14,12 @@ import pyarrow.compute as pc
 
 from brev_pipeline.errors import ShardError
 from brev_pipeline.record_features import RecordFeature as RecordFeature
-from brev_pipeline.record_features import parse_features
 from brev_pipeline.records.encodings import ENCODINGS
 
 RECORD_VERSION: Final = "1.0.0"
 """Version of this schema without labels; tfds shows it as the data set's version."""
 LABELLED_RECORD_VERSION: Final = "1.1.0"
 """The same of records with labels: whoever reads the former can read these."""
-LABEL_FEATURES: Final = "label_features"
-"""Where a manifest describes the features of labels (`describe_features`); without labels it has no such entry."""
 
 _TFDS: Final = "tensorflow_datasets.core.features."
 
@@ -62,12 +58,6 @@ class RecordLayout:
     labels: tuple[RecordFeature, ...] = ()
     """The features of its labels, with their class names; each record has each of them."""
 
-    @classmethod
-    def from_manifest(cls, manifest: Mapping[str, Any], *, several: bool, series: bool) -> "RecordLayout":
-        """The layout of a version by its manifest, and by what its tables tell."""
-        encoding = manifest["configuration"]["shards"]["encoding"]
-        return cls(encoding, several, series, parse_features(manifest.get(LABEL_FEATURES, ())))
-
     @property
     def version(self) -> str:
         """Of the schema."""
@@ -102,16 +92,13 @@ class RecordLayout:
         import tensorflow as tf
 
         def make_feature(feature: RecordFeature) -> Any:
-            kind = _TF_TYPES[feature.kind]
+            kind = feature.tf_type
             if feature.sequence:
                 width = [feature.width] if feature.width > 1 else []
                 return tf.io.FixedLenSequenceFeature(width, kind, allow_missing=True)
             return tf.io.FixedLenFeature([classes] if feature.tfds == "classes" else [], kind)
 
         return {feature.name: make_feature(feature) for feature in self.features}
-
-
-_TF_TYPES: Final = {"bytes": "string", "text": "string", "int64": "int64", "uint64": "int64", "float32": "float32"}
 
 
 def record_features(encoding: str = "png", *, several: bool = False, series: bool = False) -> tuple[RecordFeature, ...]:

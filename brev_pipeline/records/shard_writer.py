@@ -11,21 +11,23 @@ is not believed blindly: the shard's size and SHA-256 are checked before it is u
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import zip_longest
-from typing import Any, Final, Literal
+from itertools import repeat, zip_longest
+from typing import Any, Final, Literal, Protocol, TypeVar, cast
 
+import numpy as np
 import pyarrow as pa
 
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
 from brev_pipeline.frames import Augmenter, PixelReader, Pixels, augment_frames, stack_frames
-from brev_pipeline.record_features import Value
+from brev_pipeline.record_features import Value, describe_features
 from brev_pipeline.records.encodings import ENCODINGS, make_encoder
 from brev_pipeline.records.example import encode_example
+from brev_pipeline.records.label_encoder import LabelEncoder, LabelSource, PhotoLabels
 from brev_pipeline.records.reuse import RecordCopier
-from brev_pipeline.records.schema import RECORD_VERSION
+from brev_pipeline.records.schema import LABELLED_RECORD_VERSION, RECORD_VERSION
 from brev_pipeline.store import Folder
 from brev_pipeline.tfrecord import frame_record, masked_crc
 
@@ -160,6 +162,7 @@ class ShardWriter:
     folder: Folder  # where shards are written
     progress: Folder  # where finished shards are noted
     fingerprint: str  # what the pixels depend on besides the rows
+    labels: LabelSource | None = None
     # Folder of an earlier version to copy records from, and the compression of its shards.
     previous: tuple[Folder, str] | None = None
 
@@ -167,7 +170,7 @@ class ShardWriter:
         """Write a shard unless it is there already.
 
         Raises:
-            ShardError: an image cannot be encoded, or the pixel reader gave another number of images.
+            ShardError: an image cannot be encoded, or a reader gave another number of images or labels.
             StoreError: the folder cannot be written.
         """
         digest = self._digest(task)
@@ -184,7 +187,7 @@ class ShardWriter:
 
     def _records(self, task: ShardTask) -> Iterator[tuple[bytes, int | None]]:
         """Each record in order; with a copy, its checksum, which was checked."""
-        make = RecordBuilder(self.settings, self.augmenter)
+        make = RecordBuilder(self.settings, self.augmenter, self.labels.encoder if self.labels else None)
         copier = RecordCopier(*self.previous, task.matches) if self.previous and task.matches else None
         step = max(1, _PIXELS_AT_ONCE // max(1, *task.rows["length"].to_pylist()))
         for start in range(0, task.rows.num_rows, step):
@@ -198,10 +201,13 @@ class ShardWriter:
             ]
             missing = pa.array([copy is None for copy in copies], pa.bool_())
             # Pixels are read only for what is made anew.
-            images = _read_pixels(chunk.filter(missing), self.pixels)
+            wanted = chunk.filter(missing)
+            images, labels = _read_pixels(wanted, self.pixels), _read_labels(wanted, self.labels)
             for row, match, copy in zip(rows, matches, copies, strict=True):
-                yield (make(row, next(images)), None) if copy is None else (copy, match["crc"])
-            next(images, None)  # there must be no more of them
+                yield (make(row, next(images), next(labels)), None) if copy is None else (copy, match["crc"])
+            # There must be no more of them.
+            next(images, None)
+            next(labels, None)
 
     def _store(self, finished: FinishedShard, data: bytes) -> None:
         """Put the file in its place. One of the same name that another plan left there gives way."""
@@ -214,23 +220,52 @@ class ShardWriter:
     def _digest(self, task: ShardTask) -> str:
         inputs = [RECORD_VERSION, self.settings.model_dump(mode="json"), self.fingerprint, task.file]
         parts = [*inputs, self.augmenter is None, task.rows.to_pydict()]
+        if self.labels:
+            is_time_series = task.rows[FRAMES_COLUMN].null_count == 0
+            features = self.labels.encoder.features(is_time_series=is_time_series)
+            parts += [LABELLED_RECORD_VERSION, describe_features(features)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-class RecordBuilder:
-    """Makes the bytes of one record from its row of the plan and its prepared pixels: a pure function of both."""
+class MovingAugmenter(Protocol):
+    """An augmenter that says what it does to places, as `brev_pipeline.augmentation.ImageAugmenter` does."""
 
-    def __init__(self, settings: ShardSettings, augmenter: Augmenter | None) -> None:
+    def plan_movement(self, seed: int, height: int, width: int) -> Any:
+        """What it does by a seed to the places of an image (height, width): a `labels.base.Movement`."""
+        ...
+
+    def augment(self, image: Pixels, seed: int, *, movement: Any) -> Pixels:
+        """A new image, shaped like ``image``, moved by what `plan_movement` gave for its seed and size."""
+        ...
+
+
+Item = TypeVar("Item")
+
+
+class RecordBuilder:
+    """Makes the bytes of one record from its row of the plan, its prepared pixels and labels: a pure function of them.
+
+    Args:
+        settings: of the shards.
+        augmenter: changes the pixels of rows that are ``augmented``, and, where there are labels of places, says how
+            they move (`MovingAugmenter`); None leaves all as they are.
+        labels: makes the features of labels; None: there are none.
+    """
+
+    def __init__(
+        self, settings: ShardSettings, augmenter: Augmenter | None, labels: LabelEncoder | None = None
+    ) -> None:
         self._encoding, self._encode = settings.encoding, make_encoder(settings)
         self._image_feature = f"image/{ENCODINGS[settings.encoding].stored_as}"
-        self._augmenter = augmenter
+        self._augmenter, self._labels = augmenter, labels
 
-    def __call__(self, row: Mapping[str, Any], image: Pixels) -> bytes:
-        """Augment, encode and wrap one image, as `schema.RECORD_FEATURES` describes it.
+    def __call__(self, row: Mapping[str, Any], image: Pixels, labels: PhotoLabels | None = None) -> bytes:
+        """Augment, encode and wrap one image and its labels, as `schema.RecordLayout` describes it.
 
         Args:
             row: of the plan, schema `shard_plan.SHARD_PLAN`.
             image: its prepared pixels.
+            labels: its prepared labels, where the version has labels.
 
         Returns:
             A serialized ``tf.train.Example``.
@@ -238,8 +273,12 @@ class RecordBuilder:
         Raises:
             ShardError: the image cannot be encoded.
         """
+        movement = None
         if self._augmenter and row["augmented"]:
-            image = augment_frames(self._augmenter, image, row["seed"])
+            if self._labels and self._labels.kinds:
+                image, movement = _augment_and_tell(cast(MovingAugmenter, self._augmenter), image, row["seed"])
+            else:
+                image = augment_frames(self._augmenter, image, row["seed"])
         try:
             data = self._encode(stack_frames(image))
         except ShardError as error:
@@ -261,13 +300,35 @@ class RecordBuilder:
             features["label/multi_hot"] = row["multi_hot"]
         if image.ndim == 4:
             features["image/frames"] = len(image)
+        if self._labels:
+            features |= self._labels.encode(labels or PhotoLabels(), image.shape[:-1], movement)
         return encode_example(features)
+
+
+def _augment_and_tell(augmenter: MovingAugmenter, image: Pixels, seed: int) -> tuple[Pixels, Any]:
+    """One image, or every frame of a time series, augmented alike; and what that did to places."""
+    movement = augmenter.plan_movement(seed, *image.shape[-3:-1])
+    if image.ndim == 3:
+        return augmenter.augment(image, seed, movement=movement), movement
+    return np.stack([augmenter.augment(frame, seed, movement=movement) for frame in image]), movement
 
 
 def _read_pixels(rows: pa.Table, pixels: PixelReader) -> Iterator[Pixels]:
     """The pixels of each row, exactly as many as there are rows."""
     images = pixels.read(rows.select(["content_id", *PIXEL_COLUMNS, FRAMES_COLUMN])) if rows.num_rows else ()
-    for row, image in zip_longest(range(rows.num_rows), images):
-        if row is None or image is None:
-            raise ShardError(f"the pixels of {rows.num_rows} images were asked for, more or fewer came")
-        yield image
+    yield from _exactly(rows.num_rows, images, "pixels")
+
+
+def _read_labels(rows: pa.Table, labels: LabelSource | None) -> Iterator[PhotoLabels | None]:
+    """The labels of each row, likewise; None for each where there are none."""
+    if labels is None:
+        yield from repeat(None, rows.num_rows)
+    else:
+        yield from _exactly(rows.num_rows, labels.reader.read(rows) if rows.num_rows else (), "labels")
+
+
+def _exactly(count: int, given: Iterable[Item], what: str) -> Iterator[Item]:
+    for number, item in zip_longest(range(count), given):
+        if number is None or item is None:
+            raise ShardError(f"the {what} of {count} images were asked for, more or fewer came")
+        yield item

@@ -16,6 +16,8 @@ from brev_pipeline.config import ShardSettings
 from brev_pipeline.engine import Counted, Engine
 from brev_pipeline.errors import ShardError
 from brev_pipeline.frames import Augmenter, PixelReader
+from brev_pipeline.record_features import describe_features
+from brev_pipeline.records.label_encoder import LabelSource
 from brev_pipeline.records.reuse import PreviousRecords
 from brev_pipeline.records.shard_plan import shard_name
 from brev_pipeline.records.shard_writer import (
@@ -26,7 +28,7 @@ from brev_pipeline.records.shard_writer import (
     list_finished_shards,
 )
 from brev_pipeline.store import Folder
-from brev_pipeline.table_metadata import note_work
+from brev_pipeline.table_metadata import note_label_features, note_work
 from brev_pipeline.tables import part_names
 from brev_pipeline.texts import TEXT
 
@@ -49,6 +51,7 @@ def write_shards(
     engine: Engine,
     fingerprint: str,
     previous: PreviousRecords | None = None,
+    labels: LabelSource | None = None,
 ) -> pa.Table:
     """Write every shard of a plan; the same bytes whatever the engine, its workers, or how often it was interrupted.
 
@@ -71,10 +74,12 @@ def write_shards(
             of the packages that touch pixels. Another fingerprint, and no finished shard is used again.
         previous: records that were written with the same ``fingerprint`` and encoding; those that are wanted again are
             copied.
+        labels: reads and encodes the labels of each row; None: the version has none.
 
     Returns:
         One row per record, schema `tables.TFRECORD_SHARDS`, sorted by purpose, part, shard and position; its metadata
-        says how many of them were made anew (`table_metadata.WORK`).
+        says how many of them were made anew (`table_metadata.WORK`) and, where there are labels, describes their
+        features (`table_metadata.LABELS`).
 
     Raises:
         ShardError: the plan does not fit the prepared images, or an image cannot be encoded.
@@ -85,7 +90,7 @@ def write_shards(
     starts, names = list_shards(plan, pipeline)
     _remove_stale_shards(folder, pipeline, set(names))
     old = (previous.folder, previous.compression) if previous else None
-    writer = ShardWriter(settings, augmenter, pixels, folder, folder / _PROGRESS, fingerprint, old)
+    writer = ShardWriter(settings, augmenter, pixels, folder, folder / _PROGRESS, fingerprint, labels, old)
     places = previous.find_matches(plan) if previous else None
     first = dict(zip(names, starts.tolist(), strict=False))
     columns = {name: np.empty(plan.num_rows, dtype) for name, dtype in _WRITTEN_COLUMNS.items()}
@@ -107,6 +112,10 @@ def write_shards(
     known = {name: plan[name] for name in plan.column_names} | {"file": files, "augmented": augmented, **columns}
     table = pa.table({name: known[name] for name in tables.TFRECORD_SHARDS.names})
     table = tables.conform_table(table, tables.TFRECORD_SHARDS, "tfrecord_shards")
+    if labels:
+        is_time_series = plan.num_rows > 0 and rows[FRAMES_COLUMN].null_count == 0
+        described = describe_features(labels.encoder.features(is_time_series=is_time_series))
+        table = note_label_features(table, described)
     return note_work(table, plan.num_rows - copied - kept)
 
 

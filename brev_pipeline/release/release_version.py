@@ -13,6 +13,7 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.config.base import is_local
 from brev_pipeline.errors import StoreError
 from brev_pipeline.provenance import check_current, code_of, read_lineage, record_recipe
+from brev_pipeline.record_features import LABEL_FEATURES, parse_features
 from brev_pipeline.release.assignments import build_assignments
 from brev_pipeline.release.exclusions import check_image_account, list_exclusions, purpose_locks, read_filtered
 from brev_pipeline.release.publishing import LazyArtifact, Release, ReportMaker, publish_version
@@ -21,7 +22,7 @@ from brev_pipeline.stages import SPECS
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
 from brev_pipeline.store.versions import DERIVED
-from brev_pipeline.table_metadata import LEDGER, STAGING, found_facts, given_sha256, known_sha256
+from brev_pipeline.table_metadata import LEDGER, STAGING, found_facts, given_sha256, known_sha256, read_label_features
 from brev_pipeline.tables import Columns, part_names
 
 _LOG = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ def release_version(
         images=tables["prepared_images"].read(SHAPE_COLUMNS),
         records=tables["tfrecord_shards"].read(RECORD_COLUMNS),
         files=shards | {name: dict(made.facts) for name, made in packed.items()},
+        label_features=parse_features(account.get(LABEL_FEATURES, ())),
     )
     done = publish_version(
         store,
@@ -121,6 +123,7 @@ def _build_manifest_facts(
         # Only where there are any: so the ids of versions without them stayed when `split.given` came.
         **({"given_sha256": given} if (given := given_sha256(split)) else {}),
         "classes": read_split_classes(split),
+        **({LABEL_FEATURES: described} if (described := read_label_features(records)) else {}),
         "test_lock": purpose_locks(split, config.split),
         "listing_fingerprint": listing_fingerprint(listing),
         "counts": {

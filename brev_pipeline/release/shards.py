@@ -17,9 +17,10 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import StoreError
 from brev_pipeline.provenance import hash_table, pixel_fingerprint, record_recipe, settings_of
+from brev_pipeline.record_features import LABEL_FEATURES
 from brev_pipeline.stages import table_stages
 from brev_pipeline.store import Folder, PipelineStore, Version
-from brev_pipeline.table_metadata import STAGING, WORK, note_work
+from brev_pipeline.table_metadata import STAGING, add_notes, note_label_features, note_work
 from brev_pipeline.tables import Columns
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ def make_shards(
     from brev_pipeline.records.shard_writer import PREPARED_COLUMNS
 
     planned = plan_records(config, split, weights, prepared)
-    staging = planned.digest
-    if (made := find_made_version(store, staging)) is not None:
-        return made.read_table("records", verified=True).replace_schema_metadata({STAGING: staging, WORK: "0"})
+    staging = {STAGING: planned.digest}
+    if (made := find_made_version(store, planned.digest)) is not None:
+        return add_notes(_read_made_records(made), staging)
     try:
         records = write_shards(
             planned.plan,
@@ -62,18 +63,23 @@ def make_shards(
             settings=config.shards,
             augmenter=ImageAugmenter(config.augmentation),
             pixels=PreparedPixels(store.prepared_pixels),
-            folder=store.staging_area / staging,
+            folder=store.staging_area / planned.digest,
             engine=engine,
             fingerprint=pixel_fingerprint(config),
             previous=earlier_records(store, record_recipe(config), planned.facts),
         )
     except StoreError:
         # A run with the same plan that publishes meanwhile clears the staging away under this one.
-        if (made := find_made_version(store, staging)) is None:
+        if (made := find_made_version(store, planned.digest)) is None:
             raise
-        records = note_work(made.read_table("records", verified=True), 0)
-    work = (records.schema.metadata or {})[WORK]
-    return records.replace_schema_metadata({STAGING: staging, WORK: work})
+        records = _read_made_records(made)
+    return add_notes(records, staging)
+
+
+def _read_made_records(made: Version) -> pa.Table:
+    """The record table of a version that was made by this plan, its metadata as `write_shards` gives it."""
+    records = note_work(made.read_table("records", verified=True).replace_schema_metadata(None), 0)
+    return note_label_features(records, made.read_manifest().get(LABEL_FEATURES, ()))
 
 
 @dataclass(frozen=True)

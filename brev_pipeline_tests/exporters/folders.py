@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from brev_pipeline.exporters import export_files
+from brev_pipeline.record_features import parse_features
 from brev_pipeline.store import Version
 from brev_pipeline_tests.readers.worlds import World
 
@@ -20,6 +21,7 @@ def arguments(world: World, version: Version) -> dict[str, Any]:
         "images": world.prepared,
         "records": version.read_table("records"),
         "files": manifest["files"],
+        "label_features": parse_features(manifest.get("label_features", ())),
     }
 
 

@@ -13,11 +13,13 @@ import pyarrow as pa
 from brev_pipeline.config import PipelineConfig, parse_config
 from brev_pipeline.engine import SerialEngine
 from brev_pipeline.records import plan_shards, shard_files, write_shards
+from brev_pipeline.records.label_encoder import LabelSource
 from brev_pipeline.release.publishing import publish_version
 from brev_pipeline.seeds import seed64
 from brev_pipeline.split.label_map import list_present_classes
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.store.parquet import to_parquet
+from brev_pipeline.table_metadata import read_label_features
 
 YAML = """
 name: parts
@@ -44,6 +46,8 @@ class World:
         counts: records of each (purpose, epoch).
         shapes: ([frames,] height, width, channels) of the contents, in turn.
         several: give every third content two categories.
+        augmenter: changes the photos of train.
+        labels: labels of the photos.
     """
 
     root: Path
@@ -53,6 +57,8 @@ class World:
     shards: dict[str, Any] = field(default_factory=dict)
     split: dict[str, Any] = field(default_factory=dict)
     folder: Folder | None = None
+    augmenter: Any = field(default_factory=Brighten)
+    labels: LabelSource | None = None
 
     @cached_property
     def config(self) -> PipelineConfig:
@@ -119,7 +125,7 @@ class World:
     def image(self, row: dict[str, Any]) -> np.ndarray:
         """The pixels that a record of this row must hold."""
         image = self.pixels(row["content_id"])
-        return Brighten().augment(image, row["seed"]) if row["augmented"] else image
+        return self.augmenter.augment(image, row["seed"]) if row["augmented"] else image
 
     def read(self, rows: pa.Table) -> Iterator[np.ndarray]:
         return (self.pixels(content) for content in rows["content_id"].to_pylist())
@@ -133,12 +139,14 @@ class World:
             self.prepared,
             pipeline=self.config.name,
             settings=self.config.shards,
-            augmenter=Brighten(),
+            augmenter=self.augmenter,
             pixels=self,
             folder=staging,
             engine=SerialEngine(),
             fingerprint="",
+            labels=self.labels,
         )
+        described = read_label_features(records)
         shards = {row.pop("file"): row for row in shard_files(staging).to_pylist()}
         release = publish_version(
             self.store,
@@ -150,6 +158,7 @@ class World:
                 "pipeline": self.config.name,
                 "configuration": self.config.content_settings(),
                 "classes": list_present_classes(split),
+                **({"label_features": described} if described else {}),
             },
             run_id="test",
         )
