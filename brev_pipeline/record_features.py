@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats: TypeAlias = npt.NDArray[np.float32]
-Value: TypeAlias = bytes | int | float | Sequence[int] | Floats
+FeatureValue: TypeAlias = bytes | int | float | Sequence[int] | Floats
 """Of one feature: bytes; an int64, or a list of them; a float32, or a flat array of them."""
 
 LABEL_FEATURES: Final = "label_features"

@@ -7,18 +7,17 @@ new kind needs to know of neither, and whatever is added to the geometry serves 
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from brev_pipeline.labels.polygons import Points
+from brev_pipeline.record_features import FeatureValue, RecordFeature
 
 Mask: TypeAlias = npt.NDArray[np.uint8]
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-FeatureValue: TypeAlias = bytes | int | Sequence[int] | npt.NDArray[np.float32]
-FeatureType: TypeAlias = Literal["bytes", "int64", "int64 list", "float list"]
 Colours: TypeAlias = Mapping[int | str, tuple[int, int, int]]
 
 BACKGROUND = 0
@@ -106,8 +105,13 @@ class LabelKind(Protocol[Listed_contra, Given_contra, Value]):
         """Of the column of the listing; null there means that nobody labelled the photo."""
         ...
 
-    def features(self, *, is_time_series: bool) -> dict[str, FeatureType]:
-        """The features of a record, all of which every record of a version has."""
+    def features(self, classes: Sequence[str], *, is_time_series: bool) -> tuple[RecordFeature, ...]:
+        """The features of a record, all of which every record of a version has.
+
+        Args:
+            classes: names of the classes that labels name, by number.
+            is_time_series: whether the images are time series.
+        """
         ...
 
     def identify(self, listed: Listed_contra) -> bytes:

@@ -4,7 +4,7 @@ A prepared mask is uint8 ([frames,] height, width), of the size of the prepared 
 frames of a time series one below the other as those of its image.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -18,13 +18,12 @@ from brev_pipeline.labels.base import (
     UNNAMED,
     Arrangement,
     Colours,
-    FeatureType,
-    FeatureValue,
     Mask,
     Movement,
     Pixels,
     draw_outline,
 )
+from brev_pipeline.record_features import FeatureValue, RecordFeature
 from brev_pipeline.texts import TEXT
 
 LISTED_TYPE: Final = pa.struct(
@@ -44,9 +43,14 @@ class MaskKind:
     name: Final = "mask"
     listed_type: Final = LISTED_TYPE
 
-    def features(self, *, is_time_series: bool) -> dict[str, FeatureType]:  # noqa: ARG002
+    def features(self, classes: Sequence[str], *, is_time_series: bool) -> tuple[RecordFeature, ...]:
         """See `LabelKind`."""
-        return {"mask/encoded": "bytes", "mask/labelled": "int64"}
+        below = "; a time series has its frames one below the other" if is_time_series else ""
+        said = f"number of the class of each pixel, 0 background, 255 not labelled; a grey PNG file{below}"
+        return (
+            RecordFeature("mask/encoded", "bytes", said, "labels", "LabeledImage", classes=tuple(classes)),
+            RecordFeature("mask/labelled", "int64", "1 where the photo has a mask, else 0", "labels", "Scalar"),
+        )
 
     def identify(self, listed: Mapping[str, Any]) -> bytes:
         """The file's entity tag: where it lies is no part of what it says."""
@@ -116,11 +120,12 @@ def encode_mask(mask: Mask) -> bytes:
     """
     import cv2
 
-    # Runs of one value are nearly all that a mask has: zlib's other strategies take longer for the same bytes.
+    # Runs of one value are nearly all that a mask has. At 128×128 px: 25 µs and 290 bytes; with the filter "up", as for
+    # photos, 33 µs and 460, with zlib's default strategy 29 µs and 400, at its level 6 66 µs and 260.
     pinned = [
         *(cv2.IMWRITE_PNG_COMPRESSION, 1),
         *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
-        *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
+        *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE),
     ]
     try:
         _, data = cv2.imencode(".png", np.ascontiguousarray(mask), pinned)

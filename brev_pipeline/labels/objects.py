@@ -7,7 +7,7 @@ bottom) in px of the upright photo or, where ``relative``, in fractions of its s
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,6 @@ from brev_pipeline.labels.base import (
     UNNAMED,
     Arrangement,
     Colours,
-    FeatureType,
-    FeatureValue,
     Movement,
     Pixels,
     draw_outline,
@@ -38,6 +36,7 @@ from brev_pipeline.labels.polygons import (
     to_grid,
     to_square_pixels,
 )
+from brev_pipeline.record_features import FeatureValue, RecordFeature
 from brev_pipeline.texts import TEXT
 
 LISTED_TYPE: Final = pa.list_(
@@ -94,10 +93,21 @@ class ObjectsKind:
     name: Final = "objects"
     listed_type: Final = LISTED_TYPE
 
-    def features(self, *, is_time_series: bool) -> dict[str, FeatureType]:
+    def features(self, classes: Sequence[str], *, is_time_series: bool) -> tuple[RecordFeature, ...]:
         """See `LabelKind`."""
-        frame: dict[str, FeatureType] = {"objects/frame": "int64 list"} if is_time_series else {}
-        return {"objects/area": "float list", "objects/bbox": "float list", **frame, "objects/label": "int64 list"}
+
+        def describe(part: str, kind: Literal["int64", "float32"], said: str, **more: Any) -> RecordFeature:
+            return RecordFeature(f"{self.name}/{part}", kind, said, "labels", sequence=self.name, **more)
+
+        box = "ymin, xmin, ymax, xmax of the object, fractions of the image's sides"
+        features = [
+            describe("area", "float32", "px² of what is visible of the object", tfds="Scalar"),
+            describe("bbox", "float32", box, tfds="BBoxFeature", width=4),
+            describe("label", "int64", "class of the object; -1: none", tfds="ClassLabel", classes=tuple(classes)),
+        ]
+        if is_time_series:
+            features.append(describe("frame", "int64", "0-based frame that the object is in", tfds="Scalar"))
+        return tuple(features)
 
     def identify(self, listed: Listed) -> bytes:
         """See `LabelKind`."""

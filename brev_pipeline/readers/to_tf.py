@@ -251,7 +251,7 @@ class TfLabels:
 
 
 def _decode_part(of: SequenceField, part: str, parsed: dict[str, Any], *, batch: bool) -> Any:
-    """(batch, objects[, width]), ragged or filled up; or the number of objects (batch,). Of one record: without batch."""
+    """(batch, objects[, width]), ragged or filled up; or the number of objects (batch,). Of one record: no batch."""
     import tensorflow as tf
 
     feature = of.feature_of(part)

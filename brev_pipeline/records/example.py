@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from brev_pipeline.errors import ShardError
-from brev_pipeline.record_features import Value
+from brev_pipeline.record_features import FeatureValue
 
 Values: TypeAlias = list[bytes] | list[int] | list[float]  # of one feature, as decoded
 
@@ -25,7 +25,7 @@ _MASK: Final = 2**64 - 1
 _NAN: Final = np.float32("nan")  # the quiet one without a sign: x86 makes another by 0/0 than ARM does
 
 
-def encode_example(features: Mapping[str, Value]) -> bytes:
+def encode_example(features: Mapping[str, FeatureValue]) -> bytes:
     """Encode features as a ``tf.train.Example``: the same bytes for the same features, in whatever order.
 
     A value is bytes, an int in [-2**63, 2**63) or a sequence of such, or a float or a flat float32 array: a float is
@@ -138,7 +138,7 @@ def _message_pool() -> Any:
     return pool
 
 
-def _encode_value(value: Value) -> tuple[bytes, bytes]:
+def _encode_value(value: FeatureValue) -> tuple[bytes, bytes]:
     """What a feature's list holds, and the tag of its kind."""
     if isinstance(value, bytes):
         return value, _FIELD_1

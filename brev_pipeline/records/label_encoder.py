@@ -5,34 +5,14 @@ was augmented moved. Numbers and texts, which hang on no place, need no kind: th
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from brev_pipeline.record_features import RecordFeature, Value
-
-
-class EncodedKind(Protocol):
-    """What a record needs of a label kind, as those of `brev_pipeline.labels` have it."""
-
-    @property
-    def name(self) -> str:
-        """How its features' names begin."""
-        ...
-
-    def features(self, classes: Sequence[str], *, is_time_series: bool) -> tuple[RecordFeature, ...]:
-        """The features of a record, all of which every record of a version has; ``classes`` are named by number."""
-        ...
-
-    def move(self, value: Any, movement: Any) -> Any:
-        """Prepared labels as one augmentation moves them."""
-        ...
-
-    def encode(self, value: Any, size: tuple[int, ...], classes: Mapping[str, int]) -> Mapping[str, Value]:
-        """All of its features of one record; of None those of a photo that nobody labelled."""
-        ...
+from brev_pipeline.labels.base import LabelKind, Movement
+from brev_pipeline.record_features import FeatureValue, RecordFeature
 
 
 @dataclass(frozen=True)
@@ -59,7 +39,7 @@ class LabelReader(Protocol):
 class LabelEncoder:
     """Makes the features of labels. Picklable, and small."""
 
-    kinds: tuple[EncodedKind, ...] = ()
+    kinds: tuple[LabelKind[Any, Any, Any], ...] = ()
     """Those that the version has."""
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Kind → class names, by number."""
@@ -85,7 +65,9 @@ class LabelEncoder:
         ]
         return tuple(described)
 
-    def encode(self, labels: PhotoLabels, size: tuple[int, ...], movement: Any = None) -> dict[str, Value]:
+    def encode(
+        self, labels: PhotoLabels, size: tuple[int, ...], movement: Movement | None = None
+    ) -> dict[str, FeatureValue]:
         """All features of one record.
 
         Args:
@@ -93,7 +75,7 @@ class LabelEncoder:
             size: ([frames,] height, width) of the image in the record, px.
             movement: what the record's augmentation does to places; None: it is not augmented.
         """
-        features: dict[str, Value] = {}
+        features: dict[str, FeatureValue] = {}
         for kind in self.kinds:
             value = labels.values.get(kind.name)
             if movement is not None and value is not None:

@@ -22,7 +22,8 @@ import pyarrow as pa
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
 from brev_pipeline.frames import Augmenter, PixelReader, Pixels, augment_frames, stack_frames
-from brev_pipeline.record_features import Value, describe_features
+from brev_pipeline.labels.base import Movement
+from brev_pipeline.record_features import FeatureValue, describe_features
 from brev_pipeline.records.encodings import ENCODINGS, make_encoder
 from brev_pipeline.records.example import encode_example
 from brev_pipeline.records.label_encoder import LabelEncoder, LabelSource, PhotoLabels
@@ -230,11 +231,11 @@ class ShardWriter:
 class MovingAugmenter(Protocol):
     """An augmenter that says what it does to places, as `brev_pipeline.augmentation.ImageAugmenter` does."""
 
-    def plan_movement(self, seed: int, height: int, width: int) -> Any:
-        """What it does by a seed to the places of an image (height, width): a `labels.base.Movement`."""
+    def plan_movement(self, seed: int, height: int, width: int) -> Movement:
+        """What it does by a seed to the places of an image (height, width)."""
         ...
 
-    def augment(self, image: Pixels, seed: int, *, movement: Any) -> Pixels:
+    def augment(self, image: Pixels, seed: int, *, movement: Movement) -> Pixels:
         """A new image, shaped like ``image``, moved by what `plan_movement` gave for its seed and size."""
         ...
 
@@ -273,7 +274,7 @@ class RecordBuilder:
         Raises:
             ShardError: the image cannot be encoded.
         """
-        movement = None
+        movement: Movement | None = None
         if self._augmenter and row["augmented"]:
             if self._labels and self._labels.kinds:
                 image, movement = _augment_and_tell(cast(MovingAugmenter, self._augmenter), image, row["seed"])
@@ -283,7 +284,7 @@ class RecordBuilder:
             data = self._encode(stack_frames(image))
         except ShardError as error:
             raise ShardError(f"{row['path']}: {error}") from error
-        features: dict[str, Value] = {
+        features: dict[str, FeatureValue] = {
             "content_id": row["content_id"].encode(),
             "epoch": row["epoch"],
             "image/channels": image.shape[-1],
@@ -305,7 +306,7 @@ class RecordBuilder:
         return encode_example(features)
 
 
-def _augment_and_tell(augmenter: MovingAugmenter, image: Pixels, seed: int) -> tuple[Pixels, Any]:
+def _augment_and_tell(augmenter: MovingAugmenter, image: Pixels, seed: int) -> tuple[Pixels, Movement]:
     """One image, or every frame of a time series, augmented alike; and what that did to places."""
     movement = augmenter.plan_movement(seed, *image.shape[-3:-1])
     if image.ndim == 3:

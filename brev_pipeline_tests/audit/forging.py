@@ -32,8 +32,9 @@ from brev_pipeline.images import ImagePipeline
 from brev_pipeline.integrity.check import find_copies
 from brev_pipeline.listing import listing_fingerprint
 from brev_pipeline.provenance import record_recipe
+from brev_pipeline.record_features import FeatureValue
 from brev_pipeline.records import RecordBuilder
-from brev_pipeline.records.example import Value, decode_example, encode_example
+from brev_pipeline.records.example import decode_example, encode_example
 from brev_pipeline.records.shard_plan import shard_name
 from brev_pipeline.release.assignments import build_assignments, read_ledger
 from brev_pipeline.release.exclusions import purpose_locks
@@ -346,7 +347,7 @@ def rewrite_log(root: Path, version: str, said: Mapping[str, Any], log: str = "p
         (seals / f"{file.stem}-{parent}.json").write_bytes(data)
 
 
-def _whole(values: list[bytes] | list[int]) -> Value:
+def _whole(values: list[bytes] | list[int]) -> FeatureValue:
     return values[0] if len(values) == 1 and isinstance(values[0], bytes) else [int(one) for one in values]
 
 
