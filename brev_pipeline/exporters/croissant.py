@@ -119,22 +119,30 @@ def _list_record_sets(facts: VersionFacts) -> Iterator[dict[str, Any]]:
         "data": purposes,
     }
     if facts.classes:
-        yield {
-            **_name_record_set("classes", "The class names."),
-            "dataType": "sc:Enumeration",
-            "key": {"@id": "classes/label"},
-            "field": [
-                _field("classes/label", "sc:Integer", "the label"),
-                _field("classes/name", ["sc:Text", "sc:name"], "the class name"),
-            ],
-            "data": [{"classes/label": label, "classes/name": name} for label, name in enumerate(facts.classes)],
-        }
+        yield _enumerate_classes("classes", "The class names.", facts.classes)
+    for feature in facts.layout.labels:
+        if feature.classes:
+            said = f"The class names of {feature.name} in the records of the shards."
+            yield _enumerate_classes(f"{feature.name.replace('/', '_')}_classes", said, feature.classes)
     yield {
         **_name_record_set(
             "records", "One row per record of the shards, in their order, with the place where its bytes lie."
         ),
         "key": [{"@id": "records/file"}, {"@id": "records/position"}],
         "field": [_column(column) for column in TFRECORD_SHARDS if facts.classes or column.name != "label"],
+    }
+
+
+def _enumerate_classes(name: str, description: str, classes: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        **_name_record_set(name, description),
+        "dataType": "sc:Enumeration",
+        "key": {"@id": f"{name}/label"},
+        "field": [
+            _field(f"{name}/label", "sc:Integer", "the label"),
+            _field(f"{name}/name", ["sc:Text", "sc:name"], "the class name"),
+        ],
+        "data": [{f"{name}/label": label, f"{name}/name": of} for label, of in enumerate(classes)],
     }
 
 

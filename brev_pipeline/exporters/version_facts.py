@@ -83,7 +83,7 @@ def describe_version(facts: VersionFacts) -> str:
     )
     return (
         f"Images for training and evaluation from the pipeline {facts.name}, as tf.train.Example records in TFRecord "
-        f"shards: {counts}; classes: {', '.join(facts.classes)}{images}."
+        f"shards: {counts}; classes: {', '.join(facts.classes)}{images}{_describe_labels(facts.layout)}."
     )
 
 
@@ -96,6 +96,10 @@ def cite_version(facts: VersionFacts, config: PipelineConfig) -> str:
         for dataset in config.datasets
     )
     return f"{facts.name}, version {record_version(facts)}. Images: {sources}."
+
+
+def _describe_labels(layout: RecordLayout) -> str:
+    return f"; labels: {', '.join(feature.name for feature in layout.labels)}" if layout.labels else ""
 
 
 def _describe_pixels(shape: ImageShape) -> str:

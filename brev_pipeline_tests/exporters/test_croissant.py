@@ -8,6 +8,7 @@ import pytest
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline_tests.exporters.folders import folder_of
+from brev_pipeline_tests.readers.labelled import MASK_CLASSES, OBJECT_CLASSES, Flip, label_source
 from brev_pipeline_tests.readers.worlds import World
 
 CARD = {"license": "https://spdx.org/licenses/CC-BY-4.0.html", "published": "2026-11-30"}
@@ -80,3 +81,13 @@ def test_an_altered_record_table_is_noticed(mlc: Any, tmp_path: Path) -> None:
     (folder / "records.parquet").write_bytes(data)
     with pytest.raises(mlc.GenerationError):
         rows_of(mlc.Dataset(str(folder / "croissant.json")))
+
+
+def test_classes_of_masks_and_objects_have_names(mlc: Any, tmp_path: Path) -> None:
+    world = with_card(World(tmp_path, augmenter=Flip(), labels=label_source()))
+    dataset = mlc.Dataset(str(folder_of(world, tmp_path / "copy") / "croissant.json"))
+    issues = dataset.metadata.ctx.issues
+    assert (issues.errors, issues.warnings) == (set(), set())
+    for name, classes in {"mask_encoded_classes": MASK_CLASSES, "objects_label_classes": OBJECT_CLASSES}.items():
+        assert [(row["label"], row["name"]) for row in rows_of(dataset, name)] == list(enumerate(classes))
+    assert "labels: mask/encoded, mask/labelled, objects/area" in dataset.metadata.description

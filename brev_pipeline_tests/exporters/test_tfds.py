@@ -1,5 +1,6 @@
 """tfds opens a version, and reads from it what our reader reads."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from brev_pipeline import read
 from brev_pipeline_tests.exporters.folders import folder_of
+from brev_pipeline_tests.readers.labelled import MASK_CLASSES, OBJECT_CLASSES, Flip, label_source
 from brev_pipeline_tests.readers.worlds import World
 
 WORLDS = {
@@ -132,3 +134,49 @@ def test_a_shard_cut_at_a_records_end_is_noticed(tfds: Any, world: World, tmp_pa
     shard.write_bytes(shard.read_bytes()[: last["offset"]])
     with pytest.raises(Exception, match="expected to contain 43 elements"):
         ordered(tfds, tfds.builder_from_directory(str(folder)), "train")
+
+
+@pytest.mark.parametrize("kind", ["png", "series", "raw", "sizes"])
+def test_labels_are_what_our_reader_gives(tfds: Any, tmp_path: Path, kind: str) -> None:
+    world = World(tmp_path, **WORLDS[kind], augmenter=Flip(), labels=label_source())
+    builder = tfds.builder_from_directory(str(folder_of(world, tmp_path / "copy")))
+    ours = read(world.store.folder.url, "train")
+    for example, sample in zip(ordered(tfds, builder, "train"), ours, strict=True):
+        stacked = sample["mask"].reshape(-1, sample["mask"].shape[-1], 1)
+        np.testing.assert_array_equal(example["mask/encoded"], stacked)
+        assert set(example["objects"]) == set(sample["objects"])
+        for part, values in sample["objects"].items():
+            np.testing.assert_array_equal(example["objects"][part], values)
+            assert example["objects"][part].dtype == values.dtype
+        np.testing.assert_array_equal(example["target/weight"], np.float32(sample["target/weight"]))
+        assert example["mask/labelled"] == sample["mask/labelled"]
+        assert example["text/remark"].decode() == sample["text/remark"]
+    assert {len(sample["objects"]["label"]) for sample in ours} == {0, 1, 2, 3}
+
+
+def test_label_classes_have_their_names(tfds: Any, tmp_path: Path) -> None:
+    folder = folder_of(World(tmp_path, augmenter=Flip(), labels=label_source()), tmp_path / "copy")
+    info = tfds.builder_from_directory(str(folder)).info
+    assert str(info.version) == "1.1.0"
+    features = info.features
+    assert isinstance(features["mask/encoded"], tfds.features.LabeledImage)
+    assert features["mask/encoded"].shape == (12, 16, 1)
+    assert features["mask/encoded"].names == list(MASK_CLASSES)
+    assert features["objects"]["label"].names == list(OBJECT_CLASSES)
+    assert isinstance(features["objects"]["bbox"], tfds.features.BBoxFeature)
+    told = {feature["name"]: feature for feature in info.metadata["record_schema"]["features"]}
+    assert told["objects/bbox"]["sequence"] == "objects"
+    assert told["objects/label"]["classes"] == list(OBJECT_CLASSES)
+    assert {told[name]["stored"] for name in ("objects/area", "target/weight")} == {"float_list"}
+
+
+def test_class_names_that_tfds_would_strip_are_told_in_the_metadata(tfds: Any, tmp_path: Path) -> None:
+    source = label_source()
+    strange = replace(source.encoder, classes={"mask": ("background", " dark "), "objects": OBJECT_CLASSES})
+    world = World(tmp_path, augmenter=Flip(), labels=replace(source, encoder=strange))
+    folder = folder_of(world, tmp_path / "copy")
+    info = tfds.builder_from_directory(str(folder)).info
+    assert info.features["mask/encoded"].num_classes == 2
+    assert not (folder / "mask.encoded.labels.txt").exists()
+    assert any("no mask.encoded.labels.txt" in note for note in info.metadata["tfds"]["notes"])
+    assert info.features["objects"]["label"].names == list(OBJECT_CLASSES)

@@ -1,11 +1,11 @@
 """Labels of the worlds of the tests of reading: masks written by Pillow, boxes, weights and remarks, by hand.
 
-They know nothing of the package's own label kinds, whose bytes are tested elsewhere: what is read here was put there by
-others.
+Of the package's own label kinds they have the description of the features; the bytes, which are tested elsewhere, were
+made by others.
 """
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from brev_pipeline.record_features import RecordFeature
+from brev_pipeline.labels import KINDS
 from brev_pipeline.records.label_encoder import LabelEncoder, LabelSource, PhotoLabels
 
 MASK_CLASSES = ("background", "scratch", "chip")
@@ -49,12 +49,7 @@ class MaskByPillow:
 
     name = "mask"
 
-    def features(self, classes: Sequence[str], *, is_time_series: bool) -> tuple[RecordFeature, ...]:
-        assert isinstance(is_time_series, bool)
-        return (
-            RecordFeature("mask/encoded", "bytes", "PNG", "labels", "LabeledImage", classes=tuple(classes)),
-            RecordFeature("mask/labelled", "int64", "0 or 1", "labels", "Scalar"),
-        )
+    features = KINDS[name].features
 
     def move(self, value: np.ndarray, movement: bool) -> np.ndarray:
         return value[..., ::-1] if movement else value
@@ -72,17 +67,7 @@ class Boxes:
 
     name = "objects"
 
-    def features(self, classes: Sequence[str], *, is_time_series: bool) -> tuple[RecordFeature, ...]:
-        def part(name: str, kind: Any, tfds: Any, **more: Any) -> RecordFeature:
-            return RecordFeature(f"objects/{name}", kind, f"{name} of each", "labels", tfds, "objects", **more)
-
-        frame = [part("frame", "int64", "Scalar")] if is_time_series else []
-        return (
-            part("area", "float32", "Scalar"),
-            part("bbox", "float32", "BBoxFeature", width=4),
-            part("label", "int64", "ClassLabel", classes=tuple(classes)),
-            *frame,
-        )
+    features = KINDS[name].features
 
     def move(self, value: list[Box], movement: bool) -> list[Box]:
         return [box._replace(xmin=1 - box.xmax, xmax=1 - box.xmin) if movement else box for box in value]
