@@ -16,6 +16,9 @@ import pyarrow.compute as pc
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.texts import NAMES, TEXT, join_texts
 
+NO_LABEL: Final = -1
+"""The label of an image without a class."""
+
 UNREAD_PREFIX: Final = "unread-"
 """Begins the ``content_id`` of an image whose bytes could not be had."""
 

@@ -16,7 +16,7 @@ from brev_pipeline.release.exclusions import find_account_problems, locked_purpo
 from brev_pipeline.split.label_map import list_present_classes, number_classes
 from brev_pipeline.store.versions import DERIVED
 from brev_pipeline.table_metadata import LEFT_OUT_RULES
-from brev_pipeline.tables import count_values, drawn_by_weight, part_names
+from brev_pipeline.tables import NO_LABEL, count_values, drawn_by_weight, part_names
 from brev_pipeline.texts import TEXT
 
 TABLES: Final = ("listing", "images", "assignments", "weights", "records", "exclusions")
@@ -66,8 +66,10 @@ def class_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]
     if twice := sorted({name for name in classes if classes.count(name) > 1}):
         yield f"manifest.json: classes holds {twice} twice: a class has one number"
     at = pc.index_in(records["path"], value_set=split["path"].combine_chunks())
-    names = pc.list_element(pc.take(split["category"], at.drop_null()), 0)
-    wanted = number_classes(names, classes).cast(pa.int64())
+    # As lists of one, so that there is a null for an image without a class.
+    first = pc.list_slice(pc.take(split["category"], at.drop_null()), 0, 1, return_fixed_size_list=True)
+    names = pa.chunked_array([chunk.flatten() for chunk in first.chunks], TEXT)
+    wanted = pc.fill_null(number_classes(names, classes).cast(pa.int64()), NO_LABEL)
     yield from describe_difference("label", records.filter(pc.is_valid(at)), wanted, "its image's class's")
 
 

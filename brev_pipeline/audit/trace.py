@@ -13,7 +13,7 @@ from brev_pipeline.config.base import is_local
 from brev_pipeline.errors import ReadError
 from brev_pipeline.readers.source_photos import Base, SourcePhotos
 from brev_pipeline.store import PipelineStore, Version
-from brev_pipeline.tables import PREPARED_IMAGES, part_names
+from brev_pipeline.tables import NO_LABEL, PREPARED_IMAGES, part_names
 from brev_pipeline.texts import TEXT
 
 _OBJECT = ("path", "url", "bucket", "dataset", "dataset_id", "reference", "etag", "etag_source", "size")
@@ -162,7 +162,8 @@ def _describe_version(store: PipelineStore, version: Version) -> dict[str, Any]:
 
 
 def _describe_record(row: Mapping[str, Any], version: Version) -> dict[str, Any]:
-    return {name: row[name] for name in _RECORD} | {"class": version.read_manifest()["classes"][row["label"]]}
+    label, classes = row["label"], version.read_manifest()["classes"]
+    return {name: row[name] for name in _RECORD} | {"class": None if label == NO_LABEL else classes[label]}
 
 
 def _describe_augmentation(row: Mapping[str, Any], version: Version) -> dict[str, Any] | None:

@@ -73,7 +73,7 @@ def sample_sheet(
     card = make_card(height, "Augmented samples", _describe_records(chosen))
     for number, (label, shown) in enumerate(pairs.items()):
         y = _TOP + number * _BLOCK
-        card.add_text(MARGIN, y + 8, classes[label] if 0 <= label < len(classes) else f"label {label}", 13, bold=True)
+        card.add_text(MARGIN, y + 8, classes[label] if 0 <= label < len(classes) else "(no class)", 13, bold=True)
         for column, pair in enumerate(shown):
             _add_pair(card, MARGIN + column * (2 * _THUMBNAIL + 36), y + 22, pair)
     if hidden:

@@ -2,7 +2,7 @@
 
 import re
 import string
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
@@ -72,8 +72,14 @@ class FolderCategory(Section):
         return [self.folder] if isinstance(self.folder, int) else self.folder
 
 
+NO_CLASSES: Final = "none"
+"""In place of a rule: the images have no class."""
+
+
 def _check_category(value: Any) -> Any:
-    """Refuse what has neither form here, where both can be named."""
+    """Refuse what has no form that is known here, where all can be named."""
+    if value == NO_CLASSES:
+        return value
     if isinstance(value, str):
         groups = re.compile(check_pattern(value)).groupindex
         if not any(name.startswith("category") for name in groups):
@@ -92,7 +98,10 @@ def _check_category(value: Any) -> Any:
             "takes whole numbers as levels: {folder: -1} is the folder that holds the image, {folder: 0} lies in the "
             "dataset's root, {folder: [0, -1]} makes an image of both classes; a name is found by a regular expression"
         )
-    raise ValueError("takes {folder: -1}, a list of levels, or a regular expression with a group (?P<category>…)")
+    raise ValueError(
+        "takes {folder: -1}, a list of levels, a regular expression with a group (?P<category>…), or none where the "
+        "images have no class"
+    )
 
 
 CategoryRule = Annotated[
@@ -112,7 +121,8 @@ class ListingSettings(Section):
     category: CategoryRule = Field(
         FolderCategory(folder=-1),
         description="What says the class: {folder: -1}, the folder that holds the image, or another level; or a "
-        "regular expression with a group (?P<category>…), searched in / and the path within the dataset.",
+        "regular expression with a group (?P<category>…), searched in / and the path within the dataset; or none: the "
+        "images have no class, and their records the label -1.",
     )
     class_mapping: dict[str, list[str]] = Field(
         {},
@@ -136,6 +146,18 @@ class ListingSettings(Section):
     url_template: str = Field(
         "{path}", description="Address for people: {path}, {bucket}, {key}, {quoted_key} are filled in."
     )
+
+    @model_validator(mode="after")
+    def _nothing_to_rename(self) -> Self:
+        given = [key for key in ("class_mapping", "classes") if getattr(self, key)]
+        if given and not self.has_classes:
+            raise ValueError(f"category is none, so that images have no class: remove {' and '.join(given)}")
+        return self
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether images have classes at all."""
+        return self.category != NO_CLASSES
 
     @property
     def max_object_bytes(self) -> int:

@@ -20,7 +20,7 @@ from brev_pipeline.exporters.version_facts import RECORD_TABLE, PurposeFacts, Sh
 from brev_pipeline.record_features import RecordFeature
 from brev_pipeline.records.schema import RecordLayout, find_image_shape
 from brev_pipeline.store.versions import to_json
-from brev_pipeline.tables import AUGMENTED, part_names
+from brev_pipeline.tables import AUGMENTED, NO_LABEL, part_names
 
 
 def export_files(
@@ -101,6 +101,8 @@ def _gather_purposes(
         shards.setdefault(row["part"], []).append(shard)
     labels = {name: [0] * class_count for name in shards}
     for row in records.group_by(["part", "label"]).aggregate([([], "count_all")]).to_pylist():
+        if row["label"] == NO_LABEL:
+            continue
         if not 0 <= row["label"] < class_count:
             raise ShardError(f"a record has the label {row['label']}, and there are {class_count} class names")
         labels[row["part"]][row["label"]] = row["count_all"]

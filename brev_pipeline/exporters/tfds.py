@@ -106,8 +106,8 @@ def _list_named(facts: VersionFacts) -> dict[str, tuple[str, ...]]:
         name = feature.name if feature.sequence is None else feature.name.removeprefix(f"{feature.sequence}/")
         return "-".join(part.replace("/", ".") for part in (feature.sequence, name) if part is not None)
 
-    named = {name_of(feature): feature.classes for feature in facts.layout.labels if feature.classes}
-    return {"label": facts.classes, **named}
+    own = {"label": facts.classes} if facts.classes else {}
+    return own | {name_of(feature): feature.classes for feature in facts.layout.labels if feature.classes}
 
 
 def _encode_names(names: tuple[str, ...]) -> bytes | None:
@@ -188,6 +188,8 @@ def _describe_opening(facts: VersionFacts) -> dict[str, Any]:
         notes.append(_JPEG)
     if not _shows_pixels(facts):
         notes.append(f"{_pixel_feature(facts)} is not shown: raw pixels need one size, and these images differ in size")
+    if not facts.classes:
+        notes.append("the images have no class: each label is -1")
     for name, classes in _list_named(facts).items():
         if _encode_names(classes) is None:
             where = "classes" if name == "label" else "the features"

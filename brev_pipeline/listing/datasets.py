@@ -163,7 +163,7 @@ def list_dataset(
         for piece in pieces:
             findings.add_findings(ListingFindings(piece.names, piece.unlisted))
         names = findings.names
-        if names.images and names.unnamed == names.images:
+        if settings.has_classes and names.images and names.unnamed == names.images:
             keys = [column for piece in pieces for column in (piece.objects["key"], piece.left_out["key"])]
             example = next(str(column[0].as_py()) for column in keys if len(column))
             raise ListingError(explain_no_classes(names, settings, example))

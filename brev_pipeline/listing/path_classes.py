@@ -75,7 +75,7 @@ class ClassRules:
 
     def __init__(self, settings: ListingSettings) -> None:
         rule = settings.category
-        self.pattern = rule if isinstance(rule, str) else None
+        self.pattern = rule if isinstance(rule, str) and settings.has_classes else None
         self._levels = rule.folder_levels if isinstance(rule, FolderCategory) else []
         self._renames = _index_renames(settings.class_mapping)
         self.classes = None if settings.classes is None else normalize_names(settings.classes)
@@ -84,10 +84,11 @@ class ClassRules:
         """What the folders say of the images in ``folder``; as of `folder_name`.
 
         Of one level, the nearest mapped folder counts, from there up to the root; an image without such a folder has
-        the class that `ROOT` is mapped to, or none. Of several levels, each is renamed by its own name.
+        the class that `ROOT` is mapped to, or none. Of several levels, each is renamed by its own name; of no level
+        there is no class.
         """
         parts = [part for part in folder.split("/") if part]
-        if len(self._levels) > 1:
+        if len(self._levels) != 1:
             return self.classify_names([_folder_at_level(parts, level) for level in self._levels])
         name = _folder_at_level(parts, self._levels[0])
         if not self._renames:

@@ -162,7 +162,9 @@ def _tfds_feature(feature: RecordFeature, encoding: str, shape: tuple[int | None
         "LabeledImage": ("labeled_image.LabeledImage", {"image": {"shape": flat, **image, **mask}}),
         "pixels": ("tensor_feature.Tensor", {"tensor": {"shape": sides, "dtype": "uint8", "encoding": "bytes"}}),
     }
-    name, content = forms[feature.tfds]
+    # Without classes there is nothing that a label could be one of.
+    nothing = feature.name == "label" and not classes
+    name, content = forms["Scalar" if nothing else feature.tfds]
     return {"pythonClassName": _TFDS + name, "description": feature.description, **content}
 
 

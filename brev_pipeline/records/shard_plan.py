@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
 from brev_pipeline.records.encodings import ENCODINGS
-from brev_pipeline.tables import part_names
+from brev_pipeline.tables import NO_LABEL, part_names
 from brev_pipeline.texts import TEXT, normalize_unicode
 
 SHARD_PLAN: Final = pa.schema(
@@ -26,7 +26,7 @@ SHARD_PLAN: Final = pa.schema(
         pa.field("content_id", TEXT, False),
         pa.field("item", TEXT, False),
         pa.field("group", TEXT, False),
-        pa.field("label", pa.int64(), False, {"description": "class of the first category"}),
+        pa.field("label", pa.int64(), False, {"description": "class of the first category; -1: it has none"}),
         pa.field("multi_hot", pa.list_(pa.int8()), True, {"description": "null if no image has several categories"}),
         pa.field("ordinal", pa.int32(), False),
         pa.field("seed", pa.uint64(), False),
@@ -64,8 +64,7 @@ def plan_shards(
         One row per draw, schema `SHARD_PLAN`, sorted by purpose, part, shard and position.
 
     Raises:
-        ShardError: an image has no category or one that is not among ``class_names``; drawn contents have no
-            prepared pixels.
+        ShardError: an image has a category that is not among ``class_names``; drawn contents have no prepared pixels.
     """
     ready = prepared.filter(pc.and_(pc.equal(prepared["status"], "ok"), pc.is_valid(prepared["file"])))
     lost = draws.filter(pc.invert(pc.is_in(draws["content_id"], ready["content_id"].combine_chunks())))
@@ -149,19 +148,18 @@ def _find_labels(rows: pa.Table, names: Sequence[str]) -> tuple[pa.Array, pa.Arr
     categories = rows["category"].combine_chunks()
     lengths = pc.list_value_length(categories)
     classes = pc.index_in(normalize_unicode(categories.flatten()), normalize_unicode(pa.array(names, TEXT)))
-    if (none := pc.index(lengths, 0).as_py()) >= 0:
-        raise ShardError(f"{rows['path'][none].as_py()} has no category: map its folder in listing.class_mapping")
     if classes.null_count:
         unknown = set(pc.unique(pc.list_flatten(rows["category"])).to_pylist()) - set(names)
         raise ShardError(
             f"the categories {sorted(unknown)} are not among the class names {list(names)}: make the plan anew, with "
             "all of them"
         )
-    ends = np.cumsum(lengths.to_numpy())
-    known = classes.to_numpy()
-    label = pa.array(known[ends - lengths.to_numpy()], pa.int64())
-    if not len(rows) or pc.max(lengths).as_py() == 1:
-        return label, pa.nulls(len(rows), SHARD_PLAN.field("multi_hot").type)
+    counts, known = lengths.to_numpy(), classes.to_numpy()
+    label = np.full(len(rows), NO_LABEL)
+    label[counts > 0] = known[(np.cumsum(counts) - counts)[counts > 0]]
+    if counts.max(initial=0) <= 1:
+        return pa.array(label), pa.nulls(len(rows), SHARD_PLAN.field("multi_hot").type)
     hot = np.zeros((len(rows), len(names)), dtype=np.int8)
-    hot[np.repeat(np.arange(len(rows)), lengths.to_numpy()), known] = 1
-    return label, pa.FixedSizeListArray.from_arrays(hot.ravel(), len(names)).cast(SHARD_PLAN.field("multi_hot").type)
+    hot[np.repeat(np.arange(len(rows)), counts), known] = 1
+    vectors = pa.FixedSizeListArray.from_arrays(hot.ravel(), len(names))
+    return pa.array(label), vectors.cast(SHARD_PLAN.field("multi_hot").type)

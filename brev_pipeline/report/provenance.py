@@ -127,6 +127,8 @@ def _count_records(context: ReportContext) -> dict[int, str]:
 
 def _summarize_labels(rows: list[LabelRow], parent: str | None) -> SectionSummary:
     new, gone = ([row.name for row in rows if row.note == note] for note in ("new", _GONE))
+    if not rows:
+        return SectionSummary("labels", "Labels", "good", "The images have no class: the label of every record is -1.")
     said = f"{count_noun(len(rows), 'class has a number', 'classes have a number each')}, kept for good"
     if parent:
         said += f"; new since version {parent}: {join_words(new)}" if new else f"; none is new since version {parent}"

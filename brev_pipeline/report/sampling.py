@@ -20,6 +20,7 @@ from brev_pipeline.report.context import ReportContext, SectionSummary, Tone
 from brev_pipeline.report.rows import EncodedColumn, Mask, Numbers, TableView, count_values, first_rows
 from brev_pipeline.report.text import count_noun, format_percent, join_words
 from brev_pipeline.report.thumbnails import PictureRequest, ThumbnailCache
+from brev_pipeline.tables import NO_LABEL
 from brev_pipeline.texts import TEXT
 
 _GROUPS: Final = 60  # rows of each purpose
@@ -189,8 +190,10 @@ class SheetsSection:
 
 
 def sheets_section(context: ReportContext, album: ThumbnailCache, augmenter: ImageAugmenter) -> SheetsSection:
-    """One sheet per class of the version."""
+    """One sheet per class of the version, and one of the images without a class."""
     names: list[str] = context.inputs.manifest["classes"]
+    if pc.any(pc.equal(context.records.read_column("label"), NO_LABEL), min_count=0).as_py():
+        names = [*names, ""]
     shown = names[:_CLASSES]
     most = _count_affordable(context, len(shown))
     sheets = []
@@ -233,9 +236,11 @@ def _find_candidates(context: ReportContext, names: list[str], most: int) -> dic
 def _find_in_records(context: ReportContext, names: list[str], most: int) -> dict[str, list[dict[str, Any]]]:
     records = context.records
     label = records.read_column("label").to_numpy().astype(np.int32)
-    label[~(records.read_column("augmented").to_numpy() & _may_be_seen(context, records))] = -1
+    hidden = NO_LABEL - 1
+    label[~(records.read_column("augmented").to_numpy() & _may_be_seen(context, records))] = hidden
     keys = pa.table({name: records.read_column(name) for name in ("content_id", "epoch", "ordinal")})
-    chosen = [first_rows(keys, 50 * most, label == one) for one in range(len(names))]
+    labels = [number if name else NO_LABEL for number, name in enumerate(names)]
+    chosen = [first_rows(keys, 50 * most, label == one) for one in labels]
     del keys
     return dict(zip(names, _read_lists(records, _COLUMNS, chosen), strict=True))
 
@@ -306,8 +311,9 @@ def _summarize_sheets(context: ReportContext, made: list[ClassSheet], album: Thu
     if not album.has_pictures:
         return SectionSummary("sheets", title, "plain", "No pictures were at hand when this page was made.")
     shown = sum(bool(sheet.exhibits) for sheet in made)
+    group = count_noun(shown, "class", "classes") if context.inputs.manifest["classes"] else "images without a class"
     said = (
-        f"For {count_noun(shown, 'class', 'classes')}: images as prepared, and beside each the augmented copies that "
+        f"For {group}: images as prepared, and beside each the augmented copies that "
         "stand in the training files, remade here from the records' own seeds, pixel for pixel (only smaller)."
     )
     if context.guarded_purposes:

@@ -124,14 +124,31 @@ def test_a_draw_without_prepared_pixels_is_refused() -> None:
             plan_shards(draws, bad, ShardSettings(), class_names=["a"])
 
 
-@pytest.mark.parametrize(
-    ("category", "message"), [(["z"], r"the categories \['z'\] are not among"), ([], "bucket/.* has no category")]
-)
-def test_categories_that_have_no_label_are_refused(category: list[str], message: str) -> None:
-    draws = draws_of({("train", 0): 2}).drop_columns(["category"])
-    column = pa.array([category] * 2, pa.list_(pa.large_string()))
-    with pytest.raises(ShardError, match=message):
-        planned(draws.append_column("category", column))
+def with_categories(categories: list[list[str]]) -> pa.Table:
+    draws = draws_of({("train", 0): len(categories)}).drop_columns(["category"])
+    return draws.append_column("category", pa.array(categories, pa.list_(pa.large_string())))
+
+
+def test_categories_that_have_no_label_are_refused() -> None:
+    with pytest.raises(ShardError, match=r"the categories \['z'\] are not among"):
+        planned(with_categories([["z"], ["z"]]))
+
+
+@pytest.mark.parametrize("categories", [[[]], [[], []], [[], ["a"], []], [["a"], ["a"], []]])
+def test_an_image_without_a_class_has_the_label_minus_one(categories: list[list[str]]) -> None:
+    draws = with_categories(categories)
+    wanted = {path: 0 if names else -1 for path, names in zip(draws["path"].to_pylist(), categories, strict=True)}
+    plan = planned(draws)
+    assert dict(zip(plan["path"].to_pylist(), plan["label"].to_pylist(), strict=True)) == wanted
+    assert plan["multi_hot"].null_count == len(categories)
+
+
+def test_of_several_categories_an_image_without_one_has_none() -> None:
+    draws = with_categories([[], ["a", "b"]])
+    plan = {row["path"]: row for row in planned(draws).to_pylist()}
+    one, other = draws["path"].to_pylist()
+    assert (plan[one]["label"], plan[one]["multi_hot"]) == (-1, [0, 0])
+    assert (plan[other]["label"], plan[other]["multi_hot"]) == (0, [1, 1])
 
 
 def test_a_plan_of_nothing_is_empty() -> None:
