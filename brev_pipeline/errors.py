@@ -48,7 +48,7 @@ class DecodeError(_ImageError):
 
 
 class LabelError(BrevPipelineError):
-    """Labels beside a photo (a mask, a box, a polygon) are not what can be used."""
+    """Labels are not what can be used; the message names the source, the file, and the line or element in it."""
 
 
 class SplitError(BrevPipelineError):

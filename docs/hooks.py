@@ -49,6 +49,8 @@ def sections(schema: Schema) -> Iterator[tuple[str, Schema]]:
             if inner := _section(schema, entry):
                 several = "[]" if entry.get("type") == "array" else ""
                 yield from walk(f"{path}.{key}{several}".lstrip("."), inner)
+            for kind, form in _kinds(schema, entry).items():
+                yield from walk(f"{path}.{key}[] of kind {kind}", form)
 
     yield from walk("", schema)
 
@@ -61,11 +63,19 @@ def _section(schema: Schema, entry: Schema) -> Schema | None:
     return None
 
 
+def _kinds(schema: Schema, entry: Schema) -> dict[str, Schema]:
+    """The kinds of section that a list holds, where each says its own."""
+    forms = [schema["$defs"][one["$ref"].rpartition("/")[2]] for one in entry.get("items", {}).get("oneOf", [])]
+    return {form["properties"]["kind"]["const"]: form for form in forms}
+
+
 def _row(schema: Schema, section: Schema, key: str, entry: Schema) -> str:
     inner = _section(schema, entry)
     told = entry.get("description", "") or (inner or {}).get("description", "")
     default = "**needed**" if key in section.get("required", []) else _default(entry, inner)
     takes = ", ".join(_forms(schema, entry)) if "oneOf" in entry else _takes(entry, inner)
+    if kinds := _kinds(schema, entry):
+        takes = f"a list of sections, each of a `kind`: {', '.join(f'`{kind}`' for kind in kinds)}"
     cells = [f"`{key}`", takes, default, told]
     return f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in cells)} |"
 

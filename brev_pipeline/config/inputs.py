@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from brev_pipeline.config.base import MAX_PATTERN_LENGTH, Columns, Fraction, Location, Regex, Section, check_pattern
+from brev_pipeline.config.labels import LabelSource
 
 
 class StorageSettings(Section):
@@ -42,6 +43,12 @@ class DatasetSettings(Section):
         None,
         description="S3 Inventory report to read in place of listing the bucket: a manifest.json, or the folder of the "
         "dated reports, of which the newest complete one is taken. On S3, or a local folder.",
+    )
+    labels: list[LabelSource] = Field(
+        [],
+        # A configuration without labels says what it said before there were any.
+        exclude_if=lambda labels: not labels,
+        description="Where masks, boxes, polygons, tables and values of the images lie; each entry by its kind.",
     )
 
     @field_validator("bucket")

@@ -158,7 +158,7 @@ def _describe_error(detail: dict[str, Any], path: YamlPath) -> str:
     if detail["type"] == "extra_forbidden":
         if str(path[-1]).lower() in _SECRET_KEYS:
             return "unknown key; credentials do not belong into this file: use the environment, a profile or a role"
-        return f"unknown key{_did_you_mean(path)}"
+        return f"unknown key{_did_you_mean(detail['loc'])}"
     if detail["type"] == "missing":
         return "is missing"
     message = str(detail["msg"]).removeprefix("Value error, ")
@@ -183,7 +183,7 @@ def _yaml_path(tree: Tree, loc: YamlPath) -> YamlPath:
         # The last part may be a key that is missing from the file; anything else unknown is a union's member.
         if part in node.children:
             node = node.children[part]
-        elif not (depth == len(loc) - 1 and isinstance(node.value, dict)):
+        elif not (depth == len(loc) - 1 and isinstance(node.value, dict) and node.value.get("kind") != part):
             continue
         kept.append(part)
     return tuple(kept)
@@ -200,18 +200,29 @@ def schema_text() -> str:
     return json.dumps(_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
-def _did_you_mean(path: YamlPath) -> str:
+def _did_you_mean(loc: YamlPath) -> str:
     import difflib
 
     node = _schema()
-    for part in path[:-1]:
+    for part in loc[:-1]:
         node = _dereference(node)
-        node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+        if isinstance(part, int):
+            node = node.get("items", {})
+        elif "oneOf" in node:
+            node = _find_kind(node, part)
+        else:
+            node = node.get("properties", {}).get(part, {})
     known = list(_dereference(node).get("properties", {}))
     # Cut: comparing takes longer the longer the key is.
-    if close := difflib.get_close_matches(str(path[-1])[:60], known, 1, 0.5):
+    if close := difflib.get_close_matches(str(loc[-1])[:60], known, 1, 0.5):
         return f"; did you mean {close[0]}?"
     return f"; known here: {', '.join(known)}" if known else ""
+
+
+def _find_kind(node: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Of several forms the one of this ``kind``."""
+    forms = map(_dereference, node["oneOf"])
+    return next((form for form in forms if form.get("properties", {}).get("kind", {}).get("const") == kind), {})
 
 
 def _dereference(node: dict[str, Any]) -> dict[str, Any]:
