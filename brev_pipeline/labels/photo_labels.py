@@ -59,7 +59,8 @@ def _match_files(reading: Reading, source: PhotoFileSource, where: str) -> FileM
         raise LabelError(f"{where}.photos: {source.photos!r} is found in none of the {len(photos.key)} photos' paths")
     found = matches.place[matches.place >= 0]
     used = np.bincount(found, minlength=objects.num_rows) > 0
-    orphans = find_orphans(objects, source, used, photos)
+    older = pc.is_in(reading.keys, value_set=pa.array(matches.older, TEXT)).to_numpy(zero_copy_only=False)
+    orphans = find_orphans(objects, source, used | older, photos)
     if not len(found):
         beside = f"; files that end alike are {', '.join(orphans[:3])}" if orphans else ""
         some = "; ".join(matches.examples(photos, matches.absent)[:3])

@@ -14,10 +14,16 @@ import pytest
 from pydantic import BaseModel
 
 from brev_pipeline.cli import main
-from brev_pipeline.config import PipelineConfig
+from brev_pipeline.config import PipelineConfig, labels
+from brev_pipeline.config.labels import LABEL_KINDS
 from brev_pipeline.expectations import SUITES
 from brev_pipeline_tests.docs.blocks import REPOSITORY
 
+KIND_MODELS = {
+    one.model_fields["kind"].annotation.__args__[0]: one
+    for one in vars(labels).values()
+    if isinstance(one, type) and issubclass(one, labels.Section) and "kind" in one.model_fields
+}
 CHECKS = (REPOSITORY / "docs/checks.md").read_text(encoding="utf-8")
 
 
@@ -37,6 +43,9 @@ def keys(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, str]]:
         yield path, name
         for inner, several in sections(field.annotation):
             yield from keys(inner, f"{path}.{name}{several}".lstrip("."))
+        if name == "labels":
+            for kind in LABEL_KINDS:
+                yield from keys(KIND_MODELS[kind], f"{path}.{name}[] of kind {kind}")
 
 
 def sections(annotation: Any) -> Iterator[tuple[type[BaseModel], str]]:

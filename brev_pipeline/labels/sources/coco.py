@@ -74,6 +74,8 @@ def read_coco(
     if names.null_count:
         row = int(np.flatnonzero(names.is_null().to_numpy(zero_copy_only=False))[0])
         raise LabelError(f"{settings.file}, images[{row}]: has no file_name")
+    if not len(names):
+        raise LabelError(f"{settings.file}: has no images: fill it, or take the source out")
     matches = match_names(names, photos, settings.match, settings.file, prefix, "images[{}]".format)
     if not (matches.row >= 0).any():
         raise LabelError(f"{settings.file}: {describe_lost(names, photos, settings.match)}")

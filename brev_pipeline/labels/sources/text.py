@@ -95,7 +95,7 @@ def split_lines(text: str, separator: str, name: str) -> Iterator[tuple[int, lis
             if fields := line.split():
                 yield number, fields
         return
-    lines = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
+    lines = csv.reader(text.splitlines(keepends=True), delimiter=separator, skipinitialspace=True, strict=True)
     try:
         for fields in lines:
             if any(fields):

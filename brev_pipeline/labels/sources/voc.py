@@ -7,7 +7,7 @@ from brev_pipeline.config.labels import VocSource
 from brev_pipeline.errors import LabelError
 from brev_pipeline.labels.listed import BOX, ListedObject
 from brev_pipeline.labels.sources.shapes import ParsedLabels
-from brev_pipeline.labels.sources.text import parse_number
+from brev_pipeline.labels.sources.text import decode_any_text, parse_number
 
 _SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
 
@@ -58,6 +58,8 @@ def _parse_xml(data: bytes, name: str) -> Element:
         root: Element = fromstring(data)
     except ParseError as error:
         line, column = error.position
+        if b"encoding=" not in data[:100]:
+            decode_any_text(data, name)  # says it better, where its letters are what is wrong
         raise LabelError(f"{name}, line {line}, column {column + 1}: not XML, or cut short: {error}") from error
     except DefusedXmlException as error:
         raise LabelError(
