@@ -8,7 +8,7 @@ which nothing is said has no hash; one that is labelled, and has nothing on it, 
 """
 
 import hashlib
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import LabelError
+from brev_pipeline.labels import KINDS
+from brev_pipeline.labels.base import LabelKind
 from brev_pipeline.texts import TEXT, text_bytes, text_offsets
 
 Bools = npt.NDArray[np.bool_]
@@ -59,6 +61,8 @@ def build_label_ids(labels: pa.Table, mask_ids: pa.Array | None = None) -> pa.Ar
             fields[f"number {name}"] = _digest_numbers(name, column)
         elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             fields[f"text {name}"] = _digest_texts(f"text {name}", column)
+        elif name in KINDS:
+            fields[name] = _digest_listed(KINDS[name], column)
         else:
             raise LabelError(f"column {name!r} is {column.type}, and labels are objects, numbers and texts")
     return _join_fields(fields, count)
@@ -68,7 +72,7 @@ def digest_objects(objects: pa.Array) -> Digests:
     """128 bits for the boxes and polygons of each photo, whatever their order; of null those of an empty list.
 
     Args:
-        objects: (photos,) of `listed.LISTED_OBJECTS`.
+        objects: (photos,) of `objects.LISTED_TYPE`.
     """
     lengths = pc.fill_null(pc.list_value_length(objects), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     each = _digest_shapes(objects.flatten())
@@ -122,6 +126,14 @@ def _digest_texts(name: str, column: pa.Array) -> tuple[Bools, Digests]:
     digests = b"".join(_hash(person, data[edges[at] : edges[at + 1]]) for at in range(len(edges) - 1))
     table = np.frombuffer(digests, "<u8").reshape(-1, 2)
     return valid, table[coded.indices.to_numpy(zero_copy_only=False)]
+
+
+def _digest_listed(kind: LabelKind[Any, Any, Any], column: pa.Array) -> tuple[Bools, Digests]:
+    """Of a kind that has no hashing of its own here, one photo at a time."""
+    person = kind.name.encode()
+    rows = (None if row is None else kind.identify(row) for row in column.to_pylist())
+    digests = b"".join(_hash(person, row or b"") for row in rows)
+    return column.is_valid().to_numpy(zero_copy_only=False), np.frombuffer(digests, "<u8").reshape(-1, 2)
 
 
 def _join_fields(fields: dict[str, tuple[Bools, Digests]], count: int) -> pa.Array:

@@ -1,8 +1,9 @@
 """Listed values: how labels stand in a listing, one photo a row, before any pixel is read.
 
-A mask is named by where it lies. Boxes and polygons stand there whole, as the file has them: in px of the photo as it
-is looked at (oriented), or as fractions of its sides. Pixel i covers i..i+1, so that a box of the first pixel alone is
-0, 0, 1, 1.
+A mask is named by where it lies (`mask.LISTED_TYPE`). Boxes and polygons stand there whole, as the file has them
+(`objects.LISTED_TYPE`): in px of the photo as it is looked at (oriented), or as fractions of its sides. Pixel i covers
+i..i+1, so that a box of the first pixel alone is 0, 0, 1, 1. Null is unlabelled; an empty list, and a mask with an
+empty path, are labelled with nothing on it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,36 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from brev_pipeline.labels.objects import LISTED_TYPE as LISTED_OBJECTS
 from brev_pipeline.texts import NAMES, TEXT
 
 Ints = npt.NDArray[np.int64]
 
-LISTED_MASK: Final = pa.struct(
-    [
-        pa.field("path", TEXT, False),
-        pa.field("etag", TEXT),
-        pa.field("etag_source", TEXT),
-        pa.field("size", pa.int64()),
-        pa.field("modified", pa.timestamp("us", "UTC")),
-        pa.field("file_stamp", TEXT),
-        pa.field("source", pa.int32(), False),
-    ]
-)
-"""A photo's mask: path as photos' paths are written (empty: labelled, and nothing on it), what a listing tells of the
-object, and the place of its source in the dataset's `labels`. Null: unlabelled."""
-
-LISTED_OBJECT: Final = pa.struct(
-    [
-        pa.field("label", TEXT, False),
-        pa.field("kind", TEXT, False),
-        pa.field("points", pa.list_(pa.float64()), False),
-        pa.field("relative", pa.bool_(), False),
-    ]
-)
+LISTED_OBJECT: Final = LISTED_OBJECTS.value_type
 """A box (left, top, right, bottom) or polygon (x0, y0, x1, y1, …), in px or as fractions of the photo's sides."""
-
-LISTED_OBJECTS: Final = pa.list_(LISTED_OBJECT)
-"""A photo's boxes and polygons in the file's order; null: unlabelled, empty: labelled, and nothing on it."""
 
 BOX: Final = "box"
 POLYGON: Final = "polygon"
@@ -59,7 +37,7 @@ class ListedObject:
 
 
 def build_objects(rows: Sequence[Iterable[ListedObject] | None]) -> pa.Array:
-    """(rows,) of `LISTED_OBJECTS`, from the objects of each row, or None."""
+    """(rows,) of `objects.LISTED_TYPE`, from the objects of each row, or None."""
     counts = [-1 if row is None else len(list(row)) for row in rows]
     flat = [one for row in rows if row is not None for one in row]
     points = [number for one in flat for number in one.points]
@@ -90,5 +68,5 @@ def build_categories(rows: Sequence[Sequence[str] | None]) -> pa.Array:
 
 
 def repeat_empty(count: int) -> pa.Array:
-    """(count,) of `LISTED_OBJECTS`: labelled, and nothing on it."""
+    """(count,) of `objects.LISTED_TYPE`: labelled, and nothing on it."""
     return build_lists(np.zeros(count, np.int64), pa.array([], LISTED_OBJECT))

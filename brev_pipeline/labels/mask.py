@@ -30,9 +30,11 @@ LISTED_TYPE: Final = pa.struct(
     [
         pa.field("path", TEXT, nullable=False),  # "": no file, and by the configuration nothing to see on the photo
         pa.field("etag", TEXT),
+        pa.field("etag_source", TEXT),  # as of the listing's images: s3, md5, none
         pa.field("size", pa.int64()),
         pa.field("modified", pa.timestamp("us", "UTC")),
         pa.field("file_stamp", TEXT),
+        pa.field("source", pa.int32(), nullable=False),  # place in the dataset's labels: says what its values mean
     ]
 )
 

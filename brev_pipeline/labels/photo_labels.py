@@ -18,7 +18,8 @@ from brev_pipeline.config.labels import (
     YoloSource,
 )
 from brev_pipeline.errors import BrevPipelineError, LabelError
-from brev_pipeline.labels.listed import LISTED_MASK, build_categories, build_objects, repeat_empty
+from brev_pipeline.labels.listed import build_categories, build_objects, repeat_empty
+from brev_pipeline.labels.mask import LISTED_TYPE as LISTED_MASK
 from brev_pipeline.labels.reading import PARSED_FILES, Reading, SaidColumns, refuse_absent
 from brev_pipeline.labels.sources.annotations import parse_annotations
 from brev_pipeline.labels.sources.boxes import parse_boxes
@@ -83,7 +84,7 @@ def _refuse_photos(reading: Reading, used: Bools, where: str) -> None:
 
 
 def _list_masks(reading: Reading, number: int, source: MaskSource, matches: FileMatches) -> pa.Array:
-    """(photos,) of `LISTED_MASK`."""
+    """(photos,) of `mask.LISTED_TYPE`."""
     rows = pa.array(np.where(matches.place < 0, 0, matches.place))
     found = reading.objects.select(["key", "etag", "etag_source", "size", "modified", "file_stamp"]).take(rows)
     found = found.combine_chunks()

@@ -24,8 +24,9 @@ from brev_pipeline.config.labels import (
 )
 from brev_pipeline.errors import LabelError
 from brev_pipeline.labels.findings import LabelFindings
-from brev_pipeline.labels.listed import LISTED_MASK, LISTED_OBJECTS
+from brev_pipeline.labels.mask import LISTED_TYPE as LISTED_MASK
 from brev_pipeline.labels.merging import FIRST_COLUMNS, MergedColumns
+from brev_pipeline.labels.objects import LISTED_TYPE as LISTED_OBJECTS
 from brev_pipeline.labels.photo_labels import read_photo_labels
 from brev_pipeline.labels.reading import PARSED_FILES, LabelFetcher, Reading, SaidColumns
 from brev_pipeline.labels.shared_labels import read_coco_labels, read_table_labels
@@ -43,8 +44,8 @@ class LabelTable:
     """The labels of some photos."""
 
     rows: pa.Table
-    """One row per photo, in the photos' order: key, and those that the sources have of mask (`listed.LISTED_MASK`),
-    objects (`listed.LISTED_OBJECTS`), category (`texts.NAMES`), purpose, item (text), and the columns of numbers
+    """One row per photo, in the photos' order: key, and those that the sources have of mask (`mask.LISTED_TYPE`),
+    objects (`objects.LISTED_TYPE`), category (`texts.NAMES`), purpose, item (text), and the columns of numbers
     (float64) and texts. Null: nothing is said of this photo."""
     findings: LabelFindings
     parsed: pa.Table

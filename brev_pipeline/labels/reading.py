@@ -9,7 +9,7 @@ import pyarrow as pa
 from brev_pipeline.config import DatasetSettings
 from brev_pipeline.errors import BrevPipelineError, LabelError
 from brev_pipeline.labels.findings import LabelFindings
-from brev_pipeline.labels.listed import LISTED_OBJECTS
+from brev_pipeline.labels.objects import LISTED_TYPE as LISTED_OBJECTS
 from brev_pipeline.labels.sources.photo_files import Bools, PhotoKeys, look_up
 from brev_pipeline.storage.places import path_prefix
 from brev_pipeline.texts import NAMES, TEXT

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from brev_pipeline.config import DatasetSettings
 from brev_pipeline.errors import BrevPipelineError, SourceError
-from brev_pipeline.labels import LabelTable, read_labels
+from brev_pipeline.labels.read import LabelTable, read_labels
 from brev_pipeline.texts import TEXT
 
 Files = Mapping[str, bytes]

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brev_pipeline.errors import LabelError
-from brev_pipeline.labels import build_label_ids
-from brev_pipeline.labels.identity import EMPTY_MASK
+from brev_pipeline.labels.identity import EMPTY_MASK, build_label_ids
 from brev_pipeline.labels.listed import BOX, POLYGON, ListedObject, build_objects
 from brev_pipeline.texts import NAMES, TEXT
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from brev_pipeline.config import ImageSettings
 from brev_pipeline.config.labels import MaskSource
 from brev_pipeline.errors import LabelError
-from brev_pipeline.labels import classify_mask
+from brev_pipeline.images.masks import MaskClasses, read_mask
 from brev_pipeline_tests.labels.datasets import column_of, counts_of, objects_of, read, read_folder
 
 DRAWN: dict[str, dict[str, bytes]] = {}
@@ -52,7 +53,7 @@ def test_each_photo_of_kolektorsdd_has_the_mask_beside_it(layout: dict[str, byte
     labels = read(layout, source)
     masks = column_of(labels, "mask")
     assert len(masks) == 408
-    settings = MaskSource.model_validate(source)
+    meaning = MaskClasses({}, threshold=MaskSource.model_validate(source).threshold)
     defects = 0
     for photo, mask in masks.items():
         key = re.sub(r"\.jpg$", "_label.bmp", photo)
@@ -60,7 +61,7 @@ def test_each_photo_of_kolektorsdd_has_the_mask_beside_it(layout: dict[str, byte
         assert mask["size"] == len(layout[key])
         assert mask["etag_source"] == "md5"
         pixels = np.asarray(Image.open(io.BytesIO(layout[key])))
-        classes = classify_mask(pixels, settings, ["defect"], key)
+        classes = read_mask(layout[key], ImageSettings(), meaning, pixels.shape)
         assert classes.tolist() == (pixels > 0).astype(int).tolist()
         defects += bool(classes.any())
     assert 0 < defects < 408

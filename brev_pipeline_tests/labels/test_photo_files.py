@@ -3,7 +3,7 @@
 import pytest
 
 from brev_pipeline.errors import LabelError
-from brev_pipeline.labels import find_label_files
+from brev_pipeline.labels.read import find_label_files
 from brev_pipeline_tests.labels.datasets import column_of, configure, counts_of, list_objects, objects_of, read
 
 MASKS = {"kind": "masks", "threshold": 1}

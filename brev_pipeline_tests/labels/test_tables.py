@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brev_pipeline.errors import LabelError
-from brev_pipeline.labels import label_schema, read_labels
+from brev_pipeline.labels.read import label_schema, read_labels
 from brev_pipeline.texts import TEXT
 from brev_pipeline_tests.labels.datasets import Fetcher, column_of, configure, counts_of, list_objects, read
 

@@ -47,7 +47,7 @@ class CocoLabels(NamedTuple):
     """What a file says of the photos."""
 
     objects: pa.Array
-    """(photos,) of `listed.LISTED_OBJECTS`; null: the file has no such image."""
+    """(photos,) of `objects.LISTED_TYPE`; null: the file has no such image."""
     absent: Bools
     """(photos,) whether the file has no such image."""
 
@@ -94,7 +94,7 @@ def _list_objects(
     findings: LabelFindings,
     where: str,
 ) -> pa.Array:
-    """(photos,) of `listed.LISTED_OBJECTS`."""
+    """(photos,) of `objects.LISTED_TYPE`."""
     annotations, file = content.annotations, settings.file
     photo_of_image = np.full(len(content.images), -1, np.int64)
     photo_of_image[matches.row[matches.row >= 0]] = np.flatnonzero(matches.row >= 0)
