@@ -17,6 +17,7 @@ word. The table is made of integers, so that nothing depends on how a machine ro
 nearer than 4e-9 to a rounding border, a million times further than libraries differ. The tails end at ± 4.3 sigma.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Any, Final
@@ -40,7 +41,7 @@ _HALF: Final = np.uint8(128)
 _SHIFT: Final = 20  # binary places of the standard deviation in grey levels
 
 
-def apply_filters(image: Image, applied: dict[str, Any]) -> Image:
+def apply_filters(image: Image, applied: Mapping[str, Any]) -> Image:
     """Apply the filters that were drawn (``emboss``, then ``mean``, then ``gaussian``) to (h, w) or (h, w, 3).
 
     Returns an array of the same shape; ``image`` itself where no filter was drawn.
@@ -68,7 +69,7 @@ def gaussian_size(sigma: float) -> int:
     return 2 * max(1, int(3.4 * sigma)) + 1
 
 
-def apply_colour(image: Image, applied: dict[str, Any]) -> Image:
+def apply_colour(image: Image, applied: Mapping[str, Any]) -> Image:
     """Apply the colour changes that were drawn (``brightness``, ``contrast``, ``hue``, ``saturation``) to (h, w) or
     (h, w, 3); hue and saturation only where there is colour.
 

@@ -168,12 +168,10 @@ class ImageAugmenter:
         """
         _check_size(height, width)
         seed = _check_seed(seed)
-        applied = applied_parameters(self._plan, draw_words(seed))
-        return self._make_movement(applied, seed, height, width, border)
+        return self._draw_movement(seed, height, width, border or self.border)
 
-    def _make_movement(
-        self, applied: dict[str, Any], seed: int, height: int, width: int, border: Border | None = None
-    ) -> ImageMovement:
+    def _draw_movement(self, seed: int, height: int, width: int, border: Border) -> ImageMovement:
+        applied = applied_parameters(self._plan, draw_words(seed))
         field = None
         if "deformation" in applied and (part := self.settings.deformation):
             field = displacement_field(part, seed, height, width)
@@ -182,8 +180,10 @@ class ImageAugmenter:
             width=width,
             matrix=_make_matrix(applied, height, width),
             field=field,
-            border=border or self.border,
+            border=border,
             min_visible=self._min_visible,
+            seed=seed,
+            parameters=applied,
         )
 
     @overload
@@ -219,13 +219,14 @@ class ImageAugmenter:
             _check_labels(labels, image.shape[:2])
         height, width = image.shape[:2]
         seed = _check_seed(seed)
-        applied = applied_parameters(self._plan, draw_words(seed))
         if movement is None:
-            movement = self._make_movement(applied, seed, height, width)
-        elif (movement.height, movement.width) != (height, width):
+            movement = self._draw_movement(seed, height, width, self.border)
+        elif (movement.seed, movement.height, movement.width) != (seed, height, width):
             raise AugmentError(
-                f"the movement was planned for {movement.height}×{movement.width} px, the image has {height}×{width} px"
+                f"the movement was planned for seed {movement.seed} and {movement.height}×{movement.width} px, the "
+                f"image has seed {seed} and {height}×{width} px"
             )
+        applied = movement.parameters
         # OpenCV drops an axis of length 1: it is taken away here, and put back at the end.
         flat = image.reshape(height, width) if image.shape[2:] == (1,) else image
         pixels = apply_colour(apply_filters(movement.move_image(flat), applied), applied)

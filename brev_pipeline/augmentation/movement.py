@@ -10,7 +10,9 @@ The map is looked up beyond the image too, where the field goes on as at the ima
 object has left the image.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -62,6 +64,10 @@ class ImageMovement:
     field: Integers | None  # (2, height, width), see `geometry.warp_image`
     border: Border
     min_visible: Fraction
+    seed: int | None = None  # that the geometry was drawn by
+    parameters: Mapping[str, Any] = dataclass_field(
+        default_factory=dict
+    )  # name → value of all that is applied by this seed
 
     def move_image(self, image: Image) -> Image:
         """`geometry.warp_image` of an image (height, width) or (height, width, 3)."""

@@ -244,10 +244,12 @@ def test_images_without_objects_keep_their_mirrored_border_and_others_get_a_blac
     assert "border" not in repr(mirrored)
 
 
-def test_a_movement_of_another_size_and_an_unknown_border_are_refused():
+def test_a_movement_of_another_size_or_seed_and_an_unknown_border_are_refused():
     augmenter = GEOMETRIES["affine"]
-    with pytest.raises(AugmentError, match="planned for 40×50 px, the image has 40×60 px"):
+    with pytest.raises(AugmentError, match="for seed 1 and 40×50 px, the image has seed 1 and 40×60 px"):
         augmenter.augment(picture(40, 60), 1, movement=augmenter.plan_movement(1, 40, 50))
+    with pytest.raises(AugmentError, match=r"for seed 1 and .* the image has seed 2"):
+        augmenter.augment(picture(40, 60), 2, movement=augmenter.plan_movement(1, 40, 60))
     with pytest.raises(AugmentError, match="'mirror' or 'constant', not 'wrap'"):
         ImageAugmenter(border="wrap")  # type: ignore[arg-type]
 
