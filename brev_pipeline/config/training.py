@@ -1,16 +1,9 @@
 """The sections `sampling`, `augmentation`, `shards` and `card`: what training reads, and how a version is described."""
 
 from datetime import date
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    SerializerFunctionWrapHandler,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from brev_pipeline.config.base import Columns, Fraction, Section, Seed
 
@@ -123,16 +116,12 @@ class AugmentationSettings(Section):
     filtering: ImageFiltering | None = ImageFiltering()
     noise: ImageNoise | None = ImageNoise()
     salt_and_pepper: ImageSaltAndPepper | None = None
+    # It came with labels of objects: left out as it is by default, versions without any are what they were before.
     min_visible: Fraction = Field(
         MIN_VISIBLE,
+        exclude_if=lambda share: share == MIN_VISIBLE,
         description="Share of a box or polygon that must be left in the augmented image for it to stay a label.",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_usual_visibility(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # It came with labels of objects: versions without any are what they were before.
-        contents: dict[str, Any] = serialize(self)
-        return {name: value for name, value in contents.items() if (name, value) != ("min_visible", MIN_VISIBLE)}
 
 
 class ShardSettings(Section):
