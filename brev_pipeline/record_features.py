@@ -18,6 +18,11 @@ FeatureValue: TypeAlias = bytes | int | float | Sequence[int] | Floats
 LABEL_FEATURES: Final = "label_features"
 """Where a manifest describes the features of labels (`describe_features`); without labels it has no such entry."""
 
+FeatureKind: TypeAlias = Literal["bytes", "text", "int64", "uint64", "float32"]
+TfdsForm: TypeAlias = Literal[
+    "Text", "Scalar", "ClassLabel", "Image", "pixels", "classes", "LabeledImage", "BBoxFeature", "Tensor"
+]
+
 
 @dataclass(frozen=True)
 class RecordFeature:
@@ -25,15 +30,13 @@ class RecordFeature:
 
     name: str
     """Its key in the ``tf.train.Example``."""
-    kind: Literal["bytes", "text", "int64", "uint64", "float32"]
+    kind: FeatureKind
     """bytes and text (UTF-8) are stored in a bytes list; uint64 as the int64 of the same bits."""
     description: str
     stored: Literal["always", "encoded", "raw", "several", "series", "labels"] = "always"
     """When it is there: encoding png or jpeg; raw; some image of the version has several categories; time series; the
     version has labels of this kind."""
-    tfds: Literal[
-        "Text", "Scalar", "ClassLabel", "Image", "pixels", "classes", "LabeledImage", "BBoxFeature", "Tensor"
-    ] = "Text"
+    tfds: TfdsForm = "Text"
     """How tfds reads it."""
     sequence: str | None = None
     """The sequence that it belongs to: it has values for each of any number of elements. Its name begins with the

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from brev_pipeline.errors import StoreError
+from brev_pipeline.record_features import FeatureKind, TfdsForm
 from brev_pipeline.store import Folder
 from brev_pipeline.store.versions import DERIVED, FORMATS
 
@@ -63,10 +64,10 @@ class _LabelFeature(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: StrictStr
-    kind: Literal["bytes", "text", "int64", "uint64", "float32"]
+    kind: FeatureKind
     description: StrictStr
     stored: Literal["labels"]
-    tfds: StrictStr = "Text"
+    tfds: TfdsForm = "Text"
     sequence: StrictStr | None = None
     width: Annotated[StrictInt, Field(ge=1)] = 1
     classes: list[StrictStr] = []
