@@ -156,6 +156,25 @@ def test_a_mask_is_an_untrusted_file_as_photos_are():
         decode_mask(b"no image at all", SETTINGS)
 
 
+def test_a_damaged_mask_is_decoded_or_refused_whatever_is_damaged():
+    image = Image.frombytes("P", (50, 40), numbers(4, 40, 50).astype(np.uint8).tobytes())
+    image.putpalette(PALETTE)
+    files = [saved(image, format_) for format_ in ("PNG", "BMP", "TIFF", "GIF")]
+    files += [saved(image.convert("1"), format_) for format_ in ("PNG", "BMP", "PPM")]
+    rng, refused = np.random.default_rng(8), 0
+    for number in range(2000):
+        data = bytearray(files[number % len(files)])
+        for place in rng.integers(0, min(len(data), 200), 2):
+            data[place] = rng.integers(256)
+        try:
+            decoded = decode_mask(bytes(data[: rng.integers(1, 2 * len(data))]), ImageSettings(max_pixels=100_000))
+        except DecodeError as error:
+            refused += error.status in ("corrupt", "unsupported", "too_large")
+        else:
+            assert decoded.values.size <= 100_000
+    assert refused > 500
+
+
 def test_bayer_photos_may_have_masks_of_any_kind():
     values = numbers(256).astype(np.uint8)
     rgb = Image.fromarray(np.stack([values] * 3, -1))
