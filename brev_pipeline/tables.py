@@ -207,6 +207,11 @@ def sampling_weights_schema(groupby: list[str]) -> pa.Schema:
     )
 
 
+def extend_schema(schema: pa.Schema, further: pa.Schema) -> pa.Schema:
+    """The schema with those columns of another that it has not, behind its own."""
+    return pa.schema([*schema, *(field for field in further if field.name not in schema.names)])
+
+
 def conform_table(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
     """Bring ``table`` to ``schema``: its columns, in its order, of its types.
 

@@ -51,6 +51,17 @@ class DatasetSettings(Section):
         description="Where masks, boxes, polygons, tables and values of the images lie; each entry by its kind.",
     )
 
+    @property
+    def hidden_label_folders(self) -> set[str]:
+        """Names of hidden folders (beginning with a dot) that labels lie in: others are not entered."""
+        parts = {part for source in self.labels for part in source.location.split("/")[:-1]}
+        return {part for part in parts if part.startswith(".") and part != ".." and "{" not in part}
+
+    @property
+    def says_classes(self) -> bool:
+        """Whether some source of labels says classes of photos."""
+        return any(source.says_classes for source in self.labels)
+
     @field_validator("bucket")
     @classmethod
     def _without_slash(cls, bucket: str) -> str:
@@ -154,16 +165,9 @@ class ListingSettings(Section):
         "{path}", description="Address for people: {path}, {bucket}, {key}, {quoted_key} are filled in."
     )
 
-    @model_validator(mode="after")
-    def _nothing_to_rename(self) -> Self:
-        given = [key for key in ("class_mapping", "classes") if getattr(self, key)]
-        if given and not self.has_classes:
-            raise ValueError(f"category is none, so that images have no class: remove {' and '.join(given)}")
-        return self
-
     @property
-    def has_classes(self) -> bool:
-        """Whether images have classes at all."""
+    def finds_classes(self) -> bool:
+        """Whether every image has a class, which its path says, or its labels; else only those whose labels say one."""
         return self.category != NO_CLASSES
 
     @property

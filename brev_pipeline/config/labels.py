@@ -94,6 +94,22 @@ class _Source(Section):
         description="A photo without a label here: stop; take it for labelled, with nothing on it; or for unlabelled.",
     )
 
+    @property
+    def says_classes(self) -> bool:
+        """Whether it says classes of whole photos."""
+        return False
+
+
+class _SharedFileSource(_Source):
+    """A source with one file for many photos."""
+
+    file: InnerFile
+
+    @property
+    def location(self) -> str:
+        """Where its file lies in the dataset."""
+        return self.file
+
 
 class _PhotoFileSource(_Source):
     """A source with a file for each photo."""
@@ -110,6 +126,11 @@ class _PhotoFileSource(_Source):
         if "*" in self.path and not self._may_glob:
             raise ValueError("path: holds *, and a photo has one file here: write its name with placeholders")
         return self
+
+    @property
+    def location(self) -> str:
+        """Where its files lie in the dataset."""
+        return self.path
 
     @property
     def _may_glob(self) -> bool:
@@ -168,7 +189,7 @@ class MaskSource(_PhotoFileSource):
         }
 
 
-class TableSource(_Source):
+class TableSource(_SharedFileSource):
     """A table with a row for each photo."""
 
     kind: Literal["table"] = Field(description="A table that names photos: CSV, Parquet, JSON lines.")
@@ -196,6 +217,11 @@ class TableSource(_Source):
     absent: Literal["error", "unlabelled"] = Field(
         "error", description="A photo without a row: stop, or take it for unlabelled."
     )
+
+    @property
+    def says_classes(self) -> bool:
+        """See `_Source`."""
+        return self.category is not None
 
     @property
     def category_columns(self) -> list[str]:
@@ -227,7 +253,7 @@ class TableSource(_Source):
         return self
 
 
-class CocoSource(_Source):
+class CocoSource(_SharedFileSource):
     """A COCO file: boxes and polygons of many photos."""
 
     kind: Literal["coco"] = Field(description="Boxes and polygons: one COCO JSON for many photos.")
@@ -325,6 +351,11 @@ class AnnotationSource(_PhotoFileSource):
         False, description="Whether annotations of type class say the photo's classes; else they are told, not taken."
     )
     mapping: dict[str, ClassName | None] = Field({}, description=_MAPPING)
+
+    @property
+    def says_classes(self) -> bool:
+        """See `_Source`."""
+        return self.category
 
     @property
     def _may_glob(self) -> bool:

@@ -117,6 +117,16 @@ class PipelineConfig(Section):
         return data
 
     @model_validator(mode="after")
+    def _classes_to_name(self) -> Self:
+        given = [key for key in ("class_mapping", "classes") if getattr(self.listing, key)]
+        if given and not self.listing.finds_classes and not any(one.says_classes for one in self.datasets):
+            raise ValueError(
+                f"listing.category is none, and no source under datasets[].labels says a class: remove "
+                f"{' and '.join(f'listing.{key}' for key in given)}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _purposes(self) -> Self:
         if unknown := sorted(set(self.sampling.purposes) - set(self.split.names)):
             problem = f"names {unknown}, but the split has only {self.split.names}"

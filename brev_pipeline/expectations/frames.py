@@ -65,7 +65,9 @@ def build_frames(stage: str, tables: Tables, config: PipelineConfig, published: 
 def _listing_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
     listing = tables["raw_listing"].read(["path", "size", "category"])
     rows = listing.select(["path", "size"]).to_pandas()
-    rows["has_category"] = (pc.list_value_length(listing["category"]).to_numpy() > 0) == config.listing.has_classes
+    rows["has_category"] = (pc.list_value_length(listing["category"]).to_numpy() > 0) | (
+        not config.listing.finds_classes
+    )
     rows["has_bytes"] = rows["size"] > 0
     gone = find_path_changes(published.listing, tables["raw_listing"])
     facts = found_facts(listing)
@@ -330,7 +332,7 @@ def _shard_frames(tables: Tables, config: PipelineConfig, published: Baseline) -
     purposes = split["purpose"].take(pc.index_in(table["path"], value_set=split["path"]))
     rows["purpose_of_split"] = pc.fill_null(pc.equal(purposes, table["purpose"]), False).to_numpy()
     rows["place_unique"] = _is_alone(_encode_texts(parts), table["shard"].to_numpy(), table["position"].to_numpy())
-    least = 0 if config.listing.has_classes else NO_LABEL
+    least = 0 if config.listing.finds_classes else NO_LABEL
     rows["label_known"] = rows["label"].between(least, len(read_split_classes(split)) - 1)
     drawn = [name for name in config.sampling.purposes if name not in config.split.fold_names]
     once = split["path"].filter(pa.array(~_is_in(split["purpose"], drawn)))

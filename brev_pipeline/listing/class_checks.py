@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import ListingSettings
 from brev_pipeline.errors import ListingError
+from brev_pipeline.labels.findings import LabelFindings
 from brev_pipeline.listing.image_filter import UNLISTED_REASONS, UnlistedKind
 from brev_pipeline.listing.path_classes import ROOT, ClassNameCounts, normalize_names
 
@@ -34,11 +35,13 @@ class ListingFindings:
     names: ClassNameCounts = field(default_factory=ClassNameCounts)
     unlisted: Counter[UnlistedKind] = field(default_factory=Counter)
     """Files that are not listed, see `count_unlisted`."""
+    labels: LabelFindings = field(default_factory=LabelFindings)
 
     def add_findings(self, other: "ListingFindings") -> None:
         """Count what another has too."""
         self.names.add_counts(other.names)
         self.unlisted.update(other.unlisted)
+        self.labels.add_findings(other.labels)
 
     def build_summary(self, settings: ListingSettings) -> dict[str, Any]:
         """All of it, JSON-safe and the same for the same files.
@@ -47,8 +50,11 @@ class ListingFindings:
             ``names``: a row for each name of ``class_mapping`` and ``classes``: setting, name, images (how many it
             matches), closest (existing names, in words; empty where it matches). ``twins``: names that people take
             for the same. ``unlisted``: a row for each kind of file that is not listed: ending, reason, files.
+            ``label_findings``, where labels were read: rows as of `LabelFindings.build_summary`.
         """
-        return {**check_class_names(self.names, settings), "unlisted": list(_list_unlisted(self.unlisted))}
+        told = self.labels.build_summary()
+        labels = {"label_findings": told} if told else {}
+        return {**check_class_names(self.names, settings), "unlisted": list(_list_unlisted(self.unlisted)), **labels}
 
 
 def check_class_names(names: ClassNameCounts, settings: ListingSettings) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -20,13 +20,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import DatasetSettings, ListingSettings
-from brev_pipeline.errors import BrevPipelineError, ListingError
+from brev_pipeline.errors import BrevPipelineError, LabelError, ListingError
 from brev_pipeline.listing.checksums import add_checksums
 from brev_pipeline.listing.class_checks import ListingFindings, explain_no_classes, require_mapping_match
 from brev_pipeline.listing.folder_walk import FOLDER_OUTSIDE, list_files
-from brev_pipeline.listing.image_filter import are_hidden, file_name
+from brev_pipeline.listing.image_filter import are_hidden, count_label_files, file_name
 from brev_pipeline.listing.image_table import LEFT_OUT, ListedImages, build_raw_listing, select_images, sort_by_column
 from brev_pipeline.listing.path_classes import ClassNameCounts
+from brev_pipeline.listing.photo_labels import read_photo_labels
 from brev_pipeline.listing.s3_inventory import read_inventory
 from brev_pipeline.listing.s3_scan import list_s3_objects
 from brev_pipeline.storage import LocalPlace, Place, S3Place, Sources
@@ -136,7 +137,7 @@ def list_datasets(
     require_mapping_match(findings.names, settings)
     if on_found:
         on_found(findings)
-    return sort_by_column(pa.concat_tables(tables), "path")
+    return sort_by_column(pa.concat_tables(tables, promote_options="default"), "path")
 
 
 def list_dataset(
@@ -149,21 +150,34 @@ def list_dataset(
     hashed: bool = True,
     on_left_out: Callable[[pa.Table], None] | None = None,
     on_found: Callable[[ListingFindings], None] | None = None,
+    on_label_files: Callable[[pa.Table], None] | None = None,
 ) -> pa.Table:
     """The images of one dataset, or of the folder ``location`` below its root, from where classes are meant.
 
     Arguments and errors are otherwise as of `list_datasets`; keys of ``class_mapping`` need not match.
+    ``on_label_files`` is given the dataset's label files: path, etag, size, and of local ones file_stamp.
     """
+    if location and dataset.labels:
+        raise ListingError(f"dataset {dataset.name!r}: labels are meant from its root: list it without a location")
     place = _narrow_place(sources.get_place(dataset.bucket), location)
     try:
-        objects = _list_objects(place, sources)
+        objects = _list_objects(place, sources, dataset.hidden_label_folders)
+        labels = None
+        if dataset.labels:
+            labels = read_photo_labels(dataset, objects, place, settings, sources, known, whole=hashed)
+            objects = labels.objects
+            if on_label_files:
+                paths = pc.binary_replace_slice(labels.files["key"], 0, 0, path_prefix(place.bucket))
+                on_label_files(labels.files.set_column(0, "path", paths))
         pieces = select_images(objects, settings)
         left_out = pa.concat_tables([LEFT_OUT.empty_table(), *(piece.left_out for piece in pieces)])
         findings = ListingFindings()
         for piece in pieces:
             findings.add_findings(ListingFindings(piece.names, piece.unlisted))
+        if labels:
+            findings.add_findings(ListingFindings(unlisted=count_label_files(labels.files), labels=labels.findings))
         names = findings.names
-        if settings.has_classes and names.images and names.unnamed == names.images:
+        if settings.finds_classes and names.images and names.unnamed == names.images:
             keys = [column for piece in pieces for column in (piece.objects["key"], piece.left_out["key"])]
             example = next(str(column[0].as_py()) for column in keys if len(column))
             raise ListingError(explain_no_classes(names, settings, example))
@@ -175,7 +189,10 @@ def list_dataset(
             on_left_out(left_out.set_column(0, "path", paths))
         if on_found:
             on_found(findings)
-        return pa.concat_tables([_build_rows(piece, dataset, place, settings, known, hashed) for piece in pieces])
+        rows = pa.concat_tables([_build_rows(piece, dataset, place, settings, known, hashed) for piece in pieces])
+        return labels.join_columns(rows) if labels else rows
+    except LabelError:
+        raise  # it names the dataset itself
     except BrevPipelineError as error:
         raise ListingError(f"dataset {dataset.name!r} ({place.bucket}): {error}") from error
 
@@ -191,10 +208,10 @@ def _warn_of_refused(dataset: DatasetSettings, objects: pa.Table, left_out: pa.T
             _LOG.warning("dataset %r: did not enter %s", dataset.name, describe_refusals(folders))
 
 
-def _list_objects(place: Place, sources: Sources) -> pa.Table:
-    """What lies in a place, keys relative to it."""
+def _list_objects(place: Place, sources: Sources, hidden: Collection[str]) -> pa.Table:
+    """What lies in a place, keys relative to it, also in ``hidden`` folders of these names."""
     if isinstance(place, LocalPlace):
-        return list_files(place)
+        return list_files(place, hidden)
     if place.inventory:
         objects = read_inventory(place, sources)
     else:
@@ -266,12 +283,21 @@ class ListingState:
     """Schema `tables.RAW_LISTING`; local files have no etag."""
 
 
+def _stamp_rows(table: pa.Table) -> pa.Table:
+    """Path, and what stands for the bytes: the etag, of a local file size and stamp."""
+    own = table["file_stamp"] if "file_stamp" in table.column_names else pa.nulls(len(table), TEXT)
+    stamp = pc.coalesce(table["etag"], join_texts(table["size"].cast(TEXT), own, by="-"))
+    return pa.table({"path": table["path"], "etag": stamp})
+
+
 def listing_state(datasets: Sequence[DatasetSettings], settings: ListingSettings, sources: Sources) -> ListingState:
     """List the datasets without reading a file. Arguments and errors as of `list_datasets`."""
     refuse_overlaps(datasets, sources)
-    tables = [list_dataset(dataset, settings, sources, hashed=False) for dataset in datasets]
-    listing = sort_by_column(pa.concat_tables(tables), "path")
-    # Of a local file, size and stamp stand for its bytes.
-    stamp = pc.coalesce(listing["etag"], join_texts(listing["size"].cast(TEXT), listing["file_stamp"], by="-"))
-    fingerprint = listing_fingerprint(pa.table({"path": listing["path"], "etag": stamp}))
+    label_files: list[pa.Table] = []
+    tables = [
+        list_dataset(dataset, settings, sources, hashed=False, on_label_files=label_files.append)
+        for dataset in datasets
+    ]
+    listing = sort_by_column(pa.concat_tables(tables, promote_options="default"), "path")
+    fingerprint = listing_fingerprint(pa.concat_tables([_stamp_rows(table) for table in (listing, *label_files)]))
     return ListingState(fingerprint, listing.num_rows, listing)

@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -56,20 +56,21 @@ class _PendingFolder(NamedTuple):
     """How many of them are links."""
 
 
-def list_files(place: LocalPlace) -> pa.Table:
+def list_files(place: LocalPlace, entered: Collection[str] = ()) -> pa.Table:
     """Every file below a folder: columns of `FILES`, etag null, keys with ``/`` between their parts.
 
     What is neither file nor folder (a socket, a pipe), and a link that is not followed, stands there as a file that is
-    refused: whether it is an image is decided by its name. What is hidden stands there by its name alone.
+    refused: whether it is an image is decided by its name. What is hidden stands there by its name alone, but for
+    folders of the names ``entered``.
 
     Raises:
         ListingError: there is no such folder, it or a folder in it may not be entered, a name is not UTF-8, or links
             within the dataset lead to a folder on too many ways.
     """
-    return _build_table(iterate_files(place), place.root)
+    return _build_table(iterate_files(place, entered), place.root)
 
 
-def iterate_files(place: LocalPlace) -> Iterator[FileRow]:
+def iterate_files(place: LocalPlace, entered: Collection[str] = ()) -> Iterator[FileRow]:
     """The same row by row, those of a folder together; raises as `list_files`, but for names that are not UTF-8."""
     folder = f"{place.root}/{place.below}".rstrip("/") or "/"
     try:
@@ -79,7 +80,7 @@ def iterate_files(place: LocalPlace) -> Iterator[FileRow]:
     if not stat.S_ISDIR(status.st_mode):
         raise ListingError(f"{folder} is a file; a dataset is a folder with images in class folders")
     start = _PendingFolder(folder, "", ((status.st_dev, status.st_ino),))
-    return _walk_files(start, None if place.limits.follow_links else root)
+    return _walk_files(start, None if place.limits.follow_links else root, frozenset(entered))
 
 
 def build_stamps(modified: Sequence[int], changed: Sequence[int], inode: Sequence[int]) -> pa.Array:
@@ -88,14 +89,14 @@ def build_stamps(modified: Sequence[int], changed: Sequence[int], inode: Sequenc
     return join_texts(*numbers, by="-")
 
 
-def _walk_files(start: _PendingFolder, root: str | None) -> Iterator[FileRow]:
+def _walk_files(start: _PendingFolder, root: str | None, entered: frozenset[str]) -> Iterator[FileRow]:
     """Every file below a folder; where ``root`` is given, links that leave it are not followed."""
     waiting, ways = [start], Counter[tuple[int, int]]()
     while waiting:
         folder = waiting.pop()
         for entry in _scan_folder(folder.path):
             key = folder.prefix + entry.name
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") and entry.name not in entered:
                 yield key, 0, 0, 0, 0, None
                 continue
             try:

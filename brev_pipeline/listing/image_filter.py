@@ -45,6 +45,7 @@ UNLISTED_REASONS: Final = {
     "not a file": "no regular file",
     "too large": "an image larger than listing.max_object_mb",
     "class filter": "an image of none of listing.classes",
+    "label": "a file that holds labels, of datasets[].labels",
 }
 """Reason → in words."""
 # Rule of what the listing refuses → reason.
@@ -72,6 +73,11 @@ def count_unlisted(others: pa.Table, left_out: pa.Table) -> Counter[UnlistedKind
     if left_out.num_rows:
         kinds.update(_count_kinds(left_out["key"].combine_chunks(), _map_reasons(left_out)))
     return kinds
+
+
+def count_label_files(files: pa.Table) -> Counter[UnlistedKind]:
+    """How many label files (column key) of each kind there are: they are no images of their own."""
+    return _count_kinds(files["key"].combine_chunks(), pa.repeat(pa.scalar("label", TEXT), files.num_rows))
 
 
 def _map_reasons(refused: pa.Table) -> pa.Array:

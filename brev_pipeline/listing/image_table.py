@@ -22,6 +22,7 @@ from brev_pipeline.listing.path_classes import (
     filter_classes,
     find_folder_runs,
     folder_name,
+    replace_classes,
 )
 from brev_pipeline.storage.places import Place, S3Place, path_prefix
 from brev_pipeline.tables import RAW_LISTING
@@ -29,6 +30,8 @@ from brev_pipeline.texts import NAMES, TEXT, join_texts
 
 # Rows that are described at once: bounds the memory for what is in between.
 _ROWS_AT_ONCE: Final = 1 << 18
+SAID_CATEGORY: Final = "said_category"
+"""Column of objects: the classes that labels say of them; null where they say none."""
 _UNRESERVED: Final = r"[^A-Za-z0-9_.~/-]"
 
 
@@ -65,7 +68,7 @@ def select_images(objects: pa.Table, settings: ListingSettings) -> list[ListedIm
     """The images among ``objects``, in pieces; concatenated, they are sorted by key.
 
     Objects have the columns key (relative to what is listed, each once), etag, size and modified; where there are
-    columns rule and reason too, what has them is refused.
+    columns rule and reason too, what has them is refused; where there is `SAID_CATEGORY`, it counts before the path.
     """
     namer = ClassRules(settings)
     pieces = sort_by_column(objects, "key").combine_chunks().to_batches(max_chunksize=_ROWS_AT_ONCE)
@@ -106,9 +109,11 @@ def _select_piece(objects: pa.Table, settings: ListingSettings, namer: ClassRule
     objects = _filter_rows(objects, wanted)
     runs = find_folder_runs(_column(objects, "key"))
     described, names = classify_keys(_column(objects, "key"), runs, namer), ClassNameCounts()
+    if SAID_CATEGORY in objects.column_names:
+        described = replace_classes(described, _column(objects, SAID_CATEGORY), namer)
     names.add_keys(described)
     rows, lists = described.rows, [filter_classes(named.categories, namer.classes) for named in described.classes]
-    folders = rows if namer.pattern is None else np.repeat(np.arange(len(runs)), [run.keys for run in runs])
+    folders = np.repeat(np.arange(len(runs)), [run.keys for run in runs])
     categories = [named.categories for named in described.classes]
     stays, left_out = _find_left_out(objects, settings, categories, lists, rows)
     if left_out.num_rows:

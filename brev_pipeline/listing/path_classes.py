@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import FolderCategory, ListingSettings
 from brev_pipeline.errors import ListingError
-from brev_pipeline.texts import normalize_unicode, number_values, search_each, text_bytes, text_offsets
+from brev_pipeline.texts import join_names, normalize_unicode, number_values, search_each, text_bytes, text_offsets
 
 ROOT: Final = "__root__"
 """Folder of the images that lie directly in a dataset's root. The reference package's name for it."""
@@ -75,7 +75,7 @@ class ClassRules:
 
     def __init__(self, settings: ListingSettings) -> None:
         rule = settings.category
-        self.pattern = rule if isinstance(rule, str) and settings.has_classes else None
+        self.pattern = rule if isinstance(rule, str) and settings.finds_classes else None
         self._levels = rule.folder_levels if isinstance(rule, FolderCategory) else []
         self._renames = _index_renames(settings.class_mapping)
         self.classes = None if settings.classes is None else normalize_names(settings.classes)
@@ -238,6 +238,18 @@ def classify_keys(keys: pa.Array, folders: Sequence[FolderRun], namer: ClassRule
         return _classify_by_pattern(keys, namer.pattern, namer)
     named = [namer.classify_folder(run.folder) for run in folders]
     return ClassifiedKeys(named, np.repeat(np.arange(len(folders)), [run.keys for run in folders]))
+
+
+def replace_classes(described: ClassifiedKeys, said: pa.Array, namer: ClassRules) -> ClassifiedKeys:
+    """The classes of some keys, those that labels say in place of the paths' own.
+
+    ``said`` (keys,) are lists of names, each renamed as a path's name is; null where the path's classes stay.
+    """
+    joined = join_names(pa.chunked_array([said]), "\0").combine_chunks().dictionary_encode()
+    classes = [namer.classify_names(names.split("\0")) for names in joined.dictionary.to_pylist()]
+    there = said.is_valid().to_numpy(zero_copy_only=False)
+    codes = joined.indices.fill_null(0).to_numpy() + len(described.classes)
+    return ClassifiedKeys([*described.classes, *classes], np.where(there, codes, described.rows))
 
 
 def count_class_names(keys: pa.Array, namer: ClassRules) -> ClassNameCounts:
