@@ -26,6 +26,8 @@ Digests = npt.NDArray[np.uint64]
 
 _BYTES: Final = 16
 _NOT_HASHED: Final = ("key", "path", "category", "purpose", "item", "mask")
+LABEL_ID: Final = "label_id"
+"""Column of ``sample_integrity`` and of what follows: the photo's labels as a hash; null where there are none."""
 EMPTY_MASK: Final = "empty"
 """In place of a mask's content id where a photo is labelled, and has no mask since there is nothing on it."""
 

@@ -92,6 +92,7 @@ def _make_raw_listing(context: dg.AssetExecutionContext, config: PipelineConfig,
 
 def _make_sample_integrity(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.integrity import check_integrity
+    from brev_pipeline.integrity.check import list_identities
     from brev_pipeline.integrity.findings import COMPARED_CONTENTS
     from brev_pipeline.orchestration.metadata import integrity_metadata
 
@@ -101,7 +102,7 @@ def _make_sample_integrity(context: dg.AssetExecutionContext, config: PipelineCo
     table = check_integrity(
         listing, fetch=Sources.from_config(config), known=memory.load_newest(), engine=_make_engine(context, config)
     )
-    memory.save_identities(table, context.run.run_id)
+    memory.save_identities(list_identities(table), context.run.run_id)
     before = newest[1].read_table("listing", COMPARED_CONTENTS) if newest else None
     context.add_output_metadata(integrity_metadata(table, before))
     return table

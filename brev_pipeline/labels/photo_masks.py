@@ -1,0 +1,48 @@
+"""Photo masks: the mask files of a listing as objects of their own, which are identified, read and prepared."""
+
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from brev_pipeline.labels.identity import EMPTY_MASK
+from brev_pipeline.texts import TEXT
+
+MASK: Final = "mask"
+MASK_ID: Final = "mask_id"
+"""Column of ``sample_integrity``: the content id of the photo's mask, `EMPTY_MASK` where it is empty by rule."""
+MASK_ID_SOURCE: Final = "mask_id_source"
+_OWN: Final = ("path", "etag", "etag_source", "size", "modified", "file_stamp", "source")
+
+
+def list_mask_objects(photos: pa.Table) -> pa.Table:
+    """The mask files, each once, by path: path, bucket, etag, etag_source, size, modified, file_stamp, source.
+
+    Args:
+        photos: bucket, and mask (`mask.LISTED_TYPE`); with `MASK_ID` and `MASK_ID_SOURCE` these come as content_id and
+            content_source.
+    """
+    named = pc.not_equal(pc.fill_null(pc.struct_field(photos[MASK], "path"), ""), "")
+    photos = photos.filter(named).combine_chunks()
+    masks = photos[MASK].combine_chunks()
+    columns = {name: pc.struct_field(masks, name) for name in _OWN} | {"bucket": photos["bucket"].combine_chunks()}
+    identity = {"content_id": MASK_ID, "content_source": MASK_ID_SOURCE}
+    columns |= {name: photos[own].combine_chunks() for name, own in identity.items() if own in photos.column_names}
+    table = pa.table(columns).sort_by("path")
+    paths = table["path"].combine_chunks()
+    if len(paths) < 2:
+        return table
+    return table.filter(pa.concat_arrays([pa.array([True]), pc.not_equal(paths[1:], paths[:-1])]))
+
+
+def take_mask_ids(photos: pa.Table, masks: pa.Table) -> dict[str, pa.Array]:
+    """`MASK_ID` and `MASK_ID_SOURCE` of each photo; null where it has no mask.
+
+    Args:
+        photos: mask.
+        masks: path, content_id, content_source of every mask file.
+    """
+    path = pc.struct_field(photos[MASK].combine_chunks(), "path")
+    at = pc.index_in(path, value_set=masks["path"].combine_chunks())
+    ids = pc.if_else(pc.equal(path, ""), EMPTY_MASK, masks["content_id"].combine_chunks().take(at))
+    return {MASK_ID: ids.cast(TEXT), MASK_ID_SOURCE: masks["content_source"].combine_chunks().take(at).cast(TEXT)}
