@@ -193,7 +193,7 @@ def preview_command(config: Path, out: Path, images: int, as_json: bool) -> None
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--flaws", is_flag=True, help="Add copies and a truncated file, so that a run has something to report.")
-@click.option("--labels", is_flag=True, help="Add a mask of each photo, and a COCO file of boxes and outlines.")
+@click.option("--labels", is_flag=True, help="Add masks, a COCO file of boxes and outlines, and a table of numbers.")
 @JSON_OPTION
 def demo_data_command(folder: Path, seed: int, flaws: bool, labels: bool, as_json: bool) -> None:
     """Draw photographs of vials into FOLDER: good, bad_cap, missing_cap."""

@@ -2,7 +2,7 @@
 
 180 photos in the numbers of the data set that the demo stands for, and, if asked for, four files that are not as they
 should be, so that a run has something to report. Items are numbered anew in each class folder. Labels, if asked for,
-are a mask of each of these files and a file of boxes and outlines for all.
+are a mask of each of these files, and for all of them a file of boxes and outlines and a table of numbers.
 
 Nothing is drawn into a folder that holds something else. Into one that holds the same demo, only what is missing or
 altered is drawn; so an interrupted run is repeated by the same call. Files that someone else put beside the photos are
@@ -21,7 +21,16 @@ from pathlib import Path
 from typing import Final, Literal
 
 from brev_pipeline.demo.items import Draws, Fault, Item, Shot, draw_item, draw_shot
-from brev_pipeline.demo.labels import OBJECTS, VALUES, describe_objects, encode_mask, mark_defect, place_mask
+from brev_pipeline.demo.labels import (
+    OBJECTS,
+    TABLE,
+    VALUES,
+    describe_items,
+    describe_objects,
+    encode_mask,
+    mark_defect,
+    place_mask,
+)  # fmt: skip
 from brev_pipeline.demo.photo import take_photo
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.seeds import seed64
@@ -140,7 +149,8 @@ def draw_demo(
         folder: where to; made if it does not exist.
         seed: 0 ≤ seed < 2**63.
         flaws: add two byte copies, one pixel copy and one truncated file.
-        labels: add a mask of each photo, ``{folder}/masks/{stem}.png``, and ``objects.json``, a COCO file.
+        labels: add a mask of each photo, ``{folder}/masks/{stem}.png``; ``objects.json``, a COCO file; and
+            ``metadata.csv``, a table.
         on_progress: called after each file with the number of files done and of all files.
 
     Raises:
@@ -176,6 +186,11 @@ def draw_objects(files: Sequence[DemoFile], seed: int) -> bytes:
     return describe_objects((file.path, mark_defect(*_draw_subject(file.view, seed))) for file in files)
 
 
+def draw_table(files: Sequence[DemoFile], seed: int) -> bytes:
+    """The table about photos of the demo."""
+    return describe_items((file.path, _draw_subject(file.view, seed)[0]) for file in files)
+
+
 def _draw_subject(view: View, seed: int) -> tuple[Item, Shot]:
     """The vial in a view, and how the photo sees it."""
     draws, (_, _, faults) = Draws(seed, (view.folder, view.item)), _FOLDERS[view.folder]
@@ -193,6 +208,7 @@ def _draw_files(folder: Path, record: _Record, on_progress: Progress) -> DemoSum
     }
     if record.labels:
         draws[OBJECTS] = partial(draw_objects, photos, record.seed)
+        draws[TABLE] = partial(draw_table, photos, record.seed)
     digests, drawn = dict[str, str](), 0
     for done, (name, draw) in enumerate(draws.items(), start=1):
         path = folder / name

@@ -1,8 +1,9 @@
-"""Labels: what says where the demo's defects are: a mask beside each photo, and one COCO file of boxes and outlines.
+"""Labels: what says where the demo's defects are, and what else there is to say of its photos.
 
 A mask is a grey PNG of the photo's size, 0 where nothing is wrong, and the value of the fault, from `VALUES`, where
 something is. The COCO file holds one object for each photo of a faulty vial: its box, its outline along the borders of
-the mask's pixels, its area. Photos of good vials have an empty mask and no object.
+the mask's pixels, its area. Photos of good vials have an empty mask and no object. The table holds of each photo the
+height to which its vial is filled, and with what.
 """
 
 import io
@@ -20,6 +21,7 @@ from brev_pipeline.demo.optics import HEIGHT, WIDTH
 
 VALUES: Final[dict[Fault, int]] = {"tilted": 51, "dented": 102, "loose": 153, "stoppered": 204, "open": 255}
 OBJECTS: Final = "objects.json"
+TABLE: Final = "metadata.csv"
 _KINDS: Final[dict[Fault, str]] = {"stoppered": "missing_cap", "open": "missing_cap"}  # others: bad_cap
 
 Mask = NDArray[np.uint8]
@@ -70,6 +72,16 @@ def describe_objects(photos: Iterable[tuple[str, Mask]]) -> bytes:
         "annotations": objects,
     }
     return (json.dumps(document) + "\n").encode()
+
+
+def describe_items(photos: Iterable[tuple[str, Item]]) -> bytes:
+    """The table: CSV with the columns file_name, fill_mm and product.
+
+    Args:
+        photos: path below the demo's folder and item of each, in the order of the table.
+    """
+    rows = [f"{path},{item.fill:.2f},{item.product}" for path, item in photos]
+    return "\n".join(["file_name,fill_mm,product", *rows, ""]).encode()
 
 
 def _describe_object(seen: NDArray[np.bool_]) -> dict[str, Any]:

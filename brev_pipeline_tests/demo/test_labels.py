@@ -1,5 +1,6 @@
 """What the demo says of its defects: that masks show what a defect changed, and boxes and outlines what masks show."""
 
+import csv
 import json
 from collections import Counter
 from dataclasses import replace
@@ -18,7 +19,7 @@ from brev_pipeline.demo import DemoSummary, draw_demo
 from brev_pipeline.demo.defect import find_defect
 from brev_pipeline.demo.folder import RECORD, list_demo_files
 from brev_pipeline.demo.items import Draws, Fault, draw_item, draw_shot
-from brev_pipeline.demo.labels import OBJECTS, VALUES, place_mask, trace_outlines
+from brev_pipeline.demo.labels import OBJECTS, TABLE, VALUES, place_mask, trace_outlines
 from brev_pipeline.demo.photo import take_photo
 
 FAULTS: list[Fault] = ["tilted", "dented", "loose", "stoppered", "open"]
@@ -33,7 +34,7 @@ def labelled(demo: DemoSummary, tmp_path_factory: pytest.TempPathFactory) -> Pat
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).hardlink_to(demo.folder / file)
     drawn = draw_demo(folder, flaws=True, labels=True)
-    assert (drawn.kept, drawn.drawn) == (184, 184 + 1)
+    assert (drawn.kept, drawn.drawn) == (184, 184 + 2)
     assert drawn.defects == {"tilted": 8, "dented": 9, "loose": 6, "stoppered": 6, "open": 6}
     return folder
 
@@ -139,6 +140,25 @@ def test_the_coco_file_names_every_photo_and_the_classes_of_its_faults(objects: 
     assert all(files[each["image_id"]].startswith(kinds[each["category_id"]] + "/") for each in objects["annotations"])
 
 
+def test_the_table_says_of_each_photo_how_high_its_vial_is_filled(labelled: Path) -> None:
+    with (labelled / TABLE).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file_name"] for row in rows] == [planned.path for planned in list_demo_files(flaws=True)]
+    assert {row["product"] for row in rows} == {"saline", "powder", "serum"}
+    vials = [planned.view.path.rpartition("_")[0] for planned in list_demo_files(flaws=True)]
+    said = {(vial, row["fill_mm"], row["product"]) for vial, row in zip(vials, rows, strict=True)}
+    assert len(said) == 48 + 11 + 6  # of all photos of a vial the same
+    # Blue light ends where the yellow serum begins: the row of the steepest fall, seen in the photos.
+    seen, told = [], []
+    for row in rows:
+        if row["product"] == "serum" and row["file_name"].startswith("good/"):
+            middle = np.asarray(Image.open(labelled / row["file_name"]), float)[140:230, 108:132, 2].mean(axis=1)
+            seen.append(-float(np.argmin(np.diff(middle))))
+            told.append(float(row["fill_mm"]))
+    assert len(told) >= 20
+    assert np.corrcoef(seen, told)[0, 1] > 0.85
+
+
 @given(hnp.arrays(np.bool_, st.tuples(st.integers(1, 7), st.integers(1, 7))))
 def test_outlines_filled_are_the_region_and_enclose_its_area(region: np.ndarray) -> None:
     outlines = trace_outlines(region)
@@ -164,12 +184,12 @@ def test_labels_are_added_to_a_drawn_demo_and_stay(small: None, tmp_path: Path) 
     photos = {file: file.read_bytes() for file in tmp_path.rglob("*.bmp")}
     assert "labels" not in json.loads((tmp_path / RECORD).read_text())
     after = draw_demo(tmp_path, labels=True)
-    assert (before.drawn, after.kept, after.drawn) == (5, 5, 5 + 1)
+    assert (before.drawn, after.kept, after.drawn) == (5, 5, 5 + 2)
     assert {file: file.read_bytes() for file in tmp_path.rglob("*.bmp")} == photos
     missing = next(tmp_path.rglob("masks/*.png"))
     missing.unlink()
     again = draw_demo(tmp_path)
-    assert (again.kept, again.drawn, again.defects) == (10, 1, after.defects)
+    assert (again.kept, again.drawn, again.defects) == (11, 1, after.defects)
     assert missing.exists()
 
 
