@@ -18,6 +18,10 @@ from brev_pipeline.texts import NAMES, TEXT, join_texts
 
 NO_LABEL: Final = -1
 """The label of an image without a class."""
+LABEL_ID: Final = pa.field(
+    "label_id", TEXT, True, {"description": "hash of the photo's own labels; null: nobody labelled it"}
+)
+"""A further column of tables of images, draws and records, where the configuration has labels."""
 
 UNREAD_PREFIX: Final = "unread-"
 """Begins the ``content_id`` of an image whose bytes could not be had."""
@@ -74,6 +78,11 @@ def to_mask(values: Any) -> npt.NDArray[np.bool_]:
 def count_values(column: pa.ChunkedArray) -> dict[str, int]:
     """Value → how often it stands in a column of texts."""
     return {row["values"]: row["counts"] for row in pc.value_counts(column).to_pylist()}
+
+
+def with_label_id(schema: pa.Schema, table: pa.Table) -> pa.Schema:
+    """The schema, with `LABEL_ID` behind its own columns if the table has it."""
+    return schema.append(LABEL_ID) if LABEL_ID.name in table.column_names else schema
 
 
 def make_field(name: str, kind: pa.DataType, nullable: bool, description: str = "") -> pa.Field:

@@ -19,7 +19,7 @@ from brev_pipeline.exporters.version_facts import (
     describe_version,
     record_version,
 )
-from brev_pipeline.tables import TFRECORD_SHARDS
+from brev_pipeline.tables import LABEL_ID, TFRECORD_SHARDS
 
 CONFORMS_TO: Final = "http://mlcommons.org/croissant/1.0"
 
@@ -124,12 +124,13 @@ def _list_record_sets(facts: VersionFacts) -> Iterator[dict[str, Any]]:
         if feature.classes:
             said = f"The class names of {feature.name} in the records of the shards."
             yield _enumerate_classes(f"{feature.name.replace('/', '_')}_classes", said, feature.classes)
+    columns = [*TFRECORD_SHARDS, *([LABEL_ID] if facts.has_label_ids else [])]
     yield {
         **_name_record_set(
             "records", "One row per record of the shards, in their order, with the place where its bytes lie."
         ),
         "key": [{"@id": "records/file"}, {"@id": "records/position"}],
-        "field": [_column(column) for column in TFRECORD_SHARDS if facts.classes or column.name != "label"],
+        "field": [_column(column) for column in columns if facts.classes or column.name != "label"],
     }
 
 

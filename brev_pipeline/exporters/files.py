@@ -20,7 +20,7 @@ from brev_pipeline.exporters.version_facts import RECORD_TABLE, PurposeFacts, Sh
 from brev_pipeline.record_features import RecordFeature
 from brev_pipeline.records.schema import RecordLayout, find_image_shape
 from brev_pipeline.store.versions import to_json
-from brev_pipeline.tables import AUGMENTED, NO_LABEL, part_names
+from brev_pipeline.tables import AUGMENTED, LABEL_ID, NO_LABEL, part_names
 
 
 def export_files(
@@ -75,6 +75,7 @@ def export_files(
         shape=shape,
         purposes=_gather_purposes(config, len(classes), records.append_column("part", part_names(records)), files),
         files=files,
+        has_label_ids=LABEL_ID.name in records.column_names,
     )
     contents = {
         "metadata.json": to_json(build_metadata(facts, config)),

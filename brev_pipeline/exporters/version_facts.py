@@ -6,10 +6,14 @@ from typing import Any, Final
 
 from brev_pipeline.config import PipelineConfig, ShardSettings
 from brev_pipeline.records.schema import ImageShape, RecordLayout
+from brev_pipeline.tables import LABEL_ID
 
 RECORD_TABLE: Final = "records.parquet"
-RECORD_COLUMNS: Final = ["purpose", "epoch", "shard", "file", "path", "content_id", "label", "augmented", "ordinal"]
-"""Columns of the record table that are read."""
+RECORD_COLUMNS: Final = [
+    *("purpose", "epoch", "shard", "file", "path", "content_id", "label", "augmented", "ordinal"),
+    LABEL_ID.name,
+]
+"""Columns of the record table that are read, those of them that it has."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class VersionFacts:
     """In the configuration's order, those without records included."""
     files: Mapping[str, Mapping[str, Any]]
     """Name → bytes and sha256."""
+    has_label_ids: bool = False
+    """Whether the record table has the column `tables.LABEL_ID`."""
 
 
 _COLOURS: Final = {1: "grey", 3: "RGB"}

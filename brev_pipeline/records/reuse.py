@@ -6,17 +6,20 @@ and encoding of its own records, and of the few others whose draws moved. Nothin
 computed anew on the way, and one that is damaged or gone is simply made again.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import BrevPipelineError, ShardError
+from brev_pipeline.record_features import RecordFeature
 from brev_pipeline.records.example import decode_example
 from brev_pipeline.records.record_reader import read_whole_shard
 from brev_pipeline.store import Folder
+from brev_pipeline.tables import LABEL_ID
+from brev_pipeline.texts import TEXT
 from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, masked_crc
 
 _SAME: Final = ["path", "content_id", "item", "label", "epoch", "augmented"]
@@ -32,21 +35,44 @@ class PreviousRecords:
         folder: the version's folder, which holds the shards.
         records: their table, schema `tables.TFRECORD_SHARDS`.
         compression: of the shards, none or gzip.
+        labels: features of the version's labels.
     """
 
     folder: Folder
     records: pa.Table = field(repr=False)
     compression: str
+    labels: tuple[RecordFeature, ...] = ()
+
+    def has_features(self, wanted: Sequence[RecordFeature]) -> bool:
+        """Whether these records have the features that are wanted of labels, and no others.
+
+        Class names that were appended since leave the numbers of the others as they are.
+        """
+        return len(wanted) == len(self.labels) and all(
+            now.classes[: len(before.classes)] == before.classes
+            and replace(now, classes=(), description="") == replace(before, classes=(), description="")
+            for before, now in zip(self.labels, wanted, strict=True)
+        )
 
     def find_matches(self, plan: pa.Table) -> pa.Table:
         """Where each record of a plan lies: file, offset, length and crc, in the plan's order; null where nowhere."""
         # A seed belongs to one draw of one content: what it finds is the only row that can be the same.
         at = pc.index_in(plan["seed"], self.records["seed"].combine_chunks())
-        earlier = self.records.select([*_SAME, *_PLACE]).take(at)
+        labelled = [LABEL_ID.name] if LABEL_ID.name in self.records.column_names else []
+        earlier = self.records.select([*_SAME, *_PLACE, *labelled]).take(at)
         same = pc.is_valid(earlier["file"])
         for name in _SAME:
             same = pc.and_(same, pc.fill_null(pc.equal(earlier[name], plan[name]), False))
+        # A photo that nobody labelled has none: "" is no hash.
+        before, now = (_read_label_ids(table) for table in (earlier, plan))
+        same = pc.and_(same, pc.equal(before, now))
         return pa.table({name: pc.if_else(same, earlier[name], None) for name in _PLACE}).combine_chunks()
+
+
+def _read_label_ids(table: pa.Table) -> pa.Array | pa.ChunkedArray:
+    if LABEL_ID.name not in table.column_names:
+        return pa.repeat(pa.scalar("", TEXT), table.num_rows)
+    return pc.fill_null(table[LABEL_ID.name], "")
 
 
 class RecordCopier:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from brev_pipeline.config import ShardSettings
 from brev_pipeline.errors import ShardError
 from brev_pipeline.records.encodings import ENCODINGS
-from brev_pipeline.tables import NO_LABEL, part_names
+from brev_pipeline.tables import NO_LABEL, part_names, with_label_id
 from brev_pipeline.texts import TEXT, normalize_unicode
 
 SHARD_PLAN: Final = pa.schema(
@@ -55,13 +55,15 @@ def plan_shards(
     multi-hot vector too.
 
     Args:
-        draws: purpose, epoch, path, content_id, item, category, group, ordinal, seed, augmented.
+        draws: purpose, epoch, path, content_id, item, category, group, ordinal, seed, augmented; where there are
+            labels, label_id.
         prepared: content_id, status and file of the prepared images.
         settings: see `ShardSettings`.
         class_names: all class names of the version, in the order of the labels.
 
     Returns:
-        One row per draw, schema `SHARD_PLAN`, sorted by purpose, part, shard and position.
+        One row per draw, schema `SHARD_PLAN` (and label_id, where the draws have it), sorted by purpose, part, shard
+        and position.
 
     Raises:
         ShardError: an image has a category that is not among ``class_names``; drawn contents have no prepared pixels.
@@ -77,8 +79,9 @@ def plan_shards(
     rows = draws.take(pa.array(order))
     label, multi_hot = _find_labels(rows, class_names)
     columns = {"shard": shard, "position": position, "label": label, "multi_hot": multi_hot}
+    schema = with_label_id(SHARD_PLAN, draws)
     return pa.table(
-        [columns.get(name, rows[name] if name in rows.column_names else None) for name in SHARD_PLAN.names], SHARD_PLAN
+        [columns.get(name, rows[name] if name in rows.column_names else None) for name in schema.names], schema
     )
 
 

@@ -77,9 +77,9 @@ def write_shards(
         labels: reads and encodes the labels of each row; None: the version has none.
 
     Returns:
-        One row per record, schema `tables.TFRECORD_SHARDS`, sorted by purpose, part, shard and position; its metadata
-        says how many of them were made anew (`table_metadata.WORK`) and, where there are labels, describes their
-        features (`table_metadata.LABELS`).
+        One row per record, schema `tables.TFRECORD_SHARDS` (and label_id, where the plan has it), sorted by purpose,
+        part, shard and position; its metadata says how many of them were made anew (`table_metadata.WORK`) and, where
+        there are labels, describes their features (`table_metadata.LABELS`).
 
     Raises:
         ShardError: the plan does not fit the prepared images, or an image cannot be encoded.
@@ -89,6 +89,10 @@ def write_shards(
     rows = _locate_pixels(plan, prepared)
     starts, names = list_shards(plan, pipeline)
     _remove_stale_shards(folder, pipeline, set(names))
+    is_time_series = plan.num_rows > 0 and rows[FRAMES_COLUMN].null_count == 0
+    features = labels.encoder.features(is_time_series=is_time_series) if labels else ()
+    if previous and not previous.has_features(features):
+        previous = None
     old = (previous.folder, previous.compression) if previous else None
     writer = ShardWriter(settings, augmenter, pixels, folder, folder / _PROGRESS, fingerprint, labels, old)
     places = previous.find_matches(plan) if previous else None
@@ -110,13 +114,9 @@ def write_shards(
     files = pa.array(names, TEXT).take(pa.array(np.repeat(np.arange(len(names)), np.diff(starts))))
     augmented = pc.and_(plan["augmented"], augmenter is not None)
     known = {name: plan[name] for name in plan.column_names} | {"file": files, "augmented": augmented, **columns}
-    table = pa.table({name: known[name] for name in tables.TFRECORD_SHARDS.names})
-    table = tables.conform_table(table, tables.TFRECORD_SHARDS, "tfrecord_shards")
-    if labels:
-        is_time_series = plan.num_rows > 0 and rows[FRAMES_COLUMN].null_count == 0
-        described = describe_features(labels.encoder.features(is_time_series=is_time_series))
-        table = note_label_features(table, described)
-    return note_work(table, plan.num_rows - copied - kept)
+    schema = tables.with_label_id(tables.TFRECORD_SHARDS, plan)
+    table = tables.conform_table(pa.table({name: known[name] for name in schema.names}), schema, "tfrecord_shards")
+    return note_work(note_label_features(table, describe_features(features)), plan.num_rows - copied - kept)
 
 
 def shard_files(folder: Folder) -> pa.Table:

@@ -17,11 +17,11 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine
 from brev_pipeline.errors import StoreError
 from brev_pipeline.provenance import hash_table, pixel_fingerprint, record_recipe, settings_of
-from brev_pipeline.record_features import LABEL_FEATURES
+from brev_pipeline.record_features import LABEL_FEATURES, parse_features
 from brev_pipeline.stages import table_stages
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.table_metadata import STAGING, add_notes, note_label_features, note_work
-from brev_pipeline.tables import Columns
+from brev_pipeline.tables import LABEL_ID, Columns
 
 if TYPE_CHECKING:
     from brev_pipeline.records import PreviousRecords
@@ -108,7 +108,7 @@ def plan_records(config: PipelineConfig, split: Columns, weights: pa.Table, prep
     from brev_pipeline.split.label_map import read_split_classes
 
     classes = read_split_classes(split.read([]))
-    drawn_from = split.read([*SPLIT_COLUMNS, *config.sampling.groupby])
+    drawn_from = split.read([*SPLIT_COLUMNS, LABEL_ID.name, *config.sampling.groupby])
     folds = config.split.fold_names
     draws = plan_draws(drawn_from, weights, config.sampling, epochs=config.shards.epochs, folds=folds)
     del drawn_from  # it, and the draws, are as long as the listing
@@ -166,7 +166,11 @@ def earlier_records(store: PipelineStore, wanted: str, facts: pa.Table) -> "Prev
         _LOG.warning("the records of the newest version are made anew: %s", error)
         return None
     kept = records.filter(pc.is_in(records["content_id"], value_set=same))
-    return PreviousRecords(version.folder, kept, manifest["configuration"]["shards"]["compression"])
+    try:
+        labels = parse_features(manifest.get(LABEL_FEATURES, ()))
+    except TypeError:
+        return None  # of another release, which tells other things of labels
+    return PreviousRecords(version.folder, kept, manifest["configuration"]["shards"]["compression"], labels)
 
 
 def _same_pixels(before: pa.Table, now: pa.Table) -> pa.ChunkedArray:

@@ -13,7 +13,7 @@ from brev_pipeline.errors import SamplingError
 from brev_pipeline.sampling.apportionment import Counts, apportion_draws, count_draws, number_in_runs
 from brev_pipeline.sampling.weights import SamplingGroups, group_images
 from brev_pipeline.seeds import hash_column
-from brev_pipeline.tables import plain_ordinals
+from brev_pipeline.tables import LABEL_ID, plain_ordinals, with_label_id
 from brev_pipeline.texts import NAMES, TEXT
 
 DRAWS: Final = pa.schema(
@@ -41,7 +41,7 @@ DRAWS: Final = pa.schema(
 
 _DRAWN: Final = ["path", "content_id", "item", "category"]
 SPLIT_COLUMNS: Final = ["purpose", *_DRAWN]
-"""Columns of ``sample_split`` that are read, besides those of `SamplingSettings.groupby`."""
+"""Columns of ``sample_split`` that are read, besides those of `SamplingSettings.groupby`, and label_id."""
 
 
 def plan_draws(
@@ -59,15 +59,16 @@ def plan_draws(
     a seed. Of a fold's photos as they are it is negative, see `tables.plain_ordinals`.
 
     Args:
-        split: one row per image: purpose, path, content_id, item, category and the groupby columns.
+        split: one row per image: purpose, path, content_id, item, category and the groupby columns; where there are
+            labels, label_id.
         weights: what `compute_sampling_weights` made of the same ``split`` and ``settings``.
         settings: see `SamplingSettings`.
         epochs: epochs to draw, at least 1.
         folds: purposes that are folds.
 
     Returns:
-        One row per draw, schema `DRAWS`, sorted by purpose (of a fold, first the photos as they are) and epoch, then by
-        the keyed hash of the content.
+        One row per draw, schema `DRAWS` (and label_id, where the split has it), sorted by purpose (of a fold, first the
+        photos as they are) and epoch, then by the keyed hash of the content.
 
     Raises:
         SamplingError: ``weights`` was made of another split or other settings.
@@ -78,14 +79,16 @@ def plan_draws(
     parts = [
         draws for name in purposes for draws in _draw_purpose(split, weights, name, settings, epochs, name in folds)
     ]
-    return pa.concat_tables(parts) if parts else DRAWS.empty_table()
+    return pa.concat_tables(parts) if parts else with_label_id(DRAWS, split).empty_table()
 
 
 def _draw_purpose(
     split: pa.Table, weights: pa.Table, purpose: str, settings: SamplingSettings, epochs: int, fold: bool
 ) -> Iterator[pa.Table]:
     # Only what is drawn: putting all columns of the split in order costs more than all else.
-    needed = [name for name in split.column_names if name in {*_DRAWN, *settings.groupby}]
+    schema = with_label_id(DRAWS, split)
+    of_image = [name for name in schema.names if name in (*_DRAWN, LABEL_ID.name)]
+    needed = [name for name in split.column_names if name in {*of_image, *settings.groupby}]
     rows = sort_by_hash(split.select(needed).filter(pc.equal(split["purpose"], purpose)), settings.seed)
     groups = group_images(rows, settings.groupby)
     table = weights.filter(pc.equal(weights["purpose"], purpose))
@@ -94,7 +97,7 @@ def _draw_purpose(
 
     def draw_epoch(epoch: int, times: Counts, *, plain: bool = False) -> pa.Table:
         drawn = np.repeat(np.arange(rows.num_rows), times)
-        images = rows.select(_DRAWN).take(pa.array(drawn))
+        images = rows.select(of_image).take(pa.array(drawn))
         ordinal = _number_draws(rows["content_id"], times)
         ordinal = plain_ordinals(ordinal) if plain else ordinal
         columns = {name: images[name] for name in images.column_names} | {
@@ -105,7 +108,7 @@ def _draw_purpose(
             "seed": hash_column(settings.seed, (epoch,), images["content_id"], ordinal),
             "augmented": pa.repeat(pa.scalar(sampled and not plain), len(drawn)),
         }
-        return pa.table([columns[name] for name in DRAWS.names], names=DRAWS.names).cast(DRAWS)
+        return pa.table([columns[name] for name in schema.names], names=schema.names).cast(schema)
 
     if fold:
         yield draw_epoch(0, np.ones(rows.num_rows, np.int64), plain=True)

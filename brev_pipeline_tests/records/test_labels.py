@@ -20,9 +20,10 @@ from brev_pipeline.engine import LocalEngine
 from brev_pipeline.errors import ShardError
 from brev_pipeline.labels import KINDS
 from brev_pipeline.labels.objects import PlacedObject
-from brev_pipeline.records import RecordBuilder, RecordLayout, decode_example, iterate_records
+from brev_pipeline.records import PreviousRecords, RecordBuilder, RecordLayout, decode_example, iterate_records
 from brev_pipeline.records.label_encoder import LabelEncoder, LabelSource, PhotoLabels
-from brev_pipeline.table_metadata import read_label_features
+from brev_pipeline.table_metadata import WORK, read_label_features, read_note
+from brev_pipeline.tables import LABEL_ID, TFRECORD_SHARDS
 from brev_pipeline_tests.records.worlds import World, build
 
 ROW = {"content_id": "c", "epoch": 0, "item": "i", "label": 1, "path": "p", "seed": 7, "multi_hot": None}
@@ -225,3 +226,61 @@ def test_a_finished_shard_is_made_anew_where_classes_have_other_names(
 def test_a_reader_that_gives_too_few_labels_is_refused(world: World) -> None:
     with pytest.raises(ShardError, match=r"the labels of .* images were asked for, more or fewer came"):
         world.write(ShardSettings(), augmenter=TURNS, labels=source(lost=1))
+
+
+def with_ids(world: World, ids: dict[str, str | None]) -> World:
+    """The world, its split with a label id for each photo: by content id, else "a"."""
+    values = [ids.get(content, "a") for content in world.split["content_id"].to_pylist()]
+    return World(world.root, world.split.append_column(LABEL_ID, pa.array(values, LABEL_ID.type)), world.prepared)
+
+
+def copied(world: World, previous: PreviousRecords | None, **asked: Any) -> tuple[pa.Table, int]:
+    """The record table, and how many records were copied."""
+    table = world.write(ShardSettings(records_per_shard=4), augmenter=TURNS, previous=previous, **asked)
+    return table, table.num_rows - int(read_note(table, WORK) or 0)
+
+
+def test_label_ids_go_from_the_split_to_the_record_table(world: World) -> None:
+    *_, first, second = world.split["content_id"].to_pylist()
+    table, _ = copied(with_ids(world, {first: None, second: "b"}), None, labels=source())
+    assert table.schema.equals(TFRECORD_SHARDS.append(LABEL_ID))
+    found = dict(zip(table["content_id"].to_pylist(), table["label_id"].to_pylist(), strict=True))
+    assert {label_id for content, label_id in found.items() if content not in (first, second)} == {"a"}
+    assert (found[first], found[second]) == (None, "b")
+
+
+def test_exactly_the_records_of_photos_with_other_labels_are_made_anew(world: World) -> None:
+    *_, first, second = world.split["content_id"].to_pylist()
+    before, _ = copied(with_ids(world, {first: None}), None, labels=source())
+    previous = PreviousRecords(world.folder(), before, "none", source().encoder.features(is_time_series=False))
+    for changes, other in (({first: None}, set()), ({first: "z", second: "b"}, {first, second}), ({}, {first})):
+        table, kept = copied(with_ids(world, changes), previous, where=f"again {len(other)}", labels=source())
+        assert kept == sum(content not in other for content in table["content_id"].to_pylist())
+        assert world.files(f"again {len(other)}") == world.files()
+
+
+@pytest.mark.parametrize(
+    ("classes", "numbers", "is_copied"),
+    [
+        (("background", "scratch"), ("weight",), True),
+        (("background", "scratch", "chip"), ("weight",), True),
+        (("background", "chip"), ("weight",), False),
+        (("background",), ("weight",), False),
+        (("background", "scratch"), ("weight", "length"), False),
+        (("background", "scratch"), (), False),
+    ],
+)
+def test_records_are_copied_where_they_have_the_features_that_are_wanted(
+    world: World, classes: tuple[str, ...], numbers: tuple[str, ...], is_copied: bool
+) -> None:
+    before, _ = copied(world, None, labels=source())
+    previous = PreviousRecords(world.folder(), before, "none", source().encoder.features(is_time_series=False))
+    asked = LabelSource(Known(), LabelEncoder((KINDS["mask"],), {"mask": classes}, numbers))
+    table, kept = copied(world, previous, where="again", labels=asked)
+    assert kept == (table.num_rows if is_copied else 0)
+
+
+def test_records_with_labels_are_not_copied_into_a_version_without(world: World) -> None:
+    before, _ = copied(world, None, labels=source())
+    previous = PreviousRecords(world.folder(), before, "none", source().encoder.features(is_time_series=False))
+    assert copied(world, previous, where="again")[1] == 0
