@@ -162,7 +162,7 @@ def forecast_pixels(
         StoreError: the store cannot be read.
     """
     cache = PixelCache(store.prepared_pixels, settings_id(config.image))
-    known = cache.find_known(looked["content_id"], timeout_reason(config.image))
+    known = cache.find_known(looked["content_id"], timeout_reason(config.image)).select(PREPARED_IMAGES.names)
     contents = pc.unique(looked["content_id"])
     rest = contents.filter(pc.invert(pc.is_in(contents, value_set=known["content_id"].combine_chunks())))
     published = _read_published(config, newest, rest) if newest and len(rest) else PREPARED_IMAGES.empty_table()

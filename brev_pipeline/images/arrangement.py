@@ -73,6 +73,12 @@ class PhotoArrangement:
         """Height and width of the upright photo, px."""
         return self.height, self.width
 
+    @property
+    def prepared_size(self) -> tuple[int, int]:
+        """Height and width of the prepared image, or of one frame, px."""
+        region = self._regions[-1]
+        return self.settings.target_size or (region.old[0], region.old[1])
+
     def arrange_mask(self, mask: _Pixels) -> _Pixels:
         """A mask (height, width) as the photo is arranged, by the nearest neighbour; constant padding is 0.
 

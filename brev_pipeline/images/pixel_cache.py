@@ -5,8 +5,10 @@ One folder per `settings_id`. Each task adds one or more pairs of files, whose n
 * ``<hash>.tfrecord``: TFRecord frames, one per image, each holding the image's values in C order, uint8.
   ``offset`` and ``length`` of the table are those of the values, so that a reader can fetch them by range.
   The name is a hash of the contents' ids and of the file.
-* ``<hash>.parquet``: the index, rows of ``prepared_images``, named by its own hash. It is written last; pixels
-  without an index are not there.
+* ``<hash>.parquet``: the index, rows of ``prepared_images`` and the photos' upright sizes, named by its own hash. It
+  is written last; pixels without an index are not there.
+
+Prepared masks and objects lie in caches of their own, of the same form: see `label_cache`.
 
 Nothing whole is ever overwritten, so a killed run leaves its finished pairs, and two runs at once do no harm. An index
 is believed only if it has the hash that it is named by and names pixels of this very cache; the contents of any other
@@ -38,18 +40,22 @@ from brev_pipeline.stages import SPECS
 from brev_pipeline.store import Folder
 from brev_pipeline.store.hashed_files import write_or_repair
 from brev_pipeline.store.parquet import from_parquet, to_parquet
-from brev_pipeline.tables import PREPARED_IMAGES, conform_table
+from brev_pipeline.tables import PREPARED_IMAGES, conform_table, extend_schema
 from brev_pipeline.tfrecord import HEADER_BYTES, frame_record, masked_crc
 
 _LOG = logging.getLogger(__name__)
 _READERS: Final = 16  # index files read at a time
 _PIXELS: Final = re.compile(r"[0-9a-f]{16}/[0-9a-f]{32}\.tfrecord")
 _SHAPE: Final = ("prepared_height", "prepared_width", "prepared_channels")
+UPRIGHT: Final = ("upright_height", "upright_width")
+"""Size of a photo as it is looked at, px, by which labels are meant; null in an index of before there were any."""
+CACHED_IMAGES: Final = extend_schema(PREPARED_IMAGES, pa.schema([(name, pa.int32()) for name in UPRIGHT]))
+"""Schema of an index."""
 
 
 def settings_id(settings: ImageSettings) -> str:
     """What the prepared pixels depend on besides the bytes, as 16 hex digits."""
-    return hash_ingredients(_ingredients(settings))
+    return hash_ingredients(image_ingredients(settings))
 
 
 def hash_ingredients(ingredients: Any) -> str:
@@ -62,7 +68,8 @@ def is_pixel_file(name: str) -> bool:
     return _PIXELS.fullmatch(name) is not None
 
 
-def _ingredients(settings: ImageSettings) -> dict[str, Any]:
+def image_ingredients(settings: ImageSettings) -> dict[str, Any]:
+    """What the pixels depend on besides the bytes, JSON-safe: settings, code, and packages that decode."""
     import cv2
     import imagecodecs
     import PIL
@@ -87,11 +94,19 @@ class PixelCache:
 
     folder: Folder  # over all caches
     id: str  # name of this cache's folder in it
+    schema: pa.Schema = CACHED_IMAGES  # of an index; columns that an older one has not are null
 
     @classmethod
     def for_settings(cls, folder: Folder, settings: ImageSettings) -> "PixelCache":
         """The cache for these settings; what they are is written beside the pixels, for people."""
-        cache, ingredients = cls(folder, settings_id(settings)), _ingredients(settings)
+        return cls.for_ingredients(folder, image_ingredients(settings))
+
+    @classmethod
+    def for_ingredients(
+        cls, folder: Folder, ingredients: dict[str, Any], schema: pa.Schema = CACHED_IMAGES
+    ) -> "PixelCache":
+        """The cache of what is made by these, JSON-safe."""
+        cache = cls(folder, hash_ingredients(ingredients), schema)
         (folder / cache.id).write("settings.json", json.dumps(ingredients, indent=1, sort_keys=True).encode())
         return cache
 
@@ -110,7 +125,7 @@ class PixelCache:
             write_or_repair(files, name, data)
         file = {"file": f"{self.id}/{name}"}
         filled = [{**row, **(file | place if place else {})} for row, place in zip(rows, places, strict=True)]
-        table = pa.Table.from_pylist(filled, schema=PREPARED_IMAGES)
+        table = pa.Table.from_pylist(filled, schema=self.schema)
         index = to_parquet(table, few_rows=True)
         # Last, for pixels without an index are not there.
         write_or_repair(files, f"{hash_content(index)}.parquet", index)
@@ -143,11 +158,11 @@ class PixelCache:
                 if error.may_pass:
                     raise
                 _LOG.warning("%s: its images are prepared anew", error)
-                return PREPARED_IMAGES.empty_table()
+                return self.schema.empty_table()
 
         with ThreadPoolExecutor(_READERS) as pool:
             indexes = pool.map(load_index, [name for name in names if name.endswith(".parquet")])
-            table = pa.concat_tables([PREPARED_IMAGES.empty_table(), *indexes])
+            table = pa.concat_tables([self.schema.empty_table(), *indexes])
         table = table.filter(pc.is_in(table["content_id"], value_set=content_ids.unique()))
         if stopped is not None:
             timed_out = pc.starts_with(table["reason"], TIMEOUT_REASON)
@@ -183,10 +198,13 @@ class PixelCache:
         place = (self.folder / self.id).file_url(name)
         table = _parse_index(data, place, name, None)
         try:
-            table = conform_table(table, PREPARED_IMAGES, name)
+            for field in self.schema:
+                if field.name in UPRIGHT and field.name not in table.column_names:
+                    table = table.append_column(field, pa.nulls(len(table), field.type))
+            table = conform_table(table, self.schema, name)
         except BrevPipelineError as error:
             raise StoreError(f"{place} is no index of prepared images: {error}") from error
-        if problem := _find_contradiction(table, there):
+        if problem := _find_contradiction(table, there, "source_path" in self.schema.names):
             raise StoreError(f"{place} is not to be believed: {problem}")
         return table
 
@@ -206,10 +224,12 @@ def _parse_index(data: bytes, place: str, name: str, columns: Sequence[str] | No
     return from_parquet(data, place, columns)
 
 
-def _find_contradiction(index: pa.Table, there: frozenset[str]) -> str | None:
+def _find_contradiction(index: pa.Table, there: frozenset[str], of_images: bool) -> str | None:
     """What an index says that cannot be: pixels elsewhere than in files of its cache, or in places that are none."""
-    has_pixels = pc.is_valid(index["file"])
-    if pc.any(pc.xor(has_pixels, pc.equal(index["status"], "ok")), min_count=0).as_py():
+    has_pixels, is_usable = pc.is_valid(index["file"]), pc.equal(index["status"], "ok")
+    # Labels may have no mask.
+    contradicts = pc.xor(has_pixels, is_usable) if of_images else pc.and_not(has_pixels, is_usable)
+    if pc.any(contradicts, min_count=0).as_py():
         return "it names pixels of images that have none, or none of some that have"
     rows = index.filter(has_pixels)
     for file in pc.unique(rows["file"]).to_pylist():
@@ -228,8 +248,10 @@ def _find_contradiction(index: pa.Table, there: frozenset[str]) -> str | None:
 
 
 def _first_of_each(table: pa.Table) -> pa.Table:
-    # Two runs at once may have prepared the same content twice: keep the first by file, one without pixels last.
-    table = table.sort_by([("content_id", "ascending"), ("file", "ascending"), ("offset", "ascending")])
+    # Two runs at once may have prepared the same content twice: keep the first by file, one without pixels last. One
+    # that was prepared anew for its upright size comes before the old one.
+    sized = [(name, "ascending") for name in UPRIGHT if name in table.column_names]
+    table = table.sort_by([("content_id", "ascending"), *sized, ("file", "ascending"), ("offset", "ascending")])
     ids = table["content_id"].combine_chunks()
     if len(ids) < 2:
         return table

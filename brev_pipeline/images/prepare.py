@@ -17,7 +17,7 @@ from brev_pipeline.config import ImageSettings
 from brev_pipeline.engine import Counted, Engine, LostTask
 from brev_pipeline.errors import BrevPipelineError
 from brev_pipeline.images.limits import RETRIED_STATUSES, timeout_reason
-from brev_pipeline.images.pixel_cache import PixelCache
+from brev_pipeline.images.pixel_cache import CACHED_IMAGES, UPRIGHT, PixelCache
 from brev_pipeline.images.pixel_reader import group_by_size
 from brev_pipeline.images.prepare_task import Content, PrepareTask, make_row, max_wait_seconds
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow
@@ -41,6 +41,7 @@ def prepare_images(
     folder: Folder,
     engine: Engine,
     read_now: list[pa.ChunkedArray] | None = None,
+    sizes: list[pa.Table] | None = None,
 ) -> pa.Table:
     """Prepare every distinct content, each once in its life; an image that cannot be used gets a row with a reason.
 
@@ -55,6 +56,7 @@ def prepare_images(
         folder: below which the pixels lie, in a folder per settings; ``file`` is relative to it.
         engine: where the work runs.
         read_now: is given the paths of the objects whose bytes were read now, and have the MD5 on record.
+        sizes: is given content_id, upright_height and upright_width of the usable images, by which labels are meant.
 
     Returns:
         ``prepared_images``: one row per content_id, sorted by it. What can be otherwise next time (missing,
@@ -68,6 +70,9 @@ def prepare_images(
     cache = PixelCache.for_settings(folder, settings)
     samples = samples.sort_by([("content_id", "ascending"), ("path", "ascending")])
     known = cache.find_known(samples["content_id"], timeout_reason(settings))
+    if sizes is not None:
+        # Prepared by a package that did not keep the size: once more, then.
+        known = known.filter(pc.or_(pc.is_valid(known[UPRIGHT[0]]), pc.not_equal(known["status"], "ok")))
     rest = samples.filter(pc.invert(pc.is_in(samples["content_id"], value_set=known["content_id"].combine_chunks())))
     work = Counted(_cut_chunks(rest), len, pc.count_distinct(rest["content_id"]).as_py(), "images")
     fresh = list(_prepare_chunks(engine, PrepareTask(settings, fetch, cache), work))
@@ -80,6 +85,8 @@ def prepare_images(
         raise BrevPipelineError(
             f"{distinct} contents were to be prepared, {table.num_rows} came back: a fault of the source"
         )
+    if sizes is not None:
+        sizes.append(table.filter(pc.equal(table["status"], "ok")).select(["content_id", *UPRIGHT]))
     return conform_table(table.sort_by("content_id"), PREPARED_IMAGES, "prepared_images")
 
 
@@ -127,7 +134,7 @@ def _prepare_suspects(engine: Engine, work: PrepareTask, suspects: Sequence[tupl
         # It was not the image's process that died, but the one that waited for it.
         _LOG.warning("%s: %s", content[0].path, result.reason)
         row = make_row(content[0], "interrupted", "the worker that had it decoded was lost")
-        yield pa.Table.from_pylist([row], schema=PREPARED_IMAGES)
+        yield pa.Table.from_pylist([row], schema=CACHED_IMAGES)
 
 
 def _map_chunks(

@@ -40,9 +40,8 @@ from brev_pipeline.images.limits import (
     cpu_time_limit,
     decoding_limits,
 )
-from brev_pipeline.images.pixel_cache import PixelCache, settings_id
+from brev_pipeline.images.pixel_cache import CACHED_IMAGES, UPRIGHT, PixelCache, settings_id
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow, check_recorded_md5
-from brev_pipeline.tables import PREPARED_IMAGES
 
 _LOG = logging.getLogger(__name__)
 _FULL = 64 << 20  # bytes of prepared pixels after which a pair of files is written
@@ -81,7 +80,7 @@ class PrepareTask:
                 "a worker has other versions of OpenCV, Pillow, simplejpeg or imagecodecs than the process that runs "
                 "the pipeline: install the same versions on all machines"
             )
-        tables = [PREPARED_IMAGES.empty_table()]
+        tables = [CACHED_IMAGES.empty_table()]
         rows: list[Row] = []
         images: list[npt.NDArray[np.uint8] | None] = []
         passing: list[Row] = []
@@ -104,7 +103,7 @@ class PrepareTask:
                     rows, images, held = [], [], 0
         if rows:
             tables.append(self.cache.add_images(rows, images))
-        return pa.concat_tables([*tables, pa.Table.from_pylist(passing, schema=PREPARED_IMAGES)])
+        return pa.concat_tables([*tables, pa.Table.from_pylist(passing, schema=CACHED_IMAGES)])
 
 
 def _fetch_contents(fetch: Fetcher, contents: Sequence[Content]) -> Iterator[tuple[SourceRow, bytes | SourceError]]:
@@ -175,6 +174,7 @@ def prepare_row(source: SourceRow, data: bytes, settings: ImageSettings) -> Prep
         "prepared_height": image.shape[-3],
         "prepared_width": image.shape[-2],
         "prepared_channels": image.shape[-1],
+        **dict(zip(UPRIGHT, decoded.pixels.shape, strict=False)),
     }
     return row, image
 

@@ -1,10 +1,15 @@
 """Photo masks: the mask files of a listing as objects of their own, which are identified, read and prepared."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from brev_pipeline.config import DatasetSettings
+from brev_pipeline.config.labels import MaskSource
+from brev_pipeline.errors import LabelError
+from brev_pipeline.labels.base import UNLABELLED
 from brev_pipeline.labels.identity import EMPTY_MASK
 from brev_pipeline.texts import TEXT
 
@@ -46,3 +51,18 @@ def take_mask_ids(photos: pa.Table, masks: pa.Table) -> dict[str, pa.Array]:
     at = pc.index_in(path, value_set=masks["path"].combine_chunks())
     ids = pc.if_else(pc.equal(path, ""), EMPTY_MASK, masks["content_id"].combine_chunks().take(at))
     return {MASK_ID: ids.cast(TEXT), MASK_ID_SOURCE: masks["content_source"].combine_chunks().take(at).cast(TEXT)}
+
+
+def number_mask_classes(datasets: Sequence[DatasetSettings]) -> dict[str, int]:
+    """Class → its number in masks: 1, 2, … in the order in which the sources name them; 0 is background.
+
+    Raises:
+        LabelError: there are more than a mask can hold.
+    """
+    masks = [source for dataset in datasets for source in dataset.labels if isinstance(source, MaskSource)]
+    names = list(dict.fromkeys(name for source in masks for name in source.class_names))
+    if len(names) >= UNLABELLED:
+        raise LabelError(
+            f"the masks have {len(names)} classes; a mask holds at most {UNLABELLED - 1}: join some of them"
+        )
+    return {name: number for number, name in enumerate(names, 1)}

@@ -110,17 +110,25 @@ def _make_sample_integrity(context: dg.AssetExecutionContext, config: PipelineCo
 
 def _make_prepared_images(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.images.prepare import SAMPLE_COLUMNS, prepare_images
+    from brev_pipeline.images.prepare_labels import LABEL_COLUMNS, prepare_labels
     from brev_pipeline.orchestration.metadata import prepared_metadata, recheck_metadata
     from brev_pipeline.recheck import FACTS, recheck_identities
     from brev_pipeline.table_metadata import note_work
 
     sources, store = Sources.from_config(config), PipelineStore.from_config(config)
     engine = _make_engine(context, config)
-    samples = upstream["sample_integrity"].read(SAMPLE_COLUMNS)
+    has_labels = any(dataset.labels for dataset in config.datasets)
+    samples = upstream["sample_integrity"].read([*SAMPLE_COLUMNS, *(LABEL_COLUMNS if has_labels else ())])
     read_now: list[Any] = []
+    sizes: list[Any] | None = [] if has_labels else None
+    folder = store.prepared_pixels
     table = prepare_images(
-        samples, config.image, fetch=sources, folder=store.prepared_pixels, engine=engine, read_now=read_now
+        samples, config.image, fetch=sources, folder=folder, engine=engine, read_now=read_now, sizes=sizes
     )
+    if sizes:
+        table = prepare_labels(
+            samples, table, sizes[0], config.datasets, config.image, fetch=sources, folder=folder, engine=engine
+        )
     facts, run_id = upstream["sample_integrity"].read(FACTS), context.run.run_id
     done = recheck_identities(
         store, facts, table, config, fetch=sources, engine=engine, run_id=run_id, read_now=read_now
