@@ -40,6 +40,8 @@ from brev_pipeline.texts import TEXT, join_texts
 READER_VERSION: Final = "1"
 """Raised whenever the same bytes and settings give other labels."""
 _BAD_SHOWN: Final = 5  # label files with something wrong
+_AT_ONCE: Final = 16384  # label files whose content stands as Python's objects
+_FILE_COLUMNS: Final = {"key": TEXT, "etag": TEXT, "size": pa.int64()}
 ObjectFileSource = VocSource | YoloSource | BoxesSource | AnnotationSource
 Parser = Callable[[bytes, str], ParsedLabels]
 """Of a file's bytes and its name."""
@@ -107,12 +109,17 @@ def _read_photo_files(
     reading: Reading, source: ObjectFileSource, matches: FileMatches, where: str
 ) -> dict[str, pa.Array]:
     parse, meaning = _make_parser(reading, source, where)
-    places = np.unique(matches.place[matches.place >= 0])
+    places, owners = np.unique(np.where(matches.place < 0, len(reading.keys), matches.place), return_index=True)
+    places = places[places < len(reading.keys)]
     files = reading.objects.take(pa.array(places))
     parsed = _parse_files(reading, files, parse, _fingerprint(meaning), where)
     reading.parsed.append(parsed)
-    for remark in parsed["remarks"].combine_chunks().flatten().to_pylist():
-        reading.findings.add(where, remark["kind"], 1, [remark["what"]])
+    lengths = pc.list_value_length(parsed["remarks"]).to_numpy()
+    for file in np.flatnonzero(lengths).tolist():
+        for remark in parsed["remarks"][file].as_py():
+            reading.findings.add(where, remark["kind"], 1, [remark["what"]])
+            if remark["kind"] == "excluded_object":
+                reading.exclude(int(owners[file]), where, remark["what"])
     of_photo = np.searchsorted(places, matches.place)
     rows = pa.array(of_photo, mask=matches.place < 0)
     objects = parsed["objects"].combine_chunks().take(rows)
@@ -152,43 +159,45 @@ def _parse_files(reading: Reading, files: pa.Table, parse: Parser, source: str, 
     """
     known, of_known = _find_known(reading.known, files, source)
     unread = np.flatnonzero(of_known < 0)
-    results: dict[str, ParsedLabels] = {}
     problems: list[LabelError] = []
-    count = 0
-    for key, data in reading.fetch(files.take(pa.array(unread))) if len(unread) else ():
+    fresh = []
+    for start in range(0, len(unread), _AT_ONCE):
+        some = files.take(pa.array(unread[start : start + _AT_ONCE]))
+        fresh += _parse_some(reading, some, parse, source, problems)
+    if problems:
+        said = "; ".join(str(error) for error in problems[:_BAD_SHOWN])
+        more = f"; and {len(problems) - _BAD_SHOWN} more files" if len(problems) > _BAD_SHOWN else ""
+        raise LabelError(f"{where}: {said}{more}", passing=all(error.may_pass for error in problems)) from problems[0]
+    together = pa.concat_tables([known, *fresh])
+    order = of_known.copy()
+    order[unread] = known.num_rows + np.arange(len(unread))
+    return together.take(pa.array(order)).combine_chunks()
+
+
+def _parse_some(
+    reading: Reading, files: pa.Table, parse: Parser, source: str, problems: list[LabelError]
+) -> list[pa.Table]:
+    """The rows of some files that are read; none once there is a problem, and each is added to ``problems``."""
+    results: dict[str, ParsedLabels] = {}
+    for key, data in reading.fetch(files):
         try:
             if isinstance(data, BrevPipelineError):
                 raise LabelError(f"{key} cannot be read: {data}", passing=data.may_pass) from data
             results[key] = parse(data, key)
         except LabelError as error:
-            count += 1
-            problems += [error] if len(problems) < _BAD_SHOWN else []
+            problems.append(error)
     if problems:
-        said = "; ".join(str(error) for error in problems)
-        more = f"; and {count - len(problems)} more files" if count > len(problems) else ""
-        raise LabelError(f"{where}: {said}{more}", passing=all(error.may_pass for error in problems)) from problems[0]
-    keys = files["key"].take(pa.array(unread)).to_pylist()
-    if lost := [key for key in keys if key not in results]:
-        raise LabelError(f"{where}: {lost[0]} was not read ({len(lost)} such files)")
-    read = [results[key] for key in keys]
+        return []
+    read = [results[key] for key in files["key"].to_pylist()]
     remarks = [[{"kind": kind, "what": what} for kind, what in one.remarks] for one in read]
-    fresh = pa.Table.from_arrays(
-        [
-            pa.repeat(pa.scalar(source, TEXT), len(read)),
-            *(
-                files[name].take(pa.array(unread)).cast(kind)
-                for name, kind in (("key", TEXT), ("etag", TEXT), ("size", pa.int64()))
-            ),
-            build_objects([one.objects for one in read]),
-            build_categories([one.category for one in read]),
-            pa.array(remarks, PARSED_FILES.field("remarks").type),
-        ],
-        schema=PARSED_FILES,
-    )
-    together = pa.concat_tables([known, fresh])
-    order = of_known.copy()
-    order[unread] = known.num_rows + np.arange(len(unread))
-    return together.take(pa.array(order)).combine_chunks()
+    columns = [
+        pa.repeat(pa.scalar(source, TEXT), len(read)),
+        *(files[name].combine_chunks().cast(kind) for name, kind in _FILE_COLUMNS.items()),
+        build_objects([one.objects for one in read]),
+        build_categories([one.category for one in read]),
+        pa.array(remarks, PARSED_FILES.field("remarks").type),
+    ]
+    return [pa.Table.from_arrays(columns, schema=PARSED_FILES)]
 
 
 def _find_known(known: pa.Table | None, files: pa.Table, source: str) -> tuple[pa.Table, Ints]:

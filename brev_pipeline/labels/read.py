@@ -28,7 +28,7 @@ from brev_pipeline.labels.mask import LISTED_TYPE as LISTED_MASK
 from brev_pipeline.labels.merging import FIRST_COLUMNS, MergedColumns
 from brev_pipeline.labels.objects import LISTED_TYPE as LISTED_OBJECTS
 from brev_pipeline.labels.photo_labels import read_photo_labels
-from brev_pipeline.labels.reading import PARSED_FILES, LabelFetcher, Reading, SaidColumns
+from brev_pipeline.labels.reading import EXCLUDED_OBJECTS, PARSED_FILES, LabelFetcher, Reading, SaidColumns
 from brev_pipeline.labels.shared_labels import read_coco_labels, read_table_labels
 from brev_pipeline.labels.sources.photo_files import PhotoKeys, look_up, match_photo_files
 from brev_pipeline.tables import PREPARED_IMAGES, SAMPLE_INTEGRITY, SAMPLE_SPLIT, TFRECORD_SHARDS
@@ -50,6 +50,8 @@ class LabelTable:
     findings: LabelFindings
     parsed: pa.Table
     """Schema `PARSED_FILES`: of the files that belong to one photo, those that were read and those that were known."""
+    excluded: pa.Table
+    """Schema `EXCLUDED_OBJECTS`: every object that is left out; the findings have their count."""
 
 
 def read_labels(
@@ -82,7 +84,8 @@ def read_labels(
     except LabelError as error:
         raise LabelError(f"dataset {dataset.name!r}: {error}", passing=error.passing) from error
     parsed = pa.concat_tables([PARSED_FILES.empty_table(), *reading.parsed])
-    return LabelTable(rows, reading.findings, parsed)
+    excluded = pa.Table.from_pylist(reading.excluded, EXCLUDED_OBJECTS)
+    return LabelTable(rows, reading.findings, parsed, excluded)
 
 
 def find_label_files(dataset: DatasetSettings, photos: pa.Table, objects: pa.Table) -> pa.Array:

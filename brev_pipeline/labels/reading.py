@@ -28,6 +28,16 @@ PARSED_FILES: Final = pa.schema(
 """What was read of files that belong to one photo, to be handed in again."""
 
 
+EXCLUDED_OBJECTS: Final = pa.schema(
+    [
+        pa.field("key", TEXT, False, {"description": "path of the photo within its dataset"}),
+        pa.field("source", TEXT, False, {"description": "place of the source in labels, and its kind"}),
+        pa.field("what", TEXT, False, {"description": "file, element or line in it, label, and reason"}),
+    ]
+)
+"""Objects that are left out, each for its reason, while their photo stays."""
+
+
 class LabelFetcher(Protocol):
     """Reads label files, wherever they lie."""
 
@@ -51,6 +61,12 @@ class Reading:
     known: pa.Table | None
     findings: LabelFindings = field(default_factory=LabelFindings)
     parsed: list[pa.Table] = field(default_factory=list)
+    excluded: list[dict[str, str]] = field(default_factory=list)
+    """Rows of `EXCLUDED_OBJECTS`."""
+
+    def exclude(self, photo: int, where: str, what: str) -> None:
+        """Note an object of a photo, by its row, that is left out."""
+        self.excluded.append({"key": self.photos.key[photo].as_py(), "source": where, "what": what})
 
     @property
     def prefix(self) -> str:

@@ -25,6 +25,8 @@ def read_coco_labels(reading: Reading, source: CocoSource, where: str) -> SaidCo
         labels = read_coco(data, source, reading.photos, reading.prefix, reading.findings, where)
     except LabelError as error:
         raise LabelError(f"{where}: {error}") from error
+    for photo, what in labels.excluded:
+        reading.exclude(photo, where, what)
     absent = labels.absent & asked
     _tell_absent(reading, absent, asked, source.absent, where)
     objects = pc.if_else(pa.array(asked), labels.objects, pa.scalar(None, labels.objects.type))

@@ -96,6 +96,20 @@ def test_what_else_there_is_is_told() -> None:
     assert counts == {"no_photo": 1, "unused_class": 1, "left_out": 1, "excluded_object": 1, "beyond_photo": 1}
 
 
+def test_every_object_of_no_area_is_listed_with_its_photo() -> None:
+    content = json.dumps(coco(*[annotation(7, bbox=(n, 2, 0, 4)) for n in range(9)])).encode()
+    labels = read({"1.jpg": b"", "a/coco.json": content}, SOURCE)
+    assert objects_of(labels) == {"1.jpg": []}
+    assert labels.excluded.to_pylist() == [
+        {
+            "key": "1.jpg",
+            "source": "labels[0] (coco)",
+            "what": f"a/coco.json, annotations[{n}]: cat: has no area",
+        }
+        for n in range(9)
+    ]
+
+
 def test_ids_may_be_texts_and_the_file_may_have_its_mark() -> None:
     content = coco(
         annotation("x", "c"), images=[{"id": "x", "file_name": "1.jpg"}], categories=[{"id": "c", "name": "cat"}]

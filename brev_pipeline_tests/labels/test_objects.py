@@ -73,6 +73,9 @@ def test_a_box_of_no_area_is_left_out_with_its_reason_and_the_photo_stays() -> N
         1,
         ("1.xml, object 1: a: the box has no area",),
     )
+    assert labels.excluded.to_pylist() == [
+        {"key": "1.jpg", "source": "labels[0] (voc)", "what": "1.xml, object 1: a: the box has no area"}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +143,11 @@ def test_a_file_that_names_no_classes_is_refused(data: str) -> None:
         read(
             {"1.jpg": b"", "1.txt": b"1 0.5 0.5 0.5 0.5", "data.yaml": data.encode()}, {**YOLO, "classes": "data.yaml"}
         )
+
+
+def test_what_six_digits_round_away_is_not_beyond_the_photo() -> None:
+    assert one("0 0.833334 0.5 0.333334 1.000001\n", YOLO)[1] == {}
+    assert one("0 0.84 0.5 0.333334 1.000001\n", YOLO)[1] == {"beyond_photo": 1}
 
 
 @pytest.mark.parametrize("source", [YOLO, BOXES])
@@ -275,6 +283,14 @@ def test_the_newest_annotation_by_name_counts_and_the_others_are_told() -> None:
     labels = read(files, {"kind": "annotations"})
     assert objects_of(labels) == {"good/1.jpg": [("a", (0, 0, 2, 1))]}
     assert counts_of(labels) == {"older_file": 2, "no_photo": 2}
+
+
+def test_a_photos_own_star_is_no_pattern() -> None:
+    note = json.dumps({"annotations": []}).encode()
+    files = {"a*.jpg": b"", "ab.jpg": b"", ".annotations/a*.jpg/1.json": note, ".annotations/ab.jpg/2.json": note}
+    labels = read(files, {"kind": "annotations"})
+    assert objects_of(labels) == {"a*.jpg": [], "ab.jpg": []}
+    assert counts_of(labels) == {}
 
 
 def test_an_annotation_file_without_annotations_is_a_photo_with_nothing_on_it() -> None:

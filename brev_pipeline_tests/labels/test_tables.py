@@ -189,6 +189,14 @@ def test_a_name_that_means_two_paths_is_refused() -> None:
     assert said == "d/t.csv, line 2: 1.jpg may mean 1.jpg and d/1.jpg: write the whole path"
 
 
+@pytest.mark.parametrize("name", ["a\u2028b.jpg", "a\u3000b.jpg", "a\x85b.jpg", "a\xa0b.jpg"])
+@pytest.mark.parametrize("separator", [",", "whitespace"])
+def test_other_scripts_spaces_and_line_ends_stand_within_names(name: str, separator: str) -> None:
+    between = " " if separator == "whitespace" else separator
+    data = f"file_name{between}n{between}s\n{name}{between}1{between}x\n"
+    assert rows_of(data, name, separator=separator) == ({name: (1, "x")}, {})
+
+
 def test_columns_that_every_listing_has_are_refused() -> None:
     with pytest.raises(LabelError, match=r"labels\[0\] \(table\)\.texts: a column 'path' stands in every listing"):
         read(
@@ -197,7 +205,7 @@ def test_columns_that_every_listing_has_are_refused() -> None:
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n", exclude_categories=["Cs", "Cc"])).map(
-    str.strip
+    lambda text: text.strip(" ")
 )
 
 

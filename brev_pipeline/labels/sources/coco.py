@@ -50,6 +50,8 @@ class CocoLabels(NamedTuple):
     """(photos,) of `objects.LISTED_TYPE`; null: the file has no such image."""
     absent: Bools
     """(photos,) whether the file has no such image."""
+    excluded: list[tuple[int, str]]
+    """Photo and what of each object that is left out for its shape."""
 
 
 def read_coco(
@@ -81,8 +83,8 @@ def read_coco(
         raise LabelError(f"{settings.file}: {describe_lost(names, photos, settings.match)}")
     findings.add(where, "no_photo", len(matches.lost), [names[int(row)].as_py() for row in matches.lost[:_SHOWN]])
     image = _rows_of(content.annotations, "image_id", ids, settings.file, "images")
-    objects = _list_objects(content, image, matches, len(photos.key), settings, findings, where)
-    return CocoLabels(objects, matches.row < 0)
+    objects, excluded = _list_objects(content, image, matches, len(photos.key), settings, findings, where)
+    return CocoLabels(objects, matches.row < 0, excluded)
 
 
 def _list_objects(
@@ -93,8 +95,8 @@ def _list_objects(
     settings: CocoSource,
     findings: LabelFindings,
     where: str,
-) -> pa.Array:
-    """(photos,) of `objects.LISTED_TYPE`."""
+) -> tuple[pa.Array, list[tuple[int, str]]]:
+    """(photos,) of `objects.LISTED_TYPE`; and photo and what of each object that has no area."""
     annotations, file = content.annotations, settings.file
     photo_of_image = np.full(len(content.images), -1, np.int64)
     photo_of_image[matches.row[matches.row >= 0]] = np.flatnonzero(matches.row >= 0)
@@ -111,12 +113,11 @@ def _list_objects(
     place, points, lengths = _take_shapes(annotations, keep, settings, findings, where, labels, label)
     kinds = lengths != 4
     solid = _check_points(points, lengths, place, file)
-    findings.add(
-        where,
-        "excluded_object",
-        int((~solid).sum()),
-        (f"annotations[{at}]: {labels[label[at]]}: has no area" for at in place[~solid][:_SHOWN].tolist()),
-    )
+    flat = [
+        (int(photo[at]), f"{file}, annotations[{at}]: {labels[label[at]]}: has no area")
+        for at in place[~solid].tolist()
+    ]
+    findings.add(where, "excluded_object", len(flat), (what for _, what in flat))
     _tell_beyond(points, lengths, content.images, image[place], solid, findings, where, place)
     order = np.flatnonzero(solid)
     order = order[np.argsort(photo[place[order]], kind="stable")]
@@ -133,7 +134,7 @@ def _list_objects(
         ],
         fields=list(LISTED_OBJECT),
     )
-    return build_lists(np.where(matches.row >= 0, counts, -1), values)
+    return build_lists(np.where(matches.row >= 0, counts, -1), values), flat
 
 
 def _describe(mask: Bools, labels: list[str], label: Ints) -> list[str]:

@@ -25,6 +25,8 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 _EXAMPLES = 5
+_STAR = "\0"
+"""In place of a template's *: a photo's own name may hold one."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def match_photo_files(
         asked, groups = photos.search_groups(source.photos, names)
     columns: list[pa.Array | str] = []
     for text, name in parts:
-        columns += [text] if text else []
+        columns += [text.replace("*", _STAR)] if text else []
         columns += [] if name is None else [groups[name] if name in groups else photos.part(name)]
     wanted = _resolve_keys(_one_array(join_texts(*columns, by="")), where)
     wanted = pc.if_else(pa.array(asked), wanted, pa.scalar(None, TEXT))
@@ -196,7 +198,7 @@ def _some(keys: pa.Array, mask: Bools) -> list[str]:
 
 def _match_newest(wanted: pa.Array, keys: pa.Array, asked: Bools) -> FileMatches:
     """Of the files that each pattern with one ``*`` in its name means, the last by name."""
-    halves = pc.split_pattern(wanted.filter(pa.array(asked)), "*")
+    halves = pc.split_pattern(wanted.filter(pa.array(asked)), _STAR)
     endings = pc.unique(pc.list_element(halves, 1)) if len(halves) else pa.array([], TEXT)
     # Few files end so; their names alone become Python's.
     some = np.zeros(len(keys), np.bool_)
@@ -213,7 +215,7 @@ def _match_newest(wanted: pa.Array, keys: pa.Array, asked: Bools) -> FileMatches
                 older += [] if place[photo] < 0 else [keys[int(place[photo])].as_py()]
                 place[photo] = rows[here]
             here += 1
-    return FileMatches(asked, place, wanted, older)
+    return FileMatches(asked, place, pc.replace_substring(wanted, _STAR, "*"), older)
 
 
 def _resolve_keys(keys: pa.Array, where: str) -> pa.Array:

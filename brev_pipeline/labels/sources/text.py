@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import io
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -92,14 +93,15 @@ def split_lines(text: str, separator: str, name: str) -> Iterator[tuple[int, lis
     """
     if separator == "whitespace":
         for number, line in enumerate(text.split("\n"), 1):
-            if fields := line.split():
-                yield number, fields
+            if line := line.strip(_SPACES):
+                yield number, _BETWEEN.split(line)
         return
-    lines = csv.reader(text.splitlines(keepends=True), delimiter=separator, skipinitialspace=True, strict=True)
+    # Only at \n and \r: Python's own splitlines knows further ends, which may stand within a name.
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
     try:
         for fields in lines:
             if any(fields):
-                yield lines.line_num, [field.strip() for field in fields]
+                yield lines.line_num, [field.strip(_SPACES) for field in fields]
     except csv.Error as error:
         raise LabelError(f"{name}, line {lines.line_num}: not a line of a table: {error}") from error
 
@@ -113,4 +115,6 @@ def parse_number(field: str, place: str) -> float:
     return float(field)
 
 
+_SPACES: Final = " \t\r\f\v"
+_BETWEEN: Final = re.compile(rf"[{_SPACES}]+")  # ASCII's: other scripts' spaces stand within names
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)

@@ -1,7 +1,7 @@
 """YOLO: a text for each photo, a line for each object: number of the class, then fractions of the photo's sides."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -9,6 +9,9 @@ from brev_pipeline.errors import LabelError
 from brev_pipeline.labels.listed import BOX, ListedObject
 from brev_pipeline.labels.sources.shapes import ParsedLabels, polygon
 from brev_pipeline.labels.sources.text import decode_any_text, decode_text, parse_number, split_lines
+
+_ROUNDING: Final = 2e-6
+"""Of fractions with six digits, as these files have them, two of which make a corner."""
 
 
 def parse_yolo(data: bytes, classes: Sequence[str], name: str) -> ParsedLabels:
@@ -40,7 +43,7 @@ def parse_yolo(data: bytes, classes: Sequence[str], name: str) -> ParsedLabels:
                 "and three or more corners"
             )
         parsed.add(shape, place)
-        if min(shape.points) < 0 or max(shape.points) > 1:
+        if min(shape.points) < -_ROUNDING or max(shape.points) > 1 + _ROUNDING:
             parsed.remarks.append(("beyond_photo", f"{place}: {label}"))
     return parsed
 
@@ -53,7 +56,7 @@ def parse_class_names(data: bytes, name: str) -> list[str]:
     """
     text = decode_text(data, name)
     if not name.lower().endswith((".yaml", ".yml")):
-        return [line.strip() for line in text.strip().splitlines()]
+        return [line.strip() for line in text.strip().split("\n")]
     try:
         content: Any = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
