@@ -197,7 +197,10 @@ def test_what_may_not_be_meant_is_told_with_its_path(tmp_path: Path) -> None:
     [
         ({"listing": {"class_mapping": {"a": ""}}}, "mapped to no category"),
         ({"listing": {"class_mapping": {"a": []}}}, "mapped to no category"),
-        ({"listing": {"category": "none", "classes": ["a"]}}, "category is none, so that images have no class: remove"),
+        (
+            {"listing": {"category": "none", "classes": ["a"]}},
+            "category is none, and no source under datasets[].labels says a class: remove",
+        ),
         ({"listing": {"category": 3}}, "or none where the images have no class"),
         ({"split": {"given": {"folder": True}}}, "split.given.folder"),
         ({"split": {"given": {"folder": "0"}}}, "split.given.folder"),
