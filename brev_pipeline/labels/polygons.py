@@ -91,7 +91,10 @@ def as_places(points: npt.NDArray[Any] | Sequence[Place]) -> list[Place]:
 
 
 def double_area(places: Sequence[Place]) -> int:
-    """Twice the area of a polygon, by the shoelace formula, in (1/256 px)²; never negative."""
+    """Twice the area of a polygon, by the shoelace formula, in (1/256 px)²; never negative.
+
+    Where an outline crosses itself, the loops that run the other way count against the others.
+    """
     total, (x, y) = 0, places[-1] if places else (0, 0)
     for next_x, next_y in places:
         total += x * next_y - next_x * y
