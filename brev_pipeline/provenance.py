@@ -280,9 +280,13 @@ def record_recipe(config: PipelineConfig) -> str:
 
 def pixel_fingerprint(config: PipelineConfig) -> str:
     """What a record's pixels depend on besides its row of the plan: settings, code, and packages that touch pixels."""
-    settings = {
+    settings: dict[str, Any] = {
         "image": config.image.model_dump(mode="json", exclude=set(NO_INGREDIENTS)),
         "augmentation": config.augmentation.model_dump(mode="json"),
     }
+    if any(dataset.labels for dataset in config.datasets):
+        from brev_pipeline.labels.photo_masks import describe_mask_meanings
+
+        settings["labels"] = describe_mask_meanings(config.datasets)
     code = {stage: code_of(stage) for stage in ("prepared_images", "tfrecord_shards")}
     return json.dumps([settings, code, package_versions()], sort_keys=True)

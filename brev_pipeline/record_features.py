@@ -5,7 +5,7 @@ Exporters and readers are derived from these descriptions, and know of no kind.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -73,3 +73,15 @@ def parse_features(described: Sequence[Mapping[str, Any]]) -> tuple[RecordFeatur
         TypeError: they are described by a package that tells other things of a feature.
     """
     return tuple(RecordFeature(**{**told, "classes": tuple(told.get("classes", ()))}) for told in described)
+
+
+@dataclass(frozen=True)
+class PhotoLabels:
+    """What is known of one prepared photo."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Kind → its prepared value; a kind that is missing, or None: nobody labelled the photo."""
+    numbers: Mapping[str, float | None] = field(default_factory=dict)
+    """Name → value; missing, or None: not known."""
+    texts: Mapping[str, str | None] = field(default_factory=dict)
+    """Likewise."""

@@ -25,7 +25,7 @@ from brev_pipeline.images.prepare_task import max_wait_seconds
 from brev_pipeline.labels.base import BACKGROUND, UNLABELLED, Mask
 from brev_pipeline.labels.identity import EMPTY_MASK, LABEL_ID
 from brev_pipeline.labels.objects import ArrangedObjects, arrange_objects, to_rows
-from brev_pipeline.labels.photo_masks import MASK, MASK_ID, number_mask_classes
+from brev_pipeline.labels.photo_masks import MASK, MASK_ID, describe_mask_meanings, number_mask_classes
 from brev_pipeline.labels.polygons import ONE
 from brev_pipeline.labels.prepared import PREPARED_LABELS_TYPE, attach_prepared_labels, label_keys
 from brev_pipeline.storage.fetcher import Fetcher, SourceRow, check_recorded_md5
@@ -208,18 +208,7 @@ def prepare_labels(
 
 
 def _ingredients(datasets: Sequence[DatasetSettings], settings: ImageSettings) -> dict[str, Any]:
-    masks = [
-        [dataset.id, number, source.model_dump(mode="json", exclude={"path", "photos", "absent"})]
-        for dataset in datasets
-        for number, source in enumerate(dataset.labels)
-        if isinstance(source, MaskSource)
-    ]
-    return {
-        **image_ingredients(settings),
-        "labels": CODE,
-        "masks": masks,
-        "mask classes": number_mask_classes(datasets),
-    }
+    return image_ingredients(settings) | {"labels": CODE, **describe_mask_meanings(datasets)}
 
 
 def _read_meanings(datasets: Sequence[DatasetSettings]) -> dict[tuple[str, int], MaskMeaning]:

@@ -1,7 +1,7 @@
 """Photo masks: the mask files of a listing as objects of their own, which are identified, read and prepared."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -66,3 +66,14 @@ def number_mask_classes(datasets: Sequence[DatasetSettings]) -> dict[str, int]:
             f"the masks have {len(names)} classes; a mask holds at most {UNLABELLED - 1}: join some of them"
         )
     return {name: number for number, name in enumerate(names, 1)}
+
+
+def describe_mask_meanings(datasets: Sequence[DatasetSettings]) -> dict[str, Any]:
+    """What the values of masks mean, JSON-safe: by it prepared masks, and records with them, are told apart."""
+    masks = [
+        [dataset.id, place, source.model_dump(mode="json", exclude={"path", "photos", "absent"})]
+        for dataset in datasets
+        for place, source in enumerate(dataset.labels)
+        if isinstance(source, MaskSource)
+    ]
+    return {"masks": masks, "mask_classes": number_mask_classes(datasets)}

@@ -13,18 +13,7 @@ import pyarrow as pa
 
 from brev_pipeline.labels.base import LabelKind, Movement
 from brev_pipeline.record_features import FeatureValue, RecordFeature
-
-
-@dataclass(frozen=True)
-class PhotoLabels:
-    """What is known of one prepared photo."""
-
-    values: Mapping[str, Any] = field(default_factory=dict)
-    """Kind → its prepared value; a kind that is missing, or None: nobody labelled the photo."""
-    numbers: Mapping[str, float | None] = field(default_factory=dict)
-    """Name → value; missing, or None: not known."""
-    texts: Mapping[str, str | None] = field(default_factory=dict)
-    """Likewise."""
+from brev_pipeline.record_features import PhotoLabels as PhotoLabels
 
 
 class LabelReader(Protocol):

@@ -52,6 +52,7 @@ def write_shards(
     fingerprint: str,
     previous: PreviousRecords | None = None,
     labels: LabelSource | None = None,
+    label_columns: pa.Table | None = None,
 ) -> pa.Table:
     """Write every shard of a plan; the same bytes whatever the engine, its workers, or how often it was interrupted.
 
@@ -75,6 +76,7 @@ def write_shards(
         previous: records that were written with the same ``fingerprint`` and encoding; those that are wanted again are
             copied.
         labels: reads and encodes the labels of each row; None: the version has none.
+        label_columns: (rows of the plan,) what it reads of each row besides the plan and the places of the pixels.
 
     Returns:
         One row per record, schema `tables.TFRECORD_SHARDS` (and label_id, where the plan has it), sorted by purpose,
@@ -87,6 +89,9 @@ def write_shards(
         EngineError: a task failed for good.
     """
     rows = _locate_pixels(plan, prepared)
+    if label_columns:
+        for name in label_columns.column_names:
+            rows = rows.append_column(name, label_columns[name].combine_chunks())
     starts, names = list_shards(plan, pipeline)
     _remove_stale_shards(folder, pipeline, set(names))
     is_time_series = plan.num_rows > 0 and rows[FRAMES_COLUMN].null_count == 0

@@ -18,6 +18,7 @@ from brev_pipeline.engine import Engine
 from brev_pipeline.errors import StoreError
 from brev_pipeline.provenance import hash_table, pixel_fingerprint, record_recipe, settings_of
 from brev_pipeline.record_features import LABEL_FEATURES, parse_features
+from brev_pipeline.release.record_labels import find_border, locate_labels
 from brev_pipeline.stages import table_stages
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.table_metadata import STAGING, add_notes, note_label_features, note_work
@@ -55,18 +56,22 @@ def make_shards(
     staging = {STAGING: planned.digest}
     if (made := find_made_version(store, planned.digest)) is not None:
         return add_notes(_read_made_records(made), staging)
+    newest = store.newest_version()
+    labels = locate_labels(config, planned.plan, split, prepared, store.prepared_pixels, newest[1] if newest else None)
     try:
         records = write_shards(
             planned.plan,
             prepared.read(PREPARED_COLUMNS),
             pipeline=config.name,
             settings=config.shards,
-            augmenter=ImageAugmenter(config.augmentation),
+            augmenter=ImageAugmenter(config.augmentation, border=find_border(config)),
             pixels=PreparedPixels(store.prepared_pixels),
             folder=store.staging_area / planned.digest,
             engine=engine,
             fingerprint=pixel_fingerprint(config),
             previous=earlier_records(store, record_recipe(config), planned.facts),
+            labels=labels.source if labels else None,
+            label_columns=labels.columns if labels else None,
         )
     except StoreError:
         # A run with the same plan that publishes meanwhile clears the staging away under this one.
