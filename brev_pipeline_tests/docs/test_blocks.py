@@ -28,6 +28,7 @@ NOT_RUN = {
     "benchmarks.md": 1,
     "bucket.md": 2,
     "commands.md": 1,
+    "labels.md": 1,
     "read.md": 3,
     "start.md": 3,
 }
@@ -67,7 +68,10 @@ def parse(words: list[str]) -> None:
 @pytest.mark.parametrize("block", [block for block in blocks("yaml") if block.why_not is None], ids=str)
 def test_configurations_load(block: Block) -> None:
     given = yaml.safe_load(block.text)
-    if "datasets" in given:
+    if "labels" in given:  # of a dataset
+        given = {"datasets": [{**dataset, **given} for dataset in MINIMAL["datasets"]]}
+        PipelineConfig.model_validate({**MINIMAL, **given})
+    elif "datasets" in given:
         parse_config(block.text, str(block))
     else:
         PipelineConfig.model_validate({**MINIMAL, **given})
