@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from brev_pipeline.config.base import MAX_PATTERN_LENGTH, Columns, Fraction, Location, Regex, Section, check_pattern
-from brev_pipeline.config.labels import LabelSource
+from brev_pipeline.config.labels import LabelSource, TableSource
 
 
 class StorageSettings(Section):
@@ -61,6 +61,11 @@ class DatasetSettings(Section):
     def says_classes(self) -> bool:
         """Whether some source of labels says classes of photos."""
         return any(source.says_classes for source in self.labels)
+
+    @property
+    def says_purposes(self) -> bool:
+        """Whether some source of labels says purposes of photos."""
+        return any(isinstance(source, TableSource) and source.purpose is not None for source in self.labels)
 
     @field_validator("bucket")
     @classmethod

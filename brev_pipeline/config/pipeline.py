@@ -127,6 +127,17 @@ class PipelineConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _labels_to_divide_by(self) -> Self:
+        if self.split.given and self.split.given.labels and not any(one.says_purposes for one in self.datasets):
+            raise ValueError(
+                "split.given.labels: no table under datasets[].labels names the column of the purpose: add purpose "
+                "to it, or give the split in another way"
+            )
+        if self.split.area_bins and not any(one.labels for one in self.datasets):
+            raise ValueError("split.area_bins: no dataset has labels, and so no area of defects: remove it")
+        return self
+
+    @model_validator(mode="after")
     def _purposes(self) -> Self:
         if unknown := sorted(set(self.sampling.purposes) - set(self.split.names)):
             problem = f"names {unknown}, but the split has only {self.split.names}"

@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from typing import Any, Literal, Self
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,7 +13,7 @@ SplitMethod = Literal["ranked_hash", "sorted_permutation", "murmurhash3"]
 
 
 class GivenSettings(Section):
-    """A split that is given: by folders, by names, by a table, or by lists of files. One of them."""
+    """A split that is given: by folders, by names, by a table, by lists of files, or by labels. One of them."""
 
     folder: int | None = Field(
         None,
@@ -35,6 +36,12 @@ class GivenSettings(Section):
         description="Word → text file that names images, one a line: paths, or names with or without their ending. "
         "Relative to the configuration file, or absolute.",
     )
+    # It came with labels: left out where it is not said, versions of before are what they were.
+    labels: Literal[True] | None = Field(
+        None,
+        exclude_if=lambda labels: labels is None,
+        description="true: by the purpose that the photos' labels say (purpose of a table under datasets[].labels).",
+    )
     words: dict[str, str | None] = Field(
         {},
         description="Word that is found → purpose of ours; null: divided as configured. A word that is not named here "
@@ -50,7 +57,7 @@ class GivenSettings(Section):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        ways = ("folder", "pattern", "table", "lists")
+        ways = ("folder", "pattern", "table", "lists", "labels")
         named = [way for way in ways if getattr(self, way) is not None]
         if len(named) != 1:
             raise ValueError(f"give one of {', '.join(ways)}, got {' and '.join(named) or 'none'}")
@@ -59,6 +66,13 @@ class GivenSettings(Section):
         if self.table is None and "column" in self.model_fields_set and self.column != "purpose":
             raise ValueError("column is of a table: give table, or remove column")
         return self
+
+    @property
+    def way(self) -> str:
+        """How it is given, as the configuration has it, where no file gives it."""
+        if self.labels:
+            return "labels"
+        return f"folder: {self.folder}" if self.folder is not None else f"pattern: {self.pattern!r}"
 
     @property
     def translated_purposes(self) -> list[str]:
@@ -89,6 +103,14 @@ class SplitSettings(Section):
     stratification: Key = Field(None, description="Columns, or a regular expression with a group on the path.")
     uniqueness: Key = Field(
         None, description="What names the physical item: columns, or a regular expression with a group on the path."
+    )
+    # Likewise.
+    area_bins: list[Annotated[float, Field(gt=0, lt=1)]] | None = Field(
+        None,
+        min_length=1,
+        exclude_if=lambda bounds: bounds is None,
+        description="Bounds of defect_area (share of the prepared photo, 0..1), ascending: they make the column "
+        "defect_area_bin, which stratification and sampling.groupby may name.",
     )
     uniqueness_scope: Literal["stratum", "global"] = Field(
         "global", description="Whether the same item key in two strata is the same item (global) or not (stratum)."
@@ -136,6 +158,13 @@ class SplitSettings(Section):
         description="CSV of known assignments: key columns (path, etag, item, or those of uniqueness) and purpose. "
         "Relative to the configuration file, or absolute.",
     )
+
+    @field_validator("area_bins")
+    @classmethod
+    def _ascending_bounds(cls, bounds: list[float] | None) -> list[float] | None:
+        if bounds is not None and any(high <= low for low, high in pairwise(bounds)):
+            raise ValueError(f"{bounds}: bounds ascend, and none stands there twice")
+        return bounds
 
     @field_validator("purposes")
     @classmethod

@@ -23,6 +23,7 @@ from brev_pipeline.config.labels import (
     describe_source,
 )
 from brev_pipeline.errors import LabelError
+from brev_pipeline.labels.columns import RESERVED_COLUMNS
 from brev_pipeline.labels.findings import LabelFindings
 from brev_pipeline.labels.mask import LISTED_TYPE as LISTED_MASK
 from brev_pipeline.labels.merging import FIRST_COLUMNS, MergedColumns
@@ -34,9 +35,13 @@ from brev_pipeline.labels.sources.photo_files import PhotoKeys, look_up, match_p
 from brev_pipeline.tables import PREPARED_IMAGES, SAMPLE_INTEGRITY, SAMPLE_SPLIT, TFRECORD_SHARDS
 from brev_pipeline.texts import NAMES, TEXT
 
-_RESERVED: Final = frozenset(
-    name for schema in (SAMPLE_INTEGRITY, PREPARED_IMAGES, SAMPLE_SPLIT, TFRECORD_SHARDS) for name in schema.names
-) | {"key", "mask", "objects", "label_id"}
+_RESERVED: Final = (
+    frozenset(
+        name for schema in (SAMPLE_INTEGRITY, PREPARED_IMAGES, SAMPLE_SPLIT, TFRECORD_SHARDS) for name in schema.names
+    )
+    | {"key", "mask", "objects"}
+    | RESERVED_COLUMNS
+)
 
 
 @dataclass(frozen=True)

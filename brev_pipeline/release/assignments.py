@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import PipelineConfig, SplitSettings
 from brev_pipeline.errors import ConfigError, SplitError
+from brev_pipeline.labels.columns import find_label_fields, list_said_columns
 from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.table_metadata import KNOWN, LEDGER, add_notes, note_known
-from brev_pipeline.tables import RAW_LISTING, SAMPLE_SPLIT, Columns, conform_table
+from brev_pipeline.tables import RAW_LISTING, SAMPLE_SPLIT, Columns, conform_table, extend_schema
 from brev_pipeline.texts import TEXT
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ def divide_samples(config: PipelineConfig, store: PipelineStore, integrity: Colu
     from brev_pipeline.split.given_names import count_given_matches
     from brev_pipeline.split.known_assignments import count_known_matches, list_known_columns
     from brev_pipeline.split.label_map import attach_classes, build_label_map, list_present_classes
-    from brev_pipeline.split.selection import INTEGRITY_COLUMNS, PREPARED_COLUMNS
+    from brev_pipeline.split.selection import PREPARED_COLUMNS, read_listed
 
-    listed = integrity.read(INTEGRITY_COLUMNS)
+    listed = read_listed(integrity)
     usable, excluded = select_samples(
         listed,
         prepared.read(PREPARED_COLUMNS),
@@ -98,11 +99,11 @@ def are_in_split(rows: pa.Table, split: pa.Table) -> pa.ChunkedArray:
 def build_next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitSettings) -> pa.Table:
     """What the next run has to remember: this split, and the ledger's images that are not in it.
 
-    Both have all columns of `tables.SAMPLE_SPLIT`.
+    Both have all columns of `tables.SAMPLE_SPLIT`, and may have those of labels.
 
     Returns:
-        `tables.SAMPLE_SPLIT`, sorted by path, then content. An absent image keeps its purpose, or takes that of its
-        leak group. A path stands there twice if its bytes have changed since.
+        `tables.SAMPLE_SPLIT` with the split's columns of labels, sorted by path, then content. An absent image keeps
+        its purpose, or takes that of its leak group. A path stands there twice if its bytes have changed since.
     """
     from brev_pipeline.split.leak_groups import assign_leak_groups, build_grouping_rules, find_group_purposes
 
@@ -115,7 +116,12 @@ def build_next_ledger(split: pa.Table, ledger: pa.Table | None, settings: SplitS
     purposes = find_group_purposes(leak_groups, split, ledger, settings.names)
     moved = pa.array(settings.names, TEXT).take(pa.array(purposes[leak_groups.ledger_group]))
     absent = ledger.set_column(ledger.column_names.index("purpose"), "purpose", moved).filter(gone)
-    both = pa.concat_tables([conform_table(table, SAMPLE_SPLIT, "ledger") for table in (split, absent)])
+    # What labels say of the images that left is remembered as far as the split has such columns now.
+    schema = extend_schema(SAMPLE_SPLIT, split.schema)
+    for field in schema:
+        if field.nullable and field.name not in absent.column_names:
+            absent = absent.append_column(field, pa.nulls(len(absent), field.type))
+    both = pa.concat_tables([conform_table(table, schema, "ledger") for table in (split, absent)])
     return both.sort_by([("path", "ascending"), ("content_id", "ascending")])
 
 
@@ -164,14 +170,15 @@ def refuse_other_folds(config: PipelineConfig, newest: Version) -> None:
 
 
 def read_ledger(version: Version) -> pa.Table:
-    """The assignments of a version as a split: columns of `tables.SAMPLE_SPLIT`.
+    """The assignments of a version as a split: columns of `tables.SAMPLE_SPLIT`, and those of labels where it has any.
 
     Raises:
         StoreError: they are not those that were published: the next ledger is made of them.
     """
     table = version.read_table("assignments", verified=True).drop_columns(["listed"])
     by = pa.field("assigned_by", TEXT, False)
-    return table.append_column(by, pa.repeat(pa.scalar("ledger", TEXT), table.num_rows)).cast(SAMPLE_SPLIT)
+    table = table.append_column(by, pa.repeat(pa.scalar("ledger", TEXT), table.num_rows))
+    return conform_table(table, extend_schema(SAMPLE_SPLIT, table.schema), "ledger")
 
 
 def load_known_assignments(config: PipelineConfig) -> pa.Table | None:
@@ -232,16 +239,19 @@ def foresee_faults(listing: pa.Table, config: PipelineConfig, newest: Version | 
     from brev_pipeline.sampling import group_images
     from brev_pipeline.split import PriorAssignments
     from brev_pipeline.split.early_checks import check_split_early
+    from brev_pipeline.split.selection import RULES as UNUSED
 
-    group_images(SAMPLE_SPLIT.empty_table(), config.sampling.groupby)
-    listing = listing.select(RAW_LISTING.names)
+    said = list_said_columns(listing.column_names)
+    listing = listing.select([*RAW_LISTING.names, *said])
+    fields = find_label_fields(listing.schema, area_bins=config.split.area_bins is not None)
+    group_images(extend_schema(SAMPLE_SPLIT, pa.schema(fields)).empty_table(), config.sampling.groupby)
     known, given, ledger = load_known_assignments(config), load_given_files(config), None
     if newest is not None:
         refuse_other_folds(config, newest)
         ledger = newest.read_table("assignments", list_ledger_columns(config.split), verified=True)
         excluded = newest.read_table("exclusions", ["path", "rule"])
         # The rules by which an image that was listed had no part in the split.
-        unused = pa.array(["quarantined", "label_conflict", "duplicate"], TEXT)
+        unused = pa.array(UNUSED, TEXT)
         out = excluded.filter(pc.is_in(excluded["rule"], value_set=unused))["path"]
         listing = listing.filter(pc.invert(pc.is_in(listing["path"], value_set=out.combine_chunks())))
     prior = PriorAssignments(known=known, given=given, ledger=ledger)

@@ -21,7 +21,15 @@ from brev_pipeline.table_metadata import FILTERED, LEFT_OUT_RULES, add_notes
 from brev_pipeline.tables import Columns
 from brev_pipeline.texts import NAMES, TEXT
 
-RULES: Final = ("quarantined", "label_conflict", "duplicate", *LEFT_OUT_RULES, "unassigned", "not_drawn")
+RULES: Final = (
+    "quarantined",
+    "label_quarantined",
+    "label_conflict",
+    "duplicate",
+    *LEFT_OUT_RULES,
+    "unassigned",
+    "not_drawn",
+)
 """What may take an image out: the values of the column ``rule`` of the exclusions."""
 
 _FILTERED: Final = pa.schema({"path": TEXT, "etag": TEXT, "category": NAMES, "rule": TEXT, "reason": TEXT})
@@ -75,14 +83,14 @@ def list_exclusions(config: PipelineConfig, tables: Mapping[str, Columns], filte
 
     image = ["path", "content_id"]
     samples = tables["sample_integrity"].read(EVALUATED_COLUMNS)
-    kept, _, excluded = evaluate_samples(
+    found = evaluate_samples(
         samples,
         tables["prepared_images"].read(PREPARED_COLUMNS),
         duplicates=config.integrity.duplicates,
         label_conflicts=config.integrity.label_conflicts,
     )
-    usable = samples.select(image).filter(pa.array(kept))
-    del samples  # as long as the listing, and the next tables are as well
+    usable, excluded = samples.select(image).filter(pa.array(found.takes_part)), found.excluded
+    del samples, found  # as long as the listing, and the next tables are as well
     split, records = tables["sample_split"].read(image), tables["tfrecord_shards"].read(["path"])
     unassigned = usable.filter(_are_missing(usable["path"], pc.unique(split["path"])))
     undrawn = split.filter(_are_missing(split["path"], pc.unique(records["path"])))

@@ -20,6 +20,7 @@ _USUAL: Final = ("train", "devel", "test")
 # Rule of an exclusion → in words.
 RULES_IN_WORDS: Final = {
     "quarantined": "the file could not be used",
+    "label_quarantined": "its labels could not be used",
     "label_conflict": "it stands under two classes at once",
     "duplicate": "it is a copy of one that is used",
     "class_filter": "it is of a class that is not wanted",
@@ -32,6 +33,7 @@ RULES_IN_WORDS: Final = {
 # Rule of an exclusion → in two or three words, behind a number.
 RULES_IN_BRIEF: Final = {
     "quarantined": "unusable",
+    "label_quarantined": "labels unusable",
     "label_conflict": "under two classes",
     "duplicate": "a copy",
     "class_filter": "class not wanted",

@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 from brev_pipeline import tables
 from brev_pipeline.config import SamplingSettings
 from brev_pipeline.config.training import Weighing
-from brev_pipeline.errors import SamplingError
+from brev_pipeline.errors import LabelError, SamplingError
+from brev_pipeline.labels.columns import take_key_column
 from brev_pipeline.sampling.apportionment import apportion_draws
 from brev_pipeline.texts import TEXT, join_names
 
@@ -53,7 +54,9 @@ def group_images(table: pa.Table, groupby: Sequence[str]) -> SamplingGroups:
     """Divide the rows of a table into groups that agree in all columns of ``groupby``; every row is in one.
 
     Args:
-        table: has the columns of ``groupby``, of text, numbers or lists of text, and ``path``.
+        table: has the columns of ``groupby``, of text, numbers or lists of text, and ``path``. Where it has a
+            ``label_id``, further columns are what labels say: null is then `labels.columns.UNLABELLED`, and numbers
+            are refused.
         groupby: columns; at least one, each once.
 
     Raises:
@@ -79,7 +82,10 @@ def _encode_column(table: pa.Table, column: str) -> tuple[npt.NDArray[np.int64],
     """Rank of each row's value among the column's sorted distinct values, and these as text."""
     if column not in table.column_names:
         raise SamplingError(f"sampling.groupby names the column {column!r}; there are {', '.join(table.column_names)}")
-    values = _column_texts(table.column(column))
+    try:
+        values = _column_texts(take_key_column(table, column, fill=True))
+    except LabelError as error:
+        raise SamplingError(f"sampling.groupby: {error}") from error
     if values.null_count:
         paths: list[Any] = table.column("path").filter(pc.is_null(values)).slice(0, 3).to_pylist()
         raise SamplingError(

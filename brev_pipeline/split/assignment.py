@@ -6,6 +6,8 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
+from brev_pipeline.labels.columns import AREA_BIN_FIELD, DEFECT_AREA, DEFECT_AREA_BIN, bin_areas
+from brev_pipeline.labels.identity import LABEL_ID
 from brev_pipeline.split.encoding import Bools, Floats, Ints, find_first_rows
 from brev_pipeline.split.leak_groups import LeakGroups, assign_leak_groups, build_grouping_rules
 from brev_pipeline.split.methods import run_method
@@ -18,7 +20,7 @@ from brev_pipeline.split.purposes import (
     find_given_groups,
     number_ledger_purposes,
 )
-from brev_pipeline.tables import SAMPLE_SPLIT, conform_table
+from brev_pipeline.tables import SAMPLE_SPLIT, conform_table, extend_schema
 from brev_pipeline.texts import TEXT
 
 _ASSIGNERS = pa.array(["new", "duplicate", "ledger", "given"], TEXT)
@@ -36,7 +38,8 @@ def assign_purposes(samples: pa.Table, settings: SplitSettings, prior: PriorAssi
         prior: what is known before: the ledger, known assignments, a given split.
 
     Returns:
-        `tables.SAMPLE_SPLIT`, one row per sample, sorted by path. ``assigned_by`` is ``ledger`` where the image's
+        `tables.SAMPLE_SPLIT`, and behind it the columns of labels that the samples have (`find_label_fields`); one row
+        per sample, sorted by path. ``assigned_by`` is ``ledger`` where the image's
         item was known, ``given`` where ``split.given`` names its purpose, ``duplicate`` where a copy brought its leak
         group a purpose, else ``new``. What is given is divided no further and counts in no share; where the ledger
         says otherwise, that stays.
@@ -45,7 +48,7 @@ def assign_purposes(samples: pa.Table, settings: SplitSettings, prior: PriorAssi
         SplitError: the samples cannot be divided as asked: a bad pattern, a missing column, rows without a key, no
             rows, or a known or given purpose that the configuration does not have.
     """
-    samples = _sort_samples(samples)
+    samples = append_area_bins(_sort_samples(samples), settings)
     leak_groups = assign_leak_groups(samples, build_grouping_rules(settings), prior.ledger)
     stated = find_stated_purposes(samples, leak_groups, settings, prior)
     known, given = stated.reduce_to_images(stated.known), stated.reduce_to_images(stated.given)
@@ -87,6 +90,15 @@ def _find_remainder(settings: SplitSettings, shares: Floats, closed: Bools) -> i
     return int((wanted if len(wanted) else able)[-1])
 
 
+def append_area_bins(samples: pa.Table, settings: SplitSettings) -> pa.Table:
+    """The samples, with ``defect_area`` in bins too, where that is configured and there are labels."""
+    names = samples.column_names
+    if settings.area_bins is None or DEFECT_AREA not in names or DEFECT_AREA_BIN in names:
+        return samples
+    bins = bin_areas(samples[DEFECT_AREA], settings.area_bins)
+    return samples.add_column(names.index(DEFECT_AREA) + 1, AREA_BIN_FIELD, bins)
+
+
 def _sort_samples(samples: pa.Table) -> pa.Table:
     # The result must not hang on the order in which the rows come.
     paths = samples["path"]
@@ -115,4 +127,6 @@ def _build_split_table(
     }
     for name, column in added.items():
         samples = samples.append_column(name, column)
-    return conform_table(samples, SAMPLE_SPLIT, "sample_split")
+    further = [name for name in samples.column_names if name not in SAMPLE_SPLIT.names]
+    carried = samples.select(further).schema if LABEL_ID in further else pa.schema([])
+    return conform_table(samples, extend_schema(SAMPLE_SPLIT, carried), "sample_split")

@@ -14,16 +14,20 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
+from brev_pipeline.labels.columns import find_label_fields, name_label_columns
+from brev_pipeline.labels.identity import LABEL_ID
 from brev_pipeline.split.assignment import fix_group_purposes
 from brev_pipeline.split.encoding import Ints
 from brev_pipeline.split.given import find_given_purposes
-from brev_pipeline.split.keys import find_key
+from brev_pipeline.split.keys import find_key, has_key_columns
 from brev_pipeline.split.known_assignments import match_known_purposes
 from brev_pipeline.split.leak_groups import LeakGroups, assign_leak_groups, build_grouping_rules
 from brev_pipeline.split.prior import NO_ASSIGNMENTS, PriorAssignments, StatedPurposes
 from brev_pipeline.split.purposes import OPEN, find_given_groups, number_ledger_purposes, number_purposes
 from brev_pipeline.split.report import find_overruled
 from brev_pipeline.split.selection import SELECTED_SAMPLES
+from brev_pipeline.tables import extend_schema
+from brev_pipeline.texts import TEXT
 
 _SHOWN: Final = 3
 
@@ -38,7 +42,8 @@ def check_split_early(
     """Refuse a listing that cannot be divided as asked, as far as its paths show it.
 
     Args:
-        listing: `tables.RAW_LISTING`, or some of its columns. Files of no bytes do not count: they are in no split.
+        listing: `tables.RAW_LISTING`, or some of its columns, and what labels say. Files of no bytes do not count:
+            they are in no split.
         settings: of the split.
         prior: what is known before; its ``listed`` is not read.
         conflicts_leave: images of the same bytes under two classes will be left out, so that what is given of them does
@@ -50,17 +55,21 @@ def check_split_early(
             gets; or the ledger or the known assignments hold what the configuration does not have.
     """
     rules, names, ledger = build_grouping_rules(settings), settings.names, prior.ledger
+    whole_schema = extend_schema(
+        SELECTED_SAMPLES, pa.schema(find_label_fields(listing.schema, area_bins=settings.area_bins is not None))
+    )
     for spec, name in ((rules.stratification, "stratification"), (rules.uniqueness, "uniqueness")):
         if spec:  # of no rows: whether the pattern and the columns can be used at all
-            find_key(SELECTED_SAMPLES.empty_table(), spec, name)
+            find_key(whole_schema.empty_table(), spec, name)
     past = number_ledger_purposes(ledger, names)
-    samples = listing.filter(pc.greater(listing["size"], 0))
-    samples = samples.select([name for name in SELECTED_SAMPLES.names if name in samples.column_names])
+    samples = name_label_columns(listing.filter(pc.greater(listing["size"], 0)))
+    samples = samples.select([name for name in whole_schema.names if name in samples.column_names])
     if not len(samples):
         return
+    if LABEL_ID in whole_schema.names and LABEL_ID not in samples.column_names:  # it tells that there are labels
+        samples = samples.append_column(LABEL_ID, pa.nulls(len(samples), TEXT))
     by_paths, by_strata = (
-        spec is None or isinstance(spec, str) or set(spec) <= set(samples.column_names)
-        for spec in (rules.uniqueness, rules.stratification)
+        not spec or has_key_columns(samples, spec) for spec in (rules.uniqueness, rules.stratification)
     )
     rules = replace(
         rules,
@@ -76,7 +85,7 @@ def check_split_early(
     known, all_known = np.full(len(samples), OPEN), True
     if prior.known is not None:
         present = [*samples.column_names, *(["item", "stratum"] if by_paths else ["stratum"])]
-        later = {"item", "stratum", *SELECTED_SAMPLES.names} - set(present)
+        later = {"item", "stratum", *whole_schema.names} - set(present)
         if set(prior.known.column_names) & later:
             all_known = False
             number_purposes(prior.known["purpose"], names, "the file of known assignments")
@@ -132,7 +141,7 @@ def _refuse_unfilled(leak_groups: LeakGroups, settings: SplitSettings, given: In
         return
     by = ", ".join(f"{word}: {purpose}" for word, purpose in settings.given.words.items() if purpose in lacking)
     raise SplitError(
-        f"split.given: no path, row or list gives an image to {', '.join(lacking)}"
+        f"split.given: no path, row, list or label gives an image to {', '.join(lacking)}"
         f"{f' (split.given.words has {by})' if by else ''}; {int((given != OPEN).sum())} of {len(given)} images are "
         "given others. Correct the word or the list, or take it out"
     )

@@ -1,8 +1,8 @@
 """Given: a split that somebody has made already, kept as it is, while the rest is divided as configured.
 
 A word names each image's purpose in their terms: of a folder of its path, of a part of the path that a pattern finds,
-of a column of a table, or of the list that names the image. Words are what the images and files have; a word that is
-no purpose, and that nobody has translated, is an error: nothing is guessed.
+of a column of a table, of the list that names the image, or of its labels. Words are what the images and files have; a
+word that is no purpose, and that nobody has translated, is an error: nothing is guessed.
 """
 
 import difflib
@@ -37,8 +37,8 @@ def find_given_purposes(
 ) -> Ints:
     """(images,) number of the purpose that `split.given` gives each; −1 where it says nothing, or null.
 
-    Of the listing alone (path, bucket, etag) it finds, and refuses, all that the paths show; a table that names images
-    by what only later stages know is then left alone.
+    Of the listing alone (path, bucket, etag, and what labels say) it finds, and refuses, all that the paths show; a
+    table that names images by what only later stages know is then left alone.
 
     Args:
         samples: path, bucket, and the columns that a table names images by.
@@ -56,7 +56,9 @@ def find_given_purposes(
     if given.input_files:
         return _find_named_purposes(samples, given, settings.names, files or {}, items)
     words = find_path_words(samples, given)
-    where = "split.given." + (f"folder: {given.folder}" if given.folder is not None else f"pattern: {given.pattern!r}")
+    where = f"split.given.{given.way}"
+    if words.null_count == len(words) and given.labels:
+        raise SplitError(f"{where}: the labels say a purpose of none of the {len(words)} images; fill the column")
     if words.null_count == len(words):
         some = list_some_paths(samples["path"], np.ones(len(samples), np.bool_))
         raise SplitError(f"{where} finds a word in none of the {len(samples)} paths, for example {some}")

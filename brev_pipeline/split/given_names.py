@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import GivenSettings, SplitSettings
 from brev_pipeline.errors import SplitError
+from brev_pipeline.labels.columns import LABEL_PURPOSE, list_listed_names, name_label_columns
 from brev_pipeline.split.encoding import Bools, Key, encode_column
-from brev_pipeline.split.keys import extract_keys, fill_missing_items, find_key
+from brev_pipeline.split.keys import extract_keys, fill_missing_items, find_key, has_key_columns
 from brev_pipeline.split.leak_groups import build_grouping_rules, list_key_columns
 from brev_pipeline.split.matching import (
     NAME_COLUMN,
@@ -130,7 +131,18 @@ def _match_table(samples: pa.Table, table: pa.Table, given: GivenSettings, items
 
 
 def find_path_words(samples: pa.Table, given: GivenSettings) -> pa.ChunkedArray:
-    """(images,) the word that a folder of each path, or the pattern, gives; null where there is none."""
+    """(images,) the word that a folder of each path, the pattern, or the labels give; null where there is none.
+
+    Raises:
+        SplitError: labels are to give it, and say no purpose.
+    """
+    if given.labels:
+        if LABEL_PURPOSE not in samples.column_names:
+            raise SplitError(
+                "split.given.labels: no labels say a purpose; name the column that does: datasets[].labels: "
+                "[{kind: table, …, purpose: split}]"
+            )
+        return samples[LABEL_PURPOSE]
     paths = strip_buckets(samples["path"], samples["bucket"])
     if given.folder is not None:
         return pa.chunked_array([_take_folders(chunk, given.folder) for chunk in paths.chunks], TEXT)
@@ -194,6 +206,7 @@ def count_given_matches(listing: pa.Table, settings: SplitSettings, files: Given
     given = settings.given
     if given is None or not len(listing) or (given.input_files and files is None):
         return []
+    listing = name_label_columns(listing)
     counts, words = [], pa.chunked_array([], TEXT)
     if not given.input_files:
         words = find_path_words(listing, given)
@@ -213,13 +226,14 @@ def count_given_matches(listing: pa.Table, settings: SplitSettings, files: Given
 
 def list_given_columns(settings: SplitSettings) -> list[str]:
     """The columns of a listing that `count_given_matches` reads."""
-    return list(dict.fromkeys(["path", "bucket", "etag", "content_id", *list_key_columns(settings)]))
+    said = [LABEL_PURPOSE] if settings.given is not None and settings.given.labels else []
+    return list_listed_names(["path", "bucket", "etag", "content_id", *list_key_columns(settings), *said])
 
 
 def _find_given_items(listing: pa.Table, settings: SplitSettings) -> Key | None:
     """Items of the images; what has none is one of its own. None where only pixels name them."""
     uniqueness = build_grouping_rules(settings).uniqueness
-    if not isinstance(uniqueness, str) and not set(uniqueness) <= set(listing.column_names):
+    if not has_key_columns(listing, uniqueness):
         return None
     return fill_missing_items(find_key(listing, uniqueness, "uniqueness"), listing["path"])
 

@@ -13,13 +13,14 @@ so divides items that differ in the second.
 import re
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from brev_pipeline.errors import SplitError
+from brev_pipeline.errors import LabelError, SplitError
+from brev_pipeline.labels.columns import OWN_NAMES, take_key_column
 from brev_pipeline.split.encoding import (
     Key,
     encode_column,
@@ -93,6 +94,7 @@ def list_some_paths(paths: pa.ChunkedArray | None, missing: np.ndarray[Any, np.d
 
 
 KeySpec = str | Sequence[str]
+_STRATA: Final = ("stratification", "stratum")  # what keys of strata are for, in messages
 
 
 def find_strata(samples: pa.Table, spec: KeySpec | None) -> Key:
@@ -134,13 +136,18 @@ def refuse_single_item(samples: pa.Table, spec: KeySpec, item: Key, stratum: Key
 
 
 def find_key(samples: pa.Table, spec: KeySpec, name: str) -> Key:
-    """Key of every row, −1 where it has none. Raises `SplitError` where ``spec`` cannot be used."""
+    """Key of every row, −1 where it has none. Raises `SplitError` where ``spec`` cannot be used.
+
+    ``item`` and ``purpose`` are what labels say, where there are any. A photo without labels is `UNLABELLED`, but never
+    by its item: that would make one of all of them.
+    """
     if isinstance(spec, str):
         paths = _require_column(samples, "path", name)
         if paths.null_count:
             raise SplitError(f"{paths.null_count} of {len(paths)} samples have no path; every image needs one")
         return merge_normal_forms(encode_column(_extract_normalized(paths.cast(TEXT), spec, name)))
-    keys = [merge_normal_forms(encode_column(_require_column(samples, column, name))) for column in spec]
+    fill = name in _STRATA
+    keys = [merge_normal_forms(encode_column(_take_column(samples, column, name, fill))) for column in spec]
     return keys[0] if len(keys) == 1 else _combine_keys(keys)
 
 
@@ -182,6 +189,22 @@ def _combine_keys(keys: list[Key]) -> Key:
     labels = join_escaped([key.labels.take(pa.array(part)) for key, part in zip(keys, parts, strict=True)], " / ")
     spelled = join_texts(*(key.spelled.take(pa.array(part)) for key, part in zip(keys, parts, strict=True)), by="_")
     return Key(every, labels, spelled)
+
+
+def has_key_columns(samples: pa.Table, spec: KeySpec) -> bool:
+    """Whether `find_key` finds all columns that it reads."""
+    names = ["path"] if isinstance(spec, str) else spec
+    return all({name, OWN_NAMES.get(name, name)} & set(samples.column_names) for name in names)
+
+
+def _take_column(samples: pa.Table, column: str, name: str, fill: bool) -> pa.ChunkedArray:
+    own = OWN_NAMES.get(column, column)
+    column = own if own in samples.column_names else column
+    _require_column(samples, column, name)
+    try:
+        return take_key_column(samples, column, fill=fill)
+    except LabelError as error:
+        raise SplitError(f"{name}: {error}") from error
 
 
 def _require_column(samples: pa.Table, column: str, name: str) -> pa.ChunkedArray:

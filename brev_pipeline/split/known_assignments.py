@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
+from brev_pipeline.labels.columns import list_listed_names, name_label_columns
 from brev_pipeline.split.encoding import Ints, Key
-from brev_pipeline.split.keys import fill_missing_items, find_key
+from brev_pipeline.split.keys import fill_missing_items, find_key, has_key_columns
 from brev_pipeline.split.leak_groups import list_key_columns
 from brev_pipeline.split.matching import BASE_FOLDER, RowMatch, describe_closest, match_rows
 from brev_pipeline.split.purposes import OPEN, number_purposes
@@ -165,7 +166,7 @@ def count_known_matches(
     keys = [column for column in known.column_names if column != "purpose"]
     match = match_rows(known, keys, split, {}, _WHAT)
     lost = np.flatnonzero(~match.found)
-    listing = _append_keys(listing, settings)
+    listing = _append_keys(name_label_columns(listing), settings)
     if len(lost) and set(keys) <= set(listing.column_names):
         elsewhere = match_rows(known.take(pa.array(lost)), keys, listing, {}, _WHAT)
         lost = lost[~elsewhere.found]
@@ -177,14 +178,13 @@ def count_known_matches(
 def list_known_columns(known: pa.Table | None, settings: SplitSettings) -> list[str]:
     """The columns of a listing that `count_known_matches` reads, as far as there are such."""
     own = [] if known is None else known.column_names
-    return list(dict.fromkeys(["path", "bucket", *list_key_columns(settings), *own]))
+    return list_listed_names(["path", "bucket", *list_key_columns(settings), *own])
 
 
 def _append_keys(listing: pa.Table, settings: SplitSettings) -> pa.Table:
     """The listing with item and stratum, where its columns give them."""
     for name, spec in (("item", settings.uniqueness), ("stratum", settings.stratification)):
-        needs = ["path"] if isinstance(spec, str) else spec or []
-        if spec and name not in listing.column_names and set(needs) <= set(listing.column_names):
+        if spec and name not in listing.column_names and has_key_columns(listing, spec):
             key = find_key(listing, spec, name)
             key = fill_missing_items(key, listing["path"]) if name == "item" else key
             listing = listing.append_column(name, key.row_labels())

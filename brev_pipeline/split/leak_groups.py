@@ -18,6 +18,8 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
 from brev_pipeline.errors import SplitError
+from brev_pipeline.labels.columns import OWN_NAMES
+from brev_pipeline.labels.identity import LABEL_ID
 from brev_pipeline.repeated_ids import number_repeated_ids
 from brev_pipeline.split.encoding import (
     Bools,
@@ -30,7 +32,15 @@ from brev_pipeline.split.encoding import (
     merge_normal_forms,
     number_values,
 )
-from brev_pipeline.split.keys import KeySpec, fill_missing_items, find_items, find_key, find_strata, refuse_single_item
+from brev_pipeline.split.keys import (
+    KeySpec,
+    fill_missing_items,
+    find_items,
+    find_key,
+    find_strata,
+    has_key_columns,
+    refuse_single_item,
+)
 from brev_pipeline.split.purposes import OPEN, find_strictest, number_ledger_purposes, number_purposes, rank_strictness
 from brev_pipeline.tables import SAMPLE_SPLIT
 from brev_pipeline.texts import normalize_unicode
@@ -123,8 +133,7 @@ def find_ledger_nodes(
 def _ledger_texts(ledger: pa.Table, spec: KeySpec | None, stored: str) -> pa.Array:
     if spec is None or len(spec) == 0:
         return pa.array(["all"]).take(pa.array(np.zeros(len(ledger), np.int64)))
-    columns = ["path"] if isinstance(spec, str) else spec
-    if all(column in ledger.column_names for column in columns) and "path" in ledger.column_names:
+    if has_key_columns(ledger, spec) and "path" in ledger.column_names:
         return fill_missing_items(find_key(ledger, spec, stored), ledger["path"]).row_labels()
     return encode_column(ledger[stored]).row_labels()
 
@@ -269,10 +278,16 @@ def build_grouping_rules(settings: SplitSettings) -> GroupingRules:
 
 
 def list_key_columns(settings: SplitSettings) -> list[str]:
-    """The columns of a split that `split.stratification` and `split.uniqueness` name, where they are no patterns."""
+    """The columns of a split that `split.stratification` and `split.uniqueness` name, where they are no patterns.
+
+    Those that labels say stand there too, and beside them what tells that there are labels; a table without any has
+    none of them.
+    """
     specs = (settings.stratification, settings.uniqueness)
-    named = [name for spec in specs if spec and not isinstance(spec, str) for name in spec]
-    return [name for name in dict.fromkeys(named) if name in SAMPLE_SPLIT.names]
+    named = dict.fromkeys(name for spec in specs if spec and not isinstance(spec, str) for name in spec)
+    own = [name for name in named if name in SAMPLE_SPLIT.names]
+    said = [OWN_NAMES.get(name, name) for name in named if name in OWN_NAMES or name not in SAMPLE_SPLIT.names]
+    return [*own, *said, LABEL_ID] if said else own
 
 
 def find_group_purposes(leak_groups: LeakGroups, split: pa.Table, ledger: pa.Table | None, names: list[str]) -> Ints:

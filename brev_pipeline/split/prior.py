@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.config import SplitSettings
+from brev_pipeline.labels.columns import DEFECT_AREA, DEFECT_AREA_BIN, HAS_DEFECT, name_label_columns
 from brev_pipeline.split.encoding import Ints, Key
 from brev_pipeline.split.given import find_given_purposes
 from brev_pipeline.split.given_names import GivenFiles
@@ -20,6 +21,7 @@ from brev_pipeline.split.known_assignments import match_known_purposes
 from brev_pipeline.split.leak_groups import LeakGroups, build_grouping_rules
 from brev_pipeline.split.purposes import find_strictest, rank_strictness
 from brev_pipeline.split.selection import SELECTED_SAMPLES
+from brev_pipeline.tables import SAMPLE_SPLIT
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def find_stated_purposes(
 
 def _append_copies(samples: pa.Table, listed: pa.Table) -> tuple[pa.Table, Ints]:
     """The images and then the listed ones that are none, but whose content one has; and (rows,) which one."""
+    listed = name_label_columns(listed)
     image = pc.index_in(listed["content_id"], value_set=samples["content_id"].combine_chunks())
     takes_part = pc.is_in(listed["path"], value_set=samples["path"].combine_chunks())
     copies = pc.and_(image.is_valid(), pc.invert(takes_part))
@@ -106,9 +109,12 @@ def _append_copies(samples: pa.Table, listed: pa.Table) -> tuple[pa.Table, Ints]
     if not pc.any(copies, min_count=0).as_py():
         return samples, np.arange(count)
     rows, left_out = image.filter(copies), listed.filter(copies)
-    if "pixel_id" in samples.column_names and "pixel_id" not in left_out.column_names:
-        left_out = left_out.append_column("pixel_id", samples["pixel_id"].take(rows))
-    names = [name for name in samples.column_names if name in SELECTED_SAMPLES.names and name in left_out.column_names]
+    # What is known of pixels and prepared labels, a copy shares with the image that it stands for.
+    for name in ("pixel_id", HAS_DEFECT, DEFECT_AREA, DEFECT_AREA_BIN):
+        if name in samples.column_names and name not in left_out.column_names:
+            left_out = left_out.append_column(name, samples[name].take(rows))
+    derived = set(SAMPLE_SPLIT.names) - set(SELECTED_SAMPLES.names)
+    names = [name for name in samples.column_names if name in left_out.column_names and name not in derived]
     images = samples.select(names)
     both = pa.concat_tables([images, left_out.select(names).cast(images.schema)])
     return both, np.concatenate([np.arange(count), rows.to_numpy().astype(np.int64)])

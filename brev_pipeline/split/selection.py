@@ -1,34 +1,62 @@
-"""Selection: which images take part in the split, and why the others do not."""
+"""Selection: which images take part in the split, and why the others do not.
 
-from typing import Any, Final
+An image whose own labels cannot be used has no part: it would stand there as one that nobody labelled, or with nothing
+on it. Other images of the same bytes, with other labels, are not affected.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from brev_pipeline.errors import SplitError
-from brev_pipeline.split.encoding import Bools, Ints, encode_column
-from brev_pipeline.tables import SAMPLE_SPLIT, conform_table
+from brev_pipeline.labels.columns import (
+    DEFECT_AREA,
+    HAS_DEFECT,
+    find_label_fields,
+    list_said_columns,
+    name_label_columns,
+)
+from brev_pipeline.labels.identity import LABEL_ID
+from brev_pipeline.labels.prepared import PREPARED_LABELS, PREPARED_LABELS_TYPE
+from brev_pipeline.split.encoding import Bools, Ints, encode_column, number_values
+from brev_pipeline.tables import SAMPLE_SPLIT, Columns, conform_table, extend_schema
 from brev_pipeline.texts import TEXT, join_texts
 
 SELECTED_SAMPLES: Final = pa.schema(list(SAMPLE_SPLIT)[: SAMPLE_SPLIT.get_field_index("item")])
 
 INTEGRITY_COLUMNS: Final = [*(name for name in SELECTED_SAMPLES.names if name != "pixel_id"), "duplicate_of"]
-"""Columns of ``sample_integrity`` that are read."""
-EVALUATED_COLUMNS: Final = ["path", "category", "content_id", "duplicate_of"]
-"""Those of them by which it is told whether an image takes part."""
-PREPARED_COLUMNS: Final = ["content_id", "status", "reason", "pixel_id"]
-"""Columns of ``prepared_images`` that are read."""
+"""Columns of ``sample_integrity`` that are read, besides those of labels (`list_integrity_columns`)."""
+EVALUATED_COLUMNS: Final = ["path", "category", "content_id", "duplicate_of", LABEL_ID]
+"""Those by which it is told whether an image takes part, as far as there are such."""
+PREPARED_COLUMNS: Final = ["content_id", "status", "reason", "pixel_id", PREPARED_LABELS]
+"""Columns of ``prepared_images`` that are read, as far as there are such."""
+
+RULES: Final = ("quarantined", "label_quarantined", "label_conflict", "duplicate")
+"""Rules by which a listed image has no part, the first that applies."""
 
 EXCLUSIONS: Final = pa.schema(
     [
         pa.field("path", TEXT, False),
         pa.field("content_id", TEXT, False),
-        pa.field("rule", TEXT, False, {"description": "quarantined, label_conflict, duplicate"}),
+        pa.field("rule", TEXT, False, {"description": ", ".join(RULES)}),
         pa.field("partner", TEXT, True, {"description": "path of the image that it is a copy of, or contradicts"}),
         pa.field("reason", TEXT, False, {"description": "in words"}),
     ]
 )
+
+
+def list_integrity_columns(names: Sequence[str]) -> list[str]:
+    """Of the columns of ``sample_integrity`` those that the split reads."""
+    labels = [LABEL_ID, *list_said_columns(names)] if LABEL_ID in names else []
+    return [*INTEGRITY_COLUMNS, *labels]
+
+
+def read_listed(integrity: Columns) -> pa.Table:
+    """What the split reads of all that is listed, labels under the names that they have in the split."""
+    return name_label_columns(integrity.read(list_integrity_columns(integrity.names)))
 
 
 def select_samples(
@@ -37,63 +65,146 @@ def select_samples(
     """Say of every listed image whether it takes part: listed = usable + excluded, always.
 
     Args:
-        integrity: `tables.SAMPLE_INTEGRITY`, one row per image.
-        prepared: `tables.PREPARED_IMAGES`, one row per content.
+        integrity: `tables.SAMPLE_INTEGRITY`, one row per image; with labels `labels.identity.LABEL_ID`, and what they
+            say of item, purpose, numbers and texts.
+        prepared: `tables.PREPARED_IMAGES`, one row per content; with labels `labels.prepared.PREPARED_LABELS`.
         duplicates: ``keep_all``, or ``keep_first``: of byte copies only the first by path takes part.
-        label_conflicts: ``keep``, ``quarantine`` (images whose bytes or pixels stand under two categories take no
-            part), or ``fail``.
+        label_conflicts: ``keep``, ``quarantine`` (images whose bytes or pixels stand under two categories, or have
+            two labels, take no part), or ``fail``.
 
     Returns:
-        The `SELECTED_SAMPLES` images with their pixel_id, and the `EXCLUSIONS`: each image under the first rule that
-        applies, of quarantined, label_conflict, duplicate.
+        The `SELECTED_SAMPLES` images with their pixel_id and, where the listing has labels, `find_label_fields`; and
+        the `EXCLUSIONS`: each image under the first of `RULES` that applies.
 
     Raises:
         SplitError: there are label conflicts, and the policy is ``fail``.
     """
-    takes_part, content, excluded = evaluate_samples(
-        integrity, prepared, duplicates=duplicates, label_conflicts=label_conflicts
-    )
-    pixel_id = prepared["pixel_id"].take(pa.array(content, mask=content < 0))
-    usable = integrity.append_column("pixel_id", pixel_id).select(SELECTED_SAMPLES.names)
-    if not takes_part.all():
-        usable = usable.filter(pa.array(takes_part))
-    return conform_table(usable, SELECTED_SAMPLES, "usable samples"), excluded
+    found = evaluate_samples(integrity, prepared, duplicates=duplicates, label_conflicts=label_conflicts)
+    fields = find_label_fields(integrity.schema) if LABEL_ID in integrity.column_names else []
+    pixel_id = prepared["pixel_id"].take(pa.array(found.content, mask=found.content < 0))
+    usable = name_label_columns(integrity).append_column("pixel_id", pixel_id)
+    if found.labels is not None:
+        at = pa.array(found.label_rows, mask=found.label_rows < 0)
+        says = pc.if_else(found.labels["has_defect"].take(at), pa.scalar("yes", TEXT), pa.scalar("no", TEXT))
+        usable = usable.append_column(HAS_DEFECT, says)
+        usable = usable.append_column(DEFECT_AREA, found.labels["defect_area"].take(at))
+    schema = extend_schema(SELECTED_SAMPLES, pa.schema(fields))
+    usable = usable.select(schema.names)
+    if not found.takes_part.all():
+        usable = usable.filter(pa.array(found.takes_part))
+    return conform_table(usable, schema, "usable samples"), found.excluded
+
+
+class EvaluatedSamples(NamedTuple):
+    """Which images take part; what holds their content and labels."""
+
+    takes_part: Bools
+    """(images,)"""
+    content: Ints
+    """(images,) row of ``prepared_images``; −1 for none."""
+    excluded: pa.Table
+    """`EXCLUSIONS`."""
+    labels: pa.Table | None
+    """(label ids of contents,) fields of `PREPARED_LABELS_TYPE`; None where the listing has no labels."""
+    label_rows: Ints
+    """(images,) row of these; −1 for none."""
 
 
 def evaluate_samples(
     integrity: pa.Table, prepared: pa.Table, *, duplicates: str, label_conflicts: str
-) -> tuple[Bools, Ints, pa.Table]:
-    """Say which images take part, by `EVALUATED_COLUMNS` and `PREPARED_COLUMNS`; the rest as of `select_samples`.
-
-    Returns:
-        (images,) whether each takes part; (images,) row of prepared_images that holds its content, −1 for none; and the
-        `EXCLUSIONS`.
-    """
+) -> EvaluatedSamples:
+    """Say which images take part, by `EVALUATED_COLUMNS` and `PREPARED_COLUMNS`; the rest as of `select_samples`."""
     found = pc.index_in(integrity["content_id"], value_set=prepared["content_id"].combine_chunks())
     content = np.asarray(found.fill_null(-1).to_numpy(), np.int64)
     ok = pc.and_(pc.equal(prepared["status"], "ok"), prepared["pixel_id"].is_valid()).to_numpy()
-    usable = np.append(ok, False)[content]
-    partner = _find_conflict_partners(prepared, content, encode_column(integrity["category"]).codes, usable)
+    readable = np.append(ok, False)[content]
+    labels, label_rows = _find_prepared_labels(integrity, prepared, content)
+    unusable = readable & _find_unusable_labels(integrity, labels, label_rows)
+    usable = readable & ~unusable
+    partner = _find_conflict_partners(prepared, content, _number_labels(integrity), readable)
     if label_conflicts == "fail":
         _refuse_conflicts(integrity, partner)
     none = np.zeros(len(content), np.bool_)
     conflict = usable & (partner >= 0) if label_conflicts == "quarantine" else none
-    repeated = integrity["duplicate_of"].is_valid().to_numpy() if duplicates == "keep_first" else none
-    copy = usable & ~conflict & repeated
-    conflict_reason = "the same bytes or pixels stand under another category"
+    kept = usable & ~conflict
+    copy, original = (
+        _find_copies(integrity, content, kept, unusable) if duplicates == "keep_first" else (none, pa.nulls(0, TEXT))
+    )
+    what = "category" if labels is None else "category, or have other labels"
+    conflict_reason = f"the same bytes or pixels stand under another {what}"
     copy_reason = "the same bytes as its partner, which is used"
+    paths = integrity["path"]
     tables = [
-        _exclude_quarantined(integrity, prepared, content, ~usable),
+        _exclude_quarantined(integrity, prepared, content, ~readable),
+        _exclude_labels(integrity, labels, label_rows, unusable),
         _build_exclusions(
-            integrity, conflict, "label_conflict", integrity["path"].take(pa.array(partner[conflict])), conflict_reason
+            integrity, conflict, "label_conflict", paths.take(pa.array(partner[conflict])), conflict_reason
         ),
-        _build_exclusions(integrity, copy, "duplicate", integrity["duplicate_of"].filter(pa.array(copy)), copy_reason),
+        _build_exclusions(integrity, copy, "duplicate", original, copy_reason),
     ]
-    return usable & ~conflict & ~copy, content, pa.concat_tables(tables).sort_by("path")
+    excluded = pa.concat_tables(tables).sort_by("path")
+    return EvaluatedSamples(kept & ~copy, content, excluded, labels, label_rows)
+
+
+def _find_prepared_labels(integrity: pa.Table, prepared: pa.Table, content: Ints) -> tuple[pa.Table | None, Ints]:
+    """Prepared labels of all contents, and (images,) which of them are each image's own; −1 for none."""
+    rows = np.full(len(content), -1, np.int64)
+    if LABEL_ID not in integrity.column_names:
+        return None, rows
+    if PREPARED_LABELS not in prepared.column_names:
+        return pa.Table.from_batches([], pa.schema(list(PREPARED_LABELS_TYPE.value_type))), rows
+    lists = prepared[PREPARED_LABELS].combine_chunks()
+    counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    labels = pa.Table.from_struct_array(lists.flatten())
+    names = pc.unique(labels["label_id"])
+    own, of_image = (
+        np.asarray(pc.index_in(ids, value_set=names).fill_null(-1).to_numpy(), np.int64)
+        for ids in (labels["label_id"], integrity[LABEL_ID])
+    )
+    # A label belongs to a content, and two contents may have the same: both as one number.
+    keys = np.repeat(np.arange(len(counts)), counts) * max(1, len(names)) + own
+    wanted = np.where((content < 0) | (of_image < 0), -1, content * max(1, len(names)) + of_image)
+    at = pc.index_in(pa.array(wanted), value_set=pa.array(keys)).fill_null(-1)
+    return labels, np.asarray(at.to_numpy(zero_copy_only=False), np.int64)
+
+
+def _find_unusable_labels(integrity: pa.Table, labels: pa.Table | None, label_rows: Ints) -> Bools:
+    """(images,) whether each has labels, and they are not there to be used."""
+    if labels is None:
+        return np.zeros(len(label_rows), np.bool_)
+    ok = np.append(pc.equal(labels["status"], "ok").to_numpy(), False)[label_rows]
+    return np.asarray(integrity[LABEL_ID].is_valid().to_numpy() & ~ok, np.bool_)
+
+
+def _number_labels(integrity: pa.Table) -> Ints:
+    """(images,) a number of what each is said to be: category, and its own labels where the listing has any."""
+    category = encode_column(integrity["category"]).codes
+    if LABEL_ID not in integrity.column_names:
+        return category
+    labels = encode_column(integrity[LABEL_ID]).codes + 1
+    size = int(labels.max(initial=0)) + 1
+    return number_values(category * size + labels, (int(category.max(initial=-1)) + 1) * size)[0]
+
+
+def _find_copies(integrity: pa.Table, content: Ints, kept: Bools, unusable: Bools) -> tuple[Bools, pa.ChunkedArray]:
+    """(images,) whether each is a copy of one that is kept; and of these copies, the path of that one."""
+    first = integrity["duplicate_of"]
+    if unusable.any():
+        # The first by path may be one whose labels cannot be used: then the next one stands for the content.
+        rows = np.flatnonzero(kept & np.isin(content, content[unusable]))
+        rows = rows[pc.sort_indices(integrity["path"].take(pa.array(rows))).to_numpy()]
+        leader = np.full(int(content.max(initial=-1)) + 1, -1, np.int64)
+        leader[content[rows[::-1]]] = rows[::-1]
+        own = np.full(len(content), -1, np.int64)
+        own[rows] = leader[content[rows]]
+        paths = integrity["path"].take(pa.array(own, mask=(own < 0) | (own == np.arange(len(own)))))
+        first = pc.if_else(pa.array(own >= 0), paths, first)
+    copy = kept & first.is_valid().to_numpy()
+    return copy, first.filter(pa.array(copy))
 
 
 def _find_conflict_partners(prepared: pa.Table, content: Ints, category: Ints, usable: Bools) -> Ints:
-    """(images,) an image of another category with the same bytes or pixels; −1 where there is none."""
+    """(images,) an image that is said to be something else, with the same bytes or pixels; −1 where there is none."""
     partner = np.full(len(content), -1, np.int64)
     pixels = np.append(encode_column(prepared["pixel_id"]).codes, -1)[content]
     for codes in (pixels, content):  # the last writer wins: the same bytes say more than the same pixels
@@ -120,9 +231,10 @@ def _refuse_conflicts(integrity: pa.Table, partner: Ints) -> None:
     if len(rows):
         pairs = {tuple(sorted((paths[int(row)].as_py(), paths[int(partner[row])].as_py()))) for row in rows[:20]}
         some = "; ".join(" and ".join(pair) for pair in sorted(pairs)[:5])
+        what = ", or with other labels" if LABEL_ID in integrity.column_names else ""
         raise SplitError(
-            f"{len(rows)} images have the same bytes or pixels as one of another category: {some}. Correct the labels, "
-            "or set integrity.label_conflicts to quarantine or keep"
+            f"{len(rows)} images have the same bytes or pixels as one of another category{what}: {some}. "
+            "Correct the labels, or set integrity.label_conflicts to quarantine or keep"
         )
 
 
@@ -131,6 +243,15 @@ def _exclude_quarantined(integrity: pa.Table, prepared: pa.Table, content: Ints,
     reason = join_texts(image["status"], pc.fill_null(image["reason"], "no reason was recorded"), by=": ")
     reason = pc.fill_null(reason, "missing: its content was not prepared")
     return _build_exclusions(integrity, rows, "quarantined", pa.nulls(len(image), TEXT), reason)
+
+
+def _exclude_labels(integrity: pa.Table, labels: pa.Table | None, label_rows: Ints, rows: Bools) -> pa.Table:
+    if labels is None:
+        return EXCLUSIONS.empty_table()
+    own = labels.select(["status", "reason"]).take(pa.array(label_rows[rows], mask=label_rows[rows] < 0))
+    reason = join_texts(own["status"], pc.fill_null(own["reason"], "no reason was recorded"), by=": ")
+    reason = pc.fill_null(reason, "missing: its labels were not prepared")
+    return _build_exclusions(integrity, rows, "label_quarantined", pa.nulls(len(own), TEXT), reason)
 
 
 def _build_exclusions(integrity: pa.Table, rows: Bools, rule: str, partner: Any, reason: Any) -> pa.Table:
