@@ -263,7 +263,7 @@ class Rereader:
         if row["status"] in UNDECIDED_STATUSES:
             # That is of this machine, and tells nothing of the record.
             return None
-        for name in row.keys() - {"content_id", "source_path"}:
+        for name in row.keys() & set(PREPARED_IMAGES.names) - {"content_id", "source_path"}:
             if row[name] != recorded[name]:
                 return f"{name} is {recorded[name]!r} on record, and {row[name]!r} by its bytes"
         if image is None:

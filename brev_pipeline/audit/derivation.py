@@ -41,7 +41,7 @@ from brev_pipeline.record_features import LABEL_FEATURES, parse_features
 from brev_pipeline.split.label_map import build_label_map, list_present_classes
 from brev_pipeline.stages import SPECS, VERSION, package_versions
 from brev_pipeline.store.versions import DERIVED, MANIFEST, file_facts
-from brev_pipeline.tables import part_names
+from brev_pipeline.tables import LABEL_ID, part_names
 
 # Columns of the record table that follow from the plan, in versions of format 1, and of those derived anew.
 _PLANNED: Final = ("purpose", "epoch", "shard", "position", "path", "content_id", "group", "label", "ordinal", "seed")
@@ -220,7 +220,11 @@ def _compare_plan(plan: pa.Table, records: pa.Table, columns: Sequence[str]) -> 
     if plan.num_rows != records.num_rows:
         yield f"records.parquet: it has {records.num_rows} records, the assignments give {plan.num_rows} draws"
         return
-    for name in columns:
+    labelled = [LABEL_ID.name] if LABEL_ID.name in plan.column_names else []
+    if lacking := set(labelled) - set(records.column_names):
+        yield f"records.parquet: it has no column {', '.join(lacking)}, and the assignments have"
+        return
+    for name in (*columns, *labelled):
         yield from describe_difference(name, records, plan[name], "what the plan gives", with_path=True)
 
 

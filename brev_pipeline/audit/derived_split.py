@@ -27,6 +27,7 @@ from brev_pipeline.audit.version_claims import (
     list_given_files,
     name_rows,
 )
+from brev_pipeline.labels.columns import DEFECT_AREA_BIN
 from brev_pipeline.table_metadata import LEFT_OUT_RULES
 from brev_pipeline.tables import SAMPLE_SPLIT
 from brev_pipeline.texts import TEXT, join_texts
@@ -102,7 +103,7 @@ def ledger_contradictions(claims: VersionClaims) -> Iterator[str]:
             )
         return
     split, ledger = (
-        rows.select(_OF_LEDGER).append_column("assigned_by", pa.repeat(pa.scalar("ledger", TEXT), len(rows)))
+        rows.drop_columns("listed").append_column("assigned_by", pa.repeat(pa.scalar("ledger", TEXT), len(rows)))
         for rows in (claims.split_table, ledger)
     )
     before = f"version {claims.known.parent or ''}, the one before,"
@@ -190,7 +191,9 @@ def _describe_missing_file(claims: VersionClaims, usable: pa.Table) -> str:
 
 
 def _compare_split(split: pa.Table, derived: pa.Table, before: LedgerBefore) -> Iterator[Finding]:
-    yield from compare_columns(ASSIGNMENTS, split, derived, ("item", "stratum"), "the manifest's configuration gives")
+    bins = [DEFECT_AREA_BIN] if DEFECT_AREA_BIN in derived.column_names else []
+    keys = ["item", "stratum", *bins]
+    yield from compare_columns(ASSIGNMENTS, split, derived, keys, "the manifest's configuration gives")
     if before.is_whole:
         yield from compare_columns(ASSIGNMENTS, split, derived, ["leak_group"], "items and copies give")
         given = "seed, shares and the version before give" if before.ledger is not None else "seed and shares give"
@@ -262,7 +265,8 @@ def _compare_remembered(absent: pa.Table, wanted: pa.Table, before: str) -> Iter
     yield from name_rows(ASSIGNMENTS, absent, invented, what)
     at = pc.index_in(absent["key"], value_set=wanted["key"].combine_chunks())
     remembered, derived = absent.filter(at.is_valid()), wanted.take(at.drop_null())
-    yield from compare_columns(ASSIGNMENTS, remembered, derived, _OF_LEDGER, f"{before} gives")
+    compared = [*_OF_LEDGER, *(name for name in derived.column_names if name not in (*SAMPLE_SPLIT.names, "key"))]
+    yield from compare_columns(ASSIGNMENTS, remembered, derived, compared, f"{before} gives")
 
 
 def _compare_purposes(claims: VersionClaims, split: pa.Table, ledger: pa.Table, before: str) -> Iterator[str]:

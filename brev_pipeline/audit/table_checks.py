@@ -16,7 +16,7 @@ from brev_pipeline.release.exclusions import find_account_problems, locked_purpo
 from brev_pipeline.split.label_map import list_present_classes, number_classes
 from brev_pipeline.store.versions import DERIVED
 from brev_pipeline.table_metadata import LEFT_OUT_RULES
-from brev_pipeline.tables import NO_LABEL, count_values, drawn_by_weight, part_names
+from brev_pipeline.tables import LABEL_ID, NO_LABEL, count_values, drawn_by_weight, part_names
 from brev_pipeline.texts import TEXT
 
 TABLES: Final = ("listing", "images", "assignments", "weights", "records", "exclusions")
@@ -74,14 +74,15 @@ def class_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]
 
 
 def side_problems(manifest: Mapping[str, Any], tables: Tables) -> Iterator[str]:
-    """Each record's purpose, content and item are those of its image's assignment."""
+    """Each record's purpose, content, item and labels are those of its image's assignment."""
     split, records = select_listed(tables["assignments"]), tables["records"]
     at = pc.index_in(records["path"], value_set=split["path"].combine_chunks())
     if at.null_count:
         path = records["path"].filter(pc.is_null(at))[0].as_py()
         yield f"records.parquet: {at.null_count} records are of images without an assignment, the first {path}"
     there = records.filter(pc.is_valid(at))
-    for name in ("purpose", "content_id", "item"):
+    labelled = [LABEL_ID.name] if {LABEL_ID.name} <= set(split.column_names) & set(records.column_names) else []
+    for name in ("purpose", "content_id", "item", *labelled):
         yield from describe_difference(name, there, pc.take(split[name], at.drop_null()), "the assignment's")
 
 
@@ -153,7 +154,8 @@ def describe_difference(
         right: what is wanted, in words.
         with_path: name the first one's path too.
     """
-    differs = pc.fill_null(pc.not_equal(records[name], wanted), True)
+    found = records[name]
+    differs = pc.and_not(pc.fill_null(pc.not_equal(found, wanted), True), pc.and_(found.is_null(), wanted.is_null()))
     if count := pc.sum(differs).as_py() or 0:
         at = pc.index(differs, True).as_py()
         row = records.slice(at, 1).to_pylist()[0]

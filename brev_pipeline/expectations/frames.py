@@ -18,6 +18,9 @@ from brev_pipeline.config import PipelineConfig
 from brev_pipeline.expectations.changes import find_content_changes, find_path_changes
 from brev_pipeline.expectations.class_frames import build_class_frames, build_drawn_classes, build_strata
 from brev_pipeline.images.limits import UNDECIDED_STATUSES
+from brev_pipeline.labels.columns import LABEL_PURPOSE
+from brev_pipeline.labels.identity import LABEL_ID
+from brev_pipeline.labels.prepared import PREPARED_LABELS, flatten_prepared_labels, label_keys
 from brev_pipeline.listing.class_checks import count_classes, find_odd_classes
 from brev_pipeline.table_metadata import found_facts
 from brev_pipeline.tables import NO_LABEL, Columns, drawn_by_weight, part_names
@@ -48,6 +51,7 @@ class Baseline:
 Tables = Mapping[str, Columns]
 Frames = dict[str, "pd.DataFrame"]
 Numbers = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 def build_frames(stage: str, tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:
@@ -125,7 +129,7 @@ def _image_frames(tables: Tables, config: PipelineConfig, published: Baseline) -
     kept = ["content_id", "source_path", "status", "reason", "note"]
     sides = ["prepared_height", "prepared_width", "prepared_channels"]
     table = tables["prepared_images"].read([*kept, "pixel_id", "std", "file", "length", *sides])
-    samples = tables["sample_integrity"].read(["path", "content_id", "category"])
+    samples = tables["sample_integrity"].read(["path", "content_id", "category", LABEL_ID])
     rows = table.to_pandas()
     ok = rows["status"] == "ok"
     rows["reason_given"] = ok | rows["reason"].fillna("").astype(bool)
@@ -209,13 +213,15 @@ def _has_wanted_size(rows: "pd.DataFrame", config: PipelineConfig) -> Any:
 
 
 def _find_pixel_conflicts(images: pa.Table, samples: pa.Table) -> pa.ChunkedArray:
-    """Content ids whose pixels stand under more than one category."""
+    """Content ids whose pixels stand under more than one category, or have more than one label."""
     at = pc.index_in(samples["content_id"], value_set=images["content_id"])
     shown = samples.filter(pc.is_valid(at))
     pixels = _encode_texts(images["pixel_id"])[at.drop_null().to_numpy()]
     # Without pixels: one that nothing else shares.
     pixels = np.where(pixels < 0, np.arange(len(pixels)) + len(images), pixels)
     agree = _is_whole(pixels, _encode_texts(join_names(shown["category"], "\x1f")))
+    if LABEL_ID in shown.column_names:
+        agree &= _is_whole(pixels, _encode_texts(pc.fill_null(shown[LABEL_ID], "")))
     return shown["content_id"].filter(pa.array(~agree))
 
 
@@ -227,7 +233,7 @@ def _split_frames(tables: Tables, config: PipelineConfig, published: Baseline) -
     lost = _count_difference(_find_usable_paths(tables, config), paths)
     columns = ["path", "content_id", "pixel_id", "item", "stratum", "leak_group", "purpose", "assigned_by"]
     wanted = list_known_columns(published.known, config.split)
-    by_given = ["bucket", "etag"] if config.split.given else []
+    by_given = ["bucket", "etag", LABEL_PURPOSE] if config.split.given else []
     split = tables["sample_split"].read([*columns, "category", *list_key_columns(config.split), *wanted, *by_given])
     rows = split.select(columns).to_pandas()
     purpose, group = _encode_texts(split["purpose"]), _encode_texts(split["leak_group"])
@@ -270,11 +276,10 @@ def _report_frames(
 ) -> Frames:
     """What the split's own report finds, each finding a row."""
     from brev_pipeline.split import PriorAssignments, build_split_report
-    from brev_pipeline.split.selection import INTEGRITY_COLUMNS
+    from brev_pipeline.split.selection import read_listed
 
     # All listed images, where something is said of single ones.
-    columns = [name for name in INTEGRITY_COLUMNS if name in split.column_names]
-    listed = samples.read(columns) if config.split.names_images else None
+    listed = read_listed(samples, split.column_names) if config.split.names_images else None
     # Unknown purposes are left to their own rule.
     named = pc.is_in(split["purpose"], value_set=pa.array(config.split.names, TEXT))
     if not pc.all(named, min_count=0).as_py():
@@ -298,16 +303,37 @@ def _report_frames(
 
 def _find_usable_paths(tables: Tables, config: PipelineConfig) -> pa.ChunkedArray:
     """Paths that the split should hold, by the configured policies."""
-    samples = tables["sample_integrity"].read(["path", "content_id", "category", "duplicate_of", "label_conflict"])
-    prepared = tables["prepared_images"].read(["content_id", "status", "pixel_id"])
+    columns = ["path", "content_id", "category", "duplicate_of", "label_conflict", LABEL_ID]
+    samples = tables["sample_integrity"].read(columns)
+    prepared = tables["prepared_images"].read(["content_id", "status", "pixel_id", PREPARED_LABELS])
     ready = prepared["content_id"].filter(pc.equal(prepared["status"], "ok"))
-    usable = _is_in(samples["content_id"], ready)
+    usable = _is_in(samples["content_id"], ready) & _have_usable_labels(samples, prepared)
     if config.integrity.duplicates == "keep_first":
-        usable &= samples["duplicate_of"].is_null().to_numpy()
+        usable &= _are_first_copies(samples, usable)
     if config.integrity.label_conflicts == "quarantine":
         usable &= ~samples["label_conflict"].to_numpy()
         usable &= ~_is_in(samples["content_id"], _find_pixel_conflicts(prepared, samples))
     return samples["path"].filter(pa.array(usable))
+
+
+def _have_usable_labels(samples: pa.Table, prepared: pa.Table) -> Bools:
+    """(images,) whether the labels of each, where it has any, are fit to be used."""
+    if LABEL_ID not in samples.column_names or PREPARED_LABELS not in prepared.column_names:
+        return np.ones(len(samples), np.bool_)
+    labels = flatten_prepared_labels(prepared)
+    ready = labels.filter(pc.equal(labels["status"], "ok"))
+    own = label_keys(samples["content_id"], samples[LABEL_ID])
+    fit = _is_in(own, label_keys(ready["content_id"], ready[LABEL_ID]))
+    return np.asarray(samples[LABEL_ID].is_null().to_numpy() | fit, np.bool_)
+
+
+def _are_first_copies(samples: pa.Table, usable: Bools) -> Bools:
+    """(images,) whether each is the first of its bytes by path, among those that can be used."""
+    if LABEL_ID not in samples.column_names:
+        return np.asarray(samples["duplicate_of"].is_null().to_numpy(), np.bool_)
+    rows = samples.select(["path", "content_id"]).filter(pa.array(usable))
+    first = rows.group_by("content_id").aggregate([("path", "min")])["path_min"]
+    return np.asarray(_is_in(samples["path"], first), np.bool_)
 
 
 def _weight_frames(tables: Tables, config: PipelineConfig, published: Baseline) -> Frames:

@@ -142,13 +142,13 @@ def _make_sample_split(context: dg.AssetExecutionContext, config: PipelineConfig
     from brev_pipeline.release.assignments import divide_samples
     from brev_pipeline.split import PriorAssignments, build_split_report
     from brev_pipeline.split.label_map import read_split_classes
-    from brev_pipeline.split.selection import INTEGRITY_COLUMNS
+    from brev_pipeline.split.selection import read_listed
 
     done = divide_samples(
         config, PipelineStore.from_config(config), upstream["sample_integrity"], upstream["prepared_images"]
     )
     table, earlier, order = done.split, done.history.classes, config.listing.classes
-    listed = upstream["sample_integrity"].read(INTEGRITY_COLUMNS) if config.split.names_images else None
+    listed = read_listed(upstream["sample_integrity"]) if config.split.names_images else None
     report = build_split_report(
         table,
         config.split,
@@ -162,8 +162,9 @@ def _make_sample_split(context: dg.AssetExecutionContext, config: PipelineConfig
 def _make_sampling_weights(context: dg.AssetExecutionContext, config: PipelineConfig, upstream: Upstream) -> Any:
     from brev_pipeline.orchestration.metadata import weights_metadata
     from brev_pipeline.sampling import compute_sampling_weights
+    from brev_pipeline.tables import LABEL_ID
 
-    split = upstream["sample_split"].read(["path", "purpose", *config.sampling.groupby])
+    split = upstream["sample_split"].read(["path", "purpose", LABEL_ID.name, *config.sampling.groupby])
     table = compute_sampling_weights(split, config.sampling)
     context.add_output_metadata(weights_metadata(table))
     return table

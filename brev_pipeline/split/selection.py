@@ -15,6 +15,7 @@ from brev_pipeline.errors import SplitError
 from brev_pipeline.labels.columns import (
     DEFECT_AREA,
     HAS_DEFECT,
+    OWN_NAMES,
     find_label_fields,
     list_said_columns,
     name_label_columns,
@@ -54,9 +55,17 @@ def list_integrity_columns(names: Sequence[str]) -> list[str]:
     return [*INTEGRITY_COLUMNS, *labels]
 
 
-def read_listed(integrity: Columns) -> pa.Table:
-    """What the split reads of all that is listed, labels under the names that they have in the split."""
-    return name_label_columns(integrity.read(list_integrity_columns(integrity.names)))
+def read_listed(integrity: Columns, wanted: Sequence[str] | None = None) -> pa.Table:
+    """What the split reads of all that is listed, labels under the names that they have in the split.
+
+    Args:
+        integrity: ``sample_integrity``.
+        wanted: columns of a split that are needed; None: all that the split reads.
+    """
+    columns = list_integrity_columns(integrity.names)
+    if wanted is not None:
+        columns = [name for name in columns if OWN_NAMES.get(name, name) in wanted]
+    return name_label_columns(integrity.read(columns))
 
 
 def select_samples(
