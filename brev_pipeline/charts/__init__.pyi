@@ -2,7 +2,7 @@ from .bars import class_balance as class_balance
 from .bars import drawn_shares as drawn_shares
 from .bars import split_shares as split_shares
 from .overlay import LabelledPair as LabelledPair
-from .overlay import PhotoLabels as PhotoLabels
+from .overlay import ShownLabels as ShownLabels
 from .overlay import ShownObject as ShownObject
 from .overlay import add_labelled_picture as add_labelled_picture
 from .overlay import colour_classes as colour_classes

@@ -62,7 +62,7 @@ class ShownObject:
 
 
 @dataclass(frozen=True, eq=False)
-class PhotoLabels:
+class ShownLabels:
     """Labels of one photo, as they are drawn over it."""
 
     mask: NDArray[np.uint8] | None = None  # (height, width): index into mask_classes; 0 background, 255 unlabelled
@@ -77,7 +77,7 @@ class PhotoLabels:
         objects: Iterable[PlacedObject] = (),
         *,
         frame: int = 0,
-    ) -> "PhotoLabels":
+    ) -> "ShownLabels":
         """Labels as the room `labels` holds them, prepared and perhaps moved.
 
         Args:
@@ -115,9 +115,9 @@ class LabelledPair(NamedTuple):
 
     name: str  # of the photo
     prepared: Pixels
-    before: PhotoLabels
+    before: ShownLabels
     augmented: Pixels
-    after: PhotoLabels
+    after: ShownLabels
 
 
 class _Tag(NamedTuple):
@@ -133,7 +133,7 @@ def colour_classes(names: Iterable[str]) -> dict[str, str]:
     return {name: PURPOSES[number % len(PURPOSES)] for number, name in enumerate(dict.fromkeys(names))}
 
 
-def draw_labels(photo: Pixels, labels: PhotoLabels, colours: Mapping[str, str], *, factor: int = 1) -> Pixels:
+def draw_labels(photo: Pixels, labels: ShownLabels, colours: Mapping[str, str], *, factor: int = 1) -> Pixels:
     """A photo, enlarged by a whole number, with contours, boxes and outlines over it, without names.
 
     Args:
@@ -158,7 +158,7 @@ def add_labelled_picture(
     x: float,
     y: float,
     photo: Pixels,
-    labels: PhotoLabels,
+    labels: ShownLabels,
     box: tuple[int, int],
     colours: Mapping[str, str],
 ) -> tuple[int, int]:
@@ -194,7 +194,7 @@ def add_labelled_picture(
     return size[1], size[0]
 
 
-def draw_labelled_photo(photo: Pixels, labels: PhotoLabels, *, longest: int = 640) -> "Image":
+def draw_labelled_photo(photo: Pixels, labels: ShownLabels, *, longest: int = 640) -> "Image":
     """One photo with its labels, their names, and a legend below.
 
     Args:
@@ -291,7 +291,7 @@ def _fit_size(size: tuple[int, ...], box: tuple[int, int]) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def _draw_scaled(photo: Pixels, labels: PhotoLabels, colours: Mapping[str, str], size: tuple[int, int]) -> Pixels:
+def _draw_scaled(photo: Pixels, labels: ShownLabels, colours: Mapping[str, str], size: tuple[int, int]) -> Pixels:
     picture = _scale_photo(photo, size)
     mask = None if labels.mask is None else _scale_nearest(labels.mask, size)
     regions: list[tuple[NDArray[np.bool_], str]] = []
@@ -381,7 +381,7 @@ def _read_colour(colour: str) -> tuple[int, int, int]:
 
 
 def _place_tags(
-    labels: PhotoLabels, colours: Mapping[str, str], photo: tuple[int, ...], size: tuple[int, int]
+    labels: ShownLabels, colours: Mapping[str, str], photo: tuple[int, ...], size: tuple[int, int]
 ) -> list[_Tag]:
     """A name beside each object, and beside the largest region of each of the mask's classes; none over another."""
     scale = size[0] / photo[0], size[1] / photo[1]

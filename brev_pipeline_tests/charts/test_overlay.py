@@ -13,7 +13,7 @@ from PIL import Image
 
 from brev_pipeline.charts import (
     LabelledPair,
-    PhotoLabels,
+    ShownLabels,
     ShownObject,
     add_labelled_picture,
     colour_classes,
@@ -60,7 +60,7 @@ def _distance(region: np.ndarray) -> np.ndarray:
 
 @given(masks, st.integers(1, 4))
 def test_a_contour_surrounds_its_region_pixel_for_pixel_and_hides_none_of_it(mask: np.ndarray, factor: int) -> None:
-    drawn = draw_labels(_grey(*mask.shape), PhotoLabels(mask, CLASSES), COLOURS, factor=factor)
+    drawn = draw_labels(_grey(*mask.shape), ShownLabels(mask, CLASSES), COLOURS, factor=factor)
     region = np.kron(mask, np.ones((factor, factor), np.uint8)) == 1
     distance = _distance(region)
     # At the picture's border there is no room outside: there the line lies within.
@@ -83,7 +83,7 @@ def _from_border(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def test_a_box_is_drawn_around_the_pixels_that_it_covers() -> None:
-    labels = PhotoLabels(objects=[ShownObject("dent", (4, 3, 8, 6))])
+    labels = ShownLabels(objects=[ShownObject("dent", (4, 3, 8, 6))])
     drawn = draw_labels(_grey(12, 15), labels, COLOURS)
     blue = _where(drawn, BLUE)
     expected = np.zeros((12, 15), np.bool_)
@@ -99,9 +99,9 @@ def test_a_box_a_polygon_and_a_mask_of_the_same_pixels_look_the_same(x: int, y: 
     mask[y : y + h, x : x + w] = 2
     corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
     ways = [
-        PhotoLabels(mask, CLASSES),
-        PhotoLabels(objects=[ShownObject("dent", (x, y, x + w, y + h))]),
-        PhotoLabels(objects=[ShownObject("dent", (0, 0, 1, 1), corners)]),
+        ShownLabels(mask, CLASSES),
+        ShownLabels(objects=[ShownObject("dent", (x, y, x + w, y + h))]),
+        ShownLabels(objects=[ShownObject("dent", (0, 0, 1, 1), corners)]),
     ]
     first, *others = [draw_labels(_grey(12, 12), labels, COLOURS, factor=f) for labels in ways]
     for other in others:
@@ -111,21 +111,21 @@ def test_a_box_a_polygon_and_a_mask_of_the_same_pixels_look_the_same(x: int, y: 
 def test_a_photo_is_enlarged_in_whole_pixels_and_grey_becomes_rgb() -> None:
     photo = np.arange(12, dtype=np.uint8).reshape(3, 4)
     for shaped in (photo, photo[..., None], np.repeat(photo[..., None], 3, axis=2)):
-        drawn = draw_labels(shaped, PhotoLabels(), {}, factor=3)
+        drawn = draw_labels(shaped, ShownLabels(), {}, factor=3)
         assert drawn.shape == (9, 12, 3)
         assert np.array_equal(drawn, np.repeat(np.kron(photo, np.ones((3, 3), np.uint8))[..., None], 3, axis=2))
 
 
 def test_the_photo_that_is_given_stays_as_it_is() -> None:
     photo = _grey(8, 8, 3)
-    draw_labels(photo, PhotoLabels(np.eye(8, dtype=np.uint8), CLASSES), COLOURS)
+    draw_labels(photo, ShownLabels(np.eye(8, dtype=np.uint8), CLASSES), COLOURS)
     assert (photo == GREY).all()
 
 
 def test_where_nobody_labelled_it_is_hatched_and_has_no_contour() -> None:
     mask = np.zeros((24, 24), np.uint8)
     mask[:, 12:] = 255
-    labels = PhotoLabels(mask, CLASSES)
+    labels = ShownLabels(mask, CLASSES)
     drawn = draw_labels(_grey(24, 24), labels, COLOURS)
     assert (drawn[:, :12] == GREY).all()
     assert 0.1 < (drawn[:, 12:] != GREY).any(axis=-1).mean() < 0.3
@@ -138,25 +138,25 @@ def test_objects_outside_of_the_photo_and_of_no_size_are_drawn_at_its_border() -
         ShownObject("dent", (40, 2, 50, 2)),
         ShownObject("dent", (3, 3, 3, 3)),
     ]
-    assert draw_labels(_grey(8, 9), PhotoLabels(objects=outside), COLOURS).shape == (8, 9, 3)
+    assert draw_labels(_grey(8, 9), ShownLabels(objects=outside), COLOURS).shape == (8, 9, 3)
 
 
 def test_a_mask_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match=r"mask has \(4, 5\) pixels, the photo \(5, 4\)"):
-        draw_labels(_grey(5, 4), PhotoLabels(np.zeros((4, 5), np.uint8), CLASSES), COLOURS)
+        draw_labels(_grey(5, 4), ShownLabels(np.zeros((4, 5), np.uint8), CLASSES), COLOURS)
 
 
 def test_classes_have_the_houses_colours_in_their_order() -> None:
     names = [f"class {number}" for number in range(10)]
     assert list(colour_classes([*names, names[0]]).values()) == [*PURPOSES, *PURPOSES[:2]]
-    assert PhotoLabels(np.array([[1, 7]], np.uint8), CLASSES).list_classes() == ["scratch", "value 7"]
+    assert ShownLabels(np.array([[1, 7]], np.uint8), CLASSES).list_classes() == ["scratch", "value 7"]
 
 
 def test_on_a_sheet_pixels_lines_and_names_lie_where_they_should() -> None:
     mask = np.zeros((50, 60), np.uint8)
     mask[20:30, 10:40] = 1
     sheet = Sheet(200, 160)
-    size = add_labelled_picture(sheet, 20, 10, _grey(50, 60), PhotoLabels(mask, CLASSES), (130, 130), COLOURS)
+    size = add_labelled_picture(sheet, 20, 10, _grey(50, 60), ShownLabels(mask, CLASSES), (130, 130), COLOURS)
     assert size == (120, 100)  # twice as large: three times would not fit
     drawn = np.asarray(sheet.to_image())
     picture = drawn[10:110, 20:140]
@@ -176,7 +176,7 @@ def test_a_large_photo_is_made_smaller_and_its_lines_stay_as_thick() -> None:
     mask = np.zeros((400, 200), np.uint8)
     mask[200:300, 100:160] = 1
     sheet = Sheet(120, 120)
-    labels = PhotoLabels(mask, CLASSES, [ShownObject("dent", (20, 40, 60, 80))])
+    labels = ShownLabels(mask, CLASSES, [ShownObject("dent", (20, 40, 60, 80))])
     assert add_labelled_picture(sheet, 0, 0, _grey(400, 200), labels, (100, 100), COLOURS) == (50, 100)
     drawn = np.asarray(sheet.to_image())
     assert _where(drawn, RED)[60, 23:25].all()
@@ -187,7 +187,7 @@ def test_a_large_photo_is_made_smaller_and_its_lines_stay_as_thick() -> None:
 
 @pytest.mark.parametrize("name", ["", "x" * 300, "$x^2$", "Kratzer ä\n", "\u202e"])
 def test_any_name_can_be_shown(name: str) -> None:
-    labels = PhotoLabels(np.ones((9, 9), np.uint8), ("", name), [ShownObject(name, (1, 1, 4, 4))])
+    labels = ShownLabels(np.ones((9, 9), np.uint8), ("", name), [ShownObject(name, (1, 1, 4, 4))])
     assert draw_labelled_photo(_grey(9, 9), labels).width == 639
     assert draw_labelled_photo(_grey(9, 9), labels, longest=8).size[0] == 8
 
@@ -200,27 +200,27 @@ def test_prepared_labels_are_drawn_where_they_lie() -> None:
     objects = [
         PlacedObject("dent", frame, places if frame else ((0, 0), (9, 0), (9, 9)), 2 * 12 * 256**2) for frame in (0, 1)
     ]
-    labels = PhotoLabels.from_prepared(mask, CLASSES, objects, frame=1)
-    by_hand = PhotoLabels(mask[1], CLASSES, [ShownObject("dent", (4, 3, 8, 6))])
+    labels = ShownLabels.from_prepared(mask, CLASSES, objects, frame=1)
+    by_hand = ShownLabels(mask[1], CLASSES, [ShownObject("dent", (4, 3, 8, 6))])
     drawn = [draw_labels(_grey(12, 15), each, COLOURS) for each in (labels, by_hand)]
     assert np.array_equal(*drawn)
     assert labels.objects[0].box == (4, 3, 8, 6)
-    assert PhotoLabels.from_prepared(None, ()).list_classes() == []
+    assert ShownLabels.from_prepared(None, ()).list_classes() == []
 
 
 def test_one_photo_has_its_legend_below() -> None:
     mask = np.zeros((40, 40), np.uint8)
     mask[10:20, 10:20] = 1
-    image = draw_labelled_photo(_grey(40, 40), PhotoLabels(mask, CLASSES), longest=200)
+    image = draw_labelled_photo(_grey(40, 40), ShownLabels(mask, CLASSES), longest=200)
     assert image.size == (200, 230)
     legend = np.asarray(image)[200:]
     assert _where(legend, PURPOSES[0]).sum() >= 100
-    assert draw_labelled_photo(_grey(40, 40), PhotoLabels(), longest=200).size == (200, 200)
+    assert draw_labelled_photo(_grey(40, 40), ShownLabels(), longest=200).size == (200, 200)
 
 
 def _turned(pair: Callable[[np.ndarray], np.ndarray], name: str, photo: np.ndarray, mask: np.ndarray) -> LabelledPair:
     return LabelledPair(
-        name, photo, PhotoLabels(mask, ("", *VALUES)), pair(photo), PhotoLabels(pair(mask), ("", *VALUES))
+        name, photo, ShownLabels(mask, ("", *VALUES)), pair(photo), ShownLabels(pair(mask), ("", *VALUES))
     )
 
 
@@ -243,7 +243,7 @@ def test_on_the_sheet_the_augmented_photo_stands_right_of_the_prepared_one_with_
     mask = np.zeros((84, 84), np.uint8)
     mask[40:60, 10:30] = 1
     pair = LabelledPair(
-        "a.png", photo, PhotoLabels(mask, CLASSES), photo + 40, PhotoLabels(mask[:, ::-1].copy(), CLASSES)
+        "a.png", photo, ShownLabels(mask, CLASSES), photo + 40, ShownLabels(mask[:, ::-1].copy(), CLASSES)
     )
     card = np.asarray(draw_label_sheet({"bad": [pair]}).to_image())
     left, top = 24, 78 + 30 + 22
@@ -261,7 +261,7 @@ def test_the_demos_labels_are_drawn_around_its_defects(number: int) -> None:
     pixels, values = (
         np.asarray(Image.open(io.BytesIO(draw_file(file, 0)))) for file in (photo, replace(photo, kind="mask"))
     )
-    drawn = draw_labels(pixels, PhotoLabels((values > 0).astype(np.uint8), CLASSES), COLOURS)
+    drawn = draw_labels(pixels, ShownLabels((values > 0).astype(np.uint8), CLASSES), COLOURS)
     changed = (drawn != pixels).any(axis=-1)
     assert not changed[values > 0].any()
     assert 300 < changed.sum() < 2500
