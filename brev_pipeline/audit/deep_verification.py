@@ -33,6 +33,8 @@ from brev_pipeline.audit.version_claims import read_configuration
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.engine import Engine, LocalEngine, LostTask, SerialEngine
 from brev_pipeline.errors import SourceError, StoreError
+from brev_pipeline.record_features import LABEL_FEATURES, parse_features
+from brev_pipeline.records.label_encoder import build_label_encoder
 from brev_pipeline.seeds import seeds64
 from brev_pipeline.stages import SPECS, package_versions
 from brev_pipeline.storage import Sources
@@ -42,6 +44,7 @@ from brev_pipeline.store import PipelineStore, Version
 from brev_pipeline.store.parquet import from_parquet
 from brev_pipeline.store.versions import file_facts
 from brev_pipeline.table_metadata import LEFT_OUT_RULES
+from brev_pipeline.tables import LABEL_ID, SAMPLE_INTEGRITY
 from brev_pipeline.texts import TEXT, join_texts
 
 _TABLES: Final = ("listing", "images", "assignments", "records", "exclusions")
@@ -142,7 +145,8 @@ def remake(
     tables = {name: _read_checked(version, manifest, name) for name in _TABLES}
     tables["records"] = add_features(tables["records"], tables["assignments"], manifest)
     sample = _choose_sample(tables, records, seed)
-    remaker = RecordRemaker(version.folder, made, _open_sources(made, config), _excuse(manifest, packages))
+    encoder = build_label_encoder(parse_features(manifest.get(LABEL_FEATURES, ())))
+    remaker = RecordRemaker(version.folder, made, _open_sources(made, config), _excuse(manifest, packages), encoder)
     contents = _list_contents(tables["images"], sample, store.identity_cache.load_newest())
     findings = list(_run_tasks(remaker, contents, engine or SerialEngine()))
     findings += _check_refused(made, config, sample.refused, _published_at(store, version) if sample.refused else None)
@@ -222,6 +226,7 @@ def _list_contents(images: pa.Table, sample: _Sample, memory: pa.Table | None) -
             prepared[0] if prepared else None,
             tuple(made),
             tuple(_listed_object(row).source for row in listed if not row["asked"]),
+            tuple(row for row in listed if row["asked"] and row.get(LABEL_ID.name)),
         )
 
 
@@ -239,7 +244,9 @@ def _group_by_content(table: pa.Table, ids: pa.Array) -> Iterator[list[dict[str,
 
 def _join_memory(listing: pa.Table, memory: pa.Table | None) -> pa.Table:
     """What the store remembers of local files that it takes for the content that the listing gives them; else null."""
-    listing = listing.select([*SourceRow._fields, "size", "asked"])
+    # Beside these, what labels say: all columns that a listing without labels has not.
+    labels = [name for name in listing.column_names if name not in SAMPLE_INTEGRITY.names and name != "asked"]
+    listing = listing.select([*SourceRow._fields, "size", "asked", *(["dataset_id", *labels] if labels else [])])
     if memory is None:
         return listing
     at = pc.index_in(listing["path"], value_set=memory["path"].combine_chunks())

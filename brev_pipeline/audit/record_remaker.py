@@ -20,6 +20,10 @@ import numpy.typing as npt
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
+from brev_pipeline.labels.identity import LABEL_ID
+from brev_pipeline.labels.prepared import PREPARED_LABELS
+from brev_pipeline.record_features import PhotoLabels
+from brev_pipeline.records.label_encoder import LabelEncoder
 from brev_pipeline.images.limits import RETRIED_STATUSES, TIMEOUT_REASON, UNDECIDED_STATUSES, UNREAD_STATUSES
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.fetcher import SourceRow
@@ -30,7 +34,9 @@ from brev_pipeline.tfrecord import FOOTER_BYTES, HEADER_BYTES, read_frame
 # What versions called ``corrupt`` before there was a status for it.
 _DIED: Final = "the decoder died on it, or came to no end, each time that it was tried"
 # Columns of ``prepared_images`` that do not follow from an image's bytes.
-_LOCATION_COLUMNS: Final = ("content_id", "source_path", "file", "offset", "length")
+_LOCATION_COLUMNS: Final = ("content_id", "source_path", "file", "offset", "length", PREPARED_LABELS)
+# Of prepared labels, what follows from the bytes of their files.
+_OF_LABELS: Final = ("status", "objects", "has_defect", "defect_area", "clipped", "excluded")
 
 _SHOWN: Final = 3  # columns of a row
 
@@ -84,6 +90,8 @@ class Content:
     """Rows of the record table, with multi_hot."""
     copies: tuple[SourceRow, ...] = ()
     """Other objects that hold it, read only where none of ``objects`` can be."""
+    labels: tuple[Row, ...] = ()
+    """Rows of the listing of those of ``objects`` that have labels, with all that labels say."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +103,14 @@ class RecordRemaker:
         config: that the version was made with.
         fetch: reads the raw images.
         excuse: what is otherwise here than where the images were prepared: other decoders; empty if nothing is.
+        encoder: of the version's labels; None: it has none.
     """
 
     folder: Folder
     config: PipelineConfig
     fetch: Sources
     excuse: str = ""
+    encoder: LabelEncoder | None = None
 
     def __call__(self, task: Sequence[Content]) -> list[Finding]:
         """What became of each object, row of images.parquet and record of each content."""
@@ -203,12 +213,43 @@ class RecordRemaker:
             yield Finding("different", f"images.parquet: {error}", of_image=True)
             return
         yield from self._check_row(content.image, row, whence, in_no_time=in_no_time)
+        labels: dict[str, PhotoLabels] = {}
+        for photo in content.labels if pixels is not None else ():
+            said, labels[photo["path"]] = self._prepare_labels(photo, content.image or {}, row)
+            if said:
+                yield Finding("different", f"images.parquet: the labels of {photo['path']}: {said}", of_image=True)
         for record in records:
             if row["status"] in UNDECIDED_STATUSES:
                 said = f"{describe_record(record)}: cannot be made again here: {row['reason']}"
                 yield Finding("explained", said)
             else:
-                yield self._compare_record(record, pixels, str(row["reason"]))
+                yield self._compare_record(record, pixels, str(row["reason"]), labels.get(record["path"]))
+
+    def _prepare_labels(self, photo: Row, image: Row, row: Row) -> tuple[str, PhotoLabels]:
+        """What images.parquet says otherwise of a photo's labels (empty: nothing), and these, prepared again."""
+        from brev_pipeline.images.prepare_labels import LabelTask, make_job, read_mask_meanings
+        from brev_pipeline.labels.objects import from_rows
+
+        task = LabelTask(self.config.image, read_mask_meanings(self.config.datasets), self.fetch)
+        job = make_job(photo, photo[LABEL_ID], (row["upright_height"], row["upright_width"]), row["prepared_frames"])
+        data: bytes | SourceError | None = None
+        if job.mask is not None:
+            ((_, data),) = self.fetch.fetch_many([job.mask])
+            if isinstance(data, bytes) and (md5 := _md5(data)) != job.mask.content_id:
+                data = SourceError("changed", f"{job.mask.path} has the MD5 {md5}, the version says {job.mask.content_id}")
+        made, mask = task.prepare_job(job, data)
+        values: dict[str, Any] = {"mask": mask}
+        if made.get("objects") is not None:
+            values["objects"] = from_rows(made["objects"])
+        assert self.encoder is not None
+        texts = {name: photo[name] for name in self.encoder.texts}
+        labels = PhotoLabels(values, {name: photo[name] for name in self.encoder.numbers}, texts)
+        recorded = next((one for one in image.get(PREPARED_LABELS) or () if one[LABEL_ID] == photo[LABEL_ID]), None)
+        if recorded is None:
+            return "there are none on record", labels
+        apart = [name for name in _OF_LABELS if recorded[name] != made.get(name)]
+        said = [f"{name} is {recorded[name]!r} on record, and {made.get(name)!r} by their files" for name in apart]
+        return "; ".join([*said[:_SHOWN], *([str(made["reason"])] if said and made.get("reason") else [])]), labels
 
     def _prepare_again(
         self, image: Row | None, source: SourceRow, raw: bytes
@@ -256,9 +297,12 @@ class RecordRemaker:
             kind: Kind = "explained" if excuses else "different"
             yield Finding(kind, f"images.parquet: {whence}: {said}{more}{excuse}", of_image=True)
 
-    def _compare_record(self, row: Row, pixels: npt.NDArray[np.uint8] | None, reason: str) -> Finding:
+    def _compare_record(
+        self, row: Row, pixels: npt.NDArray[np.uint8] | None, reason: str, labels: PhotoLabels | None
+    ) -> Finding:
         from brev_pipeline.augmentation import ImageAugmenter
         from brev_pipeline.records import RecordBuilder
+        from brev_pipeline.release.record_labels import find_border
 
         place = describe_record(row)
         if pixels is None:
@@ -266,7 +310,8 @@ class RecordRemaker:
             return Finding("different", said)
         try:
             stored = self._read_stored(row)
-            made = RecordBuilder(self.config.shards, ImageAugmenter(self.config.augmentation))(row, pixels)
+            augmenter = ImageAugmenter(self.config.augmentation, border=find_border(self.config))
+            made = RecordBuilder(self.config.shards, augmenter, self.encoder)(row, pixels, labels)
         except BrevPipelineError as error:
             return Finding("different", f"{place}: cannot be made again: {error}")
         if stored == made:

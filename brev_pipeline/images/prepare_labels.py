@@ -84,7 +84,7 @@ class LabelTask:
     settings: ImageSettings
     meanings: Mapping[tuple[str, int], MaskMeaning]
     fetch: Fetcher
-    cache: PixelCache
+    cache: PixelCache | None = None  # None: nothing is kept; for `prepare_job` alone
 
     def __call__(self, jobs: Sequence[LabelJob]) -> pa.Table:
         """Rows of `CACHED_LABELS`, one per job; those that are true for good are in the cache already."""
@@ -92,18 +92,24 @@ class LabelTask:
         for job in jobs:
             if job.mask is not None:
                 waiting.setdefault(job.mask, []).append(job)
-        done = [self._prepare(job, None) for job in jobs if job.mask is None]
+        done = [self.prepare_job(job, None) for job in jobs if job.mask is None]
         with decoding_limits(self.settings.max_pixels):
             for source, data in self.fetch.fetch_many(list(waiting)):
                 checked = data if isinstance(data, SourceError) else check_recorded_md5(source, data)
-                done += [self._prepare(job, checked) for job in waiting[source]]
+                done += [self.prepare_job(job, checked) for job in waiting[source]]
         passing = [row for row, _ in done if row["status"] in RETRIED_STATUSES]
         lasting = [(row, mask) for row, mask in done if row["status"] not in RETRIED_STATUSES]
         rows, masks = [row for row, _ in lasting], [mask for _, mask in lasting]
-        kept = self.cache.add_images(rows, masks) if rows else CACHED_LABELS.empty_table()
+        kept = self.cache.add_images(rows, masks) if rows and self.cache else CACHED_LABELS.empty_table()
         return pa.concat_tables([kept, pa.Table.from_pylist(passing, schema=CACHED_LABELS)])
 
-    def _prepare(self, job: LabelJob, data: bytes | SourceError | None) -> tuple[dict[str, Any], Mask | None]:
+    def prepare_job(self, job: LabelJob, data: bytes | SourceError | None) -> tuple[dict[str, Any], Mask | None]:
+        """One photo's labels: a row of `CACHED_LABELS` without a place in the store, and its mask if it has one.
+
+        Args:
+            job: what is asked for.
+            data: bytes of its mask file, or why they cannot be had; None: it has no file.
+        """
         row: dict[str, Any] = {"content_id": job.key, "status": "ok"}
         if isinstance(data, SourceError):
             return {**row, "status": data.status, "reason": f"its mask: {data}"}, None
@@ -190,7 +196,7 @@ def prepare_labels(
     wanted = _first_of_each(samples.filter(pc.and_(usable, pc.is_valid(samples[LABEL_ID]))))
     known = cache.find_known(wanted["key"])
     rest = wanted.filter(pc.invert(pc.is_in(wanted["key"], value_set=known["content_id"].combine_chunks())))
-    task = LabelTask(settings, _read_meanings(datasets), fetch, cache)
+    task = LabelTask(settings, read_mask_meanings(datasets), fetch, cache)
     work = Counted(_cut_chunks(_list_jobs(rest, sizes, images)), len, rest.num_rows, "photos")
     timeout = 150.0 + 2 * _CHUNK + max_wait_seconds(settings)
     fresh = []
@@ -211,7 +217,8 @@ def _ingredients(datasets: Sequence[DatasetSettings], settings: ImageSettings) -
     return image_ingredients(settings) | {"labels": CODE, **describe_mask_meanings(datasets)}
 
 
-def _read_meanings(datasets: Sequence[DatasetSettings]) -> dict[tuple[str, int], MaskMeaning]:
+def read_mask_meanings(datasets: Sequence[DatasetSettings]) -> dict[tuple[str, int], MaskMeaning]:
+    """(dataset id, place among its labels) → what that source of masks means."""
     numbers = number_mask_classes(datasets)
     meanings = {}
     for dataset in datasets:
@@ -243,13 +250,17 @@ def _list_jobs(wanted: pa.Table, sizes: pa.Table, images: pa.Table) -> Iterator[
     wanted = wanted.append_column("width", sizes["upright_width"].take(at)).append_column("frames", frames)
     for batch in wanted.to_batches(max_chunksize=1024):
         for row in batch.to_pylist():
-            mask, mask_id = row.get(MASK), row.get(MASK_ID)
-            source = None
-            if mask is not None and mask_id != EMPTY_MASK:
-                source = SourceRow(mask["path"], row["bucket"], mask["etag"], mask["etag_source"], mask_id)
-            place = (row["dataset_id"], -1 if mask is None else mask["source"])
-            size = (row["height"], row["width"])
-            yield LabelJob(row["key"], size, row["frames"], source, mask_id == EMPTY_MASK, place, row.get(_OBJECTS))
+            yield make_job(row, row["key"], (row["height"], row["width"]), row["frames"])
+
+
+def make_job(photo: Mapping[str, Any], key: str, size: tuple[int, int], frames: int | None) -> LabelJob:
+    """The job of a row of `LABEL_COLUMNS`; ``size`` is of the upright photo (height, width), px."""
+    mask, mask_id = photo.get(MASK), photo.get(MASK_ID)
+    source = None
+    if mask is not None and mask_id != EMPTY_MASK:
+        source = SourceRow(mask["path"], photo["bucket"], mask["etag"], mask["etag_source"], mask_id)
+    place = (photo["dataset_id"], -1 if mask is None else mask["source"])
+    return LabelJob(key, size, frames, source, mask_id == EMPTY_MASK, place, photo.get(_OBJECTS))
 
 
 def _cut_chunks(jobs: Iterator[LabelJob]) -> Iterator[tuple[LabelJob, ...]]:

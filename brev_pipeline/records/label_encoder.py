@@ -5,12 +5,13 @@ was augmented moved. Numbers and texts, which hang on no place, need no kind: th
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from brev_pipeline.labels import KINDS
 from brev_pipeline.labels.base import LabelKind, Movement
 from brev_pipeline.record_features import FeatureValue, RecordFeature
 from brev_pipeline.record_features import PhotoLabels as PhotoLabels
@@ -85,3 +86,17 @@ class LabelSource:
 
     reader: LabelReader
     encoder: LabelEncoder
+
+
+def build_label_encoder(features: Sequence[RecordFeature]) -> LabelEncoder | None:
+    """The encoder that made these features of labels, as a manifest describes them; None without any."""
+    if not features:
+        return None
+    first = {feature.name.partition("/")[0]: feature for feature in reversed(features)}
+    classes = {feature.name.partition("/")[0]: feature.classes for feature in features if feature.classes}
+    names = {
+        what: tuple(feature.name.removeprefix(f"{what}/") for feature in features if feature.name.startswith(f"{what}/"))
+        for what in ("target", "text")
+    }
+    kinds = tuple(kind for name, kind in KINDS.items() if name in first)
+    return LabelEncoder(kinds, classes, names["target"], names["text"])
