@@ -20,11 +20,11 @@ import numpy.typing as npt
 
 from brev_pipeline.config import PipelineConfig
 from brev_pipeline.errors import BrevPipelineError, SourceError
+from brev_pipeline.images.limits import RETRIED_STATUSES, TIMEOUT_REASON, UNDECIDED_STATUSES, UNREAD_STATUSES
 from brev_pipeline.labels.identity import LABEL_ID
 from brev_pipeline.labels.prepared import PREPARED_LABELS
 from brev_pipeline.record_features import PhotoLabels
 from brev_pipeline.records.label_encoder import LabelEncoder
-from brev_pipeline.images.limits import RETRIED_STATUSES, TIMEOUT_REASON, UNDECIDED_STATUSES, UNREAD_STATUSES
 from brev_pipeline.storage import Sources
 from brev_pipeline.storage.fetcher import SourceRow
 from brev_pipeline.store import Folder
@@ -236,7 +236,9 @@ class RecordRemaker:
         if job.mask is not None:
             ((_, data),) = self.fetch.fetch_many([job.mask])
             if isinstance(data, bytes) and (md5 := _md5(data)) != job.mask.content_id:
-                data = SourceError("changed", f"{job.mask.path} has the MD5 {md5}, the version says {job.mask.content_id}")
+                data = SourceError(
+                    "changed", f"{job.mask.path} has the MD5 {md5}, the version says {job.mask.content_id}"
+                )
         made, mask = task.prepare_job(job, data)
         values: dict[str, Any] = {"mask": mask}
         if made.get("objects") is not None:

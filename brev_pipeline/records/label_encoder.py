@@ -95,7 +95,9 @@ def build_label_encoder(features: Sequence[RecordFeature]) -> LabelEncoder | Non
     first = {feature.name.partition("/")[0]: feature for feature in reversed(features)}
     classes = {feature.name.partition("/")[0]: feature.classes for feature in features if feature.classes}
     names = {
-        what: tuple(feature.name.removeprefix(f"{what}/") for feature in features if feature.name.startswith(f"{what}/"))
+        what: tuple(
+            feature.name.removeprefix(f"{what}/") for feature in features if feature.name.startswith(f"{what}/")
+        )
         for what in ("target", "text")
     }
     kinds = tuple(kind for name, kind in KINDS.items() if name in first)
