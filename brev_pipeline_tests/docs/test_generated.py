@@ -43,7 +43,7 @@ def keys(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, str]]:
         yield path, name
         for inner, several in sections(field.annotation):
             yield from keys(inner, f"{path}.{name}{several}".lstrip("."))
-        if name == "labels":
+        if (path, name) == ("datasets[]", "labels"):
             for kind in LABEL_KINDS:
                 yield from keys(KIND_MODELS[kind], f"{path}.{name}[] of kind {kind}")
 
