@@ -236,9 +236,8 @@ class RecordRemaker:
         if job.mask is not None:
             ((_, data),) = self.fetch.fetch_many([job.mask])
             if isinstance(data, bytes) and (md5 := _md5(data)) != job.mask.content_id:
-                data = SourceError(
-                    "changed", f"{job.mask.path} has the MD5 {md5}, the version says {job.mask.content_id}"
-                )
+                fault = f"{job.mask.path} has the MD5 {md5}, the version says {job.mask.content_id}"
+                data = SourceError("changed", fault)
         made, mask = task.prepare_job(job, data)
         values: dict[str, Any] = {"mask": mask}
         if made.get("objects") is not None:

@@ -257,7 +257,7 @@ def make_job(photo: Mapping[str, Any], key: str, size: tuple[int, int], frames: 
     """The job of a row of `LABEL_COLUMNS`; ``size`` is of the upright photo (height, width), px."""
     mask, mask_id = photo.get(MASK), photo.get(MASK_ID)
     source = None
-    if mask is not None and mask_id != EMPTY_MASK:
+    if mask is not None and mask_id is not None and mask_id != EMPTY_MASK:
         source = SourceRow(mask["path"], photo["bucket"], mask["etag"], mask["etag_source"], mask_id)
     place = (photo["dataset_id"], -1 if mask is None else mask["source"])
     return LabelJob(key, size, frames, source, mask_id == EMPTY_MASK, place, photo.get(_OBJECTS))

@@ -94,11 +94,7 @@ def build_label_encoder(features: Sequence[RecordFeature]) -> LabelEncoder | Non
         return None
     first = {feature.name.partition("/")[0]: feature for feature in reversed(features)}
     classes = {feature.name.partition("/")[0]: feature.classes for feature in features if feature.classes}
-    names = {
-        what: tuple(
-            feature.name.removeprefix(f"{what}/") for feature in features if feature.name.startswith(f"{what}/")
-        )
-        for what in ("target", "text")
-    }
+    named = [feature.name.partition("/") for feature in features]
+    names = {kind: tuple(name for what, _, name in named if what == kind) for kind in ("target", "text")}
     kinds = tuple(kind for name, kind in KINDS.items() if name in first)
     return LabelEncoder(kinds, classes, names["target"], names["text"])
