@@ -303,7 +303,6 @@ class RecordRemaker:
     ) -> Finding:
         from brev_pipeline.augmentation import ImageAugmenter
         from brev_pipeline.records import RecordBuilder
-        from brev_pipeline.release.record_labels import find_border
 
         place = describe_record(row)
         if pixels is None:
@@ -311,7 +310,7 @@ class RecordRemaker:
             return Finding("different", said)
         try:
             stored = self._read_stored(row)
-            augmenter = ImageAugmenter(self.config.augmentation, border=find_border(self.config))
+            augmenter = ImageAugmenter(self.config.augmentation, border=self.config.border)
             made = RecordBuilder(self.config.shards, augmenter, self.encoder)(row, pixels, labels)
         except BrevPipelineError as error:
             return Finding("different", f"{place}: cannot be made again: {error}")

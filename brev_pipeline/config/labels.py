@@ -6,7 +6,7 @@ photo's path; a file about many photos names them.
 
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
@@ -405,3 +405,15 @@ ObjectSource = CocoSource | VocSource | YoloSource | BoxesSource | AnnotationSou
 def describe_source(number: int, source: Any) -> str:
     """A source in messages: its place in `labels`, and its kind."""
     return f"labels[{number}] ({source.kind})"
+
+
+Border = Literal["mirror", "constant"]
+_OBJECT_KINDS: Final = frozenset(LABEL_KINDS) - {"masks", "table"}
+
+
+def find_border(kinds: Iterable[str]) -> Border:
+    """What augmentation puts where an image ends, by the kinds of all sources of labels of a pipeline.
+
+    Where there are boxes and polygons that is 0: a mirror image would show an object once more, outside of any box.
+    """
+    return "constant" if _OBJECT_KINDS & set(kinds) else "mirror"

@@ -18,6 +18,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from brev_pipeline.config.base import NAME_PATTERN, Location, Section, is_local
 from brev_pipeline.config.image import ImageSettings
 from brev_pipeline.config.inputs import DatasetSettings, IntegritySettings, ListingSettings, StorageSettings
+from brev_pipeline.config.labels import Border, find_border
 from brev_pipeline.config.operations import (
     EngineSettings,
     RetrySettings,
@@ -117,6 +118,16 @@ class PipelineConfig(Section):
         return data
 
     @model_validator(mode="after")
+    def _padding_without_objects(self) -> Self:
+        image = self.image
+        if self.has_objects and image.target_size and image.keep_aspect_ratio and image.padding_mode != "constant":
+            raise ValueError(
+                f"image.padding_mode {image.padding_mode} repeats parts of a photo in its padding, where no box or "
+                "polygon shows them: with labels that are boxes or polygons write padding_mode: constant"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _classes_to_name(self) -> Self:
         given = [key for key in ("class_mapping", "classes") if getattr(self.listing, key)]
         if given and not self.listing.finds_classes and not any(one.says_classes for one in self.datasets):
@@ -148,6 +159,16 @@ class PipelineConfig(Section):
             detail: InitErrorDetails = {"type": error, "loc": ("sampling", "purposes"), "input": self.sampling.purposes}
             raise ValidationError.from_exception_data(type(self).__name__, [detail])
         return self
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether some source of labels has boxes or polygons."""
+        return self.border == "constant"
+
+    @property
+    def border(self) -> Border:
+        """What augmentation puts where an image ends; see `find_border`."""
+        return find_border(source.kind for dataset in self.datasets for source in dataset.labels)
 
     @property
     def base_folder(self) -> Path:

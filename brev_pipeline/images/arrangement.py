@@ -136,13 +136,3 @@ def placement(size: tuple[int, int], settings: ImageSettings) -> tuple[tuple[int
         return target, (0, 0)
     inner = inner_size(size, target)
     return inner, padding_before(inner, target, settings)
-
-
-def explain_padding_of_objects(settings: ImageSettings) -> str | None:
-    """Why these settings do not go with boxes and polygons, and what to write; None where they do."""
-    if settings.target_size is None or not settings.keep_aspect_ratio or settings.padding_mode == "constant":
-        return None
-    return (
-        f"padding_mode {settings.padding_mode} repeats parts of a photo in its padding, where no box or polygon shows "
-        "them: with labels that are boxes or polygons write padding_mode: constant"
-    )

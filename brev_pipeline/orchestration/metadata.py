@@ -251,7 +251,7 @@ def shards_metadata(
     from brev_pipeline.split.label_map import read_split_classes
 
     names = read_split_classes(split)
-    pixels, augmenter = PreparedPixels(store.prepared_pixels), ImageAugmenter(config.augmentation)
+    pixels, augmenter = PreparedPixels(store.prepared_pixels), ImageAugmenter(config.augmentation, border=config.border)
     # Labels out of range are for the checks to find.
     known = table.filter(pc.and_(table["augmented"], pc.is_in(table["label"], pa.array(range(len(names)), pa.int64()))))
     labels = pa.array(names, TEXT).take(known["label"])

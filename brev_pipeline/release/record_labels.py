@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,11 +30,6 @@ class RecordLabels:
 def has_labels(config: PipelineConfig) -> bool:
     """Whether records hold labels: some dataset has masks, objects, numbers or texts."""
     return bool(_name_kinds(config.datasets)) or any(_name_values(config.datasets))
-
-
-def find_border(config: PipelineConfig) -> Any:
-    """What augmentation puts where an image ends: ``constant`` where there are boxes and polygons, else ``mirror``."""
-    return "constant" if "objects" in _name_kinds(config.datasets) else "mirror"
 
 
 def locate_labels(

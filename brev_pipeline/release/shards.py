@@ -18,7 +18,7 @@ from brev_pipeline.engine import Engine
 from brev_pipeline.errors import StoreError
 from brev_pipeline.provenance import hash_table, pixel_fingerprint, record_recipe, settings_of
 from brev_pipeline.record_features import LABEL_FEATURES, parse_features
-from brev_pipeline.release.record_labels import find_border, locate_labels
+from brev_pipeline.release.record_labels import locate_labels
 from brev_pipeline.stages import table_stages
 from brev_pipeline.store import Folder, PipelineStore, Version
 from brev_pipeline.table_metadata import STAGING, add_notes, note_label_features, note_work
@@ -64,7 +64,7 @@ def make_shards(
             prepared.read(PREPARED_COLUMNS),
             pipeline=config.name,
             settings=config.shards,
-            augmenter=ImageAugmenter(config.augmentation, border=find_border(config)),
+            augmenter=ImageAugmenter(config.augmentation, border=config.border),
             pixels=PreparedPixels(store.prepared_pixels),
             folder=store.staging_area / planned.digest,
             engine=engine,

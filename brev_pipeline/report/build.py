@@ -4,6 +4,7 @@ import jinja2
 
 from brev_pipeline.augmentation import AugmentationSettings, ImageAugmenter
 from brev_pipeline.charts import figure
+from brev_pipeline.config.labels import find_border
 from brev_pipeline.report import text
 from brev_pipeline.report.changes import changes_section
 from brev_pipeline.report.checks import checks_section, page_summary
@@ -34,7 +35,8 @@ def build_report(inputs: ReportInputs) -> dict[str, bytes]:
     """
     context = ReportContext(inputs)
     augmentation = AugmentationSettings.model_validate(context.configuration["augmentation"])
-    augmenter = ImageAugmenter(augmentation)
+    kinds = (one["kind"] for dataset in context.configuration["datasets"] for one in dataset.get("labels", ()))
+    augmenter = ImageAugmenter(augmentation, border=find_border(kinds))
     album = ThumbnailCache(inputs.images, inputs.pixels, augmenter, context.find_withheld)
     checks, split, out = checks_section(context), split_section(context, album), exclusions_section(context)
     sections = {

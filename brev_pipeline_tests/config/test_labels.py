@@ -117,3 +117,23 @@ def test_what_a_source_may_not_say_is_refused_at_its_key(source: dict[str, Any],
     with pytest.raises(ConfigError) as error:
         configure(source)
     assert f"datasets[0].labels[0]{said}" in str(error.value)
+
+
+VOC = {"kind": "voc", "path": "boxes/{stem}.xml"}
+MASKS = {"kind": "masks", "path": "masks/{stem}.png", "threshold": 1}
+
+
+def configure_padding(source: dict[str, object], mode: str, **image: object) -> PipelineConfig:
+    dataset = {"name": "Parts", "id": "parts", "bucket": "photos", "labels": [source]}
+    settings = {"target_size": [8, 8], "keep_aspect_ratio": True, "padding_mode": mode} | image
+    return PipelineConfig.model_validate({"name": "parts", "store": "store", "datasets": [dataset], "image": settings})
+
+
+@pytest.mark.parametrize("mode", ["reflect", "symmetric"])
+def test_mirrored_padding_is_refused_with_boxes_where_there_is_padding(mode: str) -> None:
+    with pytest.raises(ValueError, match="write padding_mode: constant"):
+        configure_padding(VOC, mode)
+    assert configure_padding(MASKS, mode).border == "mirror"
+    assert configure_padding(VOC, mode, keep_aspect_ratio=False).border == "constant"
+    assert configure_padding(VOC, mode, target_size=None).border == "constant"
+    assert configure_padding(VOC, "constant").border == "constant"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brev_pipeline.config import ImageSettings
-from brev_pipeline.images.arrangement import PhotoArrangement, explain_padding_of_objects
+from brev_pipeline.images.arrangement import PhotoArrangement
 from brev_pipeline.images.geometry import RoiOutsideError, arrange_regions
 from brev_pipeline.labels.objects import arrange_objects
 from brev_pipeline.labels.polygons import ONE, as_points, box_places, double_area
@@ -173,15 +173,6 @@ def test_a_roi_outside_of_the_photo_is_refused_for_labels_as_for_the_photo():
         arrangement.arrange_polygon(as_points(BOX))
     with pytest.raises(RoiOutsideError, match="reaches outside of the image of 30×24 px"):
         arrangement.arrange_mask(np.zeros((HEIGHT, WIDTH), np.uint8))
-
-
-@pytest.mark.parametrize("mode", ["reflect", "symmetric"])
-def test_mirrored_padding_is_refused_with_objects_where_there_is_padding(mode):
-    assert explain_padding_of_objects(ImageSettings(padding_mode=mode)) is None
-    assert explain_padding_of_objects(ImageSettings(target_size=(8, 8), padding_mode=mode)) is None
-    padded = ImageSettings(target_size=(8, 8), keep_aspect_ratio=True, padding_mode=mode)
-    assert "write padding_mode: constant" in str(explain_padding_of_objects(padded))
-    assert explain_padding_of_objects(ImageSettings(target_size=(8, 8), keep_aspect_ratio=True)) is None
 
 
 def listed(*points, kind="box", relative=False, label="dent"):

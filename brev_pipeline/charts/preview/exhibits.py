@@ -140,7 +140,7 @@ def _exhibit(path: str, data: bytes, config: PipelineConfig) -> Exhibit:
     prepared = ImagePipeline(config.image).prepare(data)
     content = hashlib.md5(data, usedforsecurity=False).hexdigest()
     seeds = [seed64(config.sampling.seed, 0, content, ordinal) for ordinal in range(DRAWS)]
-    augmenter = ImageAugmenter(config.augmentation)
+    augmenter = ImageAugmenter(config.augmentation, border=config.border)
     height, width = prepared.shape[-3:-1]
     image = config.image
     # As it lies: neither cut nor resized nor in other colours.
