@@ -86,6 +86,17 @@ def test_damaged_files_are_read_or_refused_by_name(
         labels.rows.validate(full=True)
 
 
+@pytest.mark.parametrize("file", FORMATS)
+def test_letters_that_are_not_utf_8_are_refused_in_every_format(file: str) -> None:
+    source, data = FORMATS[file]
+    place = data.rindex(b"cat" if file == "coco.json" else b"a" if file != "1.yolo" else b"1")
+    damaged = data[:place] + b"\xff" + data[place + 1 :]
+    if file == "f.parquet":
+        damaged = data.replace(b"1.jpg", b"1.jp\xff")
+    with pytest.raises(LabelError, match=file):
+        read({"1.jpg": b"", "2.jpg": b"", file: damaged}, source)
+
+
 @pytest.mark.parametrize("data", [b"null", b" null {}", b"null" * 9, b"[null]", b"{} null", b"{}{}"])
 def test_a_coco_file_of_other_values_is_refused(data: bytes) -> None:
     """Arrow's reader of JSON dies of a text that begins with null: it is not given one."""

@@ -161,7 +161,7 @@ def test_photos_that_the_source_is_not_about_get_nothing_of_it() -> None:
         ("file_name,n,s\n1.jpg,1,\xe9\n".encode("cp1252"), {}, "t.csv, line 2: byte 0xe9 is not UTF-8, as Latin-1"),
         ("file_name,n,s\n1.jpg,1,a\n".encode("utf-16"), {}, "t.csv: is UTF-16"),
         (b"PK\x03\x04rest", {}, "t.csv: is a workbook or an archive"),
-        (b"PAR1", {"file": "t.parquet"}, "t.parquet: is no Parquet file, or cut short"),
+        (b"PAR1", {"file": "t.parquet"}, "t.parquet: is no Parquet file, or damaged"),
         ("a", {"file": "t.xlsx"}, "t.xlsx: what it holds is told by its ending, which is none of"),
         ('{"file_name": "1.jpg", "n": 1, "s": "a"}\n{"file', {"file": "t.jsonl"}, "t.jsonl, line 2: not JSON, or"),
         ("[1]", {"file": "t.jsonl"}, "t.jsonl, line 1: a line holds an object"),

@@ -339,6 +339,7 @@ def _parse_fast(data: bytes, kinds: dict[str, pa.DataType]) -> pa.Table | None:
             pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
             pj.ParseOptions(schema, newlines_in_values=True, unexpected_field_behavior="ignore"),
         )
+        table.validate(full=True)  # its texts too: they need not be UTF-8
     except (pa.ArrowException, OSError):
         return None
     if table.num_rows != 1 or any(

@@ -167,10 +167,9 @@ def _read_parquet(data: bytes, settings: TableSource) -> LabelRows:
         file = pq.ParquetFile(io.BytesIO(data))
         names = [str(column) for column in file.schema_arrow.names]
         table = file.read(columns=list(_find_columns(names, settings)))
-    except (pa.ArrowException, OSError) as error:
-        raise LabelError(
-            f"{settings.file}: is no Parquet file, or cut short: {' '.join(str(error).split())}"
-        ) from error
+        table.validate(full=True)  # its texts too, which are not always UTF-8
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise LabelError(f"{settings.file}: is no Parquet file, or damaged: {' '.join(str(error).split())}") from error
     columns = {column: _plain_column(table[column], column, settings.file) for column in settings.used_columns}
     unused = [column for column in names if column not in columns]
     return LabelRows(columns, np.arange(1, table.num_rows + 1), unused, "row")
