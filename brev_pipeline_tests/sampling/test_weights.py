@@ -159,3 +159,24 @@ def test_a_sampled_purpose_without_images_is_refused() -> None:
         compute_sampling_weights(split_of([("devel", "a", "1")]), SamplingSettings())
     with pytest.raises(SamplingError, match="the split is empty"):
         compute_sampling_weights(split_of([]), SamplingSettings(purposes=[]))
+
+
+def test_groups_of_what_labels_say_are_drawn_alike_and_unlabelled_photos_are_one() -> None:
+    split = counted(a=6).append_column("label_id", pa.array(["x"] * 10, pa.large_string()))
+    split = split.append_column("has_defect", pa.array(["yes", None, "no", None, None, None] + ["no"] * 4))
+    table = compute_sampling_weights(split, SamplingSettings(groupby=["category", "has_defect"]))
+    train = [row for row in table.to_pylist() if row["purpose"] == "train"]
+    assert {row["has_defect"]: (row["samples"], row["draws"]) for row in train} == {
+        "no": (1, 2),
+        "unlabelled": (4, 2),
+        "yes": (1, 2),
+    }
+    assert [row["group"] for row in train] == ["a / no", "a / unlabelled", "a / yes"]
+
+
+def test_numbers_of_labels_are_no_groups() -> None:
+    split = counted(a=6).append_column("label_id", pa.array(["x"] * 10, pa.large_string()))
+    for name, advice in (("defect_area", r"split\.area_bins"), ("width_mm", "take a column of texts")):
+        numbered = split.append_column(name, pa.array([0.5] * 10))
+        with pytest.raises(SamplingError, match=rf"sampling\.groupby: the column '{name}' holds numbers.*{advice}"):
+            compute_sampling_weights(numbered, SamplingSettings(groupby=[name]))
