@@ -7,7 +7,7 @@
 It learns which pixels are wrong, and how: 0 is the background, other numbers are the classes of the masks, and 255 is
 what nobody labelled, of which nothing is learned. It is judged by the intersection over union (IoU) of each class on
 devel: of all pixels that are of the class or are found, the share that is both. Of the demo's vials that is at least
-0.7 for bad and 0.8 for missing caps, after less than two minutes of one CPU core. The version that it was trained on
+0.75 for bad and for missing caps, after less than two minutes of one CPU core. The version that it was trained on
 stands in the model's own file.
 """
 

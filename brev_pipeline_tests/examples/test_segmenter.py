@@ -89,8 +89,8 @@ def test_it_learns_the_demos_defects_to_the_stated_iou_in_two_minutes(example: M
     print(f"{taken:.0f} CPU-s, {iou}")
     assert taken < 120
     assert iou["background"] > 0.98
-    assert iou["bad_cap"] > 0.7
-    assert iou["missing_cap"] > 0.8
+    assert iou["bad_cap"] > 0.75
+    assert iou["missing_cap"] > 0.75
 
 
 @pytest.mark.slow
