@@ -156,6 +156,7 @@ def test_the_version_is_whole_and_is_made_again_bit_for_bit(done: Run, parts: Pa
     assert again.is_whole
 
 
+@pytest.mark.slow
 def test_one_edited_box_remakes_the_records_of_its_photo_alone(tmp_path: Path) -> None:
     parts = Parts(tmp_path)
     first = run(parts.configure())
@@ -171,6 +172,7 @@ def test_one_edited_box_remakes_the_records_of_its_photo_alone(tmp_path: Path) -
     assert {path for (path, seed), crc in after.items() if before[path, seed] != crc} == {f"photos/{edited}"}
 
 
+@pytest.mark.slow
 def test_a_mask_of_another_size_puts_its_photo_into_quarantine_with_both_sizes(tmp_path: Path) -> None:
     parts = Parts(tmp_path)
     photo = parts.photos[0]
