@@ -83,7 +83,7 @@ def test_the_numbers_for_regression_are_those_of_the_table(files: Files) -> None
     assert column_of(labels, "fill_mm") == {photo.path: float(rows[photo.path]["fill_mm"]) for photo in PHOTOS}
     assert column_of(labels, "product") == {photo.path: rows[photo.path]["product"] for photo in PHOTOS}
     assert counts_of(labels) == {}
-    assert not load("regression").listing.has_classes
+    assert not load("regression").listing.finds_classes
 
 
 def test_only_faulty_vials_have_masks_for_anomaly_detection_and_all_of_them_are_tested(files: Files) -> None:
@@ -95,7 +95,7 @@ def test_only_faulty_vials_have_masks_for_anomaly_detection_and_all_of_them_are_
     given = config.split.given
     assert given is not None
     assert given.words == {"bad_cap": "test", "missing_cap": "test"}
-    assert not config.listing.has_classes
+    assert not config.listing.finds_classes
 
 
 def test_the_demos_coco_file_is_read_as_outlines_that_cover_the_masks(files: Files) -> None:
