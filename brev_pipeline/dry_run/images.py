@@ -79,7 +79,14 @@ def list_current_images(
     """
     left_out, findings = list[pa.Table](), ListingFindings()
     listing = list_datasets(
-        config.datasets, config.listing, sources, None, left_out.append, findings.add_findings, hashed=False
+        config.datasets,
+        config.listing,
+        sources,
+        known,
+        left_out.append,
+        findings.add_findings,
+        hashed=False,
+        read_labels=True,
     )
     if pc.any(pc.equal(listing["etag_source"], "none")).as_py():
         listing = _fill_etags(listing, pc.coalesce(listing["etag"], recall_etags(listing, known)))

@@ -20,7 +20,7 @@ from brev_pipeline.errors import BrevPipelineError, DecodeError, LabelError, Sou
 from brev_pipeline.images.arrangement import PhotoArrangement
 from brev_pipeline.images.limits import RETRIED_STATUSES, decoding_limits
 from brev_pipeline.images.masks import MaskClasses, read_mask
-from brev_pipeline.images.pixel_cache import PixelCache, image_ingredients
+from brev_pipeline.images.pixel_cache import PixelCache, hash_ingredients, image_ingredients
 from brev_pipeline.images.prepare_task import max_wait_seconds
 from brev_pipeline.labels.base import BACKGROUND, UNLABELLED, Mask
 from brev_pipeline.labels.identity import EMPTY_MASK, LABEL_ID
@@ -192,8 +192,7 @@ def prepare_labels(
         EngineError: workers cannot be had.
     """
     cache = PixelCache.for_ingredients(folder, _ingredients(datasets, settings), CACHED_LABELS)
-    usable = pc.is_in(samples["content_id"], value_set=sizes["content_id"].combine_chunks())
-    wanted = _first_of_each(samples.filter(pc.and_(usable, pc.is_valid(samples[LABEL_ID]))))
+    wanted = _find_wanted(samples, sizes["content_id"])
     known = cache.find_known(wanted["key"])
     rest = wanted.filter(pc.invert(pc.is_in(wanted["key"], value_set=known["content_id"].combine_chunks())))
     task = LabelTask(settings, read_mask_meanings(datasets), fetch, cache)
@@ -211,6 +210,38 @@ def prepare_labels(
     if at.null_count:
         raise BrevPipelineError(f"labels of {at.null_count} photos were to be prepared and did not come back")
     return attach_prepared_labels(images, wanted["content_id"].combine_chunks(), _build_labels(table.take(at), wanted))
+
+
+def foresee_labels(
+    samples: pa.Table,
+    images: pa.Table,
+    datasets: Sequence[DatasetSettings],
+    settings: ImageSettings,
+    folder: Folder,
+) -> tuple[pa.Table, int]:
+    """What `prepare_labels` would give, as far as it is known, and how many photos' labels are not prepared yet.
+
+    Of these it is taken that they can be used; what is on a mask is not known before. Nothing is written. Arguments as
+    of `prepare_labels`.
+    """
+    cache = PixelCache(folder, hash_ingredients(_ingredients(datasets, settings)), CACHED_LABELS)
+    wanted = _find_wanted(samples, images.filter(pc.equal(images["status"], "ok"))["content_id"])
+    known = cache.find_known(wanted["key"])
+    rest = wanted.filter(pc.invert(pc.is_in(wanted["key"], value_set=known["content_id"].combine_chunks())))
+    columns: dict[str, Any] = {"content_id": rest["key"], "status": pa.repeat(pa.scalar("ok", TEXT), len(rest))}
+    if _OBJECTS in rest.column_names and MASK not in rest.column_names:
+        columns["has_defect"] = pc.greater(pc.list_value_length(rest[_OBJECTS]), 0)
+    columns = {field.name: columns.get(field.name, pa.nulls(len(rest), field.type)) for field in CACHED_LABELS}
+    table = pa.concat_tables([known, pa.table(columns).cast(CACHED_LABELS)])
+    at = pc.index_in(wanted["key"], value_set=table["content_id"].combine_chunks())
+    labels = _build_labels(table.take(at), wanted)
+    return attach_prepared_labels(images, wanted["content_id"].combine_chunks(), labels), rest.num_rows
+
+
+def _find_wanted(samples: pa.Table, usable: pa.ChunkedArray) -> pa.Table:
+    """A photo of each content and label id, of usable contents."""
+    there = pc.is_in(samples["content_id"], value_set=usable.combine_chunks())
+    return _first_of_each(samples.filter(pc.and_(there, pc.is_valid(samples[LABEL_ID]))))
 
 
 def _ingredients(datasets: Sequence[DatasetSettings], settings: ImageSettings) -> dict[str, Any]:

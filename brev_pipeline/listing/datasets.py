@@ -105,6 +105,7 @@ def list_datasets(
     on_found: Callable[[ListingFindings], None] | None = None,
     *,
     hashed: bool = True,
+    read_labels: bool | None = None,
 ) -> pa.Table:
     """Every image of the datasets exactly once, sorted by the bytes of its path: schema `tables.RAW_LISTING`.
 
@@ -121,6 +122,7 @@ def list_datasets(
             `exclusions.LEFT_OUT_RULES`) and reason.
         on_found: is given what else was found: names that match, files that are not listed.
         hashed: whether local files get their MD5; without it they have no etag, and none is read.
+        read_labels: whether label files are read, and local masks get their MD5; None: as ``hashed``.
 
     Raises:
         ListingError: a dataset is not there, may not be listed, holds no image, or none with a class; or two of them
@@ -131,7 +133,12 @@ def list_datasets(
     # In the order of their paths, so that the rows come sorted.
     ordered = sorted(datasets, key=lambda dataset: path_prefix(dataset.bucket).encode())
     list_one = partial(
-        list_dataset, known=known, hashed=hashed, on_left_out=on_left_out, on_found=findings.add_findings
+        list_dataset,
+        known=known,
+        hashed=hashed,
+        read_labels=read_labels,
+        on_left_out=on_left_out,
+        on_found=findings.add_findings,
     )
     tables = [list_one(dataset, settings, sources) for dataset in ordered]
     require_mapping_match(findings.names, settings)
@@ -148,6 +155,7 @@ def list_dataset(
     location: str = "",
     known: pa.Table | None = None,
     hashed: bool = True,
+    read_labels: bool | None = None,
     on_left_out: Callable[[pa.Table], None] | None = None,
     on_found: Callable[[ListingFindings], None] | None = None,
     on_label_files: Callable[[pa.Table], None] | None = None,
@@ -164,7 +172,8 @@ def list_dataset(
         objects = _list_objects(place, sources, dataset.hidden_label_folders)
         labels = None
         if dataset.labels:
-            labels = read_photo_labels(dataset, objects, place, settings, sources, known, whole=hashed)
+            whole = hashed if read_labels is None else read_labels
+            labels = read_photo_labels(dataset, objects, place, settings, sources, known, whole=whole)
             objects = labels.objects
             if on_label_files:
                 paths = pc.binary_replace_slice(labels.files["key"], 0, 0, path_prefix(place.bucket))

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 import brev_pipeline
 from brev_pipeline.audit import remake, verify_version
 from brev_pipeline.config import PipelineConfig
+from brev_pipeline.dry_run import plan_run
 from brev_pipeline.engine import SerialEngine
 from brev_pipeline_tests.pipelines import Run, configure, draw_photos, run
 
@@ -184,3 +185,12 @@ def test_a_mask_of_another_size_puts_its_photo_into_quarantine_with_both_sizes(t
     (row,) = [row for row in version.read_table("exclusions").to_pylist() if row["path"] == f"photos/{photo}"]
     assert row["rule"] == "label_quarantined"
     assert "30×20 px, its photo of 48×40 px" in row["reason"]
+
+
+def test_plan_foresees_what_labels_change(done: Run, parts: Parts, tmp_path: Path) -> None:
+    config = parts.configure()
+    assert plan_run(config)["would"] == "nothing"
+    fresh = config.model_copy(update={"store": str(tmp_path / "store")})
+    first = plan_run(fresh)
+    assert (first["would"], first["stops"]) == ("publish", [])
+    assert not (tmp_path / "store").exists()
