@@ -62,9 +62,14 @@ def hashes(count: int = 200) -> list[str]:
     return out
 
 
-if __name__ == "__main__":
+def print_hashes(make):
+    """Print what ``make`` gives as JSON, with as many threads as are asked for; on stderr what the CPU may do."""
     import cv2
 
     cv2.setNumThreads(int(sys.argv[1]))
     print(cv2.getCPUFeaturesLine(), file=sys.stderr)
-    print(json.dumps(hashes(), indent=0))
+    print(json.dumps(make(), indent=0))
+
+
+if __name__ == "__main__":
+    print_hashes(hashes)

@@ -47,11 +47,11 @@ def test_200_images_and_seeds_give_the_recorded_bytes():
     assert hashes() == GOLDEN
 
 
-@pytest.mark.parametrize("world", WORLDS)
-def test_they_do_under_other_cpu_levels_libraries_and_threads(world):
+def hash_in_world(package, world):
+    """What `golden.py` of a package of tests prints in a process of its own, in one of `WORLDS`."""
     variables, threads = WORLDS[world]
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "brev_pipeline_tests.augmentation.golden", str(threads)],
+        [sys.executable, "-W", "ignore", "-m", f"{package}.golden", str(threads)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         capture_output=True,
@@ -62,7 +62,12 @@ def test_they_do_under_other_cpu_levels_libraries_and_threads(world):
     assert run.returncode == 0, run.stderr
     for level in filter(None, variables.get("OPENCV_CPU_DISABLE", "").split(",")):
         assert level not in OPENCV_LEVELS or f"{level}?" in run.stderr, f"{level} was not switched off"
-    assert json.loads(run.stdout) == GOLDEN
+    return json.loads(run.stdout)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_they_do_under_other_cpu_levels_libraries_and_threads(world):
+    assert hash_in_world(__package__, world) == GOLDEN
 
 
 def test_the_noise_table_holds_the_recorded_integers():

@@ -6,8 +6,6 @@ Run as a script it prints the hashes as JSON, made with so many OpenCV threads:
 """
 
 import hashlib
-import json
-import sys
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from brev_pipeline.augmentation.geometry import Border
 from brev_pipeline.config import ImageSettings
 from brev_pipeline.images.arrangement import PhotoArrangement
 from brev_pipeline.labels import KINDS
+from brev_pipeline_tests.augmentation.golden import print_hashes
 from brev_pipeline_tests.augmentation.images import picture
 
 SIZES = [(128, 128), (97, 131), (61, 61), (300, 420), (1, 37), (5, 4)]
@@ -69,7 +68,4 @@ def hashes(count: int = 120) -> list[str]:
 
 
 if __name__ == "__main__":
-    import cv2
-
-    cv2.setNumThreads(int(sys.argv[1]))
-    print(json.dumps(hashes(), indent=0))
+    print_hashes(hashes)
