@@ -284,7 +284,7 @@ def pixel_fingerprint(config: PipelineConfig) -> str:
         "image": config.image.model_dump(mode="json", exclude=set(NO_INGREDIENTS)),
         "augmentation": config.augmentation.model_dump(mode="json"),
     }
-    if any(dataset.labels for dataset in config.datasets):
+    if config.has_labels:
         from brev_pipeline.labels.photo_masks import describe_mask_meanings
 
         settings["labels"] = describe_mask_meanings(config.datasets)

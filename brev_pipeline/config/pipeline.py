@@ -120,7 +120,8 @@ class PipelineConfig(Section):
     @model_validator(mode="after")
     def _padding_without_objects(self) -> Self:
         image = self.image
-        if self.has_objects and image.target_size and image.keep_aspect_ratio and image.padding_mode != "constant":
+        is_mirrored = image.target_size and image.keep_aspect_ratio and image.padding_mode != "constant"
+        if self.border == "constant" and is_mirrored:
             raise ValueError(
                 f"image.padding_mode {image.padding_mode} repeats parts of a photo in its padding, where no box or "
                 "polygon shows them: with labels that are boxes or polygons write padding_mode: constant"
@@ -161,9 +162,9 @@ class PipelineConfig(Section):
         return self
 
     @property
-    def has_objects(self) -> bool:
-        """Whether some source of labels has boxes or polygons."""
-        return self.border == "constant"
+    def has_labels(self) -> bool:
+        """Whether some dataset has sources of labels."""
+        return any(dataset.labels for dataset in self.datasets)
 
     @property
     def border(self) -> Border:

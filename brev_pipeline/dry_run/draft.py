@@ -93,12 +93,12 @@ def _prepare_images(draft: Draft) -> None:
     assert draft.images is not None
     draft.pixels = forecast_pixels(draft.config, draft.store, draft.newest_version, draft.images.integrity)
     prepared = draft.pixels.prepared
-    if any(dataset.labels for dataset in draft.config.datasets):
+    if draft.config.has_labels:
         from brev_pipeline.images.prepare_labels import LABEL_COLUMNS, foresee_labels
 
         samples = InMemoryTable(draft.images.integrity).read(LABEL_COLUMNS)
         folder = draft.store.prepared_pixels
-        prepared, _ = foresee_labels(samples, prepared, draft.config.datasets, draft.config.image, folder)
+        prepared = foresee_labels(samples, prepared, draft.config.datasets, draft.config.image, folder)
     draft.tables["prepared_images"] = InMemoryTable(prepared)
 
 

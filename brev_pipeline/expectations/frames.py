@@ -20,10 +20,10 @@ from brev_pipeline.expectations.class_frames import build_class_frames, build_dr
 from brev_pipeline.images.limits import UNDECIDED_STATUSES
 from brev_pipeline.labels.columns import LABEL_PURPOSE
 from brev_pipeline.labels.identity import LABEL_ID
-from brev_pipeline.labels.prepared import PREPARED_LABELS, flatten_prepared_labels, label_keys
+from brev_pipeline.labels.prepared import PREPARED_LABELS, find_prepared_labels
 from brev_pipeline.listing.class_checks import count_classes, find_odd_classes
 from brev_pipeline.table_metadata import found_facts
-from brev_pipeline.tables import NO_LABEL, Columns, drawn_by_weight, part_names
+from brev_pipeline.tables import NO_LABEL, Columns, drawn_by_weight, part_names, to_mask
 from brev_pipeline.texts import TEXT, join_names, normalize_unicode, number_values
 
 if TYPE_CHECKING:
@@ -320,10 +320,8 @@ def _have_usable_labels(samples: pa.Table, prepared: pa.Table) -> Bools:
     """(images,) whether the labels of each, where it has any, are fit to be used."""
     if LABEL_ID not in samples.column_names or PREPARED_LABELS not in prepared.column_names:
         return np.ones(len(samples), np.bool_)
-    labels = flatten_prepared_labels(prepared)
-    ready = labels.filter(pc.equal(labels["status"], "ok"))
-    own = label_keys(samples["content_id"], samples[LABEL_ID])
-    fit = _is_in(own, label_keys(ready["content_id"], ready[LABEL_ID]))
+    labels, at = find_prepared_labels(prepared, samples["content_id"], samples[LABEL_ID])
+    fit = to_mask(pc.equal(labels["status"].take(at), "ok"))
     return np.asarray(samples[LABEL_ID].is_null().to_numpy() | fit, np.bool_)
 
 

@@ -23,13 +23,13 @@ class PreparedLabels:
 
     Args:
         folder: the store's ``prepared`` folder.
-        numbers: column of the rows → name of the number.
-        texts: likewise.
+        numbers: columns of the rows with numbers.
+        texts: those with texts.
     """
 
     folder: Folder
-    numbers: dict[str, str]
-    texts: dict[str, str]
+    numbers: tuple[str, ...]
+    texts: tuple[str, ...]
 
     def read(self, rows: pa.Table) -> Iterator[PhotoLabels]:
         """The labels of each row, in order: content_id, the places of prepared pixels, and, as far as there are such
@@ -48,8 +48,8 @@ class PreparedLabels:
             if has_objects:
                 objects = row[OBJECTS_COLUMN]
                 values["objects"] = None if objects is None else from_rows(objects)
-            numbers = {name: row[column] for column, name in self.numbers.items()}
-            yield PhotoLabels(values, numbers, {name: row[column] for column, name in self.texts.items()})
+            numbers, texts = ({name: row[name] for name in names} for names in (self.numbers, self.texts))
+            yield PhotoLabels(values, numbers, texts)
 
     def _read_masks(self, rows: pa.Table) -> Iterator[Any]:
         there = rows.filter(pc.is_valid(rows["mask_file"]))

@@ -38,6 +38,7 @@ CODE: Final = "1"
 """Raised whenever the same labels and settings are prepared otherwise."""
 _CHUNK: Final = 256
 _OBJECTS: Final = "objects"
+_MEASURED: Final = (_OBJECTS, "has_defect", "defect_area", "clipped", "excluded")
 
 CACHED_LABELS: Final = pa.schema(
     [
@@ -51,8 +52,7 @@ CACHED_LABELS: Final = pa.schema(
         pa.field("file", TEXT),
         pa.field("offset", pa.int64()),
         pa.field("length", pa.int64()),
-        *(field for field in PREPARED_LABELS_TYPE.value_type if field.name in (_OBJECTS, "has_defect", "defect_area")),
-        *(field for field in PREPARED_LABELS_TYPE.value_type if field.name in ("clipped", "excluded")),
+        *(field for field in PREPARED_LABELS_TYPE.value_type if field.name in _MEASURED),
     ]
 )
 """Schema of an index."""
@@ -125,7 +125,7 @@ class LabelTask:
             frames = len(mask) if mask.ndim == 3 else None
             row |= {"prepared_frames": frames, "prepared_height": mask.shape[-2], "prepared_width": mask.shape[-1]}
             row["prepared_channels"] = 1
-        return row | _measure(mask, placed, job, self.settings), mask
+        return row | _measure(mask, placed, job, arrangement), mask
 
     def _arrange_mask(self, job: LabelJob, data: bytes | None, arrangement: PhotoArrangement) -> Mask | None:
         if data is not None:
@@ -143,7 +143,7 @@ def _name(job: LabelJob) -> str:
 
 
 def _measure(
-    mask: Mask | None, placed: ArrangedObjects | None, job: LabelJob, settings: ImageSettings
+    mask: Mask | None, placed: ArrangedObjects | None, job: LabelJob, arrangement: PhotoArrangement
 ) -> dict[str, Any]:
     """What is on the prepared photo: objects, whether there is a defect, and its share of the area."""
     found: dict[str, Any] = {}
@@ -157,7 +157,7 @@ def _measure(
         shown = int(((mask != BACKGROUND) & (mask != UNLABELLED)).sum())
         found |= {"has_defect": shown > 0 or bool(placed and placed.objects), "defect_area": shown / mask.size}
     elif placed is not None:
-        height, width = PhotoArrangement(*job.size, settings).prepared_size
+        height, width = arrangement.prepared_size
         whole = 2 * ONE * ONE * height * width * (job.frames or 1)
         area = sum(one.area for one in placed.objects)
         found |= {"has_defect": bool(placed.objects), "defect_area": min(1.0, area / whole)}
@@ -218,11 +218,11 @@ def foresee_labels(
     datasets: Sequence[DatasetSettings],
     settings: ImageSettings,
     folder: Folder,
-) -> tuple[pa.Table, int]:
-    """What `prepare_labels` would give, as far as it is known, and how many photos' labels are not prepared yet.
+) -> pa.Table:
+    """What `prepare_labels` would give, as far as it is known.
 
-    Of these it is taken that they can be used; what is on a mask is not known before. Nothing is written. Arguments as
-    of `prepare_labels`.
+    Of labels that are not prepared yet it is taken that they can be used; what is on a mask is not known before.
+    Nothing is written. Arguments as of `prepare_labels`.
     """
     cache = PixelCache(folder, hash_ingredients(_ingredients(datasets, settings)), CACHED_LABELS)
     wanted = _find_wanted(samples, images.filter(pc.equal(images["status"], "ok"))["content_id"])
@@ -235,7 +235,7 @@ def foresee_labels(
     table = pa.concat_tables([known, pa.table(columns).cast(CACHED_LABELS)])
     at = pc.index_in(wanted["key"], value_set=table["content_id"].combine_chunks())
     labels = _build_labels(table.take(at), wanted)
-    return attach_prepared_labels(images, wanted["content_id"].combine_chunks(), labels), rest.num_rows
+    return attach_prepared_labels(images, wanted["content_id"].combine_chunks(), labels)
 
 
 def _find_wanted(samples: pa.Table, usable: pa.ChunkedArray) -> pa.Table:

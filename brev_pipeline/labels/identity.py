@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from brev_pipeline.errors import LabelError
 from brev_pipeline.labels import KINDS
 from brev_pipeline.labels.base import LabelKind
+from brev_pipeline.tables import LABEL_ID as LABEL_ID_FIELD
 from brev_pipeline.texts import TEXT, text_bytes, text_offsets
 
 Bools = npt.NDArray[np.bool_]
@@ -26,7 +27,7 @@ Digests = npt.NDArray[np.uint64]
 
 _BYTES: Final = 16
 _NOT_HASHED: Final = ("key", "path", "category", "purpose", "item", "mask")
-LABEL_ID: Final = "label_id"
+LABEL_ID: Final[str] = LABEL_ID_FIELD.name
 """Column of ``sample_integrity`` and of what follows: the photo's labels as a hash; null where there are none."""
 EMPTY_MASK: Final = "empty"
 """In place of a mask's content id where a photo is labelled, and has no mask since there is nothing on it."""

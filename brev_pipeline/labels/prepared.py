@@ -61,3 +61,18 @@ def flatten_prepared_labels(images: pa.Table) -> pa.Table:
     values = lists.flatten()
     fields = {field.name: pc.struct_field(values, field.name) for field in PREPARED_LABELS_TYPE.value_type}
     return pa.table({"content_id": parents, **fields})
+
+
+def find_prepared_labels(
+    images: pa.Table, content_id: pa.ChunkedArray, label_id: pa.ChunkedArray
+) -> tuple[pa.Table, pa.ChunkedArray]:
+    """The labels of all images, as `flatten_prepared_labels` gives them, and (photos,) which of them are each photo's.
+
+    Args:
+        images: content_id and `PREPARED_LABELS`.
+        content_id: (photos,)
+        label_id: (photos,) null where nobody labelled the photo: then no labels are its own, and its row is null.
+    """
+    labels = flatten_prepared_labels(images)
+    known = label_keys(labels["content_id"], labels["label_id"]).combine_chunks()
+    return labels, pc.index_in(label_keys(content_id, label_id), value_set=known)

@@ -117,10 +117,9 @@ def _make_prepared_images(context: dg.AssetExecutionContext, config: PipelineCon
 
     sources, store = Sources.from_config(config), PipelineStore.from_config(config)
     engine = _make_engine(context, config)
-    has_labels = any(dataset.labels for dataset in config.datasets)
-    samples = upstream["sample_integrity"].read([*SAMPLE_COLUMNS, *(LABEL_COLUMNS if has_labels else ())])
+    samples = upstream["sample_integrity"].read([*SAMPLE_COLUMNS, *(LABEL_COLUMNS if config.has_labels else ())])
     read_now: list[Any] = []
-    sizes: list[Any] | None = [] if has_labels else None
+    sizes: list[Any] | None = [] if config.has_labels else None
     folder = store.prepared_pixels
     table = prepare_images(
         samples, config.image, fetch=sources, folder=folder, engine=engine, read_now=read_now, sizes=sizes

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from brev_pipeline.config import DatasetSettings, PipelineConfig
 from brev_pipeline.errors import ShardError
-from brev_pipeline.labels.prepared import PREPARED_LABELS, flatten_prepared_labels, label_keys
+from brev_pipeline.labels.prepared import PREPARED_LABELS, find_prepared_labels
 from brev_pipeline.record_features import LABEL_FEATURES, parse_features
 from brev_pipeline.store import Folder, Version
 from brev_pipeline.tables import LABEL_ID, Columns
@@ -25,11 +25,6 @@ class RecordLabels:
     source: "LabelSource"
     columns: pa.Table
     """(records,) where the labels of each lie, or what they are: see `images.label_reader`."""
-
-
-def has_labels(config: PipelineConfig) -> bool:
-    """Whether records hold labels: some dataset has masks, objects, numbers or texts."""
-    return bool(_name_kinds(config.datasets)) or any(_name_values(config.datasets))
 
 
 def locate_labels(
@@ -53,15 +48,14 @@ def locate_labels(
     from brev_pipeline.labels.photo_masks import number_mask_classes
     from brev_pipeline.records.label_encoder import LabelEncoder, LabelSource
 
-    if not has_labels(config):
-        return None
     kinds, (numbers, texts) = _name_kinds(config.datasets), _name_values(config.datasets)
+    if not (kinds or numbers or texts):
+        return None
     columns: dict[str, pa.ChunkedArray] = {}
     classes: dict[str, tuple[str, ...]] = {}
     if kinds:
-        flat = flatten_prepared_labels(prepared.read(["content_id", PREPARED_LABELS]))
-        keys = label_keys(plan["content_id"], plan[LABEL_ID.name])
-        at = pc.index_in(keys, value_set=label_keys(flat["content_id"], flat["label_id"]).combine_chunks())
+        images = prepared.read(["content_id", PREPARED_LABELS])
+        flat, at = find_prepared_labels(images, plan["content_id"], plan[LABEL_ID.name])
         if lost := pc.sum(pc.and_(pc.is_valid(plan[LABEL_ID.name]), pc.is_null(at))).as_py():
             raise ShardError(f"{lost} records have labels that are not prepared: materialize prepared_images again")
         drawn = flat.take(at).combine_chunks()
@@ -77,7 +71,7 @@ def locate_labels(
         rows = pc.index_in(plan["path"], value_set=own["path"].combine_chunks())
         columns |= {name: own[name].take(rows) for name in (*numbers, *texts)}
     encoder = LabelEncoder(tuple(KINDS[name] for name in kinds), classes, tuple(numbers), tuple(texts))
-    reader = PreparedLabels(folder, {name: name for name in numbers}, {name: name for name in texts})
+    reader = PreparedLabels(folder, tuple(numbers), tuple(texts))
     return RecordLabels(LabelSource(reader, encoder), pa.table(columns))
 
 

@@ -21,7 +21,7 @@ from brev_pipeline.labels.columns import (
     name_label_columns,
 )
 from brev_pipeline.labels.identity import LABEL_ID
-from brev_pipeline.labels.prepared import PREPARED_LABELS, PREPARED_LABELS_TYPE
+from brev_pipeline.labels.prepared import PREPARED_LABELS, PREPARED_LABELS_TYPE, find_prepared_labels
 from brev_pipeline.split.encoding import Bools, Ints, encode_column, number_values
 from brev_pipeline.tables import SAMPLE_SPLIT, Columns, conform_table, extend_schema
 from brev_pipeline.texts import TEXT, join_texts
@@ -127,7 +127,7 @@ def evaluate_samples(
     content = np.asarray(found.fill_null(-1).to_numpy(), np.int64)
     ok = pc.and_(pc.equal(prepared["status"], "ok"), prepared["pixel_id"].is_valid()).to_numpy()
     readable = np.append(ok, False)[content]
-    labels, label_rows = _find_prepared_labels(integrity, prepared, content)
+    labels, label_rows = _find_prepared_labels(integrity, prepared)
     unusable = readable & _find_unusable_labels(integrity, labels, label_rows)
     usable = readable & ~unusable
     partner = _find_conflict_partners(prepared, content, _number_labels(integrity), readable)
@@ -155,26 +155,15 @@ def evaluate_samples(
     return EvaluatedSamples(kept & ~copy, content, excluded, labels, label_rows)
 
 
-def _find_prepared_labels(integrity: pa.Table, prepared: pa.Table, content: Ints) -> tuple[pa.Table | None, Ints]:
+def _find_prepared_labels(integrity: pa.Table, prepared: pa.Table) -> tuple[pa.Table | None, Ints]:
     """Prepared labels of all contents, and (images,) which of them are each image's own; −1 for none."""
-    rows = np.full(len(content), -1, np.int64)
+    rows = np.full(len(integrity), -1, np.int64)
     if LABEL_ID not in integrity.column_names:
         return None, rows
     if PREPARED_LABELS not in prepared.column_names:
         return pa.Table.from_batches([], pa.schema(list(PREPARED_LABELS_TYPE.value_type))), rows
-    lists = prepared[PREPARED_LABELS].combine_chunks()
-    counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    labels = pa.Table.from_struct_array(lists.flatten())
-    names = pc.unique(labels["label_id"])
-    own, of_image = (
-        np.asarray(pc.index_in(ids, value_set=names).fill_null(-1).to_numpy(), np.int64)
-        for ids in (labels["label_id"], integrity[LABEL_ID])
-    )
-    # A label belongs to a content, and two contents may have the same: both as one number.
-    keys = np.repeat(np.arange(len(counts)), counts) * max(1, len(names)) + own
-    wanted = np.where((content < 0) | (of_image < 0), -1, content * max(1, len(names)) + of_image)
-    at = pc.index_in(pa.array(wanted), value_set=pa.array(keys)).fill_null(-1)
-    return labels, np.asarray(at.to_numpy(zero_copy_only=False), np.int64)
+    labels, at = find_prepared_labels(prepared, integrity["content_id"], integrity[LABEL_ID])
+    return labels, np.asarray(pc.fill_null(at, -1).to_numpy(), np.int64)
 
 
 def _find_unusable_labels(integrity: pa.Table, labels: pa.Table | None, label_rows: Ints) -> Bools:

@@ -4,7 +4,6 @@
 """
 
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from fractions import Fraction
 from io import BytesIO
@@ -17,6 +16,7 @@ from PIL import Image
 
 from brev_pipeline_tests.e2e.test_layouts import draw
 from brev_pipeline_tests.e2e.test_photo_labels import examples, newest
+from brev_pipeline_tests.labels.test_layouts import voc_boxes
 from brev_pipeline_tests.pipelines import configure, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -46,15 +46,6 @@ def read_mask(path: Path) -> np.ndarray:
     return mask[np.ix_(rows, columns)].astype(np.uint8)
 
 
-def read_voc(path: Path) -> list[tuple[str, tuple[float, ...]]]:
-    def corners(box: Any) -> tuple[float, ...]:
-        left, top, right, bottom = (float(box.findtext(name)) for name in ("xmin", "ymin", "xmax", "ymax"))
-        return left - 1, top - 1, right, bottom  # Pascal VOC counts from 1, the last pixel included
-
-    root = ET.parse(path).getroot()
-    return [(one.findtext("name") or "", corners(one.find("bndbox"))) for one in root.iter("object")]
-
-
 def want_kolektorsdd(folder: Path, photo: str) -> Wanted:
     return Wanted(mask=read_mask(folder / photo.replace(".jpg", "_label.bmp")))
 
@@ -65,11 +56,12 @@ def want_magnetic_tile(folder: Path, photo: str) -> Wanted:
 
 def want_neu_det(folder: Path, photo: str) -> Wanted:
     stem = Path(photo).stem
-    return Wanted(objects=read_voc(folder / f"ANNOTATIONS/{stem}.xml"), category=stem.rpartition("_")[0])
+    objects = voc_boxes((folder / f"ANNOTATIONS/{stem}.xml").read_bytes())
+    return Wanted(objects=objects, category=stem.rpartition("_")[0])
 
 
 def want_bccd(folder: Path, photo: str) -> Wanted:
-    return Wanted(objects=read_voc(folder / f"BCCD/Annotations/{Path(photo).stem}.xml"))
+    return Wanted(objects=voc_boxes((folder / f"BCCD/Annotations/{Path(photo).stem}.xml").read_bytes()))
 
 
 PCB = {"1": "open", "2": "short", "3": "mousebite", "4": "spur", "5": "copper", "6": "pin-hole"}
